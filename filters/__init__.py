@@ -1,0 +1,13 @@
+"""Every filter Winnow has, in the order in which their reasons are listed.
+
+`FILTERS` is a list you can read: its order is the order of `failed` in ledger and rejected/, and the order in which
+signals become available (`Filter.needs` may name only columns of filters that stand earlier).
+"""
+
+from filters import gopher_quality, language
+from filters.contract import Filter
+
+FILTERS: tuple[Filter, ...] = (
+    language.FILTER,
+    gopher_quality.FILTER,
+)

@@ -1,0 +1,197 @@
+"""The contract between Winnow and a filter: the one file that a filter's author must read.
+
+A filter is two pure functions and the schema between them:
+
+- `annotate` turns a batch of texts into **signals**, one row per text. Signals are facts: they depend on the text and on
+  `params`, never on a threshold, and are stored and never computed again.
+- `rules` turns `thresholds` into **rules**, Polars expressions over signals. Rules are judgements, remade in seconds.
+
+A filter touches no file, clock, network or random number. `check` and `check_rules` hold every batch to this contract;
+a breach is a bug in the filter and stops the run (`ContractError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict
+
+from filters.kernels import buffers
+from filters.kernels import facts as fact_kernels
+
+
+class ContractError(Exception):
+    """A filter broke its contract: wrong rows, schema, NaN, null, or a rule that is not true or false on every row."""
+
+
+class Tier(Enum):
+    """Which rows a filter scores: all of them, or only those that the cheap tier left."""
+
+    CHEAP = "cheap"
+    MODEL = "model"
+
+
+class Settings(BaseModel):
+    """Base of `params` and `thresholds`: frozen, unknown keys refused, a description on every field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoParams(Settings):
+    """For filters whose signals depend on nothing but the text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One way to fail. `reason` says what is wrong with the document; `drop` is true on the rows that fail.
+
+    `drop` reads own and needed columns and must be true or false on every row: say with `fill_null` what null means.
+    """
+
+    reason: str
+    drop: pl.Expr
+
+
+class TextBatch:
+    """Rows of text, and the facts about them that filters share: each is computed on first use, once for all filters.
+
+    `text`: large_string array without nulls (slices and offsets allowed).
+    """
+
+    def __init__(self, text: pa.Array | pa.ChunkedArray) -> None:
+        if isinstance(text, pa.ChunkedArray):
+            text = text.combine_chunks()
+        if text.type != pa.large_string():
+            text = text.cast(pa.large_string())
+        if text.null_count:
+            raise ContractError(f"TextBatch takes text without nulls, got {text.null_count} nulls in {len(text)} rows")
+        self.text: pa.LargeStringArray = text
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @cached_property
+    def buffers(self) -> tuple[np.ndarray, np.ndarray]:
+        """`(offsets int64[n + 1], data uint8[:])`: row i is `data[offsets[i]:offsets[i + 1]]`, UTF-8."""
+        return buffers.views(self.text)
+
+    @cached_property
+    def facts(self) -> fact_kernels.TextFacts:
+        """Word, line and character-class statistics of each row: columns of length n."""
+        return fact_kernels.text_facts(*self.buffers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """A filter, as data. Plan keys, `--help`, resume, reasons and contract tests follow from these fields."""
+
+    name: str
+    """Its key under `filters:` in a plan."""
+    version: int
+    """Raise it when `annotate` gives other signals for the same text: stored signals of the old version are not used."""
+    tier: Tier
+    reads: Literal["source", "final"]
+    """Source text (after normalise) or final text (after edits)."""
+    needs: tuple[str, ...] = ()
+    """Columns of filters earlier in `FILTERS`. A filter that reads source may need only such filters' columns."""
+    params: type[Settings] = NoParams
+    """The plan keys that change signals, such as a profile or a model's path."""
+    signals: pa.Schema
+    """Columns that `annotate` returns, exactly. A nullable field may hold null, which means "not scored"."""
+    thresholds: type[Settings]
+    """The plan keys that do not change signals."""
+    files: Callable[[Any], tuple[Path, ...]] | None = None
+    """Files that `load` reads for these params (`files(params)`); their sha256 enters the keys of the signals."""
+    load: Callable[[Any], Any] | None = None
+    """`load(params)`: what `annotate` needs in memory (a model); called once per process, None without one."""
+    annotate: Callable[[TextBatch, pa.RecordBatch, Any, Any], pa.RecordBatch]
+    """`annotate(batch, needed, params, loaded)`; `needed` has the columns of `needs`, row by row with `batch`."""
+    rules: Callable[[Any, Any], list[Rule]]
+    """`rules(params, thresholds)`, in the order in which reasons are listed."""
+
+
+def check(filter_: Filter, *, rows: int, signals: pa.RecordBatch) -> None:
+    """Raise ContractError unless `signals` has `rows` rows, the declared schema, no NaN, and null only where declared."""
+    who = f"filter {filter_.name} (version {filter_.version})"
+    if not isinstance(signals, pa.RecordBatch):
+        raise ContractError(f"{who}: annotate must return a pyarrow.RecordBatch, got {type(signals).__name__}")
+    if signals.num_rows != rows:
+        raise ContractError(f"{who}: annotate got {rows} texts and returned {signals.num_rows} rows")
+    if not signals.schema.equals(filter_.signals, check_metadata=False):
+        raise ContractError(f"{who}: annotate returned\n{signals.schema}\nbut declares\n{filter_.signals}")
+    for field, column in zip(filter_.signals, signals.columns, strict=True):
+        if column.null_count and not field.nullable:
+            raise ContractError(f"{who}: {column.null_count} nulls in {field.name}, which is not declared nullable")
+        if pa.types.is_floating(field.type) and pc.any(pc.is_nan(column), skip_nulls=True).as_py():
+            raise ContractError(f"{who}: NaN in {field.name}; return null for what is not scored")
+
+
+def rule_columns(rule: Rule) -> set[str]:
+    """Names of the columns that a rule reads."""
+    return set(rule.drop.meta.root_names())
+
+
+def check_rules(filter_: Filter, rules: Iterable[Rule]) -> None:
+    """Raise ContractError if a rule names a column that is neither own nor needed, or if two rules share a reason."""
+    known = {*filter_.signals.names, *filter_.needs}
+    seen: set[str] = set()
+    for rule in rules:
+        unknown = rule_columns(rule) - known
+        if unknown:
+            raise ContractError(
+                f"filter {filter_.name}, rule {rule.reason}: unknown column {', '.join(sorted(unknown))};"
+                f" it may read {', '.join(sorted(known))}"
+            )
+        if rule.reason in seen:
+            raise ContractError(f"filter {filter_.name}: two rules have the reason {rule.reason}")
+        seen.add(rule.reason)
+
+
+def judge(filter_: Filter, rules: list[Rule], signals: pl.DataFrame) -> pl.DataFrame:
+    """One Boolean column per rule, named `<filter>.<reason>`: true where the row fails.
+
+    Raises ContractError if a rule is not Boolean or is null on some row.
+    """
+    names = [f"{filter_.name}.{rule.reason}" for rule in rules]
+    failed = signals.select(rule.drop.alias(name) for rule, name in zip(rules, names, strict=True))
+    for name in names:
+        column = failed[name]
+        if column.dtype != pl.Boolean:
+            raise ContractError(f"rule {name} gives {column.dtype}, not Boolean")
+        if column.null_count():
+            raise ContractError(f"rule {name} is neither true nor false on {column.null_count()} rows: say what null means")
+    return failed
+
+
+def check_all(filters: Iterable[Filter]) -> None:
+    """Raise ContractError if names or signal columns clash, or if a filter needs what no earlier filter gives."""
+    names: set[str] = set()
+    given: dict[str, Filter] = {}
+    for filter_ in filters:
+        if filter_.name in names:
+            raise ContractError(f"two filters are named {filter_.name}")
+        names.add(filter_.name)
+        for column in filter_.needs:
+            if column not in given:
+                raise ContractError(f"filter {filter_.name} needs {column}, which no earlier filter gives")
+            giver = given[column]
+            if filter_.reads == "source" and giver.reads != "source":
+                raise ContractError(f"filter {filter_.name} reads source but needs {column} of the final text")
+            if filter_.tier is Tier.CHEAP and giver.tier is Tier.MODEL:
+                raise ContractError(f"filter {filter_.name} is cheap but needs {column} of the model tier")
+        clash = set(filter_.signals.names) & set(given)
+        if clash:
+            raise ContractError(f"filter {filter_.name}: {', '.join(sorted(clash))} already comes from another filter")
+        given |= dict.fromkeys(filter_.signals.names, filter_)
+        shared = set(filter_.params.model_fields) & set(filter_.thresholds.model_fields)
+        if shared or {"action"} & (set(filter_.params.model_fields) | set(filter_.thresholds.model_fields)):
+            raise ContractError(f"filter {filter_.name}: keys {sorted(shared) or ['action']} are taken")

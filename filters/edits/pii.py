@@ -1,0 +1,70 @@
+"""Masks for personal data: e-mail addresses and public IPv4 addresses.
+
+Follows FineWeb's PII formatter (datatrove 0.10.1, `formatters/pii.py`): an RFC 5322 dot-atom address, and dotted quads that
+are globally routable; private, loopback and documentation addresses stay. Unlike there, the replacement does not rotate
+with a counter that outlives the document: the final text depends on its row alone.
+Text is hostile: the e-mail pattern runs on Rust's regex engine (linear time); the IPv4 pattern has bounded repeats only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import polars as pl
+from pydantic import Field
+
+from filters.contract import Settings
+from filters.edits.contract import Edit, Step
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+EMAIL = rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}"
+IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w]|\.[0-9])")
+
+
+class PiiParams(Settings):
+    email: bool = Field(True, description="mask e-mail addresses")
+    email_mask: str = Field("email@example.com", description="what replaces an e-mail address (FineWeb's first)")
+    ip: bool = Field(True, description="mask public IPv4 addresses")
+    ip_mask: str = Field("22.214.171.124", description="what replaces an IPv4 address (FineWeb's first)")
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ipaddress.IPv4Address(address).is_global
+    except ipaddress.AddressValueError:  # a part over 255, or a leading zero: not an address
+        return False
+
+
+def _where(text: pl.Series, rows: pl.Series, edit) -> pl.Series:  # noqa: ANN001
+    """`text` with `edit` applied to `rows` only: most documents hold neither address."""
+    return text.scatter(rows.arg_true(), edit(text.filter(rows))) if rows.any() else text
+
+
+def mask_emails(text: pl.Series, mask: str) -> pl.Series:
+    """Every e-mail address in every text replaced by `mask`."""
+    literal = mask.replace("$", "$$")
+    return _where(text, text.str.contains("@", literal=True), lambda part: part.str.replace_all(EMAIL, literal))
+
+
+def mask_ips(text: pl.Series, mask: str) -> pl.Series:
+    """Every globally routable IPv4 address in every text replaced by `mask`."""
+
+    def edit(part: pl.Series) -> pl.Series:
+        masked = [IPV4.sub(lambda m: mask if _is_public(m[0]) else m[0], text) for text in part]
+        return pl.Series(part.name, masked, dtype=pl.String)
+
+    return _where(text, text.str.contains(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"), edit)
+
+
+def steps(params: PiiParams) -> list[Step]:
+    chosen = []
+    if params.email:
+        chosen.append(Step(name="pii.email", apply=lambda text: mask_emails(text, params.email_mask)))
+    if params.ip:
+        chosen.append(Step(name="pii.ip", apply=lambda text: mask_ips(text, params.ip_mask)))
+    return chosen
+
+
+EDIT = Edit(name="pii", version=1, summary="masks for e-mail and IP addresses", params=PiiParams, steps=steps)

@@ -1,0 +1,14 @@
+"""How kernels are compiled: `@kernel` in place of numba's `@njit`.
+
+`nogil`: threads run kernels side by side. `cache`: compiled once per machine. `_nrt=False`: no reference counting of
+arrays, so a kernel may not allocate or return one. With it, each call of one kernel by another costs atomic increments and
+decrements of every array passed: without it `text_facts` ran 1.8 times as fast on English (PEPs), 2.6 times on Russian (PHP
+manual), and `distinct_members` 4.5 times on both.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+# numba's annotations leave the underscore option out.
+kernel = njit(nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]

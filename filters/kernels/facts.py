@@ -1,0 +1,273 @@
+"""Word, line and character statistics of texts, all from one walk over their UTF-8 bytes.
+
+Each fact equals the plain Python beside it in `TextFacts`; tests hold it to that on any Unicode. Facts know no threshold
+and no language: what they mean is for filters to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from filters.kernels import char_classes
+from filters.kernels.char_classes import ALPHA, BREAK, BULLET, MARK, SCRIPT, SPACE, SPECIAL, SYLLABLE, decode, flags_at, lookup
+from filters.kernels.compiled import kernel
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """One int64 array per fact, one item per text.
+
+    `words = text.split()`; a *spaced* word is one without a character of an unspaced script (`char_classes.UNSPACED`).
+    `lines = text.splitlines()`; a *filled* line has something else than white space.
+    """
+
+    n_chars: np.ndarray
+    """`len(text)`, in code points."""
+    n_words: np.ndarray
+    """`len(words)`"""
+    word_chars: np.ndarray
+    """`sum(len(w) for w in words)`"""
+    alpha_words: np.ndarray
+    """`sum(any(c.isalpha() for c in w) for w in words)`"""
+    spaced_words: np.ndarray
+    """Number of spaced words."""
+    spaced_word_chars: np.ndarray
+    """`word_chars` of the spaced words."""
+    spaced_word_marks: np.ndarray
+    """`sum(unicodedata.category(c)[0] == "M" for w in spaced words for c in w)`"""
+    spaced_word_syllables: np.ndarray
+    """Characters of spaced words that are a consonant and its vowel in one (`char_classes.SYLLABLE`)."""
+    spaced_alpha_words: np.ndarray
+    """`alpha_words` among the spaced words."""
+    n_alpha_chars: np.ndarray
+    """`sum(c.isalpha() for c in text)`"""
+    n_unspaced_alpha_chars: np.ndarray
+    """`n_alpha_chars` of unspaced scripts."""
+    n_hash: np.ndarray
+    """`text.count("#")`"""
+    n_ellipsis: np.ndarray
+    """`text.count("...") + text.count("…")`"""
+    n_double_ellipsis: np.ndarray
+    """`text.count("……")`: Chinese and Japanese write one ellipsis as two characters."""
+    n_lines: np.ndarray
+    """`len(lines)`"""
+    filled_lines: np.ndarray
+    """`sum(bool(line.strip()) for line in lines)`"""
+    bullet_lines: np.ndarray
+    """`sum(line.lstrip().startswith(tuple(char_classes.BULLETS)) for line in lines)`"""
+    ellipsis_lines: np.ndarray
+    """`sum(line.rstrip().endswith(("...", "…")) for line in lines)`"""
+    n_han: np.ndarray
+    """Characters of each unspaced script; marks and digits of the script count."""
+    n_kana: np.ndarray
+    n_thai: np.ndarray
+    n_lao: np.ndarray
+    n_khmer: np.ndarray
+    n_myanmar: np.ndarray
+    n_tibetan: np.ndarray
+
+
+_NAMES = tuple(field.name for field in fields(TextFacts))
+_CHARS = _NAMES.index("n_chars")
+_WORDS = _NAMES.index("n_words")
+_WORD_CHARS = _NAMES.index("word_chars")
+_ALPHA_WORDS = _NAMES.index("alpha_words")
+_SPACED_WORDS = _NAMES.index("spaced_words")
+_SPACED_WORD_CHARS = _NAMES.index("spaced_word_chars")
+_SPACED_WORD_MARKS = _NAMES.index("spaced_word_marks")
+_SPACED_WORD_SYLLABLES = _NAMES.index("spaced_word_syllables")
+_SPACED_ALPHA_WORDS = _NAMES.index("spaced_alpha_words")
+_ALPHA_CHARS = _NAMES.index("n_alpha_chars")
+_UNSPACED_ALPHA_CHARS = _NAMES.index("n_unspaced_alpha_chars")
+_HASH = _NAMES.index("n_hash")
+_ELLIPSIS = _NAMES.index("n_ellipsis")
+_DOUBLE_ELLIPSIS = _NAMES.index("n_double_ellipsis")
+_LINES = _NAMES.index("n_lines")
+_FILLED_LINES = _NAMES.index("filled_lines")
+_BULLET_LINES = _NAMES.index("bullet_lines")
+_ELLIPSIS_LINES = _NAMES.index("ellipsis_lines")
+_BEFORE_SCRIPTS = _NAMES.index(f"n_{char_classes.UNSPACED[0]}") - 1
+
+_STOP = SPACE | SPECIAL
+_ALPHA_BIT = ALPHA.bit_length() - 1
+
+
+def text_facts(offsets: np.ndarray, data: np.ndarray) -> TextFacts:
+    """Facts of the texts `data[offsets[i]:offsets[i + 1]]` (UTF-8); columns of length `len(offsets) - 1`."""
+    counts = np.zeros((len(offsets) - 1, len(_NAMES)), np.int64)
+    _walk(offsets, data, *char_classes.tables(), counts)
+    return TextFacts(*np.ascontiguousarray(counts.T))
+
+
+@kernel
+def _walk(offsets, data, blocks, cells, counts):
+    """Adds the facts of text i to `counts[i]`."""
+    for i in range(offsets.size - 1):
+        _text(data, offsets[i], offsets[i + 1], blocks, cells, counts[i])
+
+
+@kernel
+def _text(data, p, end, blocks, cells, count):
+    """Adds the facts of the text at p to end."""
+    line = word = word_end = p
+    while p < end:
+        flags, size = flags_at(data, p, end, blocks, cells)
+        if not flags & SPACE:
+            if word_end == line and flags & BULLET:
+                count[_BULLET_LINES] += 1
+            word = _plain_words(data, p, end, cells, count)
+            p = word_end = _word(data, word, end, blocks, cells, count)
+            continue
+        count[_CHARS] += 1
+        p += size
+        if flags & BREAK:
+            if data[p - 1] == 0x0D and data[p] == 0x0A:
+                count[_CHARS] += 1
+                p += 1
+            _end_line(data, line, word, word_end, count)
+            line = word = word_end = p
+    if line < end:
+        _end_line(data, line, word, word_end, count)
+
+
+@kernel
+def _end_line(data, line, word, word_end, count):
+    """Adds a line whose last word is at word to word_end; `word_end == line` where it has none."""
+    count[_LINES] += 1
+    if word_end == line:
+        return
+    count[_FILLED_LINES] += 1
+    if word_end - word >= 3:
+        a, b, c = data[word_end - 3], data[word_end - 2], data[word_end - 1]
+        if (a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6):
+            count[_ELLIPSIS_LINES] += 1
+
+
+@kernel
+def _plain_words(data, p, end, cells, count):
+    """Adds words of ASCII without # and full stop, and the blanks after them; returns where the first other thing starts.
+
+    The fast path: counters stay in registers, and indices are unsigned because numba adds a test to signed ones.
+    """
+    begin = p
+    words = alpha_words = alpha = gaps = np.int64(0)
+    while p < end:
+        start, flags, letters, seen = p, np.int64(0), np.int64(0), np.int64(0)
+        while p < end and data[np.uintp(p)] < 0x80:
+            flags = np.int64(cells[np.uintp(data[np.uintp(p)])])
+            if flags & _STOP:
+                break
+            letters += (flags >> _ALPHA_BIT) & 1
+            seen |= flags
+            p += 1
+        if p == start or (p < end and not flags & SPACE):
+            p = start
+            break
+        words += 1
+        alpha += letters
+        alpha_words += (seen >> _ALPHA_BIT) & 1
+        while p < end and data[np.uintp(p)] == 0x20:
+            gaps += 1
+            p += 1
+    _add_plain_words(count, words, p - begin, gaps, alpha_words, alpha)
+    return p
+
+
+@kernel
+def _word(data, p, end, blocks, cells, count):
+    """Adds the word that starts at p, if one does, and returns its end."""
+    start = p
+    seen = np.int64(0)
+    alpha = marks = syllables = unspaced_alpha = surplus = np.int64(0)
+    while p < end:
+        if data[np.uintp(p)] < 0x80:
+            flags = np.int64(cells[np.uintp(data[np.uintp(p)])])
+            if flags & _STOP:
+                if flags & SPACE:
+                    break
+                p = _special(data, p, end, count)
+                continue
+            alpha += (flags >> _ALPHA_BIT) & 1
+            seen |= flags
+            p += 1
+            continue
+        point, size = decode(data, p, end)
+        flags = lookup(point, blocks, cells)
+        if flags & SPACE:
+            break
+        seen |= flags
+        if point == 0x2026:
+            run = _ellipses(data, p, end, count)
+            surplus += run * 2
+            p += run * 3
+            continue
+        alpha += (flags & ALPHA) != 0
+        marks += (flags & MARK) != 0
+        syllables += (flags & SYLLABLE) != 0
+        if flags & SCRIPT:
+            unspaced_alpha += (flags & ALPHA) != 0
+            count[_BEFORE_SCRIPTS + (flags & SCRIPT)] += 1
+        surplus += size - 1
+        p += size
+    if p > start:
+        _add_word(count, p - start - surplus, alpha, marks, syllables, unspaced_alpha, seen)
+    return p
+
+
+@kernel
+def _add_word(count, chars, alpha, marks, syllables, unspaced_alpha, seen):
+    """Adds a word of `chars` code points; `seen` has every flag that one of them has."""
+    has_alpha = np.int64((seen & ALPHA) != 0)
+    count[_CHARS] += chars
+    count[_WORDS] += 1
+    count[_WORD_CHARS] += chars
+    count[_ALPHA_WORDS] += has_alpha
+    count[_ALPHA_CHARS] += alpha
+    if seen & SCRIPT:
+        count[_UNSPACED_ALPHA_CHARS] += unspaced_alpha
+    else:
+        count[_SPACED_WORDS] += 1
+        count[_SPACED_WORD_CHARS] += chars
+        count[_SPACED_WORD_MARKS] += marks
+        count[_SPACED_WORD_SYLLABLES] += syllables
+        count[_SPACED_ALPHA_WORDS] += has_alpha
+
+
+@kernel
+def _add_plain_words(count, words, chars, gaps, alpha_words, alpha):
+    """Adds spaced words without marks: `chars` code points, `gaps` of them blanks."""
+    count[_CHARS] += chars
+    count[_WORDS] += words
+    count[_SPACED_WORDS] += words
+    count[_WORD_CHARS] += chars - gaps
+    count[_SPACED_WORD_CHARS] += chars - gaps
+    count[_ALPHA_WORDS] += alpha_words
+    count[_SPACED_ALPHA_WORDS] += alpha_words
+    count[_ALPHA_CHARS] += alpha
+
+
+@kernel
+def _special(data, p, end, count):
+    """Adds the # or the run of full stops at p and returns its end."""
+    if data[p] == 0x23:
+        count[_HASH] += 1
+        return p + 1
+    start = p
+    while p < end and data[p] == 0x2E:
+        p += 1
+    count[_ELLIPSIS] += (p - start) // 3
+    return p
+
+
+@kernel
+def _ellipses(data, p, end, count):
+    """Adds the run of … at p and returns how many there are."""
+    run = np.int64(0)
+    while p + 3 <= end and data[p] == 0xE2 and data[p + 1] == 0x80 and data[p + 2] == 0xA6:
+        run += 1
+        p += 3
+    count[_ELLIPSIS] += run
+    count[_DOUBLE_ELLIPSIS] += run // 2
+    return run

@@ -1,0 +1,159 @@
+"""How many words of a list a text has, where each text may have a list of its own.
+
+Invariant: a word is looked up as exact bytes; hashes only find the place to compare. See `distinct_members` for the plain
+Python that the kernel equals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from filters.kernels import char_classes
+from filters.kernels.char_classes import OUTER, SPACE, flags_at
+from filters.kernels.compiled import kernel
+
+MAX_WORDS = 63
+"""Words in one list: each is a bit of an int64."""
+
+
+@dataclass(frozen=True)
+class WordLists:
+    """Lists compiled by `compile_lists`: one open-addressed hash table per list, the written forms end to end."""
+
+    slot_starts: np.ndarray
+    """int64[lists + 1]: list k has `slots[slot_starts[k]:slot_starts[k + 1]]`, a power of two of them, most of them empty."""
+    slots: np.ndarray
+    """int32: number of a form, or -1."""
+    form_starts: np.ndarray
+    """int64[forms + 1]: form f is `form_bytes[form_starts[f]:form_starts[f + 1]]`."""
+    form_bytes: np.ndarray
+    """uint8, UTF-8."""
+    form_words: np.ndarray
+    """int64[forms]: which word of its list a form writes."""
+    n_words: np.ndarray
+    """int64[lists]"""
+
+
+def forms(word: str) -> set[str]:
+    """The ways in which a lower-case word is written: the, The, THE. A language without case has one."""
+    return {word, word.capitalize(), word.upper()}
+
+
+def compile_lists(lists: Sequence[Sequence[str]]) -> WordLists:
+    """Tables of the given lists of distinct lower-case words, each up to MAX_WORDS long. Raises ValueError otherwise."""
+    slots: list[np.ndarray] = []
+    written: list[bytes] = []
+    words: list[int] = []
+    for members in lists:
+        if len(set(members)) != len(members) or len(members) > MAX_WORDS or any(word != word.lower() for word in members):
+            raise ValueError(f"a word list takes up to {MAX_WORDS} distinct lower-case words, got {members}")
+        own = [(form.encode(), number) for number, word in enumerate(members) for form in sorted(forms(word))]
+        slots.append(_slots([form for form, _ in own], first=len(written)))
+        written += [form for form, _ in own]
+        words += [number for _, number in own]
+    return WordLists(
+        slot_starts=np.cumsum([0, *map(len, slots)]),
+        slots=np.concatenate([*slots, np.zeros(0, np.int32)]),
+        form_starts=np.cumsum([0, *map(len, written)]),
+        form_bytes=np.frombuffer(b"".join(written), np.uint8),
+        form_words=np.array(words, np.int64),
+        n_words=np.array([len(members) for members in lists], np.int64),
+    )
+
+
+def _slots(written: list[bytes], *, first: int) -> np.ndarray:
+    """Hash table of forms numbered from `first`, linear probing, at most a quarter full: each probe ends at a -1."""
+    slots = np.full(1 << max(2, (4 * len(written) - 1).bit_length()), -1, np.int32)
+    for number, form in enumerate(written, start=first):
+        place = int(_hash(np.frombuffer(form, np.uint8), 0, len(form))) & (len(slots) - 1)
+        while slots[place] >= 0:
+            place = (place + 1) & (len(slots) - 1)
+        slots[place] = number
+    return slots
+
+
+def distinct_members(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, lists: WordLists) -> np.ndarray:
+    """int32[n]: how many words of list `list_id[i]` (int16[n]) text i has, each counted once; -1 where `list_id[i]` is -1.
+
+    Equals, with `outer` = every character of category P* or S*:
+    `len({m for m in members for w in text.split() if w.strip(outer) in forms(m)})`.
+    So "(The" and "THE" are "the", "tHe" and "the-end" are not, and a list's word must not begin or end with an outer
+    character itself. Raises ValueError if there is no list `list_id[i]`.
+    """
+    if list_id.size and (list_id.max() >= len(lists.n_words) or list_id.min() < -1):
+        raise ValueError(f"list ids must be -1 to {len(lists.n_words) - 1}, got {list_id.min()} to {list_id.max()}")
+    found = np.full(len(offsets) - 1, -1, np.int32)
+    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.n_words)
+    _distinct_members(offsets, data, list_id, *char_classes.tables(), *tables, found)
+    return found
+
+
+@kernel
+def _distinct_members(
+    offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, n_words, found
+):
+    """Fills `found` for the rows that have a list; a row ends early once every word of its list was seen."""
+    for i in range(offsets.size - 1):
+        k = list_id[i]
+        if k < 0:
+            continue
+        table = slots[slot_starts[k] : slot_starts[k + 1]]
+        p, end = offsets[i], offsets[i + 1]
+        seen = np.int64(0)
+        n = 0
+        while p < end and n < n_words[k]:
+            first, last, p = _next_word(data, p, end, blocks, cells)
+            form = _find(data, first, last, table, form_starts, form_bytes)
+            if form >= 0 and not (seen >> form_words[form]) & 1:
+                seen |= np.int64(1) << form_words[form]
+                n += 1
+        found[i] = n
+
+
+@kernel
+def _next_word(data, p, end, blocks, cells):
+    """`(first, last, next)`: the next word at or after p without its outer characters (empty if it has no others)."""
+    first = last = p
+    begun = inside = False
+    while p < end:
+        flags, size = flags_at(data, p, end, blocks, cells)
+        if flags & SPACE:
+            if begun:
+                break
+        else:
+            begun = True
+            if not flags & OUTER:
+                if not inside:
+                    first = p
+                    inside = True
+                last = p + size
+        p += size
+    return first, last if inside else first, p
+
+
+@kernel
+def _find(data, first, last, table, form_starts, form_bytes):
+    """Number of the form that equals `data[first:last]`, or -1."""
+    place = _hash(data, first, last) & (table.size - 1)
+    while table[place] >= 0:
+        start, stop = form_starts[table[place]], form_starts[table[place] + 1]
+        if stop - start == last - first:
+            k = 0
+            while k < last - first and data[first + k] == form_bytes[start + k]:
+                k += 1
+            if k == last - first:
+                return np.int64(table[place])
+        place = (place + 1) & (table.size - 1)
+    return np.int64(-1)
+
+
+@kernel
+def _hash(data, first, last):
+    """32-bit FNV-1a of `data[first:last]` (Fowler, Noll, Vo; RFC 9923)."""
+    value = np.int64(0x811C9DC5)
+    for p in range(first, last):
+        value = ((value ^ np.int64(data[p])) * 0x01000193) & 0xFFFFFFFF
+    return value

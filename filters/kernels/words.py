@@ -1,0 +1,157 @@
+"""The dedup words of texts, as 64-bit hashes.
+
+Invariant: row i gives one hash for each item of `pipeline.dedup.definition.words(text)`, in order:
+`re.findall(r"\\w+", text.lower())`, where each character of `unicode_words.OWN_WORDS` that `\\w` matches is a word of its own.
+The hash depends on the word's lower-case UTF-8 bytes alone: blocks of eight, xor and multiply, MurmurHash3's 64-bit finaliser.
+Words of up to eight bytes never collide with each other, because each step is a bijection.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from filters.kernels import unicode_words
+from filters.kernels.char_classes import decode
+from filters.kernels.compiled import kernel
+from filters.kernels.unicode_words import CASED, IGNORABLE, OWN, SHIFT, SIGMA, SPLIT, WORD, cell_of
+
+SEED = np.uint64(0x9E3779B97F4A7C15)
+MULTIPLIER = np.uint64(0x9FB21C651E98DF25)
+"""Odd, with well mixed bits (a constant of Evensen's rrmxmx and of XXH3)."""
+_FMIX_1 = np.uint64(0xFF51AFD7ED558CCD)
+_FMIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
+_NONE = np.uint64(0)
+_BYTE = np.uint64(8)
+_WORD_BITS = np.uint64(64)
+
+
+def dedup_words(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(starts int64[n + 1], hashes uint64[:])`: the words of row i have `hashes[starts[i]:starts[i + 1]]`."""
+    starts = np.zeros(len(offsets), np.int64)
+    # A word takes two bytes, with the one that ends it; pages that stay unwritten cost no memory.
+    hashes = np.empty((offsets[-1] - offsets[0] + len(offsets)) // 2 + 1, np.uint64)
+    _dedup_words(offsets, data, *unicode_words.tables(), starts, hashes)
+    return starts, hashes[: starts[-1]].copy()
+
+
+@kernel
+def _dedup_words(offsets, data, blocks, cells, ascii_, starts, hashes):
+    n = np.int64(0)
+    for i in range(offsets.size - 1):
+        found, _ = next_words(data, offsets[i], offsets[i], offsets[i + 1], blocks, cells, ascii_, hashes[n:])
+        n += found
+        starts[i + 1] = n
+
+
+@kernel
+def next_words(data, start, p, end, blocks, cells, ascii_, hashes):
+    """`(n, next)`: fills `hashes` with words at or after p of the text at start to end, until it is full or the text ends."""
+    n = np.int64(0)
+    while p < end and n < hashes.size:
+        byte = data[np.uintp(p)]
+        if byte < 0x80 and ascii_[np.uintp(byte)] == 0:
+            p += 1
+            continue
+        value, after = _word(data, start, p, end, blocks, cells, ascii_)
+        if value != _NONE:
+            hashes[np.uintp(n)] = value
+            n += 1
+        p = after
+    return n, p
+
+
+@kernel
+def _word(data, start, p, end, blocks, cells, ascii_):
+    """`(hash, end)` of the word at p, or `(0, next)` where the character at p is in no word. No word hashes to 0."""
+    first = p
+    value, block, filled = SEED, _NONE, _NONE
+    while p < end:
+        byte = data[np.uintp(p)]
+        if byte < 0x80:
+            lower = np.uint64(ascii_[np.uintp(byte)])
+            if lower == _NONE:
+                break
+            block |= lower << filled
+            filled += _BYTE
+            p += 1
+            if filled == _WORD_BITS:
+                value, block, filled = _mix(value, block), _NONE, _NONE
+            continue
+        point, size = decode(data, p, end)
+        cell = cell_of(point, blocks, cells)
+        if not cell & WORD or (cell & OWN and p > first):
+            if p == first:
+                return _NONE, p + size
+            break
+        lower, bits = _utf8(_sigma(data, start, p, end, blocks, cells) if cell & SIGMA else point + (cell >> SHIFT))
+        block |= lower << filled
+        if filled + bits >= _WORD_BITS:
+            value = _mix(value, block)
+            # In two shifts: a shift by all 64 bits is not defined.
+            block = (lower >> _BYTE) >> (_WORD_BITS - _BYTE - filled)
+            filled -= _WORD_BITS
+        filled += bits
+        p += size
+        if cell & (OWN | SPLIT):
+            break
+    if filled:
+        value = _mix(value, block)
+    return max(finalise(value), np.uint64(1)), p
+
+
+@kernel
+def _mix(value, block):
+    """The hash after eight more bytes."""
+    value = (value ^ block) * MULTIPLIER
+    return value ^ (value >> np.uint64(32))
+
+
+@kernel
+def finalise(value):
+    """MurmurHash3's 64-bit finaliser (Appleby 2011): each bit of the input turns each bit of the output half the time."""
+    value = (value ^ (value >> np.uint64(33))) * _FMIX_1
+    value = (value ^ (value >> np.uint64(33))) * _FMIX_2
+    return value ^ (value >> np.uint64(33))
+
+
+@kernel
+def _utf8(point):
+    """`(bytes, bits)`: the UTF-8 bytes of a code point, the first one lowest, and how many bits they take."""
+    c = np.uint64(point)
+    six, mask, tail = np.uint64(6), np.uint64(0x3F), np.uint64(0x80)
+    if c < np.uint64(0x80):
+        return c, np.uint64(8)
+    last = tail | (c & mask)
+    if c < np.uint64(0x800):
+        return np.uint64(0xC0) | (c >> six) | (last << np.uint64(8)), np.uint64(16)
+    middle = tail | ((c >> six) & mask)
+    if c < np.uint64(0x10000):
+        lead = np.uint64(0xE0) | (c >> np.uint64(12))
+        return lead | (middle << np.uint64(8)) | (last << np.uint64(16)), np.uint64(24)
+    lead = np.uint64(0xF0) | (c >> np.uint64(18)) | ((tail | ((c >> np.uint64(12)) & mask)) << np.uint64(8))
+    return lead | (middle << np.uint64(16)) | (last << np.uint64(24)), np.uint64(32)
+
+
+@kernel
+def _sigma(data, start, p, end, blocks, cells):
+    """What the Σ at p lowers to: ς after a cased character and not before one, ignorable ones apart (Unicode's Final_Sigma)."""
+    back = p
+    cell = np.int64(IGNORABLE)
+    while cell & IGNORABLE:
+        if back == start:
+            return np.int64(0x3C3)
+        back -= 1
+        while back > start and (data[np.uintp(back)] & 0xC0) == 0x80:
+            back -= 1
+        point, _ = decode(data, back, end)
+        cell = cell_of(point, blocks, cells)
+    if not cell & CASED:
+        return np.int64(0x3C3)
+    p += 2
+    while p < end:
+        point, size = decode(data, p, end)
+        cell = cell_of(point, blocks, cells)
+        if not cell & IGNORABLE:
+            return np.int64(0x3C3 if cell & CASED else 0x3C2)
+        p += size
+    return np.int64(0x3C2)

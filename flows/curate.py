@@ -1,0 +1,162 @@
+"""`python -m flows.curate` and the console script `winnow`: from arguments to an exit code.
+
+Exit codes: 0 done; 1 the run failed, the same command resumes; 2 the command or plan is wrong; 3 a check refused to
+publish; 130 interrupted. The result goes to stdout, everything else to stderr. Heavy imports happen after parsing, so that
+`--help` and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from pipeline.execute import Result, RunOptions
+    from pipeline.plan_file import Loaded
+
+SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
+LATER = ("sample", "memory", "unlocked", "log_json", "runner_address")
+"""Flags of the documented command that this release answers with exit 2."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"winnow: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; README's table of flags is held to it by a test."""
+    made = _Parser(
+        prog="python -m flows.curate",
+        description="Curate text for training language models: raw text in, Parquet shards out, every removal explained.",
+        epilog="Without arguments: curates sample_data/ into curated/. Exit codes: 0 done, 1 failed (the same command"
+        " resumes), 2 wrong command or plan, 3 a check refused to publish, 130 interrupted.",
+    )
+    made.add_argument("plan", nargs="?", metavar="PLAN", help="a YAML file or a preset's name (default: default@1)")
+    made.add_argument("--input", nargs="+", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's")
+    made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
+    made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
+    made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")
+    made.add_argument("--workers", type=int, metavar="N", help="threads (default: the CPUs of this machine)")
+    made.add_argument("--runner", choices=("local", "dask", "ray"), default="local", help="where tasks run")
+    made.add_argument("--runner-address", metavar="URL", help="address of a Dask or Ray cluster")
+    made.add_argument("--inline", action="store_true", help="the same stages in this process, without a Prefect server")
+    made.add_argument("--replace", action="store_true", help="make the output anew; facts that still hold are used")
+    made.add_argument("--fresh", action="store_true", help="as --replace, with an emptied work directory")
+    made.add_argument("--clean", action="store_true", help="remove the work directory afterwards")
+    made.add_argument("--accept", action="store_true", help="publish although a check failed; recorded")
+    made.add_argument("--explain", action="store_true", help="show what would run, and why; run nothing")
+    made.add_argument("--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates")
+    made.add_argument("--memory", metavar="BYTES", help="memory budget")
+    made.add_argument("--retries", type=int, metavar="N", default=2, help="of a task that failed for a passing cause")
+    made.add_argument("--unlocked", action="store_true", help="allow an output store without conditional writes")
+    made.add_argument("--json", action="store_true", help="print the result as JSON")
+    made.add_argument("--log-json", action="store_true", help="log as JSON lines")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
+    os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, workers)))
+    from pipeline.errors import WinnowError
+
+    try:
+        return _run(arguments, workers)
+    except WinnowError as error:
+        from flows.show import harmless
+
+        print(f"winnow: {harmless(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("winnow: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: argparse.Namespace, workers: int) -> int:
+    from flows import show
+    from pipeline import execute, report
+    from pipeline.plan_file import load
+
+    _refuse_later(arguments, workers)
+    plan, inputs = _asked(arguments)
+    loaded = load(plan, inputs=inputs, assignments=arguments.set)
+    options = execute.RunOptions(
+        output=arguments.output,
+        work=arguments.work,
+        workers=workers,
+        replace=arguments.replace,
+        fresh=arguments.fresh,
+        clean=arguments.clean,
+        accept=arguments.accept,
+        retries=arguments.retries,
+    )
+    if arguments.explain:
+        from pipeline.explain import explain
+
+        print(show.harmless(explain(loaded, options)))
+        return 0
+    result = _execute(loaded, options, inline=arguments.inline)
+    for note in result.notes:
+        print(f"note: {show.harmless(note)}", file=sys.stderr)
+    if arguments.json:
+        shown = {"output": result.out, "generation": result.generation, "notes": result.notes, "metrics": result.metrics}
+        print(json.dumps(shown, sort_keys=True))
+    else:
+        print(report.summary(result.metrics, out=result.out))
+    return 0
+
+
+def _execute(loaded: Loaded, options: RunOptions, *, inline: bool) -> Result:
+    from flows import show
+    from pipeline import execute
+
+    progress = show.on_stderr()
+    try:
+        if inline:
+            return execute.run(loaded, options, mapper=execute.in_process(options.workers), on_event=progress)
+        from flows import prefect_flow
+
+        return prefect_flow.run(loaded, options, on_event=progress)
+    finally:
+        progress.close()
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """Plan and inputs; without either, the sample data that come with the project."""
+    if arguments.plan is not None or arguments.input:
+        return arguments.plan, arguments.input
+    if not SAMPLE.is_file():
+        from pipeline.errors import InputError
+
+        raise InputError("no input: give a PLAN or --input PATH (the sample data come with the source tree only)")
+    return str(SAMPLE), [str(SAMPLE.parent / "input")]
+
+
+def _refuse_later(arguments: argparse.Namespace, workers: int) -> None:
+    from pipeline.errors import NotYet, UsageError
+
+    given = [f"--{name.replace('_', '-')}" for name in LATER if getattr(arguments, name) not in (None, False)]
+    if arguments.runner != "local":
+        given.append(f"--runner {arguments.runner}")
+    if given:
+        raise NotYet(f"{', '.join(given)}: not yet in this release")
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: expected at least 1")
+
+
+def entry() -> None:
+    """The console script `winnow`."""
+    raise SystemExit(main())
+
+
+if __name__ == "__main__":
+    entry()

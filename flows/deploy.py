@@ -1,0 +1,155 @@
+"""`python -m flows.deploy`: serve the flow `curate` as a deployment, on a schedule, from this process.
+
+Everything is checked before the server hears of it: the plan, the schedule, the roots. Paths are made absolute, so that the
+runs do not depend on where they start. The served process reads and writes only below its roots (`flows.roots`): those given,
+or else just what this deployment was made of. Exit codes: 0 ended by the user, 2 wrong command, plan or no server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UsageError, WinnowError
+
+NO_SERVER = """no Prefect server is configured; a deployment needs one that stays up:
+  prefect server start                                              (in a terminal of its own)
+  prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api      (once; or export PREFECT_API_URL)
+then the same command again"""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is served: its name, schedule, baked-in parameters and roots; all paths absolute."""
+
+    name: str
+    cron: str | None
+    parameters: dict[str, object]
+    roots: tuple[str, ...]
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m flows.deploy",
+        description="Serve curation as a scheduled Prefect deployment from this process, until it is interrupted.",
+        epilog="Each run takes what is new in the input. A failed check publishes nothing (checks.on_fail: stop).",
+    )
+    made.add_argument("--plan", metavar="FILE", help="a YAML file or a preset's name (default: default@1)")
+    made.add_argument("--input", nargs="+", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's")
+    made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
+    made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
+    made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")
+    made.add_argument("--workers", type=int, metavar="N", help="threads (default: the CPUs of this machine)")
+    made.add_argument("--cron", metavar="CRON", help='schedule in UTC, such as "0 3 * * *" (default: runs on request only)')
+    made.add_argument("--name", default="nightly", help="the deployment is called curate/NAME (default: nightly)")
+    made.add_argument(
+        "--root",
+        action="append",
+        metavar="DIR",
+        default=[],
+        help="runs read and write below these folders only (default: the input, output, work and plan given here)",
+    )
+    return made
+
+
+def prepare(arguments: argparse.Namespace) -> Deployment:
+    """Check everything that can be checked without a server. Raises UsageError."""
+    from flows import roots
+    from pipeline.plan_file import load
+
+    loaded = load(arguments.plan, inputs=arguments.input, assignments=arguments.set)
+    if not loaded.plan.source:
+        raise UsageError("no input: give --input PATH, or source.paths in the plan")
+    workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: expected at least 1")
+    _check_cron(arguments.cron)
+    made_of = roots.written_by(arguments.output, arguments.work) + roots.plan_files(arguments.plan) + roots.read_by(loaded)
+    bounds = tuple(dict.fromkeys(roots.absolute(path) for path in arguments.root or made_of))
+    if any(":" in root.replace("://", "") for root in bounds):
+        raise UsageError("a root with a colon in its path cannot be told from two; name one above it with --root")
+    roots.check_plan(arguments.plan, bounds)
+    roots.check(loaded, output=arguments.output, work=arguments.work, bounds=bounds, matched=False)
+    parameters: dict[str, object] = {
+        "plan": _absolute(arguments.plan) if roots.plan_files(arguments.plan) else arguments.plan,
+        "overrides": dict(text.split("=", 1) for text in arguments.set) or None,
+        "input": [_absolute(path) for path in arguments.input] or None,
+        "output": _absolute(arguments.output),
+        "work": _absolute(arguments.work),
+        "workers": workers,
+    }
+    return Deployment(arguments.name, arguments.cron, parameters, bounds)
+
+
+def _absolute(path: str | None) -> str | None:
+    return path if path is None or "://" in path else str(Path(path).absolute())
+
+
+def _check_cron(cron: str | None) -> None:
+    from prefect.client.schemas.schedules import CronSchedule
+    from pydantic import ValidationError
+
+    try:
+        if cron is not None:
+            CronSchedule(cron=cron)
+    except ValidationError as error:
+        raise UsageError(f'--cron {cron}: not a cron schedule; five fields, such as "0 3 * * *"') from error
+
+
+def check_server() -> str:
+    """The configured server's URL. Raises UsageError where there is none or it does not answer."""
+    from flows import server
+
+    url = server.configured()
+    if url is None:
+        raise UsageError(NO_SERVER)
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        failure = client.api_healthcheck()
+    if failure is not None:
+        raise UsageError(f"the Prefect server at {url} does not answer ({failure}); start it with `prefect server start`")
+    return url
+
+
+def serve(deployment: Deployment) -> None:
+    """Register the deployment and run what the server schedules, one run at a time, until interrupted.
+
+    A run that falls due while another is going on waits for it, and then finds what is new.
+    """
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import EntrypointType
+
+    from flows import roots
+    from flows.prefect_flow import curate
+
+    os.environ[roots.VARIABLE] = ":".join(deployment.roots)
+    curate.serve(
+        name=deployment.name,
+        cron=deployment.cron,
+        parameters=deployment.parameters,
+        limit=1,
+        global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        deployment = prepare(arguments)
+        check_server()
+        serve(deployment)
+    except WinnowError as error:
+        print(f"flows.deploy: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,309 @@
+"""The stages as a Prefect flow: one task per span, results and errors handed over in memory.
+
+Prefect shows and retries; what is done is decided by what lies on disk (law 3), so nothing is cached or persisted by it. Task
+parameters are a name and an index; texts and paths' contents never reach Prefect. The caller gets the very exception that the
+stages raised, and the result of a run that was published even if Prefect's server is gone by then.
+"""
+
+from __future__ import annotations
+
+import errno
+import html
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Annotated, Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.events.worker import EventsWorker
+from prefect.logging import get_run_logger
+from prefect.logging.configuration import ensure_logging_setup
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOCAL_STORAGE_PATH,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    temporary_settings,
+)
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import exponential_backoff
+from pydantic import Field
+
+from flows import roots, server
+from flows.server import Temporary
+from pipeline import execute
+from pipeline.errors import RunFailed, WinnowError
+from pipeline.events import Event, OnEvent, silent
+from pipeline.execute import Mapper, Result, RunOptions
+from pipeline.plan_file import Loaded, load
+
+BACK_OFF_S = 1.0
+"""Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
+DRAIN_S = 5.0
+"""Longest wait, in seconds, for the last task states to reach a server before the run ends."""
+NAME_LENGTH = 120
+PERMANENT = {
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOMEM,
+}  # fmt: skip
+"""Operating-system errors that another try seconds later meets again."""
+NETWORK = ("aiohttp", "botocore", "httpx", "httpcore", "urllib3")
+"""Packages whose connection errors are not all OSErrors."""
+
+_prepared: ContextVar[Callable[[], Result] | None] = ContextVar("prepared", default=None)
+"""The stages of a run that the command line prepared: inputs hashed, kernels compiled."""
+
+
+@flow(name="curate", retries=0, persist_result=False, log_prints=False)
+def curate(
+    plan: Annotated[str | None, Field(description="a preset's name, or a YAML file that the worker can read")] = None,
+    overrides: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")], str] | None,
+        Field(description="keys of the plan to override, such as filters.gopher_quality.min_words: 30"),
+    ] = None,
+    input: Annotated[list[str] | None, Field(description="files, folders, globs, URLs; replace the plan's")] = None,
+    output: Annotated[str, Field(min_length=1, description="folder of the result")] = "curated",
+    work: Annotated[str | None, Field(description="work directory; default: .work in the output")] = None,
+    workers: Annotated[int, Field(ge=1, le=1024, description="threads")] = 2,
+    replace: Annotated[bool, Field(description="make the output anew; facts that still hold are used")] = False,
+    accept: Annotated[bool, Field(description="publish although a check failed; recorded")] = False,
+) -> dict[str, Any]:
+    """Curate text for training language models: what is new in the input becomes the output's next generation.
+
+    A failed check stops the run before it publishes (`checks.on_fail: stop`), unless `overrides` says `warn`.
+    """
+    body = _prepared.get()
+    if body is not None:
+        result = body()
+    else:
+        options = RunOptions(output=output, work=work, workers=workers, replace=replace, accept=accept)
+        result = _deployed(plan, overrides or {}, input or [], options)
+    _summary_artifact(result)
+    return {"output": result.out, "generation": result.generation}
+
+
+def _deployed(plan: str | None, overrides: dict[str, str], inputs: Sequence[str], options: RunOptions) -> Result:
+    """The whole run inside a flow run that a server or a worker started."""
+    assignments = ["checks.on_fail=stop", *(f"{key}={value}" for key, value in overrides.items())]
+    bounds = roots.configured()
+    roots.check_plan(plan, bounds)
+    loaded = load(plan, inputs=inputs, assignments=assignments)
+    roots.check(loaded, output=options.output, work=options.work, bounds=bounds)
+    logger = get_run_logger()
+    lock = threading.Lock()
+
+    def on_event(event: Event) -> None:
+        if event.kind != "advance":
+            with lock:
+                logger.info("%s: %s", event.stage, event.note or event.kind)
+
+    result = execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event)
+    for note in result.notes:
+        logger.info(plain(note, 2000))
+    return result
+
+
+def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temporary: Temporary | None = None) -> Result:
+    """A run from the command line, as a flow run on the configured server, or else on a temporary one.
+
+    `temporary` may have been started earlier (`server.for_this_run`). It starts in the background here otherwise, while
+    inputs are hashed and kernels compiled. Raises what `execute.run` raises, and RunFailed where Prefect itself fails.
+    """
+    if temporary is None and server.configured() is None:
+        with server.temporary() as own:
+            return run(loaded, options, on_event=on_event, temporary=own)
+
+    def within(body: Callable[[], Result]) -> Result:
+        if temporary is not None and not temporary.ready:
+            on_event(Event("wait", "prefect", note="waiting for Prefect's temporary server (4 s; 12 s the first time)"))
+            temporary.wait()
+        return _as_flow_run(body, loaded, options, on_event, temporary)
+
+    return execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event, within=within)
+
+
+def _as_flow_run(
+    body: Callable[[], Result], loaded: Loaded, options: RunOptions, on_event: OnEvent, temporary: Temporary | None
+) -> Result:
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def recorded() -> Result:
+        try:
+            results.append(body())
+        except BaseException as error:
+            errors.append(error)
+            raise
+        return results[0]
+
+    token = _prepared.set(recorded)
+    try:
+        with _quiet_console(), _settings(temporary):
+            curate.with_options(validate_parameters=False)(**_shown_parameters(loaded, options))
+    except Exception as error:
+        if errors:
+            raise errors[0] from errors[0].__cause__
+        if not results:
+            raise RunFailed(f"Prefect failed ({_short(error)}); the same command resumes, with --inline without it") from error
+        on_event(Event("note", "prefect", note=f"the run is done, but Prefect could not record it: {_short(error)}"))
+    finally:
+        _prepared.reset(token)
+    return results[0]
+
+
+def _shown_parameters(loaded: Loaded, options: RunOptions) -> dict[str, Any]:
+    """What Prefect shows of a run from the command line."""
+    paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
+    return {
+        "plan": plain(loaded.name, 500),
+        "input": paths[:100],
+        "output": plain(options.output, 500),
+        "workers": options.workers,
+        "replace": options.replace,
+        "accept": options.accept,
+    }
+
+
+def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
+    """Runs items as tasks of the flow run that is going on. After a failure no further item is begun; the failure of the
+    first item that has one is raised, as the object that the function raised."""
+
+    def mapper(stage: str, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        results: dict[int, Any] = {}
+        errors: dict[int, BaseException] = {}
+
+        @task(
+            name=stage,
+            task_run_name="{name}",
+            retries=options.retries,
+            retry_delay_seconds=exponential_backoff(backoff_factor=BACK_OFF_S),
+            retry_condition_fn=_may_retry,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+        def one(name: str, index: int) -> None:
+            try:
+                results[index] = function(items[index])
+                errors.pop(index, None)
+            except BaseException as error:
+                errors[index] = error
+                if can_pass(error):
+                    on_event(Event("note", stage, note=f"{name}: {_short(error)}; tried again unless it failed too often"))
+                raise
+
+        names = [plain(str(getattr(item, "name", index))) for index, item in enumerate(items)]
+        with ThreadPoolTaskRunner(max_workers=options.workers) as runner:
+            futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
+            for ended in as_completed(future.wrapped_future for future in futures):
+                if not ended.result().is_completed():
+                    break  # leaving the block cancels what has not begun and waits for what runs
+        if errors:
+            first = errors[min(errors)]
+            raise first from first.__cause__
+        missing = [index for index in range(len(items)) if index not in results]
+        if missing:
+            raise RunFailed(f"Prefect did not run {len(missing)} of {len(items)} spans of {stage}; the same command resumes")
+        return [results[index] for index in range(len(items))]
+
+    return mapper
+
+
+def _may_retry(_task: Any, _run: Any, state: Any) -> bool:
+    try:
+        state.result()
+    except Exception as error:
+        return can_pass(error)
+    return False
+
+
+def can_pass(error: BaseException) -> bool:
+    """Whether another try may succeed: network and storage errors do, wrong plans, broken contracts and full disks don't."""
+    if isinstance(error, WinnowError):
+        return False
+    if isinstance(error, OSError):
+        return error.errno not in PERMANENT and not isinstance(error, FileNotFoundError | PermissionError | FileExistsError)
+    names = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
+    return any(package in NETWORK and ("Connect" in name or "Timeout" in name or "Disconnect" in name) for package, name in names)
+
+
+def plain(text: str, length: int = NAME_LENGTH) -> str:
+    """`text` on one line without control, bidirectional and undecodable characters, its middle left out if it is too long."""
+    shown = " ".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).split()) or "?"
+    half = (length - 1) // 2
+    return shown if len(shown) <= length else f"{shown[:half]}…{shown[-half:]}"
+
+
+def _short(error: BaseException) -> str:
+    return plain(f"{type(error).__name__}: {error}", 300)
+
+
+def _summary_artifact(result: Result) -> None:
+    """The funnel as an artifact; a server that cannot take it does not fail a run that is published."""
+    try:
+        create_markdown_artifact(markdown=summary(result), key="winnow-curate-summary", description="What was kept and dropped")
+    except Exception as error:
+        get_run_logger().warning("the summary could not be stored as an artifact: %s", _short(error))
+
+
+def summary(result: Result) -> str:
+    """Markdown of a result; what comes from plans and paths is escaped."""
+    title = "nothing new" if result.generation is None else f"generation {result.generation}"
+    lines = [f"# Winnow: {title}", "", f"Output: {_markdown(result.out)}", ""]
+    totals = result.metrics.get("totals", {})
+    rows = [(name, totals[name]) for name in ("read", "kept", "dropped", "quarantined") if name in totals]
+    if rows:
+        lines += ["| | documents |", "|:--|--:|", *(f"| {name} | {count:,} |" for name, count in rows), ""]
+    lines += [f"- {_markdown(note)}" for note in result.notes]
+    return "\n".join(lines)
+
+
+def _markdown(text: str) -> str:
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~" else c for c in html.escape(plain(text, 1000)))
+
+
+@contextmanager
+def _settings(temporary: Temporary | None) -> Iterator[None]:
+    """Prefect's settings for a run from the command line. Waits at the end until the last states were sent.
+
+    Flow heartbeats are off: their thread makes every flow end a second late.
+    """
+    changed: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
+    if temporary is not None:
+        changed |= {PREFECT_API_URL: temporary.url, PREFECT_LOGGING_TO_API_ENABLED: False}
+        changed |= {PREFECT_LOCAL_STORAGE_PATH: temporary.home / "storage"}
+    with temporary_settings(changed):
+        try:
+            yield
+        finally:
+            EventsWorker.drain_all(timeout=DRAIN_S, at_exit=False)
+
+
+@contextmanager
+def _quiet_console() -> Iterator[None]:
+    """Prefect's own lines stay off the terminal (not off its server), unless PREFECT_LOGGING_LEVEL asks for them."""
+    ensure_logging_setup()
+    handlers = [
+        handler
+        for logger in (logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict)))
+        for handler in logger.handlers
+        if isinstance(handler, PrefectConsoleHandler) and "PREFECT_LOGGING_LEVEL" not in os.environ
+    ]
+    for handler in handlers:
+        handler.addFilter(_not_prefects)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_not_prefects)
+
+
+def _not_prefects(record: logging.LogRecord) -> bool:
+    return not record.name.startswith(("prefect", "EventsWorker", "APILogWorker"))

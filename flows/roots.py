@@ -1,0 +1,92 @@
+"""What a deployment may read and write: only what lies below its roots, after symbolic links are resolved.
+
+The roots come from the environment of the process that runs the flow (`WINNOW_ROOTS`: folders and URLs joined by `:`), not
+from a parameter: whoever fills in the form must not be able to widen them. An input's links are resolved when the run starts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import InputError, OutputError, PlanError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.plan_file import Loaded
+
+VARIABLE = "WINNOW_ROOTS"
+WILDCARDS = "*?["
+
+
+def configured() -> tuple[str, ...]:
+    """The roots of this process; empty: no bounds."""
+    return tuple(absolute(root) for root in re.split(r":(?!//)", os.environ.get(VARIABLE, "")) if root)
+
+
+def check_plan(plan: str | None, bounds: Sequence[str]) -> None:
+    """Raises PlanError where the plan is a file outside `bounds`; before it is read."""
+    _inside(plan_files(plan), bounds, what="plan", error=PlanError)
+
+
+def check(loaded: Loaded, *, output: str, work: str | None, bounds: Sequence[str], matched: bool = True) -> None:
+    """Raises a UsageError that names the first path outside `bounds`. Without bounds everything is allowed.
+
+    `matched`: also look at the files that the plan's patterns match now, links resolved.
+    """
+    if not bounds:
+        return
+    _inside(written_by(output, work), bounds, what="output", error=OutputError)
+    _inside(read_by(loaded), bounds, what="input", error=InputError)
+    if matched:
+        from pipeline.read.inputs import expand
+
+        _inside((file.url for file in expand(loaded.plan.source).files), bounds, what="input", error=InputError)
+
+
+def plan_files(plan: str | None) -> list[str]:
+    """The plan as a path, where it is a file and not a preset's name."""
+    return [plan] if plan is not None and (plan.endswith((".yaml", ".yml")) or Path(plan).is_file()) else []
+
+
+def fixed_part(pattern: str) -> str:
+    """The folder that a path or glob starts from: all that its files lie in."""
+    if "://" in pattern and not pattern.startswith("file://"):
+        return pattern
+    parts = Path(pattern.removeprefix("file://")).parts
+    first = next((i for i, part in enumerate(parts) if any(c in part for c in WILDCARDS)), len(parts))
+    return str(Path(*parts[:first])) if first else "."
+
+
+def written_by(output: str, work: str | None) -> list[str]:
+    return [output] if work is None else [output, work]
+
+
+def read_by(loaded: Loaded) -> list[str]:
+    """The folders and files that a plan names: where its inputs lie, and what it needs beside them."""
+    plan = loaded.plan
+    found = [fixed_part(path) for source in plan.source for path in source.paths]
+    found += [annotation.path for annotation in plan.annotations]
+    found += [plan.output.tokenizer] if plan.output.tokenizer else []
+    for _, settings in plan.filters:
+        model = getattr(settings, "model", None)
+        found += [model] if isinstance(model, str) and (os.sep in model or os.path.exists(model)) else []
+    return found
+
+
+def _inside(paths: Iterable[str], bounds: Sequence[str], *, what: str, error: type[UsageError]) -> None:
+    for path in paths:
+        resolved = absolute(path)
+        if bounds and not any(resolved == root or resolved.startswith(root.rstrip("/") + "/") for root in bounds):
+            raise error(
+                f"{what} {path} lies outside the roots of this deployment ({', '.join(bounds)}); see --root of flows.deploy"
+            )
+
+
+def absolute(path: str) -> str:
+    """An absolute path without links; a URL as it is, unless it climbs."""
+    if "://" in path and not path.startswith("file://"):
+        return "" if ".." in path.split("/") else path
+    return os.path.realpath(path.removeprefix("file://"))

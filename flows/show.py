@@ -1,0 +1,138 @@
+"""Progress and messages on stderr: bars on a terminal, plain lines elsewhere. What comes from input is made harmless."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import TextIO
+
+from pipeline.events import Event
+
+LABELS = {
+    "scan": "hashing inputs",
+    "annotate": "reading, scoring, deciding",
+    "dedup": "finding duplicates",
+    "write": "writing shards",
+    "publish": "publishing",
+    "prefect": "Prefect",
+}
+EVERY_S = 5.0
+"""Seconds between plain lines of one stage; chosen so that a log of an hour stays readable."""
+
+
+def harmless(text: str) -> str:
+    """`text` with control and bidirectional-override characters shown as escapes: terminals act on them."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
+
+
+class Lines:
+    """Shows events as lines: one when a stage begins and ends, one every `EVERY_S` seconds between."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+        self._stream, self._quiet = stream, quiet
+        self._lock = threading.Lock()
+        self._start = self._last = time.monotonic()
+        self._origin = self._start
+        self._documents = self._bytes = self._steps = 0
+        self._total: int | None = None
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            if event.kind == "begin":
+                self._begin(event)
+            elif event.kind == "advance":
+                self._advance(event)
+            elif event.kind == "end":
+                self._line(event.stage, f"done in {time.monotonic() - self._start:.1f} s{self._rates()}")
+            else:
+                self._line(event.stage, event.note)
+
+    def _begin(self, event: Event) -> None:
+        self._start = self._last = time.monotonic()
+        self._documents = self._bytes = self._steps = 0
+        self._total = event.total
+        of = {"scan": " files", "write": " files"}.get(event.stage)
+        self._line(event.stage, f"{event.total:,}{of}" if of and event.total is not None else "…")
+
+    def _advance(self, event: Event) -> None:
+        self._documents += event.documents
+        self._bytes += event.n_bytes
+        self._steps += event.steps
+        if time.monotonic() - self._last >= EVERY_S:
+            self._last = time.monotonic()
+            self._line(event.stage, self._so_far())
+
+    def _so_far(self) -> str:
+        if self._steps and self._total:
+            share = self._steps / self._total
+            left = (time.monotonic() - self._start) * (1 - share) / share
+            return f"{self._steps:,} of {self._total:,} files, about {left:.0f} s left"
+        return f"{self._documents:,} documents, {self._bytes / 1e6:,.1f} MB{self._rates()}"
+
+    def _rates(self) -> str:
+        passed = max(1e-6, time.monotonic() - self._start)
+        if not self._documents:
+            return ""
+        return f" ({self._documents / passed:,.0f} documents/s, {self._bytes / 1e6 / passed:,.1f} MB/s)"
+
+    def _line(self, stage: str, text: str) -> None:
+        if not self._quiet:
+            at = time.monotonic() - self._origin
+            print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {harmless(text)}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+class Bars:
+    """Shows events as bars of `rich`, one per stage."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._console = Console(file=stream, highlight=False, markup=False)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<27}", markup=False),
+            BarColumn(24),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+        )
+        self._progress.start()
+        self._tasks: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, int, float]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            if event.kind == "begin":
+                total = event.total if event.stage in ("scan", "write") else None
+                self._tasks[event.stage] = self._progress.add_task(LABELS.get(event.stage, event.stage), total=total, detail="")
+                self._seen[event.stage] = (0, 0, time.monotonic())
+            elif event.kind == "advance" and event.stage in self._tasks:
+                documents, n_bytes, start = self._seen[event.stage]
+                documents, n_bytes = documents + event.documents, n_bytes + event.n_bytes
+                self._seen[event.stage] = (documents, n_bytes, start)
+                passed = max(1e-6, time.monotonic() - start)
+                detail = f"{documents:,} docs  {n_bytes / 1e6 / passed:,.0f} MB/s" if documents else ""
+                self._progress.update(self._tasks[event.stage], advance=event.steps, detail=detail)  # type: ignore[arg-type]
+            elif event.kind == "end" and event.stage in self._tasks:
+                self._progress.update(self._tasks[event.stage], total=1, completed=1)  # type: ignore[arg-type]
+            elif event.kind in ("note", "wait"):
+                self._console.print(harmless(event.note))
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def on_stderr(*, quiet: bool = False) -> Lines | Bars:
+    """Bars on an interactive terminal without `NO_COLOR`, lines elsewhere."""
+    stream = sys.stderr
+    if not quiet and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        return Bars(stream)
+    return Lines(stream, quiet=quiet)

@@ -1,0 +1,283 @@
+"""Everything about one unit of input: documents, final text, signals, verdicts, band keys, token counts.
+
+Each result is a table in the work directory under its key; what exists is not computed again, and text is loaded only if
+something is missing. Nothing here looks at another unit.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters import FILTERS
+from filters.contract import ContractError, TextBatch, Tier, check
+from pipeline import decide, final, normalise
+from pipeline.dedup import bands, signatures
+from pipeline.errors import BrokenContract
+from pipeline.read.units import Unit, unit_key_parts
+from pipeline.recipe import ActiveFilter, Recipe, loaded
+from pipeline.schema import BAD_ROW, DOCUMENT
+from pipeline.stages import key
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where a unit's tables lie in the work directory. Each name ends in the key of what it depends on."""
+
+    documents: str
+    bad: str
+    final: str
+    signals: tuple[str, ...]  # one per active filter
+    verdicts: str
+    sign: str | None
+    tokens: str | None
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A finished unit: small, and all that crosses a task's border."""
+
+    path: str
+    first_row: int
+    priority: int
+    names: Names
+    rows: int
+    bad_rows: int
+    n_bytes: int  # read, documents and quarantined rows together
+    kept: int  # rows that the filters kept
+    sources: tuple[tuple[str, int, int], ...]  # source, documents, quarantined rows
+    costs: tuple[tuple[str, float], ...]  # stage, CPU seconds
+
+
+@dataclass
+class Meter:
+    """CPU seconds per stage: of the process where one worker runs (exact), else of this thread (estimated)."""
+
+    clock: Callable[[], float] = time.thread_time
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        start = self.clock()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + self.clock() - start
+
+
+def names(unit: Unit, recipe: Recipe) -> Names:
+    """The names of a unit's tables under this recipe."""
+    documents = key("documents", unit_key_parts(unit), normalise.VERSION)
+    final_key = key("final", documents, final.VERSION, recipe.edits)
+    signal_keys: dict[str, str] = {}
+    signals = []
+    for item in recipe.filters:
+        view = documents if item.filter.reads == "source" else final_key
+        needed = [signal_keys.get(column, "off") for column in item.filter.needs]
+        made = key("signals", view, needed, item.identity)
+        signal_keys |= dict.fromkeys(item.filter.signals.names, made)
+        signals.append(f"facts/{item.filter.name}/{made}.parquet")
+    judged = [[item.filter.name, item.action, item.thresholds.model_dump(mode="json")] for item in recipe.filters]
+    dedup = recipe.plan.dedup
+    sign = tokens = None
+    if dedup is not None:
+        shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
+        sign = (
+            f"facts/minhash/{key('minhash', final_key, signatures.VERSION, dedup.ngram, dedup.permutations, shape, dedup.hash)}"
+        )
+    if recipe.tokenizer is not None:
+        tokens = f"facts/tokens/{key('tokens', final_key, recipe.tokenizer)}.parquet"
+    return Names(
+        documents=f"documents/{documents}.parquet",
+        bad=f"documents/{documents}.bad.parquet",
+        final=f"facts/final/{final_key}.parquet",
+        signals=tuple(signals),
+        verdicts=f"judgements/filters/{key('verdicts', signals, judged, final_key, decide.VERDICT.keys() and 1)}.parquet",
+        sign=f"{sign}.parquet" if sign else None,
+        tokens=tokens,
+    )
+
+
+class UnitText:
+    """The texts of a unit, read from the work directory on first use."""
+
+    def __init__(self, work: Store, where: Names) -> None:
+        self._work, self._where = work, where
+        self._views: dict[str, TextBatch] = {}
+
+    def batch(self, view: str) -> TextBatch:
+        """`source` or `final` text of all rows."""
+        if view not in self._views:
+            self._views[view] = self._load(view)
+        return self._views[view]
+
+    def _load(self, view: str) -> TextBatch:
+        source = self._work.read_table(self._where.documents, ["text"])["text"]
+        if view == "source":
+            return TextBatch(source)
+        edited = self._work.read_table(self._where.final, ["final_text"])["final_text"]
+        if edited.null_count == len(edited):
+            return self.batch("source")
+        return TextBatch(final.final_of(source, edited))
+
+    def put(self, view: str, text: pa.Array) -> None:
+        self._views[view] = TextBatch(text)
+
+    def same(self, view: str, other: str) -> None:
+        self._views[view] = self.batch(other)
+
+
+def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], meter: Meter) -> Annotated:
+    """Make what is missing of a unit. `rows()` reads it (`UnitRows`) and is called only if its documents are missing."""
+    where = names(unit, recipe)
+    text = UnitText(work, where)
+    if not (work.has(where.documents) and work.has(where.bad)):
+        with meter.measure("read"):
+            read = rows()
+            work.write_table(where.bad, read.bad)
+            work.write_table(where.documents, read.documents, metadata={"unit": json.dumps(_card(read))})
+            text.put("source", final.final_of(read.documents["text"], pa.chunked_array([pa.nulls(read.documents.num_rows)])))
+    if not work.has(where.final):
+        with meter.measure("edit"):
+            finished = final.finish(text.batch("source").text, recipe.steps)
+            work.write_table(where.final, finished)
+            if finished["final_text"].null_count == finished.num_rows:
+                text.same("final", "source")
+    n = int(json.loads(work.metadata(where.documents)["unit"])["rows"])
+    signals = _cheap_signals(work, recipe, where, text, n, meter)
+    kept = _verdicts(work, recipe, where, signals, meter)
+    if where.sign is not None and recipe.plan.dedup is not None:
+        _sign(work, recipe, where, text, kept, meter)
+    if where.tokens is not None and not work.has(where.tokens):
+        with meter.measure("tokens"):
+            work.write_table(where.tokens, _count_tokens(text.batch("final"), str(recipe.plan.output.tokenizer)))
+    card = json.loads(work.metadata(where.documents)["unit"])
+    return Annotated(
+        path=unit.file.path,
+        first_row=unit.first_row,
+        priority=unit.file.priority,
+        names=where,
+        rows=card["rows"],
+        bad_rows=card["bad_rows"],
+        n_bytes=card["n_bytes"],
+        kept=int(kept.sum()),
+        sources=tuple((name, good, bad) for name, good, bad in card["sources"]),
+        costs=tuple(meter.seconds.items()),
+    )
+
+
+def _card(read: Any) -> dict[str, Any]:
+    good = dict(read.documents["source"].value_counts().to_pylist() and _counts(read.documents["source"]))
+    bad = _counts(read.bad["source"])
+    n_bytes = (pc.sum(read.documents["n_bytes_read"]).as_py() or 0) + (pc.sum(read.bad["n_bytes_read"]).as_py() or 0)
+    return {
+        "rows": read.documents.num_rows,
+        "bad_rows": read.bad.num_rows,
+        "n_bytes": n_bytes,
+        "sources": [[name, good.get(name, 0), bad.get(name, 0)] for name in sorted({*good, *bad})],
+    }
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    return {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
+
+
+def _cheap_signals(work: Store, recipe: Recipe, where: Names, text: UnitText, n: int, meter: Meter) -> dict[str, pa.Array]:
+    """Signals of the cheap tier, by column; computed where they are missing."""
+    columns: dict[str, pa.Array] = {}
+    for item, name in zip(recipe.filters, where.signals, strict=True):
+        if item.filter.tier is not Tier.CHEAP:
+            continue
+        if not work.has(name):
+            with meter.measure(f"annotate.{item.filter.name}"):
+                made = run_filter(item, text.batch(item.filter.reads), columns, n)
+                work.write_table(name, pa.Table.from_batches([made]))
+        table = work.read_table(name)
+        columns |= {c: final.final_of(table[c], pa.chunked_array([pa.nulls(n)])) for c in table.column_names}
+    return columns
+
+
+def run_filter(item: ActiveFilter, batch: TextBatch, columns: dict[str, pa.Array], n: int) -> pa.RecordBatch:
+    """Annotate and check one batch. Raises BrokenContract if the filter breaks its contract or raises."""
+    types = {field.name: field.type for f in FILTERS for field in f.signals}
+    needed = pa.RecordBatch.from_arrays(
+        [columns[c] if c in columns else pa.nulls(n, types[c]) for c in item.filter.needs], names=list(item.filter.needs)
+    )
+    try:
+        made = item.filter.annotate(batch, needed, item.params, loaded(item.filter, item.params))
+        check(item.filter, rows=n, signals=made)
+    except ContractError as error:
+        raise BrokenContract(str(error)) from error
+    except Exception as error:
+        raise BrokenContract(f"filter {item.filter.name}: annotate raised {type(error).__name__}: {error}") from error
+    return made
+
+
+def _verdicts(work: Store, recipe: Recipe, where: Names, signals: dict[str, pa.Array], meter: Meter) -> np.ndarray:
+    """Which rows the filters keep; the verdicts are stored."""
+    if not work.has(where.verdicts):
+        with meter.measure("decide"):
+            n_bytes = work.read_table(where.final, ["n_bytes"])["n_bytes"]
+            empty = pl.Series("empty", pl.from_arrow(n_bytes) == 0)
+            frame = pl.DataFrame({c: pl.from_arrow(a) for c, a in signals.items()})
+            cheap = decide.failures([a for a in recipe.filters if a.filter.tier is Tier.CHEAP], frame)
+            scored = {Tier.CHEAP: pl.Series([True] * len(empty), dtype=pl.Boolean)}
+            table = decide.verdicts(empty, {Tier.CHEAP: cheap}, scored)
+            work.write_table(where.verdicts, table.to_arrow().cast(_VERDICT_SCHEMA))
+    reasons = work.read_table(where.verdicts, ["reason"])["reason"]
+    return reasons.is_null().to_numpy()
+
+
+_VERDICT_SCHEMA = pa.schema([("stage", pa.string()), ("reason", pa.string()), ("failed", pa.list_(pa.string()))])
+
+
+def _sign(work: Store, recipe: Recipe, where: Names, text: UnitText, kept: np.ndarray, meter: Meter) -> None:
+    """Band keys of the kept rows: a fact that covers a set of rows, which grows when a threshold is loosened."""
+    dedup = recipe.plan.dedup
+    name = where.sign or ""
+    have = work.read_table(name) if work.has(name) else None
+    covered = np.zeros(len(kept), dtype=bool)
+    if have is not None:
+        covered[have["position"].to_numpy()] = True
+    missing = np.flatnonzero(kept & ~covered)
+    if have is not None and not len(missing):
+        return
+    with meter.measure("sign"):
+        shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
+        chosen = text.batch("final").text.take(pa.array(missing)) if len(missing) < len(kept) else text.batch("final").text
+        made = signatures.annotate(
+            chosen, ngram=dedup.ngram, permutations=dedup.permutations, bands=shape[0], rows=shape[1], hash_=dedup.hash
+        )
+        table = pa.Table.from_batches([made]).add_column(0, "position", pa.array(missing, pa.int64()))
+        if have is not None:
+            table = pa.concat_tables([have, table]).sort_by("position")
+        work.write_table(name, table)
+
+
+def _count_tokens(batch: TextBatch, tokenizer: str) -> pa.Table:
+    made = _tokenizer(tokenizer)
+    counts: list[int] = []
+    for start in range(0, len(batch), 256):
+        encoded = made.encode_batch_fast(batch.text.slice(start, 256).to_pylist(), add_special_tokens=False)
+        counts += [len(item) for item in encoded]
+    return pa.table({"token_count": pa.array(counts, pa.int64())})
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(path: str) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(path)
+
+
+EMPTY_DOCUMENTS = DOCUMENT.empty_table()
+EMPTY_BAD = BAD_ROW.empty_table()

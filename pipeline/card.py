@@ -1,0 +1,181 @@
+"""README.md of the output: a dataset card that the Hugging Face Hub and `datasets` understand.
+
+Invariants: `load_dataset(OUT)` sees exactly the data shards of committed generations, because the card lists them one by one
+(a folder or a pattern would take in shards whose commit never came); rejected/, ledger/ and quarantine/ are in no config;
+nothing from outside is markup (strings are code spans without backticks, or escaped). YAML strings are quoted, since the Hub
+reads YAML 1.1, where a bare `no` (Norwegian) is false. Source: https://huggingface.co/docs/hub/datasets-cards.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Any
+
+from pipeline import schema
+from pipeline.report import units
+from pipeline.report.harmless import visible
+
+COLUMNS = {
+    "id": "The input's id, or 32 hex digits of a hash of `source_ref` where it had none. Ids may repeat.",
+    "text": "The document, after normalisation and the plan's edits.",
+    "url": "Where the document came from, if the input said so.",
+    "date": "Its date as the input gave it.",
+    "source": "Name of the input that it was read from.",
+    "source_ref": "File and row that it was read from; unique within a generation.",
+    "language": "Language code; null where the language filter was off.",
+    "language_script": "Script of the text (ISO 15924), such as Latn.",
+    "language_score": "Confidence in `language`, 0 to 1.",
+    "quality_score": "Score of the quality model, 0 to 1.",
+    "toxicity_score": "Score of the toxicity model, 0 to 1; higher is more toxic.",
+    "n_bytes": "UTF-8 bytes of `text`.",
+    "token_count": "Tokens of `text` by the plan's tokenizer; null without one.",
+    "minhash_cluster_size": "Documents that this one stands for, itself included, as of its generation.",
+    "metadata": "JSON object of the input's other columns, keys sorted.",
+}
+
+_SIZES = [
+    "n<1K",
+    "1K<n<10K",
+    "10K<n<100K",
+    "100K<n<1M",
+    "1M<n<10M",
+    "10M<n<100M",
+    "100M<n<1B",
+    "1B<n<10B",
+    "10B<n<100B",
+    "100B<n<1T",
+]
+_NOT_LANGUAGES = {"mis", "mul", "und", "zxx"}
+"""ISO 639-3's codes for undetermined and the like; no language of a dataset."""
+
+
+def render(
+    metrics: dict[str, Any],
+    *,
+    files_by_folder: dict[str, list[str]],
+    languages: list[str],
+    name: str,
+    plan_yaml: str,
+    licence: str | None,
+) -> str:
+    """The card. `files_by_folder`: folder → paths relative to OUT, of every live generation, as the manifests name them.
+
+    `languages`: codes of kept documents, others than two- and three-letter ones are passed over; `plan_yaml`: the plan to
+    show; `licence`: the Hub's identifier, if the user gave one.
+    """
+    parts = [
+        _front_matter(metrics, files_by_folder["data"], languages, name, licence),
+        _introduction(metrics, name),
+        _loading(files_by_folder),
+        _funnel(metrics),
+        _columns(),
+        _limits(metrics),
+        _recipe(metrics, plan_yaml),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _front_matter(metrics: dict[str, Any], data: list[str], languages: list[str], name: str, licence: str | None) -> str:
+    codes = sorted({code for code in languages if code and re.fullmatch("[a-z]{2,3}", code)} - _NOT_LANGUAGES)
+    lines = ["---", f"pretty_name: {_quoted(name)}"]
+    if licence is not None:
+        lines.append(f"license: {_quoted(licence)}")
+    if codes:
+        lines += ["language:", *(f"- {_quoted(code)}" for code in codes)]
+    lines += ["size_categories:", f"- {_quoted(size_category(metrics['all_generations']['kept']))}"]
+    lines += ["configs:", '- config_name: "default"', "  data_files:", '  - split: "train"']
+    lines += ["    path:", *(f"    - {_quoted(path)}" for path in data)] if data else ["    path: []"]
+    return "\n".join([*lines, "---"])
+
+
+def size_category(documents: int) -> str:
+    """The Hub's word for a number of rows."""
+    for index, word in enumerate(_SIZES):
+        if documents < 10 ** (index + 3):
+            return word
+    return "n>1T"
+
+
+def _introduction(metrics: dict[str, Any], name: str) -> str:
+    total = metrics["all_generations"]
+    generations = ", ".join(str(g) for g in metrics["live"])
+    return (
+        f"# {escaped(name)}\n\n"
+        f"{units.count(total['kept'])} of {units.count(total['read'])} documents, curated by Winnow with the plan"
+        f" {code(metrics['plan_name'])} (recipe {code(metrics['recipe_hash'])}), generations {generations}."
+        " What was dropped is in `rejected/`, why is in `ledger/`, rows that could not be read are in `quarantine/`;"
+        " none of these belongs to the dataset. Charts and costs are in `report.html`, numbers in `metrics.json`."
+    )
+
+
+def _loading(files_by_folder: dict[str, list[str]]) -> str:
+    shards = units.count(len(files_by_folder["data"]))
+    return (
+        "## Loading\n\n"
+        "```python\n"
+        "from datasets import load_dataset\n\n"
+        'dataset = load_dataset("PATH OR HUB NAME", split="train").shuffle(seed=0)\n'
+        "```\n\n"
+        f"The `default` config lists the committed shards one by one ({shards} now). A reader that"
+        " takes `data/*.parquet` instead may see a generation that is being written."
+    )
+
+
+def _funnel(metrics: dict[str, Any]) -> str:
+    read = metrics["totals"]["read"]
+    rows = []
+    for line in metrics["funnel"]:
+        documents = f"{units.count(line['documents'])} | {units.share(abs(line['documents']), read)}"
+        rows.append(f"| {code(line['label'])} | {documents} | {units.size(line['bytes'])} |")
+    head = [f"## What was removed in generation {metrics['generation']}", "", "| step | documents | share of read | bytes |"]
+    notes = ["", "Bytes are as read; those of the final text as written. A document counts for the first rule that it failed."]
+    return "\n".join([*head, "|:--|--:|--:|--:|", *rows, *notes])
+
+
+def _columns() -> str:
+    rows = [f"| `{f.name}` | {f.type}{' or null' if f.nullable else ''} | {COLUMNS[f.name]} |" for f in schema.DATA]
+    return "\n".join(["## Columns", "", "| column | type | what it is |", "|:--|:--|:--|", *rows])
+
+
+def _limits(metrics: dict[str, Any]) -> str:
+    dedup = (
+        "Duplicates were not looked for."
+        if metrics["duplicates"] is None
+        else ("Near duplicates are found by MinHash, which misses some pairs; `report.html` has the detection table.")
+    )
+    lines = [
+        "Shards are in archive order, not shuffled: shuffle before training.",
+        "A score is null where its filter was off, its model does not cover the language, or the document was dropped before"
+        " that tier.",
+        "`minhash_cluster_size` is as of the document's generation and does not grow with later ones.",
+        dedup,
+        "Masks cover only what the plan names (such as e-mail and IP addresses): other personal data may be left.",
+        "Nothing was removed for overlap with evaluation sets.",
+        "Rules and models err: `rejected/` and `ledger/` show every decision.",
+        "Fewer bytes are not a compute saving by themselves: that is measured at equal quality, see `report.html`.",
+    ]
+    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
+
+
+def _recipe(metrics: dict[str, Any], plan_yaml: str) -> str:
+    text = "\n".join(visible(line) for line in plan_yaml.rstrip("\n").split("\n"))
+    fence = "`" * (1 + max([2, *(len(run) for run in re.findall("`+", text))]))
+    versions = ", ".join(f"{code(package)} {code(version)}" for package, version in metrics["versions"].items())
+    return f"## Recipe\n\n{fence}yaml\n{text}\n{fence}\n\nMade with {versions} on {code(metrics['architecture'])}."
+
+
+def code(text: str) -> str:
+    """`text` as a Markdown code span that also stands in a table: nothing in it is markup, a link or a mention."""
+    inside = visible(text, limit=120).replace("`", "[U+0060]").replace("|", "[U+007C]").strip()
+    return f"`{inside}`" if inside else "(empty)"
+
+
+def escaped(text: str) -> str:
+    """`text` with every ASCII punctuation character escaped, as CommonMark allows (section 2.4)."""
+    return "".join(f"\\{c}" if c in string.punctuation else c for c in visible(text, limit=120)).strip()
+
+
+def _quoted(text: str) -> str:
+    """A YAML double-quoted string."""
+    return '"' + visible(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,77 @@
+"""Every error that ends a run, and the exit code that it ends it with.
+
+    WinnowError
+    ├── UsageError            2   the command or the plan is wrong; nothing was started
+    │   ├── PlanError             unknown key, wrong type, value out of range
+    │   ├── InputError            missing or unsupported input, two inputs with one source_ref
+    │   ├── OutputError           the output folder cannot be used
+    │   ├── RecipeDiffers         the output was made with another recipe
+    │   └── NotYet                a documented feature that this release does not have
+    ├── RunFailed             1   the run failed; the same command resumes it
+    │   ├── OutputLocked          another live run holds the output
+    │   ├── BadRows               more unreadable rows than the budget allows
+    │   ├── InputChanged          an input changed since it was read
+    │   └── BrokenContract        a filter or a stage broke its contract: a bug, not bad data
+    ├── CheckFailed           3   a check refused to publish
+    └── Interrupted           130 stopped by the user; the same command resumes
+
+Messages say which file or key, what was expected, and what to do next. Bad data never raises: it is quarantined.
+"""
+
+
+class WinnowError(Exception):
+    """Base of all errors with a message for the user; `exit_code` is the process's exit status."""
+
+    exit_code = 1
+
+
+class UsageError(WinnowError):
+    exit_code = 2
+
+
+class PlanError(UsageError):
+    pass
+
+
+class InputError(UsageError):
+    pass
+
+
+class OutputError(UsageError):
+    pass
+
+
+class RecipeDiffers(UsageError):
+    pass
+
+
+class NotYet(UsageError):
+    pass
+
+
+class RunFailed(WinnowError):
+    pass
+
+
+class OutputLocked(RunFailed):
+    pass
+
+
+class BadRows(RunFailed):
+    pass
+
+
+class InputChanged(RunFailed):
+    pass
+
+
+class BrokenContract(RunFailed):
+    pass
+
+
+class CheckFailed(WinnowError):
+    exit_code = 3
+
+
+class Interrupted(WinnowError):
+    exit_code = 130

@@ -1,0 +1,319 @@
+"""A run, from a plan to a committed generation: the stages in order, wherever they are executed.
+
+`Mapper` is how spans reach the workers: in this process, as Prefect tasks, later on a cluster. The bytes are the same.
+Prefect shows and retries; what is done is decided by what lies on disk (law 3).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline import compute, layout, manifest, metrics, prepare, publish, resources, write
+from pipeline.annotate import Annotated
+from pipeline.dedup import corpus
+from pipeline.errors import BadRows, BrokenContract, CheckFailed
+from pipeline.events import Event, OnEvent, silent
+from pipeline.manifest import FileRecord, Manifest, Totals
+from pipeline.plan_file import Loaded, dump
+from pipeline.prepare import Prepared
+from pipeline.spans import Span, Workers, make_spans, run_span
+from pipeline.stages import key
+from pipeline.tally import Tally, tally, totals
+
+Mapper = Callable[[str, Callable[[Any], Any], Sequence[Any]], list[Any]]
+"""`mapper(stage, function, items)`: the function's results in order. Items have a `name`."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out. Changes no byte and is in no hash."""
+
+    output: str
+    work: str | None = None
+    workers: int = 2
+    replace: bool = False
+    fresh: bool = False
+    clean: bool = False
+    accept: bool = False
+    retries: int = 2
+
+
+@dataclass(frozen=True)
+class Result:
+    """`generation` is None where nothing was new."""
+
+    out: str
+    generation: int | None
+    metrics: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def in_process(workers: int) -> Mapper:
+    """Feeds spans to the workers from threads of this process."""
+
+    def run(_: str, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        with ThreadPoolExecutor(max(1, workers), thread_name_prefix="span") as feeders:
+            futures = [feeders.submit(function, item) for item in items]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                raise
+
+    return run
+
+
+def call(body: Callable[[], Result]) -> Result:
+    """Run the stages right here."""
+    return body()
+
+
+def run(
+    loaded: Loaded,
+    options: RunOptions,
+    *,
+    mapper: Mapper,
+    on_event: OnEvent = silent,
+    within: Callable[[Callable[[], Result]], Result] = call,
+) -> Result:
+    """Curate. Raises the errors of `pipeline.errors`; whatever it raises, the same command resumes.
+
+    Inputs are hashed and kernels compiled first; the stages then run as `within(body)`: a Prefect flow, or right here.
+    """
+    started = time.monotonic()
+    before = resources.tree_cpu_s()
+    with prepare.opened(loaded, options, on_event) as ready, resources.PeakMemory() as memory:
+
+        def cost() -> dict[str, Any]:
+            return _cost(ready, options, started, before, memory)
+
+        result = within(lambda: _run(ready, loaded, options, mapper, on_event, cost))
+        if options.clean:
+            ready.work.remove("")
+        return result
+
+
+def _cost(ready: Prepared, options: RunOptions, started: float, before: float, memory: resources.PeakMemory) -> dict[str, Any]:
+    return {
+        "wall_s": time.monotonic() - started,
+        "cpu_s": resources.tree_cpu_s() - before,
+        "exact": options.workers == 1,
+        "workers": options.workers,
+        "peak_memory_bytes": memory.peak or resources.tree_rss(),
+        "work_bytes": ready.work.bytes_below(),
+    }
+
+
+def _run(
+    ready: Prepared, loaded: Loaded, options: RunOptions, mapper: Mapper, on_event: OnEvent, cost: Callable[[], dict[str, Any]]
+) -> Result:
+    pool = ready.pool
+    if not ready.inputs:
+        newest = ready.manifests[-1]
+        return Result(ready.out.root, None, newest.metrics, (*ready.notes, "nothing new: every input was curated before"))
+    ready.warmed.result()
+    units = _annotate(ready, pool, mapper, on_event)
+    _check_bad_rows(ready, units)
+    on_event(Event("begin", "dedup"))
+    decided = corpus.decide(ready.work, ready.out, ready.recipe, units, ready.live, ready.generation, on_event)
+    on_event(Event("end", "dedup"))
+    inputs = write.Inputs(
+        work=ready.work,
+        units=units,
+        fates=decided.fates,
+        generation=ready.generation,
+        rejected=ready.recipe.plan.output.rejected,
+        seed=ready.recipe.plan.seed,
+        signals=write.shown_signals(ready.recipe.filters),
+    )
+    summed = Tally()
+    for part in pool.map(lambda unit: tally(inputs, ready.recipe, unit), range(len(units))):
+        summed.add(part)
+    _conserved(summed, units)
+    report = _metrics(ready, loaded, summed, decided.summary)
+    failed = _checks(ready, report, options)
+    shards, staging = _write(ready, inputs, pool, on_event)
+    on_event(Event("begin", "publish"))
+    report["cost"] = _stage_costs(units, decided.costs, cost())
+    report["compute"] = compute.ledger(
+        ready.recipe.plan.compute,
+        tokens_read=report["tokens"]["read"],
+        tokens_kept=report["tokens"]["kept"],
+        tokens_kind=report["tokens"]["kind"],
+        curation_cpu_s=report["cost"]["cpu_s"],
+    )
+    index = corpus.stage_index(ready.work, staging, decided, ready.generation)
+    made = _manifest(ready, loaded, report, units, shards, index, failed, options)
+    _commit(ready, options, staging, shards, index, made)
+    on_event(Event("end", "publish"))
+    final = ready.out.read_json("metrics.json")
+    return Result(ready.out.root, ready.generation, final, tuple(ready.notes))
+
+
+def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent) -> tuple[Annotated, ...]:
+    spans = make_spans(ready.inputs)
+    on_event(Event("begin", "annotate", total=sum(item.file.size for item in ready.inputs)))
+
+    def one(span: Span) -> list[Annotated]:
+        return run_span(ready.work, ready.recipe, span, pool, on_event)
+
+    done = [unit for units in mapper("annotate", one, spans) for unit in units]
+    on_event(Event("end", "annotate"))
+    return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
+
+
+def _check_bad_rows(ready: Prepared, units: Sequence[Annotated]) -> None:
+    """Raise BadRows where a file, or a source, has more unreadable rows than its budget."""
+    budgets = {item.file.path: item.file.max_bad_fraction for item in ready.inputs}
+    source_of = {item.file.path: item.file.source for item in ready.inputs}
+    counts: dict[tuple[str, str], list[int]] = {}
+    limits: dict[tuple[str, str], float] = {}
+    for unit in units:
+        for group in (("file", unit.path), ("source", source_of[unit.path])):
+            seen = counts.setdefault(group, [0, 0])
+            seen[0] += unit.bad_rows
+            seen[1] += unit.rows + unit.bad_rows
+            limits[group] = budgets[unit.path]
+    over = [(g, bad, n) for g, (bad, n) in sorted(counts.items()) if n and bad / n > limits[g]]
+    if over:
+        lines = [f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({bad / n:.1%}, budget {limits[kind, name]:.1%})"
+                 for (kind, name), bad, n in over]  # fmt: skip
+        worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
+        table = ready.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
+        lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
+        raise BadRows("\n".join(lines) + "\nmend the input, or raise max_bad_fraction of the source; nothing was published")
+
+
+def _conserved(summed: Tally, units: Sequence[Annotated]) -> None:
+    """Law 1 in every run, resumed ones included."""
+    total = totals(summed)
+    rows = sum(unit.rows + unit.bad_rows for unit in units)
+    size = sum(unit.n_bytes for unit in units)
+    if (total["read"], total["bytes_read"]) != (rows, size):
+        raise BrokenContract(
+            f"conservation: {rows:,} rows and {size:,} bytes were read, but fates sum to {total['read']:,} and"
+            f" {total['bytes_read']:,}"
+        )
+
+
+def _metrics(ready: Prepared, loaded: Loaded, summed: Tally, duplicates: dict[str, Any] | None) -> dict[str, Any]:
+    made = metrics.collect(
+        ready.recipe,
+        summed,
+        generation=ready.generation,
+        live=list(ready.next_live),
+        plan_name=loaded.name,
+        duplicates=duplicates,
+    )
+    made["notes"] = list(ready.notes)
+    made["versions"] = manifest.versions()
+    made["architecture"] = ready.architecture
+    return made
+
+
+def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tuple[str, ...]:
+    previous = ready.live[-1].totals.model_dump() if ready.live and not ready.replacing else None
+    limits = ready.recipe.plan.checks
+    report["checks"] = metrics.checks(limits, report, previous)
+    failed = [c for c in report["checks"] if c["failed"]]
+    lines = [f"{c['check']}: {c['value']:.1%} {c['detail']}, limit {c['limit']:.1%}" for c in failed]
+    if failed and limits.on_fail == "stop" and not options.accept:
+        raise CheckFailed(
+            "nothing was published, a check failed:\n  " + "\n  ".join(lines) + "\nlook at the input and the plan;"
+            " the same command with --accept publishes nevertheless"
+        )
+    return tuple(lines)
+
+
+def _write(ready: Prepared, inputs: write.Inputs, pool: Workers, on_event: OnEvent) -> tuple[list[write.Shard], str]:
+    plan = ready.recipe.plan
+    staging = (
+        f"staging/{key('staging', ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates)}"
+    )
+    found = pool.map(
+        lambda unit: list(layout.pieces(unit, write.unit_rows(inputs, unit), rejected=inputs.rejected, seed=inputs.seed)),
+        range(len(inputs.units)),
+    )
+    ordered = sorted((p for part in found for p in part), key=lambda p: (p.source.encode("utf-8", "surrogatepass"), p.unit))
+    jobs = []
+    for folder in manifest.FOLDERS:
+        if folder == "rejected" and inputs.rejected == "none":
+            continue
+        limit = int(plan.output.shard_bytes) if folder in ("data", "rejected") else layout.LEDGER_ROWS
+        shards = layout.shards(ordered, folder, limit)
+        for number, segments in enumerate(shards):
+            jobs.append((folder, f"train-{number:05d}-of-{len(shards):05d}-g{ready.generation:04d}.parquet", segments))
+    on_event(Event("begin", "write", total=len(jobs)))
+
+    def one(job: tuple[str, str, list[layout.Segment]]) -> write.Shard:
+        shard = write.write_shard(inputs, staging, *job)
+        on_event(Event("advance", "write", steps=1, n_bytes=shard.n_bytes))
+        return shard
+
+    done = pool.map(one, jobs)
+    on_event(Event("end", "write"))
+    return done, staging
+
+
+def _stage_costs(units: Sequence[Annotated], others: dict[str, float], cost: dict[str, Any]) -> dict[str, Any]:
+    seconds: dict[str, float] = dict(others)
+    for unit in units:
+        for stage, used in unit.costs:
+            seconds[stage] = seconds.get(stage, 0.0) + used
+    accounted = sum(seconds.values())
+    seconds["everything else"] = max(0.0, cost["cpu_s"] - accounted)
+    size = sum(unit.n_bytes for unit in units)
+    stages = [{"stage": name, "cpu_s": used} for name, used in sorted(seconds.items(), key=lambda item: -item[1])]
+    return {**cost, "stages": stages, "mb_per_cpu_s": size / 1e6 / cost["cpu_s"] if cost["cpu_s"] else 0.0}
+
+
+def _manifest(
+    ready: Prepared,
+    loaded: Loaded,
+    report: dict[str, Any],
+    units: Sequence[Annotated],
+    shards: Sequence[write.Shard],
+    index: Sequence[FileRecord],
+    failed: tuple[str, ...],
+    options: RunOptions,
+) -> Manifest:
+    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in shards)
+    report["files"] = [record.model_dump() for record in files]
+    report["cost"]["output_bytes"] = sum(record.bytes for record in (*files, *index))
+    content = {f: key([s.content_sha256 for s in shards if s.folder == f]) for f in manifest.FOLDERS}
+    return Manifest(
+        schema_version=1,
+        generation=ready.generation,
+        live=ready.next_live,
+        recipe_hash=ready.recipe.hash,
+        recipe=ready.recipe.document,
+        sources=ready.sources,
+        inputs=tuple(ready.records(units)),
+        files=files,
+        index=tuple(index),
+        content_sha256=content,
+        totals=Totals(**report["totals"]),
+        failed_checks=failed,
+        accepted=bool(failed) and options.accept,
+        plan_name=loaded.name,
+        plan=dump(loaded.plan),
+        metrics=report,
+        versions=manifest.versions(),
+        architecture=ready.architecture,
+    )
+
+
+def _commit(
+    ready: Prepared, options: RunOptions, staging: str, shards: Sequence[write.Shard], index: Sequence[FileRecord], made: Manifest
+) -> None:
+    publish.place(ready.out, ready.work, staging, shards, index)
+    manifest.commit(ready.out, made)
+    manifests = [*ready.manifests, made]
+    publish.derived(ready.out, manifests)
+    manifest.remove_orphans(ready.out, manifests)
+    ready.work.remove(staging)

@@ -1,0 +1,73 @@
+"""`--explain`: what a run would do, and why. Reads inputs to identify them; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline import manifest, recipe, spans
+from pipeline.annotate import Names, names
+from pipeline.errors import InputError, RecipeDiffers
+from pipeline.events import silent
+from pipeline.plan_file import Loaded
+from pipeline.prepare import Options
+from pipeline.read.inputs import expand
+from pipeline.recipe import Recipe
+from pipeline.store import Store, open_store
+
+
+def explain(loaded: Loaded, options: Options) -> str:
+    """The text that `--explain` prints."""
+    if not loaded.plan.source:
+        raise InputError("no input: give --input PATH, or source.paths in the plan")
+    resolved = recipe.resolve(loaded.plan)
+    found = expand(loaded.plan.source)
+    files, skipped = found.files, found.skipped
+    out = open_store(options.output, create=False)
+    work = open_store(options.work or out.path(".work"), create=False)
+    with spans.workers(options.workers) as pool:
+        inputs = spans.scan(files, pool, silent)
+    manifests = manifest.load_all(out)
+    replacing = options.replace or options.fresh
+    lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
+    if manifests and not replacing:
+        sources = {
+            f.source: {"text": f.text, "id": f.id, "priority": f.priority, "max_row_bytes": f.max_row_bytes} for f in files
+        }
+        try:
+            manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources)
+        except RecipeDiffers as error:
+            return "\n".join([*lines, f"would stop: {error}"])
+    known = set() if replacing else {(r.path, r.content) for m in manifest.live(manifests) for r in m.inputs}
+    new = [item for item in inputs if (item.file.path, item.content) not in known]
+    generation = manifests[-1].generation + 1 if manifests else 1
+    lines.append(f"{len(inputs)} inputs, {len(new)} new; would become generation {generation} of {out.root}")
+    lines += [f"skipped, not read in this release: {name}" for name in skipped]
+    if not new:
+        return "\n".join([*lines, "nothing new: nothing would run"])
+    return "\n".join([*lines, *_facts(work, resolved, new)])
+
+
+def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[str]:
+    units, unread = [], 0
+    for item in new:
+        found = item.units if item.units is not None else spans.stream_units(work, item)
+        if found is None:
+            unread += 1
+        else:
+            units += [names(unit, resolved) for unit in found]
+    lines = [f"{len(units)} units" + (f" and {unread} compressed streams whose units are known once read" if unread else "")]
+    kinds = ["documents", "final", *(item.filter.name for item in resolved.filters), "verdicts", "sign", "tokens"]
+    for kind in kinds:
+        paths = [path for path in (_path(unit, kind, resolved) for unit in units) if path]
+        have = sum(work.has(path) for path in paths)
+        version = next((f".v{a.filter.version}" for a in resolved.filters if a.filter.name == kind), "")
+        if paths:
+            lines.append(f"{have} of {len(paths)} units have {kind}{version}; {len(paths) - have} to do")
+    return lines
+
+
+def _path(unit: Names, kind: str, resolved: Recipe) -> str | None:
+    order = [item.filter.name for item in resolved.filters]
+    if kind in order:
+        return unit.signals[order.index(kind)]
+    return getattr(unit, kind)

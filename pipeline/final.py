@@ -1,0 +1,62 @@
+"""Final text: what edits make of the source text, its size, and the hash by which exact duplicates are found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from filters.edits.contract import Step, apply
+from pipeline.schema import FINAL
+
+VERSION = 1
+
+
+def text_hash(text: str) -> bytes:
+    r"""BLAKE2b-128 of the text with ends stripped and each run of `\s` folded to one space; case and punctuation count."""
+    return blake2b(" ".join(text.split()).encode("utf-8"), digest_size=16).digest()
+
+
+def finish(text: pa.LargeStringArray, steps: Sequence[Step]) -> pa.Table:
+    """`FINAL` for source texts: one row per text. `final_text` is null where no step changed it."""
+    n = len(text)
+    edits: list[list[str]] = [[] for _ in range(n)]
+    final = text
+    final_text = pa.nulls(n, pa.large_string())
+    if steps and n:
+        edited, changed = apply(list(steps), pl.Series("text", pl.from_arrow(text)))
+        touched = np.zeros(n, dtype=bool)
+        for step, rows in zip(steps, changed, strict=True):
+            for row in rows.arg_true():
+                edits[row].append(step.name)
+                touched[row] = True
+        if touched.any():
+            final = edited.to_arrow().cast(pa.large_string())
+            mask = pa.array(touched)
+            final_text = pa.compute.if_else(mask, final, pa.scalar(None, pa.large_string()))
+    hashes = [text_hash(value) for value in final.to_pylist()]
+    return pa.table(
+        [
+            final_text,
+            pa.array(edits, pa.list_(pa.string())),
+            pa.array(hashes, pa.binary(16)),
+            pa.compute.binary_length(final).cast(pa.int64()),
+        ],
+        schema=FINAL,
+    )
+
+
+def final_of(source: pa.ChunkedArray, final_text: pa.ChunkedArray) -> pa.LargeStringArray:
+    """The final text of each row, from the source text and `FINAL.final_text`."""
+    if final_text.null_count == len(final_text):
+        return _one_chunk(source)
+    return _one_chunk(pa.compute.coalesce(final_text, source))
+
+
+def _one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.LargeStringArray:
+    if isinstance(column, pa.Array):
+        return column
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

@@ -1,0 +1,83 @@
+"""The fate of every row of a unit, in one narrow frame: the source of ledger/, and of which rows data/ and rejected/ hold.
+
+Conservation (law 1) starts here: the frame has one line for every document and every quarantined row of the unit.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+
+from pipeline.annotate import Annotated
+from pipeline.errors import BrokenContract
+from pipeline.store import Store
+
+FATES = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),  # of the document in its unit
+        pa.field("reason", pa.string()),  # exact_duplicate | near_duplicate | null where dedup kept it
+        pa.field("duplicate_of", pa.string()),
+        pa.field("duplicate_ref", pa.string()),
+        pa.field("duplicate_generation", pa.int32()),
+        pa.field("similarity", pa.float64()),
+        pa.field("cluster_size", pa.int32(), nullable=False),
+    ]
+)
+"""What dedup decided of a unit: one line for each document that the filters kept."""
+
+
+def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFrame:
+    """All rows of `unit`, sorted by row number.
+
+    `fates`: name of the unit's `FATES` table, None without dedup. Columns: position (null for quarantined rows), row, id,
+    source, verdict, stage, reason, failed, duplicate_of, duplicate_ref, duplicate_generation, similarity, cluster_size,
+    edits, n_bytes_read, n_bytes, token_count.
+    """
+    documents = _documents(work, unit)
+    verdicts = pl.from_arrow(work.read_table(unit.names.verdicts))
+    if len(verdicts) != len(documents):
+        raise BrokenContract(f"{unit.path}: {len(documents)} documents but {len(verdicts)} verdicts")
+    documents = pl.concat([documents, verdicts], how="horizontal")
+    if fates is None:
+        schema = {name: pl.DataFrame(FATES.empty_table()).schema[name] for name in FATES.names[2:-1]}
+        documents = documents.with_columns(
+            *(pl.lit(None, dtype).alias(name) for name, dtype in schema.items()), pl.lit(1, pl.Int32).alias("cluster_size")
+        )
+    else:
+        decided = pl.from_arrow(work.read_table(fates)).rename({"reason": "dedup_reason"})
+        documents = (
+            documents.join(decided, on="position", how="left", maintain_order="left")
+            .with_columns(
+                pl.coalesce("reason", "dedup_reason").alias("reason"),
+                pl.when(pl.col("dedup_reason").is_not_null()).then(pl.lit("dedup")).otherwise(pl.col("stage")).alias("stage"),
+                pl.col("cluster_size").fill_null(1),
+            )
+            .drop("dedup_reason")
+        )
+    dropped = pl.col("reason").is_not_null()
+    documents = documents.with_columns(pl.when(dropped).then(pl.lit("dropped")).otherwise(pl.lit("kept")).alias("verdict"))
+    rows = pl.concat([documents, _bad(work, unit)], how="diagonal_relaxed").sort("row", maintain_order=True)
+    return rows.with_columns(pl.col("failed").fill_null([]), pl.col("edits").fill_null([]))
+
+
+def _documents(work: Store, unit: Annotated) -> pl.DataFrame:
+    documents = pl.from_arrow(work.read_table(unit.names.documents, ["row", "id", "source", "n_bytes_read"]))
+    finals = pl.from_arrow(work.read_table(unit.names.final, ["edits", "n_bytes"]))
+    if unit.names.tokens is None:
+        tokens = pl.DataFrame({"token_count": pl.Series([None] * len(documents), dtype=pl.Int64)})
+    else:
+        tokens = pl.from_arrow(work.read_table(unit.names.tokens))
+    return pl.concat([documents, finals, tokens], how="horizontal").with_row_index("position").cast({"position": pl.Int64})
+
+
+def _bad(work: Store, unit: Annotated) -> pl.DataFrame:
+    bad = pl.from_arrow(work.read_table(unit.names.bad, ["row", "id", "source", "n_bytes_read", "cause"]))
+    return bad.select(
+        "row",
+        "id",
+        "source",
+        "n_bytes_read",
+        pl.lit("quarantined").alias("verdict"),
+        pl.lit("read").alias("stage"),
+        pl.col("cause").alias("reason"),
+    )

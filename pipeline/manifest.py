@@ -1,0 +1,180 @@
+"""Manifests: one a generation, created after every file it names. Its creation is the commit.
+
+The newest manifest says which generations are live, so it alone tells a reader what the output holds. Orphans (files of a
+generation that was never committed, or that `--replace` retired) are removed by the next run.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import InputChanged, RecipeDiffers
+from pipeline.recipe import Recipe, differences
+from pipeline.store import Damaged, Store
+
+FOLDERS = ("data", "rejected", "ledger", "quarantine")
+PRIVATE = ("rejected", "quarantine", "index")
+"""Folders of the output with mode 0700."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputRecord(_Record):
+    """One input file as it was read. Its identity is path, size and content, never a time."""
+
+    source: str
+    path: str
+    size: int
+    content: str
+    rows: int
+    bad_rows: int
+    n_bytes: int
+
+
+class FileRecord(_Record):
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Totals(_Record):
+    """Documents (quarantined rows included) and bytes as read (law 1)."""
+
+    read: int
+    kept: int
+    dropped: int
+    quarantined: int
+    bytes_read: int
+    bytes_kept: int
+    bytes_dropped: int
+    bytes_quarantined: int
+
+
+class Manifest(_Record):
+    """What one generation added, and which generations the output holds since."""
+
+    schema_version: int
+    generation: int
+    live: tuple[int, ...]
+    recipe_hash: str
+    recipe: dict[str, Any]
+    sources: dict[str, dict[str, Any]]
+    inputs: tuple[InputRecord, ...]
+    files: tuple[FileRecord, ...]
+    index: tuple[FileRecord, ...]
+    content_sha256: dict[str, str]
+    totals: Totals
+    failed_checks: tuple[str, ...]
+    accepted: bool
+    plan_name: str
+    plan: dict[str, Any]  # resolved, defaults included
+    metrics: dict[str, Any]
+    versions: dict[str, str]
+    architecture: str
+
+
+def name(generation: int) -> str:
+    return f"manifests/{generation:06d}.json"
+
+
+def load_all(out: Store) -> list[Manifest]:
+    """All manifests, oldest first. Damaged names one that does not read back."""
+    found = []
+    for file in out.names("manifests"):
+        try:
+            found.append(Manifest.model_validate(out.read_json(f"manifests/{file}")))
+        except ValueError as error:
+            raise Damaged(f"{out.path('manifests/' + file)}: not a manifest of this release: {error}") from error
+    return found
+
+
+def live(manifests: list[Manifest]) -> list[Manifest]:
+    """The manifests of the generations that the output holds, oldest first."""
+    return [m for m in manifests if m.generation in manifests[-1].live] if manifests else []
+
+
+def commit(out: Store, manifest: Manifest) -> None:
+    """Create the manifest: from here on the generation is part of the output."""
+    out.create(name(manifest.generation), encode(manifest))
+
+
+def encode(manifest: Manifest) -> bytes:
+    return json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False).encode()
+
+
+def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
+    """Remove shards and index parts that no live generation names."""
+    named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
+    for folder in FOLDERS:
+        for file in out.names(folder):
+            if f"{folder}/{file}" not in named and file.startswith("train-") and file.endswith(".parquet"):
+                out.remove(f"{folder}/{file}")
+    for path in index_files(out):
+        if path not in named:
+            out.remove(path)
+
+
+def index_files(out: Store) -> list[str]:
+    return [f"index/{file}" for file in out.names("index") if file.endswith(".parquet")]
+
+
+def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
+    """Paths that a live manifest names and that are not there."""
+    return [r.path for m in live(manifests) for r in (*m.files, *m.index) if not out.has(r.path)]
+
+
+def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, dict[str, Any]]) -> None:
+    """Raise RecipeDiffers, with the differences, unless `recipe` is what the output was made with."""
+    known = {name: settings for name, settings in sources.items() if name in old.sources}
+    lines = [] if old.recipe_hash == recipe.hash else differences(old.recipe, recipe.document)
+    lines += differences({n: old.sources[n] for n in known}, known, "source")
+    if lines or old.recipe_hash != recipe.hash:
+        shown = "\n  ".join(lines)
+        raise RecipeDiffers(
+            f"{out.root} was made with another recipe:\n  {shown}\n"
+            "use --replace to make it anew with this one (facts that still hold are used), or another --output"
+        )
+
+
+def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_changed: str) -> tuple[list[InputRecord], list[str]]:
+    """Which of `inputs` no live generation has read, and notes about changed and vanished ones.
+
+    Raises InputChanged under `on_changed: fail` if a known path has another size or content.
+    """
+    known: dict[str, set[tuple[int, str]]] = {}
+    for manifest in live(manifests):
+        for record in manifest.inputs:
+            known.setdefault(record.path, set()).add((record.size, record.content))
+    fresh = [record for record in inputs if record.path not in known]
+    changed = [r for r in inputs if r.path in known and (r.size, r.content) not in known[r.path]]
+    if changed and on_changed == "fail":
+        names = ", ".join(r.path for r in changed[:5])
+        raise InputChanged(
+            f"{len(changed)} input(s) changed since they were read: {names}; restore them, curate with --replace, or set"
+            " on_changed: ignore"
+        )
+    notes = [f"changed since it was read, ignored: {r.path}" for r in changed]
+    asked = {r.source for r in inputs}
+    gone = sorted({r.path for m in live(manifests) for r in m.inputs if r.source in asked} - {r.path for r in inputs})
+    notes += [f"no longer there (its rows stay in the output): {path}" for path in gone]
+    return fresh, notes
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a byte."""
+    names = ("winnow-curation", "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
+    found = {"python": platform.python_version()}
+    for package in names:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "source tree"
+    return found

@@ -1,0 +1,257 @@
+"""The plan: one frozen pydantic model of everything a user may decide. Unknown keys are refused.
+
+The model's defaults are all "off" or the value a key had when it was introduced, and never change afterwards: a recipe
+(see `pipeline.recipe`) leaves out each key that still has its default, so a key added by a later release does not alter
+old recipes. What a preset switches on stands in `pipeline/presets/`. The same model is the Prefect flow's parameter.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WrapSerializer,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from filters import FILTERS
+from filters.contract import Filter, Settings
+from filters.edits import EDITS
+
+
+class PlanModel(Settings):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _off_to_none(value: Any) -> Any:
+    """`false` switches a part off, `true` or an empty mapping switches it on with its defaults."""
+    return None if value is False else {} if value is True else value
+
+
+def switchable(model: type[Settings]) -> Any:
+    """Type of a key that takes `false` or a mapping of `model`'s keys; `None` in memory, `false` in YAML."""
+    return Annotated[
+        model | None,
+        BeforeValidator(_off_to_none),
+        WrapSerializer(lambda value, handler: False if value is None else handler(value)),
+    ]
+
+
+Bytes = Annotated[ByteSize, PlainSerializer(int, return_type=int)]
+
+
+class Source(PlanModel):
+    """One input, or several that share a name and a priority."""
+
+    paths: tuple[str, ...] = Field(description="files, folders, globs, fsspec URLs, hf://datasets/ORG/NAME")
+    name: str | None = Field(None, description="name of the source; default: the last folder of the wildcard-free part")
+    priority: int = Field(0, description="the smaller one comes first where duplicates compete")
+    text: str = Field("text", min_length=1, description="column that holds the text")
+    id: str = Field("id", min_length=1, description="column that holds the id; rows without one get a hash of source_ref")
+    unit_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="size of the pieces that an input is split into")
+    max_row_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="longer rows go to quarantine")
+    max_bad_fraction: float = Field(
+        0.01, ge=0, le=1, description="share of unreadable rows of a file, and of the source, beyond which the run stops"
+    )
+
+    @field_validator("paths", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class Edits(PlanModel):
+    """The edits, by name; each turns text into text and is named in the ledger."""
+
+
+def _filter_model(filter_: Filter) -> type[Settings]:
+    fields: dict[str, Any] = {}
+    for part in (filter_.params, filter_.thresholds):
+        for name, info in part.model_fields.items():
+            fields[name] = (info.annotation, info)
+    fields["action"] = (
+        Literal["drop", "annotate"],
+        Field("drop", description="drop: documents that fail are dropped; annotate: signals only"),
+    )
+    model = create_model(f"{filter_.name}_plan", __base__=(filter_.params, filter_.thresholds), **fields)
+    model.__doc__ = f"Filter {filter_.name}: keys of its params and thresholds."
+    return model
+
+
+FilterPlans = create_model(
+    "FilterPlans",
+    __base__=PlanModel,
+    **{f.name: (switchable(_filter_model(f)), Field(None, description=f"filter {f.name}")) for f in FILTERS},  # type: ignore[call-overload]
+)
+EditPlans = create_model(
+    "EditPlans",
+    __base__=PlanModel,
+    **{e.name: (switchable(e.params), Field(None, description=e.summary)) for e in EDITS},  # type: ignore[call-overload]
+)
+
+
+class Dedup(PlanModel):
+    """Exact and near duplicates, as the README defines them."""
+
+    scope: Literal["corpus"] | tuple[str, ...] = Field(
+        "corpus", description="duplicates compete in the whole corpus, or within equal values of these columns"
+    )
+    threshold: float = Field(0.8, gt=0, le=1, description="near duplicate from this Jaccard similarity of word shingles on")
+    ngram: int = Field(5, ge=1, le=32, description="words in a shingle")
+    permutations: int = Field(128, ge=16, le=1024, description="length of the MinHash signature")
+    bands: Literal["auto", "datasketch"] | tuple[int, int] = Field(
+        "auto", description="LSH bands and rows: auto (>= 98 % detection at the threshold), datasketch, or [bands, rows]"
+    )
+    bucket_cap: int = Field(64, ge=1, description="a document is compared with this many earlier ones of a bucket")
+    hash: Literal["default", "datasketch"] = Field("default", description="family of the MinHash permutations")
+    similarity: Literal["jaccard", "containment"] = Field("jaccard", description="what the threshold is compared with")
+    exact_url: bool = Field(False, description="also drop documents whose normalised URL was seen")
+    keep: tuple[str, ...] = Field(
+        ("quality_score desc", "n_bytes desc"), description="who survives: these columns, then the smaller source_ref"
+    )
+
+    @field_validator("keep")
+    @classmethod
+    def _columns_and_directions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = {"quality_score", "toxicity_score", "language_score", "n_bytes", "n_bytes_read", "date", "url", "id"}
+        for item in value:
+            column, _, direction = item.partition(" ")
+            if column not in known or direction not in ("asc", "desc"):
+                raise ValueError(f"{item!r}: expected '<column> asc' or '<column> desc' with a column of {sorted(known)}")
+        return value
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> Dedup:
+        if isinstance(self.bands, tuple) and (min(self.bands) < 1 or self.bands[0] * self.bands[1] > self.permutations):
+            raise ValueError(f"bands {list(self.bands)}: bands x rows must be between 1 and permutations ({self.permutations})")
+        return self
+
+
+class KeepTop(PlanModel):
+    share: float = Field(gt=0, le=1, description="share of the scored documents to keep")
+    by: tuple[str, ...] = Field((), description="within equal values of these columns")
+
+
+class Select(PlanModel):
+    """The last judgement, over what dedup kept."""
+
+    keep_top: switchable(KeepTop) = Field(None, description="keep the best share by quality_score")  # type: ignore[valid-type]
+    token_budget: int | None = Field(None, ge=1, description="keep the best documents up to this many tokens")
+
+
+class Output(PlanModel):
+    shard_bytes: Bytes = Field(ByteSize(256_000_000), ge=1_000, description="a shard is closed at this many bytes of final text")
+    rejected: Literal["full", "none"] | float = Field("full", description="dropped documents to keep: full, none, or a share")
+    tokenizer: str | None = Field(None, description="path of a tokenizer.json; token counts are null without one")
+    signals: bool = Field(False, description="write signals/ beside the ledger")
+
+    @field_validator("rejected")
+    @classmethod
+    def _share(cls, value: Any) -> Any:
+        if isinstance(value, float) and not 0 <= value <= 1:
+            raise ValueError("expected full, none, or a share between 0 and 1")
+        return value
+
+
+class Checks(PlanModel):
+    """Limits on what a run may lose before it publishes."""
+
+    max_drop_share: float = Field(0.95, ge=0, le=1, description="share of the documents read that may be dropped")
+    max_source_loss: float = Field(0.99, ge=0, le=1, description="share of one source's documents that may be dropped")
+    max_change: float = Field(0.3, ge=0, le=1, description="change of the kept share since the last generation")
+    on_fail: Literal["warn", "stop"] = Field("warn", description="stop: publish nothing and exit 3")
+
+
+class TrainingPlan(PlanModel):
+    parameters: float = Field(7e9, gt=0, description="active parameters of the planned model")
+    tokens: float = Field(1e12, gt=0, description="tokens the planned model will be trained on")
+
+
+class Compute(PlanModel):
+    """The planned training run, for the compute ledger. Changes no byte of the output."""
+
+    plan: TrainingPlan = Field(TrainingPlan(), description="the planned model")
+    gpu: str = Field("H100", description="GPU of the planned run, a row of the GPU table")
+    mfu: float = Field(0.4, gt=0, le=1, description="model FLOPs utilisation")
+    price_per_gpu_hour: float = Field(2.0, ge=0, description="US dollars")
+    pue: float = Field(1.2, ge=1, description="power usage effectiveness of the data centre")
+    grid_g_per_kwh: float = Field(445, ge=0, description="g CO2e per kWh (world average 2024, IEA Electricity 2025)")
+    targets: tuple[str, ...] = Field((), description="held-out sets of the measured saving, the primary one first")
+
+
+class Annotation(PlanModel):
+    path: str = Field(description="Parquet file of scores computed elsewhere")
+    on: tuple[str, ...] = Field(("source", "id"), description="columns to join on")
+    columns: dict[str, str] = Field(description="column name: type")
+
+
+class Plan(PlanModel):
+    """Everything a user may decide. Every key is optional."""
+
+    source: tuple[Source, ...] = Field((), description="the inputs: one mapping or a list of such")
+    filters: FilterPlans = Field(FilterPlans(), description="filters by name: a mapping of keys, or false")  # type: ignore[valid-type]
+    edits: switchable(EditPlans) = Field(None, description="edits by name, or false")  # type: ignore[valid-type]
+    dedup: switchable(Dedup) = Field(None, description="exact and near duplicates, or false")  # type: ignore[valid-type]
+    select: Select = Field(Select(), description="selection among what dedup kept")
+    output: Output = Field(Output(), description="shards")
+    checks: Checks = Field(Checks(), description="limits before publishing")
+    compute: Compute = Field(Compute(), description="the planned training run")
+    plugins: tuple[str, ...] = Field((), description="modules with filters of your own")
+    annotations: tuple[Annotation, ...] = Field((), description="scores computed elsewhere")
+    audit_fraction: float = Field(0, ge=0, le=1, description="share of all documents that the model tier scores regardless")
+    on_changed: Literal["fail", "append", "ignore"] = Field("fail", description="an input that changed since it was read")
+    seed: int = Field(0, ge=0, description="of everything that is sampled")
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _sources_have_one_name(self) -> Plan:
+        names = [source.name for source in self.source if source.name]
+        double = {name for name in names if names.count(name) > 1}
+        if double:
+            raise ValueError(f"two entries of source are named {', '.join(sorted(double))}; names must differ")
+        return self
+
+    def filter_plan(self, filter_: Filter) -> tuple[Any, Any, str] | None:
+        """`(params, thresholds, action)` of a filter, or None where it is off."""
+        chosen = getattr(self.filters, filter_.name)
+        if chosen is None:
+            return None
+        keys = chosen.model_dump()
+        return (
+            filter_.params(**{k: keys[k] for k in filter_.params.model_fields}),
+            filter_.thresholds(**{k: keys[k] for k in filter_.thresholds.model_fields}),
+            chosen.action,
+        )
+
+
+def not_yet(plan: Plan) -> list[str]:
+    """Keys of the plan that are set and that this release does not act on, in words."""
+    dedup = plan.dedup
+    set_keys = {
+        "plugins": bool(plan.plugins),
+        "annotations": bool(plan.annotations),
+        "audit_fraction": plan.audit_fraction > 0,
+        "select.keep_top": plan.select.keep_top is not None,
+        "select.token_budget": plan.select.token_budget is not None,
+        "output.signals": plan.output.signals,
+        "compute.targets": bool(plan.compute.targets),
+        "dedup.exact_url": dedup is not None and dedup.exact_url,
+    }
+    return [key for key, is_set in set_keys.items() if is_set]
+
+
+def last_folder(path: str) -> str:
+    """Last folder of a POSIX path, for naming a source."""
+    return PurePosixPath(path).parent.name

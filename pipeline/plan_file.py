@@ -1,0 +1,177 @@
+"""From what the user wrote (a YAML file, a preset's name, `--set`, `--input`) to a validated `Plan`, or one clear message.
+
+YAML 1.2 by ruamel.yaml: readers of YAML 1.1 turn `no` into false and `1e12` into text. A mapping in a plan is merged into
+the preset that it extends; lists and scalars replace. Every mistake is shown with the path to it and the nearest known key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import NotYet, PlanError
+from pipeline.plan import Plan, not_yet
+
+DEFAULT = "default@1"
+LATER_PRESETS = ("c4", "dclm", "dolma", "fineweb", "gopher")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A validated plan and the names it came from, for messages and `plan.resolved.yaml`."""
+
+    plan: Plan
+    name: str
+    extends: str
+
+
+def presets() -> dict[str, Path]:
+    """Name with version → file, for every preset in this release."""
+    folder = Path(str(resources.files("pipeline") / "presets"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _preset(name: str) -> tuple[str, dict[str, Any]]:
+    known = presets()
+    if name in known:
+        return name, _read_yaml(known[name].read_text("utf-8"), where=f"preset {name}")
+    versions = sorted(full for full in known if full.split("@")[0] == name)
+    if versions:
+        return versions[-1], _read_yaml(known[versions[-1]].read_text("utf-8"), where=f"preset {name}")
+    if name.split("@")[0] in LATER_PRESETS:
+        raise NotYet(f"preset {name}: not yet in this release; there are {', '.join(known)}")
+    raise PlanError(f"preset {name}: unknown; there are {', '.join(known)}")
+
+
+def _read_yaml(text: str, *, where: str) -> dict[str, Any]:
+    try:
+        value = YAML(typ="safe", pure=True).load(io.StringIO(text))
+    except YAMLError as error:
+        raise PlanError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise PlanError(f"{where}: expected a mapping of keys, got {type(value).__name__}")
+    return value
+
+
+def _merge(base: Any, over: Any) -> Any:
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {**base, **{key: _merge(base.get(key), value) for key, value in over.items()}}
+    if isinstance(base, dict) and over is True:
+        return base
+    return over
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key.strip()):
+        raise PlanError(f"--set {text}: expected KEY=VALUE, such as filters.gopher_quality.min_words=30")
+    parsed: Any = _read_yaml(f"value: {value}" if value.strip() else "value: ''", where=f"--set {text}")["value"]
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return parsed
+
+
+def _known_keys(path: Sequence[str | int]) -> list[str]:
+    """Keys that the model has at `path`."""
+    model: Any = Plan
+    for part in path:
+        if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
+            continue
+        if part not in model.model_fields:
+            return []
+        model = _inner_model(model.model_fields[part].annotation)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _inner_model(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        path = [part for part in item["loc"] if not (isinstance(part, str) and re.search(r"[\[(]", part))]
+        where = ".".join(map(str, path)) or "plan"
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(path[:-1])
+            near = difflib.get_close_matches(str(path[-1]), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+            lines.append(f"{where}: unknown key; {hint}")
+        else:
+            got = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
+            lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}{got}")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def validate(data: dict[str, Any], *, where: str) -> Plan:
+    """A `Plan` from plain data; PlanError names every mistake with its path."""
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        raise PlanError(f"{where}:\n{_explain(error)}") from error
+
+
+def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = (), require_ready: bool = True) -> Loaded:
+    """The plan of a run.
+
+    `plan`: a YAML file's path, a preset's name, or None for `default@1`. `inputs` replace the plan's paths; each entry of
+    `assignments` is `KEY=VALUE`. Raises PlanError (unknown key, wrong type), NotYet (a key this release does not act on).
+    """
+    name, data = _named(plan)
+    extends = data.pop("extends", DEFAULT)
+    if not isinstance(extends, str):
+        raise PlanError(f"{name}: extends: expected the name of a preset, got {extends!r}")
+    extends, base = _preset(extends)
+    for assignment in assignments:
+        data = _merge(data, _assignment(assignment))
+    if inputs:
+        data["source"] = _with_paths(data.get("source"), list(inputs), where=name)
+    resolved = validate(_merge(base, data), where=name)
+    waiting = not_yet(resolved)
+    if waiting and require_ready:
+        raise NotYet(f"{name}: {', '.join(waiting)}: not yet in this release; leave the key out")
+    return Loaded(plan=resolved, name=name, extends=extends)
+
+
+def _named(plan: str | None) -> tuple[str, dict[str, Any]]:
+    if plan is None:
+        return DEFAULT, {}
+    path = Path(plan)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanError(f"plan {plan}: cannot be read: {error}; give a YAML file or one of {', '.join(presets())}") from error
+        return plan, _read_yaml(text, where=plan)
+    full, _ = _preset(plan)
+    return full, {"extends": full}
+
+
+def _with_paths(source: Any, paths: list[str], *, where: str) -> Any:
+    if isinstance(source, list) and len(source) > 1:
+        raise PlanError(f"{where}: --input replaces the paths of one source, but the plan names {len(source)}")
+    settings = (source[0] if isinstance(source, list) else source) or {}
+    return {**settings, "paths": paths} if isinstance(settings, dict) else settings
+
+
+def dump(plan: Plan) -> dict[str, Any]:
+    """The resolved plan as plain data, defaults included."""
+    return plan.model_dump(mode="json")

@@ -1,0 +1,182 @@
+"""Before the first stage: open and lock the output, repair it, compare recipes, find what is new. Nothing is changed in an
+output whose recipe differs."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from filters.kernels import warm
+from pipeline import compute, manifest, publish, recipe, spans
+from pipeline.annotate import Annotated
+from pipeline.errors import InputError, OutputError
+from pipeline.events import Event, OnEvent
+from pipeline.manifest import InputRecord, Manifest
+from pipeline.plan_file import Loaded
+from pipeline.read.inputs import InputFile, expand
+from pipeline.recipe import Recipe
+from pipeline.spans import Input, Workers
+from pipeline.store import Store, open_store
+
+LOCK = ".lock"
+_OURS = {LOCK, ".work", "manifests", "data", "index", "rejected", "ledger", "quarantine"}
+
+
+class Options(Protocol):
+    """What of `RunOptions` is needed here."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def work(self) -> str | None: ...
+    @property
+    def workers(self) -> int: ...
+    @property
+    def replace(self) -> bool: ...
+    @property
+    def fresh(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An output that this run holds, and what it has to do."""
+
+    out: Store
+    work: Store
+    pool: Workers
+    recipe: Recipe
+    manifests: tuple[Manifest, ...]
+    replacing: bool
+    sources: dict[str, dict[str, Any]]
+    inputs: tuple[Input, ...]  # new ones only
+    notes: tuple[str, ...]
+    warmed: Future[None]
+
+    @property
+    def live(self) -> list[Manifest]:
+        """Generations that this run's rows compete with and are added to."""
+        return [] if self.replacing else manifest.live(list(self.manifests))
+
+    @property
+    def generation(self) -> int:
+        return self.manifests[-1].generation + 1 if self.manifests else 1
+
+    @property
+    def next_live(self) -> tuple[int, ...]:
+        return (*(m.generation for m in self.live), self.generation)
+
+    @property
+    def architecture(self) -> str:
+        return platform.machine()
+
+    def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
+        """The manifest's lines about the inputs that this run read."""
+        made = []
+        for item in self.inputs:
+            own = [unit for unit in units if unit.path == item.file.path]
+            made.append(
+                InputRecord(
+                    source=item.file.source,
+                    path=item.file.path,
+                    size=item.file.size,
+                    content=item.content,
+                    rows=sum(unit.rows for unit in own),
+                    bad_rows=sum(unit.bad_rows for unit in own),
+                    n_bytes=sum(unit.n_bytes for unit in own),
+                )
+            )
+        return made
+
+
+@contextmanager
+def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prepared]:
+    """Hold the output for one run. Raises UsageError subclasses before anything is changed."""
+    if not loaded.plan.source:
+        raise InputError("no input: give --input PATH, or source.paths in the plan")
+    compute.find_gpu(loaded.plan.compute.gpu)
+    resolved = recipe.resolve(loaded.plan)
+    found = expand(loaded.plan.source)
+    files, skipped = found.files, found.skipped
+    sources = _source_settings(files)
+    out = open_store(options.output)
+    _refuse_foreign(out, files)
+    with out.lock(LOCK), spans.workers(options.workers) as pool:
+        warmed = pool.submit(warm.warm)
+        work = _open_work(out, options)
+        manifests = manifest.load_all(out)
+        missing = manifest.missing_files(out, manifests)
+        if missing:
+            raise OutputError(
+                f"{out.root}: {missing[0]} is missing ({len(missing)} in all) though a manifest names it; restore it"
+            )
+        replacing = options.replace or options.fresh
+        if manifests and not replacing:
+            manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources)
+        if publish.repair(out, manifests):
+            on_event(Event("note", "publish", note="an earlier run ended between its commit and its report: report remade"))
+        on_event(Event("begin", "scan", total=len(files)))
+        inputs = spans.scan(files, pool, on_event)
+        on_event(Event("end", "scan"))
+        fresh, notes = _select(inputs, [] if replacing else manifests, loaded.plan.on_changed)
+        yield Prepared(
+            out=out,
+            work=work,
+            pool=pool,
+            recipe=resolved,
+            manifests=tuple(manifests),
+            replacing=replacing,
+            sources=_all_sources(manifests, sources, replacing),
+            inputs=tuple(fresh),
+            notes=(*(f"skipped, not read in this release: {name}" for name in skipped), *notes),
+            warmed=warmed,
+        )
+
+
+def _open_work(out: Store, options: Options) -> Store:
+    out.private(".work")
+    work = open_store(options.work or out.path(".work"))
+    work.private("")
+    if options.fresh:
+        for entry in ("documents", "facts", "judgements", "streams", "staging", "costs"):
+            work.remove(entry)
+    work.sweep()
+    return work
+
+
+def _refuse_foreign(out: Store, files: Sequence[InputFile]) -> None:
+    entries = {PurePosixPath(name).name for name in out.fs.ls(out.root, detail=False)}
+    if entries and not entries & _OURS:
+        raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
+    inside = [file.url for file in files if file.url.removeprefix("file://").startswith(f"{out.root}/")]
+    if inside:
+        raise InputError(f"{inside[0]} lies in the output folder {out.root}; choose another --output")
+
+
+def _source_settings(files: Sequence[InputFile]) -> dict[str, dict[str, Any]]:
+    """By source name, the settings whose change makes another recipe (design 2.1)."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in files:
+        settings = {"text": file.text, "id": file.id, "priority": file.priority, "max_row_bytes": file.max_row_bytes}
+        if found.setdefault(file.source, settings) != settings:
+            raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")
+    return dict(sorted(found.items()))
+
+
+def _all_sources(manifests: Sequence[Manifest], new: dict[str, dict[str, Any]], replacing: bool) -> dict[str, dict[str, Any]]:
+    old = {} if replacing or not manifests else manifests[-1].sources
+    return {**old, **new}
+
+
+def _select(inputs: Sequence[Input], manifests: list[Manifest], on_changed: str) -> tuple[list[Input], list[str]]:
+    records = [
+        InputRecord(source=i.file.source, path=i.file.path, size=i.file.size, content=i.content, rows=0, bad_rows=0, n_bytes=0)
+        for i in inputs
+    ]
+    fresh, notes = manifest.new_inputs(manifests, records, on_changed=on_changed)
+    paths = {record.path for record in fresh}
+    return [item for item in inputs if item.file.path in paths], notes

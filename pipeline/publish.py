@@ -1,0 +1,87 @@
+"""From finished shards in the staging folder to a committed generation, and the files that are remade from its manifest.
+
+Order of the commit (design 2.3): shards and index in place, then the manifest is created. What a person reads (README.md,
+metrics.json, report.html, plan.resolved.yaml) is remade from the manifest afterwards, manifest.json last: where it equals
+the newest manifest, the others are of that generation too; where not, the next run repairs them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline import card, manifest, report
+from pipeline.manifest import FileRecord, Manifest
+from pipeline.store import Store
+from pipeline.write import Shard
+
+_DERIVED = ("README.md", "metrics.json", "report.html", "plan.resolved.yaml")
+
+
+def place(out: Store, work: Store, staging: str, shards: Sequence[Shard], index: Sequence[FileRecord]) -> None:
+    """Put finished shards and index parts in place; what a killed run placed already is passed over."""
+    for folder in manifest.PRIVATE:
+        out.private(folder)
+    for path in [f"{s.folder}/{s.name}" for s in shards] + [record.path for record in index]:
+        if work.has(f"{staging}/{path}"):
+            out.place(work, f"{staging}/{path}", path)
+
+
+def derived(out: Store, manifests: Sequence[Manifest]) -> None:
+    """Remake what a person reads from the newest manifest."""
+    newest = manifests[-1]
+    live = manifest.live(list(manifests))
+    metrics = {**newest.metrics, "all_generations": _sum([m.totals.model_dump() for m in live])}
+    savings = out.read_json("savings.json") if out.has("savings.json") else None
+    files = [record.path for m in live for record in m.files]
+    by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
+    languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})
+    plan = yaml(newest.plan)
+    shareable = yaml({key: value for key, value in newest.plan.items() if key != "source"})  # paths of this machine stay here
+    out.write_bytes("plan.resolved.yaml", plan.encode())
+    out.write_bytes("metrics.json", _pretty(metrics))
+    out.write_bytes("report.html", report.render(metrics, savings).encode())
+    readme = card.render(
+        metrics,
+        files_by_folder=by_folder,
+        languages=languages,
+        name=PurePosixPath(out.root).name,
+        plan_yaml=shareable,
+        licence=None,
+    )
+    out.write_bytes("README.md", readme.encode())
+    out.write_bytes("manifest.json", manifest.encode(newest))
+
+
+def repair(out: Store, manifests: Sequence[Manifest]) -> bool:
+    """Remake the derived files if a kill fell between the commit and them. True if something was remade."""
+    if not manifests:
+        return False
+    whole = all(out.has(name) for name in _DERIVED) and out.has("manifest.json")
+    if whole and out.read_bytes("manifest.json") == manifest.encode(manifests[-1]):
+        return False
+    derived(out, manifests)
+    return True
+
+
+def _sum(totals: Sequence[dict[str, int]]) -> dict[str, int]:
+    return {name: sum(t[name] for t in totals) for name in totals[0]}
+
+
+def _pretty(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def yaml(data: dict[str, Any]) -> str:
+    """Plain data as YAML 1.2."""
+    stream = io.StringIO()
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    writer.dump(data, stream)
+    return stream.getvalue()

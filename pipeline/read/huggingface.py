@@ -1,0 +1,167 @@
+"""Hugging Face datasets, through `datasets` streaming.
+
+Forms: `hf://datasets/ORG/NAME`, optionally followed by `/CONFIG` or `/CONFIG/SPLIT`; without them all configs and splits are
+read, each as one input file with the path `NAME/CONFIG/SPLIT`. Where `ORG/NAME` is a folder below the plan's folder, that
+folder is the dataset. Any other folder is written as a path that begins with `/`, `./` or `../`, and config and split behind
+a `#`: `hf://datasets//data/wiki#en/train`. NAME is then the folder's last name.
+
+Invariant: rows are numbered in the order in which `datasets` gives them. Where it cannot go on, because a file is corrupt,
+the rest is one bad row; where the network or a disk fails, the run stops and can be resumed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipeline.errors import InputError
+from pipeline.read.inputs import InputFile, input_file
+from pipeline.read.lines import Refused
+from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.tables import add_batch
+from pipeline.read import units
+from pipeline.read.units import Block, Unit, cannot_read
+
+if TYPE_CHECKING:
+    from pipeline.plan import Source
+
+PREFIX = "hf://datasets/"
+BATCH_ROWS = 1_000
+"""Rows asked of `datasets` in one go; a unit is a whole number of such batches."""
+
+
+def expand(source: Source, path: str, *, base: Path | None = None) -> list[InputFile]:
+    """One input file per config and split. Raises InputError if there is no such dataset, config or split."""
+    dataset, config, split = _parsed(path, base or Path.cwd())
+    datasets = _datasets()
+    name = Path(dataset).name
+    made = []
+    try:
+        for one in [config] if config else datasets.get_dataset_config_names(dataset):
+            data_files = datasets.load_dataset_builder(dataset, one).config.data_files or {}
+            splits = [str(key) for key in data_files] or datasets.get_dataset_split_names(dataset, one)
+            if split and split not in splits:
+                raise InputError(f"{path}: config {one} has no split {split}; it has {', '.join(splits)}")
+            for part in [split] if split else splits:
+                size = sum(os.path.getsize(file) for file in data_files.get(part, ()) if os.path.isfile(file))
+                ref = f"{name}/{one}/{part}"
+                url = f"{PREFIX}{dataset}#{one}/{part}"
+                made.append(input_file(source, folder=name, url=url, path=ref, kind=("hf", None), size=size))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {_said(error)}") from error
+    return made
+
+
+def identify(file: InputFile) -> str:
+    """Identity of a split: its files' names and content; of those on the Hub the URL, which holds the commit."""
+    dataset, config, split = _located(file)
+    builder = _datasets().load_dataset_builder(dataset, config)
+    digest = hashlib.blake2b(f"{config}/{split} {builder.info.features}\n".encode(), digest_size=16)
+    for name in (builder.config.data_files or {}).get(split, ()):
+        local = os.path.isfile(name)
+        below = os.path.relpath(name, dataset) if local else name
+        content = units.identify(replace(file, url=name)) if local else ""
+        digest.update(f"{below} {content}\n".encode())
+    return f"hf:{digest.hexdigest()}"
+
+
+def stream(file: InputFile, *, content: str) -> Iterator[Block]:
+    """Units of about `unit_bytes` of Arrow memory, in order."""
+    tables: list[pa.Table] = []
+    start = stop = index = 0
+    rest = None
+    try:
+        for table in _tables(file):
+            tables.append(table)
+            stop += table.num_rows
+            if sum(table.nbytes for table in tables) >= file.unit_bytes:
+                yield Block(Unit(file, content, index, start, stop, start + 1), pa.concat_tables(tables))
+                tables, start, index = [], stop, index + 1
+    except _Corrupt as error:
+        rest = Refused(stop + 1, "archive_corrupt", str(error))
+    if tables or rest:
+        data = pa.concat_tables(tables) if tables else pa.table({})
+        yield Block(Unit(file, content, index, start, stop, start + 1), data, rest)
+
+
+def read_block(block: Block) -> UnitRows:
+    """Rows of a block that `stream` gave; on any thread."""
+    collector = Collector(block.unit.file)
+    row = block.unit.first_row
+    for batch in block.data.to_batches(max_chunksize=BATCH_ROWS):
+        add_batch(collector, batch, row)
+        collector.flush()
+        row += batch.num_rows
+    if block.rest:
+        collector.refuse(block.rest)
+    return collector.finish()
+
+
+class _Corrupt(Exception):
+    """`datasets` cannot decode what follows."""
+
+
+def _tables(file: InputFile) -> Iterator[pa.Table]:
+    dataset, config, split = _located(file)
+    done = 0
+    # Rows of a batch that was being filled when the error came are lost with it: from there on they are asked for singly.
+    for batch_rows in (BATCH_ROWS, 1):
+        try:
+            rows = _datasets().load_dataset(dataset, config, split=split, streaming=True).skip(done)
+            for table in rows.with_format("arrow").iter(batch_size=batch_rows):
+                done += table.num_rows
+                yield table
+            return
+        except (pa.ArrowException, UnicodeDecodeError, EOFError, ValueError) as error:
+            fault: Exception = error
+        except OSError as error:
+            if error.errno is not None or not os.path.isdir(dataset):  # pyarrow's decoders raise OSError too
+                raise cannot_read(file, error) from error
+            fault = error
+    raise _Corrupt(f"datasets: {_said(fault)}") from fault
+
+
+def _said(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
+
+
+def _located(file: InputFile) -> tuple[str, str, str]:
+    """(dataset, config, split) of a URL that `expand` made; config and split never hold a slash."""
+    dataset, _, names = file.url.removeprefix(PREFIX).rpartition("#")
+    config, split = names.split("/")
+    return dataset, config, split
+
+
+def _parsed(path: str, base: Path) -> tuple[str, str | None, str | None]:
+    """(dataset: folder or ORG/NAME, config, split) of a path in a plan."""
+    form = InputError(f"{path}: expected {PREFIX}ORG/NAME, {PREFIX}ORG/NAME/CONFIG/SPLIT or {PREFIX}/FOLDER#CONFIG/SPLIT")
+    if not path.startswith(PREFIX):
+        raise form
+    dataset, mark, behind = path.removeprefix(PREFIX).partition("#")
+    is_path = dataset.startswith(("/", "./", "../"))
+    parts = [] if is_path else dataset.rstrip("/").split("/")
+    names = behind.split("/") if mark else parts[2:]
+    if len(names) > 2 or not all([*parts, *names]) or (not is_path and (len(parts) < 2 or (mark and len(parts) > 2))):
+        raise form
+    folder = (base / (dataset if is_path else "/".join(parts[:2]))).resolve()
+    if is_path and not folder.is_dir():
+        raise InputError(f"{path}: no such folder")
+    config, split = [*names, None, None][:2]
+    return str(folder) if folder.is_dir() else "/".join(parts[:2]), config, split
+
+
+def _datasets() -> Any:
+    """The library, quiet: it takes seconds to import, reports to its makers and prints bars unless told not to."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    return datasets

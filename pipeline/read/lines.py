@@ -1,0 +1,176 @@
+r"""Bytes cut into units of whole lines.
+
+Invariants: a line is never split between units or pieces; a unit ends behind the first `\n` with which it has `unit_bytes`
+bytes, whatever chunks the bytes arrive in; of a line longer than `max_row_bytes` no more than that and one chunk is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.schema import EXCERPT_BYTES
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A row that cannot be read: what quarantine will say about it. `n_bytes`: of the raw record, as far as it is known."""
+
+    row: int
+    cause: str
+    detail: str
+    n_bytes: int = 0
+    excerpt: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Bytes `start:stop` of an input. Each piece holds whole lines; only the input's last line may lack its newline.
+
+    A refused line has left an empty line in its place, so that the others keep their numbers. `rest` is the unreadable
+    rest of the input, which begins behind `stop`.
+    """
+
+    start: int
+    stop: int
+    first_row: int
+    pieces: tuple[bytes, ...]
+    refused: tuple[Refused, ...]
+    rest: Refused | None = None
+
+
+class Unreadable(Exception):
+    """What follows cannot be decoded. Raised by the source of chunks, and turned into one refused row."""
+
+    def __init__(self, cause: str, detail: str) -> None:
+        super().__init__(detail)
+        self.cause, self.detail = cause, detail
+
+
+def newlines(data: bytes | memoryview) -> int:
+    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == 10))
+
+
+def without_newline(line: bytes) -> bytes:
+    r"""The record of a line that has lost its `\n`: a `\r` before that belongs to the newline too."""
+    return line[:-1] if line.endswith(b"\r") else line
+
+
+def too_large(row: int, n_bytes: int, excerpt: bytes, limit: int) -> Refused:
+    return Refused(
+        row, "row_too_large", f"{n_bytes} bytes; max_row_bytes is {limit}", n_bytes, excerpt[: min(n_bytes, EXCERPT_BYTES)]
+    )
+
+
+def cut(
+    chunks: Iterable[bytes], *, unit_bytes: int | None, max_row_bytes: int, start: int = 0, first_row: int = 1
+) -> Iterator[Lines]:
+    """Units of the bytes; all in one if `unit_bytes` is None. Where `chunks` raises Unreadable, the last one has a `rest`."""
+    cutter = _Cutter(unit_bytes=unit_bytes, max_row_bytes=max_row_bytes, start=start, row=first_row)
+    rest = None
+    try:
+        for chunk in chunks:
+            yield from cutter.feed(chunk)
+    except Unreadable as error:
+        rest = cutter.rest(error)
+    else:
+        cutter.end()
+    if rest or cutter.stop > cutter.start:
+        yield cutter.close(rest)
+
+
+class _Cutter:
+    """The open unit, and the open line (`tail`) behind its last whole one."""
+
+    def __init__(self, *, unit_bytes: int | None, max_row_bytes: int, start: int, row: int) -> None:
+        self.unit_bytes, self.max_row_bytes = unit_bytes, max_row_bytes
+        self.start = self.stop = start
+        self.first_row = self.row = row
+        self.pieces: list[bytes] = []
+        self.refused: list[Refused] = []
+        self.tail = bytearray()
+        self.tail_bytes = 0
+        self.ends_in_cr = False
+
+    def feed(self, chunk: bytes) -> Iterator[Lines]:
+        begin = 0
+        while begin < len(chunk):
+            end = self._end_of_unit(chunk, begin)
+            closes = end >= 0
+            if not closes:
+                end = chunk.rfind(b"\n", begin)
+            if end < 0:
+                self._grow(chunk[begin:])
+                return
+            self._take(chunk[begin : end + 1])
+            begin = end + 1
+            if closes:
+                yield self.close(None)
+
+    def _end_of_unit(self, chunk: bytes, begin: int) -> int:
+        if self.unit_bytes is None:
+            return -1
+        missing = self.unit_bytes - (self.stop - self.start) - self.tail_bytes
+        return chunk.find(b"\n", begin + max(missing - 1, 0))
+
+    def _grow(self, part: bytes) -> None:
+        self.tail_bytes += len(part)
+        self.ends_in_cr = part.endswith(b"\r")
+        if len(self.tail) < self.tail_bytes - len(part):  # given up before
+            return
+        self.tail += part
+        if self.tail_bytes > self.max_row_bytes + 1:  # 1: a \r that belongs to the newline
+            del self.tail[EXCERPT_BYTES:]
+
+    def _take(self, whole: bytes) -> None:
+        """Whole lines, the first of which ends the open one."""
+        self.stop += self.tail_bytes + len(whole)
+        first = whole.index(b"\n")
+        ends_in_cr = whole[first - 1] == 13 if first else self.ends_in_cr
+        size = self.tail_bytes + first - ends_in_cr
+        if size > self.max_row_bytes:
+            self.refused.append(
+                too_large(self.row, size, bytes(self.tail + whole[: min(first, EXCERPT_BYTES)]), self.max_row_bytes)
+            )
+            whole = whole[first:]
+        elif self.tail:
+            whole = bytes(self.tail) + whole
+        self._drop_tail()
+        if len(whole) > self.max_row_bytes:
+            whole = self._without_long_lines(whole)
+        self.pieces.append(whole)
+        self.row += newlines(whole)
+
+    def _drop_tail(self) -> None:
+        self.tail, self.tail_bytes, self.ends_in_cr = bytearray(), 0, False
+
+    def _without_long_lines(self, whole: bytes) -> bytes:
+        lines = whole.split(b"\n")
+        for i, line in enumerate(lines):
+            record = without_newline(line)
+            if len(record) > self.max_row_bytes:
+                self.refused.append(too_large(self.row + i, len(record), record, self.max_row_bytes))
+                lines[i] = b""
+        return b"\n".join(lines)
+
+    def end(self) -> None:
+        """The input ends here, and with it a last line without a newline."""
+        if self.tail_bytes > self.max_row_bytes:
+            self.refused.append(too_large(self.row, self.tail_bytes, bytes(self.tail), self.max_row_bytes))
+        elif self.tail_bytes:
+            self.pieces.append(bytes(self.tail))
+        self.stop += self.tail_bytes
+        self._drop_tail()
+
+    def rest(self, error: Unreadable) -> Refused:
+        """The row at which reading ended: the open line, cut off, and all that would have followed."""
+        excerpt = bytes(self.tail[:EXCERPT_BYTES]) or None
+        return Refused(self.row, error.cause, error.detail, self.tail_bytes, excerpt)
+
+    def close(self, rest: Refused | None) -> Lines:
+        made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)
+        self.start, self.first_row = self.stop, self.row
+        self.pieces, self.refused = [], []
+        return made

@@ -1,0 +1,84 @@
+"""Arrow batches to records, for Parquet and Hugging Face datasets.
+
+Invariant: each row of a batch becomes one document or one bad row. Arrow strings from outside may hold invalid UTF-8
+(pyarrow does not look), so every value is decoded here, and a value that cannot be is the fault of its row alone.
+Of columns with one name the last counts, as in JSON. The size of a row is that of its text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from pipeline.read.lines import Refused, too_large
+from pipeline.read.rows import Collector
+
+
+def add_batch(collector: Collector, batch: pa.RecordBatch, first_row: int) -> None:
+    """Add the batch's rows, the first of which has the number `first_row`."""
+    file = collector.file
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    raw = _text_bytes(columns.get(file.text))
+    if raw is not None:
+        del columns[file.text]
+    lists = {name: _values(column) for name, column in columns.items()}
+    for i in range(batch.num_rows):
+        row = first_row + i
+        record = {name: values[i] for name, values in lists.items()}
+        text = b"" if raw is None else raw[i]
+        try:
+            if raw is not None:
+                if text is not None and len(text) > file.max_row_bytes:
+                    collector.refuse(too_large(row, len(text), text, file.max_row_bytes))
+                    continue
+                record[file.text] = text if text is None else text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            collector.refuse(Refused(row, "invalid_utf8", f"column {file.text!r}: {error.reason}", len(text), text))
+            continue
+        fault = next(((name, value) for name, value in record.items() if type(value) is Fault), None)
+        if fault:
+            detail = f"column {fault[0]!r}: {fault[1].detail}"
+            collector.refuse(Refused(row, fault[1].cause, detail, len(text or b""), text))
+            continue
+        collector.add(row, record, text or b"", python_values=True)
+
+
+class Fault:
+    """Stands for a value that has no Python value."""
+
+    def __init__(self, error: Exception) -> None:
+        self.cause = "invalid_utf8" if isinstance(error, UnicodeDecodeError) else "unreadable"
+        self.detail = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+_FAULTS = (ValueError, OverflowError, pa.ArrowException)
+"""UnicodeDecodeError is a ValueError; so is a date beyond year 9999."""
+
+
+def _text_bytes(column: pa.Array | None) -> list[bytes | None] | None:
+    """Raw bytes of a text column; None if its type holds no text."""
+    if column is None:
+        return None
+    if pt.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    type_ = column.type
+    stringy = (pt.is_string, pt.is_large_string, pt.is_string_view, pt.is_binary, pt.is_large_binary, pt.is_binary_view)
+    if not any(test(type_) for test in stringy):
+        return None
+    return column.cast(pa.large_binary()).to_pylist()
+
+
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        return column.to_pylist()
+    except _FAULTS:
+        return [_value(column, i) for i in range(len(column))]
+
+
+def _value(column: pa.Array, i: int) -> Any:
+    try:
+        return column[i].as_py()
+    except _FAULTS as error:
+        return Fault(error)

@@ -1,0 +1,140 @@
+"""The recipe: what decides which bytes come out for a given input. Compared before a run, hashed into keys and manifest.
+
+It is the resolved plan without `source`, `annotations[].path`, `on_changed`, `checks` and `compute`, leaving out each key
+still at the value it had when it was introduced, plus the version of every function used and the sha256 of every model and
+tokenizer it names. So new inputs, prices and added keys never make a new recipe; a changed model file always does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from filters import FILTERS
+from filters.contract import ContractError, Filter, Rule, check_all, check_rules
+from filters.edits import EDITS
+from filters.edits.contract import Step
+from pipeline import normalise, schema
+from pipeline.dedup import signatures
+from pipeline.errors import BrokenContract, PlanError
+from pipeline.plan import Plan
+from pipeline.stages import key
+
+DECIDE_VERSION = 1
+"""Of everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
+
+
+@dataclass(frozen=True)
+class ActiveFilter:
+    """A filter that the plan switches on, with its validated keys."""
+
+    filter: Filter
+    params: Any
+    thresholds: Any
+    action: str
+    rules: tuple[Rule, ...]
+    files: tuple[str, ...]  # sha256 of each model file
+
+    @property
+    def identity(self) -> list[Any]:
+        """What its signals depend on, besides the text and the needed columns."""
+        return [self.filter.name, self.filter.version, self.params.model_dump(mode="json"), list(self.files)]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    plan: Plan
+    filters: tuple[ActiveFilter, ...]
+    steps: tuple[Step, ...]
+    edits: tuple[tuple[Any, ...], ...]  # name, version and params of each edit that is on
+    tokenizer: str | None  # sha256 of tokenizer.json
+    document: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        return key("recipe", self.document)
+
+
+def sha256(path: Path) -> str:
+    """Hex sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _active(plan: Plan) -> Iterator[ActiveFilter]:
+    for filter_ in FILTERS:
+        chosen = plan.filter_plan(filter_)
+        if chosen is None:
+            continue
+        params, thresholds, action = chosen
+        rules = filter_.rules(params, thresholds)
+        check_rules(filter_, rules)
+        files = tuple(sha256(Path(path)) for path in (filter_.files(params) if filter_.files else ()))
+        yield ActiveFilter(filter_, params, thresholds, action, tuple(rules), files)
+
+
+def resolve(plan: Plan) -> Recipe:
+    """The recipe of a plan. Raises PlanError for a missing model or tokenizer, BrokenContract for a filter at fault."""
+    try:
+        check_all(FILTERS)
+        active = tuple(_active(plan))
+    except ContractError as error:
+        raise BrokenContract(str(error)) from error
+    except OSError as error:
+        raise PlanError(f"a model file cannot be read: {error}") from error
+    edits = [] if plan.edits is None else [(e, getattr(plan.edits, e.name)) for e in EDITS]
+    chosen = [(edit, params) for edit, params in edits if params is not None]
+    tokenizer = None
+    if plan.output.tokenizer is not None:
+        path = Path(plan.output.tokenizer)
+        if not path.is_file():
+            raise PlanError(f"output.tokenizer: {path} does not exist; give the path of a tokenizer.json")
+        tokenizer = sha256(path)
+    versions = {
+        "schema": schema.VERSION,
+        "decide": DECIDE_VERSION,
+        "normalise": normalise.VERSION,
+        **{f"filters.{a.filter.name}": a.filter.version for a in active},
+        **{f"edits.{edit.name}": edit.version for edit, _ in chosen},
+        **({"dedup": signatures.VERSION} if plan.dedup is not None else {}),
+    }
+    document = {
+        "plan": _decisive(plan),
+        "versions": versions,
+        "files": {a.filter.name: list(a.files) for a in active if a.files} | ({"tokenizer": [tokenizer]} if tokenizer else {}),
+    }
+    return Recipe(
+        plan=plan,
+        filters=active,
+        steps=tuple(step for edit, params in chosen for step in edit.steps(params)),
+        edits=tuple((edit.name, edit.version, params.model_dump(mode="json")) for edit, params in chosen),
+        tokenizer=tokenizer,
+        document=document,
+    )
+
+
+def _decisive(plan: Plan) -> dict[str, Any]:
+    data = plan.model_dump(mode="json", exclude_defaults=True, exclude={"source", "on_changed", "checks", "compute"})
+    for annotation in data.get("annotations", ()):
+        annotation.pop("path", None)
+    return data
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Lines `key: old → new` where two recipe documents differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = []
+        for name in sorted({*old, *new}):
+            lines += differences(old.get(name, "default"), new.get(name, "default"), f"{path}.{name}".lstrip("."))
+        return lines
+    return [] if old == new else [f"{path.removeprefix('plan.')}: {old} → {new}"]
+
+
+@lru_cache(maxsize=32)
+def loaded(filter_: Filter, params: Any) -> Any:
+    """What `filter_.load` gives for `params`: once in a process."""
+    return None if filter_.load is None else filter_.load(params)

@@ -1,0 +1,135 @@
+"""The summary at the end of a run: plain text, aligned, at most 80 columns wide; only the
+report's path may be longer, so that it can be copied.
+
+Strings from the input go through `harmless.visible`, so that no escape sequence of theirs reaches the terminal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.report import units
+from pipeline.report.harmless import columns, fit, visible
+from pipeline.report.page import MOST_LINES, pace
+
+WIDTH = 80
+MOST_REASONS = 6
+"""Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
+
+_LABEL = 14
+_NAME = 44
+
+
+def summary(metrics: dict[str, Any], *, out: str) -> str:
+    """What a person wants to know at the end; `out` is the output folder, for the report's path."""
+    lines = [
+        *_failed(metrics["checks"]),
+        *_totals(metrics),
+        *_reasons(metrics["reasons"], metrics["totals"]),
+        "",
+        *_duplicates(metrics["duplicates"]),
+        *_quarantine(metrics["quarantine"]),
+        *_tokens(metrics["tokens"], metrics["compute"]),
+        *_cost(metrics),
+        *_notes(metrics["notes"]),
+        f"{'report':<{_LABEL}}{visible(out.rstrip('/'))}/report.html",
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _failed(checks: list[dict[str, Any]]) -> list[str]:
+    failed, lines = [check for check in checks if check["failed"]], []
+    for check in failed[:MOST_LINES]:
+        said = f"{check['check']}: {units.percent(check['value'])} {check['detail']}, limit {units.percent(check['limit'])}"
+        lines += _wrapped("CHECK FAILED", said.split())
+    if len(failed) > MOST_LINES:
+        lines += _wrapped("", [f"and {len(failed) - MOST_LINES:,} more, in the report"])
+    return [*lines, ""] if lines else []
+
+
+def _notes(notes: list[str]) -> list[str]:
+    lines = [row for note in notes[:MOST_LINES] for row in _wrapped("note", note.split())]
+    return lines + (_wrapped("", [f"and {len(notes) - MOST_LINES:,} more, in metrics.json"]) if len(notes) > MOST_LINES else [])
+
+
+def _totals(metrics: dict[str, Any]) -> list[str]:
+    total = metrics["totals"]
+    head = f"{visible(metrics['plan_name'], limit=28)}, generation {metrics['generation']}"
+    return [
+        f"{fit(head, _NAME)}{'documents':>14}{'share':>9}{'bytes':>13}",
+        *(_line(what, total[what], total[f"bytes_{what}"], total["read"]) for what in ("read", "kept", "dropped", "quarantined")),
+    ]
+
+
+def _reasons(reasons: list[dict[str, Any]], total: dict[str, int]) -> list[str]:
+    found = sorted((r for r in reasons if r["first"]), key=lambda r: -r["first"])
+    lines = [_line(f"  {r['reason']}", r["first"], r["first_bytes"], total["read"]) for r in found[:MOST_REASONS]]
+    rest = found[MOST_REASONS:]
+    if rest:
+        documents, size = sum(r["first"] for r in rest), sum(r["first_bytes"] for r in rest)
+        lines.append(_line(f"  {len(rest)} more reasons", documents, size, total["read"]))
+    return ["dropped, by the first reason", *lines] if lines else []
+
+
+def _line(name: str, documents: int, size: int, whole: int) -> str:
+    return f"{fit(name, _NAME)}{units.count(documents):>14}{units.share(documents, whole):>9}{units.size(size):>13}"
+
+
+def _duplicates(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return _wrapped("duplicates", ["not looked for (dedup: false)"])
+    parts = [
+        f"{units.count(found['exact'])} exact,",
+        f"{units.count(found['near'])} near",
+        f"(similarity {units.plain(found['threshold'])} or more)",
+    ]
+    return _wrapped("duplicates", parts)
+
+
+def _quarantine(causes: list[dict[str, Any]]) -> list[str]:
+    if not causes:
+        return _wrapped("quarantine", ["empty: every row could be read"])
+    ordered = sorted(causes, key=lambda c: -c["rows"])
+    return _wrapped("quarantine", [f"{units.count(c['rows'])} {visible(c['cause'], limit=40)}" for c in ordered[:8]], comma=True)
+
+
+def _tokens(tokens: dict[str, Any], compute: dict[str, Any]) -> list[str]:
+    said = f"{units.short(tokens['kept'])} kept of {units.short(tokens['read'])} ({visible(tokens['kind'])})"
+    epochs = compute["sufficiency"]["epochs"]["value"]
+    if epochs is None:
+        return _wrapped("tokens", [said])
+    planned = units.short(compute["sufficiency"]["planned_tokens"]["value"])
+    return _wrapped("tokens", [f"{said};", f"a plan of {planned}", f"reads them {units.digits(epochs)} times"])
+
+
+def _cost(metrics: dict[str, Any]) -> list[str]:
+    cost = metrics["cost"]
+    speed = [
+        units.seconds(cost["wall_s"]),
+        f"{units.digits(pace(metrics))} MB/s",
+        f"{units.digits(cost['mb_per_cpu_s'])} MB per CPU second",
+        f"{cost['workers']} worker{'s' if cost['workers'] != 1 else ''}",
+    ]
+    about = "" if cost["exact"] else " (stages estimated)"
+    stages = [f"{visible(stage['stage'], limit=30)} {units.seconds(stage['cpu_s'])}" for stage in cost["stages"]]
+    return [
+        *_wrapped("took", speed, comma=True),
+        *_wrapped("CPU", [f"{units.seconds(cost['cpu_s'])}{about}", *stages], comma=True),
+        *_wrapped("memory", [f"{units.size(cost['peak_memory_bytes'])} at the peak"]),
+        *_wrapped(
+            "disk", [f"output {units.size(cost['output_bytes'])}", f"work directory {units.size(cost['work_bytes'])}"], comma=True
+        ),
+    ]
+
+
+def _wrapped(label: str, parts: list[str], *, comma: bool = False) -> list[str]:
+    """`parts` side by side behind `label`, broken between parts at WIDTH; a part that fills a line is cut."""
+    lines, line = [], ""
+    for index, part in enumerate(parts):
+        said = fit(part, WIDTH - _LABEL - 1).rstrip() + ("," if comma and index < len(parts) - 1 else "")
+        if line and columns(line) + 1 + columns(said) > WIDTH - _LABEL:
+            lines.append(line)
+            line = ""
+        line = f"{line} {said}" if line else said
+    lines.append(line)
+    return [f"{label if not index else '':<{_LABEL}}{text}" for index, text in enumerate(lines)]

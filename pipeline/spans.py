@@ -1,0 +1,176 @@
+"""Spans of units: what one task covers, and how its units reach the workers.
+
+A span is a few units of split files, or whole compressed streams, each of which has one reader that hands its units to all
+workers. At most `workers + 1` units are in memory at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pipeline import read
+from pipeline.annotate import Annotated, Meter, annotate, names
+from pipeline.errors import RunFailed
+from pipeline.events import Event, OnEvent
+from pipeline.read.inputs import InputFile
+from pipeline.read.units import FileUnits, Unit, unit_key_parts
+from pipeline.recipe import Recipe
+from pipeline.stages import key
+from pipeline.store import Store
+
+MAX_SPANS = 500
+"""Spans of a run: a run has at most 2,000 Prefect task runs, over all stages (design section 7)."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input file with the identity of its content and its units (None: known once the stream was read)."""
+
+    file: InputFile
+    content: str
+    units: tuple[Unit, ...] | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """What one task covers: pieces of split files, or streams."""
+
+    name: str
+    items: tuple[Unit | Input, ...]
+
+
+class Workers:
+    """A pool of threads for one process, and the number of units that may be in memory."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="unit")
+        self._slots = threading.Semaphore(count + 1)
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Run `function` on the pool; waits while too many units are in memory."""
+        self._slots.acquire()
+        future = self._pool.submit(function, *args)
+        future.add_done_callback(lambda _: self._slots.release())
+        return future
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """Results in order; the first error is raised once the others have stopped."""
+        futures = [self.submit(function, item) for item in items]
+        return gather(futures)
+
+    def clock(self) -> Callable[[], float]:
+        return time.process_time if self.count == 1 else time.thread_time
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def workers(count: int) -> Iterator[Workers]:
+    pool = Workers(count)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def gather(futures: Sequence[Future[Any]]) -> list[Any]:
+    """Results in order. On an error the futures that have not begun are cancelled, then the first error is raised."""
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+def make_spans(inputs: Sequence[Input]) -> list[Span]:
+    """Spans of equally many units or streams, at most `MAX_SPANS`."""
+    items: list[Unit | Input] = []
+    for item in inputs:
+        items += [item] if item.units is None else item.units
+    each = -(-len(items) // MAX_SPANS)
+    groups = [items[start : start + each] for start in range(0, len(items), max(1, each))]
+    return [Span(_name(group), tuple(group)) for group in groups]
+
+
+def _name(items: Sequence[Unit | Input]) -> str:
+    first = items[0]
+    path = first.file.path + (f" unit {first.index}" if isinstance(first, Unit) else "")
+    return path if len(items) == 1 else f"{path} and {len(items) - 1} more"
+
+
+def run_span(work: Store, recipe: Recipe, span: Span, pool: Workers, on_event: OnEvent) -> list[Annotated]:
+    """Annotate every unit of a span; what is done already is only looked up."""
+
+    def one(unit: Unit, rows: Callable[[], Any]) -> Annotated:
+        done = annotate(work, recipe, unit, rows, Meter(pool.clock()))
+        on_event(Event("advance", "annotate", documents=done.rows + done.bad_rows, n_bytes=done.n_bytes))
+        return done
+
+    futures: list[Future[Any]] = []
+    for item in span.items:
+        if isinstance(item, Unit):
+            futures.append(pool.submit(one, item, lambda unit=item: read.read(unit)))
+        else:
+            futures += _submit_stream(work, recipe, item, pool, one)
+    return gather(futures)
+
+
+def _submit_stream(work: Store, recipe: Recipe, item: Input, pool: Workers, one: Callable[..., Annotated]) -> list[Future[Any]]:
+    known = stream_units(work, item)
+    if known is not None and all(work.has(names(unit, recipe).documents) for unit in known):
+        return [pool.submit(one, unit, lambda unit=unit: _gone(unit)) for unit in known]
+    futures = []
+    units = []
+    for block in read.stream(item.file, item.content):
+        units.append(block.unit)
+        futures.append(pool.submit(one, block.unit, lambda block=block: read.read_block(block)))
+        if any(future.done() and future.exception() for future in futures):
+            break
+    gather(futures)
+    work.write_bytes(_stream_name(item), _encode(units))
+    return futures
+
+
+def _gone(unit: Unit) -> Any:
+    raise RunFailed(
+        f"{unit.file.path}: documents of unit {unit.index} vanished from the work directory; run the same command again"
+    )
+
+
+def _stream_name(item: Input) -> str:
+    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
+    return f"streams/{key('stream', unit_key_parts(first))}.json"
+
+
+def _encode(units: Sequence[Unit]) -> bytes:
+    return json.dumps([{k: v for k, v in asdict(u).items() if k not in ("file", "content")} for u in units]).encode()
+
+
+def stream_units(work: Store, item: Input) -> list[Unit] | None:
+    """The units of a stream that was read to its end before, else None."""
+    name = _stream_name(item)
+    if not work.has(name):
+        return None
+    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
+    return [replace(first, **fields) for fields in work.read_json(name)]
+
+
+def scan(files: Sequence[InputFile], pool: Workers, on_event: OnEvent) -> list[Input]:
+    """Hash every input and split those that can be split."""
+
+    def one(file: InputFile) -> Input:
+        found: FileUnits = read.units_of(file)
+        on_event(Event("advance", "scan", n_bytes=file.size, steps=1))
+        return Input(file, found.content, None if found.units is None else tuple(found.units))
+
+    return pool.map(one, files)

@@ -1,0 +1,219 @@
+"""The only code that touches the output and the work directory, over fsspec.
+
+Invariants: a path that exists is complete (files get their name only when finished); `create` never overwrites; what is
+done is decided by what exists, never by a clock. Local folders rename; object stores (a later release writes to them)
+complete one upload. Nothing here unpickles anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from pipeline.errors import NotYet, OutputError, OutputLocked, RunFailed
+
+TEMPORARY = ".tmp-"
+"""Prefix of names that are not finished; removed when a run starts."""
+_count = itertools.count()
+
+
+class Damaged(RunFailed):
+    """A file in the work directory or the output is not what was written: truncated, flipped, or deleted."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder. All paths are relative to it, with `/`."""
+
+    fs: Any
+    root: str
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+    def has(self, name: str) -> bool:
+        return bool(self.fs.isfile(self.path(name)))
+
+    def size(self, name: str) -> int:
+        return int(self.fs.size(self.path(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """Names of finished files directly in `folder`, sorted; empty if there is no such folder."""
+        try:
+            found = self.fs.ls(self.path(folder), detail=True)
+        except FileNotFoundError:
+            return []
+        names = (entry["name"].rsplit("/", 1)[-1] for entry in found if entry["type"] == "file")
+        return sorted(name for name in names if not name.startswith(TEMPORARY))
+
+    def bytes_below(self, folder: str = "") -> int:
+        """Bytes of all files below `folder`."""
+        return sum(self.fs.find(self.path(folder), detail=True)[name]["size"] for name in self.fs.find(self.path(folder)))
+
+    def open(self, name: str) -> BinaryIO:
+        return self.fs.open(self.path(name), "rb")
+
+    def read_bytes(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+    def read_json(self, name: str) -> Any:
+        """Parsed JSON; Damaged if it does not parse."""
+        try:
+            return json.loads(self.read_bytes(name))
+        except ValueError as error:
+            raise Damaged(f"{self.path(name)}: not valid JSON ({error}); it was damaged after it was written") from error
+
+    @contextlib.contextmanager
+    def writer(self, name: str) -> Iterator[BinaryIO]:
+        """A file that gets its name only when the block ends without an error."""
+        folder, _, base = name.rpartition("/")
+        self.fs.makedirs(self.path(folder), exist_ok=True)
+        temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{next(_count)}-{base}".lstrip("/"))
+        try:
+            with self.fs.open(temporary, "wb") as file:
+                yield file
+                if self.is_local:
+                    file.flush()
+                    os.fsync(file.fileno())
+            self._rename(temporary, self.path(name))
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                self.fs.rm(temporary)
+            raise
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self.fs, LocalFileSystem)
+
+    def _rename(self, old: str, new: str) -> None:
+        if self.is_local:
+            os.replace(old, new)
+        else:
+            self.fs.mv(old, new)
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        with self.writer(name) as file:
+            file.write(data)
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write a whole file that must not exist yet: FileExistsError if it does. The commit rests on this."""
+        folder, _, base = name.rpartition("/")
+        self.fs.makedirs(self.path(folder), exist_ok=True)
+        if not self.is_local:
+            with self.fs.open(self.path(name), "xb") as file:
+                file.write(data)
+            return
+        temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{next(_count)}-{base}".lstrip("/"))
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, self.path(name))
+        finally:
+            os.unlink(temporary)
+
+    def place(self, other: Store, staged: str, name: str) -> None:
+        """Move the finished file `staged` of `other` to `name` here; it appears whole."""
+        folder = name.rpartition("/")[0]
+        self.fs.makedirs(self.path(folder), exist_ok=True)
+        try:
+            os.replace(other.path(staged), self.path(name))
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with other.open(staged) as source, self.writer(name) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            other.remove(staged)
+
+    def remove(self, name: str) -> None:
+        """Remove a file or folder if it is there."""
+        if self.fs.exists(self.path(name)):
+            self.fs.rm(self.path(name), recursive=True)
+
+    def private(self, folder: str) -> None:
+        """Make `folder`, readable by its owner only."""
+        self.fs.makedirs(self.path(folder), exist_ok=True)
+        if self.is_local:
+            os.chmod(self.path(folder), 0o700)
+
+    def sweep(self, folder: str = "") -> None:
+        """Remove unfinished files that a killed run left below `folder`."""
+        for name in self.fs.find(self.path(folder)):
+            if name.rsplit("/", 1)[-1].startswith(TEMPORARY):
+                self.fs.rm(name)
+
+    def write_table(self, name: str, table: pa.Table, *, metadata: dict[str, str] | None = None, level: int = 1) -> None:
+        """A Parquet file with page checksums; zstd level 1, chosen for work files that are read once or twice."""
+        if metadata:
+            table = table.replace_schema_metadata(metadata)
+        with self.writer(name) as file:
+            pq.write_table(table, file, compression="zstd", compression_level=level, write_page_checksum=True)
+
+    def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A table written by `write_table`; Damaged names the file if it does not read back."""
+        try:
+            with self.open(name) as file:
+                return pq.read_table(file, columns=columns, page_checksum_verification=True, use_threads=False, pre_buffer=False)
+        except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
+            raise Damaged(f"{self.path(name)}: cannot be read back ({error}); remove it and run the same command") from error
+
+    def metadata(self, name: str) -> dict[str, str]:
+        """Key-value metadata of a table written by `write_table`."""
+        with self.open(name) as file:
+            found = pq.read_schema(file).metadata or {}
+        return {key.decode(): value.decode() for key, value in found.items()}
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the store for one run; OutputLocked if a live run holds it. A dead run's lock ends with its process."""
+        self.fs.makedirs(self.path(name.rpartition("/")[0]), exist_ok=True)
+        with open(self.path(name), "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise
+                file.seek(0)
+                holder = file.read(200).strip() or "another process"
+                raise OutputLocked(
+                    f"{self.root} is locked by a live run ({holder}); wait for it, or choose another --output"
+                ) from error
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+
+
+def open_store(url: str, *, create: bool = True) -> Store:
+    """The store at a local path. Raises OutputError if it cannot be made or written, NotYet for other protocols."""
+    fs, root = fsspec.core.url_to_fs(url)
+    if not isinstance(fs, LocalFileSystem):
+        protocol = url.partition("://")[0]
+        raise NotYet(f"{protocol}://…: output and work on {protocol} are not yet in this release; use a local folder")
+    store = Store(fs, os.path.abspath(root))
+    if create:
+        try:
+            Path(store.root).mkdir(parents=True, exist_ok=True)
+            probe = Path(store.root) / f"{TEMPORARY}{os.getpid()}-probe"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise OutputError(f"{url}: cannot be written ({error.strerror}); choose another folder") from error
+    return store

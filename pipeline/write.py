@@ -1,0 +1,247 @@
+"""Shards: the rows of the documents table, in order, as the Parquet files that training jobs read.
+
+Same rows, same bytes: row groups are cut by text size alone, dictionaries and statistics are fixed, nothing holds a time.
+Each shard is finished in the staging folder under its key; the commit puts it in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from filters import FILTERS
+from pipeline.annotate import Annotated
+from pipeline.layout import Segment, belongs
+from pipeline.ledger import fates_of_rows
+from pipeline.schema import OUTPUTS
+from pipeline.store import Store
+
+ROW_GROUP_BYTES = 32_000_000
+"""Text bytes of a row group (design 2.3)."""
+ROW_GROUP_ROWS = 100_000
+"""Rows of a row group of the tables without text."""
+_DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
+_SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What every shard of a generation is made from."""
+
+    work: Store
+    units: tuple[Annotated, ...]
+    fates: tuple[str | None, ...]  # one per unit
+    generation: int
+    rejected: str | float
+    seed: int
+    signals: tuple[tuple[str, int], ...]  # column that data/ shows → index of the filter that gives it
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished file in the staging folder."""
+
+    folder: str
+    name: str
+    rows: int
+    n_bytes: int
+    sha256: str
+    content_sha256: str  # over the rows, not the file: survives upgrades of the Parquet writer
+
+
+def shown_signals(active: Sequence[Any]) -> tuple[tuple[str, int], ...]:
+    """Which active filter gives each score column of data/."""
+    return tuple((c, i) for c in _SCORES for i, item in enumerate(active) if c in item.filter.signals.names)
+
+
+def unit_rows(inputs: Inputs, unit: int) -> pl.DataFrame:
+    """All rows of a unit with their fates and `source_ref`."""
+    item = inputs.units[unit]
+    rows = fates_of_rows(inputs.work, item, inputs.fates[unit])
+    return rows.with_columns((pl.lit(f"{item.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
+
+
+def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: Sequence[Segment]) -> Shard:
+    """Write one shard to `staging/folder/name`; what exists there is finished and kept."""
+    path = f"{staging}/{folder}/{name}"
+    card = f"{path}.json"
+    if inputs.work.has(path) and inputs.work.has(card):
+        return Shard(**inputs.work.read_json(card))
+    schema = OUTPUTS[folder]
+    content = ContentHash(schema)
+    rows = 0
+    with inputs.work.writer(path) as raw:
+        file = HashingFile(raw)
+        with pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=[c for c in schema.names if c in _DICTIONARY],
+            write_page_checksum=True,
+        ) as writer:
+            for group in _row_groups(_tables(inputs, folder, segments), folder):
+                writer.write_table(group, row_group_size=max(1, group.num_rows))
+                content.update(group)
+                rows += group.num_rows
+    shard = Shard(folder, name, rows, inputs.work.size(path), file.digest.hexdigest(), content.hexdigest())
+    inputs.work.write_bytes(card, json.dumps(asdict(shard), sort_keys=True).encode())
+    return shard
+
+
+def _tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator[pa.Table]:
+    unit, rows = -1, pl.DataFrame()
+    for segment in segments:
+        if segment.unit != unit:
+            unit, rows = segment.unit, unit_rows(inputs, segment.unit)
+            rows = rows.filter(belongs(rows, folder, rejected=inputs.rejected, seed=inputs.seed))
+        chosen = rows.filter(pl.col("source") == segment.source).slice(segment.start, segment.stop - segment.start)
+        yield _table(inputs, folder, inputs.units[unit], chosen)
+
+
+def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> pa.Table:
+    rows = rows.with_columns(pl.lit(inputs.generation, pl.Int32).alias("generation"))
+    columns = {name: rows[name].to_arrow() for name in rows.columns}
+    if folder in ("data", "rejected"):
+        columns |= _document_columns(inputs, unit, rows["position"].to_arrow())
+        columns["minhash_cluster_size"] = columns["cluster_size"]
+    if folder == "quarantine":
+        bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
+        places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
+        columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
+    schema = OUTPUTS[folder]
+    return pa.table([_cast(columns[f.name], f.type) for f in schema], schema=schema)
+
+
+def _cast(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
+    column = column.cast(type_)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _document_columns(inputs: Inputs, unit: Annotated, positions: pa.Array) -> dict[str, Any]:
+    documents = inputs.work.read_table(unit.names.documents, ["text", "url", "date", "metadata"])
+    columns: dict[str, Any] = {c: documents[c].take(positions) for c in ("url", "date", "metadata")}
+    source = documents["text"].take(positions)
+    edited = inputs.work.read_table(unit.names.final, ["final_text"])["final_text"].take(positions)
+    columns["text"] = source if edited.null_count == len(edited) else pc.coalesce(edited, source)
+    given = dict(inputs.signals)
+    types = {field.name: field.type for f in FILTERS for field in f.signals}
+    for score in _SCORES:
+        if score in given:
+            table = inputs.work.read_table(unit.names.signals[given[score]], [score])
+            columns[score] = table[score].take(positions)
+        else:
+            columns[score] = pa.nulls(len(positions), types.get(score, OUTPUTS["data"].field(score).type))
+    return columns
+
+
+def _row_groups(tables: Iterator[pa.Table], folder: str) -> Iterator[pa.Table]:
+    """Regroup rows so that a group is closed once it has reached its size, whatever tables the rows come in."""
+    limit = ROW_GROUP_BYTES if folder in ("data", "rejected") else ROW_GROUP_ROWS
+    parts: list[pa.Table] = []
+    filled = 0
+    for table in tables:
+        sizes = table["n_bytes"].to_numpy() if folder in ("data", "rejected") else np.ones(table.num_rows, np.int64)
+        start = 0
+        while start < table.num_rows:
+            ends = np.cumsum(sizes[start:])
+            stop = min(start + int(np.searchsorted(ends, limit - filled, side="left")) + 1, table.num_rows)
+            parts.append(table.slice(start, stop - start))
+            filled += int(ends[stop - start - 1])
+            start = stop
+            if filled >= limit:
+                yield pa.concat_tables(parts).combine_chunks()
+                parts, filled = [], 0
+    if parts:
+        yield pa.concat_tables(parts).combine_chunks()
+
+
+class HashingFile:
+    """A write-only file that keeps the sha256 of what passes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ContentHash:
+    """sha256 over a table's rows that does not depend on how they are chunked, compressed or encoded.
+
+    Per column three streams: validity, lengths (little-endian int64) and values; their digests are hashed in schema order.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._streams = {f.name: [hashlib.sha256() for _ in range(5)] for f in schema}
+
+    def update(self, table: pa.Table) -> None:
+        for field in self._schema:
+            column = table[field.name]
+            for chunk in column.chunks:
+                self._feed(self._streams[field.name], chunk)
+
+    def _feed(self, streams: list[Any], array: pa.Array, level: int = 0) -> None:
+        streams[level].update(_bits(array))
+        if pa.types.is_list(array.type):
+            lengths = pc.fill_null(pc.list_value_length(array), 0)
+            streams[1].update(lengths.cast(pa.int64()).to_numpy().astype("<i8").tobytes())
+            self._feed(streams, array.flatten(), 2)
+        elif pa.types.is_string(array.type) or pa.types.is_binary(array.type):
+            lengths = pc.fill_null(pc.binary_length(array), 0)
+            streams[3].update(lengths.cast(pa.int64()).to_numpy().astype("<i8").tobytes())
+            streams[4].update(_bytes(array))
+        else:
+            streams[4].update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy()).tobytes())
+
+    def hexdigest(self) -> str:
+        total = hashlib.sha256()
+        for field in self._schema:
+            total.update(f"{field.name}:{field.type}".encode())
+            for stream in self._streams[field.name]:
+                total.update(stream.digest())
+        return total.hexdigest()
+
+
+def _bits(array: pa.Array) -> bytes:
+    return array.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8).tobytes()
+
+
+def _bytes(array: pa.Array) -> bytes:
+    """Values of a string or binary array, one after the other; nulls hold none."""
+    present = array.drop_null()
+    if not len(present):
+        return b""
+    offsets = np.frombuffer(present.buffers()[1], np.int32)[present.offset : present.offset + len(present) + 1]
+    return memoryview(present.buffers()[2])[offsets[0] : offsets[-1]].tobytes()

@@ -1,0 +1,121 @@
+"""The word kernel equals the definition on any Unicode: same words, in the same order, hashed by a plain-Python twin."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from filters.kernels import buffers, unicode_words, words
+from pipeline.dedup import definition
+
+MASK = (1 << 64) - 1
+
+TRICKY = [
+    *"aZ_9 .-\n\0\t",
+    *"ΣσςΆ'’:·\u0345\u02b0ªα",  # sigma, what its rule looks past, cased marks and modifiers
+    *"İıIſK\u0307ÅẞßŉǰᏣꭰ𐐀𐐨",  # lower case of one, two, three and four bytes, from other lengths
+    *"中文ไทยລາວខ្មမြカタｶﾞひー々〇㐀𠀀🎉",
+    *"\u0301\u093e\u05b0\u0e31\u200d\ufe0f\u180e\u00ad",
+    *"नमस्तेעבריתعربي٣½²Ⅷⓐ",
+]
+texts = st.text(st.one_of(st.sampled_from(TRICKY), st.characters(exclude_categories=["Cs"])), max_size=60)
+
+
+def hash_of(word: str) -> int:
+    """Twin of the kernel's hash."""
+    data = word.encode()
+    value = int(words.SEED)
+    for at in range(0, len(data), 8):
+        value = ((value ^ int.from_bytes(data[at : at + 8], "little")) * int(words.MULTIPLIER)) & MASK
+        value ^= value >> 32
+    for multiplier in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        value ^= value >> 33
+        value = (value * multiplier) & MASK
+    return max(value ^ (value >> 33), 1)
+
+
+def hashes(array: pa.LargeStringArray) -> list[list[int]]:
+    starts, found = words.dedup_words(*buffers.views(array))
+    return [found[a:b].tolist() for a, b in zip(starts, starts[1:], strict=False)]
+
+
+def column(items: list[str]) -> pa.LargeStringArray:
+    return pa.array(items, pa.large_string())
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(texts, max_size=5))
+@example(["ΑΣ", "ΑΣΑ", "Σ", " Σ", "Α'Σ'", "Α'Σ'Α", "ΣΣΣ", "ΑΣ中", "中Σ", "ΑΣ"])
+@example(["İİİ", "aİb", "İ", "İ中", "ABCDEFGİHIJKLMNOPQRSTUVWXYZ"])
+@example(["\0", "a\0b", "", "abcdefgh", "abcdefghi", "a" * 64, "ж" * 33, "aж" * 20, "é" * 3 + "ab" + "𐐀" * 9])
+def test_hashes_are_those_of_the_defined_words(items):
+    assert hashes(column(items)) == [[hash_of(word) for word in definition.words(text)] for text in items]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(texts, max_size=6), st.integers(0, 6), st.integers(0, 6))
+def test_slices_and_batches_give_the_same_hashes(items, start, length):
+    whole = hashes(column(items))
+    assert hashes(column(["ΑΣ", *items, "Α"]).slice(1, len(items))) == whole
+    assert hashes(column(items).slice(start, length)) == whole[start : start + length]
+
+
+def test_every_code_point_is_lowered_and_split_as_python_does():
+    points = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
+    text = "\n".join(points) + "\n" + "".join(f"a{c}b\n" for c in points[:0x3400]) + "".join(f"Α{c}Σ{c}Α\n" for c in points[:0x3400])
+    assert hashes(column([text])) == [[hash_of(word) for word in definition.words(text)]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The QUICK brown-fox_1", ["the", "quick", "brown", "fox_1"]),
+        ("ΟΔΟΣ ΟΔΟΣ. ΣΑΣ", ["οδος", "οδος", "σας"]),
+        ("İstanbul", ["i", "stanbul"]),
+        ("北京abc大学", ["北", "京", "abc", "大", "学"]),
+        ("กิน", ["ก", "น"]),
+        ("カード123ﾊﾝ", ["カ", "ー", "ド", "123", "ﾊ", "ﾝ"]),
+        ("한국어 단어", ["한국어", "단어"]),
+        ("नमस्ते", ["नमस", "त"]),
+        ("x² ½ ⅷ", ["x²", "½", "ⅷ"]),
+    ],
+)
+def test_words_of_known_texts(text, expected):
+    assert definition.words(text) == expected
+    assert hashes(column([text])) == [[hash_of(word) for word in expected]]
+
+
+def test_words_without_unspaced_scripts_are_pythons_own():
+    text = "Ünïcode_9 words, naïve co-op ΣΊΣΥΦΟΣ ДОМ שלום 12½ e\u0301"
+    assert definition.words(text) == re.findall(r"\w+", text.lower())
+
+
+def test_hostile_sigmas_take_linear_time():
+    texts = column(["Α" + "'" * 300_000 + "Σ", "Σ'" * 150_000, "Α" + "Σ" * 150_000, "Σ" + "\u0301" * 150_000 + "Σ"])
+    hashes(column(["a"]))
+    start = time.process_time()
+    words.dedup_words(*buffers.views(texts))
+    assert time.process_time() - start < 1
+
+
+def test_hash_bits_are_balanced_and_differ_between_similar_words():
+    found = np.array(hashes(column([" ".join(f"w{i}" for i in range(20_000))]))[0], np.uint64)
+    assert len(np.unique(found)) == len(found)
+    bits = np.unpackbits(found.view(np.uint8)).reshape(-1, 64)
+    assert (abs(bits.mean(axis=0) - 0.5) < 0.02).all()
+    flips = np.bitwise_count(found[1:] ^ found[:-1])
+    assert abs(flips.mean() - 32) < 0.2
+
+
+def test_tables_are_ready_in_a_fraction_of_a_second():
+    unicode_words.tables.cache_clear()
+    start = time.process_time()
+    unicode_words.tables()
+    assert time.process_time() - start < 0.5

@@ -1,0 +1,271 @@
+"""Language and script: signals of known sentences, what is undetermined, the rules' tables, and the sample of long texts."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from filters import language, models
+from filters.contract import TextBatch, check, check_all, check_rules, judge
+from filters.kernels import buffers, scripts, windows
+
+FILTER = language.FILTER
+NOTHING = pa.RecordBatch.from_arrays([], names=[])
+
+
+@pytest.fixture(scope="module")
+def model() -> models.Model:
+    try:
+        return FILTER.load(FILTER.params())
+    except models.ModelError as error:
+        pytest.skip(str(error))
+
+
+def annotate(texts: list[str] | pa.Array, model: models.Model) -> pa.RecordBatch:
+    batch = TextBatch(texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string()))
+    signals = FILTER.annotate(batch, NOTHING, FILTER.params(), model)
+    check(FILTER, rows=len(batch), signals=signals)
+    return signals
+
+
+SENTENCES = [
+    ("en", "Latn", "The ferry was late again, so we drank our tea on the pier and counted gulls."),
+    ("de", "Latn", "Weil der Zug ausfiel, gingen wir zu Fuß durch den Wald nach Hause."),
+    ("fr", "Latn", "Elle a rangé les livres que personne ne voulait plus lire dans la cave."),
+    ("es", "Latn", "Mañana por la tarde compraremos pan, queso y un poco de vino para la cena."),
+    ("ru", "Cyrl", "Вчера мы долго искали ключи, а они всё время лежали на столе."),
+    ("ar", "Arab", "ذهبنا إلى السوق في الصباح واشترينا الخبز والزيتون."),
+    ("hi", "Deva", "कल शाम को बारिश हुई और हम सब घर पर ही रहे।"),
+    ("th", "Thai", "เมื่อวานนี้ฝนตกหนักมาก เราจึงอยู่บ้านทั้งวัน"),
+    ("zh", "Hani", "昨天下了很大的雨，所以我们整天都待在家里看书。"),
+    ("ja", "Jpan", "昨日は雨がひどかったので、一日中家で本を読んでいました。"),
+    ("ko", "Kore", "어제는 비가 많이 와서 하루 종일 집에서 책을 읽었습니다."),
+    ("el", "Grek", "Χθες έβρεχε πολύ και μείναμε όλη μέρα στο σπίτι."),
+    ("he", "Hebr", "אתמול ירד גשם חזק ונשארנו כל היום בבית."),
+]
+
+
+def test_sentences_of_many_languages_and_scripts(model: models.Model) -> None:
+    signals = annotate([text for _, _, text in SENTENCES], model)
+    found = list(zip(signals["language"].to_pylist(), signals["language_script"].to_pylist(), strict=True))
+    assert found == [(code, script) for code, script, _ in SENTENCES]
+    assert min(signals["language_score"].to_pylist()) > 0.5
+    assert max(signals["language_score"].to_pylist()) <= 1
+
+
+def test_line_ends_do_not_end_the_text(model: models.Model) -> None:
+    """fastText's predict reads one line; a document is all its lines."""
+    signals = annotate(["ok\n" + SENTENCES[1][2].replace(" ", "\n")], model)
+    assert signals["language"].to_pylist() == ["de"]
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [("", "Zyyy"), (" \n\t", "Zyyy"), ("12345 67,89 %", "Zyyy"), ("!? … 👍", "Zyyy"), ("ab 1", "Latn"), ("中文", "Hani")],
+)
+def test_fewer_than_three_letters_are_undetermined(model: models.Model, text: str, script: str) -> None:
+    signals = annotate([text], model).to_pylist()
+    assert signals == [{"language": "und", "language_score": 0.0, "language_script": script}]
+
+
+def test_a_low_score_is_undetermined_and_kept_as_evidence(model: models.Model) -> None:
+    words = ["zzxq vbn", "aaa", "xkcd qwrt", "ba da bo", "lorem", "qqq www", "zim zam", "foo bar", "kok", "asdf jkl"]
+    signals = annotate(words, model).to_pylist()
+    scores = [row["language_score"] for row in signals]
+    assert min(scores) < language.MIN_DETERMINED < max(scores)
+    for row in signals:
+        assert (row["language"] == "und") == (row["language_score"] < language.MIN_DETERMINED)
+
+
+def test_a_plan_may_name_another_model(model: models.Model, tmp_path: Path) -> None:
+    path = tmp_path / "mine.ftz"
+    path.write_bytes(model.path.read_bytes())
+    params = FILTER.params(model=str(path))
+    assert FILTER.files(params) == (path,)
+    assert FILTER.load(params).labels == model.labels
+
+
+def test_a_missing_model_names_the_command_that_fetches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for step in (FILTER.files, FILTER.load):
+        with pytest.raises(models.ModelError, match=r"python -m filters\.models fetch-lid"):
+            step(FILTER.params())
+        with pytest.raises(models.ModelError, match=r"gone\.ftz: no such file"):
+            step(FILTER.params(model=str(tmp_path / "gone.ftz")))
+
+
+def test_a_fetched_model_is_found_and_its_sha256_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    models.lid_cache().parent.mkdir()
+    models.lid_cache().write_bytes(b"not the model")
+    assert FILTER.files(FILTER.params()) == (models.lid_cache(),)
+    with pytest.raises(models.ModelError, match="expected sha256 8f3472cfe8"):
+        FILTER.load(FILTER.params())
+
+
+# language, score; then what fails with keep: [de, en] and min_score: 0.5, and with und in the list
+RULES = [
+    ("en", 0.49, ["uncertain_language"], ["uncertain_language"]),
+    ("en", 0.5, [], []),
+    ("de", 0.51, [], []),
+    ("fr", 0.99, ["other_language"], ["other_language"]),
+    ("fr", 0.1, ["other_language"], ["other_language"]),
+    ("und", 0.29, ["other_language"], []),
+    ("und", 0.0, ["other_language"], []),
+]
+
+
+@pytest.mark.parametrize(("keep", "column"), [(["de", "en"], 2), (["en", "und", "de"], 3)])
+def test_rules_at_their_thresholds(keep: list[str], column: int) -> None:
+    rules = FILTER.rules(FILTER.params(), FILTER.thresholds(keep=keep))
+    check_all([FILTER])
+    check_rules(FILTER, rules)
+    scores = pl.Series("language_score", [row[1] for row in RULES], pl.Float32)
+    signals = pl.DataFrame({"language": [row[0] for row in RULES], "language_script": "Latn"}).with_columns(scores)
+    failed = judge(FILTER, rules, signals)
+    for i, row in enumerate(RULES):
+        assert [name.removeprefix("language.") for name in failed.columns if failed[name][i]] == row[column], row
+
+
+def test_keep_all_drops_nothing() -> None:
+    assert FILTER.rules(FILTER.params(), FILTER.thresholds(keep="all", min_score=1.0)) == []
+    assert FILTER.thresholds().keep == "all"
+
+
+def test_plans_that_keep_the_same_languages_are_the_same() -> None:
+    assert FILTER.thresholds(keep=["en", "de", "en"]) == FILTER.thresholds(keep=["de", "en"])
+    assert FILTER.thresholds(keep=["en", "de"]).keep == ("de", "en")
+    for keep in ("eng_Latn", "zh-yue", "ceb", "und"):
+        assert FILTER.thresholds(keep=[keep]).keep == (keep,)
+
+
+@pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        ("en", "write a list of languages, [en], or all"),
+        ([], "would drop every text"),
+        (["English"], "English: not a language code"),
+        (["EN"], "EN: not a language code"),
+        ([False], "keep"),  # what a reader of YAML 1.1 makes of `no`, Norwegian
+    ],
+)
+def test_a_mistake_in_keep_is_refused(keep: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message.replace("[", r"\[")):
+        FILTER.thresholds(keep=keep)
+
+
+LONG = [text * n for (_, _, text), n in zip(SENTENCES, [1, 3, 10, 20, 25, 30, 30, 30, 30, 40, 50, 60, 70], strict=True)]
+
+
+def test_signals_do_not_depend_on_the_batch(model: models.Model) -> None:
+    whole = pa.array([*LONG, "", "x", *reversed(LONG)], pa.large_string())
+    expected = annotate(whole, model).to_pylist()
+    for size in (1, 2, 5):
+        parts = [annotate(whole[at : at + size], model) for at in range(0, len(whole), size)]
+        assert pa.Table.from_batches(parts).to_pylist() == expected
+    assert annotate(pa.concat_arrays([whole[3:9], whole[1:2]]), model).to_pylist() == expected[3:9] + expected[1:2]
+    assert annotate(whole[:0], model).num_rows == 0
+
+
+def test_the_middle_and_the_end_of_a_long_text_count(model: models.Model) -> None:
+    english, german = SENTENCES[0][2] + " ", SENTENCES[1][2] + " "
+    signals = annotate([english * 10 + german * 90, german * 90 + english * 10], model)
+    assert signals["language"].to_pylist() == ["de", "de"]
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.text(max_size=300) | st.text(alphabet="ab \n", max_size=300), max_size=6), st.integers(12, 200))
+def test_a_sample_is_bounded_and_cuts_no_character(texts: list[str], limit: int) -> None:
+    texts = [text.encode(errors="replace").decode() for text in texts]
+    offsets, data = buffers.views(pa.array(["before", *texts, "after"], pa.large_string())[1:-1])
+    for text, spans in zip(texts, windows.sample(offsets, data, limit=limit), strict=True):
+        raw = text.encode()
+        parts = [bytes(data[a:b]) for a, b in spans]
+        if len(raw) <= limit:
+            assert b"".join(parts) == raw
+            continue
+        assert sum(map(len, parts)) <= limit + limit // 12 * 2 + 12
+        assert raw.startswith(parts[0]) and raw.endswith(parts[2]) and parts[1] in raw
+        for part in parts:
+            part.decode()
+
+
+def test_windows_of_spaced_text_hold_whole_words() -> None:
+    text = " ".join(f"word{i}" for i in range(1000))
+    offsets, data = buffers.views(pa.array([text], pa.large_string()))
+    (spans,) = windows.sample(offsets, data, limit=300)
+    words = set(text.split())
+    assert all(b <= c for (_, b), (c, _) in pairwise(spans))
+    for a, b in spans:
+        assert set(bytes(data[a:b]).decode().split()) <= words
+
+
+# The word that the Unicode names of a script's letters begin with.
+NAMES = {
+    "Latn": "LATIN", "Grek": "GREEK", "Cyrl": "CYRILLIC", "Armn": "ARMENIAN", "Hebr": "HEBREW", "Arab": "ARABIC",
+    "Syrc": "SYRIAC", "Thaa": "THAANA", "Nkoo": "NKO", "Deva": "DEVANAGARI", "Beng": "BENGALI", "Guru": "GURMUKHI",
+    "Gujr": "GUJARATI", "Orya": "ORIYA", "Taml": "TAMIL", "Telu": "TELUGU", "Knda": "KANNADA", "Mlym": "MALAYALAM",
+    "Sinh": "SINHALA", "Thai": "THAI", "Laoo": "LAO", "Tibt": "TIBETAN", "Mymr": "MYANMAR", "Geor": "GEORGIAN",
+    "Hang": "HANGUL", "Ethi": "ETHIOPIC", "Cher": "CHEROKEE", "Cans": "CANADIAN", "Khmr": "KHMER", "Mong": "MONGOLIAN",
+    "Hira": "HIRAGANA", "Kana": "KATAKANA", "Bopo": "BOPOMOFO", "Hani": "CJK", "Yiii": "YI", "Olck": "OL",
+    "Tfng": "TIFINAGH", "Mtei": "MEETEI",
+}  # fmt: skip
+
+
+def test_letters_are_of_the_script_that_their_unicode_name_begins_with() -> None:
+    """All 50,000 letters (category Lu, Ll, Lo) of the Basic Multilingual Plane whose name says a script: none is missing."""
+    letters = [chr(code) for code in range(0x10000) if unicodedata.category(chr(code)) in ("Lu", "Ll", "Lo")]
+    by_name = {name: code for code, name in NAMES.items()}
+    first = [unicodedata.name(letter).removeprefix("HALFWIDTH ").removeprefix("FULLWIDTH ").split()[0] for letter in letters]
+    known = [(letter, by_name[name]) for letter, name in zip(letters, first, strict=True) if name in by_name]
+    _, data, offsets = _raw([letter * 3 for letter, _ in known])
+    counted, found = scripts.majority(data, models.whole(offsets))
+    wrong = [
+        (letter, code, scripts.CODES[i])
+        for (letter, code), i in zip(known, found, strict=True)
+        if scripts.CODES[i] != _alone(code)
+    ]
+    assert wrong == []
+    assert (counted == 3).all() and len(known) > 45_000
+
+
+def _alone(code: str) -> str:
+    return {"Hira": "Jpan", "Kana": "Jpan", "Hang": "Kore", "Bopo": "Hani"}.get(code, code)
+
+
+def _raw(texts: list[str]) -> tuple[int, np.ndarray, np.ndarray]:
+    offsets, data = buffers.views(pa.array(texts, pa.large_string()))
+    return len(texts), data, offsets
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("これ は 漢字漢字漢字漢字", "Jpan"),
+        ("漢" * 90 + "の" * 10, "Jpan"),
+        ("漢" * 91 + "の" * 9, "Hani"),
+        ("漢" * 90 + "가" * 10, "Kore"),
+        ("漢" * 91 + "가" * 9, "Hani"),
+        ("latin букв", "Latn"),
+        ("lat буква", "Cyrl"),
+        ("abc где", "Latn"),  # as many of each: the earlier in the table
+        ("漢字 kanji kanji", "Latn"),
+        ("𠀀𪜀𰀀", "Hani"),
+        ("१२३ 123 ١٢٣ ・ー々", "Hani"),  # digits and signs that scripts share are no letters; 々 is Han
+        ("𐌰𐌱𐌲", "Zyyy"),  # Gothic: not in the table
+    ],
+)
+def test_majority_script(text: str, script: str) -> None:
+    _, data, offsets = _raw([text])
+    assert scripts.CODES[scripts.majority(data, models.whole(offsets))[1][0]] == script

@@ -1,0 +1,301 @@
+"""The flow, its mapper and its server, with small bodies in place of the stages; one real Prefect server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from prefect.exceptions import ParameterTypeError
+
+from flows import prefect_flow, server
+from flows.server import Temporary
+from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
+from pipeline.events import Event
+from pipeline.execute import Mapper, Result, RunOptions
+from pipeline.plan_file import load
+from tests.support import ROOT
+
+DONE = Result("out", 1, {"totals": {"read": 4, "kept": 3, "dropped": 1, "quarantined": 0}}, ())
+Body = Callable[[Mapper], Result]
+
+
+@dataclass(frozen=True)
+class Item:
+    name: str
+
+
+@pytest.fixture
+def flow(monkeypatch: pytest.MonkeyPatch, prefect_server: Temporary) -> Callable[..., Result]:
+    """`flow(body, ...)`: runs `body(mapper)` as the flow's stages, as the command line does."""
+
+    def run(body: Body, *, retries: int = 0, workers: int = 2, temporary: Any = prefect_server, events: Any = None) -> Result:
+        def stages(_loaded: Any, _options: Any, *, mapper: Mapper, within: Any, **_: Any) -> Result:
+            return within(lambda: body(mapper))
+
+        monkeypatch.setattr(prefect_flow.execute, "run", stages)
+        monkeypatch.setattr(prefect_flow, "BACK_OFF_S", 0)
+        options = RunOptions(output="out", workers=workers, retries=retries)
+        shown = (lambda _: None) if events is None else events.append
+        return prefect_flow.run(load(None, inputs=["in"]), options, on_event=shown, temporary=temporary)
+
+    return run
+
+
+def newest(url: str, what: str, count: int = 1) -> list[dict[str, Any]]:
+    sort = {"flow_runs": "START_TIME_DESC", "task_runs": "END_TIME_DESC", "artifacts": "CREATED_DESC"}[what]
+    return httpx.post(f"{url}/{what}/filter", json={"sort": sort, "limit": count}).json()
+
+
+def spans(function: Callable[[int], Any], count: int) -> Body:
+    """A body that maps `function` over the indices and succeeds."""
+
+    def body(mapper: Mapper) -> Result:
+        items = [Item(f"span {index}") for index in range(count)]
+        mapper("annotate", lambda item: function(items.index(item)), items)
+        return DONE
+
+    return body
+
+
+def test_results_come_in_order_whatever_ends_first(flow: Callable[..., Result]) -> None:
+    got = []
+
+    def body(mapper: Mapper) -> Result:
+        got.extend(mapper("annotate", lambda n: (time.sleep(0.05 * (4 - n)), n * n)[1], range(5)))
+        return DONE
+
+    assert flow(body, workers=5) == DONE
+    assert got == [0, 1, 4, 9, 16]
+
+
+def test_prefect_shows_readable_names_a_state_and_the_funnel(flow: Callable[..., Result], prefect_server: Temporary) -> None:
+    hostile = "crawl/\u202egpj.\x1b[31mexe\udcff unit 3"
+    flow(lambda mapper: (mapper("hostile", lambda _: 0, [Item(hostile)]), DONE)[1])
+    run = newest(prefect_server.url, "flow_runs")[0]
+    assert (run["state"]["type"], run["parameters"]["input"]) == ("COMPLETED", ["in"])
+    until = time.monotonic() + 10
+    while not (seen := [t["name"] for t in newest(prefect_server.url, "task_runs", 50) if t["task_key"].startswith("hostile")]):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert seen == ["crawl/\ufffdgpj.\ufffd[31mexe\ufffd unit 3"]
+    shown = [a["data"] for a in newest(prefect_server.url, "artifacts", 5) if a["key"] == "winnow-curate-summary"]
+    assert "| kept | 3 |" in shown[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (ConnectionResetError("reset by peer"), 3),
+        (TimeoutError("slow"), 3),
+        (FileNotFoundError(2, "gone"), 1),
+        (OSError(28, "No space left on device"), 1),
+        (BrokenContract("NaN"), 1),
+        (BadRows("too many"), 1),
+        (ValueError("bug"), 1),
+    ],
+)
+def test_only_what_can_pass_is_tried_again_and_the_very_error_reaches_the_caller(
+    flow: Callable[..., Result], error: Exception, attempts: int
+) -> None:
+    calls = []
+
+    def fail(index: int) -> None:
+        calls.append(index)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        flow(spans(fail, 1), retries=2)
+    assert caught.value is error
+    assert len(calls) == attempts
+
+
+def test_a_retry_that_works_is_a_success_and_is_told(flow: Callable[..., Result]) -> None:
+    calls: list[int] = []
+    events: list[Event] = []
+
+    def once(index: int) -> int:
+        calls.append(index)
+        if len(calls) == 1:
+            raise ConnectionError("dropped")
+        return index
+
+    assert flow(spans(once, 1), retries=2, events=events) == DONE
+    assert calls == [0, 0]
+    assert [e.note for e in events if "dropped" in e.note] == ["span 0: ConnectionError: dropped; tried again unless it failed too often"]
+
+
+def test_nothing_more_is_begun_after_a_failure(flow: Callable[..., Result]) -> None:
+    begun = []
+
+    def second_fails(index: int) -> None:
+        begun.append(index)
+        if index == 1:
+            raise BrokenContract("second")
+
+    with pytest.raises(BrokenContract, match="second"):
+        flow(spans(second_fails, 50), workers=1)
+    assert begun[:2] == [0, 1]
+    assert len(begun) < 10
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(CheckFailed("drop share"), "FAILED"), (BadRows("bad"), "FAILED"), (KeyboardInterrupt(), "CRASHED")]
+)
+def test_errors_of_the_stages_end_the_flow_run_and_reach_the_caller(
+    flow: Callable[..., Result], prefect_server: Temporary, error: BaseException, state: str
+) -> None:
+    def body(_: Mapper) -> Result:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        flow(body)
+    assert caught.value is error
+    assert newest(prefect_server.url, "flow_runs")[0]["state"]["type"] == state
+
+
+def test_a_published_run_is_a_success_though_prefect_fails_afterwards(
+    flow: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Result) -> None:
+        raise httpx.ConnectError("server gone")
+
+    monkeypatch.setattr(prefect_flow, "_summary_artifact", broken)
+    events: list[Event] = []
+    assert flow(lambda _: DONE, events=events) == DONE
+    assert "could not record it: ConnectError: server gone" in events[-1].note
+
+
+def test_prefects_own_failure_says_how_to_go_on(flow: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise httpx.ConnectError("no server")
+
+    monkeypatch.setattr("prefect.flow_engine.FlowRunEngine.create_flow_run", broken)
+    with pytest.raises(RunFailed, match="same command resumes, with --inline"):
+        flow(lambda _: DONE)
+
+
+def test_the_server_starts_in_the_background_and_the_wait_is_told(
+    flow: Callable[..., Result], started: Any, prefect_server: Temporary
+) -> None:
+    class Late:
+        """A server that is ready once it was waited for."""
+
+        ready = False
+        url, home = prefect_server.url, prefect_server.home
+
+        def wait(self) -> None:
+            self.ready = True
+
+    late, events = Late(), []
+    assert started.start_s < 1
+    assert not started.ready_at_once
+    assert flow(lambda _: DONE, temporary=late, events=events) == DONE
+    assert (late.ready, [e.kind for e in events]) == (True, ["wait"])
+    events.clear()
+    flow(lambda _: DONE, events=events)
+    assert events == []
+
+
+def test_prefects_lines_stay_off_the_terminal(flow: Callable[..., Result], capfd: pytest.CaptureFixture[str]) -> None:
+    flow(spans(lambda index: index, 3))
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+
+
+def test_the_server_dies_with_a_killed_parent_and_leaves_nothing(tmp_path: Path) -> None:
+    code = "from flows import server; s = server.temporary().start(); s.wait(); print(s.home, flush=True); input()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    assert child.stdin and child.stdout
+    home = Path(child.stdout.readline().strip())
+    (own,) = psutil.Process(child.pid).children()
+    assert home.is_dir()
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    psutil.wait_procs([own], timeout=10)
+    assert not own.is_running()
+    assert not home.exists()
+    child.stdin.close()
+    child.stdout.close()
+
+
+def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "broken"))
+    monkeypatch.setattr(server, "__file__", "/nonexistent/server.py")
+    with server.temporary() as broken, pytest.raises(RunFailed, match=r"ended while it started; .*--inline(.|\n)*nonexistent"):
+        broken.wait()
+    assert not broken.home.exists()
+
+
+def configured_in_a_new_process(folder: Path, **environment: str) -> str:
+    code = "from flows import server; print(server.configured())"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    made = {**kept, "PREFECT_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), **environment}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=folder, env=made, capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+def test_the_server_that_the_user_configured_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    assert server.configured() == "http://127.0.0.1:4200/api"
+    monkeypatch.delenv("PREFECT_API_URL")
+    assert server.configured() is None
+    assert configured_in_a_new_process(tmp_path) == "None"
+    (tmp_path / "home").mkdir(exist_ok=True)
+    profile = 'active = "team"\n[profiles.team]\nPREFECT_API_URL = "http://prefect.example/api"\n[profiles.bare]\n'
+    (tmp_path / "home" / "profiles.toml").write_text(profile)
+    assert configured_in_a_new_process(tmp_path) == "http://prefect.example/api"
+    assert configured_in_a_new_process(tmp_path, PREFECT_PROFILE="bare") == "None"
+
+
+def test_a_configured_server_is_used_and_none_is_started(
+    flow: Callable[..., Result], prefect_server: Temporary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "configured", lambda: prefect_server.url)
+    monkeypatch.setattr(server, "temporary", lambda: pytest.fail("a server was started"))
+    before = httpx.post(f"{prefect_server.url}/flow_runs/count", json={}).json()
+    with prefect_flow.temporary_settings({prefect_flow.PREFECT_API_URL: prefect_server.url}):
+        assert flow(lambda _: DONE, temporary=None) == DONE
+    assert httpx.post(f"{prefect_server.url}/flow_runs/count", json={}).json() == before + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a/b.jsonl unit 3", "a/b.jsonl unit 3"),
+        ("a\nb\tc", "a\ufffdb\ufffdc"),
+        ("\udcff", "\ufffd"),
+        ("", "?"),
+        ("{name} {0}", "{name} {0}"),
+        ("x" * 120, "x" * 120),
+        ("x" * 60 + "y" * 61, "x" * 59 + "…" + "y" * 59),
+    ],
+)
+def test_names_are_one_harmless_line(text: str, shown: str) -> None:
+    assert prefect_flow.plain(text) == shown
+
+
+def test_the_summary_escapes_what_comes_from_outside() -> None:
+    made = prefect_flow.summary(Result("/tmp/<img src=x>|`", None, {}, ("[click](javascript:1)",)))
+    assert "<img" not in made
+    assert r"\[click\]\(javascript:1\)" in made
+
+
+def test_every_parameter_of_the_form_is_described_and_bad_values_are_refused() -> None:
+    shown = prefect_flow.curate.parameters.properties
+    assert [name for name, field in shown.items() if not field.get("description")] == []
+    for bad in ({"workers": 0}, {"output": ""}, {"overrides": {"a b": "1"}}, {"replace": "perhaps"}):
+        with pytest.raises(ParameterTypeError):
+            prefect_flow.curate.validate_parameters(bad)
+    prefect_flow.curate.validate_parameters({"workers": 1, "overrides": {"dedup.threshold": "0.7"}})

@@ -1,0 +1,55 @@
+"""Runs `python -m flows.curate ARGUMENTS` and kills itself with SIGKILL at the n-th change to a store.
+
+    python -m tests.killed N EVENTS_FILE ARGUMENTS...
+
+Every file that gets its name, is created, moved, or removed counts; half of the points fall just before the change and half
+just after it. With N = 0 nothing is killed and EVENTS_FILE lists the points, one a line, so that tests can choose among them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store
+
+
+def main() -> int:
+    limit, events, arguments = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    lock = threading.Lock()
+    count = 0
+
+    def point(what: str) -> None:
+        nonlocal count
+        with lock:
+            count += 1
+            if limit == 0:
+                with events.open("a") as file:
+                    print(what, file=file)
+            elif count == limit:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(name: str, method: Callable[..., Any], label: int) -> Callable[..., Any]:
+        def wrapper(self: Store, *args: Any, **kwargs: Any) -> Any:
+            short = str(args[label]).replace(self.root, "").lstrip("/")
+            point(f"before {name} {short}")
+            result = method(self, *args, **kwargs)
+            point(f"after {name} {short}")
+            return result
+
+        return wrapper
+
+    for name, label in (("_rename", 1), ("create", 0), ("place", 2), ("remove", 0)):
+        setattr(Store, name, counted(name, getattr(Store, name), label))
+    from flows.curate import main as curate
+
+    return curate(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,95 @@
+"""Laws 5 and 8: every drop has a reason and its numbers; every duplicate names a survivor; text changes only where named."""
+
+import json
+
+import polars as pl
+import pytest
+
+from pipeline.dedup import definition
+from tests.support import SAMPLE, table
+
+
+REASONS = {
+    "few_letters": {"too_few_alphabetic_words"},
+    "mean_word_length": {"words_too_short", "words_too_long"},
+    "symbols": {"too_many_hashes", "too_many_ellipses"},
+    "few_stop_words": {"too_few_stop_words"},
+    "bullets": {"too_many_bullet_lines"},
+    "ellipsis_lines": {"too_many_ellipsis_lines"},
+}
+"""Fates of the sample, in words → reasons of the rules; the others are named alike."""
+
+
+def test_each_sample_row_meets_its_intended_fate(curated):
+    """The fates were written down with the documents; filters of later releases are listed as not judged yet."""
+    intended = json.loads((SAMPLE / "fates.json").read_text())
+    later = set(intended["not_judged_yet"])
+    ledger = {row["source_ref"]: row for row in table(curated, "ledger").iter_rows(named=True)}
+    assert set(ledger) == {row["ref"] for row in intended["rows"]}
+    wrong = []
+    for row in intended["rows"]:
+        fate = "kept" if row["fate"] in later else row["fate"]
+        got = ledger[row["ref"]]
+        reason = (got["reason"] or "").rpartition(".")[2]
+        actual = {"kept": "kept", "quarantined": "quarantined"}.get(got["verdict"], reason)
+        if actual not in REASONS.get(fate, {fate}):
+            wrong.append((row["ref"], row["origin"], fate, actual, got["failed"]))
+    assert not wrong
+
+
+def test_every_dropped_row_has_a_reason_and_a_stage(curated):
+    dropped = table(curated, "ledger").filter(pl.col("verdict") != "kept")
+    assert dropped["reason"].null_count() == dropped["stage"].null_count() == 0
+    kept = table(curated, "ledger").filter(pl.col("verdict") == "kept")
+    assert kept["reason"].null_count() == len(kept)
+    by_filter = dropped.filter(pl.col("stage") == "filter")
+    assert (by_filter["failed"].list.first() == by_filter["reason"]).all()
+
+
+def test_every_duplicate_names_a_kept_document_and_the_exact_similarity(curated):
+    data = {row["source_ref"]: row for row in table(curated, "data").iter_rows(named=True)}
+    copies = table(curated, "rejected").filter(pl.col("stage") == "dedup")
+    assert len(copies) > 50
+    for row in copies.iter_rows(named=True):
+        survivor = data[row["duplicate_ref"]]
+        assert survivor["id"] == row["duplicate_of"]
+        expected = definition.jaccard(row["text"], survivor["text"], ngram=5)
+        if row["reason"] == "exact_duplicate" and row["similarity"] == 1.0:
+            assert " ".join(row["text"].split()) == " ".join(survivor["text"].split()) or expected == 1.0
+        else:
+            assert row["similarity"] == pytest.approx(expected, abs=1e-12)
+            assert expected >= 0.8
+
+
+def test_cluster_sizes_count_every_dropped_copy(curated):
+    data = table(curated, "data")
+    copies = table(curated, "rejected").filter(pl.col("stage") == "dedup")
+    assert data["minhash_cluster_size"].sum() == len(data) + len(copies)
+
+
+def test_text_is_the_input_text_unless_an_edit_is_named(curated):
+    import gzip
+    import unicodedata
+
+    source = {}
+    for path in sorted((SAMPLE / "input").glob("*.jsonl.gz")):
+        for number, line in enumerate(gzip.decompress(path.read_bytes()).split(b"\n"), start=1):
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict) and isinstance(row.get("text"), str):
+                source[f"input/{path.name}#{number}"] = row["text"]
+    edited = {row["source_ref"]: row["edits"] for row in table(curated, "ledger").iter_rows(named=True)}
+    data = [row for row in table(curated, "data").iter_rows(named=True) if row["source_ref"] in source]
+    assert any(edited[row["source_ref"]] for row in data)
+    for row in data:
+        before = unicodedata.normalize("NFC", source[row["source_ref"]].replace("\r\n", "\n").replace("\r", "\n"))
+        assert (row["text"] == before) == (not edited[row["source_ref"]])
+
+
+def test_data_holds_no_masked_address(curated):
+    data = table(curated, "data")
+    with_mail = [t for t in data["text"] if "@" in t]
+    assert with_mail
+    assert all("email@example.com" in text for text in with_mail)

@@ -1,0 +1,198 @@
+"""Paths to input files: what is found, how it is called, and what is refused with which words."""
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pipeline.errors import InputError, NotYet
+from pipeline.plan import Source
+from pipeline.read.inputs import expand
+
+
+def tree(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'{"text":"a"}\n')
+    return root
+
+
+def paths(*wanted: object, base: Path | None = None, **settings: object) -> list[str]:
+    return [file.path for file in expand([Source(paths=tuple(map(str, wanted)), **settings)], base=base).files]
+
+
+CRAWL = (
+    "crawl/a.jsonl",
+    "crawl/B.JSONL.GZ",
+    "crawl/2024/b.jsonl.zst",
+    "crawl/2024/deep/c.parquet",
+    "crawl/2025/b.json.gz",
+    "crawl/.hidden.jsonl",
+    "crawl/_temporary/x.jsonl",
+    "crawl/2024/.cache/x.jsonl",
+    "crawl/notes.md",
+)
+ALL = ["crawl/2024/b.jsonl.zst", "crawl/2024/deep/c.parquet", "crawl/2025/b.json.gz", "crawl/B.JSONL.GZ", "crawl/a.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("crawl", ALL),
+        ("crawl/", ALL),
+        ("./crawl/../crawl", ALL),
+        ("crawl/**", ALL),
+        ("crawl/**/*", ALL),
+        ("crawl/*.jsonl", ["crawl/a.jsonl"]),
+        ("crawl/*/*.zst", ["crawl/2024/b.jsonl.zst"]),
+        ("crawl/**/b.*", ["crawl/2024/b.jsonl.zst", "crawl/2025/b.json.gz"]),
+        ("crawl/202[45]/b.*", ["crawl/2024/b.jsonl.zst", "crawl/2025/b.json.gz"]),
+        ("crawl/202[!4]/b.*", ["crawl/2025/b.json.gz"]),
+        ("crawl/202?/*", ["crawl/2024/b.jsonl.zst", "crawl/2025/b.json.gz"]),
+        ("crawl/2024/deep", ["deep/c.parquet"]),
+        ("crawl/2024/**/*.parquet", ["2024/deep/c.parquet"]),
+        ("crawl/2024/b.jsonl.zst", ["2024/b.jsonl.zst"]),
+        ("crawl/.hidden.jsonl", ["crawl/.hidden.jsonl"]),
+        ("crawl/_temporary", ["_temporary/x.jsonl"]),
+    ],
+)
+def test_which_files_and_what_they_are_called(tmp_path: Path, pattern: str, expected: list[str]) -> None:
+    tree(tmp_path, *CRAWL)
+    assert paths(pattern, base=tmp_path) == expected
+    assert paths(tmp_path / pattern) == expected
+    assert paths(f"file://{tmp_path}/{pattern}") == expected
+
+
+def test_disk_and_object_store_give_the_same_paths(tmp_path: Path) -> None:
+    tree(tmp_path, *CRAWL)
+    memory = fsspec.filesystem("memory")
+    for name in CRAWL:
+        memory.pipe(f"/bucket/data/{name}", b"x")
+    try:
+        for pattern in ("crawl", "crawl/**/b.*", "crawl/*.jsonl", "crawl/2024/b.jsonl.zst"):
+            local = expand([Source(paths=(f"{tmp_path}/{pattern}",))]).files
+            remote = expand([Source(paths=(f"memory://bucket/data/{pattern}",))]).files
+            assert [(f.path, f.source, f.format, f.compression) for f in local] == [
+                (f.path, f.source, f.format, f.compression) for f in remote
+            ]
+            assert all(file.url.startswith("memory://") and ".." not in file.path for file in remote)
+    finally:
+        memory.store.clear()
+
+
+def test_settings_and_names_come_from_the_source(tmp_path: Path) -> None:
+    tree(tmp_path, "a/x.jsonl", "b/y.jsonl")
+    (x, y) = expand([Source(paths=("a", "b/*.jsonl"), priority=2, text="t", unit_bytes=5000)], base=tmp_path).files
+    assert [(f.source, f.priority, f.text, f.unit_bytes, f.size) for f in (x, y)] == [
+        ("a", 2, "t", 5000, 13),
+        ("b", 2, "t", 5000, 13),
+    ]
+    assert {file.source for file in expand([Source(paths=("a", "b"), name="n")], base=tmp_path).files} == {"n"}
+
+
+def test_files_are_sorted_by_the_bytes_of_their_paths(tmp_path: Path) -> None:
+    tree(tmp_path, "d/é.jsonl", "d/z.jsonl", "d/Z.jsonl", "d/\ufb01.jsonl", "d/\U0001f469.jsonl", "d/a/b.jsonl", "d/a.jsonl")
+    made = paths("d", base=tmp_path)
+    assert made == sorted(made, key=str.encode) and len(made) == 7
+
+
+def test_a_name_with_wildcard_characters_is_found_as_it_is(tmp_path: Path) -> None:
+    tree(tmp_path, "d[1]/a*.jsonl", "d1/a.jsonl")
+    assert paths("d[1]/a*.jsonl", base=tmp_path) == ["d[1]/a*.jsonl"]
+    assert paths("d[1]", base=tmp_path) == ["d[1]/a*.jsonl"]
+
+
+def test_formats_of_a_later_release_beside_supported_files_are_named(tmp_path: Path) -> None:
+    tree(tmp_path, "d/a.jsonl", "d/b.csv", "d/c.warc.gz", "d/readme.md", "d/conf.json")
+    made = expand([Source(paths=("d",))], base=tmp_path)
+    assert [file.path for file in made.files] == ["d/a.jsonl"]
+    assert made.skipped == ["d: skipped 2 files of formats of a later release, the first: b.csv"]
+    assert paths("d/conf.json", base=tmp_path) == ["d/conf.json"]
+
+
+def test_links_to_folders_are_not_followed_and_named(tmp_path: Path) -> None:
+    tree(tmp_path, "d/a.jsonl", "other/b.jsonl")
+    (tmp_path / "d" / "loop").symlink_to(tmp_path / "d")
+    (tmp_path / "d" / "loop2").symlink_to(tmp_path / "d")
+    (tmp_path / "d" / "file.jsonl").symlink_to(tmp_path / "other" / "b.jsonl")
+    made = expand([Source(paths=("d",))], base=tmp_path)
+    assert [file.path for file in made.files] == ["d/a.jsonl", "d/file.jsonl"]
+    assert len(made.skipped) == 2 and "loop" in made.skipped[0]
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    assert paths("link", base=tmp_path) == ["link/b.jsonl"]
+    assert paths("link/../other", base=tmp_path) == ["other/b.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.warc", "a.warc.gz", "a.wet", "a.warc.wet.gz", "a.arc", "a.html", "a.HTM"])
+def test_a_documented_format_of_a_later_release(tmp_path: Path, name: str) -> None:
+    tree(tmp_path, f"d/{name}")
+    for path in (f"d/{name}", "d", "d/*"):
+        with pytest.raises(NotYet, match=r"\.jsonl.*\.parquet") as error:
+            paths(path, base=tmp_path)
+        assert path in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("d/a.docx", "d/a.docx: the ending is not known"),
+        ("d/noending", "not known"),
+        ("d", r"3 found \(1 × \(no ending\), 1 × .docx, 1 × .xlsx\)"),
+        ("d/*x", r"2 found"),
+        ("empty", "empty: matches no file in .*hidden files"),
+        ("d/*.jsonl", "matches no file"),
+        ("nothing/*.jsonl", "matches no file"),
+        ("nothing", "nothing: no such file or folder in "),
+        ("/nothing/at/all", "no such file or folder$"),
+        ("memory://nothing/here", "no such file or folder$"),
+        ("nosuch://bucket/a.jsonl", "nosuch"),
+        ("simplecache::memory://x/a.jsonl", "chained"),
+        ("hf://models/a/b", "expected hf://datasets/ORG/NAME"),
+        ("hf://datasets/a", "expected hf://datasets/ORG/NAME"),
+    ],
+)
+def test_what_is_not_there_or_not_known(tmp_path: Path, path: str, words: str) -> None:
+    tree(tmp_path, "d/a.docx", "d/b.xlsx", "d/noending", "empty/.x.jsonl")
+    with pytest.raises(InputError, match=words):
+        paths(path, base=tmp_path)
+
+
+def test_no_input_at_all() -> None:
+    with pytest.raises(InputError, match="no input"):
+        expand([])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:hunter2@example.org/a.jsonl",
+        "sftp://hunter2@example.org/a.jsonl",
+        "https://h.org/a.jsonl?X-Amz-Signature=hunter2",
+        "https://h.org/a.jsonl?v=1&x-goog-signature=hunter2",
+        "https://h.blob.core.windows.net/c/a.parquet?sv=1&sig=hunter2",
+        "https://h.org/a.jsonl?token=hunter2",
+        "https://h.org/a.jsonl?access_token=hunter2",
+        "simplecache::https://me:hunter2@h.org/a.jsonl",
+        "hf://datasets/a/b?token=hunter2",
+    ],
+)
+def test_urls_with_secrets_are_refused_without_repeating_them(url: str) -> None:
+    with pytest.raises(InputError, match="environment") as error:
+        paths(url)
+    assert "hunter2" not in str(error.value)
+
+
+def test_two_inputs_with_one_source_ref_are_refused(tmp_path: Path) -> None:
+    tree(tmp_path, "one/crawl/a.jsonl", "two/crawl/a.jsonl")
+    with pytest.raises(InputError) as error:
+        paths("one/crawl", "two/crawl/*.jsonl", base=tmp_path)
+    assert all(part in str(error.value) for part in ("crawl/a.jsonl", "/one/", "/two/"))
+    with pytest.raises(InputError, match="two inputs"):
+        expand([Source(paths=("one/crawl",)), Source(paths=("one/crawl/a.jsonl",))], base=tmp_path)
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    tree(tmp_path, "d/a\udcff.jsonl")
+    with pytest.raises(InputError, match="UTF-8"):
+        paths("d", base=tmp_path)

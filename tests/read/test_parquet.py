@@ -1,0 +1,243 @@
+"""Parquet rows: every column type and every kind of damage ends in documents, bad rows, or an honest message."""
+
+import datetime
+import decimal
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import read
+from pipeline.read import parquet
+from pipeline.read.inputs import InputFile
+from pipeline.read.rows import UnitRows
+
+InputOf = Callable[..., InputFile]
+
+
+def read_all(file: InputFile) -> list[UnitRows]:
+    return [read.read(unit) for unit in read.units_of(file).units or ()]
+
+
+def documents(parts: list[UnitRows]) -> list[dict]:
+    return [row for part in parts for row in part.documents.to_pylist()]
+
+
+def bad(parts: list[UnitRows]) -> list[dict]:
+    return [row for part in parts for row in part.bad.to_pylist()]
+
+
+def write(folder: Path, table: pa.Table, **options: object) -> Path:
+    pq.write_table(table, folder / "a.parquet", **options)
+    return folder / "a.parquet"
+
+
+def rows_of(tmp_path: Path, input_of: InputOf, table: pa.Table, **changes: object) -> tuple[list[dict], list[dict]]:
+    parts = read_all(input_of(write(tmp_path, table), **changes))
+    return documents(parts), bad(parts)
+
+
+def as_string(values: list[bytes | None], type_: pa.DataType) -> pa.Array:
+    wide = pa.array(values, pa.large_binary() if type_ == pa.large_string() else pa.binary())
+    return wide.view(type_)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.dictionary(pa.int32(), pa.string()),
+        pa.dictionary(pa.int8(), pa.large_string()),
+    ],
+)
+def test_every_type_of_text_column(tmp_path: Path, input_of: InputOf, type_: pa.DataType) -> None:
+    texts = pa.array(["a\r\nb", None, "", "é", "é"])
+    column = texts.dictionary_encode().cast(type_) if pa.types.is_dictionary(type_) else texts.cast(type_)
+    good, refused = rows_of(tmp_path, input_of, pa.table({"text": column}))
+    assert [(r["row"], r["text"], r["n_bytes_read"]) for r in good] == [(1, "a\nb", 4), (3, "", 0), (4, "é", 2), (5, "é", 2)]
+    assert [(r["row"], r["cause"]) for r in refused] == [(2, "text_null")]
+    assert good[0]["id"] == hashlib.blake2b(f"{tmp_path.name}/a.parquet#1".encode(), digest_size=16).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("column", "cause"),
+    [
+        (pa.array([1, None]), ["text_not_a_string", "text_null"]),
+        (pa.array([["a"], ["b"]]), ["text_not_a_string", "text_not_a_string"]),
+        (pa.nulls(2), ["text_null", "text_null"]),
+    ],
+)
+def test_columns_that_hold_no_text(tmp_path: Path, input_of: InputOf, column: pa.Array, cause: list[str]) -> None:
+    good, refused = rows_of(tmp_path, input_of, pa.table({"text": column, "id": ["x", "y"], "source": ["s", None]}))
+    assert not good
+    assert [(r["row"], r["cause"], r["id"], r["source"]) for r in refused] == [(1, cause[0], "x", "s"), (2, cause[1], "y", "src")]
+
+
+def test_a_missing_text_column(tmp_path: Path, input_of: InputOf) -> None:
+    _, refused = rows_of(tmp_path, input_of, pa.table({"content": ["a", "b"]}))
+    assert [(r["row"], r["cause"]) for r in refused] == [(1, "text_missing"), (2, "text_missing")]
+    good, _ = rows_of(tmp_path, input_of, pa.table({"content": ["a", "b"]}), text="content")
+    assert [r["text"] for r in good] == ["a", "b"]
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string()])
+def test_invalid_utf8_is_the_fault_of_its_row(tmp_path: Path, input_of: InputOf, type_: pa.DataType) -> None:
+    text = as_string([b"a", b"\xff" * 600, b"b", b"c", b"\xed\xa0\x80"], type_)
+    other = as_string([b"x", b"x", b"\xc0", b"x", b"x"], type_)
+    good, refused = rows_of(tmp_path, input_of, pa.table({"text": text, "other": other}))
+    assert [r["row"] for r in good] == [1, 4]
+    assert [(r["row"], r["cause"], r["n_bytes_read"], r["excerpt"]) for r in refused] == [
+        (2, "invalid_utf8", 600, b"\xff" * 512),
+        (3, "invalid_utf8", 1, b"b"),
+        (5, "invalid_utf8", 3, b"\xed\xa0\x80"),
+    ]
+
+
+def test_a_row_that_is_too_large(tmp_path: Path, input_of: InputOf) -> None:
+    good, refused = rows_of(tmp_path, input_of, pa.table({"text": ["x" * 1000, "x" * 1001]}), max_row_bytes=1000)
+    assert [r["row"] for r in good] == [1]
+    assert [(r["row"], r["cause"], r["n_bytes_read"]) for r in refused] == [(2, "row_too_large", 1001)]
+
+
+def test_other_columns_become_metadata(tmp_path: Path, input_of: InputOf) -> None:
+    utc = datetime.UTC
+    table = pa.table(
+        {
+            "text": ["a"],
+            "id": pa.array([2**63], pa.uint64()),
+            "url": ["u"],
+            "date": pa.array([datetime.date(2024, 2, 29)]),
+            "z": pa.array([{"b": 1, "a": [None, {"d": decimal.Decimal("1.10")}]}]),
+            "bytes": [b"\x00\xff"],
+            "when": pa.array([datetime.datetime(2024, 1, 1, 12, tzinfo=utc)], pa.timestamp("us", "UTC")),
+            "ns": pa.array([1_700_000_000_123_456_789], pa.timestamp("ns")),
+            "time": pa.array([datetime.time(1, 2, 3)]),
+            "nan": [float("nan")],
+            "floats": [[float("inf"), -float("inf"), 0.5]],
+            "big": pa.array([2**64 - 1], pa.uint64()),
+            "none": pa.nulls(1),
+            "map": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int32())),
+            "label": pa.array(["x"]).dictionary_encode(),
+        }
+    )
+    ((row,), refused) = rows_of(tmp_path, input_of, table)
+    assert not refused
+    assert (row["id"], row["url"], row["date"]) == (str(2**63), "u", None)
+    made = json.loads(row["metadata"])
+    assert list(made) == sorted(made)
+    assert made == {
+        "date": "2024-02-29",
+        "z": {"a": [None, {"d": "1.10"}], "b": 1},
+        "bytes": "AP8=",
+        "when": "2024-01-01T12:00:00+00:00",
+        "ns": "2023-11-14T22:13:20.123456789",
+        "time": "01:02:03",
+        "nan": "NaN",
+        "floats": ["Infinity", "-Infinity", 0.5],
+        "big": 2**64 - 1,
+        "none": None,
+        "map": [["k", 1]],
+        "label": "x",
+    }
+
+
+def test_a_date_beyond_pythons_years_is_the_fault_of_its_row(tmp_path: Path, input_of: InputOf) -> None:
+    when = pa.array([0, 4_000_000], pa.int32()).view(pa.date32())
+    good, refused = rows_of(tmp_path, input_of, pa.table({"text": ["a", "b"], "when": when}))
+    assert [r["row"] for r in good] == [1]
+    assert [(r["row"], r["cause"]) for r in refused] == [(2, "unreadable")] and "when" in refused[0]["detail"]
+
+
+@pytest.mark.parametrize("unit_bytes", [1000, 5000, 64_000_000])
+def test_rows_do_not_depend_on_units(tmp_path: Path, input_of: InputOf, unit_bytes: int) -> None:
+    table = pa.table({"text": [f"{i} " * 50 for i in range(100)], "id": list(range(100))})
+    path = write(tmp_path, table, row_group_size=7)
+    file = input_of(path, unit_bytes=unit_bytes)
+    units = read.units_of(file).units or ()
+    assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1] and units[-1].stop == 15
+    assert documents(read_all(file)) == documents([parquet.read_unit(u) for u in read.units_of(input_of(path)).units or ()])
+    assert [(r["row"], r["id"]) for r in documents(read_all(file))] == [(i + 1, str(i)) for i in range(100)]
+
+
+def test_batches_do_not_show(tmp_path: Path, input_of: InputOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, pa.table({"text": [str(i) for i in range(50)]}))
+    whole = documents(read_all(input_of(path)))
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 7)
+    assert documents(read_all(input_of(path))) == whole
+
+
+def test_empty_tables_and_empty_row_groups(tmp_path: Path, input_of: InputOf) -> None:
+    assert rows_of(tmp_path, input_of, pa.table({"text": pa.array([], pa.string())})) == ([], [])
+    with pq.ParquetWriter(tmp_path / "a.parquet", pa.schema([("text", pa.string())])) as writer:
+        for texts in ([], ["a"], [], ["b"]):
+            writer.write_table(pa.table({"text": pa.array(texts, pa.string())}))
+    parts = read_all(input_of(tmp_path / "a.parquet", unit_bytes=1))
+    assert [(r["row"], r["text"]) for r in documents(parts)] == [(1, "a"), (2, "b")] and not bad(parts)
+
+
+def test_a_broken_row_group_is_one_row_and_the_others_survive(tmp_path: Path, input_of: InputOf) -> None:
+    texts = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(30)]
+    path = write(tmp_path, pa.table({"text": texts}), row_group_size=10, compression="zstd", use_dictionary=False)
+    second = pq.read_metadata(path).row_group(1).column(0)
+    data = bytearray(path.read_bytes())
+    at = second.data_page_offset
+    data[at : at + second.total_compressed_size] = b"\xff" * second.total_compressed_size
+    path.write_bytes(data)
+    for unit_bytes in (1, 64_000_000):
+        parts = read_all(input_of(path, unit_bytes=unit_bytes))
+        assert [r["row"] for r in documents(parts)] == [*range(1, 11), *range(21, 31)]
+        assert [(r["row"], r["cause"]) for r in bad(parts)] == [(11, "archive_corrupt")]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"not parquet at all", None])
+def test_a_broken_footer_is_one_row(tmp_path: Path, input_of: InputOf, damage: bytes | None) -> None:
+    path = write(tmp_path, pa.table({"text": ["a"]}))
+    path.write_bytes(path.read_bytes()[:-1] if damage is None else damage)
+    parts = read_all(input_of(path))
+    assert not documents(parts)
+    assert [(r["row"], r["cause"], r["n_bytes_read"]) for r in bad(parts)] == [(1, "archive_corrupt", 0)]
+
+
+def test_a_text_multiplied_by_a_dictionary_is_a_bomb(tmp_path: Path, input_of: InputOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "BOMB_BYTES", 2_000_000)
+    path = write(tmp_path, pa.table({"text": ["x" * 1000] * 5000}))
+    parts = read_all(input_of(path))
+    assert [(r["row"], r["cause"]) for r in bad(parts)] == [(1001, "decompression_bomb")]
+    assert len(documents(parts)) == 1000
+
+
+HOSTILE = """
+import sys, resource
+resource.setrlimit(resource.RLIMIT_AS, (6_000_000_000, 6_000_000_000))
+from pathlib import Path
+sys.path.insert(0, "tests/read")
+from conftest import make
+from pipeline import read
+for path in sorted(Path(sys.argv[1]).glob("*/*/*")):
+    if path.suffix in (".md", ".txt"):
+        continue
+    file = make(path, path="p/" + path.name)
+    numbers = []
+    for unit in read.units_of(file).units:
+        made = read.read(unit)
+        numbers += made.documents["row"].to_pylist() + made.bad["row"].to_pylist()
+    assert len(numbers) == len(set(numbers)), path
+    print(path.name, len(numbers))
+"""
+
+
+def test_files_made_to_crash_readers_give_bad_rows(hostile: Path) -> None:
+    command = [sys.executable, "-c", HOSTILE, str(hostile / "parquet")]
+    made = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert len(made.stdout.splitlines()) > 50

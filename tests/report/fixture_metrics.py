@@ -1,0 +1,235 @@
+"""A realistic metrics.json, and one whose every string from outside is hostile."""
+
+import copy
+
+from pipeline import compute
+from pipeline.plan import Compute
+
+RULES = [
+    ("gopher_quality.too_few_words", 182_340, 21_400_000, 201_233, 150_112),
+    ("gopher_quality.too_many_words", 12, 41_000_000, 12, 9),
+    ("gopher_quality.too_few_stop_words", 44_102, 88_300_000, 71_020, 21_004),
+    ("gopher_quality.too_few_words_with_letters", 8_120, 14_200_000, 32_401, 1_204),
+    ("gopher_quality.too_many_symbols", 3_001, 9_900_000, 9_341, 711),
+    ("gopher_quality.too_many_bullet_lines", 10_230, 33_000_000, 15_330, 8_010),
+    ("gopher_quality.too_many_ellipsis_lines", 6_511, 19_100_000, 9_922, 3_104),
+    ("gopher_repetition.too_many_duplicate_lines", 28_410, 132_000_000, 41_000, 6_010),
+    ("gopher_repetition.too_many_characters_in_duplicate_lines", 1_120, 12_000_000, 30_210, 14),
+    ("gopher_repetition.too_much_of_the_top_2_gram", 9_871, 41_000_000, 14_000, 4_220),
+    ("gopher_repetition.too_much_in_duplicate_5_grams", 31_004, 120_400_000, 48_220, 12_400),
+    ("gopher_repetition.too_much_in_duplicate_10_grams", 402, 2_100_000, 29_400, 3),
+]
+DEDUP = [("exact_duplicate", 71_225, 240_100_000), ("near_duplicate", 101_988, 402_500_000)]
+QUARANTINE = [("invalid_json", 120, 48_000), ("invalid_utf8", 31, 22_100), ("row_too_large", 2, 131_000_000)]
+READ, BYTES_READ = 1_234_567, 4_210_000_000
+
+
+def _totals(read: int, bytes_read: int) -> dict:
+    dropped = 14 + sum(r[1] for r in RULES) + sum(r[1] for r in DEDUP)
+    bytes_dropped = sum(r[2] for r in RULES) + sum(r[2] for r in DEDUP)
+    quarantined, bytes_quarantined = sum(q[1] for q in QUARANTINE), sum(q[2] for q in QUARANTINE)
+    return {
+        "read": read,
+        "kept": read - dropped - quarantined,
+        "dropped": dropped,
+        "quarantined": quarantined,
+        "bytes_read": bytes_read,
+        "bytes_kept": bytes_read - bytes_dropped - bytes_quarantined,
+        "bytes_dropped": bytes_dropped,
+        "bytes_quarantined": bytes_quarantined,
+    }
+
+
+def _line(stage: str, label: str, documents: int, size: int) -> dict:
+    return {"stage": stage, "label": label, "documents": documents, "bytes": size}
+
+
+def metrics() -> dict:
+    """A run over two sources, one check failed."""
+    total = _totals(READ, BYTES_READ)
+    final = total["bytes_kept"] - 11_300_000
+    made = {
+        "schema_version": 1,
+        "generation": 2,
+        "live": [1, 2],
+        "plan_name": "default@1",
+        "recipe_hash": "5f1c0f6e0a9be2a7c3d4417d2f1a0b39",
+        "totals": total,
+        "all_generations": {name: 2 * n for name, n in total.items()},
+        "final_bytes": {"read": 4_001_000_000, "kept": final},
+        "funnel": [
+            _line("read", "rows read", total["read"], total["bytes_read"]),
+            _line("read", "quarantined", -total["quarantined"], -total["bytes_quarantined"]),
+            _line("normalise", "empty", -14, 0),
+            *(_line("filter", name, -n, -size) for name, n, size, _, _ in RULES),
+            *(_line("dedup", name, -n, -size) for name, n, size in DEDUP),
+            _line("kept", "kept", total["kept"], total["bytes_kept"]),
+            _line("edit", "changed by normalise and edits", 0, final - total["bytes_kept"]),
+            _line("kept", "kept, final text", total["kept"], final),
+        ],
+        "reasons": [
+            {"reason": "empty", "stage": "normalise", "first": 14, "first_bytes": 0, "any": 14, "only": 14},
+            *(
+                {"reason": name, "stage": "filter", "first": n, "first_bytes": size, "any": any_, "only": only}
+                for name, n, size, any_, only in RULES
+            ),
+            *(
+                {"reason": name, "stage": "dedup", "first": n, "first_bytes": size, "any": n, "only": n}
+                for name, n, size in DEDUP
+            ),
+        ],
+        "by_source": [
+            _source("crawl", 1_100_000, 640_000, 459_900, 100),
+            _source("wiki", 134_514, 96_000, 38_461, 53),
+            _source("menus", 53, 0, 53, 0),
+        ],
+        "by_language": [
+            {"language": code, "documents": n, "kept": kept, "bytes_read": 3_000 * n, "bytes_kept": 3_200 * kept}
+            for code, n, kept in [("en", 801_000, 520_100), ("de", 140_000, 88_010), ("ja", 92_000, 61_000), ("und", 1_414, 12)]
+        ],
+        "edits": [{"edit": "pii.email", "documents": 41_223}, {"edit": "pii.ip", "documents": 1_201}],
+        "signals": [
+            _signal("gopher_words"),
+            _signal("gopher_mean_word_length"),
+            {**_signal("none_scored"), "counts": [], "edges": []},
+        ],
+        "duplicates": {
+            "exact": 71_225,
+            "near": 101_988,
+            "threshold": 0.8,
+            "bands": 18,
+            "rows": 7,
+            "ngram": 5,
+            "bucket_cap": 64,
+            "candidate_pairs": 2_412_330,
+            "refused_pairs": 801_224,
+            "documents_in_full_buckets": 3_120,
+            "detection": [[s, 1 - (1 - s**7) ** 18] for s in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)],
+            "cluster_sizes": [[1, 640_121], [2, 61_000], [3, 20_114], [4, 6_003], [5, 2_110], [18, 12], [60_000, 1]],
+            "largest": [
+                {"id": "4c1b0f2e9d774f0f8e2b", "source_ref": "crawl/2024-10/part-0001.jsonl.gz#812", "size": 60_000},
+                {"id": "https://example.org/impressum", "source_ref": "crawl/2024-10/part-0007.jsonl.gz#12", "size": 18},
+            ],
+        },
+        "quarantine": [{"cause": cause, "rows": n, "bytes": size} for cause, n, size in QUARANTINE],
+        "tokens": {
+            "kind": "estimated",
+            "read": compute.estimate(4_001_000_000),
+            "kept": compute.estimate(final),
+            "bytes_per_token": 4.0,
+            "basis": "bytes of final text divided by an assumed number of bytes a token; name output.tokenizer to count",
+        },
+        "cost": {
+            "wall_s": 71.4,
+            "cpu_s": 131.8,
+            "exact": False,
+            "workers": 2,
+            "stages": [
+                {"stage": stage, "cpu_s": s}
+                for stage, s in [
+                    ("read", 31.2),
+                    ("normalise", 9.7),
+                    ("signals", 48.4),
+                    ("dedup", 30.1),
+                    ("write", 12.0),
+                    ("report", 0.04),
+                ]
+            ],
+            "peak_memory_bytes": 812_000_000,
+            "work_bytes": 2_310_000_000,
+            "output_bytes": 1_450_000_000,
+            "mb_per_cpu_s": 31.9,
+        },
+        "checks": [
+            {"check": "max_drop_share", "limit": 0.95, "value": 0.403, "failed": False, "detail": "of the rows read"},
+            {"check": "max_source_loss", "limit": 0.99, "value": 1.0, "failed": True, "detail": "of source menus"},
+            {"check": "max_change", "limit": 0.3, "value": 0.012, "failed": False, "detail": "change of the kept share"},
+        ],
+        "notes": ["no longer there (its rows stay in the output): crawl/2024-09/part-0001.jsonl.gz"],
+        "versions": {"python": "3.11.9", "winnow-curation": "0.1.0", "pyarrow": "26.0.0", "polars": "2.1.0", "numba": "0.68.0"},
+        "architecture": "x86_64",
+        "files": [
+            {"path": f"data/train-0000{i}-of-00003-g0002.parquet", "rows": 211_000, "bytes": 91_000_000, "sha256": f"{i}ab9" * 16}
+            for i in range(3)
+        ],
+    }
+    made["compute"] = compute.ledger(
+        Compute(),
+        tokens_read=made["tokens"]["read"],
+        tokens_kept=made["tokens"]["kept"],
+        tokens_kind="estimated",
+        curation_cpu_s=131.8,
+    )
+    return made
+
+
+def _source(name: str, read: int, kept: int, dropped: int, quarantined: int) -> dict:
+    counts = {"source": name, "read": read, "kept": kept, "dropped": dropped, "quarantined": quarantined}
+    return {**counts, "bytes_read": 3_400 * read, "bytes_kept": 3_500 * kept}
+
+
+def _signal(name: str) -> dict:
+    return {
+        "signal": name,
+        "filter": "gopher_quality",
+        "edges": [0.0, 16.0, 64.0, 256.0, 1024.0],
+        "counts": [120_000, 80_000, 600_000, 420_000],
+        "nulls": 14,
+        "thresholds": {"min_words": 50, "max_words": 100_000, "min_mean_word_length": 3.0},
+    }
+
+
+def empty() -> dict:
+    """A run over nothing, with dedup and every filter off."""
+    made = metrics()
+    zero = dict.fromkeys(made["totals"], 0)
+    lists = ("funnel", "reasons", "by_source", "by_language", "edits", "signals", "quarantine", "checks", "notes", "files")
+    made |= {name: [] for name in lists} | {
+        "totals": zero,
+        "all_generations": zero,
+        "duplicates": None,
+        "live": [1],
+        "generation": 1,
+    }
+    made["funnel"] = [_line("read", "rows read", 0, 0), _line("kept", "kept", 0, 0)]
+    made["final_bytes"] = {"read": 0, "kept": 0}
+    made["tokens"] = {"kind": "counted", "read": 0, "kept": 0, "bytes_per_token": None, "basis": "counted"}
+    made["compute"] = compute.ledger(Compute(), tokens_read=0, tokens_kept=0, tokens_kind="counted", curation_cpu_s=0.0)
+    made["cost"] |= {
+        "wall_s": 0.0,
+        "cpu_s": 0.0,
+        "stages": [],
+        "peak_memory_bytes": None,
+        "work_bytes": None,
+        "mb_per_cpu_s": None,
+    }
+    return made
+
+
+EVIL = "</td><script>alert(1)</script><img src=x onerror=alert(1)> \x1b[31m\x07\u202egpj.exe\u2066\u200b\x00\ud800 `|[a](http://e.example)"
+"""Markup, an escape sequence, bidi overrides, a zero-width space, NUL, a lone surrogate, Markdown."""
+
+
+def hostile() -> dict:
+    """Every string that an input, a plan or a file name can choose is EVIL."""
+    made = copy.deepcopy(metrics())
+    places = [
+        (made["funnel"], "label"),
+        (made["reasons"], "reason"),
+        (made["by_source"], "source"),
+        (made["by_language"], "language"),
+        (made["edits"], "edit"),
+        (made["signals"], "signal"),
+        (made["signals"], "filter"),
+        (made["quarantine"], "cause"),
+        (made["duplicates"]["largest"], "id"),
+        (made["duplicates"]["largest"], "source_ref"),
+        (made["checks"], "detail"),
+        (made["cost"]["stages"], "stage"),
+        (made["files"], "path"),
+    ]
+    for rows, key in places:
+        for row in rows:
+            row[key] = EVIL
+    made |= {"plan_name": EVIL, "notes": [EVIL], "versions": {EVIL: EVIL}, "architecture": EVIL, "recipe_hash": EVIL}
+    return made

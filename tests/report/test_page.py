@@ -1,0 +1,136 @@
+"""report.html: inert, self-contained, and complete for every shape of metrics."""
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from pipeline import report
+from pipeline.report.page import MOST_STEPS, funnel
+from tests.report import fixture_metrics
+
+LEVELS = ("rows read", "kept", "kept, final text")
+VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str):
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+CASES = {"real": fixture_metrics.metrics, "empty": fixture_metrics.empty, "hostile": fixture_metrics.hostile}
+
+
+@pytest.fixture(params=CASES)
+def page(request) -> Page:
+    return Page(report.render(CASES[request.param](), None))
+
+
+def test_policy_forbids_everything_but_inline_style_and_stands_before_any_content(page):
+    policies = [a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policies) == 1
+    assert {"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:"} <= set(policies[0].split("; "))
+    assert [tag for tag, _ in page.tags][:4] == ["html", "head", "meta", "meta"]
+
+
+def test_nothing_runs_and_nothing_is_fetched(page):
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "img", "iframe", "object", "embed", "form", "base", "svg", "a", "video", "audio"}
+        assert not [name for name in attributes if name.startswith("on") or name in ("src", "srcset", "action", "background")]
+        assert attributes.get("href", "data:,") == "data:,"
+
+
+def test_style_has_no_import_and_no_url():
+    style = re.search("<style>(.*?)</style>", report.render(fixture_metrics.metrics(), None), re.S).group(1)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_hostile_strings_are_shown_as_text_with_what_they_hide():
+    text = report.render(fixture_metrics.hostile(), None)
+    assert not set(text) & set("\x1b\x07\x00\u202e\u2066\u200b\ud800")
+    words = Page(text).words()
+    assert "<script>alert(1)</script>" in words
+    assert "[U+202E]gpj.exe" in words
+    text.encode("utf-8")
+
+
+def test_a_hostile_saving_is_text_too():
+    page = Page(report.render(fixture_metrics.metrics(), {"headline": fixture_metrics.EVIL}))
+    assert "script" not in [tag for tag, _ in page.tags]
+    assert "[U+202E]gpj.exe" in page.words()
+    assert "Not measured yet" not in page.words()
+
+
+def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_measured():
+    words = Page(report.render(fixture_metrics.metrics(), None)).words()
+    head = words[: words.index("Why documents were dropped")]
+    for said in (
+        "736,064 of 1,234,567 documents kept",
+        "1,384 epochs",
+        "Not measured yet",
+        "measured later",
+        "2 min 12 s",
+        "812 MB",
+    ):
+        assert said in head
+
+
+def test_failed_checks_come_before_the_headline_and_passed_ones_do_not():
+    words = Page(report.render(fixture_metrics.metrics(), None)).words()
+    assert words.index("1 check failed") < words.index("documents kept", words.index("curation report"))
+    assert "of source menus" in words[: words.index("Where the documents went")]
+    assert "alert" not in [a.get("role") for _, a in Page(report.render(fixture_metrics.empty(), None)).tags]
+
+
+def test_dedup_off_is_said():
+    assert "dedup was off" in Page(report.render(fixture_metrics.empty(), None)).words()
+
+
+def test_a_thousand_sources_and_notes_do_not_flood_the_page():
+    metrics = fixture_metrics.metrics()
+    metrics["by_source"] = [dict(metrics["by_source"][0], source=f"source-{i}") for i in range(1000)]
+    metrics["checks"] = [dict(metrics["checks"][1], detail=f"of source-{i}") for i in range(1000)]
+    metrics["notes"] = [f"gone: {i}" for i in range(1000)]
+    words = Page(report.render(metrics, None)).words()
+    assert "1,000 checks failed" in words
+    assert "and 992 more notes in metrics.json" in words
+    assert "950 more sources in metrics.json" in words
+    assert len(words) < 30_000
+
+
+def test_folding_the_funnel_loses_no_document_and_no_byte():
+    metrics = fixture_metrics.metrics()
+    lines = funnel(metrics)
+    steps = [line for line in lines if not line["level"]]
+    assert len(steps) == MOST_STEPS
+    for what in ("documents", "bytes"):
+        assert sum(s[what] for s in steps) == sum(s[what] for s in metrics["funnel"] if s["label"] not in LEVELS)
+    assert lines[-1]["left"] == pytest.approx(100 * 736_064 / 1_234_567)
+
+
+def test_each_step_of_the_funnel_ends_where_the_next_begins():
+    lines = funnel(fixture_metrics.metrics())
+    for before, after in pairwise(lines):
+        assert after["left"] + after["lost"] == pytest.approx(before["left"])
