@@ -1,7 +1,7 @@
 """The stages as a Prefect flow: one task per span, results and errors handed over in memory.
 
 Prefect shows and retries; what is done is decided by what lies on disk (law 3), so nothing is cached or persisted by it. Task
-parameters are a name and an index; texts and paths' contents never reach Prefect. The caller gets the very exception that the
+parameters are a name and an index; texts and secrets never reach Prefect. The caller gets the very exception that the
 stages raised, and the result of a run that was published even if Prefect's server is gone by then.
 """
 
@@ -12,6 +12,7 @@ import html
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ BACK_OFF_S = 1.0
 """Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
 DRAIN_S = 5.0
 """Longest wait, in seconds, for the last task states to reach a server before the run ends."""
+LOG_S = 30.0
+"""Seconds between progress lines of a deployed run; chosen so that a night's log stays readable."""
 NAME_LENGTH = 120
 PERMANENT = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
@@ -62,23 +65,38 @@ _prepared: ContextVar[Callable[[], Result] | None] = ContextVar("prepared", defa
 """The stages of a run that the command line prepared: inputs hashed, kernels compiled."""
 
 
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Text = Annotated[str, Field(min_length=1)]
+Overrides = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")], str],
+    Field(json_schema_extra={"additionalProperties": False}),
+]
+
+
 @flow(name="curate", retries=0, persist_result=False, log_prints=False)
 def curate(
-    plan: Annotated[str | None, Field(description="a preset's name, or a YAML file that the worker can read")] = None,
-    overrides: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")], str] | None,
-        Field(description="keys of the plan to override, such as filters.gopher_quality.min_words: 30"),
-    ] = None,
-    input: Annotated[list[str] | None, Field(description="files, folders, globs, URLs; replace the plan's")] = None,
-    output: Annotated[str, Field(min_length=1, description="folder of the result")] = "curated",
-    work: Annotated[str | None, Field(description="work directory; default: .work in the output")] = None,
-    workers: Annotated[int, Field(ge=1, le=1024, description="threads")] = 2,
-    replace: Annotated[bool, Field(description="make the output anew; facts that still hold are used")] = False,
-    accept: Annotated[bool, Field(description="publish although a check failed; recorded")] = False,
+    plan: Text | None = None,
+    overrides: Overrides | None = None,
+    input: list[Text] | None = None,
+    output: Text = "curated",
+    work: Text | None = None,
+    workers: Threads = 2,
+    replace: bool = False,
+    accept: bool = False,
 ) -> dict[str, Any]:
     """Curate text for training language models: what is new in the input becomes the output's next generation.
 
     A failed check stops the run before it publishes (`checks.on_fail: stop`), unless `overrides` says `warn`.
+
+    Args:
+        plan: A preset's name, or a YAML file that the worker can read. Default: the preset `default`.
+        overrides: Keys of the plan to override, such as `filters.gopher_quality.min_words`: `30`.
+        input: Files, folders, globs, URLs. They replace the plan's.
+        output: Folder of the result.
+        work: Work directory. Default: `.work` in the output.
+        workers: Threads.
+        replace: Make the output anew. Facts that still hold are used.
+        accept: Publish although a check failed. It is recorded.
     """
     body = _prepared.get()
     if body is not None:
@@ -98,17 +116,29 @@ def _deployed(plan: str | None, overrides: dict[str, str], inputs: Sequence[str]
     loaded = load(plan, inputs=inputs, assignments=assignments)
     roots.check(loaded, output=options.output, work=options.work, bounds=bounds)
     logger = get_run_logger()
-    lock = threading.Lock()
-
-    def on_event(event: Event) -> None:
-        if event.kind != "advance":
-            with lock:
-                logger.info("%s: %s", event.stage, event.note or event.kind)
-
+    on_event = _logged(logger)
     result = execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event)
     for note in result.notes:
         logger.info(plain(note, 2000))
     return result
+
+
+def _logged(logger: Any) -> OnEvent:
+    """Events as lines of the flow run's log: when a stage begins and ends, with its sums, every `LOG_S` seconds, and notes."""
+    lock = threading.Lock()
+    sums = [0, 0]
+    last = [time.monotonic()]
+
+    def on_event(event: Event) -> None:
+        with lock:
+            sums[:] = [0, 0] if event.kind == "begin" else [sums[0] + event.documents, sums[1] + event.n_bytes]
+            if event.kind == "advance" and time.monotonic() - last[0] < LOG_S:
+                return
+            last[0] = time.monotonic()
+            done = f" {sums[0]:,} documents, {sums[1] / 1e6:,.1f} MB" if sums[0] else ""
+            logger.info("%s: %s%s", event.stage, plain(event.note, 2000) if event.note else event.kind, done)
+
+    return on_event
 
 
 def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temporary: Temporary | None = None) -> Result:
@@ -200,7 +230,8 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
                 raise
 
         names = [plain(str(getattr(item, "name", index))) for index, item in enumerate(items)]
-        with ThreadPoolTaskRunner(max_workers=options.workers) as runner:
+        pool: ThreadPoolTaskRunner[None] = ThreadPoolTaskRunner(max_workers=options.workers)
+        with pool as runner:
             futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
             for ended in as_completed(future.wrapped_future for future in futures):
                 if not ended.result().is_completed():

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filters import FILTERS
 from pipeline.errors import InputError, OutputError, PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def read_by(loaded: Loaded) -> list[str]:
     found = [fixed_part(path) for source in plan.source for path in source.paths]
     found += [annotation.path for annotation in plan.annotations]
     found += [plan.output.tokenizer] if plan.output.tokenizer else []
-    for _, settings in plan.filters:
-        model = getattr(settings, "model", None)
+    for filter_ in FILTERS:
+        model = getattr(getattr(plan.filters, filter_.name), "model", None)
         found += [model] if isinstance(model, str) and (os.sep in model or os.path.exists(model)) else []
     return found
 

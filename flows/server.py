@@ -64,8 +64,8 @@ def _may_be_configured() -> bool:
     """Whether anything is there that could name a server; spares a second of imports where nothing is."""
     home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
-    signs = ((profiles, "api_url"), (Path(".env"), "prefect_api_url"), (Path("prefect.toml"), "url"))
-    signs += ((Path("pyproject.toml"), "[tool.prefect"),)
+    signs: list[tuple[Path, str]] = [(profiles, "api_url"), (Path(".env"), "prefect_api_url")]
+    signs += [(Path("prefect.toml"), "url"), (Path("pyproject.toml"), "[tool.prefect")]
     return any(_contains(file, sign) for file, sign in signs)
 
 
@@ -120,10 +120,13 @@ class Temporary:
             return
         from pipeline.errors import RunFailed
 
-        ended = self._process is not None and self._process.poll() is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(1)  # its end is seen a moment after that of its output
+        happened = f"did not answer within {timeout:.0f} s" if self.alive else "ended while it started"
         text = (self.home / LOG).read_text("utf-8", "replace").strip()[-2000:]
         raise RunFailed(
-            f"Prefect's temporary server {'ended while it started' if ended else f'did not answer within {timeout:.0f} s'}; "
+            f"Prefect's temporary server {happened}; "
             "the same command with --inline needs no server" + (f"\n{text}" if text else "")
         )
 
@@ -217,8 +220,9 @@ def _serve(listener: socket.socket, home: Path) -> None:
         from prefect.server.api.server import create_app
 
         class Server(uvicorn.Server):
-            def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-                return contextlib.nullcontext()
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                yield
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets=sockets)

@@ -6,11 +6,13 @@ import os
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from pipeline.events import Event
 
 LABELS = {
+    "compile": "compiling kernels",
     "scan": "hashing inputs",
     "annotate": "reading, scoring, deciding",
     "dedup": "finding duplicates",
@@ -27,55 +29,63 @@ def harmless(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
 
+@dataclass
+class _Stage:
+    """What is known of a stage that goes on."""
+
+    total: int | None
+    start: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
+    documents: int = 0
+    n_bytes: int = 0
+    steps: int = 0
+
+    def add(self, event: Event) -> None:
+        self.documents += event.documents
+        self.n_bytes += event.n_bytes
+        self.steps += event.steps
+
+    @property
+    def passed(self) -> float:
+        return max(1e-6, time.monotonic() - self.start)
+
+    def rates(self) -> str:
+        if not self.documents:
+            return ""
+        return f" ({self.documents / self.passed:,.0f} documents/s, {self.n_bytes / 1e6 / self.passed:,.1f} MB/s)"
+
+    def so_far(self) -> str:
+        if self.steps and self.total:
+            share = min(1.0, self.steps / self.total)
+            return f"{self.steps:,} of {self.total:,} files, about {self.passed * (1 - share) / share:.0f} s left"
+        return f"{self.documents:,} documents, {self.n_bytes / 1e6:,.1f} MB{self.rates()}"
+
+
 class Lines:
     """Shows events as lines: one when a stage begins and ends, one every `EVERY_S` seconds between."""
 
     def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
         self._stream, self._quiet = stream, quiet
         self._lock = threading.Lock()
-        self._start = self._last = time.monotonic()
-        self._origin = self._start
-        self._documents = self._bytes = self._steps = 0
-        self._total: int | None = None
+        self._origin = time.monotonic()
+        self._stages: dict[str, _Stage] = {}
 
     def __call__(self, event: Event) -> None:
         with self._lock:
+            stage = self._stages.get(event.stage)
             if event.kind == "begin":
-                self._begin(event)
-            elif event.kind == "advance":
-                self._advance(event)
-            elif event.kind == "end":
-                self._line(event.stage, f"done in {time.monotonic() - self._start:.1f} s{self._rates()}")
-            else:
+                self._stages[event.stage] = _Stage(event.total)
+                counted = event.stage in ("scan", "write") and event.total is not None
+                self._line(event.stage, f"{event.total:,} files" if counted else "…")
+            elif event.kind == "advance" and stage is not None:
+                stage.add(event)
+                if time.monotonic() - stage.last >= EVERY_S:
+                    stage.last = time.monotonic()
+                    self._line(event.stage, stage.so_far())
+            elif event.kind == "end" and stage is not None:
+                self._line(event.stage, f"done in {stage.passed:.1f} s{stage.rates()}")
+            elif event.note:
                 self._line(event.stage, event.note)
-
-    def _begin(self, event: Event) -> None:
-        self._start = self._last = time.monotonic()
-        self._documents = self._bytes = self._steps = 0
-        self._total = event.total
-        of = {"scan": " files", "write": " files"}.get(event.stage)
-        self._line(event.stage, f"{event.total:,}{of}" if of and event.total is not None else "…")
-
-    def _advance(self, event: Event) -> None:
-        self._documents += event.documents
-        self._bytes += event.n_bytes
-        self._steps += event.steps
-        if time.monotonic() - self._last >= EVERY_S:
-            self._last = time.monotonic()
-            self._line(event.stage, self._so_far())
-
-    def _so_far(self) -> str:
-        if self._steps and self._total:
-            share = self._steps / self._total
-            left = (time.monotonic() - self._start) * (1 - share) / share
-            return f"{self._steps:,} of {self._total:,} files, about {left:.0f} s left"
-        return f"{self._documents:,} documents, {self._bytes / 1e6:,.1f} MB{self._rates()}"
-
-    def _rates(self) -> str:
-        passed = max(1e-6, time.monotonic() - self._start)
-        if not self._documents:
-            return ""
-        return f" ({self._documents / passed:,.0f} documents/s, {self._bytes / 1e6 / passed:,.1f} MB/s)"
 
     def _line(self, stage: str, text: str) -> None:
         if not self._quiet:

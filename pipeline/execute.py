@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline import compute, layout, manifest, metrics, prepare, publish, resources, write
-from pipeline.annotate import Annotated
+from pipeline.annotate import Annotated, Meter
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
 from pipeline.events import Event, OnEvent, silent
@@ -120,7 +120,7 @@ def _run(
     units = _annotate(ready, pool, mapper, on_event)
     _check_bad_rows(ready, units)
     on_event(Event("begin", "dedup"))
-    decided = corpus.decide(ready.work, ready.out, ready.recipe, units, ready.live, ready.generation, on_event)
+    decided = corpus.run(ready.work, ready.out, ready.recipe, units, ready.live, generation=ready.generation, pool=pool)
     on_event(Event("end", "dedup"))
     inputs = write.Inputs(
         work=ready.work,
@@ -137,9 +137,10 @@ def _run(
     _conserved(summed, units)
     report = _metrics(ready, loaded, summed, decided.summary)
     failed = _checks(ready, report, options)
-    shards, staging = _write(ready, inputs, pool, on_event)
+    meter = Meter(pool.clock())
+    shards, staging = _write(ready, inputs, pool, meter, on_event)
     on_event(Event("begin", "publish"))
-    report["cost"] = _stage_costs(units, decided.costs, cost())
+    report["cost"] = _stage_costs(units, {**decided.costs, **meter.seconds}, cost())
     report["compute"] = compute.ledger(
         ready.recipe.plan.compute,
         tokens_read=report["tokens"]["read"],
@@ -230,7 +231,9 @@ def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tup
     return tuple(lines)
 
 
-def _write(ready: Prepared, inputs: write.Inputs, pool: Workers, on_event: OnEvent) -> tuple[list[write.Shard], str]:
+def _write(
+    ready: Prepared, inputs: write.Inputs, pool: Workers, meter: Meter, on_event: OnEvent
+) -> tuple[list[write.Shard], str]:
     plan = ready.recipe.plan
     staging = (
         f"staging/{key('staging', ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates)}"
@@ -251,7 +254,8 @@ def _write(ready: Prepared, inputs: write.Inputs, pool: Workers, on_event: OnEve
     on_event(Event("begin", "write", total=len(jobs)))
 
     def one(job: tuple[str, str, list[layout.Segment]]) -> write.Shard:
-        shard = write.write_shard(inputs, staging, *job)
+        with meter.measure("write"):
+            shard = write.write_shard(inputs, staging, *job)
         on_event(Event("advance", "write", steps=1, n_bytes=shard.n_bytes))
         return shard
 

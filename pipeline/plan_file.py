@@ -160,7 +160,7 @@ def _named(plan: str | None) -> tuple[str, dict[str, Any]]:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise PlanError(f"plan {plan}: cannot be read: {error}; give a YAML file or one of {', '.join(presets())}") from error
-        return plan, _read_yaml(text, where=plan)
+        return path.name, _read_yaml(text, where=plan)
     full, _ = _preset(plan)
     return full, {"extends": full}
 

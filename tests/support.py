@@ -85,7 +85,7 @@ PROSE = (
     "The ferry leaves the northern pier at six in the morning and crosses the bay while most of the town is still asleep. "
     "On board are bakers with warm trays, two teachers who correct exercise books, and a man that repairs clocks. "
     "He says that the crossing is the best part of his day, because nobody asks him what time it is. "
-    "When the fog is thick the captain sounds the horn every minute, and the passengers count the seconds to have something to do."
+    "When the fog is thick the captain sounds the horn every minute, and the passengers count the seconds for something to do."
 )
 """A good document of our own, kept by every default rule."""
 

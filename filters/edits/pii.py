@@ -37,7 +37,7 @@ def _is_public(address: str) -> bool:
         return False
 
 
-def _where(text: pl.Series, rows: pl.Series, edit) -> pl.Series:  # noqa: ANN001
+def _where(text: pl.Series, rows: pl.Series, edit) -> pl.Series:
     """`text` with `edit` applied to `rows` only: most documents hold neither address."""
     return text.scatter(rows.arg_true(), edit(text.filter(rows))) if rows.any() else text
 

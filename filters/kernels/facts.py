@@ -123,7 +123,7 @@ def _text(data, p, end, blocks, cells, count):
         count[_CHARS] += 1
         p += size
         if flags & BREAK:
-            if data[p - 1] == 0x0D and data[p] == 0x0A:
+            if data[p - 1] == 0x0D and p < end and data[p] == 0x0A:
                 count[_CHARS] += 1
                 p += 1
             _end_line(data, line, word, word_end, count)

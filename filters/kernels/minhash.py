@@ -80,7 +80,7 @@ def band_keys(least: np.ndarray, *, bands: int, rows: int) -> np.ndarray:
 
 
 def shingles(offsets: np.ndarray, data: np.ndarray, *, ngram: int) -> tuple[np.ndarray, np.ndarray]:
-    """`(starts int64[n + 1], hashes uint64[:])`: the distinct shingles of row i, ascending, at `hashes[starts[i]:starts[i + 1]]`."""
+    """`(starts int64[n + 1], hashes uint64[:])`: row i's distinct shingles, ascending, are `hashes[starts[i]:starts[i + 1]]`."""
     starts = np.zeros(len(offsets), np.int64)
     lengths = np.diff(offsets)
     # Two bytes a word at least, once more for sorting the longest; pages that stay unwritten cost no memory.
@@ -96,9 +96,7 @@ def _power(ngram: int) -> np.uint64:
 
 
 @kernel
-def _sign(
-    offsets, data, blocks, cells, ascii_, ngram, power, multipliers, increments, datasketch, words, points, counts, least
-):
+def _sign(offsets, data, blocks, cells, ascii_, ngram, power, multipliers, increments, datasketch, words, points, counts, least):
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         have = np.int64(0)

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.errors import PlanError
 
 DETECTION = 0.98
-"""Share of the pairs at the threshold that `auto` finds at least: chosen on the design's ground that recall is what LSH can lose."""
+"""Share of the pairs at the threshold that `auto` finds at least: chosen because pairs that LSH misses are never looked at."""
 
 Bands = Literal["auto", "datasketch"] | tuple[int, int]
 

@@ -21,9 +21,7 @@ def schema(bands: int) -> pa.Schema:
     return pa.schema([pa.field("dedup_words", pa.int32(), nullable=False), keys])
 
 
-def annotate(
-    text: pa.LargeStringArray, *, ngram: int, permutations: int, bands: int, rows: int, hash_: str
-) -> pa.RecordBatch:
+def annotate(text: pa.LargeStringArray, *, ngram: int, permutations: int, bands: int, rows: int, hash_: str) -> pa.RecordBatch:
     """One row per text: its number of dedup words, and its band keys (fixed-size list of `bands`; null under `ngram` words).
 
     Raises ValueError where a text is null, or bands x rows exceeds `permutations`.

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipeline.errors import InputError
+from pipeline.read import units
 from pipeline.read.inputs import InputFile, input_file
 from pipeline.read.lines import Refused
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.tables import add_batch
-from pipeline.read import units
 from pipeline.read.units import Block, Unit, cannot_read
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def identify(file: InputFile) -> str:
     for name in (builder.config.data_files or {}).get(split, ()):
         local = os.path.isfile(name)
         below = os.path.relpath(name, dataset) if local else name
-        content = units.identify(replace(file, url=name)) if local else ""
+        content = units.identify(replace(file, url=name, size=0)) if local else ""
         digest.update(f"{below} {content}\n".encode())
     return f"hf:{digest.hexdigest()}"
 
@@ -94,6 +94,7 @@ def read_block(block: Block) -> UnitRows:
     """Rows of a block that `stream` gave; on any thread."""
     collector = Collector(block.unit.file)
     row = block.unit.first_row
+    assert isinstance(block.data, pa.Table)
     for batch in block.data.to_batches(max_chunksize=BATCH_ROWS):
         add_batch(collector, batch, row)
         collector.flush()

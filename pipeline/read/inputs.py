@@ -4,9 +4,8 @@ Invariants: `path` names a file in every output and is the same on disk and on a
 wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path. A URL that
 carries a secret is refused, and no message repeats it.
 
-Forms: a file; a folder (all files below it); wildcards `*` `?` `[ab]`, and `**` for any number of folders (they match
-files); fsspec URLs of all three; `hf://datasets/...` (see `pipeline.read.huggingface`). Below the wildcard-free part hidden
-names, names that begin with `_`, and links to folders are passed over.
+Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.find`);
+`hf://datasets/...` (see `pipeline.read.huggingface`).
 """
 
 from __future__ import annotations
@@ -14,16 +13,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, NotYet
+from pipeline.read.find import Found, find
 
 if TYPE_CHECKING:
     from pipeline.plan import Source
@@ -46,7 +43,6 @@ _SECRET = re.compile(
     r"://[^/?#]*@|[?&;](x-amz-[a-z-]*|x-goog-[a-z-]*|signature|awsaccesskeyid|sig|token|access_token|api_?key|key)=",
     re.IGNORECASE,
 )
-_WILDCARD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -73,16 +69,6 @@ class Inputs:
 
     files: list[InputFile]
     skipped: list[str]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file below `folder`, the last folder of the wildcard-free part."""
-
-    folder: str
-    below: str
-    url: str
-    size: int
 
 
 def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
@@ -156,129 +142,23 @@ def _path_bytes(file: InputFile) -> bytes:
 
 
 def _expand(source: Source, path: str, base: Path | None) -> tuple[list[InputFile], list[str]]:
-    fs, prefix, location = _filesystem(path, base)
-    if fs.isfile(location):
-        folder, _, name = location.rpartition("/")
-        explicit = Found(_last(folder), name, prefix + location, _size(fs.info(location)))
-        kind = kind_of(name) or (("jsonl", None) if name.lower().endswith(".json") else None)
-        if kind is None:
-            raise _unsupported(path)
-        return [_of_found(source, explicit, kind)], []
-    if fs.isdir(location):
-        found, links = _files_below(fs, prefix, location, depth=None)
-    elif _has_wildcard(path):
-        found, links = _matches(fs, prefix, location)
-    else:
+    found, skipped, explicit = find(path, base=base)
+    if found is None:
         raise InputError(f"{path}: no such file or folder{_where(path, base)}")
-    files = [_of_found(source, item, kind) for item in found if (kind := kind_of(item.below))]
+    kinds = [(item, kind_of(item.below)) for item in found]
+    if explicit and found[0].below.lower().endswith(".json"):  # in a folder it is rather a settings file
+        kinds = [(found[0], ("jsonl", None))]
+    files = [_of_found(source, item, kind) for item, kind in kinds if kind]
     if not files:
-        raise _nothing(path, found, base)
+        raise _unsupported(path) if explicit else _nothing(path, found, base)
     later = [item.below for item in found if LATER.search(item.below)]
-    notes = [f"{path}: skipped {len(later)} files of formats of a later release, the first: {min(later)}"] if later else []
-    return files, notes + [f"{path}: skipped the link to a folder {link}" for link in links]
-
-
-def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
-    """`(fs, prefix, location)`: prefix + location is what `InputFile.url` says, location is what `fs` is asked for."""
-    if "::" in path:
-        raise InputError(f"{path.partition('::')[0]}::…: chained URLs are not supported; give the URL of the files themselves")
-    scheme, mark, rest = path.partition("://")
-    if not mark or scheme == "file":
-        full = os.path.join(base or Path.cwd(), os.path.expanduser(rest if mark else path))
-        # A link's target may lie elsewhere, so that `..` behind it is not the folder written in front of it.
-        full = os.path.realpath(full) if ".." in full.split("/") else os.path.normpath(full)
-        return LocalFileSystem(), "", full
-    try:
-        fs, location = fsspec.core.url_to_fs(path)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{scheme}://: {error}") from error
-    return fs, "" if "://" in location else f"{scheme}://", location.rstrip("/")
+    notes = [f"{path}: skipped {len(later)} files of formats of a later release, the first: {later[0]}"] if later else []
+    return files, notes + [f"{path}: skipped {what}" for what in skipped]
 
 
 def _of_found(source: Source, found: Found, kind: tuple[str, str | None]) -> InputFile:
     path = f"{found.folder}/{found.below}" if found.folder else found.below
     return input_file(source, folder=found.folder, url=found.url, path=path, kind=kind, size=found.size)
-
-
-def _last(folder: str) -> str:
-    """Last folder of a location; the host or bucket if there is no other."""
-    return folder.rstrip("/").rpartition("/")[2]
-
-
-def _size(info: dict[str, Any]) -> int:
-    return int(info.get("size") or 0)
-
-
-def _has_wildcard(path: str) -> bool:
-    # In http(s) a question mark begins the query.
-    return bool(re.search(r"[*\[]", path) if path.startswith("http") else _WILDCARD.search(path))
-
-
-def _matches(fs: Any, prefix: str, pattern: str) -> tuple[list[Found], list[str]]:
-    parts = pattern.split("/")
-    free = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
-    root, rest = "/".join(parts[:free]), parts[free:]
-    found, links = _files_below(fs, prefix, root, depth=None if "**" in rest else len(rest))
-    regex = re.compile(_regex(rest), re.DOTALL)
-    return [item for item in found if regex.fullmatch(item.below)], links if "**" in rest else []
-
-
-def _regex(parts: Iterable[str]) -> str:
-    """Regular expression of a pattern's components."""
-    made = []
-    parts = list(parts)
-    for i, part in enumerate(parts):
-        last = i == len(parts) - 1
-        if part == "**":
-            made.append(".*" if last else "(?:[^/]+/)*")
-            continue
-        pieces = re.split(r"(\*+|\?|\[!?\]?[^\]]*\])", part)
-        for piece in pieces:
-            if piece.startswith("*"):
-                made.append("[^/]*")
-            elif piece == "?":
-                made.append("[^/]")
-            elif piece.startswith("[") and len(piece) > 2:
-                inner = piece[1:-1].replace("\\", "\\\\")
-                made.append(f"[{'^' + inner[1:] if inner.startswith('!') else inner}]")
-            else:
-                made.append(re.escape(piece))
-        made.append("" if last else "/")
-    return "".join(made)
-
-
-def _files_below(fs: Any, prefix: str, root: str, *, depth: int | None) -> tuple[list[Found], list[str]]:
-    """Files below `root`, at most `depth` levels down, and the links to folders that were passed over."""
-    folder = _last(root)
-    links: list[str] = []
-    sizes = _walk(root, depth, links) if isinstance(fs, LocalFileSystem) else _find(fs, root, depth)
-    found = [
-        Found(folder, below, f"{prefix}{root}/{below}", size)
-        for below, size in sizes
-        if not any(part.startswith((".", "_")) for part in below.split("/"))
-    ]
-    return found, links
-
-
-def _walk(root: str, depth: int | None, links: list[str]) -> Iterable[tuple[str, int]]:
-    # Not LocalFileSystem.find: it follows links to folders, and two that form a cycle would never end.
-    for folder, folders, names in os.walk(root or "/"):
-        below = os.path.relpath(folder, root or "/")
-        below = "" if below == "." else below + "/"
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        links += [below + name for name in folders if os.path.islink(os.path.join(folder, name))]
-        if depth is not None and below.count("/") + 1 >= depth:
-            folders.clear()
-        for name in names:
-            full = os.path.join(folder, name)
-            if os.path.isfile(full):
-                yield below + name, os.path.getsize(full)
-
-
-def _find(fs: Any, root: str, depth: int | None) -> Iterable[tuple[str, int]]:
-    for name, info in fs.find(root, maxdepth=depth, detail=True).items():
-        if info["type"] == "file":
-            yield name[len(root) :].lstrip("/"), _size(info)
 
 
 def _unsupported(path: str) -> InputError | NotYet:

@@ -57,7 +57,10 @@ def read_unit(unit: Unit) -> UnitRows:
 def _span(unit: Unit) -> Iterator[bytes]:
     missing = unit.stop - unit.start
     with opened(unit.file) as handle:
-        handle.seek(unit.start)
+        try:
+            handle.seek(unit.start)
+        except (OSError, ValueError) as error:  # ValueError: a web server that cannot give parts of a file
+            raise cannot_read(unit.file, error) from error
         for chunk in chunks(unit.file, handle):
             yield chunk[:missing]
             missing -= len(chunk)
@@ -91,6 +94,7 @@ def stream(file: InputFile, *, content: str) -> Iterator[Block]:
 def read_block(block: Block) -> UnitRows:
     """Rows of a block that `stream` gave; on any thread."""
     collector = Collector(block.unit.file)
+    assert isinstance(block.data, Lines)
     _parse(collector, block.data)
     if block.rest:
         collector.refuse(block.rest)

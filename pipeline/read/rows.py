@@ -63,9 +63,9 @@ class Collector:
             return
         url, date = pop("url", None), pop("date", None)
         if url is not None and type(url) is not str:
-            url = _put_back(record, "url", url)
+            record["url"], url = url, None
         if date is not None and type(date) is not str:
-            date = _put_back(record, "date", date)
+            record["date"], date = date, None
         try:
             metadata = b"{}" if not record else _python_json(record) if python_values else orjson.dumps(record, None, _SORTED)
         except (TypeError, UnicodeEncodeError) as error:

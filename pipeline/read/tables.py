@@ -27,22 +27,18 @@ def add_batch(collector: Collector, batch: pa.RecordBatch, first_row: int) -> No
     for i in range(batch.num_rows):
         row = first_row + i
         record = {name: values[i] for name, values in lists.items()}
-        text = b"" if raw is None else raw[i]
-        try:
-            if raw is not None:
-                if text is not None and len(text) > file.max_row_bytes:
-                    collector.refuse(too_large(row, len(text), text, file.max_row_bytes))
-                    continue
-                record[file.text] = text if text is None else text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            collector.refuse(Refused(row, "invalid_utf8", f"column {file.text!r}: {error.reason}", len(text), text))
+        text = (raw[i] if raw is not None else None) or b""
+        if len(text) > file.max_row_bytes:
+            collector.refuse(too_large(row, len(text), text, file.max_row_bytes))
             continue
+        if raw is not None:
+            record[file.text] = None if raw[i] is None else _decoded(text)
         fault = next(((name, value) for name, value in record.items() if type(value) is Fault), None)
         if fault:
             detail = f"column {fault[0]!r}: {fault[1].detail}"
-            collector.refuse(Refused(row, fault[1].cause, detail, len(text or b""), text))
-            continue
-        collector.add(row, record, text or b"", python_values=True)
+            collector.refuse(Refused(row, fault[1].cause, detail, len(text), text))
+        else:
+            collector.add(row, record, text, python_values=True)
 
 
 class Fault:
@@ -68,6 +64,13 @@ def _text_bytes(column: pa.Array | None) -> list[bytes | None] | None:
     if not any(test(type_) for test in stringy):
         return None
     return column.cast(pa.large_binary()).to_pylist()
+
+
+def _decoded(text: bytes) -> str | Fault:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Fault(error)
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -91,14 +91,18 @@ def named(digest: hashlib.blake2b) -> str:
 
 
 def opened(file: InputFile) -> BinaryIO:
-    """The file's raw bytes. Raises InputChanged if it is gone, RunFailed if it cannot be opened."""
+    """The file's raw bytes. Raises InputChanged if it is gone or has another size, RunFailed if it cannot be opened."""
     try:
         fs, path = (LocalFileSystem(), file.url) if "://" not in file.url else fsspec.core.url_to_fs(file.url)
-        return fs.open(path, "rb")
+        handle = fs.open(path, "rb")
     except FileNotFoundError as error:
         raise InputChanged(f"{file.path}: the file was there when the inputs were listed and is gone now") from error
     except OSError as error:
         raise cannot_read(file, error) from error
+    if file.size and getattr(handle, "size", None) not in (None, file.size):
+        handle.close()
+        raise changed(file)
+    return handle
 
 
 def chunks(file: InputFile, handle: BinaryIO) -> Iterator[bytes]:

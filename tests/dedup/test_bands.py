@@ -9,7 +9,14 @@ from pipeline.errors import PlanError
 
 @pytest.mark.parametrize(
     ("threshold", "permutations", "expected"),
-    [(0.8, 128, (18, 7)), (0.7, 128, (25, 5)), (0.9, 128, (11, 11)), (0.8, 256, (28, 9)), (1.0, 128, (1, 128)), (0.05, 16, (16, 1))],
+    [
+        (0.8, 128, (18, 7)),
+        (0.7, 128, (25, 5)),
+        (0.9, 128, (11, 11)),
+        (0.8, 256, (28, 9)),
+        (1.0, 128, (1, 128)),
+        (0.05, 16, (16, 1)),
+    ],
 )
 def test_auto(threshold, permutations, expected):
     assert bands.choose(threshold, permutations, "auto") == expected
@@ -27,7 +34,14 @@ def test_auto_detects_98_of_100_pairs_at_the_threshold_and_one_row_more_would_no
 
 @pytest.mark.parametrize(
     ("threshold", "permutations", "expected"),
-    [(0.5, 128, (25, 5)), (0.7, 128, (14, 9)), (0.8, 128, (9, 13)), (0.85, 128, (8, 16)), (0.9, 128, (5, 25)), (0.8, 256, (17, 15))],
+    [
+        (0.5, 128, (25, 5)),
+        (0.7, 128, (14, 9)),
+        (0.8, 128, (9, 13)),
+        (0.85, 128, (8, 16)),
+        (0.9, 128, (5, 25)),
+        (0.8, 256, (17, 15)),
+    ],
 )
 def test_datasketch(threshold, permutations, expected):
     assert bands.choose(threshold, permutations, "datasketch") == expected == _optimal_param(threshold, permutations, 0.5, 0.5)
@@ -40,7 +54,7 @@ def test_datasketch_between_known_values(threshold):
 
 @pytest.mark.parametrize(
     ("similarity", "number", "rows", "expected"),
-    [(0.8, 18, 7, 0.9855), (0.85, 9, 13, 0.6883), (0.5, 18, 7, 0.1316), (1.0, 9, 13, 1.0), (0.0, 9, 13, 0.0)],
+    [(0.8, 18, 7, 0.98550), (0.85, 9, 13, 0.68644), (0.5, 18, 7, 0.13166), (1.0, 9, 13, 1.0), (0.0, 9, 13, 0.0)],
 )
 def test_detection_probability(similarity, number, rows, expected):
     assert bands.detection_probability(similarity, number, rows) == pytest.approx(expected, abs=5e-5)

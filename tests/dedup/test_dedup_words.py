@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -14,40 +15,12 @@ from hypothesis import strategies as st
 
 from filters.kernels import buffers, unicode_words, words
 from pipeline.dedup import definition
-
-MASK = (1 << 64) - 1
-
-TRICKY = [
-    *"aZ_9 .-\n\0\t",
-    *"ΣσςΆ'’:·\u0345\u02b0ªα",  # sigma, what its rule looks past, cased marks and modifiers
-    *"İıIſK\u0307ÅẞßŉǰᏣꭰ𐐀𐐨",  # lower case of one, two, three and four bytes, from other lengths
-    *"中文ไทยລາວខ្មမြカタｶﾞひー々〇㐀𠀀🎉",
-    *"\u0301\u093e\u05b0\u0e31\u200d\ufe0f\u180e\u00ad",
-    *"नमस्तेעבריתعربي٣½²Ⅷⓐ",
-]
-texts = st.text(st.one_of(st.sampled_from(TRICKY), st.characters(exclude_categories=["Cs"])), max_size=60)
-
-
-def hash_of(word: str) -> int:
-    """Twin of the kernel's hash."""
-    data = word.encode()
-    value = int(words.SEED)
-    for at in range(0, len(data), 8):
-        value = ((value ^ int.from_bytes(data[at : at + 8], "little")) * int(words.MULTIPLIER)) & MASK
-        value ^= value >> 32
-    for multiplier in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        value ^= value >> 33
-        value = (value * multiplier) & MASK
-    return max(value ^ (value >> 33), 1)
+from tests.dedup.twins import column, texts, word_hash
 
 
 def hashes(array: pa.LargeStringArray) -> list[list[int]]:
     starts, found = words.dedup_words(*buffers.views(array))
-    return [found[a:b].tolist() for a, b in zip(starts, starts[1:], strict=False)]
-
-
-def column(items: list[str]) -> pa.LargeStringArray:
-    return pa.array(items, pa.large_string())
+    return [found[a:b].tolist() for a, b in pairwise(starts)]
 
 
 @settings(max_examples=400, deadline=None)
@@ -56,7 +29,7 @@ def column(items: list[str]) -> pa.LargeStringArray:
 @example(["İİİ", "aİb", "İ", "İ中", "ABCDEFGİHIJKLMNOPQRSTUVWXYZ"])
 @example(["\0", "a\0b", "", "abcdefgh", "abcdefghi", "a" * 64, "ж" * 33, "aж" * 20, "é" * 3 + "ab" + "𐐀" * 9])
 def test_hashes_are_those_of_the_defined_words(items):
-    assert hashes(column(items)) == [[hash_of(word) for word in definition.words(text)] for text in items]
+    assert hashes(column(items)) == [[word_hash(word) for word in definition.words(text)] for text in items]
 
 
 @settings(max_examples=50, deadline=None)
@@ -69,8 +42,10 @@ def test_slices_and_batches_give_the_same_hashes(items, start, length):
 
 def test_every_code_point_is_lowered_and_split_as_python_does():
     points = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
-    text = "\n".join(points) + "\n" + "".join(f"a{c}b\n" for c in points[:0x3400]) + "".join(f"Α{c}Σ{c}Α\n" for c in points[:0x3400])
-    assert hashes(column([text])) == [[hash_of(word) for word in definition.words(text)]]
+    text = (
+        "\n".join(points) + "\n" + "".join(f"a{c}b\n" for c in points[:0x3400]) + "".join(f"Α{c}Σ{c}Α\n" for c in points[:0x3400])
+    )
+    assert hashes(column([text])) == [[word_hash(word) for word in definition.words(text)]]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +64,7 @@ def test_every_code_point_is_lowered_and_split_as_python_does():
 )
 def test_words_of_known_texts(text, expected):
     assert definition.words(text) == expected
-    assert hashes(column([text])) == [[hash_of(word) for word in expected]]
+    assert hashes(column([text])) == [[word_hash(word) for word in expected]]
 
 
 def test_words_without_unspaced_scripts_are_pythons_own():

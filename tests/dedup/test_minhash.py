@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.dedup.test_dedup_words import MASK, column, hash_of, texts
 
 from filters.kernels import buffers, minhash
 from pipeline.dedup import definition, signatures
-
-
-def finalise(value: int) -> int:
-    for multiplier in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        value ^= value >> 33
-        value = (value * multiplier) & MASK
-    return value ^ (value >> 33)
-
-
-def shingle_hash(words: tuple[str, ...]) -> int:
-    """Twin of the kernel's shingle hash."""
-    return finalise(sum(hash_of(word) * int(minhash.BASE) ** (len(words) - 1 - k) for k, word in enumerate(words)) & MASK)
+from tests.dedup.twins import column, shingle_hash, texts
 
 
 def shingle_sets(array: pa.LargeStringArray, ngram: int) -> list[list[int]]:
     starts, hashes = signatures.shingles(array, ngram=ngram)
-    return [hashes[a:b].tolist() for a, b in zip(starts, starts[1:], strict=False)]
+    return [hashes[a:b].tolist() for a, b in pairwise(starts)]
 
 
 def sign(array: pa.LargeStringArray, *, ngram: int = 5, number: int = 128, family: str = "default") -> np.ndarray:
@@ -62,7 +52,9 @@ def test_repeated_shingles_count_once_however_long_the_document():
 
 
 def test_crowded_buckets_are_sorted_too():
-    crowded = np.concatenate([np.arange(5000, 0, -1), np.arange(100), np.array([2**64 - 1, 2**63], np.uint64)], dtype=np.uint64, casting="unsafe")
+    crowded = np.concatenate(
+        [np.arange(5000, 0, -1), np.arange(100), np.array([2**64 - 1, 2**63], np.uint64)], dtype=np.uint64, casting="unsafe"
+    )
     scratch, sizes = np.empty_like(crowded), np.empty(2**16 + 1, np.int64)
     expected = np.unique(crowded)
     n = minhash._sort_unique(crowded, scratch, sizes)
@@ -112,7 +104,9 @@ def test_estimate_is_unbiased_and_spreads_as_independent_permutations_would(fami
     """400 pairs of 1,004-word texts that share their first `shared` words; J = (s-4)/(2*1000-(s-4)) by construction."""
     pairs, words = 400, 1004
     first = [f"{numbers((p * 10_000, p * 10_000 + words))}" for p in range(pairs)]
-    second = [numbers((p * 10_000, p * 10_000 + shared), (p * 10_000 + 5000, p * 10_000 + 5000 + words - shared)) for p in range(pairs)]
+    second = [
+        numbers((p * 10_000, p * 10_000 + shared), (p * 10_000 + 5000, p * 10_000 + 5000 + words - shared)) for p in range(pairs)
+    ]
     exact = definition.jaccard(first[0], second[0])
     assert exact == pytest.approx((shared - 4) / (2 * (words - 4) - (shared - 4)))
     estimates = (sign(column(first), family=family) == sign(column(second), family=family)).mean(axis=1)

@@ -46,7 +46,11 @@ def test_the_funnel_adds_up(curated):
     kept = next(i for i, line in enumerate(lines) if line["label"] == "kept")
     assert sum(line["documents"] for line in lines[:kept]) == lines[kept]["documents"] == metrics["totals"]["kept"]
     assert sum(line["bytes"] for line in lines[:kept]) == lines[kept]["bytes"] == metrics["totals"]["bytes_kept"]
-    assert sum(line["bytes"] for line in lines[kept : kept + 2]) == lines[kept + 2]["bytes"] == table(curated, "data")["n_bytes"].sum()
+    assert (
+        sum(line["bytes"] for line in lines[kept : kept + 2])
+        == lines[kept + 2]["bytes"]
+        == table(curated, "data")["n_bytes"].sum()
+    )
 
 
 def test_conservation_holds_across_generations(tmp_path):

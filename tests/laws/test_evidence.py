@@ -8,7 +8,6 @@ import pytest
 from pipeline.dedup import definition
 from tests.support import SAMPLE, table
 
-
 REASONS = {
     "few_letters": {"too_few_alphabetic_words"},
     "mean_word_length": {"words_too_short", "words_too_long"},

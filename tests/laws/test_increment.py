@@ -1,4 +1,4 @@
-"""Law 4: curating A, then B, then C keeps the same documents as curating all of them at once, where A has the smaller priority."""
+"""Law 4: curating A, then B, then C keeps the documents that one run over all keeps, where A has the smaller priority."""
 
 import gzip
 import json
@@ -69,6 +69,8 @@ def test_earlier_shards_are_never_rewritten_and_evidence_names_their_generation(
     assert all(path.stat().st_mtime_ns == at for path, at in before.items())
     copies = table(out, "ledger").filter((pl.col("stage") == "dedup") & (pl.col("generation") == 2))
     assert {1, 2} == set(copies["duplicate_generation"])
-    first = set(table(out, "data").join(table(out, "ledger").filter(pl.col("generation") == 1), on="source_ref", how="semi")["source_ref"])
+    first = set(
+        table(out, "data").join(table(out, "ledger").filter(pl.col("generation") == 1), on="source_ref", how="semi")["source_ref"]
+    )
     earlier = copies.filter(pl.col("duplicate_generation") == 1)
     assert set(earlier["duplicate_ref"]) <= first

@@ -1,10 +1,14 @@
 """Paths to input files: what is found, how it is called, and what is refused with which words."""
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import fsspec
 import pytest
 
+from pipeline import read
 from pipeline.errors import InputError, NotYet
 from pipeline.plan import Source
 from pipeline.read.inputs import expand
@@ -81,6 +85,25 @@ def test_disk_and_object_store_give_the_same_paths(tmp_path: Path) -> None:
         memory.store.clear()
 
 
+def test_a_web_address_is_called_without_its_query(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="fsspec reads http with aiohttp, which Winnow does not require")
+    tree(tmp_path, "dumps/a.jsonl")
+    handler = partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/dumps/a.jsonl?version=2"
+        (file,) = expand([Source(paths=(url,))]).files
+        assert (file.path, file.source, file.url, file.size) == ("dumps/a.jsonl", "dumps", url, 13)
+        (unit,) = read.units_of(file).units or ()
+        assert read.read(unit).documents["text"].to_pylist() == ["a"]
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 def test_settings_and_names_come_from_the_source(tmp_path: Path) -> None:
     tree(tmp_path, "a/x.jsonl", "b/y.jsonl")
     (x, y) = expand([Source(paths=("a", "b/*.jsonl"), priority=2, text="t", unit_bytes=5000)], base=tmp_path).files
@@ -98,9 +121,10 @@ def test_files_are_sorted_by_the_bytes_of_their_paths(tmp_path: Path) -> None:
 
 
 def test_a_name_with_wildcard_characters_is_found_as_it_is(tmp_path: Path) -> None:
-    tree(tmp_path, "d[1]/a*.jsonl", "d1/a.jsonl")
+    tree(tmp_path, "d[1]/a*.jsonl", "d1/a.jsonl", "d^/a.jsonl")
     assert paths("d[1]/a*.jsonl", base=tmp_path) == ["d[1]/a*.jsonl"]
     assert paths("d[1]", base=tmp_path) == ["d[1]/a*.jsonl"]
+    assert paths("d[^\\[]/*.jsonl", base=tmp_path) == [f"{tmp_path.name}/d^/a.jsonl"]
 
 
 def test_formats_of_a_later_release_beside_supported_files_are_named(tmp_path: Path) -> None:
@@ -118,7 +142,11 @@ def test_links_to_folders_are_not_followed_and_named(tmp_path: Path) -> None:
     (tmp_path / "d" / "file.jsonl").symlink_to(tmp_path / "other" / "b.jsonl")
     made = expand([Source(paths=("d",))], base=tmp_path)
     assert [file.path for file in made.files] == ["d/a.jsonl", "d/file.jsonl"]
-    assert len(made.skipped) == 2 and "loop" in made.skipped[0]
+    assert made.skipped == ["d: skipped the link to a folder loop", "d: skipped the link to a folder loop2"]
+    (tmp_path / "d" / "loop").unlink()
+    (tmp_path / "d" / "loop2").unlink()
+    (tmp_path / "d" / "broken.jsonl").symlink_to(tmp_path / "nowhere")
+    assert expand([Source(paths=("d",))], base=tmp_path).skipped == ["d: skipped broken.jsonl, which is no file"]
     (tmp_path / "link").symlink_to(tmp_path / "other")
     assert paths("link", base=tmp_path) == ["link/b.jsonl"]
     assert paths("link/../other", base=tmp_path) == ["other/b.jsonl"]
@@ -142,10 +170,12 @@ def test_a_documented_format_of_a_later_release(tmp_path: Path, name: str) -> No
         ("d/*x", r"2 found"),
         ("empty", "empty: matches no file in .*hidden files"),
         ("d/*.jsonl", "matches no file"),
-        ("nothing/*.jsonl", "matches no file"),
+        ("nothing/*.jsonl", "nothing: no such folder"),
         ("nothing", "nothing: no such file or folder in "),
         ("/nothing/at/all", "no such file or folder$"),
         ("memory://nothing/here", "no such file or folder$"),
+        ("d/[z-a]*", "not a valid pattern"),
+        ("memory://d/../a.jsonl", "write the folder itself"),
         ("nosuch://bucket/a.jsonl", "nosuch"),
         ("simplecache::memory://x/a.jsonl", "chained"),
         ("hf://models/a/b", "expected hf://datasets/ORG/NAME"),

@@ -397,9 +397,12 @@ def test_content_is_the_hash_of_the_bytes_and_units_say_what_they_depend_on(tmp_
 def test_a_file_that_changes_stops_the_run(tmp_path: Path, input_of: InputOf, name: str) -> None:
     file = input_of(write(tmp_path, ROWS, name))
     made = read.units_of(file)
-    write(tmp_path, ROWS[:-100], name)
-    with pytest.raises(InputChanged, match="changed"):
-        list(read.stream(file, made.content)) if made.units is None else [read.read(unit) for unit in made.units]
+    intact = (tmp_path / name).read_bytes()
+    # The index of the plain file is not hashed again: a change that keeps its size goes unseen.
+    for data in (intact[:-100], intact + b"\0", *([_flipped(intact, 5)] if made.units is None else [])):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputChanged, match="changed"):
+            list(read.stream(file, made.content)) if made.units is None else [read.read(unit) for unit in made.units]
     (tmp_path / name).unlink()
     with pytest.raises(InputChanged, match="gone"):
         read.units_of(file)

@@ -1,0 +1,148 @@
+"""The loops of near-duplicate judgement: buckets to candidate pairs, exact similarity of pairs, one pass over verified pairs.
+
+Invariant: results follow from the definition of candidates and fates alone (`pipeline/dedup/near.py`), which tests hold to plain
+Python. Documents are numbered by priority: a smaller number is an earlier document.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from filters.kernels.compiled import kernel
+from filters.kernels.words import SEED, finalise
+
+EARLIER_BITS = 40
+"""A candidate pair is `later << 40 | earlier`, later counted from the first document of its block: one number to sort."""
+
+
+def buckets(scope: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """uint64[n]: a hash of scope uint64[n] and band key uint64[n]; equal for equal pairs."""
+    made = np.empty(len(keys), np.uint64)
+    _buckets(scope, keys, made)
+    return made
+
+
+@kernel
+def _buckets(scope, keys, made):
+    for i in range(made.size):
+        made[i] = finalise(keys[i] ^ finalise(scope[i] ^ SEED))
+
+
+def link(
+    documents: np.ndarray, bucket: np.ndarray, places: np.ndarray, *, bucket_cap: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who is a candidate for whom in one band.
+
+    `documents` int64[n] in order of (bucket, priority) with their `bucket` uint64[n]; `places` uint64[:]: the bucket of each
+    place that earlier generations took, ascending. Returns `(links int64[:, 5], members int64[:], took bool[n])`. A link is a
+    document, where its candidates start in `members` and how many they are, where they start in `places` and how many. `took`
+    says which documents are among the first `bucket_cap` of their bucket.
+    """
+    links, members = np.empty((len(documents), 5), np.int64), np.empty(len(documents), np.int64)
+    took, sizes = np.empty(len(documents), np.bool_), np.zeros(2, np.int64)
+    _link(documents, bucket, places, bucket_cap, links, members, took, sizes)
+    return links[: sizes[0]].copy(), members[: sizes[1]].copy(), took
+
+
+@kernel
+def _link(documents, bucket, places, bucket_cap, links, members, took, sizes):
+    n_links = n_members = first = place = np.int64(0)
+    while first < documents.size:
+        last = first + 1
+        while last < documents.size and bucket[last] == bucket[first]:
+            last += 1
+        while place < places.size and places[place] < bucket[first]:
+            place += 1
+        had = np.int64(0)
+        while place + had < places.size and places[place + had] == bucket[first]:
+            had += 1
+        free = max(bucket_cap - had, 0)
+        for k in range(last - first):
+            took[first + k] = k < free
+            if had or (k and free):
+                links[n_links, 0], links[n_links, 1], links[n_links, 2] = documents[first + k], n_members, min(k, free)
+                links[n_links, 3], links[n_links, 4] = place, had
+                n_links += 1
+        if last - first > 1:
+            for k in range(min(last - first, free)):
+                members[n_members] = documents[first + k]
+                n_members += 1
+        first = last
+    sizes[0], sizes[1] = n_links, n_members
+
+
+def pairs(links: np.ndarray, members: np.ndarray, places: np.ndarray, *, first: int) -> np.ndarray:
+    """The distinct pairs of these links, ascending, as `(later - first) << EARLIER_BITS | earlier`; uint64.
+
+    `places` int64[:]: the document at each place of earlier generations, -1 where dedup dropped it.
+    """
+    made = np.empty(int((links[:, 2] + links[:, 4]).sum()), np.uint64)
+    made = np.sort(made[: _pairs(links, members, places, first, made)])
+    return made[np.append(True, made[1:] != made[:-1])] if len(made) else made
+
+
+@kernel
+def _pairs(links, members, places, first, made):
+    n = np.int64(0)
+    for k in range(links.shape[0]):
+        later = np.uint64(links[k, 0] - first) << np.uint64(EARLIER_BITS)
+        for at in range(links[k, 1], links[k, 1] + links[k, 2]):
+            made[n] = later | np.uint64(members[at])
+            n += 1
+        for at in range(links[k, 3], links[k, 3] + links[k, 4]):
+            if places[at] >= 0:
+                made[n] = later | np.uint64(places[at])
+                n += 1
+    return n
+
+
+@kernel
+def judge(later, earlier, similarity, threshold, kept, survivor, evidence):
+    """Drops each later document that reaches the threshold with a kept earlier one, in order of the later document.
+
+    Pairs come sorted by (later, earlier). Updates `kept` bool[n]; for dropped ones `survivor` int64[n], the most similar kept
+    candidate (the earliest of equals), and `evidence` float64[n], its similarity.
+    """
+    k = 0
+    while k < later.size:
+        document, best, most = later[k], np.int64(-1), -1.0
+        while k < later.size and later[k] == document:
+            if similarity[k] >= threshold and similarity[k] > most and kept[earlier[k]]:
+                best, most = earlier[k], similarity[k]
+            k += 1
+        if best >= 0:
+            kept[document] = False
+            survivor[document] = best
+            evidence[document] = most
+
+
+@kernel
+def shared(pairs, first, offsets_a, hashes_a, offsets_b, hashes_b, counts):
+    """Fills `counts` int64[m, 3] for pairs int64[m, 2]: shingles that both documents have, that the one, that the other has.
+
+    Documents below `first` have the ascending hashes `hashes_a[offsets_a[i]:offsets_a[i + 1]]`, others those in b, from
+    document `first` on.
+    """
+    for k in range(pairs.shape[0]):
+        i, j = pairs[k, 0], pairs[k, 1]
+        if i < first:
+            one = hashes_a[offsets_a[i] : offsets_a[i + 1]]
+        else:
+            one = hashes_b[offsets_b[i - first] : offsets_b[i - first + 1]]
+        if j < first:
+            other = hashes_a[offsets_a[j] : offsets_a[j + 1]]
+        else:
+            other = hashes_b[offsets_b[j - first] : offsets_b[j - first + 1]]
+        counts[k, 0], counts[k, 1], counts[k, 2] = _common(one, other), one.size, other.size
+
+
+@kernel
+def _common(one, other):
+    """How many values two strictly ascending arrays share."""
+    a = b = n = np.uintp(0)
+    while a < np.uintp(one.size) and b < np.uintp(other.size):
+        x, y = one[a], other[b]
+        n += np.uintp(x == y)
+        a += np.uintp(x <= y)
+        b += np.uintp(y <= x)
+    return np.int64(n)

@@ -1,0 +1,160 @@
+"""Files below a path: on disk and on object stores with one set of rules.
+
+Invariants: the same tree gives the same `Found.folder` and `Found.below` wherever it lies; the order is that of the names;
+nothing is passed over silently but hidden names and names that begin with `_`, below the wildcard-free part.
+
+Wildcards match files: `*` `?` `[ab]` `[!ab]` within a name, `**` any number of folders. A path that exists is taken as it is,
+wildcard characters and all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from pipeline.errors import InputError
+
+_WILDCARD = re.compile(r"[*?\[]")
+_SPECIAL, _ESCAPED = r"([\\\[\]^&~|])", r"\\\1"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file below `folder`, the last folder of the wildcard-free part."""
+
+    folder: str
+    below: str
+    url: str
+    size: int
+
+
+def find(path: str, *, base: Path | None) -> tuple[list[Found] | None, list[str], bool]:
+    """`(files, what was passed over, whether the path names one file)`; files is None if nothing is there."""
+    fs, prefix, location = _filesystem(path, base)
+    skipped: list[str] = []
+    if fs.isfile(location):
+        folder, _, name = _without_query(location).rpartition("/")
+        return [Found(_last(folder), name, prefix + location, _size(fs.info(location)))], skipped, True
+    if fs.isdir(location):
+        return _files_below(fs, prefix, location, None, skipped), skipped, False
+    if _has_wildcard(path):
+        return _matches(fs, prefix, location, skipped), skipped, False
+    return None, skipped, False
+
+
+def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
+    """`(fs, prefix, location)`: prefix + location is what `InputFile.url` says, location is what `fs` is asked for."""
+    if "::" in path:
+        raise InputError(f"{path.partition('::')[0]}::…: chained URLs are not supported; give the URL of the files themselves")
+    scheme, mark, rest = path.partition("://")
+    if not mark or scheme == "file":
+        full = os.path.join(base or Path.cwd(), os.path.expanduser(rest if mark else path))
+        # A link's target may lie elsewhere, so that `..` behind it is not the folder written in front of it.
+        full = os.path.realpath(full) if ".." in full.split("/") else os.path.normpath(full)
+        return LocalFileSystem(), "", full
+    try:
+        fs, location = fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"{scheme}://: {error}") from error
+    if ".." in location.split("/"):
+        raise InputError(f"{path}: `..` in a URL; write the folder itself")
+    return fs, "" if "://" in location else f"{scheme}://", location.rstrip("/")
+
+
+def _last(folder: str) -> str:
+    """Last folder of a location; the host or bucket if there is no other."""
+    return folder.rstrip("/").rpartition("/")[2]
+
+
+def _size(info: dict[str, Any]) -> int:
+    return int(info.get("size") or 0)
+
+
+def _without_query(location: str) -> str:
+    return location.partition("?")[0] if location.startswith("http") else location
+
+
+def _has_wildcard(path: str) -> bool:
+    # In http(s) a question mark begins the query.
+    return bool(re.search(r"[*\[]", path) if path.startswith("http") else _WILDCARD.search(path))
+
+
+def _matches(fs: Any, prefix: str, pattern: str, skipped: list[str]) -> list[Found]:
+    parts = pattern.split("/")
+    free = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
+    root, rest = "/".join(parts[:free]), parts[free:]
+    found = _files_below(fs, prefix, root, None if "**" in rest else len(rest), skipped)
+    try:
+        regex = re.compile(_regex(rest), re.DOTALL)
+    except re.error as error:
+        raise InputError(f"{pattern}: not a valid pattern ({error})") from error
+    return [item for item in found if regex.fullmatch(item.below)]
+
+
+def _regex(parts: Iterable[str]) -> str:
+    """Regular expression of a pattern's components."""
+    made = []
+    parts = list(parts)
+    for i, part in enumerate(parts):
+        last = i == len(parts) - 1
+        if part == "**":
+            made.append(".*" if last else "(?:[^/]+/)*")
+            continue
+        pieces = re.split(r"(\*+|\?|\[!?\]?[^\]]*\])", part)
+        for piece in pieces:
+            if piece.startswith("*"):
+                made.append("[^/]*")
+            elif piece == "?":
+                made.append("[^/]")
+            elif piece.startswith("[") and len(piece) > 2:
+                negated = piece[1] == "!" and len(piece) > 3
+                made.append(f"[{'^' if negated else ''}{re.sub(_SPECIAL, _ESCAPED, piece[1 + negated : -1])}]")
+            else:
+                made.append(re.escape(piece))
+        made.append("" if last else "/")
+    return "".join(made)
+
+
+def _files_below(fs: Any, prefix: str, root: str, depth: int | None, skipped: list[str]) -> list[Found]:
+    """Files below `root`, at most `depth` levels down."""
+    sizes = _walk(root or "/", depth, skipped) if isinstance(fs, LocalFileSystem) else _find(fs, root, depth)
+    return [
+        Found(_last(root), below, f"{prefix}{root}/{below}", size)
+        for below, size in sorted(sizes)
+        if not any(part.startswith((".", "_")) for part in below.split("/"))
+    ]
+
+
+def _walk(root: str, depth: int | None, skipped: list[str]) -> Iterable[tuple[str, int]]:
+    # Not LocalFileSystem.find: it follows links to folders, and two that form a cycle would never end.
+    for folder, folders, names in os.walk(root, onerror=_cannot_list):
+        below = os.path.relpath(folder, root)
+        below = "" if below == "." else below + "/"
+        last = depth is not None and below.count("/") + 1 >= depth
+        folders[:] = [] if last else sorted(name for name in folders if not name.startswith((".", "_")))
+        skipped += [f"the link to a folder {below}{name}" for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in sorted(names):
+            full = os.path.join(folder, name)
+            if os.path.isfile(full):
+                yield below + name, os.path.getsize(full)
+            else:
+                skipped.append(f"{below}{name}, which is no file")
+
+
+def _cannot_list(error: OSError) -> NoReturn:
+    if isinstance(error, FileNotFoundError):
+        raise InputError(f"{error.filename}: no such folder") from error
+    raise InputError(f"{error.filename}: the folder cannot be listed ({error.strerror})") from error
+
+
+def _find(fs: Any, root: str, depth: int | None) -> Iterable[tuple[str, int]]:
+    for name, info in fs.find(root, maxdepth=depth, detail=True).items():
+        if info["type"] == "file":
+            yield name[len(root) :].lstrip("/"), _size(info)

@@ -1,0 +1,268 @@
+"""What goes wrong ends in one clear message and the right exit code, and nothing is lost."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support import PROSE, ROOT, SAMPLE, digests, prose, table, winnow, write_rows
+
+
+@pytest.fixture
+def text(tmp_path):
+    return write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(i)} for i in range(30)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--set", "filters.gopher_quality.min_word=3"], ["min_word", "min_words"], id="unknown key, near miss"),
+        pytest.param(["--set", "filter.x=3"], ["filter", "unknown key"], id="unknown section"),
+        pytest.param(["--set", "dedup.threshold=high"], ["dedup.threshold", "high"], id="wrong type"),
+        pytest.param(["--set", "dedup.threshold=7"], ["dedup.threshold", "7"], id="out of range"),
+        pytest.param(["--set", "nonsense"], ["KEY=VALUE"], id="no assignment"),
+        pytest.param(
+            ["--set", "output.tokenizer=/no/such/tokenizer.json"], ["output.tokenizer", "does not exist"], id="no tokenizer"
+        ),
+        pytest.param(["--set", "compute.gpu=Z9000"], ["Z9000", "H100"], id="unknown GPU"),
+        pytest.param(["--set", "select.token_budget=5"], ["not yet"], id="key of a later release"),
+        pytest.param(["--runner", "dask"], ["not yet"], id="runner of a later release"),
+        pytest.param(["--memory", "2GB"], ["not yet"], id="flag of a later release"),
+        pytest.param(["--workers", "0"], ["--workers"], id="no workers"),
+    ],
+)
+def test_a_wrong_command_or_plan_exits_2_and_starts_nothing(capsys, tmp_path, text, arguments, words):
+    ran = winnow(capsys, "--input", text, "--output", tmp_path / "out", *arguments)
+    assert ran.code == 2
+    assert all(word in ran.err for word in words), ran.err
+    assert not (tmp_path / "out" / "manifests").exists()
+    assert ran.out == ""
+
+
+def test_a_plan_file_with_a_mistake_names_the_file_and_the_path_to_it(capsys, tmp_path, text):
+    plan = tmp_path / "mine.yaml"
+    plan.write_text("filters:\n  gopher_quality: {max_wrds: 10}\n")
+    ran = winnow(capsys, plan, "--input", text, "--output", tmp_path / "out")
+    assert (ran.code, "mine.yaml" in ran.err, "filters.gopher_quality.max_wrds" in ran.err) == (2, True, True)
+
+
+def test_a_plan_that_is_no_yaml_or_not_there_exits_2(capsys, tmp_path):
+    plan = tmp_path / "broken.yaml"
+    plan.write_text("a: [1, 2\nb: }")
+    assert winnow(capsys, plan, "--output", tmp_path / "out").code == 2
+    ran = winnow(capsys, tmp_path / "none.yaml", "--output", tmp_path / "out")
+    assert (ran.code, "none.yaml" in ran.err) == (2, True)
+
+
+def test_yaml_1_2_values_are_what_they_look_like(capsys, tmp_path, text):
+    plan = tmp_path / "p.yaml"
+    plan.write_text("filters: {language: {keep: [no, en]}}\ncompute: {plan: {tokens: 1e12}}\n")
+    assert winnow(capsys, plan, "--input", text, "--output", tmp_path / "out").code == 0
+    resolved = (tmp_path / "out" / "plan.resolved.yaml").read_text()
+    assert "- 'no'" in resolved or "- no" in resolved or '- "no"' in resolved
+
+
+def test_missing_and_unsupported_inputs_exit_2(capsys, tmp_path):
+    for name, content, words in [
+        ("gone.jsonl", None, "gone.jsonl"),
+        ("pages.csv", b"a,b\n", "not yet"),
+        ("crawl.warc.gz", b"", "not yet"),
+        ("image.png", b"x", "image.png"),
+    ]:
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        ran = winnow(capsys, "--input", path, "--output", tmp_path / "out")
+        assert ran.code == 2, name
+        assert words in ran.err.lower(), ran.err
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.xyz").write_text("x")
+    ran = winnow(capsys, "--input", tmp_path / "folder", "--output", tmp_path / "out")
+    assert (ran.code, ".xyz" in ran.err) == (2, True)
+
+
+def test_two_inputs_with_one_source_ref_exit_2(capsys, tmp_path):
+    for side in ("x", "y"):
+        write_rows(tmp_path / side / "crawl" / "a.jsonl", [{"text": PROSE}])
+    ran = winnow(capsys, "--input", tmp_path / "x/crawl", tmp_path / "y/crawl", "--output", tmp_path / "out")
+    assert (ran.code, "crawl/a.jsonl" in ran.err) == (2, True)
+
+
+def test_an_output_folder_that_is_not_ours_or_cannot_be_written_exits_2(capsys, tmp_path, text):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear")
+    ran = winnow(capsys, "--input", text, "--output", tmp_path / "mine")
+    assert (ran.code, "not an output of Winnow" in ran.err) == (2, True)
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    ran = winnow(capsys, "--input", text, "--output", "/proc/winnow")
+    assert (ran.code, "/proc/winnow" in ran.err) == (2, True)
+    ran = winnow(capsys, "--input", text.parent, "--output", text.parent)
+    assert ran.code == 2
+
+
+def test_another_recipe_on_an_output_exits_2_with_the_difference_and_replace_makes_it_anew(capsys, tmp_path, text):
+    out = tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+    before = digests(out)
+    ran = winnow(capsys, "--input", text, "--output", out, "--set", "filters.gopher_quality.min_words=40")
+    assert ran.code == 2
+    assert "filters.gopher_quality.min_words: default → 40" in ran.err
+    assert "--replace" in ran.err
+    assert digests(out) == before
+    ran = winnow(capsys, "--input", text, "--output", out, "--set", "filters.gopher_quality.min_words=40", "--replace")
+    assert ran.code == 0
+    assert json.loads((out / "manifest.json").read_text())["live"] == [2]
+
+
+def test_a_new_price_or_input_is_no_new_recipe(capsys, tmp_path, text):
+    out = tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+    more = write_rows(tmp_path / "in" / "b.jsonl", [{"text": prose(100 + i)} for i in range(5)])
+    ran = winnow(capsys, "--input", text, more, "--output", out, "--set", "compute.price_per_gpu_hour=9")
+    assert ran.code == 0, ran.err
+    assert len(table(out, "data")) == 35
+
+
+def test_a_changed_input_is_named_and_exits_1(capsys, tmp_path, text):
+    out = tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+    text.write_bytes(text.read_bytes() + json.dumps({"text": prose(77)}).encode() + b"\n")
+    ran = winnow(capsys, "--input", text, "--output", out)
+    assert (ran.code, "in/a.jsonl" in ran.err, "--replace" in ran.err) == (1, True, True)
+    assert winnow(capsys, "--input", text, "--output", out, "--set", "on_changed=ignore").code == 0
+
+
+def test_bad_rows_within_the_budget_are_quarantined_and_every_good_row_beside_them_survives(capsys, tmp_path):
+    good = [{"text": prose(i), "id": f"g{i}"} for i in range(300)]
+    rows: list = list(good)
+    rows[100:100] = [b'{"text": "an \xff byte"}', b'{"text": ', b'{"text": 5}']
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=0.02")
+    assert ran.code == 0, ran.err
+    quarantine = table(tmp_path / "out", "quarantine").sort("source_ref")
+    assert quarantine["source_ref"].to_list() == ["in/a.jsonl#101", "in/a.jsonl#102", "in/a.jsonl#103"]
+    assert quarantine["cause"].to_list() == ["invalid_utf8", "invalid_json", "text_not_a_string"]
+    ledger = table(tmp_path / "out", "ledger")
+    assert {row["id"] for row in good} <= set(ledger["id"])
+
+
+def test_bad_rows_beyond_the_budget_exit_1_with_places_and_causes(capsys, tmp_path):
+    rows = [{"text": prose(i)} for i in range(50)] + [b"{"] * 5
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out")
+    assert ran.code == 1
+    assert all(words in ran.err for words in ("in/a.jsonl#51", "invalid_json", "max_bad_fraction", "5 of 55"))
+    assert not (tmp_path / "out" / "manifests").exists()
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=0.2")
+    assert ran.code == 0
+
+
+def test_a_truncated_gz_keeps_what_could_be_read_and_counts_the_rest_as_one_row(capsys, tmp_path):
+    data = gzip.compress(b"".join(json.dumps({"text": prose(i)}).encode() + b"\n" for i in range(400)))
+    path = tmp_path / "in" / "cut.jsonl.gz"
+    path.parent.mkdir()
+    path.write_bytes(data[: len(data) * 3 // 4])
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    quarantine = table(tmp_path / "out", "quarantine")
+    assert quarantine["cause"].to_list() == ["archive_truncated"]
+    assert len(table(tmp_path / "out", "ledger")) > 200
+
+
+def test_a_row_over_the_size_limit_is_quarantined(capsys, tmp_path):
+    rows = [{"text": prose(i)} for i in range(150)] + [{"text": "long " * 4000}]
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.max_row_bytes=10000")
+    assert ran.code == 0, ran.err
+    quarantine = table(tmp_path / "out", "quarantine")
+    assert quarantine["cause"].to_list() == ["row_too_large"]
+    assert len(quarantine["excerpt"][0]) <= 512
+
+
+def test_a_second_run_on_one_output_is_refused_and_a_dead_run_leaves_no_lock(capsys, tmp_path, text):
+    out = tmp_path / "out"
+    hold = (
+        "import sys,time;from pipeline.store import open_store\n"
+        "with open_store(sys.argv[1]).lock('.lock'):\n    print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, str(out)], cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        ran = winnow(capsys, "--input", text, "--output", out)
+        assert (ran.code, "locked by a live run" in ran.err, str(holder.pid) in ran.err) == (1, True, True)
+    finally:
+        holder.kill()
+        holder.wait()
+    time.sleep(0.05)
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+
+
+def test_a_filter_that_breaks_its_contract_ends_the_run(capsys, tmp_path, text, monkeypatch):
+    import dataclasses
+
+    import pyarrow as pa
+
+    import filters
+    from filters import gopher_quality
+
+    def annotate(batch, needed, params, loaded):
+        made = gopher_quality.FILTER.annotate(batch, needed, params, loaded)
+        return pa.RecordBatch.from_arrays([c.slice(1) for c in made.columns], schema=made.schema)
+
+    broken = dataclasses.replace(gopher_quality.FILTER, annotate=annotate)
+    chosen = tuple(broken if f.name == "gopher_quality" else f for f in filters.FILTERS)
+    monkeypatch.setattr("pipeline.recipe.FILTERS", chosen)
+    ran = winnow(capsys, "--input", text, "--output", tmp_path / "out")
+    assert (ran.code, "gopher_quality" in ran.err, "30 texts and returned 29" in ran.err) == (1, True, True)
+    assert not (tmp_path / "out" / "manifests").exists()
+
+
+def test_a_check_that_fails_publishes_nothing_and_accept_publishes(capsys, tmp_path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": f"too short {i}"} for i in range(50)])
+    arguments = ("--input", path, "--output", tmp_path / "out", "--set", "checks.on_fail=stop")
+    ran = winnow(capsys, *arguments)
+    assert (ran.code, "max_drop_share" in ran.err, "--accept" in ran.err) == (3, True, True)
+    assert not (tmp_path / "out" / "manifests").exists()
+    ran = winnow(capsys, *arguments, "--accept")
+    assert ran.code == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["accepted"] is True
+    assert manifest["failed_checks"]
+
+
+def test_secrets_in_urls_are_refused_and_never_shown(capsys, tmp_path):
+    ran = winnow(capsys, "--input", "s3://key:hunter2@bucket/a.jsonl", "--output", tmp_path / "out")
+    assert (ran.code, "hunter2" in ran.err + ran.out) == (2, False)
+
+
+def test_hostile_ids_reach_the_terminal_harmless(capsys, tmp_path):
+    rows = [{"text": prose(i), "id": f"\x1b[31mred{i}\u202e", "source": "\x1b]0;owned\x07"} for i in range(20)]
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert "\x1b" not in ran.out + ran.err
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+def test_the_work_directory_can_be_cleaned_and_private_folders_are_private(curated, capsys, tmp_path, text):
+    out = tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out, "--clean").code == 0
+    assert not (out / ".work").exists() or not any((out / ".work").iterdir())
+    for folder in ("rejected", "quarantine", "index", ".work"):
+        assert (curated / folder).stat().st_mode & 0o777 == 0o700, folder
+
+
+def test_explain_runs_nothing(capsys, tmp_path):
+    ran = winnow(capsys, SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", tmp_path / "out", "--explain")
+    assert ran.code == 0
+    assert "generation 1" in ran.out
+    assert not (tmp_path / "out").exists()
