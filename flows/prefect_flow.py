@@ -5,8 +5,7 @@ parameters are a name and an index; texts and secrets never reach Prefect. The c
 stages raised, and the result of a run that was published even if Prefect's server is gone by then.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: a served flow is pickled by value, and its types must go with it.
 import errno
 import html
 import logging
@@ -98,12 +97,14 @@ def curate(
         replace: Make the output anew. Facts that still hold are used.
         accept: Publish although a check failed. It is recorded.
     """
+    # Pickled by value when it is served: it may name functions and classes of this module, and nothing else.
+    options = RunOptions(output=output, work=work, workers=workers, replace=replace, accept=accept)
+    return _curate(plan, overrides or {}, input or [], options)
+
+
+def _curate(plan: str | None, overrides: dict[str, str], inputs: Sequence[str], options: RunOptions) -> dict[str, Any]:
     body = _prepared.get()
-    if body is not None:
-        result = body()
-    else:
-        options = RunOptions(output=output, work=work, workers=workers, replace=replace, accept=accept)
-        result = _deployed(plan, overrides or {}, input or [], options)
+    result = body() if body is not None else _deployed(plan, overrides, inputs, options)
     _summary_artifact(result)
     return {"output": result.out, "generation": result.generation}
 
@@ -230,7 +231,7 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
                 raise
 
         names = [plain(str(getattr(item, "name", index))) for index, item in enumerate(items)]
-        pool: ThreadPoolTaskRunner[None] = ThreadPoolTaskRunner(max_workers=options.workers)
+        pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
         with pool as runner:
             futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
             for ended in as_completed(future.wrapped_future for future in futures):
@@ -310,11 +311,29 @@ def _settings(temporary: Temporary | None) -> Iterator[None]:
     if temporary is not None:
         changed |= {PREFECT_API_URL: temporary.url, PREFECT_LOGGING_TO_API_ENABLED: False}
         changed |= {PREFECT_LOCAL_STORAGE_PATH: temporary.home / "storage"}
-    with temporary_settings(changed):
+    with temporary_settings(changed), _no_proxy("127.0.0.1" if temporary is not None else None):
         try:
             yield
         finally:
             EventsWorker.drain_all(timeout=DRAIN_S, at_exit=False)
+
+
+@contextmanager
+def _no_proxy(host: str | None) -> Iterator[None]:
+    """HTTP clients reach `host` directly, whatever proxy the environment names."""
+    before = os.environ.get("no_proxy")
+    listed = before if before is not None else os.environ.get("NO_PROXY", "")
+    if host is None or host in listed.split(","):
+        yield
+        return
+    os.environ["no_proxy"] = f"{listed},{host}".lstrip(",")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["no_proxy"]
+        else:
+            os.environ["no_proxy"] = before
 
 
 @contextmanager

@@ -26,7 +26,6 @@ from pipeline.dedup import bands, signatures
 from pipeline.errors import BrokenContract
 from pipeline.read.units import Unit, unit_key_parts
 from pipeline.recipe import ActiveFilter, Recipe, loaded
-from pipeline.schema import BAD_ROW, DOCUMENT
 from pipeline.stages import key
 from pipeline.store import Store
 
@@ -101,7 +100,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
         bad=f"documents/{documents}.bad.parquet",
         final=f"facts/final/{final_key}.parquet",
         signals=tuple(signals),
-        verdicts=f"judgements/filters/{key('verdicts', signals, judged, final_key, decide.VERDICT.keys() and 1)}.parquet",
+        verdicts=f"judgements/filters/{key('verdicts', signals, judged, final_key)}.parquet",
         sign=f"{sign}.parquet" if sign else None,
         tokens=tokens,
     )
@@ -145,7 +144,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
             read = rows()
             work.write_table(where.bad, read.bad)
             work.write_table(where.documents, read.documents, metadata={"unit": json.dumps(_card(read))})
-            text.put("source", final.final_of(read.documents["text"], pa.chunked_array([pa.nulls(read.documents.num_rows)])))
+            text.put("source", final.one_chunk(read.documents["text"]))
     if not work.has(where.final):
         with meter.measure("edit"):
             finished = final.finish(text.batch("source").text, recipe.steps)
@@ -176,7 +175,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
 
 
 def _card(read: Any) -> dict[str, Any]:
-    good = dict(read.documents["source"].value_counts().to_pylist() and _counts(read.documents["source"]))
+    good = _counts(read.documents["source"])
     bad = _counts(read.bad["source"])
     n_bytes = (pc.sum(read.documents["n_bytes_read"]).as_py() or 0) + (pc.sum(read.bad["n_bytes_read"]).as_py() or 0)
     return {
@@ -202,7 +201,7 @@ def _cheap_signals(work: Store, recipe: Recipe, where: Names, text: UnitText, n:
                 made = run_filter(item, text.batch(item.filter.reads), columns, n)
                 work.write_table(name, pa.Table.from_batches([made]))
         table = work.read_table(name)
-        columns |= {c: final.final_of(table[c], pa.chunked_array([pa.nulls(n)])) for c in table.column_names}
+        columns |= {c: final.one_chunk(table[c]) for c in table.column_names}
     return columns
 
 
@@ -226,8 +225,8 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, signals: dict[str, pa.A
     """Which rows the filters keep; the verdicts are stored."""
     if not work.has(where.verdicts):
         with meter.measure("decide"):
-            n_bytes = work.read_table(where.final, ["n_bytes"])["n_bytes"]
-            empty = pl.Series("empty", pl.from_arrow(n_bytes) == 0)
+            hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
+            empty = pl.from_arrow(pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16)))).alias("empty")
             frame = pl.DataFrame({c: pl.from_arrow(a) for c, a in signals.items()})
             cheap = decide.failures([a for a in recipe.filters if a.filter.tier is Tier.CHEAP], frame)
             scored = {Tier.CHEAP: pl.Series([True] * len(empty), dtype=pl.Boolean)}
@@ -278,6 +277,3 @@ def _tokenizer(path: str) -> Any:
 
     return Tokenizer.from_file(path)
 
-
-EMPTY_DOCUMENTS = DOCUMENT.empty_table()
-EMPTY_BAD = BAD_ROW.empty_table()

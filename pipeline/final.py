@@ -20,6 +20,10 @@ def text_hash(text: str) -> bytes:
     return blake2b(" ".join(text.split()).encode("utf-8"), digest_size=16).digest()
 
 
+EMPTY = text_hash("")
+"""Hash of every text that has nothing but white space: such documents are dropped as `empty`."""
+
+
 def finish(text: pa.LargeStringArray, steps: Sequence[Step]) -> pa.Table:
     """`FINAL` for source texts: one row per text. `final_text` is null where no step changed it."""
     n = len(text)
@@ -52,11 +56,12 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step]) -> pa.Table:
 def final_of(source: pa.ChunkedArray, final_text: pa.ChunkedArray) -> pa.LargeStringArray:
     """The final text of each row, from the source text and `FINAL.final_text`."""
     if final_text.null_count == len(final_text):
-        return _one_chunk(source)
-    return _one_chunk(pa.compute.coalesce(final_text, source))
+        return one_chunk(source)
+    return one_chunk(pa.compute.coalesce(final_text, source))
 
 
-def _one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.LargeStringArray:
+def one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """The column as one array, without a copy where it is one already."""
     if isinstance(column, pa.Array):
         return column
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

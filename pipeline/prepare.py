@@ -159,7 +159,9 @@ def _open_work(out: Store, options: Options) -> Store:
     if options.fresh:
         for entry in ("documents", "facts", "judgements", "streams", "staging", "costs"):
             work.remove(entry)
-    work.sweep()
+    work.sweep(below=True)
+    for folder in ("", "manifests", "index", *manifest.FOLDERS):
+        out.sweep(folder)
     return work
 
 

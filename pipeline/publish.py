@@ -43,9 +43,9 @@ def derived(out: Store, manifests: Sequence[Manifest]) -> None:
     languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})
     plan = yaml(newest.plan)
     shareable = yaml({key: value for key, value in newest.plan.items() if key != "source"})  # paths of this machine stay here
-    out.write_bytes("plan.resolved.yaml", plan.encode())
-    out.write_bytes("metrics.json", _pretty(metrics))
-    out.write_bytes("report.html", report.render(metrics, savings).encode())
+    out.write_bytes("plan.resolved.yaml", plan.encode(), durable=True)
+    out.write_bytes("metrics.json", _pretty(metrics), durable=True)
+    out.write_bytes("report.html", report.render(metrics, savings).encode(), durable=True)
     readme = card.render(
         metrics,
         files_by_folder=by_folder,
@@ -54,8 +54,8 @@ def derived(out: Store, manifests: Sequence[Manifest]) -> None:
         plan_yaml=shareable,
         licence=None,
     )
-    out.write_bytes("README.md", readme.encode())
-    out.write_bytes("manifest.json", manifest.encode(newest))
+    out.write_bytes("README.md", readme.encode(), durable=True)
+    out.write_bytes("manifest.json", manifest.encode(newest), durable=True)
 
 
 def repair(out: Store, manifests: Sequence[Manifest]) -> bool:

@@ -63,7 +63,7 @@ class Store:
 
     def bytes_below(self, folder: str = "") -> int:
         """Bytes of all files below `folder`."""
-        return sum(self.fs.find(self.path(folder), detail=True)[name]["size"] for name in self.fs.find(self.path(folder)))
+        return sum(entry["size"] for entry in self.fs.find(self.path(folder), detail=True).values())
 
     def open(self, name: str) -> BinaryIO:
         return self.fs.open(self.path(name), "rb")
@@ -80,15 +80,15 @@ class Store:
             raise Damaged(f"{self.path(name)}: not valid JSON ({error}); it was damaged after it was written") from error
 
     @contextlib.contextmanager
-    def writer(self, name: str) -> Iterator[BinaryIO]:
-        """A file that gets its name only when the block ends without an error."""
+    def writer(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
+        """A file that gets its name only when the block ends without an error; `durable`: and is on the disk by then."""
         folder, _, base = name.rpartition("/")
         self.fs.makedirs(self.path(folder), exist_ok=True)
         temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{next(_count)}-{base}".lstrip("/"))
         try:
             with self.fs.open(temporary, "wb") as file:
                 yield file
-                if self.is_local:
+                if durable and self.is_local:
                     file.flush()
                     os.fsync(file.fileno())
             self._rename(temporary, self.path(name))
@@ -107,8 +107,8 @@ class Store:
         else:
             self.fs.mv(old, new)
 
-    def write_bytes(self, name: str, data: bytes) -> None:
-        with self.writer(name) as file:
+    def write_bytes(self, name: str, data: bytes, *, durable: bool = False) -> None:
+        with self.writer(name, durable=durable) as file:
             file.write(data)
 
     def create(self, name: str, data: bytes) -> None:
@@ -133,12 +133,14 @@ class Store:
         """Move the finished file `staged` of `other` to `name` here; it appears whole."""
         folder = name.rpartition("/")[0]
         self.fs.makedirs(self.path(folder), exist_ok=True)
+        with open(other.path(staged), "rb") as file:
+            os.fsync(file.fileno())
         try:
             os.replace(other.path(staged), self.path(name))
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            with other.open(staged) as source, self.writer(name) as target:
+            with other.open(staged) as source, self.writer(name, durable=True) as target:
                 shutil.copyfileobj(source, target, 1 << 20)
             other.remove(staged)
 
@@ -153,9 +155,10 @@ class Store:
         if self.is_local:
             os.chmod(self.path(folder), 0o700)
 
-    def sweep(self, folder: str = "") -> None:
-        """Remove unfinished files that a killed run left below `folder`."""
-        for name in self.fs.find(self.path(folder)):
+    def sweep(self, folder: str = "", *, below: bool = False) -> None:
+        """Remove unfinished files that a killed run left in `folder`, and `below` it."""
+        depth = None if below else 1
+        for name in self.fs.find(self.path(folder), maxdepth=depth):
             if name.rsplit("/", 1)[-1].startswith(TEMPORARY):
                 self.fs.rm(name)
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -37,9 +39,13 @@ def _is_public(address: str) -> bool:
         return False
 
 
-def _where(text: pl.Series, rows: pl.Series, edit) -> pl.Series:
+def _where(text: pl.Series, rows: pl.Series, edit: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """`text` with `edit` applied to `rows` only: most documents hold neither address."""
-    return text.scatter(rows.arg_true(), edit(text.filter(rows))) if rows.any() else text
+    if not rows.any():
+        return text
+    picked = np.arange(len(text))
+    picked[rows.to_numpy()] = len(text) + np.arange(int(rows.sum()))
+    return pl.concat([text, edit(text.filter(rows))]).gather(picked)
 
 
 def mask_emails(text: pl.Series, mask: str) -> pl.Series:

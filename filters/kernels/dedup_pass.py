@@ -117,22 +117,15 @@ def judge(later, earlier, similarity, threshold, kept, survivor, evidence):
 
 
 @kernel
-def shared(pairs, first, offsets_a, hashes_a, offsets_b, hashes_b, counts):
+def shared(pairs, first, old_at, old, new_at, new, counts):
     """Fills `counts` int64[m, 3] for pairs int64[m, 2]: shingles that both documents have, that the one, that the other has.
 
-    Documents below `first` have the ascending hashes `hashes_a[offsets_a[i]:offsets_a[i + 1]]`, others those in b, from
-    document `first` on.
+    Documents below `first` have the ascending hashes `old[old_at[i]:old_at[i + 1]]`; those from `first` on have theirs in new.
     """
     for k in range(pairs.shape[0]):
         i, j = pairs[k, 0], pairs[k, 1]
-        if i < first:
-            one = hashes_a[offsets_a[i] : offsets_a[i + 1]]
-        else:
-            one = hashes_b[offsets_b[i - first] : offsets_b[i - first + 1]]
-        if j < first:
-            other = hashes_a[offsets_a[j] : offsets_a[j + 1]]
-        else:
-            other = hashes_b[offsets_b[j - first] : offsets_b[j - first + 1]]
+        one = old[old_at[i] : old_at[i + 1]] if i < first else new[new_at[i - first] : new_at[i - first + 1]]
+        other = old[old_at[j] : old_at[j + 1]] if j < first else new[new_at[j - first] : new_at[j - first + 1]]
         counts[k, 0], counts[k, 1], counts[k, 2] = _common(one, other), one.size, other.size
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from filters.kernels import unicode_words
 from filters.kernels.compiled import kernel
-from filters.kernels.words import finalise, next_words
+from filters.kernels.words import SPARE, finalise, next_words
 
 BLOCK = 1024
 """Words walked at a time: their hashes and those of their shingles stay in the first-level cache."""
@@ -66,7 +66,7 @@ def signatures(
     a, b = permutations
     counts = np.zeros(len(offsets) - 1, np.int32)
     least = np.full((len(offsets) - 1, len(a)), np.iinfo(np.uint32).max, np.uint32)
-    words, points = np.empty(BLOCK + ngram - 1, np.uint64), np.empty(BLOCK, np.uint32)
+    words, points = np.empty(BLOCK + ngram + SPARE, np.uint64), np.empty(BLOCK + SPARE + 1, np.uint32)
     tables = unicode_words.tables()
     _sign(offsets, data, *tables, ngram, _power(ngram), a, b, family == "datasketch", words, points, counts, least)
     return counts, least
@@ -85,7 +85,7 @@ def shingles(offsets: np.ndarray, data: np.ndarray, *, ngram: int) -> tuple[np.n
     lengths = np.diff(offsets)
     # Two bytes a word at least, once more for sorting the longest; pages that stay unwritten cost no memory.
     hashes = np.empty((offsets[-1] - offsets[0] + lengths.max(initial=0) + len(offsets)) // 2 + ngram, np.uint64)
-    words, sizes = np.empty(BLOCK + ngram - 1, np.uint64), np.empty((1 << _BUCKET_BITS) + 1, np.int64)
+    words, sizes = np.empty(BLOCK + ngram + SPARE, np.uint64), np.empty((1 << _BUCKET_BITS) + 1, np.int64)
     _shingles(offsets, data, *unicode_words.tables(), ngram, _power(ngram), words, sizes, starts, hashes)
     return starts, hashes[: starts[-1]].copy()
 

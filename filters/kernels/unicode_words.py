@@ -52,7 +52,7 @@ def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(blocks uint16[4352], cells int32[:], ascii uint8[256])`, read-only.
 
     The cell of code point c is `cells[blocks[c >> 8] * 256 + (c & 255)]`: flags, and above them the distance to `lower(c)`.
-    `ascii[b]` is the lower-case byte of an ASCII word character, else 0.
+    `ascii[b]` is the lower-case byte of an ASCII word character, 0x7F for _, else 0.
     """
     flags = np.zeros(_ALL_BLOCKS << 8, np.int32)
     for assigned in _ASSIGNED:
@@ -61,6 +61,7 @@ def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         flags[first : last + 1] |= OWN * (flags[first : last + 1] & WORD)
     ascii_ = np.zeros(256, np.uint8)
     ascii_[:128] = (np.arange(128) + (flags[:128] >> SHIFT)) * (flags[:128] & WORD)
+    ascii_[ord("_")] = 0x7F
     return *_fold(flags), _read_only(ascii_)
 
 

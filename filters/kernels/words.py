@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels import unicode_words
+from filters.kernels.ascii_words import BYTES, classes, eight, lowest
 from filters.kernels.char_classes import decode
 from filters.kernels.compiled import kernel
 from filters.kernels.unicode_words import CASED, IGNORABLE, OWN, SHIFT, SIGMA, SPLIT, WORD, cell_of
@@ -18,18 +19,22 @@ from filters.kernels.unicode_words import CASED, IGNORABLE, OWN, SHIFT, SIGMA, S
 SEED = np.uint64(0x9E3779B97F4A7C15)
 MULTIPLIER = np.uint64(0x9FB21C651E98DF25)
 """Odd, with well mixed bits (a constant of Evensen's rrmxmx and of XXH3)."""
+SPARE = BYTES // 2
+"""Most words that begin and end within 64 bytes."""
 _FMIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _FMIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _NONE = np.uint64(0)
 _BYTE = np.uint64(8)
 _WORD_BITS = np.uint64(64)
+_LETTERS = np.uint64(0x4040404040404040)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 def dedup_words(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(starts int64[n + 1], hashes uint64[:])`: the words of row i have `hashes[starts[i]:starts[i + 1]]`."""
     starts = np.zeros(len(offsets), np.int64)
     # A word takes two bytes, with the one that ends it; pages that stay unwritten cost no memory.
-    hashes = np.empty((offsets[-1] - offsets[0] + len(offsets)) // 2 + 1, np.uint64)
+    hashes = np.empty((offsets[-1] - offsets[0] + len(offsets)) // 2 + SPARE, np.uint64)
     _dedup_words(offsets, data, *unicode_words.tables(), starts, hashes)
     return starts, hashes[: starts[-1]].copy()
 
@@ -45,25 +50,78 @@ def _dedup_words(offsets, data, blocks, cells, ascii_, starts, hashes):
 
 @kernel
 def next_words(data, start, p, end, blocks, cells, ascii_, hashes):
-    """`(n, next)`: fills `hashes` with words at or after p of the text at start to end, until it is full or the text ends."""
+    """`(n, next)`: writes to `hashes` the words at or after p of the text at start to end.
+
+    Stops where the text ends, or where fewer than SPARE places are left: `hashes` needs that many more than words are wanted.
+    """
     n = np.int64(0)
-    while p < end and n < hashes.size:
+    while p < end and n + SPARE <= hashes.size:
+        n, p = _ascii_words(data, p, end, hashes, n)
+        if p == end or n + SPARE > hashes.size:
+            break
         byte = data[np.uintp(p)]
-        if byte < 0x80 and ascii_[np.uintp(byte)] == 0:
-            p += 1
-            continue
-        value, after = _word(data, start, p, end, blocks, cells, ascii_)
-        if value != _NONE:
-            hashes[np.uintp(n)] = value
-            n += 1
-        p = after
+        if byte < 0x80:
+            if ascii_[np.uintp(byte)] == 0:
+                p += 1
+                continue
+        else:
+            point, size = decode(data, p, end)
+            cell = cell_of(point, blocks, cells)
+            if cell & OWN or not cell & WORD:
+                # Lower case changes no character that is a word of its own: a test holds the table to that.
+                hashes[np.uintp(n)] = finalise(_mix(SEED, _utf8(point)[0]))
+                n += np.int64((cell & OWN) != 0)
+                p += size
+                continue
+        hashes[np.uintp(n)], p = _word(data, start, p, end, blocks, cells, ascii_)
+        n += 1
     return n, p
 
 
 @kernel
+def _ascii_words(data, p, end, hashes, n):
+    """`(n, next)`: appends words of ASCII from hashes[n] on; stops at one that is not, at a long one, or near the text's end."""
+    while p + BYTES + 8 <= end and n + SPARE <= hashes.size and data[np.uintp(p)] < 0x80:
+        word, other = classes(data, np.uintp(p))
+        # What stands before the first byte beyond ASCII; that byte itself reads as the end of a word.
+        valid = lowest(other)
+        open_ = valid
+        while word:
+            first = lowest(word)
+            last = first + lowest(~(word >> first))
+            if last >= valid:
+                open_ = min(first, valid)
+                break
+            hashes[np.uintp(n)] = _ascii_word(data, np.uintp(p) + first, last - first)
+            n += 1
+            word &= _ALL << last
+        p += np.int64(open_)
+        if open_ != valid and (open_ == 0 or valid != _WORD_BITS):
+            break
+    return n, p
+
+
+@kernel
+def _ascii_word(data, p, size):
+    """Hash of the word of `size` ASCII bytes at p."""
+    value = SEED
+    while size > _BYTE:
+        value = _mix(value, _lower(eight(data, p)))
+        p += _BYTE
+        size -= _BYTE
+    bits = _WORD_BITS - (size << np.uint64(3))
+    return finalise(_mix(value, _lower((eight(data, p) << bits) >> bits)))
+
+
+@kernel
+def _lower(text):
+    """ASCII letters in lower case, _ as 0x7F, digits and zeros as they are: bit 5 goes wherever bit 6 is."""
+    return text | ((text & _LETTERS) >> np.uint64(1))
+
+
+@kernel
 def _word(data, start, p, end, blocks, cells, ascii_):
-    """`(hash, end)` of the word at p, or `(0, next)` where the character at p is in no word. No word hashes to 0."""
-    first = p
+    """`(hash, end)` of the word whose first character is at p."""
     value, block, filled = SEED, _NONE, _NONE
     while p < end:
         byte = data[np.uintp(p)]
@@ -79,9 +137,7 @@ def _word(data, start, p, end, blocks, cells, ascii_):
             continue
         point, size = decode(data, p, end)
         cell = cell_of(point, blocks, cells)
-        if not cell & WORD or (cell & OWN and p > first):
-            if p == first:
-                return _NONE, p + size
+        if not cell & WORD or cell & OWN:
             break
         lower, bits = _utf8(_sigma(data, start, p, end, blocks, cells) if cell & SIGMA else point + (cell >> SHIFT))
         block |= lower << filled
@@ -92,11 +148,9 @@ def _word(data, start, p, end, blocks, cells, ascii_):
             filled -= _WORD_BITS
         filled += bits
         p += size
-        if cell & (OWN | SPLIT):
+        if cell & SPLIT:
             break
-    if filled:
-        value = _mix(value, block)
-    return max(finalise(value), np.uint64(1)), p
+    return finalise(_mix(value, block) if filled else value), p
 
 
 @kernel

@@ -56,11 +56,12 @@ def link(participants: Participants, index: Index, rows: np.ndarray, *, bucket_c
     took, full = np.zeros((n, bands), np.bool_), np.zeros(n, np.bool_)
     links: list[np.ndarray] = [np.zeros((0, 5), np.int64)]
     members: list[np.ndarray] = [np.zeros(0, np.int64)]
+    edges = np.searchsorted(place_band, np.arange(bands + 1, dtype=np.uint16))
     n_members = 0
     for band in range(bands):
         bucket = participants.buckets(rows, band)
         order = np.argsort(bucket, kind="stable")
-        start, stop = np.searchsorted(place_band, [band, band + 1])
+        start, stop = edges[band], edges[band + 1]
         made, shared, first = dedup_pass.link(
             rows[order] + len(index), bucket[order], place_bucket[start:stop], bucket_cap=bucket_cap
         )

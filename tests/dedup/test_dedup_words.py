@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from filters.kernels import buffers, unicode_words, words
 from pipeline.dedup import definition
-from tests.dedup.twins import column, texts, word_hash
+from tests.dedup.twins import column, long_texts, texts, word_hash
 
 
 def hashes(array: pa.LargeStringArray) -> list[list[int]]:
@@ -24,7 +24,7 @@ def hashes(array: pa.LargeStringArray) -> list[list[int]]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(texts, max_size=5))
+@given(st.lists(texts | long_texts, max_size=5))
 @example(["ΑΣ", "ΑΣΑ", "Σ", " Σ", "Α'Σ'", "Α'Σ'Α", "ΣΣΣ", "ΑΣ中", "中Σ", "ΑΣ"])
 @example(["İİİ", "aİb", "İ", "İ中", "ABCDEFGİHIJKLMNOPQRSTUVWXYZ"])
 @example(["\0", "a\0b", "", "abcdefgh", "abcdefghi", "a" * 64, "ж" * 33, "aж" * 20, "é" * 3 + "ab" + "𐐀" * 9])
@@ -33,7 +33,7 @@ def test_hashes_are_those_of_the_defined_words(items):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(texts, max_size=6), st.integers(0, 6), st.integers(0, 6))
+@given(st.lists(texts | long_texts, max_size=6), st.integers(0, 6), st.integers(0, 6))
 def test_slices_and_batches_give_the_same_hashes(items, start, length):
     whole = hashes(column(items))
     assert hashes(column(["ΑΣ", *items, "Α"]).slice(1, len(items))) == whole
@@ -65,6 +65,15 @@ def test_every_code_point_is_lowered_and_split_as_python_does():
 def test_words_of_known_texts(text, expected):
     assert definition.words(text) == expected
     assert hashes(column([text])) == [[word_hash(word) for word in expected]]
+
+
+@pytest.mark.parametrize("before", range(0, 130, 13))
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 16, 17, 55, 56, 63, 64, 65, 72, 128, 200])
+def test_words_across_every_step_of_64_bytes(before, size):
+    text = " " * before + "W" * size + " end" + "-" * 100
+    assert hashes(column([text, text[before:], "é" + text])) == [
+        [word_hash(word) for word in definition.words(item)] for item in (text, text[before:], "é" + text)
+    ]
 
 
 def test_words_without_unspaced_scripts_are_pythons_own():

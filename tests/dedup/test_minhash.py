@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from filters.kernels import buffers, minhash
 from pipeline.dedup import definition, signatures
-from tests.dedup.twins import column, shingle_hash, texts
+from tests.dedup.twins import column, long_texts, shingle_hash, texts
 
 
 def shingle_sets(array: pa.LargeStringArray, ngram: int) -> list[list[int]]:
@@ -31,7 +31,7 @@ def numbers(*ranges: tuple[int, int]) -> str:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(texts, max_size=4), st.integers(1, 7))
+@given(st.lists(texts | long_texts, max_size=4), st.integers(1, 7))
 def test_shingle_sets_are_the_defined_ones(items, ngram):
     expected = [sorted(map(shingle_hash, definition.shingles(text, ngram))) for text in items]
     assert shingle_sets(column(items), ngram) == expected
@@ -62,7 +62,7 @@ def test_crowded_buckets_are_sorted_too():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(texts, max_size=4), st.integers(1, 6))
+@given(st.lists(texts | long_texts, max_size=4), st.integers(1, 6))
 def test_datasketch_family_is_datasketch_bit_for_bit(items, ngram):
     least = sign(column(items), ngram=ngram, number=64, family="datasketch")
     for text, row in zip(items, least, strict=True):
@@ -81,7 +81,7 @@ def test_datasketch_family_agrees_on_long_documents_and_any_number_of_permutatio
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(texts, max_size=4), st.integers(1, 6))
+@given(st.lists(texts | long_texts, max_size=4), st.integers(1, 6))
 def test_default_family_is_its_definition(items, ngram):
     a, b = minhash.permutations("default", 32)
     for text, row in zip(items, sign(column(items), ngram=ngram, number=32), strict=True):

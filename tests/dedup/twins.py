@@ -19,6 +19,26 @@ TRICKY = [
 ]
 texts = st.text(st.one_of(st.sampled_from(TRICKY), st.characters(exclude_categories=["Cs"])), max_size=60)
 
+_PIECES = [
+    *TRICKY,
+    " ",
+    " ",
+    ". ",
+    "\n\n",
+    "  " * 40,
+    "_",
+    "The",
+    "Word_",
+    "x" * 7,
+    "Y" * 8,
+    "z9" * 8,
+    "Long" * 17,
+    "naïve",
+    "ΟΔΟΣ",
+]
+long_texts = st.lists(st.sampled_from(_PIECES), max_size=120).map("".join)
+"""Long enough for the kernel's steps of 64 bytes, with every kind of end of a step."""
+
 
 def column(items: list[str]) -> pa.LargeStringArray:
     return pa.array(items, pa.large_string())
@@ -32,12 +52,12 @@ def finalise(value: int) -> int:
 
 
 def word_hash(word: str) -> int:
-    data = word.encode()
+    data = word.replace("_", "\x7f").encode()
     value = int(words.SEED)
     for at in range(0, len(data), 8):
         value = ((value ^ int.from_bytes(data[at : at + 8], "little")) * int(words.MULTIPLIER)) & MASK
         value ^= value >> 32
-    return max(finalise(value), 1)
+    return finalise(value)
 
 
 def shingle_hash(shingle: tuple[str, ...]) -> int:

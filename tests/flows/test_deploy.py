@@ -104,7 +104,7 @@ def test_a_deployment_bakes_in_absolute_paths_and_is_bound_to_what_it_was_made_o
         "input": [f"{tmp_path}/in/*.jsonl"],
         "output": f"{tmp_path}/out",
         "work": None,
-        "workers": len(os.sched_getaffinity(0)),
+        "workers": 3,
     }
     assert made.roots == tuple(str((tmp_path / name).resolve()) for name in ("out", "plan.yaml", "in"))
     prefect_flow.curate.validate_parameters(made.parameters)

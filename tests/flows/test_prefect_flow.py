@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import httpx
 import psutil
 import pytest
@@ -215,6 +216,14 @@ def test_prefects_lines_stay_off_the_terminal(flow: Callable[..., Result], capfd
     assert (shown.out, shown.err) == ("", "")
 
 
+def test_a_proxy_in_the_environment_does_not_come_between(flow: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "internal.example")
+    assert flow(spans(lambda index: index, 1)) == DONE
+    assert "no_proxy" not in os.environ
+
+
 def test_the_server_dies_with_a_killed_parent_and_leaves_nothing(tmp_path: Path) -> None:
     code = "from flows import server; s = server.temporary().start(); s.wait(); print(s.home, flush=True); input()"
     child = subprocess.Popen(
@@ -292,6 +301,11 @@ def test_the_summary_escapes_what_comes_from_outside() -> None:
     made = prefect_flow.summary(Result("/tmp/<img src=x>|`", None, {}, ("[click](javascript:1)",)))
     assert "<img" not in made
     assert r"\[click\]\(javascript:1\)" in made
+
+
+def test_the_flow_can_be_pickled_as_serving_it_does() -> None:
+    copy = cloudpickle.loads(cloudpickle.dumps(prefect_flow.curate))
+    assert copy.validate_parameters({"workers": 3})["workers"] == 3
 
 
 def test_every_parameter_of_the_form_is_described_and_bad_values_are_refused() -> None:

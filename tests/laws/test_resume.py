@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import ROOT, SAMPLE, curate, digests
 
-POINTS = 14
+POINTS = 10
 
 
 def run(limit: int, events: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
