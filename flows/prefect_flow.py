@@ -33,6 +33,7 @@ from prefect.settings import (
     PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
     temporary_settings,
 )
+from prefect.states import Cancelled, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from pydantic import Field
@@ -210,6 +211,7 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
     def mapper(stage: str, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         results: dict[int, Any] = {}
         errors: dict[int, BaseException] = {}
+        stopped = threading.Event()
 
         @task(
             name=stage,
@@ -220,7 +222,9 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
             cache_policy=NO_CACHE,
             persist_result=False,
         )
-        def one(name: str, index: int) -> None:
+        def one(name: str, index: int) -> State[None] | None:
+            if stopped.is_set():
+                return Cancelled(message="not begun: another span failed")
             try:
                 results[index] = function(items[index])
                 errors.pop(index, None)
@@ -228,7 +232,10 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
                 errors[index] = error
                 if can_pass(error):
                     on_event(Event("note", stage, note=f"{name}: {_short(error)}; tried again unless it failed too often"))
+                else:
+                    stopped.set()
                 raise
+            return None
 
         names = [plain(str(getattr(item, "name", index))) for index, item in enumerate(items)]
         pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
@@ -236,7 +243,8 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
             futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
             for ended in as_completed(future.wrapped_future for future in futures):
                 if not ended.result().is_completed():
-                    break  # leaving the block cancels what has not begun and waits for what runs
+                    stopped.set()
+                    break  # leaving the block waits for what runs
         if errors:
             first = errors[min(errors)]
             raise first from first.__cause__

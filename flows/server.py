@@ -125,10 +125,8 @@ class Temporary:
                 self._process.wait(1)  # its end is seen a moment after that of its output
         happened = f"did not answer within {timeout:.0f} s" if self.alive else "ended while it started"
         text = (self.home / LOG).read_text("utf-8", "replace").strip()[-2000:]
-        raise RunFailed(
-            f"Prefect's temporary server {happened}; "
-            "the same command with --inline needs no server" + (f"\n{text}" if text else "")
-        )
+        advice = "the same command with --inline needs no server" + (f"\n{text}" if text else "")
+        raise RunFailed(f"Prefect's temporary server {happened}; {advice}")
 
     def _answers(self, timeout: float) -> bool:
         if self._process is None or self._process.stdout is None:
@@ -186,9 +184,10 @@ def _folder_for_homes() -> str | None:
         os.rmdir(probe)
     except OSError:
         return None
-    for home in folder.glob("run-*"):
-        if time.time() - home.stat().st_mtime > 300 and not _held(home):
-            shutil.rmtree(home, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another run sweeps too
+        for home in folder.glob("run-*"):
+            if time.time() - home.stat().st_mtime > 300 and not _held(home):
+                shutil.rmtree(home, ignore_errors=True)
     return str(folder)
 
 
@@ -232,7 +231,7 @@ def _serve(listener: socket.socket, home: Path) -> None:
                 gc.enable()
                 os.write(1, READY)
 
-        Server(uvicorn.Config(create_app(), log_level="error", lifespan="on", ws_ping_interval=None)).run(sockets=[listener])
+        Server(uvicorn.Config(create_app(), log_level="error", lifespan="on")).run(sockets=[listener])
     except BaseException:
         template.unlink(missing_ok=True)
         raise

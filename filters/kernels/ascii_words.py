@@ -6,12 +6,15 @@ the machine: one register with AVX-512, four with NEON or SSE2.
 
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.ir as ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 BYTES = 64
+_intrinsic: Any = intrinsic  # typed as a function of the typing context too, which callers do not pass
 _VECTOR = ir.VectorType(ir.IntType(8), BYTES)
 _MASK = ir.IntType(64)
 
@@ -20,11 +23,11 @@ def _all(byte: int) -> ir.Constant:
     return ir.Constant(_VECTOR, [byte] * BYTES)
 
 
-@intrinsic
+@_intrinsic
 def classes(typing_context, data, p):
-    """`(word, other)`: bit k of the first says that `re.match(r"[A-Za-z0-9_]", byte)` of byte p + k, of the second `byte >= 0x80`.
+    """`(word, other)` uint64: bit k of the first: byte p + k is one of A-Z a-z 0-9 _; of the second: it is not ASCII.
 
-    `data` uint8[:] must have p + 64 bytes.
+    Reads `data[p:p + 64]`, unchecked.
     """
 
     def generate(context, builder, signature, arguments):
@@ -41,9 +44,9 @@ def classes(typing_context, data, p):
     return types.UniTuple(types.uint64, 2)(data, p), generate
 
 
-@intrinsic
+@_intrinsic
 def eight(typing_context, data, p):
-    """`int.from_bytes(data[p:p + 8], sys.byteorder)` as uint64; `data` uint8[:] must have p + 8 bytes."""
+    """`int.from_bytes(data[p:p + 8], sys.byteorder)` as uint64, unchecked."""
 
     def generate(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -54,7 +57,7 @@ def eight(typing_context, data, p):
     return types.uint64(data, p), generate
 
 
-@intrinsic
+@_intrinsic
 def lowest(typing_context, mask):
     """Number of the lowest bit that is set in a uint64, 64 where none is."""
 

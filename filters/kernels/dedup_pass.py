@@ -18,7 +18,7 @@ EARLIER_BITS = 40
 def buckets(scope: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """uint64[n]: a hash of scope uint64[n] and band key uint64[n]; equal for equal pairs."""
     made = np.empty(len(keys), np.uint64)
-    _buckets(scope, keys, made)
+    _buckets(_frozen(scope), _frozen(keys), made)
     return made
 
 
@@ -40,7 +40,7 @@ def link(
     """
     links, members = np.empty((len(documents), 5), np.int64), np.empty(len(documents), np.int64)
     took, sizes = np.empty(len(documents), np.bool_), np.zeros(2, np.int64)
-    _link(documents, bucket, places, bucket_cap, links, members, took, sizes)
+    _link(_frozen(documents), _frozen(bucket), _frozen(places), bucket_cap, links, members, took, sizes)
     return links[: sizes[0]].copy(), members[: sizes[1]].copy(), took
 
 
@@ -77,7 +77,7 @@ def pairs(links: np.ndarray, members: np.ndarray, places: np.ndarray, *, first: 
     `places` int64[:]: the document at each place of earlier generations, -1 where dedup dropped it.
     """
     made = np.empty(int((links[:, 2] + links[:, 4]).sum()), np.uint64)
-    made = np.sort(made[: _pairs(links, members, places, first, made)])
+    made = np.sort(made[: _pairs(_frozen(links), _frozen(members), _frozen(places), first, made)])
     return made[np.append(True, made[1:] != made[:-1])] if len(made) else made
 
 
@@ -96,19 +96,25 @@ def _pairs(links, members, places, first, made):
     return n
 
 
-@kernel
-def judge(later, earlier, similarity, threshold, kept, survivor, evidence):
+def judge(
+    pairs: np.ndarray, similarity: np.ndarray, threshold: float, kept: np.ndarray, survivor: np.ndarray, evidence: np.ndarray
+) -> None:
     """Drops each later document that reaches the threshold with a kept earlier one, in order of the later document.
 
-    Pairs come sorted by (later, earlier). Updates `kept` bool[n]; for dropped ones `survivor` int64[n], the most similar kept
-    candidate (the earliest of equals), and `evidence` float64[n], its similarity.
+    `pairs` int64[m, 2]: (later, earlier), ascending; `similarity` float64[m]. Updates `kept` bool[n]; for dropped ones `survivor`
+    int64[n], the most similar kept candidate (the earliest of equals), and `evidence` float64[n], its similarity.
     """
+    _judge(_frozen(pairs), _frozen(similarity), float(threshold), kept, survivor, evidence)
+
+
+@kernel
+def _judge(pairs, similarity, threshold, kept, survivor, evidence):
     k = 0
-    while k < later.size:
-        document, best, most = later[k], np.int64(-1), -1.0
-        while k < later.size and later[k] == document:
-            if similarity[k] >= threshold and similarity[k] > most and kept[earlier[k]]:
-                best, most = earlier[k], similarity[k]
+    while k < similarity.size:
+        document, best, most = pairs[k, 0], np.int64(-1), -1.0
+        while k < similarity.size and pairs[k, 0] == document:
+            if similarity[k] >= threshold and similarity[k] > most and kept[pairs[k, 1]]:
+                best, most = pairs[k, 1], similarity[k]
             k += 1
         if best >= 0:
             kept[document] = False
@@ -116,12 +122,25 @@ def judge(later, earlier, similarity, threshold, kept, survivor, evidence):
             evidence[document] = most
 
 
-@kernel
-def shared(pairs, first, old_at, old, new_at, new, counts):
-    """Fills `counts` int64[m, 3] for pairs int64[m, 2]: shingles that both documents have, that the one, that the other has.
+def shared(pairs: np.ndarray, old: tuple[np.ndarray, np.ndarray], new: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """int64[m, 3] for pairs int64[m, 2]: how many shingles both documents have, the one has, the other has.
 
-    Documents below `first` have the ascending hashes `old[old_at[i]:old_at[i + 1]]`; those from `first` on have theirs in new.
+    `old` and `new` are `(offsets, hashes)`, each document's hashes ascending; document numbers go through old, then new.
     """
+    counts = np.empty((len(pairs), 3), np.int64)
+    _shared(_frozen(pairs), len(old[0]) - 1, *map(_frozen, (*old, *new)), counts)
+    return counts
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """A contiguous read-only view, so that kernels are compiled for one kind, whether Arrow or numpy owns the memory."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+@kernel
+def _shared(pairs, first, old_at, old, new_at, new, counts):
     for k in range(pairs.shape[0]):
         i, j = pairs[k, 0], pairs[k, 1]
         one = old[old_at[i] : old_at[i + 1]] if i < first else new[new_at[i - first] : new_at[i - first + 1]]
@@ -139,3 +158,13 @@ def _common(one, other):
         a += np.uintp(x <= y)
         b += np.uintp(y <= x)
     return np.int64(n)
+
+
+def warm() -> None:
+    """Compiles or loads the kernels of this module."""
+    numbers, hashes = np.arange(2), np.zeros(2, np.uint64)
+    bucket = buckets(hashes, hashes)
+    links, members, _ = link(numbers, bucket, bucket[:0], bucket_cap=1)
+    pairs(links, members, numbers[:0], first=0)
+    judge(np.array([[1, 0]]), np.ones(1), 1.0, np.ones(2, np.bool_), np.zeros(2, np.int64), np.zeros(2))
+    shared(np.array([[1, 0]]), (numbers[:1], hashes[:0]), (np.arange(3), hashes))

@@ -45,7 +45,10 @@ def permutations(family: str, number: int) -> tuple[np.ndarray, np.ndarray]:
         a = a | np.uint64(1)
     else:
         raise ValueError(f"hash: expected one of {', '.join(FAMILIES)}, got {family!r}")
-    return a.astype(np.uint32), b.astype(np.uint32)
+    drawn = a.astype(np.uint32), b.astype(np.uint32)
+    for array in drawn:
+        array.flags.writeable = False
+    return drawn
 
 
 def _splitmix(number: int) -> np.ndarray:
@@ -213,9 +216,9 @@ def _sort_unique(values, scratch, sizes):
     for bucket in range(1, starts.size):
         starts[bucket] += starts[bucket - 1]
     for k in range(values.size):
-        bucket = np.uintp(values[k] >> shift)
-        scratch[np.uintp(starts[bucket])] = values[k]
-        starts[bucket] += 1
+        at = np.uintp(values[k] >> shift)
+        scratch[np.uintp(starts[at])] = values[k]
+        starts[at] += 1
     n = first = np.int64(0)
     for bucket in range(starts.size - 1):
         last = starts[bucket]

@@ -2,8 +2,11 @@
 
 Invariant: row i gives one hash for each item of `pipeline.dedup.definition.words(text)`, in order:
 `re.findall(r"\\w+", text.lower())`, where each character of `unicode_words.OWN_WORDS` that `\\w` matches is a word of its own.
-The hash depends on the word's lower-case UTF-8 bytes alone: blocks of eight, xor and multiply, MurmurHash3's 64-bit finaliser.
-Words of up to eight bytes never collide with each other, because each step is a bijection.
+The hash depends on the word's lower-case UTF-8 bytes alone (_ stands as 0x7F, which no word has): blocks of eight, xor and
+multiply, MurmurHash3's 64-bit finaliser. Words of up to eight bytes never collide, because each step is a bijection.
+
+ASCII is walked 64 bytes at a time (`_ascii_words`); words with other characters, long ones and each text's last 72 bytes
+character by character (`_word`). Both give the same hashes.
 """
 
 from __future__ import annotations

@@ -43,9 +43,11 @@ class Links:
 
     def documents(self) -> np.ndarray:
         """Numbers of all documents that a pair can have, ascending: whose shingles verification may ask for."""
-        reached = [self.places[first : first + n] for first, n in np.unique(self.links[:, 3:], axis=0)]
-        found = np.unique(np.concatenate([self.links[:, 0], self.members, *reached]))
-        return found[found >= 0]
+        spans = np.zeros(len(self.places) + 1, np.int64)
+        np.add.at(spans, self.links[:, 3], 1)
+        np.add.at(spans, self.links[:, 3] + self.links[:, 4], -1)
+        reached = self.places[np.cumsum(spans[:-1]) > 0]
+        return np.unique(np.concatenate([self.links[:, 0], self.members, reached[reached >= 0]]))
 
 
 def link(participants: Participants, index: Index, rows: np.ndarray, *, bucket_cap: int) -> Links:
@@ -109,15 +111,14 @@ def judge(links: Links, numbers: int, *, threshold: float, similarities: Similar
         pairs[:, 1] = packed & np.uint64((1 << dedup_pass.EARLIER_BITS) - 1)
         pairs = pairs[kept[pairs[:, 1]]]
         found = _checked(similarities(pairs), len(pairs)) if len(pairs) else np.zeros(0)
-        later, earlier = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-        dedup_pass.judge(later, earlier, found, float(threshold), kept, survivor, evidence)
+        dedup_pass.judge(pairs, found, threshold, kept, survivor, evidence)
         verified.append(pairs)
         values.append(found)
     return Judged(kept, survivor, evidence, np.concatenate(verified), np.concatenate(values), candidates)
 
 
 def _checked(found: np.ndarray, n: int) -> np.ndarray:
-    found = np.ascontiguousarray(found, np.float64)
+    found = np.asarray(found, np.float64)
     if found.shape != (n,) or not ((found >= 0) & (found <= 1)).all():
         raise BrokenContract(f"similarities of {n} pairs: expected as many numbers from 0 to 1, got shape {found.shape}")
     return found

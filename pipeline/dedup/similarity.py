@@ -57,16 +57,7 @@ def similarities(pairs: np.ndarray, indexed: Shingles, new: Shingles, *, kind: K
     jaccard: `|A & B| / |A | B|`. containment: `|A & B| / |A|`, A the later document: what is lost if it is dropped is what the
     earlier one does not hold. 0 where the divisor is. Releases the interpreter lock: threads may share the pairs out.
     """
-    counts = np.empty((len(pairs), 3), np.int64)
-    stores = [_read_only(array) for array in (indexed.offsets, indexed.hashes, new.offsets, new.hashes)]
-    dedup_pass.shared(np.ascontiguousarray(pairs, np.int64), len(indexed.offsets) - 1, *stores, counts)
+    counts = dedup_pass.shared(pairs, (indexed.offsets, indexed.hashes), (new.offsets, new.hashes))
     both, one, other = counts.T
     divisor = one + other - both if kind == "jaccard" else one
     return both / np.maximum(divisor, 1)
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    """A view of the one kind that the kernel is compiled for, whether Arrow or numpy owns the memory."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view

@@ -148,8 +148,7 @@ def test_nothing_more_is_begun_after_a_failure(flow: Callable[..., Result]) -> N
 
     with pytest.raises(BrokenContract, match="second"):
         flow(spans(second_fails, 50), workers=1)
-    assert begun[:2] == [0, 1]
-    assert len(begun) < 10
+    assert begun == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""README, --help, CONTRIBUTING and code say the same."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import plan_reference
+from tests.support import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_plan_reference_is_what_the_models_say():
+    """Mend with `python -m pipeline.plan_reference --write`."""
+    section = README.partition(plan_reference.BEGIN)[2].partition(plan_reference.END)[0].strip()
+    assert section == plan_reference.markdown()
+
+
+def test_every_flag_is_in_readme_and_every_flag_in_readme_exists():
+    from flows.curate import parser
+
+    flags = {option for action in parser()._actions for option in action.option_strings if option.startswith("--")} - {"--help"}
+    usage = README.partition("## The command")[2].partition("```")[2].partition("```")[0]
+    assert set(re.findall(r"--[a-z-]+", usage)) == flags
+
+
+def test_help_works_and_is_quick_to_import():
+    shown = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "flows.curate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "PLAN" in shown.stdout
+    for heavy in ("polars", "pyarrow", "prefect", "numba"):
+        assert not re.search(rf"\| +{heavy}$", shown.stderr, re.MULTILINE), heavy
+
+
+def test_presets_named_in_readme_exist():
+    from pipeline.plan_file import presets
+
+    assert {name.split("@")[0] for name in presets()} == {"default", "minimal", "none"}
+    for name in presets():
+        assert f"`{name.split('@')[0]}`" in README
+
+
+def test_the_example_filter_keeps_the_contract(tmp_path):
+    import pyarrow as pa
+
+    from filters.contract import TextBatch, check, check_rules, judge
+
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "FILTER = Filter(" in block)
+    made: dict = {}
+    exec(compile(code, "README.md", "exec"), made)
+    example = made["FILTER"]
+    batch = TextBatch(pa.array(["LOUD WORDS", "quiet words", ""], pa.large_string()))
+    needed = pa.RecordBatch.from_arrays([], names=[])
+    signals = example.annotate(batch, needed, example.params(), None)
+    check(example, rows=3, signals=signals)
+    rules = example.rules(example.params(), example.thresholds())
+    check_rules(example, rules)
+    import polars as pl
+
+    assert judge(example, rules, pl.from_arrow(signals)).to_series().to_list() == [True, False, False]
+
+
+def test_the_plan_in_readme_is_valid(tmp_path):
+    from pipeline.plan_file import load
+
+    text = next(block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "extends:" in block)
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    assert load(str(path)).plan.dedup is not None
+
+
+def test_columns_in_readme_are_the_schema():
+    from pipeline.schema import DATA
+
+    section = README.partition("| column of `data/`")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+)`", "\n".join(line.split("|")[1] for line in section.splitlines()[2:]))) == set(DATA.names)
+
+
+def test_the_training_example_runs(curated, monkeypatch):
+    pytest.importorskip("torch", reason="torch is not installed: it is part of the proxy extra")
+    monkeypatch.chdir(curated.parent)
+    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "DataLoader" in block)
+    exec(compile(code.replace('"curated"', repr(str(curated))), "README.md", "exec"), {})
+
+
+def test_nothing_in_the_tree_names_a_machine():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in tracked:
+        if name.endswith((".py", ".md", ".yaml", ".toml", ".txt")):
+            text = (ROOT / name).read_text("utf-8")
+            assert "/home/" not in text, name
+            assert "index-url" not in text or name == "tests/test_readme.py", name
