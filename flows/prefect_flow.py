@@ -27,6 +27,7 @@ from prefect.logging.configuration import ensure_logging_setup
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_LOGGING_TO_API_ENABLED,
@@ -50,6 +51,9 @@ BACK_OFF_S = 1.0
 """Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
 DRAIN_S = 5.0
 """Longest wait, in seconds, for the last task states to reach a server before the run ends."""
+CALL_RETRIES = 3
+"""Tries of a call to the temporary server, 2, 4 and 8 s apart: longer than its SQLite is ever busy, shorter than a user's
+patience once it is gone (Prefect's default, 5, took 214 s to end a run whose server was killed)."""
 LOG_S = 30.0
 """Seconds between progress lines of a deployed run; chosen so that a night's log stays readable."""
 NAME_LENGTH = 120
@@ -318,7 +322,7 @@ def _settings(temporary: Temporary | None) -> Iterator[None]:
     changed: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
     if temporary is not None:
         changed |= {PREFECT_API_URL: temporary.url, PREFECT_LOGGING_TO_API_ENABLED: False}
-        changed |= {PREFECT_LOCAL_STORAGE_PATH: temporary.home / "storage"}
+        changed |= {PREFECT_LOCAL_STORAGE_PATH: temporary.home / "storage", PREFECT_CLIENT_MAX_RETRIES: CALL_RETRIES}
     with temporary_settings(changed), _no_proxy("127.0.0.1" if temporary is not None else None):
         try:
             yield

@@ -226,7 +226,7 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, signals: dict[str, pa.A
     if not work.has(where.verdicts):
         with meter.measure("decide"):
             hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
-            empty = pl.from_arrow(pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16)))).alias("empty")
+            empty = pl.Series("empty", pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16))))
             frame = pl.DataFrame({c: pl.from_arrow(a) for c, a in signals.items()})
             cheap = decide.failures([a for a in recipe.filters if a.filter.tier is Tier.CHEAP], frame)
             scored = {Tier.CHEAP: pl.Series([True] * len(empty), dtype=pl.Boolean)}
@@ -276,4 +276,3 @@ def _tokenizer(path: str) -> Any:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(path)
-

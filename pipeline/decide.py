@@ -14,7 +14,7 @@ from filters.contract import ContractError, Tier, judge
 from pipeline.errors import BrokenContract
 from pipeline.recipe import ActiveFilter
 
-VERDICT = {"stage": pl.String, "reason": pl.String, "failed": pl.List(pl.String)}
+VERDICT = pl.Schema([("stage", pl.String()), ("reason", pl.String()), ("failed", pl.List(pl.String()))])
 """Columns of a unit's verdicts: all null / empty where the filters keep the row."""
 
 

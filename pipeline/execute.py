@@ -116,7 +116,7 @@ def _run(
     if not ready.inputs:
         newest = ready.manifests[-1]
         return Result(ready.out.root, None, newest.metrics, (*ready.notes, "nothing new: every input was curated before"))
-    ready.warmed.result()
+    compiled = ready.warmed.result()
     units = _annotate(ready, pool, mapper, on_event)
     _check_bad_rows(ready, units)
     on_event(Event("begin", "dedup"))
@@ -140,7 +140,7 @@ def _run(
     meter = Meter(pool.clock())
     shards, staging = _write(ready, inputs, pool, meter, on_event)
     on_event(Event("begin", "publish"))
-    report["cost"] = _stage_costs(units, {**decided.costs, **meter.seconds}, cost())
+    report["cost"] = _stage_costs(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost())
     report["compute"] = compute.ledger(
         ready.recipe.plan.compute,
         tokens_read=report["tokens"]["read"],

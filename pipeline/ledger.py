@@ -34,7 +34,7 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFra
     edits, n_bytes_read, n_bytes, token_count.
     """
     documents = _documents(work, unit)
-    verdicts = pl.from_arrow(work.read_table(unit.names.verdicts))
+    verdicts = work.read_frame(unit.names.verdicts)
     if len(verdicts) != len(documents):
         raise BrokenContract(f"{unit.path}: {len(documents)} documents but {len(verdicts)} verdicts")
     documents = pl.concat([documents, verdicts], how="horizontal")
@@ -44,7 +44,7 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFra
             *(pl.lit(None, dtype).alias(name) for name, dtype in schema.items()), pl.lit(1, pl.Int32).alias("cluster_size")
         )
     else:
-        decided = pl.from_arrow(work.read_table(fates)).rename({"reason": "dedup_reason"})
+        decided = work.read_frame(fates).rename({"reason": "dedup_reason"})
         documents = (
             documents.join(decided, on="position", how="left", maintain_order="left")
             .with_columns(
@@ -61,17 +61,17 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFra
 
 
 def _documents(work: Store, unit: Annotated) -> pl.DataFrame:
-    documents = pl.from_arrow(work.read_table(unit.names.documents, ["row", "id", "source", "n_bytes_read"]))
-    finals = pl.from_arrow(work.read_table(unit.names.final, ["edits", "n_bytes"]))
+    documents = work.read_frame(unit.names.documents, ["row", "id", "source", "n_bytes_read"])
+    finals = work.read_frame(unit.names.final, ["edits", "n_bytes"])
     if unit.names.tokens is None:
         tokens = pl.DataFrame({"token_count": pl.Series([None] * len(documents), dtype=pl.Int64)})
     else:
-        tokens = pl.from_arrow(work.read_table(unit.names.tokens))
+        tokens = work.read_frame(unit.names.tokens)
     return pl.concat([documents, finals, tokens], how="horizontal").with_row_index("position").cast({"position": pl.Int64})
 
 
 def _bad(work: Store, unit: Annotated) -> pl.DataFrame:
-    bad = pl.from_arrow(work.read_table(unit.names.bad, ["row", "id", "source", "n_bytes_read", "cause"]))
+    bad = work.read_frame(unit.names.bad, ["row", "id", "source", "n_bytes_read", "cause"])
     return bad.select(
         "row",
         "id",

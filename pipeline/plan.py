@@ -72,7 +72,7 @@ class Edits(PlanModel):
     """The edits, by name; each turns text into text and is named in the ledger."""
 
 
-def _filter_model(filter_: Filter) -> type[Settings]:
+def _filter_model(filter_: Filter) -> Any:
     fields: dict[str, Any] = {}
     for part in (filter_.params, filter_.thresholds):
         for name, info in part.model_fields.items():

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
@@ -176,6 +177,11 @@ class Store:
                 return pq.read_table(file, columns=columns, page_checksum_verification=True, use_threads=False, pre_buffer=False)
         except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
             raise Damaged(f"{self.path(name)}: cannot be read back ({error}); remove it and run the same command") from error
+
+    def read_frame(self, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """`read_table` as a Polars frame."""
+        frame = pl.from_arrow(self.read_table(name, columns))
+        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
     def metadata(self, name: str) -> dict[str, str]:
         """Key-value metadata of a table written by `write_table`."""

@@ -92,7 +92,7 @@ def _add_languages(made: Tally, inputs: write.Inputs, rows: pl.DataFrame, unit: 
     if "language" not in given:
         return
     name = inputs.units[unit].names.signals[given["language"]]
-    languages = pl.from_arrow(inputs.work.read_table(name, ["language"]))["language"]
+    languages = inputs.work.read_frame(name, ["language"])["language"]
     frame = documents.select("verdict", "n_bytes_read").with_columns(language=languages)
     for language, verdict, n, read in (
         frame.group_by("language", "verdict").agg(pl.len(), pl.col("n_bytes_read").sum()).iter_rows()
@@ -103,7 +103,7 @@ def _add_languages(made: Tally, inputs: write.Inputs, rows: pl.DataFrame, unit: 
 
 def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int) -> None:
     for item, name in zip(recipe.filters, inputs.units[unit].names.signals, strict=True):
-        frame = pl.from_arrow(inputs.work.read_table(name))
+        frame = inputs.work.read_frame(name)
         for column in frame.columns:
             if not frame[column].dtype.is_numeric():
                 continue

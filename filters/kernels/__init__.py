@@ -13,7 +13,7 @@ import os
 from hashlib import blake2b
 from pathlib import Path
 
-from numba import config
+from numba.core import config
 
 
 def _cache_folder() -> str:
@@ -24,5 +24,5 @@ def _cache_folder() -> str:
     return str(Path(home) / "winnow" / f"kernels-{digest.hexdigest()}")
 
 
-if not config.CACHE_DIR:
-    config.CACHE_DIR = _cache_folder()
+if not config.CACHE_DIR:  # type: ignore[attr-defined]
+    config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, facts, word_lists
+from filters.kernels import buffers, dedup_pass, facts, minhash, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -25,7 +25,14 @@ def _word_lists() -> None:
     word_lists.distinct_members(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _word_lists]
+def _minhash() -> None:
+    chosen = minhash.permutations("default", 16)
+    _, least = minhash.signatures(_OFFSETS, _DATA, ngram=1, permutations=chosen, family="default")
+    minhash.band_keys(least, bands=2, rows=8)
+    minhash.shingles(_OFFSETS, _DATA, ngram=1)
+
+
+KERNELS: list[Callable[[], None]] = [_facts, _word_lists, _minhash, dedup_pass.warm]
 
 
 def warm() -> None:

@@ -221,6 +221,6 @@ def load_index(out: Store, live: Sequence[Manifest]) -> tuple[Index, pl.DataFram
                 shingles,
             )
         )
-        frame = pl.from_arrow(documents.select(["id", "source_ref"]))
+        frame = out.read_frame(name, ["id", "source_ref"])
         evidence.append(frame.with_columns(generation=pl.lit(manifest.generation, pl.Int32)))
     return index.union(parts) if parts else index.empty(), pl.concat(evidence)

@@ -230,6 +230,7 @@ def test_a_served_deployment_runs_and_finds_nothing_new_the_second_time(nightly:
     with running(*command, environment=environment, folder=folder, until=lambda log: "being served" in log):
         assert "Completed" in prefect("deployment run curate/served --watch", nightly)
         assert (folder / "served" / "manifests" / "000001.json").is_file()
+        prefect("deployment run curate/served", nightly)  # the next one waits for it: one at a time
         assert "Completed" in prefect("deployment run curate/served --watch", nightly)
         assert not (folder / "served" / "manifests" / "000002.json").exists()
         outside = prefect('deployment run curate/served --watch --param output="/tmp/elsewhere"', nightly, code=1)
