@@ -8,6 +8,7 @@ publish; 130 interrupted. The result goes to stdout, everything else to stderr. 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from flows.server import Temporary
     from pipeline.execute import Result, RunOptions
     from pipeline.plan_file import Loaded
 
@@ -82,11 +84,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace, workers: int) -> int:
+    _refuse_later(arguments, workers)
+    if arguments.inline or arguments.explain:
+        return _carry_out(arguments, workers, None)
+    from flows import server
+
+    with server.for_this_run() as temporary:
+        return _carry_out(arguments, workers, temporary)
+
+
+def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None) -> int:
+    gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows import show
     from pipeline import execute, report
     from pipeline.plan_file import load
 
-    _refuse_later(arguments, workers)
+    gc.freeze()
+    gc.enable()
     plan, inputs = _asked(arguments)
     loaded = load(plan, inputs=inputs, assignments=arguments.set)
     options = execute.RunOptions(
@@ -104,7 +118,7 @@ def _run(arguments: argparse.Namespace, workers: int) -> int:
 
         print(show.harmless(explain(loaded, options)))
         return 0
-    result = _execute(loaded, options, inline=arguments.inline)
+    result = _execute(loaded, options, inline=arguments.inline, temporary=temporary)
     for note in result.notes:
         print(f"note: {show.harmless(note)}", file=sys.stderr)
     if arguments.json:
@@ -115,7 +129,7 @@ def _run(arguments: argparse.Namespace, workers: int) -> int:
     return 0
 
 
-def _execute(loaded: Loaded, options: RunOptions, *, inline: bool) -> Result:
+def _execute(loaded: Loaded, options: RunOptions, *, inline: bool, temporary: Temporary | None) -> Result:
     from flows import show
     from pipeline import execute
 
@@ -125,7 +139,7 @@ def _execute(loaded: Loaded, options: RunOptions, *, inline: bool) -> Result:
             return execute.run(loaded, options, mapper=execute.in_process(options.workers), on_event=progress)
         from flows import prefect_flow
 
-        return prefect_flow.run(loaded, options, on_event=progress)
+        return prefect_flow.run(loaded, options, on_event=progress, temporary=temporary)
     finally:
         progress.close()
 
@@ -155,7 +169,10 @@ def _refuse_later(arguments: argparse.Namespace, workers: int) -> None:
 
 def entry() -> None:
     """The console script `winnow`."""
-    raise SystemExit(main())
+    code = main()
+    gc.disable()
+    gc.freeze()  # the process ends: its objects need no last collection
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":
