@@ -20,6 +20,7 @@ from pipeline.events import Event, OnEvent, silent
 from pipeline.manifest import FileRecord, Manifest, Totals
 from pipeline.plan_file import Loaded, dump
 from pipeline.prepare import Prepared
+from pipeline.recipe import Recipe
 from pipeline.spans import Span, Workers, make_spans, run_span
 from pipeline.stages import key
 from pipeline.tally import Tally, tally, totals
@@ -132,13 +133,15 @@ def _run(
         signals=write.shown_signals(ready.recipe.filters),
     )
     summed = Tally()
-    for part in pool.map(lambda unit: tally(inputs, ready.recipe, unit), range(len(units))):
+    pieces: list[layout.Piece] = []
+    for part, of_unit in pool.map(lambda unit: _measure(inputs, ready.recipe, unit), range(len(units))):
         summed.add(part)
+        pieces += of_unit
     _conserved(summed, units)
     report = _metrics(ready, loaded, summed, decided.summary)
     failed = _checks(ready, report, options)
     meter = Meter(pool.clock())
-    shards, staging = _write(ready, inputs, pool, meter, on_event)
+    shards, staging = _write(ready, inputs, pieces, pool, meter, on_event)
     on_event(Event("begin", "publish"))
     report["cost"] = _stage_costs(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost())
     report["compute"] = compute.ledger(
@@ -231,18 +234,20 @@ def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tup
     return tuple(lines)
 
 
+def _measure(inputs: write.Inputs, recipe: Recipe, unit: int) -> tuple[Tally, list[layout.Piece]]:
+    """One look at a unit's fates: its counts, and the sizes that the layout of shards needs."""
+    rows = write.unit_rows(inputs, unit)
+    return tally(inputs, recipe, unit, rows), list(layout.pieces(unit, rows, rejected=inputs.rejected, seed=inputs.seed))
+
+
 def _write(
-    ready: Prepared, inputs: write.Inputs, pool: Workers, meter: Meter, on_event: OnEvent
+    ready: Prepared, inputs: write.Inputs, pieces: Sequence[layout.Piece], pool: Workers, meter: Meter, on_event: OnEvent
 ) -> tuple[list[write.Shard], str]:
     plan = ready.recipe.plan
     staging = (
         f"staging/{key('staging', ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates)}"
     )
-    found = pool.map(
-        lambda unit: list(layout.pieces(unit, write.unit_rows(inputs, unit), rejected=inputs.rejected, seed=inputs.seed)),
-        range(len(inputs.units)),
-    )
-    ordered = sorted((p for part in found for p in part), key=lambda p: (p.source.encode("utf-8", "surrogatepass"), p.unit))
+    ordered = sorted(pieces, key=lambda piece: (piece.source.encode("utf-8", "surrogatepass"), piece.unit))
     jobs = []
     for folder in manifest.FOLDERS:
         if folder == "rejected" and inputs.rejected == "none":

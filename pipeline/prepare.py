@@ -79,8 +79,11 @@ class Prepared:
     def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
         """The manifest's lines about the inputs that this run read."""
         made = []
+        by_path: dict[str, list[Annotated]] = {}
+        for unit in units:
+            by_path.setdefault(unit.path, []).append(unit)
         for item in self.inputs:
-            own = [unit for unit in units if unit.path == item.file.path]
+            own = by_path.get(item.file.path, [])
             made.append(
                 InputRecord(
                     source=item.file.source,

@@ -173,10 +173,14 @@ class Store:
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A table written by `write_table`; Damaged names the file if it does not read back."""
         try:
-            with self.open(name) as file:
-                return pq.read_table(file, columns=columns, page_checksum_verification=True, use_threads=False, pre_buffer=False)
+            with self._arrow_file(name) as file:
+                found = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+                return found.read(columns=columns, use_threads=False)
         except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
             raise Damaged(f"{self.path(name)}: cannot be read back ({error}); remove it and run the same command") from error
+
+    def _arrow_file(self, name: str) -> Any:
+        return pa.OSFile(self.path(name)) if self.is_local else self.open(name)
 
     def read_frame(self, name: str, columns: list[str] | None = None) -> pl.DataFrame:
         """`read_table` as a Polars frame."""

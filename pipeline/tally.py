@@ -40,9 +40,8 @@ EDGES = np.concatenate([np.linspace(0, 1, 41), 2.0 ** np.arange(1, 25)])
 """Bins of every signal: 40 equal ones over [0, 1] for shares and scores, then powers of two for counts."""
 
 
-def tally(inputs: write.Inputs, recipe: Recipe, unit: int) -> Tally:
-    """The counts of one unit."""
-    rows = write.unit_rows(inputs, unit)
+def tally(inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -> Tally:
+    """The counts of one unit; `rows`: its `write.unit_rows`."""
     made = Tally()
     _add_verdicts(made, rows)
     _add_reasons(made, rows)
