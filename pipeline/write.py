@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,7 @@ from pipeline.annotate import Annotated
 from pipeline.layout import Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS
-from pipeline.store import Store
+from pipeline.store import HashingFile, Store
 
 ROW_GROUP_BYTES = 32_000_000
 """Text bytes of a row group (design 2.3)."""
@@ -163,37 +163,6 @@ def _row_groups(tables: Iterator[pa.Table], folder: str) -> Iterator[pa.Table]:
                 parts, filled = [], 0
     if parts:
         yield pa.concat_tables(parts).combine_chunks()
-
-
-class HashingFile:
-    """A write-only file that keeps the sha256 of what passes."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        self.digest.update(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class ContentHash:

@@ -12,3 +12,7 @@ from numba import njit
 
 # numba's annotations leave the underscore option out.
 kernel = njit(nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
+
+unchecked_kernel = njit(nogil=True, cache=True, _nrt=False, error_model="numpy")  # type: ignore[call-overload]
+"""`@kernel` with numpy's error model: no test for a zero divisor before each division and remainder. For kernels whose tables
+were checked to hold no such divisor."""

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from filters.kernels import fasttext as kernel
+from filters.kernels import fasttext
+from filters.kernels.fasttext_tables import SOFTMAX, Tables
 from filters.models import reader
 from filters.models.reader import ModelError
 
@@ -44,7 +45,7 @@ class Model:
 
     path: Path
     labels: tuple[str, ...]
-    tables: kernel.Tables
+    tables: Tables
 
     def predict(self, data: np.ndarray, spans: np.ndarray, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """`(labels int32[n, k], scores float32[n, k])` of n texts, best first, k = 1 or 2.
@@ -58,7 +59,7 @@ class Model:
         data.flags.writeable = False  # one compilation, whoever owns the buffer
         labels = np.empty((len(spans), k), np.int32)
         scores = np.empty((len(spans), k), np.float32)
-        kernel.predict(self.tables, data, spans, kernel.work(self.tables), labels, scores)
+        fasttext.predict(self.tables, data, spans, fasttext.work(self.tables), labels, scores)
         return labels, scores
 
 
@@ -73,9 +74,7 @@ def load(path: Path, *, expected_sha256: str | None = None) -> Model:
 
 def tiny() -> Model:
     """A model of one label, `a`, and no words: compiles the kernels that every model uses."""
-    args = struct.pack(
-        "<ii12id", reader.MAGIC, reader.VERSION, 1, 5, 5, 1, 5, 1, kernel.SOFTMAX, reader.SUPERVISED, 0, 0, 0, 100, 1e-4
-    )
+    args = struct.pack("<ii12id", reader.MAGIC, reader.VERSION, 1, 5, 5, 1, 5, 1, SOFTMAX, reader.SUPERVISED, 0, 0, 0, 100, 1e-4)
     dictionary = struct.pack("<iiiqq", 1, 0, 1, 0, -1) + b"__label__a\0" + struct.pack("<qb", 1, 1)
     matrices = struct.pack("<?qq", False, 0, 1) + struct.pack("<?qqf", False, 1, 1, 0.0)
     labels, tables = reader.parse(Path("tiny"), args + dictionary + matrices)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from filters.kernels import fasttext as kernel
+from filters.kernels import fasttext_tables, fasttext_words
+from filters.kernels.fasttext_tables import Tables
 
 MAGIC, VERSION, SUPERVISED = 793712314, 12, 3
 CENTROIDS = 256  # ksub_ of productquantizer.h: codes are bytes
@@ -115,7 +116,7 @@ def read_bytes(path: Path) -> bytes:
         raise ModelError(f"{path}: expected a readable fastText model file, found {error}") from error
 
 
-def parse(path: Path, data: bytes) -> tuple[tuple[str, ...], kernel.Tables]:
+def parse(path: Path, data: bytes) -> tuple[tuple[str, ...], Tables]:
     """Label names as in the file, and the kernel's tables."""
     file = File(path, data)
     args = _args(file)
@@ -175,7 +176,7 @@ def _dictionary(file: File) -> Dictionary:
     rest = np.frombuffer(file.data, np.uint8)[file.at :]
     words, offsets = np.empty(left, np.uint8), np.zeros(size + 1, np.int64)
     counts, kinds = np.empty(size, np.int64), np.empty(size, np.uint8)
-    read = kernel.parse_words(rest, words, offsets, counts, kinds)
+    read = fasttext_tables.parse_words(rest, words, offsets, counts, kinds)
     file.require(f"{size} dictionary entries", "the end of the file", read >= 0)
     file.take("dictionary entries", read)
     file.require("words before labels", "another order", not kinds[:n_words].any() and bool((kinds[n_words:] == 1).all()))
@@ -258,18 +259,18 @@ def _check_rows(file: File, args: Args, dictionary: Dictionary, rows: int) -> No
         file.require(f"at most {n_rows} kept buckets", len(buckets), len(buckets) <= n_rows)
 
 
-def _tables(file: File, args: Args, dictionary: Dictionary, rows: np.ndarray, output: np.ndarray) -> kernel.Tables:
+def _tables(file: File, args: Args, dictionary: Dictionary, rows: np.ndarray, output: np.ndarray) -> Tables:
     size = len(dictionary.offsets) - 1
     hashes, slots = np.empty(size, np.uint32), np.full(_places(size), -1, np.int32)
     file.require(
         "words that spread in a hash table",
         "too many of one hash",
-        kernel.hash_words(dictionary.words, dictionary.offsets, hashes, slots),
+        fasttext_tables.hash_words(dictionary.words, dictionary.offsets, hashes, slots),
     )
     left, right = np.full((2, 2 * len(output) - 1), -1, np.int32)
-    kernel.huffman(dictionary.label_counts, np.empty(2 * len(output) - 1, np.int64), left, right)
-    vocabulary = kernel.Vocabulary(dictionary.words, dictionary.offsets, hashes, slots, dictionary.n_words)
-    ngrams = kernel.Ngrams(
+    fasttext_tables.huffman(dictionary.label_counts, np.empty(2 * len(output) - 1, np.int64), left, right)
+    vocabulary = fasttext_tables.Vocabulary(dictionary.words, dictionary.offsets, hashes, slots, dictionary.n_words)
+    ngrams = fasttext_tables.Ngrams(
         minn=args.minn,
         maxn=args.maxn,
         words=args.word_ngrams,
@@ -280,9 +281,9 @@ def _tables(file: File, args: Args, dictionary: Dictionary, rows: np.ndarray, ou
     )
     rows = _by_bucket(dictionary, rows)
     counts = np.empty(dictionary.n_words, np.int32)
-    kernel.fold_words(vocabulary, ngrams, rows, counts, kernel.pending(ngrams))
-    head = kernel.Head(loss=args.loss, output=output, left=left, right=right, sigmoid=_sigmoid())
-    return kernel.Tables(vocabulary=vocabulary, ngrams=ngrams, head=head, rows=rows, counts=counts)
+    fasttext_words.fold_words(vocabulary, ngrams, rows, counts, fasttext_words.pending(ngrams))
+    head = fasttext_tables.Head(loss=args.loss, output=output, left=left, right=right, sigmoid=_sigmoid())
+    return Tables(vocabulary=vocabulary, ngrams=ngrams, head=head, rows=rows, counts=counts)
 
 
 def _kept(args: Args, dictionary: Dictionary) -> np.ndarray:

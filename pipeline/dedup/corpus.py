@@ -7,10 +7,10 @@ All in memory for now; what crosses to other stages is one `FATES` table a unit 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from pipeline.plan import Dedup
 from pipeline.recipe import DECIDE_VERSION, Recipe
 from pipeline.spans import Workers
 from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store import HashingFile, Store
 
 _PARTS = ("documents", "texts", "places", "shingles")
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
@@ -177,7 +177,10 @@ def _write_index(
     work.write_table(f"{folder}/texts.parquet", part.texts)
     work.write_table(f"{folder}/places.parquet", part.places)
     rows = names.with_columns(document=pl.Series(part.first + np.arange(len(kept)), dtype=pl.Int64)).sort("unit", "position")
-    with work.writer(f"{folder}/shingles.parquet") as file, pq.ParquetWriter(file, _SHINGLES, compression="none") as writer:
+    with (
+        work.writer(f"{folder}/shingles.parquet") as file,
+        pq.ParquetWriter(file, _SHINGLES, compression="none", use_dictionary=False, write_page_checksum=True) as writer,
+    ):
         for group in rows.partition_by("unit", maintain_order=True):
             text = _texts(work, units[group["unit"][0]], group["position"].to_arrow())
             offsets, hashes = signatures.shingles(text, ngram=ngram)
@@ -193,11 +196,13 @@ def stage_index(work: Store, staging: str, decided: Decided, generation: int) ->
     records: list[FileRecord] = []
     for part in _PARTS if decided.folder is not None else ():
         name = f"index/{part}-g{generation:04d}.parquet"
-        data = work.read_bytes(f"{decided.folder}/{part}.parquet")
-        work.write_bytes(f"{staging}/{name}", data)
+        with work.open(f"{decided.folder}/{part}.parquet") as source, work.writer(f"{staging}/{name}") as raw:
+            target = HashingFile(raw)
+            shutil.copyfileobj(source, target, 1 << 20)
         with work.open(f"{staging}/{name}") as file:
             rows = pq.read_metadata(file).num_rows
-        records.append(FileRecord(path=name, rows=rows, bytes=len(data), sha256=sha256(data).hexdigest()))
+        digest = target.digest.hexdigest()
+        records.append(FileRecord(path=name, rows=rows, bytes=work.size(f"{staging}/{name}"), sha256=digest))
     return records
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.annotate import Annotated
-from pipeline.dedup import signatures
+from pipeline.dedup import bands, signatures
 from pipeline.dedup.index import Participants
 from pipeline.errors import PlanError
 from pipeline.plan import Dedup
@@ -34,6 +34,8 @@ class Gathered:
 
 def gather(work: Store, recipe: Recipe, dedup: Dedup, units: Sequence[Annotated]) -> Gathered:
     """Every document that the filters kept, in priority order."""
+    if not units:
+        return _nobody(dedup)
     parts = [_unit(work, recipe, dedup, number, unit) for number, unit in enumerate(units)]
     frame = pl.concat([part[0] for part in parts])
     hashes = pa.concat_arrays([part[1] for part in parts])
@@ -55,6 +57,19 @@ def gather(work: Store, recipe: Recipe, dedup: Dedup, units: Sequence[Annotated]
         has_keys=has_keys[order],
     )
     return Gathered(participants, frame.select("unit", "position", "id", "source_ref")[order])
+
+
+def _nobody(dedup: Dedup) -> Gathered:
+    """Inputs without a single row."""
+    shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
+    nobody = Participants(
+        scope=np.zeros(0, np.uint64),
+        text_hash=pa.array([], pa.binary(16)),
+        band_keys=np.zeros((0, shape[0]), np.uint64),
+        has_keys=np.zeros(0, bool),
+    )
+    schema = {"unit": pl.Int32, "position": pl.Int64, "id": pl.String, "source_ref": pl.String}
+    return Gathered(nobody, pl.DataFrame(schema=schema))
 
 
 def _unit(

@@ -28,6 +28,8 @@ def text(tmp_path):
         pytest.param(
             ["--set", "output.tokenizer=/no/such/tokenizer.json"], ["output.tokenizer", "does not exist"], id="no tokenizer"
         ),
+        pytest.param(["--set", "filters.language.model=/no/such.ftz"], ["/no/such.ftz", "filters.language.model"], id="no model"),
+        pytest.param(["--set", "dedup.scope=[dump]"], ["dedup.scope", "dump"], id="no such scope column"),
         pytest.param(["--set", "compute.gpu=Z9000"], ["Z9000", "H100"], id="unknown GPU"),
         pytest.param(["--set", "select.token_budget=5"], ["not yet"], id="key of a later release"),
         pytest.param(["--runner", "dask"], ["not yet"], id="runner of a later release"),
@@ -266,3 +268,22 @@ def test_explain_runs_nothing(capsys, tmp_path):
     assert ran.code == 0
     assert "generation 1" in ran.out
     assert not (tmp_path / "out").exists()
+
+
+def test_inputs_without_a_row_give_an_empty_generation(capsys, tmp_path):
+    for name, content in [("empty", b""), ("blank", b"\n \n\n")]:
+        path = tmp_path / name / "a.jsonl"
+        path.parent.mkdir()
+        path.write_bytes(content)
+        ran = winnow(capsys, "--input", path, "--output", tmp_path / f"{name}-out")
+        assert ran.code == 0, ran.err
+        assert len(table(tmp_path / f"{name}-out", "ledger")) == 0
+
+
+def test_rows_of_many_sources_in_one_file_are_the_same_bytes_whatever_the_units(capsys, tmp_path):
+    rows = [{"text": prose(i), "source": f"site{i % 50}"} for i in range(120)]
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
+    for name, size in [("one", "64MB"), ("many", "9000")]:
+        ran = winnow(capsys, "--input", path, "--output", tmp_path / name, "--set", f"source.unit_bytes={size}")
+        assert ran.code == 0, ran.err
+    assert digests(tmp_path / "one") == digests(tmp_path / "many")

@@ -1,0 +1,189 @@
+"""The rows of a fastText model's input matrix that a text adds up: tokens, their character n-grams and word n-grams.
+
+Invariant: the rows are those of fastText's Dictionary::getLine, added in its order up to MAX_PENDING at a time; a newline in a
+text separates words like a space. Every loop is bounded by the text or by `Tables`. Source: fastText 0.9.3, src/dictionary.cc,
+and field_notes.md section 11.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from filters.kernels.compiled import unchecked_kernel
+from filters.kernels.fasttext_tables import FNV_SEED, Ngrams, find, is_word, starts_with, step
+
+MAX_PENDING = 256  # rows collected before they are added: few enough that they stay in the cache while columns are added in fours
+END = np.frombuffer(b"</s>", np.uint8)
+_WORD_PRIME = np.uint64(116049371)
+_OPEN, _CLOSE = np.uint8(60), np.uint8(62)  # < and >
+_LABEL = np.frombuffer(b"__label__", np.uint8)  # predict knows no other prefix: the file does not keep it
+
+
+def pending(ngrams: Ngrams) -> np.ndarray:
+    """Memory for rows still to be added: a full list, one more word, the n-grams of one start, and the word n-grams."""
+    return np.empty(MAX_PENDING + ngrams.maxn + ngrams.words + 1, np.uint64)
+
+
+@unchecked_kernel
+def fold_words(vocabulary, ngrams, rows, counts, pending):
+    """Add to each word's row the rows of its character n-grams, and count them: a known word then costs one addition."""
+    for w in range(vocabulary.n_words):
+        start, end = vocabulary.offsets[w], vocabulary.offsets[w + 1]
+        counts[w] = 1
+        if ngrams.maxn > 0 and not is_word(vocabulary.words, start, end, END):
+            added, n = _char_ngrams(ngrams, rows, vocabulary.words, start, end, rows[w], pending, np.int64(0))
+            add_rows(rows, pending, n, rows[w])
+            counts[w] += added
+
+
+@unchecked_kernel
+def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent):
+    """Collect the rows of the tokens of `data[at:stop]`: how many, the new n and n_recent, and whether `</s>` ended the text."""
+    count = np.int64(0)
+    while at < stop:
+        while at < stop and _separates(data[at]):
+            at += 1
+        start = at
+        h = FNV_SEED
+        while at < stop and not _separates(data[at]):
+            h = step(h, data[at])
+            at += 1
+        if at == start:
+            break
+        found, n = _token(t, data, start, at, h, total, pending, n)
+        if found >= 0:
+            count += found
+            if t.ngrams.words > 1:
+                before = n
+                n_recent, n = _word_ngrams(t.ngrams, h, recent, n_recent, pending, n)
+                count += n - before
+        if n >= MAX_PENDING:
+            add_rows(t.rows, pending, n, total)
+            n = np.int64(0)
+        if is_word(data, start, at, END):
+            return count, n, n_recent, True
+    return count, n, n_recent, False
+
+
+@unchecked_kernel
+def _separates(byte):
+    return byte == 32 or (byte <= 13 and (byte >= 9 or byte == 0))
+
+
+@unchecked_kernel
+def _token(t, data, start, end, h, total, pending, n):
+    """Collect the rows of one token (Dictionary::addSubwords); returns how many, -1 for a label, and the new n."""
+    w = find(t.vocabulary, data, start, end, h)
+    if w >= t.vocabulary.n_words:
+        return np.int64(-1), n
+    if w >= 0:
+        pending[n] = w
+        return np.int64(t.counts[w]), n + 1
+    if starts_with(data, start, end, _LABEL):
+        return np.int64(-1), n
+    if t.ngrams.maxn > 0 and not is_word(data, start, end, END):
+        return _char_ngrams(t.ngrams, t.rows, data, start, end, total, pending, n)
+    return np.int64(0), n
+
+
+@unchecked_kernel
+def _char_ngrams(g, rows, data, start, end, total, pending, n):
+    """Collect the rows of the n-grams of `<token>` (Dictionary::computeSubwords); returns how many, and the new n.
+
+    Hashed onwards from each first character. `<` and `>` alone are left out, so lengths from 2 start at `<`, and none at `>`.
+    `pending[:n]` is added to `total` whenever it is full.
+    """
+    found = np.int64(0)
+    for first in range(start - 1, end):
+        if first >= start and (data[first] & 0xC0) == 0x80:
+            continue
+        before = n
+        h, j = _char(data, first, end, FNV_SEED) if first >= start else (step(FNV_SEED, _OPEN), start)
+        if g.minn <= 1 and first >= start:
+            n = _push(g, np.uint64(h), pending, n)
+        for length in range(2, g.maxn + 1):
+            if j > end:
+                break
+            h, j = _char(data, j, end, h)
+            if length >= g.minn:
+                n = _push(g, np.uint64(h), pending, n)
+        found += n - before
+        if n >= MAX_PENDING:
+            add_rows(rows, pending, n, total)
+            n = np.int64(0)
+    return found, n
+
+
+@unchecked_kernel
+def _char(data, j, end, h):
+    """Hash the UTF-8 character at `j`, or the closing `>` at `end`; returns the hash and what follows."""
+    if j == end:
+        return step(h, _CLOSE), j + 1
+    h = step(h, data[j])
+    j += 1
+    while j < end and (data[j] & 0xC0) == 0x80:
+        h = step(h, data[j])
+        j += 1
+    return h, j
+
+
+@unchecked_kernel
+def _word_ngrams(g, h, recent, n_recent, pending, n):
+    """Collect the rows of the word n-grams that end in the word with hash `h` (Dictionary::addWordNgrams).
+
+    `recent[:n_recent]`: hashes of the n-grams that end in the word before, shortest first; grows by this word.
+    Returns the new length of `recent` and the new n.
+    """
+    signed = np.uint64(np.int64(np.int32(h)))
+    for i in range(n_recent):
+        recent[i] = recent[i] * _WORD_PRIME + signed
+        n = _push(g, recent[i], pending, n)
+    grown = min(n_recent + 1, recent.shape[0])
+    for i in range(grown - 1, 0, -1):
+        recent[i] = recent[i - 1]
+    recent[0] = signed
+    return grown, n
+
+
+@unchecked_kernel
+def _push(g, h, pending, n):
+    """Append the row of the n-gram with hash `h` to `pending[:n]` unless it was pruned; returns the new length.
+
+    Without a branch: which n-grams were kept is close to random, and mispredicted branches cost more than this arithmetic.
+    """
+    bucket = h % np.uint64(g.bucket)
+    if not g.pruned:
+        pending[n] = np.uint64(g.first_row) + bucket
+        return n + 1
+    block, place = bucket >> np.uint64(6), bucket & np.uint64(63)
+    bits = g.kept[block, 0]
+    below = bits & ((np.uint64(1) << place) - np.uint64(1))
+    pending[n] = np.uint64(g.first_row) + g.kept[block, 1] + _ones(below)
+    return n + np.int64((bits >> place) & np.uint64(1))
+
+
+@unchecked_kernel
+def _ones(x):
+    """Bits set in a uint64 (compiled to one instruction)."""
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@unchecked_kernel
+def add_rows(rows, pending, n, total):
+    """Add the rows `pending[:n]` to `total`, four columns at a time, so that sums stay in registers."""
+    fours = total.shape[0] - total.shape[0] % 4
+    for d in range(0, fours, 4):
+        a, b, c, e = total[d], total[d + 1], total[d + 2], total[d + 3]
+        for i in range(n):
+            row = pending[i]
+            a += rows[row, d]
+            b += rows[row, d + 1]
+            c += rows[row, d + 2]
+            e += rows[row, d + 3]
+        total[d], total[d + 1], total[d + 2], total[d + 3] = a, b, c, e
+    for d in range(fours, total.shape[0]):
+        for i in range(n):
+            total[d] += rows[pending[i], d]
