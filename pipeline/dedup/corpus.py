@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline import final
 from pipeline.annotate import Annotated, Meter
-from pipeline.dedup import bands, decide, gather, index, signatures, similarity
+from pipeline.dedup import bands, decide, gather, index, selftest, signatures, similarity
 from pipeline.dedup.decide import Fates
 from pipeline.dedup.gather import Gathered
 from pipeline.dedup.index import Index
@@ -96,6 +96,7 @@ def _decide(
     fates = decide.judge(people, known, found, threshold=dedup.threshold, similarities=measure)
     evidence = pl.concat([evidence, gathered.places.select("id", "source_ref", pl.lit(generation, pl.Int32).alias("generation"))])
     _write_fates(work, gathered, fates, evidence, names)
+    measured = _selftest(work, recipe, dedup, units, gathered, fates)
     none = Shingles(np.zeros(len(people) + 1, np.int64), np.zeros(0, np.uint64))
     part = decide.extend(people, known, fates, none)
     _write_index(work, folder, part, units, gathered, fates, dedup.ngram)
@@ -110,8 +111,25 @@ def _decide(
         "verified_pairs": fates.verified_pairs,
         "refused_pairs": fates.refused_pairs,
         "documents_in_full_buckets": fates.documents_in_full_buckets,
+        "measured": measured,
         "detection": [[s, bands.detection_probability(s, *shape)] for s in sorted({*_CURVE, dedup.threshold})],
     }
+
+
+def _selftest(
+    work: Store, recipe: Recipe, dedup: Dedup, units: Sequence[Annotated], gathered: Gathered, fates: Fates
+) -> list[list[float]]:
+    """Candidate recall on planted copies of documents that entered near dedup."""
+    people = gathered.participants
+    entered = np.flatnonzero(people.has_keys & (fates.fate != decide.EXACT))
+    chosen = entered[selftest.choose(len(entered), plants=recipe.plan.checks.plants, seed=recipe.plan.seed)]
+    texts: dict[int, str] = {}
+    for group in gathered.places[chosen].with_columns(row=pl.Series(chosen)).partition_by("unit"):
+        found = _texts(work, units[group["unit"][0]], group["position"].to_arrow())
+        texts |= dict(zip(group["row"].to_list(), found.to_pylist(), strict=True))
+    return selftest.measure(
+        selftest.Originals([texts[row] for row in chosen.tolist()], people.band_keys[chosen], fates.took[chosen]), dedup
+    )
 
 
 def _shingles(

@@ -81,9 +81,25 @@ def _duplicates(found: dict[str, Any] | None) -> list[str]:
     parts = [
         f"{units.count(found['exact'])} exact,",
         f"{units.count(found['near'])} near",
-        f"(similarity {units.plain(found['threshold'])} or more)",
+        f"(similarity {units.plain(found['threshold'])} or more);",
+        *_recall(found),
     ]
     return _wrapped("duplicates", parts)
+
+
+def _recall(found: dict[str, Any]) -> list[str]:
+    """The computed chance to find a pair at the threshold and 0.05 above, and what planted copies showed from there on."""
+    limit = found["threshold"]
+    curve = {round(similarity, 4): chance for similarity, chance in found["detection"]}
+    above = min((s for s in curve if s >= limit + 0.05 - 1e-9), default=limit)
+    said = ["a pair is found with", f"{units.percent(curve[round(limit, 4)])} at {units.plain(limit)},"]
+    said.append(f"{units.percent(curve[above])} at {units.plain(above)}")
+    planted = [(n, hit) for similarity, n, hit, _ in found["measured"] if similarity >= limit]
+    if planted:
+        said[-1] += ";"
+        hit, all_ = sum(hit for _, hit in planted), sum(n for n, _ in planted)
+        said.append(f"self-test: {units.count(hit)} of {units.count(all_)} planted copies found")
+    return said
 
 
 def _quarantine(causes: list[dict[str, Any]]) -> list[str]:

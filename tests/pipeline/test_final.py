@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -42,6 +43,20 @@ def test_hashes_are_those_of_the_definition_whatever_the_slices(
     hashes = final.text_hashes(strings(["before", *texts])[1:].slice(start))
     assert hashes.type == pa.binary(final.DIGEST_BYTES)
     assert hashes.to_pylist() == [final.text_hash(text) for text in texts[start:]]
+
+
+def test_slices_hold_as_many_rows_as_fit_so_that_scratch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices: list[list[int]] = []
+    fold_slice = final.fold.folded
+
+    def record(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        slices.append(np.diff(offsets).tolist())
+        return fold_slice(offsets, data)
+
+    monkeypatch.setattr(final.fold, "folded", record)
+    monkeypatch.setattr(final, "SLICE_BYTES", 4)
+    final.text_hashes(strings(["ab", "cd", "e", "abc", "f", "longer", "g", ""]))
+    assert slices == [[2, 2], [1, 3], [1], [6], [1, 0]]
 
 
 @given(ANY_TEXT, ANY_TEXT)
