@@ -34,33 +34,41 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; README's table of flags is held to it by a test."""
+    """The command line; the usage in README is held to it by a test."""
     made = _Parser(
         prog="python -m flows.curate",
         description="Curate text for training language models: raw text in, Parquet shards out, every removal explained.",
         epilog="Without arguments: curates sample_data/ into curated/. Exit codes: 0 done, 1 failed (the same command"
         " resumes), 2 wrong command or plan, 3 a check refused to publish, 130 interrupted.",
     )
-    made.add_argument("plan", nargs="?", metavar="PLAN", help="a YAML file or a preset's name (default: default@1)")
+    made.add_argument("plan", nargs="?", metavar="PLAN", help="a YAML file or a preset's name (with --input, default: default@1)")
     made.add_argument("--input", nargs="+", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's")
     made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
     made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")
     made.add_argument("--workers", type=int, metavar="N", help="threads (default: the CPUs of this machine)")
-    made.add_argument("--runner", choices=("local", "dask", "ray"), default="local", help="where tasks run")
-    made.add_argument("--runner-address", metavar="URL", help="address of a Dask or Ray cluster")
+    made.add_argument(
+        "--runner", choices=("local", "dask", "ray"), default="local", help="where tasks run (dask, ray: not in this release)"
+    )
+    made.add_argument("--runner-address", metavar="URL", help="address of a Dask or Ray cluster (not in this release)")
     made.add_argument("--inline", action="store_true", help="the same stages in this process, without a Prefect server")
     made.add_argument("--replace", action="store_true", help="make the output anew; facts that still hold are used")
     made.add_argument("--fresh", action="store_true", help="as --replace, with an emptied work directory")
     made.add_argument("--clean", action="store_true", help="remove the work directory afterwards")
     made.add_argument("--accept", action="store_true", help="publish although a check failed; recorded")
     made.add_argument("--explain", action="store_true", help="show what would run, and why; run nothing")
-    made.add_argument("--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates")
-    made.add_argument("--memory", metavar="BYTES", help="memory budget")
-    made.add_argument("--retries", type=int, metavar="N", default=2, help="of a task that failed for a passing cause")
-    made.add_argument("--unlocked", action="store_true", help="allow an output store without conditional writes")
+    made.add_argument(
+        "--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates (not in this release)"
+    )
+    made.add_argument("--memory", metavar="BYTES", help="memory budget (not in this release)")
+    made.add_argument(
+        "--retries", type=int, metavar="N", default=2, help="of a task that failed for a passing cause (default: 2)"
+    )
+    made.add_argument(
+        "--unlocked", action="store_true", help="allow an output store without conditional writes (not in this release)"
+    )
     made.add_argument("--json", action="store_true", help="print the result as JSON")
-    made.add_argument("--log-json", action="store_true", help="log as JSON lines")
+    made.add_argument("--log-json", action="store_true", help="log as JSON lines (not in this release)")
     return made
 
 
@@ -78,6 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"winnow: {harmless(str(error))}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output left: the run is done
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"winnow: {where}{error.strerror or error}; mend that and run the same command, it resumes", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("winnow: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
@@ -165,6 +180,8 @@ def _refuse_later(arguments: argparse.Namespace, workers: int) -> None:
         raise NotYet(f"{', '.join(given)}: not yet in this release")
     if workers < 1:
         raise UsageError(f"--workers {workers}: expected at least 1")
+    if arguments.retries < 0:
+        raise UsageError(f"--retries {arguments.retries}: expected 0 or more")
 
 
 def entry() -> None:

@@ -95,7 +95,7 @@ def run(
 
         result = within(lambda: _run(ready, loaded, options, mapper, on_event, cost))
         if options.clean:
-            ready.work.remove("")
+            prepare.remove_work(ready.work)
         return result
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from importlib import metadata
 from typing import Any
 
@@ -20,6 +21,11 @@ from pipeline.store import Damaged, Store
 FOLDERS = ("data", "rejected", "ledger", "quarantine")
 PRIVATE = ("rejected", "quarantine", "index")
 """Folders of the output with mode 0700."""
+
+
+_SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}\.parquet")
+_INDEX = re.compile(r"[a-z]+-g[0-9]{4,}\.parquet")
+"""Names that only Winnow gives: nothing else is ever removed from an output."""
 
 
 class _Record(BaseModel):
@@ -115,7 +121,7 @@ def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
     named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
     for folder in FOLDERS:
         for file in out.names(folder):
-            if f"{folder}/{file}" not in named and file.startswith("train-") and file.endswith(".parquet"):
+            if f"{folder}/{file}" not in named and _SHARD.fullmatch(file):
                 out.remove(f"{folder}/{file}")
     for path in index_files(out):
         if path not in named:
@@ -123,7 +129,7 @@ def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
 
 
 def index_files(out: Store) -> list[str]:
-    return [f"index/{file}" for file in out.names("index") if file.endswith(".parquet")]
+    return [f"index/{file}" for file in out.names("index") if _INDEX.fullmatch(file)]
 
 
 def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from filters import language
@@ -27,7 +26,9 @@ from pipeline.spans import Input, Workers
 from pipeline.store import Store, open_store
 
 LOCK = ".lock"
-_OURS = {LOCK, ".work", "manifests", "data", "index", "rejected", "ledger", "quarantine"}
+MARKER = ".winnow-work"
+"""In each work directory: nothing is removed from a folder without it."""
+_WORK_FOLDERS = ("documents", "facts", "judgements", "streams", "staging")
 
 
 class Options(Protocol):
@@ -157,21 +158,36 @@ def _warm(on_event: OnEvent) -> float:
 
 
 def _open_work(out: Store, options: Options) -> Store:
-    out.private(".work")
     work = open_store(options.work or out.path(".work"))
+    if work.entries("") and not work.has(MARKER):
+        raise OutputError(f"{work.root} is not empty and is not a work directory of Winnow; choose another --work")
     work.private("")
+    work.write_bytes(MARKER, b"a work directory of Winnow: may be removed while no run goes on\n")
     if options.fresh:
-        for entry in ("documents", "facts", "judgements", "streams", "staging", "costs"):
-            work.remove(entry)
+        empty_work(work)
     work.sweep(below=True)
     for folder in ("", "manifests", "index", *manifest.FOLDERS):
         out.sweep(folder)
     return work
 
 
+def empty_work(work: Store) -> None:
+    """Remove what runs keep in a work directory, and nothing else."""
+    for folder in _WORK_FOLDERS:
+        work.remove(folder)
+
+
+def remove_work(work: Store) -> None:
+    """`--clean`: remove a work directory; the folder itself stays where it holds something that is not ours."""
+    empty_work(work)
+    work.remove(MARKER)
+    if not work.entries(""):
+        work.remove("")
+
+
 def _refuse_foreign(out: Store, files: Sequence[InputFile]) -> None:
-    entries = {PurePosixPath(name).name for name in out.fs.ls(out.root, detail=False)}
-    if entries and not entries & _OURS:
+    entries = out.entries("")
+    if entries and LOCK not in entries and not out.names("manifests"):
         raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
     inside = [file.url for file in files if file.url.removeprefix("file://").startswith(f"{out.root}/")]
     if inside:

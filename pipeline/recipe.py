@@ -96,6 +96,7 @@ def resolve(plan: Plan) -> Recipe:
         path = Path(plan.output.tokenizer)
         if not path.is_file():
             raise PlanError(f"output.tokenizer: {path} does not exist; give the path of a tokenizer.json")
+        _check_tokenizer(path)
         tokenizer = sha256(path)
     versions = {
         "schema": schema.VERSION,
@@ -118,6 +119,17 @@ def resolve(plan: Plan) -> Recipe:
         tokenizer=tokenizer,
         document=document,
     )
+
+
+def _check_tokenizer(path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    try:
+        Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare exceptions
+        raise PlanError(
+            f"output.tokenizer: {path} is not a tokenizer.json ({error}); give a file that tokenizers' Tokenizer.save wrote"
+        ) from error
 
 
 def _decisive(plan: Plan) -> dict[str, Any]:

@@ -63,6 +63,14 @@ class Store:
         names = (entry["name"].rsplit("/", 1)[-1] for entry in found if entry["type"] == "file")
         return sorted(name for name in names if not name.startswith(TEMPORARY))
 
+    def entries(self, folder: str) -> list[str]:
+        """Names of all files and folders directly in `folder`, unfinished ones apart; empty if there is no such folder."""
+        try:
+            found = self.fs.ls(self.path(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in (str(path).rsplit("/", 1)[-1] for path in found) if not name.startswith(TEMPORARY))
+
     def bytes_below(self, folder: str = "") -> int:
         """Bytes of all files below `folder`."""
         return sum(entry["size"] for entry in self.fs.find(self.path(folder), detail=True).values())
@@ -248,10 +256,10 @@ class HashingFile:
 
 def open_store(url: str, *, create: bool = True) -> Store:
     """The store at a local path. Raises OutputError if it cannot be made or written, NotYet for other protocols."""
-    fs, root = fsspec.core.url_to_fs(url)
-    if not isinstance(fs, LocalFileSystem):
-        protocol = url.partition("://")[0]
+    protocol = url.partition("://")[0] if "://" in url else "file"
+    if protocol != "file":
         raise NotYet(f"{protocol}://…: output and work on {protocol} are not yet in this release; use a local folder")
+    fs, root = fsspec.core.url_to_fs(url)
     store = Store(fs, os.path.abspath(root))
     if create:
         try:

@@ -287,3 +287,61 @@ def test_rows_of_many_sources_in_one_file_are_the_same_bytes_whatever_the_units(
         ran = winnow(capsys, "--input", path, "--output", tmp_path / name, "--set", f"source.unit_bytes={size}")
         assert ran.code == 0, ran.err
     assert digests(tmp_path / "one") == digests(tmp_path / "many")
+
+
+def test_folders_that_are_not_ours_lose_nothing(capsys, tmp_path, text):
+    dataset = tmp_path / "dataset"
+    (dataset / "data").mkdir(parents=True)
+    (dataset / "README.md").write_text("mine")
+    (dataset / "data" / "train-00000-of-00001.parquet").write_text("mine")
+    ran = winnow(capsys, "--input", text, "--output", dataset)
+    assert (ran.code, "not an output of Winnow" in ran.err) == (2, True)
+    assert (dataset / "README.md").read_text() == "mine"
+
+    work = tmp_path / "work"
+    (work / "documents").mkdir(parents=True)
+    (work / "documents" / "letter.txt").write_text("dear")
+    for flag in ("--clean", "--fresh"):
+        ran = winnow(capsys, "--input", text, "--output", tmp_path / "out", "--work", work, flag)
+        assert (ran.code, "not a work directory of Winnow" in ran.err) == (2, True)
+    assert (work / "documents" / "letter.txt").read_text() == "dear"
+
+
+def test_clean_leaves_what_the_user_put_beside_the_work(capsys, tmp_path, text):
+    work, out = tmp_path / "work", tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out, "--work", work).code == 0
+    (work / "thesis.txt").write_text("dear")
+    (out / "data" / "notes.parquet").write_text("mine")
+    assert winnow(capsys, "--input", text, "--output", out, "--work", work, "--replace", "--clean").code == 0
+    assert [path.name for path in work.iterdir()] == ["thesis.txt"]
+    assert (out / "data" / "notes.parquet").read_text() == "mine"
+
+
+def test_files_that_are_not_what_the_plan_says_exit_2(capsys, tmp_path, text):
+    wrong = tmp_path / "tokenizer.json"
+    wrong.write_bytes(b"\xff\xfe not json")
+    ran = winnow(capsys, "--input", text, "--output", tmp_path / "out", "--set", f"output.tokenizer={wrong}")
+    assert (ran.code, "is not a tokenizer.json" in ran.err) == (2, True)
+    ran = winnow(capsys, "--input", text, "--output", "s3://bucket/out")
+    assert (ran.code, "not yet in this release" in ran.err) == (2, True)
+    assert winnow(capsys, "--input", text, "--output", tmp_path / "out", "--retries", "-1").code == 2
+
+
+def test_a_full_disk_exits_1_and_the_same_command_resumes(capsys, tmp_path, text, monkeypatch):
+    import errno
+
+    from pipeline.store import Store
+
+    arguments = ("--input", text, "--output", tmp_path / "out")
+    write_table = Store.write_table
+
+    def full(self, name, table, **keywords):
+        if "minhash" in name:
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+        write_table(self, name, table, **keywords)
+
+    monkeypatch.setattr(Store, "write_table", full)
+    ran = winnow(capsys, *arguments)
+    assert (ran.code, "No space left on device" in ran.err) == (1, True)
+    monkeypatch.undo()
+    assert winnow(capsys, *arguments).code == 0
