@@ -137,8 +137,12 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     for note in result.notes:
         print(f"note: {show.harmless(note)}", file=sys.stderr)
     if arguments.json:
-        shown = {"output": result.out, "generation": result.generation, "notes": result.notes, "metrics": result.metrics}
-        print(json.dumps(shown, sort_keys=True))
+        new = result.generation is not None
+        shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}
+        print(json.dumps({**shown, "metrics": result.metrics}, sort_keys=True))
+    elif result.generation is None:
+        kept, newest = result.metrics["all_generations"]["kept"], result.metrics["generation"]
+        print(f"nothing new: {result.out} stays as generation {newest} left it, {kept:,} documents kept")
     else:
         print(report.summary(result.metrics, out=result.out))
     return 0

@@ -12,7 +12,7 @@ from typing import TextIO
 from pipeline.events import Event
 
 LABELS = {
-    "compile": "compiling kernels",
+    "compile": "compiling kernels (20 s once per machine)",
     "scan": "hashing inputs",
     "annotate": "reading, scoring, deciding",
     "dedup": "finding duplicates",
@@ -55,10 +55,13 @@ class _Stage:
         return f" ({self.documents / self.passed:,.0f} documents/s, {self.n_bytes / 1e6 / self.passed:,.1f} MB/s)"
 
     def so_far(self) -> str:
+        left = ""
         if self.steps and self.total:
             share = min(1.0, self.steps / self.total)
-            return f"{self.steps:,} of {self.total:,} files, about {self.passed * (1 - share) / share:.0f} s left"
-        return f"{self.documents:,} documents, {self.n_bytes / 1e6:,.1f} MB{self.rates()}"
+            left = f", about {self.passed * (1 - share) / share:.0f} s left"
+        if not self.documents:
+            return f"{self.steps:,} of {self.total or 0:,} files{left}"
+        return f"{self.documents:,} documents, {self.n_bytes / 1e6:,.1f} MB{self.rates()}{left}"
 
 
 class Lines:
@@ -121,8 +124,9 @@ class Bars:
     def __call__(self, event: Event) -> None:
         with self._lock:
             if event.kind == "begin":
-                total = event.total if event.stage in ("scan", "write") else None
-                self._tasks[event.stage] = self._progress.add_task(LABELS.get(event.stage, event.stage), total=total, detail="")
+                self._tasks[event.stage] = self._progress.add_task(
+                    LABELS.get(event.stage, event.stage), total=event.total, detail=""
+                )
                 self._seen[event.stage] = (0, 0, time.monotonic())
             elif event.kind == "advance" and event.stage in self._tasks:
                 documents, n_bytes, start = self._seen[event.stage]

@@ -115,8 +115,8 @@ def _run(
 ) -> Result:
     pool = ready.pool
     if not ready.inputs:
-        newest = ready.manifests[-1]
-        return Result(ready.out.root, None, newest.metrics, (*ready.notes, "nothing new: every input was curated before"))
+        metrics_ = ready.out.read_json("metrics.json")
+        return Result(ready.out.root, None, metrics_, (*ready.notes, "nothing new: every input was curated before"))
     compiled = ready.warmed.result()
     units = _annotate(ready, pool, mapper, on_event)
     _check_bad_rows(ready, units)

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import InputChanged, RecipeDiffers
-from pipeline.recipe import Recipe, differences
+from pipeline.recipe import Recipe, decisive, differences
 from pipeline.store import Damaged, Store
 
 FOLDERS = ("data", "rejected", "ledger", "quarantine")
@@ -140,7 +140,10 @@ def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
 def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, dict[str, Any]]) -> None:
     """Raise RecipeDiffers, with the differences, unless `recipe` is what the output was made with."""
     known = {name: settings for name, settings in sources.items() if name in old.sources}
-    lines = [] if old.recipe_hash == recipe.hash else differences(old.recipe, recipe.document)
+    lines = []
+    if old.recipe_hash != recipe.hash:
+        lines = differences(decisive(old.plan), decisive(recipe.plan.model_dump(mode="json")))
+        lines += differences({**old.recipe, "plan": None}, {**recipe.document, "plan": None})
     lines += differences({n: old.sources[n] for n in known}, known, "source")
     if lines or old.recipe_hash != recipe.hash:
         shown = "\n  ".join(lines)

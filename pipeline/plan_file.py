@@ -50,7 +50,9 @@ def _preset(name: str) -> tuple[str, dict[str, Any]]:
         return versions[-1], _read_yaml(known[versions[-1]].read_text("utf-8"), where=f"preset {name}")
     if name.split("@")[0] in LATER_PRESETS:
         raise NotYet(f"preset {name}: not yet in this release; there are {', '.join(known)}")
-    raise PlanError(f"preset {name}: unknown; there are {', '.join(known)}")
+    near = difflib.get_close_matches(name, [*known, *(full.split("@")[0] for full in known)], n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise PlanError(f"preset {name}: unknown; {hint}there are {', '.join(known)}; a file's name ends in .yaml")
 
 
 def _read_yaml(text: str, *, where: str) -> dict[str, Any]:
@@ -158,8 +160,12 @@ def _named(plan: str | None) -> tuple[str, dict[str, Any]]:
     if path.suffix in (".yaml", ".yml") or path.is_file():
         try:
             text = path.read_text("utf-8")
+        except FileNotFoundError as error:
+            raise PlanError(f"plan {plan}: no such file; give a YAML file or one of {', '.join(presets())}") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise PlanError(f"plan {plan}: cannot be read: {error}; give a YAML file or one of {', '.join(presets())}") from error
+            raise PlanError(
+                f"plan {plan}: cannot be read ({error}); give a YAML file or one of {', '.join(presets())}"
+            ) from error
         return path.name, _read_yaml(text, where=plan)
     full, _ = _preset(plan)
     return full, {"extends": full}

@@ -195,7 +195,7 @@ def _refuse_foreign(out: Store, files: Sequence[InputFile]) -> None:
 
 
 def _source_settings(files: Sequence[InputFile]) -> dict[str, dict[str, Any]]:
-    """By source name, the settings whose change makes another recipe (design 2.1)."""
+    """By source name, the settings whose change makes another recipe."""
     found: dict[str, dict[str, Any]] = {}
     for file in files:
         settings = {"text": file.text, "id": file.id, "priority": file.priority, "max_row_bytes": file.max_row_bytes}

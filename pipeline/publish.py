@@ -1,6 +1,6 @@
 """From finished shards in the staging folder to a committed generation, and the files that are remade from its manifest.
 
-Order of the commit (design 2.3): shards and index in place, then the manifest is created. What a person reads (README.md,
+Order of the commit: shards and index in place, then the manifest is created. What a person reads (README.md,
 metrics.json, report.html, plan.resolved.yaml) is remade from the manifest afterwards, manifest.json last: where it equals
 the newest manifest, the others are of that generation too; where not, the next run repairs them.
 """

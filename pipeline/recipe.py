@@ -139,6 +139,11 @@ def _decisive(plan: Plan) -> dict[str, Any]:
     return data
 
 
+def decisive(plan: dict[str, Any]) -> dict[str, Any]:
+    """The part of a resolved plan (plain data) that belongs to the recipe, defaults included."""
+    return {key: value for key, value in plan.items() if key not in ("source", "on_changed", "checks", "compute")}
+
+
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
     """Lines `key: old → new` where two recipe documents differ."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -146,7 +151,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         for name in sorted({*old, *new}):
             lines += differences(old.get(name, "default"), new.get(name, "default"), f"{path}.{name}".lstrip("."))
         return lines
-    return [] if old == new else [f"{path.removeprefix('plan.')}: {old} → {new}"]
+    return [] if old == new else [f"{path}: {old} → {new}"]
 
 
 def load_models(recipe: Recipe) -> None:

@@ -119,4 +119,4 @@ OUTPUTS = {"data": DATA, "rejected": REJECTED, "ledger": LEDGER, "quarantine": Q
 """Folder in the output → schema of its shards."""
 
 EXCERPT_BYTES = 512
-"""Most that quarantine/ keeps of a raw record (design: raw excerpts ≤ 512 bytes)."""
+"""Most that quarantine/ keeps of a raw record (they may hold anything, so: little)."""

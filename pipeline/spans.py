@@ -26,7 +26,7 @@ from pipeline.stages import key
 from pipeline.store import Store
 
 MAX_SPANS = 500
-"""Spans of a run: a run has at most 2,000 Prefect task runs, over all stages (design section 7)."""
+"""Spans of a run: a run has at most 2,000 Prefect task runs over all stages, because servers on SQLite slow down beyond."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Span:
 
     name: str
     items: tuple[Unit | Input, ...]
+    sizes: tuple[int, ...]  # bytes of input of each item, for the time left
 
 
 class Workers:
@@ -94,12 +95,13 @@ def gather(futures: Sequence[Future[Any]]) -> list[Any]:
 
 def make_spans(inputs: Sequence[Input]) -> list[Span]:
     """Spans of equally many units or streams, at most `MAX_SPANS`."""
-    items: list[Unit | Input] = []
+    items: list[tuple[Unit | Input, int]] = []
     for item in inputs:
-        items += [item] if item.units is None else item.units
-    each = -(-len(items) // MAX_SPANS)
-    groups = [items[start : start + each] for start in range(0, len(items), max(1, each))]
-    return [Span(_name(group), tuple(group)) for group in groups]
+        parts = [item] if item.units is None else item.units
+        items += [(part, item.file.size // max(1, len(parts))) for part in parts]
+    each = max(1, -(-len(items) // MAX_SPANS))
+    groups = [items[start : start + each] for start in range(0, len(items), each)]
+    return [Span(_name([i for i, _ in group]), *(tuple(column) for column in zip(*group, strict=True))) for group in groups]
 
 
 def _name(items: Sequence[Unit | Input]) -> str:
@@ -116,12 +118,18 @@ def run_span(work: Store, recipe: Recipe, span: Span, pool: Workers, on_event: O
         on_event(Event("advance", "annotate", documents=done.rows + done.bad_rows, n_bytes=done.n_bytes))
         return done
 
+    def unit_of_file(unit: Unit, size: int) -> Annotated:
+        done = one(unit, lambda: read.read(unit))
+        on_event(Event("advance", "annotate", steps=size))
+        return done
+
     futures: list[Future[Any]] = []
-    for item in span.items:
+    for item, size in zip(span.items, span.sizes, strict=True):
         if isinstance(item, Unit):
-            futures.append(pool.submit(one, item, lambda unit=item: read.read(unit)))
+            futures.append(pool.submit(unit_of_file, item, size))
         else:
             futures += _submit_stream(work, recipe, item, pool, one)
+            on_event(Event("advance", "annotate", steps=size))
     return gather(futures)
 
 

@@ -26,7 +26,7 @@ from pipeline.schema import OUTPUTS
 from pipeline.store import HashingFile, Store
 
 ROW_GROUP_BYTES = 32_000_000
-"""Text bytes of a row group (design 2.3)."""
+"""Text bytes of a row group: chosen so that a reader holds little, and scans few."""
 ROW_GROUP_ROWS = 100_000
 """Rows of a row group of the tables without text."""
 _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")

@@ -3,7 +3,7 @@
 Invariant: the same originals give the same rows, byte for byte before compression. Every variant is checked against its
 intention (exact, near or apart), and every expected fate is found by comparing all pairs of rows in plain Python, without
 the kernels, hashes or bands that the pipeline uses, so that the pipeline can be tested against it. The definitions are
-those of the design document, section 4, "Duplicate, defined".
+those of CONTRIBUTING.md, "Duplicate, defined".
 
     python sample_data/make_variants.py            rewrite input/ and fates.json
     python sample_data/make_variants.py --check    write nothing; exit 1 if what is there differs

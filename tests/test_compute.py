@@ -1,4 +1,4 @@
-"""The compute ledger against published arithmetic (shared/reference/compute_savings.md, block A)."""
+"""The compute ledger against published arithmetic (sources beside the constants in pipeline/compute.py)."""
 
 import json
 import math

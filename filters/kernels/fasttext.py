@@ -3,7 +3,7 @@
 Invariant: the labels and scores of row i are those of `fasttext.load_model(path).predict([text.replace("\\n", " ")], k)`: the
 same labels, scores within 1e-5 (sums are taken in another order). A newline inside a row separates words like a space; the one
 newline that predict appends gives the word `</s>` at the end of the row. Every loop is bounded by the text or by `Tables`.
-Source: fastText 0.9.3, src/loss.cc, and field_notes.md section 11.
+Source: fastText 0.9.3, src/loss.cc,.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A fastText model as kernels read it: its tables, and the loops that fill them from a file's bytes and look words up.
 
 Invariant: every loop is bounded by its arguments or by MAX_PROBES, whatever the words. `filters.models.reader` makes the tables
-and has checked every index that is in them. Source: fastText 0.9.3, src/dictionary.cc, src/loss.cc, and field_notes.md
-section 11.
+and has checked every index that is in them. Source: fastText 0.9.3, src/dictionary.cc, src/loss.cc,.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The rows of a fastText model's input matrix that a text adds up: tokens, their character n-grams and word n-grams.
 
 Invariant: the rows are those of fastText's Dictionary::getLine, added in its order up to MAX_PENDING at a time; a newline in a
-text separates words like a space. Every loop is bounded by the text or by `Tables`. Source: fastText 0.9.3, src/dictionary.cc,
-and field_notes.md section 11.
+text separates words like a space. Every loop is bounded by the text or by `Tables`. Source: fastText 0.9.3, src/dictionary.cc.
 """
 
 from __future__ import annotations

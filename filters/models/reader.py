@@ -2,7 +2,7 @@
 
 Invariant: whatever the bytes, the result is `ModelError` or tables in which every index that the kernels follow is in range and
 every number is finite; nothing is allocated before the file is seen to be long enough, and never more than MAX_GROWTH times its
-length. Source: fastText 0.9.3, src/{args,dictionary,densematrix,quantmatrix,productquantizer}.cc; field_notes.md section 11.
+length. Source: fastText 0.9.3, src/{args,dictionary,densematrix,quantmatrix,productquantizer}.cc.
 """
 
 from __future__ import annotations

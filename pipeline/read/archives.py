@@ -25,7 +25,7 @@ _ZSTD_WINDOW = 1 << 31
 
 BOMB_RATIO = 200
 BOMB_BYTES = 1_000_000_000
-"""Beyond this ratio past this size the rest is not decoded (design, section 2.2)."""
+"""Beyond this ratio past this size the rest is not decoded (real text packs 3:1 to 20:1)."""
 
 
 def decoded(source: Source, compression: str) -> Iterator[bytes]:

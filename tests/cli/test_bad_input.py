@@ -112,7 +112,7 @@ def test_another_recipe_on_an_output_exits_2_with_the_difference_and_replace_mak
     before = digests(out)
     ran = winnow(capsys, "--input", text, "--output", out, "--set", "filters.gopher_quality.min_words=40")
     assert ran.code == 2
-    assert "filters.gopher_quality.min_words: default → 40" in ran.err
+    assert "filters.gopher_quality.min_words: 50 → 40" in ran.err
     assert "--replace" in ran.err
     assert digests(out) == before
     ran = winnow(capsys, "--input", text, "--output", out, "--set", "filters.gopher_quality.min_words=40", "--replace")

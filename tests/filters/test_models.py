@@ -29,7 +29,7 @@ from filters.models import reader
 TOLERANCE = 1e-5
 FLAVOURS = ("softmax_words", "hs_chars", "ova", "ns", "all_ngrams", "pruned_qnorm", "quantised", "quantised_output", "small")
 
-# fastText 0.9.3 reads uninitialised memory with one thread (field notes 1b). perturb=255 makes glibc hand out zeros, whatever the
+# fastText 0.9.3 reads uninitialised memory with one thread. perturb=255 makes glibc hand out zeros, whatever the
 # size; mmap_threshold does so only above the threshold, and matrices as small as these came out as NaN.
 TRAIN = """
 import random, sys
