@@ -4,8 +4,8 @@ Invariant: `lower` and WORD say for every code point what this Python's `str.low
 capital sigma, through CASED and IGNORABLE. All is probed from Python on first use (about 60 ms), so text is judged by the
 Unicode version of the Python that runs.
 
-Characters that are words of their own (OWN_WORDS) follow the definition of a dedup word (CONTRIBUTING.md): scripts that are written
-without spaces between words.
+Characters that are words of their own (OWN_WORDS) follow the definition of a dedup word (CONTRIBUTING.md): scripts
+that are written without spaces between words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The fate of every document of a generation: kept, exact duplicate, or near duplicate, with the evidence.
 
 Invariant: exact duplicates are decided first and take no place in a bucket; whoever is dropped names a document that dedup
-kept. The result depends on the participants' order and the index alone. The definition is in CONTRIBUTING.md, "Duplicate, defined".
+kept. The result depends on the participants' order and the index alone. The definition: CONTRIBUTING.md.
 """
 
 from __future__ import annotations
