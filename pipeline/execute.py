@@ -325,4 +325,4 @@ def _commit(
     manifests = [*ready.manifests, made]
     publish.derived(ready.out, manifests)
     manifest.remove_orphans(ready.out, manifests)
-    ready.work.remove(staging)
+    ready.work.remove("staging")

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -115,9 +115,13 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     sources = _source_settings(files)
     out = open_store(options.output)
     _refuse_foreign(out, files)
-    with out.lock(LOCK), spans.workers(options.workers) as pool:
+    with ExitStack() as held:
+        held.enter_context(out.lock(LOCK))
+        work = _work_store(out, options)
+        held.enter_context(work.lock(LOCK))
+        _ready_work(work, out, fresh=options.fresh)
+        pool = held.enter_context(spans.workers(options.workers))
         warmed = pool.submit(_warm, on_event)
-        work = _open_work(out, options)
         manifests = manifest.load_all(out)
         missing = manifest.missing_files(out, manifests)
         if missing:
@@ -157,18 +161,22 @@ def _warm(on_event: OnEvent) -> float:
     return time.thread_time() - start
 
 
-def _open_work(out: Store, options: Options) -> Store:
+def _work_store(out: Store, options: Options) -> Store:
     work = open_store(options.work or out.path(".work"))
     if work.entries("") and not work.has(MARKER):
         raise OutputError(f"{work.root} is not empty and is not a work directory of Winnow; choose another --work")
     work.private("")
     work.write_bytes(MARKER, b"a work directory of Winnow: may be removed while no run goes on\n")
-    if options.fresh:
+    return work
+
+
+def _ready_work(work: Store, out: Store, *, fresh: bool) -> None:
+    """Empty it if asked to, and remove what a killed run left unfinished."""
+    if fresh:
         empty_work(work)
     work.sweep(below=True)
     for folder in ("", "manifests", "index", *manifest.FOLDERS):
         out.sweep(folder)
-    return work
 
 
 def empty_work(work: Store) -> None:
@@ -181,6 +189,7 @@ def remove_work(work: Store) -> None:
     """`--clean`: remove a work directory; the folder itself stays where it holds something that is not ours."""
     empty_work(work)
     work.remove(MARKER)
+    work.remove(LOCK)
     if not work.entries(""):
         work.remove("")
 

@@ -215,7 +215,7 @@ class Store:
                 file.seek(0)
                 holder = file.read(200).strip() or "another process"
                 raise OutputLocked(
-                    f"{self.root} is locked by a live run ({holder}); wait for it, or choose another --output"
+                    f"{self.root} is locked by a live run ({holder}); wait for it, or choose another folder"
                 ) from error
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
