@@ -275,4 +275,7 @@ def _count_tokens(batch: TextBatch, tokenizer: str) -> pa.Table:
 def _tokenizer(path: str) -> Any:
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(path)
+    made = Tokenizer.from_file(path)
+    made.no_truncation()
+    made.no_padding()
+    return made

@@ -320,9 +320,10 @@ def _manifest(
 def _commit(
     ready: Prepared, options: RunOptions, staging: str, shards: Sequence[write.Shard], index: Sequence[FileRecord], made: Manifest
 ) -> None:
+    manifests = [*ready.manifests, made]
+    files = publish.rendered(ready.out, manifests)
     publish.place(ready.out, ready.work, staging, shards, index)
     manifest.commit(ready.out, made)
-    manifests = [*ready.manifests, made]
-    publish.derived(ready.out, manifests)
+    publish.write(ready.out, files)
     manifest.remove_orphans(ready.out, manifests)
     ready.work.remove("staging")

@@ -113,7 +113,9 @@ def commit(out: Store, manifest: Manifest) -> None:
 
 
 def encode(manifest: Manifest) -> bytes:
-    return json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False).encode(
+        "utf-8", "backslashreplace"
+    )
 
 
 def remove_orphans(out: Store, manifests: list[Manifest]) -> None:

@@ -7,7 +7,6 @@ old recipes. What a preset switches on stands in `pipeline/presets/`. The same m
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -28,7 +27,7 @@ from filters.edits import EDITS
 
 
 class PlanModel(Settings):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 def _off_to_none(value: Any) -> Any:
@@ -67,9 +66,19 @@ class Source(PlanModel):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("paths")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(path.strip() for path in value):
+            raise ValueError("an empty path: is a shell variable unset?")
+        return value
 
-class Edits(PlanModel):
-    """The edits, by name; each turns text into text and is named in the ledger."""
+    @field_validator("name", "text", "id")
+    @classmethod
+    def _is_text(cls, value: str | None) -> str | None:
+        if value is not None and (not value or any("\ud800" <= c <= "\udfff" for c in value)):
+            raise ValueError("expected text that UTF-8 can hold")
+        return value
 
 
 def _filter_model(filter_: Filter) -> Any:
@@ -117,6 +126,13 @@ class Dedup(PlanModel):
     keep: tuple[str, ...] = Field(
         ("quality_score desc", "n_bytes desc"), description="who survives: these columns, then the smaller source_ref"
     )
+
+    @field_validator("scope")
+    @classmethod
+    def _some_columns(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not value:
+            raise ValueError("expected corpus, or the names of one or more columns")
+        return value
 
     @field_validator("keep")
     @classmethod
@@ -172,8 +188,8 @@ class Checks(PlanModel):
 
 
 class TrainingPlan(PlanModel):
-    parameters: float = Field(7e9, gt=0, description="active parameters of the planned model")
-    tokens: float = Field(1e12, gt=0, description="tokens the planned model will be trained on")
+    parameters: float = Field(7e9, gt=0, le=1e18, description="active parameters of the planned model")
+    tokens: float = Field(1e12, gt=0, le=1e18, description="tokens the planned model will be trained on")
 
 
 class Compute(PlanModel):
@@ -182,9 +198,9 @@ class Compute(PlanModel):
     plan: TrainingPlan = Field(TrainingPlan(), description="the planned model")
     gpu: str = Field("H100", description="GPU of the planned run, a row of the GPU table")
     mfu: float = Field(0.4, gt=0, le=1, description="model FLOPs utilisation")
-    price_per_gpu_hour: float = Field(2.0, ge=0, description="US dollars")
-    pue: float = Field(1.2, ge=1, description="power usage effectiveness of the data centre")
-    grid_g_per_kwh: float = Field(445, ge=0, description="g CO2e per kWh (world average 2024, IEA Electricity 2025)")
+    price_per_gpu_hour: float = Field(2.0, ge=0, le=1e6, description="US dollars")
+    pue: float = Field(1.2, ge=1, le=10, description="power usage effectiveness of the data centre")
+    grid_g_per_kwh: float = Field(445, ge=0, le=1e5, description="g CO2e per kWh (world average 2024, IEA Electricity 2025)")
     targets: tuple[str, ...] = Field((), description="held-out sets of the measured saving, the primary one first")
 
 
@@ -248,11 +264,7 @@ def not_yet(plan: Plan) -> list[str]:
         "select.token_budget": plan.select.token_budget is not None,
         "output.signals": plan.output.signals,
         "compute.targets": bool(plan.compute.targets),
+        "on_changed: append": plan.on_changed == "append",
         "dedup.exact_url": dedup is not None and dedup.exact_url,
     }
     return [key for key, is_set in set_keys.items() if is_set]
-
-
-def last_folder(path: str) -> str:
-    """Last folder of a POSIX path, for naming a source."""
-    return PurePosixPath(path).parent.name

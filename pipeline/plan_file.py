@@ -70,8 +70,10 @@ def _read_yaml(text: str, *, where: str) -> dict[str, Any]:
 def _merge(base: Any, over: Any) -> Any:
     if isinstance(base, dict) and isinstance(over, dict):
         return {**base, **{key: _merge(base.get(key), value) for key, value in over.items()}}
-    if isinstance(base, dict) and over is True:
+    if isinstance(base, dict) and (over is True or over is None):
         return base
+    if isinstance(base, list) and len(base) == 1 and isinstance(base[0], dict) and isinstance(over, dict):
+        return [_merge(base[0], over)]
     return over
 
 
@@ -142,7 +144,10 @@ def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[
     if not isinstance(extends, str):
         raise PlanError(f"{name}: extends: expected the name of a preset, got {extends!r}")
     extends, base = _preset(extends)
+    several = isinstance(data.get("source"), list) and len(data["source"]) > 1
     for assignment in assignments:
+        if several and assignment.strip().startswith("source."):
+            raise PlanError(f"--set {assignment}: the plan names several sources; set it in the plan")
         data = _merge(data, _assignment(assignment))
     if inputs:
         data["source"] = _with_paths(data.get("source"), list(inputs), where=name)
@@ -157,6 +162,8 @@ def _named(plan: str | None) -> tuple[str, dict[str, Any]]:
     if plan is None:
         return DEFAULT, {}
     path = Path(plan)
+    if path.is_dir() or plan.endswith((".jsonl", ".gz", ".zst", ".parquet")):
+        raise PlanError(f"{plan} is not a plan; to read it, write --input {plan}")
     if path.suffix in (".yaml", ".yml") or path.is_file():
         try:
             text = path.read_text("utf-8")

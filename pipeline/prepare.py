@@ -133,6 +133,8 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
             manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources)
         if publish.repair(out, manifests):
             on_event(Event("note", "publish", note="an earlier run ended between its commit and its report: report remade"))
+        if manifests:
+            manifest.remove_orphans(out, manifests)
         on_event(Event("begin", "scan", total=len(files)))
         inputs = spans.scan(files, pool, on_event)
         on_event(Event("end", "scan"))

@@ -32,8 +32,11 @@ def place(out: Store, work: Store, staging: str, shards: Sequence[Shard], index:
             out.place(work, f"{staging}/{path}", path)
 
 
-def derived(out: Store, manifests: Sequence[Manifest]) -> None:
-    """Remake what a person reads from the newest manifest."""
+def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
+    """What a person reads, made from the newest manifest: name → content, manifest.json last.
+
+    Made before the commit, so that what cannot be shown is never published.
+    """
     newest = manifests[-1]
     live = manifest.live(list(manifests))
     metrics = {**newest.metrics, "all_generations": _sum([m.totals.model_dump() for m in live])}
@@ -43,9 +46,6 @@ def derived(out: Store, manifests: Sequence[Manifest]) -> None:
     languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})
     plan = yaml(newest.plan)
     shareable = yaml({key: value for key, value in newest.plan.items() if key != "source"})  # paths of this machine stay here
-    out.write_bytes("plan.resolved.yaml", plan.encode(), durable=True)
-    out.write_bytes("metrics.json", _pretty(metrics), durable=True)
-    out.write_bytes("report.html", report.render(metrics, savings).encode(), durable=True)
     readme = card.render(
         metrics,
         files_by_folder=by_folder,
@@ -54,8 +54,19 @@ def derived(out: Store, manifests: Sequence[Manifest]) -> None:
         plan_yaml=shareable,
         licence=None,
     )
-    out.write_bytes("README.md", readme.encode(), durable=True)
-    out.write_bytes("manifest.json", manifest.encode(newest), durable=True)
+    return {
+        "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
+        "metrics.json": _pretty(metrics),
+        "report.html": report.render(metrics, savings).encode("utf-8", "backslashreplace"),
+        "README.md": readme.encode("utf-8", "backslashreplace"),
+        "manifest.json": manifest.encode(newest),
+    }
+
+
+def write(out: Store, files: dict[str, bytes]) -> None:
+    """Put rendered files in place, in their order."""
+    for name, content in files.items():
+        out.write_bytes(name, content, durable=True)
 
 
 def repair(out: Store, manifests: Sequence[Manifest]) -> bool:
@@ -65,7 +76,7 @@ def repair(out: Store, manifests: Sequence[Manifest]) -> bool:
     whole = all(out.has(name) for name in _DERIVED) and out.has("manifest.json")
     if whole and out.read_bytes("manifest.json") == manifest.encode(manifests[-1]):
         return False
-    derived(out, manifests)
+    write(out, rendered(out, manifests))
     return True
 
 
@@ -74,7 +85,7 @@ def _sum(totals: Sequence[dict[str, int]]) -> dict[str, int]:
 
 
 def _pretty(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
 
 
 def yaml(data: dict[str, Any]) -> str:

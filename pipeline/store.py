@@ -198,8 +198,11 @@ class Store:
 
     def metadata(self, name: str) -> dict[str, str]:
         """Key-value metadata of a table written by `write_table`."""
-        with self.open(name) as file:
-            found = pq.read_schema(file).metadata or {}
+        try:
+            with self.open(name) as file:
+                found = pq.read_schema(file).metadata or {}
+        except (OSError, pa.ArrowException) as error:
+            raise Damaged(f"{self.path(name)}: cannot be read back ({error}); remove it and run the same command") from error
         return {key.decode(): value.decode() for key, value in found.items()}
 
     @contextlib.contextmanager

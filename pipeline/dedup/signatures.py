@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from filters.kernels import buffers, minhash
 
@@ -44,7 +45,9 @@ def shingles(text: pa.LargeStringArray, *, ngram: int) -> tuple[np.ndarray, np.n
 def band_key_matrix(column: pa.FixedSizeListArray) -> tuple[np.ndarray, np.ndarray]:
     """`(keys uint64[n, bands], valid bool[n])` of a `band_keys` column; what a null row's keys are is not defined."""
     keys = column.values.slice(column.offset * column.type.list_size, len(column) * column.type.list_size)
-    return keys.to_numpy().reshape(len(column), column.type.list_size), column.is_valid().to_numpy(zero_copy_only=False)
+    return pc.fill_null(keys, 0).to_numpy().reshape(len(column), column.type.list_size), column.is_valid().to_numpy(
+        zero_copy_only=False
+    )
 
 
 def _views(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
