@@ -46,6 +46,7 @@ from pipeline.errors import RunFailed, WinnowError
 from pipeline.events import Event, OnEvent, silent
 from pipeline.execute import Mapper, Result, RunOptions
 from pipeline.plan_file import Loaded, load
+from pipeline.spans import Stopped
 
 BACK_OFF_S = 1.0
 """Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
@@ -212,7 +213,9 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
     """Runs items as tasks of the flow run that is going on. After a failure no further item is begun; the failure of the
     first item that has one is raised, as the object that the function raised."""
 
-    def mapper(stage: str, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    def mapper(
+        stage: str, function: Callable[[Any], Any], items: Sequence[Any], stop: Callable[[], None] = lambda: None
+    ) -> list[Any]:
         results: dict[int, Any] = {}
         errors: dict[int, BaseException] = {}
         stopped = threading.Event()
@@ -245,12 +248,18 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
         pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
         with pool as runner:
             futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
-            for ended in as_completed(future.wrapped_future for future in futures):
-                if not ended.result().is_completed():
-                    stopped.set()
-                    break  # leaving the block waits for what runs
+            try:
+                for ended in as_completed(future.wrapped_future for future in futures):
+                    if not ended.result().is_completed():
+                        stopped.set()
+                        stop()
+                        break  # leaving the block waits for what runs
+            except BaseException:
+                stopped.set()
+                stop()
+                raise
         if errors:
-            first = errors[min(errors)]
+            first = errors[min(errors, key=lambda index: (isinstance(errors[index], Stopped), index))]
             raise first from first.__cause__
         missing = [index for index in range(len(items)) if index not in results]
         if missing:

@@ -38,7 +38,8 @@ def verdicts(empty: pl.Series, failed: dict[Tier, pl.DataFrame], scored: dict[Ti
     `scored[tier]`: which rows that tier scored.
     """
     n = len(empty)
-    lists = pl.Series("failed", [[]] * n, dtype=pl.List(pl.String))
+    no_rules = pl.Series("failed", [[]], dtype=pl.List(pl.String)).new_from_index(0, n)
+    lists = no_rules
     stage = pl.Series("stage", [None] * n, dtype=pl.String)
     for tier in (Tier.CHEAP, Tier.MODEL):
         frame = failed.get(tier)
@@ -47,7 +48,7 @@ def verdicts(empty: pl.Series, failed: dict[Tier, pl.DataFrame], scored: dict[Ti
         names = frame.select(
             pl.concat_list([pl.when(pl.col(c)).then(pl.lit(c)) for c in frame.columns]).list.drop_nulls().alias("failed")
         )["failed"]
-        names = names.zip_with(scored[tier] & ~empty, pl.Series([[]] * n, dtype=pl.List(pl.String)))
+        names = names.zip_with(scored[tier] & ~empty, no_rules)
         newly = (names.list.len() > 0) & stage.is_null()
         stage = pl.Series([{"cheap": "filter", "model": "model"}[tier.value]] * n).zip_with(newly, stage)
         lists = pl.DataFrame({"a": lists, "b": names}).select(pl.concat_list("a", "b").alias("failed"))["failed"]

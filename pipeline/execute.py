@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,12 +21,13 @@ from pipeline.manifest import FileRecord, Manifest, Totals
 from pipeline.plan_file import Loaded, dump
 from pipeline.prepare import Prepared
 from pipeline.recipe import Recipe
-from pipeline.spans import Span, Workers, make_spans, run_span
+from pipeline.spans import Span, Stopped, Workers, make_spans, run_span
 from pipeline.stages import key
 from pipeline.tally import Tally, tally, totals
 
-Mapper = Callable[[str, Callable[[Any], Any], Sequence[Any]], list[Any]]
-"""`mapper(stage, function, items)`: the function's results in order. Items have a `name`."""
+Mapper = Callable[[str, Callable[[Any], Any], Sequence[Any], Callable[[], None]], list[Any]]
+"""`mapper(stage, function, items, stop)`: the function's results in order. Items have a `name`. `stop()` is called as soon as
+an item fails or the run is interrupted; items that go on then end with `Stopped`."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,22 @@ class Result:
 def in_process(workers: int) -> Mapper:
     """Feeds spans to the workers from threads of this process."""
 
-    def run(_: str, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    def run(_: str, function: Callable[[Any], Any], items: Sequence[Any], stop: Callable[[], None]) -> list[Any]:
         with ThreadPoolExecutor(max(1, workers), thread_name_prefix="span") as feeders:
             futures = [feeders.submit(function, item) for item in items]
             try:
-                return [future.result() for future in futures]
+                wait(futures, return_when=FIRST_EXCEPTION)
+                if any(future.done() and future.exception() for future in futures):
+                    stop()
             except BaseException:
+                stop()
                 for future in futures:
                     future.cancel()
                 raise
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+            raise error
+        return [future.result() for future in futures]
 
     return run
 
@@ -166,7 +174,7 @@ def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent)
     def one(span: Span) -> list[Annotated]:
         return run_span(ready.work, ready.recipe, span, pool, on_event)
 
-    done = [unit for units in mapper("annotate", one, spans) for unit in units]
+    done = [unit for units in mapper("annotate", one, spans, pool.stop) for unit in units]
     on_event(Event("end", "annotate"))
     return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
 

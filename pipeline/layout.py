@@ -58,17 +58,15 @@ def _fraction(text: str) -> float:
 
 def pieces(unit: int, rows: pl.DataFrame, *, rejected: str | float, seed: int) -> Iterator[Piece]:
     """One piece per source of a unit. Size is bytes of final text for documents, 1 for ledger and quarantine rows."""
-    masks = {f: belongs(rows, f, rejected=rejected, seed=seed) for f in ("data", "rejected", "ledger", "quarantine")}
-    for source in sorted(set(rows["source"]), key=lambda name: name.encode("utf-8", "surrogatepass")):
-        here = rows["source"] == source
-        sizes = {}
-        for folder, mask in masks.items():
-            chosen = rows.filter(here & mask)
-            weight = (
-                chosen["n_bytes"].fill_null(0).to_numpy() if folder in ("data", "rejected") else np.ones(len(chosen), np.int64)
-            )
-            sizes[folder] = weight.astype(np.int64)
-        yield Piece(unit, source, sizes)
+    folders = ("data", "rejected", "ledger", "quarantine")
+    weights = {}
+    for folder in folders:
+        size = rows["n_bytes"].fill_null(0) if folder in ("data", "rejected") else pl.lit(1, pl.Int64)
+        weights[folder] = pl.when(belongs(rows, folder, rejected=rejected, seed=seed)).then(size).cast(pl.Int64)
+    sized = rows.select("source", **weights)
+    parts = sized.partition_by("source", as_dict=True, maintain_order=True)
+    for (source,), part in sorted(parts.items(), key=lambda item: str(item[0][0]).encode("utf-8", "surrogatepass")):
+        yield Piece(unit, str(source), {folder: part[folder].drop_nulls().to_numpy() for folder in folders})
 
 
 def shards(ordered: Iterable[Piece], folder: str, limit: int) -> list[list[Segment]]:

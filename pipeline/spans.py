@@ -47,6 +47,10 @@ class Span:
     sizes: tuple[int, ...]  # bytes of input of each item, for the time left
 
 
+class Stopped(Exception):
+    """The run ends because of something else: an interrupt, or another span's error."""
+
+
 class Workers:
     """A pool of threads for one process, and the number of units that may be in memory."""
 
@@ -54,10 +58,18 @@ class Workers:
         self.count = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="unit")
         self._slots = threading.Semaphore(count + 1)
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Take no more work: what is asked for from now on raises Stopped."""
+        self._stopping.set()
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Run `function` on the pool; waits while too many units are in memory."""
         self._slots.acquire()
+        if self._stopping.is_set():
+            self._slots.release()
+            raise Stopped
         future = self._pool.submit(function, *args)
         future.add_done_callback(lambda _: self._slots.release())
         return future
@@ -71,6 +83,7 @@ class Workers:
         return time.process_time if self.count == 1 else time.thread_time
 
     def close(self) -> None:
+        self.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -99,13 +101,28 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
 
 
 def _tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator[pa.Table]:
-    unit, rows = -1, pl.DataFrame()
+    """One table per segment, in their order. Each unit is read once, also where its rows are of many sources."""
+    uses = Counter(segment.unit for segment in segments)
+    if max(uses.values(), default=0) <= 1:
+        for segment in segments:
+            yield from _unit_tables(inputs, folder, segment.unit, [segment])
+        return
+    made: dict[Segment, pa.Table] = {}
+    for unit in uses:
+        own = [segment for segment in segments if segment.unit == unit]
+        made |= dict(zip(own, _unit_tables(inputs, folder, unit, own), strict=True))
     for segment in segments:
-        if segment.unit != unit:
-            unit, rows = segment.unit, unit_rows(inputs, segment.unit)
-            rows = rows.filter(belongs(rows, folder, rejected=inputs.rejected, seed=inputs.seed))
-        chosen = rows.filter(pl.col("source") == segment.source).slice(segment.start, segment.stop - segment.start)
-        yield _table(inputs, folder, inputs.units[unit], chosen)
+        yield made.pop(segment)
+
+
+def _unit_tables(inputs: Inputs, folder: str, unit: int, segments: Sequence[Segment]) -> list[pa.Table]:
+    rows = unit_rows(inputs, unit)
+    rows = rows.filter(belongs(rows, folder, rejected=inputs.rejected, seed=inputs.seed))
+    by_source = rows.partition_by("source", as_dict=True, maintain_order=True)
+    chosen = [by_source[(s.source,)].slice(s.start, s.stop - s.start) for s in segments]
+    table = _table(inputs, folder, inputs.units[unit], pl.concat(chosen))
+    starts = [0, *accumulate(len(part) for part in chosen)]
+    return [table.slice(start, len(part)) for start, part in zip(starts, chosen, strict=False)]
 
 
 def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> pa.Table:

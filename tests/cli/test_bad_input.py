@@ -345,3 +345,33 @@ def test_a_full_disk_exits_1_and_the_same_command_resumes(capsys, tmp_path, text
     assert (ran.code, "No space left on device" in ran.err) == (1, True)
     monkeypatch.undo()
     assert winnow(capsys, *arguments).code == 0
+
+
+@pytest.mark.parametrize("plan", ["minimal", "none"])
+def test_documents_too_short_for_a_shingle_take_part_in_exact_dedup_only(capsys, tmp_path, plan):
+    texts = ["one two three", "one two three", "word", "one two three four five six seven", "", prose(1)]
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": text} for text in texts])
+    ran = winnow(capsys, plan, "--input", path, "--output", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert len(table(tmp_path / "out", "data")) == (4 if plan == "minimal" else 5)
+
+
+def test_a_key_left_empty_keeps_what_the_preset_says(capsys, tmp_path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(1)}] * 3)
+    plan = tmp_path / "p.yaml"
+    plan.write_text("dedup:\nfilters:\n  language:\n")
+    assert winnow(capsys, plan, "--input", path, "--output", tmp_path / "out").code == 0
+    assert len(table(tmp_path / "out", "data")) == 1
+
+
+def test_retired_files_left_by_a_killed_replace_are_removed_by_the_next_run(capsys, tmp_path, text, monkeypatch):
+    from pipeline import manifest
+
+    out = tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(manifest, "remove_orphans", lambda *_: None)
+        assert winnow(capsys, "--input", text, "--output", out, "--replace").code == 0
+        assert len(list((out / "data").iterdir())) == 2
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+    assert [path.name for path in (out / "data").iterdir()] == ["train-00000-of-00001-g0002.parquet"]
