@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench soak clean setup
+.PHONY: run test test-all lint bench bench-dedup clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -24,6 +24,11 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.throughput
+
+# Dedup beside its peers, each in an environment of its own (minutes to install, the first time).
+bench-dedup: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.dedup_accuracy
+	$(BIN)/python -m tests.bench.dedup_speed
 
 setup: $(VENV)/.dev
 

@@ -147,7 +147,8 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
             text.put("source", final.one_chunk(read.documents["text"]))
     if not work.has(where.final):
         with meter.measure("edit"):
-            finished = final.finish(text.batch("source").text, recipe.steps)
+            beside = work.read_table(where.documents, ["url", "metadata"])
+            finished = final.finish(text.batch("source").text, recipe.steps, beside)
             work.write_table(where.final, finished)
             if finished["final_text"].null_count == finished.num_rows:
                 text.same("final", "source")

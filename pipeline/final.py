@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from filters.edits.contract import Step, apply
 from filters.kernels import buffers, fold
+from pipeline.masks import masked
 from pipeline.schema import FINAL
 
-VERSION = 1
+VERSION = 2
 DIGEST_BYTES = 16
 SLICE_BYTES = 1 << 20
 """Text folded at a time, or one longer text: the scratch of hashing. Chosen because 128 KiB to 8 MiB are equally fast."""
@@ -51,8 +52,11 @@ def _digests(offsets: np.ndarray, data: np.ndarray) -> bytes:
     return b"".join(blake2b(view[a:b], digest_size=DIGEST_BYTES).digest() for a, b in pairwise(starts.tolist()))
 
 
-def finish(text: pa.LargeStringArray, steps: Sequence[Step]) -> pa.Table:
-    """`FINAL` for source texts: one row per text. `final_text` is null where no step changed it."""
+def finish(text: pa.LargeStringArray, steps: Sequence[Step], beside: pa.Table | None = None) -> pa.Table:
+    """`FINAL` for source texts: one row per text. `final_text` is null where no step changed it.
+
+    `beside`: the rows' `url` and `metadata`, to which masks apply as well.
+    """
     n = len(text)
     edits: list[list[str]] = [[] for _ in range(n)]
     final = text
@@ -74,9 +78,16 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step]) -> pa.Table:
             pa.array(edits, pa.list_(pa.string())),
             text_hashes(final),
             pa.compute.binary_length(final).cast(pa.int64()),
+            *_beside(beside, steps, n),
         ],
         schema=FINAL,
     )
+
+
+def _beside(beside: pa.Table | None, steps: Sequence[Step], n: int) -> list[pa.Array]:
+    if beside is None:
+        return [pa.nulls(n, pa.large_string())] * 2
+    return [masked(beside["url"], steps, json=False), masked(beside["metadata"], steps, json=True)]
 
 
 def final_of(source: pa.ChunkedArray, final_text: pa.ChunkedArray) -> pa.LargeStringArray:

@@ -18,10 +18,11 @@ from filters import FILTERS
 from filters.contract import ContractError, Filter, Rule, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step
-from pipeline import normalise, schema
+from pipeline import final, normalise, schema
 from pipeline.dedup import signatures
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import Plan
+from pipeline.read import units
 from pipeline.stages import key
 
 DECIDE_VERSION = 1
@@ -101,7 +102,9 @@ def resolve(plan: Plan) -> Recipe:
     versions = {
         "schema": schema.VERSION,
         "decide": DECIDE_VERSION,
+        "read": units.VERSION,
         "normalise": normalise.VERSION,
+        "final": final.VERSION,
         **{f"filters.{a.filter.name}": a.filter.version for a in active},
         **{f"edits.{edit.name}": edit.version for edit, _ in chosen},
         **({"dedup": signatures.VERSION} if plan.dedup is not None else {}),

@@ -146,10 +146,11 @@ def _cast(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
 
 def _document_columns(inputs: Inputs, unit: Annotated, positions: pa.Array) -> dict[str, Any]:
     documents = inputs.work.read_table(unit.names.documents, ["text", "url", "date", "metadata"])
-    columns: dict[str, Any] = {c: documents[c].take(positions) for c in ("url", "date", "metadata")}
-    source = documents["text"].take(positions)
-    edited = inputs.work.read_table(unit.names.final, ["final_text"])["final_text"].take(positions)
-    columns["text"] = source if edited.null_count == len(edited) else pc.coalesce(edited, source)
+    finals = inputs.work.read_table(unit.names.final, ["final_text", "final_url", "final_metadata"])
+    columns: dict[str, Any] = {"date": documents["date"].take(positions)}
+    for column in ("text", "url", "metadata"):
+        before, after = documents[column].take(positions), finals[f"final_{column}"].take(positions)
+        columns[column] = before if after.null_count == len(after) else pc.coalesce(after, before.cast(pa.large_string()))
     given = dict(inputs.signals)
     types = {field.name: field.type for f in FILTERS for field in f.signals}
     for score in _SCORES:

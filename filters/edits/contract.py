@@ -13,10 +13,14 @@ from filters.contract import ContractError, Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """`name` is what the ledger shows (`<edit>.<step>`); `apply` maps a String series to one of the same length."""
+    """`name` is what the ledger shows (`<edit>.<step>`); `apply` maps a String series to one of the same length.
+
+    `mask`: it hides something, so it applies to `url` and `metadata` as well.
+    """
 
     name: str
     apply: Callable[[pl.Series], pl.Series]
+    mask: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,9 +68,9 @@ def mask_ips(text: pl.Series, mask: str) -> pl.Series:
 def steps(params: PiiParams) -> list[Step]:
     chosen = []
     if params.email:
-        chosen.append(Step(name="pii.email", apply=lambda text: mask_emails(text, params.email_mask)))
+        chosen.append(Step(name="pii.email", apply=lambda text: mask_emails(text, params.email_mask), mask=True))
     if params.ip:
-        chosen.append(Step(name="pii.ip", apply=lambda text: mask_ips(text, params.ip_mask)))
+        chosen.append(Step(name="pii.ip", apply=lambda text: mask_ips(text, params.ip_mask), mask=True))
     return chosen
 
 

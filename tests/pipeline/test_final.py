@@ -112,3 +112,23 @@ def test_a_step_sees_what_the_step_before_it_made() -> None:
     table = final.finish(strings(["Xx"]), [LOWER, Step(name="test.look", apply=look)])
     assert seen == [["xx"]]
     assert table["edits"].to_pylist() == [["test.lower"]]
+
+
+def test_masks_reach_url_and_metadata_and_other_edits_do_not() -> None:
+    from filters.edits import pii
+
+    steps = [*pii.steps(pii.PiiParams()), STARS]
+    beside = pa.table(
+        {
+            "url": pa.array(["http://x.org/?u=jane.doe@corp.com", None, "http://xx.org"]),
+            "metadata": pa.array(['{"author":{"mail":["jane.doe@corp.com"]},"n":1}', '{"ip":"8.8.8.8"}', '{"x":"react@18.3.1"}']),
+        }
+    )
+    made = final.finish(strings(["a", "b", "c"]), steps, beside)
+    url, *others = made["final_url"].to_pylist()
+    assert ("jane" in url, "email@example.com" in url, others) == (False, True, [None, None])
+    assert made["final_metadata"].to_pylist() == [
+        '{"author":{"mail":["email@example.com"]},"n":1}',
+        '{"ip":"22.214.171.124"}',
+        None,
+    ]

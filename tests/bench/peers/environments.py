@@ -1,0 +1,52 @@
+"""The peers, each in an environment of its own under ~/.cache/winnow/bench-PEER, made when first asked for (minutes)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+INSTALL_SECONDS = 1200
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    requirements: tuple[str, ...]
+    script: str
+
+    @property
+    def folder(self) -> Path:
+        return Path.home() / ".cache" / "winnow" / f"bench-{self.name}"
+
+    def command(self, *arguments: object) -> list[str]:
+        """That runs the peer's script."""
+        return [str(self.folder / "bin" / "python"), str(HERE / self.script), *map(str, arguments)]
+
+
+RENSA = Peer("rensa", ("rensa==0.5.0", "orjson", "zstandard"), "with_rensa.py")
+DATASKETCH = Peer("datasketch", ("datasketch==2.0.0", "orjson", "zstandard"), "with_datasketch.py")
+TEXT_DEDUP = Peer("text-dedup", ("text-dedup==0.4.0",), "with_text_dedup.py")
+# Its MinHash imports spaCy, which none of its extras but [multilingual] brings.
+DATATROVE = Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy", "orjson", "zstandard"), "with_datatrove.py")
+PEERS = (RENSA, DATASKETCH, TEXT_DEDUP, DATATROVE)
+
+
+def installed(peer: Peer) -> bool:
+    """Make the peer's environment if it is not there; say why where that fails."""
+    ready, wanted = peer.folder / "ready.txt", "\n".join(peer.requirements)
+    if ready.exists() and ready.read_text() == wanted:
+        return True
+    print(f"installing {peer.name} into {peer.folder} …", flush=True)
+    pip = [str(peer.folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *peer.requirements]
+    try:
+        for command in ([sys.executable, "-m", "venv", str(peer.folder)], pip):
+            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_SECONDS)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        print(f"{peer.name} left out: it could not be installed ({said[-1] if said else error})", flush=True)
+        return False
+    ready.write_text(wanted)
+    return True
