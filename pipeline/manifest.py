@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import InputChanged, RecipeDiffers
+from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.recipe import Recipe, decisive, differences
 from pipeline.store import Damaged, Store
 
@@ -161,9 +161,17 @@ def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_chang
     Raises InputChanged under `on_changed: fail` if a known path has another size or content.
     """
     known: dict[str, set[tuple[int, str]]] = {}
+    owner: dict[str, str] = {}
     for manifest in live(manifests):
         for record in manifest.inputs:
             known.setdefault(record.path, set()).add((record.size, record.content))
+            owner[record.path] = record.source
+    renamed = [r for r in inputs if owner.get(r.path, r.source) != r.source]
+    if renamed:
+        raise InputError(
+            f"{renamed[0].path} was read as source {owner[renamed[0].path]} and is now of {renamed[0].source}: its rows would be"
+            " there twice; use the old name, or --replace"
+        )
     fresh = [record for record in inputs if record.path not in known]
     changed = [r for r in inputs if r.path in known and (r.size, r.content) not in known[r.path]]
     if changed and on_changed == "fail":

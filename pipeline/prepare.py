@@ -3,6 +3,7 @@ output whose recipe differs."""
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -200,7 +201,8 @@ def _refuse_foreign(out: Store, files: Sequence[InputFile]) -> None:
     entries = out.entries("")
     if entries and LOCK not in entries and not out.names("manifests"):
         raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
-    inside = [file.url for file in files if file.url.removeprefix("file://").startswith(f"{out.root}/")]
+    root = os.path.realpath(out.root)
+    inside = [file.url for file in files if os.path.realpath(file.url.removeprefix("file://")).startswith(f"{root}/")]
     if inside:
         raise InputError(f"{inside[0]} lies in the output folder {out.root}; choose another --output")
 

@@ -10,14 +10,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipeline import read
 from pipeline.annotate import Annotated, Meter, annotate, names
-from pipeline.errors import RunFailed
+from pipeline.errors import InputChanged, RunFailed
 from pipeline.events import Event, OnEvent
 from pipeline.read.inputs import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
@@ -152,11 +152,17 @@ def _submit_stream(work: Store, recipe: Recipe, item: Input, pool: Workers, one:
         return [pool.submit(one, unit, lambda unit=unit: _gone(unit)) for unit in known]
     futures = []
     units = []
-    for block in read.stream(item.file, item.content):
-        units.append(block.unit)
-        futures.append(pool.submit(one, block.unit, lambda block=block: read.read_block(block)))
-        if any(future.done() and future.exception() for future in futures):
-            break
+    try:
+        for block in read.stream(item.file, item.content):
+            units.append(block.unit)
+            futures.append(pool.submit(one, block.unit, lambda block=block: read.read_block(block)))
+            if any(future.done() and future.exception() for future in futures):
+                break
+    except InputChanged:  # what was read is not what the content's hash names: it must not stay under it
+        wait(futures)
+        for unit in units:
+            work.remove(names(unit, recipe).documents)
+        raise
     gather(futures)
     work.write_bytes(_stream_name(item), _encode(units))
     return futures

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import fsspec
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -262,8 +261,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
     protocol = url.partition("://")[0] if "://" in url else "file"
     if protocol != "file":
         raise NotYet(f"{protocol}://…: output and work on {protocol} are not yet in this release; use a local folder")
-    fs, root = fsspec.core.url_to_fs(url)
-    store = Store(fs, os.path.abspath(root))
+    store = Store(LocalFileSystem(), os.path.abspath(url.removeprefix("file://")))
     if create:
         try:
             Path(store.root).mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,15 @@ def run(
         return Decided(fates=tuple(None for _ in units))
     parts = [record for manifest in live for record in manifest.index]
     inputs = [[u.path, u.first_row, u.priority, u.names.sign, u.names.verdicts, u.names.signals] for u in units]
-    made = key("dedup", DECIDE_VERSION, dedup.model_dump(mode="json"), generation, inputs, [r.sha256 for r in parts])
+    made = key(
+        "dedup",
+        DECIDE_VERSION,
+        dedup.model_dump(mode="json"),
+        recipe.plan.checks.plants,
+        generation,
+        inputs,
+        [r.sha256 for r in parts],
+    )
     folder = f"judgements/dedup/{made}"
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
     meter = Meter(pool.clock())
