@@ -124,12 +124,13 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         pool = held.enter_context(spans.workers(options.workers))
         warmed = pool.submit(_warm, on_event)
         manifests = manifest.load_all(out)
-        missing = manifest.missing_files(out, manifests)
+        replacing = options.replace or options.fresh
+        missing = [] if replacing else manifest.missing_files(out, manifests)
         if missing:
             raise OutputError(
-                f"{out.root}: {missing[0]} is missing ({len(missing)} in all) though a manifest names it; restore it"
+                f"{out.root}: {missing[0]} is missing ({len(missing)} in all) though a manifest names it; restore it, or make the"
+                " output anew with --replace"
             )
-        replacing = options.replace or options.fresh
         if manifests and not replacing:
             manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources)
         if publish.repair(out, manifests):

@@ -375,3 +375,19 @@ def test_retired_files_left_by_a_killed_replace_are_removed_by_the_next_run(caps
         assert len(list((out / "data").iterdir())) == 2
     assert winnow(capsys, "--input", text, "--output", out).code == 0
     assert [path.name for path in (out / "data").iterdir()] == ["train-00000-of-00001-g0002.parquet"]
+
+
+def test_an_output_that_lost_a_file_is_named_and_replace_makes_it_anew(capsys, tmp_path, text):
+    out = tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+    (out / "rejected" / "train-00000-of-00001-g0001.parquet").unlink()
+    ran = winnow(capsys, "--input", text, "--output", out)
+    assert (ran.code, "rejected/train-00000" in ran.err, "--replace" in ran.err) == (2, True, True)
+    assert winnow(capsys, "--input", text, "--output", out, "--replace").code == 0
+
+
+def test_one_file_under_two_source_names_is_refused(capsys, tmp_path, text):
+    out = tmp_path / "out"
+    assert winnow(capsys, "--input", text, "--output", out).code == 0
+    ran = winnow(capsys, "--input", text, "--output", out, "--set", "source.name=other")
+    assert (ran.code, "was read as source in" in ran.err) == (2, True)
