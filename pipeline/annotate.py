@@ -142,7 +142,8 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
     if not (work.has(where.documents) and work.has(where.bad)):
         with meter.measure("read"):
             read = rows()
-            work.write_table(where.bad, read.bad)
+            if not work.has(where.bad):
+                work.write_table(where.bad, read.bad)
             work.write_table(where.documents, read.documents, metadata={"unit": json.dumps(_card(read))})
             text.put("source", final.one_chunk(read.documents["text"]))
     if not work.has(where.final):
