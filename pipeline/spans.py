@@ -160,8 +160,10 @@ def _submit_stream(work: Store, recipe: Recipe, item: Input, pool: Workers, one:
                 break
     except InputChanged:  # what was read is not what the content's hash names: it must not stay under it
         wait(futures)
-        for unit in units:
-            work.remove(names(unit, recipe).documents)
+        for where in (names(unit, recipe) for unit in units):
+            for name in (where.documents, where.bad, where.final, *where.signals, where.verdicts, where.sign, where.tokens):
+                if name is not None:
+                    work.remove(name)
         raise
     gather(futures)
     work.write_bytes(_stream_name(item), _encode(units))

@@ -391,3 +391,28 @@ def test_one_file_under_two_source_names_is_refused(capsys, tmp_path, text):
     assert winnow(capsys, "--input", text, "--output", out).code == 0
     ran = winnow(capsys, "--input", text, "--output", out, "--set", "source.name=other")
     assert (ran.code, "was read as source in" in ran.err) == (2, True)
+
+
+def test_nothing_read_from_a_stream_that_changed_meanwhile_stays_under_its_old_hash(capsys, tmp_path, monkeypatch):
+    from pipeline import read
+
+    path = tmp_path / "in" / "a.jsonl.gz"
+    path.parent.mkdir()
+    good, other = (
+        gzip.compress(b"".join(json.dumps({"text": prose(k + i)}).encode() + b"\n" for i in range(9))) for k in (0, 50)
+    )
+    path.write_bytes(good)
+    stream = read.stream
+
+    def changed(file, content):
+        path.write_bytes(other)
+        return stream(file, content)
+
+    arguments = ("--input", path, "--output", tmp_path / "out")
+    with monkeypatch.context() as patched:
+        patched.setattr(read, "stream", changed)
+        assert winnow(capsys, *arguments).code == 1
+    path.write_bytes(good)
+    assert winnow(capsys, *arguments).code == 0
+    assert winnow(capsys, "--input", path, "--output", tmp_path / "clean").code == 0
+    assert digests(tmp_path / "out") == digests(tmp_path / "clean")
