@@ -398,9 +398,9 @@ def test_nothing_read_from_a_stream_that_changed_meanwhile_stays_under_its_old_h
 
     path = tmp_path / "in" / "a.jsonl.gz"
     path.parent.mkdir()
-    good, other = (
-        gzip.compress(b"".join(json.dumps({"text": prose(k + i)}).encode() + b"\n" for i in range(9))) for k in (0, 50)
-    )
+    rows = b"".join(json.dumps({"text": prose(i)}).encode() + b"\n" for i in range(9))
+    packed = [gzip.compress(data) for data in (rows, rows.replace(b" the ", b" one "))]
+    good, other = (data.ljust(max(map(len, packed)), b"\0") for data in packed)  # as long, packed and unpacked
     path.write_bytes(good)
     stream = read.stream
 
