@@ -245,13 +245,14 @@ def _sign(work: Store, recipe: Recipe, where: Names, text: UnitText, kept: np.nd
     """Band keys of the kept rows: a fact that covers a set of rows, which grows when a threshold is loosened."""
     dedup = recipe.plan.dedup
     name = where.sign or ""
-    have = work.read_table(name) if work.has(name) else None
     covered = np.zeros(len(kept), dtype=bool)
-    if have is not None:
-        covered[have["position"].to_numpy()] = True
+    stored = work.has(name)
+    if stored:
+        covered[work.read_table(name, ["position"])["position"].to_numpy()] = True
     missing = np.flatnonzero(kept & ~covered)
-    if have is not None and not len(missing):
+    if stored and not len(missing):
         return
+    have = work.read_table(name) if stored else None
     with meter.measure("sign"):
         shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
         chosen = text.batch("final").text.take(pa.array(missing)) if len(missing) < len(kept) else text.batch("final").text
@@ -261,7 +262,7 @@ def _sign(work: Store, recipe: Recipe, where: Names, text: UnitText, kept: np.nd
         table = pa.Table.from_batches([made]).add_column(0, "position", pa.array(missing, pa.int64()))
         if have is not None:
             table = pa.concat_tables([have, table]).sort_by("position")
-        work.write_table(name, table)
+        work.write_table(name, table, plain=True)
 
 
 def _count_tokens(batch: TextBatch, tokenizer: str) -> pa.Table:

@@ -30,6 +30,10 @@ Mapper = Callable[[str, Callable[[Any], Any], Sequence[Any], Callable[[], None]]
 an item fails or the run is interrupted; items that go on then end with `Stopped`."""
 
 
+DEFAULT_MEMORY = 2_000_000_000
+"""Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How a run is carried out. Changes no byte and is in no hash."""
@@ -41,6 +45,7 @@ class RunOptions:
     fresh: bool = False
     clean: bool = False
     accept: bool = False
+    memory: int = DEFAULT_MEMORY
     retries: int = 2
 
 
@@ -129,7 +134,16 @@ def _run(
     units = _annotate(ready, pool, mapper, on_event)
     _check_bad_rows(ready, units)
     on_event(Event("begin", "dedup"))
-    decided = corpus.run(ready.work, ready.out, ready.recipe, units, ready.live, generation=ready.generation, pool=pool)
+    decided = corpus.run(
+        ready.work,
+        ready.out,
+        ready.recipe,
+        units,
+        ready.live,
+        generation=ready.generation,
+        memory=options.memory,
+        pool=pool,
+    )
     on_event(Event("end", "dedup"))
     inputs = write.Inputs(
         work=ready.work,
@@ -149,7 +163,7 @@ def _run(
     report = _metrics(ready, loaded, summed, decided.summary)
     failed = _checks(ready, report, options)
     meter = Meter(pool.clock())
-    shards, staging = _write(ready, inputs, pieces, pool, meter, on_event)
+    shards, staging, held = _write(ready, inputs, pieces, pool, meter, on_event)
     on_event(Event("begin", "publish"))
     report["cost"] = _stage_costs(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost())
     report["compute"] = compute.ledger(
@@ -159,7 +173,7 @@ def _run(
         tokens_kind=report["tokens"]["kind"],
         curation_cpu_s=report["cost"]["cpu_s"],
     )
-    index = corpus.stage_index(ready.work, staging, decided, ready.generation)
+    index = corpus.stage_index(ready.work, staging, decided, units, held, ready.generation)
     made = _manifest(ready, loaded, report, units, shards, index, failed, options)
     _commit(ready, options, staging, shards, index, made)
     on_event(Event("end", "publish"))
@@ -250,7 +264,8 @@ def _measure(inputs: write.Inputs, recipe: Recipe, unit: int) -> tuple[Tally, li
 
 def _write(
     ready: Prepared, inputs: write.Inputs, pieces: Sequence[layout.Piece], pool: Workers, meter: Meter, on_event: OnEvent
-) -> tuple[list[write.Shard], str]:
+) -> tuple[list[write.Shard], str, list[list[layout.Segment]]]:
+    """The shards, the staging folder that they lie in, and what each file of data/ holds."""
     plan = ready.recipe.plan
     staging = (
         f"staging/{key('staging', ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates)}"
@@ -274,7 +289,7 @@ def _write(
 
     done = pool.map(one, jobs)
     on_event(Event("end", "write"))
-    return done, staging
+    return done, staging, [segments for folder, _, segments in jobs if folder == "data"]
 
 
 def _stage_costs(units: Sequence[Annotated], others: dict[str, float], cost: dict[str, Any]) -> dict[str, Any]:

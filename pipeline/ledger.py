@@ -15,12 +15,13 @@ from pipeline.store import Store
 FATES = pa.schema(
     [
         pa.field("position", pa.int64(), nullable=False),  # of the document in its unit
-        pa.field("reason", pa.string()),  # exact_duplicate | near_duplicate | null where dedup kept it
+        pa.field("reason", pa.string()),  # exact_duplicate | duplicate_url | near_duplicate | null where dedup kept it
         pa.field("duplicate_of", pa.string()),
         pa.field("duplicate_ref", pa.string()),
         pa.field("duplicate_generation", pa.int32()),
         pa.field("similarity", pa.float64()),
         pa.field("cluster_size", pa.int32(), nullable=False),
+        pa.field("number", pa.int64(), nullable=False),  # in the dedup index; -1 where dedup dropped it
     ]
 )
 """What dedup decided of a unit: one line for each document that the filters kept."""
@@ -39,7 +40,7 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFra
         raise BrokenContract(f"{unit.path}: {len(documents)} documents but {len(verdicts)} verdicts")
     documents = pl.concat([documents, verdicts], how="horizontal")
     if fates is None:
-        schema = {name: pl.DataFrame(FATES.empty_table()).schema[name] for name in FATES.names[2:-1]}
+        schema = {name: pl.DataFrame(FATES.empty_table()).schema[name] for name in FATES.names[2:6]}
         documents = documents.with_columns(
             *(pl.lit(None, dtype).alias(name) for name, dtype in schema.items()), pl.lit(1, pl.Int32).alias("cluster_size")
         )

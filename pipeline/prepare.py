@@ -16,7 +16,7 @@ from filters import language
 from filters.kernels import warm
 from pipeline import compute, manifest, publish, recipe, spans
 from pipeline.annotate import Annotated
-from pipeline.dedup import gather
+from pipeline.dedup import part
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
 from pipeline.manifest import InputRecord, Manifest
@@ -110,7 +110,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     resolved = recipe.resolve(loaded.plan)
     recipe.load_models(resolved)
     if resolved.plan.dedup is not None:
-        gather.check_columns(resolved, resolved.plan.dedup)
+        part.check_columns(resolved, resolved.plan.dedup)
     found = expand(loaded.plan.source)
     files, skipped = found.files, found.skipped
     sources = _source_settings(files)

@@ -25,7 +25,7 @@ from pipeline.plan import Plan
 from pipeline.read import units
 from pipeline.stages import key
 
-DECIDE_VERSION = 1
+DECIDE_VERSION = 2
 """Of everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
 
 

@@ -16,7 +16,8 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -158,6 +159,10 @@ class Store:
         if self.fs.exists(self.path(name)):
             self.fs.rm(self.path(name), recursive=True)
 
+    def scratch(self, folder: str) -> Path:
+        """Where temporary files of a stage may lie on this machine's disk: in the store if that is local."""
+        return Path(self.path(folder)) if self.is_local else Path(tempfile.gettempdir()) / f"winnow-{os.getpid()}" / folder
+
     def private(self, folder: str) -> None:
         """Make `folder`, readable by its owner only."""
         self.fs.makedirs(self.path(folder), exist_ok=True)
@@ -171,21 +176,57 @@ class Store:
             if name.rsplit("/", 1)[-1].startswith(TEMPORARY):
                 self.fs.rm(name)
 
-    def write_table(self, name: str, table: pa.Table, *, metadata: dict[str, str] | None = None, level: int = 1) -> None:
-        """A Parquet file with page checksums; zstd level 1, chosen for work files that are read once or twice."""
+    def write_table(
+        self, name: str, table: pa.Table, *, metadata: dict[str, str] | None = None, level: int = 1, plain: bool = False
+    ) -> None:
+        """A Parquet file with page checksums; zstd level 1, chosen for work files that are read once or twice.
+
+        `plain`: not compressed and without dictionaries, for hashes, which neither makes smaller.
+        """
         if metadata:
             table = table.replace_schema_metadata(metadata)
         with self.writer(name) as file:
-            pq.write_table(table, file, compression="zstd", compression_level=level, write_page_checksum=True)
+            if plain:
+                pq.write_table(table, file, compression="none", use_dictionary=False, write_page_checksum=True)
+            else:
+                pq.write_table(table, file, compression="zstd", compression_level=level, write_page_checksum=True)
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A table written by `write_table`; Damaged names the file if it does not read back."""
+        with self._parquet(name) as file:
+            return file.read(columns=columns, use_threads=False)
+
+    @contextlib.contextmanager
+    def _parquet(self, name: str) -> Iterator[pq.ParquetFile]:
         try:
             with self._arrow_file(name) as file:
-                found = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
-                return found.read(columns=columns, use_threads=False)
+                yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
         except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
             raise Damaged(f"{self.path(name)}: cannot be read back ({error}); remove it and run the same command") from error
+
+    def read_groups(self, name: str, wanted: Callable[[pq.RowGroupMetaData, dict[str, int]], bool]) -> pa.Table:
+        """The row groups of a table for which `wanted(group, index of each column)` holds."""
+        with self._parquet(name) as file:
+            places = {column: place for place, column in enumerate(file.schema_arrow.names)}
+            groups = [i for i in range(file.num_row_groups) if wanted(file.metadata.row_group(i), places)]
+            return file.read_row_groups(groups, use_threads=False)
+
+    def read_group(self, name: str, group: int, columns: list[str]) -> pa.Table:
+        """Columns of one row group."""
+        with self._parquet(name) as file:
+            return file.read_row_group(group, columns=columns, use_threads=False)
+
+    def group_rows(self, name: str) -> list[int]:
+        """Rows of each row group."""
+        with self._parquet(name) as file:
+            return [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+
+    def batches(self, name: str) -> Iterator[pa.Table]:
+        """A table, row group by row group."""
+        for group in range(len(self.group_rows(name))):
+            with self._parquet(name) as file:
+                found = file.read_row_group(group, use_threads=False)
+            yield found
 
     def _arrow_file(self, name: str) -> Any:
         return pa.OSFile(self.path(name)) if self.is_local else self.open(name)

@@ -1,138 +1,163 @@
-"""The loops of near-duplicate judgement: buckets to candidate pairs, exact similarity of pairs, one pass over verified pairs.
+"""The loops of near-duplicate judgement: buckets to links, links to pairs, exact similarity of pairs, one pass over pairs.
 
 Invariant: results follow from the definition of candidates and fates alone (`pipeline/dedup/near.py`), which tests hold to plain
-Python. Documents are numbered by priority: a smaller number is an earlier document.
+Python. Documents are numbered by priority: a smaller number is an earlier document. Numbers below `old` are documents of
+earlier generations, all of them kept; `kept` is a set (`bits`) of the others, counted from `old`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from filters.kernels.bits import is_in
 from filters.kernels.compiled import kernel
 from filters.kernels.words import SEED, finalise
 
 EARLIER_BITS = 40
 """A candidate pair is `later << 40 | earlier`, later counted from the first document of its block: one number to sort."""
+_EARLIER = np.uint64(EARLIER_BITS)
+
+LINK = np.dtype([("later", "<i8"), ("start", "<i8"), ("count", "<i4")])
+"""A document and its candidates in one bucket: `members[start:start + count]`."""
 
 
-def buckets(scope: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """uint64[n]: a hash of scope uint64[n] and band key uint64[n]; equal for equal pairs."""
+def mixed(scope: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """uint64[n]: a hash of scope uint64[n] and key uint64[n]; equal for equal pairs."""
     made = np.empty(len(keys), np.uint64)
-    _buckets(_frozen(scope), _frozen(keys), made)
+    _mixed(frozen(scope), frozen(keys), made)
     return made
 
 
 @kernel
-def _buckets(scope, keys, made):
+def _mixed(scope, keys, made):
     for i in range(made.size):
         made[i] = finalise(keys[i] ^ finalise(scope[i] ^ SEED))
 
 
-def link(
-    documents: np.ndarray, bucket: np.ndarray, places: np.ndarray, *, bucket_cap: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Who is a candidate for whom in one band.
+@dataclass(frozen=True)
+class Linked:
+    """What the buckets of one band, or of a range of it, say."""
 
-    `documents` int64[n] in order of (bucket, priority) with their `bucket` uint64[n]; `places` uint64[:]: the bucket of each
-    place that earlier generations took, ascending. Returns `(links int64[:, 5], members int64[:], took bool[n])`. A link is a
-    document, where its candidates start in `members` and how many they are, where they start in `places` and how many. `took`
-    says which documents are among the first `bucket_cap` of their bucket.
+    links: np.ndarray
+    """LINK[:], `start` counted from the first of `members`."""
+    members: np.ndarray
+    """int64: candidates' numbers, bucket by bucket in priority order."""
+    took: np.ndarray
+    """bool[n]: which documents are among the first `bucket_cap` of their bucket."""
+
+
+def link(bucket: np.ndarray, number: np.ndarray, old: tuple[np.ndarray, np.ndarray], *, bucket_cap: int) -> Linked:
+    """Who is a candidate for whom.
+
+    `bucket` uint64[n] and `number` int64[n] of the new documents, sorted by both. `old`: the same of the places that earlier
+    generations took, in their order; a number of -1 is a place whose document dedup dropped.
     """
-    links, members = np.empty((len(documents), 5), np.int64), np.empty(len(documents), np.int64)
-    took, sizes = np.empty(len(documents), np.bool_), np.zeros(2, np.int64)
-    _link(_frozen(documents), _frozen(bucket), _frozen(places), bucket_cap, links, members, took, sizes)
-    return links[: sizes[0]].copy(), members[: sizes[1]].copy(), took
+    places, documents = old
+    links, members = np.empty(len(bucket), LINK), np.empty(len(bucket) + len(places), np.int64)
+    took, sizes = np.empty(len(bucket), np.bool_), np.zeros(2, np.int64)
+    arguments = [frozen(column) for column in (bucket, number, places, documents)]
+    _link(*arguments, bucket_cap, links["later"], links["start"], links["count"], members, took, sizes)
+    return Linked(links[: sizes[0]].copy(), members[: sizes[1]].copy(), took)
 
 
 @kernel
-def _link(documents, bucket, places, bucket_cap, links, members, took, sizes):
+def _link(bucket, number, places, documents, bucket_cap, later, start, count, members, took, sizes):
     n_links = n_members = first = place = np.int64(0)
-    while first < documents.size:
+    while first < bucket.size:
         last = first + 1
-        while last < documents.size and bucket[last] == bucket[first]:
+        while last < bucket.size and bucket[last] == bucket[first]:
             last += 1
         while place < places.size and places[place] < bucket[first]:
             place += 1
-        had = np.int64(0)
+        begin, had = n_members, np.int64(0)
         while place + had < places.size and places[place + had] == bucket[first]:
+            if documents[place + had] >= 0:
+                members[n_members] = documents[place + had]
+                n_members += 1
             had += 1
-        free = max(bucket_cap - had, 0)
+        old, free = n_members - begin, max(bucket_cap - had, 0)
         for k in range(last - first):
             took[first + k] = k < free
-            if had or (k and free):
-                links[n_links, 0], links[n_links, 1], links[n_links, 2] = documents[first + k], n_members, min(k, free)
-                links[n_links, 3], links[n_links, 4] = place, had
+            candidates = old + min(k, free)
+            if candidates:
+                later[n_links], start[n_links], count[n_links] = number[first + k], begin, candidates
                 n_links += 1
         if last - first > 1:
             for k in range(min(last - first, free)):
-                members[n_members] = documents[first + k]
+                members[n_members] = number[first + k]
                 n_members += 1
         first = last
     sizes[0], sizes[1] = n_links, n_members
 
 
-def pairs(links: np.ndarray, members: np.ndarray, places: np.ndarray, *, first: int) -> np.ndarray:
-    """The distinct pairs of these links, ascending, as `(later - first) << EARLIER_BITS | earlier`; uint64.
-
-    `places` int64[:]: the document at each place of earlier generations, -1 where dedup dropped it.
-    """
-    made = np.empty(int((links[:, 2] + links[:, 4]).sum()), np.uint64)
-    made = np.sort(made[: _pairs(_frozen(links), _frozen(members), _frozen(places), first, made)])
+def pairs(links: np.ndarray, members: np.ndarray, kept: np.ndarray, *, old: int, first: int) -> np.ndarray:
+    """The distinct pairs with a kept earlier document, as `(later - first) << EARLIER_BITS | earlier`, ascending; uint64."""
+    made = np.empty(int(links["count"].sum()), np.uint64)
+    columns = [frozen(links[name]) for name in ("later", "start", "count")]
+    n = _pairs(*columns, frozen(members), kept, old, first, made)
+    made = np.sort(made[:n])
     return made[np.append(True, made[1:] != made[:-1])] if len(made) else made
 
 
 @kernel
-def _pairs(links, members, places, first, made):
+def _pairs(later, start, count, members, kept, old, first, made):
     n = np.int64(0)
-    for k in range(links.shape[0]):
-        later = np.uint64(links[k, 0] - first) << np.uint64(EARLIER_BITS)
-        for at in range(links[k, 1], links[k, 1] + links[k, 2]):
-            made[n] = later | np.uint64(members[at])
-            n += 1
-        for at in range(links[k, 3], links[k, 3] + links[k, 4]):
-            if places[at] >= 0:
-                made[n] = later | np.uint64(places[at])
+    for k in range(later.size):
+        high = np.uint64(later[k] - first) << _EARLIER
+        for at in range(start[k], start[k] + count[k]):
+            earlier = members[at]
+            if earlier < old or is_in(kept, earlier - old):
+                made[n] = high | np.uint64(earlier)
                 n += 1
     return n
 
 
 def judge(
-    pairs: np.ndarray, similarity: np.ndarray, threshold: float, kept: np.ndarray, survivor: np.ndarray, evidence: np.ndarray
-) -> None:
-    """Drops each later document that reaches the threshold with a kept earlier one, in order of the later document.
+    pairs: np.ndarray, similarity: np.ndarray, kept: np.ndarray, *, threshold: float, old: int, first: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(dropped int64[m], survivor int64[m], similarity float64[m])`; takes the dropped ones out of `kept`.
 
-    `pairs` int64[m, 2]: (later, earlier), ascending; `similarity` float64[m]. Updates `kept` bool[n]; for dropped ones `survivor`
-    int64[n], the most similar kept candidate (the earliest of equals), and `evidence` float64[n], its similarity.
+    `pairs` as `pairs` gives them, with their exact similarity float64. Who reaches the threshold with a kept earlier document
+    is dropped, in order of the later one; the survivor is the most similar such document, the earliest of equals.
     """
-    _judge(_frozen(pairs), _frozen(similarity), float(threshold), kept, survivor, evidence)
+    dropped, survivor, evidence = (np.empty(len(pairs), dtype) for dtype in (np.int64, np.int64, np.float64))
+    n = _judge(pairs, frozen(similarity), float(threshold), kept, old, first, dropped, survivor, evidence)
+    return dropped[:n], survivor[:n], evidence[:n]
 
 
 @kernel
-def _judge(pairs, similarity, threshold, kept, survivor, evidence):
-    k = 0
-    while k < similarity.size:
-        document, best, most = pairs[k, 0], np.int64(-1), -1.0
-        while k < similarity.size and pairs[k, 0] == document:
-            if similarity[k] >= threshold and similarity[k] > most and kept[pairs[k, 1]]:
-                best, most = pairs[k, 1], similarity[k]
+def _judge(pairs, similarity, threshold, kept, old, first, dropped, survivor, evidence):
+    n, k = np.int64(0), np.int64(0)
+    mask = (np.uint64(1) << _EARLIER) - np.uint64(1)
+    while k < pairs.size:
+        later, best, most = pairs[k] >> _EARLIER, np.int64(-1), -1.0
+        while k < pairs.size and pairs[k] >> _EARLIER == later:
+            earlier = np.int64(pairs[k] & mask)
+            if similarity[k] >= threshold and similarity[k] > most and (earlier < old or is_in(kept, earlier - old)):
+                best, most = earlier, similarity[k]
             k += 1
         if best >= 0:
-            kept[document] = False
-            survivor[document] = best
-            evidence[document] = most
+            document = np.int64(later) + first
+            at = np.uint64(document - old)
+            kept[np.uintp(at >> np.uint64(6))] &= ~(np.uint64(1) << (at & np.uint64(63)))
+            dropped[n], survivor[n], evidence[n] = document, best, most
+            n += 1
+    return n
 
 
-def shared(pairs: np.ndarray, old: tuple[np.ndarray, np.ndarray], new: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """int64[m, 3] for pairs int64[m, 2]: how many shingles both documents have, the one has, the other has.
+def shared(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], hashes: np.ndarray) -> np.ndarray:
+    """int32[m]: how many hashes the two sets of each pair share.
 
-    `old` and `new` are `(offsets, hashes)`, each document's hashes ascending; document numbers go through old, then new.
+    `one` and `other` are `(starts int64[m], sizes int32[m])`: a set is `hashes[start:start + size]`, strictly ascending uint64.
     """
-    counts = np.empty((len(pairs), 3), np.int64)
-    _shared(_frozen(pairs), len(old[0]) - 1, *map(_frozen, (*old, *new)), counts)
+    counts = np.empty(len(one[0]), np.int32)
+    _shared(*(frozen(column) for column in (*one, *other, hashes)), counts)
     return counts
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
+def frozen(array: np.ndarray) -> np.ndarray:
     """A contiguous read-only view, so that kernels are compiled for one kind, whether Arrow or numpy owns the memory."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
@@ -140,12 +165,11 @@ def _frozen(array: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _shared(pairs, first, old_at, old, new_at, new, counts):
-    for k in range(pairs.shape[0]):
-        i, j = pairs[k, 0], pairs[k, 1]
-        one = old[old_at[i] : old_at[i + 1]] if i < first else new[new_at[i - first] : new_at[i - first + 1]]
-        other = old[old_at[j] : old_at[j + 1]] if j < first else new[new_at[j - first] : new_at[j - first + 1]]
-        counts[k, 0], counts[k, 1], counts[k, 2] = _common(one, other), one.size, other.size
+def _shared(one_at, one_size, other_at, other_size, hashes, counts):
+    for k in range(counts.size):
+        one = hashes[one_at[k] : one_at[k] + one_size[k]]
+        other = hashes[other_at[k] : other_at[k] + other_size[k]]
+        counts[k] = _common(one, other)
 
 
 @kernel
@@ -157,14 +181,13 @@ def _common(one, other):
         n += np.uintp(x == y)
         a += np.uintp(x <= y)
         b += np.uintp(y <= x)
-    return np.int64(n)
+    return np.int32(n)
 
 
 def warm() -> None:
     """Compiles or loads the kernels of this module."""
-    numbers, hashes = np.arange(2), np.zeros(2, np.uint64)
-    bucket = buckets(hashes, hashes)
-    links, members, _ = link(numbers, bucket, bucket[:0], bucket_cap=1)
-    pairs(links, members, numbers[:0], first=0)
-    judge(np.array([[1, 0]]), np.ones(1), 1.0, np.ones(2, np.bool_), np.zeros(2, np.int64), np.zeros(2))
-    shared(np.array([[1, 0]]), (numbers[:1], hashes[:0]), (np.arange(3), hashes))
+    numbers, hashes, kept = np.arange(2), np.zeros(2, np.uint64), np.full(1, 3, np.uint64)
+    made = link(mixed(hashes, hashes), numbers, (hashes[:0], numbers[:0]), bucket_cap=1)
+    found = pairs(made.links, made.members, kept, old=0, first=0)
+    judge(found, np.ones(len(found)), kept, threshold=1.0, old=0, first=0)
+    shared((numbers, numbers.astype(np.int32)), (numbers, numbers.astype(np.int32)), np.arange(3, dtype=np.uint64))

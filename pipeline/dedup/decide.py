@@ -1,137 +1,245 @@
-"""The fate of every document of a generation: kept, exact duplicate, or near duplicate, with the evidence.
+"""The fate of every document of a generation: kept, copy of a text, copy of a URL, or near duplicate, with the evidence.
 
 Invariant: exact duplicates are decided first and take no place in a bucket; whoever is dropped names a document that dedup
-kept. The result depends on the participants' order and the index alone. The definition: CONTRIBUTING.md.
+kept. The result depends on the documents, their order and the index alone, not on memory, threads or partitions. The
+definition: CONTRIBUTING.md.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import pyarrow as pa
 
-from pipeline.dedup import index as index_
-from pipeline.dedup import near
-from pipeline.dedup.exact import Copies, find_copies
-from pipeline.dedup.index import Index, Participants
-from pipeline.dedup.near import Links, Similarities
-from pipeline.dedup.similarity import Shingles
+from filters.kernels import bits
+from pipeline.dedup import exact, near, order
+from pipeline.dedup.exact import Copies
+from pipeline.dedup.index import Index
+from pipeline.dedup.near import Judged, Links
+from pipeline.dedup.order import Order
+from pipeline.dedup.pairs import Known
+from pipeline.dedup.part import Keys, Part, keep_columns
+from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
+from pipeline.plan import Dedup
+from pipeline.scratch import Log, Scratch
+from pipeline.spans import Workers
+from pipeline.store import Store
 
-KEPT, EXACT, NEAR = 0, 1, 2
+KEPT, EXACT, URL, NEAR = 0, 1, 2, 3
+REASONS = {EXACT: "exact_duplicate", URL: "duplicate_url", NEAR: "near_duplicate"}
+CHUNK = 1 << 18
+"""Ranks looked at in one go."""
+_LOOKS = 3
+"""Passes over the pairs in which shingles are made as they are asked for; then all that a pair can need are made. Chosen: after
+a changed threshold the first pass finds nearly all that is missing."""
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """What can be said before any similarity is known."""
+class Columns:
+    """By rank. Numbers: the index's documents, then the ranks."""
 
-    copies: Copies
-    links: Links
-
-    def documents(self) -> np.ndarray:
-        """Numbers of the documents whose shingles `judge` may ask similarities of, ascending; indexed ones come first."""
-        return self.links.documents()
+    fate: np.ndarray
+    """uint8: KEPT, EXACT, URL or NEAR."""
+    survivor: np.ndarray
+    """int64: number of the kept document that survives for a dropped one."""
+    similarity: np.ndarray
+    """float64: exact similarity to it, 1 for a copy of a kept document; NaN behind a copy of a URL, where it says nothing."""
+    copies: np.ndarray
+    """int32: documents of this generation that were dropped in favour of a kept one."""
 
 
 @dataclass(frozen=True)
 class Fates:
-    """One item per participant, in their order. Numbers: the index's documents, then the participants."""
+    """What dedup decided. `kept`: set of ranks (`bits`); `texts`, `urls`: SEEN records of the first with each, sorted."""
 
-    fate: np.ndarray
-    """int8: KEPT, EXACT or NEAR."""
-    duplicate_of: np.ndarray
-    """int64: number of the kept document that survives for a dropped one; -1 for kept ones."""
-    similarity: np.ndarray
-    """float64: exact similarity to it, 1 for a copy of a kept document; 0 for kept ones, where it means nothing."""
-    cluster_size: np.ndarray
-    """int32: 1 + the participants dropped in favour of a kept one; 0 for dropped ones."""
-    took: np.ndarray
-    """bool[n, bands]: took a place among the first `bucket_cap` of its bucket."""
-    pairs: np.ndarray
-    """int64[m, 2]: (later, earlier) numbers of the pairs whose similarity was used."""
-    pair_similarity: np.ndarray
-    """float64[m]"""
-    candidate_pairs: int
-    """Distinct pairs of a document and an earlier one that share a bucket."""
-    verified_pairs: int
-    """Of these, whose similarity was asked for: the earlier one was not known to be dropped."""
-    refused_pairs: int
-    """Of these, that fell short of the threshold."""
-    documents_in_full_buckets: int
-    """Participants that in some band were compared with the first `bucket_cap` of a longer bucket only."""
+    order: Order
+    columns: Columns
+    kept: np.ndarray
+    links: Links
+    judged: Judged
+    texts: list[Log]
+    urls: list[Log]
 
 
-def decide(participants: Participants, index: Index, *, threshold: float, bucket_cap: int, similarities: Similarities) -> Fates:
-    """`judge` on `candidates`, for callers that have all shingles at hand."""
-    found = candidates(participants, index, bucket_cap=bucket_cap)
-    return judge(participants, index, found, threshold=threshold, similarities=similarities)
+@dataclass(frozen=True)
+class _Run:
+    """What the steps share."""
+
+    parts: Sequence[Part]
+    index: Index
+    work: Store
+    dedup: Dedup
+    scratch: Scratch
+    pool: Workers
+    order: Order
+    columns: Columns
+    hashes: Keys
+    """Hash of each text, by rank."""
+    dropped: np.ndarray
+    """Set of ranks that are no first of their text or URL."""
 
 
-def candidates(participants: Participants, index: Index, *, bucket_cap: int) -> Candidates:
-    """Exact copies, and who shares a bucket with whom."""
-    copies = find_copies(participants, index)
-    rows = np.flatnonzero(copies.is_first() & participants.has_keys)
-    return Candidates(copies, near.link(participants, index, rows, bucket_cap=bucket_cap))
-
-
-def judge(participants: Participants, index: Index, found: Candidates, *, threshold: float, similarities: Similarities) -> Fates:
-    """Fates, given exact similarities; `similarities` is called once per block of pairs, in order of the later document."""
-    judged = near.judge(found.links, len(index) + len(participants), threshold=threshold, similarities=similarities)
-    fate, duplicate_of, similarity = _fates(found.copies, judged, len(index))
-    dropped_here = duplicate_of[duplicate_of >= len(index)] - len(index)
-    size = 1 + np.bincount(dropped_here, minlength=len(participants))
-    return Fates(
-        fate=fate,
-        duplicate_of=duplicate_of,
-        similarity=similarity,
-        cluster_size=np.where(fate == KEPT, size, 0).astype(np.int32),
-        took=found.links.took,
-        pairs=judged.pairs,
-        pair_similarity=judged.pair_similarity,
-        candidate_pairs=judged.candidate_pairs,
-        verified_pairs=len(judged.pairs),
-        refused_pairs=int((judged.pair_similarity < threshold).sum()),
-        documents_in_full_buckets=int(found.links.full.sum()),
+def decide(
+    parts: Sequence[Part], index: Index, work: Store, dedup: Dedup, *, bands: int, scratch: Scratch, pool: Workers
+) -> Fates:
+    """Fates of all documents of the parts. `work`: where pair similarities are kept. `bands`: how many a document has."""
+    ordered = order.order(parts, keep_columns(dedup), scratch, pool)
+    n = len(ordered)
+    columns = Columns(
+        *(
+            scratch.column(name, dtype, n)
+            for name, dtype in (("fate", np.uint8), ("survivor", np.int64), ("similarity", np.float64), ("copies", np.int32))
+        )
     )
-
-
-def _fates(copies: Copies, judged: near.Judged, n_index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(fate, duplicate_of, similarity)`: near duplicates, then copies, each with its first copy's survivor."""
-    near_survivor, near_similarity = judged.survivor[n_index:], judged.similarity[n_index:]
-    first_dropped = near_survivor[copies.first] >= 0
-    survivor = np.where(first_dropped, near_survivor[copies.first], copies.first + n_index)
-    similarity = np.where(first_dropped, near_similarity[copies.first], 1.0)
-    old = copies.indexed >= 0
-    survivor, similarity = np.where(old, copies.indexed, survivor), np.where(old, copies.similarity, similarity)
-    fate = np.where(~copies.is_first(), EXACT, np.where(judged.kept[n_index:], KEPT, NEAR)).astype(np.int8)
-    kept = fate == KEPT
-    return fate, np.where(kept, -1, survivor), np.where(kept, 0.0, similarity)
-
-
-def extend(participants: Participants, index: Index, fates: Fates, shingles: Shingles) -> Index:
-    """The part that this generation adds to the index. `shingles`: of the participants; of those kept is enough."""
-    kept, dropped = np.flatnonzero(fates.fate == KEPT), np.flatnonzero(fates.fate == NEAR)
-    number = np.full(len(index) + len(participants), -1, np.int64)
-    number[: len(index)] = np.arange(len(index))
-    number[len(index) + kept] = len(index) + np.arange(len(kept))
-    documents, texts = (
-        pa.table({"scope": participants.scope[rows], "text_hash": participants.text_hash.take(pa.array(rows))})
-        for rows in (kept, dropped)
+    hashes = scratch.column("text.left", np.uint64, n), scratch.column("text.right", np.uint64, n)
+    run = _Run(parts, index, work, dedup, scratch, pool, ordered, columns, hashes, bits.empty(n))
+    texts, urls = _exact(run)
+    links = near.link(
+        parts,
+        ordered,
+        run.dropped,
+        index,
+        bands=bands,
+        ngram=dedup.ngram,
+        bucket_cap=dedup.bucket_cap,
+        scratch=scratch,
+        pool=pool,
     )
-    texts = texts.append_column("document", pa.array(number[fates.duplicate_of[dropped]]))
-    texts = texts.append_column("similarity", pa.array(fates.similarity[dropped]))
-    hashes = pa.table({"hashes": shingles.take(kept).column()})
-    tables = (documents, texts, _places(participants, fates, number[len(index) :]), hashes)
-    return Index(len(index), *(table.cast(schema) for table, schema in zip(tables, index_.SCHEMAS.values(), strict=True)))
+    judged = _near(run, links)
+    kept = judged.kept & ~run.dropped
+    _resolve(run, kept)
+    return Fates(ordered, columns, kept, links, judged, texts, urls)
 
 
-def _places(participants: Participants, fates: Fates, number: np.ndarray) -> pa.Table:
-    """Places taken by this generation; `number` is -1 for dropped participants."""
-    made = [index_.PLACES.empty_table()]
-    for band in range(fates.took.shape[1]):
-        rows = np.flatnonzero(fates.took[:, band])
-        bucket = participants.buckets(rows, band)
-        order = np.argsort(bucket, kind="stable")
-        columns = [np.full(len(rows), band, np.uint16), bucket[order], number[rows[order]]]
-        made.append(pa.Table.from_arrays([pa.array(column) for column in columns], schema=index_.PLACES))
-    return pa.concat_tables(made)
+def _exact(run: _Run) -> tuple[list[Log], list[Log]]:
+    """Copies of texts, then of URLs among the others. Returns the firsts of both."""
+    filled = [i for i, part in enumerate(run.parts) if part.n]
+    lock = threading.Lock()
+
+    def drop(fate: int, found: Copies) -> None:
+        known, columns = found.known >= 0, run.columns
+        columns.fate[found.rank] = fate
+        columns.survivor[found.rank] = np.where(known, found.known, found.first + len(run.index))
+        similarity = np.where(known, found.similarity, 1.0) if fate == EXACT else np.nan
+        columns.similarity[found.rank] = similarity
+        with lock:
+            bits.add(run.dropped, found.rank)
+
+    def texts(part: int) -> tuple[np.ndarray, Keys]:
+        ranks, keys = run.order.of_part(part), run.parts[part].texts()
+        for column, half in zip(run.hashes, keys, strict=True):
+            column[ranks] = half
+        return ranks, exact.scoped(keys, run.parts[part].scope())
+
+    def urls(part: int) -> tuple[np.ndarray, Keys]:
+        ranks, given = run.order.of_part(part), run.parts[part].urls
+        assert given is not None
+        left, right, valid = given()
+        inside = np.flatnonzero(valid & ~bits.has(run.dropped, ranks))
+        scope = run.parts[part].scope()
+        return ranks[inside], exact.scoped((left[inside], right[inside]), None if scope is None else scope[inside])
+
+    def copies(table: str, hashes: Callable[[int], tuple[np.ndarray, Keys]], fate: int) -> list[Log]:
+        return exact.copies(
+            table, hashes, filled, len(run.order), run.index, run.scratch, run.pool, lambda found: drop(fate, found)
+        )
+
+    first_texts = copies("texts", texts, EXACT)
+    return first_texts, copies("urls", urls, URL) if run.dedup.exact_url else []
+
+
+def _near(run: _Run, links: Links) -> Judged:
+    """Near duplicates. Shingles are made for the pairs whose similarity is not known from an earlier run."""
+    store = ShingleStore(run.scratch, len(run.index) + len(run.order))
+    known = Known(run.work, run.scratch, run.dedup.ngram)
+    wanted = near.linked(links, run.order, run.index)
+    for look in range(_LOOKS + 1):
+        if look == _LOOKS or not len(known):
+            _shingle(run, store, *wanted)
+        missing = bits.empty(len(run.index)), bits.empty(len(run.order))
+        judged = near.judge(
+            links,
+            run.order,
+            run.index,
+            threshold=run.dedup.threshold,
+            similarities=partial(_similarities, run, store, known, missing),
+            dropped=partial(_drop, run.columns),
+            scratch=run.scratch,
+        )
+        if not any(map(bits.count, missing)):
+            break
+        run.columns.fate[run.columns.fate == NEAR] = KEPT
+        _shingle(run, store, *missing)
+    known.save()
+    return judged
+
+
+def _drop(columns: Columns, ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray) -> None:
+    columns.fate[ranks] = NEAR
+    columns.survivor[ranks] = survivor
+    columns.similarity[ranks] = similarity
+
+
+def _similarities(
+    run: _Run, store: ShingleStore, known: Known, missing: tuple[np.ndarray, np.ndarray], later: np.ndarray, earlier: np.ndarray
+) -> np.ndarray:
+    """Similarities of pairs of numbers. Documents whose shingles would be needed go to `missing`; their pairs get 0."""
+    old = len(run.index)
+    counts = np.zeros(len(later), COUNTS)
+    new = np.flatnonzero(earlier >= old)
+    one, other = (_at(run.hashes, numbers[new] - old) for numbers in (later, earlier))
+    counts[new], found = known.look_up(one, other)
+    have = np.zeros(len(later), np.bool_)
+    have[new[found]] = True
+    able = ~have & store.has(later) & store.has(earlier)
+    rest = np.flatnonzero(able)
+    counts[rest] = store.counts(later[rest], earlier[rest], run.pool)
+    fresh = np.flatnonzero(able[new])
+    known.add(_at(one, fresh), _at(other, fresh), counts[new[fresh]])
+    lost = ~have & ~able
+    for numbers in (later[lost], earlier[lost]):
+        bits.add(missing[0], numbers[numbers < old])
+        bits.add(missing[1], numbers[numbers >= old] - old)
+    return similarities(counts, kind=run.dedup.similarity)
+
+
+def _at(keys: Keys, places: np.ndarray) -> Keys:
+    return keys[0][places], keys[1][places]
+
+
+def _shingle(run: _Run, store: ShingleStore, old: np.ndarray, new: np.ndarray) -> None:
+    """Make the sets of these documents that are not there yet: those of the index, and ranks."""
+    wanted = bits.members(old, 0, len(run.index))
+    store.add(run.index.shingles(wanted[~store.has(wanted)], ngram=run.dedup.ngram))
+
+    def one(part: int) -> None:
+        numbers = run.order.of_part(part) + len(run.index)
+        chosen = np.flatnonzero(bits.has(new, numbers - len(run.index)) & ~store.has(numbers))
+        if len(chosen):
+            store.add((numbers[documents], offsets, hashes) for documents, offsets, hashes in run.parts[part].shingles(chosen))
+
+    run.pool.map(one, [i for i, part in enumerate(run.parts) if part.n])
+
+
+def _resolve(run: _Run, kept: np.ndarray) -> None:
+    """Let every dropped document name the kept one that survives for it, and count what each of those stands for."""
+    fate, survivor, similarity, copies = (getattr(run.columns, name) for name in ("fate", "survivor", "similarity", "copies"))
+    old = len(run.index)
+    for start in range(0, len(fate), CHUNK):
+        ranks = start + np.flatnonzero(fate[start : start + CHUNK])
+        to, close = survivor[ranks], similarity[ranks]
+        while True:
+            here = np.flatnonzero(to >= old)
+            here = here[~bits.has(kept, to[here] - old)]
+            if not len(here):
+                break
+            first = to[here] - old
+            close[here] = np.where((fate[ranks[here]] == EXACT) & (fate[first] == NEAR), similarity[first], np.nan)
+            to[here] = survivor[first]
+        survivor[ranks], similarity[ranks] = to, close
+        mine = to[to >= old] - old
+        np.add.at(copies, mine, 1)
+        run.scratch.relieve()

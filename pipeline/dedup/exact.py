@@ -1,51 +1,87 @@
-"""Exact duplicates: equal text hash within a scope. The first in priority order stays in; the others are copies of it."""
+"""Exact duplicates: equal hash of the text, or of the normalised URL, within a scope.
+
+Invariant: the first in priority order stays in; the others are copies of it, wherever they stand. Hashes are grouped in ranges
+that fit into memory.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from pipeline.dedup.index import Index, Participants, text_keys
+from filters.kernels import dedup_pass
+from pipeline.dedup.index import Index
+from pipeline.dedup.part import Keys
+from pipeline.scratch import Log, Scratch, by_range, range_of, records
+from pipeline.spans import Workers
 
-_KEY = ("scope", "left", "right")
+SEEN = np.dtype([("left", "<u8"), ("right", "<u8"), ("rank", "<i8")])
+"""A hash and the document that has it."""
 
 
 @dataclass(frozen=True)
 class Copies:
-    """For each participant the first document with its text. Copies take no part in near dedup."""
+    """Documents that are no first. `known`: number of the survivor that an earlier generation has for this hash, else -1."""
 
+    rank: np.ndarray
     first: np.ndarray
-    """int64[n]: row of the first participant with this text and scope; its own row where it is that one."""
-    indexed: np.ndarray
-    """int64[n]: number of the document that survives for this text since an earlier generation, else -1."""
+    known: np.ndarray
     similarity: np.ndarray
-    """float64[n]: where `indexed`, of this text to that document: 1 if it holds this very text; else 0."""
-
-    def is_first(self) -> np.ndarray:
-        """bool[n]: the document is new; neither an earlier generation nor an earlier participant has its text."""
-        return (self.first == np.arange(len(self.first))) & (self.indexed < 0)
+    """float64: where `known`, to it; NaN where that is not known."""
 
 
-def find_copies(participants: Participants, index: Index) -> Copies:
-    keys = text_keys(participants.scope, participants.text_hash)
-    frame = pl.DataFrame(keys).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    found = frame.join(_known(index), on=_KEY, how="left", maintain_order="left").select(
-        pl.col("row").min().over(_KEY).alias("first"),
-        pl.col("document").fill_null(-1),
-        pl.col("similarity").fill_null(0.0),
-    )
-    return Copies(*(found[name].to_numpy() for name in ("first", "document", "similarity")))
+def copies(
+    table: str,
+    hashes: Callable[[int], tuple[np.ndarray, Keys]],
+    parts: Sequence[int],
+    n: int,
+    index: Index,
+    scratch: Scratch,
+    pool: Workers,
+    found: Callable[[Copies], None],
+) -> list[Log]:
+    """Calls `found` for each range of hashes; the logs hold the firsts (SEEN), range by range, sorted by hash.
+
+    `table` of the index: texts or urls. `hashes(part)` gives `(ranks, keys)` of the part's documents; n is how many in all.
+    """
+    ranges = scratch.partitions(n, SEEN, workers=pool.count, factor=6)
+    spill = scratch.spill(table, SEEN, ranges)
+
+    def read(part: int) -> None:
+        ranks, (left, right) = hashes(part)
+        spill.scatter(by_range(left, ranges), records(SEEN, left, right, ranks))
+        scratch.relieve()
+
+    logs = [scratch.log(f"{table}.{number}", SEEN) for number in range(ranges)]
+
+    def group(number: int) -> None:
+        seen = spill.take(number)
+        here = pl.DataFrame({name: seen[name] for name in SEEN.names or ()}).sort("left", "right", "rank")
+        known = index.keys(table, *range_of(number, ranges)).rename({"document": "known"})
+        here = here.with_columns(first=pl.col("rank").first().over("left", "right")).join(
+            known, on=["left", "right"], how="left", maintain_order="left"
+        )
+        firsts = here.filter((pl.col("rank") == pl.col("first")) & pl.col("known").is_null())
+        logs[number].append(records(SEEN, *(firsts[name].to_numpy() for name in SEEN.names or ())))
+        others = here.filter((pl.col("rank") != pl.col("first")) | pl.col("known").is_not_null())
+        found(
+            Copies(
+                others["rank"].to_numpy(),
+                others["first"].to_numpy(),
+                others["known"].fill_null(-1).to_numpy(),
+                others["similarity"].fill_null(float("nan")).to_numpy(),
+            )
+        )
+
+    pool.map(read, parts)
+    pool.map(group, range(ranges))
+    return logs
 
 
-def _known(index: Index) -> pl.DataFrame:
-    """Every text of earlier generations once, with its survivor."""
-    kept = pl.DataFrame(text_keys(index.documents["scope"].to_numpy(), index.documents["text_hash"])).with_columns(
-        pl.Series("document", np.arange(len(index), dtype=np.int64)), pl.lit(1.0).alias("similarity")
-    )
-    dropped = pl.DataFrame(text_keys(index.texts["scope"].to_numpy(), index.texts["text_hash"])).with_columns(
-        pl.Series("document", index.texts["document"].to_numpy(), pl.Int64),
-        pl.Series("similarity", index.texts["similarity"].to_numpy(), pl.Float64),
-    )
-    return pl.concat([kept, dropped])
+def scoped(keys: Keys, scope: np.ndarray | None) -> Keys:
+    """Keys that are equal only within one scope."""
+    left, right = keys
+    return (left if scope is None else dedup_pass.mixed(scope, left)), right

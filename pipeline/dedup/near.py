@@ -4,117 +4,179 @@ A document's candidates are, in each LSH band, the first `bucket_cap` documents 
 It is dropped if and only if its exact similarity to an earlier candidate that dedup kept reaches the threshold. So chains do
 not merge, later documents never change earlier fates, and a false candidate costs time, never a document.
 
-Pairs are made and verified in blocks of later documents, about BLOCK_PAIRS pairs each: memory does not grow with the number of
-pairs, and candidates that an earlier block dropped are not verified at all.
+`link` looks at a few bands at a time, each in ranges of buckets that fit into memory. `judge` goes through blocks of later
+documents: pairs are made and verified a few million at a time, and candidates that are dropped already are not verified at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from filters.kernels import dedup_pass
-from pipeline.dedup.index import Index, Participants
+from filters.kernels import bits, dedup_pass, sorting
+from filters.kernels.dedup_pass import EARLIER_BITS, LINK
+from pipeline.dedup.index import Index
+from pipeline.dedup.order import Order
+from pipeline.dedup.part import Part
 from pipeline.errors import BrokenContract
+from pipeline.scratch import Log, Scratch, Spill, by_range, range_of, records
+from pipeline.spans import Workers
 
 BLOCK_PAIRS = 1 << 21  # chosen: 16 MB of pairs, before repetitions across bands go
-_BLOCK_DOCUMENTS = 1 << (64 - dedup_pass.EARLIER_BITS)
+_LATER = 1 << (64 - EARLIER_BITS)  # documents that the later half of a pair tells apart
+PLACE = np.dtype([("bucket", "<u8"), ("number", "<i8")])
+"""A bucket and a document in it."""
 
-Similarities = Callable[[np.ndarray], np.ndarray]
-"""Pairs int64[m, 2] of (later, earlier) numbers → exact similarities float64[m]."""
+Similarities = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(later, earlier) document numbers, int64[m] each → exact similarities float64[m]."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places that this generation took in a band, or in a range of it: `buckets` uint64 and `numbers` int64, sorted by both."""
+
+    band: int
+    buckets: Log
+    numbers: Log
 
 
 @dataclass(frozen=True)
 class Links:
-    """Documents with candidates, numbered through: those of the index, then the participants."""
+    """Documents that share a bucket with earlier ones. Sets are of ranks (`filters.kernels.bits`)."""
 
-    links: np.ndarray
-    """int64[:, 5] as `dedup_pass.link` gives them, by later document."""
-    members: np.ndarray
-    """int64: numbers of participants."""
-    places: np.ndarray
-    """int64: numbers of indexed documents, -1 for dropped ones."""
-    took: np.ndarray
-    """bool[n, bands]: participants among the first `bucket_cap` of their bucket."""
+    links: Spill
+    """LINK records in blocks of `block` later ranks."""
+    block: int
+    members: Log
+    """int64 numbers, where links point to."""
+    places: list[Places]
+    """In order of band and range."""
+    eligible: np.ndarray
+    """Documents that take part: not dropped before, and of enough words."""
     full: np.ndarray
-    """bool[n]: participants that came after the first `bucket_cap` of a bucket."""
-
-    def documents(self) -> np.ndarray:
-        """Numbers of all documents that a pair can have, ascending: whose shingles verification may ask for."""
-        spans = np.zeros(len(self.places) + 1, np.int64)
-        np.add.at(spans, self.links[:, 3], 1)
-        np.add.at(spans, self.links[:, 3] + self.links[:, 4], -1)
-        reached = self.places[np.cumsum(spans[:-1]) > 0]
-        return np.unique(np.concatenate([self.links[:, 0], self.members, reached[reached >= 0]]))
+    """Documents that came after the first `bucket_cap` of a bucket."""
 
 
-def link(participants: Participants, index: Index, rows: np.ndarray, *, bucket_cap: int) -> Links:
-    """Links of the participants at `rows` (ascending: not copies, and with band keys)."""
-    n, bands = participants.band_keys.shape
-    places = index.places.sort_by([("band", "ascending"), ("bucket", "ascending")])
-    place_band, place_bucket = places["band"].to_numpy(), places["bucket"].to_numpy()
-    took, full = np.zeros((n, bands), np.bool_), np.zeros(n, np.bool_)
-    links: list[np.ndarray] = [np.zeros((0, 5), np.int64)]
-    members: list[np.ndarray] = [np.zeros(0, np.int64)]
-    edges = np.searchsorted(place_band, np.arange(bands + 1, dtype=np.uint16))
-    n_members = 0
-    for band in range(bands):
-        bucket = participants.buckets(rows, band)
-        order = np.argsort(bucket, kind="stable")
-        start, stop = edges[band], edges[band + 1]
-        made, shared, first = dedup_pass.link(
-            rows[order] + len(index), bucket[order], place_bucket[start:stop], bucket_cap=bucket_cap
+def link(
+    parts: Sequence[Part],
+    order: Order,
+    dropped: np.ndarray,
+    index: Index,
+    *,
+    bands: int,
+    ngram: int,
+    bucket_cap: int,
+    scratch: Scratch,
+    pool: Workers,
+) -> Links:
+    """Links of the documents that are not `dropped` (a set of ranks)."""
+    n, old = len(order), len(index)
+    block = min(_LATER, max(1 << 10, scratch.room // (8 * LINK.itemsize * bands)))
+    blocks = -(-n // block) or 1
+    together = max(1, min(bands, scratch.room // (2 * PLACE.itemsize * max(1, n))))
+    ranges = scratch.partitions(n, PLACE, workers=pool.count, factor=8)
+    made = Links(scratch.spill("links", LINK, blocks), block, scratch.log("members", np.int64), [], bits.empty(n), bits.empty(n))
+    lock = threading.Lock()
+
+    def read(wanted: range, spill: Spill, part: int) -> None:
+        ranks = order.of_part(part)
+        inside = np.flatnonzero((parts[part].words() >= ngram) & ~bits.has(dropped, ranks))
+        ranks, scope = ranks[inside], parts[part].scope()
+        if wanted.start == 0:
+            with lock:
+                bits.add(made.eligible, ranks)
+        for band, keys in zip(wanted, parts[part].bands(wanted), strict=True):
+            bucket = keys[inside] if scope is None else dedup_pass.mixed(scope[inside], keys[inside])
+            ranged = by_range(bucket, ranges) + (band - wanted.start) * ranges
+            spill.scatter(ranged, records(PLACE, bucket, ranks + old))
+        scratch.relieve()
+
+    def group(job: tuple[Places, int, Spill]) -> None:
+        places, number, spill = job
+        taken = spill.take(number)
+        within = number % ranges
+        buckets, numbers = sorting.sort_pairs(
+            np.ascontiguousarray(taken["bucket"]), np.ascontiguousarray(taken["number"]), shared_bits=ranges.bit_length() - 1
         )
-        made[:, 1] += n_members
-        made[:, 3] += start
-        n_members += len(shared)
-        links.append(made)
-        members.append(shared)
-        took[rows[order], band] = first
-        full[rows[order]] |= ~first
-    every = np.concatenate(links)
-    every = every[np.argsort(every[:, 0], kind="stable")]
-    return Links(every, np.concatenate(members), places["document"].to_numpy(), took, full)
+        found = dedup_pass.link(buckets, numbers, index.places(places.band, *range_of(within, ranges)), bucket_cap=bucket_cap)
+        places.buckets.append(buckets[found.took])
+        places.numbers.append(numbers[found.took])
+        found.links["start"] += made.members.append(found.members)
+        made.links.scatter((found.links["later"] - old) // block, found.links)
+        with lock:
+            bits.add(made.full, numbers[~found.took] - old)
+        scratch.relieve()
+
+    for first in range(0, bands, together):
+        wanted = range(first, min(bands, first + together))
+        spill = scratch.spill(f"bands.{first}", PLACE, len(wanted) * ranges)
+        pool.map(partial(read, wanted, spill), [i for i, part in enumerate(parts) if part.n])
+        jobs = []
+        for number in range(len(wanted) * ranges):
+            band = wanted[number // ranges]
+            name = f"places.{band}.{number % ranges}"
+            places = Places(band, scratch.log(f"{name}.buckets", np.uint64), scratch.log(f"{name}.numbers", np.int64))
+            made.places.append(places)
+            jobs.append((places, number, spill))
+        pool.map(group, jobs)
+    return made
+
+
+def linked(links: Links, order: Order, index: Index) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of the documents that a pair can have: numbers in the index, and ranks."""
+    old, new = bits.empty(len(index)), bits.empty(len(order))
+    members = links.members.read()
+    for start in range(0, len(members), BLOCK_PAIRS):
+        here = np.ascontiguousarray(members[start : start + BLOCK_PAIRS])
+        bits.add(old, here[here < len(index)])
+        bits.add(new, here[here >= len(index)] - len(index))
+    for number in range(links.links.partitions):
+        bits.add(new, np.ascontiguousarray(links.links.read(number)["later"]) - len(index))
+    return old, new
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What near dedup did; arrays over all numbers, those of the index first."""
+    """What the pass over the pairs found. `kept`: set of ranks that near dedup did not drop."""
 
     kept: np.ndarray
-    """bool: not dropped as a near duplicate."""
-    survivor: np.ndarray
-    """int64: for dropped documents the most similar kept candidate, the earliest of equals; else -1."""
-    similarity: np.ndarray
-    """float64: to the survivor; 0 for kept documents."""
-    pairs: np.ndarray
-    """int64[m, 2]: (later, earlier) pairs that were verified."""
-    pair_similarity: np.ndarray
-    """float64[m]"""
-    candidate_pairs: int
-    """Distinct pairs that share a bucket, those with candidates dropped before included."""
+    verified: int
+    refused: int
 
 
-def judge(links: Links, numbers: int, *, threshold: float, similarities: Similarities) -> Judged:
-    """Fates of `numbers` documents, indexed ones included."""
-    kept = np.ones(numbers, np.bool_)
-    survivor, evidence = np.full(numbers, -1, np.int64), np.zeros(numbers)
-    verified, values, candidates = [np.zeros((0, 2), np.int64)], [np.zeros(0)], 0
-    for block in _blocks(links.links):
-        first = int(block[0, 0])
-        packed = dedup_pass.pairs(block, links.members, links.places, first=first)
-        candidates += len(packed)
-        pairs = np.empty((len(packed), 2), np.int64)
-        pairs[:, 0] = (packed >> np.uint64(dedup_pass.EARLIER_BITS)).astype(np.int64) + first
-        pairs[:, 1] = packed & np.uint64((1 << dedup_pass.EARLIER_BITS) - 1)
-        pairs = pairs[kept[pairs[:, 1]]]
-        found = _checked(similarities(pairs), len(pairs)) if len(pairs) else np.zeros(0)
-        dedup_pass.judge(pairs, found, threshold, kept, survivor, evidence)
-        verified.append(pairs)
-        values.append(found)
-    return Judged(kept, survivor, evidence, np.concatenate(verified), np.concatenate(values), candidates)
+def judge(
+    links: Links,
+    order: Order,
+    index: Index,
+    *,
+    threshold: float,
+    similarities: Similarities,
+    dropped: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
+    scratch: Scratch,
+) -> Judged:
+    """Calls `dropped(ranks, survivor numbers, similarities)` block by block, in order of the later document."""
+    old, kept = len(index), bits.full(len(order))
+    members = links.members.read()
+    verified = refused = 0
+    for number in range(links.links.partitions):
+        block = links.links.read(number)
+        block = block[np.argsort(block["later"], kind="stable")]
+        for part in _chunks(block):
+            first = int(part["later"][0])
+            packed = dedup_pass.pairs(part, members, kept, old=old, first=first)
+            later = (packed >> np.uint64(EARLIER_BITS)).astype(np.int64) + first
+            earlier = (packed & np.uint64((1 << EARLIER_BITS) - 1)).astype(np.int64)
+            values = _checked(similarities(later, earlier), len(packed)) if len(packed) else np.zeros(0)
+            gone, survivor, evidence = dedup_pass.judge(packed, values, kept, threshold=threshold, old=old, first=first)
+            dropped(gone - old, survivor, evidence)
+            verified += len(packed)
+            refused += int((values < threshold).sum())
+            scratch.relieve()
+    return Judged(kept, verified, refused)
 
 
 def _checked(found: np.ndarray, n: int) -> np.ndarray:
@@ -124,15 +186,16 @@ def _checked(found: np.ndarray, n: int) -> np.ndarray:
     return found
 
 
-def _blocks(links: np.ndarray) -> Iterator[np.ndarray]:
+def _chunks(links: np.ndarray) -> Iterator[np.ndarray]:
     """Links cut between documents, about BLOCK_PAIRS pairs at a time."""
-    before = np.cumsum(links[:, 2] + links[:, 4])
-    begins = np.flatnonzero(np.append(True, links[1:, 0] != links[:-1, 0])) if len(links) else np.zeros(0, np.int64)
+    if not len(links):
+        return
+    pairs = np.cumsum(links["count"], dtype=np.int64)
+    begins = np.flatnonzero(np.append(True, links["later"][1:] != links["later"][:-1]))
     ends = np.append(begins[1:], len(links))
     at = 0
     while at < len(begins):
-        done = before[begins[at] - 1] if begins[at] else 0
-        stop = max(at + 1, int(np.searchsorted(before[ends - 1], done + BLOCK_PAIRS, side="right")))
-        stop = min(stop, at + int(np.searchsorted(links[begins[at:], 0], links[begins[at], 0] + _BLOCK_DOCUMENTS)))
+        done = pairs[begins[at] - 1] if begins[at] else 0
+        stop = max(at + 1, int(np.searchsorted(pairs[ends - 1], done + BLOCK_PAIRS, side="right")))
         yield links[begins[at] : ends[stop - 1]]
         at = stop

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from filters.kernels import dedup_pass
 from pipeline.dedup import bands as bands_
 from pipeline.dedup import signatures, similarity
-from pipeline.dedup.similarity import Shingles
+from pipeline.dedup.near import Places
 from pipeline.plan import Dedup
 
 STEPS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
@@ -28,17 +29,17 @@ MIN_WORDS, MAX_WORDS = 60, 5_000
 
 @dataclass(frozen=True)
 class Originals:
-    """Documents that plants are made from. `took`: bool[n, bands], where the original is among the first of its bucket."""
+    """Documents that plants are made from: texts, band keys uint64[n, bands], scopes uint64[n] or None, ranks int64[n]."""
 
     texts: Sequence[str]
     band_keys: np.ndarray
-    took: np.ndarray
+    scope: np.ndarray | None
+    ranks: np.ndarray
 
 
 def choose(n: int, *, plants: int, seed: int) -> np.ndarray:
     """Rows of at most `plants` of n documents, ascending, the same for the same n and seed."""
-    chosen = np.random.Generator(np.random.PCG64(seed)).permutation(n)[:plants]
-    return np.sort(chosen)
+    return np.sort(np.random.Generator(np.random.PCG64(seed)).choice(n, min(n, plants), replace=False, shuffle=False))
 
 
 def plant(text: str, similarity: float, *, number: int, ngram: int) -> str:
@@ -53,15 +54,20 @@ def plant(text: str, similarity: float, *, number: int, ngram: int) -> str:
     return " ".join([*words[:start], *(f"planted{number}word{i}" for i in range(replaced)), *words[start + replaced :]])
 
 
-def measure(originals: Originals, dedup: Dedup) -> list[list[float]]:
-    """`[mean similarity, plants, found, expected share]` for each step that has plants."""
+def measure(originals: Sequence[Originals], places: Sequence[Places], dedup: Dedup, *, old: int) -> list[list[float]]:
+    """`[mean similarity, plants, found, expected share]` for each step with plants. `old`: documents in the index."""
     shape = bands_.choose(dedup.threshold, dedup.permutations, dedup.bands)
-    rows = [row for row, text in enumerate(originals.texts) if MIN_WORDS <= len(text.split()) <= MAX_WORDS]
+    texts = [text for group in originals for text in group.texts]
+    rows = [row for row, text in enumerate(texts) if MIN_WORDS <= len(text.split()) <= MAX_WORDS]
     if not rows:
         return []
-    texts = [originals.texts[row] for row in rows]
-    made = [plant(text, STEPS[i % len(STEPS)], number=i, ngram=dedup.ngram) for i, text in enumerate(texts)]
-    before, planted = (pa.array(column, pa.large_string()) for column in (texts, made))
+    keys, ranks = (np.concatenate([getattr(group, name) for group in originals])[rows] for name in ("band_keys", "ranks"))
+    scope = None
+    if originals[0].scope is not None:
+        scope = np.concatenate([group.scope for group in originals if group.scope is not None])[rows]
+    chosen = [texts[row] for row in rows]
+    made = [plant(text, STEPS[i % len(STEPS)], number=i, ngram=dedup.ngram) for i, text in enumerate(chosen)]
+    before, planted = (pa.array(column, pa.large_string()) for column in (chosen, made))
     signed = signatures.annotate(
         planted,
         ngram=dedup.ngram,
@@ -70,16 +76,33 @@ def measure(originals: Originals, dedup: Dedup) -> list[list[float]]:
         rows=shape[1],
         hash_=dedup.hash,
     )
-    keys, has_keys = signatures.band_key_matrix(signed.column("band_keys"))
-    found = ((keys == originals.band_keys[rows]) & originals.took[rows]).any(axis=1) & has_keys
+    same = np.stack([signed[signatures.band_name(band)].to_numpy() for band in range(shape[0])], axis=1) == keys
+    found = (same & _took(keys, scope, ranks + old, places)).any(axis=1) & (signed["dedup_words"].to_numpy() >= dedup.ngram)
     return _by_step(_exact(before, planted, dedup.ngram), found, shape)
+
+
+def _took(keys: np.ndarray, scope: np.ndarray | None, numbers: np.ndarray, places: Sequence[Places]) -> np.ndarray:
+    """bool[n, bands]: where each document is among the first of its bucket."""
+    took = np.zeros(keys.shape, np.bool_)
+    for taken in places:
+        bucket = keys[:, taken.band] if scope is None else dedup_pass.mixed(scope, keys[:, taken.band])
+        buckets, members = taken.buckets.read(), taken.numbers.read()
+        for row, (first, last) in enumerate(
+            zip(*(np.searchsorted(buckets, bucket, side) for side in ("left", "right")), strict=True)
+        ):
+            took[row, taken.band] |= bool((members[first:last] == numbers[row]).any())
+    return took
 
 
 def _exact(before: pa.Array, planted: pa.Array, ngram: int) -> np.ndarray:
     """Exact Jaccard similarity of each text and its plant."""
-    indexed, new = (Shingles(*signatures.shingles(texts, ngram=ngram)) for texts in (before, planted))
-    n = len(before)
-    return similarity.similarities(np.stack([n + np.arange(n), np.arange(n)], axis=1), indexed, new)
+    (old, old_hashes), (new, new_hashes) = (signatures.shingles(texts, ngram=ngram) for texts in (before, planted))
+    counts = np.empty(len(before), similarity.COUNTS)
+    counts["earlier"], counts["later"] = np.diff(old), np.diff(new)
+    hashes = np.concatenate([old_hashes, new_hashes])
+    one, other = (new[:-1] + len(old_hashes), counts["later"]), (old[:-1], counts["earlier"])
+    counts["shared"] = dedup_pass.shared(one, other, hashes)
+    return similarity.similarities(counts)
 
 
 def _by_step(exact: np.ndarray, found: np.ndarray, shape: tuple[int, int]) -> list[list[float]]:

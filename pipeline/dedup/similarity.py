@@ -1,63 +1,69 @@
-"""Exact similarity of pairs of documents, from their sets of shingle hashes.
+"""Exact similarity of pairs of documents, from their sets of shingle hashes, which lie on disk.
 
-Invariant: the value depends on the two sets alone, so that it can be stored as a fact of the two texts; it is a quotient of two
-whole numbers, rounded once. Two distinct shingles of 64-bit hashes meet with probability 2**-64.
+Invariant: the value depends on the two sets alone, so that it is a fact of the two texts (`pairs.py` keeps it); it is a quotient
+of two whole numbers, rounded once. Two distinct shingles of 64-bit hashes meet with probability 2**-64.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 
 from filters.kernels import dedup_pass
+from pipeline.dedup.part import Sets
+from pipeline.scratch import Scratch
+from pipeline.spans import Workers
 
 Kind = Literal["jaccard", "containment"]
+COUNTS = np.dtype([("shared", "<i4"), ("later", "<i4"), ("earlier", "<i4")])
+"""How many shingles both documents of a pair have, the later one has, the earlier one has."""
+_SLICE = 1 << 14  # pairs a task
 
 
-@dataclass(frozen=True)
-class Shingles:
-    """The distinct shingle hashes of document i, ascending: `hashes[offsets[i]:offsets[i + 1]]`. An absent document has none."""
+class ShingleStore:
+    """Sets of shingles by document number: appended by any thread, read once all are there."""
 
-    offsets: np.ndarray
-    """int64[n + 1]"""
-    hashes: np.ndarray
-    """uint64"""
+    def __init__(self, scratch: Scratch, documents: int) -> None:
+        self._scratch = scratch
+        self._hashes = scratch.log("shingles", np.uint64)
+        self._start = scratch.column("shingles.start", np.int64, documents)
+        self._size = scratch.column("shingles.size", np.int32, documents)  # 1 + how many; 0: not here
 
-    @classmethod
-    def from_column(cls, column: pa.ChunkedArray | pa.LargeListArray) -> Shingles:
-        """Of a `large_list<uint64>` column without nulls."""
-        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        if not len(array):
-            return cls(np.zeros(1, np.int64), np.zeros(0, np.uint64))
-        return cls(array.offsets.to_numpy(), array.values.to_numpy())
+    def add(self, sets: Iterable[Sets]) -> None:
+        for documents, offsets, hashes in sets:
+            start = self._hashes.append(hashes)
+            self._start[documents] = start + offsets[:-1] - offsets[0]
+            self._size[documents] = 1 + np.diff(offsets)
+            self._scratch.relieve()
 
-    def column(self) -> pa.LargeListArray:
-        return pa.LargeListArray.from_arrays(pa.array(self.offsets), pa.array(self.hashes))
+    def has(self, documents: np.ndarray) -> np.ndarray:
+        """bool[n]: whose sets are here."""
+        return self._size[documents] > 0
 
-    def take(self, documents: np.ndarray) -> Shingles:
-        """Those of the given documents, in this order."""
-        sizes = np.diff(self.offsets)[documents]
-        offsets = np.append(0, np.cumsum(sizes))
-        at = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][documents] - offsets[:-1], sizes)
-        return Shingles(offsets, self.hashes[at])
+    def counts(self, later: np.ndarray, earlier: np.ndarray, pool: Workers) -> np.ndarray:
+        """COUNTS of pairs of documents whose sets are here."""
+        made = np.empty(len(later), COUNTS)
+        hashes = self._hashes.read()
 
-    def spread(self, documents: np.ndarray, n: int) -> Shingles:
-        """These sets as those of the given documents (ascending) among n; the others have none."""
-        sizes = np.zeros(n, np.int64)
-        sizes[documents] = np.diff(self.offsets)
-        return Shingles(np.append(0, np.cumsum(sizes)), self.hashes[self.offsets[0] : self.offsets[-1]])
+        def some(start: int) -> None:
+            part = slice(start, start + _SLICE)
+            one, other = ((self._start[numbers[part]], self._size[numbers[part]] - np.int32(1)) for numbers in (later, earlier))
+            made["shared"][part] = dedup_pass.shared(one, other, hashes)
+            made["later"][part], made["earlier"][part] = one[1], other[1]
+            self._scratch.relieve()
+
+        pool.map(some, range(0, len(later), _SLICE))
+        return made
 
 
-def similarities(pairs: np.ndarray, indexed: Shingles, new: Shingles, *, kind: Kind = "jaccard") -> np.ndarray:
-    """float64[m] for pairs int64[m, 2] of (later, earlier) document numbers: first all of `indexed`, then all of `new`.
+def similarities(counts: np.ndarray, *, kind: Kind = "jaccard") -> np.ndarray:
+    """float64[m] of COUNTS.
 
     jaccard: `|A & B| / |A | B|`. containment: `|A & B| / |A|`, A the later document: what is lost if it is dropped is what the
-    earlier one does not hold. 0 where the divisor is. Releases the interpreter lock: threads may share the pairs out.
+    earlier one does not hold. 0 where the divisor is.
     """
-    counts = dedup_pass.shared(pairs, (indexed.offsets, indexed.hashes), (new.offsets, new.hashes))
-    both, one, other = counts.T
+    both, one, other = (counts[name].astype(np.int64) for name in COUNTS.names or ())
     divisor = one + other - both if kind == "jaccard" else one
     return both / np.maximum(divisor, 1)

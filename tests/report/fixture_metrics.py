@@ -101,7 +101,7 @@ def metrics() -> dict:
             "rows": 7,
             "ngram": 5,
             "bucket_cap": 64,
-            "candidate_pairs": 2_412_330,
+            "verified_pairs": 2_412_330,
             "refused_pairs": 801_224,
             "documents_in_full_buckets": 3_120,
             "measured": [[0.7, 20, 15, 0.785], [0.8, 20, 20, 0.985], [0.9, 20, 20, 1.0]],

@@ -1,0 +1,182 @@
+"""Fates as tables: one FATES table a unit, and this generation's part of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from filters.kernels import bits
+from filters.kernels.buffers import views
+from pipeline.dedup import index as index_
+from pipeline.dedup.decide import CHUNK, KEPT, NEAR, REASONS, Fates
+from pipeline.dedup.index import GROUP_ROWS, Index
+from pipeline.dedup.part import Part
+from pipeline.ledger import FATES
+from pipeline.scratch import Log, Scratch
+from pipeline.spans import Workers
+from pipeline.store import Store
+
+
+class _Names:
+    """id, source_ref and generation of documents by number, on disk."""
+
+    def __init__(self, scratch: Scratch, documents: int) -> None:
+        self._scratch = scratch
+        self._bytes = scratch.log("names", np.uint8)
+        self._start = scratch.column("names.start", np.int64, documents)
+        self._id, self._ref = (scratch.column(f"names.{name}", np.int32, documents) for name in ("id", "ref"))
+        self._generation = scratch.column("names.generation", np.int32, documents)
+
+    def add(self, numbers: np.ndarray, id_: pl.Series, ref: pl.Series, generation: int | np.ndarray) -> None:
+        ids, refs = id_.str.len_bytes().to_numpy(), ref.str.len_bytes().to_numpy()
+        together = pl.select(pl.lit(id_) + pl.lit(ref)).to_series().to_arrow().cast(pa.large_string())  # type: ignore[arg-type]
+        offsets, data = views(together)
+        start = self._bytes.append(data[offsets[0] : offsets[-1]])
+        self._start[numbers] = start + offsets[:-1] - offsets[0]
+        self._id[numbers], self._ref[numbers], self._generation[numbers] = ids, refs, generation
+        self._scratch.relieve()
+
+    def get(self, numbers: np.ndarray) -> pl.DataFrame:
+        """`duplicate_of`, `duplicate_ref`, `duplicate_generation` of each number."""
+        data, ids = self._bytes.read(), self._id[numbers]
+        return pl.DataFrame(
+            {
+                "duplicate_of": _strings(data, self._start[numbers], ids),
+                "duplicate_ref": _strings(data, self._start[numbers] + ids, self._ref[numbers]),
+                "duplicate_generation": self._generation[numbers],
+            }
+        )
+
+
+def _strings(data: np.ndarray, start: np.ndarray, size: np.ndarray) -> pl.Series:
+    """Texts of `size[i]` bytes at `data[start[i]]`."""
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(size, dtype=np.int64)])
+    at = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], size)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data[at])]
+    return pl.Series(pa.Array.from_buffers(pa.large_string(), len(size), buffers))
+
+
+def write_fates(
+    work: Store,
+    parts: Sequence[Part],
+    positions: Sequence[Callable[[], np.ndarray]],
+    fates: Fates,
+    index: Index,
+    names: Sequence[str],
+    *,
+    generation: int,
+    scratch: Scratch,
+    pool: Workers,
+) -> None:
+    """One `FATES` table a part, under its name. `positions`: of each part's documents in its unit."""
+    survivors = _survivors(parts, fates, index, generation=generation, scratch=scratch, pool=pool)
+    numbers = Numbers(fates, len(index))
+
+    def one(part: int) -> None:
+        ranks = fates.order.of_part(part)
+        fate = fates.columns.fate[ranks]
+        gone = np.flatnonzero(fate)
+        to, similarity = fates.columns.survivor[ranks[gone]], fates.columns.similarity[ranks[gone]]
+        dropped = pl.DataFrame(
+            {
+                "at": gone,
+                "reason": pl.Series(fate[gone]).replace_strict(REASONS, return_dtype=pl.String),
+                "similarity": pl.Series(similarity).fill_nan(None),
+            }
+        )
+        found = [survivors.get(to[start : start + _NAMES]) for start in range(0, max(1, len(to)), _NAMES)]
+        dropped = pl.concat([dropped, pl.concat(found)], how="horizontal")
+        frame = pl.DataFrame(
+            {
+                "at": np.arange(len(ranks)),
+                "position": positions[part](),
+                "cluster_size": 1 + fates.columns.copies[ranks],
+                "number": numbers.of_ranks(ranks),
+            }
+        ).join(dropped, on="at", how="left", maintain_order="left")
+        work.write_table(names[part], frame.select(FATES.names).to_arrow().cast(FATES))
+        scratch.relieve()
+
+    pool.map(one, range(len(parts)))
+
+
+_NAMES = 1 << 15  # survivors whose names are put together at a time
+
+
+def _survivors(parts: Sequence[Part], fates: Fates, index: Index, *, generation: int, scratch: Scratch, pool: Workers) -> _Names:
+    """Names of all documents that some dropped document names."""
+    old = len(index)
+    made = _Names(scratch, old + len(fates.order))
+    asked = bits.empty(old), bits.empty(len(fates.order))
+    for start in range(0, len(fates.order), CHUNK):
+        gone = fates.columns.fate[start : start + CHUNK] != KEPT
+        to = fates.columns.survivor[start : start + CHUNK][gone]
+        bits.add(asked[0], to[to < old])
+        bits.add(asked[1], to[to >= old] - old)
+    for numbers, frame in index.names(bits.members(asked[0], 0, old)):
+        made.add(numbers, frame["id"], frame["source_ref"], frame["generation"].to_numpy())
+
+    def one(part: int) -> None:
+        ranks = fates.order.of_part(part)
+        chosen = np.flatnonzero(bits.has(asked[1], ranks))
+        if len(chosen):
+            made.add(ranks[chosen] + old, *parts[part].names(chosen), generation)
+
+    pool.map(one, [i for i, part in enumerate(parts) if part.n])
+    return made
+
+
+class Numbers:
+    """Numbers in the index, once this generation is part of it: what dedup kept, counted on from what the index holds."""
+
+    def __init__(self, fates: Fates, first: int) -> None:
+        self._kept, self._before, self._first = fates.kept, bits.places(fates.kept), first
+
+    def of_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """int64: number of each rank, -1 where dedup dropped it."""
+        place = bits.place_of(self._kept, self._before, ranks)
+        return np.where(place < 0, -1, place + self._first)
+
+    def of(self, numbers: np.ndarray) -> np.ndarray:
+        """The same for numbers of this run, those of the index included."""
+        made = numbers.copy()
+        new = numbers >= self._first
+        made[new] = self.of_ranks(numbers[new] - self._first)
+        return made
+
+
+def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_url: bool, scratch: Scratch) -> None:
+    """This generation's texts, urls and places, sorted as `index.SCHEMAS` says; its documents are written once data/ is."""
+    numbers = Numbers(fates, len(index))
+    tables = {"texts": fates.texts, **({"urls": fates.urls} if exact_url else {})}
+    for table, logs in tables.items():
+        with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table) as writer:
+            for log in logs:
+                for seen in _pieces(log, scratch):
+                    writer.write_table(_keys(seen, fates, numbers, len(index), url=table == "urls"))
+    with work.writer(f"{folder}/places.parquet") as file, index_.writer(file, "places") as writer:
+        for places in fates.links.places:
+            for bucket, number in zip(_pieces(places.buckets, scratch), _pieces(places.numbers, scratch), strict=True):
+                columns = [np.full(len(bucket), places.band, np.uint16), bucket, numbers.of(number)]
+                writer.write_table(pa.Table.from_arrays([pa.array(column) for column in columns], schema=index_.PLACES))
+
+
+def _pieces(log: Log, scratch: Scratch) -> Iterator[np.ndarray]:
+    values = log.read()
+    for start in range(0, len(values), GROUP_ROWS):
+        yield np.ascontiguousarray(values[start : start + GROUP_ROWS])
+        scratch.relieve()
+
+
+def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, old: int, *, url: bool) -> pa.Table:
+    """KEYS of firsts: who survives for each, and how similar it is."""
+    ranks = np.ascontiguousarray(seen["rank"])
+    fate = fates.columns.fate[ranks]
+    survivor = np.where(fate == KEPT, ranks + old, fates.columns.survivor[ranks])
+    similarity = np.where(fate == KEPT, 1.0, np.where(fate == NEAR, fates.columns.similarity[ranks], np.nan))
+    close = pa.array(np.where(url, np.nan, similarity), from_pandas=True)
+    columns = [np.ascontiguousarray(seen[name]) for name in ("left", "right")]
+    return pa.Table.from_arrays([*map(pa.array, columns), pa.array(numbers.of(survivor)), close], schema=index_.KEYS)

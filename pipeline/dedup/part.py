@@ -1,0 +1,167 @@
+"""One unit's documents that enter dedup, as the corpus-wide steps see them: functions that read narrow columns when asked.
+
+Invariant: what a part's functions return depends on the unit's stored facts alone, so that they may be called again instead
+of being remembered: nothing of a unit stays in memory between steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipeline import final
+from pipeline.annotate import Annotated
+from pipeline.dedup import signatures
+from pipeline.errors import PlanError
+from pipeline.plan import Dedup
+from pipeline.recipe import Recipe
+from pipeline.store import Store
+
+BATCH_BYTES = 16_000_000
+"""Text that is made into shingles at a time; their scratch takes twice as much."""
+
+Keys = tuple[np.ndarray, np.ndarray]
+"""`(left, right)`, uint64 each: two halves of a 128-bit hash."""
+Sets = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""`(documents int64[n], offsets int64[n + 1], hashes uint64)`: distinct shingle hashes of each document, ascending."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """`n` documents, numbered from 0 in the order of their rows. `select` takes document numbers, ascending."""
+
+    n: int
+    order: Callable[[], pl.DataFrame]
+    """Source priority, then the columns of `dedup.keep`."""
+    texts: Callable[[], Keys]
+    """Hash of each text."""
+    scope: Callable[[], np.ndarray | None]
+    """uint64[n]: documents compete within one scope; None where there is one only."""
+    urls: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]] | None
+    """`(left, right, valid)` of the normalised URLs, where the plan asks for exact-URL dedup."""
+    words: Callable[[], np.ndarray]
+    """int32[n]: dedup words of each document."""
+    bands: Callable[[range], list[np.ndarray]]
+    """Band keys uint64[n] of each of these bands; what a document without shingles has there is not defined."""
+    shingles: Callable[[np.ndarray], Iterator[Sets]]
+    names: Callable[[np.ndarray], tuple[pl.Series, pl.Series]]
+    """`(id, source_ref)` of the selected documents."""
+
+
+def of_unit(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated) -> Part:
+    """The documents of a unit that the filters kept."""
+    rows = partial(kept_rows, work, unit)
+    return Part(
+        n=unit.kept,
+        order=lambda: _order(work, recipe, dedup, unit, rows()),
+        texts=lambda: halves(work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(pa.array(rows()))),
+        scope=lambda: _scope(work, recipe, dedup, unit, rows()),
+        urls=None,
+        words=lambda: _signed(work, unit, rows, ["dedup_words"])[0],
+        bands=lambda wanted: _signed(work, unit, rows, [signatures.band_name(band) for band in wanted]),
+        shingles=lambda chosen: _shingles(work, unit, rows()[chosen], chosen, dedup.ngram),
+        names=lambda chosen: _names(work, unit, rows()[chosen]),
+    )
+
+
+def kept_rows(work: Store, unit: Annotated) -> np.ndarray:
+    """Positions in the unit of the documents that the filters kept."""
+    reasons = work.read_table(unit.names.verdicts, ["reason"])["reason"]
+    return np.flatnonzero(reasons.is_null().to_numpy())
+
+
+def halves(hashes: pa.ChunkedArray | pa.Array) -> Keys:
+    """The two halves of `binary(16)` values."""
+    array = final.one_chunk(hashes)
+    raw = np.frombuffer(array.buffers()[1] or b"", np.uint8)[array.offset * 16 :][: len(array) * 16]
+    pairs = np.ascontiguousarray(raw).view("<u8").reshape(-1, 2)
+    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+
+def keep_columns(dedup: Dedup) -> list[tuple[str, bool]]:
+    """`(column, descending)` of `dedup.keep`."""
+    return [(name, direction == "desc") for name, _, direction in (item.partition(" ") for item in dedup.keep)]
+
+
+def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> pl.DataFrame:
+    columns = {"priority": pl.Series(np.full(len(rows), unit.priority, np.int64))}
+    for name, _ in keep_columns(dedup):
+        found = _column(work, recipe, unit, name)
+        columns[f"keep.{name}"] = pl.Series([None] * len(rows), dtype=pl.Float64) if found is None else found[rows]
+    return pl.DataFrame(columns)
+
+
+def _column(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series | None:
+    """A column of all documents of the unit; None for a score that no filter of this plan gives."""
+    if name == "n_bytes":
+        return work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"]
+    for item, signals in zip(recipe.filters, unit.names.signals, strict=True):
+        if name in item.filter.signals.names:
+            return work.read_frame(signals, [name])[name]
+    if name in ("source", "url", "date", "n_bytes_read"):
+        return work.read_frame(unit.names.documents, [name])[name]
+    return None
+
+
+_SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
+
+
+def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> np.ndarray | None:
+    """uint64: a hash of the scope columns' values; None for the whole corpus."""
+    if dedup.scope == "corpus":
+        return None
+    columns = [_column(work, recipe, unit, name) for name in dedup.scope]
+    shown = [pl.Series([None] * len(rows), dtype=pl.String) if c is None else c[rows].cast(pl.String) for c in columns]
+    values = pl.select(pl.concat_str([pl.lit(c).fill_null("\0") for c in shown], separator="\x1f")).to_series()
+    unique = values.unique()
+    hashes = [int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little") for value in unique]
+    return values.replace_strict(unique, pl.Series(hashes, dtype=pl.UInt64), return_dtype=pl.UInt64).to_numpy()
+
+
+def check_columns(recipe: Recipe, dedup: Dedup) -> None:
+    """Raise PlanError if a scope column is not there under this plan."""
+    given = {"source", "url", "date"} | {c for item in recipe.filters for c in item.filter.signals.names}
+    for name in () if dedup.scope == "corpus" else dedup.scope:
+        if name not in given:
+            raise PlanError(f"dedup.scope: no column {name} under this plan; there are {', '.join(sorted(given))}")
+
+
+def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], columns: list[str]) -> list[np.ndarray]:
+    """Columns of the unit's signatures, which may cover more documents than the filters keep now."""
+    table = work.read_table(unit.names.sign or "", columns)
+    if table.num_rows != unit.kept:
+        at = work.read_table(unit.names.sign or "", ["position"])["position"]
+        table = table.take(pa.array(np.searchsorted(at.to_numpy(), rows())))
+    return [column.to_numpy() for column in table.columns]
+
+
+def _shingles(work: Store, unit: Annotated, rows: np.ndarray, chosen: np.ndarray, ngram: int) -> Iterator[Sets]:
+    yield from shingles_of(texts_of(work, unit, rows), chosen, ngram)
+
+
+def texts_of(work: Store, unit: Annotated, rows: np.ndarray) -> pa.LargeStringArray:
+    """Final texts of the documents at these positions of a unit."""
+    source = work.read_table(unit.names.documents, ["text"])["text"].take(pa.array(rows))
+    return final.final_of(source, work.read_table(unit.names.final, ["final_text"])["final_text"].take(pa.array(rows)))
+
+
+def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:
+    """Sets of shingles of these documents, BATCH_BYTES of text at a time."""
+    ends = np.cumsum(pa.compute.binary_length(text).to_numpy())
+    start = 0
+    while start < len(text):
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
+        yield documents[start:stop], *signatures.shingles(text.slice(start, stop - start), ngram=ngram)
+        start = stop
+
+
+def _names(work: Store, unit: Annotated, rows: np.ndarray) -> tuple[pl.Series, pl.Series]:
+    table = work.read_frame(unit.names.documents, ["id", "row"])[rows]
+    return table["id"], table.select(pl.lit(f"{unit.path}#") + pl.col("row").cast(pl.String)).to_series()

@@ -1,0 +1,226 @@
+"""Arrays that lie on disk while a stage works on the whole corpus: law 7 without giving up numpy.
+
+A `Column` is a file of fixed-width values, mapped into memory; a `Log` is one that grows; a `Spill` sorts records into
+partitions that each fit into memory. Pages that are mapped count as resident, so `Scratch.relieve` lets them go (they stay in
+the kernel's page cache, which it takes back when it needs it) whenever they exceed the budget.
+
+Invariant: nothing here is resumed. A stage fills a scratch folder and removes it; what is kept goes through the store.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_STATM = "/proc/self/statm"
+SMALLEST = 32_000_000
+"""Bytes that a stage works with at least, whatever the budget: chosen because less makes partitions too many to be quick."""
+
+
+@dataclass
+class Column:
+    """A file of `n` values: `array` is writable and shared between threads."""
+
+    array: np.ndarray
+    _map: mmap.mmap
+
+    def release(self) -> None:
+        """Let the mapped pages go; nothing is lost."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+
+class Log:
+    """A file that values are appended to, by any thread; `read` maps what is there."""
+
+    def __init__(self, scratch: Scratch, path: Path, dtype: Any) -> None:
+        self._scratch, self._path, self._dtype = scratch, path, np.dtype(dtype)
+        path.unlink(missing_ok=True)
+        self._lock = threading.Lock()
+        self._mapped = np.zeros(0, self._dtype)
+        self.size = 0
+
+    def append(self, values: np.ndarray) -> int:
+        """Index of the first of them."""
+        data = np.ascontiguousarray(values, self._dtype)
+        with self._lock:
+            start = self.size
+            with open(self._path, "ab", buffering=0) as file:
+                _write(file, data)
+            self.size += len(data)
+        return start
+
+    def read(self) -> np.ndarray:
+        """All values so far, mapped."""
+        with self._lock:
+            if len(self._mapped) != self.size:
+                self._mapped = self._scratch.map(self._path, self._dtype, self.size).array
+            return self._mapped
+
+
+class Spill:
+    """Records in partitions. In memory up to `limit` bytes, then in one file a partition."""
+
+    def __init__(self, folder: Path, dtype: Any, partitions: int, *, limit: int) -> None:
+        self._folder, self._dtype, self._limit = folder, np.dtype(dtype), limit
+        self._held: list[list[np.ndarray]] = [[] for _ in range(partitions)]
+        self._bytes, self._spilled = 0, False
+        self._lock = threading.Lock()
+
+    @property
+    def partitions(self) -> int:
+        return len(self._held)
+
+    def add(self, partition: int, records: np.ndarray) -> None:
+        """Any thread, any order: who needs an order sorts."""
+        if not len(records):
+            return
+        with self._lock:
+            self._held[partition].append(records)
+            self._bytes += records.nbytes
+            if self._bytes > self._limit:
+                self._flush()
+
+    def scatter(self, partition: np.ndarray, records: np.ndarray) -> None:
+        """Add records, each to its own partition."""
+        if self.partitions == 1:
+            self.add(0, records)
+            return
+        order = np.argsort(partition.astype(np.uint16), kind="stable")  # a radix sort
+        ends = np.cumsum(np.bincount(partition, minlength=self.partitions))
+        for number, part in enumerate(np.split(records[order], ends[:-1])):
+            self.add(number, part)
+
+    def _flush(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for number, held in enumerate(self._held):
+            if held:
+                with open(self._folder / str(number), "ab", buffering=0) as file:
+                    for records in held:
+                        _write(file, records)
+                held.clear()
+        self._bytes, self._spilled = 0, True
+
+    def read(self, partition: int) -> np.ndarray:
+        """All records of a partition."""
+        with self._lock:
+            held = list(self._held[partition])
+        file = self._folder / str(partition)
+        if self._spilled and file.exists():
+            held.append(np.fromfile(file, self._dtype))
+        if len(held) == 1:
+            return held[0]
+        return np.concatenate(held) if held else np.zeros(0, self._dtype)
+
+    def take(self, partition: int) -> np.ndarray:
+        """All records of a partition, which then holds none."""
+        found = self.read(partition)
+        with self._lock:
+            self._bytes -= sum(records.nbytes for records in self._held[partition])
+            self._held[partition] = []
+        (self._folder / str(partition)).unlink(missing_ok=True)
+        return found
+
+
+@dataclass
+class Scratch:
+    """A folder for one stage, and the bytes of memory that the stage may work with."""
+
+    folder: Path
+    room: int
+    _columns: list[Column] = field(default_factory=list)
+    _libraries: int = 0  # mapped pages of the process that are not ours
+
+    def column(self, name: str, dtype: Any, n: int) -> np.ndarray:
+        """A new column of zeros."""
+        path = self.folder / name
+        with open(path, "wb") as file:
+            file.truncate(max(1, n * np.dtype(dtype).itemsize))
+        return self.map(path, dtype, n).array
+
+    def map(self, path: Path, dtype: Any, n: int) -> Column:
+        if not n:
+            return Column(np.zeros(0, dtype), mmap.mmap(-1, 1))
+        with open(path, "r+b") as file:
+            mapped = mmap.mmap(file.fileno(), n * np.dtype(dtype).itemsize)
+        made = Column(np.frombuffer(mapped, dtype), mapped)
+        self._columns.append(made)
+        return made
+
+    def log(self, name: str, dtype: Any) -> Log:
+        return Log(self, self.folder / name, dtype)
+
+    def spill(self, name: str, dtype: Any, partitions: int) -> Spill:
+        """Holds a quarter of the room in memory at most."""
+        return Spill(self.folder / name, dtype, partitions, limit=self.room // 4)
+
+    def partitions(self, records: int, dtype: Any, *, workers: int, factor: float) -> int:
+        """How many parts records must go into so that one a worker, and `factor` times its size, take half the room."""
+        size = records * np.dtype(dtype).itemsize * factor * workers
+        return min(1 << 12, 1 << max(0, math.ceil(math.log2(max(1.0, size / (self.room / 2))))))
+
+    def bytes(self) -> int:
+        """Bytes on disk that the folder takes now."""
+        return sum(path.stat().st_blocks * 512 for path in self.folder.rglob("*") if path.is_file())
+
+    def relieve(self) -> None:
+        """Let mapped pages go if they take more than a quarter of the room. Any thread, at any time."""
+        if mapped_bytes() - self._libraries > self.room // 4:
+            for made in list(self._columns):
+                made.release()
+
+
+@contextmanager
+def opened(folder: Path, room: int) -> Iterator[Scratch]:
+    """An empty scratch folder, removed at the end."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield Scratch(folder, max(SMALLEST, room), _libraries=mapped_bytes())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def mapped_bytes() -> int:
+    """Resident bytes of this process that are pages of files (0 where /proc does not say)."""
+    try:
+        with open(_STATM, encoding="ascii") as file:
+            return int(file.read().split()[2]) * mmap.PAGESIZE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def by_range(keys: np.ndarray, partitions: int) -> np.ndarray:
+    """Partition of each uint64 key, by its upper bits; `partitions` is a power of two."""
+    if partitions == 1:
+        return np.zeros(len(keys), np.int64)
+    return (keys >> np.uint64(64 - partitions.bit_length() + 1)).astype(np.int64)
+
+
+def range_of(partition: int, partitions: int) -> tuple[int, int]:
+    """First and last uint64 key of a partition of `by_range`."""
+    width = (1 << 64) // partitions
+    return partition * width, (partition + 1) * width - 1
+
+
+def records(dtype: np.dtype, *columns: np.ndarray | Sequence[int]) -> np.ndarray:
+    """Columns as one array of records."""
+    made = np.empty(len(columns[0]), dtype)
+    for name, column in zip(dtype.names or (), columns, strict=True):
+        made[name] = column
+    return made
+
+
+def _write(file: Any, data: np.ndarray) -> None:
+    view = memoryview(np.ascontiguousarray(data).view(np.uint8).reshape(-1)).cast("B") if data.size else memoryview(b"")  # type: ignore[arg-type]
+    while view:
+        view = view[os.write(file.fileno(), view[: 1 << 30]) :]

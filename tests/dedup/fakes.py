@@ -1,0 +1,169 @@
+"""Documents that dedup sees, without texts or units: for tests that choose band keys and shingles freely."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filters.kernels import bits
+from pipeline import scratch, spans
+from pipeline.dedup import decide as decide_
+from pipeline.dedup import fates as fates_
+from pipeline.dedup import index as index_
+from pipeline.dedup.index import Index, IndexPart
+from pipeline.dedup.part import Part
+from pipeline.ledger import FATES
+from pipeline.plan import Dedup
+from pipeline.store import Store, open_store
+
+
+@dataclasses.dataclass(frozen=True)
+class Doc:
+    """A document as dedup sees it. Equal `text` means equal in everything but scope, url and score."""
+
+    text: int
+    keys: tuple[int, ...] | None
+    shingles: frozenset[int]
+    scope: int = 0
+    url: int | None = None
+    score: float | None = None
+
+
+def doc(text: int, shingles: Any, keys: tuple[int, ...] = (1,), scope: int = 0, url: int | None = None) -> Doc:
+    return Doc(text, keys, frozenset(shingles), scope, url)
+
+
+def part_of(docs: Sequence[Doc], bands: int, first: int, *, urls: bool) -> Part:
+    """These documents as a part; ids and references count from `first`."""
+
+    def keys(wanted: range) -> list[np.ndarray]:
+        return [hashed([(d.keys or (0,) * bands)[band] for d in docs]) for band in wanted]
+
+    def shingles(chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for number in chosen.tolist():
+            values = np.array(sorted(docs[number].shingles), np.uint64)
+            yield np.array([number]), np.array([0, len(values)]), values
+
+    def url_keys() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        left = hashed([d.url or 0 for d in docs])
+        return left, left, np.array([d.url is not None for d in docs], np.bool_)
+
+    def names(chosen: np.ndarray) -> tuple[pl.Series, pl.Series]:
+        return pl.Series([f"id{first + i}" for i in chosen.tolist()]), pl.Series([f"ref{first + i}" for i in chosen.tolist()])
+
+    return Part(
+        n=len(docs),
+        order=lambda: pl.DataFrame(
+            {"priority": [0] * len(docs), "keep.score": [d.score for d in docs]},
+            schema={"priority": pl.Int64, "keep.score": pl.Float64},
+        ),
+        texts=lambda: (hashed([d.text for d in docs]), np.array([d.text for d in docs], np.uint64)),
+        scope=lambda: np.array([d.scope for d in docs], np.uint64) if any(d.scope for d in docs) or True else None,
+        urls=url_keys if urls else None,
+        words=lambda: np.array([5 if d.keys else 4 for d in docs], np.int32),
+        bands=keys,
+        shingles=shingles,
+        names=names,
+    )
+
+
+def hashed(values: Sequence[int]) -> np.ndarray:
+    """Numbers as hashes: spread over 64 bits, as the partitions need them; equal for equal numbers."""
+    return np.array(values, np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decided:
+    """Of one run, by document in the order given: `(fate, number of the survivor, similarity)`, and the whole."""
+
+    fates: list[tuple[int, int, float | None]]
+    whole: decide_.Fates
+    tables: pl.DataFrame
+
+
+class Corpus:
+    """An output that grows generation by generation, with an index on disk and shingles in place of texts."""
+
+    def __init__(self, folder: Path, **plan: Any) -> None:
+        self.bands = plan.pop("n_bands", 1)
+        self.room = plan.pop("room", 1 << 30)
+        self.workers = plan.pop("workers", 1)
+        self.dedup = Dedup(keep=("score desc",), **plan)
+        self.store: Store = open_store(str(folder))
+        self.parts: list[IndexPart] = []
+        self.known: list[Doc] = []  # documents of the index, by number
+        self.names: list[str] = []
+        self.read = 0
+
+    def add(self, docs: Sequence[Doc], *, cuts: Sequence[int] = ()) -> Decided:
+        """One generation of these documents, cut into units at `cuts`."""
+        edges = [0, *sorted(cuts), len(docs)]
+        units = [docs[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        parts = [part_of(u, self.bands, self.read + a, urls=self.dedup.exact_url) for u, a in zip(units, edges, strict=False)]
+        index = _Index(self.store, tuple(self.parts), self.known, self.names)
+        generation = len(self.parts) + 1
+        with (
+            scratch.opened(self.store.scratch("scratch"), 0) as space,
+            contextlib.closing(spans.Workers(self.workers)) as pool,
+        ):
+            space.room = self.room
+            made = decide_.decide(parts, index, self.store, self.dedup, bands=self.bands, scratch=space, pool=pool)
+            names = [f"fates/{generation}-{i}.parquet" for i in range(len(parts))]
+            at = [lambda n=len(unit): np.arange(n) for unit in units]
+            fates_.write_fates(self.store, parts, at, made, index, names, generation=generation, scratch=space, pool=pool)
+            fates_.write_index(self.store, f"index/{generation}", made, index, exact_url=self.dedup.exact_url, scratch=space)
+            ranks = np.array(made.order.ranks)
+            columns = [np.array(getattr(made.columns, name))[ranks] for name in ("fate", "survivor", "similarity")]
+            whole = dataclasses.replace(made, columns=decide_.Columns(*(np.array(c) for c in dataclasses.astuple(made.columns))))
+            whole = dataclasses.replace(whole, order=dataclasses.replace(made.order, ranks=ranks, rows=np.array(made.order.rows)))
+        fates = []
+        for fate, survivor, similarity in zip(*(column.tolist() for column in columns), strict=True):
+            shown = None if similarity != similarity else similarity
+            fates.append((fate, survivor, shown) if fate else (decide_.KEPT, -1, 0.0))
+        tables = pl.concat([self.store.read_frame(name) for name in names])
+        self._extend(docs, made, ranks, generation, tables)
+        self.read += len(docs)
+        return Decided(fates, whole, tables)
+
+    def _extend(self, docs: Sequence[Doc], made: decide_.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame) -> None:
+        numbers = tables["number"].to_numpy()
+        kept = np.flatnonzero(numbers >= 0)
+        name = f"index/{generation}/documents.parquet"
+        with self.store.writer(name) as file, index_.writer(file, "documents", first=len(self.known)) as writer:
+            writer.write_table(pa.table([pa.array(numbers[kept])], schema=index_.DOCUMENTS))
+        first = len(self.known)
+        for row in kept[np.argsort(numbers[kept])].tolist():
+            self.known.append(docs[row])
+            self.names.append(str(self.read + row))
+        files = {table: f"index/{generation}/{table}.parquet" for table in index_.SCHEMAS}
+        files = {table: path for table, path in files.items() if self.store.has(path)}
+        self.parts.append(IndexPart(generation, first, len(kept), files, ()))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Index(Index):
+    """An index whose documents' shingles and names are at hand."""
+
+    known: Sequence[Doc] = ()
+    labels: Sequence[str] = ()
+
+    def names(self, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
+        for number in wanted.tolist():
+            generation = next(part.generation for part in self.parts if number < part.first + part.count)
+            name = self.labels[number]
+            frame = pl.DataFrame({"id": [f"id{name}"], "source_ref": [f"ref{name}"], "generation": [generation]})
+            yield np.array([number]), frame
+
+    def shingles(self, wanted: np.ndarray, *, ngram: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for number in wanted.tolist():
+            values = np.array(sorted(self.known[number].shingles), np.uint64)
+            yield np.array([number]), np.array([0, len(values)]), values
