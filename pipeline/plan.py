@@ -137,11 +137,10 @@ class Dedup(PlanModel):
     @field_validator("keep")
     @classmethod
     def _columns_and_directions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = {"quality_score", "toxicity_score", "language_score", "n_bytes", "n_bytes_read", "date", "url", "id"}
         for item in value:
-            column, _, direction = item.partition(" ")
-            if column not in known or direction not in ("asc", "desc"):
-                raise ValueError(f"{item!r}: expected '<column> asc' or '<column> desc' with a column of {sorted(known)}")
+            column, _, direction = item.rpartition(" ")
+            if not column or direction not in ("asc", "desc"):
+                raise ValueError(f"{item!r}: expected '<column> asc' or '<column> desc'")
         return value
 
     @model_validator(mode="after")
@@ -255,7 +254,6 @@ class Plan(PlanModel):
 
 def not_yet(plan: Plan) -> list[str]:
     """Keys of the plan that are set and that this release does not act on, in words."""
-    dedup = plan.dedup
     set_keys = {
         "plugins": bool(plan.plugins),
         "annotations": bool(plan.annotations),
@@ -265,6 +263,5 @@ def not_yet(plan: Plan) -> list[str]:
         "output.signals": plan.output.signals,
         "compute.targets": bool(plan.compute.targets),
         "on_changed: append": plan.on_changed == "append",
-        "dedup.exact_url": dedup is not None and dedup.exact_url,
     }
     return [key for key, is_set in set_keys.items() if is_set]

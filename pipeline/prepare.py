@@ -16,7 +16,6 @@ from filters import language
 from filters.kernels import warm
 from pipeline import compute, manifest, publish, recipe, spans
 from pipeline.annotate import Annotated
-from pipeline.dedup import part
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
 from pipeline.manifest import InputRecord, Manifest
@@ -109,8 +108,6 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     compute.find_gpu(loaded.plan.compute.gpu)
     resolved = recipe.resolve(loaded.plan)
     recipe.load_models(resolved)
-    if resolved.plan.dedup is not None:
-        part.check_columns(resolved, resolved.plan.dedup)
     found = expand(loaded.plan.source)
     files, skipped = found.files, found.skipped
     sources = _source_settings(files)

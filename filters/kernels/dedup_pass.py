@@ -21,6 +21,8 @@ _EARLIER = np.uint64(EARLIER_BITS)
 
 LINK = np.dtype([("later", "<i8"), ("start", "<i8"), ("count", "<i4")])
 """A document and its candidates in one bucket: `members[start:start + count]`."""
+VISIT = np.dtype([("number", "<i8"), ("url", "<i8")])
+"""A document whose URL others have too, and the place of the URL among the holders."""
 
 
 def mixed(scope: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -115,31 +117,51 @@ def _pairs(later, start, count, members, kept, old, first, made):
 
 
 def judge(
-    pairs: np.ndarray, similarity: np.ndarray, kept: np.ndarray, *, threshold: float, old: int, first: int
+    pairs: np.ndarray,
+    similarity: np.ndarray,
+    visits: np.ndarray,
+    holders: np.ndarray,
+    kept: np.ndarray,
+    *,
+    threshold: float,
+    old: int,
+    first: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(dropped int64[m], survivor int64[m], similarity float64[m])`; takes the dropped ones out of `kept`.
 
-    `pairs` as `pairs` gives them, with their exact similarity float64. Who reaches the threshold with a kept earlier document
-    is dropped, in order of the later one; the survivor is the most similar such document, the earliest of equals.
+    `pairs` as `pairs` gives them, with their exact similarity float64. `visits` VISIT[:]: documents whose URL others have, by
+    number; `holders` int64: by URL, 1 + the number of the kept document that has it, 0 without one. In order of the documents:
+    whose URL is held is dropped for its holder, with a similarity of -1; who reaches the threshold with a kept earlier document
+    is dropped for the most similar such document, the earliest of equals; any other document holds its URL from then on.
     """
-    dropped, survivor, evidence = (np.empty(len(pairs), dtype) for dtype in (np.int64, np.int64, np.float64))
-    n = _judge(pairs, frozen(similarity), float(threshold), kept, old, first, dropped, survivor, evidence)
+    most = len(pairs) + len(visits)
+    dropped, survivor, evidence = (np.empty(most, dtype) for dtype in (np.int64, np.int64, np.float64))
+    columns = [frozen(visits[name]) for name in ("number", "url")]
+    n = _judge(pairs, frozen(similarity), *columns, holders, float(threshold), kept, old, first, dropped, survivor, evidence)
     return dropped[:n], survivor[:n], evidence[:n]
 
 
 @kernel
-def _judge(pairs, similarity, threshold, kept, old, first, dropped, survivor, evidence):
-    n, k = np.int64(0), np.int64(0)
+def _judge(pairs, similarity, visitor, url, holders, threshold, kept, old, first, dropped, survivor, evidence):
+    n, k, v = np.int64(0), np.int64(0), np.int64(0)
     mask = (np.uint64(1) << _EARLIER) - np.uint64(1)
-    while k < pairs.size:
-        later, best, most = pairs[k] >> _EARLIER, np.int64(-1), -1.0
-        while k < pairs.size and pairs[k] >> _EARLIER == later:
+    last = np.int64(0x7FFFFFFFFFFFFFFF)
+    while k < pairs.size or v < visitor.size:
+        in_pairs = np.int64(pairs[k] >> _EARLIER) + first if k < pairs.size else last
+        document = min(in_pairs, visitor[v] if v < visitor.size else last)
+        best, most = np.int64(-1), -1.0
+        while k < pairs.size and np.int64(pairs[k] >> _EARLIER) + first == document:
             earlier = np.int64(pairs[k] & mask)
             if similarity[k] >= threshold and similarity[k] > most and (earlier < old or is_in(kept, earlier - old)):
                 best, most = earlier, similarity[k]
             k += 1
+        if v < visitor.size and visitor[v] == document:
+            if holders[url[v]]:
+                best, most = holders[url[v]] - 1, -1.0
+            elif best < 0:
+                holders[url[v]] = document + 1
+            v += 1
         if best >= 0:
-            document = np.int64(later) + first
             at = np.uint64(document - old)
             kept[np.uintp(at >> np.uint64(6))] &= ~(np.uint64(1) << (at & np.uint64(63)))
             dropped[n], survivor[n], evidence[n] = document, best, most
@@ -189,5 +211,6 @@ def warm() -> None:
     numbers, hashes, kept = np.arange(2), np.zeros(2, np.uint64), np.full(1, 3, np.uint64)
     made = link(mixed(hashes, hashes), numbers, (hashes[:0], numbers[:0]), bucket_cap=1)
     found = pairs(made.links, made.members, kept, old=0, first=0)
-    judge(found, np.ones(len(found)), kept, threshold=1.0, old=0, first=0)
+    visits, holders = np.zeros(1, VISIT), np.zeros(1, np.int64)
+    judge(found, np.ones(len(found)), visits, holders, kept, threshold=1.0, old=0, first=0)
     shared((numbers, numbers.astype(np.int32)), (numbers, numbers.astype(np.int32)), np.arange(3, dtype=np.uint64))

@@ -29,8 +29,8 @@ def _sort_pairs(keys, values, skip, shift, starts, sorted_keys, sorted_values):
     one = np.uint64(1)
     for k in range(keys.size):
         starts[np.uintp(((keys[k] << skip) >> shift) + one)] += 1
-    for bucket in range(1, starts.size):
-        starts[bucket] += starts[bucket - 1]
+    for k in range(1, starts.size):
+        starts[k] += starts[k - 1]
     for k in range(keys.size):
         bucket = np.uintp((keys[k] << skip) >> shift)
         at = np.uintp(starts[bucket])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import bits, buffers, dedup_pass, facts, fold, minhash, sorting, word_lists
+from filters.kernels import bits, buffers, dedup_pass, facts, fold, json_fields, minhash, sorting, urls, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -36,7 +36,17 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _fold, _word_lists, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
+KERNELS: list[Callable[[], None]] = [
+    _facts,
+    _fold,
+    _word_lists,
+    _minhash,
+    dedup_pass.warm,
+    sorting.warm,
+    bits.warm,
+    json_fields.warm,
+    urls.warm,
+]
 
 
 def warm() -> None:

@@ -82,6 +82,7 @@ def run(
     meter = Meter(time.process_time)  # nothing else runs meanwhile
     if not work.has(f"{folder}/summary.json"):
         with meter.measure("dedup"), scratch.opened(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
+            part.check_columns(work, recipe, dedup, units)
             parts = [part.of_unit(work, recipe, dedup, unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
             found = decide(parts, known, work, dedup, bands=shape[0], scratch=space, pool=pool)

@@ -8,23 +8,24 @@ definition: CONTRIBUTING.md.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import polars as pl
 
 from filters.kernels import bits
+from filters.kernels.dedup_pass import VISIT
 from pipeline.dedup import exact, near, order
-from pipeline.dedup.exact import Copies
 from pipeline.dedup.index import Index
-from pipeline.dedup.near import Judged, Links
+from pipeline.dedup.near import Judged, Links, Visits
 from pipeline.dedup.order import Order
 from pipeline.dedup.pairs import Known
 from pipeline.dedup.part import Keys, Part, keep_columns
 from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.plan import Dedup
-from pipeline.scratch import Log, Scratch
+from pipeline.scratch import Log, Scratch, records
 from pipeline.spans import Workers
 from pipeline.store import Store
 
@@ -46,14 +47,15 @@ class Columns:
     survivor: np.ndarray
     """int64: number of the kept document that survives for a dropped one."""
     similarity: np.ndarray
-    """float64: exact similarity to it, 1 for a copy of a kept document; NaN behind a copy of a URL, where it says nothing."""
+    """float64: exact similarity to it, 1 for a copy of a kept document."""
     copies: np.ndarray
     """int32: documents of this generation that were dropped in favour of a kept one."""
 
 
 @dataclass(frozen=True)
 class Fates:
-    """What dedup decided. `kept`: set of ranks (`bits`); `texts`, `urls`: SEEN records of the first with each, sorted."""
+    """What dedup decided. `kept`: set of ranks (`bits`). SEEN records, sorted: the first document with each of `texts`, and all
+    others that have `urls`."""
 
     order: Order
     columns: Columns
@@ -75,11 +77,13 @@ class _Run:
     scratch: Scratch
     pool: Workers
     order: Order
+    filled: Sequence[int]
+    """Parts that have documents."""
     columns: Columns
     hashes: Keys
     """Hash of each text, by rank."""
     dropped: np.ndarray
-    """Set of ranks that are no first of their text or URL."""
+    """Set of ranks that are copies of a text."""
 
 
 def decide(
@@ -95,8 +99,9 @@ def decide(
         )
     )
     hashes = scratch.column("text.left", np.uint64, n), scratch.column("text.right", np.uint64, n)
-    run = _Run(parts, index, work, dedup, scratch, pool, ordered, columns, hashes, bits.empty(n))
-    texts, urls = _exact(run)
+    filled = [i for i, part in enumerate(parts) if part.n]
+    run = _Run(parts, index, work, dedup, scratch, pool, ordered, filled, columns, hashes, bits.empty(n))
+    texts = _copies(run)
     links = near.link(
         parts,
         ordered,
@@ -108,31 +113,41 @@ def decide(
         scratch=scratch,
         pool=pool,
     )
-    judged = _near(run, links)
+    urls, visits = _visits(run, links) if dedup.exact_url else ([], None)
+    judged = _near(run, links, visits)
     kept = judged.kept & ~run.dropped
     _resolve(run, kept)
     return Fates(ordered, columns, kept, links, judged, texts, urls)
 
 
-def _exact(run: _Run) -> tuple[list[Log], list[Log]]:
-    """Copies of texts, then of URLs among the others. Returns the firsts of both."""
-    filled = [i for i, part in enumerate(run.parts) if part.n]
+def _copies(run: _Run) -> list[Log]:
+    """Decides the copies of texts. Returns the first documents."""
     lock = threading.Lock()
-
-    def drop(fate: int, found: Copies) -> None:
-        known, columns = found.known >= 0, run.columns
-        columns.fate[found.rank] = fate
-        columns.survivor[found.rank] = np.where(known, found.known, found.first + len(run.index))
-        similarity = np.where(known, found.similarity, 1.0) if fate == EXACT else np.nan
-        columns.similarity[found.rank] = similarity
-        with lock:
-            bits.add(run.dropped, found.rank)
 
     def texts(part: int) -> tuple[np.ndarray, Keys]:
         ranks, keys = run.order.of_part(part), run.parts[part].texts()
         for column, half in zip(run.hashes, keys, strict=True):
             column[ranks] = half
         return ranks, exact.scoped(keys, run.parts[part].scope())
+
+    def drop(here: pl.DataFrame) -> pl.DataFrame:
+        copy = (pl.col("rank") != pl.col("first")) | pl.col("known").is_not_null()
+        copies = here.filter(copy)
+        ranks, known = copies["rank"].to_numpy(), copies["known"].fill_null(-1).to_numpy()
+        run.columns.fate[ranks] = EXACT
+        run.columns.survivor[ranks] = np.where(known >= 0, known, copies["first"].to_numpy() + len(run.index))
+        run.columns.similarity[ranks] = copies["similarity"].fill_null(1.0).to_numpy()
+        with lock:
+            bits.add(run.dropped, ranks)
+        return here.filter(~copy)
+
+    return exact.grouped("texts", texts, run.filled, len(run.order), run.index, run.scratch, run.pool, drop)
+
+
+def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
+    """Who has a URL that others have too, copies of texts left out. Returns all that have a URL as well."""
+    n, old = len(run.order), len(run.index)
+    visits = near.visits_of(links, run.order, run.scratch)
 
     def urls(part: int) -> tuple[np.ndarray, Keys]:
         ranks, given = run.order.of_part(part), run.parts[part].urls
@@ -142,26 +157,29 @@ def _exact(run: _Run) -> tuple[list[Log], list[Log]]:
         scope = run.parts[part].scope()
         return ranks[inside], exact.scoped((left[inside], right[inside]), None if scope is None else scope[inside])
 
-    def copies(table: str, hashes: Callable[[int], tuple[np.ndarray, Keys]], fate: int) -> list[Log]:
-        return exact.copies(
-            table, hashes, filled, len(run.order), run.index, run.scratch, run.pool, lambda found: drop(fate, found)
-        )
+    def add(here: pl.DataFrame) -> pl.DataFrame:
+        held = here.filter((pl.col("rank") == pl.col("first")) & pl.col("known").is_not_null())
+        visits.holders[held["first"].to_numpy()] = 1 + held["known"].to_numpy()
+        shared = here.filter((pl.len().over("first") > 1) | pl.col("known").is_not_null())
+        ranks, url = shared["rank"].to_numpy(), shared["first"].to_numpy()
+        visits.records.scatter(ranks // links.block, records(VISIT, ranks + old, url))
+        return here
 
-    first_texts = copies("texts", texts, EXACT)
-    return first_texts, copies("urls", urls, URL) if run.dedup.exact_url else []
+    return exact.grouped("urls", urls, run.filled, n, run.index, run.scratch, run.pool, add), visits
 
 
-def _near(run: _Run, links: Links) -> Judged:
+def _near(run: _Run, links: Links, visits: Visits | None) -> Judged:
     """Near duplicates. Shingles are made for the pairs whose similarity is not known from an earlier run."""
     store = ShingleStore(run.scratch, len(run.index) + len(run.order))
     known = Known(run.work, run.scratch, run.dedup.ngram)
-    wanted = near.linked(links, run.order, run.index)
+    wanted = near.linked(links, visits, run.order, run.index)
     for look in range(_LOOKS + 1):
         if look == _LOOKS or not len(known):
             _shingle(run, store, *wanted)
         missing = bits.empty(len(run.index)), bits.empty(len(run.order))
         judged = near.judge(
             links,
+            visits,
             run.order,
             run.index,
             threshold=run.dedup.threshold,
@@ -171,14 +189,16 @@ def _near(run: _Run, links: Links) -> Judged:
         )
         if not any(map(bits.count, missing)):
             break
-        run.columns.fate[run.columns.fate == NEAR] = KEPT
+        for start in range(0, len(run.order), CHUNK):
+            fate = run.columns.fate[start : start + CHUNK]
+            fate[fate > EXACT] = KEPT
         _shingle(run, store, *missing)
     known.save()
     return judged
 
 
-def _drop(columns: Columns, ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray) -> None:
-    columns.fate[ranks] = NEAR
+def _drop(columns: Columns, ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray, by_url: np.ndarray) -> None:
+    columns.fate[ranks] = np.where(by_url, URL, NEAR)
     columns.survivor[ranks] = survivor
     columns.similarity[ranks] = similarity
 
@@ -221,7 +241,7 @@ def _shingle(run: _Run, store: ShingleStore, old: np.ndarray, new: np.ndarray) -
         if len(chosen):
             store.add((numbers[documents], offsets, hashes) for documents, offsets, hashes in run.parts[part].shingles(chosen))
 
-    run.pool.map(one, [i for i, part in enumerate(run.parts) if part.n])
+    run.pool.map(one, run.filled)
 
 
 def _resolve(run: _Run, kept: np.ndarray) -> None:
@@ -237,7 +257,7 @@ def _resolve(run: _Run, kept: np.ndarray) -> None:
             if not len(here):
                 break
             first = to[here] - old
-            close[here] = np.where((fate[ranks[here]] == EXACT) & (fate[first] == NEAR), similarity[first], np.nan)
+            close[here] = similarity[first]
             to[here] = survivor[first]
         survivor[ranks], similarity[ranks] = to, close
         mine = to[to >= old] - old

@@ -1,13 +1,12 @@
 """Exact duplicates: equal hash of the text, or of the normalised URL, within a scope.
 
-Invariant: the first in priority order stays in; the others are copies of it, wherever they stand. Hashes are grouped in ranges
-that fit into memory.
+Invariant: who has the same hash as whom does not depend on how documents are cut into parts, or hashes into ranges that fit
+into memory. What follows from it is decided in `decide.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -22,18 +21,7 @@ SEEN = np.dtype([("left", "<u8"), ("right", "<u8"), ("rank", "<i8")])
 """A hash and the document that has it."""
 
 
-@dataclass(frozen=True)
-class Copies:
-    """Documents that are no first. `known`: number of the survivor that an earlier generation has for this hash, else -1."""
-
-    rank: np.ndarray
-    first: np.ndarray
-    known: np.ndarray
-    similarity: np.ndarray
-    """float64: where `known`, to it; NaN where that is not known."""
-
-
-def copies(
+def grouped(
     table: str,
     hashes: Callable[[int], tuple[np.ndarray, Keys]],
     parts: Sequence[int],
@@ -41,21 +29,23 @@ def copies(
     index: Index,
     scratch: Scratch,
     pool: Workers,
-    found: Callable[[Copies], None],
+    each: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> list[Log]:
-    """Calls `found` for each range of hashes; the logs hold the firsts (SEEN), range by range, sorted by hash.
+    """Documents grouped by their hash, in ranges of hashes, on any thread.
 
     `table` of the index: texts or urls. `hashes(part)` gives `(ranks, keys)` of the part's documents; n is how many in all.
+    `each` gets left, right, rank, first (the smallest rank with this hash), known (number of the document that survives for it
+    since an earlier generation, else null) and the similarity to that, sorted by hash and rank; the rows that it returns are
+    what the logs hold (SEEN), range by range.
     """
     ranges = scratch.partitions(n, SEEN, workers=pool.count, factor=6)
     spill = scratch.spill(table, SEEN, ranges)
+    logs = [scratch.log(f"{table}.{number}", SEEN) for number in range(ranges)]
 
     def read(part: int) -> None:
         ranks, (left, right) = hashes(part)
         spill.scatter(by_range(left, ranges), records(SEEN, left, right, ranks))
         scratch.relieve()
-
-    logs = [scratch.log(f"{table}.{number}", SEEN) for number in range(ranges)]
 
     def group(number: int) -> None:
         seen = spill.take(number)
@@ -64,17 +54,8 @@ def copies(
         here = here.with_columns(first=pl.col("rank").first().over("left", "right")).join(
             known, on=["left", "right"], how="left", maintain_order="left"
         )
-        firsts = here.filter((pl.col("rank") == pl.col("first")) & pl.col("known").is_null())
-        logs[number].append(records(SEEN, *(firsts[name].to_numpy() for name in SEEN.names or ())))
-        others = here.filter((pl.col("rank") != pl.col("first")) | pl.col("known").is_not_null())
-        found(
-            Copies(
-                others["rank"].to_numpy(),
-                others["first"].to_numpy(),
-                others["known"].fill_null(-1).to_numpy(),
-                others["similarity"].fill_null(float("nan")).to_numpy(),
-            )
-        )
+        chosen = each(here)
+        logs[number].append(records(SEEN, *(chosen[name].to_numpy() for name in SEEN.names or ())))
 
     pool.map(read, parts)
     pool.map(group, range(ranges))

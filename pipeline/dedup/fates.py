@@ -11,7 +11,7 @@ import pyarrow as pa
 from filters.kernels import bits
 from filters.kernels.buffers import views
 from pipeline.dedup import index as index_
-from pipeline.dedup.decide import CHUNK, KEPT, NEAR, REASONS, Fates
+from pipeline.dedup.decide import CHUNK, KEPT, REASONS, Fates
 from pipeline.dedup.index import GROUP_ROWS, Index
 from pipeline.dedup.part import Part
 from pipeline.ledger import FATES
@@ -84,7 +84,7 @@ def write_fates(
             {
                 "at": gone,
                 "reason": pl.Series(fate[gone]).replace_strict(REASONS, return_dtype=pl.String),
-                "similarity": pl.Series(similarity).fill_nan(None),
+                "similarity": similarity,
             }
         )
         found = [survivors.get(to[start : start + _NAMES]) for start in range(0, max(1, len(to)), _NAMES)]
@@ -151,12 +151,13 @@ class Numbers:
 def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_url: bool, scratch: Scratch) -> None:
     """This generation's texts, urls and places, sorted as `index.SCHEMAS` says; its documents are written once data/ is."""
     numbers = Numbers(fates, len(index))
-    tables = {"texts": fates.texts, **({"urls": fates.urls} if exact_url else {})}
-    for table, logs in tables.items():
+    for table, logs in {"texts": fates.texts, **({"urls": fates.urls} if exact_url else {})}.items():
         with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table) as writer:
             for log in logs:
                 for seen in _pieces(log, scratch):
-                    writer.write_table(_keys(seen, fates, numbers, len(index), url=table == "urls"))
+                    held = seen if table == "texts" else seen[bits.has(fates.kept, np.ascontiguousarray(seen["rank"]))]
+                    if len(held):
+                        writer.write_table(_keys(held, fates, numbers, len(index)))
     with work.writer(f"{folder}/places.parquet") as file, index_.writer(file, "places") as writer:
         for places in fates.links.places:
             for bucket, number in zip(_pieces(places.buckets, scratch), _pieces(places.numbers, scratch), strict=True):
@@ -171,12 +172,11 @@ def _pieces(log: Log, scratch: Scratch) -> Iterator[np.ndarray]:
         scratch.relieve()
 
 
-def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, old: int, *, url: bool) -> pa.Table:
-    """KEYS of firsts: who survives for each, and how similar it is."""
+def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, old: int) -> pa.Table:
+    """KEYS of documents: who survives for each, and how similar it is."""
     ranks = np.ascontiguousarray(seen["rank"])
     fate = fates.columns.fate[ranks]
     survivor = np.where(fate == KEPT, ranks + old, fates.columns.survivor[ranks])
-    similarity = np.where(fate == KEPT, 1.0, np.where(fate == NEAR, fates.columns.similarity[ranks], np.nan))
-    close = pa.array(np.where(url, np.nan, similarity), from_pandas=True)
-    columns = [np.ascontiguousarray(seen[name]) for name in ("left", "right")]
-    return pa.Table.from_arrays([*map(pa.array, columns), pa.array(numbers.of(survivor)), close], schema=index_.KEYS)
+    similarity = np.where(fate == KEPT, 1.0, fates.columns.similarity[ranks])
+    columns = [*(np.ascontiguousarray(seen[name]) for name in ("left", "right")), numbers.of(survivor), similarity]
+    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=index_.KEYS)

@@ -38,10 +38,11 @@ KEYS = pa.schema(
         _field("left", pa.uint64()),
         _field("right", pa.uint64()),
         _field("document", pa.int64()),  # number of the document that survives for it
-        _field("similarity", pa.float64(), nullable=True),  # to it; 1 where it holds this very text, null behind a URL
+        _field("similarity", pa.float64()),  # to it; 1 where it holds this very text
     ]
 )
-"""One row per text (`texts`), or normalised URL (`urls`), that was seen: sorted by the two halves of its 128-bit hash."""
+"""One row per text that was seen (`texts`), or per normalised URL that a kept document has (`urls`): sorted by the two halves of
+its 128-bit hash."""
 PLACES = pa.schema(
     [
         _field("band", pa.uint16()),
@@ -167,6 +168,8 @@ def _rows(store: Store, path: str, key: str, low: int, high: int, *, band: int |
     """Rows whose key is from low to high; the file is sorted by it (within a band)."""
 
     def wanted(group: pq.RowGroupMetaData, at: dict[str, int]) -> bool:
+        if not group.num_rows:
+            return False
         bounds = group.column(at[key]).statistics
         bands = group.column(at["band"]).statistics if band is not None else None
         return bounds.max >= low and bounds.min <= high and (bands is None or bands.min <= band <= bands.max)  # type: ignore[operator]

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 
 from filters.kernels import bits, dedup_pass, sorting
-from filters.kernels.dedup_pass import EARLIER_BITS, LINK
+from filters.kernels.dedup_pass import EARLIER_BITS, LINK, VISIT
 from pipeline.dedup.index import Index
 from pipeline.dedup.order import Order
 from pipeline.dedup.part import Part
@@ -27,6 +27,7 @@ from pipeline.scratch import Log, Scratch, Spill, by_range, range_of, records
 from pipeline.spans import Workers
 
 BLOCK_PAIRS = 1 << 21  # chosen: 16 MB of pairs, before repetitions across bands go
+SMALLEST_BLOCK = 1 << 10  # documents; chosen: fewer make more files than they save memory
 _LATER = 1 << (64 - EARLIER_BITS)  # documents that the later half of a pair tells apart
 PLACE = np.dtype([("bucket", "<u8"), ("number", "<i8")])
 """A bucket and a document in it."""
@@ -75,7 +76,7 @@ def link(
 ) -> Links:
     """Links of the documents that are not `dropped` (a set of ranks)."""
     n, old = len(order), len(index)
-    block = min(_LATER, max(1 << 10, scratch.room // (8 * LINK.itemsize * bands)))
+    block = min(_LATER, max(SMALLEST_BLOCK, scratch.room // (8 * LINK.itemsize * bands)))
     blocks = -(-n // block) or 1
     together = max(1, min(bands, scratch.room // (2 * PLACE.itemsize * max(1, n))))
     ranges = scratch.partitions(n, PLACE, workers=pool.count, factor=8)
@@ -126,7 +127,33 @@ def link(
     return made
 
 
-def linked(links: Links, order: Order, index: Index) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Visits:
+    """Documents whose URL others have: VISIT `records`, blocked as links are, and who holds a URL (`dedup_pass.judge`)."""
+
+    records: Spill
+    holders: np.ndarray
+    """int64 by URL: holders in the index."""
+    _now: np.ndarray
+
+    def begin(self) -> np.ndarray:
+        """Holders as they are before this generation; the pass changes them."""
+        for start in range(0, len(self._now), BLOCK_PAIRS):
+            self._now[start : start + BLOCK_PAIRS] = self.holders[start : start + BLOCK_PAIRS]
+        return self._now
+
+
+def visits_of(links: Links, order: Order, scratch: Scratch) -> Visits:
+    """No visits yet."""
+    n = len(order)
+    return Visits(
+        scratch.spill("visits", VISIT, links.links.partitions),
+        scratch.column("holders", np.int64, n),
+        scratch.column("holders.now", np.int64, n),
+    )
+
+
+def linked(links: Links, visits: Visits | None, order: Order, index: Index) -> tuple[np.ndarray, np.ndarray]:
     """Sets of the documents that a pair can have: numbers in the index, and ranks."""
     old, new = bits.empty(len(index)), bits.empty(len(order))
     members = links.members.read()
@@ -136,6 +163,11 @@ def linked(links: Links, order: Order, index: Index) -> tuple[np.ndarray, np.nda
         bits.add(new, here[here >= len(index)] - len(index))
     for number in range(links.links.partitions):
         bits.add(new, np.ascontiguousarray(links.links.read(number)["later"]) - len(index))
+        if visits is not None:
+            found = visits.records.read(number)
+            held = visits.holders[found["url"]] - 1
+            bits.add(new, found["number"] - len(index))
+            bits.add(old, held[held >= 0])
     return old, new
 
 
@@ -150,29 +182,36 @@ class Judged:
 
 def judge(
     links: Links,
+    visits: Visits | None,
     order: Order,
     index: Index,
     *,
     threshold: float,
     similarities: Similarities,
-    dropped: Callable[[np.ndarray, np.ndarray, np.ndarray], None],
+    dropped: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None],
     scratch: Scratch,
 ) -> Judged:
-    """Calls `dropped(ranks, survivor numbers, similarities)` block by block, in order of the later document."""
+    """Calls `dropped(ranks, survivor numbers, similarities, for its URL?)` a few at a time, in order of the later document."""
     old, kept = len(index), bits.full(len(order))
     members = links.members.read()
+    holders = np.zeros(0, np.int64) if visits is None else visits.begin()
     verified = refused = 0
     for number in range(links.links.partitions):
         block = links.links.read(number)
         block = block[np.argsort(block["later"], kind="stable")]
-        for part in _chunks(block):
-            first = int(part["later"][0])
+        visit = np.zeros(0, VISIT) if visits is None else np.sort(visits.records.read(number), order="number")
+        for part, here in _chunks(block, visit):
+            first = int(part["later"][0]) if len(part) else 0
             packed = dedup_pass.pairs(part, members, kept, old=old, first=first)
             later = (packed >> np.uint64(EARLIER_BITS)).astype(np.int64) + first
             earlier = (packed & np.uint64((1 << EARLIER_BITS) - 1)).astype(np.int64)
             values = _checked(similarities(later, earlier), len(packed)) if len(packed) else np.zeros(0)
-            gone, survivor, evidence = dedup_pass.judge(packed, values, kept, threshold=threshold, old=old, first=first)
-            dropped(gone - old, survivor, evidence)
+            gone, survivor, evidence = dedup_pass.judge(
+                packed, values, here, holders, kept, threshold=threshold, old=old, first=first
+            )
+            by_url = evidence < 0
+            evidence[by_url] = similarities(gone[by_url], survivor[by_url]) if by_url.any() else 0.0
+            dropped(gone - old, survivor, evidence, by_url)
             verified += len(packed)
             refused += int((values < threshold).sum())
             scratch.relieve()
@@ -186,16 +225,18 @@ def _checked(found: np.ndarray, n: int) -> np.ndarray:
     return found
 
 
-def _chunks(links: np.ndarray) -> Iterator[np.ndarray]:
-    """Links cut between documents, about BLOCK_PAIRS pairs at a time."""
-    if not len(links):
-        return
+def _chunks(links: np.ndarray, visits: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Links and visits in order of their documents, cut between documents, about BLOCK_PAIRS pairs at a time."""
     pairs = np.cumsum(links["count"], dtype=np.int64)
-    begins = np.flatnonzero(np.append(True, links["later"][1:] != links["later"][:-1]))
+    begins = np.flatnonzero(np.append(True, links["later"][1:] != links["later"][:-1])[: len(links)])
     ends = np.append(begins[1:], len(links))
-    at = 0
+    at = seen = 0
     while at < len(begins):
         done = pairs[begins[at] - 1] if begins[at] else 0
         stop = max(at + 1, int(np.searchsorted(pairs[ends - 1], done + BLOCK_PAIRS, side="right")))
-        yield links[begins[at] : ends[stop - 1]]
-        at = stop
+        part = links[begins[at] : ends[stop - 1]]
+        upto = int(np.searchsorted(visits["number"], part["later"][-1], side="right"))
+        yield part, visits[seen:upto]
+        at, seen = stop, upto
+    if seen < len(visits):
+        yield links[:0], visits[seen:]

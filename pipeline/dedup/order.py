@@ -51,9 +51,9 @@ def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scra
     by = ["priority", *(f"keep.{name}" for name, _ in keep), "row"]
     descending = [False, *(down for _, down in keep), False]
 
-    def frame(part: int) -> pl.DataFrame:
+    def frame(part: int, as_text: frozenset[str]) -> pl.DataFrame:
         rows = pl.Series("row", np.arange(first[part], first[part + 1]))
-        return parts[part].order().with_columns(rows).select(by)
+        return parts[part].order(as_text).with_columns(rows).select(by)
 
     wanted = 1 + n * _ROW_BYTES // scratch.room
     filled = [i for i in range(len(parts)) if parts[i].n]
@@ -68,7 +68,7 @@ def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scra
 
 
 def _pieces(
-    frame: Callable[[int], pl.DataFrame],
+    frame: Callable[[int, frozenset[str]], pl.DataFrame],
     filled: Sequence[int],
     wanted: int,
     by: Sequence[str],
@@ -77,25 +77,31 @@ def _pieces(
     pool: Workers,
 ) -> Iterator[pl.DataFrame]:
     """Frames whose documents stand before those of the next one. `filled`: the parts that have documents."""
-    if wanted == 1:
-        frames = pool.map(frame, filled)
-        types = _types([made.schema for made in frames])
-        if frames:
-            yield pl.concat([made.cast(types) for made in frames])
+
+    if not filled:
         return
 
-    def sample(part: int) -> tuple[pl.Schema, pl.DataFrame]:
-        made = frame(part)
-        return made.schema, made.gather_every(max(1, len(made) * len(filled) // (wanted * _SAMPLES)))
+    def sampled(as_text: frozenset[str]) -> list[pl.DataFrame]:
+        def one(part: int) -> pl.DataFrame:
+            made = frame(part, as_text)
+            return made if wanted == 1 else made.gather_every(max(1, len(made) * len(filled) // (wanted * _SAMPLES)))
 
-    sampled = pool.map(sample, filled)
-    types = _types([schema for schema, _ in sampled])
-    ordered = pl.concat([rows.cast(types) for _, rows in sampled]).sort(by, descending=descending, nulls_last=True)
+        return pool.map(one, filled)
+
+    samples = sampled(frozenset())
+    as_text = frozenset(name for name in by if len({rows.schema[name] for rows in samples}) > 1)
+    if as_text:  # numbers in some parts, text in others: text in all
+        samples = sampled(as_text)
+    together = pl.concat(samples)
+    if wanted == 1:
+        yield together
+        return
+    ordered = together.sort(by, descending=descending, nulls_last=True)
     cuts = ordered[np.linspace(0, len(ordered), wanted + 1)[1:-1].astype(np.int64)].unique(maintain_order=True)
     writers = _Writers(scratch.folder / "order", len(cuts) + 1)
 
     def split(part: int) -> None:
-        given = frame(part).cast(types).with_columns(cut=pl.lit(0, pl.Int64))
+        given = frame(part, as_text).with_columns(cut=pl.lit(0, pl.Int64))
         marked = pl.concat([given, cuts.with_columns(cut=pl.lit(1, pl.Int64))])
         # The document at a cut equals it in every column and stands before it.
         marked = marked.sort([*by, "cut"], descending=[*descending, False], nulls_last=True)
@@ -108,22 +114,6 @@ def _pieces(
         found = writers.read(piece)
         if found is not None:
             yield found
-
-
-def _types(schemas: Sequence[pl.Schema]) -> pl.Schema:
-    """One type for each column: text where a part has text, else float64 where numbers differ in type."""
-    found: dict[str, set[pl.DataType]] = {}
-    for schema in schemas:
-        for name, dtype in schema.items():
-            found.setdefault(name, set()).add(dtype)
-    return pl.Schema({name: _common(types) for name, types in found.items()})
-
-
-def _common(types: set[pl.DataType]) -> pl.DataType:
-    real = {dtype for dtype in types if dtype != pl.Null()}
-    if len(real) == 1:
-        return real.pop()
-    return pl.String() if pl.String() in real else pl.Float64()
 
 
 class _Writers:

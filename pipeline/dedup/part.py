@@ -6,7 +6,7 @@ of being remembered: nothing of a unit stays in memory between steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -17,8 +17,7 @@ import pyarrow as pa
 
 from pipeline import final
 from pipeline.annotate import Annotated
-from pipeline.dedup import signatures
-from pipeline.errors import PlanError
+from pipeline.dedup import columns, signatures, urls
 from pipeline.plan import Dedup
 from pipeline.recipe import Recipe
 from pipeline.store import Store
@@ -37,8 +36,8 @@ class Part:
     """`n` documents, numbered from 0 in the order of their rows. `select` takes document numbers, ascending."""
 
     n: int
-    order: Callable[[], pl.DataFrame]
-    """Source priority, then the columns of `dedup.keep`."""
+    order: Callable[[frozenset[str]], pl.DataFrame]
+    """Source priority, then the columns of `dedup.keep`; the named ones as text, the others as numbers where they are such."""
     texts: Callable[[], Keys]
     """Hash of each text."""
     scope: Callable[[], np.ndarray | None]
@@ -59,10 +58,12 @@ def of_unit(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated) -> Part:
     rows = partial(kept_rows, work, unit)
     return Part(
         n=unit.kept,
-        order=lambda: _order(work, recipe, dedup, unit, rows()),
+        order=lambda as_text: _order(work, recipe, dedup, unit, rows(), as_text),
         texts=lambda: halves(work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(pa.array(rows()))),
         scope=lambda: _scope(work, recipe, dedup, unit, rows()),
-        urls=None,
+        urls=(lambda: urls.url_keys(work.read_table(unit.names.documents, ["url"])["url"].take(pa.array(rows()))))
+        if dedup.exact_url
+        else None,
         words=lambda: _signed(work, unit, rows, ["dedup_words"])[0],
         bands=lambda wanted: _signed(work, unit, rows, [signatures.band_name(band) for band in wanted]),
         shingles=lambda chosen: _shingles(work, unit, rows()[chosen], chosen, dedup.ngram),
@@ -86,55 +87,70 @@ def halves(hashes: pa.ChunkedArray | pa.Array) -> Keys:
 
 def keep_columns(dedup: Dedup) -> list[tuple[str, bool]]:
     """`(column, descending)` of `dedup.keep`."""
-    return [(name, direction == "desc") for name, _, direction in (item.partition(" ") for item in dedup.keep)]
+    return [(name, direction == "desc") for name, _, direction in (item.rpartition(" ") for item in dedup.keep)]
 
 
-def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> pl.DataFrame:
-    columns = {"priority": pl.Series(np.full(len(rows), unit.priority, np.int64))}
+def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray, as_text: frozenset[str]) -> pl.DataFrame:
+    made = {"priority": pl.Series(np.full(len(rows), unit.priority, np.int64))}
     for name, _ in keep_columns(dedup):
-        found = _column(work, recipe, unit, name)
-        columns[f"keep.{name}"] = pl.Series([None] * len(rows), dtype=pl.Float64) if found is None else found[rows]
-    return pl.DataFrame(columns)
+        found = _signal(work, recipe, unit, name)
+        if found is None and name not in SCORES:
+            values = _values(work, unit, name)
+            found = values.numbers() if values.numeric and f"keep.{name}" not in as_text else values.text
+        made[f"keep.{name}"] = pl.Series([None] * len(rows), dtype=pl.Float64) if found is None else found[rows]
+    return pl.DataFrame(made)
 
 
-def _column(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series | None:
-    """A column of all documents of the unit; None for a score that no filter of this plan gives."""
+def _signal(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series | None:
+    """A fact about all documents of the unit: a filter's signal, or their size."""
     if name == "n_bytes":
         return work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"]
     for item, signals in zip(recipe.filters, unit.names.signals, strict=True):
         if name in item.filter.signals.names:
             return work.read_frame(signals, [name])[name]
-    if name in ("source", "url", "date", "n_bytes_read"):
-        return work.read_frame(unit.names.documents, [name])[name]
     return None
 
 
-_SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
+def _values(work: Store, unit: Annotated, name: str) -> columns.Values:
+    """A column of the input."""
+    return columns.column_of(work.read_table(unit.names.documents, list(columns.needs(name))), name)
+
+
+SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
+"""Columns of data/ that are null where no filter of the plan gives them."""
 
 
 def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> np.ndarray | None:
     """uint64: a hash of the scope columns' values; None for the whole corpus."""
     if dedup.scope == "corpus":
         return None
-    columns = [_column(work, recipe, unit, name) for name in dedup.scope]
-    shown = [pl.Series([None] * len(rows), dtype=pl.String) if c is None else c[rows].cast(pl.String) for c in columns]
-    values = pl.select(pl.concat_str([pl.lit(c).fill_null("\0") for c in shown], separator="\x1f")).to_series()
-    unique = values.unique()
+    shown = []
+    for name in dedup.scope:
+        found = _signal(work, recipe, unit, name)
+        values = _values(work, unit, name).text if found is None else found.cast(pl.String)
+        shown.append(values[rows].fill_null("\0"))
+    joined = pl.select(pl.concat_str([pl.lit(column) for column in shown], separator="\x1f")).to_series()
+    unique = joined.unique()
     hashes = [int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little") for value in unique]
-    return values.replace_strict(unique, pl.Series(hashes, dtype=pl.UInt64), return_dtype=pl.UInt64).to_numpy()
+    return joined.replace_strict(unique, pl.Series(hashes, dtype=pl.UInt64), return_dtype=pl.UInt64).to_numpy()
 
 
-def check_columns(recipe: Recipe, dedup: Dedup) -> None:
-    """Raise PlanError if a scope column is not there under this plan."""
-    given = {"source", "url", "date"} | {c for item in recipe.filters for c in item.filter.signals.names}
-    for name in () if dedup.scope == "corpus" else dedup.scope:
-        if name not in given:
-            raise PlanError(f"dedup.scope: no column {name} under this plan; there are {', '.join(sorted(given))}")
+def check_columns(work: Store, recipe: Recipe, dedup: Dedup, units: Sequence[Annotated]) -> None:
+    """Raise PlanError if the plan names a column that no document has."""
+    signals = {"n_bytes", *(c for item in recipe.filters for c in item.filter.signals.names)}
+    keep = [("dedup.keep", name) for name, _ in keep_columns(dedup) if name not in SCORES]
+    scope = [("dedup.scope", name) for name in (() if dedup.scope == "corpus" else dedup.scope)]
+    for plan_key, name in (*scope, *keep):
+        filled = [unit for unit in units if unit.rows]
+        if name in signals or not filled or columns.is_there(_values(work, unit, name) for unit in filled):
+            continue
+        known = (work.read_table(unit.names.documents, [*columns.DOCUMENT_COLUMNS, "metadata"]) for unit in filled)
+        raise columns.no_such_column(plan_key, name, others=signals, documents=known)
 
 
-def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], columns: list[str]) -> list[np.ndarray]:
+def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], wanted: list[str]) -> list[np.ndarray]:
     """Columns of the unit's signatures, which may cover more documents than the filters keep now."""
-    table = work.read_table(unit.names.sign or "", columns)
+    table = work.read_table(unit.names.sign or "", wanted)
     if table.num_rows != unit.kept:
         at = work.read_table(unit.names.sign or "", ["position"])["position"]
         table = table.take(pa.array(np.searchsorted(at.to_numpy(), rows())))

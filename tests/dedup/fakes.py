@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
+import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from filters.kernels import bits
 from pipeline import scratch, spans
 from pipeline.dedup import decide as decide_
 from pipeline.dedup import fates as fates_
 from pipeline.dedup import index as index_
 from pipeline.dedup.index import Index, IndexPart
 from pipeline.dedup.part import Part
-from pipeline.ledger import FATES
 from pipeline.plan import Dedup
 from pipeline.store import Store, open_store
 
@@ -62,12 +60,12 @@ def part_of(docs: Sequence[Doc], bands: int, first: int, *, urls: bool) -> Part:
 
     return Part(
         n=len(docs),
-        order=lambda: pl.DataFrame(
+        order=lambda as_text: pl.DataFrame(
             {"priority": [0] * len(docs), "keep.score": [d.score for d in docs]},
             schema={"priority": pl.Int64, "keep.score": pl.Float64},
         ),
         texts=lambda: (hashed([d.text for d in docs]), np.array([d.text for d in docs], np.uint64)),
-        scope=lambda: np.array([d.scope for d in docs], np.uint64) if any(d.scope for d in docs) or True else None,
+        scope=lambda: np.array([d.scope for d in docs], np.uint64),
         urls=url_keys if urls else None,
         words=lambda: np.array([5 if d.keys else 4 for d in docs], np.int32),
         bands=keys,
@@ -85,7 +83,7 @@ def hashed(values: Sequence[int]) -> np.ndarray:
 class Decided:
     """Of one run, by document in the order given: `(fate, number of the survivor, similarity)`, and the whole."""
 
-    fates: list[tuple[int, int, float | None]]
+    fates: list[tuple[int, int, float]]
     whole: decide_.Fates
     tables: pl.DataFrame
 
@@ -107,7 +105,7 @@ class Corpus:
     def add(self, docs: Sequence[Doc], *, cuts: Sequence[int] = ()) -> Decided:
         """One generation of these documents, cut into units at `cuts`."""
         edges = [0, *sorted(cuts), len(docs)]
-        units = [docs[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        units = [docs[a:b] for a, b in itertools.pairwise(edges)]
         parts = [part_of(u, self.bands, self.read + a, urls=self.dedup.exact_url) for u, a in zip(units, edges, strict=False)]
         index = _Index(self.store, tuple(self.parts), self.known, self.names)
         generation = len(self.parts) + 1
@@ -118,7 +116,7 @@ class Corpus:
             space.room = self.room
             made = decide_.decide(parts, index, self.store, self.dedup, bands=self.bands, scratch=space, pool=pool)
             names = [f"fates/{generation}-{i}.parquet" for i in range(len(parts))]
-            at = [lambda n=len(unit): np.arange(n) for unit in units]
+            at = [partial(np.arange, len(unit)) for unit in units]
             fates_.write_fates(self.store, parts, at, made, index, names, generation=generation, scratch=space, pool=pool)
             fates_.write_index(self.store, f"index/{generation}", made, index, exact_url=self.dedup.exact_url, scratch=space)
             ranks = np.array(made.order.ranks)
@@ -127,8 +125,7 @@ class Corpus:
             whole = dataclasses.replace(whole, order=dataclasses.replace(made.order, ranks=ranks, rows=np.array(made.order.rows)))
         fates = []
         for fate, survivor, similarity in zip(*(column.tolist() for column in columns), strict=True):
-            shown = None if similarity != similarity else similarity
-            fates.append((fate, survivor, shown) if fate else (decide_.KEPT, -1, 0.0))
+            fates.append((fate, survivor, similarity) if fate else (decide_.KEPT, -1, 0.0))
         tables = pl.concat([self.store.read_frame(name) for name in names])
         self._extend(docs, made, ranks, generation, tables)
         self.read += len(docs)
