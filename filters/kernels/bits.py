@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from filters.kernels.buffers import frozen
 from filters.kernels.compiled import kernel
 
 _SIX = np.uint64(6)
@@ -25,18 +26,18 @@ def full(n: int) -> np.ndarray:
 
 def add(bits: np.ndarray, numbers: np.ndarray) -> None:
     """Put `numbers` (int64) into the set. Not for two threads at once."""
-    _add(bits, numbers)
+    _add(bits, frozen(numbers))
 
 
 def discard(bits: np.ndarray, numbers: np.ndarray) -> None:
     """Take `numbers` (int64) out of the set. Not for two threads at once."""
-    _discard(bits, numbers)
+    _discard(bits, frozen(numbers))
 
 
 def has(bits: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """bool[n]: which of `numbers` (int64) are in the set."""
     found = np.empty(len(numbers), np.bool_)
-    _has(bits, numbers, found)
+    _has(bits, frozen(numbers), found)
     return found
 
 
@@ -70,7 +71,7 @@ def places(bits: np.ndarray) -> np.ndarray:
 def place_of(bits: np.ndarray, before: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """int64[n]: how many members are smaller than each number; -1 for numbers that are no members."""
     found = np.empty(len(numbers), np.int64)
-    _place_of(bits, before, numbers, found)
+    _place_of(bits, frozen(before), frozen(numbers), found)
     return found
 
 

@@ -30,3 +30,10 @@ def _view(buffer: pa.Buffer | None, dtype: type[np.generic]) -> np.ndarray:
     if buffer is None or buffer.size == 0:
         return np.zeros(0, dtype)
     return np.frombuffer(buffer, dtype, count=buffer.size // np.dtype(dtype).itemsize)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """A contiguous read-only view, so that kernels are compiled for one kind, whether Arrow or numpy owns the memory."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

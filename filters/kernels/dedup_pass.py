@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels.bits import is_in
+from filters.kernels.buffers import frozen
 from filters.kernels.compiled import kernel
 from filters.kernels.words import SEED, finalise
 
@@ -57,11 +58,13 @@ def link(bucket: np.ndarray, number: np.ndarray, old: tuple[np.ndarray, np.ndarr
     generations took, in their order; a number of -1 is a place whose document dedup dropped.
     """
     places, documents = old
-    links, members = np.empty(len(bucket), LINK), np.empty(len(bucket) + len(places), np.int64)
-    took, sizes = np.empty(len(bucket), np.bool_), np.zeros(2, np.int64)
+    later, start, members = (np.empty(n, np.int64) for n in (len(bucket), len(bucket), len(bucket) + len(places)))
+    count, took, sizes = np.empty(len(bucket), np.int32), np.empty(len(bucket), np.bool_), np.zeros(2, np.int64)
     arguments = [frozen(column) for column in (bucket, number, places, documents)]
-    _link(*arguments, bucket_cap, links["later"], links["start"], links["count"], members, took, sizes)
-    return Linked(links[: sizes[0]].copy(), members[: sizes[1]].copy(), took)
+    _link(*arguments, bucket_cap, later, start, count, members, took, sizes)
+    links = np.empty(sizes[0], LINK)
+    links["later"], links["start"], links["count"] = (column[: sizes[0]] for column in (later, start, count))
+    return Linked(links, members[: sizes[1]].copy(), took)
 
 
 @kernel
@@ -177,13 +180,6 @@ def shared(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarr
     counts = np.empty(len(one[0]), np.int32)
     _shared(*(frozen(column) for column in (*one, *other, hashes)), counts)
     return counts
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """A contiguous read-only view, so that kernels are compiled for one kind, whether Arrow or numpy owns the memory."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 @kernel

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from filters.kernels.buffers import frozen
 from filters.kernels.compiled import kernel
 
 _INSERTION = 24  # chosen: buckets hold about four keys
@@ -17,10 +18,10 @@ _BITS = 20  # of buckets at most: their starts take 8 MB
 
 def sort_pairs(keys: np.ndarray, values: np.ndarray, *, shared_bits: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """`(keys uint64[n], values int64[n])` in order of (key, value). `shared_bits`: upper bits that all keys have in common."""
-    sorted_keys, sorted_values = np.empty_like(keys), np.empty_like(values)
+    sorted_keys, sorted_values = np.empty(len(keys), np.uint64), np.empty(len(keys), np.int64)
     bits = min(_BITS, max(1, (len(keys) // 4).bit_length()))
     starts = np.zeros((1 << bits) + 1, np.int64)
-    _sort_pairs(keys, values, np.uint64(shared_bits), np.uint64(64 - bits), starts, sorted_keys, sorted_values)
+    _sort_pairs(frozen(keys), frozen(values), np.uint64(shared_bits), np.uint64(64 - bits), starts, sorted_keys, sorted_values)
     return sorted_keys, sorted_values
 
 
@@ -32,10 +33,10 @@ def _sort_pairs(keys, values, skip, shift, starts, sorted_keys, sorted_values):
     for k in range(1, starts.size):
         starts[k] += starts[k - 1]
     for k in range(keys.size):
-        bucket = np.uintp((keys[k] << skip) >> shift)
-        at = np.uintp(starts[bucket])
+        place = np.uintp((keys[k] << skip) >> shift)
+        at = np.uintp(starts[place])
         sorted_keys[at], sorted_values[at] = keys[k], values[k]
-        starts[bucket] += 1
+        starts[place] += 1
     first = np.int64(0)
     for bucket in range(starts.size - 1):
         last = starts[bucket]

@@ -155,7 +155,7 @@ def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_u
         with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table) as writer:
             for log in logs:
                 for seen in _pieces(log, scratch):
-                    held = seen if table == "texts" else seen[bits.has(fates.kept, np.ascontiguousarray(seen["rank"]))]
+                    held = seen if table == "texts" else seen[bits.has(fates.kept, seen["rank"])]
                     if len(held):
                         writer.write_table(_keys(held, fates, numbers, len(index)))
     with work.writer(f"{folder}/places.parquet") as file, index_.writer(file, "places") as writer:
@@ -174,7 +174,7 @@ def _pieces(log: Log, scratch: Scratch) -> Iterator[np.ndarray]:
 
 def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, old: int) -> pa.Table:
     """KEYS of documents: who survives for each, and how similar it is."""
-    ranks = np.ascontiguousarray(seen["rank"])
+    ranks = seen["rank"]
     fate = fates.columns.fate[ranks]
     survivor = np.where(fate == KEPT, ranks + old, fates.columns.survivor[ranks])
     similarity = np.where(fate == KEPT, 1.0, fates.columns.similarity[ranks])

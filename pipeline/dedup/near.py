@@ -100,9 +100,7 @@ def link(
         places, number, spill = job
         taken = spill.take(number)
         within = number % ranges
-        buckets, numbers = sorting.sort_pairs(
-            np.ascontiguousarray(taken["bucket"]), np.ascontiguousarray(taken["number"]), shared_bits=ranges.bit_length() - 1
-        )
+        buckets, numbers = sorting.sort_pairs(taken["bucket"], taken["number"], shared_bits=ranges.bit_length() - 1)
         found = dedup_pass.link(buckets, numbers, index.places(places.band, *range_of(within, ranges)), bucket_cap=bucket_cap)
         places.buckets.append(buckets[found.took])
         places.numbers.append(numbers[found.took])
@@ -158,11 +156,11 @@ def linked(links: Links, visits: Visits | None, order: Order, index: Index) -> t
     old, new = bits.empty(len(index)), bits.empty(len(order))
     members = links.members.read()
     for start in range(0, len(members), BLOCK_PAIRS):
-        here = np.ascontiguousarray(members[start : start + BLOCK_PAIRS])
+        here = members[start : start + BLOCK_PAIRS]
         bits.add(old, here[here < len(index)])
         bits.add(new, here[here >= len(index)] - len(index))
     for number in range(links.links.partitions):
-        bits.add(new, np.ascontiguousarray(links.links.read(number)["later"]) - len(index))
+        bits.add(new, links.links.read(number)["later"] - len(index))
         if visits is not None:
             found = visits.records.read(number)
             held = visits.holders[found["url"]] - 1

@@ -92,4 +92,5 @@ def _keys(later: Keys, earlier: Keys) -> tuple[Keys, np.ndarray]:
     swapped = (later[0] > earlier[0]) | ((later[0] == earlier[0]) & (later[1] > earlier[1]))
     small = [np.where(swapped, b, a) for a, b in zip(later, earlier, strict=True)]
     large = [np.where(swapped, a, b) for a, b in zip(later, earlier, strict=True)]
-    return (dedup_pass.mixed(small[0], large[0]), dedup_pass.mixed(small[1], large[1])), swapped
+    mix = dedup_pass.mixed
+    return (mix(mix(*small), mix(*large)), mix(mix(small[0], large[1]), mix(large[0], small[1]))), swapped

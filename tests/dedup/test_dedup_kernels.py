@@ -1,47 +1,33 @@
-"""Each dedup kernel is compiled for one kind of arguments: the calls that warm it are the calls of a run."""
+"""Dedup kernels: sorting and sets equal numpy, and each is compiled for one kind of arguments, those that warm it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from filters.kernels import buffers, dedup_pass, minhash
-from pipeline.dedup import decide, index, signatures
-from pipeline.dedup.index import Participants
-from pipeline.dedup.similarity import Shingles, similarities
+from filters.kernels import bits, dedup_pass, minhash, sorting, warm
+from pipeline.dedup import signatures
+from tests.dedup.fakes import Corpus, doc
 
-KERNELS = [minhash._sign, minhash._band_keys, minhash._shingles]
-KERNELS += [dedup_pass._buckets, dedup_pass._link, dedup_pass._pairs, dedup_pass._judge, dedup_pass._shared]
+KERNELS = [minhash._sign, minhash._band_keys, minhash._shingles, sorting._sort_pairs]
+KERNELS += [bits._add, bits._discard, bits._has, bits._place_of]
+KERNELS += [dedup_pass._mixed, dedup_pass._link, dedup_pass._pairs, dedup_pass._judge, dedup_pass._shared]
 
 TEXTS = ["one two three four five six seven", "one two three four five six eight", "one two three four five six seven", "one"]
 
 
-def generation(known: index.Index, texts: list[str]) -> index.Index:
-    """One generation as a run has it, with tables that Arrow owns."""
-    column = pa.array(texts, pa.large_string())
-    facts = signatures.annotate(column, ngram=5, permutations=32, bands=16, rows=2, hash_="default")
-    keys, valid = signatures.band_key_matrix(facts["band_keys"])
-    hashes = pa.array([text.encode()[-16:].rjust(16) for text in texts], pa.binary(16))
-    given = Participants(np.zeros(len(texts), np.uint64), hashes, keys, valid)
-    sets, old = Shingles(*signatures.shingles(column, ngram=5)), known.shingle_sets()
-    fates = decide.decide(given, known, threshold=0.3, bucket_cap=64, similarities=lambda pairs: similarities(pairs, old, sets))
-    return decide.extend(given, known, fates, sets)
-
-
-def test_a_run_compiles_nothing_that_the_warming_calls_did_not():
-    offsets, data = buffers.views(pa.array(["the end"], pa.large_string()))
-    _, least = minhash.signatures(offsets, data, ngram=1, permutations=minhash.permutations("default", 16), family="default")
-    minhash.band_keys(least, bands=2, rows=8)
-    minhash.shingles(offsets, data, ngram=1)
-    dedup_pass.warm()
+def test_a_run_compiles_nothing_that_the_warming_calls_did_not(tmp_path):
+    warm.warm()
     assert [len(kernel.signatures) for kernel in KERNELS] == [1] * len(KERNELS)
-    first = generation(index.empty(), TEXTS)
-    second = generation(index.union([first]), [*TEXTS, "six five four three two one"])
-    generation(index.union([first, second]), TEXTS)
-    generation(index.empty(), [])
+    for room in (1_000, 1 << 30):
+        corpus = Corpus(tmp_path / str(room), n_bands=2, room=room, exact_url=True, threshold=0.5)
+        corpus.add([doc(i, range(i, i + 10), (1, i), url=i % 3) for i in range(5)])
+        corpus.add([doc(i, range(i, i + 10), (1, i), url=i % 3) for i in range(3, 9)])
+        corpus.add([])
     assert [len(kernel.signatures) for kernel in KERNELS] == [1] * len(KERNELS)
-    assert (len(first), len(second)) == (2, 1)
 
 
 @pytest.mark.parametrize("family", minhash.FAMILIES)
@@ -49,3 +35,41 @@ def test_families_share_the_compiled_kernel(family):
     column = pa.array(TEXTS, pa.large_string())
     signatures.annotate(column, ngram=5, permutations=128, bands=9, rows=13, hash_=family)
     assert len(minhash._sign.signatures) == 1
+
+
+hashes = st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1), st.sampled_from([2**64 - 1, 2**63, 5 << 60]))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(hashes, st.integers(-3, 3)), max_size=300), st.integers(0, 8))
+def test_pairs_are_sorted_as_numpy_sorts_them_also_where_keys_repeat(items, shared_bits):
+    keys = np.array([key >> shared_bits for key, _ in items], np.uint64)
+    values = np.array([value for _, value in items], np.int64)
+    made = sorting.sort_pairs(keys, values, shared_bits=shared_bits)
+    order = np.lexsort((values, keys))
+    assert made[0].tolist() == keys[order].tolist() and made[1].tolist() == values[order].tolist()
+
+
+def test_a_hundred_thousand_equal_keys_are_sorted_in_less_than_quadratic_time():
+    """Quadratic work would take minutes."""
+    values = np.arange(100_000)[::-1].copy()
+    made = sorting.sort_pairs(np.full(100_000, 7, np.uint64), values)
+    assert (made[1] == np.arange(100_000)).all()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.sets(st.integers(0, 299)), st.sets(st.integers(0, 299)))
+def test_sets_of_bits_are_sets(n, first, gone):
+    first, gone = ({number for number in numbers if number < n} for numbers in (first, gone))
+    made = bits.empty(n)
+    bits.add(made, np.array(sorted(first), np.int64))
+    bits.discard(made, np.array(sorted(gone), np.int64))
+    left = sorted(first - gone)
+    every = np.arange(n)
+    assert bits.has(made, every).tolist() == [i in set(left) for i in range(n)]
+    assert bits.count(made) == len(left) and bits.members(made, 0, n).tolist() == left
+    assert bits.members(made, n // 3, n - n // 4).tolist() == [i for i in left if n // 3 <= i < n - n // 4]
+    places = bits.place_of(made, bits.places(made), every)
+    assert places.tolist() == [left.index(i) if i in set(left) else -1 for i in range(n)]
+    assert bits.nth(made, np.arange(len(left))).tolist() == left
+    assert bits.count(bits.full(n)) == n and bits.members(bits.full(n), 0, n).tolist() == every.tolist()

@@ -1,29 +1,41 @@
-"""Exact similarity of pairs, from stored sets of shingle hashes."""
+"""Exact similarity of pairs, from sets of shingle hashes on disk; and pair similarities as facts."""
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup import definition, signatures
-from pipeline.dedup.similarity import Shingles, similarities
+from pipeline import scratch, spans
+from pipeline.dedup import definition
+from pipeline.dedup.pairs import Known
+from pipeline.dedup.part import shingles_of
+from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
+from pipeline.scratch import records
+from pipeline.store import open_store
 from tests.dedup.twins import column, texts
 
-NOTHING = Shingles(np.zeros(1, np.int64), np.zeros(0, np.uint64))
+
+def measured(folder, items: list[str], pairs: list[tuple[int, int]], *, ngram: int) -> np.ndarray:
+    """COUNTS of pairs (later, earlier) of texts."""
+    with scratch.opened(folder / "scratch", 0) as space, contextlib.closing(spans.Workers(1)) as pool:
+        store = ShingleStore(space, len(items))
+        store.add(shingles_of(column(items), np.arange(len(items)), ngram))
+        assert store.has(np.arange(len(items))).all()
+        later, earlier = np.array(pairs, np.int64).reshape(-1, 2).T
+        return store.counts(later, earlier, pool)
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.lists(texts, min_size=1, max_size=4), st.lists(texts, min_size=1, max_size=4), st.integers(1, 4))
-def test_similarity_is_the_defined_one_across_both_stores(old, new, ngram):
-    stores = [Shingles(*signatures.shingles(column(items), ngram=ngram)) for items in (old, new)]
-    every = [*old, *new]
-    pairs = np.array([(i, j) for i in range(len(every)) for j in range(len(every))])
+@settings(max_examples=60, deadline=None)
+@given(items=st.lists(texts, min_size=1, max_size=6), ngram=st.integers(1, 4))
+def test_similarity_is_the_defined_one(tmp_path_factory, items, ngram):
+    pairs = [(i, j) for i in range(len(items)) for j in range(len(items))]
+    counts = measured(tmp_path_factory.mktemp("sets"), items, pairs, ngram=ngram)
     for kind, defined in (("jaccard", definition.jaccard), ("containment", definition.containment)):
-        expected = [defined(every[i], every[j], ngram) for i, j in pairs.tolist()]
-        assert similarities(pairs, *stores, kind=kind).tolist() == expected
+        assert similarities(counts, kind=kind).tolist() == [defined(items[i], items[j], ngram) for i, j in pairs]
 
 
 @pytest.mark.parametrize(
@@ -37,26 +49,38 @@ def test_similarity_is_the_defined_one_across_both_stores(old, new, ngram):
         ("a b", "a b", 0.0, 0.0),
     ],
 )
-def test_known_pairs(later, earlier, jaccard, containment):
-    made = Shingles(*signatures.shingles(column([earlier, later]), ngram=5))
-    pair = np.array([[1, 0]])
-    assert similarities(pair, NOTHING, made).tolist() == [jaccard] == [definition.jaccard(later, earlier)]
-    assert similarities(pair, NOTHING, made, kind="containment").tolist() == [containment]
+def test_known_pairs(tmp_path, later, earlier, jaccard, containment):
+    counts = measured(tmp_path, [earlier, later], [(1, 0)], ngram=5)
+    assert similarities(counts).tolist() == [jaccard] == [definition.jaccard(later, earlier)]
+    assert similarities(counts, kind="containment").tolist() == [containment]
 
 
-def test_no_pairs_and_extreme_hashes():
-    made = Shingles(np.array([0, 2, 3]), np.array([0, 2**64 - 1, 2**64 - 1], np.uint64))
-    assert similarities(np.zeros((0, 2), np.int64), NOTHING, made).tolist() == []
-    assert similarities(np.array([[1, 0]]), NOTHING, made).tolist() == [0.5]
+keys = st.tuples(st.sampled_from([0, 1, 2**64 - 1]), st.integers(0, 3))
 
 
-@given(st.lists(st.sets(st.integers(0, 2**64 - 1), max_size=4), max_size=5), st.data())
-def test_sets_survive_arrow_and_can_be_taken_and_spread(sets, data):
-    lists = [sorted(item) for item in sets]
-    array = pa.array([[7], *lists, [8]], pa.large_list(pa.uint64()))
-    made = Shingles.from_column(pa.chunked_array([array.slice(1, len(lists))]))
-    assert made.column().to_pylist() == lists
-    rows = np.array(data.draw(st.lists(st.sampled_from(range(len(lists))), max_size=6)) if lists else [], np.int64)
-    assert made.take(rows).column().to_pylist() == [lists[row] for row in rows]
-    at = np.arange(len(lists)) * 2 + 1
-    assert made.spread(at, 2 * len(lists) + 1).column().to_pylist() == [*(x for item in lists for x in ([], item)), []]
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.tuples(keys, keys, st.tuples(*[st.integers(0, 9)] * 3)), max_size=8), min_size=1, max_size=3))
+def test_facts_of_pairs_are_found_again_whichever_text_is_the_later_one(tmp_path_factory, runs):
+    work = open_store(str(tmp_path_factory.mktemp("work")))
+    stored: dict[frozenset, dict] = {}
+    for run in runs:
+        fresh = {frozenset(pair[:2]): pair for pair in run if pair[0] != pair[1] and frozenset(pair[:2]) not in stored}
+        with scratch.opened(work.scratch("scratch"), 0) as space:
+            known = Known(work, space, 5)
+            if fresh:
+                later, earlier = (halves([pair[side] for pair in fresh.values()]) for side in (0, 1))
+                assert not known.look_up(later, earlier)[1].any()
+                known.add(later, earlier, records(COUNTS, *np.array([pair[2] for pair in fresh.values()], np.int32).T))
+            known.save()
+        stored |= {name: {pair[0]: pair[2], pair[1]: (pair[2][0], pair[2][2], pair[2][1])} for name, pair in fresh.items()}
+    with scratch.opened(work.scratch("scratch"), 0) as space:
+        known = Known(work, space, 5)
+        for name, facts in stored.items():
+            for later in name:
+                (earlier,) = name - {later}
+                counts, found = known.look_up(halves([later]), halves([earlier]))
+                assert found.tolist() == [True] and tuple(counts[0].tolist()) == facts[later]
+
+
+def halves(items: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([item[0] for item in items], np.uint64), np.array([item[1] for item in items], np.uint64)
