@@ -129,34 +129,33 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
     rows = rows.with_columns(pl.lit(inputs.generation, pl.Int32).alias("generation"))
     columns = {name: rows[name].to_arrow() for name in rows.columns}
     if folder in ("data", "rejected"):
-        columns |= _document_columns(inputs, unit, rows["position"].to_arrow())
+        columns |= _document_columns(inputs, unit, rows["position"].to_numpy())
         columns["minhash_cluster_size"] = columns["cluster_size"]
     if folder == "quarantine":
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
     schema = OUTPUTS[folder]
-    return pa.table([_cast(columns[f.name], f.type) for f in schema], schema=schema)
+    return pa.table([columns[f.name].cast(f.type) for f in schema], schema=schema)
 
 
-def _cast(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
-    column = column.cast(type_)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _document_columns(inputs: Inputs, unit: Annotated, positions: pa.Array) -> dict[str, Any]:
-    documents = inputs.work.read_table(unit.names.documents, ["text", "url", "date", "metadata"])
-    finals = inputs.work.read_table(unit.names.final, ["final_text", "final_url", "final_metadata"])
-    columns: dict[str, Any] = {"date": documents["date"].take(positions)}
+def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray) -> dict[str, Any]:
+    """Columns of the documents at `positions` (int64), in this order."""
+    if (np.diff(positions) < 0).any():
+        order = np.argsort(positions)
+        back = pa.array(np.argsort(order))
+        return {name: column.take(back) for name, column in _document_columns(inputs, unit, positions[order]).items()}
+    documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
+    finals = inputs.work.take(unit.names.final, ["final_text", "final_url", "final_metadata"], positions)
+    columns: dict[str, Any] = {"date": documents["date"]}
     for column in ("text", "url", "metadata"):
-        before, after = documents[column].take(positions), finals[f"final_{column}"].take(positions)
+        before, after = documents[column], finals[f"final_{column}"]
         columns[column] = before if after.null_count == len(after) else pc.coalesce(after, before.cast(pa.large_string()))
     given = dict(inputs.signals)
     types = {field.name: field.type for f in FILTERS for field in f.signals}
     for score in _SCORES:
         if score in given:
-            table = inputs.work.read_table(unit.names.signals[given[score]], [score])
-            columns[score] = table[score].take(positions)
+            columns[score] = inputs.work.take(unit.names.signals[given[score]], [score], positions)[score]
         else:
             columns[score] = pa.nulls(len(positions), types.get(score, OUTPUTS["data"].field(score).type))
     return columns
