@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, minhash, word_lists
+from filters.kernels import buffers, dedup_pass, facts, fold, minhash, suspects, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -22,6 +22,10 @@ def _facts() -> None:
 
 def _fold() -> None:
     fold.folded(_OFFSETS, _DATA)
+
+
+def _suspects() -> None:
+    suspects.suspects(_OFFSETS, _DATA, np.zeros(0x110000, bool), np.zeros(256, bool), long_run=1)
 
 
 def _word_lists() -> None:
@@ -36,7 +40,7 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _fold, _word_lists, _minhash, dedup_pass.warm]
+KERNELS: list[Callable[[], None]] = [_facts, _fold, _suspects, _word_lists, _minhash, dedup_pass.warm]
 
 
 def warm() -> None:
