@@ -201,15 +201,13 @@ class ContentHash:
     def _feed(self, streams: list[Any], array: pa.Array, level: int = 0) -> None:
         streams[level].update(_bits(array))
         if pa.types.is_list(array.type):
-            lengths = pc.fill_null(pc.list_value_length(array), 0)
-            streams[1].update(lengths.cast(pa.int64()).to_numpy().astype("<i8").tobytes())
+            streams[1].update(_lengths(pc.list_value_length(array)))
             self._feed(streams, array.flatten(), 2)
         elif pa.types.is_string(array.type) or pa.types.is_binary(array.type):
-            lengths = pc.fill_null(pc.binary_length(array), 0)
-            streams[3].update(lengths.cast(pa.int64()).to_numpy().astype("<i8").tobytes())
+            streams[3].update(_lengths(pc.binary_length(array)))
             streams[4].update(_bytes(array))
         else:
-            streams[4].update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy()).tobytes())
+            streams[4].update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy()))
 
     def hexdigest(self) -> str:
         total = hashlib.sha256()
@@ -220,14 +218,20 @@ class ContentHash:
         return total.hexdigest()
 
 
-def _bits(array: pa.Array) -> bytes:
-    return array.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8).tobytes()
+def _bits(array: pa.Array) -> np.ndarray:
+    if not array.null_count:
+        return np.ones(len(array), np.uint8)
+    return array.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8)
 
 
-def _bytes(array: pa.Array) -> bytes:
+def _lengths(lengths: pa.Array) -> np.ndarray:
+    return pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False).astype("<i8")
+
+
+def _bytes(array: pa.Array) -> memoryview | bytes:
     """Values of a string or binary array, one after the other; nulls hold none."""
-    present = array.drop_null()
+    present = array.drop_null() if array.null_count else array
     if not len(present):
         return b""
     offsets = np.frombuffer(present.buffers()[1], np.int32)[present.offset : present.offset + len(present) + 1]
-    return memoryview(present.buffers()[2])[offsets[0] : offsets[-1]].tobytes()
+    return memoryview(present.buffers()[2] or b"")[offsets[0] : offsets[-1]]

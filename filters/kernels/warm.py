@@ -1,7 +1,7 @@
 """Compiles or loads every kernel once, in the parent, so that no worker thread or process compiles one of its own.
 
 Add a kernel by adding a function to KERNELS that calls it with arguments of the types it gets in a run: numba compiles per
-type, and Arrow's read-only views are a type of their own.
+type, and Arrow's read-only views are a type of their own; so are those of bytes.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, minhash, suspects, word_lists
+from filters.kernels import dedup_pass, facts, fold, minhash, suspects, word_lists
 
-_OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
+_OFFSETS, _DATA = np.frombuffer(np.array([0, 7, 10]).tobytes(), np.int64), np.frombuffer("the end…".encode(), np.uint8)
 
 
 def _facts() -> None:
