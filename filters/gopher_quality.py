@@ -58,7 +58,6 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
 """Lists by ISO 639-1 label; the rule does not apply to a language without one."""
 
 _LISTS = word_lists.compile_lists(list(STOP_WORDS.values()))
-_LANGUAGES = pa.array(list(STOP_WORDS), pa.string())
 
 
 class Params(Settings):
@@ -126,7 +125,8 @@ def _joined_words(facts: TextFacts) -> np.ndarray:
 
 def _stop_words(batch: TextBatch, language: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """`(int32[n], bool[n])`: stop words found, and the rows whose language has no list."""
-    list_id = pc.fill_null(pc.index_in(language, value_set=_LANGUAGES), -1).to_numpy(zero_copy_only=False).astype(np.int16)
+    languages = pa.array(list(STOP_WORDS), pa.string())
+    list_id = pc.fill_null(pc.index_in(language, value_set=languages), -1).to_numpy(zero_copy_only=False).astype(np.int16)
     return word_lists.distinct_members(*batch.buffers, list_id, _LISTS), list_id < 0
 
 

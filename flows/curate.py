@@ -109,6 +109,7 @@ def _run(arguments: argparse.Namespace, workers: int) -> int:
 
 
 def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None) -> int:
+    _spare_pandas()
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows import show
     from pipeline import execute, report
@@ -146,6 +147,19 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     else:
         print(report.summary(result.metrics, out=result.out))
     return 0
+
+
+def _spare_pandas() -> None:
+    """The first `pyarrow.array` of a process imports pandas if it is there (0.4 CPU-seconds); this one looks in vain.
+
+    What needs pandas later on, such as a reader of `datasets`, still gets it.
+    """
+    import pyarrow as pa
+
+    from filters.absent import absent
+
+    with absent("pandas"):
+        pa.array([])
 
 
 def _execute(loaded: Loaded, options: RunOptions, *, inline: bool, temporary: Temporary | None) -> Result:

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from filters import FILTERS
 from filters.contract import ContractError, TextBatch, Tier, check
+from filters.kernels import buffers
 from pipeline import decide, final, normalise
 from pipeline.dedup import bands, signatures
 from pipeline.errors import BrokenContract
@@ -28,6 +29,9 @@ from pipeline.read.units import Unit, unit_key_parts
 from pipeline.recipe import ActiveFilter, Recipe, loaded
 from pipeline.stages import key
 from pipeline.store import Store
+
+GROUP_BYTES = 2_000_000
+"""Text of a row group of the documents table: chosen because buffers of this size are reused, and larger ones are not."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +148,14 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
             read = rows()
             if not work.has(where.bad):
                 work.write_table(where.bad, read.bad)
-            work.write_table(where.documents, read.documents, metadata={"unit": json.dumps(_card(read))})
-            text.put("source", final.one_chunk(read.documents["text"]))
+            source = final.one_chunk(read.documents["text"])
+            groups = [stop - first for first, stop in buffers.slices(buffers.views(source)[0], GROUP_BYTES)]
+            card = {"unit": json.dumps(_card(read))}
+            work.write_table(where.documents, read.documents, metadata=card, groups=groups)
+            text.put("source", source)
     if not work.has(where.final):
         with meter.measure("edit"):
-            beside = work.read_table(where.documents, ["url", "metadata"])
+            beside = work.read_table(where.documents, ["url", "metadata"]) if recipe.steps else None
             finished = final.finish(text.batch("source").text, recipe.steps, beside)
             work.write_table(where.final, finished)
             if finished["final_text"].null_count == finished.num_rows:
@@ -262,7 +269,7 @@ def _sign(work: Store, recipe: Recipe, where: Names, text: UnitText, kept: np.nd
         table = pa.Table.from_batches([made]).add_column(0, "position", pa.array(missing, pa.int64()))
         if have is not None:
             table = pa.concat_tables([have, table]).sort_by("position")
-        work.write_table(name, table, plain=True)
+        work.write_table(name, table)
 
 
 def _count_tokens(batch: TextBatch, tokenizer: str) -> pa.Table:

@@ -37,11 +37,8 @@ def text_hashes(text: pa.LargeStringArray) -> pa.FixedSizeBinaryArray:
     """`text_hash` of each text. Holds one slice of folded text at a time."""
     offsets, data = buffers.views(text)
     digests = bytearray()
-    first = 0
-    while first < len(text):
-        stop = max(int(np.searchsorted(offsets, offsets[first] + SLICE_BYTES, "right")) - 1, first + 1)
+    for first, stop in buffers.slices(offsets, SLICE_BYTES):
         digests += _digests(offsets[first : stop + 1], data)
-        first = stop
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(DIGEST_BYTES), len(text), [None, pa.py_buffer(digests)])
 
 

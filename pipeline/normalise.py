@@ -16,25 +16,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from filters.kernels import suspects
 from filters.kernels.buffers import views
 
 VERSION = 1
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]")
 _BOM = "\ufeff"
-_BLOCK = 1 << 18
-"""Bytes looked at in one go; chosen because the block and its masks then stay in a core's second-level cache."""
 _LONG_RUN = 128
 """Marks in a row beyond which they are sorted here: CPython's normalize sorts a run of n marks in n² steps."""
 
 
 def normalise(text: pa.LargeStringArray) -> pa.LargeStringArray:
     """Source texts of `text` (valid UTF-8, no nulls). Returns `text` itself if no row changes."""
-    suspects, long_runs = _suspects(text)
+    leads, points = _suspect_tables()
+    suspect, long_run = suspects.suspects(*views(text), points, leads, long_run=_LONG_RUN)
     rows, repairs = [], []
-    for row in suspects.tolist():
+    for row in np.flatnonzero(suspect).tolist():
         old = text[row].as_py()
-        new = repaired(_with_marks_sorted(old) if row in long_runs else old)
+        new = repaired(_with_marks_sorted(old) if long_run[row] else old)
         if new != old:
             rows.append(row)
             repairs.append(new)
@@ -50,48 +50,6 @@ def repaired(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix(_BOM)
     text = _CONTROLS.sub("", text)
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
-
-
-def _suspects(text: pa.LargeStringArray) -> tuple[np.ndarray, frozenset[int]]:
-    """Rows, ascending, that hold a suspect character, and those of them with a long run of such."""
-    offsets, data = views(text)
-    start, stop = int(offsets[0]), int(offsets[-1])
-    leads, points = _suspect_tables()
-    found = []
-    mask = np.empty(_BLOCK, dtype=bool)
-    for begin in range(start, stop, _BLOCK):
-        block = data[begin : min(begin + _BLOCK, stop)]
-        # mode="clip" is numpy's fast path; no byte exceeds the table.
-        positions = np.flatnonzero(np.take(leads, block, out=mask[: len(block)], mode="clip")) + begin
-        if len(positions):
-            found.append(positions[points[_code_points(data, positions)]])
-    if not found:
-        return np.zeros(0, dtype=np.int64), frozenset()
-    positions = np.concatenate(found)
-    rows = np.searchsorted(offsets, positions, side="right") - 1
-    return np.unique(rows), frozenset(rows[_ends_of_long_runs(positions)].tolist())
-
-
-def _code_points(data: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Code points of the UTF-8 characters whose first bytes stand at `positions`."""
-    lead = data[positions].astype(np.int32)
-    code = lead.copy()
-    last = len(data) - 1
-    follow = [(data[np.minimum(positions + k, last)] & 0x3F).astype(np.int32) for k in (1, 2)]
-    two, three, four = (lead >= 0xC2) & (lead < 0xE0), (lead >= 0xE0) & (lead < 0xF0), lead >= 0xF0
-    code = np.where(two, (lead & 0x1F) << 6 | follow[0], code)
-    code = np.where(three, (lead & 0x0F) << 12 | follow[0] << 6 | follow[1], code)
-    if four.any():
-        third = (data[np.minimum(positions + 3, last)] & 0x3F).astype(np.int32)
-        code = np.where(four, (lead & 0x07) << 18 | follow[0] << 12 | follow[1] << 6 | third, code)
-    return code
-
-
-def _ends_of_long_runs(positions: np.ndarray) -> np.ndarray:
-    """Indices into `positions` that have `_LONG_RUN` neighbours before them, each at most one character (4 bytes) apart."""
-    index = np.arange(len(positions))
-    first = np.maximum.accumulate(np.where(np.diff(positions, prepend=-8) > 4, index, 0))
-    return np.flatnonzero(index - first >= _LONG_RUN)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from glob import glob
+from pathlib import Path
 
 import psutil
 
@@ -23,12 +26,25 @@ def tree_cpu_s() -> float:
 
 def tree_rss() -> int:
     """Resident bytes of this process and its children."""
-    process = psutil.Process()
-    total = 0
-    for item in (process, *process.children(recursive=True)):
-        with contextlib.suppress(psutil.Error):
-            total += item.memory_info().rss
-    return total
+    return sum(map(_rss, _tree(os.getpid())))
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """`pid` and its descendants, from /proc: psutil looks at every process of the machine for that, 3 ms each time.
+
+    A kernel without CONFIG_PROC_CHILDREN shows no descendants.
+    """
+    yield pid
+    for children in glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError):
+            for child in Path(children).read_text().split():
+                yield from _tree(int(child))
+
+
+def _rss(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 @dataclass

@@ -129,34 +129,33 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
     rows = rows.with_columns(pl.lit(inputs.generation, pl.Int32).alias("generation"))
     columns = {name: rows[name].to_arrow() for name in rows.columns}
     if folder in ("data", "rejected"):
-        columns |= _document_columns(inputs, unit, rows["position"].to_arrow())
+        columns |= _document_columns(inputs, unit, rows["position"].to_numpy())
         columns["minhash_cluster_size"] = columns["cluster_size"]
     if folder == "quarantine":
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
     schema = OUTPUTS[folder]
-    return pa.table([_cast(columns[f.name], f.type) for f in schema], schema=schema)
+    return pa.table([columns[f.name].cast(f.type) for f in schema], schema=schema)
 
 
-def _cast(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
-    column = column.cast(type_)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _document_columns(inputs: Inputs, unit: Annotated, positions: pa.Array) -> dict[str, Any]:
-    documents = inputs.work.read_table(unit.names.documents, ["text", "url", "date", "metadata"])
-    finals = inputs.work.read_table(unit.names.final, ["final_text", "final_url", "final_metadata"])
-    columns: dict[str, Any] = {"date": documents["date"].take(positions)}
+def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray) -> dict[str, Any]:
+    """Columns of the documents at `positions` (int64), in this order."""
+    if (np.diff(positions) < 0).any():
+        order = np.argsort(positions)
+        back = pa.array(np.argsort(order))
+        return {name: column.take(back) for name, column in _document_columns(inputs, unit, positions[order]).items()}
+    documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
+    finals = inputs.work.take(unit.names.final, ["final_text", "final_url", "final_metadata"], positions)
+    columns: dict[str, Any] = {"date": documents["date"]}
     for column in ("text", "url", "metadata"):
-        before, after = documents[column].take(positions), finals[f"final_{column}"].take(positions)
+        before, after = documents[column], finals[f"final_{column}"]
         columns[column] = before if after.null_count == len(after) else pc.coalesce(after, before.cast(pa.large_string()))
     given = dict(inputs.signals)
     types = {field.name: field.type for f in FILTERS for field in f.signals}
     for score in _SCORES:
         if score in given:
-            table = inputs.work.read_table(unit.names.signals[given[score]], [score])
-            columns[score] = table[score].take(positions)
+            columns[score] = inputs.work.take(unit.names.signals[given[score]], [score], positions)[score]
         else:
             columns[score] = pa.nulls(len(positions), types.get(score, OUTPUTS["data"].field(score).type))
     return columns
@@ -202,15 +201,13 @@ class ContentHash:
     def _feed(self, streams: list[Any], array: pa.Array, level: int = 0) -> None:
         streams[level].update(_bits(array))
         if pa.types.is_list(array.type):
-            lengths = pc.fill_null(pc.list_value_length(array), 0)
-            streams[1].update(lengths.cast(pa.int64()).to_numpy().astype("<i8").tobytes())
+            streams[1].update(_lengths(pc.list_value_length(array)))
             self._feed(streams, array.flatten(), 2)
         elif pa.types.is_string(array.type) or pa.types.is_binary(array.type):
-            lengths = pc.fill_null(pc.binary_length(array), 0)
-            streams[3].update(lengths.cast(pa.int64()).to_numpy().astype("<i8").tobytes())
+            streams[3].update(_lengths(pc.binary_length(array)))
             streams[4].update(_bytes(array))
         else:
-            streams[4].update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy()).tobytes())
+            streams[4].update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy()))
 
     def hexdigest(self) -> str:
         total = hashlib.sha256()
@@ -221,14 +218,20 @@ class ContentHash:
         return total.hexdigest()
 
 
-def _bits(array: pa.Array) -> bytes:
-    return array.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8).tobytes()
+def _bits(array: pa.Array) -> np.ndarray:
+    if not array.null_count:
+        return np.ones(len(array), np.uint8)
+    return array.is_valid().to_numpy(zero_copy_only=False).astype(np.uint8)
 
 
-def _bytes(array: pa.Array) -> bytes:
+def _lengths(lengths: pa.Array) -> np.ndarray:
+    return pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False).astype("<i8")
+
+
+def _bytes(array: pa.Array) -> memoryview | bytes:
     """Values of a string or binary array, one after the other; nulls hold none."""
-    present = array.drop_null()
+    present = array.drop_null() if array.null_count else array
     if not len(present):
         return b""
     offsets = np.frombuffer(present.buffers()[1], np.int32)[present.offset : present.offset + len(present) + 1]
-    return memoryview(present.buffers()[2])[offsets[0] : offsets[-1]].tobytes()
+    return memoryview(present.buffers()[2] or b"")[offsets[0] : offsets[-1]]

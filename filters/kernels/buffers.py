@@ -6,6 +6,8 @@ that numba compiles each kernel for one kind of array only. Layout: Arrow column
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
@@ -23,6 +25,15 @@ def views(array: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
     offsets.flags.writeable = False
     data.flags.writeable = False
     return offsets, data
+
+
+def slices(offsets: np.ndarray, n_bytes: int) -> Iterator[tuple[int, int]]:
+    """Row ranges `(first, stop)` that cover all rows in order: at most `n_bytes` of text each, or one longer text."""
+    first = 0
+    while first < len(offsets) - 1:
+        stop = max(int(np.searchsorted(offsets, offsets[first] + n_bytes, "right")) - 1, first + 1)
+        yield first, stop
+        first = stop
 
 
 def _view(buffer: pa.Buffer | None, dtype: type[np.generic]) -> np.ndarray:

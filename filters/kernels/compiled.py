@@ -10,6 +10,13 @@ from __future__ import annotations
 
 from numba import njit
 
+from filters.absent import absent
+
+# numba imports scipy.linalg to see whether it is there, which takes up to half a CPU-second. Kernels that do linear algebra
+# would still find it, when they are compiled.
+with absent("scipy.linalg"):
+    import numba.np.arraymath  # noqa: F401
+
 # numba's annotations leave the underscore option out.
 kernel = njit(nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
 

@@ -1,7 +1,7 @@
 """Compiles or loads every kernel once, in the parent, so that no worker thread or process compiles one of its own.
 
 Add a kernel by adding a function to KERNELS that calls it with arguments of the types it gets in a run: numba compiles per
-type, and Arrow's read-only views are a type of their own.
+type, and Arrow's read-only views are a type of their own; so are those of bytes.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pyarrow as pa
 
-from filters.kernels import bits, buffers, dedup_pass, facts, fold, json_fields, minhash, sorting, urls, word_lists
+from filters.kernels import bits, dedup_pass, facts, fold, json_fields, minhash, sorting, suspects, urls, word_lists
 
-_OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
+_OFFSETS, _DATA = np.frombuffer(np.array([0, 7, 10]).tobytes(), np.int64), np.frombuffer("the end…".encode(), np.uint8)
 
 
 def _facts() -> None:
@@ -22,6 +21,10 @@ def _facts() -> None:
 
 def _fold() -> None:
     fold.folded(_OFFSETS, _DATA)
+
+
+def _suspects() -> None:
+    suspects.suspects(_OFFSETS, _DATA, np.zeros(0x110000, bool), np.zeros(256, bool), long_run=1)
 
 
 def _word_lists() -> None:
@@ -39,6 +42,7 @@ def _minhash() -> None:
 KERNELS: list[Callable[[], None]] = [
     _facts,
     _fold,
+    _suspects,
     _word_lists,
     _minhash,
     dedup_pass.warm,

@@ -163,8 +163,8 @@ def _shingles(work: Store, unit: Annotated, rows: np.ndarray, chosen: np.ndarray
 
 def texts_of(work: Store, unit: Annotated, rows: np.ndarray) -> pa.LargeStringArray:
     """Final texts of the documents at these positions of a unit."""
-    source = work.read_table(unit.names.documents, ["text"])["text"].take(pa.array(rows))
-    return final.final_of(source, work.read_table(unit.names.final, ["final_text"])["final_text"].take(pa.array(rows)))
+    source = work.take(unit.names.documents, ["text"], rows)["text"]
+    return final.final_of(source, work.take(unit.names.final, ["final_text"], rows)["final_text"])
 
 
 def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:

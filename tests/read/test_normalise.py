@@ -70,10 +70,9 @@ def test_clean_rows_are_passed_through_without_a_copy() -> None:
     assert normalise(texts) is texts
 
 
-def test_characters_across_the_block_border_are_seen() -> None:
-    for lead in range(module._BLOCK - 4, module._BLOCK + 1):
-        text = "a" * lead + "\u2126" + "b"
-        assert normalise(column([text]))[0].as_py() == "a" * lead + "Ωb"
+def test_characters_at_every_place_of_a_block_are_seen() -> None:
+    texts = ["a" * lead + "\u2126" + "b" * tail for lead in range(66) for tail in (0, 1, 140)]
+    assert normalise(column(texts)).to_pylist() == [text.replace("\u2126", "Ω") for text in texts]
 
 
 def test_the_suspect_table_holds_every_character_that_nfc_can_touch() -> None:

@@ -1,0 +1,80 @@
+"""Texts that hold one of a set of suspect characters, and those with many of them in a row.
+
+Invariant: `suspects` equals the plain Python in its docstring. Text is walked 64 bytes at a time; of those, only controls and
+first bytes of longer characters are looked at one by one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
+from filters.kernels.char_classes import decode
+from filters.kernels.compiled import kernel
+
+_ONE = np.uint64(1)
+
+
+def suspects(
+    offsets: np.ndarray, data: np.ndarray, points: np.ndarray, leads: np.ndarray, *, long_run: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(bool[n], bool[n])`: texts with a suspect, and those with more than `long_run` suspects at most 4 bytes apart.
+
+    `points` bool[0x110000]: the suspects, none of them from U+0020 to U+00BF, nor tab or newline. `leads` bool[256]: first
+    bytes of their UTF-8. With `at = [byte positions of suspects in text]` the first is `bool(at)`, the second whether
+    `long_run + 1` successive members of `at` are at most 4 apart.
+    """
+    found = np.zeros(len(offsets) - 1, np.bool_)
+    long = np.zeros(len(offsets) - 1, np.bool_)
+    _suspects(offsets, data, points, leads, long_run, found, long)
+    return found, long
+
+
+@kernel
+def _suspects(offsets, data, points, leads, long_run, found, long):
+    for i in range(offsets.size - 1):
+        p, end = offsets[i], offsets[i + 1]
+        run, last = np.int64(0), p - 8
+        while p < end:
+            mask = _mask(data, p, end)
+            while mask:
+                at = p + np.int64(lowest(mask))
+                mask &= mask - _ONE
+                if leads[data[np.uintp(at)]] and points[np.uintp(decode(data, at, end)[0])]:
+                    found[i] = True
+                    run = run + 1 if at - last <= 4 else np.int64(0)
+                    last = at
+                    if run >= long_run:
+                        long[i] = True
+            p += BYTES
+
+
+@kernel
+def _mask(data, p, end):
+    """Bits of the bytes `data[p:min(p + 64, end)]` that may begin a suspect."""
+    if p + BYTES <= data.size:
+        mask = _begins(data, np.uintp(p))
+        return mask if end - p >= BYTES else mask & ((_ONE << np.uint64(end - p)) - _ONE)
+    mask = np.uint64(0)
+    for k in range(end - p):
+        byte = data[np.uintp(p + k)]
+        if byte >= 0xC0 or (byte < 0x20 and byte != 0x09 and byte != 0x0A):
+            mask |= _ONE << np.uint64(k)
+    return mask
+
+
+@intrinsic
+def _begins(typing_context, data, p):
+    """uint64: bit k says that byte p + k is a control other than tab and newline, or from 0xC0 on. Reads `data[p:p + 64]`."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        at = builder.bitcast(builder.gep(array.data, [arguments[1]]), VECTOR.as_pointer())
+        text = builder.load(at, align=1)
+        blank = builder.icmp_unsigned("<", builder.sub(text, every(0x09)), every(2))
+        control = builder.and_(builder.icmp_unsigned("<", text, every(0x20)), builder.not_(blank))
+        begins = builder.or_(control, builder.icmp_unsigned(">=", text, every(0xC0)))
+        return builder.bitcast(begins, MASK)
+
+    return types.uint64(data, p), generate
