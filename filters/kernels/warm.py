@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import blake2, buffers, dedup_pass, facts, fold, minhash, urls, word_lists
+from filters.kernels import blake2, buffers, dedup_pass, facts, fold, json_fields, minhash, urls, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -36,7 +36,16 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _fold, _word_lists, _minhash, dedup_pass.warm, blake2.warm, urls.warm]
+KERNELS: list[Callable[[], None]] = [
+    _facts,
+    _fold,
+    _word_lists,
+    _minhash,
+    dedup_pass.warm,
+    blake2.warm,
+    json_fields.warm,
+    urls.warm,
+]
 
 
 def warm() -> None:
