@@ -51,9 +51,9 @@ def _row(data, p, end, key, span):
         if stop > end - 1 or (stop < end - 1 and data[stop] != _COMMA):
             return BROKEN
         if wanted:
-            quoted = np.int64(kind in (STRING, ESCAPED))
+            quoted = np.int64(kind == STRING)
             span[0], span[1] = p + quoted, stop - quoted
-            return kind
+            return ESCAPED if quoted and _has_backslash(data, p, stop) else kind
         p = stop + 1
     return ABSENT
 
@@ -67,11 +67,18 @@ def _equal(data, p, key):
 
 
 @kernel
+def _has_backslash(data, p, end):
+    while p < end and data[p] != _BACKSLASH:
+        p += 1
+    return p < end
+
+
+@kernel
 def _string_end(data, p, end):
     """Behind the closing quote of the string that opens at p; `end` where there is none."""
     p += 1
-    while p < end and data[p] != _QUOTE:
-        p += 2 if data[p] == _BACKSLASH else 1
+    while p < end and data[np.uintp(p)] != _QUOTE:
+        p += 2 if data[np.uintp(p)] == _BACKSLASH else 1
     return min(p + 1, end)
 
 
@@ -80,11 +87,7 @@ def _value_end(data, p, end):
     """`(stop, kind)` of the value at p."""
     first = data[p]
     if first == _QUOTE:
-        stop = _string_end(data, p, end)
-        for k in range(p, stop):
-            if data[k] == _BACKSLASH:
-                return stop, ESCAPED
-        return stop, STRING
+        return _string_end(data, p, end), STRING
     if first in (_OPEN, _OPEN_LIST):
         return _nested_end(data, p, end), NESTED
     while p < end and data[p] != _COMMA and data[p] != _CLOSE:
