@@ -30,6 +30,7 @@ _CHAIN = 0.84
 _CHUNK = 100_000
 _LETTERS = (b"bcdfghjklmnprstvwz", b"aeiou")
 _FIELD = 9
+_PLACES = np.uint64(64)
 _KINDS = np.frombuffer(b"origcopynearchnachnb", np.uint8).reshape(5, 4)
 ORIGINAL, COPY, NEAR_COPY, CHAIN_A, CHAIN_B = range(5)
 
@@ -122,16 +123,19 @@ def _lines(document: np.ndarray, vocabulary: np.ndarray, seed: int) -> np.ndarra
 
 
 def _word(document: np.ndarray, made: Plan, row: np.ndarray, place: np.ndarray, seed: int) -> np.ndarray:
-    """The word at each place: of the document itself where it was replaced, else of its original.
+    """The word at each place: its original's, or, where it was replaced, another one.
 
     The end of a chain's third row is that of its second, which stands just before it.
     """
-    at_end = place >= (made.words - made.end)[row]
-    at_start = place < made.start[row]
+    replaced = (place >= (made.words - made.end)[row]) | (place < made.start[row])
+    n, at = np.uint64(_N_WORDS), place.astype(np.uint64)
+    word = _hash(made.original[row] * _PLACES + at, 5, seed) % n
     owner = np.where(made.kind == CHAIN_B, document - np.uint64(1), document)
-    whose = np.where(at_start, document[row], np.where(at_end, owner[row], made.original[row]))
-    changed = (at_start | at_end).astype(np.uint64)
-    return _hash(whose * np.uint64(128) + place.astype(np.uint64) * np.uint64(2) + changed, 5, seed) % np.uint64(_N_WORDS)
+    row, at = row[replaced], at[replaced]
+    whose = np.where(at < made.start[row].astype(np.uint64), document[row], owner[row])
+    other = _hash(whose * _PLACES + at, 6, seed) % (n - np.uint64(1))
+    word[replaced] = (word[replaced] + np.uint64(1) + other) % n
+    return word
 
 
 def _heads(document: np.ndarray, made: Plan) -> np.ndarray:
