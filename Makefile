@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench bench-dedup clean setup
+.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -29,6 +29,16 @@ bench: $(VENV)/.dev
 bench-dedup: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.dedup_accuracy
 	$(BIN)/python -m tests.bench.dedup_speed
+
+bench-signatures: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.signatures_speed
+
+bench-increment: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.dedup_increment
+
+# A million and ten million documents of known fates: some 10 GB in the temporary folder, TMPDIR names another.
+bench-scale: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.dedup_scale --documents 1e6 --also 1e7
 
 setup: $(VENV)/.dev
 

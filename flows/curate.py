@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.plan_file import Loaded
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
-LATER = ("sample", "memory", "unlocked", "log_json", "runner_address")
+LATER = ("sample", "unlocked", "log_json", "runner_address")
 """Flags of the documented command that this release answers with exit 2."""
 
 
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates (not in this release)"
     )
-    made.add_argument("--memory", metavar="BYTES", help="memory budget (not in this release)")
+    made.add_argument("--memory", metavar="BYTES", default="2GB", help="memory budget of the run (default: 2GB)")
     made.add_argument(
         "--retries", type=int, metavar="N", default=2, help="of a task that failed for a passing cause (default: 2)"
     )
@@ -127,6 +127,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         fresh=arguments.fresh,
         clean=arguments.clean,
         accept=arguments.accept,
+        memory=_bytes(arguments.memory),
         retries=arguments.retries,
     )
     if arguments.explain:
@@ -175,6 +176,22 @@ def _execute(loaded: Loaded, options: RunOptions, *, inline: bool, temporary: Te
         return prefect_flow.run(loaded, options, on_event=progress, temporary=temporary)
     finally:
         progress.close()
+
+
+def _bytes(given: str) -> int:
+    """Bytes of `--memory`: a number, with or without a unit (`800MB`, `1.5GB`, `2GiB`)."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    from pipeline.errors import UsageError
+    from pipeline.execute import LEAST_MEMORY
+
+    try:
+        size = int(TypeAdapter(ByteSize).validate_python(given))
+    except ValidationError as error:
+        raise UsageError(f"--memory {given}: expected bytes, such as 800MB or 2GiB") from error
+    if size < LEAST_MEMORY:
+        raise UsageError(f"--memory {given}: expected at least {LEAST_MEMORY // 1_000_000} MB")
+    return size
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline import compute, layout, manifest, metrics, prepare, publish, resources, write
+from pipeline import checks, compute, layout, manifest, metrics, prepare, publish, resources, write
 from pipeline.annotate import Annotated, Meter
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
@@ -21,6 +21,7 @@ from pipeline.manifest import FileRecord, Manifest, Totals
 from pipeline.plan_file import Loaded, dump
 from pipeline.prepare import Prepared
 from pipeline.recipe import Recipe
+from pipeline.report.refusal import in_words, refusal
 from pipeline.spans import Span, Stopped, Workers, make_spans, run_span
 from pipeline.stages import key
 from pipeline.tally import Tally, tally, totals
@@ -30,6 +31,8 @@ Mapper = Callable[[str, Callable[[Any], Any], Sequence[Any], Callable[[], None]]
 an item fails or the run is interrupted; items that go on then end with `Stopped`."""
 
 
+LEAST_MEMORY = 500_000_000
+"""Bytes: the interpreter with its libraries and compiled kernels holds about 300 MB before it has read a row."""
 DEFAULT_MEMORY = 2_000_000_000
 """Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
 
@@ -243,17 +246,16 @@ def _metrics(ready: Prepared, loaded: Loaded, summed: Tally, duplicates: dict[st
 
 
 def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tuple[str, ...]:
-    previous = ready.live[-1].totals.model_dump() if ready.live and not ready.replacing else None
+    """What failed, in words. Raises CheckFailed where that stops the run."""
+    before = ready.live[-1].metrics if ready.live else None
     limits = ready.recipe.plan.checks
-    report["checks"] = metrics.checks(limits, report, previous)
+    report["checks"] = checks.judge(limits, report, before)
     failed = [c for c in report["checks"] if c["failed"]]
-    lines = [f"{c['check']}: {c['value']:.1%} {c['detail']}, limit {c['limit']:.1%}" for c in failed]
-    if failed and limits.on_fail == "stop" and not options.accept:
-        raise CheckFailed(
-            "nothing was published, a check failed:\n  " + "\n  ".join(lines) + "\nlook at the input and the plan;"
-            " the same command with --accept publishes nevertheless"
-        )
-    return tuple(lines)
+    if failed and limits.on_fail == "stop":
+        if not options.accept:
+            raise CheckFailed(refusal(report, before))
+        report["notes"].append("published with --accept, although a check failed")
+    return tuple(map(in_words, failed))
 
 
 def _measure(inputs: write.Inputs, recipe: Recipe, unit: int) -> tuple[Tally, list[layout.Piece]]:

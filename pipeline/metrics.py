@@ -1,4 +1,4 @@
-"""metrics.json: the funnel, reasons, sources, languages, duplicates, quarantine, tokens, checks. Summed from disk.
+"""metrics.json: the funnel, reasons, sources, languages, duplicates, quarantine, tokens. Summed from disk.
 
 `SCHEMA_VERSION` rises when a key changes its meaning; `README.md` and the page are rendered from this alone.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from filters import FILTERS
 from pipeline import compute
-from pipeline.plan import Checks, Plan
+from pipeline.plan import Plan
 from pipeline.recipe import Recipe
 from pipeline.tally import EDGES, Tally, totals
 
@@ -182,29 +182,3 @@ def _tokens(tally: Tally, plan: Plan, final_read: int, final_kept: int) -> dict[
         "bytes_per_token": compute.BYTES_PER_TOKEN,
         "basis": "bytes of final text divided by an assumed number of bytes a token; name output.tokenizer to count",
     }
-
-
-def checks(limits: Checks, metrics: dict[str, Any], previous: dict[str, int] | None) -> list[dict[str, Any]]:
-    """Each check with its limit, value and verdict. `previous`: totals of the last generation, if there is one."""
-    total = metrics["totals"]
-    lines = [_check("max_drop_share", limits.max_drop_share, _share(total["dropped"], total["read"]), "of the rows read")]
-    for item in metrics["by_source"]:
-        lost = _share(item["dropped"] + item["quarantined"], item["read"])
-        if item["read"] >= SMALL_SOURCE:
-            lines.append(_check("max_source_loss", limits.max_source_loss, lost, f"of source {item['source']}"))
-    if previous is not None:
-        change = abs(_share(total["kept"], total["read"]) - _share(previous["kept"], previous["read"]))
-        lines.append(_check("max_change", limits.max_change, change, "change of the kept share since the last generation"))
-    return lines
-
-
-SMALL_SOURCE = 20
-"""Sources with fewer rows are not checked for loss: chosen because one page of navigation is not a lost source."""
-
-
-def _check(name: str, limit: float, value: float, detail: str) -> dict[str, Any]:
-    return {"check": name, "limit": limit, "value": value, "failed": value > limit, "detail": detail}
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0

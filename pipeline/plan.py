@@ -179,9 +179,13 @@ class Output(PlanModel):
 class Checks(PlanModel):
     """Limits on what a run may lose before it publishes."""
 
-    max_drop_share: float = Field(0.95, ge=0, le=1, description="share of the documents read that may be dropped")
-    max_source_loss: float = Field(0.99, ge=0, le=1, description="share of one source's documents that may be dropped")
-    max_change: float = Field(0.3, ge=0, le=1, description="change of the kept share since the last generation")
+    max_drop_share: float = Field(0.95, ge=0, le=1, description="share of the rows read that may be dropped")
+    max_source_loss: float = Field(
+        0.99, ge=0, le=1, description="share of one source's rows that may be lost (sources of 20 rows or more)"
+    )
+    max_change: float = Field(
+        0.3, ge=0, le=1, description="change of the kept share, and of the share of each reason, since the last generation"
+    )
     plants: int = Field(180, ge=0, le=100_000, description="planted copies of the dedup self-test; 0 switches it off")
     on_fail: Literal["warn", "stop"] = Field("warn", description="stop: publish nothing and exit 3")
 

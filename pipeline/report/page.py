@@ -58,6 +58,7 @@ def _environment() -> jinja2.Environment:
         units.plain,
         units.share,
         units.percent,
+        units.beside,
         units.seconds,
         units.money,
         shown,

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.report import units
 from pipeline.report.harmless import columns, fit, visible
 from pipeline.report.page import MOST_LINES, pace
+from pipeline.report.refusal import in_words
 
 WIDTH = 80
 MOST_REASONS = 6
@@ -40,8 +41,7 @@ def summary(metrics: dict[str, Any], *, out: str) -> str:
 def _failed(checks: list[dict[str, Any]]) -> list[str]:
     failed, lines = [check for check in checks if check["failed"]], []
     for check in failed[:MOST_LINES]:
-        said = f"{check['check']}: {units.percent(check['value'])} {check['detail']}, limit {units.percent(check['limit'])}"
-        lines += _wrapped("CHECK FAILED", said.split())
+        lines += _wrapped("CHECK FAILED", in_words(check).split())
     if len(failed) > MOST_LINES:
         lines += _wrapped("", [f"and {len(failed) - MOST_LINES:,} more, in the report"])
     return [*lines, ""] if lines else []

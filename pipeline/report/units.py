@@ -77,6 +77,14 @@ def percent(value: float) -> str:
     return f"{100 * value:.4g} %"
 
 
+def beside(value: float, limit: float) -> str:
+    """`percent` of a value beside its limit: with more digits where four would show the two as one."""
+    if value == limit or percent(value) != percent(limit):
+        return percent(value)
+    shown = next((text for n in range(5, 17) if (text := f"{100 * value:.{n}g}") != f"{100 * limit:.{n}g}"), f"{100 * value!r}")
+    return f"{shown} %"
+
+
 def seconds(value: float | None) -> str:
     """`<0.01 s`, `0.42 s`, `12.3 s`, `4 min 10 s`, `2 h 03 min`."""
     if value is None:

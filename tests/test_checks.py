@@ -1,0 +1,169 @@
+"""Checks at their limits, through the real command: what is over stops before the commit, and --accept goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import checks, report
+from pipeline.plan import Checks
+from pipeline.report import units
+from pipeline.report.harmless import columns
+from pipeline.report.refusal import refusal
+from tests.report import fixture_metrics
+from tests.support import prose, winnow, write_rows
+
+STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0")
+
+
+def write(
+    folder: Path, *, kept: int, copies: int = 0, empty: int = 0, bad: int = 0, first: int = 0, source: str = "crawl"
+) -> Path:
+    """Rows with known fates under `minimal`: kept, exact_duplicate, empty, quarantined. `first` tells the kept texts apart."""
+    rows: list[dict | bytes] = [{"text": prose(first + i), "source": source} for i in range(kept)]
+    rows += (
+        [{"text": prose(first), "source": source}] * copies + [{"text": "", "source": source}] * empty + [{"text": None}] * bad
+    )
+    return write_rows(folder / "rows.jsonl", rows)
+
+
+def published(out: Path) -> bool:
+    return any((out / folder).exists() for folder in ("manifests", "manifest.json", "data", "ledger", "rejected", "metrics.json"))
+
+
+def limits(**given: float) -> tuple[str, ...]:
+    open_ = {"max_drop_share": 1, "max_source_loss": 1, "max_change": 1} | given
+    return (*STOP, *(word for name, value in open_.items() for word in ("--set", f"checks.{name}={value}")))
+
+
+@pytest.mark.parametrize(("copies", "code"), [(13, 0), (14, 0), (15, 3)])  # of 20 rows: 65 %, 70 % (at the limit), 75 %
+def test_max_drop_share_is_passed_at_the_limit_and_failed_just_over(capsys, tmp_path, copies, code):
+    path = write(tmp_path / "in", kept=20 - copies, copies=copies)
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", *limits(max_drop_share=0.7))
+    assert ran.code == code, ran.err
+    assert published(tmp_path / "out") == (code == 0)
+    assert ("max_drop_share" in ran.err and "75 %" in ran.err and "70 %" in ran.err) == (code == 3)
+
+
+@pytest.mark.parametrize(("kept", "lost", "code"), [(7, 13, 0), (6, 14, 0), (5, 15, 3), (1, 18, 0)])  # the last: 19 rows only
+def test_max_source_loss_names_the_source_and_leaves_small_ones_alone(capsys, tmp_path, kept, lost, code):
+    paths = write(tmp_path / "a", kept=30, first=100), write(tmp_path / "b", kept=kept, copies=lost, source="menus")
+    ran = winnow(capsys, "minimal", "--input", *paths, "--output", tmp_path / "out", *limits(max_source_loss=0.7))
+    assert ran.code == code, ran.err
+    assert published(tmp_path / "out") == (code == 0)
+    assert ("max_source_loss" in ran.err and "of source menus" in ran.err) == (code == 3)
+
+
+def grown(capsys, tmp_path: Path, *more: str, first: dict[str, int], second: dict[str, int]):
+    """What the second generation's command gives, with max_change 0.3."""
+    out = tmp_path / "out"
+    made = winnow(capsys, "minimal", "--input", write(tmp_path / "a", **first), "--output", out, *limits(max_change=0.3))
+    assert made.code == 0, made.err
+    paths = [tmp_path / "a" / "rows.jsonl", write(tmp_path / "b", **second, first=500)]
+    return winnow(capsys, "minimal", "--input", *paths, "--output", out, *limits(max_change=0.3), *more)
+
+
+@pytest.mark.parametrize(("kept", "copies", "code"), [(15, 5, 0), (14, 6, 0), (13, 7, 3)])  # after 20 of 20: −25, −30, −35 %
+def test_max_change_of_the_kept_share_is_passed_at_the_limit(capsys, tmp_path, kept, copies, code):
+    ran = grown(capsys, tmp_path, first={"kept": 20}, second={"kept": kept, "copies": copies})
+    assert ran.code == code, ran.err
+    assert ("change of the kept share since generation 1" in ran.err) == (code == 3)
+    assert (tmp_path / "out" / "manifests" / "000002.json").exists() == (code == 0)
+
+
+@pytest.mark.parametrize(("copies", "empty", "code"), [(5, 5, 0), (4, 6, 0), (3, 7, 3)])  # `empty` was 0 of 20
+def test_a_reason_whose_share_changed_too_much_is_named_although_as_much_is_kept(capsys, tmp_path, copies, empty, code):
+    ran = grown(capsys, tmp_path, first={"kept": 10, "copies": 10}, second={"kept": 10, "copies": copies, "empty": empty})
+    assert ran.code == code, ran.err
+    said = ran.err.split("loss by source")[0]
+    assert ("change of the share of empty" in said, "exact_duplicate" in said) == (code == 3, code == 3)
+    assert "kept share" not in said
+
+
+def test_a_reason_that_went_away_is_a_change_too(capsys, tmp_path):
+    ran = grown(capsys, tmp_path, first={"kept": 12, "copies": 1, "empty": 7}, second={"kept": 12, "copies": 8})
+    assert ran.code == 3 and "change of the share of empty" in ran.err
+
+
+def test_a_refused_run_shows_the_losses_and_the_same_command_with_accept_publishes(capsys, tmp_path):
+    more = {"first": {"kept": 19, "copies": 1}, "second": {"kept": 8, "copies": 12, "empty": 3}}
+    ran = grown(capsys, tmp_path, **more)
+    out = tmp_path / "out"
+    assert ran.code == 3
+    assert sorted(file.name for file in (out / "manifests").iterdir()) == ["000001.json"]
+    assert not list((out / "data").glob("*g0002*")) and json.loads((out / "manifest.json").read_text())["generation"] == 1
+    table = [line.split() for line in ran.err.splitlines()]
+    assert ["check", "value", "limit", "what"] in table
+    assert ["crawl", "23", "15", "65.2", "%"] in table
+    assert ["exact_duplicate", "12", "52.2", "%", "5.0", "%"] in table
+    assert ["empty", "3", "13.0", "%", "0.0", "%"] in table
+    assert "--accept" in ran.err
+    paths = [tmp_path / "a" / "rows.jsonl", tmp_path / "b" / "rows.jsonl"]
+    same = ("minimal", "--input", *paths, "--output", out, *limits(max_change=0.3))
+    assert winnow(capsys, *same).code == 3
+    ran = winnow(capsys, *same, "--accept")
+    assert ran.code == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["generation"], manifest["accepted"], len(manifest["failed_checks"])) == (2, True, 2)
+    assert any("kept share" in line for line in manifest["failed_checks"])
+    for shown in (ran.out, (out / "report.html").read_text()):
+        assert "change of the share of exact_duplicate" in " ".join(shown.split())
+        assert "published with --accept" in " ".join(shown.split())
+
+
+def test_with_warn_the_run_publishes_and_says_the_same(capsys, tmp_path):
+    path = write(tmp_path / "in", kept=2, copies=98)
+    out = tmp_path / "out"
+    ran = winnow(capsys, "minimal", "--input", path, "--output", out, "--set", "checks.on_fail=warn")
+    assert ran.code == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["failed_checks"] == ["max_drop_share: 98 % of the rows read, limit 95 %"] and not manifest["accepted"]
+    assert "max_drop_share: 98 % of the rows read, limit 95 %" in " ".join(ran.out.split())
+    assert "max_drop_share" in (out / "report.html").read_text()
+
+
+def metrics(kept: int, read: int, generation: int = 1, **reasons: int) -> dict:
+    totals = {"read": read, "kept": kept, "dropped": sum(reasons.values()), "quarantined": read - kept - sum(reasons.values())}
+    lines = [{"reason": name, "first": n} for name, n in reasons.items()]
+    return {"generation": generation, "totals": totals, "reasons": lines, "by_source": []}
+
+
+@pytest.mark.parametrize(("dropped", "failed"), [(949_999, False), (950_000, False), (950_001, True)])
+def test_shares_are_compared_exactly(dropped, failed):
+    made = checks.judge(Checks(), metrics(1_000_000 - dropped, 1_000_000, empty=dropped), None)
+    assert [check["failed"] for check in made] == [failed]
+
+
+@pytest.mark.parametrize(("kept", "failed"), [(501, False), (500, False), (499, True)])
+def test_a_change_that_equals_the_limit_passes_although_floats_say_otherwise(kept, failed):
+    assert 0.8 - 0.5 > 0.3
+    made = checks.judge(Checks(), metrics(kept, 1000), metrics(800, 1000))
+    assert [check["failed"] for check in made if check["check"] == "max_change"] == [failed]
+
+
+def test_runs_over_nothing_have_no_share_and_fail_nothing():
+    made = checks.judge(Checks(max_change=0), metrics(0, 0), metrics(0, 0))
+    assert [check["failed"] for check in made] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [(0.98, 0.95, "98 %"), (0.95, 0.95, "95 %"), (0.9500001, 0.95, "95.00001 %"), (0.3 + 1e-16, 0.3, "30.00000000000001 %")],
+)
+def test_a_value_just_over_is_not_shown_as_the_limit(value, limit, shown):
+    assert units.beside(value, limit) == shown
+
+
+def test_the_refusal_fits_a_terminal_and_is_harmless_whatever_the_input_is_called():
+    made = fixture_metrics.metrics()
+    made["checks"] += [dict(made["checks"][1], detail=f"of source {'重複' * 40}{i}") for i in range(40)]
+    made["by_source"] = [dict(made["by_source"][0], source=f"{fixture_metrics.EVIL} {i}") for i in range(1000)]
+    before = dict(made, generation=123_456, reasons=[{"reason": "重複" * 40, "first": 3}])
+    said = refusal(made, before)
+    tables = said.partition("loss by source")[2].splitlines()[:-1]
+    assert max(map(columns, tables)) <= 80 and len(said.splitlines()) < 50 and max(map(len, said.splitlines())) <= 160
+    assert not set(said) & set("\x1b\x07\x00\u202e\ud800")
+    assert "988 more" in said and "29 more" in said
+    assert report.summary(made, out="x")
