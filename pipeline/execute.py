@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from pipeline import checks, compute, layout, manifest, metrics, prepare, publish, resources, write
@@ -261,7 +262,8 @@ def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tup
 def _measure(inputs: write.Inputs, recipe: Recipe, unit: int) -> tuple[Tally, list[layout.Piece]]:
     """One look at a unit's fates: its counts, and the sizes that the layout of shards needs."""
     rows = write.unit_rows(inputs, unit)
-    return tally(inputs, recipe, unit, rows), list(layout.pieces(unit, rows, rejected=inputs.rejected, seed=inputs.seed))
+    again = partial(write.unit_rows, inputs, unit)
+    return tally(inputs, recipe, unit, rows), list(layout.pieces(unit, rows, again, rejected=inputs.rejected, seed=inputs.seed))
 
 
 def _write(

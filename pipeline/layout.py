@@ -6,7 +6,7 @@ only (law 2). A shard is closed when it has reached its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -29,11 +29,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Piece:
-    """The sizes of one unit's rows of one source, by folder."""
+    """One unit's rows of one source: how many there are, and their total size, by folder; `sizes(folder)` reads each row's."""
 
     unit: int
     source: str
-    sizes: dict[str, np.ndarray]
+    rows: dict[str, int]
+    total: dict[str, int]
+    sizes: Callable[[str], np.ndarray]
 
 
 def belongs(rows: pl.DataFrame, folder: str, *, rejected: str | float, seed: int) -> pl.Series:
@@ -56,17 +58,37 @@ def _fraction(text: str) -> float:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=7).digest(), "big") / 2**56
 
 
-def pieces(unit: int, rows: pl.DataFrame, *, rejected: str | float, seed: int) -> Iterator[Piece]:
-    """One piece per source of a unit. Size is bytes of final text for documents, 1 for ledger and quarantine rows."""
-    folders = ("data", "rejected", "ledger", "quarantine")
+_FOLDERS = ("data", "rejected", "ledger", "quarantine")
+
+
+def pieces(
+    unit: int, rows: pl.DataFrame, again: Callable[[], pl.DataFrame], *, rejected: str | float, seed: int
+) -> Iterator[Piece]:
+    """One piece per source of a unit. Size is bytes of final text for documents, 1 for ledger and quarantine rows.
+
+    `again()` gives `rows` once more: sizes are read only where a shard ends among them, so that none is held for each row.
+    """
+    sized = _sized(rows, rejected=rejected, seed=seed)
+    sums = [pl.col(folder).count().alias(f"rows {folder}") for folder in _FOLDERS]
+    sums += [pl.col(folder).sum().alias(f"total {folder}") for folder in _FOLDERS]
+    found = sized.group_by("source").agg(sums)
+    for line in sorted(found.iter_rows(named=True), key=lambda line: line["source"].encode("utf-8", "surrogatepass")):
+
+        def sizes(folder: str, source: str = line["source"]) -> np.ndarray:
+            here = _sized(again(), rejected=rejected, seed=seed)
+            return here.filter(pl.col("source") == source)[folder].drop_nulls().to_numpy()
+
+        counts, totals = ({folder: line[f"{what} {folder}"] for folder in _FOLDERS} for what in ("rows", "total"))
+        yield Piece(unit, line["source"], counts, totals, sizes)
+
+
+def _sized(rows: pl.DataFrame, *, rejected: str | float, seed: int) -> pl.DataFrame:
+    """Source, and the size of each row in each folder, null where it does not belong to it."""
     weights = {}
-    for folder in folders:
+    for folder in _FOLDERS:
         size = rows["n_bytes"].fill_null(0) if folder in ("data", "rejected") else pl.lit(1, pl.Int64)
         weights[folder] = pl.when(belongs(rows, folder, rejected=rejected, seed=seed)).then(size).cast(pl.Int64)
-    sized = rows.select("source", **weights)
-    parts = sized.partition_by("source", as_dict=True, maintain_order=True)
-    for (source,), part in sorted(parts.items(), key=lambda item: str(item[0][0]).encode("utf-8", "surrogatepass")):
-        yield Piece(unit, str(source), {folder: part[folder].drop_nulls().to_numpy() for folder in folders})
+    return rows.select("source", **weights)
 
 
 def shards(ordered: Iterable[Piece], folder: str, limit: int) -> list[list[Segment]]:
@@ -74,12 +96,18 @@ def shards(ordered: Iterable[Piece], folder: str, limit: int) -> list[list[Segme
     made: list[list[Segment]] = [[]]
     filled = 0
     for piece in ordered:
-        sizes = piece.sizes[folder]
-        start = 0
-        while start < len(sizes):
+        n = piece.rows[folder]
+        if not n:
+            continue
+        if filled + piece.total[folder] < limit:
+            made[-1].append(Segment(piece.unit, piece.source, 0, n))
+            filled += piece.total[folder]
+            continue
+        sizes, start = piece.sizes(folder), 0
+        while start < n:
             ends = np.cumsum(sizes[start:])
             stop = start + int(np.searchsorted(ends, limit - filled, side="left")) + 1
-            stop = min(stop, len(sizes))
+            stop = min(stop, n)
             made[-1].append(Segment(piece.unit, piece.source, start, stop))
             filled += int(ends[stop - start - 1])
             start = stop

@@ -33,7 +33,9 @@ def text(tmp_path):
         pytest.param(["--set", "compute.gpu=Z9000"], ["Z9000", "H100"], id="unknown GPU"),
         pytest.param(["--set", "select.token_budget=5"], ["not yet"], id="key of a later release"),
         pytest.param(["--runner", "dask"], ["not yet"], id="runner of a later release"),
-        pytest.param(["--memory", "2GB"], ["not yet"], id="flag of a later release"),
+        pytest.param(["--sample", "0.1"], ["not yet"], id="flag of a later release"),
+        pytest.param(["--memory", "2 herds"], ["--memory", "800MB"], id="memory in no unit"),
+        pytest.param(["--memory", "1MB"], ["at least 500 MB"], id="less memory than an empty run takes"),
         pytest.param(["--workers", "0"], ["--workers"], id="no workers"),
     ],
 )
