@@ -63,7 +63,11 @@ def kept(out: Path) -> set[str]:
 def show(what: str, metrics: dict[str, Any]) -> None:
     total = metrics["totals"]
     sizes = f"{total['bytes_read'] / 1e6:9.1f} MB {total['read']:>9,} documents {total['kept']:>9,} kept"
-    print(f"{what:<12}{sizes}{dedup_cpu(metrics):9.2f} s sign + dedup{metrics['tree_cpu']:9.1f} s whole", flush=True)
+    sign = next((s["cpu_s"] for s in metrics["cost"]["stages"] if s["stage"] == "sign"), 0.0)
+    print(
+        f"{what:<12}{sizes}{dedup_cpu(metrics):9.2f} s sign + dedup (sign {sign:.2f}){metrics['tree_cpu']:9.1f} s whole",
+        flush=True,
+    )
 
 
 def main() -> None:

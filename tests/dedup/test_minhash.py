@@ -115,12 +115,49 @@ def test_estimate_is_unbiased_and_spreads_as_independent_permutations_would(fami
     assert estimates.std() == pytest.approx(deviation, rel=0.2)
 
 
-def test_estimate_is_unbiased_for_large_documents_too():
-    """datasketch's former family was biased there (datasketch#212)."""
-    first = [numbers((p, p + 60_000)) for p in range(0, 5_000_000, 500_000)]
-    second = [numbers((p + 20_000, p + 80_000)) for p in range(0, 5_000_000, 500_000)]
-    estimates = (sign(column(first)) == sign(column(second))).mean()
-    assert estimates == pytest.approx(0.5, abs=4 * (0.25 / 1280) ** 0.5)
+LARGE, PAIRS, MANY = 60_000, 10, 1024
+
+
+def large_pairs(shift: int) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
+    """Texts of LARGE words, each beside one that begins `shift` words later."""
+    first = [numbers((p, p + LARGE)) for p in range(0, PAIRS * 500_000, 500_000)]
+    second = [numbers((p + shift, p + shift + LARGE)) for p in range(0, PAIRS * 500_000, 500_000)]
+    return column(first), column(second)
+
+
+def agreement(
+    texts_: tuple[pa.LargeStringArray, pa.LargeStringArray], drawn: tuple[np.ndarray, np.ndarray], family: str
+) -> float:
+    made = [minhash.signatures(*buffers.views(t), ngram=5, permutations=drawn, family=family)[1] for t in texts_]
+    return float((made[0] == made[1]).mean())
+
+
+@pytest.mark.parametrize("shift", [6_667, 20_000, 40_000])
+def test_estimate_is_unbiased_for_large_documents_where_products_that_lose_bits_are_not(shift):
+    """datasketch's former family was biased there (datasketch#212).
+
+    The control: multipliers with fourteen factors of two, whose products mod 2**32 no longer tell all values apart, are caught.
+    """
+    shingles = LARGE - 4
+    exact = (shingles - shift) / (shingles + shift)
+    allowed = 4 * (exact * (1 - exact) / (PAIRS * MANY)) ** 0.5
+    pairs = large_pairs(shift)
+    for family in minhash.FAMILIES:
+        a, b = minhash.permutations(family, MANY)
+        assert abs(agreement(pairs, (a, b), family) - exact) < allowed
+        assert agreement(pairs, (a << np.uint32(14), b), family) - exact > allowed
+
+
+@pytest.mark.parametrize("family", minhash.FAMILIES)
+@pytest.mark.parametrize(("words", "changed"), [(9, 1), (12, 2), (24, 4)])
+def test_estimate_is_unbiased_for_documents_of_a_few_shingles(family, words, changed):
+    """Where one shingle is a tenth of the similarity: 4,000 pairs, of which the last words differ."""
+    pairs, shingles = 4_000, words - 4
+    exact = (shingles - changed) / (shingles + changed)
+    first = column([numbers((p * 100, p * 100 + words)) for p in range(pairs)])
+    second = column([numbers((p * 100, p * 100 + words - changed), (p * 100 + 50, p * 100 + 50 + changed)) for p in range(pairs)])
+    allowed = 4 * (exact * (1 - exact) / (pairs * 128)) ** 0.5
+    assert abs((sign(first, family=family) == sign(second, family=family)).mean() - exact) < allowed
 
 
 @settings(max_examples=40, deadline=None)
