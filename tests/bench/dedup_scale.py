@@ -135,12 +135,15 @@ def judge(found: dict[str, np.ndarray], seed: int) -> tuple[list[str], int]:
         (made.kind == synthetic.ORIGINAL) | (near & (exact < THRESHOLD)) | ((made.kind == synthetic.CHAIN_B) & middle_gone)
     )
     gone = (fate == 2) & near
+    # Another near copy of the same original, which the bands missed and which so was kept, may be the more similar one.
+    at = np.minimum(np.searchsorted(found["document"], found["survivor"]), len(fate) - 1)
+    named = gone & ~(near[at] & (fate[at] == 0) & (made.original[at] == made.original))
     wrong = {
         "documents that had to stay and went": must_stay & (fate != 0),
         "exact copies that did not go as such": (made.kind == synthetic.COPY) & (fate != 1),
         "other documents that went as exact copies": (made.kind != synthetic.COPY) & (fate == 1),
-        "near copies with another survivor": gone & (found["survivor"] != made.original),
-        "near copies with another similarity": gone & ~np.isclose(found["similarity"], exact, rtol=0, atol=1e-12),
+        "near copies with another survivor": named & (found["survivor"] != made.original),
+        "near copies with another similarity": named & ~np.isclose(found["similarity"], exact, rtol=0, atol=1e-12),
         "copies with another survivor": (made.kind == synthetic.COPY) & (found["survivor"] != made.original),
         "documents missing or there twice": np.diff(found["document"], prepend=np.uint64(0)) != (np.arange(len(fate)) > 0),
     }
