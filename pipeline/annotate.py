@@ -34,6 +34,10 @@ GROUP_BYTES = 2_000_000
 """Text of a row group of the documents table: chosen because buffers of this size are reused, and larger ones are not."""
 
 
+LONG_TEXT = 8_000_000
+"""Bytes of a text after which memory is given back; chosen because that costs a few milliseconds, less than the text did."""
+
+
 @dataclass(frozen=True)
 class Names:
     """Where a unit's tables lie in the work directory. Each name ends in the key of what it depends on."""
@@ -132,6 +136,13 @@ class UnitText:
             return self.batch("source")
         return TextBatch(final.final_of(source, edited))
 
+    def longest(self) -> int:
+        """Bytes of the longest text that was looked at."""
+        return max((int(np.diff(batch.buffers[0]).max(initial=0)) for batch in self._views.values()), default=0)
+
+    def clear(self) -> None:
+        self._views.clear()
+
     def put(self, view: str, text: pa.Array) -> None:
         self._views[view] = TextBatch(text)
 
@@ -169,6 +180,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
         with meter.measure("tokens"):
             work.write_table(where.tokens, _count_tokens(text.batch("final"), str(recipe.plan.output.tokenizer)))
     card = json.loads(work.metadata(where.documents)["unit"])
+    _release(text)
     return Annotated(
         path=unit.file.path,
         first_row=unit.first_row,
@@ -181,6 +193,13 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
         sources=tuple((name, good, bad) for name, good, bad in card["sources"]),
         costs=tuple(meter.seconds.items()),
     )
+
+
+def _release(text: UnitText) -> None:
+    """Give back what a long document left in Arrow's pool: several times its size, and the next one is long in coming."""
+    if text.longest() > LONG_TEXT:
+        text.clear()
+        pa.default_memory_pool().release_unused()
 
 
 def _card(read: Any) -> dict[str, Any]:

@@ -155,7 +155,9 @@ def _submit_stream(work: Store, recipe: Recipe, item: Input, pool: Workers, one:
     try:
         for block in read.stream(item.file, item.content):
             units.append(block.unit)
-            futures.append(pool.submit(one, block.unit, lambda block=block: read.read_block(block)))
+            held = [block]  # popped, so that the raw rows go once they are parsed
+            del block
+            futures.append(pool.submit(one, units[-1], lambda held=held: read.read_block(held.pop())))
             if any(future.done() and future.exception() for future in futures):
                 break
     except InputChanged:  # what was read is not what the content's hash names: it must not stay under it

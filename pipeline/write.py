@@ -32,6 +32,8 @@ ROW_GROUP_BYTES = 32_000_000
 ROW_GROUP_ROWS = 100_000
 """Rows of a row group of the tables without text."""
 _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
+_NO_STATISTICS = ("text", "metadata")
+"""The writer copies the least and the greatest value of a page and of a column; nobody looks for texts between two."""
 _SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
 
 
@@ -89,6 +91,7 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
             compression="zstd",
             compression_level=3,
             use_dictionary=[c for c in schema.names if c in _DICTIONARY],
+            write_statistics=[c for c in schema.names if c not in _NO_STATISTICS],
             write_page_checksum=True,
         ) as writer:
             for group in _row_groups(_tables(inputs, folder, segments), folder):
@@ -105,7 +108,7 @@ def _tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterato
     uses = Counter(segment.unit for segment in segments)
     if max(uses.values(), default=0) <= 1:
         for segment in segments:
-            yield from _unit_tables(inputs, folder, segment.unit, [segment])
+            yield _unit_tables(inputs, folder, segment.unit, [segment]).pop()
         return
     made: dict[Segment, pa.Table] = {}
     for unit in uses:
@@ -166,7 +169,7 @@ def _row_groups(tables: Iterator[pa.Table], folder: str) -> Iterator[pa.Table]:
     limit = ROW_GROUP_BYTES if folder in ("data", "rejected") else ROW_GROUP_ROWS
     parts: list[pa.Table] = []
     filled = 0
-    for table in tables:
+    while (table := next(tables, None)) is not None:
         sizes = table["n_bytes"].to_numpy() if folder in ("data", "rejected") else np.ones(table.num_rows, np.int64)
         start = 0
         while start < table.num_rows:
@@ -175,11 +178,24 @@ def _row_groups(tables: Iterator[pa.Table], folder: str) -> Iterator[pa.Table]:
             parts.append(table.slice(start, stop - start))
             filled += int(ends[stop - start - 1])
             start = stop
+            if start == table.num_rows:
+                table = table.slice(0, 0).combine_chunks()  # the rows are in `parts` alone, and go with them
+                start = 0
             if filled >= limit:
-                yield pa.concat_tables(parts).combine_chunks()
-                parts, filled = [], 0
+                yield _joined(parts)
+                filled = 0
     if parts:
-        yield pa.concat_tables(parts).combine_chunks()
+        yield _joined(parts)
+
+
+def _joined(parts: list[pa.Table]) -> pa.Table:
+    """One table of one chunk a column; `parts` is emptied. Twice the size of a row group means one document that is larger:
+    what reading it left in Arrow's pool is given back before it is written."""
+    group = pa.concat_tables(parts).combine_chunks()
+    parts.clear()
+    if group.nbytes > 2 * ROW_GROUP_BYTES:
+        pa.default_memory_pool().release_unused()
+    return group
 
 
 class ContentHash:

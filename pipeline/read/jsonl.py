@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 
 from pipeline.read import archives
 from pipeline.read.inputs import InputFile
-from pipeline.read.lines import Lines, Refused, cut, newlines, without_newline
+from pipeline.read.lines import Line, Lines, Refused, cut, newlines, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import Block, FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, opened
 
@@ -106,11 +107,8 @@ def _parse(collector: Collector, lines: Lines) -> None:
         collector.refuse(refused)
     row, waiting = lines.first_row, 0
     for i, piece in enumerate(lines.pieces):
-        parts = piece.split(b"\n")
-        if not parts[-1]:
-            parts.pop()
-        if i == 0 and lines.start == 0 and parts:
-            parts[0] = parts[0].removeprefix(_BOM)
+        whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
+        parts = _split(whole)
         _parse_lines(collector, parts, row)
         row += len(parts)
         waiting += len(piece)
@@ -119,20 +117,30 @@ def _parse(collector: Collector, lines: Lines) -> None:
             waiting = 0
 
 
-def _parse_lines(collector: Collector, lines: list[bytes], first_row: int) -> None:
+def _split(piece: bytes) -> list[Any]:
+    """Its lines, bytes; a long one that is alone is not copied but a memoryview."""
+    if len(piece) > _FLUSH_BYTES and piece.find(b"\n") == len(piece) - 1:
+        return [memoryview(piece)[:-1]]
+    parts = piece.split(b"\n")
+    if not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def _parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None:
     loads, add = orjson.loads, collector.add
     for row, line in enumerate(lines, first_row):
         try:
             record = loads(line)
         except orjson.JSONDecodeError as error:
-            if line.strip():
-                record = without_newline(line)
+            if bytes(line).strip():
+                record = bytes(without_newline(line))
                 collector.refuse(Refused(row, _why_not_json(record), str(error), len(record), record))
             continue
         if type(record) is dict:
             add(row, record, without_newline(line))
         else:
-            record = without_newline(line)
+            record = bytes(without_newline(line))
             collector.refuse(Refused(row, "not_an_object", "the line is JSON but no object", len(record), record))
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline.schema import EXCERPT_BYTES
+
+Line = TypeVar("Line", bytes, memoryview)
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ def newlines(data: bytes | memoryview) -> int:
     return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == 10))
 
 
-def without_newline(line: bytes) -> bytes:
+def without_newline(line: Line) -> Line:
     r"""The record of a line that has lost its `\n`: a `\r` before that belongs to the newline too."""
-    return line[:-1] if line.endswith(b"\r") else line
+    return line[:-1] if line[-1:] == b"\r" else line
 
 
 def too_large(row: int, n_bytes: int, excerpt: bytes, limit: int) -> Refused:
@@ -136,12 +139,16 @@ class _Cutter:
             )
             whole = whole[first:]
         elif self.tail:
-            whole = bytes(self.tail) + whole
+            self.tail += memoryview(whole)[: first + 1]
+            self.pieces.append(bytes(self.tail))
+            self.row += 1
+            whole = whole[first + 1 :]
         self._drop_tail()
         if len(whole) > self.max_row_bytes:
             whole = self._without_long_lines(whole)
-        self.pieces.append(whole)
-        self.row += newlines(whole)
+        if whole:
+            self.pieces.append(whole)
+            self.row += newlines(whole)
 
     def _drop_tail(self) -> None:
         self.tail, self.tail_bytes, self.ends_in_cr = bytearray(), 0, False

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,7 +45,7 @@ class Collector:
         self._good: list[tuple[Any, ...]] = []
         self._bad: list[tuple[Any, ...]] = []
 
-    def add(self, row: int, record: dict[str, Any], raw: bytes = b"", *, python_values: bool = False) -> None:
+    def add(self, row: int, record: dict[str, Any], raw: bytes | memoryview = b"", *, python_values: bool = False) -> None:
         """`record` is used up. `raw`: its bytes. `python_values`: it may hold more than what JSON has (dates, bytes, …)."""
         file, pop = self.file, record.pop
         text = pop(file.text, _MISSING)
@@ -59,7 +60,7 @@ class Collector:
             _put_back(record, "source", source)
             source = file.source
         if type(text) is not str:
-            self._refuse(Refused(row, *_why_no_text(text, file.text), len(raw), raw), id_, source)
+            self._refuse(Refused(row, *_why_no_text(text, file.text), len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
             return
         url, date = pop("url", None), pop("date", None)
         if url is not None and type(url) is not str:
@@ -70,7 +71,7 @@ class Collector:
             metadata = b"{}" if not record else _python_json(record) if python_values else orjson.dumps(record, None, _SORTED)
         except (TypeError, UnicodeEncodeError) as error:
             detail = f"the other columns cannot be written as JSON: {error}"
-            self._refuse(Refused(row, "unreadable", detail, len(raw), raw), id_, source)
+            self._refuse(Refused(row, "unreadable", detail, len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
             return
         self._good.append((row, id_, source, url, date, text, metadata))
 
@@ -87,7 +88,11 @@ class Collector:
         if not self._good:
             return
         rows, ids, sources, urls, dates, texts, metadata = zip(*self._good, strict=True)
-        text = _utf8([text.encode() for text in texts])
+        self._good.clear()
+        encoded = [text.encode() for text in texts]
+        del texts
+        text = _utf8(encoded)
+        del encoded
         arrays = [
             pa.array(rows, pa.int64()),
             pa.array(ids, pa.string()),
@@ -99,7 +104,6 @@ class Collector:
             _utf8(metadata),
         ]
         self._tables.append(pa.Table.from_arrays(arrays, schema=DOCUMENT))
-        self._good.clear()
 
     def finish(self) -> UnitRows:
         self.flush()
@@ -111,8 +115,10 @@ class Collector:
 
 
 def _utf8(values: Sequence[bytes]) -> pa.LargeStringArray:
-    # Encoding first is faster than pa.array of str, which leaves a copy of its UTF-8 in each str.
-    return pa.array(values, pa.large_binary()).view(pa.large_string())
+    # Encoding first is faster than pa.array of str, which leaves a copy of its UTF-8 in each str. Joined, a lone value is not
+    # copied, and more of them are copied once.
+    offsets = np.cumsum([0, *map(len, values)], dtype=np.int64)
+    return pa.LargeStringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(values)))
 
 
 def default_id(path: str, row: int) -> str:
