@@ -167,7 +167,7 @@ def _run(
     report = _metrics(ready, loaded, summed, decided.summary)
     failed = _checks(ready, report, options)
     meter = Meter(pool.clock())
-    shards, staging, held = _write(ready, inputs, pieces, pool, meter, on_event)
+    shards, staging = _write(ready, inputs, pieces, pool, meter, on_event)
     on_event(Event("begin", "publish"))
     report["cost"] = _stage_costs(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost())
     report["compute"] = compute.ledger(
@@ -177,7 +177,7 @@ def _run(
         tokens_kind=report["tokens"]["kind"],
         curation_cpu_s=report["cost"]["cpu_s"],
     )
-    index = corpus.stage_index(ready.work, staging, decided, units, held, ready.generation)
+    index = corpus.stage_index(ready.work, staging, decided, shards, ready.generation)
     made = _manifest(ready, loaded, report, units, shards, index, failed, options)
     _commit(ready, options, staging, shards, index, made)
     on_event(Event("end", "publish"))
@@ -268,8 +268,7 @@ def _measure(inputs: write.Inputs, recipe: Recipe, unit: int) -> tuple[Tally, li
 
 def _write(
     ready: Prepared, inputs: write.Inputs, pieces: Sequence[layout.Piece], pool: Workers, meter: Meter, on_event: OnEvent
-) -> tuple[list[write.Shard], str, list[list[layout.Segment]]]:
-    """The shards, the staging folder that they lie in, and what each file of data/ holds."""
+) -> tuple[list[write.Shard], str]:
     plan = ready.recipe.plan
     staging = (
         f"staging/{key('staging', ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates)}"
@@ -293,7 +292,7 @@ def _write(
 
     done = pool.map(one, jobs)
     on_event(Event("end", "write"))
-    return done, staging, [segments for folder, _, segments in jobs if folder == "data"]
+    return done, staging
 
 
 def _stage_costs(units: Sequence[Annotated], others: dict[str, float], cost: dict[str, Any]) -> dict[str, Any]:

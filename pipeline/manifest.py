@@ -24,7 +24,7 @@ PRIVATE = ("rejected", "quarantine", "index")
 
 
 _SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}\.parquet")
-_INDEX = re.compile(r"[a-z]+-g[0-9]{4,}\.parquet")
+_INDEX = re.compile(r"[a-z]+(-[0-9]{5})?-g[0-9]{4,}\.parquet")
 """Names that only Winnow gives: nothing else is ever removed from an output."""
 
 

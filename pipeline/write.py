@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from filters import FILTERS
 from pipeline.annotate import Annotated
+from pipeline.dedup import index
 from pipeline.layout import Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS
@@ -31,6 +33,9 @@ ROW_GROUP_BYTES = 32_000_000
 """Text bytes of a row group: chosen so that a reader holds little, and scans few."""
 ROW_GROUP_ROWS = 100_000
 """Rows of a row group of the tables without text."""
+DOCUMENTS = ".documents"
+"""Ending of the file beside a staged shard that holds its documents for the dedup index."""
+_NUMBER = pa.field("number", pa.int64())  # in the dedup index, -1 where dedup dropped the row; in no shard
 _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
 _NO_STATISTICS = ("text", "metadata")
 """The writer copies the least and the greatest value of a page and of a column; nobody looks for texts between two."""
@@ -60,6 +65,9 @@ class Shard:
     n_bytes: int
     sha256: str
     content_sha256: str  # over the rows, not the file: survives upgrades of the Parquet writer
+    indexed: int  # documents of the dedup index in the file beside it
+    indexed_bytes: int
+    indexed_sha256: str
 
 
 def shown_signals(active: Sequence[Any]) -> tuple[tuple[str, int], ...]:
@@ -83,7 +91,8 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
     schema = OUTPUTS[folder]
     content = ContentHash(schema)
     rows = 0
-    with inputs.work.writer(path) as raw:
+    beside = _Documents(inputs.work, f"{path}{DOCUMENTS}")
+    with inputs.work.writer(path) as raw, beside:
         file = HashingFile(raw)
         with pq.ParquetWriter(
             file,
@@ -94,13 +103,62 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
             write_statistics=[c for c in schema.names if c not in _NO_STATISTICS],
             write_page_checksum=True,
         ) as writer:
-            for group in _row_groups(_tables(inputs, folder, segments), folder):
+            for numbered in _row_groups(_tables(inputs, folder, segments), folder):
+                beside.add(numbered)
+                group = numbered.select(schema.names)
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
                 content.update(group)
                 rows += group.num_rows
-    shard = Shard(folder, name, rows, inputs.work.size(path), file.digest.hexdigest(), content.hexdigest())
+    shard = Shard(
+        folder,
+        name,
+        rows,
+        inputs.work.size(path),
+        file.digest.hexdigest(),
+        content.hexdigest(),
+        beside.rows,
+        beside.n_bytes,
+        beside.sha256,
+    )
     inputs.work.write_bytes(card, json.dumps(asdict(shard), sort_keys=True).encode())
     return shard
+
+
+class _Documents:
+    """The file beside a shard with what the dedup index needs of its rows; there if dedup kept one of them."""
+
+    def __init__(self, work: Store, path: str) -> None:
+        self._work, self._path = work, path
+        self._held = ExitStack()
+        self._writer: pq.ParquetWriter | None = None
+        self.rows, self.n_bytes, self.sha256 = 0, 0, ""
+
+    def __enter__(self) -> None:
+        self._held.__enter__()
+
+    def add(self, group: pa.Table) -> None:
+        if _NUMBER.name not in group.column_names:
+            return
+        kept = group.filter(pc.greater_equal(group[_NUMBER.name], 0)).select([_NUMBER.name, "id", "source_ref", "text"])
+        kept = kept.rename_columns(index.DOCUMENTS.names)
+        if not kept.num_rows:
+            return
+        if self._writer is None:
+            self._file = HashingFile(self._held.enter_context(self._work.writer(self._path)))
+            self._writer = self._held.enter_context(index.writer(self._file, "documents"))
+        ends = np.cumsum(pc.binary_length(kept["text"]).to_numpy(), dtype=np.int64)
+        start = 0
+        while start < kept.num_rows:
+            done = ends[start - 1] if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, done + index.TEXT_BYTES, side="right")))
+            self._writer.write_table(kept.slice(start, stop - start).cast(index.DOCUMENTS), row_group_size=stop - start)
+            start = stop
+        self.rows += kept.num_rows
+
+    def __exit__(self, *error: Any) -> None:
+        self._held.__exit__(*error)
+        if self.rows and error[0] is None:
+            self.n_bytes, self.sha256 = self._work.size(self._path), self._file.digest.hexdigest()
 
 
 def _tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator[pa.Table]:
@@ -139,6 +197,8 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
     schema = OUTPUTS[folder]
+    if folder in ("data", "rejected") and _NUMBER.name in columns:
+        schema = schema.append(_NUMBER)
     return pa.table([columns[f.name].cast(f.type) for f in schema], schema=schema)
 
 

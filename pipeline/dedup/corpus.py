@@ -10,22 +10,18 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.kernels import bits
-from pipeline import resources, scratch
+from pipeline import resources, scratch, write
 from pipeline.annotate import Annotated, Meter
 from pipeline.dedup import bands, fates, index, part, selftest
 from pipeline.dedup.decide import Fates, decide
-from pipeline.layout import Segment
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.plan import Dedup
 from pipeline.recipe import DECIDE_VERSION, Recipe
@@ -33,6 +29,7 @@ from pipeline.scratch import Scratch
 from pipeline.spans import Workers
 from pipeline.stages import key
 from pipeline.store import HashingFile, Store
+from pipeline.write import Shard
 
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
 
@@ -44,8 +41,6 @@ class Decided:
     fates: tuple[str | None, ...]
     summary: dict[str, Any] | None = None
     folder: str | None = None
-    first: int = 0
-    """Number of this generation's first document in the index."""
     costs: dict[str, float] = field(default_factory=dict)
 
 
@@ -92,7 +87,7 @@ def run(
             measured = _selftest(work, recipe, dedup, units, parts, found, space, old=len(known))
             summary = _summary(dedup, shape, found, measured, space)
             work.write_bytes(f"{folder}/summary.json", json.dumps(summary, sort_keys=True).encode())
-    return Decided(names, work.read_json(f"{folder}/summary.json"), folder, len(known), meter.seconds)
+    return Decided(names, work.read_json(f"{folder}/summary.json"), folder, meter.seconds)
 
 
 def _room(memory: int) -> int:
@@ -159,46 +154,23 @@ def _selftest(
     return selftest.measure(originals, found.links.places, dedup, old=old)
 
 
-def stage_index(
-    work: Store, staging: str, decided: Decided, units: Sequence[Annotated], shards: Sequence[Sequence[Segment]], generation: int
-) -> list[FileRecord]:
-    """This generation's index part in the staging folder, named as in the output. `shards`: what each file of data/ holds."""
-    if decided.folder is None:
-        return []
-    _write_documents(work, decided, units, shards)
+def stage_index(work: Store, staging: str, decided: Decided, shards: Sequence[Shard], generation: int) -> list[FileRecord]:
+    """This generation's index part in the staging folder, named as in the output. `shards`: the staged ones."""
     records: list[FileRecord] = []
-    for table in (*index.SCHEMAS,):
+    for table in index.SORTED if decided.folder is not None else ():
         if not work.has(f"{decided.folder}/{table}.parquet"):
             continue
         name = f"index/{table}-g{generation:04d}.parquet"
         with work.open(f"{decided.folder}/{table}.parquet") as source, work.writer(f"{staging}/{name}") as raw:
             target = HashingFile(raw)
             shutil.copyfileobj(source, target, 1 << 20)
-        with work.open(f"{staging}/{name}") as file:
-            rows = pq.read_metadata(file).num_rows
-        digest = target.digest.hexdigest()
-        records.append(FileRecord(path=name, rows=rows, bytes=work.size(f"{staging}/{name}"), sha256=digest))
+        rows = sum(work.group_rows(f"{staging}/{name}"))
+        size = work.size(f"{staging}/{name}")
+        records.append(FileRecord(path=name, rows=rows, bytes=size, sha256=target.digest.hexdigest()))
+    for number, shard in enumerate(shard for shard in shards if shard.indexed):
+        name, staged = f"index/documents-{number:05d}-g{generation:04d}.parquet", f"{staging}/{shard.folder}/{shard.name}"
+        if work.has(f"{staged}{write.DOCUMENTS}"):  # else a run that was killed has placed it already
+            work.place(work, f"{staged}{write.DOCUMENTS}", f"{staging}/{name}")
+        sizes = {"rows": shard.indexed, "bytes": shard.indexed_bytes, "sha256": shard.indexed_sha256}
+        records.append(FileRecord(path=name, **sizes))
     return records
-
-
-def _write_documents(work: Store, decided: Decided, units: Sequence[Annotated], shards: Sequence[Sequence[Segment]]) -> None:
-    with (
-        work.writer(f"{decided.folder}/documents.parquet") as file,
-        index.writer(file, "documents", first=decided.first) as writer,
-    ):
-        for shard in shards:
-            for numbers in _of_segments(work, decided, units, shard):
-                writer.write_table(
-                    pa.Table.from_arrays([pa.array(numbers)], schema=index.DOCUMENTS), row_group_size=index.GROUP_ROWS
-                )
-
-
-def _of_segments(work: Store, decided: Decided, units: Sequence[Annotated], segments: Sequence[Segment]) -> Iterator[np.ndarray]:
-    """Numbers of the kept documents of a shard, segment by segment."""
-    for segment in segments:
-        unit = units[segment.unit]
-        rows = work.read_frame(decided.fates[segment.unit] or "", ["position", "number"]).filter(pl.col("number") >= 0)
-        if len(unit.sources) > 1:
-            sources = work.read_frame(unit.names.documents, ["source"])["source"]
-            rows = rows.filter(sources[rows["position"]] == segment.source)
-        yield rows["number"].slice(segment.start, segment.stop - segment.start).to_numpy()

@@ -149,10 +149,10 @@ class Numbers:
 
 
 def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_url: bool, scratch: Scratch) -> None:
-    """This generation's texts, urls and places, sorted as `index.SCHEMAS` says; its documents are written once data/ is."""
+    """This generation's texts, urls and places, sorted as `index.SCHEMAS` says; its documents are written beside the shards."""
     numbers = Numbers(fates, len(index))
     for table, logs in {"texts": fates.texts, **({"urls": fates.urls} if exact_url else {})}.items():
-        with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table) as writer:
+        with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table, first=len(index)) as writer:
             for log in logs:
                 for seen in _pieces(log, scratch):
                     held = seen if table == "texts" else seen[bits.has(fates.kept, seen["rank"])]

@@ -5,8 +5,9 @@ index knows each text that was seen, each document that dedup kept, and who took
 taken, also by a document that dedup dropped.
 
 An index is the union of the parts that its generations added. Documents are numbered through: part by part, in priority order.
-Texts and names are not stored again: row k of DOCUMENTS is the document in row k of the generation's data/ shards. Tables are
-sorted by hash, so that a run passes over each once, and what it needs of a hash range or a document is a few row groups.
+Tables are sorted by hash, so that a run passes over each once, a few row groups at a time. Shingles are not stored: 8 bytes for
+each word would take more than the text itself. DOCUMENTS holds the texts, in row groups so small that a run reads little more
+than the candidates that it verifies (data/ has the texts too, but in row groups of 32 MB, and only of selected documents).
 """
 
 from __future__ import annotations
@@ -51,10 +52,16 @@ PLACES = pa.schema(
     ]
 )
 """One row per place taken among the first `bucket_cap` of a bucket, sorted by band, bucket and priority."""
-DOCUMENTS = pa.schema([_field("document", pa.int64())])
-"""Row k: number of the document in row k of this generation's data/ shards."""
+DOCUMENTS = pa.schema(
+    [_field("document", pa.int64()), _field("id", pa.string()), _field("source_ref", pa.string()), _field("text", pa.string())]
+)
+"""One row per document that dedup kept, in the order of the shards; several files a generation."""
+TEXT_BYTES = 1 << 18
+"""Text of a row group of DOCUMENTS: chosen because verification of a small increment then reads a quarter of `throughput`'s
+texts, where 2 MB read all of them; row groups take 1 % of the file."""
 
-SCHEMAS = {"documents": DOCUMENTS, "texts": KEYS, "urls": KEYS, "places": PLACES}
+SORTED = ("texts", "urls", "places")
+SCHEMAS = {"texts": KEYS, "urls": KEYS, "places": PLACES, "documents": DOCUMENTS}
 _ENCODINGS = {
     # Sorted hashes differ by less than they are long; numbers have few bits, which this brings together for zstd.
     "left": "DELTA_BINARY_PACKED",
@@ -63,18 +70,20 @@ _ENCODINGS = {
     "band": "PLAIN",
     "right": "PLAIN",
     "similarity": "BYTE_STREAM_SPLIT",
+    **dict.fromkeys(("id", "source_ref", "text"), "PLAIN"),
 }
+_COMPRESSION = {**dict.fromkeys(("left", "right", "bucket"), "NONE"), "text": "LZ4"}
 
 
 @dataclass(frozen=True)
 class IndexPart:
-    """What one generation added. `first`: number of its first document; `shards`: path and rows of its data/ files, in order."""
+    """What one generation added. `first`: number of its first document; `documents`: its files of DOCUMENTS."""
 
     generation: int
     first: int
     count: int
     files: dict[str, str]
-    shards: tuple[tuple[str, int], ...]
+    documents: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,49 +110,48 @@ class Index:
         return rows["bucket"].to_numpy(), rows["document"].to_numpy()
 
     def names(self, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
-        """`(numbers, frame of id, source_ref, generation)` of the documents `wanted`, ascending numbers; group by group."""
+        """`(numbers, frame of id, source_ref, generation)` of the documents `wanted` (ascending numbers), some at a time."""
         for numbers, table, part in self._read(wanted, ["id", "source_ref"]):
             yield numbers, pl.DataFrame(table).with_columns(generation=pl.lit(part.generation, pl.Int32))
 
     def shingles(self, wanted: np.ndarray, *, ngram: int) -> Iterator[Sets]:
-        """Sets of shingles of the documents `wanted`, made from their texts in data/."""
+        """Sets of shingles of the documents `wanted` (ascending numbers), some at a time."""
         for numbers, table, _ in self._read(wanted, ["text"]):
             yield from shingles_of(table["text"].cast(pa.large_string()).combine_chunks(), numbers, ngram)
 
     def _read(self, wanted: np.ndarray, columns: list[str]) -> Iterator[tuple[np.ndarray, pa.Table, IndexPart]]:
-        """Rows of data/ for these document numbers (ascending): only row groups that hold one of them are read."""
+        """These documents' rows. All numbers are read, but of other columns only row groups that hold one of them."""
         for part in self.parts:
             inside = wanted[np.searchsorted(wanted, part.first) : np.searchsorted(wanted, part.first + part.count)]
-            if not len(inside):
-                continue
-            numbers, rows = _located(self.out, part, inside)
-            start = 0
-            for path, n in part.shards:
-                here = slice(np.searchsorted(rows, start), np.searchsorted(rows, start + n))
-                yield from (
-                    (got, table, part) for got, table in _taken(self.out, path, columns, numbers[here], rows[here] - start)
-                )
-                start += n
+            for path in part.documents if len(inside) else ():
+                numbers = self.out.read_table(path, ["document"])["document"].to_numpy()
+                place = np.minimum(np.searchsorted(inside, numbers), len(inside) - 1)
+                rows = np.flatnonzero(inside[place] == numbers)
+                for start in range(0, len(rows), _TAKEN):
+                    here = rows[start : start + _TAKEN]
+                    yield numbers[here], self.out.take(path, columns, here), part
+
+
+_TAKEN = 1 << 10  # documents read at a time
 
 
 def load(out: Store, live: Sequence[Manifest]) -> Index:
-    """The index of the live generations. Raises BrokenContract where a part is missing or out of order."""
+    """The index of the live generations. Raises BrokenContract where a part is missing."""
     parts: list[IndexPart] = []
     number = 0
     for manifest in live:
         files = {record.path.split("/")[1].partition("-")[0]: record.path for record in manifest.index}
         if not files:
             continue
-        shards = tuple((record.path, record.rows) for record in manifest.files if record.path.startswith("data/"))
-        first = int(out.metadata(files["documents"])["first"])
-        count = sum(rows for _, rows in shards)
-        known = next(record.rows for record in manifest.index if record.path == files["documents"])
-        if first != number or known != count:
+        documents = [record for record in manifest.index if record.path.startswith("index/documents")]
+        first, count = int(out.metadata(files["texts"])["first"]), sum(record.rows for record in documents)
+        if first != number:
             raise BrokenContract(
-                f"dedup index: generation {manifest.generation} starts at document {first} with {known} of {count} rows of data/,"
-                f" expected {number}; make the output anew with --replace"
+                f"dedup index: generation {manifest.generation} starts at document {first}, expected {number}; make the output"
+                " anew with --replace"
             )
-        parts.append(IndexPart(manifest.generation, first, count, files, shards))
+        sorted_ = {table: files[table] for table in SORTED if table in files}
+        parts.append(IndexPart(manifest.generation, first, count, sorted_, tuple(record.path for record in documents)))
         number += count
     return Index(out, tuple(parts))
 
@@ -156,8 +164,8 @@ def writer(file: Any, table: str, *, first: int | None = None) -> pq.ParquetWrit
     return pq.ParquetWriter(
         file,
         schema,
-        compression={name: "NONE" if name in ("left", "right", "bucket") else "ZSTD" for name in schema.names},
-        compression_level={name: 1 for name in schema.names if name not in ("left", "right", "bucket")},
+        compression={name: _COMPRESSION.get(name, "ZSTD") for name in schema.names},
+        compression_level={name: 1 for name in schema.names if name not in _COMPRESSION},
         use_dictionary=False,
         column_encoding={name: _ENCODINGS[name] for name in schema.names},
         write_page_checksum=True,
@@ -179,29 +187,3 @@ def _rows(store: Store, path: str, key: str, low: int, high: int, *, band: int |
     keys = frame[key].to_numpy()
     start = np.searchsorted(keys, np.uint64(low))
     return frame[int(start) : int(np.searchsorted(keys, np.uint64(high), side="right"))]
-
-
-def _located(store: Store, part: IndexPart, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`(numbers, rows)`: in which rows of the part's data/ the documents `wanted` stand; rows ascending."""
-    numbers, rows, start = [], [], 0
-    for table in store.batches(part.files["documents"]):
-        here = table["document"].to_numpy()
-        place = np.minimum(np.searchsorted(wanted, here), len(wanted) - 1)
-        found = np.flatnonzero(wanted[place] == here)
-        numbers.append(here[found])
-        rows.append(found + start)
-        start += len(here)
-    return np.concatenate(numbers), np.concatenate(rows)
-
-
-def _taken(
-    store: Store, path: str, columns: list[str], numbers: np.ndarray, rows: np.ndarray
-) -> Iterator[tuple[np.ndarray, pa.Table]]:
-    """The given rows (ascending) of a shard, a row group at a time."""
-    start = 0
-    for group, n in enumerate(store.group_rows(path) if len(rows) else ()):
-        here = slice(np.searchsorted(rows, start), np.searchsorted(rows, start + n))
-        if here.stop > here.start:
-            table = store.read_group(path, group, columns)
-            yield numbers[here], table.take(pa.array(rows[here] - start))
-        start += n

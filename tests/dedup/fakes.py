@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from pipeline import scratch, spans
 from pipeline.dedup import decide as decide_
@@ -134,9 +133,6 @@ class Corpus:
     def _extend(self, docs: Sequence[Doc], made: decide_.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame) -> None:
         numbers = tables["number"].to_numpy()
         kept = np.flatnonzero(numbers >= 0)
-        name = f"index/{generation}/documents.parquet"
-        with self.store.writer(name) as file, index_.writer(file, "documents", first=len(self.known)) as writer:
-            writer.write_table(pa.table([pa.array(numbers[kept])], schema=index_.DOCUMENTS))
         first = len(self.known)
         for row in kept[np.argsort(numbers[kept])].tolist():
             self.known.append(docs[row])
