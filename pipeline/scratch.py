@@ -40,10 +40,12 @@ class Column:
 
 
 class Log:
-    """A file that values are appended to, by any thread; `read` maps what is there."""
+    """A file that values are appended to, by any thread; `read` maps what is there. A short one stays in memory."""
 
-    def __init__(self, scratch: Scratch, path: Path, dtype: Any) -> None:
-        self._scratch, self._path, self._dtype = scratch, path, np.dtype(dtype)
+    def __init__(self, scratch: Scratch, path: Path, dtype: Any, *, limit: int) -> None:
+        self._scratch, self._path, self._dtype, self._limit = scratch, path, np.dtype(dtype), limit
+        self._held: list[np.ndarray] = []
+        self._held_bytes = 0
         path.unlink(missing_ok=True)
         self._lock = threading.Lock()
         self._mapped = np.zeros(0, self._dtype)
@@ -54,16 +56,30 @@ class Log:
         data = np.ascontiguousarray(values, self._dtype)
         with self._lock:
             start = self.size
-            with open(self._path, "ab", buffering=0) as file:
-                _write(file, data)
+            self._held.append(data)
+            self._held_bytes += data.nbytes
             self.size += len(data)
+            if self._held_bytes > self._limit:
+                self._flush()
         return start
+
+    def _flush(self) -> None:
+        with open(self._path, "ab", buffering=0) as file:
+            for data in self._held:
+                _write(file, data)
+        self._held, self._held_bytes = [], 0
 
     def read(self) -> np.ndarray:
         """All values so far, mapped."""
         with self._lock:
-            if len(self._mapped) != self.size:
+            if len(self._mapped) == self.size:
+                return self._mapped
+            if self._path.exists():
+                self._flush()
                 self._mapped = self._scratch.map(self._path, self._dtype, self.size).array
+            else:
+                self._mapped = np.concatenate(self._held)
+                self._held = [self._mapped]
             return self._mapped
 
 
@@ -157,7 +173,7 @@ class Scratch:
         return made
 
     def log(self, name: str, dtype: Any) -> Log:
-        return Log(self, self.folder / name, dtype)
+        return Log(self, self.folder / name, dtype, limit=self.room >> 12)
 
     def spill(self, name: str, dtype: Any, partitions: int) -> Spill:
         """Holds a quarter of the room in memory at most."""

@@ -139,8 +139,10 @@ class _Documents:
     def add(self, group: pa.Table) -> None:
         if _NUMBER.name not in group.column_names:
             return
-        kept = group.filter(pc.greater_equal(group[_NUMBER.name], 0)).select([_NUMBER.name, "id", "source_ref", "text"])
-        kept = kept.rename_columns(index.DOCUMENTS.names)
+        kept = group.select([_NUMBER.name, "id", "source_ref", "text"]).rename_columns(index.DOCUMENTS.names)
+        dropped = pc.less(kept["document"], 0)
+        if pc.any(dropped).as_py():
+            kept = kept.filter(pc.invert(dropped))
         if not kept.num_rows:
             return
         if self._writer is None:

@@ -90,7 +90,7 @@ def shingles(offsets: np.ndarray, data: np.ndarray, *, ngram: int) -> tuple[np.n
     hashes = np.empty((offsets[-1] - offsets[0] + lengths.max(initial=0) + len(offsets)) // 2 + ngram, np.uint64)
     words, sizes = np.empty(BLOCK + ngram + SPARE, np.uint64), np.empty((1 << _BUCKET_BITS) + 1, np.int64)
     _shingles(offsets, data, *unicode_words.tables(), ngram, _power(ngram), words, sizes, starts, hashes)
-    return starts, hashes[: starts[-1]].copy()
+    return starts, hashes[: starts[-1]]
 
 
 def _power(ngram: int) -> np.uint64:

@@ -140,6 +140,8 @@ def _selftest(
     for number in np.unique(unit):
         here = np.sort(found.order.rows[ranks[unit == number]] - found.order.first[number])
         rows = part.kept_rows(work, units[number])[here]
+        short = work.read_table(units[number].names.final, ["n_bytes"])["n_bytes"].to_numpy()[rows] <= selftest.MAX_BYTES
+        here, rows = here[short], rows[short]
         keys = np.stack([band[here] for band in parts[number].bands(range(shape))], axis=1)
         scope = parts[number].scope()
         originals.append(

@@ -92,8 +92,11 @@ def link(
                 bits.add(made.eligible, ranks)
         for band, keys in zip(wanted, parts[part].bands(wanted), strict=True):
             bucket = keys[inside] if scope is None else dedup_pass.mixed(scope[inside], keys[inside])
-            ranged = by_range(bucket, ranges) + (band - wanted.start) * ranges
-            spill.scatter(ranged, records(PLACE, bucket, ranks + old))
+            first, found = (band - wanted.start) * ranges, records(PLACE, bucket, ranks + old)
+            if ranges == 1:
+                spill.add(first, found)
+            else:
+                spill.scatter(by_range(bucket, ranges) + first, found)
         scratch.relieve()
 
     def group(job: tuple[Places, int, Spill]) -> None:

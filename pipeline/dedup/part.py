@@ -73,6 +73,8 @@ def of_unit(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated) -> Part:
 
 def kept_rows(work: Store, unit: Annotated) -> np.ndarray:
     """Positions in the unit of the documents that the filters kept."""
+    if unit.kept == unit.rows:
+        return np.arange(unit.rows)
     reasons = work.read_table(unit.names.verdicts, ["reason"])["reason"]
     return np.flatnonzero(reasons.is_null().to_numpy())
 

@@ -23,7 +23,7 @@ from pipeline.plan import Dedup
 
 STEPS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 """Similarities aimed at; what a plant has exactly is computed from the two texts."""
-MIN_WORDS, MAX_WORDS = 60, 5_000
+MIN_WORDS, MAX_WORDS, MAX_BYTES = 60, 5_000, 100_000
 """Documents that plants are made from: long enough for every step, short enough to be quick."""
 
 
