@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from filters.kernels import buffers
 from filters.kernels import facts as fact_kernels
+from filters.kernels import lines as line_kernels
 
 
 class ContractError(Exception):
@@ -88,6 +89,16 @@ class TextBatch:
     def facts(self) -> fact_kernels.TextFacts:
         """Word, line and character-class statistics of each row: columns of length n."""
         return fact_kernels.text_facts(*self.buffers)
+
+    @cached_property
+    def lines(self) -> line_kernels.Lines:
+        """Lines as `text.split("\\n")` gives them: bounds, hashes, words, sentences, last characters."""
+        return line_kernels.lines(*self.buffers, all_breaks=False)
+
+    @cached_property
+    def all_lines(self) -> line_kernels.Lines:
+        """Lines as `text.splitlines()` gives them. Where no row has another break than LF, an empty last line is the difference."""
+        return line_kernels.lines(*self.buffers, all_breaks=True)
 
 
 @dataclass(frozen=True, kw_only=True)

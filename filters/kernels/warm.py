@@ -11,13 +11,17 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, minhash, word_lists
+from filters.kernels import buffers, dedup_pass, facts, fold, lines, minhash, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
 
 def _facts() -> None:
     facts.text_facts(_OFFSETS, _DATA)
+
+
+def _lines() -> None:
+    lines.lines(_OFFSETS, _DATA, all_breaks=True)
 
 
 def _fold() -> None:
@@ -36,7 +40,7 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _fold, _word_lists, _minhash, dedup_pass.warm]
+KERNELS: list[Callable[[], None]] = [_facts, _lines, _fold, _word_lists, _minhash, dedup_pass.warm]
 
 
 def warm() -> None:
