@@ -17,7 +17,7 @@ from typing import Any
 from filters import FILTERS
 from filters.contract import ContractError, Filter, Rule, check_all, check_rules
 from filters.edits import EDITS
-from filters.edits.contract import Step
+from filters.edits.contract import Step, Walk
 from pipeline import final, normalise, schema
 from pipeline.dedup import signatures
 from pipeline.errors import BrokenContract, PlanError
@@ -50,7 +50,7 @@ class ActiveFilter:
 class Recipe:
     plan: Plan
     filters: tuple[ActiveFilter, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Walk, ...]
     edits: tuple[tuple[Any, ...], ...]  # name, version and params of each edit that is on
     tokenizer: str | None  # sha256 of tokenizer.json
     document: dict[str, Any]

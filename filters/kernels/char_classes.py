@@ -40,6 +40,10 @@ DIGIT = 1 << 12
 """`str.isdigit` of the character alone."""
 TERMINAL = 1 << 13
 """Ends a sentence: TERMINALS."""
+DECIMAL = 1 << 14
+r"""`str.isdecimal` of the character alone: what `\d` matches in a str pattern."""
+ALNUM = 1 << 15
+r"""`str.isalnum` of the character alone: with the underscore, what `\w` matches in a str pattern."""
 
 _SCRIPT_RANGES = {
     "han": (
@@ -117,6 +121,8 @@ def _general_flags(code_points: range) -> np.ndarray:
             flags[match.start()] |= BREAK
     flags[[char.isupper() for char in text]] |= UPPER
     flags[[char.isdigit() for char in text]] |= DIGIT
+    flags[[char.isdecimal() for char in text]] |= DECIMAL
+    flags[[char.isalnum() for char in text]] |= ALNUM
     return flags
 
 
