@@ -97,7 +97,7 @@ class TextBatch:
 
     @cached_property
     def all_lines(self) -> line_kernels.Lines:
-        """Lines as `text.splitlines()` gives them: these also end at U+0085, U+2028, U+2029, and an empty last one is left out."""
+        """Lines as `text.splitlines()` gives them: these end at U+0085, U+2028, U+2029 too; an empty last one is left out."""
         return line_kernels.lines(*self.buffers, all_breaks=True)
 
 
