@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, lines, minhash, word_lists
+from filters.kernels import buffers, dedup_pass, facts, fold, lines, minhash, ngrams, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -22,6 +22,11 @@ def _facts() -> None:
 
 def _lines() -> None:
     lines.lines(_OFFSETS, _DATA, all_breaks=True)
+
+
+def _ngrams() -> None:
+    ngrams.split_repetition(_OFFSETS, _DATA, max_probes=0)
+    ngrams._alone(_OFFSETS[:2], _DATA, 0, 0, np.zeros((1, 35), np.int64))
 
 
 def _fold() -> None:
@@ -40,7 +45,7 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _lines, _fold, _word_lists, _minhash, dedup_pass.warm]
+KERNELS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _fold, _word_lists, _minhash, dedup_pass.warm]
 
 
 def warm() -> None:
