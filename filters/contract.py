@@ -65,10 +65,11 @@ class Rule:
 class TextBatch:
     """Rows of text, and the facts about them that filters share: each is computed on first use, once for all filters.
 
-    `text`: large_string array without nulls (slices and offsets allowed).
+    `text`: large_string array without nulls (slices and offsets allowed). `source`: the same rows before the edits, None where
+    nothing was edited or where `text` is the source text.
     """
 
-    def __init__(self, text: pa.Array | pa.ChunkedArray) -> None:
+    def __init__(self, text: pa.Array | pa.ChunkedArray, source: TextBatch | None = None) -> None:
         if isinstance(text, pa.ChunkedArray):
             text = text.combine_chunks()
         if text.type != pa.large_string():
@@ -76,9 +77,17 @@ class TextBatch:
         if text.null_count:
             raise ContractError(f"TextBatch takes text without nulls, got {text.null_count} nulls in {len(text)} rows")
         self.text: pa.LargeStringArray = text
+        self._source = source
+        if len(self.source) != len(self):
+            raise ContractError(f"{len(self)} final texts of {len(self.source)} source texts")
 
     def __len__(self) -> int:
         return len(self.text)
+
+    @property
+    def source(self) -> TextBatch:
+        """The same rows before the edits; this batch itself where there is no difference."""
+        return self if self._source is None else self._source
 
     @cached_property
     def buffers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +106,7 @@ class TextBatch:
 
     @cached_property
     def all_lines(self) -> line_kernels.Lines:
-        """Lines as `text.splitlines()` gives them: U+0085, U+2028, U+2029 end one too, and an empty last one is left out."""
+        """Lines as `text.splitlines()` gives them: these end at U+0085, U+2028, U+2029 too; an empty last one is left out."""
         return line_kernels.lines(*self.buffers, all_breaks=True)
 
 

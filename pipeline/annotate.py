@@ -120,13 +120,13 @@ class UnitText:
         return self._views[view]
 
     def _load(self, view: str) -> TextBatch:
-        source = self._work.read_table(self._where.documents, ["text"])["text"]
         if view == "source":
-            return TextBatch(source)
+            return TextBatch(self._work.read_table(self._where.documents, ["text"])["text"])
         edited = self._work.read_table(self._where.final, ["final_text"])["final_text"]
+        source = self.batch("source")
         if edited.null_count == len(edited):
-            return self.batch("source")
-        return TextBatch(final.final_of(source, edited))
+            return source
+        return TextBatch(final.final_of(source.text, edited), source)
 
     def put(self, view: str, text: pa.Array) -> None:
         self._views[view] = TextBatch(text)

@@ -87,7 +87,7 @@ def _beside(beside: pa.Table | None, steps: Sequence[Step | Walk], n: int) -> li
     return [masked(beside["url"], steps, json=False), masked(beside["metadata"], steps, json=True)]
 
 
-def final_of(source: pa.ChunkedArray, final_text: pa.ChunkedArray) -> pa.LargeStringArray:
+def final_of(source: pa.ChunkedArray | pa.Array, final_text: pa.ChunkedArray) -> pa.LargeStringArray:
     """The final text of each row, from the source text and `FINAL.final_text`."""
     if final_text.null_count == len(final_text):
         return one_chunk(source)

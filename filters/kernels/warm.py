@@ -11,19 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import (
-    buffers,
-    c4_lines,
-    dedup_pass,
-    facts,
-    fold,
-    lines,
-    minhash,
-    phrases,
-    refinedweb_lines,
-    repeats,
-    word_lists,
-)
+from filters.kernels import buffers, dedup_pass, facts, fold, line_edits, lines, minhash, ngrams, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -36,12 +24,9 @@ def _lines() -> None:
     lines.lines(_OFFSETS, _DATA, all_breaks=True)
 
 
-def _line_edits() -> None:
-    c4_lines.clean(_OFFSETS, _DATA, c4_lines.LineRules(False, 1000, True, True, 3, True, True))
-    refinedweb_lines.clean(_OFFSETS, _DATA, refinedweb_lines.LineRules(True, 0.5, 1.0, True, 2, True))
-    refinedweb_lines.counted_words(_OFFSETS, _DATA)
-    repeats.cut(_OFFSETS, _DATA, 100)
-    phrases.found(_OFFSETS, _DATA, phrases.compile_phrases(("the",)))
+def _ngrams() -> None:
+    ngrams.split_repetition(_OFFSETS, _DATA, max_probes=0)
+    ngrams._alone(_OFFSETS[:2], _DATA, 0, 0, np.zeros((1, 35), np.int64))
 
 
 def _fold() -> None:
@@ -60,7 +45,7 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _lines, _line_edits, _fold, _word_lists, _minhash, dedup_pass.warm]
+KERNELS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _fold, _word_lists, _minhash, dedup_pass.warm, line_edits.warm]
 
 
 def warm() -> None:
