@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,9 +19,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters import FILTERS
-from filters.contract import ContractError, TextBatch, Tier, check
-from pipeline import decide, final, normalise
+from filters.contract import ContractError, Filter, TextBatch, Tier, check
+from pipeline import decide, final, normalise, scores
 from pipeline.dedup import bands, signatures
 from pipeline.errors import BrokenContract
 from pipeline.read.units import Unit, unit_key_parts
@@ -34,6 +33,7 @@ from pipeline.store import Store
 class Names:
     """Where a unit's tables lie in the work directory. Each name ends in the key of what it depends on."""
 
+    path: str  # of the file that the unit is part of: the beginning of source_ref
     documents: str
     bad: str
     final: str
@@ -96,6 +96,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
     if recipe.tokenizer is not None:
         tokens = f"facts/tokens/{key('tokens', final_key, recipe.tokenizer)}.parquet"
     return Names(
+        path=unit.file.path,
         documents=f"documents/{documents}.parquet",
         bad=f"documents/{documents}.bad.parquet",
         final=f"facts/final/{final_key}.parquet",
@@ -200,16 +201,21 @@ def _cheap_signals(work: Store, recipe: Recipe, where: Names, text: UnitText, n:
             continue
         if not work.has(name):
             with meter.measure(f"annotate.{item.filter.name}"):
-                made = run_filter(item, text.batch(item.filter.reads), columns, n)
+                if item.filter.name == scores.NAME:
+                    made = _scores(item, work, where)
+                else:
+                    made = run_filter(item, recipe.known, text.batch(item.filter.reads), columns, n)
                 work.write_table(name, pa.Table.from_batches([made]))
         table = work.read_table(name)
         columns |= {c: final.one_chunk(table[c]) for c in table.column_names}
     return columns
 
 
-def run_filter(item: ActiveFilter, batch: TextBatch, columns: dict[str, pa.Array], n: int) -> pa.RecordBatch:
+def run_filter(
+    item: ActiveFilter, known: Sequence[Filter], batch: TextBatch, columns: dict[str, pa.Array], n: int
+) -> pa.RecordBatch:
     """Annotate and check one batch. Raises BrokenContract if the filter breaks its contract or raises."""
-    types = {field.name: field.type for f in FILTERS for field in f.signals}
+    types = {field.name: field.type for f in known for field in f.signals}
     needed = pa.RecordBatch.from_arrays(
         [columns[c] if c in columns else pa.nulls(n, types[c]) for c in item.filter.needs], names=list(item.filter.needs)
     )
@@ -221,6 +227,13 @@ def run_filter(item: ActiveFilter, batch: TextBatch, columns: dict[str, pa.Array
     except Exception as error:
         raise BrokenContract(f"filter {item.filter.name}: annotate raised {type(error).__name__}: {error}") from error
     return made
+
+
+def _scores(item: ActiveFilter, work: Store, where: Names) -> pa.RecordBatch:
+    """Annotations of the unit's documents."""
+    keys = work.read_frame(where.documents, ["row", "id", "source", "url"])
+    keys = keys.with_columns((pl.lit(f"{where.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
+    return scores.joined(loaded(item.filter, item.params), keys, item.filter.signals)
 
 
 def _verdicts(work: Store, recipe: Recipe, where: Names, signals: dict[str, pa.Array], meter: Meter) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 LEDGER_ROWS = 1_000_000
-"""Rows of a ledger or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
+"""Rows of a ledger, signals or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def _fraction(text: str) -> float:
 
 
 def pieces(unit: int, rows: pl.DataFrame, *, rejected: str | float, seed: int) -> Iterator[Piece]:
-    """One piece per source of a unit. Size is bytes of final text for documents, 1 for ledger and quarantine rows."""
-    folders = ("data", "rejected", "ledger", "quarantine")
+    """One piece per source of a unit. Size is bytes of final text for documents, 1 for the rows of other folders."""
+    folders = ("data", "rejected", "ledger", "signals", "quarantine")
     weights = {}
     for folder in folders:
         size = rows["n_bytes"].fill_null(0) if folder in ("data", "rejected") else pl.lit(1, pl.Int64)

@@ -7,6 +7,7 @@ old recipes. What a preset switches on stands in `pipeline/presets/`. The same m
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,6 +25,9 @@ from pydantic import (
 from filters import FILTERS
 from filters.contract import Filter, Settings
 from filters.edits import EDITS
+from pipeline import plugins, scores
+from pipeline.annotation_plan import Annotation
+from pipeline.errors import BrokenContract
 
 
 class PlanModel(Settings):
@@ -107,6 +111,10 @@ EditPlans = create_model(
 )
 
 
+KEEP_COLUMNS = ("quality_score", "toxicity_score", "language_score", "n_bytes", "n_bytes_read", "date", "url", "id")
+"""Columns that `dedup.keep` may name under any plan; those of filters and annotations come on top."""
+
+
 class Dedup(PlanModel):
     """Exact and near duplicates, as the README defines them."""
 
@@ -137,11 +145,10 @@ class Dedup(PlanModel):
     @field_validator("keep")
     @classmethod
     def _columns_and_directions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = {"quality_score", "toxicity_score", "language_score", "n_bytes", "n_bytes_read", "date", "url", "id"}
+        """Which columns there are, `Plan` knows."""
         for item in value:
-            column, _, direction = item.partition(" ")
-            if column not in known or direction not in ("asc", "desc"):
-                raise ValueError(f"{item!r}: expected '<column> asc' or '<column> desc' with a column of {sorted(known)}")
+            if item.partition(" ")[2] not in ("asc", "desc"):
+                raise ValueError(f"{item!r}: expected '<column> asc' or '<column> desc'")
         return value
 
     @model_validator(mode="after")
@@ -204,12 +211,6 @@ class Compute(PlanModel):
     targets: tuple[str, ...] = Field((), description="held-out sets of the measured saving, the primary one first")
 
 
-class Annotation(PlanModel):
-    path: str = Field(description="Parquet file of scores computed elsewhere")
-    on: tuple[str, ...] = Field(("source", "id"), description="columns to join on")
-    columns: dict[str, str] = Field(description="column name: type")
-
-
 class Plan(PlanModel):
     """Everything a user may decide. Every key is optional."""
 
@@ -221,7 +222,7 @@ class Plan(PlanModel):
     output: Output = Field(Output(), description="shards")
     checks: Checks = Field(Checks(), description="limits before publishing")
     compute: Compute = Field(Compute(), description="the planned training run")
-    plugins: tuple[str, ...] = Field((), description="modules with filters of your own")
+    plugins: tuple[str, ...] = Field((), description="modules with filters of your own (FILTER or FILTERS)")
     annotations: tuple[Annotation, ...] = Field((), description="scores computed elsewhere")
     audit_fraction: float = Field(0, ge=0, le=1, description="share of all documents that the model tier scores regardless")
     on_changed: Literal["fail", "append", "ignore"] = Field("fail", description="an input that changed since it was read")
@@ -240,8 +241,27 @@ class Plan(PlanModel):
             raise ValueError(f"two entries of source are named {', '.join(sorted(double))}; names must differ")
         return self
 
+    @model_validator(mode="after")
+    def _columns_are_there(self) -> Plan:
+        annotated = [name for annotation in self.annotations for name in annotation.columns]
+        double = {name for name in annotated if annotated.count(name) > 1}
+        if double:
+            raise ValueError(f"annotations: {', '.join(sorted(double))} stands in two entries")
+        known = {*KEEP_COLUMNS, *(c for item in (*FILTERS, *self.added_filters()) for c in item.signals.names)}
+        for item in () if self.dedup is None else self.dedup.keep:
+            if item.partition(" ")[0] not in known:
+                raise ValueError(f"dedup.keep: {item!r}: no such column under this plan; there are {', '.join(sorted(known))}")
+        return self
+
+    def added_filters(self) -> tuple[Filter, ...]:
+        """Filters that come after ours: the annotations, then those of plugins."""
+        joined = (scores.filter_of(self.annotations),) if self.annotations else ()
+        return (*joined, *plugins.filters_of(self.plugins))
+
     def filter_plan(self, filter_: Filter) -> tuple[Any, Any, str] | None:
         """`(params, thresholds, action)` of a filter, or None where it is off."""
+        if filter_.name == scores.NAME:
+            return scores.Entries(entries=self.annotations), scores.Limits(limits=self.annotations), "drop"
         chosen = getattr(self.filters, filter_.name)
         if chosen is None:
             return None
@@ -253,16 +273,29 @@ class Plan(PlanModel):
         )
 
 
+@lru_cache(maxsize=8)
+def with_plugins(modules: tuple[str, ...]) -> type[Plan]:
+    """`Plan`, with the keys of the filters of these modules. Raises PlanError, or BrokenContract for a filter at fault."""
+    if not modules:
+        return Plan
+    added = plugins.filters_of(modules)
+    names = [f.name for f in (*FILTERS, *added)]
+    for name in (f.name for f in added):
+        if names.count(name) > 1 or name == scores.NAME or not name.isidentifier():
+            raise BrokenContract(f"plugins: a filter cannot be named {name!r}: it is no name, or another filter has it")
+    fields: Any = {f.name: (switchable(_filter_model(f)), Field(None, description=f"filter {f.name}")) for f in added}
+    filter_plans = create_model("FilterPlans", __base__=FilterPlans, **fields)
+    about = Field(filter_plans(), description=Plan.model_fields["filters"].description)
+    return create_model("Plan", __base__=Plan, filters=(filter_plans, about))
+
+
 def not_yet(plan: Plan) -> list[str]:
     """Keys of the plan that are set and that this release does not act on, in words."""
     dedup = plan.dedup
     set_keys = {
-        "plugins": bool(plan.plugins),
-        "annotations": bool(plan.annotations),
         "audit_fraction": plan.audit_fraction > 0,
         "select.keep_top": plan.select.keep_top is not None,
         "select.token_budget": plan.select.token_budget is not None,
-        "output.signals": plan.output.signals,
         "compute.targets": bool(plan.compute.targets),
         "on_changed: append": plan.on_changed == "append",
         "dedup.exact_url": dedup is not None and dedup.exact_url,
