@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, lines, minhash, ngrams, word_lists
+from filters.kernels import buffers, dedup_pass, facts, fold, lines, minhash, ngrams, segments, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -27,6 +27,10 @@ def _lines() -> None:
 def _ngrams() -> None:
     ngrams.split_repetition(_OFFSETS, _DATA, max_probes=0)
     ngrams._alone(_OFFSETS[:2], _DATA, 0, 0, np.zeros((1, 35), np.int64))
+
+
+def _segments() -> None:
+    segments.segments(_OFFSETS, _DATA, kind=segments.LINES)
 
 
 def _fold() -> None:
@@ -45,7 +49,7 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _fold, _word_lists, _minhash, dedup_pass.warm]
+KERNELS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _segments, _fold, _word_lists, _minhash, dedup_pass.warm]
 
 
 def warm() -> None:
