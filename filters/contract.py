@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from filters.kernels import buffers
 from filters.kernels import facts as fact_kernels
 from filters.kernels import lines as line_kernels
+from filters.kernels import ngrams, segments, tokens, word_lists
 
 
 class ContractError(Exception):
@@ -76,6 +77,8 @@ class TextBatch:
         if text.null_count:
             raise ContractError(f"TextBatch takes text without nulls, got {text.null_count} nulls in {len(text)} rows")
         self.text: pa.LargeStringArray = text
+        self._repetition: dict[int, ngrams.Repetition] = {}
+        self._segments: dict[int, segments.Segments] = {}
 
     def __len__(self) -> int:
         return len(self.text)
@@ -99,6 +102,24 @@ class TextBatch:
     def all_lines(self) -> line_kernels.Lines:
         """Lines as `text.splitlines()` gives them: these end at U+0085, U+2028, U+2029 too; an empty last one is left out."""
         return line_kernels.lines(*self.buffers, all_breaks=True)
+
+    @cached_property
+    def tokens(self) -> tokens.TokenFacts:
+        """Words with punctuation apart, counted; without stop words."""
+        no_lists = word_lists.compile_lists([])
+        return tokens.token_facts(*self.buffers, np.full(len(self), -1, np.int16), no_lists)
+
+    def repetition(self, kind: int) -> ngrams.Repetition:
+        """Repeated n-grams of words: `ngrams.SPLIT`, `tokens.DATATROVE` or `tokens.DCLM`."""
+        if kind not in self._repetition:
+            self._repetition[kind] = ngrams.repetition(*self.buffers, kind=kind)
+        return self._repetition[kind]
+
+    def segments(self, kind: int) -> segments.Segments:
+        """Repeated lines or paragraphs: a kind of `filters.kernels.segments`."""
+        if kind not in self._segments:
+            self._segments[kind] = segments.segments(*self.buffers, kind=kind)
+        return self._segments[kind]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-import llvmlite.ir as ir
 import numpy as np
 from numba import types
 from numba.core import cgutils
@@ -145,10 +144,10 @@ def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out)
         counts[np.uintp(k)] = 0
     for k in range(6):
         out[k] = 0
-    strip = kind == LINES or kind == PARAGRAPHS
+    strip = kind in (LINES, PARAGRAPHS)
     if kind == BLOCKS:
         p, end, _ = _stripped(data, p, end, blocks, cells)
-    shortest = 2 if kind == PARAGRAPHS or kind == BLOCKS else 1
+    shortest = 2 if kind in (PARAGRAPHS, BLOCKS) else 1
     longest = np.int64(1) if kind == ALL else end - p
     taken = empties = np.int64(0)
     more = True
