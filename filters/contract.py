@@ -25,10 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from filters.kernels import buffers
+from filters.kernels import buffers, ngrams, segments, tokens, word_lists
 from filters.kernels import facts as fact_kernels
 from filters.kernels import lines as line_kernels
-from filters.kernels import ngrams, segments, tokens, word_lists
 
 
 class ContractError(Exception):
