@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from filters.kernels import buffers
+from filters.kernels import buffers, ngrams, segments, tokens, word_lists
 from filters.kernels import facts as fact_kernels
 from filters.kernels import lines as line_kernels
 
@@ -80,6 +80,8 @@ class TextBatch:
         self._source = source
         if len(self.source) != len(self):
             raise ContractError(f"{len(self)} final texts of {len(self.source)} source texts")
+        self._repetition: dict[int, ngrams.Repetition] = {}
+        self._segments: dict[int, segments.Segments] = {}
 
     def __len__(self) -> int:
         return len(self.text)
@@ -108,6 +110,24 @@ class TextBatch:
     def all_lines(self) -> line_kernels.Lines:
         """Lines as `text.splitlines()` gives them: these end at U+0085, U+2028, U+2029 too; an empty last one is left out."""
         return line_kernels.lines(*self.buffers, all_breaks=True)
+
+    @cached_property
+    def tokens(self) -> tokens.TokenFacts:
+        """Words with punctuation apart, counted; without stop words."""
+        no_lists = word_lists.compile_lists([])
+        return tokens.token_facts(*self.buffers, np.full(len(self), -1, np.int16), no_lists)
+
+    def repetition(self, kind: int) -> ngrams.Repetition:
+        """Repeated n-grams of words: `ngrams.SPLIT`, `tokens.DATATROVE` or `tokens.DCLM`."""
+        if kind not in self._repetition:
+            self._repetition[kind] = ngrams.repetition(*self.buffers, kind=kind)
+        return self._repetition[kind]
+
+    def segments(self, kind: int) -> segments.Segments:
+        """Repeated lines or paragraphs: a kind of `filters.kernels.segments`."""
+        if kind not in self._segments:
+            self._segments[kind] = segments.segments(*self.buffers, kind=kind)
+        return self._segments[kind]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,13 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
     for span in TERMINALS.split():
         first, _, last = span.partition("-")
         flags[int(first, 16) : int(last or first, 16) + 1] |= TERMINAL
-    return _fold(flags)
+    return two_stages(flags)
+
+
+def unspaced_ranges() -> list[tuple[int, int]]:
+    """Code points whose letters are words of their own to UAX #29: the unspaced scripts but katakana and Tibetan."""
+    ranges = [span for name, spans in _SCRIPT_RANGES.items() if name not in ("kana", "tibetan") for span in spans]
+    return [*ranges, (0x3041, 0x309F), (0x1B001, 0x1B11F)]
 
 
 def _general_flags(code_points: range) -> np.ndarray:
@@ -126,12 +132,12 @@ def _general_flags(code_points: range) -> np.ndarray:
     return flags
 
 
-def _fold(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two-stage table: blocks of 256 code points, each distinct block stored once, the block of U+0000 first."""
+def two_stages(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(blocks, cells)`: blocks of 256 code points, each distinct block stored once, the block of U+0000 first."""
     numbers: dict[bytes, int] = {}
     rows = flags.reshape(_ALL_BLOCKS, 256)
     blocks = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.uint16)
-    cells = np.frombuffer(b"".join(numbers), np.uint16)
+    cells = np.frombuffer(b"".join(numbers), flags.dtype)
     blocks.flags.writeable = False
     return blocks, cells
 

@@ -4,12 +4,12 @@ Invariant: row i equals `measures` of tests/filters/test_ngrams.py, plain Python
 their 64-bit hashes are equal. An n-gram is a run of n words; its length is that of its words without what stands between them.
 
 One n-gram length at a time, on the positions whose (n - 1)-gram and the next one were repeated: no other n-gram can be. A bit
-table drops most n-grams that occur once (a bit set by one of them and by no other), a hash table counts the rest. An n-gram is known by
-the numbers of its two (n - 1)-grams, so that equal keys are equal n-grams.
+table drops most n-grams that occur once (a bit set by one of them and by no other), a hash table counts the rest. An n-gram is
+known by the numbers of its two (n - 1)-grams, so that equal keys are equal n-grams.
 
-Hostile input: a probe that finds no place after MAX_PROBES ends the row with PROBES, and `_by_sorting` (numpy) measures it instead.
-Memory per row: 12 bytes a word, the bit table of one to two bytes a word, and 16 bytes per place of the hash table, which
-for a large row begins at one place for eight words and doubles when it is half full.
+Hostile input: a probe that finds no place after MAX_PROBES ends the row with PROBES, and `_by_sorting` (numpy) measures it
+instead. Memory per row: 12 bytes a word, the bit table of one to two bytes a word, and 16 bytes per place of the hash table,
+which for a large row begins at one place for eight words and doubles when it is half full.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import char_classes
+from filters.kernels import char_classes, tokens
 from filters.kernels.compiled import kernel
 from filters.kernels.spaces import split_words
+from filters.kernels.tokens import token_words
 
+SPLIT = 0
+"""The words are `text.split()`."""
 TOP = (2, 3, 4)
 """Lengths whose most frequent n-gram is measured (Rae et al. 2021, table A1)."""
 REPEATED = (5, 6, 7, 8, 9, 10)
@@ -68,23 +71,24 @@ class Repetition:
 _COLUMNS = 2 + 3 * len(TOP) + 4 * len(REPEATED)
 
 
-def split_repetition(offsets: np.ndarray, data: np.ndarray, *, max_probes: int = MAX_PROBES) -> Repetition:
-    """Of the words `text.split()`."""
-    return _repetition(offsets, data, 0, max_probes)
-
-
-def _repetition(offsets: np.ndarray, data: np.ndarray, kind: int, max_probes: int) -> Repetition:
+def repetition(offsets: np.ndarray, data: np.ndarray, *, kind: int, max_probes: int = MAX_PROBES) -> Repetition:
+    """Measures of each row over the words `text.split()` (SPLIT) or the tokens of a dialect (`tokens.DATATROVE`,
+    `tokens.DCLM`)."""
     out = np.zeros((len(offsets) - 1, _COLUMNS), np.int64)
     sizes = np.diff(offsets)
     small = int(sizes[sizes <= LARGE].max(initial=0))
     scratch = _scratch(words=small // 2 + 1, places=small // 2)
     row = 0
     while row < len(sizes):
-        row, status = _rows(offsets, data, row, LARGE, kind, *char_classes.tables(), *scratch, max_probes, out)
+        row, status = _rows(offsets, data, row, LARGE, kind, *_tables(kind), *scratch, max_probes, out)
         if status != DONE:
             _alone(offsets[row : row + 2], data, kind, max_probes, out[row : row + 1])
             row += 1
     return _named(out)
+
+
+def _tables(kind: int) -> tuple[np.ndarray, np.ndarray]:
+    return char_classes.tables() if kind == SPLIT else tokens.tables()
 
 
 def _scratch(*, words: int, places: int) -> tuple[np.ndarray, ...]:
@@ -109,16 +113,16 @@ def _alone(offsets: np.ndarray, data: np.ndarray, kind: int, max_probes: int, ou
     """Measures one row with as much scratch as it needs."""
     start, end = int(offsets[0]), int(offsets[1])
     none = np.empty(0, np.uint64)
-    words = int(_words(kind, data, start, end, *char_classes.tables(), none, np.empty(1, np.int32)))
+    words = int(_words(kind, data, start, end, *_tables(kind), none, np.empty(1, np.int32)))
     places = words // 8
     while True:
         scratch = _scratch(words=words, places=places)
-        _, status = _rows(offsets, data, 0, end - start, kind, *char_classes.tables(), *scratch, max_probes, out)
+        _, status = _rows(offsets, data, 0, end - start, kind, *_tables(kind), *scratch, max_probes, out)
         if status == DONE:
             return
         if status == PROBES:
             hashes, ends = scratch[0], scratch[1]
-            _words(kind, data, start, end, *char_classes.tables(), hashes, ends)
+            _words(kind, data, start, end, *_tables(kind), hashes, ends)
             out[0] = _by_sorting(hashes[:words], ends[: words + 1].astype(np.int64))
             return
         places = 2 * len(scratch[3])
@@ -134,13 +138,16 @@ def _named(out: np.ndarray) -> Repetition:
 
 @kernel
 def _words(kind, data, p, end, blocks, cells, hashes, ends):
-    """The words of one kind: 0 `str.split()`."""
+    """The words of one kind: SPLIT, or a dialect of `tokens`. `blocks` and `cells` are the tables of that kind."""
+    if kind != SPLIT:
+        return token_words(data, p, end, blocks, cells, kind, hashes, ends)
     return split_words(data, p, end, blocks, cells, hashes, ends)
 
 
 @kernel
 def _rows(offsets, data, row, limit, kind, blocks, cells, grams, ends, bits, keys, slots, max_probes, out):
-    """`(row, status)`: measures rows from `row` on; stops before one of more than `limit` bytes, or that the scratch does not hold."""
+    """`(row, status)`: measures rows from `row` on; stops before one of more than `limit` bytes, or that the scratch does not
+    hold."""
     for i in range(row, offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         if end - p > limit:
@@ -161,7 +168,8 @@ def _rows(offsets, data, row, limit, kind, blocks, cells, grams, ends, bits, key
 
 @kernel
 def _level(n, entries, m, grams, ends, bits, keys, slots, max_probes):
-    """Turns `grams[:entries]`, the repeated (n - 1)-grams, into the n-grams that occur more than once; returns how many there are.
+    """Turns `grams[:entries]`, the repeated (n - 1)-grams, into the n-grams that occur more than once; returns how many there
+    are.
 
     An entry is a place in the text << 32 | the number of the n-gram there; for n = 2 it is the hash of a word. `slots[0]` counts
     an n-gram, `slots[1]` has the first place where it occurs. Returns -FULL or -PROBES where the table fails.
@@ -175,7 +183,7 @@ def _level(n, entries, m, grams, ends, bits, keys, slots, max_probes):
         bits[1, np.uintp(k)] = _NONE
     some = False
     for j in range(entries - 1):
-        follows, key, mixed = _key(n, j, grams)
+        follows, _, mixed = _key(n, j, grams)
         if follows:
             word, bit = np.uintp((mixed & filter_) >> np.uint64(6)), _ONE << (mixed & np.uint64(63))
             again = bits[0, word] & bit

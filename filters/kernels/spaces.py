@@ -1,7 +1,8 @@
 """`str.split()` words of one row, as hashes and lengths: the words of the n-gram measures.
 
-Invariant: the words written equal `text.split()`, in order; a hash depends on the word's bytes and their number alone. ASCII white space is found 64 bytes at a time (`white`); a wide space, a word longer than that,
-and the last bytes of a row are looked up character by character.
+Invariant: the words written equal `text.split()`, in order; a hash depends on the word's bytes and their number alone. ASCII
+white space is found 64 bytes at a time (`white`); a wide space, a word longer than that, and the last bytes of a row are looked
+up character by character.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, line_edits, lines, minhash, ngrams, word_lists
+from filters.kernels import buffers, dedup_pass, facts, fold, line_edits, lines, minhash, ngrams, segments, tokens, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -25,8 +25,19 @@ def _lines() -> None:
 
 
 def _ngrams() -> None:
-    ngrams.split_repetition(_OFFSETS, _DATA, max_probes=0)
-    ngrams._alone(_OFFSETS[:2], _DATA, 0, 0, np.zeros((1, 35), np.int64))
+    for kind in (ngrams.SPLIT, tokens.DATATROVE):
+        ngrams.repetition(_OFFSETS, _DATA, kind=kind)
+        ngrams.repetition(_OFFSETS, _DATA, kind=kind, max_probes=0)
+
+
+def _tokens() -> None:
+    lists = word_lists.compile_lists([["the"]])
+    tokens.token_facts(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
+    word_lists.occurrences(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
+
+
+def _segments() -> None:
+    segments.segments(_OFFSETS, _DATA, kind=segments.LINES)
 
 
 def _fold() -> None:
@@ -45,7 +56,8 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _fold, _word_lists, _minhash, dedup_pass.warm, line_edits.warm]
+KERNELS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _fold, _word_lists, _minhash, dedup_pass.warm]
+KERNELS.append(line_edits.warm)
 
 
 def warm() -> None:

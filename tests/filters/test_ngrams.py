@@ -65,7 +65,7 @@ def scan(grams: list[tuple[str, ...]], n: int) -> int:
 
 
 def measured(array: pa.LargeStringArray, **options: int) -> list[dict[str, int | list[int]]]:
-    columns = asdict(ngrams.split_repetition(*buffers.views(array), **options))
+    columns = asdict(ngrams.repetition(*buffers.views(array), kind=ngrams.SPLIT, **options))
     return [{name: column[i].tolist() for name, column in columns.items()} for i in range(len(array))]
 
 
