@@ -55,7 +55,7 @@ def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: 
         _ratio(per_row(lines.terminal & filled, lines.rows), n_filled),
         _ratio(per_row(filled & (lines.chars <= params.short_line), lines.rows), n_filled),
         _ratio(per_row(np.where(copies, lines.chars, 0), lines.rows), per_row(lines.chars, lines.rows)),
-        _ratio(np.diff(lines.rows) - 1, batch.facts.n_words),
+        _ratio(np.diff(lines.rows) - 1, batch.tokens.tokens),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 

@@ -1,9 +1,9 @@
 """Documents that lost too many of their words to the edits: what is left of a page of buttons is no document.
 
 RefinedWeb (Penedo et al. 2023, arXiv 2306.01116, appendix G.2) removes documents of which line-wise corrections take more than
-5 % of the words; so does DCLM (`word_removal_ratio_filter` of dclm_baseline_refinedweb.yaml, max_removed_ratio 0.05). Words are
-those of DCLM's `word_counter_enricher`: what white space separates, if it begins with a letter or a digit. All edits of the
-plan count, not `refinedweb_lines` alone; masks take no words.
+5 % of the words; so does DCLM (`word_removal_ratio_filter` of dclm_baseline_refinedweb.yaml, max_removed_ratio 0.05). A word is
+what white space separates, if it begins with a letter or a digit (DCLM leaves out punctuation too, and has counted with
+fastText's words and with uniseg's). All edits of the plan count, not `refinedweb_lines` alone; masks take no words.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
     signal_keys: dict[str, str] = {}
     signals = []
     for item in recipe.filters:
-        view = documents if item.filter.reads == "source" else final_key
+        view = documents if item.reads == "source" else final_key
         needed = [signal_keys.get(column, "off") for column in item.filter.needs]
         made = key("signals", view, needed, item.identity)
         signal_keys |= dict.fromkeys(item.filter.signals.names, made)
@@ -204,7 +204,7 @@ def _cheap_signals(work: Store, recipe: Recipe, where: Names, text: UnitText, n:
                 if item.filter.name == scores.NAME:
                     made = _scores(item, work, where)
                 else:
-                    made = run_filter(item, recipe.known, text.batch(item.filter.reads), columns, n)
+                    made = run_filter(item, recipe.known, text.batch(item.reads), columns, n)
                 work.write_table(name, pa.Table.from_batches([made]))
         table = work.read_table(name)
         columns |= {c: final.one_chunk(table[c]) for c in table.column_names}

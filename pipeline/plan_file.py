@@ -23,7 +23,6 @@ from pipeline.errors import NotYet, PlanError
 from pipeline.plan import Plan, not_yet, with_plugins
 
 DEFAULT = "default@1"
-LATER_PRESETS = ("c4", "dclm", "dolma", "fineweb", "gopher")
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,6 @@ def _preset(name: str) -> tuple[str, dict[str, Any]]:
     versions = sorted(full for full in known if full.split("@")[0] == name)
     if versions:
         return versions[-1], _read_yaml(known[versions[-1]].read_text("utf-8"), where=f"preset {name}")
-    if name.split("@")[0] in LATER_PRESETS:
-        raise NotYet(f"preset {name}: not yet in this release; there are {', '.join(known)}")
     near = difflib.get_close_matches(name, [*known, *(full.split("@")[0] for full in known)], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PlanError(f"preset {name}: unknown; {hint}there are {', '.join(known)}; a file's name ends in .yaml")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filters import FILTERS
 from filters.contract import ContractError, Filter, Rule, check_all, check_rules
@@ -39,6 +39,11 @@ class ActiveFilter:
     action: str
     rules: tuple[Rule, ...]
     files: tuple[str, ...]  # sha256 of each model file, of each file of scores, and of a plugin's source
+
+    @property
+    def reads(self) -> Literal["source", "final"]:
+        """Which text: the plan's choice where the filter leaves it (`reads` among its params), else the filter's own."""
+        return getattr(self.params, "reads", self.filter.reads)
 
     @property
     def identity(self) -> list[Any]:
