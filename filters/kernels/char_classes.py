@@ -100,8 +100,8 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
     flags[[ord(char) for char in BULLETS]] |= BULLET
     flags[[ord(char) for char in "#.…"]] |= SPECIAL
     for span in TERMINALS.split():
-        first, _, last = span.partition("-")
-        flags[int(first, 16) : int(last or first, 16) + 1] |= TERMINAL
+        begin, _, end = span.partition("-")
+        flags[int(begin, 16) : int(end or begin, 16) + 1] |= TERMINAL
     return two_stages(flags)
 
 

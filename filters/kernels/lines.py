@@ -68,7 +68,7 @@ def lines(offsets: np.ndarray, data: np.ndarray, *, all_breaks: bool) -> Lines:
     begin, end, hashes = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint64)
     counts, terminal = np.zeros((8, n), np.int32), np.zeros(n, np.bool_)
     _lines(offsets, data, *tables, all_breaks, rows, begin, end, hashes, counts, terminal)
-    return Lines(rows, begin, end, hashes, *counts, terminal)
+    return Lines(rows, begin, end, hashes, *counts, terminal)  # type: ignore[call-arg]
 
 
 @kernel
@@ -170,7 +170,7 @@ def _line(data, p, end, blocks, cells, count):
         else:
             open_, ends = True, False
             stops = np.int64(0)
-        letters = letters + 1 if flags & ALPHA else np.int64(0)
+        letters = (letters + 1) * np.int64((flags & ALPHA) != 0)
     count[_CHARS], count[_WORDS], count[_LONGEST] = chars, words, max(longest, word)
     count[_UPPER], count[_DIGITS], count[_SENTENCES] = upper, digits, sentences + open_
     count[_LAST], count[_LAST_FILLED] = last, filled

@@ -150,7 +150,7 @@ def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out)
     shortest = 2 if kind in (PARAGRAPHS, BLOCKS) else 1
     longest = np.int64(1) if kind == ALL else end - p
     taken = empties = np.int64(0)
-    more = True
+    more = np.bool_(True)
     while more:
         start = p
         feeds = np.int64(0)

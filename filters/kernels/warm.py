@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, line_edits, lines, minhash, ngrams, segments, tokens, word_lists
+from filters.kernels import buffers, dedup_pass, facts, fold, gopher, line_edits, lines, minhash, ngrams, segments, tokens, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -40,6 +40,11 @@ def _segments() -> None:
     segments.segments(_OFFSETS, _DATA, kind=segments.LINES)
 
 
+def _gopher() -> None:
+    gopher.lines(_OFFSETS, _DATA)
+    gopher.words(_OFFSETS, _DATA)
+
+
 def _fold() -> None:
     fold.folded(_OFFSETS, _DATA)
 
@@ -56,11 +61,21 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _fold, _word_lists, _minhash, dedup_pass.warm]
-KERNELS.append(line_edits.warm)
+KERNELS: list[Callable[[], None]] = [
+    _facts,
+    _lines,
+    _ngrams,
+    _tokens,
+    _segments,
+    _gopher,
+    _fold,
+    _word_lists,
+    _minhash,
+    dedup_pass.warm,
+]
 
 
 def warm() -> None:
     """Calls each kernel on two tiny texts: seconds when nothing is cached, a fraction of one otherwise."""
-    for kernel in KERNELS:
+    for kernel in (*KERNELS, line_edits.warm):
         kernel()
