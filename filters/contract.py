@@ -140,8 +140,8 @@ class Filter:
     """Raise it when `annotate` gives other signals for the same text: stored signals of the old version are not used."""
     tier: Tier
     reads: Literal["source", "final"]
-    """Source text (after normalise) or final text (after edits). A filter whose params have a field `reads` leaves it to the plan:
-    this is then the field's default, and `needs` may name only columns of filters that read source."""
+    """Source text (after normalise) or final text (after edits). A filter whose params have a field `reads` leaves it to the
+    plan: this is then the field's default, and `needs` may name only columns of filters that read source."""
     needs: tuple[str, ...] = ()
     """Columns of filters earlier in `FILTERS`. A filter that reads source may need only such filters' columns."""
     params: type[Settings] = NoParams

@@ -11,7 +11,20 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, gopher, line_edits, lines, minhash, ngrams, segments, tokens, word_lists
+from filters.kernels import (
+    buffers,
+    dedup_pass,
+    facts,
+    fold,
+    gopher,
+    line_edits,
+    lines,
+    minhash,
+    ngrams,
+    segments,
+    tokens,
+    word_lists,
+)
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 

@@ -33,7 +33,12 @@ def test_scores_join_by_source_and_id_and_missing_rows_are_null(capsys, tmp_path
     ran = winnow(capsys, *plan(tmp_path, text, f"{{path: {path}, columns: {{edu_score: float32}}}}"))
     assert ran.code == 0, ran.err
     frame = table(tmp_path / "out", "signals")
-    assert dict(zip(frame["id"], frame["edu_score"].cast(pl.Float64).round(4), strict=True)) == {"d0": 0.1, "d1": None, "d2": 2.5, "d3": None}
+    assert dict(zip(frame["id"], frame["edu_score"].cast(pl.Float64).round(4), strict=True)) == {
+        "d0": 0.1,
+        "d1": None,
+        "d2": 2.5,
+        "d3": None,
+    }
     assert frame.schema["edu_score"] == pl.Float32
 
 

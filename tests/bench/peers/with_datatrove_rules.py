@@ -16,12 +16,20 @@ from hashlib import blake2b
 from pathlib import Path
 
 from datatrove.data import Document
-from datatrove.pipeline.filters import C4QualityFilter, FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
-from datatrove.pipeline.filters import c4_filters, fineweb_quality_filter, gopher_quality_filter, gopher_repetition_filter
+from datatrove.pipeline.filters import (
+    C4QualityFilter,
+    FineWebQualityFilter,
+    GopherQualityFilter,
+    GopherRepetitionFilter,
+    c4_filters,
+    fineweb_quality_filter,
+    gopher_quality_filter,
+    gopher_repetition_filter,
+)
 
 LANGUAGES = {"en": "eng", "de": "deu", "fr": "fra", "es": "spa", "ru": "rus", "tr": "tur", "it": "ita", "pt": "por", "nl": "nld"}
-LANGUAGES |= {"sv": "swe", "pl": "pol", "fi": "fin", "uk": "ukr", "zh": "cmn", "ja": "jpn"}
-"""Others are cut as English."""
+LANGUAGES |= {"sv": "swe", "pl": "pol", "fi": "fin", "uk": "ukr"}
+"""Others are cut as English, as FineWeb does; Chinese and Japanese need packages of their own."""
 QUALITY = ("min_doc_words", "max_doc_words", "min_avg_word_length", "max_avg_word_length", "max_symbol_word_ratio")
 QUALITY += ("max_bullet_lines_ratio", "max_ellipsis_lines_ratio", "max_non_alpha_words_ratio", "min_stop_words")
 FINEWEB = {"line_punct_thr": -1.0, "short_line_thr": 2.0, "char_duplicates_ratio": 2.0, "new_line_ratio": float("inf")}
@@ -55,7 +63,12 @@ def rules(language: str) -> dict[str, Callable[[Document], bool]]:
         add(f"repetition.top_{n}", GopherRepetitionFilter(**{**nothing, "top_n_grams": ((n, limit),)}))
     for n, limit in ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.1)):
         add(f"repetition.dup_{n}", GopherRepetitionFilter(**{**nothing, "dup_n_grams": ((n, limit),)}))
-    for name, value in {"line_punct_thr": 0.12, "short_line_thr": 0.67, "char_duplicates_ratio": 0.01, "new_line_ratio": 0.3}.items():
+    for name, value in {
+        "line_punct_thr": 0.12,
+        "short_line_thr": 0.67,
+        "char_duplicates_ratio": 0.01,
+        "new_line_ratio": 0.3,
+    }.items():
         add(f"fineweb.{name}", FineWebQualityFilter(**{**FINEWEB, name: value}, language=language))
     add("c4.lorem_ipsum", C4QualityFilter(min_num_sentences=-1, filter_curly_bracket=False, language=language))
     add("c4.curly_bracket", C4QualityFilter(min_num_sentences=-1, filter_lorem_ipsum=False, language=language))
@@ -107,7 +120,7 @@ def main() -> None:
     cost = costs(rows, chosen.timed_bytes)
     remember()
     by_language: dict[str, dict[str, Callable[[Document], bool]]] = {}
-    lines = {"rows": [], "c4_lines": []}
+    answers = []
     for row in rows:
         language = LANGUAGES.get(row["language"], "eng")
         if language not in by_language:
@@ -119,8 +132,8 @@ def main() -> None:
         edited = Document(text=row["text"], id=row["id"])
         kept = C4QualityFilter(min_num_sentences=-1, language=language).filter(edited)
         digest = blake2b(edited.text.encode(), digest_size=8).hexdigest() if kept is True else None
-        lines["rows"].append({"id": row["id"], "fails": fails, "c4_text": digest})
-    chosen.output.write_text(json.dumps({"rows": lines["rows"], "cost": cost}))
+        answers.append({"id": row["id"], "fails": fails, "c4_text": digest})
+    chosen.output.write_text(json.dumps({"rows": answers, "cost": cost}))
 
 
 def costs(rows: list[dict[str, str]], limit: int) -> dict[str, float]:

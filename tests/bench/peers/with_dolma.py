@@ -27,7 +27,7 @@ LIMITS = {
         for n, limit in ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.1))
     },
 }
-"""configs/dolma-v1_6/mixing/cc-head.yaml: excluded below the first, above the second; the n-gram names as the tagger writes them."""
+"""configs/dolma-v1_6/mixing/cc-head.yaml: excluded below the first, above the second; n-grams named as the tagger names them."""
 
 
 def main() -> None:
@@ -37,8 +37,8 @@ def main() -> None:
     chosen = options.parse_args()
     documents = []
     for line in chosen.input.read_text("utf-8").splitlines():
-        row = json.loads(line)
-        documents.append(Document(source="parity", id=row["id"], text=row["text"]))
+        given = json.loads(line)
+        documents.append(Document(source="parity", id=given["id"], text=given["text"]))
     gopher, c4 = GopherTagger(), C4Tagger()
     start = time.process_time()
     tagged = [(gopher.predict(document), c4.predict(document)) for document in documents]
