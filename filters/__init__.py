@@ -4,10 +4,11 @@
 signals become available (`Filter.needs` may name only columns of filters that stand earlier).
 """
 
-from filters import gopher_quality, language
+from filters import gopher_quality, gopher_repetition, language
 from filters.contract import Filter
 
 FILTERS: tuple[Filter, ...] = (
     language.FILTER,
     gopher_quality.FILTER,
+    gopher_repetition.FILTER,
 )
