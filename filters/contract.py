@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from filters.kernels import buffers, ngrams, segments, tokens, word_lists
+from filters.kernels import buffers, gopher, ngrams, segments, tokens, word_lists
 from filters.kernels import facts as fact_kernels
 from filters.kernels import lines as line_kernels
 
@@ -116,6 +116,11 @@ class TextBatch:
         """Words with punctuation apart, counted; without stop words."""
         no_lists = word_lists.compile_lists([])
         return tokens.token_facts(*self.buffers, np.full(len(self), -1, np.int16), no_lists)
+
+    @cached_property
+    def gopher_lines(self) -> gopher.Lines:
+        """Bullets and ellipses of lines, as the profiles of Gopher's rules count them."""
+        return gopher.lines(*self.buffers)
 
     def repetition(self, kind: int) -> ngrams.Repetition:
         """Repeated n-grams of words: `ngrams.SPLIT`, `tokens.DATATROVE` or `tokens.DCLM`."""

@@ -13,7 +13,7 @@ characters are a share of; each profile answers as its system does ("size" is in
 | top n-gram, n = 2 to 4 | the longest of the most frequent | the first of them, joined by spaces | as paper | the first of them |
 | … its count | 2 or more | also 1 | 2 or more | also 1 |
 | … times its size, of | all words | the text | all words | all words |
-| n-grams, n = 5 to 10 | words in one that occurs twice, once each | a scan that jumps over copies | as paper | all that occur twice |
+| n-grams, n = 5 to 10 | words in one that repeats, once each | a scan that jumps over copies | as paper | all that occur twice |
 | … of | all words | the text | all words | all n-grams |
 
 Sources: datatrove 0.10.1 `filters/gopher_repetition_filter.py`; DCLM `mappers/filters/content_filters.py`
@@ -21,9 +21,9 @@ Sources: datatrove 0.10.1 `filters/gopher_repetition_filter.py`; DCLM `mappers/f
 `dolma-v1_6/mixing/cc-head.yaml`. There, three of the rules name columns that do not exist and never fire; here they do.
 
 Edges: a share of nothing is 0 (no words, no lines, one line, fewer words than n), but for `dclm`, where a document without a
-line fails the line and paragraph rules. A NUL is a character like others. Combining marks and emoji sequences count by code point.
-Text from right to left is read in logical order. A single line of 10 MB is measured like any other text. datatrove joins the
-words of an n-gram, so that "ab c" and "a bc" are one of its 5-grams: here they are two.
+line fails the line and paragraph rules. A NUL is a character like others. Combining marks and emoji sequences count by code
+point. Text from right to left is read in logical order. A single line of 10 MB is measured like any other text. datatrove joins
+the words of an n-gram, so that "ab c …" and "a bc …" can be one of its 5-grams: here they are two.
 """
 
 from __future__ import annotations

@@ -136,12 +136,10 @@ def _spaced(data, p, end):
     """How often ". . ." occurs, without overlap."""
     found = np.int64(0)
     while p + 5 <= end:
-        if data[np.uintp(p)] == _DOT and data[np.uintp(p + 1)] == 0x20 and data[np.uintp(p + 2)] == _DOT:
-            if data[np.uintp(p + 3)] == 0x20 and data[np.uintp(p + 4)] == _DOT:
-                found += 1
-                p += 5
-                continue
-        p += 1
+        here = data[np.uintp(p)] == _DOT and data[np.uintp(p + 1)] == 0x20 and data[np.uintp(p + 2)] == _DOT
+        here = here and data[np.uintp(p + 3)] == 0x20 and data[np.uintp(p + 4)] == _DOT
+        found += here
+        p += 5 if here else 1
     return found
 
 
@@ -167,8 +165,9 @@ def _words(offsets, data, blocks, cells, sizes, out):
                 chars += 1
                 p += size
             out[i, 0] += symbol
-            sizes[np.uintp(min(chars, LONGEST))] += 1
-            longest = max(longest, min(chars, LONGEST))
+            chars = min(chars, np.int64(LONGEST))
+            sizes[np.uintp(chars)] += 1
+            longest = max(longest, chars)
             n += 1
         seen = low = np.int64(0)
         for k in range(longest + 1):

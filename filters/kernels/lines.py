@@ -157,7 +157,7 @@ def _line(data, p, end, blocks, cells, count):
         word += 1
         filled = point
         if flags & TERMINAL:
-            stops = stops + 1 if point == 0x2E else 0
+            stops = (stops + 1) * np.int64(point == 0x2E)
             if point != 0x2E or (stops == 1 and letters != 1):
                 ends = True
             elif stops > 1:

@@ -150,7 +150,7 @@ def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out)
     shortest = 2 if kind in (PARAGRAPHS, BLOCKS) else 1
     longest = np.int64(1) if kind == ALL else end - p
     taken = empties = np.int64(0)
-    more = np.bool_(True)
+    more = np.int64(1)
     while more:
         start = p
         feeds = np.int64(0)
@@ -166,7 +166,7 @@ def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out)
             if feeds >= shortest or p >= end:
                 break
             chars += feeds
-        more = feeds >= shortest
+        more = np.int64(feeds >= shortest)
         if not more and feeds:
             stop = p
             chars += feeds
