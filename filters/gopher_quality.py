@@ -111,6 +111,7 @@ class Params(Settings):
     """The plan keys that change signals."""
 
     profile: Literal["paper", "datatrove", "dclm", "dolma"] = Field("paper", description="whose reading of the Gopher rules")
+    reads: Literal["final", "source"] = Field("final", description="which text: final (after the edits) or source (before them)")
 
 
 def _null(key: str, what: str) -> Any:

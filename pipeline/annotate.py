@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.contract import ContractError, Filter, TextBatch, Tier, check
+from filters.edits.contract import apply
 from pipeline import decide, final, normalise, scores
 from pipeline.dedup import bands, signatures
 from pipeline.errors import BrokenContract
@@ -219,14 +220,34 @@ def run_filter(
     needed = pa.RecordBatch.from_arrays(
         [columns[c] if c in columns else pa.nulls(n, types[c]) for c in item.filter.needs], names=list(item.filter.needs)
     )
-    try:
+    with _blamed(item):
         made = item.filter.annotate(batch, needed, item.params, loaded(item.filter, item.params))
         check(item.filter, rows=n, signals=made)
+    return made
+
+
+def try_out(recipe: Recipe) -> None:
+    """Call the plan's edits and cheap filters once, so that their kernels are compiled before any worker meets them."""
+    source = pa.array(["The end.", "…"], pa.large_string())
+    text, _ = apply(recipe.steps, source)
+    batch = TextBatch(text, TextBatch(source))
+    types = {field.name: field.type for f in recipe.known for field in f.signals}
+    for item in recipe.filters:
+        if item.filter.tier is Tier.CHEAP and item.filter.load is None and item.filter.name != scores.NAME:
+            needs = list(item.filter.needs)
+            needed = pa.RecordBatch.from_arrays([pa.nulls(2, types[c]) for c in needs], names=needs)
+            with _blamed(item):
+                item.filter.annotate(batch, needed, item.params, None)
+
+
+@contextmanager
+def _blamed(item: ActiveFilter) -> Iterator[None]:
+    try:
+        yield
     except ContractError as error:
         raise BrokenContract(str(error)) from error
     except Exception as error:
         raise BrokenContract(f"filter {item.filter.name}: annotate raised {type(error).__name__}: {error}") from error
-    return made
 
 
 def _scores(item: ActiveFilter, work: Store, where: Names) -> pa.RecordBatch:

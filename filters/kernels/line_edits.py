@@ -1,4 +1,5 @@
-"""The kernels of the line edits, called once each so that they are compiled: part of `warm.KERNELS`."""
+"""The kernels of the line edits, called once each so that they are compiled. A run compiles those that its plan uses only
+(`pipeline/prepare.py`), so they are no part of `warm.KERNELS`."""
 
 from __future__ import annotations
 

@@ -11,20 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import (
-    buffers,
-    dedup_pass,
-    facts,
-    fold,
-    gopher,
-    line_edits,
-    lines,
-    minhash,
-    ngrams,
-    segments,
-    tokens,
-    word_lists,
-)
+from filters.kernels import buffers, dedup_pass, facts, fold, gopher, lines, minhash, ngrams, segments, tokens, word_lists
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -90,5 +77,5 @@ KERNELS: list[Callable[[], None]] = [
 
 def warm() -> None:
     """Calls each kernel on two tiny texts: seconds when nothing is cached, a fraction of one otherwise."""
-    for kernel in (*KERNELS, line_edits.warm):
+    for kernel in KERNELS:
         kernel()

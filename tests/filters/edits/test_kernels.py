@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, c4_lines, phrases, refinedweb_lines, repeats, warm
+from filters.kernels import buffers, c4_lines, line_edits, phrases, refinedweb_lines, repeats
 from tests.filters.edits import oracles
 
 CHECKS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200)
@@ -101,7 +101,7 @@ DCLM = refinedweb_lines.LineRules(True, 0.5, 0.999999, True, 2, True)
 @pytest.fixture(autouse=True, scope="module")
 def _warm() -> None:
     """Compiling counts against hypothesis' deadline."""
-    warm.warm()
+    line_edits.warm()
 
 
 Kernel = Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
