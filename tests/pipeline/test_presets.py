@@ -46,8 +46,7 @@ LOST = "JavaScript must be on to see this and that of the page, which is long en
 
 def test_fineweb_judges_by_gopher_what_came_and_by_its_own_rules_what_is_left(capsys, tmp_path):
     """The text is long enough for Gopher with the line that C4's rules take away, and too short without it."""
-    lines = [f"{sentence.removesuffix('.')}. And it goes on." for sentence in SENTENCES[:2]]
-    text = "\n".join([*lines, LOST, "Yes, it is so. Indeed it is."])
+    text = "\n".join([f"{SENTENCES[0]}. And it goes on.", LOST, "Yes, it is so. Indeed it is. So it goes."])
     assert len(text.split()) >= 50 > len(text.replace(LOST, "").split())
     reason, edits, final = fate(capsys, tmp_path, "fineweb", text)
     assert (reason, edits) == (None, ["c4_lines.javascript"])
@@ -63,15 +62,16 @@ def test_c4_takes_lines_without_an_end_and_documents_with_a_bracket(capsys, tmp_
     assert fate(capsys, tmp_path / "b", "c4", f"{text}\nThe sign was a {{ of brass.")[0] == "c4.curly_bracket"
 
 
-@pytest.mark.parametrize(("repeats", "reason"), [(1, None), (6, "refinedweb.too_many_words_removed")])
-def test_dclm_drops_what_lost_more_than_five_words_in_a_hundred(capsys, tmp_path, repeats, reason):
-    text = f"{PROSE}\n" + "SHOUTED LINE OF THE PAGE\n" * repeats
-    if repeats > 1:
-        text = f"{PROSE}\n" + "\n".join(f"SHOUTED LINE {word.upper()} OF THE PAGE" for word in ("one", "two", "three", "four"))
-    found, edits, final = fate(capsys, tmp_path, "dclm", text)
-    assert found == reason
-    assert "refinedweb_lines.capitals" in edits
-    assert final == PROSE
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [("SHOUTED LINE OF IT", None), ("SHOUTED LINE OF THE PAGE", "refinedweb.too_many_words_removed")],
+    ids=["4 of 88 words", "5 of 89 words"],
+)
+def test_dclm_drops_what_lost_more_than_five_words_in_a_hundred(capsys, tmp_path, line, reason):
+    assert len(PROSE.split()) == 84
+    found, edits, final = fate(capsys, tmp_path, "dclm", f"{PROSE}\n{line}\n")
+    assert (found, final) == (reason, PROSE)
+    assert edits == ["refinedweb_lines.capitals", "refinedweb_lines.ends"]
 
 
 def test_dolma_takes_lines_without_an_end_before_gopher_counts(capsys, tmp_path):
