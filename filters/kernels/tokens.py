@@ -54,9 +54,9 @@ _KATAKANA = ((0x30A1, 0x30FA), (0x30FC, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF
 
 @cache
 def tables() -> tuple[np.ndarray, np.ndarray]:
-    """`(blocks uint16[4352], cells uint8[:])`: the class and flags of code point c are `cells[blocks[c >> 8] * 256 + (c &
+    """`(blocks uint16[4352], cells uint16[:])`: the class and flags of code point c are `cells[blocks[c >> 8] * 256 + (c &
     255)]`."""
-    flags = np.zeros(0x110000, np.uint8)
+    flags = np.zeros(0x110000, np.uint16)  # as char_classes, so that kernels over both compile once
     for assigned in (range(0x40000), range(0xE0000, 0xF0000)):
         flags[assigned.start : assigned.stop] = _cells(assigned)
     for point in (*_CONTROLS, *map(ord, SIGNS)):

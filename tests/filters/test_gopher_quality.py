@@ -317,7 +317,7 @@ def test_each_profile_is_its_published_definition_on_any_unicode(profile: str, t
     for i, text in enumerate(texts):
         row = [column[i].as_py() for column in found.columns]
         assert row[1] == row[2]
-        assert [*row[:2], *row[3:]] == pytest.approx(in_python(text, profile), rel=1e-6), text
+        assert [*row[:2], *row[3:]] == pytest.approx(in_python(text, profile), abs=1e-4), text
 
 
 def test_stop_words_of_27_more_languages_are_found_in_their_own_text() -> None:
