@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.contract import ContractError, Filter, TextBatch, Tier, check
-from filters.edits.contract import apply
 from pipeline import decide, final, normalise, scores
 from pipeline.dedup import bands, signatures
 from pipeline.errors import BrokenContract
@@ -229,8 +228,8 @@ def run_filter(
 def try_out(recipe: Recipe) -> None:
     """Call the plan's edits and cheap filters once, so that their kernels are compiled before any worker meets them."""
     source = pa.array(["The end.", "…"], pa.large_string())
-    text, _ = apply(recipe.steps, source)
-    batch = TextBatch(text, TextBatch(source))
+    edited = final.finish(source, recipe.steps)["final_text"]
+    batch = TextBatch(final.final_of(source, edited), TextBatch(source))
     types = {field.name: field.type for f in recipe.known for field in f.signals}
     for item in recipe.filters:
         if item.filter.tier is Tier.CHEAP and item.filter.load is None and item.filter.name != scores.NAME:
