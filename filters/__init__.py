@@ -4,10 +4,14 @@
 signals become available (`Filter.needs` may name only columns of filters that stand earlier).
 """
 
-from filters import gopher_quality, language
+from filters import c4, fineweb, gopher_quality, gopher_repetition, language, refinedweb
 from filters.contract import Filter
 
 FILTERS: tuple[Filter, ...] = (
     language.FILTER,
     gopher_quality.FILTER,
+    gopher_repetition.FILTER,
+    refinedweb.FILTER,
+    c4.FILTER,
+    fineweb.FILTER,
 )

@@ -25,8 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from filters.kernels import buffers
+from filters.kernels import buffers, gopher, ngrams, segments, tokens, word_lists
 from filters.kernels import facts as fact_kernels
+from filters.kernels import lines as line_kernels
 
 
 class ContractError(Exception):
@@ -64,10 +65,11 @@ class Rule:
 class TextBatch:
     """Rows of text, and the facts about them that filters share: each is computed on first use, once for all filters.
 
-    `text`: large_string array without nulls (slices and offsets allowed).
+    `text`: large_string array without nulls (slices and offsets allowed). `source`: the same rows before the edits, None where
+    nothing was edited or where `text` is the source text.
     """
 
-    def __init__(self, text: pa.Array | pa.ChunkedArray) -> None:
+    def __init__(self, text: pa.Array | pa.ChunkedArray, source: TextBatch | None = None) -> None:
         if isinstance(text, pa.ChunkedArray):
             text = text.combine_chunks()
         if text.type != pa.large_string():
@@ -75,9 +77,19 @@ class TextBatch:
         if text.null_count:
             raise ContractError(f"TextBatch takes text without nulls, got {text.null_count} nulls in {len(text)} rows")
         self.text: pa.LargeStringArray = text
+        self._source = source
+        if len(self.source) != len(self):
+            raise ContractError(f"{len(self)} final texts of {len(self.source)} source texts")
+        self._repetition: dict[int, ngrams.Repetition] = {}
+        self._segments: dict[int, segments.Segments] = {}
 
     def __len__(self) -> int:
         return len(self.text)
+
+    @property
+    def source(self) -> TextBatch:
+        """The same rows before the edits; this batch itself where there is no difference."""
+        return self if self._source is None else self._source
 
     @cached_property
     def buffers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +100,39 @@ class TextBatch:
     def facts(self) -> fact_kernels.TextFacts:
         """Word, line and character-class statistics of each row: columns of length n."""
         return fact_kernels.text_facts(*self.buffers)
+
+    @cached_property
+    def lines(self) -> line_kernels.Lines:
+        """Lines as `text.split("\\n")` gives them: bounds, hashes, words, sentences, last characters."""
+        return line_kernels.lines(*self.buffers, all_breaks=False)
+
+    @cached_property
+    def all_lines(self) -> line_kernels.Lines:
+        """Lines as `text.splitlines()` gives them: these end at U+0085, U+2028, U+2029 too; an empty last one is left out."""
+        return line_kernels.lines(*self.buffers, all_breaks=True)
+
+    @cached_property
+    def tokens(self) -> tokens.TokenFacts:
+        """Words with punctuation apart, counted; without stop words."""
+        no_lists = word_lists.compile_lists([])
+        return tokens.token_facts(*self.buffers, np.full(len(self), -1, np.int16), no_lists)
+
+    @cached_property
+    def gopher_lines(self) -> gopher.Lines:
+        """Bullets and ellipses of lines, as the profiles of Gopher's rules count them."""
+        return gopher.lines(*self.buffers)
+
+    def repetition(self, kind: int) -> ngrams.Repetition:
+        """Repeated n-grams of words: `ngrams.SPLIT`, `tokens.DATATROVE` or `tokens.DCLM`."""
+        if kind not in self._repetition:
+            self._repetition[kind] = ngrams.repetition(*self.buffers, kind=kind)
+        return self._repetition[kind]
+
+    def segments(self, kind: int) -> segments.Segments:
+        """Repeated lines or paragraphs: a kind of `filters.kernels.segments`."""
+        if kind not in self._segments:
+            self._segments[kind] = segments.segments(*self.buffers, kind=kind)
+        return self._segments[kind]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +145,8 @@ class Filter:
     """Raise it when `annotate` gives other signals for the same text: stored signals of the old version are not used."""
     tier: Tier
     reads: Literal["source", "final"]
-    """Source text (after normalise) or final text (after edits)."""
+    """Source text (after normalise) or final text (after edits). A filter whose params have a field `reads` leaves it to the
+    plan: this is then the field's default, and `needs` may name only columns of filters that read source."""
     needs: tuple[str, ...] = ()
     """Columns of filters earlier in `FILTERS`. A filter that reads source may need only such filters' columns."""
     params: type[Settings] = NoParams

@@ -16,11 +16,36 @@ English alone, this module says what it does:
   paragraphs of the Universal Declaration of Human Rights would be too long, without them none.
 
 Languages that build sentences into words (Greenlandic: 16 letters a word) fail `words_too_long`; raise it for them.
+
+The other profiles are what three systems made of these rules for English text, word for word:
+
+| | datatrove | dclm | dolma |
+|---|---|---|---|
+| words counted | tokens (`kernels.tokens`) that are not all punctuation | of `uniseg`, from a letter or digit on | `split()` |
+| length | their mean | mean of `split()` | median of `split()` |
+| symbols | # and ... … each, per token | # ... ". . ." … together, per word of `split()` | share of words with # or … |
+| lines | `splitlines()`, blank ones too | stripped, not blank | `split("\n")`, blank ones too |
+| bullets | • - after blanks | ● • * - | * - without blanks before |
+| ellipses | ... … before blanks | ... ". . ." … | … alone |
+| with a letter | share of tokens | share of `split()` | share of `split()` |
+| stop words | different tokens, as written | occurrences, any case | occurrences, as written |
+
+Sources: datatrove 0.10.1 `filters/gopher_quality_filter.py`; DCLM `mappers/filters/content_filters.py` at c7ed275 with
+`baselines_configs/dclm_baseline_refinedweb.yaml`; dolma 1.2.1 `taggers/gopher.py` with `dolma-v1_6/mixing/cc-head.yaml`.
+
+Stop words: the paper's for English; FineWeb-2's lists for 27 more languages (filters/data/fineweb2.json), in profiles paper and
+datatrove; an entry with an apostrophe or full stop at its end is no word of this module and left out of paper's.
+
+Edges, in every profile: a share or a mean of nothing is 0, so a text without words has too few and too short ones; a text without
+lines has no bullet lines. A NUL is a character like others and part of a word. Combining marks count in lengths, but for the
+largest mean of `paper`. An emoji sequence is its code points, and one token of datatrove's. Text from right to left is read in
+logical order. A line of 10 MB is one line. A median counts words of more than 1024 characters as so long.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+from unicodedata import category
 
 import numpy as np
 import polars as pl
@@ -29,7 +54,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
-from filters.kernels import word_lists
+from filters.data import Figures, Languages, figure, fineweb2, published, same
+from filters.kernels import gopher, tokens, word_lists
 from filters.kernels.facts import TextFacts
 
 CHARS_PER_WORD = {"han": 1.4, "kana": 4.0, "thai": 5.1, "lao": 5.4, "khmer": 5.6, "myanmar": 7.8, "tibetan": 6.8}
@@ -54,30 +80,59 @@ the React manual (158 pages, 22 % Han) leaves 3.5; 4.0 counts the words of both 
 STOP_WORDS: dict[str, tuple[str, ...]] = {
     # Rae et al. 2021, appendix A1.1.
     "en": ("the", "be", "to", "of", "and", "that", "have", "with"),
+    **{language: tuple(own["stopwords"]) for language, own in fineweb2().items()},
 }
 """Lists by ISO 639-1 label; the rule does not apply to a language without one."""
 
-_LISTS = word_lists.compile_lists(list(STOP_WORDS.values()))
+_WORDS = [tuple(word for word in words if category(word[-1])[0] not in "PS") for words in STOP_WORDS.values()]
+_LISTS = {
+    "paper": word_lists.compile_lists(_WORDS),
+    "datatrove": word_lists.compile_lists(list(STOP_WORDS.values()), written=word_lists.as_written),
+    "dclm": word_lists.compile_lists([STOP_WORDS["en"]], written=word_lists.any_case),
+    "dolma": word_lists.compile_lists([STOP_WORDS["en"]], written=word_lists.as_written),
+}
+_LANGUAGES = {profile: pa.array(["en"] if profile in ("dclm", "dolma") else list(STOP_WORDS), pa.string()) for profile in _LISTS}
+
+FIGURES: dict[str, Figures] = {
+    # Rae et al. 2021, appendix A1.1; the other three have the same.
+    "min_mean_word_length": same(3),
+    "max_mean_word_length": same(10),
+    "min_alpha_words": same(0.8),
+}
+_BY_LANGUAGE = {
+    "min_mean_word_length": "min_avg_word_length",
+    "max_mean_word_length": "max_avg_word_length",
+    "min_alpha_words": "min_alpha_words",
+}
+"""Our keys and FineWeb-2's."""
 
 
 class Params(Settings):
     """The plan keys that change signals."""
 
-    profile: Literal["paper"] = Field("paper", description="whose reading of the Gopher rules")
+    profile: Literal["paper", "datatrove", "dclm", "dolma"] = Field("paper", description="whose reading of the Gopher rules")
+    reads: Literal["final", "source"] = Field("final", description="which text: final (after the edits) or source (before them)")
+
+
+def _null(key: str, what: str) -> Any:
+    return Field(None, ge=0, description=f"{what}; null: {FIGURES[key]}")
 
 
 class Thresholds(Settings):
-    """Rae et al. 2021, appendix A1.1; a text at a threshold passes."""
+    """Rae et al. 2021, appendix A1.1, which the other profiles share; a text at a threshold passes."""
 
+    languages: Languages = Field("none", description="fineweb2: FineWeb-2's figures for its languages where a key is null")
     min_words: int = Field(50, ge=0, description="fewest words; characters / a figure per script where it writes no spaces")
     max_words: int = Field(100_000, ge=0, description="most words")
-    min_mean_word_length: float = Field(3, ge=0, description="smallest mean length of words, in characters")
-    max_mean_word_length: float = Field(10, ge=0, description="largest mean length of words, combining marks not counted")
-    max_symbol_ratio: float = Field(0.1, ge=0, description="most hashes per word, and most ellipses per word")
+    min_mean_word_length: float | None = _null("min_mean_word_length", "smallest mean (dolma: median) length of words")
+    max_mean_word_length: float | None = _null("max_mean_word_length", "largest; paper: combining marks not counted")
+    max_symbol_ratio: float = Field(0.1, ge=0, description="most hashes per word, and most ellipses per word (dclm, dolma: both)")
     max_bullet_lines: float = Field(0.9, ge=0, description="largest share of lines that start with a bullet point")
     max_ellipsis_lines: float = Field(0.3, ge=0, description="largest share of lines that end with an ellipsis")
-    min_alpha_words: float = Field(0.8, ge=0, description="smallest share of words with a letter")
-    min_stop_words: int = Field(2, ge=0, description="fewest different stop words, in languages that have a list")
+    min_alpha_words: float | None = _null("min_alpha_words", "smallest share of words with a letter")
+    min_stop_words: int = Field(
+        2, ge=0, description="fewest different stop words (dclm, dolma: occurrences), in languages that have a list"
+    )
 
 
 SIGNALS = pa.schema(
@@ -85,8 +140,9 @@ SIGNALS = pa.schema(
         pa.field("gopher_words", pa.int64(), nullable=False),
         pa.field("gopher_mean_word_length", pa.float32()),
         pa.field("gopher_mean_word_length_unmarked", pa.float32()),
-        pa.field("gopher_hash_ratio", pa.float32(), nullable=False),
-        pa.field("gopher_ellipsis_ratio", pa.float32(), nullable=False),
+        pa.field("gopher_hash_ratio", pa.float32()),
+        pa.field("gopher_ellipsis_ratio", pa.float32()),
+        pa.field("gopher_symbol_ratio", pa.float32()),
         pa.field("gopher_bullet_lines", pa.float32(), nullable=False),
         pa.field("gopher_ellipsis_lines", pa.float32(), nullable=False),
         pa.field("gopher_alpha_words", pa.float32()),
@@ -97,37 +153,98 @@ SIGNALS = pa.schema(
 
 
 def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: None) -> pa.RecordBatch:
+    languages = pc.index_in(needed.column("language"), value_set=_LANGUAGES[params.profile])
+    list_id = pc.fill_null(languages, -1).to_numpy(zero_copy_only=False).astype(np.int16)
+    columns = {"paper": _paper, "datatrove": _datatrove, "dclm": _dclm, "dolma": _dolma}[params.profile](batch, list_id)
+    return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
+
+
+def _paper(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
     facts = batch.facts
     joined = _joined_words(facts)
     words = facts.spaced_words + joined
     letters = facts.spaced_word_chars + facts.spaced_word_syllables
     mostly_joined = joined > facts.spaced_words
-    stop_words, unlisted = _stop_words(batch, needed.column("language"))
-    columns = [
+    return [
         pa.array(words, pa.int64()),
         _ratio(letters, facts.spaced_words, null=mostly_joined),
         _ratio(letters - facts.spaced_word_marks, facts.spaced_words, null=mostly_joined),
         _ratio(facts.n_hash, words),
         _ratio(facts.n_ellipsis - facts.n_double_ellipsis, words),
+        _no_rule(batch),
         _ratio(facts.bullet_lines, facts.filled_lines),
         _ratio(facts.ellipsis_lines, facts.filled_lines),
         _ratio(facts.spaced_alpha_words + joined, words, null=mostly_joined),
-        pa.array(stop_words, pa.int32(), mask=unlisted),
+        _counted(word_lists.distinct_members(*batch.buffers, list_id, _LISTS["paper"])),
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
+
+
+def _datatrove(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
+    facts, lines = batch.facts, batch.gopher_lines
+    words = tokens.token_facts(*batch.buffers, list_id, _LISTS["datatrove"])
+    length = _ratio(words.plain_chars, words.plain)
+    return [
+        pa.array(words.plain, pa.int64()),
+        length,
+        length,
+        _ratio(facts.n_hash, words.tokens),
+        _ratio(facts.n_ellipsis, words.tokens),
+        _no_rule(batch),
+        _ratio(lines.datatrove_bullets, facts.n_lines),
+        _ratio(facts.ellipsis_lines, facts.n_lines),
+        _ratio(words.alpha_tokens, words.tokens),
+        _counted(words.stop_words),
+    ]
+
+
+def _dclm(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
+    facts, lines = batch.facts, batch.gopher_lines
+    length = _ratio(facts.word_chars, facts.n_words)
+    return [
+        pa.array(batch.tokens.alnum_tokens, pa.int64()),
+        length,
+        length,
+        _no_rule(batch),
+        _no_rule(batch),
+        _ratio(facts.n_hash + facts.n_ellipsis + lines.spaced_ellipses, facts.n_words),
+        _ratio(lines.dclm_bullets, lines.filled),
+        _ratio(lines.dclm_ellipses, lines.filled),
+        _ratio(facts.alpha_words, facts.n_words),
+        _counted(word_lists.occurrences(*batch.buffers, list_id, _LISTS["dclm"])),
+    ]
+
+
+def _dolma(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
+    facts, lines, words = batch.facts, batch.gopher_lines, gopher.words(*batch.buffers)
+    length = pa.array((words.double_median / 2).astype(np.float32), pa.float32())
+    return [
+        pa.array(facts.n_words, pa.int64()),
+        length,
+        length,
+        _no_rule(batch),
+        _no_rule(batch),
+        _ratio(words.symbol_words, facts.n_words),
+        _ratio(lines.dolma_bullets, lines.lines),
+        _ratio(lines.dolma_ellipses, lines.lines),
+        _ratio(facts.alpha_words, facts.n_words),
+        _counted(word_lists.occurrences(*batch.buffers, list_id, _LISTS["dolma"])),
+    ]
+
+
+def _no_rule(batch: TextBatch) -> pa.Array:
+    """A signal that the profile has no rule for."""
+    return pa.nulls(len(batch), pa.float32())
+
+
+def _counted(stop_words: np.ndarray) -> pa.Array:
+    """int32, null where the language has no list (-1)."""
+    return pa.array(stop_words.astype(np.int32), pa.int32(), mask=stop_words < 0)
 
 
 def _joined_words(facts: TextFacts) -> np.ndarray:
     """int64: what the characters of unspaced scripts amount to, rounded up; each of these words has a letter."""
     amounts = [getattr(facts, f"n_{script}") / figure for script, figure in CHARS_PER_WORD.items()]
     return np.ceil(sum(amounts)).astype(np.int64)
-
-
-def _stop_words(batch: TextBatch, language: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """`(int32[n], bool[n])`: stop words found, and the rows whose language has no list."""
-    languages = pa.array(list(STOP_WORDS), pa.string())
-    list_id = pc.fill_null(pc.index_in(language, value_set=languages), -1).to_numpy(zero_copy_only=False).astype(np.int16)
-    return word_lists.distinct_members(*batch.buffers, list_id, _LISTS), list_id < 0
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, *, null: np.ndarray | None = None) -> pa.Array:
@@ -137,24 +254,29 @@ def _ratio(part: np.ndarray, whole: np.ndarray, *, null: np.ndarray | None = Non
 
 def _rules(params: Params, thresholds: Thresholds) -> list[Rule]:
     words = pl.col("gopher_words")
-    length = pl.col("gopher_mean_word_length")
-    unmarked = pl.col("gopher_mean_word_length_unmarked")
+    shortest, longest, alpha = (_figure(key, params, thresholds) for key in FIGURES)
     symbols = _float32(thresholds.max_symbol_ratio)
+    apart = {"too_many_hashes": "gopher_hash_ratio", "too_many_ellipses": "gopher_ellipsis_ratio"}
+    ratios = {"too_many_symbols": "gopher_symbol_ratio"} if params.profile in ("dclm", "dolma") else apart
     return [
         Rule(reason="too_few_words", drop=words < thresholds.min_words),
         Rule(reason="too_many_words", drop=words > thresholds.max_words),
-        Rule(reason="words_too_short", drop=_applies(length < _float32(thresholds.min_mean_word_length))),
-        Rule(reason="words_too_long", drop=_applies(unmarked > _float32(thresholds.max_mean_word_length))),
-        Rule(reason="too_many_hashes", drop=pl.col("gopher_hash_ratio") > symbols),
-        Rule(reason="too_many_ellipses", drop=pl.col("gopher_ellipsis_ratio") > symbols),
+        Rule(reason="words_too_short", drop=_applies(pl.col("gopher_mean_word_length") < shortest)),
+        Rule(reason="words_too_long", drop=_applies(pl.col("gopher_mean_word_length_unmarked") > longest)),
+        *(Rule(reason=reason, drop=_applies(pl.col(signal) > symbols)) for reason, signal in ratios.items()),
         Rule(reason="too_many_bullet_lines", drop=pl.col("gopher_bullet_lines") > _float32(thresholds.max_bullet_lines)),
         Rule(reason="too_many_ellipsis_lines", drop=pl.col("gopher_ellipsis_lines") > _float32(thresholds.max_ellipsis_lines)),
-        Rule(
-            reason="too_few_alphabetic_words",
-            drop=_applies(pl.col("gopher_alpha_words") < _float32(thresholds.min_alpha_words)),
-        ),
+        Rule(reason="too_few_alphabetic_words", drop=_applies(pl.col("gopher_alpha_words") < alpha)),
         Rule(reason="too_few_stop_words", drop=_applies(pl.col("gopher_stop_words") < thresholds.min_stop_words)),
     ]
+
+
+def _figure(key: str, params: Params, thresholds: Thresholds) -> pl.Expr:
+    """The threshold of a key that the plan may leave to the profile or to the row's language."""
+    by_language = published(_BY_LANGUAGE[key]) if thresholds.languages == "fineweb2" else {}
+    found = figure(getattr(thresholds, key), getattr(FIGURES[key], params.profile), by_language)
+    assert found is not None  # every profile has these three
+    return found
 
 
 def _applies(drop: pl.Expr) -> pl.Expr:
@@ -169,7 +291,7 @@ def _float32(threshold: float) -> pl.Expr:
 
 FILTER = Filter(
     name="gopher_quality",
-    version=1,
+    version=2,
     tier=Tier.CHEAP,
     reads="final",
     needs=("language",),

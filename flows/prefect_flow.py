@@ -120,6 +120,7 @@ def _deployed(plan: str | None, overrides: dict[str, str], inputs: Sequence[str]
     assignments = ["checks.on_fail=stop", *(f"{key}={value}" for key, value in overrides.items())]
     bounds = roots.configured()
     roots.check_plan(plan, bounds)
+    roots.check_overrides(overrides, bounds)
     loaded = load(plan, inputs=inputs, assignments=assignments)
     roots.check(loaded, output=options.output, work=options.work, bounds=bounds)
     logger = get_run_logger()

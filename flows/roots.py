@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filters import FILTERS
 from pipeline.errors import InputError, OutputError, PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +46,12 @@ def check(loaded: Loaded, *, output: str, work: str | None, bounds: Sequence[str
         _inside((file.url for file in expand(loaded.plan.source).files), bounds, what="input", error=InputError)
 
 
+def check_overrides(overrides: Iterable[str], bounds: Sequence[str]) -> None:
+    """Raises PlanError where the form names plugins: which code runs is said by a plan below the roots."""
+    if bounds and any(key.split(".")[0] == "plugins" for key in overrides):
+        raise PlanError("plugins cannot be set by an override of a deployment; name them in its plan")
+
+
 def plan_files(plan: str | None) -> list[str]:
     """The plan as a path, where it is a file and not a preset's name."""
     return [plan] if plan is not None and (plan.endswith((".yaml", ".yml")) or Path(plan).is_file()) else []
@@ -71,8 +76,8 @@ def read_by(loaded: Loaded) -> list[str]:
     found = [fixed_part(path) for source in plan.source for path in source.paths]
     found += [annotation.path for annotation in plan.annotations]
     found += [plan.output.tokenizer] if plan.output.tokenizer else []
-    for filter_ in FILTERS:
-        model = getattr(getattr(plan.filters, filter_.name), "model", None)
+    for name in type(plan.filters).model_fields:
+        model = getattr(getattr(plan.filters, name), "model", None)
         found += [model] if isinstance(model, str) and (os.sep in model or os.path.exists(model)) else []
     return found
 

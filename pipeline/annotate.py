@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,10 +19,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters import FILTERS
-from filters.contract import ContractError, TextBatch, Tier, check
+from filters.contract import ContractError, Filter, TextBatch, Tier, check
 from filters.kernels import buffers
-from pipeline import decide, final, normalise
+from pipeline import decide, final, normalise, scores
 from pipeline.dedup import bands, signatures
 from pipeline.errors import BrokenContract
 from pipeline.read.units import Unit, unit_key_parts
@@ -42,6 +41,7 @@ LONG_TEXT = 8_000_000
 class Names:
     """Where a unit's tables lie in the work directory. Each name ends in the key of what it depends on."""
 
+    path: str  # of the file that the unit is part of: the beginning of source_ref
     documents: str
     bad: str
     final: str
@@ -88,7 +88,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
     signal_keys: dict[str, str] = {}
     signals = []
     for item in recipe.filters:
-        view = documents if item.filter.reads == "source" else final_key
+        view = documents if item.reads == "source" else final_key
         needed = [signal_keys.get(column, "off") for column in item.filter.needs]
         made = key("signals", view, needed, item.identity)
         signal_keys |= dict.fromkeys(item.filter.signals.names, made)
@@ -104,6 +104,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
     if recipe.tokenizer is not None:
         tokens = f"facts/tokens/{key('tokens', final_key, recipe.tokenizer)}.parquet"
     return Names(
+        path=unit.file.path,
         documents=f"documents/{documents}.parquet",
         bad=f"documents/{documents}.bad.parquet",
         final=f"facts/final/{final_key}.parquet",
@@ -128,13 +129,13 @@ class UnitText:
         return self._views[view]
 
     def _load(self, view: str) -> TextBatch:
-        source = self._work.read_table(self._where.documents, ["text"])["text"]
         if view == "source":
-            return TextBatch(source)
+            return TextBatch(self._work.read_table(self._where.documents, ["text"])["text"])
         edited = self._work.read_table(self._where.final, ["final_text"])["final_text"]
+        source = self.batch("source")
         if edited.null_count == len(edited):
-            return self.batch("source")
-        return TextBatch(final.final_of(source, edited))
+            return source
+        return TextBatch(final.final_of(source.text, edited), source)
 
     def longest(self) -> int:
         """Bytes of the longest text that was looked at."""
@@ -226,27 +227,59 @@ def _cheap_signals(work: Store, recipe: Recipe, where: Names, text: UnitText, n:
             continue
         if not work.has(name):
             with meter.measure(f"annotate.{item.filter.name}"):
-                made = run_filter(item, text.batch(item.filter.reads), columns, n)
+                if item.filter.name == scores.NAME:
+                    made = _scores(item, work, where)
+                else:
+                    made = run_filter(item, recipe.known, text.batch(item.reads), columns, n)
                 work.write_table(name, pa.Table.from_batches([made]))
         table = work.read_table(name)
         columns |= {c: final.one_chunk(table[c]) for c in table.column_names}
     return columns
 
 
-def run_filter(item: ActiveFilter, batch: TextBatch, columns: dict[str, pa.Array], n: int) -> pa.RecordBatch:
+def run_filter(
+    item: ActiveFilter, known: Sequence[Filter], batch: TextBatch, columns: dict[str, pa.Array], n: int
+) -> pa.RecordBatch:
     """Annotate and check one batch. Raises BrokenContract if the filter breaks its contract or raises."""
-    types = {field.name: field.type for f in FILTERS for field in f.signals}
+    types = {field.name: field.type for f in known for field in f.signals}
     needed = pa.RecordBatch.from_arrays(
         [columns[c] if c in columns else pa.nulls(n, types[c]) for c in item.filter.needs], names=list(item.filter.needs)
     )
-    try:
+    with _blamed(item):
         made = item.filter.annotate(batch, needed, item.params, loaded(item.filter, item.params))
         check(item.filter, rows=n, signals=made)
+    return made
+
+
+def try_out(recipe: Recipe) -> None:
+    """Call the plan's edits and cheap filters once, so that their kernels are compiled before any worker meets them."""
+    source = pa.array(["The end.", "…"], pa.large_string())
+    edited = final.finish(source, recipe.steps)["final_text"]
+    batch = TextBatch(final.final_of(source, edited), TextBatch(source))
+    types = {field.name: field.type for f in recipe.known for field in f.signals}
+    for item in recipe.filters:
+        if item.filter.tier is Tier.CHEAP and item.filter.load is None and item.filter.name != scores.NAME:
+            needs = list(item.filter.needs)
+            needed = pa.RecordBatch.from_arrays([pa.nulls(2, types[c]) for c in needs], names=needs)
+            with _blamed(item):
+                item.filter.annotate(batch, needed, item.params, None)
+
+
+@contextmanager
+def _blamed(item: ActiveFilter) -> Iterator[None]:
+    try:
+        yield
     except ContractError as error:
         raise BrokenContract(str(error)) from error
     except Exception as error:
         raise BrokenContract(f"filter {item.filter.name}: annotate raised {type(error).__name__}: {error}") from error
-    return made
+
+
+def _scores(item: ActiveFilter, work: Store, where: Names) -> pa.RecordBatch:
+    """Annotations of the unit's documents."""
+    keys = work.read_frame(where.documents, ["row", "id", "source", "url"])
+    keys = keys.with_columns((pl.lit(f"{where.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
+    return scores.joined(loaded(item.filter, item.params), keys, item.filter.signals)
 
 
 def _verdicts(work: Store, recipe: Recipe, where: Names, signals: dict[str, pa.Array], meter: Meter) -> np.ndarray:

@@ -157,6 +157,7 @@ def _run(
         rejected=ready.recipe.plan.output.rejected,
         seed=ready.recipe.plan.seed,
         signals=write.shown_signals(ready.recipe.filters),
+        columns=tuple(item.filter.signals for item in ready.recipe.filters),
     )
     summed = Tally()
     pieces: list[layout.Piece] = []
@@ -276,7 +277,7 @@ def _write(
     ordered = sorted(pieces, key=lambda piece: (piece.source.encode("utf-8", "surrogatepass"), piece.unit))
     jobs = []
     for folder in manifest.FOLDERS:
-        if folder == "rejected" and inputs.rejected == "none":
+        if (folder == "rejected" and inputs.rejected == "none") or (folder == "signals" and not plan.output.signals):
             continue
         limit = int(plan.output.shard_bytes) if folder in ("data", "rejected") else layout.LEDGER_ROWS
         shards = layout.shards(ordered, folder, limit)
@@ -320,7 +321,8 @@ def _manifest(
     files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in shards)
     report["files"] = [record.model_dump() for record in files]
     report["cost"]["output_bytes"] = sum(record.bytes for record in (*files, *index))
-    content = {f: key([s.content_sha256 for s in shards if s.folder == f]) for f in manifest.FOLDERS}
+    folders = [f for f in manifest.FOLDERS if f != "signals" or ready.recipe.plan.output.signals]
+    content = {f: key([s.content_sha256 for s in shards if s.folder == f]) for f in folders}
     return Manifest(
         schema_version=1,
         generation=ready.generation,

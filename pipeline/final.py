@@ -7,10 +7,9 @@ from hashlib import blake2b
 from itertools import pairwise
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
-from filters.edits.contract import Step, apply
+from filters.edits.contract import Step, Walk, apply
 from filters.kernels import buffers, fold
 from pipeline.masks import masked
 from pipeline.schema import FINAL
@@ -49,7 +48,7 @@ def _digests(offsets: np.ndarray, data: np.ndarray) -> bytes:
     return b"".join(blake2b(view[a:b], digest_size=DIGEST_BYTES).digest() for a, b in pairwise(starts.tolist()))
 
 
-def finish(text: pa.LargeStringArray, steps: Sequence[Step], beside: pa.Table | None = None) -> pa.Table:
+def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.Table | None = None) -> pa.Table:
     """`FINAL` for source texts: one row per text. `final_text` is null where no step changed it.
 
     `beside`: the rows' `url` and `metadata`, to which masks apply as well.
@@ -59,16 +58,14 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step], beside: pa.Table | 
     final = text
     final_text = pa.nulls(n, pa.large_string())
     if steps and n:
-        edited, changed = apply(list(steps), pl.Series("text", pl.from_arrow(text)))
+        final, changed = apply(steps, text)
         touched = np.zeros(n, dtype=bool)
-        for step, rows in zip(steps, changed, strict=True):
-            for row in rows.arg_true():
-                edits[row].append(step.name)
-                touched[row] = True
+        for name, rows in changed:
+            for row in np.flatnonzero(rows).tolist():
+                edits[row].append(name)
+            touched |= rows
         if touched.any():
-            final = edited.to_arrow().cast(pa.large_string())
-            mask = pa.array(touched)
-            final_text = pa.compute.if_else(mask, final, pa.scalar(None, pa.large_string()))
+            final_text = pa.compute.if_else(pa.array(touched), final, pa.scalar(None, pa.large_string()))
     return pa.table(
         [
             final_text,
@@ -81,13 +78,13 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step], beside: pa.Table | 
     )
 
 
-def _beside(beside: pa.Table | None, steps: Sequence[Step], n: int) -> list[pa.Array]:
+def _beside(beside: pa.Table | None, steps: Sequence[Step | Walk], n: int) -> list[pa.Array]:
     if beside is None:
         return [pa.nulls(n, pa.large_string())] * 2
     return [masked(beside["url"], steps, json=False), masked(beside["metadata"], steps, json=True)]
 
 
-def final_of(source: pa.ChunkedArray, final_text: pa.ChunkedArray) -> pa.LargeStringArray:
+def final_of(source: pa.ChunkedArray | pa.Array, final_text: pa.ChunkedArray) -> pa.LargeStringArray:
     """The final text of each row, from the source text and `FINAL.final_text`."""
     if final_text.null_count == len(final_text):
         return one_chunk(source)

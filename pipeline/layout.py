@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 LEDGER_ROWS = 1_000_000
-"""Rows of a ledger or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
+"""Rows of a ledger, signals or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ def _fraction(text: str) -> float:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=7).digest(), "big") / 2**56
 
 
-_FOLDERS = ("data", "rejected", "ledger", "quarantine")
+_FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 
 
 def pieces(
     unit: int, rows: pl.DataFrame, again: Callable[[], pl.DataFrame], *, rejected: str | float, seed: int
 ) -> Iterator[Piece]:
-    """One piece per source of a unit. Size is bytes of final text for documents, 1 for ledger and quarantine rows.
+    """One piece per source of a unit. Size is bytes of final text for documents, 1 for the rows of other folders.
 
     `again()` gives `rows` once more: sizes are read only where a shard ends among them, so that none is held for each row.
     """

@@ -18,7 +18,7 @@ from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.recipe import Recipe, decisive, differences
 from pipeline.store import Damaged, Store
 
-FOLDERS = ("data", "rejected", "ledger", "quarantine")
+FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 PRIVATE = ("rejected", "quarantine", "index")
 """Folders of the output with mode 0700."""
 

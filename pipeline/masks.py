@@ -9,12 +9,12 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from filters.edits.contract import Step
+from filters.edits.contract import Step, Walk
 
 
-def masked(column: pa.ChunkedArray, steps: Sequence[Step], *, json: bool) -> pa.Array:
+def masked(column: pa.ChunkedArray, steps: Sequence[Step | Walk], *, json: bool) -> pa.Array:
     """The masked value of each row, null where nothing changed. `json`: the strings in it are masked, not its bytes."""
-    masks = [step for step in steps if step.mask]
+    masks = [step for step in steps if isinstance(step, Step) and step.mask]
     values = pl.Series("value", pl.from_arrow(column), dtype=pl.String)
     rows = values.drop_nulls()
     found = _apply(rows, masks) != rows if masks and len(rows) else pl.Series([], dtype=pl.Boolean)

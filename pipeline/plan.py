@@ -7,6 +7,7 @@ old recipes. What a preset switches on stands in `pipeline/presets/`. The same m
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,6 +25,9 @@ from pydantic import (
 from filters import FILTERS
 from filters.contract import Filter, Settings
 from filters.edits import EDITS
+from pipeline import plugins, scores
+from pipeline.annotation_plan import Annotation
+from pipeline.errors import BrokenContract
 
 
 class PlanModel(Settings):
@@ -207,12 +211,6 @@ class Compute(PlanModel):
     targets: tuple[str, ...] = Field((), description="held-out sets of the measured saving, the primary one first")
 
 
-class Annotation(PlanModel):
-    path: str = Field(description="Parquet file of scores computed elsewhere")
-    on: tuple[str, ...] = Field(("source", "id"), description="columns to join on")
-    columns: dict[str, str] = Field(description="column name: type")
-
-
 class Plan(PlanModel):
     """Everything a user may decide. Every key is optional."""
 
@@ -224,7 +222,7 @@ class Plan(PlanModel):
     output: Output = Field(Output(), description="shards")
     checks: Checks = Field(Checks(), description="limits before publishing")
     compute: Compute = Field(Compute(), description="the planned training run")
-    plugins: tuple[str, ...] = Field((), description="modules with filters of your own")
+    plugins: tuple[str, ...] = Field((), description="modules with filters of your own (FILTER or FILTERS)")
     annotations: tuple[Annotation, ...] = Field((), description="scores computed elsewhere")
     audit_fraction: float = Field(0, ge=0, le=1, description="share of all documents that the model tier scores regardless")
     on_changed: Literal["fail", "append", "ignore"] = Field("fail", description="an input that changed since it was read")
@@ -243,8 +241,23 @@ class Plan(PlanModel):
             raise ValueError(f"two entries of source are named {', '.join(sorted(double))}; names must differ")
         return self
 
+    @model_validator(mode="after")
+    def _columns_are_there(self) -> Plan:
+        annotated = [name for annotation in self.annotations for name in annotation.columns]
+        double = {name for name in annotated if annotated.count(name) > 1}
+        if double:
+            raise ValueError(f"annotations: {', '.join(sorted(double))} stands in two entries")
+        return self
+
+    def added_filters(self) -> tuple[Filter, ...]:
+        """Filters that come after ours: the annotations, then those of plugins."""
+        joined = (scores.filter_of(self.annotations),) if self.annotations else ()
+        return (*joined, *plugins.filters_of(self.plugins))
+
     def filter_plan(self, filter_: Filter) -> tuple[Any, Any, str] | None:
         """`(params, thresholds, action)` of a filter, or None where it is off."""
+        if filter_.name == scores.NAME:
+            return scores.Entries(entries=self.annotations), scores.Limits(limits=self.annotations), "drop"
         chosen = getattr(self.filters, filter_.name)
         if chosen is None:
             return None
@@ -256,15 +269,28 @@ class Plan(PlanModel):
         )
 
 
+@lru_cache(maxsize=8)
+def with_plugins(modules: tuple[str, ...]) -> type[Plan]:
+    """`Plan`, with the keys of the filters of these modules. Raises PlanError, or BrokenContract for a filter at fault."""
+    if not modules:
+        return Plan
+    added = plugins.filters_of(modules)
+    names = [f.name for f in (*FILTERS, *added)]
+    for name in (f.name for f in added):
+        if names.count(name) > 1 or name == scores.NAME or not name.isidentifier():
+            raise BrokenContract(f"plugins: a filter cannot be named {name!r}: it is no name, or another filter has it")
+    fields: Any = {f.name: (switchable(_filter_model(f)), Field(None, description=f"filter {f.name}")) for f in added}
+    filter_plans = create_model("FilterPlans", __base__=FilterPlans, **fields)
+    about = Field(filter_plans(), description=Plan.model_fields["filters"].description)
+    return create_model("Plan", __base__=Plan, filters=(filter_plans, about))
+
+
 def not_yet(plan: Plan) -> list[str]:
     """Keys of the plan that are set and that this release does not act on, in words."""
     set_keys = {
-        "plugins": bool(plan.plugins),
-        "annotations": bool(plan.annotations),
         "audit_fraction": plan.audit_fraction > 0,
         "select.keep_top": plan.select.keep_top is not None,
         "select.token_budget": plan.select.token_budget is not None,
-        "output.signals": plan.output.signals,
         "compute.targets": bool(plan.compute.targets),
         "on_changed: append": plan.on_changed == "append",
     }

@@ -20,10 +20,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import NotYet, PlanError
-from pipeline.plan import Plan, not_yet
+from pipeline.plan import Plan, not_yet, with_plugins
 
 DEFAULT = "default@1"
-LATER_PRESETS = ("c4", "dclm", "dolma", "fineweb", "gopher")
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,6 @@ def _preset(name: str) -> tuple[str, dict[str, Any]]:
     versions = sorted(full for full in known if full.split("@")[0] == name)
     if versions:
         return versions[-1], _read_yaml(known[versions[-1]].read_text("utf-8"), where=f"preset {name}")
-    if name.split("@")[0] in LATER_PRESETS:
-        raise NotYet(f"preset {name}: not yet in this release; there are {', '.join(known)}")
     near = difflib.get_close_matches(name, [*known, *(full.split("@")[0] for full in known)], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PlanError(f"preset {name}: unknown; {hint}there are {', '.join(known)}; a file's name ends in .yaml")
@@ -87,9 +84,9 @@ def _assignment(text: str) -> dict[str, Any]:
     return parsed
 
 
-def _known_keys(path: Sequence[str | int]) -> list[str]:
+def _known_keys(plan: type[Plan], path: Sequence[str | int]) -> list[str]:
     """Keys that the model has at `path`."""
-    model: Any = Plan
+    model: Any = plan
     for part in path:
         if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
             continue
@@ -109,13 +106,13 @@ def _inner_model(annotation: Any) -> Any:
     return None
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(plan: type[Plan], error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         path = [part for part in item["loc"] if not (isinstance(part, str) and re.search(r"[\[(]", part))]
         where = ".".join(map(str, path)) or "plan"
         if item["type"] == "extra_forbidden":
-            known = _known_keys(path[:-1])
+            known = _known_keys(plan, path[:-1])
             near = difflib.get_close_matches(str(path[-1]), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             lines.append(f"{where}: unknown key; {hint}")
@@ -127,10 +124,13 @@ def _explain(error: ValidationError) -> str:
 
 def validate(data: dict[str, Any], *, where: str) -> Plan:
     """A `Plan` from plain data; PlanError names every mistake with its path."""
+    modules = data.get("plugins") or ()
+    named = isinstance(modules, list | tuple) and all(isinstance(module, str) for module in modules)
+    model = with_plugins(tuple(modules)) if named else Plan
     try:
-        return Plan.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise PlanError(f"{where}:\n{_explain(error)}") from error
+        raise PlanError(f"{where}:\n{_explain(model, error)}") from error
 
 
 def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = (), require_ready: bool = True) -> Loaded:

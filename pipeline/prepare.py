@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from filters import language
 from filters.kernels import warm
-from pipeline import compute, manifest, publish, recipe, spans
+from pipeline import annotate, compute, manifest, publish, recipe, spans
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
@@ -119,7 +119,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         held.enter_context(work.lock(LOCK))
         _ready_work(work, out, fresh=options.fresh)
         pool = held.enter_context(spans.workers(options.workers))
-        warmed = pool.submit(_warm, on_event)
+        warmed = pool.submit(_warm, resolved, on_event)
         manifests = manifest.load_all(out)
         replacing = options.replace or options.fresh
         missing = [] if replacing else manifest.missing_files(out, manifests)
@@ -152,12 +152,16 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         )
 
 
-def _warm(on_event: OnEvent) -> float:
-    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards. Returns its CPU seconds."""
+def _warm(resolved: Recipe, on_event: OnEvent) -> float:
+    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards. Returns its CPU seconds.
+
+    Kernels that only some plans use are compiled by trying the plan's edits and cheap filters on two short texts.
+    """
     start = time.thread_time()
     on_event(Event("begin", "compile"))
     warm.warm()
     language.warm()
+    annotate.try_out(resolved)
     on_event(Event("end", "compile"))
     return time.thread_time() - start
 

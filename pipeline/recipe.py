@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filters import FILTERS
 from filters.contract import ContractError, Filter, Rule, check_all, check_rules
 from filters.edits import EDITS
-from filters.edits.contract import Step
-from pipeline import final, normalise, schema
+from filters.edits.contract import Step, Walk
+from pipeline import final, normalise, plugins, schema, scores
 from pipeline.dedup import signatures
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import Plan
@@ -38,7 +38,12 @@ class ActiveFilter:
     thresholds: Any
     action: str
     rules: tuple[Rule, ...]
-    files: tuple[str, ...]  # sha256 of each model file
+    files: tuple[str, ...]  # sha256 of each model file, of each file of scores, and of a plugin's source
+
+    @property
+    def reads(self) -> Literal["source", "final"]:
+        """Which text: the plan's choice where the filter leaves it (`reads` among its params), else the filter's own."""
+        return getattr(self.params, "reads", self.filter.reads)
 
     @property
     def identity(self) -> list[Any]:
@@ -49,8 +54,9 @@ class ActiveFilter:
 @dataclass(frozen=True)
 class Recipe:
     plan: Plan
+    known: tuple[Filter, ...]  # every filter, also those that are off, in the order of reasons
     filters: tuple[ActiveFilter, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Walk, ...]
     edits: tuple[tuple[Any, ...], ...]  # name, version and params of each edit that is on
     tokenizer: str | None  # sha256 of tokenizer.json
     document: dict[str, Any]
@@ -66,8 +72,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _active(plan: Plan) -> Iterator[ActiveFilter]:
-    for filter_ in FILTERS:
+def _active(plan: Plan, filters: tuple[Filter, ...]) -> Iterator[ActiveFilter]:
+    for filter_ in filters:
         chosen = plan.filter_plan(filter_)
         if chosen is None:
             continue
@@ -76,6 +82,7 @@ def _active(plan: Plan) -> Iterator[ActiveFilter]:
         check_rules(filter_, rules)
         try:
             files = tuple(sha256(Path(path)) for path in (filter_.files(params) if filter_.files else ()))
+            files += plugins.source_of(filter_, plan.plugins)
         except ValueError as error:  # a model's own error says which file and what to do
             raise PlanError(str(error)) from error
         yield ActiveFilter(filter_, params, thresholds, action, tuple(rules), files)
@@ -84,8 +91,9 @@ def _active(plan: Plan) -> Iterator[ActiveFilter]:
 def resolve(plan: Plan) -> Recipe:
     """The recipe of a plan. Raises PlanError for a missing model or tokenizer, BrokenContract for a filter at fault."""
     try:
-        check_all(FILTERS)
-        active = tuple(_active(plan))
+        filters = (*FILTERS, *plan.added_filters())
+        check_all(filters)
+        active = tuple(_active(plan, filters))
     except ContractError as error:
         raise BrokenContract(str(error)) from error
     except OSError as error:
@@ -112,10 +120,13 @@ def resolve(plan: Plan) -> Recipe:
     document = {
         "plan": _decisive(plan),
         "versions": versions,
-        "files": {a.filter.name: list(a.files) for a in active if a.files} | ({"tokenizer": [tokenizer]} if tokenizer else {}),
+        # Files of scores are inputs: new ones do not make a new recipe.
+        "files": {a.filter.name: list(a.files) for a in active if a.files and a.filter.name != scores.NAME}
+        | ({"tokenizer": [tokenizer]} if tokenizer else {}),
     }
     return Recipe(
         plan=plan,
+        known=filters,
         filters=active,
         steps=tuple(step for edit, params in chosen for step in edit.steps(params)),
         edits=tuple((edit.name, edit.version, params.model_dump(mode="json")) for edit, params in chosen),
@@ -144,7 +155,9 @@ def _decisive(plan: Plan) -> dict[str, Any]:
 
 def decisive(plan: dict[str, Any]) -> dict[str, Any]:
     """The part of a resolved plan (plain data) that belongs to the recipe, defaults included."""
-    return {key: value for key, value in plan.items() if key not in ("source", "on_changed", "checks", "compute")}
+    kept = {key: value for key, value in plan.items() if key not in ("source", "on_changed", "checks", "compute")}
+    kept["annotations"] = [{k: v for k, v in entry.items() if k != "path"} for entry in plan.get("annotations", ())]
+    return kept
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

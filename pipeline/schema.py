@@ -117,6 +117,9 @@ QUARANTINE = pa.schema(
     ]
 )
 
+SIGNALS_KEY = pa.schema([LEDGER.field(name) for name in ("generation", "id", "source", "source_ref")])
+"""First columns of signals/, whose others are those of the plan's filters. Its rows are the ledger's, shard by shard."""
+
 OUTPUTS = {"data": DATA, "rejected": REJECTED, "ledger": LEDGER, "quarantine": QUARANTINE}
 """Folder in the output → schema of its shards."""
 

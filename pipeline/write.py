@@ -21,12 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from filters import FILTERS
 from pipeline.annotate import Annotated
 from pipeline.dedup import index
 from pipeline.layout import Segment, belongs
 from pipeline.ledger import fates_of_rows
-from pipeline.schema import OUTPUTS
+from pipeline.schema import OUTPUTS, SIGNALS_KEY
 from pipeline.store import HashingFile, Store
 
 ROW_GROUP_BYTES = 32_000_000
@@ -53,6 +52,7 @@ class Inputs:
     rejected: str | float
     seed: int
     signals: tuple[tuple[str, int], ...]  # column that data/ shows → index of the filter that gives it
+    columns: tuple[pa.Schema, ...]  # signals of each active filter
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
     card = f"{path}.json"
     if inputs.work.has(path) and inputs.work.has(card):
         return Shard(**inputs.work.read_json(card))
-    schema = OUTPUTS[folder]
+    schema = _schema(inputs, folder)
     content = ContentHash(schema)
     rows = 0
     beside = _Documents(inputs.work, f"{path}{DOCUMENTS}")
@@ -198,10 +198,33 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
-    schema = OUTPUTS[folder]
+    if folder == "signals":
+        columns |= _signal_columns(inputs, unit, rows["position"].to_arrow())
+    schema = _schema(inputs, folder)
     if folder in ("data", "rejected") and _NUMBER.name in columns:
         schema = schema.append(_NUMBER)
     return pa.table([columns[f.name].cast(f.type) for f in schema], schema=schema)
+
+
+def _schema(inputs: Inputs, folder: str) -> pa.Schema:
+    """Columns of a folder's shards. Those of signals/ are the ledger's key and what the plan's filters give."""
+    if folder != "signals":
+        return OUTPUTS[folder]
+    given = [field for schema in inputs.columns for field in schema]
+    return pa.schema([*SIGNALS_KEY, *(pa.field(field.name, _on_disk(field.type)) for field in given)])
+
+
+def _on_disk(type_: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_large_string(type_) else type_
+
+
+def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array) -> dict[str, Any]:
+    """Signals of the rows at `positions`; null for quarantined rows, which have none."""
+    columns: dict[str, Any] = {}
+    for name, schema in zip(unit.names.signals, inputs.columns, strict=True):
+        table = inputs.work.read_table(name, schema.names)
+        columns |= {column: table[column].take(positions) for column in schema.names}
+    return columns
 
 
 def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray) -> dict[str, Any]:
@@ -217,7 +240,7 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray) ->
         before, after = documents[column], finals[f"final_{column}"]
         columns[column] = before if after.null_count == len(after) else pc.coalesce(after, before.cast(pa.large_string()))
     given = dict(inputs.signals)
-    types = {field.name: field.type for f in FILTERS for field in f.signals}
+    types = {field.name: field.type for schema in inputs.columns for field in schema}
     for score in _SCORES:
         if score in given:
             columns[score] = inputs.work.take(unit.names.signals[given[score]], [score], positions)[score]
@@ -285,7 +308,8 @@ class ContentHash:
             streams[3].update(_lengths(pc.binary_length(array)))
             streams[4].update(_bytes(array))
         else:
-            streams[4].update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy()))
+            zero = pa.scalar(0, pa.int64()).cast(array.type)
+            streams[4].update(np.ascontiguousarray(pc.fill_null(array, zero).to_numpy(zero_copy_only=False)))
 
     def hexdigest(self) -> str:
         total = hashlib.sha256()

@@ -40,7 +40,10 @@ FORBIDDEN = (0.72, 0.86)
 CHAIN_ENDS = (0.72, 0.78)
 """The one exception: where A~B and B~C are at least 0.86, A and C cannot be below 0.72 (1 - Jaccard is a metric)."""
 
-NOT_JUDGED_YET = ("repetition", "toxicity", "quality", "spam")
+NOT_JUDGED_YET = ("toxicity", "quality", "spam")
+"""Fates of filters to come."""
+NOT_JUDGED_HERE = ("repetition", *NOT_JUDGED_YET)
+"""Fates that this script cannot check, and that get no variants."""
 RULE_FATES = (
     "too_few_words",
     "mean_word_length",
@@ -135,14 +138,14 @@ def read_originals() -> list[Original]:
 
 def _judged(original: Original) -> Original:
     """The original, its stated fate checked where this script can; a rule of today goes before a filter to come."""
-    assert original.fate in ("kept", "empty", *NOT_JUDGED_YET, *RULE_FATES), f"{original.id}: fate {original.fate}"
+    assert original.fate in ("kept", "empty", *NOT_JUDGED_HERE, *RULE_FATES), f"{original.id}: fate {original.fate}"
     assert original.text == original.text.lstrip() or original.fate == "empty", f"{original.id}: starts with white space"
     if original.lang != "en" and original.script not in ("Latn", "Cyrl", "Grek"):
         return original
     found = gopher_fate(original.text, english=original.lang == "en")
-    if found and original.fate in NOT_JUDGED_YET:
+    if found and original.fate in NOT_JUDGED_HERE:
         return replace(original, fate=found)
-    stated = None if original.fate in ("kept", *NOT_JUDGED_YET) else original.fate
+    stated = None if original.fate in ("kept", *NOT_JUDGED_HERE) else original.fate
     assert found == stated, f"{original.id}: {found}, not {stated}"
     return original
 
@@ -408,7 +411,7 @@ def _chain(original: Original, *, hub: bool) -> list[Row]:
 def _family(original: Original, index: int, rng: random.Random) -> list[Row]:
     """The original's row and those of its variants."""
     rows = [Row(text=original.text, origin=original, variant="original")]
-    if original.fate in NOT_JUDGED_YET or original.fate == "empty":
+    if original.fate in NOT_JUDGED_HERE or original.fate == "empty":
         return rows
     wanted: list[tuple[tuple[Maker, ...], str]] = []
     if original.id in CHAINS or original.id in HUBS:
@@ -629,7 +632,7 @@ def _assert_clear(rows: list[Row], pairs: dict[int, dict[int, float]]) -> None:
 def decide(rows: list[Row]) -> dict[str, Fate]:
     """The fate of each row by source_ref: filters first, then exact, then near duplicates in priority order."""
     fates = {row.ref: Fate(fate=row.origin.fate) for row in rows}
-    survivors = sorted((row for row in rows if row.origin.fate in ("kept", *NOT_JUDGED_YET)), key=_priority)
+    survivors = sorted((row for row in rows if row.origin.fate in ("kept", *NOT_JUDGED_HERE)), key=_priority)
     classes: dict[str, list[Row]] = defaultdict(list)
     for row in survivors:
         classes[exact_key(row.text)].append(row)

@@ -95,10 +95,20 @@ def prose(number: int) -> str:
     names = ["Ada", "Bela", "Chiara", "Dusan", "Edda", "Farid", "Greta", "Hana", "Ivo", "Jana", "Kofi", "Lena", "Miro", "Nura"]
     things = ["lantern", "ladder", "orchard", "kettle", "harbour", "ribbon", "mirror", "carpet", "engine", "garden", "letter"]
     verbs = ["mended", "painted", "carried", "measured", "forgot", "sold", "hid", "borrowed", "washed", "counted", "weighed"]
+    tails = [
+        "and told {e} that a {d} is worth {n} coins",
+        "while {e} asked {n} neighbours about some {d}",
+        "before {e} brought back the {d} with {n} marks",
+        "because {e} needs a {d} for {n} days",
+        "but {e} never saw {n} people with that {d}",
+        "so {e} wrote {n} lines on a {d}",
+        "after {e} had left {n} notes to the {d}",
+    ]
     parts = []
     for step in range(14):
         seed = number * 31 + step * 17
         a, b, c = names[seed % 14], things[(seed // 3) % 11], verbs[(seed // 7) % 11]
         d, e = things[(seed * 5 + number) % 11], names[(seed * 3 + step) % 14]
-        parts.append(f"{a}{number} {c} the {b} of house {seed} and told {e} that a {d} is worth more than {seed % 97} coins.")
+        tail = tails[step % 7].format(d=d, e=e, n=seed % 97)
+        parts.append(f"{a}{number} {c} the {b} of house {seed} {tail}.")
     return " ".join(parts)

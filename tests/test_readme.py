@@ -38,7 +38,16 @@ def test_help_works_and_is_quick_to_import():
 def test_presets_named_in_readme_exist():
     from pipeline.plan_file import presets
 
-    assert {name.split("@")[0] for name in presets()} == {"default", "minimal", "none"}
+    assert {name.split("@")[0] for name in presets()} == {
+        "default",
+        "minimal",
+        "none",
+        "fineweb",
+        "gopher",
+        "c4",
+        "dclm",
+        "dolma",
+    }
     for name in presets():
         assert f"`{name.split('@')[0]}`" in README
 

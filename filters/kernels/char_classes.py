@@ -34,6 +34,16 @@ SPECIAL = 1 << 9
 """Characters that the fact kernel counts one by one: # . …"""
 SYLLABLE = 1 << 10
 """One code point for a consonant and its vowel, in scripts with spaces: Hangul syllables, Ethiopic, Vai."""
+UPPER = 1 << 11
+"""`str.isupper` of the character alone."""
+DIGIT = 1 << 12
+"""`str.isdigit` of the character alone."""
+TERMINAL = 1 << 13
+"""Ends a sentence: TERMINALS."""
+DECIMAL = 1 << 14
+r"""`str.isdecimal` of the character alone: what `\d` matches in a str pattern."""
+ALNUM = 1 << 15
+r"""`str.isalnum` of the character alone: with the underscore, what `\w` matches in a str pattern."""
 
 _SCRIPT_RANGES = {
     "han": (
@@ -57,6 +67,17 @@ These are: Unicode's bullets (• ‣ ⁃ ◦ ∙), the discs, circles and squar
 the middle dots of Korean, Chinese and Japanese lists (· ・), and Markdown's list markers (- + *, CommonMark 0.31, 5.2).
 """
 
+TERMINALS = (
+    "0021 002E 003F 0589 061D-061F 06D4 0700-0702 07F9 0837 0839 083D-083E 0964-0965 104A-104B 1362 1367-1368 166E 1735-1736 "
+    "17D4-17D6 17D9-17DA 1803 1809 1944-1945 1AA8-1AAB 1B5A-1B5B 1B5E-1B5F 1B7D-1B7E 1C3B-1C3C 1C7E-1C7F 203C-203D 2047-2049 "
+    "2E2E 2E3C 2E53-2E54 3002 A4FF A60E-A60F A6F3 A6F7 A876-A877 A8CE-A8CF A92F A9C8-A9C9 AA5D-AA5F AAF0-AAF1 ABEB FE52 "
+    "FE56-FE57 FF01 FF0E FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 110BE-110C1 11141-11143 111C5-111C6 111CD "
+    "111DE-111DF 11238-11239 1123B-1123C 112A9 1144B-1144C 115C2-115C3 115C9-115D7 11641-11642 1173C-1173E 11944 11946 "
+    "11A42-11A43 11A9B-11A9C 11C41-11C42 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 16B37-16B38 16B44 16E98 1BC9F 1DA88"
+)
+"""Code points in hexadecimal: the TERMINAL_PUNCTUATION of datatrove 0.10.1 (`utils/text.py`), which is Unicode 15's property
+Sentence_Terminal with the danda-like marks of spaCy's sentencizer."""
+
 # Planes 4 to 13 are unassigned and 15 and 16 are for private use: nothing there is a letter, a space or a mark.
 _ASSIGNED = (range(0x00000, 0x40000), range(0xE0000, 0xF0000))
 _ALL_BLOCKS = 0x110000 >> 8
@@ -78,7 +99,16 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
         flags[first : last + 1] |= SYLLABLE
     flags[[ord(char) for char in BULLETS]] |= BULLET
     flags[[ord(char) for char in "#.…"]] |= SPECIAL
-    return _fold(flags)
+    for span in TERMINALS.split():
+        begin, _, end = span.partition("-")
+        flags[int(begin, 16) : int(end or begin, 16) + 1] |= TERMINAL
+    return two_stages(flags)
+
+
+def unspaced_ranges() -> list[tuple[int, int]]:
+    """Code points whose letters are words of their own to UAX #29: the unspaced scripts but katakana and Tibetan."""
+    ranges = [span for name, spans in _SCRIPT_RANGES.items() if name not in ("kana", "tibetan") for span in spans]
+    return [*ranges, (0x3041, 0x309F), (0x1B001, 0x1B11F)]
 
 
 def _general_flags(code_points: range) -> np.ndarray:
@@ -95,15 +125,19 @@ def _general_flags(code_points: range) -> np.ndarray:
         flags[match.start()] |= SPACE
         if len(f"a{match[0]}a".splitlines()) == 2:
             flags[match.start()] |= BREAK
+    flags[[char.isupper() for char in text]] |= UPPER
+    flags[[char.isdigit() for char in text]] |= DIGIT
+    flags[[char.isdecimal() for char in text]] |= DECIMAL
+    flags[[char.isalnum() for char in text]] |= ALNUM
     return flags
 
 
-def _fold(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two-stage table: blocks of 256 code points, each distinct block stored once, the block of U+0000 first."""
+def two_stages(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(blocks, cells)`: blocks of 256 code points, each distinct block stored once, the block of U+0000 first."""
     numbers: dict[bytes, int] = {}
     rows = flags.reshape(_ALL_BLOCKS, 256)
     blocks = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.uint16)
-    cells = np.frombuffer(b"".join(numbers), np.uint16)
+    cells = np.frombuffer(b"".join(numbers), flags.dtype)
     blocks.flags.writeable = False
     return blocks, cells
 

@@ -1,5 +1,7 @@
 """Compiles or loads every kernel once, in the parent, so that no worker thread or process compiles one of its own.
 
+Kernels that few plans need are not in the list: who uses them calls their module's `warm` first, in the parent too.
+
 Add a kernel by adding a function to KERNELS that calls it with arguments of the types it gets in a run: numba compiles per
 type, and Arrow's read-only views are a type of their own; so are those of bytes.
 """
@@ -10,13 +12,52 @@ from collections.abc import Callable
 
 import numpy as np
 
-from filters.kernels import bits, dedup_pass, facts, fold, json_fields, minhash, sorting, suspects, urls, word_lists
+from filters.kernels import (
+    bits,
+    dedup_pass,
+    facts,
+    fold,
+    gopher,
+    lines,
+    minhash,
+    ngrams,
+    segments,
+    sorting,
+    suspects,
+    tokens,
+    word_lists,
+)
 
 _OFFSETS, _DATA = np.frombuffer(np.array([0, 7, 10]).tobytes(), np.int64), np.frombuffer("the end…".encode(), np.uint8)
 
 
 def _facts() -> None:
     facts.text_facts(_OFFSETS, _DATA)
+
+
+def _lines() -> None:
+    lines.lines(_OFFSETS, _DATA, all_breaks=True)
+
+
+def _ngrams() -> None:
+    for kind in (ngrams.SPLIT, tokens.DATATROVE):
+        ngrams.repetition(_OFFSETS, _DATA, kind=kind)
+        ngrams.repetition(_OFFSETS, _DATA, kind=kind, max_probes=0)
+
+
+def _tokens() -> None:
+    lists = word_lists.compile_lists([["the"]])
+    tokens.token_facts(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
+    word_lists.occurrences(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
+
+
+def _segments() -> None:
+    segments.segments(_OFFSETS, _DATA, kind=segments.LINES)
+
+
+def _gopher() -> None:
+    gopher.lines(_OFFSETS, _DATA)
+    gopher.words(_OFFSETS, _DATA)
 
 
 def _fold() -> None:
@@ -41,6 +82,11 @@ def _minhash() -> None:
 
 KERNELS: list[Callable[[], None]] = [
     _facts,
+    _lines,
+    _ngrams,
+    _tokens,
+    _segments,
+    _gopher,
     _fold,
     _suspects,
     _word_lists,
@@ -48,8 +94,6 @@ KERNELS: list[Callable[[], None]] = [
     dedup_pass.warm,
     sorting.warm,
     bits.warm,
-    json_fields.warm,
-    urls.warm,
 ]
 
 

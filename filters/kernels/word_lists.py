@@ -6,8 +6,9 @@ Python that the kernel equals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -42,23 +43,35 @@ def forms(word: str) -> set[str]:
     return {word, word.capitalize(), word.upper()}
 
 
-def compile_lists(lists: Sequence[Sequence[str]]) -> WordLists:
-    """Tables of the given lists of distinct lower-case words, each up to MAX_WORDS long. Raises ValueError otherwise."""
+def as_written(word: str) -> set[str]:
+    return {word}
+
+
+def any_case(word: str) -> set[str]:
+    """What lowers to the word, letter by letter: the, thE, tHe, … (2 to the power of its letters, so for short words)."""
+    return {"".join(chars) for chars in product(*({char, char.upper()} for char in word))}
+
+
+def compile_lists(lists: Sequence[Sequence[str]], *, written: Callable[[str], set[str]] = forms) -> WordLists:
+    """Tables of the given lists of distinct lower-case words, each up to MAX_WORDS long, in the forms that `written` gives.
+
+    Raises ValueError otherwise.
+    """
     slots: list[np.ndarray] = []
-    written: list[bytes] = []
+    spelt: list[bytes] = []
     words: list[int] = []
     for members in lists:
         if len(set(members)) != len(members) or len(members) > MAX_WORDS or any(word != word.lower() for word in members):
             raise ValueError(f"a word list takes up to {MAX_WORDS} distinct lower-case words, got {members}")
-        own = [(form.encode(), number) for number, word in enumerate(members) for form in sorted(forms(word))]
-        slots.append(_slots([form for form, _ in own], first=len(written)))
-        written += [form for form, _ in own]
+        own = [(form.encode(), number) for number, word in enumerate(members) for form in sorted(written(word))]
+        slots.append(_slots([form for form, _ in own], first=len(spelt)))
+        spelt += [form for form, _ in own]
         words += [number for _, number in own]
     return WordLists(
         slot_starts=np.cumsum([0, *map(len, slots)]),
         slots=np.concatenate([*slots, np.zeros(0, np.int32)]),
-        form_starts=np.cumsum([0, *map(len, written)]),
-        form_bytes=np.frombuffer(b"".join(written), np.uint8),
+        form_starts=np.cumsum([0, *map(len, spelt)]),
+        form_bytes=np.frombuffer(b"".join(spelt), np.uint8),
         form_words=np.array(words, np.int64),
         n_words=np.array([len(members) for members in lists], np.int64),
     )
@@ -83,12 +96,52 @@ def distinct_members(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray,
     So "(The" and "THE" are "the", "tHe" and "the-end" are not, and a list's word must not begin or end with an outer
     character itself. Raises ValueError if there is no list `list_id[i]`.
     """
-    if list_id.size and (list_id.max() >= len(lists.n_words) or list_id.min() < -1):
-        raise ValueError(f"list ids must be -1 to {len(lists.n_words) - 1}, got {list_id.min()} to {list_id.max()}")
+    check_ids(list_id, lists)
     found = np.full(len(offsets) - 1, -1, np.int32)
     tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.n_words)
     _distinct_members(offsets, data, list_id, *char_classes.tables(), *tables, found)
     return found
+
+
+def check_ids(list_id: np.ndarray, lists: WordLists) -> None:
+    """Raise ValueError unless each id is the number of a list or -1."""
+    if list_id.size and (list_id.max() >= len(lists.n_words) or list_id.min() < -1):
+        raise ValueError(f"list ids must be -1 to {len(lists.n_words) - 1}, got {list_id.min()} to {list_id.max()}")
+
+
+def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, lists: WordLists) -> np.ndarray:
+    """int32[n]: how many words of text i are one of list `list_id[i]`, each time that one occurs; -1 where `list_id[i]` is -1.
+
+    Equals `sum(w in written for w in text.split())`, `written` being the forms of the list's words. Raises as `distinct_members`.
+    """
+    check_ids(list_id, lists)
+    found = np.full(len(offsets) - 1, -1, np.int32)
+    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes)
+    _occurrences(offsets, data, list_id, *char_classes.tables(), *tables, found)
+    return found
+
+
+@kernel
+def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, found):
+    for i in range(offsets.size - 1):
+        k = list_id[i]
+        if k < 0:
+            continue
+        table = slots[slot_starts[k] : slot_starts[k + 1]]
+        p, end = offsets[i], offsets[i + 1]
+        found[i] = 0
+        while p < end:
+            flags, size = flags_at(data, p, end, blocks, cells)
+            if flags & SPACE:
+                p += size
+                continue
+            first = p
+            while p < end:
+                flags, size = flags_at(data, p, end, blocks, cells)
+                if flags & SPACE:
+                    break
+                p += size
+            found[i] += find(data, first, p, table, form_starts, form_bytes) >= 0
 
 
 @kernel
@@ -106,7 +159,7 @@ def _distinct_members(
         n = 0
         while p < end and n < n_words[k]:
             first, last, p = _next_word(data, p, end, blocks, cells)
-            form = _find(data, first, last, table, form_starts, form_bytes)
+            form = find(data, first, last, table, form_starts, form_bytes)
             if form >= 0 and not (seen >> form_words[form]) & 1:
                 seen |= np.int64(1) << form_words[form]
                 n += 1
@@ -135,7 +188,7 @@ def _next_word(data, p, end, blocks, cells):
 
 
 @kernel
-def _find(data, first, last, table, form_starts, form_bytes):
+def find(data, first, last, table, form_starts, form_bytes):
     """Number of the form that equals `data[first:last]`, or -1."""
     place = _hash(data, first, last) & (table.size - 1)
     while table[place] >= 0:

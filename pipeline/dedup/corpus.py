@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from filters.kernels import bits
+from filters.kernels import bits, urls
 from pipeline import resources, scratch, write
 from pipeline.annotate import Annotated, Meter
 from pipeline.dedup import bands, fates, index, part, selftest
@@ -78,6 +78,8 @@ def run(
     if not work.has(f"{folder}/summary.json"):
         with meter.measure("dedup"), scratch.opened(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             part.check_columns(work, recipe, dedup, units)
+            if dedup.exact_url:
+                urls.warm()
             parts = [part.of_unit(work, recipe, dedup, unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
             found = decide(parts, known, work, dedup, bands=shape[0], scratch=space, pool=pool)

@@ -31,6 +31,8 @@ def test_each_sample_row_meets_its_intended_fate(curated):
         got = ledger[row["ref"]]
         reason = (got["reason"] or "").rpartition(".")[2]
         actual = {"kept": "kept", "quarantined": "quarantined"}.get(got["verdict"], reason)
+        if fate == "repetition" and any(failed.startswith("gopher_repetition.") for failed in got["failed"] or ()):
+            continue  # an earlier filter may name it first: Hindi that repeats itself has too few stop words as well
         if actual not in REASONS.get(fate, {fate}):
             wrong.append((row["ref"], row["origin"], fate, actual, got["failed"]))
     assert not wrong

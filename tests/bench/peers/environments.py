@@ -16,10 +16,12 @@ class Peer:
     name: str
     requirements: tuple[str, ...]
     script: str
+    environment: str = ""  # of another peer, to share; default: one of its own
+    with_uv: bool = False  # pip's resolver takes hours
 
     @property
     def folder(self) -> Path:
-        return Path.home() / ".cache" / "winnow" / f"bench-{self.name}"
+        return Path.home() / ".cache" / "winnow" / f"bench-{self.environment or self.name}"
 
     def command(self, *arguments: object) -> list[str]:
         """That runs the peer's script."""
@@ -31,6 +33,8 @@ DATASKETCH = Peer("datasketch", ("datasketch==2.0.0", "orjson", "zstandard"), "w
 TEXT_DEDUP = Peer("text-dedup", ("text-dedup==0.4.0",), "with_text_dedup.py")
 # Its MinHash imports spaCy, which none of its extras but [multilingual] brings.
 DATATROVE = Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy", "orjson", "zstandard"), "with_datatrove.py")
+DATATROVE_RULES = Peer("datatrove-rules", DATATROVE.requirements, "with_datatrove_rules.py", environment="datatrove")
+DOLMA = Peer("dolma", ("dolma==1.2.1",), "with_dolma.py", with_uv=True)
 PEERS = (RENSA, DATASKETCH, TEXT_DEDUP, DATATROVE)
 
 
@@ -41,8 +45,13 @@ def installed(peer: Peer) -> bool:
         return True
     print(f"installing {peer.name} into {peer.folder} …", flush=True)
     pip = [str(peer.folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *peer.requirements]
+    commands = [[sys.executable, "-m", "venv", str(peer.folder)], pip]
+    if peer.with_uv:
+        python = str(peer.folder / "bin" / "python")
+        commands[1] = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "uv"]
+        commands.append([str(peer.folder / "bin" / "uv"), "pip", "install", "-q", "--python", python, *peer.requirements])
     try:
-        for command in ([sys.executable, "-m", "venv", str(peer.folder)], pip):
+        for command in commands:
             subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         said = (error.stderr or b"").decode(errors="replace").strip().splitlines()

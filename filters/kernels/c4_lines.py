@@ -1,0 +1,229 @@
+r"""C4's line rules: one walk that writes the lines that stay.
+
+Invariant: a row equals `tests/filters/edits/c4_oracle.py`, which is datatrove 0.10.1 `filters/c4_filters.py` (and, for lines
+that are kept whole, dolma 1.2.1 `taggers/c4.py`) on one text. A line that would drop its document there ("lorem ipsum", a curly
+bracket) stays, so that the document rule of filter `c4` finds it in the final text.
+The output is never longer than the text. Linear in the text, whatever the text is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from filters.kernels import char_classes, phrases
+from filters.kernels.char_classes import BREAK, DECIMAL, SPACE, decode, lookup
+from filters.kernels.compiled import kernel
+from filters.kernels.pieces import buffer, copy, stripped, trimmed
+
+CHANGES = ("long_word", "citation", "punctuation", "few_words", "javascript", "policy", "white_space")
+"""Bit k of a row's changes: what took lines, or parts of them, away. A line counts for the first rule that it fails;
+`white_space`: blank lines, ends of lines, or breaks other than a newline."""
+_LONG, _CITATION, _PUNCTUATION, _FEW, _JAVASCRIPT, _POLICY, _WHITE = (1 << k for k in range(len(CHANGES)))
+
+POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+"""c4_filters.py, POLICY_SUBSTRINGS."""
+_PHRASES = phrases.compile_phrases(("lorem ipsum", "{", "javascript", "[", *POLICY))
+_KEEPS, _SCRIPT, _OPENS = 0b11, 0b100, 0b1000
+_POLICIES = ((1 << len(POLICY)) - 1) << 4
+
+
+@dataclass(frozen=True)
+class LineRules:
+    """`whole`: lines are what newlines separate, kept with their white space and their newline (dolma); else they are those of
+    `str.splitlines`, stripped and joined by newlines (datatrove)."""
+
+    whole: bool
+    max_word_length: int  # 0: any
+    citations: bool
+    punctuation: bool
+    min_words: int
+    javascript: bool
+    policy: bool
+
+
+def clean(offsets: np.ndarray, data: np.ndarray, rules: LineRules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(starts int64[n + 1], bytes uint8[:], changes uint8[n])`: row i is `bytes[starts[i]:starts[i + 1]]`."""
+    starts = np.zeros(len(offsets), np.int64)
+    changes = np.zeros(len(offsets) - 1, np.uint8)
+    out, back = buffer(offsets)
+    chosen = np.array([int(getattr(rules, field.name)) for field in fields(rules)], np.int64)
+    found = (_PHRASES.classes, _PHRASES.steps, _PHRASES.hits)
+    _clean(offsets, data, *char_classes.tables(), *found, chosen, starts, out, back, changes)
+    return starts, out[: starts[-1]], changes
+
+
+@kernel
+def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, out, back, changes):
+    o = np.int64(0)
+    for i in range(offsets.size - 1):
+        o, changed = _row(data, offsets[i], offsets[i + 1], blocks, cells, classes, steps, hits, options, out, back, o)
+        starts[i + 1] = o
+        changes[i] = changed
+
+
+@kernel
+def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, o):
+    """Appends the lines of `data[p:end]` that stay; `(next o, changes)`."""
+    whole = options[0] != 0
+    begin = o
+    lines = changed = np.int64(0)
+    while p < end:
+        stop, after, first, last, words, longest, found = _scan(data, p, end, whole, blocks, cells, classes, steps, hits)
+        at = o + 1 if lines and not whole else o
+        to = at
+        cut = np.int64(0)
+        if found & _OPENS and options[2]:
+            a, b = (p, stop) if whole else (first, last)
+            to = _without_citations(data, a, b, blocks, cells, out, at)
+            if to - at < b - a:
+                cut = np.int64(_CITATION)
+                found = phrases.find(back, at, to, classes, steps, hits)
+        reason = _fails(data, first, last, words, longest, found, options)
+        if cut:
+            reason = _fails(back, at, trimmed(back, at, to, blocks, cells) if whole else to, words, longest, found, options)
+        if reason:
+            changed |= _WHITE if words == 0 and not whole else reason
+            p = after
+            continue
+        if not cut:
+            to = copy(data, p if whole else first, stop if whole else last, out, at)
+        changed |= cut
+        if whole:
+            o = copy(data, stop, after, out, to)
+        else:
+            odd = first != p or last != stop or (after > stop and (after == end or after - stop > 1 or data[stop] != 0x0A))
+            changed |= _WHITE if odd else 0
+            if lines:
+                out[np.uintp(o)] = 0x0A
+            o = to
+        lines += 1
+        p = after
+    if whole:
+        return o, changed
+    kept = stripped(back, begin, o, blocks, cells, out)
+    return kept, changed | (_WHITE if kept < o else 0)
+
+
+@kernel
+def _fails(data, first, last, words, longest, found, options):
+    """The first rule that the line `data[first:last]` fails, else 0."""
+    if options[1] and longest > options[1]:
+        return np.int64(_LONG)
+    if options[3] and not _ends_well(data, first, last, options[0] != 0):
+        return np.int64(_PUNCTUATION)
+    if words < options[4]:
+        return np.int64(_FEW)
+    if found & 1:
+        return np.int64(0)
+    if options[5] and found & _SCRIPT:
+        return np.int64(_JAVASCRIPT)
+    if found & _KEEPS:
+        return np.int64(0)
+    if options[6] and found & _POLICIES:
+        return np.int64(_POLICY)
+    return np.int64(0)
+
+
+@kernel
+def _ends_well(data, first, last, whole):
+    """datatrove: ends in . ? ! " ' but not in "..."; dolma, of the stripped line: in . ? ! "."""
+    if last == first:
+        return False
+    byte = data[np.uintp(last - 1)]
+    if byte == 0x2E:
+        return whole or last - first < 3 or data[np.uintp(last - 2)] != 0x2E or data[np.uintp(last - 3)] != 0x2E
+    return byte == 0x3F or byte == 0x21 or byte == 0x22 or (byte == 0x27 and not whole)
+
+
+@kernel
+def _scan(data, p, end, newlines, blocks, cells, classes, steps, hits):
+    """`(stop, next, first, last, words, longest, found)` of the line at p: where it and its break end, its stripped part, number
+    of words, characters of the longest, phrases. `newlines`: other breaks are white space."""
+    words = longest = chars = state = found = np.int64(0)
+    first = last = p
+    stop = end
+    after = end
+    begun = False
+    while p < end:
+        if data[np.uintp(p)] < 0x80:
+            flags, size = np.int64(cells[np.uintp(data[np.uintp(p)])]), 1
+            state = np.int64(steps[np.uintp(state * phrases.WIDTH + np.int64(classes[np.uintp(data[np.uintp(p)])]))])
+            found |= hits[np.uintp(state)]
+        else:
+            point, size = decode(data, p, end)
+            flags = lookup(point, blocks, cells)
+            state = phrases.after_wide(point, state, classes, steps)
+            found |= hits[np.uintp(state)]
+        if flags & SPACE:
+            if flags & BREAK and (not newlines or data[np.uintp(p)] == 0x0A):
+                stop = p
+                after = p + size
+                if data[np.uintp(p)] == 0x0D and after < end and data[np.uintp(after)] == 0x0A:
+                    after += 1
+                break
+            if chars:
+                words += 1
+                longest = max(longest, chars)
+                chars = np.int64(0)
+        else:
+            if not begun:
+                begun = True
+                first = p
+            chars += 1
+            last = p + size
+        p += size
+    if chars:
+        words += 1
+        longest = max(longest, chars)
+    if not begun:
+        last = first
+    return stop, after, first, last, words, longest, found
+
+
+@kernel
+def _without_citations(data, p, end, blocks, cells, out, o):
+    r"""Writes `re.sub(r"\[\d*]|\[edit]|\[citation needed]", "", line)`; returns where it ends."""
+    while p < end:
+        if data[np.uintp(p)] == 0x5B:
+            after = _citation(data, p + 1, end, blocks, cells)
+            if after:
+                p = after
+                continue
+        out[np.uintp(o)] = data[np.uintp(p)]
+        o += 1
+        p += 1
+    return o
+
+
+_EDIT = np.frombuffer(b"edit]", np.uint8)
+_NEEDED = np.frombuffer(b"citation needed]", np.uint8)
+
+
+@kernel
+def _citation(data, p, end, blocks, cells):
+    """Where the citation whose bracket stands before p ends; 0 where there is none."""
+    q = p
+    while q < end:
+        point, size = decode(data, q, end)
+        if point == 0x5D:
+            return q + 1
+        if not lookup(point, blocks, cells) & DECIMAL:
+            break
+        q += size
+    if _is(data, p, end, _EDIT):
+        return p + _EDIT.size
+    if _is(data, p, end, _NEEDED):
+        return p + _NEEDED.size
+    return np.int64(0)
+
+
+@kernel
+def _is(data, p, end, word):
+    if end - p < word.size:
+        return False
+    k = 0
+    while k < word.size and data[np.uintp(p + k)] == word[k]:
+        k += 1
+    return k == word.size

@@ -1,0 +1,177 @@
+"""The lines of texts, and what line rules ask about each: one walk over the UTF-8 bytes of a row.
+
+Invariant: line k of row i is `data[begin[k]:end[k]]` for k in `rows[i]:rows[i + 1]`, without its line break; each column equals
+the plain Python beside it in `Lines`, where `line` is that text.
+
+Sentences follow spaCy's rule-based `sentencizer` on characters instead of tokens (`sentences` in tests/filters/test_lines.py is
+the rule in plain Python). A sentence ends at a character of Unicode's Sentence_Terminal property that white space or the end of
+the line follows, with any punctuation or symbols between; a full-width one needs nothing after it. Two or more full stops in a
+row end none, and neither does a full stop after a word of one letter ("J. Smith"). What follows the last end is a sentence if
+it has something else than white space and punctuation. Unlike spaCy, abbreviations of more letters ("e.g.", "Mr.") end one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from filters.kernels import char_classes
+from filters.kernels.char_classes import ALPHA, BREAK, DIGIT, OUTER, SPACE, TERMINAL, UPPER, decode, lookup
+from filters.kernels.compiled import kernel
+from filters.kernels.words import SEED, finalise
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of n rows, all in one run; every column but `rows` has one item per line."""
+
+    rows: np.ndarray
+    """int64[n + 1]: lines of row i are numbers `rows[i]` to `rows[i + 1] - 1`."""
+    begin: np.ndarray
+    """int64: first byte."""
+    end: np.ndarray
+    """int64: the byte after its last one, before the line break."""
+    hash: np.ndarray
+    """uint64: a hash of its bytes alone; equal lines have equal hashes in every batch."""
+    chars: np.ndarray
+    """int32: `len(line)`"""
+    words: np.ndarray
+    """int32: `len(line.split())`; 0 says that the line is blank."""
+    longest_word: np.ndarray
+    """int32: `max(map(len, line.split()), default=0)`"""
+    upper: np.ndarray
+    """int32: `sum(c.isupper() for c in line)`"""
+    digits: np.ndarray
+    """int32: `sum(c.isdigit() for c in line)`"""
+    sentences: np.ndarray
+    """int32: sentences as the module says; 0 for a line without a letter, digit or mark."""
+    last: np.ndarray
+    """int32: `ord(line[-1])`, 0 for an empty line. White space counts: see `last_filled`."""
+    last_filled: np.ndarray
+    """int32: `ord(line.rstrip()[-1])`, 0 for a blank line."""
+    terminal: np.ndarray
+    """bool: `line.endswith(tuple(TERMINAL_PUNCTUATION))`, the Sentence_Terminal characters (`char_classes.TERMINALS`)."""
+
+
+_CHARS, _WORDS, _LONGEST, _UPPER, _DIGITS, _SENTENCES, _LAST, _LAST_FILLED = range(8)
+_LINE_FEED = 0x0A
+
+
+def lines(offsets: np.ndarray, data: np.ndarray, *, all_breaks: bool) -> Lines:
+    """Lines of each row: `text.splitlines()` with `all_breaks`, else `text.split("\\n")` (which gives an empty text one line)."""
+    tables = char_classes.tables()
+    rows = np.zeros(len(offsets), np.int64)
+    _count(offsets, data, *tables, all_breaks, rows)
+    np.cumsum(rows, out=rows)
+    n = int(rows[-1])
+    begin, end, hashes = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint64)
+    counts, terminal = np.zeros((8, n), np.int32), np.zeros(n, np.bool_)
+    _lines(offsets, data, *tables, all_breaks, rows, begin, end, hashes, counts, terminal)
+    return Lines(rows, begin, end, hashes, *counts, terminal)  # type: ignore[call-arg]
+
+
+@kernel
+def _break(data, p, end, blocks, cells, all_breaks):
+    """Bytes of the line break at p < end, 0 if there is none."""
+    byte = data[np.uintp(p)]
+    if byte == _LINE_FEED:
+        return 1
+    if not all_breaks or (byte > 0x1E and byte < 0xC2):
+        return 0
+    if byte == 0x0D:
+        return 2 if p + 1 < end and data[np.uintp(p + 1)] == _LINE_FEED else 1
+    point, size = decode(data, p, end)
+    return size if lookup(point, blocks, cells) & BREAK else 0
+
+
+@kernel
+def _count(offsets, data, blocks, cells, all_breaks, rows):
+    for i in range(offsets.size - 1):
+        p, end = offsets[i], offsets[i + 1]
+        found, begin = np.int64(0), p
+        while p < end:
+            size = _break(data, p, end, blocks, cells, all_breaks)
+            p += max(size, 1)
+            if size:
+                found += 1
+                begin = p
+        rows[i + 1] = found + np.int64(begin < end or not all_breaks)
+
+
+@kernel
+def _lines(offsets, data, blocks, cells, all_breaks, rows, begin, end, hashes, counts, terminal):
+    for i in range(offsets.size - 1):
+        p = offsets[i]
+        for k in range(rows[i], rows[i + 1]):
+            begin[k] = p
+            stop = p
+            size = 0
+            while stop < offsets[i + 1]:
+                size = _break(data, stop, offsets[i + 1], blocks, cells, all_breaks)
+                if size:
+                    break
+                stop += 1
+            end[k] = stop
+            hashes[k] = _hash(data, p, stop)
+            terminal[k] = _line(data, p, stop, blocks, cells, counts[:, k])
+            p = stop + size
+
+
+@kernel
+def _hash(data, p, end):
+    """Blocks of eight bytes, xor and multiply, then MurmurHash3's finaliser; the length too, so that NULs at the end count."""
+    value = SEED ^ np.uint64(end - p)
+    while p < end:
+        block = np.uint64(0)
+        for k in range(min(end - p, 8)):
+            block |= np.uint64(data[np.uintp(p + k)]) << np.uint64(8 * k)
+        value = finalise(value ^ block)
+        p += 8
+    return value
+
+
+@kernel
+def _line(data, p, end, blocks, cells, count):
+    """Fills `count` for the line at p to end; says whether its last character is a terminal one."""
+    chars = words = longest = word = upper = digits = sentences = letters = np.int64(0)
+    last = filled = flags = stops = np.int64(0)
+    open_ = ends = False  # something to end was seen; a terminal character was, and only punctuation since
+    while p < end:
+        point, size = decode(data, p, end)
+        flags = lookup(point, blocks, cells)
+        p += size
+        chars += 1
+        upper += (flags & UPPER) != 0
+        digits += (flags & DIGIT) != 0
+        last = point
+        if flags & SPACE:
+            longest, word = max(longest, word), np.int64(0)
+            if ends and open_:
+                sentences += 1
+                open_ = False
+            ends = False
+            letters = stops = np.int64(0)
+            continue
+        words += word == 0
+        word += 1
+        filled = point
+        if flags & TERMINAL:
+            stops = (stops + 1) * np.int64(point == 0x2E)
+            if point != 0x2E or (stops == 1 and letters != 1):
+                ends = True
+            elif stops > 1:
+                ends = False
+            if point >= 0x3000 and point < 0x10000:
+                sentences += open_
+                open_ = ends = False
+        elif flags & OUTER:
+            stops = np.int64(0)
+        else:
+            open_, ends = True, False
+            stops = np.int64(0)
+        letters = (letters + 1) * np.int64((flags & ALPHA) != 0)
+    count[_CHARS], count[_WORDS], count[_LONGEST] = chars, words, max(longest, word)
+    count[_UPPER], count[_DIGITS], count[_SENTENCES] = upper, digits, sentences + open_
+    count[_LAST], count[_LAST_FILLED] = last, filled
+    return (flags & TERMINAL) != 0

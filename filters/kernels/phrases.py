@@ -1,0 +1,112 @@
+"""Which of a few fixed phrases a piece of text holds, whatever their case: one table look-up a byte (Aho and Corasick 1975).
+
+Invariant: bit k is set if and only if `phrases[k] in text.lower()`, for lower-case ASCII phrases in which no capital dotted I
+could stand (U+0130 lowers to an i and a mark, which no phrase holds). Linear in the text, whatever the text is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from filters.kernels.compiled import kernel
+
+WIDTH = 32
+"""Classes of bytes: each different letter of the phrases, and 0 for all others."""
+KELVIN = 0x212A
+"""The one character beyond ASCII that lowers to an ASCII letter (k)."""
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """`steps[state * WIDTH + classes[byte]]` is the next state; `hits[state]` has a bit for each phrase that ends there."""
+
+    classes: np.ndarray
+    steps: np.ndarray
+    hits: np.ndarray
+
+
+def compile_phrases(phrases: tuple[str, ...]) -> Phrases:
+    """Tables for up to 63 phrases. Raises ValueError for a phrase that is empty, not ASCII or not in lower case."""
+    letters = sorted(set("".join(phrases)))
+    if len(letters) >= WIDTH or len(phrases) > 63:
+        raise ValueError(f"{len(letters)} letters, {len(phrases)} phrases: more than these tables hold")
+    classes = np.zeros(256, np.uint8)
+    for number, letter in enumerate(letters, start=1):
+        classes[[ord(letter), ord(letter.upper())]] = number
+    nodes: list[dict[int, int]] = [{}]
+    hits = [0]
+    for k, phrase in enumerate(phrases):
+        if not phrase or not phrase.isascii() or phrase != phrase.lower():
+            raise ValueError(f"{phrase!r}: expected lower-case ASCII")
+        state = 0
+        for letter in phrase:
+            step = int(classes[ord(letter)])
+            if step not in nodes[state]:
+                nodes.append({})
+                hits.append(0)
+                nodes[state][step] = len(nodes) - 1
+            state = nodes[state][step]
+        hits[state] |= 1 << k
+    return Phrases(classes, _complete(nodes, hits), np.array(hits, np.int64))
+
+
+def _complete(nodes: list[dict[int, int]], hits: list[int]) -> np.ndarray:
+    """Every step of every state; `hits` gains what ends in the suffixes of a state."""
+    steps = np.zeros((len(nodes), WIDTH), np.uint16)
+    fallback = [0] * len(nodes)
+    queue: deque[int] = deque()
+    for step, state in nodes[0].items():
+        steps[0, step] = state
+        queue.append(state)
+    while queue:
+        state = queue.popleft()
+        hits[state] |= hits[fallback[state]]
+        steps[state] = steps[fallback[state]]
+        for step, after in nodes[state].items():
+            fallback[after] = int(steps[fallback[state], step])
+            steps[state, step] = after
+            queue.append(after)
+    return steps.ravel()
+
+
+@kernel
+def find(data, p, end, classes, steps, hits):
+    """Bits of the phrases in `data[p:end]`."""
+    state = found = np.int64(0)
+    while p < end:
+        state, p = advance(data, p, end, state, classes, steps)
+        found |= hits[np.uintp(state)]
+    return found
+
+
+@kernel
+def advance(data, p, end, state, classes, steps):
+    """`(state, next)` after the byte at p, or after the Kelvin sign there, which reads as a k."""
+    byte = data[np.uintp(p)]
+    if byte == 0xE2 and p + 3 <= end and data[np.uintp(p + 1)] == 0x84 and data[np.uintp(p + 2)] == 0xAA:
+        return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[0x6B]))]), p + 3
+    return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[np.uintp(byte)]))]), p + 1
+
+
+@kernel
+def after_wide(point, state, classes, steps):
+    """The state after a character beyond ASCII."""
+    if point == KELVIN:
+        return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[0x6B]))])
+    return np.int64(0)
+
+
+def found(offsets: np.ndarray, data: np.ndarray, phrases: Phrases) -> np.ndarray:
+    """int64[n]: bit k of item i says whether text i holds phrase k."""
+    made = np.zeros(len(offsets) - 1, np.int64)
+    _found(offsets, data, phrases.classes, phrases.steps, phrases.hits, made)
+    return made
+
+
+@kernel
+def _found(offsets, data, classes, steps, hits, made):
+    for i in range(offsets.size - 1):
+        made[i] = find(data, offsets[i], offsets[i + 1], classes, steps, hits)

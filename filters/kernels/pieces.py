@@ -1,0 +1,64 @@
+"""Pieces of text that line rules take up and put down again: last characters, ends without white space, copies.
+
+Each kernel equals the plain Python in its docstring; `blocks` and `cells` are `char_classes.tables()`. What was written is read
+back through `back`, a read-only view of `out`: numba then compiles one kernel for both, not two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from filters.kernels.char_classes import SPACE, decode, lookup
+from filters.kernels.compiled import kernel
+
+
+@kernel
+def last_char(data, start, stop):
+    """Where the last character of `data[start:stop]` (not empty) begins."""
+    p = stop - 1
+    while p > start and (data[np.uintp(p)] & 0xC0) == 0x80:
+        p -= 1
+    return p
+
+
+@kernel
+def trimmed(data, start, stop, blocks, cells):
+    """Where `data[start:stop].rstrip()` ends."""
+    while stop > start:
+        p = last_char(data, start, stop)
+        point, _ = decode(data, p, stop)
+        if not lookup(point, blocks, cells) & SPACE:
+            break
+        stop = p
+    return stop
+
+
+@kernel
+def stripped(back, begin, end, blocks, cells, out):
+    """Moves `back[begin:end].strip()` to begin; returns where it ends."""
+    end = trimmed(back, begin, end, blocks, cells)
+    first = begin
+    while first < end:
+        point, size = decode(back, first, end)
+        if not lookup(point, blocks, cells) & SPACE:
+            break
+        first += size
+    if first > begin:
+        copy(back, first, end, out, begin)
+    return begin + end - first
+
+
+@kernel
+def copy(data, p, end, out, o):
+    """Copies `data[p:end]` to `out[o:]`, upwards; returns where it ends."""
+    for k in range(end - p):
+        out[np.uintp(o + k)] = data[np.uintp(p + k)]
+    return o + end - p
+
+
+def buffer(offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(out, back)`: as many bytes as the texts have, and their read-only view."""
+    out = np.empty(offsets[-1] - offsets[0], np.uint8)
+    back = out.view()
+    back.flags.writeable = False
+    return out, back

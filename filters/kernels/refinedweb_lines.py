@@ -1,0 +1,335 @@
+r"""The line edits of RefinedWeb as DCLM publishes them: one walk that writes the lines that stay.
+
+Invariant: a row equals `tests/filters/edits/refinedweb_oracle.py`: mlfoundations/dclm `baselines/mappers/modifiers.py` in the
+order of `dclm_baseline_refinedweb.yaml`, from `newline_removal_modifier` on; letters of its phrases match in ASCII only
+(there `re.I` also takes a long s for an s). The output is never longer than the text. Linear, whatever the text is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from filters.kernels import char_classes, phrases, pieces
+from filters.kernels.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
+from filters.kernels.compiled import kernel
+from filters.kernels.pieces import buffer, copy, stripped
+
+CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")
+"""Bit k of a row's changes. A line counts for the first rule that it fails; `ends`: white space at the ends of the text."""
+_NEWLINES, _CAPITALS, _DIGITS, _COUNTER, _FEW, _PHRASE, _ENDS = (1 << k for k in range(len(CHANGES)))
+
+COUNTED = (
+    *("likes", "shares", "comments", "retweets", "reposts", "quotes", "bookmarks", "upvotes", "downvotes", "downloads", "views"),
+    "followers",
+)
+"""modifiers.py, `counter_line_modifier`."""
+CUT = ("items in cart", "read more", "sign-in")
+"""Taken out of lines of at most `PHRASE_WORDS` words: anywhere; at the end, with three more characters; at the beginning."""
+PHRASE_WORDS = 10
+_PHRASES = phrases.compile_phrases((*CUT, *COUNTED))
+_CUT = (1 << len(CUT)) - 1
+_NOUN_BYTES = np.frombuffer("".join(COUNTED).encode(), np.uint8)
+_NOUN_STARTS = np.cumsum([0, *map(len, COUNTED)])
+_CART, _MORE, _SIGN = (np.frombuffer(phrase.encode(), np.uint8) for phrase in CUT)
+
+
+@dataclass(frozen=True)
+class LineRules:
+    """Thresholds of `clean`: a line is dropped above a maximum and below a minimum."""
+
+    max_newlines: bool  # runs of three and more newlines become two
+    max_capitals: float
+    max_digits: float
+    counters: bool
+    min_words: int
+    phrases: bool
+
+
+def clean(offsets: np.ndarray, data: np.ndarray, rules: LineRules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(starts int64[n + 1], bytes uint8[:], changes uint8[n])`: row i is `bytes[starts[i]:starts[i + 1]]`."""
+    starts = np.zeros(len(offsets), np.int64)
+    changes = np.zeros(len(offsets) - 1, np.uint8)
+    out, back = buffer(offsets)
+    chosen = np.array(
+        [rules.max_newlines, rules.max_capitals, rules.max_digits, rules.counters, rules.min_words, rules.phrases], np.float64
+    )
+    found = (_PHRASES.classes, _PHRASES.steps, _PHRASES.hits)
+    _clean(offsets, data, *char_classes.tables(), *found, chosen, starts, out, back, changes)
+    return starts, out[: starts[-1]], changes
+
+
+@kernel
+def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, out, back, changes):
+    o = np.int64(0)
+    for i in range(offsets.size - 1):
+        begin = o
+        o, changed, phrase = _row(
+            data, offsets[i], offsets[i + 1], blocks, cells, classes, steps, hits, options, out, back, begin
+        )
+        if phrase:
+            for which in range(3):
+                o, cut = _cut_phrase(back, begin, o, which, blocks, cells, out)
+                changed |= cut
+        starts[i + 1] = o
+        changes[i] = changed
+
+
+@kernel
+def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, o):
+    """Appends the lines of `data[p:end]` that stay, without white space at the ends; `(next o, changes, phrases to cut)`."""
+    begin = o
+    lines = changed = np.int64(0)
+    empty = phrase = False
+    while True:
+        stop, chars, upper, digits, words, found = _scan(data, p, end, blocks, cells, classes, steps, hits)
+        reason = np.int64(0)
+        if chars == 0:
+            if empty and options[0] != 0:
+                reason = np.int64(_NEWLINES)
+            empty = True
+        else:
+            empty = False
+            if upper / chars > options[1]:
+                reason = np.int64(_CAPITALS)
+            elif digits / chars > options[2]:
+                reason = np.int64(_DIGITS)
+            elif options[3] != 0 and found > _CUT and _is_counter(data, p, stop, blocks, cells):
+                reason = np.int64(_COUNTER)
+            elif words < options[4]:
+                reason = np.int64(_FEW)
+        if reason:
+            changed |= reason
+        else:
+            if lines:
+                out[np.uintp(o)] = 0x0A
+                o += 1
+            o = copy(data, p, stop, out, o)
+            lines += 1
+            if options[5] != 0 and (found & _CUT or (words == 0 and chars)):
+                phrase = True
+        if stop >= end:
+            break
+        p = stop + 1
+    kept = stripped(back, begin, o, blocks, cells, out)
+    return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0)), phrase
+
+
+@kernel
+def _scan(data, p, end, blocks, cells, classes, steps, hits):
+    """`(stop, chars, upper, digits, words, found)` of the line at p, up to a newline."""
+    chars = upper = digits = words = state = found = np.int64(0)
+    inside = False
+    while p < end:
+        byte = data[np.uintp(p)]
+        if byte < 0x80:
+            if byte == 0x0A:
+                break
+            flags, size = np.int64(cells[np.uintp(byte)]), 1
+            state = np.int64(steps[np.uintp(state * phrases.WIDTH + np.int64(classes[np.uintp(byte)]))])
+        else:
+            point, size = decode(data, p, end)
+            flags = lookup(point, blocks, cells)
+            state = phrases.after_wide(point, state, classes, steps)
+        found |= hits[np.uintp(state)]
+        chars += 1
+        upper += (flags & UPPER) != 0
+        digits += (flags & DIGIT) != 0
+        space = (flags & SPACE) != 0
+        words += not space and not inside
+        inside = not space
+        p += size
+    return p, chars, upper, digits, words, found
+
+
+@kernel
+def _is_counter(data, p, end, blocks, cells):
+    r"""`re.search(r"^\W*\d(?:,|\.|\d)*[kmb]?\s+(?:likes|…)\W*$", line.lower())`."""
+    p = _not_words(data, p, end, blocks, cells)
+    if p == end or not flags_at(data, p, end, blocks, cells)[0] & DECIMAL:
+        return False
+    while p < end:
+        flags, size = flags_at(data, p, end, blocks, cells)
+        if not flags & DECIMAL and data[np.uintp(p)] != 0x2C and data[np.uintp(p)] != 0x2E:
+            break
+        p += size
+    if p < end:
+        letter, size = _letter(data, p, end)
+        if letter == 0x6B or letter == 0x6D or letter == 0x62:
+            p += size
+    spaces = 0
+    while p < end:
+        flags, size = flags_at(data, p, end, blocks, cells)
+        if not flags & SPACE:
+            break
+        spaces += 1
+        p += size
+    if not spaces:
+        return False
+    for noun in range(_NOUN_STARTS.size - 1):
+        after = _after_noun(data, p, end, _NOUN_STARTS[noun], _NOUN_STARTS[noun + 1])
+        if after and _not_words(data, after, end, blocks, cells) == end:
+            return True
+    return False
+
+
+@kernel
+def _not_words(data, p, end, blocks, cells):
+    r"""Where `\W*` from p on ends."""
+    while p < end:
+        flags, size = flags_at(data, p, end, blocks, cells)
+        if flags & ALNUM or data[np.uintp(p)] == 0x5F:
+            break
+        p += size
+    return p
+
+
+@kernel
+def _letter(data, p, end):
+    """`(letter, bytes)`: the ASCII letter that the character at p lowers to, else something else."""
+    point, size = decode(data, p, end)
+    if 0x41 <= point <= 0x5A:
+        point |= 0x20
+    return (np.int64(0x6B) if point == phrases.KELVIN else point), size
+
+
+@kernel
+def _after_noun(data, p, end, first, last):
+    """Where the noun at p ends, 0 if it does not stand there."""
+    for k in range(first, last):
+        if p >= end:
+            return np.int64(0)
+        letter, size = _letter(data, p, end)
+        if letter != _NOUN_BYTES[k]:
+            return np.int64(0)
+        p += size
+    return p
+
+
+@kernel
+def _cut_phrase(back, begin, end, which, blocks, cells, out):
+    """Takes phrase `which` out of the lines of `back[begin:end]`, in place; `(new end, changes)`."""
+    o = p = begin
+    first = True
+    changed = np.int64(0)
+    while True:
+        stop = p
+        words = 0
+        inside = False
+        while stop < end and back[np.uintp(stop)] != 0x0A:
+            flags, size = flags_at(back, stop, end, blocks, cells)
+            words += not flags & SPACE and not inside
+            inside = not flags & SPACE
+            stop += size
+        at = o if first else o + 1
+        to = _cut_in_line(back, p, stop, which, blocks, cells, out, at) if words <= PHRASE_WORDS else copy(back, p, stop, out, at)
+        if to - at < stop - p:
+            changed |= _PHRASE
+        if stop > p and words <= PHRASE_WORDS and _is_blank(back, at, to, blocks, cells):
+            changed |= _PHRASE
+        else:
+            if not first:
+                out[np.uintp(o)] = 0x0A
+            first = False
+            o = to
+        if stop >= end:
+            break
+        p = stop + 1
+    kept = stripped(back, begin, o, blocks, cells, out)
+    return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0))
+
+
+@kernel
+def _cut_in_line(back, p, end, which, blocks, cells, out, o):
+    r"""Writes the line `back[p:end]` without its phrase to `out[o:]`, o <= p; returns where it ends.
+
+    The patterns of `substring_line_modifier`: `\s?items in cart`, `\s?Read more...$` (its dots are any character), `^Sign-in\s?`.
+    """
+    if which == 1:
+        cut = _before_read_more(back, p, end, blocks, cells)
+        return copy(back, p, cut, out, o)
+    if which == 2:
+        if _starts(back, p, end, _SIGN):
+            p += _SIGN.size
+            if p < end:
+                flags, size = flags_at(back, p, end, blocks, cells)
+                p += size if flags & SPACE else 0
+        return copy(back, p, end, out, o)
+    while p < end:
+        flags, size = flags_at(back, p, end, blocks, cells)
+        q = p + size if flags & SPACE else p
+        if _starts(back, q, end, _CART):
+            p = q + _CART.size
+        elif _starts(back, p, end, _CART):
+            p += _CART.size
+        else:
+            o = copy(back, p, p + size, out, o)
+            p += size
+    return o
+
+
+@kernel
+def _before_read_more(back, p, end, blocks, cells):
+    """Where the line is cut: before "read more" and three characters at its end, and a white space before them."""
+    q = end
+    for _ in range(3):
+        if q <= p:
+            return end
+        q = pieces.last_char(back, p, q)
+    q -= _MORE.size
+    if q < p or not _starts(back, q, end, _MORE):
+        return end
+    if q > p:
+        before = pieces.last_char(back, p, q)
+        flags, _ = flags_at(back, before, q, blocks, cells)
+        if flags & SPACE:
+            return before
+    return q
+
+
+@kernel
+def _starts(back, p, end, phrase):
+    """Whether the phrase stands at p, in any case."""
+    if end - p < phrase.size:
+        return False
+    for k in range(phrase.size):
+        byte = back[np.uintp(p + k)]
+        if 0x41 <= byte <= 0x5A:
+            byte |= 0x20
+        if byte != phrase[k]:
+            return False
+    return True
+
+
+@kernel
+def _is_blank(back, p, end, blocks, cells):
+    """Whether there is nothing, or white space alone."""
+    while p < end:
+        flags, size = flags_at(back, p, end, blocks, cells)
+        if not flags & SPACE:
+            return False
+        p += size
+    return True
+
+
+def counted_words(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """int64[n]: `sum(w[0].isalnum() for w in text.split())`, DCLM's words without punctuation."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    _counted_words(offsets, data, *char_classes.tables(), counts)
+    return counts
+
+
+@kernel
+def _counted_words(offsets, data, blocks, cells, counts):
+    for i in range(offsets.size - 1):
+        p, end = offsets[i], offsets[i + 1]
+        n = np.int64(0)
+        inside = False
+        while p < end:
+            flags, size = flags_at(data, p, end, blocks, cells)
+            space = (flags & SPACE) != 0
+            n += not space and not inside and flags & ALNUM != 0
+            inside = not space
+            p += size
+        counts[i] = n

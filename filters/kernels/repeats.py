@@ -1,0 +1,164 @@
+"""Repeated blocks inside one text: one walk that writes the text without them.
+
+A *block* is a paragraph (a run of lines that are not blank) or one line of it; its content is its text with ends stripped. A
+block of at least `min_chars` characters whose content stood earlier in the text is cut, a line with its newline; the first
+stays. Where nothing of a paragraph stays, the blank lines after it go too. What stays, stays byte for byte.
+
+Invariant: a row equals `tests/filters/edits/repeats_oracle.py`. Linear, whatever the text is: a block is compared with at most
+`PROBES` others, and one that finds no place among so many (an attack on the hash, for there are two places a block) is kept
+and not remembered. Scratch: at most 32 bytes for each `min_chars / 2` bytes of the longest text.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from filters.kernels import char_classes
+from filters.kernels.char_classes import SPACE, flags_at
+from filters.kernels.compiled import kernel
+from filters.kernels.pieces import copy, trimmed
+
+PROBES = 64
+CHANGES = ("paragraph", "line")
+_PARAGRAPH, _LINE = 1, 2
+_PRIME = np.uint64(0x100000001B3)
+_BASIS = np.uint64(0xCBF29CE484222325)
+
+
+def cut(offsets: np.ndarray, data: np.ndarray, min_chars: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(starts int64[n + 1], bytes uint8[:], changes uint8[n])`: row i is `bytes[starts[i]:starts[i + 1]]`."""
+    starts = np.zeros(len(offsets), np.int64)
+    changes = np.zeros(len(offsets) - 1, np.uint8)
+    out = np.empty(offsets[-1] - offsets[0], np.uint8)
+    most = 2 * int(np.diff(offsets).max(initial=0)) // min_chars + 1
+    blocks = np.empty((most, 2), np.int64)
+    slots = np.empty(1 << (2 * most - 1).bit_length(), np.int32)
+    _cut(offsets, data, *char_classes.tables(), min_chars, blocks, slots, starts, out, changes)
+    return starts, out[: starts[-1]], changes
+
+
+@kernel
+def _cut(offsets, data, blocks, cells, min_chars, known, slots, starts, out, changes):
+    o = np.int64(0)
+    for i in range(offsets.size - 1):
+        p, end = offsets[i], offsets[i + 1]
+        most = 2 * (end - p) // min_chars + 1
+        used = np.int64(1)
+        while used < 2 * most:
+            used *= 2
+        slots[:used] = -1
+        o, changed = _row(data, p, end, blocks, cells, min_chars, known, slots[:used], out, o)
+        starts[i + 1] = o
+        changes[i] = changed
+
+
+@kernel
+def _row(data, p, end, blocks, cells, min_chars, known, slots, out, o):
+    """Appends `data[p:end]` without repeated blocks to `out[:o]`; `(next o, changes)`."""
+    n = changed = np.int64(0)
+    gone = False
+    while p < end:
+        after, first, last = _line(data, p, end, blocks, cells)
+        if first == last:
+            if not gone:
+                o = copy(data, p, after, out, o)
+            p = after
+            continue
+        stop = after
+        while stop < end:
+            following, begin, ends = _line(data, stop, end, blocks, cells)
+            if begin == ends:
+                break
+            last = ends
+            stop = following
+        gone = True
+        if _has(data, first, last, min_chars):
+            hashed = _hash(data, first, last)
+            if _seen(data, first, last, hashed, known, slots):
+                changed |= _PARAGRAPH
+                p = stop
+                continue
+            n = _add(first, last, hashed, known, n, slots)
+        single = after == stop
+        while p < stop:
+            after, first, last = _line(data, p, end, blocks, cells)
+            if not single and _has(data, first, last, min_chars):
+                hashed = _hash(data, first, last)
+                if _seen(data, first, last, hashed, known, slots):
+                    changed |= _LINE
+                    p = after
+                    continue
+                n = _add(first, last, hashed, known, n, slots)
+            gone = False
+            o = copy(data, p, after, out, o)
+            p = after
+    return o, changed
+
+
+@kernel
+def _line(data, p, end, blocks, cells):
+    """`(after, first, last)` of the line at p: where the next one begins, and its stripped part, empty if it is blank."""
+    stop = p
+    while stop < end and data[np.uintp(stop)] != 0x0A:
+        stop += 1
+    last = trimmed(data, p, stop, blocks, cells)
+    while p < last:
+        flags, size = flags_at(data, p, last, blocks, cells)
+        if not flags & SPACE:
+            break
+        p += size
+    return min(stop + 1, end), p, last
+
+
+@kernel
+def _has(data, first, last, min_chars):
+    """Whether `data[first:last]` has that many characters."""
+    if last - first < min_chars:
+        return False
+    chars = np.int64(0)
+    for q in range(first, last):
+        chars += (data[np.uintp(q)] & 0xC0) != 0x80
+    return chars >= min_chars
+
+
+@kernel
+def _hash(data, p, end):
+    """64-bit FNV-1a, its upper half folded into the lower (Fowler, Noll, Vo; RFC 9923)."""
+    value = _BASIS
+    for q in range(p, end):
+        value = (value ^ np.uint64(data[np.uintp(q)])) * _PRIME
+    return value ^ (value >> np.uint64(32))
+
+
+@kernel
+def _seen(data, first, last, hashed, known, slots):
+    """Whether a known block has the content `data[first:last]`."""
+    mask = np.uint64(slots.size - 1)
+    for probe in range(PROBES):
+        k = slots[np.uintp((hashed + np.uint64(probe)) & mask)]
+        if k < 0:
+            return False
+        start, stop = known[k, 0], known[k, 1]
+        if stop - start == last - first:
+            same = True
+            for q in range(last - first):
+                if data[np.uintp(start + q)] != data[np.uintp(first + q)]:
+                    same = False
+                    break
+            if same:
+                return True
+    return False
+
+
+@kernel
+def _add(first, last, hashed, known, n, slots):
+    """Remembers a block where a place is free within `PROBES`; returns how many are known."""
+    mask = np.uint64(slots.size - 1)
+    for probe in range(PROBES):
+        place = np.uintp((hashed + np.uint64(probe)) & mask)
+        if slots[place] < 0:
+            slots[place] = n
+            known[n, 0] = first
+            known[n, 1] = last
+            return n + 1
+    return n

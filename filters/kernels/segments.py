@@ -1,0 +1,247 @@
+"""How much of a text its repeated lines and paragraphs are, in each way that a published rule set cuts them.
+
+Invariant: row i equals `in_python(text, kind)`; two segments are one where their 64-bit hashes are equal. A hash table counts
+distinct segments: it doubles when half full, and a probe that finds no place after MAX_PROBES leaves the row to `in_python`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numba import types
+from numba.core import cgutils
+
+from filters.kernels import char_classes
+from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
+from filters.kernels.char_classes import SPACE, flags_at
+from filters.kernels.compiled import kernel
+from filters.kernels.spaces import hash_bytes, ones
+
+LINES, PARAGRAPHS, RUNS, BLOCKS, ALL = range(5)
+"""Kinds of segments.
+
+LINES: `text.split("\\n")`, PARAGRAPHS: `text.split("\\n\\n")`, both stripped, blank ones left out (DCLM, `split_paragraphs`).
+RUNS: `re.split("\\n+", text)`, BLOCKS: `re.split("\\n{2,}", text.strip())` (datatrove, GopherRepetitionFilter).
+ALL: `text.split("\\n")` (Dolma, gopher taggers).
+"""
+MAX_PROBES = 64
+LARGE = 1_000_000
+"""Bytes from which a row gets a table of its own, which begins with one place for 64 bytes."""
+
+_DONE, _FULL, _PROBES = 0, 1, 2
+_ONE, _BITS = np.uint64(1), np.uint64(64)
+_FEED = 0x0A
+
+
+@dataclass(frozen=True)
+class Segments:
+    """One int64 item per row."""
+
+    count: np.ndarray
+    """Number of segments."""
+    chars: np.ndarray
+    """Code points of all segments."""
+    copies: np.ndarray
+    """Segments that equal an earlier one."""
+    copy_chars: np.ndarray
+    """Code points of the copies."""
+    repeats: np.ndarray
+    """Segments that equal another one, the first of them too."""
+    repeat_chars: np.ndarray
+    """Code points of the repeats."""
+
+
+def cut(text: str, kind: int) -> list[str]:
+    """The segments of a text in plain Python."""
+    if kind == RUNS:
+        return re.split("\n+", text)
+    if kind == BLOCKS:
+        return re.split("\n{2,}", text.strip())
+    parts = text.split("\n\n" if kind == PARAGRAPHS else "\n")
+    return parts if kind == ALL else [part.strip() for part in parts if part.strip()]
+
+
+def in_python(text: str, kind: int) -> tuple[int, int, int, int, int, int]:
+    """The fields of `Segments` for one text."""
+    parts = cut(text, kind)
+    counts = Counter(parts).items()
+    repeated = [(len(part), count) for part, count in counts if count > 1]
+    return (
+        len(parts),
+        sum(map(len, parts)),
+        sum(count - 1 for _, count in repeated),
+        sum(size * (count - 1) for size, count in repeated),
+        sum(count for _, count in repeated),
+        sum(size * count for size, count in repeated),
+    )
+
+
+def segments(offsets: np.ndarray, data: np.ndarray, *, kind: int, max_probes: int = MAX_PROBES) -> Segments:
+    """Repeated segments of each row."""
+    out = np.zeros((len(offsets) - 1, 6), np.int64)
+    sizes = np.diff(offsets)
+    places = _power(int(sizes[sizes <= LARGE].max(initial=0)) // 16)
+    table = (np.empty(places, np.uint64), np.empty(places, np.int32))
+    row = 0
+    while row < len(sizes):
+        row, status = _rows(offsets, data, row, LARGE, kind, *char_classes.tables(), *table, max_probes, out)
+        if status != _DONE:
+            one, places = offsets[row : row + 2], _power(int(sizes[row]) // 64)
+            while status == _FULL:
+                places *= 2
+                own = (np.empty(places, np.uint64), np.empty(places, np.int32))
+                tables = char_classes.tables()
+                _, status = _rows(one, data, 0, 0, kind, *tables, *own, max_probes, out[row : row + 1])
+            if status == _PROBES:
+                out[row] = in_python(data[one[0] : one[1]].tobytes().decode("utf-8", "replace"), kind)
+            row += 1
+    return Segments(*np.ascontiguousarray(out.T))
+
+
+def _power(n: int) -> int:
+    return 1 << max(4, (n - 1).bit_length())
+
+
+@intrinsic
+def _feeds(typing_context, data, p):
+    """`(feed, later)` uint64: bit k says that byte p + k is a line feed; is not the first byte of a character. Unchecked."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        at = builder.gep(array.data, [arguments[1]])
+        text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
+        feed = builder.icmp_unsigned("==", text, every(_FEED))
+        later = builder.icmp_unsigned("==", builder.and_(text, every(0xC0)), every(0x80))
+        return cgutils.pack_array(builder, [builder.bitcast(feed, MASK), builder.bitcast(later, MASK)])
+
+    return types.UniTuple(types.uint64, 2)(data, p), generate
+
+
+@kernel
+def _rows(offsets, data, row, limit, kind, blocks, cells, keys, counts, max_probes, out):
+    """`(row, status)`: counts rows from `row` on; stops before one of more than `limit` bytes, or that the table does not
+    hold. Without a limit (0) the row gets the whole table."""
+    for i in range(row, offsets.size - 1):
+        p, end = offsets[i], offsets[i + 1]
+        if limit and end - p > limit:
+            return i, _FULL
+        size = np.int64(16) if limit else counts.size
+        while size < (end - p) // 16 and size < counts.size:
+            size *= 2
+        status = _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out[i])
+        if status != _DONE:
+            return i, status
+    return offsets.size - 1, _DONE
+
+
+@kernel
+def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out):
+    """Fills `out` for the text at p to end, with the first `size` places of the table."""
+    for k in range(size):
+        counts[np.uintp(k)] = 0
+    for k in range(6):
+        out[k] = 0
+    strip = kind in (LINES, PARAGRAPHS)
+    if kind == BLOCKS:
+        p, end, _ = _stripped(data, p, end, blocks, cells)
+    shortest = 2 if kind in (PARAGRAPHS, BLOCKS) else 1
+    longest = np.int64(1) if kind == ALL else end - p
+    taken = empties = np.int64(0)
+    more = np.int64(1)
+    while more:
+        start = p
+        feeds = np.int64(0)
+        chars = np.int64(0)
+        # One segment: up to a run of at least `shortest` line feeds, of which `longest` belong to the cut.
+        while True:
+            stop, found = _to_feed(data, p, end)
+            chars += found
+            feeds = np.int64(0)
+            while stop + feeds < end and feeds < longest and data[np.uintp(stop + feeds)] == _FEED:
+                feeds += 1
+            p = stop + feeds
+            if feeds >= shortest or p >= end:
+                break
+            chars += feeds
+        more = np.int64(feeds >= shortest)
+        if not more and feeds:
+            stop = p
+            chars += feeds
+        if strip:
+            start, stop, blanks = _stripped(data, start, stop, blocks, cells)
+            chars -= blanks
+            if start == stop:
+                continue
+        out[0] += 1
+        out[1] += chars
+        if start == stop:
+            empties += 1
+            continue
+        key = hash_bytes(data, start, stop, end)
+        home = key & np.uint64(size - 1)
+        probes = np.int64(0)
+        while probes < max_probes and counts[np.uintp(home)] and keys[np.uintp(home)] != key:
+            home = (home + _ONE) & np.uint64(size - 1)
+            probes += 1
+        if probes >= max_probes:
+            return _PROBES
+        before = counts[np.uintp(home)]
+        if before == 0:
+            taken += 1
+            if 2 * taken > size:
+                return _FULL
+            keys[np.uintp(home)] = key
+        else:
+            again = 1 + np.int64(before == 1)
+            out[2] += 1
+            out[3] += chars
+            out[4] += again
+            out[5] += again * chars
+        counts[np.uintp(home)] = min(before + 1, 2)
+    if empties > 1:
+        out[2] += empties - 1
+        out[4] += empties
+    return _DONE
+
+
+@kernel
+def _to_feed(data, p, end):
+    """`(stop, chars)`: the first line feed at or after p, or end; code points before it."""
+    chars = np.int64(0)
+    while p + BYTES <= end:
+        feed, later = _feeds(data, np.uintp(p))
+        stop = lowest(feed)
+        if stop < _BITS:
+            chars += np.int64(stop - ones(later & ((_ONE << stop) - _ONE)))
+            return p + np.int64(stop), chars
+        chars += np.int64(_BITS - ones(later))
+        p += BYTES
+    while p < end and data[np.uintp(p)] != _FEED:
+        chars += (data[np.uintp(p)] & 0xC0) != 0x80
+        p += 1
+    return p, chars
+
+
+@kernel
+def _stripped(data, p, end, blocks, cells):
+    """`(start, stop, blanks)`: the text at p to end without white space at its ends, and how many code points that was."""
+    blanks = np.int64(0)
+    while p < end:
+        flags, size = flags_at(data, p, end, blocks, cells)
+        if not flags & SPACE:
+            break
+        blanks += 1
+        p += size
+    while end > p:
+        back = end - 1
+        while back > p and (data[np.uintp(back)] & 0xC0) == 0x80:
+            back -= 1
+        flags, _ = flags_at(data, back, end, blocks, cells)
+        if not flags & SPACE:
+            break
+        blanks += 1
+        end = back
+    return p, end, blanks

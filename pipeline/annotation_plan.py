@@ -1,0 +1,57 @@
+"""The plan's keys for scores computed elsewhere (`annotations`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+import pyarrow as pa
+from pydantic import ConfigDict, Field, model_validator
+
+from filters.contract import Settings
+
+TYPES = {
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "bool": pa.bool_(),
+    "string": pa.large_string(),
+}
+POLARS: dict[str, type[pl.DataType]] = {
+    "float32": pl.Float32,
+    "float64": pl.Float64,
+    "int32": pl.Int32,
+    "int64": pl.Int64,
+    "bool": pl.Boolean,
+    "string": pl.String,
+}
+Type = Literal["float32", "float64", "int32", "int64", "bool", "string"]
+
+
+class Annotation(Settings):
+    """One file of scores."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    path: str = Field(min_length=1, description="Parquet file of scores computed elsewhere")
+    on: tuple[Literal["source", "id", "source_ref", "url"], ...] = Field(
+        ("source", "id"), min_length=1, description="columns to join on: source, id, source_ref, url"
+    )
+    columns: dict[str, Type] = Field(min_length=1, description="column name: type (float32, float64, int32, int64, bool, string)")
+    min: dict[str, float] = Field({}, description="column name: smallest value; a document without one passes")
+    max: dict[str, float] = Field({}, description="column name: largest value; a document without one passes")
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> Annotation:
+        for key, limits in (("min", self.min), ("max", self.max)):
+            for name in limits:
+                if self.columns.get(name, "string") in ("string", "bool"):
+                    raise ValueError(f"{key}: {name} is not a column of numbers of this entry")
+        taken = set(self.columns) & {*self.on, "row", "text", "n_bytes", "n_bytes_read", "date", "url", "metadata", "generation"}
+        if taken:
+            raise ValueError(f"columns: {', '.join(sorted(taken))} is a column of the documents; rename it")
+        return self
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())

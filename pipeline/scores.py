@@ -1,0 +1,144 @@
+"""Scores computed elsewhere, joined to documents as signals: what a GPU classifier said, in a Parquet file of a few columns.
+
+All entries of the plan together are one filter, `annotations`, whose signals come from no text: columns joined by
+`on`, null where the file has no such row. Its rules are the entry's `min` and `max`; a document without a score passes. The
+columns may also be named in `dedup.keep` and in `needs` of plugins.
+
+Invariant: the signals depend on the documents' keys and on the file's content (its sha256 is in their key), never on its
+path. A key that the file has twice is an error. Held in memory: the file's chosen columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from pydantic import model_serializer
+
+from filters.contract import Filter, Rule, Settings, Tier
+from pipeline.annotation_plan import POLARS, TYPES, Annotation
+from pipeline.errors import PlanError
+
+NAME = "annotations"
+DOCUMENT_KEYS = ("source", "id", "source_ref", "url")
+
+
+class Entries(Settings):
+    """The plan's entries as params: what the signals depend on, besides the files' content."""
+
+    entries: tuple[Annotation, ...]
+
+    @model_serializer
+    def _keys_and_columns(self) -> dict[str, Any]:
+        return {"entries": [entry.model_dump(mode="json", include={"on", "columns"}) for entry in self.entries]}
+
+
+class Limits(Settings):
+    """The plan's entries as thresholds."""
+
+    limits: tuple[Annotation, ...]
+
+    @model_serializer
+    def _limits(self) -> dict[str, Any]:
+        return {"limits": [entry.model_dump(mode="json", include={"min", "max"}) for entry in self.limits]}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One entry in memory: `frame` has the columns of `on`, each combination once, and the annotated ones."""
+
+    on: tuple[str, ...]
+    frame: pl.DataFrame
+
+
+def filter_of(entries: tuple[Annotation, ...]) -> Filter:
+    """The filter that these entries make."""
+    fields = [pa.field(name, TYPES[kind]) for entry in entries for name, kind in entry.columns.items()]
+    return Filter(
+        name=NAME,
+        version=1,
+        tier=Tier.CHEAP,
+        reads="source",
+        params=Entries,
+        signals=pa.schema(fields),
+        thresholds=Limits,
+        files=_files,
+        load=_load,
+        annotate=_not_from_text,
+        rules=_rules,
+    )
+
+
+def _files(params: Entries) -> tuple[Path, ...]:
+    for entry in params.entries:
+        if not Path(entry.path).is_file():
+            raise PlanError(f"annotations: {entry.path}: no such file; expected a Parquet file")
+    return tuple(Path(entry.path) for entry in params.entries)
+
+
+def _not_from_text(*_: Any) -> pa.RecordBatch:
+    raise AssertionError("annotations are joined by `joined`, not computed from texts")
+
+
+def _rules(params: Entries, thresholds: Limits) -> list[Rule]:
+    rules = []
+    for entry in thresholds.limits:
+        for name in entry.columns:
+            value = pl.col(name)
+            if name in entry.min:
+                rules.append(Rule(reason=f"{name}_too_low", drop=(value < _limit(entry, name, entry.min)).fill_null(False)))
+            if name in entry.max:
+                rules.append(Rule(reason=f"{name}_too_high", drop=(value > _limit(entry, name, entry.max)).fill_null(False)))
+    return rules
+
+
+def _limit(entry: Annotation, name: str, limits: dict[str, float]) -> pl.Expr:
+    """The limit as exact as a float32 score: 0.1 equals 0.1."""
+    return pl.lit(limits[name], pl.Float32 if entry.columns[name] == "float32" else pl.Float64)
+
+
+def _load(params: Entries) -> tuple[Scores, ...]:
+    return tuple(_read(entry) for entry in params.entries)
+
+
+def _read(entry: Annotation) -> Scores:
+    """The scores of an entry. Raises ValueError for a missing column, a type that does not fit, NaN or a key that repeats."""
+    where = f"annotations: {entry.path}"
+    try:
+        have = pl.read_parquet_schema(entry.path)
+        missing = [name for name in (*entry.on, *entry.columns) if name not in have]
+        if missing:
+            raise ValueError(f"{where}: no column {', '.join(missing)}; there are {', '.join(have)}")
+        frame = pl.read_parquet(entry.path, columns=[*entry.on, *entry.columns])
+        frame = frame.with_columns(
+            *(pl.col(name).cast(pl.String) for name in entry.on),
+            *(pl.col(name).cast(POLARS[kind]) for name, kind in entry.columns.items()),
+        ).drop_nulls(entry.on)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{where}: {str(error).splitlines()[0]}") from error
+    double = frame.select(entry.on).filter(pl.struct(entry.on).is_duplicated()).unique(maintain_order=True)
+    if len(double):
+        shown = "; ".join(", ".join(f"{k} {v}" for k, v in row.items()) for row in double.head(3).to_dicts())
+        raise ValueError(f"{where}: {len(double):,} keys stand there more than once, such as {shown}; each may have one row")
+    for name, kind in entry.columns.items():
+        if kind.startswith("float") and frame[name].is_nan().any():
+            raise ValueError(f"{where}: NaN in {name}; write null for what was not scored")
+    return Scores(entry.on, frame)
+
+
+def joined(scores: tuple[Scores, ...], keys: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
+    """Signals of `schema`, row by row with `keys` (the documents' `DOCUMENT_KEYS`)."""
+    columns: dict[str, pl.Series] = {}
+    for one in scores:
+        own = keys.select(one.on)
+        found = one.frame.join(own, on=list(one.on), how="semi")  # the unit's few keys are hashed, not the whole file
+        made = own.join(found, on=list(one.on), how="left", maintain_order="left")
+        columns |= {name: made[name] for name in made.columns if name not in one.on}
+    return pa.RecordBatch.from_arrays([_arrow(columns[f.name], f.type) for f in schema], schema=schema)
+
+
+def _arrow(column: pl.Series, type_: pa.DataType) -> pa.Array:
+    return column.to_arrow().cast(type_)

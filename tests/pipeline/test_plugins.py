@@ -1,0 +1,122 @@
+"""A user's own filter: keys, reasons, resume keys and source hash come by themselves; a bad one stops the run with its name."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import plugins
+from pipeline.plan import with_plugins
+from tests.support import PROSE, ROOT, table, winnow, write_rows
+
+EXAMPLE = next(
+    block
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    if "FILTER = Fil" in block
+)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes a module that can be imported, and forgets it afterwards."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    written: list[str] = []
+
+    def write(name: str, code: str) -> Path:
+        (folder / f"{name}.py").write_text(code)
+        written.append(name)
+        forget()
+        return folder / f"{name}.py"
+
+    def forget() -> None:
+        plugins.load.cache_clear()
+        with_plugins.cache_clear()
+        for name in written:
+            sys.modules.pop(name, None)
+
+    yield write
+    forget()
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "in" / "a.jsonl", [{"text": PROSE}, {"text": PROSE.upper()}])
+
+
+def test_a_plugins_filter_is_a_filter_like_ours(capsys, tmp_path, own, text):
+    own("shouting_filter", EXAMPLE)
+    out = tmp_path / "out"
+    plan = ("minimal", "--input", text, "--output", out, "--set", "plugins=[shouting_filter]", "--set", "filters.shouting={}")
+    assert winnow(capsys, *plan).code == 0
+    assert table(out, "ledger")["reason"].to_list() == [None, "shouting.shouting"]
+    made = json.loads((out / "manifest.json").read_text())
+    assert made["recipe"]["versions"]["filters.shouting"] == 1
+    assert made["recipe"]["files"]["shouting"] == [plugins.load(("shouting_filter",))[0].sha256]
+    assert (tmp_path / "out" / "plan.resolved.yaml").read_text().count("max_capitals: 0.5") == 1
+    ran = winnow(capsys, *plan, "--set", "filters.shouting.max_capitals=1", "--replace")
+    assert ran.code == 0
+    assert table(out, "ledger")["reason"].to_list() == [None, "near_duplicate"]
+
+
+def test_a_changed_source_is_another_recipe(capsys, tmp_path, own, text):
+    own("shouting_filter", EXAMPLE)
+    out = tmp_path / "out"
+    plan = ("minimal", "--input", text, "--output", out, "--set", "plugins=[shouting_filter]", "--set", "filters.shouting={}")
+    assert winnow(capsys, *plan).code == 0
+    own("shouting_filter", EXAMPLE + "\n# another comment\n")
+    ran = winnow(capsys, *plan)
+    assert (ran.code, "files.shouting" in ran.err, "--replace" in ran.err) == (2, True, True)
+    assert winnow(capsys, *plan, "--replace", "--explain").out.count("0 of 1 units have shouting.v1; 1 to do") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "settings", "exit_code", "words"),
+    [
+        pytest.param(None, [], 2, ["no_such_module", "PYTHONPATH"], id="not there"),
+        pytest.param("x = 1", [], 2, ["expected FILTER"], id="no filter"),
+        pytest.param("1 / 0", [], 2, ["ZeroDivisionError"], id="import fails"),
+        pytest.param("from filters.language import FILTER", [], 1, ["'language'", "another filter has it"], id="name taken"),
+        pytest.param(EXAMPLE, ["filters.shouting.max_capital=1"], 2, ["did you mean max_capitals"], id="unknown key"),
+        pytest.param(EXAMPLE, ["filters.shouting.max_capitals=2"], 2, ["filters.shouting.max_capitals"], id="out of range"),
+        pytest.param(
+            EXAMPLE.replace('pl.col("capital_share")', 'pl.col("capitals")'),
+            ["filters.shouting={}"], 1, ["shouting", "unknown column capitals"], id="unknown column",
+        ),
+        pytest.param(
+            EXAMPLE.replace("pa.array(shares", "pa.array(shares[1:]"),
+            ["filters.shouting={}"], 1, ["shouting", "2 texts and returned 1"], id="row missing",
+        ),
+        pytest.param(
+            EXAMPLE.replace("shares = [", "shares = [undefined_name for x in "),
+            ["filters.shouting={}"], 1, ["shouting", "annotate raised NameError"], id="raises",
+        ),
+        pytest.param(
+            EXAMPLE.replace('    reads="final",', '    reads="final",\n    needs=("nobody",),'),
+            ["filters.shouting={}"], 1, ["shouting needs nobody"], id="needs what is not there",
+        ),
+    ],
+)  # fmt: skip
+def test_a_bad_plugin_stops_the_run_with_its_name(capsys, tmp_path, own, text, code, settings, exit_code, words):
+    if code is not None:
+        own("shouting_filter", code)
+    module = "shouting_filter" if code is not None else "no_such_module"
+    sets = [part for item in [f"plugins=[{module}]", *settings] for part in ("--set", item)]
+    ran = winnow(capsys, "minimal", "--input", text, "--output", tmp_path / "out", *sets)
+    assert ran.code == exit_code, ran.err
+    assert all(word in ran.err for word in words), ran.err
+    assert not (tmp_path / "out" / "manifests").exists()
+
+
+def test_a_deployments_form_cannot_name_plugins(monkeypatch):
+    from flows import roots
+    from pipeline.errors import PlanError
+
+    roots.check_overrides(["filters.language.keep"], ("/data",))
+    with pytest.raises(PlanError, match="plugins cannot be set"):
+        roots.check_overrides(["plugins"], ("/data",))
