@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale clean setup
+.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-parity clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -39,6 +39,13 @@ bench-increment: $(VENV)/.dev
 # A million and ten million documents of known fates: some 10 GB in the temporary folder, TMPDIR names another.
 bench-scale: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.dedup_scale --documents 1e6 --also 1e7
+
+# Rule kernels alone, and every published rule set beside datatrove's filters and dolma's taggers (environments of their own).
+bench-kernels: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.kernels
+
+bench-parity: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.parity
 
 setup: $(VENV)/.dev
 

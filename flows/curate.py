@@ -183,15 +183,11 @@ def _bytes(given: str) -> int:
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     from pipeline.errors import UsageError
-    from pipeline.execute import LEAST_MEMORY
 
     try:
-        size = int(TypeAdapter(ByteSize).validate_python(given))
+        return int(TypeAdapter(ByteSize).validate_python(given))
     except ValidationError as error:
         raise UsageError(f"--memory {given}: expected bytes, such as 800MB or 2GiB") from error
-    if size < LEAST_MEMORY:
-        raise UsageError(f"--memory {given}: expected at least {LEAST_MEMORY // 1_000_000} MB")
-    return size
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:

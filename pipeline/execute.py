@@ -32,8 +32,6 @@ Mapper = Callable[[str, Callable[[Any], Any], Sequence[Any], Callable[[], None]]
 an item fails or the run is interrupted; items that go on then end with `Stopped`."""
 
 
-LEAST_MEMORY = 500_000_000
-"""Bytes: the interpreter with its libraries and compiled kernels holds about 300 MB before it has read a row."""
 DEFAULT_MEMORY = 2_000_000_000
 """Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
 

@@ -31,7 +31,7 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFra
     """All rows of `unit`, sorted by row number.
 
     `fates`: name of the unit's `FATES` table, None without dedup. Columns: position (null for quarantined rows), row, id,
-    source, verdict, stage, reason, failed, duplicate_of, duplicate_ref, duplicate_generation, similarity, cluster_size,
+    source, verdict, stage, reason, failed, duplicate_of, duplicate_ref, duplicate_generation, similarity, cluster_size, number,
     edits, n_bytes_read, n_bytes, token_count.
     """
     documents = _documents(work, unit)
@@ -52,6 +52,7 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFra
                 pl.coalesce("reason", "dedup_reason").alias("reason"),
                 pl.when(pl.col("dedup_reason").is_not_null()).then(pl.lit("dedup")).otherwise(pl.col("stage")).alias("stage"),
                 pl.col("cluster_size").fill_null(1),
+                pl.col("number").fill_null(-1),
             )
             .drop("dedup_reason")
         )

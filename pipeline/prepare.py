@@ -41,6 +41,8 @@ class Options(Protocol):
     @property
     def workers(self) -> int: ...
     @property
+    def memory(self) -> int: ...
+    @property
     def replace(self) -> bool: ...
     @property
     def fresh(self) -> bool: ...
@@ -108,6 +110,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     compute.find_gpu(loaded.plan.compute.gpu)
     resolved = recipe.resolve(loaded.plan)
     recipe.load_models(resolved)
+    units = spans.units_within(options.memory, max(int(source.unit_bytes) for source in loaded.plan.source))
     found = expand(loaded.plan.source)
     files, skipped = found.files, found.skipped
     sources = _source_settings(files)
@@ -118,7 +121,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         work = _work_store(out, options)
         held.enter_context(work.lock(LOCK))
         _ready_work(work, out, fresh=options.fresh)
-        pool = held.enter_context(spans.workers(options.workers))
+        pool = held.enter_context(spans.workers(options.workers, units=units))
         warmed = pool.submit(_warm, resolved, on_event)
         manifests = manifest.load_all(out)
         replacing = options.replace or options.fresh

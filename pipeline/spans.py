@@ -1,7 +1,7 @@
 """Spans of units: what one task covers, and how its units reach the workers.
 
 A span is a few units of split files, or whole compressed streams, each of which has one reader that hands its units to all
-workers. At most `workers + 1` units are in memory at a time.
+workers. At most `workers + 1` units are in memory at a time, and no more than the memory budget has room for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline import read
 from pipeline.annotate import Annotated, Meter, annotate, names
-from pipeline.errors import InputChanged, RunFailed
+from pipeline.errors import InputChanged, RunFailed, UsageError
 from pipeline.events import Event, OnEvent
 from pipeline.read.inputs import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
@@ -54,10 +54,10 @@ class Stopped(Exception):
 class Workers:
     """A pool of threads for one process, and the number of units that may be in memory."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, units: int | None = None) -> None:
         self.count = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="unit")
-        self._slots = threading.Semaphore(count + 1)
+        self._slots = threading.Semaphore(count + 1 if units is None else min(count + 1, units))
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -87,9 +87,27 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
+BASE_BYTES = 300_000_000
+"""What a run holds before it has read a row: interpreter, libraries and compiled kernels; measured with `minimal`."""
+UNIT_FACTOR = 4.5
+"""What a unit takes while it is worked on, in sizes of a unit: measured over `throughput` with units of 64 MB."""
+
+
+def units_within(memory: int, unit_bytes: int) -> int:
+    """How many units may be in memory at a time. Raises UsageError where the budget has no room for one."""
+    least = BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
+    if memory < least:
+        raise UsageError(
+            f"--memory {memory / 1e6:,.0f} MB: a unit of {unit_bytes / 1e6:,.0f} MB needs {least / 1e6:,.0f} MB; allow more, or"
+            " lower source.unit_bytes"
+        )
+    return int((memory - BASE_BYTES) / (UNIT_FACTOR * unit_bytes))
+
+
 @contextmanager
-def workers(count: int) -> Iterator[Workers]:
-    pool = Workers(count)
+def workers(count: int, *, units: int | None = None) -> Iterator[Workers]:
+    """`units`: how many may be in memory at most; default: one more than there are threads."""
+    pool = Workers(count, units=units)
     try:
         yield pool
     finally:

@@ -35,7 +35,7 @@ def text(tmp_path):
         pytest.param(["--runner", "dask"], ["not yet"], id="runner of a later release"),
         pytest.param(["--sample", "0.1"], ["not yet"], id="flag of a later release"),
         pytest.param(["--memory", "2 herds"], ["--memory", "800MB"], id="memory in no unit"),
-        pytest.param(["--memory", "1MB"], ["at least 500 MB"], id="less memory than an empty run takes"),
+        pytest.param(["--memory", "1MB"], ["needs 588 MB", "source.unit_bytes"], id="less memory than a unit takes"),
         pytest.param(["--workers", "0"], ["--workers"], id="no workers"),
     ],
 )
