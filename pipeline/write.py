@@ -104,9 +104,11 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
             write_page_checksum=True,
         ) as writer:
             for numbered in _row_groups(_tables(inputs, folder, segments), folder):
-                beside.add(numbered)
                 group = numbered.select(schema.names)
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
+                if group.nbytes > 2 * ROW_GROUP_BYTES:
+                    pa.default_memory_pool().release_unused()
+                beside.add(numbered)
                 content.update(group)
                 rows += group.num_rows
     shard = Shard(
@@ -139,7 +141,8 @@ class _Documents:
     def add(self, group: pa.Table) -> None:
         if _NUMBER.name not in group.column_names:
             return
-        kept = group.select([_NUMBER.name, "id", "source_ref", "text"]).rename_columns(index.DOCUMENTS.names)
+        columns = group.select([_NUMBER.name, "id", "source_ref", "text"]).columns
+        kept = pa.Table.from_arrays(columns, schema=index.DOCUMENTS)
         dropped = pc.less(kept["document"], 0)
         if pc.any(dropped).as_py():
             kept = kept.filter(pc.invert(dropped))
@@ -153,7 +156,9 @@ class _Documents:
         while start < kept.num_rows:
             done = ends[start - 1] if start else 0
             stop = max(start + 1, int(np.searchsorted(ends, done + index.TEXT_BYTES, side="right")))
-            self._writer.write_table(kept.slice(start, stop - start).cast(index.DOCUMENTS), row_group_size=stop - start)
+            self._writer.write_table(kept.slice(start, stop - start), row_group_size=stop - start)
+            if ends[stop - 1] - done > 2 * ROW_GROUP_BYTES:  # a huge document: the shard's writer needs the room
+                pa.default_memory_pool().release_unused()
             start = stop
         self.rows += kept.num_rows
 

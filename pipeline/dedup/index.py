@@ -167,6 +167,7 @@ def writer(file: Any, table: str, *, first: int | None = None) -> pq.ParquetWrit
         compression={name: _COMPRESSION.get(name, "ZSTD") for name in schema.names},
         compression_level={name: 1 for name in schema.names if name not in _COMPRESSION},
         use_dictionary=False,
+        write_statistics=[name for name in schema.names if name in ("left", "bucket", "band")],
         column_encoding={name: _ENCODINGS[name] for name in schema.names},
         write_page_checksum=True,
     )
