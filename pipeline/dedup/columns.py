@@ -7,15 +7,14 @@ its own name (`pipeline.read.rows`) and is found there.
 **Text**, for `scope`: strings as they are; numbers, booleans, lists and objects by their JSON text as metadata holds it (so the
 string "1" and the number 1 are one scope). JSON's null and an absent key are null; the empty string is a value.
 
-**Order**, for `keep`: one type for the whole run, found from all its documents: `number` if every value that is there is a JSON
-number (a boolean or "12" is none), compared as float64, so that integers beyond 2^53 may be equal; else `text`, compared by
-UTF-8 bytes. Nulls come last either way. `Values.numeric` says it of one unit, `ordered` decides it for the run. An increment
-whose values are of another type than before orders its own documents by that: earlier generations stand before them anyway.
+**Order**, for `keep`: JSON numbers compare as float64, so that integers beyond 2^53 may be equal, and stand before everything
+else (a boolean, "12"), which compares as text, by UTF-8 bytes. Nulls come last. So a value's place depends on no other row, nor
+on how rows are cut into units (laws 2 and 4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -42,12 +41,8 @@ class Values:
 
     text: pl.Series
     """String, null where the row has no value."""
-    numeric: bool
-    """Every value that is there is a JSON number."""
-
-    def numbers(self) -> pl.Series:
-        """Float64; only where `numeric`."""
-        return self.text.cast(pl.Float64)
+    is_number: pl.Series
+    """Boolean: the value is a JSON number; false where there is none."""
 
 
 def column_of(documents: pa.Table, name: str) -> Values:
@@ -56,10 +51,9 @@ def column_of(documents: pa.Table, name: str) -> Values:
         return _from_metadata(documents["metadata"], name)
     column = pl.Series("value", pl.from_arrow(documents[name]))
     if name not in _OFTEN_ELSEWHERE:
-        return Values(column.cast(pl.String), numeric=column.dtype.is_integer())
+        return Values(column.cast(pl.String), pl.Series([column.dtype.is_integer()] * len(column), dtype=pl.Boolean))
     elsewhere = _from_metadata(documents["metadata"], name)
-    both = Values(column.zip_with(column.is_not_null(), elsewhere.text), elsewhere.numeric)
-    return both if column.null_count() == len(column) else Values(both.text, numeric=False)
+    return Values(column.zip_with(column.is_not_null(), elsewhere.text), elsewhere.is_number & column.is_null())
 
 
 def needs(name: str) -> tuple[str, ...]:
@@ -71,10 +65,12 @@ def _from_metadata(column: pa.ChunkedArray, name: str) -> Values:
     try:
         key = np.frombuffer(orjson.dumps(name), np.uint8)
     except orjson.JSONEncodeError:  # a lone surrogate: no key of a document can be that
-        return Values(pl.Series("value", [None] * len(column), dtype=pl.String), numeric=True)
+        nothing = [None] * len(column)
+        return Values(pl.Series("value", nothing, dtype=pl.String), pl.Series([False] * len(column), dtype=pl.Boolean))
     parts = [_chunk(chunk, key) for chunk in column.chunks]
-    text = pl.concat([part.text for part in parts]) if parts else pl.Series("value", [], dtype=pl.String)
-    return Values(text, all(part.numeric for part in parts))
+    if not parts:
+        return Values(pl.Series("value", [], dtype=pl.String), pl.Series([], dtype=pl.Boolean))
+    return Values(pl.concat([part.text for part in parts]), pl.concat([part.is_number for part in parts]))
 
 
 def _chunk(chunk: pa.LargeStringArray, key: np.ndarray) -> Values:
@@ -90,14 +86,14 @@ def _chunk(chunk: pa.LargeStringArray, key: np.ndarray) -> Values:
     escaped = np.flatnonzero(kinds == ESCAPED)
     if len(escaped):
         text = text.scatter(escaped, [orjson.loads(f'"{value}"') for value in text.gather(escaped)])
-    return Values(text, bool(((kinds == ABSENT) | (kinds == NUMBER)).all()))
+    return Values(text, pl.Series(kinds == NUMBER))
 
 
-def ordered(parts: Sequence[Values]) -> tuple[list[pl.Series], str]:
-    """The units' columns in the one type of the run, to be sorted with nulls last, and its name: `number` or `text`."""
-    if all(part.numeric for part in parts):
-        return [part.numbers() for part in parts], "number"
-    return [part.text for part in parts], "text"
+def ordered(values: Values) -> tuple[pl.Series, pl.Series]:
+    """`(number Float64, text String)` to sort by, one after the other: each value stands in one of them, the other is null."""
+    text = values.text
+    numbers = text.zip_with(values.is_number, pl.Series([None] * len(text), dtype=pl.String)).cast(pl.Float64)
+    return numbers, text.zip_with(~values.is_number, pl.Series([None] * len(text), dtype=pl.String))
 
 
 def is_there(parts: Iterable[Values]) -> bool:

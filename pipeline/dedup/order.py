@@ -44,22 +44,25 @@ class Order:
 
 
 def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scratch, pool: Workers) -> Order:
-    """`keep`: `(column, descending)`, as `Part.order` names them behind `keep.`."""
+    """`keep`: `(column, descending)`; `Part.order` has a column of numbers and one of texts for each."""
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum([part.n for part in parts], dtype=np.int64)])
     n = int(first[-1])
     made = Order(scratch.column("ranks", np.int64, n), scratch.column("rows", np.int64, n), first)
-    by = ["priority", *(f"keep.{name}" for name, _ in keep), "row"]
-    descending = [False, *(down for _, down in keep), False]
+    kinds = [(f"{kind} {name}", down) for name, down in keep for kind in ("number", "text")]
+    by = ["priority", *(column for column, _ in kinds), "row"]
+    descending = [False, *(down for _, down in kinds), False]
 
-    def frame(part: int, as_text: frozenset[str]) -> pl.DataFrame:
+    def frame(part: int) -> pl.DataFrame:
         rows = pl.Series("row", np.arange(first[part], first[part + 1]))
-        return parts[part].order(as_text).with_columns(rows).select(by)
+        return parts[part].order().with_columns(rows).select(by)
 
     wanted = 1 + n * _ROW_BYTES // scratch.room
     filled = [i for i in range(len(parts)) if parts[i].n]
     start = 0
     for piece in _pieces(frame, filled, wanted, by, descending, scratch, pool):
-        ordered = piece.sort(by, descending=descending, nulls_last=True)["row"].to_numpy()
+        used = [(name, down) for name, down in zip(by, descending, strict=True) if piece[name].null_count() < len(piece)]
+        names, downs = zip(*used, strict=True)
+        ordered = piece.sort(names, descending=downs, nulls_last=True)["row"].to_numpy()
         made.rows[start : start + len(ordered)] = ordered
         made.ranks[ordered] = np.arange(start, start + len(ordered))
         start += len(ordered)
@@ -68,7 +71,7 @@ def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scra
 
 
 def _pieces(
-    frame: Callable[[int, frozenset[str]], pl.DataFrame],
+    frame: Callable[[int], pl.DataFrame],
     filled: Sequence[int],
     wanted: int,
     by: Sequence[str],
@@ -81,18 +84,11 @@ def _pieces(
     if not filled:
         return
 
-    def sampled(as_text: frozenset[str]) -> list[pl.DataFrame]:
-        def one(part: int) -> pl.DataFrame:
-            made = frame(part, as_text)
-            return made if wanted == 1 else made.gather_every(max(1, len(made) * len(filled) // (wanted * _SAMPLES)))
+    def sample(part: int) -> pl.DataFrame:
+        made = frame(part)
+        return made if wanted == 1 else made.gather_every(max(1, len(made) * len(filled) // (wanted * _SAMPLES)))
 
-        return pool.map(one, filled)
-
-    samples = sampled(frozenset())
-    as_text = frozenset(name for name in by if len({rows.schema[name] for rows in samples}) > 1)
-    if as_text:  # numbers in some parts, text in others: text in all
-        samples = sampled(as_text)
-    together = pl.concat(samples)
+    together = pl.concat(pool.map(sample, filled))
     if wanted == 1:
         yield together
         return
@@ -101,7 +97,7 @@ def _pieces(
     writers = _Writers(scratch.folder / "order", len(cuts) + 1)
 
     def split(part: int) -> None:
-        given = frame(part, as_text).with_columns(cut=pl.lit(0, pl.Int64))
+        given = frame(part).with_columns(cut=pl.lit(0, pl.Int64))
         marked = pl.concat([given, cuts.with_columns(cut=pl.lit(1, pl.Int64))])
         # The document at a cut equals it in every column and stands before it.
         marked = marked.sort([*by, "cut"], descending=[*descending, False], nulls_last=True)

@@ -36,8 +36,8 @@ class Part:
     """`n` documents, numbered from 0 in the order of their rows. `select` takes document numbers, ascending."""
 
     n: int
-    order: Callable[[frozenset[str]], pl.DataFrame]
-    """Source priority, then the columns of `dedup.keep`; the named ones as text, the others as numbers where they are such."""
+    order: Callable[[], pl.DataFrame]
+    """`priority` of the source, and for each column of `dedup.keep` `number NAME` and `text NAME`, of which a row has one."""
     texts: Callable[[], Keys]
     """Hash of each text."""
     scope: Callable[[], np.ndarray | None]
@@ -58,7 +58,7 @@ def of_unit(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated) -> Part:
     rows = partial(kept_rows, work, unit)
     return Part(
         n=unit.kept,
-        order=lambda as_text: _order(work, recipe, dedup, unit, rows(), as_text),
+        order=lambda: _order(work, recipe, dedup, unit, rows()),
         texts=lambda: halves(work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(pa.array(rows()))),
         scope=lambda: _scope(work, recipe, dedup, unit, rows()),
         urls=(lambda: urls.url_keys(work.read_table(unit.names.documents, ["url"])["url"].take(pa.array(rows()))))
@@ -92,14 +92,18 @@ def keep_columns(dedup: Dedup) -> list[tuple[str, bool]]:
     return [(name, direction == "desc") for name, _, direction in (item.rpartition(" ") for item in dedup.keep)]
 
 
-def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray, as_text: frozenset[str]) -> pl.DataFrame:
+def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> pl.DataFrame:
     made = {"priority": pl.Series(np.full(len(rows), unit.priority, np.int64))}
     for name, _ in keep_columns(dedup):
         found = _signal(work, recipe, unit, name)
+        number, text = found, None
         if found is None and name not in SCORES:
-            values = _values(work, unit, name)
-            found = values.numbers() if values.numeric and f"keep.{name}" not in as_text else values.text
-        made[f"keep.{name}"] = pl.Series([None] * len(rows), dtype=pl.Float64) if found is None else found[rows]
+            number, text = columns.ordered(_values(work, unit, name))
+        elif found is not None and not found.dtype.is_numeric():
+            number, text = None, found
+        for kind, column, dtype in (("number", number, pl.Float64), ("text", text, pl.String)):
+            nothing = pl.Series([None] * len(rows), dtype=dtype)
+            made[f"{kind} {name}"] = nothing if column is None else column[rows].cast(dtype)
     return pl.DataFrame(made)
 
 
@@ -129,9 +133,10 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.
     shown = []
     for name in dedup.scope:
         found = _signal(work, recipe, unit, name)
-        values = _values(work, unit, name).text if found is None else found.cast(pl.String)
-        shown.append(values[rows].fill_null("\0"))
-    joined = pl.select(pl.concat_str([pl.lit(column) for column in shown], separator="\x1f")).to_series()
+        values = (_values(work, unit, name).text if found is None else found.cast(pl.String))[rows]
+        size = values.str.len_bytes().cast(pl.String)  # so that no two lists of values look alike
+        shown.append(pl.select(pl.lit(size) + ":" + pl.lit(values)).to_series().fill_null("null"))
+    joined = pl.select(pl.concat_str([pl.lit(column) for column in shown])).to_series()
     unique = joined.unique()
     hashes = [int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little") for value in unique]
     return joined.replace_strict(unique, pl.Series(hashes, dtype=pl.UInt64), return_dtype=pl.UInt64).to_numpy()

@@ -59,9 +59,9 @@ def part_of(docs: Sequence[Doc], bands: int, first: int, *, urls: bool) -> Part:
 
     return Part(
         n=len(docs),
-        order=lambda as_text: pl.DataFrame(
-            {"priority": [0] * len(docs), "keep.score": [d.score for d in docs]},
-            schema={"priority": pl.Int64, "keep.score": pl.Float64},
+        order=lambda: pl.DataFrame(
+            {"priority": [0] * len(docs), "number score": [d.score for d in docs], "text score": [None] * len(docs)},
+            schema={"priority": pl.Int64, "number score": pl.Float64, "text score": pl.String},
         ),
         texts=lambda: (hashed([d.text for d in docs]), np.array([d.text for d in docs], np.uint64)),
         scope=lambda: np.array([d.scope for d in docs], np.uint64),

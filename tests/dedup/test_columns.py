@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import orjson
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -75,9 +74,10 @@ def test_values_are_those_of_the_parsed_object(metadata, name, start):
         return
     found = columns.column_of(documents, name)
     assert found.text.to_list() == [as_text(value) for value in expected]
-    assert found.numeric == all(value is None or type(value) in (int, float) for value in expected)
-    if found.numeric:
-        assert found.numbers().to_list() == [None if value is None else float(value) for value in expected]
+    assert found.is_number.to_list() == [type(value) in (int, float) for value in expected]
+    numbers, others = columns.ordered(found)
+    assert numbers.to_list() == [float(value) if type(value) in (int, float) else None for value in expected]
+    assert others.to_list() == [None if type(value) in (int, float) else as_text(value) for value in expected]
     assert columns.column_of(documents.slice(start), name).text.to_list() == found.text.to_list()[start:]
     chunked = pa.concat_tables([documents, documents])
     assert columns.column_of(chunked, name).text.to_list() == found.text.to_list() * 2
@@ -87,7 +87,7 @@ def test_columns_of_the_documents_table_come_first_and_are_typed():
     documents = table([{"source": "other", "n_bytes_read": "x"}] * 3)
     assert columns.column_of(documents, "source").text.to_list() == ["crawl"] * 3
     size = columns.column_of(documents, "n_bytes_read")
-    assert size.numeric and size.numbers().to_list() == [0, 1, 2]
+    assert columns.ordered(size)[0].to_list() == [0, 1, 2]
     assert columns.column_of(documents, "id").text.to_list() == ["i0", "i1", "i2"]
 
 
@@ -95,9 +95,7 @@ def test_columns_of_the_documents_table_come_first_and_are_typed():
 def test_a_date_that_is_a_number_is_found_where_the_reader_put_it(name):
     mixed = table([{name: 2024}, {}, {}], **{name: [None, "2023-01-01", None]})
     found = columns.column_of(mixed.select(columns.needs(name)), name)
-    assert found.text.to_list() == ["2024", "2023-01-01", None] and not found.numeric
-    numbers = columns.column_of(table([{name: 2024}, {name: 1.5}, {}]), name)
-    assert numbers.numeric and numbers.numbers().to_list() == [2024, 1.5, None]
+    assert found.text.to_list() == ["2024", "2023-01-01", None] and found.is_number.to_list() == [True, False, False]
 
 
 @pytest.mark.parametrize("name", ["dump", "url", "date", "source", "n_bytes_read", "id"])
@@ -106,19 +104,9 @@ def test_what_a_column_needs_is_enough(name):
     assert columns.column_of(documents.select(columns.needs(name)), name) is not None
 
 
-def test_one_value_that_is_no_number_makes_the_column_text_in_the_whole_run():
-    units = [columns.column_of(table(rows_), "dump") for rows_ in ([{"dump": 10}, {"dump": 9}, {}], [{"dump": 8.5}])]
-    made, kind = columns.ordered(units)
-    assert kind == "number" and pl.concat(made).to_list() == [10, 9, None, 8.5]
-    for other in ("12", True, [1], {"a": 1}, ""):
-        made, kind = columns.ordered([*units, columns.column_of(table([{"dump": other}]), "dump")])
-        assert kind == "text" and pl.concat(made).to_list() == ["10", "9", None, "8.5", as_text(other)]
-
-
-def test_units_without_the_column_do_not_decide_its_type():
-    made, kind = columns.ordered([columns.column_of(table([{}, {}]), "dump"), columns.column_of(table([{"dump": "a"}]), "dump")])
-    assert kind == "text" and [series.to_list() for series in made] == [[None, None], ["a"]]
-    assert columns.ordered([])[1] == "number"
+def test_numbers_stand_before_other_values_whatever_the_other_rows_hold():
+    made = columns.ordered(columns.column_of(table([{"dump": 10}, {"dump": "9"}, {}, {"dump": True}, {"dump": 8.5}]), "dump"))
+    assert [part.to_list() for part in made] == [[10, None, None, None, 8.5], [None, "9", None, "true", None]]
 
 
 def test_a_name_that_no_document_can_have_has_no_values():
