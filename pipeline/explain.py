@@ -12,7 +12,7 @@ from pipeline.plan_file import Loaded
 from pipeline.prepare import Options
 from pipeline.read.inputs import expand
 from pipeline.recipe import Recipe
-from pipeline.store import Store, open_store
+from pipeline.store import Store, open_output, open_store
 
 
 def explain(loaded: Loaded, options: Options) -> str:
@@ -22,7 +22,7 @@ def explain(loaded: Loaded, options: Options) -> str:
     resolved = recipe.resolve(loaded.plan)
     found = expand(loaded.plan.source)
     files, skipped = found.files, found.skipped
-    out = open_store(options.output, create=False)
+    out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
     with spans.workers(options.workers) as pool:
         inputs = spans.scan(files, pool, silent)

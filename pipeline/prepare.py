@@ -23,7 +23,7 @@ from pipeline.plan_file import Loaded
 from pipeline.read.inputs import InputFile, expand
 from pipeline.recipe import Recipe
 from pipeline.spans import Input, Workers
-from pipeline.store import Store, open_store
+from pipeline.store import Store, open_output, open_store
 
 LOCK = ".lock"
 MARKER = ".winnow-work"
@@ -114,7 +114,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     found = expand(loaded.plan.source)
     files, skipped = found.files, found.skipped
     sources = _source_settings(files)
-    out = open_store(options.output)
+    out = open_output(options.output)
     _refuse_foreign(out, files)
     with ExitStack() as held:
         held.enter_context(out.lock(LOCK))
@@ -183,6 +183,8 @@ def _ready_work(work: Store, out: Store, *, fresh: bool) -> None:
     if fresh:
         empty_work(work)
     work.sweep(below=True)
+    for judged in work.entries("judgements/dedup"):
+        work.remove(f"judgements/dedup/{judged}/scratch")
     for folder in ("", "manifests", "index", *manifest.FOLDERS):
         out.sweep(folder)
 

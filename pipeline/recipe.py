@@ -19,7 +19,7 @@ from filters.contract import ContractError, Filter, Rule, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
 from pipeline import final, normalise, plugins, schema, scores
-from pipeline.dedup import signatures
+from pipeline.dedup import signatures, urls
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import Plan
 from pipeline.read import units
@@ -116,6 +116,7 @@ def resolve(plan: Plan) -> Recipe:
         **{f"filters.{a.filter.name}": a.filter.version for a in active},
         **{f"edits.{edit.name}": edit.version for edit, _ in chosen},
         **({"dedup": signatures.VERSION} if plan.dedup is not None else {}),
+        **({"urls": urls.VERSION} if plan.dedup is not None and plan.dedup.exact_url else {}),
     }
     document = {
         "plan": _decisive(plan),

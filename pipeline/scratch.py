@@ -63,6 +63,14 @@ class Log:
                 self._flush()
         return start
 
+    def load(self) -> np.ndarray:
+        """All values so far in memory, for a short log: a mapped one holds a file descriptor until the scratch is closed."""
+        with self._lock:
+            held = list(self._held)
+        if self._path.exists():
+            held.insert(0, np.fromfile(self._path, self._dtype))
+        return held[0] if len(held) == 1 else np.concatenate([np.zeros(0, self._dtype), *held])
+
     def _flush(self) -> None:
         with open(self._path, "ab", buffering=0) as file:
             for data in self._held:
@@ -111,7 +119,8 @@ class Spill:
         if self.partitions == 1:
             self.add(0, records)
             return
-        order = np.argsort(partition.astype(np.uint16), kind="stable")  # a radix sort
+        # Sixteen bits are sorted by radix.
+        order = np.argsort(partition.astype(np.uint16) if self.partitions <= 1 << 16 else partition, kind="stable")
         ends = np.cumsum(np.bincount(partition, minlength=self.partitions))
         for number, part in enumerate(np.split(records[order], ends[:-1])):
             self.add(number, part)
@@ -159,8 +168,8 @@ class Scratch:
     def column(self, name: str, dtype: Any, n: int) -> np.ndarray:
         """A new column of zeros."""
         path = self.folder / name
-        with open(path, "wb") as file:
-            file.truncate(max(1, n * np.dtype(dtype).itemsize))
+        with open(path, "wb") as file:  # its blocks are taken now: a full disk is an error here and a signal later
+            os.posix_fallocate(file.fileno(), 0, max(1, n * np.dtype(dtype).itemsize))
         return self.map(path, dtype, n).array
 
     def map(self, path: Path, dtype: Any, n: int) -> Column:

@@ -18,7 +18,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,6 +46,8 @@ class Store:
 
     fs: Any
     root: str
+    advice: str = "remove it and run the same command"
+    """What to do about a damaged file."""
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
@@ -223,7 +225,7 @@ class Store:
             with self._arrow_file(name) as file:
                 yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
         except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
-            raise Damaged(f"{self.path(name)}: cannot be read back ({error}); remove it and run the same command") from error
+            raise Damaged(f"{self.path(name)}: cannot be read back ({error}); {self.advice}") from error
 
     def read_groups(self, name: str, wanted: Callable[[pq.RowGroupMetaData, dict[str, int]], bool]) -> pa.Table:
         """The row groups of a table for which `wanted(group, index of each column)` holds."""
@@ -263,7 +265,7 @@ class Store:
             with self.open(name) as file:
                 found = pq.read_schema(file).metadata or {}
         except (OSError, pa.ArrowException) as error:
-            raise Damaged(f"{self.path(name)}: cannot be read back ({error}); remove it and run the same command") from error
+            raise Damaged(f"{self.path(name)}: cannot be read back ({error}); {self.advice}") from error
         return {key.decode(): value.decode() for key, value in found.items()}
 
     @contextlib.contextmanager
@@ -316,6 +318,11 @@ class HashingFile:
 
     def close(self) -> None:
         self.closed = True
+
+
+def open_output(url: str, *, create: bool = True) -> Store:
+    """`open_store` for an output: nothing of it may be removed by hand."""
+    return replace(open_store(url, create=create), advice="restore it, or make the output anew with --replace")
 
 
 def open_store(url: str, *, create: bool = True) -> Store:

@@ -77,7 +77,8 @@ def run(
     meter = Meter(time.process_time)  # nothing else runs meanwhile
     if not work.has(f"{folder}/summary.json"):
         with meter.measure("dedup"), scratch.opened(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
-            part.check_columns(work, recipe, dedup, units)
+            if not live:  # what comes later may lack a column: null is a value, as in one run over everything
+                part.check_columns(work, recipe, dedup, units)
             if dedup.exact_url:
                 urls.warm()
             parts = [part.of_unit(work, recipe, dedup, unit) for unit in units]

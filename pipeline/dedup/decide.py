@@ -141,7 +141,14 @@ def _copies(run: _Run) -> list[Log]:
             bits.add(run.dropped, ranks)
         return here.filter(~copy)
 
-    return exact.grouped("texts", texts, run.filled, len(run.order), run.index, run.scratch, run.pool, drop)
+    def again(ranks: np.ndarray, firsts: np.ndarray) -> None:
+        run.columns.fate[ranks] = EXACT
+        run.columns.survivor[ranks] = firsts + len(run.index)
+        run.columns.similarity[ranks] = 1.0
+        with lock:
+            bits.add(run.dropped, ranks)
+
+    return exact.grouped("texts", texts, run.filled, len(run.order), run.index, run.scratch, run.pool, drop, again)
 
 
 def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:

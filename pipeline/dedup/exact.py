@@ -30,20 +30,28 @@ def grouped(
     scratch: Scratch,
     pool: Workers,
     each: Callable[[pl.DataFrame], pl.DataFrame],
+    again: Callable[[np.ndarray, np.ndarray], None] | None = None,
 ) -> list[Log]:
     """Documents grouped by their hash, in ranges of hashes, on any thread.
 
     `table` of the index: texts or urls. `hashes(part)` gives `(ranks, keys)` of the part's documents; n is how many in all.
     `each` gets left, right, rank, first (the smallest rank with this hash), known (number of the document that survives for it
     since an earlier generation, else null) and the similarity to that, sorted by hash and rank; the rows that it returns are
-    what the logs hold (SEEN), range by range.
+    what the logs hold (SEEN), range by range. `again(ranks, firsts)`, if given, gets the documents that repeat a hash of their
+    own part, which are then left out: a text that is there a million times does not fill its range.
     """
-    ranges = scratch.partitions(n, SEEN, workers=pool.count, factor=6)
+    ranges = scratch.partitions(n + index.rows(table), SEEN, workers=pool.count, factor=6)
     spill = scratch.spill(table, SEEN, ranges)
     logs = [scratch.log(f"{table}.{number}", SEEN) for number in range(ranges)]
 
     def read(part: int) -> None:
         ranks, (left, right) = hashes(part)
+        if again is not None:
+            first = _firsts(ranks, left, right)
+            if first is not None:
+                new = first == ranks
+                again(ranks[~new], first[~new])
+                ranks, left, right = ranks[new], left[new], right[new]
         spill.scatter(by_range(left, ranges), records(SEEN, left, right, ranks))
         scratch.relieve()
 
@@ -60,6 +68,15 @@ def grouped(
     pool.map(read, parts)
     pool.map(group, range(ranges))
     return logs
+
+
+def _firsts(ranks: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray | None:
+    """The smallest rank with each row's hash; None where all hashes differ."""
+    ordered = np.sort(left)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return None
+    frame = pl.DataFrame({"left": left, "right": right, "rank": ranks})
+    return frame.select(pl.col("rank").min().over("left", "right"))["rank"].to_numpy()
 
 
 def scoped(keys: Keys, scope: np.ndarray | None) -> Keys:

@@ -154,22 +154,21 @@ def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_u
     for table, logs in {"texts": fates.texts, **({"urls": fates.urls} if exact_url else {})}.items():
         with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table, first=len(index)) as writer:
             for log in logs:
-                for seen in _pieces(log, scratch):
+                for seen in _pieces(log):
                     held = seen if table == "texts" else seen[bits.has(fates.kept, seen["rank"])]
                     if len(held):
                         writer.write_table(_keys(held, fates, numbers, len(index)))
     with work.writer(f"{folder}/places.parquet") as file, index_.writer(file, "places") as writer:
         for places in fates.links.places:
-            for bucket, number in zip(_pieces(places.buckets, scratch), _pieces(places.numbers, scratch), strict=True):
+            for bucket, number in zip(_pieces(places.buckets), _pieces(places.numbers), strict=True):
                 columns = [np.full(len(bucket), places.band, np.uint16), bucket, numbers.of(number)]
                 writer.write_table(pa.Table.from_arrays([pa.array(column) for column in columns], schema=index_.PLACES))
 
 
-def _pieces(log: Log, scratch: Scratch) -> Iterator[np.ndarray]:
-    values = log.read()
+def _pieces(log: Log) -> Iterator[np.ndarray]:
+    values = log.load()  # of one range of hashes
     for start in range(0, len(values), GROUP_ROWS):
-        yield np.ascontiguousarray(values[start : start + GROUP_ROWS])
-        scratch.relieve()
+        yield values[start : start + GROUP_ROWS]
 
 
 def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, old: int) -> pa.Table:

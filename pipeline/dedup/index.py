@@ -12,6 +12,7 @@ than the candidates that it verifies (data/ has the texts too, but in row groups
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +24,8 @@ import pyarrow.parquet as pq
 
 from pipeline.dedup.part import Sets, shingles_of
 from pipeline.errors import BrokenContract
-from pipeline.manifest import Manifest
-from pipeline.store import Store
+from pipeline.manifest import FileRecord, Manifest
+from pipeline.store import Damaged, Store
 
 GROUP_ROWS = 1 << 20
 """Rows of a row group: chosen so that one of places takes 16 MB in memory."""
@@ -82,7 +83,7 @@ class IndexPart:
     generation: int
     first: int
     count: int
-    files: dict[str, str]
+    files: dict[str, FileRecord]
     documents: tuple[str, ...]
 
 
@@ -96,14 +97,18 @@ class Index:
     def __len__(self) -> int:
         return sum(part.count for part in self.parts)
 
+    def rows(self, table: str) -> int:
+        """Rows of a table in all parts."""
+        return sum(part.files[table].rows for part in self.parts if table in part.files)
+
     def keys(self, table: str, low: int, high: int) -> pl.DataFrame:
         """KEYS of `texts` or `urls` whose left half is from low to high."""
-        found = [_rows(self.out, part.files[table], "left", low, high) for part in self.parts if table in part.files]
+        found = [_rows(self.out, part.files[table].path, "left", low, high) for part in self.parts if table in part.files]
         return pl.concat([pl.DataFrame(KEYS.empty_table()), *found])
 
     def places(self, band: int, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
         """`(bucket uint64[:], document int64[:])` of a band's places in a range of buckets, by bucket and priority."""
-        found = [_rows(self.out, part.files["places"], "bucket", low, high, band=band) for part in self.parts]
+        found = [_rows(self.out, part.files["places"].path, "bucket", low, high, band=band) for part in self.parts]
         rows = pl.concat([pl.DataFrame(PLACES.empty_table()), *found])
         if len(found) > 1:
             rows = rows.sort("bucket", maintain_order=True)
@@ -132,7 +137,7 @@ class Index:
                     yield numbers[here], self.out.take(path, columns, here), part
 
 
-_TAKEN = 1 << 10  # documents read at a time
+_TAKEN = 1 << 8  # documents read at a time: longer texts than those of a unit would take too much together
 
 
 def load(out: Store, live: Sequence[Manifest]) -> Index:
@@ -140,11 +145,14 @@ def load(out: Store, live: Sequence[Manifest]) -> Index:
     parts: list[IndexPart] = []
     number = 0
     for manifest in live:
-        files = {record.path.split("/")[1].partition("-")[0]: record.path for record in manifest.index}
+        files = {record.path.split("/")[1].partition("-")[0]: record for record in manifest.index}
         if not files:
             continue
         documents = [record for record in manifest.index if record.path.startswith("index/documents")]
-        first, count = int(out.metadata(files["texts"])["first"]), sum(record.rows for record in documents)
+        for table in SORTED:
+            if table in files:
+                _check(out, files[table])
+        first, count = int(out.metadata(files["texts"].path)["first"]), sum(record.rows for record in documents)
         if first != number:
             raise BrokenContract(
                 f"dedup index: generation {manifest.generation} starts at document {first}, expected {number}; make the output"
@@ -154,6 +162,14 @@ def load(out: Store, live: Sequence[Manifest]) -> Index:
         parts.append(IndexPart(manifest.generation, first, count, sorted_, tuple(record.path for record in documents)))
         number += count
     return Index(out, tuple(parts))
+
+
+def _check(out: Store, record: FileRecord) -> None:
+    """Raise Damaged unless the file is the one that was written: Parquet's checksums do not cover its footer."""
+    with out.open(record.path) as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    if found != record.sha256:
+        raise Damaged(f"{out.path(record.path)}: its sha256 is not the one in the manifest; {out.advice}")
 
 
 def writer(file: Any, table: str, *, first: int | None = None) -> pq.ParquetWriter:

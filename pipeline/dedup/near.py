@@ -79,7 +79,7 @@ def link(
     block = min(_LATER, max(SMALLEST_BLOCK, scratch.room // (8 * LINK.itemsize * bands)))
     blocks = -(-n // block) or 1
     together = max(1, min(bands, scratch.room // (2 * PLACE.itemsize * max(1, n))))
-    ranges = scratch.partitions(n, PLACE, workers=pool.count, factor=8)
+    ranges = scratch.partitions(n + index.rows("places") // bands, PLACE, workers=pool.count, factor=8)
     made = Links(scratch.spill("links", LINK, blocks), block, scratch.log("members", np.int64), [], bits.empty(n), bits.empty(n))
     lock = threading.Lock()
 

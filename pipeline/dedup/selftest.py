@@ -86,7 +86,7 @@ def _took(keys: np.ndarray, scope: np.ndarray | None, numbers: np.ndarray, place
     took = np.zeros(keys.shape, np.bool_)
     for taken in places:
         bucket = keys[:, taken.band] if scope is None else dedup_pass.mixed(scope, keys[:, taken.band])
-        buckets, members = taken.buckets.read(), taken.numbers.read()
+        buckets, members = taken.buckets.load(), taken.numbers.load()
         for row, (first, last) in enumerate(
             zip(*(np.searchsorted(buckets, bucket, side) for side in ("left", "right")), strict=True)
         ):

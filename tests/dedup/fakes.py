@@ -19,6 +19,7 @@ from pipeline.dedup import fates as fates_
 from pipeline.dedup import index as index_
 from pipeline.dedup.index import Index, IndexPart
 from pipeline.dedup.part import Part
+from pipeline.manifest import FileRecord
 from pipeline.plan import Dedup
 from pipeline.store import Store, open_store
 
@@ -137,8 +138,12 @@ class Corpus:
         for row in kept[np.argsort(numbers[kept])].tolist():
             self.known.append(docs[row])
             self.names.append(str(self.read + row))
-        files = {table: f"index/{generation}/{table}.parquet" for table in index_.SCHEMAS}
-        files = {table: path for table, path in files.items() if self.store.has(path)}
+        files = {}
+        for table in index_.SORTED:
+            path = f"index/{generation}/{table}.parquet"
+            if self.store.has(path):
+                rows = sum(self.store.group_rows(path))
+                files[table] = FileRecord(path=path, rows=rows, bytes=self.store.size(path), sha256="")
         self.parts.append(IndexPart(generation, first, len(kept), files, ()))
 
 
