@@ -30,6 +30,7 @@ from filters.kernels.char_classes import decode
 from filters.kernels.compiled import kernel
 from filters.kernels.spaces import hash_bytes
 from filters.kernels.word_lists import WordLists, check_ids, find
+from filters.kernels.words import SPARE
 
 DATATROVE, DCLM = 1, 2
 """Kinds of tokens."""
@@ -186,7 +187,7 @@ def token_words(data, p, end, blocks, cells, dialect, hashes, ends):
     """As `spaces.split_words`, for the tokens of a dialect; DCLM's are those whose first character is a letter or a number."""
     n = chars = np.int64(0)
     ends[0] = 0
-    while p < end:
+    while p < end and n + SPARE <= hashes.size:
         flags, size = _flags(data, p, end, blocks, cells)
         if flags & CLASS == BLANK:
             p += size
@@ -196,11 +197,10 @@ def token_words(data, p, end, blocks, cells, dialect, hashes, ends):
         if dialect == DCLM and not first & ALNUM:
             continue
         chars += length
-        if n < hashes.size:
-            hashes[np.uintp(n)] = hash_bytes(data, start, p, end)
-            ends[np.uintp(n + 1)] = chars
+        hashes[np.uintp(n)] = hash_bytes(data, start, p, end)
+        ends[np.uintp(n + 1)] = chars
         n += 1
-    return n
+    return n, p
 
 
 _N, _PLAIN, _PLAIN_CHARS, _ALPHA_TOKENS, _ALNUM_TOKENS, _STOP_WORDS = range(6)

@@ -1,0 +1,317 @@
+"""The measures of `ngrams` for one large text, in scratch of at most three times its bytes.
+
+Invariant: `measured` gives what `ngrams.repetition` gives for the text. An n-gram is known by a 64-bit hash: a polynomial of its
+words' hashes, which no two n-grams of a text share but by chance (once in millions of texts of 10 MB).
+
+Words are not kept where they are short: each pass walks the text again, in chunks. A pass counts one part of the n-grams of one
+length, by the lowest bits of the hash; a part that does not fit into the table is cut in two. What passes leave behind is one
+bit per place (does its n-gram occur again?), which also says where the next length can repeat. Each chunk begins with the last
+n - 1 words of the one before. A run of too many probes begins again with another salt, so that no text can aim at the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from filters.kernels.ascii_words import soon
+from filters.kernels.compiled import kernel
+from filters.kernels.spaces import split_words
+from filters.kernels.tokens import token_words
+from filters.kernels.words import MULTIPLIER, SPARE, finalise
+
+SPLIT = 0
+"""Kind of words: `text.split()`. The other kinds are the dialects of `tokens`."""
+SCRATCH = 2.9
+"""Bytes of scratch per byte of text at most; the rest, to three, is for what does not grow with the text."""
+SMALLEST = 1 << 20
+"""Shorter texts get scratch as if they were so long."""
+SALTS = 8
+"""Attempts at one text, each with other places in the table, before the caller must sort."""
+LONGEST = 10
+
+_WORD = 12  # bytes of a word's hash and end
+_PLACE = 16  # bytes of a place of the table
+_CHUNK = 1 << 14  # words, where not all are kept: chosen, 192 kB stay in the second cache
+_AHEAD = 16  # n-grams between asking for a place of the table and reading it; chosen: 8 and 32 are no faster
+_ONE, _NONE, _HALF, _LOW, _SIX, _LAST = (np.uint64(n) for n in (1, 0, 32, 0xFFFFFFFF, 6, 63))
+_TAKEN, _MOST, _TOTAL, _REPEATED, _COVERED, _REACH, _LONGEST, _FIRST, _SCANNED, _AFTER = range(10)
+DONE, FULL, PROBES = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """What the passes over one text work in."""
+
+    hashes: np.ndarray
+    """uint64: words of the chunk."""
+    ends: np.ndarray
+    """int32: code points of the chunk's words up to and with each one; `ends[0]` is what stood before the first."""
+    old: np.ndarray
+    """uint64, one bit per word: its (n - 1)-gram occurs again."""
+    new: np.ndarray
+    """The same of its n-gram."""
+    marked: np.ndarray
+    """The same of the first occurrence of n-grams that occur most often."""
+    table: np.ndarray
+    """uint64[places, 2]: key, first place << 32 | count."""
+
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (self.hashes, self.ends, self.old, self.new, self.marked, self.table))
+
+
+def scratch(size: int, words: int) -> Scratch:
+    """Scratch for a text of `size` bytes and `words` words: its words are kept where they take two thirds of it."""
+    size = max(size, SMALLEST)
+    kept = words if words * _WORD <= 2 * size else _CHUNK
+    bits = words // 64 + 2
+    places = (int(SCRATCH * size) - kept * _WORD - 3 * 8 * bits) // _PLACE
+    return Scratch(
+        np.empty(kept + LONGEST + SPARE, np.uint64),
+        np.empty(kept + LONGEST + SPARE + 1, np.int32),
+        *(np.zeros(bits, np.uint64) for _ in range(3)),
+        # No more than the n-grams need; a text of single signs leaves the least, a place for 16 bytes.
+        np.empty((max(min(places, 2 * words), size // 16), 2), np.uint64),
+    )
+
+
+def measured(data: np.ndarray, *, kind: int, tables: tuple[np.ndarray, np.ndarray], max_probes: int) -> list[int] | None:
+    """The measures of the text `data` in the order of the fields of `ngrams.Repetition`; None where every salt failed."""
+    words, chars = _number(data, kind, tables)
+    space = scratch(len(data), words)
+    whole = len(space.hashes) >= words + SPARE
+    if whole:
+        _chunk = next(_chunks(data, kind, tables, (space.hashes, space.ends), n=1), (0, 0, 0, space.hashes, space.ends))
+    tops, repeats = np.zeros((3, 3), np.int64), np.zeros((4, 6), np.int64)
+    for n in range(2, min(words, LONGEST) + 1):
+
+        def chunks(n: int = n) -> Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]:
+            return iter([_chunk]) if whole else _chunks(data, kind, tables, (space.hashes, space.ends), n=n)
+
+        level = _level(n, words, chunks, space, max_probes)
+        if level is None:
+            return None
+        if n <= 4:
+            tops[:, n - 2] = level[[_MOST, _LONGEST, _FIRST]]
+        else:
+            repeats[:, n - 5] = level[[_COVERED, _REPEATED, _TOTAL, _SCANNED]]
+        space.old[:] = space.new
+    return [words, chars, *tops.ravel().tolist(), *repeats.ravel().tolist()]
+
+
+def _number(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
+    """Words of a text, and their code points."""
+    words = chars = 0
+    buffers = np.empty(_CHUNK, np.uint64), np.empty(_CHUNK + 1, np.int32)
+    for _, before, found, _, ends in _chunks(data, kind, tables, buffers, n=1):
+        words, chars = words + found, before + int(ends[found])
+    return words, chars
+
+
+def all_words(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """`(hashes uint64[m], ends int64[m + 1])` of the words of a text, in as much memory as they take."""
+    buffers = np.empty(len(data) + SPARE, np.uint64), np.empty(len(data) + SPARE + 1, np.int32)
+    for _, _, count, hashes, ends in _chunks(data, kind, tables, buffers, n=1):
+        return hashes[:count], ends[: count + 1].astype(np.int64)
+    return np.empty(0, np.uint64), np.zeros(1, np.int64)
+
+
+def _chunks(
+    data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray], buffers: tuple[np.ndarray, np.ndarray], *, n: int
+) -> Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]:
+    """`(place, chars, count, hashes, ends)`: the number of the chunk's first word, code points of words before `ends == 0`, and
+    its words, of which the first n - 1 end the chunk before."""
+    hashes, ends = buffers
+    place = chars = kept = p = 0
+    while p < len(data):
+        found, p = words_of(kind, data, p, len(data), *tables, hashes[kept:], ends[kept:])
+        count = kept + found
+        if found:
+            yield place, chars, count, hashes, ends
+        kept = min(n - 1, count)
+        place += count - kept
+        chars += int(ends[count])
+        hashes[:kept] = hashes[count - kept : count].copy()
+        ends[: kept + 1] = ends[count - kept : count + 1] - ends[count]
+
+
+def _level(
+    n: int,
+    words: int,
+    chunks: Callable[[], Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]],
+    space: Scratch,
+    max_probes: int,
+) -> np.ndarray | None:
+    """What passes over the n-grams of n words found (`_MOST` and on), and `space.new`; None where every salt failed."""
+    for salt in range(SALTS):
+        state = np.zeros(10, np.int64)
+        state[_MOST], state[_FIRST] = 1, -1
+        if _counted(n, words, chunks, space, np.uint64(salt), max_probes, state) and _spread_out(
+            n, chunks, space, np.uint64(salt), max_probes, state
+        ):
+            return state
+    return None
+
+
+def _counted(n, words, chunks, space, salt, max_probes, state):  # type: ignore[no-untyped-def]
+    """Whether all n-grams could be counted: fills `space.new`, and for n up to 4 `space.marked`."""
+    space.new[:] = space.marked[:] = 0
+    candidates = words if n == 2 else int(np.bitwise_count(space.old).sum())
+    table = space.table[: max(64, 2 * candidates)]
+    parts = [(0, 1)]
+    while parts:
+        part, of = parts.pop()
+        table[:, 1] = 0
+        state[_TAKEN] = 0
+        status = DONE
+        for place, _, count, hashes, _ in chunks():
+            status = _gather(n, part, of, salt, place, count, hashes, space.old, space.new, table, max_probes, state)
+            if status != DONE:
+                break
+        if status == PROBES or of > len(table):
+            return False
+        if status == FULL:
+            parts += [(part, 2 * of), (part + of, 2 * of)]
+        elif n <= 4:
+            _mark(table, space.marked, state)
+    return True
+
+
+def _spread_out(n, chunks, space, salt, max_probes, state):  # type: ignore[no-untyped-def]
+    """Whether the last pass could be made, which measures what is repeated (n from 5 on) or most frequent."""
+    repeated = int(np.bitwise_count(space.new).sum())
+    seen = space.table.reshape(-1)[: max(64, repeated)] if n > 4 else space.table.reshape(-1)[:0]
+    if 2 * repeated > 3 * seen.size and n > 4:
+        seen = np.empty(repeated, np.uint64)
+    seen[:] = 0
+    flags = space.new if n > 4 else space.marked
+    for place, chars, count, hashes, ends in chunks():
+        every = n <= 4 and state[_MOST] == 1
+        if _spread(n, salt, place, chars, count, hashes, ends, flags, every, seen, max_probes, state) != DONE:
+            return False
+    return True
+
+
+@kernel
+def words_of(kind, data, p, end, blocks, cells, hashes, ends):
+    """The words of one kind, as `spaces.split_words`: SPLIT, or a dialect of `tokens`; `blocks` and `cells` are its tables."""
+    if kind != SPLIT:
+        return token_words(data, p, end, blocks, cells, kind, hashes, ends)
+    return split_words(data, p, end, blocks, cells, hashes, ends)
+
+
+@kernel
+def _has(bits, place):
+    return (bits[np.uintp(place >> 6)] >> (np.uint64(place) & _LAST)) & _ONE != _NONE
+
+
+@kernel
+def _set(bits, place):
+    bits[np.uintp(place >> 6)] |= _ONE << (np.uint64(place) & _LAST)
+
+
+@kernel
+def _slot(key, salt, size):
+    """`(key, place)`: the key under a salt, which is one to one, and where its place in a table of `size` places is."""
+    key = finalise(key ^ (salt * MULTIPLIER))
+    return key, np.int64(((key >> _HALF) * np.uint64(size)) >> _HALF)
+
+
+@kernel
+def _gather(n, part, of, salt, base, count, hashes, old, new, table, max_probes, state):
+    """Counts those n-grams of the chunk whose (n - 1)-grams occur again and whose key % of == part; sets bits of `new`."""
+    size, mask = table.shape[0], np.uint64(of - 1)
+    power, value = _ONE, _NONE
+    for j in range(n - 1):
+        power *= MULTIPLIER
+        value = value * MULTIPLIER + hashes[np.uintp(j)]
+    ahead, begun = value, np.int64(0)
+    for j in range(count - n + 1):
+        while begun < min(j + _AHEAD, count - n + 1):
+            ahead = ahead * MULTIPLIER + hashes[np.uintp(begun + n - 1)]
+            key, home = _slot(ahead, salt, size)
+            ahead -= power * hashes[np.uintp(begun)]
+            if key & mask == np.uint64(part):
+                soon(table, home * _PLACE)
+            begun += 1
+        value = value * MULTIPLIER + hashes[np.uintp(j + n - 1)]
+        whole = value
+        value -= power * hashes[np.uintp(j)]
+        place = base + j
+        if n > 2 and not (_has(old, place) and _has(old, place + 1)):
+            continue
+        key, home = _slot(whole, salt, size)
+        if key & mask != np.uint64(part):
+            continue
+        probes = np.int64(0)
+        while table[np.uintp(home), np.uintp(1)] and table[np.uintp(home), np.uintp(0)] != key:
+            home = home + 1 if home + 1 < size else np.int64(0)
+            probes += 1
+            if probes >= max_probes:
+                return PROBES
+        info = table[np.uintp(home), np.uintp(1)]
+        if info == _NONE:
+            state[_TAKEN] += 1
+            if 4 * state[_TAKEN] > 3 * size:
+                return FULL
+            table[np.uintp(home), np.uintp(0)] = key
+            table[np.uintp(home), np.uintp(1)] = (np.uint64(place) << _HALF) | _ONE
+            continue
+        table[np.uintp(home), np.uintp(1)] = info + _ONE
+        _set(new, np.int64(info >> _HALF))
+        _set(new, place)
+    return DONE
+
+
+@kernel
+def _mark(table, marked, state):
+    """Sets the bit of the first occurrence of each n-gram that occurs more than once and as often as any so far."""
+    most = np.uint64(state[_MOST])
+    for k in range(table.shape[0]):
+        most = max(most, table[np.uintp(k), np.uintp(1)] & _LOW)
+    if most > np.uint64(state[_MOST]):
+        state[_MOST] = np.int64(most)
+        for k in range(marked.size):
+            marked[np.uintp(k)] = _NONE
+    if most > _ONE:
+        for k in range(table.shape[0]):
+            info = table[np.uintp(k), np.uintp(1)]
+            if info & _LOW == most:
+                _set(marked, np.int64(info >> _HALF))
+
+
+@kernel
+def _spread(n, salt, base, chars, count, hashes, ends, flags, every, seen, max_probes, state):
+    """Measures the n-grams of the chunk that `flags` has (or every one); with places in `seen` it scans too."""
+    for j in range(count - n + 1):
+        begin, end = chars + np.int64(ends[np.uintp(j)]), chars + np.int64(ends[np.uintp(j + n)])
+        state[_TOTAL] += end - begin
+        place = base + j
+        if not (every or _has(flags, place)):
+            continue
+        state[_REPEATED] += end - begin
+        state[_COVERED] += end - max(begin, state[_REACH])
+        state[_REACH] = end
+        state[_LONGEST] = max(state[_LONGEST], end - begin)
+        if state[_FIRST] < 0:
+            state[_FIRST] = end - begin
+        if seen.size == 0 or place < state[_AFTER]:
+            continue
+        value = _NONE
+        for k in range(n):
+            value = value * MULTIPLIER + hashes[np.uintp(j + k)]
+        key, home = _slot(value, salt, seen.size)
+        key = max(key, _ONE)
+        probes = np.int64(0)
+        while seen[np.uintp(home)] and seen[np.uintp(home)] != key:
+            home = home + 1 if home + 1 < seen.size else np.int64(0)
+            probes += 1
+            if probes >= max_probes:
+                return PROBES
+        if seen[np.uintp(home)] == key:
+            state[_SCANNED] += end - begin
+            state[_AFTER] = place + n
+        seen[np.uintp(home)] = key
+    return DONE
