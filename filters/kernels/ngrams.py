@@ -72,9 +72,11 @@ class Repetition:
 _COLUMNS = 2 + 3 * len(TOP) + 4 * len(REPEATED)
 
 
-def repetition(offsets: np.ndarray, data: np.ndarray, *, kind: int, max_probes: int = MAX_PROBES) -> Repetition:
+def repetition(
+    offsets: np.ndarray, data: np.ndarray, *, kind: int, scan: bool = True, max_probes: int = MAX_PROBES
+) -> Repetition:
     """Measures of each row over the words `text.split()` (SPLIT) or the tokens of a dialect (`tokens.DATATROVE`,
-    `tokens.DCLM`)."""
+    `tokens.DCLM`). Without `scan` a row above LARGE has no `scanned`, which saves it a pass for each length."""
     out = np.zeros((len(offsets) - 1, _COLUMNS), np.int64)
     sizes = np.diff(offsets)
     scratch = _scratch(int(sizes[sizes <= LARGE].max(initial=0)))
@@ -86,7 +88,7 @@ def repetition(offsets: np.ndarray, data: np.ndarray, *, kind: int, max_probes: 
             start, end = int(offsets[row]), int(offsets[row + 1])
             found = None
             if status == WORDS:
-                found = ngrams_large.measured(data[start:end], kind=kind, tables=tables, max_probes=8 * max_probes)
+                found = ngrams_large.measured(data[start:end], kind=kind, tables=tables, scan=scan, max_probes=8 * max_probes)
             out[row] = _by_sorting(*ngrams_large.all_words(data[start:end], kind, tables)) if found is None else found
             row += 1
     return _named(out)

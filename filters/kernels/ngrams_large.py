@@ -11,8 +11,8 @@ n - 1 words of the one before. A run of too many probes begins again with anothe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,7 @@ SPLIT = 0
 """Kind of words: `text.split()`. The other kinds are the dialects of `tokens`."""
 SCRATCH = 2.9
 """Bytes of scratch per byte of text at most; the rest, to three, is for what does not grow with the text."""
-SMALLEST = 1 << 20
+SMALLEST = 1_000_000
 """Shorter texts get scratch as if they were so long."""
 SALTS = 8
 """Attempts at one text, each with other places in the table, before the caller must sort."""
@@ -37,7 +37,8 @@ _PLACE = 16  # bytes of a place of the table
 _CHUNK = 1 << 14  # words, where not all are kept: chosen, 192 kB stay in the second cache
 _AHEAD = 16  # n-grams between asking for a place of the table and reading it; chosen: 8 and 32 are no faster
 _ONE, _NONE, _HALF, _LOW, _SIX, _LAST = (np.uint64(n) for n in (1, 0, 32, 0xFFFFFFFF, 6, 63))
-_TAKEN, _MOST, _TOTAL, _REPEATED, _COVERED, _REACH, _LONGEST, _FIRST, _SCANNED, _AFTER = range(10)
+_TAKEN, _MOST, _REPEATED, _COVERED, _REACH, _LONGEST, _FIRST, _SCANNED, _AFTER = range(9)
+_NO_PLACES = np.empty(0, np.int32)
 DONE, FULL, PROBES = 0, 1, 2
 
 
@@ -62,6 +63,22 @@ class Scratch:
         return sum(array.nbytes for array in (self.hashes, self.ends, self.old, self.new, self.marked, self.table))
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Words of a text."""
+
+    place: int
+    """Number of the first one."""
+    chars: int
+    """Code points of the words before `ends == 0`."""
+    count: int
+    hashes: np.ndarray
+    ends: np.ndarray
+    """As in Scratch."""
+    places: np.ndarray
+    """int32, the number of each word; empty where they follow each other."""
+
+
 def scratch(size: int, words: int) -> Scratch:
     """Scratch for a text of `size` bytes and `words` words: its words are kept where they take two thirds of it."""
     size = max(size, SMALLEST)
@@ -71,65 +88,89 @@ def scratch(size: int, words: int) -> Scratch:
     return Scratch(
         np.empty(kept + LONGEST + SPARE, np.uint64),
         np.empty(kept + LONGEST + SPARE + 1, np.int32),
-        *(np.zeros(bits, np.uint64) for _ in range(3)),
-        # No more than the n-grams need; a text of single signs leaves the least, a place for 16 bytes.
-        np.empty((max(min(places, 2 * words), size // 16), 2), np.uint64),
+        np.zeros(bits, np.uint64),
+        np.zeros(bits, np.uint64),
+        np.zeros(bits, np.uint64),
+        np.empty((max(64, min(places, 2 * words)), 2), np.uint64),
     )
 
 
-def measured(data: np.ndarray, *, kind: int, tables: tuple[np.ndarray, np.ndarray], max_probes: int) -> list[int] | None:
+def measured(
+    data: np.ndarray, *, kind: int, tables: tuple[np.ndarray, np.ndarray], scan: bool, max_probes: int
+) -> list[int] | None:
     """The measures of the text `data` in the order of the fields of `ngrams.Repetition`; None where every salt failed."""
-    words, chars = _number(data, kind, tables)
+    words, first, last = _edges(data, kind, tables)
     space = scratch(len(data), words)
-    whole = len(space.hashes) >= words + SPARE
-    if whole:
-        _chunk = next(_chunks(data, kind, tables, (space.hashes, space.ends), n=1), (0, 0, 0, space.hashes, space.ends))
+    whole = len(space.hashes) >= words + LONGEST + SPARE
+    kept = next(_chunks(data, kind, tables, space, n=1), None) if whole else None
     tops, repeats = np.zeros((3, 3), np.int64), np.zeros((4, 6), np.int64)
     for n in range(2, min(words, LONGEST) + 1):
 
-        def chunks(n: int = n) -> Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]:
-            return iter([_chunk]) if whole else _chunks(data, kind, tables, (space.hashes, space.ends), n=n)
+        def chunks(n: int = n, kept: Chunk | None = kept, space: Scratch = space) -> Iterable[Chunk]:
+            return _chunks(data, kind, tables, space, n=n) if kept is None else (kept,)
 
-        level = _level(n, words, chunks, space, max_probes)
-        if level is None:
+        found = _level(n, words, chunks, space, scan=scan, max_probes=max_probes)
+        if found is None:
             return None
         if n <= 4:
-            tops[:, n - 2] = level[[_MOST, _LONGEST, _FIRST]]
+            tops[:, n - 2] = found[[_MOST, _LONGEST, _FIRST]]
         else:
-            repeats[:, n - 5] = level[[_COVERED, _REPEATED, _TOTAL, _SCANNED]]
+            total = int(last[::-1][:n].sum() - first[:n].sum())
+            repeats[:, n - 5] = found[_COVERED], found[_REPEATED], total, found[_SCANNED]
         space.old[:] = space.new
-    return [words, chars, *tops.ravel().tolist(), *repeats.ravel().tolist()]
+        again = _bits(space.new)
+        if not whole and n >= 4 and (16 * n + 2 * _PLACE) * again <= 2 * len(data):
+            space = replace(space, table=np.empty((0, 2), np.uint64))
+            kept, whole = _picked(n, again, chunks(), space.new), True
+            space = replace(space, table=np.empty((2 * again + 64, 2), np.uint64))
+    return [words, int(last[-1]), *tops.ravel().tolist(), *repeats.ravel().tolist()]
 
 
-def _number(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
-    """Words of a text, and their code points."""
-    words = chars = 0
-    buffers = np.empty(_CHUNK, np.uint64), np.empty(_CHUNK + 1, np.int32)
-    for _, before, found, _, ends in _chunks(data, kind, tables, buffers, n=1):
-        words, chars = words + found, before + int(ends[found])
-    return words, chars
+def _edges(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[int, np.ndarray, np.ndarray]:
+    """Number of words, and the code points up to the end of each of the first and of the last ones (LONGEST, and none)."""
+    words, first, last = 0, np.zeros(1, np.int64), np.zeros(1, np.int64)
+    space = scratch(0, _CHUNK)
+    for chunk in _chunks(data, kind, tables, space, n=LONGEST + 1):
+        if words == 0:
+            first = chunk.ends[: min(chunk.count, LONGEST) + 1].astype(np.int64)
+        words = chunk.place + chunk.count
+        last = chunk.chars + chunk.ends[max(0, chunk.count - LONGEST) : chunk.count + 1].astype(np.int64)
+    return words, first, last
+
+
+def _bits(bits: np.ndarray) -> int:
+    """How many are set."""
+    return int(np.bitwise_count(bits).sum())
+
+
+def _picked(n: int, again: int, chunks: Iterable[Chunk], flags: np.ndarray) -> Chunk:
+    """The words of the `again` n-grams that are set in `flags`, without those between: all that longer n-grams repeat."""
+    words = np.empty(n * again, np.uint64), np.zeros(n * again + 1, np.int32), np.empty(n * again, np.int32)
+    count = following = 0
+    for chunk in chunks:
+        count, following = _pick(n, chunk.place, chunk.count, chunk.hashes, chunk.ends, flags, count, following, *words)
+    hashes, ends, places = words
+    return Chunk(0, 0, count, hashes, ends, places)
 
 
 def all_words(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """`(hashes uint64[m], ends int64[m + 1])` of the words of a text, in as much memory as they take."""
-    buffers = np.empty(len(data) + SPARE, np.uint64), np.empty(len(data) + SPARE + 1, np.int32)
-    for _, _, count, hashes, ends in _chunks(data, kind, tables, buffers, n=1):
-        return hashes[:count], ends[: count + 1].astype(np.int64)
+    space = scratch(0, 0)
+    space = replace(space, hashes=np.empty(len(data) + SPARE, np.uint64), ends=np.empty(len(data) + SPARE + 1, np.int32))
+    for chunk in _chunks(data, kind, tables, space, n=1):
+        return chunk.hashes[: chunk.count], chunk.ends[: chunk.count + 1].astype(np.int64)
     return np.empty(0, np.uint64), np.zeros(1, np.int64)
 
 
-def _chunks(
-    data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray], buffers: tuple[np.ndarray, np.ndarray], *, n: int
-) -> Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]:
-    """`(place, chars, count, hashes, ends)`: the number of the chunk's first word, code points of words before `ends == 0`, and
-    its words, of which the first n - 1 end the chunk before."""
-    hashes, ends = buffers
+def _chunks(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray], space: Scratch, *, n: int) -> Iterator[Chunk]:
+    """The words of the text, as many at a time as `space` holds; a chunk begins with the last n - 1 words of the one before."""
+    hashes, ends = space.hashes, space.ends
     place = chars = kept = p = 0
     while p < len(data):
         found, p = words_of(kind, data, p, len(data), *tables, hashes[kept:], ends[kept:])
         count = kept + found
         if found:
-            yield place, chars, count, hashes, ends
+            yield Chunk(place, chars, count, hashes, ends, _NO_PLACES)
         kept = min(n - 1, count)
         place += count - kept
         chars += int(ends[count])
@@ -138,36 +179,41 @@ def _chunks(
 
 
 def _level(
-    n: int,
-    words: int,
-    chunks: Callable[[], Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]],
-    space: Scratch,
-    max_probes: int,
+    n: int, words: int, chunks: Callable[[], Iterable[Chunk]], space: Scratch, *, scan: bool, max_probes: int
 ) -> np.ndarray | None:
     """What passes over the n-grams of n words found (`_MOST` and on), and `space.new`; None where every salt failed."""
     for salt in range(SALTS):
-        state = np.zeros(10, np.int64)
+        state = np.zeros(9, np.int64)
         state[_MOST], state[_FIRST] = 1, -1
         if _counted(n, words, chunks, space, np.uint64(salt), max_probes, state) and _spread_out(
-            n, chunks, space, np.uint64(salt), max_probes, state
+            n, chunks, space, np.uint64(salt), scan, max_probes, state
         ):
             return state
     return None
 
 
-def _counted(n, words, chunks, space, salt, max_probes, state):  # type: ignore[no-untyped-def]
+def _counted(
+    n: int,
+    words: int,
+    chunks: Callable[[], Iterable[Chunk]],
+    space: Scratch,
+    salt: np.uint64,
+    max_probes: int,
+    state: np.ndarray,
+) -> bool:
     """Whether all n-grams could be counted: fills `space.new`, and for n up to 4 `space.marked`."""
     space.new[:] = space.marked[:] = 0
-    candidates = words if n == 2 else int(np.bitwise_count(space.old).sum())
+    candidates = words if n == 2 else _bits(space.old)
     table = space.table[: max(64, 2 * candidates)]
-    parts = [(0, 1)]
+    parts = [(0, 1)] if candidates else []
     while parts:
         part, of = parts.pop()
         table[:, 1] = 0
         state[_TAKEN] = 0
         status = DONE
-        for place, _, count, hashes, _ in chunks():
-            status = _gather(n, part, of, salt, place, count, hashes, space.old, space.new, table, max_probes, state)
+        for c in chunks():
+            inputs = (c.place, c.count, c.hashes, c.places, space.old)
+            status = _gather(n, part, of, salt, *inputs, space.new, table, max_probes, state)
             if status != DONE:
                 break
         if status == PROBES or of > len(table):
@@ -179,17 +225,27 @@ def _counted(n, words, chunks, space, salt, max_probes, state):  # type: ignore[
     return True
 
 
-def _spread_out(n, chunks, space, salt, max_probes, state):  # type: ignore[no-untyped-def]
+def _spread_out(
+    n: int,
+    chunks: Callable[[], Iterable[Chunk]],
+    space: Scratch,
+    salt: np.uint64,
+    scan: bool,
+    max_probes: int,
+    state: np.ndarray,
+) -> bool:
     """Whether the last pass could be made, which measures what is repeated (n from 5 on) or most frequent."""
-    repeated = int(np.bitwise_count(space.new).sum())
-    seen = space.table.reshape(-1)[: max(64, repeated)] if n > 4 else space.table.reshape(-1)[:0]
-    if 2 * repeated > 3 * seen.size and n > 4:
-        seen = np.empty(repeated, np.uint64)
+    again = _bits(space.new)
+    if n > 4 and again == 0:
+        return True
+    seen = space.table.reshape(-1)[: max(64, again) if n > 4 and scan else 0]
+    if seen.size and 5 * seen.size < 3 * again:
+        seen = np.empty(again, np.uint64)  # signs alone, a word in one byte
     seen[:] = 0
-    flags = space.new if n > 4 else space.marked
-    for place, chars, count, hashes, ends in chunks():
-        every = n <= 4 and state[_MOST] == 1
-        if _spread(n, salt, place, chars, count, hashes, ends, flags, every, seen, max_probes, state) != DONE:
+    flags, every = (space.new, False) if n > 4 else (space.marked, state[_MOST] == 1)
+    for c in chunks():
+        inputs = (c.place, c.chars, c.count, c.hashes, c.ends, c.places, flags, every)
+        if _spread(n, salt, *inputs, seen, 8 * max_probes, state) != DONE:
             return False
     return True
 
@@ -220,7 +276,7 @@ def _slot(key, salt, size):
 
 
 @kernel
-def _gather(n, part, of, salt, base, count, hashes, old, new, table, max_probes, state):
+def _gather(n, part, of, salt, base, count, hashes, places, old, new, table, max_probes, state):
     """Counts those n-grams of the chunk whose (n - 1)-grams occur again and whose key % of == part; sets bits of `new`."""
     size, mask = table.shape[0], np.uint64(of - 1)
     power, value = _ONE, _NONE
@@ -239,7 +295,7 @@ def _gather(n, part, of, salt, base, count, hashes, old, new, table, max_probes,
         value = value * MULTIPLIER + hashes[np.uintp(j + n - 1)]
         whole = value
         value -= power * hashes[np.uintp(j)]
-        place = base + j
+        place = np.int64(places[np.uintp(j)]) if places.size else base + j
         if n > 2 and not (_has(old, place) and _has(old, place + 1)):
             continue
         key, home = _slot(whole, salt, size)
@@ -283,12 +339,11 @@ def _mark(table, marked, state):
 
 
 @kernel
-def _spread(n, salt, base, chars, count, hashes, ends, flags, every, seen, max_probes, state):
+def _spread(n, salt, base, chars, count, hashes, ends, places, flags, every, seen, max_probes, state):
     """Measures the n-grams of the chunk that `flags` has (or every one); with places in `seen` it scans too."""
     for j in range(count - n + 1):
         begin, end = chars + np.int64(ends[np.uintp(j)]), chars + np.int64(ends[np.uintp(j + n)])
-        state[_TOTAL] += end - begin
-        place = base + j
+        place = np.int64(places[np.uintp(j)]) if places.size else base + j
         if not (every or _has(flags, place)):
             continue
         state[_REPEATED] += end - begin
@@ -315,3 +370,18 @@ def _spread(n, salt, base, chars, count, hashes, ends, flags, every, seen, max_p
             state[_AFTER] = place + n
         seen[np.uintp(home)] = key
     return DONE
+
+
+@kernel
+def _pick(n, base, count, hashes, ends, flags, kept, following, to_hashes, to_ends, to_places):
+    """`(kept, following)`: appends the words of the chunk from number `following` on that lie in an n-gram that `flags` has."""
+    for j in range(count - n + 1):
+        if not _has(flags, base + j):
+            continue
+        for place in range(max(base + j, following), base + j + n):
+            at = place - base
+            to_hashes[kept], to_places[kept] = hashes[at], place
+            to_ends[kept + 1] = to_ends[kept] + (ends[at + 1] - ends[at])
+            kept += 1
+        following = base + j + n
+    return kept, following
