@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -105,11 +106,10 @@ def measured(
     kept = next(_chunks(data, kind, tables, space, n=1), None) if whole else None
     tops, repeats = np.zeros((3, 3), np.int64), np.zeros((4, 6), np.int64)
     for n in range(2, min(words, LONGEST) + 1):
-
-        def chunks(n: int = n, kept: Chunk | None = kept, space: Scratch = space) -> Iterable[Chunk]:
-            return _chunks(data, kind, tables, space, n=n) if kept is None else (kept,)
-
-        found = _level(n, words, chunks, space, scan=scan, max_probes=max_probes)
+        passes: Callable[[], Iterable[Chunk]] = partial(_chunks, data, kind, tables, space, n=n)
+        if kept is not None:
+            passes = partial(tuple, (kept,))
+        found = _level(n, words, passes, space, scan=scan, max_probes=max_probes)
         if found is None:
             return None
         if n <= 4:
@@ -121,7 +121,9 @@ def measured(
         again = _bits(space.new)
         if not whole and n >= 4 and (16 * n + 2 * _PLACE) * again <= 2 * len(data):
             space = replace(space, table=np.empty((0, 2), np.uint64))
-            kept, whole = _picked(n, again, chunks(), space.new), True
+            # Bound anew, so that nothing holds the old table beside the words.
+            passes = partial(_chunks, data, kind, tables, space, n=n)
+            kept, whole = _picked(n, again, passes(), space.new), True
             space = replace(space, table=np.empty((2 * again + 64, 2), np.uint64))
     return [words, int(last[-1]), *tops.ravel().tolist(), *repeats.ravel().tolist()]
 
