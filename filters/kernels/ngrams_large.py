@@ -32,6 +32,7 @@ SMALLEST = 1_000_000
 SALTS = 8
 """Attempts at one text, each with other places in the table, before the caller must sort."""
 LONGEST = 10
+MAX_PROBES = 512
 
 _WORD = 12  # bytes of a word's hash and end
 _PLACE = 16  # bytes of a place of the table
@@ -387,3 +388,12 @@ def _pick(n, base, count, hashes, ends, flags, kept, following, to_hashes, to_en
             kept += 1
         following = base + j + n
     return kept, following
+
+
+def warm(data: np.ndarray, tables: tuple[np.ndarray, np.ndarray]) -> None:
+    """Compiles or loads the kernels of this module; `data` is a text of two words or more."""
+    measured(data, kind=SPLIT, tables=tables, scan=True, max_probes=MAX_PROBES)
+    space = scratch(0, _CHUNK)
+    _picked(2, 1, _chunks(data, SPLIT, tables, space, n=2), space.new)
+    inputs = (0, 0, 0, space.hashes, space.ends, _NO_PLACES, space.new, False, space.table.reshape(-1), MAX_PROBES)
+    _spread(2, np.uint64(0), *inputs, np.zeros(9, np.int64))

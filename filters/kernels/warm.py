@@ -11,7 +11,21 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, dedup_pass, facts, fold, gopher, lines, minhash, ngrams, segments, tokens, word_lists
+from filters.kernels import (
+    buffers,
+    char_classes,
+    dedup_pass,
+    facts,
+    fold,
+    gopher,
+    lines,
+    minhash,
+    ngrams,
+    ngrams_large,
+    segments,
+    tokens,
+    word_lists,
+)
 
 _OFFSETS, _DATA = buffers.views(pa.array(["the end", "…"], pa.large_string()))
 
@@ -28,6 +42,7 @@ def _ngrams() -> None:
     for kind in (ngrams.SPLIT, tokens.DATATROVE):
         ngrams.repetition(_OFFSETS, _DATA, kind=kind)
         ngrams.repetition(_OFFSETS, _DATA, kind=kind, max_probes=0)
+    ngrams_large.warm(_DATA[_OFFSETS[0] : _OFFSETS[1]], char_classes.tables())
 
 
 def _tokens() -> None:
