@@ -125,7 +125,7 @@ class TextBatch:
     def repetition(self, kind: int) -> ngrams.Repetition:
         """Repeated n-grams of words: `ngrams.SPLIT`, `tokens.DATATROVE` or `tokens.DCLM`."""
         if kind not in self._repetition:
-            self._repetition[kind] = ngrams.repetition(*self.buffers, kind=kind)
+            self._repetition[kind] = ngrams.repetition(*self.buffers, kind=kind, scan=kind == tokens.DATATROVE)
         return self._repetition[kind]
 
     def segments(self, kind: int) -> segments.Segments:

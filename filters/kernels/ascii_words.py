@@ -64,3 +64,20 @@ def lowest(typing_context, mask):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def soon(typing_context, array, byte):
+    """Asks for the cache line of `array`'s memory that is `byte` bytes from its start: it will be read and written soon."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = ir.IntType(8).as_pointer()
+        base = builder.bitcast(context.make_array(signature.args[0])(context, builder, arguments[0]).data, pointer)
+        flag = ir.IntType(32)
+        prefetch = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
+        builder.call(prefetch, [builder.gep(base, [arguments[1]]), flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate

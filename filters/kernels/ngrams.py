@@ -8,8 +8,7 @@ table drops most n-grams that occur once (a bit set by one of them and by no oth
 known by the numbers of its two (n - 1)-grams, so that equal keys are equal n-grams.
 
 Hostile input: a probe that finds no place after MAX_PROBES ends the row with PROBES, and `_by_sorting` (numpy) measures it
-instead. Memory per row: 12 bytes a word, the bit table of one to two bytes a word, and 16 bytes per place of the hash table,
-which for a large row begins at one place for eight words and doubles when it is half full.
+instead. A row above LARGE, and one with more than a word in two bytes (signs), is measured by `ngrams_large` in bounded memory.
 """
 
 from __future__ import annotations
@@ -18,12 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import char_classes, tokens
+from filters.kernels import char_classes, ngrams_large, tokens
+from filters.kernels.ascii_words import soon
 from filters.kernels.compiled import kernel
-from filters.kernels.spaces import split_words
-from filters.kernels.tokens import token_words
+from filters.kernels.ngrams_large import words_of
+from filters.kernels.words import SPARE
 
-SPLIT = 0
+SPLIT = ngrams_large.SPLIT
 """The words are `text.split()`."""
 TOP = (2, 3, 4)
 """Lengths whose most frequent n-gram is measured (Rae et al. 2021, table A1)."""
@@ -32,10 +32,11 @@ REPEATED = (5, 6, 7, 8, 9, 10)
 MAX_PROBES = 64
 """At most half of the places are taken: chance makes a run of 64 once in billions of tables."""
 LARGE = 1_000_000
-"""Bytes from which a row gets scratch of its own, as much as it needs."""
-DONE, FULL, PROBES, WORDS = 0, 1, 2, 3
-"""How a row ended: measured; hash table half full; too many probes; more words than there is room for."""
+"""Bytes from which a row is measured by `ngrams_large`."""
+DONE, PROBES, WORDS = 0, 1, 2
+"""How a row ended: measured; too many probes; a long row, or more words than there is room for."""
 
+_AHEAD = 16  # entries between asking for a place of the table and reading it
 _ONE, _NONE = np.uint64(1), np.uint64(0)
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -71,61 +72,42 @@ class Repetition:
 _COLUMNS = 2 + 3 * len(TOP) + 4 * len(REPEATED)
 
 
-def repetition(offsets: np.ndarray, data: np.ndarray, *, kind: int, max_probes: int = MAX_PROBES) -> Repetition:
+def repetition(
+    offsets: np.ndarray, data: np.ndarray, *, kind: int, scan: bool = True, max_probes: int = MAX_PROBES
+) -> Repetition:
     """Measures of each row over the words `text.split()` (SPLIT) or the tokens of a dialect (`tokens.DATATROVE`,
-    `tokens.DCLM`)."""
+    `tokens.DCLM`). Without `scan` a row above LARGE has no `scanned`, which saves it a pass for each length."""
     out = np.zeros((len(offsets) - 1, _COLUMNS), np.int64)
     sizes = np.diff(offsets)
-    small = int(sizes[sizes <= LARGE].max(initial=0))
-    scratch = _scratch(words=small // 2 + 1, places=small // 2)
+    scratch = _scratch(int(sizes[sizes <= LARGE].max(initial=0)))
+    tables = char_classes.tables() if kind == SPLIT else tokens.tables()
     row = 0
     while row < len(sizes):
-        row, status = _rows(offsets, data, row, LARGE, kind, *_tables(kind), *scratch, max_probes, out)
+        row, status = _rows(offsets, data, row, LARGE, kind, *tables, *scratch, max_probes, out)
         if status != DONE:
-            _alone(offsets[row : row + 2], data, kind, max_probes, out[row : row + 1])
+            start, end = int(offsets[row]), int(offsets[row + 1])
+            found = None
+            if status == WORDS:
+                found = ngrams_large.measured(data[start:end], kind=kind, tables=tables, scan=scan, max_probes=8 * max_probes)
+            out[row] = _by_sorting(*ngrams_large.all_words(data[start:end], kind, tables)) if found is None else found
             row += 1
     return _named(out)
 
 
-def _tables(kind: int) -> tuple[np.ndarray, np.ndarray]:
-    return char_classes.tables() if kind == SPLIT else tokens.tables()
-
-
-def _scratch(*, words: int, places: int) -> tuple[np.ndarray, ...]:
-    """Arrays that the kernel works in; pages that stay unwritten cost no memory."""
-    places = _power(places)
-    bits = _power(4 * words) // 64
+def _scratch(size: int) -> tuple[np.ndarray, ...]:
+    """Arrays that `_rows` works in, for rows of up to `size` bytes; pages that stay unwritten cost no memory."""
+    words = size // 2 + 1
     return (
-        np.empty(words, np.uint64),
-        np.empty(words + 1, np.int32),
-        np.empty((2, max(bits, 1)), np.uint64),
-        np.empty(places, np.uint64),
-        np.empty((2, places), np.int32),
+        np.empty(words + SPARE, np.uint64),
+        np.empty(words + SPARE + 1, np.int32),
+        np.empty((2, _power(4 * words) // 64), np.uint64),
+        np.empty((_power(2 * words), 2), np.uint64),
     )
 
 
 def _power(n: int) -> int:
     """The smallest power of two that is 64 or more and not less than n."""
     return 1 << max(6, (n - 1).bit_length())
-
-
-def _alone(offsets: np.ndarray, data: np.ndarray, kind: int, max_probes: int, out: np.ndarray) -> None:
-    """Measures one row with as much scratch as it needs."""
-    start, end = int(offsets[0]), int(offsets[1])
-    none = np.empty(0, np.uint64)
-    words = int(_words(kind, data, start, end, *_tables(kind), none, np.empty(1, np.int32)))
-    places = words // 8
-    while True:
-        scratch = _scratch(words=words, places=places)
-        _, status = _rows(offsets, data, 0, end - start, kind, *_tables(kind), *scratch, max_probes, out)
-        if status == DONE:
-            return
-        if status == PROBES:
-            hashes, ends = scratch[0], scratch[1]
-            _words(kind, data, start, end, *_tables(kind), hashes, ends)
-            out[0] = _by_sorting(hashes[:words], ends[: words + 1].astype(np.int64))
-            return
-        places = 2 * len(scratch[3])
 
 
 def _named(out: np.ndarray) -> Repetition:
@@ -137,42 +119,34 @@ def _named(out: np.ndarray) -> Repetition:
 
 
 @kernel
-def _words(kind, data, p, end, blocks, cells, hashes, ends):
-    """The words of one kind: SPLIT, or a dialect of `tokens`. `blocks` and `cells` are the tables of that kind."""
-    if kind != SPLIT:
-        return token_words(data, p, end, blocks, cells, kind, hashes, ends)
-    return split_words(data, p, end, blocks, cells, hashes, ends)
-
-
-@kernel
-def _rows(offsets, data, row, limit, kind, blocks, cells, grams, ends, bits, keys, slots, max_probes, out):
+def _rows(offsets, data, row, limit, kind, blocks, cells, grams, ends, bits, table, max_probes, out):
     """`(row, status)`: measures rows from `row` on; stops before one of more than `limit` bytes, or that the scratch does not
     hold."""
     for i in range(row, offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         if end - p > limit:
             return i, WORDS
-        m = _words(kind, data, p, end, blocks, cells, grams, ends)
-        if m > grams.size:
+        m, p = words_of(kind, data, p, end, blocks, cells, grams, ends)
+        if p < end:
             return i, WORDS
         out[i] = 0
         out[i, 0], out[i, 1] = m, ends[m]
         entries = m
         for n in range(2, min(m, 10) + 1):
-            entries = _level(n, entries, m, grams, ends, bits, keys, slots, max_probes)
+            entries = _level(n, entries, grams, bits, table, max_probes)
             if entries < 0:
-                return i, -entries
-            _measure(n, entries, m, grams, ends, slots, out[i])
+                return i, PROBES
+            _measure(n, entries, m, grams, ends, table, out[i])
     return offsets.size - 1, DONE
 
 
 @kernel
-def _level(n, entries, m, grams, ends, bits, keys, slots, max_probes):
+def _level(n, entries, grams, bits, table, max_probes):
     """Turns `grams[:entries]`, the repeated (n - 1)-grams, into the n-grams that occur more than once; returns how many there
-    are.
+    are, or -1 where the table fails.
 
-    An entry is a place in the text << 32 | the number of the n-gram there; for n = 2 it is the hash of a word. `slots[0]` counts
-    an n-gram, `slots[1]` has the first place where it occurs. Returns -FULL or -PROBES where the table fails.
+    An entry is a place in the text << 32 | the number of the n-gram there; for n = 2 it is the hash of a word. A place of the
+    table is a key and the first place where the n-gram occurs << 32 | how often it does.
     """
     width = np.int64(64)
     while width < 4 * entries:
@@ -192,7 +166,7 @@ def _level(n, entries, m, grams, ends, bits, keys, slots, max_probes):
             some |= again != _NONE
     if not some:
         return np.int64(0)
-    return _count(n, entries, grams, filter_, bits, keys, slots, max_probes)
+    return _count(n, entries, grams, filter_, bits, table, max_probes)
 
 
 @kernel
@@ -209,60 +183,61 @@ def _key(n, j, grams):
 
 
 @kernel
-def _count(n, entries, grams, filter_, bits, keys, slots, max_probes):
+def _count(n, entries, grams, filter_, bits, table, max_probes):
     """The second half of `_level`: counts the n-grams that the bit table left."""
     size = np.int64(64)
-    while size < 2 * entries and size < keys.size:
+    while size < 2 * entries:
         size *= 2
     for k in range(size):
-        slots[0, np.uintp(k)] = 0
-    taken = kept = np.int64(0)
+        table[np.uintp(k), np.uintp(1)] = _NONE
+    kept = np.int64(0)
     for j in range(entries - 1):
+        if j + _AHEAD < entries - 1:
+            _, _, mixed = _key(n, j + _AHEAD, grams)
+            soon(table, np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1)) * 16)
         follows, key, mixed = _key(n, j, grams)
         if not follows or not bits[1, np.uintp((mixed & filter_) >> np.uint64(6))] & (_ONE << (mixed & np.uint64(63))):
             continue
-        place = j if n == 2 else np.int64(grams[np.uintp(j)] >> _HALF)
+        place = np.uint64(j) if n == 2 else grams[np.uintp(j)] >> _HALF
         home = (mixed >> np.uint64(20)) & np.uint64(size - 1)
         probes = np.int64(0)
-        while probes < max_probes and slots[0, np.uintp(home)] and keys[np.uintp(home)] != key:
+        while probes < max_probes and table[np.uintp(home), np.uintp(1)] and table[np.uintp(home), np.uintp(0)] != key:
             home = (home + _ONE) & np.uint64(size - 1)
             probes += 1
         if probes >= max_probes:
-            return np.int64(-PROBES)
-        if slots[0, np.uintp(home)] == 0:
-            taken += 1
-            if 2 * taken > size:
-                return np.int64(-FULL)
-            keys[np.uintp(home)] = key
-            slots[1, np.uintp(home)] = place
-        slots[0, np.uintp(home)] += 1
+            return np.int64(-1)
+        if table[np.uintp(home), np.uintp(1)] == _NONE:
+            table[np.uintp(home), np.uintp(0)] = key
+            table[np.uintp(home), np.uintp(1)] = place << _HALF
+        table[np.uintp(home), np.uintp(1)] += _ONE
         # An entry is written no later than where it was read; the next one still needs the entry after j.
-        grams[np.uintp(kept)] = (np.uint64(place) << _HALF) | home
+        grams[np.uintp(kept)] = (place << _HALF) | home
         kept += 1
     left = np.int64(0)
     for j in range(kept):
         entry = grams[np.uintp(j)]
-        if slots[0, np.uintp(entry & _LOW)] > 1:
+        if table[np.uintp(entry & _LOW), np.uintp(1)] & _LOW > _ONE:
             grams[np.uintp(left)] = entry
             left += 1
     return left
 
 
 @kernel
-def _measure(n, entries, m, grams, ends, slots, out):
+def _measure(n, entries, m, grams, ends, table, out):
     """Fills the columns of the n-grams of n words from the repeated ones."""
     if n <= 4:
         count, longest, first, where = np.int64(1), np.int64(0), np.int64(0), np.int64(m)
         for j in range(entries):
-            slot = np.uintp(grams[np.uintp(j)] & _LOW)
-            found, place = np.int64(slots[0, slot]), np.int64(slots[1, slot])
+            info = table[np.uintp(grams[np.uintp(j)] & _LOW), np.uintp(1)]
+            found, place = np.int64(info & _LOW), np.int64(info >> _HALF)
+            if found < count:
+                continue
             size = np.int64(ends[np.uintp(place + n)]) - np.int64(ends[np.uintp(place)])
             if found > count:
                 count, longest, where = found, np.int64(0), np.int64(m)
-            if found == count:
-                longest = max(longest, size)
-                if place < where:
-                    where, first = place, size
+            longest = max(longest, size)
+            if place < where:
+                where, first = place, size
         if count == 1:
             first = np.int64(ends[n])
             for j in range(m - n + 1):
@@ -278,11 +253,11 @@ def _measure(n, entries, m, grams, ends, slots, out):
         covered += end - max(begin, reach)
         reach = end
         if place >= after:
-            if slots[1, slot] < 0:
+            if table[slot, np.uintp(1)] == _NONE:
                 scanned += end - begin
                 after = place + n
             else:
-                slots[1, slot] = -1
+                table[slot, np.uintp(1)] = _NONE
     for k in range(n):
         total += np.int64(ends[np.uintp(m - k)]) - np.int64(ends[np.uintp(k)])
     at = 6 + n

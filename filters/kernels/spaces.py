@@ -16,7 +16,7 @@ from filters.kernels.ascii_words import BYTES, MASK, VECTOR, eight, every, intri
 from filters.kernels.char_classes import SPACE, flags_at
 from filters.kernels.compiled import kernel
 from filters.kernels.fold import ASCII_SPACES
-from filters.kernels.words import MULTIPLIER, SEED, finalise
+from filters.kernels.words import MULTIPLIER, SEED, SPARE, finalise
 
 _ONE, _BYTE, _BITS, _ALL = np.uint64(1), np.uint64(8), np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 _WIDE_LEADS = (0xC2, 0xE1, 0xE2, 0xE3)
@@ -84,13 +84,15 @@ def _mix(value, block):
 
 @kernel
 def split_words(data, p, end, blocks, cells, hashes, ends):
-    """Number of words of the text at p to end; writes the hash of word k and, in `ends[k + 1]`, the code points up to its end,
-    words alone, as long as k < hashes.size. `ends` has one place more."""
+    """`(n, next)`: the words of the text at p to end. Word k has hash `hashes[k]`; `ends[k + 1]` is the code points of the words
+    up to and with it. Stops where fewer than SPARE places of `hashes` are left; `ends` has one place more."""
     n = chars = np.int64(0)
     ends[0] = 0
-    while p < end:
+    while p < end and n + SPARE <= hashes.size:
         if p + BYTES + 8 <= end:
             n, p, chars = _blocks(data, p, end, hashes, ends, n, chars)
+            if n + SPARE > hashes.size:
+                break
         flags, size = flags_at(data, p, end, blocks, cells)
         if flags & SPACE:
             p += size
@@ -102,17 +104,16 @@ def split_words(data, p, end, blocks, cells, hashes, ends):
                 break
             chars += 1
             p += size
-        if n < hashes.size:
-            hashes[np.uintp(n)] = hash_bytes(data, start, p, end)
-            ends[np.uintp(n + 1)] = chars
+        hashes[np.uintp(n)] = hash_bytes(data, start, p, end)
+        ends[np.uintp(n + 1)] = chars
         n += 1
-    return n
+    return n, p
 
 
 @kernel
 def _blocks(data, p, end, hashes, ends, n, chars):
     """`(n, next, chars)`: whole words that end within 64 bytes of a block's start, up to one that may hold a wide space."""
-    while p + BYTES + 8 <= end:
+    while p + BYTES + 8 <= end and n + SPARE <= hashes.size:
         space, later, wide = white(data, np.uintp(p))
         valid = lowest(wide)
         word = ~space
@@ -123,14 +124,25 @@ def _blocks(data, p, end, hashes, ends, n, chars):
             if first >= valid or last >= valid:
                 open_ = min(first, valid)
                 break
-            if n < hashes.size:
-                inner = (later >> first) & ((_ONE << (last - first)) - _ONE)
-                chars += np.int64(last - first - ones(inner))
-                hashes[np.uintp(n)] = hash_bytes(data, p + np.int64(first), p + np.int64(last), end)
-                ends[np.uintp(n + 1)] = chars
+            inner = (later >> first) & ((_ONE << (last - first)) - _ONE)
+            chars += np.int64(last - first - ones(inner))
+            hashes[np.uintp(n)] = _short(data, np.uintp(p) + first, last - first)
+            ends[np.uintp(n + 1)] = chars
             n += 1
             word &= _ALL << last
         p += np.int64(open_)
         if open_ == 0 or (open_ != valid and valid != _BITS):
             break
     return n, p, chars
+
+
+@kernel
+def _short(data, at, size):
+    """`hash_bytes` of one byte or more at `at`, with eight more to read."""
+    value = SEED ^ (size * MULTIPLIER)
+    while size > _BYTE:
+        value = _mix(value, eight(data, at))
+        at += np.uintp(8)
+        size -= _BYTE
+    bits = _BITS - (size << np.uint64(3))
+    return finalise(_mix(value, (eight(data, at) << bits) >> bits))

@@ -26,10 +26,12 @@ from functools import cache
 import numpy as np
 
 from filters.kernels import char_classes
+from filters.kernels.ascii_words import BYTES, classes, lowest
 from filters.kernels.char_classes import decode
 from filters.kernels.compiled import kernel
 from filters.kernels.spaces import hash_bytes
 from filters.kernels.word_lists import WordLists, check_ids, find
+from filters.kernels.words import SPARE
 
 DATATROVE, DCLM = 1, 2
 """Kinds of tokens."""
@@ -182,25 +184,49 @@ def _link_end(data, p, end, blocks, cells):
 
 
 @kernel
+def plain_token(data, p, end):
+    """Where the token at p, which is no white space, ends if ASCII alone tells that in either dialect; else -1. It is a single
+    sign, or a run of letters, digits and connectors that does not begin with a connector."""
+    if p + BYTES > end or data[np.uintp(p)] >= 0x80:
+        return np.int64(-1)
+    word, other = classes(data, np.uintp(p))
+    size = lowest(~word)
+    if size == np.uint64(0):
+        return np.int64(-1) if data[np.uintp(p)] == 0x2E or other & np.uint64(2) else p + 1
+    if data[np.uintp(p)] == 0x5F or size > np.uint64(BYTES - 2) or (other >> size) & np.uint64(1):
+        return np.int64(-1)
+    stop = p + np.int64(size)
+    after = data[np.uintp(stop)]
+    if after == 0x27 or after == 0x2C or after == 0x2E or after == 0x3A or after == 0x3B:
+        follows = data[np.uintp(stop + 1)]
+        if ((word | other) >> (size + np.uint64(1))) & np.uint64(1) or (after == 0x3A and follows == 0x2F):
+            return np.int64(-1)
+    return stop
+
+
+@kernel
 def token_words(data, p, end, blocks, cells, dialect, hashes, ends):
     """As `spaces.split_words`, for the tokens of a dialect; DCLM's are those whose first character is a letter or a number."""
     n = chars = np.int64(0)
     ends[0] = 0
-    while p < end:
+    while p < end and n + SPARE <= hashes.size:
         flags, size = _flags(data, p, end, blocks, cells)
         if flags & CLASS == BLANK:
             p += size
             continue
-        start = p
-        p, length, _, _, first = next_token(data, p, end, blocks, cells, dialect)
+        start, first = p, flags
+        stop = plain_token(data, p, end)
+        length = stop - p
+        if stop < 0:
+            stop, length, _, _, first = next_token(data, p, end, blocks, cells, dialect)
+        p = stop
         if dialect == DCLM and not first & ALNUM:
             continue
         chars += length
-        if n < hashes.size:
-            hashes[np.uintp(n)] = hash_bytes(data, start, p, end)
-            ends[np.uintp(n + 1)] = chars
+        hashes[np.uintp(n)] = hash_bytes(data, start, p, end)
+        ends[np.uintp(n + 1)] = chars
         n += 1
-    return n
+    return n, p
 
 
 _N, _PLAIN, _PLAIN_CHARS, _ALPHA_TOKENS, _ALNUM_TOKENS, _STOP_WORDS = range(6)
@@ -228,13 +254,13 @@ def token_facts(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
     """Facts of each row; `list_id` int16[n] is its list of stop words or -1."""
     check_ids(list_id, lists)
     out = np.zeros((len(offsets) - 1, 6), np.int64)
-    words = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words)
+    words = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.longest)
     _facts(offsets, data, list_id, *tables(), *words, out)
     return TokenFacts(*np.ascontiguousarray(out.T))
 
 
 @kernel
-def _facts(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, out):
+def _facts(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, longest, out):
     for i in range(offsets.size - 1):
         p, end, count = offsets[i], offsets[i + 1], out[i]
         k = list_id[i]
@@ -245,15 +271,23 @@ def _facts(offsets, data, list_id, blocks, cells, slot_starts, slots, form_start
             if flags & CLASS == BLANK:
                 p += size
                 continue
-            start = p
-            p, length, seen, every, first = next_token(data, p, end, blocks, cells, DATATROVE)
+            start, first, seen, every = p, flags, flags, flags
+            stop = plain_token(data, p, end)
+            length = stop - p
+            if stop < 0:
+                stop, length, seen, every, first = next_token(data, p, end, blocks, cells, DATATROVE)
+            p += 1
+            while p < stop and not seen & ALPHA:
+                seen |= np.int64(cells[np.uintp(data[np.uintp(p)])]) if data[np.uintp(p)] < 0x80 else np.int64(0)
+                p += 1
+            p = stop
             count[_N] += 1
             if not every & SIGN:
                 count[_PLAIN] += 1
                 count[_PLAIN_CHARS] += length
             count[_ALPHA_TOKENS] += (seen & ALPHA) != 0
             count[_ALNUM_TOKENS] += (first & ALNUM) != 0
-            if k >= 0 and seen & ALPHA:
+            if k >= 0 and seen & ALPHA and p - start <= longest[k]:
                 form = find(data, start, p, table, form_starts, form_bytes)
                 if form >= 0:
                     met |= np.int64(1) << form_words[form]

@@ -1,6 +1,7 @@
 """Compiles or loads every kernel once, in the parent, so that no worker thread or process compiles one of its own.
 
-Kernels that few plans need are not in the list: who uses them calls their module's `warm` first, in the parent too.
+Kernels that few plans need are not in the list: who uses them calls their module's `warm` first, in the parent too. Those of
+`ngrams_large` are compiled when the first text of over a megabyte comes (7 s, once per machine).
 
 Add a kernel by adding a function to KERNELS that calls it with arguments of the types it gets in a run: numba compiles per
 type, and Arrow's read-only views are a type of their own; so are those of bytes.

@@ -13,8 +13,10 @@ from itertools import product
 import numpy as np
 
 from filters.kernels import char_classes
+from filters.kernels.ascii_words import BYTES, lowest
 from filters.kernels.char_classes import OUTER, SPACE, flags_at
 from filters.kernels.compiled import kernel
+from filters.kernels.spaces import white
 
 MAX_WORDS = 63
 """Words in one list: each is a bit of an int64."""
@@ -36,6 +38,8 @@ class WordLists:
     """int64[forms]: which word of its list a form writes."""
     n_words: np.ndarray
     """int64[lists]"""
+    longest: np.ndarray
+    """int64[lists]: bytes of the longest form; no longer word needs to be looked up."""
 
 
 def forms(word: str) -> set[str]:
@@ -60,6 +64,7 @@ def compile_lists(lists: Sequence[Sequence[str]], *, written: Callable[[str], se
     slots: list[np.ndarray] = []
     spelt: list[bytes] = []
     words: list[int] = []
+    longest: list[int] = []
     for members in lists:
         if len(set(members)) != len(members) or len(members) > MAX_WORDS or any(word != word.lower() for word in members):
             raise ValueError(f"a word list takes up to {MAX_WORDS} distinct lower-case words, got {members}")
@@ -67,6 +72,7 @@ def compile_lists(lists: Sequence[Sequence[str]], *, written: Callable[[str], se
         slots.append(_slots([form for form, _ in own], first=len(spelt)))
         spelt += [form for form, _ in own]
         words += [number for _, number in own]
+        longest.append(max((len(form) for form, _ in own), default=0))
     return WordLists(
         slot_starts=np.cumsum([0, *map(len, slots)]),
         slots=np.concatenate([*slots, np.zeros(0, np.int32)]),
@@ -74,6 +80,7 @@ def compile_lists(lists: Sequence[Sequence[str]], *, written: Callable[[str], se
         form_bytes=np.frombuffer(b"".join(spelt), np.uint8),
         form_words=np.array(words, np.int64),
         n_words=np.array([len(members) for members in lists], np.int64),
+        longest=np.array(longest, np.int64),
     )
 
 
@@ -98,7 +105,7 @@ def distinct_members(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray,
     """
     check_ids(list_id, lists)
     found = np.full(len(offsets) - 1, -1, np.int32)
-    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.n_words)
+    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.n_words, lists.longest)
     _distinct_members(offsets, data, list_id, *char_classes.tables(), *tables, found)
     return found
 
@@ -116,13 +123,20 @@ def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
     """
     check_ids(list_id, lists)
     found = np.full(len(offsets) - 1, -1, np.int32)
-    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes)
+    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.longest)
     _occurrences(offsets, data, list_id, *char_classes.tables(), *tables, found)
     return found
 
 
 @kernel
-def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, found):
+def unbroken(data, p):
+    """Bytes from p on, of 64 to read, before the first that is ASCII white space or may begin another one."""
+    space, _, wide = white(data, np.uintp(p))
+    return np.int64(lowest(space | wide))
+
+
+@kernel
+def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, longest, found):
     for i in range(offsets.size - 1):
         k = list_id[i]
         if k < 0:
@@ -136,17 +150,20 @@ def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form
                 p += size
                 continue
             first = p
+            if p + BYTES <= end:
+                p += unbroken(data, p)
             while p < end:
                 flags, size = flags_at(data, p, end, blocks, cells)
                 if flags & SPACE:
                     break
                 p += size
-            found[i] += find(data, first, p, table, form_starts, form_bytes) >= 0
+            if p - first <= longest[k]:
+                found[i] += find(data, first, p, table, form_starts, form_bytes) >= 0
 
 
 @kernel
 def _distinct_members(
-    offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, n_words, found
+    offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, n_words, longest, found
 ):
     """Fills `found` for the rows that have a list; a row ends early once every word of its list was seen."""
     for i in range(offsets.size - 1):
@@ -159,6 +176,8 @@ def _distinct_members(
         n = 0
         while p < end and n < n_words[k]:
             first, last, p = _next_word(data, p, end, blocks, cells)
+            if last - first > longest[k]:
+                continue
             form = find(data, first, last, table, form_starts, form_bytes)
             if form >= 0 and not (seen >> form_words[form]) & 1:
                 seen |= np.int64(1) << form_words[form]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from dataclasses import asdict
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, ngrams, warm
+from filters.kernels import buffers, char_classes, ngrams, ngrams_large, tokens, warm
 
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 WORD = st.sampled_from(["a", "b", "ab", "long", "è", "日本", "\0", "x" * 70, "é" * 40, "a" * 8, "a" * 9])
@@ -89,3 +90,56 @@ def test_long_texts_are_measured_with_scratch_of_their_own() -> None:
     assert len(text) > ngrams.LARGE
     array = pa.array(["a a a", text, "b b"], pa.large_string())
     assert measured(array) == [measures(part.split()) for part in ("a a a", text, "b b")]
+
+
+LETTERS = np.random.default_rng(1).choice(list("abcdefghijklmnop"), 40_000).tolist()
+HOSTILE = {
+    "words of one letter": LETTERS,
+    "one letter": ["a"] * 40_000,
+    "everything twice": [f"{word}{k % 97}" for k, word in enumerate(LETTERS)] * 2,
+    "letters twice": LETTERS * 2,
+    "all words differ": [f"{k:x}" for k in range(20_000)],
+    "signs": ["!?.", "!!", "..,"] * 20_000,
+}
+
+
+@given(ANY_TEXT)
+def test_passes_over_a_large_text_give_what_one_table_gives(text: str) -> None:
+    _, data = buffers.views(pa.array([text], pa.large_string()))
+    found = ngrams_large.measured(data[: len(text.encode())], kind=0, tables=char_classes.tables(), scan=True, max_probes=64)
+    assert found == flat(measures(text.split()))
+
+
+@pytest.mark.parametrize("kind", [ngrams.SPLIT, tokens.DATATROVE, tokens.DCLM])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_texts_in_chunks_and_parts_are_measured_as_in_one_table(
+    monkeypatch: pytest.MonkeyPatch, name: str, kind: int
+) -> None:
+    array = pa.array([" ".join(HOSTILE[name])], pa.large_string())
+    offsets, data = buffers.views(array)
+    whole = asdict(ngrams.repetition(offsets, data, kind=kind))
+    monkeypatch.setattr(ngrams, "LARGE", 1_000)
+    monkeypatch.setattr(ngrams_large, "SMALLEST", 1_000)
+    monkeypatch.setattr(ngrams_large, "_CHUNK", 500)
+    large = asdict(ngrams.repetition(offsets, data, kind=kind))
+    assert {name: column.tolist() for name, column in large.items()} == {name: c.tolist() for name, c in whole.items()}
+
+
+@pytest.mark.parametrize("size", [1_000_001, 10_000_000, 1_000_000_000])
+@pytest.mark.parametrize("bytes_per_word", [1, 2, 3, 6, 12, 100])
+def test_scratch_is_at_most_three_times_the_text(size: int, bytes_per_word: int) -> None:
+    assert ngrams_large.scratch(size, size // bytes_per_word).nbytes() <= 3 * size
+
+
+def test_memory_of_words_of_one_letter_stays_below_three_times_the_text() -> None:
+    text = " ".join(np.random.default_rng(0).choice(list("abcdefgh"), 600_000).tolist())
+    views = buffers.views(pa.array([text], pa.large_string()))
+    tracemalloc.start()
+    ngrams.repetition(*views, kind=ngrams.SPLIT)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 3 * len(text)
+
+
+def flat(found: dict[str, int | list[int]]) -> list[int]:
+    return [number for value in found.values() for number in (value if isinstance(value, list) else [value])]

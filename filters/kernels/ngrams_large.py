@@ -1,0 +1,399 @@
+"""The measures of `ngrams` for one large text, in scratch of at most three times its bytes.
+
+Invariant: `measured` gives what `ngrams.repetition` gives for the text. An n-gram is known by a 64-bit hash: a polynomial of its
+words' hashes, which no two n-grams of a text share but by chance (once in millions of texts of 10 MB).
+
+Words are not kept where they are short: each pass walks the text again, in chunks. A pass counts one part of the n-grams of one
+length, by the lowest bits of the hash; a part that does not fit into the table is cut in two. What passes leave behind is one
+bit per place (does its n-gram occur again?), which also says where the next length can repeat. Each chunk begins with the last
+n - 1 words of the one before. A run of too many probes begins again with another salt, so that no text can aim at the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from filters.kernels.ascii_words import soon
+from filters.kernels.compiled import kernel
+from filters.kernels.spaces import split_words
+from filters.kernels.tokens import token_words
+from filters.kernels.words import MULTIPLIER, SPARE, finalise
+
+SPLIT = 0
+"""Kind of words: `text.split()`. The other kinds are the dialects of `tokens`."""
+SCRATCH = 2.9
+"""Bytes of scratch per byte of text at most; the rest, to three, is for what does not grow with the text."""
+SMALLEST = 1_000_000
+"""Shorter texts get scratch as if they were so long."""
+SALTS = 8
+"""Attempts at one text, each with other places in the table, before the caller must sort."""
+LONGEST = 10
+MAX_PROBES = 512
+
+_WORD = 12  # bytes of a word's hash and end
+_PLACE = 16  # bytes of a place of the table
+_CHUNK = 1 << 14  # words, where not all are kept: chosen, 192 kB stay in the second cache
+_AHEAD = 16  # n-grams between asking for a place of the table and reading it; chosen: 8 and 32 are no faster
+_ONE, _NONE, _HALF, _LOW, _SIX, _LAST = (np.uint64(n) for n in (1, 0, 32, 0xFFFFFFFF, 6, 63))
+_TAKEN, _MOST, _REPEATED, _COVERED, _REACH, _LONGEST, _FIRST, _SCANNED, _AFTER = range(9)
+_NO_PLACES = np.empty(0, np.int32)
+DONE, FULL, PROBES = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """What the passes over one text work in."""
+
+    hashes: np.ndarray
+    """uint64: words of the chunk."""
+    ends: np.ndarray
+    """int32: code points of the chunk's words up to and with each one; `ends[0]` is what stood before the first."""
+    old: np.ndarray
+    """uint64, one bit per word: its (n - 1)-gram occurs again."""
+    new: np.ndarray
+    """The same of its n-gram."""
+    marked: np.ndarray
+    """The same of the first occurrence of n-grams that occur most often."""
+    table: np.ndarray
+    """uint64[places, 2]: key, first place << 32 | count."""
+
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (self.hashes, self.ends, self.old, self.new, self.marked, self.table))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Words of a text."""
+
+    place: int
+    """Number of the first one."""
+    chars: int
+    """Code points of the words before `ends == 0`."""
+    count: int
+    hashes: np.ndarray
+    ends: np.ndarray
+    """As in Scratch."""
+    places: np.ndarray
+    """int32, the number of each word; empty where they follow each other."""
+
+
+def scratch(size: int, words: int) -> Scratch:
+    """Scratch for a text of `size` bytes and `words` words: its words are kept where they take two thirds of it."""
+    size = max(size, SMALLEST)
+    kept = words if words * _WORD <= 2 * size else _CHUNK
+    bits = words // 64 + 2
+    places = (int(SCRATCH * size) - kept * _WORD - 3 * 8 * bits) // _PLACE
+    return Scratch(
+        np.empty(kept + LONGEST + SPARE, np.uint64),
+        np.empty(kept + LONGEST + SPARE + 1, np.int32),
+        np.zeros(bits, np.uint64),
+        np.zeros(bits, np.uint64),
+        np.zeros(bits, np.uint64),
+        np.empty((max(64, min(places, 2 * words)), 2), np.uint64),
+    )
+
+
+def measured(
+    data: np.ndarray, *, kind: int, tables: tuple[np.ndarray, np.ndarray], scan: bool, max_probes: int
+) -> list[int] | None:
+    """The measures of the text `data` in the order of the fields of `ngrams.Repetition`; None where every salt failed."""
+    words, first, last = _edges(data, kind, tables)
+    space = scratch(len(data), words)
+    whole = len(space.hashes) >= words + LONGEST + SPARE
+    kept = next(_chunks(data, kind, tables, space, n=1), None) if whole else None
+    tops, repeats = np.zeros((3, 3), np.int64), np.zeros((4, 6), np.int64)
+    for n in range(2, min(words, LONGEST) + 1):
+        passes: Callable[[], Iterable[Chunk]] = partial(_chunks, data, kind, tables, space, n=n)
+        if kept is not None:
+            passes = partial(tuple, (kept,))
+        found = _level(n, words, passes, space, scan=scan, max_probes=max_probes)
+        if found is None:
+            return None
+        if n <= 4:
+            tops[:, n - 2] = found[[_MOST, _LONGEST, _FIRST]]
+        else:
+            total = int(last[::-1][:n].sum() - first[:n].sum())
+            repeats[:, n - 5] = found[_COVERED], found[_REPEATED], total, found[_SCANNED]
+        space.old[:] = space.new
+        again = _bits(space.new)
+        if not whole and n >= 4 and (16 * n + 2 * _PLACE) * again <= 2 * len(data):
+            space = replace(space, table=np.empty((0, 2), np.uint64))
+            # Bound anew, so that nothing holds the old table beside the words.
+            passes = partial(_chunks, data, kind, tables, space, n=n)
+            kept, whole = _picked(n, again, passes(), space.new), True
+            space = replace(space, table=np.empty((2 * again + 64, 2), np.uint64))
+    return [words, int(last[-1]), *tops.ravel().tolist(), *repeats.ravel().tolist()]
+
+
+def _edges(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[int, np.ndarray, np.ndarray]:
+    """Number of words, and the code points up to the end of each of the first and of the last ones (LONGEST, and none)."""
+    words, first, last = 0, np.zeros(1, np.int64), np.zeros(1, np.int64)
+    space = scratch(0, _CHUNK)
+    for chunk in _chunks(data, kind, tables, space, n=LONGEST + 1):
+        if words == 0:
+            first = chunk.ends[: min(chunk.count, LONGEST) + 1].astype(np.int64)
+        words = chunk.place + chunk.count
+        last = chunk.chars + chunk.ends[max(0, chunk.count - LONGEST) : chunk.count + 1].astype(np.int64)
+    return words, first, last
+
+
+def _bits(bits: np.ndarray) -> int:
+    """How many are set."""
+    return int(np.bitwise_count(bits).sum())
+
+
+def _picked(n: int, again: int, chunks: Iterable[Chunk], flags: np.ndarray) -> Chunk:
+    """The words of the `again` n-grams that are set in `flags`, without those between: all that longer n-grams repeat."""
+    words = np.empty(n * again, np.uint64), np.zeros(n * again + 1, np.int32), np.empty(n * again, np.int32)
+    count = following = 0
+    for chunk in chunks:
+        count, following = _pick(n, chunk.place, chunk.count, chunk.hashes, chunk.ends, flags, count, following, *words)
+    hashes, ends, places = words
+    return Chunk(0, 0, count, hashes, ends, places)
+
+
+def all_words(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """`(hashes uint64[m], ends int64[m + 1])` of the words of a text, in as much memory as they take."""
+    space = scratch(0, 0)
+    space = replace(space, hashes=np.empty(len(data) + SPARE, np.uint64), ends=np.empty(len(data) + SPARE + 1, np.int32))
+    for chunk in _chunks(data, kind, tables, space, n=1):
+        return chunk.hashes[: chunk.count], chunk.ends[: chunk.count + 1].astype(np.int64)
+    return np.empty(0, np.uint64), np.zeros(1, np.int64)
+
+
+def _chunks(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray], space: Scratch, *, n: int) -> Iterator[Chunk]:
+    """The words of the text, as many at a time as `space` holds; a chunk begins with the last n - 1 words of the one before."""
+    hashes, ends = space.hashes, space.ends
+    place = chars = kept = p = 0
+    while p < len(data):
+        found, p = words_of(kind, data, p, len(data), *tables, hashes[kept:], ends[kept:])
+        count = kept + found
+        if found:
+            yield Chunk(place, chars, count, hashes, ends, _NO_PLACES)
+        kept = min(n - 1, count)
+        place += count - kept
+        chars += int(ends[count])
+        hashes[:kept] = hashes[count - kept : count].copy()
+        ends[: kept + 1] = ends[count - kept : count + 1] - ends[count]
+
+
+def _level(
+    n: int, words: int, chunks: Callable[[], Iterable[Chunk]], space: Scratch, *, scan: bool, max_probes: int
+) -> np.ndarray | None:
+    """What passes over the n-grams of n words found (`_MOST` and on), and `space.new`; None where every salt failed."""
+    for salt in range(SALTS):
+        state = np.zeros(9, np.int64)
+        state[_MOST], state[_FIRST] = 1, -1
+        if _counted(n, words, chunks, space, np.uint64(salt), max_probes, state) and _spread_out(
+            n, chunks, space, np.uint64(salt), scan, max_probes, state
+        ):
+            return state
+    return None
+
+
+def _counted(
+    n: int,
+    words: int,
+    chunks: Callable[[], Iterable[Chunk]],
+    space: Scratch,
+    salt: np.uint64,
+    max_probes: int,
+    state: np.ndarray,
+) -> bool:
+    """Whether all n-grams could be counted: fills `space.new`, and for n up to 4 `space.marked`."""
+    space.new[:] = space.marked[:] = 0
+    candidates = words if n == 2 else _bits(space.old)
+    table = space.table[: max(64, 2 * candidates)]
+    parts = [(0, 1)] if candidates else []
+    while parts:
+        part, of = parts.pop()
+        table[:, 1] = 0
+        state[_TAKEN] = 0
+        status = DONE
+        for c in chunks():
+            inputs = (c.place, c.count, c.hashes, c.places, space.old)
+            status = _gather(n, part, of, salt, *inputs, space.new, table, max_probes, state)
+            if status != DONE:
+                break
+        if status == PROBES or of > len(table):
+            return False
+        if status == FULL:
+            parts += [(part, 2 * of), (part + of, 2 * of)]
+        elif n <= 4:
+            _mark(table, space.marked, state)
+    return True
+
+
+def _spread_out(
+    n: int,
+    chunks: Callable[[], Iterable[Chunk]],
+    space: Scratch,
+    salt: np.uint64,
+    scan: bool,
+    max_probes: int,
+    state: np.ndarray,
+) -> bool:
+    """Whether the last pass could be made, which measures what is repeated (n from 5 on) or most frequent."""
+    again = _bits(space.new)
+    if n > 4 and again == 0:
+        return True
+    seen = space.table.reshape(-1)[: max(64, again) if n > 4 and scan else 0]
+    if seen.size and 5 * seen.size < 3 * again:
+        seen = np.empty(again, np.uint64)  # signs alone, a word in one byte
+    seen[:] = 0
+    flags, every = (space.new, False) if n > 4 else (space.marked, state[_MOST] == 1)
+    for c in chunks():
+        inputs = (c.place, c.chars, c.count, c.hashes, c.ends, c.places, flags, every)
+        if _spread(n, salt, *inputs, seen, 8 * max_probes, state) != DONE:
+            return False
+    return True
+
+
+@kernel
+def words_of(kind, data, p, end, blocks, cells, hashes, ends):
+    """The words of one kind, as `spaces.split_words`: SPLIT, or a dialect of `tokens`; `blocks` and `cells` are its tables."""
+    if kind != SPLIT:
+        return token_words(data, p, end, blocks, cells, kind, hashes, ends)
+    return split_words(data, p, end, blocks, cells, hashes, ends)
+
+
+@kernel
+def _has(bits, place):
+    return (bits[np.uintp(place >> 6)] >> (np.uint64(place) & _LAST)) & _ONE != _NONE
+
+
+@kernel
+def _set(bits, place):
+    bits[np.uintp(place >> 6)] |= _ONE << (np.uint64(place) & _LAST)
+
+
+@kernel
+def _slot(key, salt, size):
+    """`(key, place)`: the key under a salt, which is one to one, and where its place in a table of `size` places is."""
+    key = finalise(key ^ (salt * MULTIPLIER))
+    return key, np.int64(((key >> _HALF) * np.uint64(size)) >> _HALF)
+
+
+@kernel
+def _gather(n, part, of, salt, base, count, hashes, places, old, new, table, max_probes, state):
+    """Counts those n-grams of the chunk whose (n - 1)-grams occur again and whose key % of == part; sets bits of `new`."""
+    size, mask = table.shape[0], np.uint64(of - 1)
+    power, value = _ONE, _NONE
+    for j in range(n - 1):
+        power *= MULTIPLIER
+        value = value * MULTIPLIER + hashes[np.uintp(j)]
+    ahead, begun = value, np.int64(0)
+    for j in range(count - n + 1):
+        while begun < min(j + _AHEAD, count - n + 1):
+            ahead = ahead * MULTIPLIER + hashes[np.uintp(begun + n - 1)]
+            key, home = _slot(ahead, salt, size)
+            ahead -= power * hashes[np.uintp(begun)]
+            if key & mask == np.uint64(part):
+                soon(table, home * _PLACE)
+            begun += 1
+        value = value * MULTIPLIER + hashes[np.uintp(j + n - 1)]
+        whole = value
+        value -= power * hashes[np.uintp(j)]
+        place = np.int64(places[np.uintp(j)]) if places.size else base + j
+        if n > 2 and not (_has(old, place) and _has(old, place + 1)):
+            continue
+        key, home = _slot(whole, salt, size)
+        if key & mask != np.uint64(part):
+            continue
+        probes = np.int64(0)
+        while table[np.uintp(home), np.uintp(1)] and table[np.uintp(home), np.uintp(0)] != key:
+            home = home + 1 if home + 1 < size else np.int64(0)
+            probes += 1
+            if probes >= max_probes:
+                return PROBES
+        info = table[np.uintp(home), np.uintp(1)]
+        if info == _NONE:
+            state[_TAKEN] += 1
+            if 4 * state[_TAKEN] > 3 * size:
+                return FULL
+            table[np.uintp(home), np.uintp(0)] = key
+            table[np.uintp(home), np.uintp(1)] = (np.uint64(place) << _HALF) | _ONE
+            continue
+        table[np.uintp(home), np.uintp(1)] = info + _ONE
+        _set(new, np.int64(info >> _HALF))
+        _set(new, place)
+    return DONE
+
+
+@kernel
+def _mark(table, marked, state):
+    """Sets the bit of the first occurrence of each n-gram that occurs more than once and as often as any so far."""
+    most = np.uint64(state[_MOST])
+    for k in range(table.shape[0]):
+        most = max(most, table[np.uintp(k), np.uintp(1)] & _LOW)
+    if most > np.uint64(state[_MOST]):
+        state[_MOST] = np.int64(most)
+        for k in range(marked.size):
+            marked[np.uintp(k)] = _NONE
+    if most > _ONE:
+        for k in range(table.shape[0]):
+            info = table[np.uintp(k), np.uintp(1)]
+            if info & _LOW == most:
+                _set(marked, np.int64(info >> _HALF))
+
+
+@kernel
+def _spread(n, salt, base, chars, count, hashes, ends, places, flags, every, seen, max_probes, state):
+    """Measures the n-grams of the chunk that `flags` has (or every one); with places in `seen` it scans too."""
+    for j in range(count - n + 1):
+        begin, end = chars + np.int64(ends[np.uintp(j)]), chars + np.int64(ends[np.uintp(j + n)])
+        place = np.int64(places[np.uintp(j)]) if places.size else base + j
+        if not (every or _has(flags, place)):
+            continue
+        state[_REPEATED] += end - begin
+        state[_COVERED] += end - max(begin, state[_REACH])
+        state[_REACH] = end
+        state[_LONGEST] = max(state[_LONGEST], end - begin)
+        if state[_FIRST] < 0:
+            state[_FIRST] = end - begin
+        if seen.size == 0 or place < state[_AFTER]:
+            continue
+        value = _NONE
+        for k in range(n):
+            value = value * MULTIPLIER + hashes[np.uintp(j + k)]
+        key, home = _slot(value, salt, seen.size)
+        key = max(key, _ONE)
+        probes = np.int64(0)
+        while seen[np.uintp(home)] and seen[np.uintp(home)] != key:
+            home = home + 1 if home + 1 < seen.size else np.int64(0)
+            probes += 1
+            if probes >= max_probes:
+                return PROBES
+        if seen[np.uintp(home)] == key:
+            state[_SCANNED] += end - begin
+            state[_AFTER] = place + n
+        seen[np.uintp(home)] = key
+    return DONE
+
+
+@kernel
+def _pick(n, base, count, hashes, ends, flags, kept, following, to_hashes, to_ends, to_places):
+    """`(kept, following)`: appends the words of the chunk from number `following` on that lie in an n-gram that `flags` has."""
+    for j in range(count - n + 1):
+        if not _has(flags, base + j):
+            continue
+        for place in range(max(base + j, following), base + j + n):
+            at = place - base
+            to_hashes[kept], to_places[kept] = hashes[at], place
+            to_ends[kept + 1] = to_ends[kept] + (ends[at + 1] - ends[at])
+            kept += 1
+        following = base + j + n
+    return kept, following
+
+
+def warm(data: np.ndarray, tables: tuple[np.ndarray, np.ndarray]) -> None:
+    """Compiles or loads the kernels of this module; `data` is a text of two words or more."""
+    measured(data, kind=SPLIT, tables=tables, scan=True, max_probes=MAX_PROBES)
+    space = scratch(0, _CHUNK)
+    _picked(2, 1, _chunks(data, SPLIT, tables, space, n=2), space.new)
+    inputs = (0, 0, 0, space.hashes, space.ends, _NO_PLACES, space.new, False, space.table.reshape(-1), MAX_PROBES)
+    _spread(2, np.uint64(0), *inputs, np.zeros(9, np.int64))
