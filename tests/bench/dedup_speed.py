@@ -1,9 +1,10 @@
 """`python -m tests.bench.dedup_speed`: read → deduplicated output, beside rensa, datasketch and datatrove, in one run.
 
-Every tool reads the files of WINNOW_EVAL_DATA/throughput as they are and writes what is left: `winnow minimal --inline` with
-2 workers writes Parquet with its evidence (rejected rows, ledger, index, report); the rensa and datasketch scripts write the
-kept lines as JSONL with zstd level 1, without evidence. datatrove's four MinHash steps are slow, so they read a slice: every
-n-th document, about --slice-mb, as .jsonl.gz, one file a worker; winnow is timed on that slice too.
+Every tool reads the files of WINNOW_EVAL_DATA/throughput as they are and writes what is left: `winnow minimal --inline` (with
+two workers, and with one as its peers, since two threads of one core take more CPU-seconds for the same work) writes Parquet
+with its evidence (rejected rows, ledger, index, report); the rensa and datasketch scripts write the kept lines as JSONL with
+zstd level 1, without evidence. datatrove's four MinHash steps are slow, so they read a slice: every n-th document, about
+--slice-mb, as .jsonl.gz, one file a worker; winnow is timed on that slice too.
 
     python -m tests.bench.dedup_speed [--rounds N] [--slice-mb MB] [--peers rensa datasketch datatrove]
 
@@ -122,9 +123,9 @@ def _busy() -> float:
     return times.user + times.nice + times.system
 
 
-def winnow(given: Corpus, folder: Path) -> Run:
+def winnow(given: Corpus, folder: Path, *, workers: int = 2) -> Run:
     out = tempfile.mkdtemp(dir=folder)
-    command = [sys.executable, "-m", "flows.curate", "minimal", "--inline", "--workers", "2", "--json"]
+    command = [sys.executable, "-m", "flows.curate", "minimal", "--inline", "--workers", str(workers), "--json"]
     ran, printed = timed([*command, "--input", *map(str, given.files), "--output", f"{out}/out"])
     metrics = json.loads(printed)["metrics"]
     if metrics["totals"]["read"] != given.documents:
@@ -173,26 +174,29 @@ def bench(chosen: argparse.Namespace, tools: list[environments.Peer], whole: Cor
     print(f"first run of winnow on {whole.files[0].name}, kernels compiled if they were not: {first.cpu:.1f} CPU s")
     print("load average", ", ".join(f"{load:.2f}" for load in os.getloadavg()))
     ours: list[Run] = []
+    alone: list[Run] = []
     theirs: dict[str, list[Run]] = {tool.name: [] for tool in tools}
     for number in range(chosen.rounds):
         ours.append(winnow(whole, folder))
+        alone.append(winnow(whole, folder, workers=1))
         for tool in tools:
             if tool is RENSA or (number == 0 and tool is not DATATROVE):
                 theirs[tool.name].append(peer(tool, whole, folder))
     head = f"{'tool':<22}{'CPU s':>8}{'range':>13}{'MB/CPU-s':>9}{'wall s':>8}{'others':>8}{'peak MB':>9}{'kept':>10}"
     print(head)
-    speed = {"winnow": show("winnow", whole, ours)}
+    show("winnow, 2 workers", whole, ours)
+    speed = {"winnow": show("winnow, 1 worker", whole, alone)}
     for tool in tools:
         if tool is not DATATROVE:
             speed[tool.name] = show(tool.name, whole, theirs[tool.name])
     if DATATROVE in tools:
-        show("winnow, slice", part, [winnow(part, folder) for _ in range(chosen.rounds)])
+        show("winnow, slice", part, [winnow(part, folder, workers=1) for _ in range(chosen.rounds)])
         speed["datatrove"] = show("datatrove 14x8, slice", part, [peer(DATATROVE, part, folder)])
     print("load average", ", ".join(f"{load:.2f}" for load in os.getloadavg()))
-    print("winnow's CPU per stage (estimated with several workers), last round")
-    for stage, seconds in ours[-1].stages.items():
+    print("winnow's CPU per stage, last round with one worker")
+    for stage, seconds in alone[-1].stages.items():
         print(f"  {stage:<28}{seconds:8.2f} s")
-    print("MB of text per CPU-second, winnow / peer")
+    print("MB of text per CPU-second, winnow with one worker / peer")
     failed = False
     for tool in tools:
         ratio = speed["winnow"] / speed[tool.name]
