@@ -12,7 +12,7 @@ from typing import TextIO
 from pipeline.events import Event
 
 LABELS = {
-    "compile": "compiling kernels (20 s once per machine)",
+    "compile": "compiling kernels (half a minute, once per machine)",
     "scan": "hashing inputs",
     "annotate": "reading, scoring, deciding",
     "dedup": "finding duplicates",
