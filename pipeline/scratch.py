@@ -92,7 +92,7 @@ class Log:
 
 
 class Spill:
-    """Records in partitions. In memory up to `limit` bytes, then in one file a partition."""
+    """Records in partitions. In memory up to `limit` bytes, then in one file a partition. Read once all are there."""
 
     def __init__(self, folder: Path, dtype: Any, partitions: int, *, limit: int) -> None:
         self._folder, self._dtype, self._limit = folder, np.dtype(dtype), limit

@@ -29,11 +29,6 @@ def add(bits: np.ndarray, numbers: np.ndarray) -> None:
     _add(bits, frozen(numbers))
 
 
-def discard(bits: np.ndarray, numbers: np.ndarray) -> None:
-    """Take `numbers` (int64) out of the set. Not for two threads at once."""
-    _discard(bits, frozen(numbers))
-
-
 def has(bits: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """bool[n]: which of `numbers` (int64) are in the set."""
     found = np.empty(len(numbers), np.bool_)
@@ -83,13 +78,6 @@ def _add(bits, numbers):
 
 
 @kernel
-def _discard(bits, numbers):
-    for k in range(numbers.size):
-        number = np.uint64(numbers[k])
-        bits[np.uintp(number >> _SIX)] &= ~(_ONE << (number & _LOW))
-
-
-@kernel
 def _has(bits, numbers, found):
     for k in range(numbers.size):
         found[k] = is_in(bits, numbers[k])
@@ -126,6 +114,5 @@ def warm() -> None:
     """Compiles or loads the kernels of this module."""
     bits, numbers = empty(2), np.zeros(1, np.int64)
     add(bits, numbers)
-    discard(bits, numbers)
     has(bits, numbers)
     place_of(bits, places(bits), numbers)

@@ -36,8 +36,8 @@ MAX_PROBES = 512
 
 _WORD = 12  # bytes of a word's hash and end
 _PLACE = 16  # bytes of a place of the table
-_CHUNK = 1 << 14  # words, where not all are kept: chosen, 192 kB stay in the second cache
-_AHEAD = 16  # n-grams between asking for a place of the table and reading it; chosen: 8 and 32 are no faster
+_CHUNK = 1 << 14  # words, where not all are kept: 192 kB
+_AHEAD = 16  # n-grams between asking for a place of the table and reading it
 _ONE, _NONE, _HALF, _LOW, _SIX, _LAST = (np.uint64(n) for n in (1, 0, 32, 0xFFFFFFFF, 6, 63))
 _TAKEN, _MOST, _REPEATED, _COVERED, _REACH, _LONGEST, _FIRST, _SCANNED, _AFTER = range(9)
 _NO_PLACES = np.empty(0, np.int32)

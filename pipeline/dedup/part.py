@@ -33,7 +33,7 @@ Sets = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Part:
-    """`n` documents, numbered from 0 in the order of their rows. `select` takes document numbers, ascending."""
+    """`n` documents, numbered from 0 in the order of their rows. `shingles` and `names` take such numbers, ascending."""
 
     n: int
     order: Callable[[], pl.DataFrame]
@@ -50,7 +50,7 @@ class Part:
     """Band keys uint64[n] of each of these bands; what a document without shingles has there is not defined."""
     shingles: Callable[[np.ndarray], Iterator[Sets]]
     names: Callable[[np.ndarray], tuple[pl.Series, pl.Series]]
-    """`(id, source_ref)` of the selected documents."""
+    """`(id, source_ref)` of the given documents."""
 
 
 def of_unit(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated) -> Part:

@@ -13,7 +13,7 @@ from pipeline.dedup import signatures
 from tests.dedup.fakes import Corpus, doc
 
 KERNELS = [minhash._sign, minhash._band_keys, minhash._shingles, sorting._sort_pairs]
-KERNELS += [bits._add, bits._discard, bits._has, bits._place_of]
+KERNELS += [bits._add, bits._has, bits._place_of]
 KERNELS += [dedup_pass._mixed, dedup_pass._link, dedup_pass._pairs, dedup_pass._judge, dedup_pass._shared]
 
 TEXTS = ["one two three four five six seven", "one two three four five six eight", "one two three four five six seven", "one"]
@@ -58,13 +58,11 @@ def test_a_hundred_thousand_equal_keys_are_sorted_in_less_than_quadratic_time():
 
 
 @settings(deadline=None)
-@given(st.integers(1, 300), st.sets(st.integers(0, 299)), st.sets(st.integers(0, 299)))
-def test_sets_of_bits_are_sets(n, first, gone):
-    first, gone = ({number for number in numbers if number < n} for numbers in (first, gone))
+@given(st.integers(1, 300), st.sets(st.integers(0, 299)))
+def test_sets_of_bits_are_sets(n, numbers):
     made = bits.empty(n)
-    bits.add(made, np.array(sorted(first), np.int64))
-    bits.discard(made, np.array(sorted(gone), np.int64))
-    left = sorted(first - gone)
+    left = sorted(number for number in numbers if number < n)
+    bits.add(made, np.array(left, np.int64))
     every = np.arange(n)
     assert bits.has(made, every).tolist() == [i in set(left) for i in range(n)]
     assert bits.count(made) == len(left) and bits.members(made, 0, n).tolist() == left
