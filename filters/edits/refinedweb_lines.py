@@ -3,6 +3,9 @@
 Penedo et al. 2023, "The RefinedWeb Dataset for Falcon LLM", arXiv 2306.01116, appendix G.2 (table of line-wise corrections), and
 mlfoundations/dclm `baselines/baselines_configs/dclm_baseline_refinedweb.yaml`, from `newline_removal_modifier` on. A document
 that loses more than 5 % of its words is dropped by filter `refinedweb`.
+
+One difference: the share of digits is that of the line as it stands. DCLM strips the ends of the text before that rule, so that a
+first or last line of digits and white space has a larger share there.
 """
 
 from __future__ import annotations

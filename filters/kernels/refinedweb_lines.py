@@ -1,6 +1,6 @@
 r"""The line edits of RefinedWeb as DCLM publishes them: one walk that writes the lines that stay.
 
-Invariant: a row equals `tests/filters/edits/refinedweb_oracle.py`: mlfoundations/dclm `baselines/mappers/modifiers.py` in the
+Invariant: a row equals `tests/filters/edits/oracles.py`: mlfoundations/dclm `baselines/mappers/modifiers.py` in the
 order of `dclm_baseline_refinedweb.yaml`, from `newline_removal_modifier` on; letters of its phrases match in ASCII only
 (there `re.I` also takes a long s for an s). The output is never longer than the text. Linear, whatever the text is.
 """

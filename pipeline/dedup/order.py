@@ -23,7 +23,7 @@ from pipeline.dedup.part import Part
 from pipeline.scratch import Scratch
 from pipeline.spans import Workers
 
-_ROW_BYTES = 120  # of a document while a partition is sorted: four columns, their row encoding and the sorted copy
+_ROW_BYTES = 300  # of a document while a partition is sorted: six columns, their row encoding and the sorted copy
 _SAMPLES = 64  # of each partition: cuts are then uneven by about a quarter
 
 

@@ -54,7 +54,8 @@ def refinedweb(text: str, rules: refinedweb_lines.LineRules) -> str:
     if rules.max_newlines:
         text = re.sub(r"\n{3,}", "\n\n", text)
     lines = [line for line in text.split("\n") if not line or sum(map(str.isupper, line)) / len(line) <= rules.max_capitals]
-    lines = [line for line in _strip(lines) if not line or sum(map(str.isdigit, line)) / len(line) <= rules.max_digits]
+    # Of the line as it stands: DCLM strips the ends of the text first (said in filters/edits/refinedweb_lines.py).
+    lines = [line for line in lines if not line or sum(map(str.isdigit, line)) / len(line) <= rules.max_digits]
     lines = [line for line in _strip(lines) if not (rules.counters and COUNTER.search(line.lower()))]
     lines = [line for line in _strip(lines) if len(line.split()) >= rules.min_words or not line]
     if rules.phrases:

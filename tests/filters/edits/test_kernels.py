@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from filters.kernels import buffers, c4_lines, line_edits, phrases, refinedweb_lines, repeats
 from tests.filters.edits import oracles
 
-CHECKS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200)
+CHECKS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200, deadline=None)
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 BREAKS = st.sampled_from(["\n", "\n\n", "\n\n\n", "\r\n", "\r", "\x0b", "\x1c", "\x85", "\u2028", " \n ", "\u3000"])
 PIECES = st.sampled_from(
