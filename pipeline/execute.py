@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from filters.contract import Tier
 from pipeline import checks, compute, layout, manifest, metrics, prepare, publish, resources, write
-from pipeline.annotate import Annotated, Meter
+from pipeline.annotate import Annotated
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
 from pipeline.events import Event, OnEvent, silent
 from pipeline.manifest import FileRecord, Manifest, Totals
+from pipeline.meter import Meter
 from pipeline.plan_file import Loaded, dump
 from pipeline.prepare import Prepared
 from pipeline.recipe import Recipe
@@ -156,6 +158,7 @@ def _run(
         seed=ready.recipe.plan.seed,
         signals=write.shown_signals(ready.recipe.filters),
         columns=tuple(item.filter.signals for item in ready.recipe.filters),
+        scored_only=tuple(item.filter.tier is Tier.MODEL for item in ready.recipe.filters),
     )
     summed = Tally()
     pieces: list[layout.Piece] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline import manifest, recipe, spans
-from pipeline.annotate import Names, names
 from pipeline.errors import InputError, RecipeDiffers
 from pipeline.events import silent
 from pipeline.plan_file import Loaded
@@ -13,6 +12,7 @@ from pipeline.prepare import Options
 from pipeline.read.inputs import expand
 from pipeline.recipe import Recipe
 from pipeline.store import Store, open_output, open_store
+from pipeline.unit import Names, names
 
 
 def explain(loaded: Loaded, options: Options) -> str:

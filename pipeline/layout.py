@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 import polars as pl
+
+from pipeline.sampling import chosen
 
 LEDGER_ROWS = 1_000_000
 """Rows of a ledger, signals or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
@@ -47,15 +48,10 @@ def belongs(rows: pl.DataFrame, folder: str, *, rejected: str | float, seed: int
         if rejected == "full":
             return dropped
         share = 0.0 if isinstance(rejected, str) else rejected
-        chosen = pl.Series([_fraction(f"{seed}:{ref}") < share for ref in rows["source_ref"]], dtype=pl.Boolean)
-        return dropped & chosen
+        return dropped & pl.Series(chosen(rows["source_ref"], share=share, seed=seed), dtype=pl.Boolean)
     if folder == "quarantine":
         return rows["verdict"] == "quarantined"
     return pl.Series([True] * len(rows), dtype=pl.Boolean)
-
-
-def _fraction(text: str) -> float:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=7).digest(), "big") / 2**56
 
 
 _FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from filters import FILTERS
+from filters.contract import Tier
 from pipeline import compute
 from pipeline.plan import Plan
 from pipeline.recipe import Recipe
@@ -38,6 +39,7 @@ def collect(
         "by_language": _by_language(tally),
         "edits": [{"edit": name, "documents": n} for (name,), n in sorted(tally.rows("edit").items())],
         "signals": _signals(tally, recipe),
+        "models": _models(tally, recipe),
         "duplicates": _duplicates(tally, duplicates),
         "quarantine": [
             {"cause": reason, "rows": n, "bytes": tally.get("reason", "quarantined", stage, reason, "bytes")}
@@ -147,6 +149,18 @@ def _signals(tally: Tally, recipe: Recipe) -> list[dict[str, Any]]:
                         "thresholds": thresholds,
                     }
                 )
+    return lines
+
+
+def _models(tally: Tally, recipe: Recipe) -> list[dict[str, Any]]:
+    """What each filter of the model tier scored, and how many rows it was asked for in languages that it does not cover."""
+    lines = []
+    for item in recipe.filters:
+        if item.filter.tier is Tier.MODEL:
+            left = {name[2]: n for name, n in tally.rows("model").items() if name[:2] == (item.filter.name, "not covered")}
+            ordered = sorted(left.items(), key=lambda pair: (-pair[1], pair[0]))
+            scored = tally.get("model", item.filter.name, "scored")
+            lines.append({"filter": item.filter.name, "scored": scored, "not_covered": [[code, n] for code, n in ordered]})
     return lines
 
 

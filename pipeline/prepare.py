@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from filters import language
 from filters.kernels import warm
-from pipeline import annotate, compute, manifest, publish, recipe, spans
+from pipeline import compute, manifest, publish, recipe, signals, spans
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
@@ -164,7 +164,7 @@ def _warm(resolved: Recipe, on_event: OnEvent) -> float:
     on_event(Event("begin", "compile"))
     warm.warm()
     language.warm()
-    annotate.try_out(resolved)
+    signals.try_out(resolved)
     on_event(Event("end", "compile"))
     return time.thread_time() - start
 

@@ -16,14 +16,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipeline import read
-from pipeline.annotate import Annotated, Meter, annotate, names
+from pipeline.annotate import Annotated, annotate
 from pipeline.errors import InputChanged, RunFailed, UsageError
 from pipeline.events import Event, OnEvent
+from pipeline.meter import Meter
 from pipeline.read.inputs import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
 from pipeline.recipe import Recipe
 from pipeline.stages import key
 from pipeline.store import Store
+from pipeline.unit import names
 
 MAX_SPANS = 500
 """Spans of a run: a run has at most 2,000 Prefect task runs over all stages, because servers on SQLite slow down beyond."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from filters.contract import Tier
 from pipeline import write
 from pipeline.recipe import Recipe
 
@@ -46,7 +47,7 @@ def tally(inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -
     _add_verdicts(made, rows)
     _add_reasons(made, rows)
     _add_languages(made, inputs, rows, unit)
-    _add_signals(made, inputs, recipe, unit)
+    _add_signals(made, inputs, recipe, unit, rows)
     kept = rows.filter(pl.col("verdict") == "kept")
     for size, count in kept["cluster_size"].value_counts().iter_rows():
         made.counts["cluster", str(size)] += count
@@ -86,13 +87,10 @@ def _add_reasons(made: Tally, rows: pl.DataFrame) -> None:
 
 
 def _add_languages(made: Tally, inputs: write.Inputs, rows: pl.DataFrame, unit: int) -> None:
-    given = dict(inputs.signals)
-    documents = rows.filter(pl.col("position").is_not_null()).sort("position")
-    if "language" not in given:
+    languages = _languages(inputs, unit)
+    if languages is None:
         return
-    name = inputs.units[unit].names.signals[given["language"]]
-    languages = inputs.work.read_frame(name, ["language"])["language"]
-    frame = documents.select("verdict", "n_bytes_read").with_columns(language=languages)
+    frame = _documents(rows).select("verdict", "n_bytes_read").with_columns(language=languages)
     for language, verdict, n, read in (
         frame.group_by("language", "verdict").agg(pl.len(), pl.col("n_bytes_read").sum()).iter_rows()
     ):
@@ -100,15 +98,41 @@ def _add_languages(made: Tally, inputs: write.Inputs, rows: pl.DataFrame, unit: 
         made.counts["language", language, verdict, "bytes"] += read
 
 
-def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int) -> None:
+def _documents(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without quarantined rows, in the order of the unit's tables."""
+    return rows.filter(pl.col("position").is_not_null()).sort("position")
+
+
+def _languages(inputs: write.Inputs, unit: int) -> pl.Series | None:
+    given = dict(inputs.signals)
+    if "language" not in given:
+        return None
+    return inputs.work.read_frame(inputs.units[unit].names.signals[given["language"]], ["language"])["language"]
+
+
+def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -> None:
+    """Histograms; for filters of the model tier also which languages of the rows that the tier looked at it does not score."""
+    scored = _documents(rows)["scored"]
+    languages = _languages(inputs, unit)
     for item, name in zip(recipe.filters, inputs.units[unit].names.signals, strict=True):
-        frame = inputs.work.read_frame(name)
+        frame = inputs.work.read_frame(name, item.filter.signals.names)
+        if item.filter.tier is Tier.MODEL:
+            frame = frame.filter(scored)
+            _add_coverage(made, item.filter.name, frame, None if languages is None else languages.filter(scored))
         for column in frame.columns:
             if not frame[column].dtype.is_numeric():
                 continue
             values = frame[column].drop_nulls().to_numpy()
             made.histograms[f"{item.filter.name}/{column}"] = np.histogram(np.clip(values, 0, EDGES[-1]), EDGES)[0]
             made.counts["nulls", f"{item.filter.name}/{column}"] += frame[column].null_count()
+
+
+def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, languages: pl.Series | None) -> None:
+    nothing = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    made.counts["model", name, "scored"] += len(frame) - int(nothing.sum())
+    left = pl.Series("language", ["none"] * len(frame)) if languages is None else languages
+    for language, n in left.filter(nothing).value_counts().iter_rows():
+        made.counts["model", name, "not covered", language] += n
 
 
 def totals(made: Tally) -> dict[str, int]:

@@ -53,6 +53,7 @@ class Inputs:
     seed: int
     signals: tuple[tuple[str, int], ...]  # column that data/ shows → index of the filter that gives it
     columns: tuple[pa.Schema, ...]  # signals of each active filter
+    scored_only: tuple[bool, ...]  # which of these filters score some rows only: the verdicts' `scored` ones
 
 
 @dataclass(frozen=True)
@@ -197,14 +198,14 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
     rows = rows.with_columns(pl.lit(inputs.generation, pl.Int32).alias("generation"))
     columns = {name: rows[name].to_arrow() for name in rows.columns}
     if folder in ("data", "rejected"):
-        columns |= _document_columns(inputs, unit, rows["position"].to_numpy())
+        columns |= _document_columns(inputs, unit, rows["position"].to_numpy(), rows["scored"].to_arrow())
         columns["minhash_cluster_size"] = columns["cluster_size"]
     if folder == "quarantine":
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
     if folder == "signals":
-        columns |= _signal_columns(inputs, unit, rows["position"].to_arrow())
+        columns |= _signal_columns(inputs, unit, rows["position"].to_arrow(), rows["scored"].to_arrow())
     schema = _schema(inputs, folder)
     if folder in ("data", "rejected") and _NUMBER.name in columns:
         schema = schema.append(_NUMBER)
@@ -223,21 +224,28 @@ def _on_disk(type_: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_large_string(type_) else type_
 
 
-def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array) -> dict[str, Any]:
+def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, scored: pa.Array) -> dict[str, Any]:
     """Signals of the rows at `positions`; null for quarantined rows, which have none."""
     columns: dict[str, Any] = {}
-    for name, schema in zip(unit.names.signals, inputs.columns, strict=True):
+    for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
         table = inputs.work.read_table(name, schema.names)
-        columns |= {column: table[column].take(positions) for column in schema.names}
+        for column in schema.names:
+            columns[column] = _seen(inputs, number, table[column].take(positions), scored)
     return columns
 
 
-def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray) -> dict[str, Any]:
-    """Columns of the documents at `positions` (int64), in this order."""
+def _seen(inputs: Inputs, number: int, signal: Any, scored: pa.Array) -> Any:
+    """A filter's signal where this plan had the row scored: the table may hold rows that another plan let through."""
+    return pc.if_else(scored, signal, pa.scalar(None, signal.type)) if inputs.scored_only[number] else signal
+
+
+def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, scored: pa.Array) -> dict[str, Any]:
+    """Columns of the documents at `positions` (int64), in this order. `scored`: which of them the model tier scored."""
     if (np.diff(positions) < 0).any():
         order = np.argsort(positions)
         back = pa.array(np.argsort(order))
-        return {name: column.take(back) for name, column in _document_columns(inputs, unit, positions[order]).items()}
+        sorted_ = _document_columns(inputs, unit, positions[order], scored.take(pa.array(order)))
+        return {name: column.take(back) for name, column in sorted_.items()}
     documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
     finals = inputs.work.take(unit.names.final, ["final_text", "final_url", "final_metadata"], positions)
     columns: dict[str, Any] = {"date": documents["date"]}
@@ -248,7 +256,8 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray) ->
     types = {field.name: field.type for schema in inputs.columns for field in schema}
     for score in _SCORES:
         if score in given:
-            columns[score] = inputs.work.take(unit.names.signals[given[score]], [score], positions)[score]
+            signal = inputs.work.take(unit.names.signals[given[score]], [score], positions)[score]
+            columns[score] = _seen(inputs, given[score], signal, scored)
         else:
             columns[score] = pa.nulls(len(positions), types.get(score, OUTPUTS["data"].field(score).type))
     return columns

@@ -19,10 +19,11 @@ import numpy as np
 
 from filters.kernels import bits, urls
 from pipeline import resources, scratch, write
-from pipeline.annotate import Annotated, Meter
+from pipeline.annotate import Annotated
 from pipeline.dedup import bands, fates, index, part, selftest
 from pipeline.dedup.decide import Fates, decide
 from pipeline.manifest import FileRecord, Manifest
+from pipeline.meter import Meter
 from pipeline.plan import Dedup
 from pipeline.recipe import DECIDE_VERSION, Recipe
 from pipeline.scratch import Scratch

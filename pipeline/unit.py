@@ -1,0 +1,105 @@
+"""The tables of one unit of input in the work directory, and its texts.
+
+Invariant: a table's name ends in the key of everything it depends on, and of nothing else (`pipeline.stages.key`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from filters.contract import TextBatch, Tier
+from pipeline import final, normalise
+from pipeline.dedup import bands, signatures
+from pipeline.read.units import Unit, unit_key_parts
+from pipeline.recipe import Recipe
+from pipeline.stages import key
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where a unit's tables lie in the work directory. Each name ends in the key of what it depends on."""
+
+    path: str  # of the file that the unit is part of: the beginning of source_ref
+    documents: str
+    bad: str
+    final: str
+    signals: tuple[str, ...]  # one per active filter
+    verdicts: str
+    sign: str | None
+    tokens: str | None
+
+
+def names(unit: Unit, recipe: Recipe) -> Names:
+    """The names of a unit's tables under this recipe."""
+    documents = key("documents", unit_key_parts(unit), normalise.VERSION)
+    final_key = key("final", documents, final.VERSION, recipe.edits)
+    signal_keys: dict[str, str] = {}
+    signals = []
+    for item in recipe.filters:
+        view = documents if item.reads == "source" else final_key
+        needed = [signal_keys.get(column, "off") for column in item.filter.needs]
+        made = key("signals", view, needed, item.identity)
+        signal_keys |= dict.fromkeys(item.filter.signals.names, made)
+        signals.append(f"facts/{item.filter.name}/{made}.parquet")
+    judged = [[item.filter.name, item.action, item.thresholds.model_dump(mode="json")] for item in recipe.filters]
+    models = any(item.filter.tier is Tier.MODEL for item in recipe.filters)
+    audit = [recipe.plan.audit_fraction, recipe.plan.seed if recipe.plan.audit_fraction else None] if models else None
+    dedup = recipe.plan.dedup
+    sign = tokens = None
+    if dedup is not None:
+        shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
+        sign = (
+            f"facts/minhash/{key('minhash', final_key, signatures.VERSION, dedup.ngram, dedup.permutations, shape, dedup.hash)}"
+        )
+    if recipe.tokenizer is not None:
+        tokens = f"facts/tokens/{key('tokens', final_key, recipe.tokenizer)}.parquet"
+    return Names(
+        path=unit.file.path,
+        documents=f"documents/{documents}.parquet",
+        bad=f"documents/{documents}.bad.parquet",
+        final=f"facts/final/{final_key}.parquet",
+        signals=tuple(signals),
+        verdicts=f"judgements/filters/{key('verdicts', signals, judged, final_key, audit)}.parquet",
+        sign=f"{sign}.parquet" if sign else None,
+        tokens=tokens,
+    )
+
+
+class UnitText:
+    """The texts of a unit, read from the work directory on first use."""
+
+    def __init__(self, work: Store, where: Names) -> None:
+        self._work, self._where = work, where
+        self._views: dict[str, TextBatch] = {}
+
+    def batch(self, view: str) -> TextBatch:
+        """`source` or `final` text of all rows."""
+        if view not in self._views:
+            self._views[view] = self._load(view)
+        return self._views[view]
+
+    def _load(self, view: str) -> TextBatch:
+        if view == "source":
+            return TextBatch(self._work.read_table(self._where.documents, ["text"])["text"])
+        edited = self._work.read_table(self._where.final, ["final_text"])["final_text"]
+        source = self.batch("source")
+        if edited.null_count == len(edited):
+            return source
+        return TextBatch(final.final_of(source.text, edited), source)
+
+    def longest(self) -> int:
+        """Bytes of the longest text that was looked at."""
+        return max((int(np.diff(batch.buffers[0]).max(initial=0)) for batch in self._views.values()), default=0)
+
+    def clear(self) -> None:
+        self._views.clear()
+
+    def put(self, view: str, text: pa.Array) -> None:
+        self._views[view] = TextBatch(text)
+
+    def same(self, view: str, other: str) -> None:
+        self._views[view] = self.batch(other)
