@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import checks, compute, layout, manifest, metrics, prepare, publish, resources, write
+from pipeline import checks, compute, layout, manifest, metrics, prepare, publish, resources, select, write
 from pipeline.annotate import Annotated
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
@@ -149,10 +149,21 @@ def _run(
         pool=pool,
     )
     on_event(Event("end", "dedup"))
+    selected = select.run(
+        ready.work,
+        ready.recipe,
+        units,
+        decided.fates,
+        [made.selection for made in ready.live if made.selection],
+        generation=ready.generation,
+        memory=options.memory,
+        pool=pool,
+    )
     inputs = write.Inputs(
         work=ready.work,
         units=units,
         fates=decided.fates,
+        unselected=selected.tables,
         generation=ready.generation,
         rejected=ready.recipe.plan.output.rejected,
         seed=ready.recipe.plan.seed,
@@ -166,10 +177,11 @@ def _run(
         summed.add(part)
         pieces += of_unit
     _conserved(summed, units)
-    report = _metrics(ready, loaded, summed, decided.summary)
+    report = _metrics(ready, loaded, summed, decided.summary, selected.summary)
     failed = _checks(ready, report, options)
     meter = Meter(pool.clock())
-    shards, staging = _write(ready, inputs, pieces, pool, meter, on_event)
+    written, staging = _write(ready, inputs, pieces, pool, meter, on_event)
+    shards = [shard for shard in written if shard.folder != layout.UNSELECTED]
     on_event(Event("begin", "publish"))
     report["cost"] = _stage_costs(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost())
     report["compute"] = compute.ledger(
@@ -179,8 +191,8 @@ def _run(
         tokens_kind=report["tokens"]["kind"],
         curation_cpu_s=report["cost"]["cpu_s"],
     )
-    index = corpus.stage_index(ready.work, staging, decided, shards, ready.generation)
-    made = _manifest(ready, loaded, report, units, shards, index, failed, options)
+    index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
+    made = _manifest(ready, loaded, report, units, shards, index, selected.cuts, failed, options)
     _commit(ready, options, staging, shards, index, made)
     on_event(Event("end", "publish"))
     final = ready.out.read_json("metrics.json")
@@ -233,7 +245,9 @@ def _conserved(summed: Tally, units: Sequence[Annotated]) -> None:
         )
 
 
-def _metrics(ready: Prepared, loaded: Loaded, summed: Tally, duplicates: dict[str, Any] | None) -> dict[str, Any]:
+def _metrics(
+    ready: Prepared, loaded: Loaded, summed: Tally, duplicates: dict[str, Any] | None, selection: dict[str, Any] | None
+) -> dict[str, Any]:
     made = metrics.collect(
         ready.recipe,
         summed,
@@ -242,6 +256,7 @@ def _metrics(ready: Prepared, loaded: Loaded, summed: Tally, duplicates: dict[st
         plan_name=loaded.name,
         duplicates=duplicates,
     )
+    made["selection"] = selection
     made["notes"] = list(ready.notes)
     made["versions"] = manifest.versions()
     made["architecture"] = ready.architecture
@@ -271,24 +286,31 @@ def _measure(inputs: write.Inputs, recipe: Recipe, unit: int) -> tuple[Tally, li
 def _write(
     ready: Prepared, inputs: write.Inputs, pieces: Sequence[layout.Piece], pool: Workers, meter: Meter, on_event: OnEvent
 ) -> tuple[list[write.Shard], str]:
+    """The finished shards, and those that only the index knows (`layout.UNSELECTED`), in the staging folder."""
     plan = ready.recipe.plan
-    staging = (
-        f"staging/{key('staging', ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates)}"
+    staging = "staging/" + key(
+        "staging", ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates, inputs.unselected
     )
     ordered = sorted(pieces, key=lambda piece: (piece.source.encode("utf-8", "surrogatepass"), piece.unit))
     jobs = []
-    for folder in manifest.FOLDERS:
+    for folder in (*manifest.FOLDERS, layout.UNSELECTED):
         if (folder == "rejected" and inputs.rejected == "none") or (folder == "signals" and not plan.output.signals):
             continue
-        limit = int(plan.output.shard_bytes) if folder in ("data", "rejected") else layout.LEDGER_ROWS
+        limit = int(plan.output.shard_bytes) if folder in layout.WITH_TEXT else layout.LEDGER_ROWS
         shards = layout.shards(ordered, folder, limit)
+        if folder == layout.UNSELECTED and not any(shards):
+            continue
         for number, segments in enumerate(shards):
             jobs.append((folder, f"train-{number:05d}-of-{len(shards):05d}-g{ready.generation:04d}.parquet", segments))
     on_event(Event("begin", "write", total=len(jobs)))
 
     def one(job: tuple[str, str, list[layout.Segment]]) -> write.Shard:
+        folder, name, segments = job
         with meter.measure("write"):
-            shard = write.write_shard(inputs, staging, *job)
+            if folder == layout.UNSELECTED:
+                shard = write.write_unselected(inputs, staging, name, segments)
+            else:
+                shard = write.write_shard(inputs, staging, folder, name, segments)
         on_event(Event("advance", "write", steps=1, n_bytes=shard.n_bytes))
         return shard
 
@@ -316,6 +338,7 @@ def _manifest(
     units: Sequence[Annotated],
     shards: Sequence[write.Shard],
     index: Sequence[FileRecord],
+    selection: dict[str, Any],
     failed: tuple[str, ...],
     options: RunOptions,
 ) -> Manifest:
@@ -335,6 +358,7 @@ def _manifest(
         files=files,
         index=tuple(index),
         content_sha256=content,
+        selection=selection,
         totals=Totals(**report["totals"]),
         failed_checks=failed,
         accepted=bool(failed) and options.accept,

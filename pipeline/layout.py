@@ -18,6 +18,10 @@ LEDGER_ROWS = 1_000_000
 """Rows of a ledger, signals or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
 
 
+UNSELECTED = "unselected"
+"""No folder of the output: documents that selection left out and that rejected/ does not show. The dedup index holds them."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """Rows `start:stop` among those of `unit` that are of `source` and belong to the folder, in row order."""
@@ -49,12 +53,16 @@ def belongs(rows: pl.DataFrame, folder: str, *, rejected: str | float, seed: int
             return dropped
         share = 0.0 if isinstance(rejected, str) else rejected
         return dropped & pl.Series(chosen(rows["source_ref"], share=share, seed=seed), dtype=pl.Boolean)
+    if folder == UNSELECTED:
+        elsewhere = belongs(rows, "rejected", rejected=rejected, seed=seed)
+        return (rows["verdict"] == "dropped") & (rows["stage"] == "select") & ~elsewhere
     if folder == "quarantine":
         return rows["verdict"] == "quarantined"
     return pl.Series([True] * len(rows), dtype=pl.Boolean)
 
 
-_FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
+_FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine", UNSELECTED)
+WITH_TEXT = ("data", "rejected", UNSELECTED)
 
 
 def pieces(
@@ -82,7 +90,7 @@ def _sized(rows: pl.DataFrame, *, rejected: str | float, seed: int) -> pl.DataFr
     """Source, and the size of each row in each folder, null where it does not belong to it."""
     weights = {}
     for folder in _FOLDERS:
-        size = rows["n_bytes"].fill_null(0) if folder in ("data", "rejected") else pl.lit(1, pl.Int64)
+        size = rows["n_bytes"].fill_null(0) if folder in WITH_TEXT else pl.lit(1, pl.Int64)
         weights[folder] = pl.when(belongs(rows, folder, rejected=rejected, seed=seed)).then(size).cast(pl.Int64)
     return rows.select("source", **weights)
 

@@ -27,12 +27,13 @@ FATES = pa.schema(
 """What dedup decided of a unit: one line for each document that the filters kept."""
 
 
-def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFrame:
+def fates_of_rows(work: Store, unit: Annotated, fates: str | None, unselected: str | None) -> pl.DataFrame:
     """All rows of `unit`, sorted by row number.
 
-    `fates`: name of the unit's `FATES` table, None without dedup. Columns: position (null for quarantined rows), row, id,
-    source, verdict, stage, reason, failed, duplicate_of, duplicate_ref, duplicate_generation, similarity, cluster_size, number,
-    edits, n_bytes_read, n_bytes, token_count.
+    `fates`: name of the unit's `FATES` table, None without dedup; `unselected`: of the table of what selection left out, None
+    without selection. Columns: position (null for quarantined rows), row, id, source, verdict, stage, reason, failed, scored,
+    duplicate_of, duplicate_ref, duplicate_generation, similarity, cluster_size, number, edits, n_bytes_read, n_bytes,
+    token_count.
     """
     documents = _documents(work, unit)
     verdicts = work.read_frame(unit.names.verdicts)
@@ -55,6 +56,12 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None) -> pl.DataFra
                 pl.col("number").fill_null(-1),
             )
             .drop("dedup_reason")
+        )
+    if unselected is not None:
+        left = pl.col("position").is_in(work.read_frame(unselected)["position"].implode())
+        documents = documents.with_columns(
+            reason=pl.when(left).then(pl.lit("not_selected")).otherwise("reason"),
+            stage=pl.when(left).then(pl.lit("select")).otherwise("stage"),
         )
     dropped = pl.col("reason").is_not_null()
     documents = documents.with_columns(pl.when(dropped).then(pl.lit("dropped")).otherwise(pl.lit("kept")).alias("verdict"))

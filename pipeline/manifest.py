@@ -77,6 +77,7 @@ class Manifest(_Record):
     files: tuple[FileRecord, ...]
     index: tuple[FileRecord, ...]
     content_sha256: dict[str, str]
+    selection: dict[str, Any] = {}  # the cuts that this generation fitted, and the tokens that it selected
     totals: Totals
     failed_checks: tuple[str, ...]
     accepted: bool

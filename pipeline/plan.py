@@ -162,7 +162,8 @@ class KeepTop(PlanModel):
 class Select(PlanModel):
     """The last judgement, over what dedup kept."""
 
-    keep_top: switchable(KeepTop) = Field(None, description="keep the best share by quality_score")  # type: ignore[valid-type]
+    score: str = Field("quality_score", min_length=1, description="signal to select by: the best have the highest")
+    keep_top: switchable(KeepTop) = Field(None, description="keep the best share")  # type: ignore[valid-type]
     token_budget: int | None = Field(None, ge=1, description="keep the best documents up to this many tokens")
 
 
@@ -288,9 +289,6 @@ def with_plugins(modules: tuple[str, ...]) -> type[Plan]:
 def not_yet(plan: Plan) -> list[str]:
     """Keys of the plan that are set and that this release does not act on, in words."""
     set_keys = {
-        "audit_fraction": plan.audit_fraction > 0,
-        "select.keep_top": plan.select.keep_top is not None,
-        "select.token_budget": plan.select.token_budget is not None,
         "compute.targets": bool(plan.compute.targets),
         "on_changed: append": plan.on_changed == "append",
     }

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from filters import language
 from filters.kernels import warm
-from pipeline import compute, manifest, publish, recipe, signals, spans
+from pipeline import compute, manifest, publish, recipe, select, signals, spans
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
@@ -109,6 +109,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         raise InputError("no input: give --input PATH, or source.paths in the plan")
     compute.find_gpu(loaded.plan.compute.gpu)
     resolved = recipe.resolve(loaded.plan)
+    select.check(resolved)
     recipe.load_models(resolved)
     units = spans.units_within(options.memory, max(int(source.unit_bytes) for source in loaded.plan.source))
     found = expand(loaded.plan.source)

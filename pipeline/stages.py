@@ -31,6 +31,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("sign", "unit", "MinHash band keys of the documents that the filters kept"),
     Stage("tokens", "unit", "token counts with the plan's tokenizer"),
     Stage("dedup", "corpus", "exact and near duplicates, verified"),
+    Stage("select", "corpus", "the best of what dedup kept, by score"),
     Stage("write", "corpus", "shards, ledger, quarantine"),
     Stage("publish", "corpus", "metrics, report, card; the commit"),
 )

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline.annotate import Annotated
 from pipeline.dedup import index
-from pipeline.layout import Segment, belongs
+from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
 from pipeline.store import HashingFile, Store
@@ -48,6 +48,7 @@ class Inputs:
     work: Store
     units: tuple[Annotated, ...]
     fates: tuple[str | None, ...]  # one per unit
+    unselected: tuple[str | None, ...]  # one per unit
     generation: int
     rejected: str | float
     seed: int
@@ -79,7 +80,7 @@ def shown_signals(active: Sequence[Any]) -> tuple[tuple[str, int], ...]:
 def unit_rows(inputs: Inputs, unit: int) -> pl.DataFrame:
     """All rows of a unit with their fates and `source_ref`."""
     item = inputs.units[unit]
-    rows = fates_of_rows(inputs.work, item, inputs.fates[unit])
+    rows = fates_of_rows(inputs.work, item, inputs.fates[unit], inputs.unselected[unit])
     return rows.with_columns((pl.lit(f"{item.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
 
 
@@ -169,6 +170,21 @@ class _Documents:
             self.n_bytes, self.sha256 = self._work.size(self._path), self._file.digest.hexdigest()
 
 
+def write_unselected(inputs: Inputs, staging: str, name: str, segments: Sequence[Segment]) -> Shard:
+    """Only the file beside a shard: documents of the dedup index that are in no shard."""
+    path = f"{staging}/{UNSELECTED}/{name}"
+    card = f"{path}.json"
+    if inputs.work.has(card):
+        return Shard(**inputs.work.read_json(card))
+    beside = _Documents(inputs.work, f"{path}{DOCUMENTS}")
+    with beside:
+        for group in _row_groups(_tables(inputs, UNSELECTED, segments), UNSELECTED):
+            beside.add(group)
+    shard = Shard(UNSELECTED, name, 0, 0, "", "", beside.rows, beside.n_bytes, beside.sha256)
+    inputs.work.write_bytes(card, json.dumps(asdict(shard), sort_keys=True).encode())
+    return shard
+
+
 def _tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator[pa.Table]:
     """One table per segment, in their order. Each unit is read once, also where its rows are of many sources."""
     uses = Counter(segment.unit for segment in segments)
@@ -197,7 +213,7 @@ def _unit_tables(inputs: Inputs, folder: str, unit: int, segments: Sequence[Segm
 def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> pa.Table:
     rows = rows.with_columns(pl.lit(inputs.generation, pl.Int32).alias("generation"))
     columns = {name: rows[name].to_arrow() for name in rows.columns}
-    if folder in ("data", "rejected"):
+    if folder in WITH_TEXT:
         columns |= _document_columns(inputs, unit, rows["position"].to_numpy(), rows["scored"].to_arrow())
         columns["minhash_cluster_size"] = columns["cluster_size"]
     if folder == "quarantine":
@@ -207,7 +223,7 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
     if folder == "signals":
         columns |= _signal_columns(inputs, unit, rows["position"].to_arrow(), rows["scored"].to_arrow())
     schema = _schema(inputs, folder)
-    if folder in ("data", "rejected") and _NUMBER.name in columns:
+    if folder in WITH_TEXT and _NUMBER.name in columns:
         schema = schema.append(_NUMBER)
     return pa.table([columns[f.name].cast(f.type) for f in schema], schema=schema)
 
@@ -215,7 +231,7 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
 def _schema(inputs: Inputs, folder: str) -> pa.Schema:
     """Columns of a folder's shards. Those of signals/ are the ledger's key and what the plan's filters give."""
     if folder != "signals":
-        return OUTPUTS[folder]
+        return OUTPUTS["data" if folder == UNSELECTED else folder]
     given = [field for schema in inputs.columns for field in schema]
     return pa.schema([*SIGNALS_KEY, *(pa.field(field.name, _on_disk(field.type)) for field in given)])
 
@@ -265,11 +281,11 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, sc
 
 def _row_groups(tables: Iterator[pa.Table], folder: str) -> Iterator[pa.Table]:
     """Regroup rows so that a group is closed once it has reached its size, whatever tables the rows come in."""
-    limit = ROW_GROUP_BYTES if folder in ("data", "rejected") else ROW_GROUP_ROWS
+    limit = ROW_GROUP_BYTES if folder in WITH_TEXT else ROW_GROUP_ROWS
     parts: list[pa.Table] = []
     filled = 0
     while (table := next(tables, None)) is not None:
-        sizes = table["n_bytes"].to_numpy() if folder in ("data", "rejected") else np.ones(table.num_rows, np.int64)
+        sizes = table["n_bytes"].to_numpy() if folder in WITH_TEXT else np.ones(table.num_rows, np.int64)
         start = 0
         while start < table.num_rows:
             ends = np.cumsum(sizes[start:])

@@ -95,7 +95,7 @@ def keep_columns(dedup: Dedup) -> list[tuple[str, bool]]:
 def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> pl.DataFrame:
     made = {"priority": pl.Series(np.full(len(rows), unit.priority, np.int64))}
     for name, _ in keep_columns(dedup):
-        found = _signal(work, recipe, unit, name)
+        found = signal(work, recipe, unit, name)
         number, text = found, None
         if found is None and name not in SCORES:
             number, text = columns.ordered(_values(work, unit, name))
@@ -107,7 +107,7 @@ def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.
     return pl.DataFrame(made)
 
 
-def _signal(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series | None:
+def signal(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series | None:
     """A fact about all documents of the unit: a filter's signal, or their size."""
     if name == "n_bytes":
         return work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"]
@@ -115,6 +115,12 @@ def _signal(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Serie
         if name in item.filter.signals.names:
             return work.read_frame(signals, [name])[name]
     return None
+
+
+def text_of(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series:
+    """A signal or a column of the input as texts, of all documents of the unit; null where there is no value."""
+    found = signal(work, recipe, unit, name)
+    return _values(work, unit, name).text if found is None else found.cast(pl.String)
 
 
 def _values(work: Store, unit: Annotated, name: str) -> columns.Values:
@@ -132,8 +138,7 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.
         return None
     shown = []
     for name in dedup.scope:
-        found = _signal(work, recipe, unit, name)
-        values = (_values(work, unit, name).text if found is None else found.cast(pl.String))[rows]
+        values = text_of(work, recipe, unit, name)[rows]
         size = values.str.len_bytes().cast(pl.String)  # so that no two lists of values look alike
         shown.append(pl.select(pl.lit(size) + ":" + pl.lit(values)).to_series().fill_null("null"))
     joined = pl.select(pl.concat_str([pl.lit(column) for column in shown])).to_series()
@@ -144,15 +149,20 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.
 
 def check_columns(work: Store, recipe: Recipe, dedup: Dedup, units: Sequence[Annotated]) -> None:
     """Raise PlanError if the plan names a column that no document has."""
-    signals = {"n_bytes", *(c for item in recipe.filters for c in item.filter.signals.names)}
     keep = [("dedup.keep", name) for name, _ in keep_columns(dedup) if name not in SCORES]
     scope = [("dedup.scope", name) for name in (() if dedup.scope == "corpus" else dedup.scope)]
     for plan_key, name in (*scope, *keep):
-        filled = [unit for unit in units if unit.rows]
-        if name in signals or not filled or columns.is_there(_values(work, unit, name) for unit in filled):
-            continue
-        known = (work.read_table(unit.names.documents, [*columns.DOCUMENT_COLUMNS, "metadata"]) for unit in filled)
-        raise columns.no_such_column(plan_key, name, others=signals, documents=known)
+        check_column(work, recipe, plan_key, name, units)
+
+
+def check_column(work: Store, recipe: Recipe, plan_key: str, name: str, units: Sequence[Annotated]) -> None:
+    """Raise PlanError if `name`, which the plan's key names, is no signal and no column that some document has."""
+    signals = {"n_bytes", *(c for item in recipe.filters for c in item.filter.signals.names)}
+    filled = [unit for unit in units if unit.rows]
+    if name in signals or not filled or columns.is_there(_values(work, unit, name) for unit in filled):
+        return
+    known = (work.read_table(unit.names.documents, [*columns.DOCUMENT_COLUMNS, "metadata"]) for unit in filled)
+    raise columns.no_such_column(plan_key, name, others=signals, documents=known)
 
 
 def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], wanted: list[str]) -> list[np.ndarray]:
