@@ -169,3 +169,12 @@ def predict(t, data, spans, work, labels, scores):
                 _flat(t.head, work, labels[i], scores[i])
         for k in range(labels.shape[1]):
             scores[i, k] = np.exp(scores[i, k]) if labels[i, k] >= 0 else np.float32(0)
+
+
+@unchecked_kernel
+def means(t, data, spans, work, out):
+    """The mean of each text's rows of the input matrix, float32[n, dim]; zeros where it has none. `spans` as for `predict`."""
+    for i in range(spans.shape[0]):
+        _hidden(t, data, spans[i], work)
+        for d in range(out.shape[1]):
+            out[i, d] = work.hidden[d]

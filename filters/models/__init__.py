@@ -62,6 +62,14 @@ class Model:
         fasttext.predict(self.tables, data, spans, fasttext.work(self.tables), labels, scores)
         return labels, scores
 
+    def means(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
+        """float32[n, dim]: the mean of each text's rows of the input matrix, zeros where it has none."""
+        data = data.view()
+        data.flags.writeable = False
+        found = np.empty((len(spans), self.tables.rows.shape[1]), np.float32)
+        fasttext.means(self.tables, data, spans, fasttext.work(self.tables), found)
+        return found
+
 
 def load(path: Path, *, expected_sha256: str | None = None) -> Model:
     """Read a fastText model file. Raises ModelError: missing, not the expected file, damaged, or not a supervised model."""

@@ -1,0 +1,218 @@
+r"""The tokens that Winnow's own classifiers read, as text for fastText: one space behind each token.
+
+Invariant: row i of `features` equals `plain(text of row i).encode()`, the few lines of Python below. Choices, made because a
+publisher's habits would be learnt otherwise: the case of Latin-1, Greek and Cyrillic letters is folded; typographic quotes,
+dashes and dots are ASCII ones; a number is `0`; a letter of a-z three or more times in a row stands once; punctuation is a token
+of its own, doubled where it is repeated; what joins letters (`don't`, `f*ck`, `sh1t`) stays inside its word; lines end in LINE.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from filters.kernels.compiled import kernel
+
+VERSION = 1
+"""Of the tokens: models name the version that they were trained on."""
+LINE = "\x1e"
+"""Stands for an end of line. No text holds it: `normalise` removes control characters."""
+
+_CAPITALS = [*b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *range(0xC0, 0xD7), *range(0xD8, 0xDF)]
+_CAPITALS += [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x410, 0x430)]
+_PLAIN = dict.fromkeys((*range(10), *range(0xB, 0x20), *range(0x7F, 0xA1), *range(0x2000, 0x2040)), " ")
+_PLAIN |= {point: chr(point + 32) for point in _CAPITALS}
+_PLAIN |= dict.fromkeys(range(0x2010, 0x2016), "-") | dict.fromkeys(range(0x2018, 0x201C), "'")
+_PLAIN |= dict.fromkeys(range(0x201C, 0x2020), '"') | {0x2022: "*", 0x2026: ".", 0x2028: "\n", 0x2029: "\n"}
+_ELONGATED = re.compile(r"([a-z])\1\1+")
+_LETTER = r"[a-z\u00c0-\u1fff\u2040-\U0010ffff]"
+_WORD = rf"(?P<word>{_LETTER}+(?:[0-9'*@$]+{_LETTER}+)*)"
+_TOKEN = re.compile(_WORD + r"|(?P<number>[0-9]+)|(?P<line>\n[ \n]*)|(?P<mark>[^ ])(?P<more>(?P=mark)*)")
+
+
+def plain(text: str) -> str:
+    """The oracle: what `features` makes of a text, without the kernel."""
+    text = _ELONGATED.sub(r"\1", text.translate(_PLAIN))
+    return "".join(f"{_token(match)} " for match in _TOKEN.finditer(text))
+
+
+def _token(match: re.Match[str]) -> str:
+    if match["word"]:
+        return match["word"]
+    if match["number"]:
+        return "0"
+    return LINE if match["line"] else match["mark"] * (2 if match["more"] else 1)
+
+
+_SPACE, _LETTER_CLASS, _DIGIT, _NEWLINE, _MARK = 0, 1, 2, 3, 4
+_JOINS = 8
+"""Added to the class of what may stand between letters of one word."""
+_RECORD = np.uint8(0x1E)
+_BLANK = np.uint8(32)
+_ZERO = np.uint8(48)
+
+
+def _ascii_classes() -> np.ndarray:
+    classes = np.full(256, _LETTER_CLASS, np.uint8)  # bytes from 0x80: letters, unless `_unit` says otherwise
+    for byte in range(128):
+        letter = 97 <= byte | 32 < 123 and byte >= 65
+        space = byte <= 32 or byte == 127
+        classes[byte] = _LETTER_CLASS if letter else _SPACE if space else _DIGIT if 48 <= byte < 58 else _MARK
+    classes[10] = _NEWLINE
+    for byte in b"0123456789'*@$":
+        classes[byte] |= _JOINS
+    classes.flags.writeable = False
+    return classes
+
+
+_CLASSES = _ascii_classes()
+
+
+def _general_punctuation() -> np.ndarray:
+    """uint8[64]: what stands for U+2000 to U+203F."""
+    table = np.array([ord(_PLAIN[0x2000 + i]) for i in range(64)], np.uint8)
+    table.flags.writeable = False
+    return table
+
+
+_PUNCTUATION = _general_punctuation()
+
+
+@kernel
+def _unit(data, p, end, classes, punctuation):
+    """`(class, first byte, second byte or 0, size)` of the character at p, as `_PLAIN` translates it.
+
+    A letter of three or more bytes comes in pieces of one byte, which are letters: nothing depends on where it begins.
+    """
+    byte = data[np.uintp(p)]
+    if byte < 0x80:
+        folded = byte | np.uint8(32) if np.uint8(byte - np.uint8(65)) < 26 else byte
+        return classes[byte], folded, np.uint8(0), 1
+    if byte == 0xE2 and p + 2 < end and data[np.uintp(p + 1)] == 0x80:
+        byte = punctuation[data[np.uintp(p + 2)] & np.uint8(63)]
+        return classes[byte], byte, np.uint8(0), 3
+    if byte >= 0xE0 or byte < 0xC2 or p + 1 >= end:
+        return classes[255], byte, np.uint8(0), 1
+    second = data[np.uintp(p + 1)]
+    if byte == 0xC2:
+        return classes[32] if second <= 0xA0 else classes[33], byte, second, 2
+    if byte == 0xC3 and second < 0x9F and second != 0x97:
+        second += np.uint8(32)
+    elif byte == 0xCE and second >= 0x91 and second < 0xAA and second != 0xA2:
+        if second < 0xA0:
+            second += np.uint8(32)
+        else:
+            byte, second = np.uint8(0xCF), second - np.uint8(32)
+    elif byte == 0xD0 and second >= 0x90 and second < 0xB0:
+        if second < 0xA0:
+            second += np.uint8(32)
+        else:
+            byte, second = np.uint8(0xD1), second - np.uint8(32)
+    return classes[255], byte, second, 2
+
+
+@kernel
+def _word(data, p, end, classes, punctuation, out, o):
+    """Appends the word at p to `out[:o]`; returns `(next, o)`."""
+    kept_p, kept_o = p, o  # behind the last letter: what joins is taken back unless a letter follows
+    last, run = np.uint8(0), 0
+    while p < end:
+        letter = data[np.uintp(p)] | np.uint8(32)
+        if np.uint8(letter - np.uint8(97)) < 26:
+            p += 1
+            run = run + 1 if letter == last else 1
+            last = letter
+            if run < 3:
+                out[np.uintp(o)] = letter
+                o += 1
+            elif run == 3:
+                o -= 1
+            kept_p, kept_o = p, o
+            continue
+        kind, first, second, size = _unit(data, p, end, classes, punctuation)
+        if kind & 7 != 1 and not kind & 8:
+            break
+        p += size
+        last = np.uint8(0)
+        if kind & 7 == 1:
+            out[np.uintp(o)] = first
+            o += 1
+            if second:
+                out[np.uintp(o)] = second
+                o += 1
+            kept_p, kept_o = p, o
+        else:
+            out[np.uintp(o)] = first
+            o += 1
+    return kept_p, kept_o
+
+
+@kernel
+def _append(data, p, end, classes, punctuation, out, o):
+    """Appends the tokens of `data[p:end]` to `out[:o]`; returns the new o."""
+    while p < end:
+        kind, first, second, size = _unit(data, p, end, classes, punctuation)
+        kind &= 7
+        if kind == 1:
+            p, o = _word(data, p, end, classes, punctuation, out, o)
+        elif kind == 0:
+            p += size
+            continue
+        elif kind == 2:
+            while p < end and np.uint8(data[np.uintp(p)] - np.uint8(48)) < 10:
+                p += 1
+            out[np.uintp(o)] = _ZERO
+            o += 1
+        elif kind == 3:
+            while p < end:
+                next_kind, _, _, next_size = _unit(data, p, end, classes, punctuation)
+                if next_kind != 0 and next_kind != 3:
+                    break
+                p += next_size
+            out[np.uintp(o)] = _RECORD
+            o += 1
+        else:
+            p += size
+            out[np.uintp(o)] = first
+            o += 1
+            if second:
+                out[np.uintp(o)] = second
+                o += 1
+            again = False
+            while p < end:
+                _, next_first, next_second, next_size = _unit(data, p, end, classes, punctuation)
+                if next_first != first or next_second != second:
+                    break
+                again = True
+                p += next_size
+            if again:
+                out[np.uintp(o)] = first
+                o += 1
+                if second:
+                    out[np.uintp(o)] = second
+                    o += 1
+        out[np.uintp(o)] = _BLANK
+        o += 1
+    return o
+
+
+@kernel
+def _features(data, spans, classes, punctuation, starts, out):
+    o = np.int64(0)
+    for i in range(spans.shape[0]):
+        for part in range(spans.shape[1]):
+            o = _append(data, spans[i, part, 0], spans[i, part, 1], classes, punctuation, out, o)
+        starts[i + 1] = o
+
+
+def features(data: np.ndarray, spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(starts int64[n + 1], bytes uint8[:])`: the tokens of text i are `bytes[starts[i]:starts[i + 1]]`.
+
+    Text i is the UTF-8 `data[a:b]` for each (a, b) of `spans[i]` (int64[n, parts, 2]); each part is made into tokens by itself.
+    """
+    starts = np.zeros(len(spans) + 1, np.int64)
+    # A byte gives at most a token of one byte and its space.
+    out = np.empty(2 * int((spans[:, :, 1] - spans[:, :, 0]).sum()), np.uint8)
+    _features(data, spans, _CLASSES, _PUNCTUATION, starts, out)
+    return starts, out[: starts[-1]]

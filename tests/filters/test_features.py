@@ -1,0 +1,125 @@
+"""The token kernel against its plain Python, and the windows that are cut from tokens."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters import models
+from filters.kernels import buffers, features, passages
+
+PIECES = st.sampled_from(
+    [
+        "aaa",
+        "Aa",
+        "'",
+        "*",
+        "@",
+        "$",
+        "0",
+        "19",
+        "!",
+        "!!",
+        "..",
+        "…",
+        "“",
+        "’",
+        "–",
+        "\n",
+        "\r",
+        "\t",
+        " ",
+        "\u2028",
+        "\u2003",
+        "‿",
+        "⁀",
+        "\x85",
+        "\xa0",
+        "©",
+        "«",
+        "×",
+        "Þ",
+        "ß",
+        "Σ",
+        "ς",
+        "\u03a2",
+        "Ω",
+        "Я",
+        "Ѐ",
+        "中。",
+        "é",
+        "é",
+        "😀",
+        "\x7f",
+        "\x1e",
+    ]
+)
+TEXT = st.lists(st.one_of(PIECES, st.text(st.characters(exclude_categories=["Cs"]), max_size=4))).map("".join)
+
+
+def tokens(texts: list[str]) -> list[str]:
+    offsets, data = buffers.views(pa.array(texts, pa.large_string()))
+    starts, made = features.features(data, models.whole(offsets))
+    return [made[a:b].tobytes().decode() for a, b in itertools.pairwise(starts)]
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("Don't STOP!!! Now.", "don't stop !! now . "),
+        ("sooo coool, www III ok", "so col , w i ok "),
+        ("f**k sh1t a$$ 'quoted'", "f**k sh1t a $$ ' quoted ' "),
+        ("1,234.5 3rd mp3s", "0 , 0 . 0 0 rd mp3s "),
+        ("“Yes” – it’s…", '" yes " - it\'s . '),
+        ("a\r\n\n  \n b\u2028c", "a \x1e b \x1e c "),
+        ("ÀÉ× ΑΩ ПЯ Ж", "àé× αω пя ж "),
+        ("", ""),
+    ],
+)
+def test_what_becomes_of_a_text(text, made):
+    assert tokens([text]) == [made] == [features.plain(text)]
+
+
+@given(st.lists(TEXT, max_size=5))
+def test_kernel_equals_plain_python(texts):
+    assert tokens(texts) == [features.plain(text) for text in texts]
+
+
+@given(TEXT, TEXT)
+def test_parts_of_a_text_are_made_into_tokens_each_by_itself(one, other):
+    a, b = one.encode(), other.encode()
+    data = np.frombuffer(a + b"xxx" + b, np.uint8)
+    spans = np.array([[[0, len(a)], [len(a) + 3, len(a) + 3 + len(b)]]], np.int64)
+    starts, made = features.features(data, spans)
+    assert made.tobytes().decode() == features.plain(one) + features.plain(other)
+    assert starts.tolist() == [0, len(made)]
+
+
+def cut(text: str, size: int) -> list[str]:
+    """The oracle of `passages`."""
+    windows, window = [], []
+    for token in text.split(" ")[:-1]:
+        window.append(token)
+        if len(window) >= 2 * size or (len(window) >= size and token[0] in ".!?\x1e"):
+            windows.append(window)
+            window = []
+    if len(window) > size // 2 or not windows:
+        windows.append(window)
+    else:
+        windows[-1] += window
+    return ["".join(f"{token} " for token in window) for window in windows]
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "bc", ".", "!!", "\x1e", "é"]), max_size=40)), st.integers(1, 7))
+def test_windows_equal_plain_python_and_cover_the_text(rows, size):
+    texts = ["".join(f"{token} " for token in row) for row in rows]
+    offsets, data = buffers.views(pa.array(texts, pa.large_string()))
+    owner, spans = passages.passages(offsets, data, size=size)
+    found = [data[a:b].tobytes().decode() for a, b in spans[:, 0]]
+    assert found == [window for text in texts for window in cut(text, size)]
+    assert owner.tolist() == [i for i, text in enumerate(texts) for _ in cut(text, size)]
