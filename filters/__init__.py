@@ -4,7 +4,7 @@
 signals become available (`Filter.needs` may name only columns of filters that stand earlier).
 """
 
-from filters import c4, fineweb, gopher_quality, gopher_repetition, language, refinedweb
+from filters import c4, fineweb, gopher_quality, gopher_repetition, language, quality, refinedweb, toxicity
 from filters.contract import Filter
 
 FILTERS: tuple[Filter, ...] = (
@@ -14,4 +14,6 @@ FILTERS: tuple[Filter, ...] = (
     refinedweb.FILTER,
     c4.FILTER,
     fineweb.FILTER,
+    quality.FILTER,
+    toxicity.FILTER,
 )

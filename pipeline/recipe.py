@@ -175,12 +175,16 @@ def load_models(recipe: Recipe) -> None:
     """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be."""
     for item in recipe.filters:
         try:
-            loaded(item.filter, item.params)
+            loaded(item)
         except (ValueError, OSError) as error:
             raise PlanError(str(error)) from error
 
 
+def loaded(item: ActiveFilter) -> Any:
+    """What the filter's `load` gives: once in a process, as long as its files stay the same."""
+    return _load(item.filter, item.params, item.files)
+
+
 @lru_cache(maxsize=32)
-def loaded(filter_: Filter, params: Any) -> Any:
-    """What `filter_.load` gives for `params`: once in a process."""
+def _load(filter_: Filter, params: Any, files: tuple[str, ...]) -> Any:
     return None if filter_.load is None else filter_.load(params)

@@ -151,7 +151,7 @@ def run_filter(item: ActiveFilter, known: Sequence[Filter], batch: TextBatch, co
         names=list(item.filter.needs),
     )
     with _blamed(item):
-        made = item.filter.annotate(batch, needed, item.params, loaded(item.filter, item.params))
+        made = item.filter.annotate(batch, needed, item.params, loaded(item))
         check(item.filter, rows=len(batch), signals=made)
     return made
 
@@ -180,4 +180,4 @@ def _scores(item: ActiveFilter, work: Store, where: Names) -> pa.RecordBatch:
     """Annotations of the unit's documents."""
     keys = work.read_frame(where.documents, ["row", "id", "source", "url"])
     keys = keys.with_columns((pl.lit(f"{where.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
-    return scores.joined(loaded(item.filter, item.params), keys, item.filter.signals)
+    return scores.joined(loaded(item), keys, item.filter.signals)

@@ -6,6 +6,7 @@ Strings from the input go through `harmless.visible`, so that no escape sequence
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pipeline.report import units
@@ -16,6 +17,9 @@ from pipeline.report.refusal import in_words
 WIDTH = 80
 MOST_REASONS = 6
 """Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
+
+MOST_LANGUAGES = 3
+"""Languages without a score that are named; chosen so that a model takes a line or two."""
 
 _LABEL = 14
 _NAME = 44
@@ -29,6 +33,8 @@ def summary(metrics: dict[str, Any], *, out: str) -> str:
         *_reasons(metrics["reasons"], metrics["totals"]),
         "",
         *_duplicates(metrics["duplicates"]),
+        *_models(metrics["models"]),
+        *_selection(metrics["selection"]),
         *_quarantine(metrics["quarantine"]),
         *_tokens(metrics["tokens"], metrics["compute"]),
         *_cost(metrics),
@@ -100,6 +106,39 @@ def _recall(found: dict[str, Any]) -> list[str]:
         hit, all_ = sum(hit for _, hit in planted), sum(n for n, _ in planted)
         said.append(f"self-test: {units.count(hit)} of {units.count(all_)} planted copies found")
     return said
+
+
+def _models(models: list[dict[str, Any]]) -> list[str]:
+    """What the models scored, and the languages that they do not cover: a text that is not scored is not a clean one."""
+    same: dict[str, list[dict[str, Any]]] = {}
+    for model in models:
+        same.setdefault(json.dumps([model["scored"], model["not_covered"]]), []).append(model)
+    lines = []
+    for group in same.values():
+        names, left = ", ".join(visible(model["filter"], limit=30) for model in group), group[0]["not_covered"]
+        said = [f"{names} scored {units.count(group[0]['scored'])}" + (";" if left else "")]
+        if left:
+            codes = [f"{visible(code, limit=12)} {units.count(n)}" for code, n in left[:MOST_LANGUAGES]]
+            rest = len(left) - MOST_LANGUAGES
+            codes += [f"{units.count(rest)} more"] if rest > 0 else []
+            said += [f"not covered {units.count(sum(n for _, n in left))}:", *(f"{code}," for code in codes[:-1]), codes[-1]]
+        lines += _wrapped("models", said)
+    return lines
+
+
+def _selection(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    said = [
+        f"{units.count(found['selected'])} by {visible(found['score'], limit=30)},",
+        f"{units.count(found['not_selected'])} not",
+        f"({units.count(found['unscored'])} without a score)",
+    ]
+    if found["budget"] is not None:
+        said[-1] += ";"
+        said += [f"{units.short(found['tokens_of_all_generations'])} tokens", f"of a budget of {units.short(found['budget'])}"]
+        said += [f"(over by {units.short(found['over_budget'])})"] if found["over_budget"] else []
+    return _wrapped("selected", said)
 
 
 def _quarantine(causes: list[dict[str, Any]]) -> list[str]:

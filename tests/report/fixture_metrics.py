@@ -112,6 +112,24 @@ def metrics() -> dict:
                 {"id": "https://example.org/impressum", "source_ref": "crawl/2024-10/part-0007.jsonl.gz#12", "size": 18},
             ],
         },
+        "models": [
+            {"filter": "quality", "scored": 402_113, "not_covered": [["fr", 91_002], ["de", 88_710], ["und", 12]]},
+            {"filter": "toxicity", "scored": 402_113, "not_covered": [["fr", 91_002], ["de", 88_710], ["und", 12]]},
+        ],
+        "selection": {
+            "score": "quality_score",
+            "selected": 301_224,
+            "not_selected": 190_117,
+            "unscored": 179_724,
+            "tokens": 410_000_000,
+            "budget": 400_000_000,
+            "tokens_of_all_generations": 821_000_000,
+            "over_budget": 421_000_000,
+            "groups": [
+                {"group": '["en"]', "kind": "at", "score": 0.4321, "scored": 402_113, "kept": 301_224},
+                {"group": "[null]", "kind": "all", "score": None, "scored": 12, "kept": 12},
+            ],
+        },
         "quarantine": [{"cause": cause, "rows": n, "bytes": size} for cause, n, size in QUARANTINE],
         "tokens": {
             "kind": "estimated",
@@ -184,11 +202,24 @@ def empty() -> dict:
     """A run over nothing, with dedup and every filter off."""
     made = metrics()
     zero = dict.fromkeys(made["totals"], 0)
-    lists = ("funnel", "reasons", "by_source", "by_language", "edits", "signals", "quarantine", "checks", "notes", "files")
-    made |= {name: [] for name in lists} | {
+    lists = (
+        "funnel",
+        "reasons",
+        "by_source",
+        "by_language",
+        "edits",
+        "signals",
+        "models",
+        "quarantine",
+        "checks",
+        "notes",
+        "files",
+    )
+    made |= {name: [] for name in (*lists, "files")} | {
         "totals": zero,
         "all_generations": zero,
         "duplicates": None,
+        "selection": None,
         "live": [1],
         "generation": 1,
     }
@@ -223,6 +254,8 @@ def hostile() -> dict:
         (made["signals"], "signal"),
         (made["signals"], "filter"),
         (made["quarantine"], "cause"),
+        (made["models"], "filter"),
+        (made["selection"]["groups"], "group"),
         (made["duplicates"]["largest"], "id"),
         (made["duplicates"]["largest"], "source_ref"),
         (made["checks"], "detail"),
@@ -232,5 +265,8 @@ def hostile() -> dict:
     for rows, key in places:
         for row in rows:
             row[key] = EVIL
+    for model in made["models"]:
+        model["not_covered"] = [[EVIL, 12]] * 70
+    made["selection"]["score"] = EVIL
     made |= {"plan_name": EVIL, "notes": [EVIL], "versions": {EVIL: EVIL}, "architecture": EVIL, "recipe_hash": EVIL}
     return made

@@ -1,0 +1,91 @@
+"""What the filters of the model tier share: which model a plan means, and which rows it is asked for.
+
+Invariant: a row in a language that the model does not cover gets null, and nothing drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from filters.contract import Settings, TextBatch
+from filters.models import ModelError, classifier
+from filters.models.classifier import Classifier
+
+SHIPPED = Path(__file__).parent.parent / "model_files"
+
+
+class Params(Settings):
+    """Plan keys of a model filter that its scores depend on."""
+
+    model: str | None = Field(None, description="path of a fastText classifier (.ftz or .bin); null: the one that Winnow ships")
+    label: str | None = Field(None, description="label whose probability is the score; null: the one that the model's card names")
+    languages: Literal["model", "all"] | tuple[str, ...] = Field(
+        "model", description="languages to score: model (those it has held-out figures for; without a card: all), all, or a list"
+    )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A classifier, and the languages to score (None: every row, also those of unknown language)."""
+
+    classifier: Classifier
+    languages: frozenset[str] | None
+
+
+def path_of(params: Params, *, shipped: str) -> Path:
+    """The model's file: what the plan names, or the one of this name that Winnow ships."""
+    return SHIPPED / f"{shipped}.ftz" if params.model is None else Path(params.model)
+
+
+def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
+    """The model's file and its sidecar, if it has one. Raises ModelError if the model is not there."""
+    path = path_of(params, shipped=shipped)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; `model` is the path of a fastText classifier (.ftz or .bin)")
+    beside = classifier.sidecar_path(path)
+    return (path, beside) if beside.is_file() else (path,)
+
+
+def load(params: Params, *, shipped: str) -> Loaded:
+    """Raises ModelError as `classifier.load` does, and for listed languages that the model's card has no figures for."""
+    path = path_of(params, shipped=shipped)
+    found = classifier.load(path, label=params.label)
+    known = frozenset(found.languages)
+    if params.languages == "all" or (params.languages == "model" and not known):
+        return Loaded(found, None)
+    if params.languages == "model":
+        return Loaded(found, known)
+    unknown = sorted(set(params.languages) - known) if known else []
+    if unknown:
+        raise ModelError(
+            f"{path}: `languages` lists {', '.join(unknown)}, and the model's card has held-out figures for"
+            f" {', '.join(sorted(known))} only; train a model with `python -m flows.train`, or write languages: all to use it"
+            " anyway"
+        )
+    return Loaded(found, frozenset(params.languages))
+
+
+def scored(
+    batch: TextBatch, language: pa.Array, loaded: Loaded, score: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
+) -> list[pa.Array]:
+    """The columns that `score(offsets, data)` gives, float32[n] each, for the rows that the model covers; null elsewhere."""
+    n = len(batch)
+    covered = np.ones(n, bool)
+    if loaded.languages is not None:
+        inside = pc.is_in(language, value_set=pa.array(sorted(loaded.languages), pa.string()))
+        covered = inside.to_numpy(zero_copy_only=False).astype(bool)
+    own = batch if covered.all() else TextBatch(batch.text.filter(pa.array(covered)))
+    columns = []
+    for values in score(*own.buffers):
+        column = np.zeros(n, np.float32)
+        column[covered] = values
+        columns.append(pa.array(column, mask=~covered))
+    return columns

@@ -1,0 +1,61 @@
+"""How toxic a text is at its worst: the score of a toxicity classifier over windows of some fifty words.
+
+One vile paragraph in a long page counts: the score is the largest of all windows. The default model's card
+(`filters/model_files/toxicity_en.md`) says on what it was trained, how good it is by source, and how it treats harmless sentences
+that name groups of people (HateCheck, Röttger et al. 2021, arXiv 2012.15606).
+
+Invariant: a text in a language that the model has no held-out figures for is "not scored" (null), never clean.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import polars as pl
+import pyarrow as pa
+from pydantic import Field
+
+from filters.contract import Filter, Rule, Settings, TextBatch, Tier
+from filters.models import coverage
+from filters.models.coverage import Loaded, Params
+
+
+class Thresholds(Settings):
+    """Up to which score a text is kept."""
+
+    max_score: float = Field(0.5, ge=0, le=1, description="largest score of a window; a text without one passes")
+    max_share: float = Field(1, ge=0, le=1, description="largest share of windows above the model's own threshold")
+
+
+SIGNALS = pa.schema([pa.field("toxicity_score", pa.float32()), pa.field("toxicity_share", pa.float32())])
+
+
+def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: Loaded) -> pa.RecordBatch:
+    """toxicity_score: the largest of the windows' calibrated probabilities; toxicity_share: the share of windows above the
+    model's default threshold; null where the model does not cover the language."""
+    columns = coverage.scored(batch, needed["language"], loaded, loaded.classifier.windows)
+    return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
+
+
+def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
+    score, share = (pl.lit(limit, pl.Float32) for limit in (thresholds.max_score, thresholds.max_share))
+    return [
+        Rule(reason="toxic", drop=(pl.col("toxicity_score") > score).fill_null(False)),
+        Rule(reason="toxic_throughout", drop=(pl.col("toxicity_share") > share).fill_null(False)),
+    ]
+
+
+FILTER = Filter(
+    name="toxicity",
+    version=1,
+    tier=Tier.MODEL,
+    reads="final",
+    needs=("language",),
+    params=Params,
+    signals=SIGNALS,
+    thresholds=Thresholds,
+    files=partial(coverage.files, shipped="toxicity_en"),
+    load=partial(coverage.load, shipped="toxicity_en"),
+    annotate=annotate,
+    rules=rules,
+)
