@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from flows.server import Temporary
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.plan_file import Loaded
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
-LATER = ("sample", "unlocked", "log_json", "runner_address")
+LATER = ("sample", "unlocked", "runner_address")
 """Flags of the documented command that this release answers with exit 2."""
 
 
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "--unlocked", action="store_true", help="allow an output store without conditional writes (not in this release)"
     )
     made.add_argument("--json", action="store_true", help="print the result as JSON")
-    made.add_argument("--log-json", action="store_true", help="log as JSON lines (not in this release)")
+    made.add_argument("--log-json", action="store_true", help="progress, notes and errors as JSON, one object a line, on stderr")
     return made
 
 
@@ -82,20 +82,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments, workers)
     except WinnowError as error:
-        from flows.show import harmless
-
-        print(f"winnow: {harmless(str(error))}", file=sys.stderr)
-        return error.exit_code
+        return _failed(arguments, str(error), error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output left: the run is done
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"winnow: {where}{error.strerror or error}; mend that and run the same command, it resumes", file=sys.stderr)
-        return 1
+        return _failed(arguments, f"{where}{error.strerror or error}; mend that and run the same command, it resumes", 1)
     except KeyboardInterrupt:
-        print("winnow: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        return _failed(arguments, "interrupted; the same command goes on where it stopped", 130)
+
+
+def _failed(arguments: argparse.Namespace, message: str, code: int) -> int:
+    """Say on stderr why the run ended; the exit code."""
+    from flows import show
+
+    if arguments.log_json:
+        show.Json(sys.stderr).line(event="failed", exit_code=code, message=message)
+    else:
+        print(f"winnow: {show.harmless(message)}", file=sys.stderr)
+    return code
 
 
 def _run(arguments: argparse.Namespace, workers: int) -> int:
@@ -135,9 +141,15 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
 
         print(show.harmless(explain(loaded, options)))
         return 0
-    result = _execute(loaded, options, inline=arguments.inline, temporary=temporary)
+    progress = show.on_stderr(as_json=arguments.log_json)
+    result = _execute(loaded, options, progress, inline=arguments.inline, temporary=temporary)
     for note in result.notes:
-        print(f"note: {show.harmless(note)}", file=sys.stderr)
+        if isinstance(progress, show.Json):
+            progress.line(event="note", generation=result.generation, note=note)
+        else:
+            print(f"note: {show.harmless(note)}", file=sys.stderr)
+    if isinstance(progress, show.Json):
+        progress.line(event="done", output=result.out, generation=result.generation, **result.metrics["totals"])
     if arguments.json:
         new = result.generation is not None
         shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}
@@ -163,11 +175,9 @@ def _spare_pandas() -> None:
         pa.array([])
 
 
-def _execute(loaded: Loaded, options: RunOptions, *, inline: bool, temporary: Temporary | None) -> Result:
-    from flows import show
+def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
     from pipeline import execute
 
-    progress = show.on_stderr()
     try:
         if inline:
             return execute.run(loaded, options, mapper=execute.in_process(options.workers), on_event=progress)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TextIO
 
 from pipeline.events import Event
@@ -99,6 +101,27 @@ class Lines:
         """Nothing to put back."""
 
 
+class Json:
+    """Shows events as JSON, one object a line: when, what happened, stage, name, generation, and what was counted."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._lock = stream, threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        shown = {"event": event.kind, "stage": event.stage, "name": event.name or None, "generation": event.generation}
+        counted = {"total": event.total, "documents": event.documents, "bytes": event.n_bytes, "note": event.note}
+        self.line(**shown, **{name: value for name, value in counted.items() if value})
+
+    def line(self, **fields: object) -> None:
+        """ASCII only: whatever names hold, a line is a line, and a terminal shows it as it is."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._lock:
+            print(json.dumps({"time": now, **fields}), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
 class Bars:
     """Shows events as bars of `rich`, one per stage."""
 
@@ -144,9 +167,11 @@ class Bars:
         self._progress.stop()
 
 
-def on_stderr(*, quiet: bool = False) -> Lines | Bars:
-    """Bars on an interactive terminal without `NO_COLOR`, lines elsewhere."""
+def on_stderr(*, quiet: bool = False, as_json: bool = False) -> Lines | Bars | Json:
+    """Bars on an interactive terminal without `NO_COLOR`, lines elsewhere, JSON where it was asked for."""
     stream = sys.stderr
+    if as_json:
+        return Json(stream)
     if not quiet and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         return Bars(stream)
     return Lines(stream, quiet=quiet)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Event:
-    """`stage` began (`total` known or None), moved on by `documents` and `n_bytes`, or `note`: a line worth reading."""
+    """`stage` began (`total` known or None), moved on by `documents` and `n_bytes`, or `note`: a line worth reading.
+
+    `name`: the unit, file or shard that it is about; `generation`: the one that the run makes, once that is known.
+    """
 
     kind: str  # begin | advance | end | note | wait
     stage: str
@@ -17,9 +20,16 @@ class Event:
     n_bytes: int = 0
     steps: int = 0
     note: str = ""
+    name: str = ""
+    generation: int | None = None
 
 
 OnEvent = Callable[[Event], None]
+
+
+def of_generation(on_event: OnEvent, generation: int) -> OnEvent:
+    """The same, for events of a run that makes this generation."""
+    return lambda event: on_event(replace(event, generation=generation))
 
 
 def silent(_: Event) -> None:

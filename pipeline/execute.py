@@ -18,7 +18,7 @@ from pipeline import checks, compute, layout, manifest, metrics, prepare, publis
 from pipeline.annotate import Annotated
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
-from pipeline.events import Event, OnEvent, silent
+from pipeline.events import Event, OnEvent, of_generation, silent
 from pipeline.manifest import FileRecord, Manifest, Totals
 from pipeline.meter import Meter
 from pipeline.plan_file import Loaded, dump
@@ -110,7 +110,8 @@ def run(
         def cost() -> dict[str, Any]:
             return _cost(ready, options, started, before, memory)
 
-        result = within(lambda: _run(ready, loaded, options, mapper, on_event, cost))
+        tell = of_generation(on_event, ready.generation)
+        result = within(lambda: _run(ready, loaded, options, mapper, tell, cost))
         if options.clean:
             prepare.remove_work(ready.work)
         return result
@@ -311,7 +312,7 @@ def _write(
                 shard = write.write_unselected(inputs, staging, name, segments)
             else:
                 shard = write.write_shard(inputs, staging, folder, name, segments)
-        on_event(Event("advance", "write", steps=1, n_bytes=shard.n_bytes))
+        on_event(Event("advance", "write", n_bytes=shard.n_bytes, steps=1, name=f"{folder}/{name}"))
         return shard
 
     done = pool.map(one, jobs)

@@ -148,7 +148,8 @@ def run_span(work: Store, recipe: Recipe, span: Span, pool: Workers, on_event: O
 
     def one(unit: Unit, rows: Callable[[], Any]) -> Annotated:
         done = annotate(work, recipe, unit, rows, Meter(pool.clock()))
-        on_event(Event("advance", "annotate", documents=done.rows + done.bad_rows, n_bytes=done.n_bytes))
+        name = f"{unit.file.path} unit {unit.index}"
+        on_event(Event("advance", "annotate", documents=done.rows + done.bad_rows, n_bytes=done.n_bytes, name=name))
         return done
 
     def unit_of_file(unit: Unit, size: int) -> Annotated:
@@ -221,7 +222,7 @@ def scan(files: Sequence[InputFile], pool: Workers, on_event: OnEvent) -> list[I
 
     def one(file: InputFile) -> Input:
         found: FileUnits = read.units_of(file)
-        on_event(Event("advance", "scan", n_bytes=file.size, steps=1))
+        on_event(Event("advance", "scan", n_bytes=file.size, steps=1, name=file.path))
         return Input(file, found.content, None if found.units is None else tuple(found.units))
 
     return pool.map(one, files)
