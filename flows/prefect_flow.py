@@ -7,7 +7,6 @@ stages raised, and the result of a run that was published even if Prefect's serv
 
 # No `from __future__ import annotations`: a served flow is pickled by value, and its types must go with it.
 import errno
-import html
 import logging
 import os
 import threading
@@ -19,7 +18,7 @@ from contextvars import ContextVar
 from typing import Annotated, Any
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events.worker import EventsWorker
 from prefect.logging import get_run_logger
@@ -40,6 +39,7 @@ from prefect.tasks import exponential_backoff
 from pydantic import Field
 
 from flows import roots, server
+from flows.artifacts import changes, funnel, plain, summary
 from flows.server import Temporary
 from pipeline import execute
 from pipeline.errors import RunFailed, WinnowError
@@ -57,7 +57,6 @@ CALL_RETRIES = 3
 patience once it is gone (Prefect's default, 5, took 214 s to end a run whose server was killed)."""
 LOG_S = 30.0
 """Seconds between progress lines of a deployed run; chosen so that a night's log stays readable."""
-NAME_LENGTH = 120
 PERMANENT = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
     errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOMEM,
@@ -111,7 +110,7 @@ def curate(
 def _curate(plan: str | None, overrides: dict[str, str], inputs: Sequence[str], options: RunOptions) -> dict[str, Any]:
     body = _prepared.get()
     result = body() if body is not None else _deployed(plan, overrides, inputs, options)
-    _summary_artifact(result)
+    _artifacts(result)
     return {"output": result.out, "generation": result.generation}
 
 
@@ -288,39 +287,22 @@ def can_pass(error: BaseException) -> bool:
     return any(package in NETWORK and ("Connect" in name or "Timeout" in name or "Disconnect" in name) for package, name in names)
 
 
-def plain(text: str, length: int = NAME_LENGTH) -> str:
-    """`text` on one line without control, bidirectional and undecodable characters, its middle left out if it is too long."""
-    shown = " ".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).split()) or "?"
-    half = (length - 1) // 2
-    return shown if len(shown) <= length else f"{shown[:half]}…{shown[-half:]}"
-
-
 def _short(error: BaseException) -> str:
     return plain(f"{type(error).__name__}: {error}", 300)
 
 
-def _summary_artifact(result: Result) -> None:
-    """The funnel as an artifact; a server that cannot take it does not fail a run that is published."""
+def _artifacts(result: Result) -> None:
+    """What a person wants to see of a run; a server that cannot take it does not fail a run that is published."""
     try:
         create_markdown_artifact(markdown=summary(result), key="winnow-curate-summary", description="What was kept and dropped")
+        if result.generation is None:
+            return
+        create_table_artifact(table=funnel(result.metrics), key="winnow-curate-funnel", description="Where the documents went")
+        changed = changes(result.metrics)
+        if changed:
+            create_markdown_artifact(markdown=changed, key="winnow-curate-changes", description="Since the last generation")
     except Exception as error:
         get_run_logger().warning("the summary could not be stored as an artifact: %s", _short(error))
-
-
-def summary(result: Result) -> str:
-    """Markdown of a result; what comes from plans and paths is escaped."""
-    title = "nothing new" if result.generation is None else f"generation {result.generation}"
-    lines = [f"# Winnow: {title}", "", f"Output: {_markdown(result.out)}", ""]
-    totals = result.metrics.get("totals", {})
-    rows = [(name, totals[name]) for name in ("read", "kept", "dropped", "quarantined") if name in totals]
-    if rows:
-        lines += ["| | documents |", "|:--|--:|", *(f"| {name} | {count:,} |" for name, count in rows), ""]
-    lines += [f"- {_markdown(note)}" for note in result.notes]
-    return "\n".join(lines)
-
-
-def _markdown(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~" else c for c in html.escape(plain(text, 1000)))
 
 
 @contextmanager

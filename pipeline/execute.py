@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import checks, compute, layout, manifest, metrics, prepare, publish, resources, select, write
+from pipeline import changes, checks, compute, layout, manifest, metrics, prepare, publish, resources, select, write
 from pipeline.annotate import Annotated
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
@@ -179,6 +179,7 @@ def _run(
         pieces += of_unit
     _conserved(summed, units)
     report = _metrics(ready, loaded, summed, decided.summary, selected.summary)
+    report["changes"] = changes.since(ready.live[-1].metrics, report) if ready.live else None
     failed = _checks(ready, report, options)
     meter = Meter(pool.clock())
     written, staging = _write(ready, inputs, pieces, pool, meter, on_event)

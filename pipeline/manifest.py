@@ -157,9 +157,10 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, d
 
 
 def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_changed: str) -> tuple[list[InputRecord], list[str]]:
-    """Which of `inputs` no live generation has read, and notes about changed and vanished ones.
+    """Which of `inputs` a run reads, and notes about changed and vanished ones.
 
-    Raises InputChanged under `on_changed: fail` if a known path has another size or content.
+    Those that no live generation has read; under `on_changed: append` also those that have another size or content since, all
+    their rows, of which dedup drops what it knows. Raises InputChanged under `on_changed: fail` if there is one.
     """
     known: dict[str, set[tuple[int, str]]] = {}
     owner: dict[str, str] = {}
@@ -179,9 +180,11 @@ def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_chang
         names = ", ".join(r.path for r in changed[:5])
         raise InputChanged(
             f"{len(changed)} input(s) changed since they were read: {names}; restore them, curate with --replace, or set"
-            " on_changed: ignore"
+            " on_changed: append (they are read again) or ignore"
         )
-    notes = [f"changed since it was read, ignored: {r.path}" for r in changed]
+    again = on_changed == "append"
+    fresh += changed if again else []
+    notes = [f"changed since it was read, {'read again' if again else 'ignored'}: {r.path}" for r in changed]
     asked = {r.source for r in inputs}
     gone = sorted({r.path for m in live(manifests) for r in m.inputs if r.source in asked} - {r.path for r in inputs})
     notes += [f"no longer there (its rows stay in the output): {path}" for path in gone]

@@ -226,7 +226,10 @@ class Plan(PlanModel):
     plugins: tuple[str, ...] = Field((), description="modules with filters of your own (FILTER or FILTERS)")
     annotations: tuple[Annotation, ...] = Field((), description="scores computed elsewhere")
     audit_fraction: float = Field(0, ge=0, le=1, description="share of all documents that the model tier scores regardless")
-    on_changed: Literal["fail", "append", "ignore"] = Field("fail", description="an input that changed since it was read")
+    on_changed: Literal["fail", "append", "ignore"] = Field(
+        "fail",
+        description="an input that changed since it was read: fail, append (read it again; dedup drops known rows), ignore",
+    )
     seed: int = Field(0, ge=0, description="of everything that is sampled")
 
     @field_validator("source", mode="before")
@@ -290,6 +293,5 @@ def not_yet(plan: Plan) -> list[str]:
     """Keys of the plan that are set and that this release does not act on, in words."""
     set_keys = {
         "compute.targets": bool(plan.compute.targets),
-        "on_changed: append": plan.on_changed == "append",
     }
     return [key for key, is_set in set_keys.items() if is_set]

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from prefect.exceptions import ParameterTypeError
 
-from flows import prefect_flow, server
+from flows import artifacts, prefect_flow, server
 from flows.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.events import Event
@@ -172,7 +172,7 @@ def test_a_published_run_is_a_success_though_prefect_fails_afterwards(
     def broken(_: Result) -> None:
         raise httpx.ConnectError("server gone")
 
-    monkeypatch.setattr(prefect_flow, "_summary_artifact", broken)
+    monkeypatch.setattr(prefect_flow, "_artifacts", broken)
     events: list[Event] = []
     assert flow(lambda _: DONE, events=events) == DONE
     assert "could not record it: ConnectError: server gone" in events[-1].note
@@ -293,11 +293,11 @@ def test_a_configured_server_is_used_and_none_is_started(
     ],
 )
 def test_names_are_one_harmless_line(text: str, shown: str) -> None:
-    assert prefect_flow.plain(text) == shown
+    assert artifacts.plain(text) == shown
 
 
 def test_the_summary_escapes_what_comes_from_outside() -> None:
-    made = prefect_flow.summary(Result("/tmp/<img src=x>|`", None, {}, ("[click](javascript:1)",)))
+    made = artifacts.summary(Result("/tmp/<img src=x>|`", None, {}, ("[click](javascript:1)",)))
     assert "<img" not in made
     assert r"\[click\]\(javascript:1\)" in made
 

@@ -130,6 +130,15 @@ def metrics() -> dict:
                 {"group": "[null]", "kind": "all", "score": None, "scored": 12, "kept": 12},
             ],
         },
+        "changes": {
+            "since": 1,
+            "documents": {"before": 1_000_000, "now": READ},
+            "kept_share": {"before": 0.61, "now": 0.596, "change": -0.014},
+            "reasons": [{"reason": "near_duplicate", "before": 0.05, "now": 0.083, "change": 0.033}],
+            "sources": [{"source": "menus", "read_before": 10, "read": 90, "before": 0.5, "now": 0.0, "change": -0.5}],
+            "languages": [],
+            "signals": [{"filter": "gopher_quality", "signal": "gopher_words", "drift": 0.12}],
+        },
         "quarantine": [{"cause": cause, "rows": n, "bytes": size} for cause, n, size in QUARANTINE],
         "tokens": {
             "kind": "estimated",
@@ -220,6 +229,7 @@ def empty() -> dict:
         "all_generations": zero,
         "duplicates": None,
         "selection": None,
+        "changes": None,
         "live": [1],
         "generation": 1,
     }
@@ -255,6 +265,9 @@ def hostile() -> dict:
         (made["signals"], "filter"),
         (made["quarantine"], "cause"),
         (made["models"], "filter"),
+        (made["changes"]["reasons"], "reason"),
+        (made["changes"]["sources"], "source"),
+        (made["changes"]["signals"], "signal"),
         (made["selection"]["groups"], "group"),
         (made["duplicates"]["largest"], "id"),
         (made["duplicates"]["largest"], "source_ref"),
