@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.plan_file import Loaded
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
-LATER = ("sample", "unlocked", "runner_address")
+LATER = ("unlocked", "runner_address")
 """Flags of the documented command that this release answers with exit 2."""
 
 
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--accept", action="store_true", help="publish although a check failed; recorded")
     made.add_argument("--explain", action="store_true", help="show what would run, and why; run nothing")
     made.add_argument(
-        "--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates (not in this release)"
+        "--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates, publish nothing"
     )
     made.add_argument("--memory", metavar="BYTES", default="2GB", help="memory budget of the run (default: 2GB)")
     made.add_argument(
@@ -106,7 +106,7 @@ def _failed(arguments: argparse.Namespace, message: str, code: int) -> int:
 
 def _run(arguments: argparse.Namespace, workers: int) -> int:
     _refuse_later(arguments, workers)
-    if arguments.inline or arguments.explain:
+    if arguments.inline or arguments.explain or arguments.sample is not None:
         return _carry_out(arguments, workers, None)
     from flows import server
 
@@ -142,6 +142,8 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         print(show.harmless(explain(loaded, options)))
         return 0
     progress = show.on_stderr(as_json=arguments.log_json)
+    if arguments.sample is not None:
+        return _look(loaded, options, arguments, progress)
     result = _execute(loaded, options, progress, inline=arguments.inline, temporary=temporary)
     for note in result.notes:
         if isinstance(progress, show.Json):
@@ -159,6 +161,19 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         print(f"nothing new: {result.out} stays as generation {newest} left it, {kept:,} documents kept")
     else:
         print(report.summary(result.metrics, out=result.out))
+    return 0
+
+
+def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, progress: Any) -> int:
+    """`--sample`: estimates on stdout."""
+    from pipeline import execute, sample
+
+    try:
+        mapper = execute.in_process(options.workers)
+        found = sample.run(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
+    finally:
+        progress.close()
+    print(json.dumps(found, sort_keys=True) if arguments.json else sample.shown(found))
     return 0
 
 
@@ -221,6 +236,8 @@ def _refuse_later(arguments: argparse.Namespace, workers: int) -> None:
         raise NotYet(f"{', '.join(given)}: not yet in this release")
     if workers < 1:
         raise UsageError(f"--workers {workers}: expected at least 1")
+    if arguments.sample is not None and not 0 < arguments.sample <= 1:
+        raise UsageError(f"--sample {arguments.sample}: expected a share between 0 and 1, such as 0.01")
     if arguments.retries < 0:
         raise UsageError(f"--retries {arguments.retries}: expected 0 or more")
 

@@ -1,0 +1,203 @@
+"""`--sample SHARE`: an early look. Judges a seeded share of whole units and estimates what the run would do; publishes nothing.
+
+The units' facts stay in the work directory, so the run that follows does not make them again. Units are chosen by a hash of their
+place, so a larger share takes in a smaller one. Estimates are shares of rows read; intervals are percentile bootstraps over units
+(Efron & Tibshirani 1993, chapter 13), because rows of one unit are alike. Near duplicates are not looked for; exact ones are
+counted among the sampled rows only, where the run compares with everything: a lower bound.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import zstandard
+
+from pipeline import prepare, sampling
+from pipeline.annotate import Annotated
+from pipeline.dedup import part
+from pipeline.events import Event, OnEvent
+from pipeline.execute import Mapper, RunOptions
+from pipeline.plan_file import Loaded
+from pipeline.prepare import Prepared
+from pipeline.report import units as written
+from pipeline.report.harmless import visible
+from pipeline.spans import Input, make_spans, run_span, stream_units
+from pipeline.store import Store
+from pipeline.unit import names
+
+RESAMPLES = 2_000
+PROBE_BYTES = 4_000_000
+"""Kept text that is compressed to estimate shards; chosen because zstd's ratio hardly moves beyond."""
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Of one unit: rows read, kept by the filters, and by first reason."""
+
+    rows: int
+    kept: int
+    reasons: dict[str, int]
+
+
+def run(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> dict[str, Any]:
+    """The estimates, JSON-able: `units` and `bytes` (judged, all), `rows`, shares of them, and what the whole run would take.
+
+    `seconds` and `work_bytes` are None where every unit had been judged before.
+    """
+    with prepare.opened(loaded, options, on_event) as ready:
+        chosen = _chosen(ready.inputs, share=share, seed=ready.recipe.plan.seed)
+        if not chosen:
+            return {"units": [0, 0]}
+        ready.warmed.result()
+        sampled, whole = (sum(_bytes(item) for item in inputs) for inputs in (chosen, ready.inputs))
+        new = sum(_bytes(item) for item in chosen if not _judged(ready, item))
+        before, started = ready.work.bytes_below(), time.monotonic()
+        done = _annotated(ready, chosen, mapper, on_event)
+        seconds, made = time.monotonic() - started, ready.work.bytes_below() - before
+        counts = [_counts(ready.work, unit) for unit in done]
+        rows = sum(count.rows for count in counts)
+        reasons = sorted({reason for count in counts for reason in count.reasons})
+        exact = _repeated(ready.work, done)
+        return {
+            "units": [sum(len(i.units or (i,)) for i in chosen), sum(len(i.units or (i,)) for i in ready.inputs)],
+            "bytes": [sampled, whole],
+            "rows": rows,
+            "kept": _share([c.kept for c in counts], counts),
+            "reasons": {name: _share([c.reasons.get(name, 0) for c in counts], counts) for name in reasons},
+            "exact_duplicates": exact / rows if rows else 0.0,
+            "seconds": seconds * whole / new if new else None,
+            "work_bytes": int(made * whole / new) if new else None,
+            "output_bytes": int(_compressed(ready.work, done) * whole / sampled),
+        }
+
+
+def _chosen(inputs: Sequence[Input], *, share: float, seed: int) -> list[Input]:
+    """The inputs with the chosen units only, at least one. A compressed stream is one unit: it is read from its start."""
+    places = [
+        (number, unit, f"{item.file.path} unit {unit}" if item.units is not None else item.file.path)
+        for number, item in enumerate(inputs)
+        for unit in range(1 if item.units is None else len(item.units))
+    ]
+    if not places:
+        return []
+    drawn = sampling.fractions((name for _, _, name in places), seed=seed, purpose="sample")
+    by_input: dict[int, list[int]] = {}
+    for at in np.flatnonzero((drawn < share) | (drawn == drawn.min())).tolist():
+        by_input.setdefault(places[at][0], []).append(places[at][1])
+    return [_part(inputs[number], units) for number, units in by_input.items()]
+
+
+def _part(item: Input, units: list[int]) -> Input:
+    if item.units is None:
+        return item
+    own = tuple(item.units[unit] for unit in units)
+    return replace(item, file=replace(item.file, size=item.file.size * len(own) // len(item.units)), units=own)
+
+
+def _bytes(item: Input) -> int:
+    return max(1, item.file.size)
+
+
+def _judged(ready: Prepared, item: Input) -> bool:
+    """An earlier run or look has judged all of it."""
+    units = item.units if item.units is not None else stream_units(ready.work, item)
+    return units is not None and all(ready.work.has(names(unit, ready.recipe).verdicts) for unit in units)
+
+
+def _annotated(ready: Prepared, chosen: Sequence[Input], mapper: Mapper, on_event: OnEvent) -> list[Annotated]:
+    on_event(Event("begin", "annotate", total=sum(map(_bytes, chosen))))
+
+    def one(span: Any) -> list[Annotated]:
+        return run_span(ready.work, ready.recipe, span, ready.pool, on_event)
+
+    done = [unit for units in mapper("annotate", one, make_spans(chosen), ready.pool.stop) for unit in units]
+    on_event(Event("end", "annotate"))
+    return done
+
+
+def _counts(work: Store, unit: Annotated) -> _Counts:
+    reasons = work.read_frame(unit.names.verdicts, ["reason"])["reason"].drop_nulls().value_counts()
+    found = dict(reasons.iter_rows()) | ({"quarantined": unit.bad_rows} if unit.bad_rows else {})
+    return _Counts(unit.rows + unit.bad_rows, unit.kept, found)
+
+
+def _repeated(work: Store, done: Sequence[Annotated]) -> int:
+    """Kept rows whose text another sampled row has."""
+    seen = [pl.DataFrame(dict(zip("ab", _halves(work, unit), strict=True))) for unit in done if unit.kept]
+    return sum(map(len, seen)) - len(pl.concat(seen).unique()) if seen else 0
+
+
+def _halves(work: Store, unit: Annotated) -> tuple[np.ndarray, np.ndarray]:
+    rows = part.kept_rows(work, unit)
+    return part.halves(work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(rows))
+
+
+def _compressed(work: Store, done: Sequence[Annotated]) -> float:
+    """Bytes of the sampled units' kept text in shards."""
+    size = 0
+    probe: list[bytes] = []
+    for unit in done:
+        rows = part.kept_rows(work, unit)
+        size += int(work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"].gather(rows).sum())
+        if len(rows) and sum(len(text) for text in probe) < PROBE_BYTES:
+            probe += [text.encode() for text in part.texts_of(work, unit, rows[:2_000]).to_pylist()]
+    joined = b"".join(probe)[:PROBE_BYTES]
+    return size * len(zstandard.ZstdCompressor(level=3).compress(joined)) / len(joined) if joined else 0.0
+
+
+def _share(parts: Sequence[int], counts: Sequence[_Counts]) -> list[float | None]:
+    """`[share, low, high]` of the rows read; no interval from fewer than two units."""
+    some, rows = np.array(parts, float), np.array([count.rows for count in counts], float)
+    if not rows.sum():
+        return [0.0, None, None]
+    value = float(some.sum() / rows.sum())
+    if len(parts) < 2:
+        return [value, None, None]
+    drawn = np.random.default_rng(0).integers(0, len(parts), (RESAMPLES, len(parts)))
+    shares = some[drawn].sum(axis=1) / np.maximum(1, rows[drawn].sum(axis=1))
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return [value, float(low), float(high)]
+
+
+def shown(found: dict[str, Any]) -> str:
+    """The estimates for a terminal."""
+    units, all_units = found["units"]
+    if not all_units:
+        return "nothing new: every input was curated before\n"
+    lines = [
+        f"{units:,} of {all_units:,} units judged, {written.count(found['rows'])} rows,"
+        f" {written.size(found['bytes'][0])} of {written.size(found['bytes'][1])}; nothing was published",
+        "",
+        f"{'share of the rows read':<44}{'estimate':>10}{'95 % interval':>22}",
+        _line("kept by the filters, before near-dedup", found["kept"]),
+        f"{'  exact duplicates among them, at least':<44}{written.share(found['exact_duplicates'], 1):>10}",
+        *(_line(f"  {visible(reason, limit=40)}", value) for reason, value in _largest(found["reasons"])),
+        "",
+        f"to the end    {_time(found)}, output at most {written.size(found['output_bytes'])}",
+    ]
+    if found["kept"][1] is None:
+        lines.append("no interval: one unit only; take a larger share, or smaller source.unit_bytes")
+    return "\n".join(lines) + "\n"
+
+
+def _time(found: dict[str, Any]) -> str:
+    if found["seconds"] is None:
+        return "time not measured (all of these units had been judged before)"
+    return (
+        f"about {written.seconds(found['seconds'])} for reading and scoring, work directory {written.size(found['work_bytes'])}"
+    )
+
+
+def _largest(reasons: dict[str, list[float | None]]) -> list[tuple[str, list[float | None]]]:
+    return sorted(reasons.items(), key=lambda item: (-(item[1][0] or 0), item[0]))
+
+
+def _line(name: str, value: list[float | None]) -> str:
+    share, low, high = value
+    between = "" if low is None or high is None else f"{written.share(low, 1)} to {written.share(high, 1)}"
+    return f"{name:<44}{written.share(share or 0, 1):>10}{between:>22}"
