@@ -188,3 +188,11 @@ def _with_paths(source: Any, paths: list[str], *, where: str) -> Any:
 def dump(plan: Plan) -> dict[str, Any]:
     """The resolved plan as plain data, defaults included."""
     return plan.model_dump(mode="json")
+
+
+def overridden(resolved: dict[str, Any], assignments: Sequence[str]) -> Plan:
+    """A plan from its resolved form (plain data, as manifests hold it) and `KEY=VALUE` overrides. Raises PlanError."""
+    data: Any = resolved
+    for text in assignments:
+        data = _merge(data, _assignment(text))
+    return validate(data, where="the output's plan with --set")

@@ -1,0 +1,1 @@
+"""Looking at an output: read-only, from what it holds; nothing here changes a byte of it."""

@@ -1,0 +1,67 @@
+"""One text through the plan's edits and filters, as a run would judge it: for `inspect why`.
+
+Dedup and selection compare documents and are not part of it; scores joined from elsewhere (`annotations`) are null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from filters.contract import TextBatch, Tier
+from pipeline import final, normalise, scores, signals
+from pipeline.inspect.limits import Asked, asked
+from pipeline.recipe import ActiveFilter, Recipe
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`rules` in the order of reasons; `signals`: filter → column → value; `edits` that changed the text."""
+
+    source_text: str
+    final_text: str
+    edits: tuple[str, ...]
+    rules: tuple[Asked, ...]
+    signals: tuple[tuple[str, dict[str, object]], ...]
+
+    @property
+    def reason(self) -> str | None:
+        """The first reason that drops it; model filters count only where no cheap one fails, as in a run."""
+        return next((f"{rule.filter}.{rule.reason}" for rule in self.rules if rule.fails and rule.action == "drop"), None)
+
+
+def judged(recipe: Recipe, text: str) -> Judged:
+    """Judge `text` as a run with this recipe would. Model filters are asked even where a cheap one drops it."""
+    source = normalise.normalise(pa.array([text], pa.large_string()))
+    finished = final.finish(source, recipe.steps)
+    ended = final.final_of(source, finished["final_text"])
+    batches = {"source": TextBatch(source)}
+    batches["final"] = TextBatch(ended, batches["source"]) if finished["final_text"].null_count == 0 else batches["source"]
+    columns: dict[str, pa.Array] = {}
+    rules: list[Asked] = []
+    shown = []
+    for item in _in_order(recipe):
+        if item.filter.name == scores.NAME:
+            made = pa.RecordBatch.from_arrays([pa.nulls(1, f.type) for f in item.filter.signals], schema=item.filter.signals)
+        else:
+            made = signals.run_filter(item, recipe.known, batches[item.reads], columns)
+        columns |= dict(zip(made.schema.names, made.columns, strict=True))
+        frame = pl.DataFrame({name: pl.from_arrow(column) for name, column in columns.items()})
+        rules += asked(item, _with_needed(item, frame, recipe))
+        shown.append((item.filter.name, {name: column[0].as_py() for name, column in zip(made.schema.names, made, strict=True)}))
+    edits = finished["edits"][0].as_py()
+    return Judged(source[0].as_py(), ended[0].as_py(), tuple(edits), tuple(rules), tuple(shown))
+
+
+def _in_order(recipe: Recipe) -> list[ActiveFilter]:
+    return sorted(recipe.filters, key=lambda item: item.filter.tier is Tier.MODEL)
+
+
+def _with_needed(item: ActiveFilter, frame: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+    """The filter's own and needed columns; null where the plan has the filter that gives them off."""
+    types = {field.name: field.type for known in recipe.known for field in known.signals}
+    wanted = [*item.filter.signals.names, *item.filter.needs]
+    missing = {name: pl.Series(name, pl.from_arrow(pa.nulls(1, types[name]))) for name in wanted if name not in frame.columns}
+    return frame.with_columns(**missing).select(wanted)

@@ -1,0 +1,62 @@
+"""An output, opened to look at: its live generations, its plan and recipe, its tables as lazy frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from pipeline import manifest, recipe
+from pipeline.errors import InputError
+from pipeline.manifest import Manifest
+from pipeline.plan import Plan
+from pipeline.plan_file import overridden, validate
+from pipeline.recipe import Recipe
+from pipeline.store import Store, open_output
+
+
+@dataclass(frozen=True)
+class Output:
+    """What `flows.curate` published in a folder."""
+
+    store: Store
+    live: tuple[Manifest, ...]
+
+    @property
+    def newest(self) -> Manifest:
+        return self.live[-1]
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan that it was made with, as the newest manifest holds it."""
+        return validate(self.newest.plan, where=self.store.root)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """Raises PlanError where a model or a plugin of the plan is not there any more."""
+        return recipe.resolve(self.plan)
+
+    def files(self, folder: str) -> list[str]:
+        """Paths of a folder's shards, in order."""
+        return [self.store.path(r.path) for m in self.live for r in m.files if r.path.startswith(f"{folder}/")]
+
+    def scan(self, folder: str) -> pl.LazyFrame | None:
+        """All rows of a folder; None where the plan writes none."""
+        files = self.files(folder)
+        return pl.scan_parquet(files) if files else None
+
+
+def open_output_of(folder: str) -> Output:
+    """Raises InputError where there is no output."""
+    store = open_output(folder, create=False)
+    found = manifest.live(manifest.load_all(store))
+    if not found:
+        raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
+    return Output(store, tuple(found))
+
+
+def with_overrides(output: Output, assignments: Sequence[str]) -> Recipe:
+    """The recipe of the output's plan with `KEY=VALUE` overrides. Raises PlanError for a wrong one."""
+    return recipe.resolve(overridden(output.newest.plan, assignments))

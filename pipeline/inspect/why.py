@@ -1,0 +1,138 @@
+"""`inspect why`: everything that decided one document's fate, and where it is now.
+
+A document is named by its source_ref, which the ledger is ordered by, or by its id, which may repeat. Values of filters are made
+again from the text that the output holds; where the plan's edits changed it and rules read the text before them, `why` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from pipeline.errors import InputError
+from pipeline.inspect.judged import Judged, judged
+from pipeline.inspect.opened import Output
+from pipeline.report import units
+from pipeline.report.harmless import fit, visible
+
+MOST = 20
+"""Documents of one id that are shown."""
+EXCERPT = 240
+_REF = re.compile(r".*#[0-9]+")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row of the ledger, where its text is (folder and file; None: kept nowhere), and its text."""
+
+    row: dict[str, Any]
+    file: str | None
+    text: str | None
+    survivor: dict[str, Any] | None  # the row that data/ holds of the document that it is a duplicate of
+
+
+def find(output: Output, name: str) -> list[Found]:
+    """Documents with this source_ref or id. Raises InputError if there is none."""
+    rows = _rows(output, "ledger", name).head(MOST)
+    if not len(rows):
+        raise InputError(f"{output.store.root}: no document has the id or source_ref {name}; ids and refs stand in ledger/")
+    return [_found(output, row) for row in rows.to_dicts()]
+
+
+def _rows(output: Output, folder: str, name: str) -> pl.DataFrame:
+    scan = output.scan(folder)
+    if scan is None:
+        return pl.DataFrame()
+    by_ref = scan.filter(pl.col("source_ref") == name).head(MOST).collect() if _REF.fullmatch(name) else pl.DataFrame()
+    return by_ref if len(by_ref) else scan.filter(pl.col("id") == name).head(MOST).collect()
+
+
+def _found(output: Output, row: dict[str, Any]) -> Found:
+    folder = {"kept": "data", "dropped": "rejected"}.get(row["verdict"])
+    file, text = _text(output, folder, row["source_ref"], row["generation"]) if folder else (None, None)
+    survivor = None
+    if row["duplicate_ref"]:
+        _, kept = _text(output, "data", row["duplicate_ref"], row["duplicate_generation"])
+        survivor = {"id": row["duplicate_of"], "source_ref": row["duplicate_ref"], "text": kept}
+    return Found(row, file, text, survivor)
+
+
+def _text(output: Output, folder: str, ref: str, generation: int) -> tuple[str | None, str | None]:
+    """File and text of a document of a generation: its shards are in order of source_ref within a source."""
+    for path in output.files(folder):
+        if not path.endswith(f"-g{generation:04d}.parquet"):
+            continue
+        found = pl.scan_parquet(path).filter(pl.col("source_ref") == ref).select("text").collect()
+        if len(found):
+            return f"{folder}/{path.rsplit('/', 1)[-1]}", found["text"][0]
+    return None, None
+
+
+def shown(output: Output, found: Found) -> str:
+    """For a terminal: fate, evidence, place, text, and each rule with its value and limit."""
+    row = found.row
+    lines = [f"{visible(row['id'])}  {visible(row['source_ref'])}, generation {row['generation']}", _verdict(row)]
+    if row["duplicate_ref"]:
+        survivor = f"{visible(row['duplicate_of'] or '')} ({visible(row['duplicate_ref'])}"
+        lines.append(f"  of {survivor}, generation {row['duplicate_generation']}), similarity {row['similarity']:.4f}")
+    final = f", {units.size(row['n_bytes'])} of final text" if row["n_bytes"] else ""
+    lines.append(f"  {units.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
+    lines.append(f"  now in {found.file or 'no folder: its text was not kept'}")
+    lines += _excerpt("text", found.text)
+    if found.survivor is not None:
+        lines += _excerpt("survivor", found.survivor["text"])
+    if found.text is not None:
+        lines += ["", *rules(judged(output.recipe, found.text))]
+        if row["edits"] and any(item.reads == "source" for item in output.recipe.filters):
+            lines.append("values of filters that read the text before edits are of the edited text here")
+    return "\n".join(lines) + "\n"
+
+
+def shown_text(output: Output, text: str) -> str:
+    """The same for a text that is no document of the output."""
+    made = judged(output.recipe, text)
+    verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
+    return "\n".join([verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]) + "\n"
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["verdict"] == "kept":
+        return "kept"
+    also = [visible(name) for name in row["failed"] or () if name != row["reason"]]
+    return f"{row['verdict']} ({row['stage']}): {visible(row['reason'] or '')}" + (
+        f"; also failed {', '.join(also)}" if also else ""
+    )
+
+
+def _excerpt(name: str, text: str | None) -> list[str]:
+    if text is None:
+        return []
+    cut = " ".join(text[: 4 * EXCERPT].split())
+    return [f"  {name}: {visible(cut, limit=EXCERPT)}"]
+
+
+def _short(value: float) -> str:
+    """Signals are float32 where they are no whole numbers: six digits are all that they hold."""
+    return f"{int(value):,}" if value == int(value) else f"{value:.6g}"
+
+
+def rules(made: Judged) -> list[str]:
+    """A line for each rule with a signal: those that fail first, then near misses, then the rest."""
+    head = f"{'rule':<46}{'signal':<32}{'value':>10}{'limit':>14}"
+    order = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near))
+    lines = [head]
+    for rule in order:
+        mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else "near" if rule.near else ""
+        limit = "-" if rule.limit is None else f"{'>=' if rule.least else '<='} {_short(rule.limit)}"
+        value = "-" if rule.value is None else _short(rule.value)
+        lines.append(
+            f"{fit(f'{rule.filter}.{rule.reason}', 46)}{fit(rule.signal or '-', 32)}{value:>10}{limit:>14}  {mark}".rstrip()
+        )
+    for name, values in made.signals:
+        if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
+            said = (f"{key} {_short(value) if isinstance(value, float) else value}" for key, value in values.items())
+            lines.append(f"{name}: {', '.join(said)}")
+    return lines

@@ -1,0 +1,114 @@
+"""`inspect why`: one document's fate, evidence, values and limits, as the rules themselves say."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from filters import gopher_quality
+from flows.inspect import main
+from pipeline.inspect.limits import asked
+from pipeline.recipe import ActiveFilter
+from tests.support import PROSE, prose, table, winnow, write_rows
+
+
+@pytest.fixture
+def out(capsys, tmp_path):
+    rows = [{"id": f"d{k}", "text": prose(k)} for k in range(3)]
+    rows += [{"id": "twin", "text": prose(1) + " Indeed so."}, {"id": "short", "text": "Six words are not enough here."}]
+    rows += [
+        {"id": "mail", "text": PROSE + " Write to someone@mail.example.net soon."},
+        {"id": "\u202eevil\x1b[31m", "text": PROSE + " x"},
+    ]
+    path = write_rows(tmp_path / "in" / "a.jsonl", [*rows, b'{"id": "broken", "text": 5}'])
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=0.5")
+    assert ran.code == 0, ran.err
+    return tmp_path / "out"
+
+
+def why(capsys, out, *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["--output", str(out), "why", *arguments])
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def test_a_kept_document_shows_where_it_is_and_every_rule_with_its_limit(capsys, out):
+    code, said, _ = why(capsys, out, "d0")
+    assert code == 0 and "kept" in said and "now in data/train-00000-of-00001-g0001.parquet" in said
+    assert "gopher_quality.too_few_words" in said and ">= 50" in said and "<= 100,000" in said and "<= 0.1" in said
+    assert "FAILS" not in said
+
+
+def test_a_dropped_one_says_which_rules_failed_and_what_they_wanted(capsys, out):
+    _, said, _ = why(capsys, out, "in/a.jsonl#5")
+    assert "dropped (filter): gopher_quality.too_few_words" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("gopher_quality.too_few_words")]
+    assert line.split()[2:] == ["6", ">=", "50", "FAILS"]
+
+
+def test_a_duplicate_shows_survivor_and_similarity(capsys, out):
+    _, said, _ = why(capsys, out, "d1")
+    similarity = table(out, "ledger").filter(pl.col("id") == "d1")["similarity"][0]
+    assert "dropped (dedup): near_duplicate" in said
+    assert f"of twin (in/a.jsonl#4, generation 1), similarity {similarity:.4f}" in said
+    assert "survivor: " in said
+
+
+def test_edits_and_quarantine_are_told(capsys, out):
+    assert "edits: pii.email" in why(capsys, out, "mail")[1]
+    said = why(capsys, out, "broken")[1]
+    assert "quarantined (read): text_not_a_string" in said and "its text was not kept" in said
+
+
+def test_what_comes_from_the_input_is_harmless(capsys, out):
+    _, said, _ = why(capsys, out, "\u202eevil\x1b[31m")
+    assert "near_duplicate" in said and not set(said) & set("\u202e\x1b")
+
+
+def test_a_text_that_is_no_document_is_judged_alike(capsys, out):
+    code, said, _ = why(capsys, out, "--text", "Six words are not enough here.")
+    assert code == 0 and said.startswith("dropped: gopher_quality.too_few_words")
+    assert why(capsys, out, "--text", prose(9))[1].startswith("kept by the filters")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [(["nobody"], "no document has"), ([], "--text"), (["d0", "--text", "x"], "--text")]
+)
+def test_mistakes_exit_2(capsys, out, arguments, words):
+    code, _, error = why(capsys, out, *arguments)
+    assert code == 2 and words in error
+
+
+def test_no_output_exits_2(capsys, tmp_path):
+    code, _, error = why(capsys, tmp_path / "nothing", "d0")
+    assert code == 2 and "nothing" in error
+
+
+@pytest.mark.parametrize(
+    ("signal", "value", "key", "threshold"),
+    [
+        ("gopher_words", 49, "min_words", 50),
+        ("gopher_words", 50, "min_words", 50),
+        ("gopher_words", 99_999, "max_words", 100_000),
+        ("gopher_hash_ratio", 0.1, "max_symbol_ratio", 0.1),
+        ("gopher_bullet_lines", 0.95, "max_bullet_lines", 0.9),
+        ("gopher_stop_words", 1, "min_stop_words", 2),
+    ],
+)
+def test_the_limit_found_is_the_threshold_and_the_verdict_the_rules_own(signal, value, key, threshold):
+    params, thresholds = gopher_quality.FILTER.params(), gopher_quality.FILTER.thresholds()
+    item = ActiveFilter(
+        gopher_quality.FILTER, params, thresholds, "drop", tuple(gopher_quality.FILTER.rules(params, thresholds)), ()
+    )
+    row = pl.DataFrame(
+        {
+            "gopher_words": 80, "gopher_mean_word_length": 4.0, "gopher_mean_word_length_unmarked": 4.0, "gopher_hash_ratio": 0.0,
+            "gopher_ellipsis_ratio": 0.0, "gopher_symbol_ratio": 0.0, "gopher_bullet_lines": 0.0, "gopher_ellipsis_lines": 0.0,
+            "gopher_alpha_words": 1.0, "gopher_stop_words": 5, "language": "en",
+        }
+    ).cast({f.name: pl.Float32 for f in gopher_quality.FILTER.signals if str(f.type) == "float"})  # fmt: skip
+    row = row.with_columns(pl.lit(value).cast(row[signal].dtype).alias(signal))
+    (found,) = [a for a in asked(item, row) if a.signal == signal and a.least == key.startswith("min")]
+    assert found.limit == pytest.approx(threshold, rel=1e-6)
+    assert found.fails == (value < threshold if found.least else value > threshold)
