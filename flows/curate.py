@@ -42,7 +42,14 @@ def parser() -> argparse.ArgumentParser:
         " resumes), 2 wrong command or plan, 3 a check refused to publish, 130 interrupted.",
     )
     made.add_argument("plan", nargs="?", metavar="PLAN", help="a YAML file or a preset's name (with --input, default: default@1)")
-    made.add_argument("--input", nargs="+", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's")
+    made.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="PATH",
+        default=[],
+        help="files, folders, globs, URLs; replace the plan's; may be repeated",
+    )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
     made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")

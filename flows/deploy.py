@@ -39,7 +39,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="Each run takes what is new in the input. A failed check publishes nothing (checks.on_fail: stop).",
     )
     made.add_argument("--plan", metavar="FILE", help="a YAML file or a preset's name (default: default@1)")
-    made.add_argument("--input", nargs="+", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's")
+    made.add_argument(
+        "--input", nargs="+", action="extend", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's"
+    )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
     made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")

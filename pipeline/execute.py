@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import changes, checks, compute, layout, manifest, metrics, prepare, publish, resources, select, write
+from pipeline import changes, checks, compute, generations, layout, manifest, metrics, prepare, publish, resources, select, write
 from pipeline.annotate import Annotated
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
@@ -196,6 +196,7 @@ def _run(
     index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
     made = _manifest(ready, loaded, report, units, shards, index, selected.cuts, failed, options)
     _commit(ready, options, staging, shards, index, made)
+    ready.work.write_bytes(generations.name(ready.generation), generations.encode(units))
     on_event(Event("end", "publish"))
     final = ready.out.read_json("metrics.json")
     return Result(ready.out.root, ready.generation, final, tuple(ready.notes))

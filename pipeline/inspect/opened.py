@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -60,3 +61,11 @@ def open_output_of(folder: str) -> Output:
 def with_overrides(output: Output, assignments: Sequence[str]) -> Recipe:
     """The recipe of the output's plan with `KEY=VALUE` overrides. Raises PlanError for a wrong one."""
     return recipe.resolve(overridden(output.newest.plan, assignments))
+
+
+def value_of(output: Output, key: str) -> Any:
+    """What the output's plan has at a dotted key; None where a part of it is off."""
+    found: Any = output.newest.plan
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

@@ -1,0 +1,36 @@
+"""Which tables of the work directory hold a generation's facts: what `flows.inspect` reads them by.
+
+Convenience, not a promise: the file is gone with the work directory, and nothing of a run depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from pipeline.annotate import Annotated
+from pipeline.store import Store
+from pipeline.unit import Names
+
+
+def name(generation: int) -> str:
+    return f"generations/{generation:06d}.json"
+
+
+def encode(units: Sequence[Annotated]) -> bytes:
+    return json.dumps([asdict(unit) for unit in units]).encode("utf-8", "surrogatepass")
+
+
+def load(work: Store, generation: int) -> list[Annotated] | None:
+    """The units of a generation in order; None where the work directory does not know them (any more)."""
+    if not work.has(name(generation)):
+        return None
+    found = []
+    for fields in json.loads(work.read_bytes(name(generation)).decode("utf-8", "surrogatepass")):
+        names = fields.pop("names")
+        sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
+        costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
+        where = Names(**{**names, "signals": tuple(names["signals"])})
+        found.append(Annotated(**fields, names=where, sources=sources, costs=costs))
+    return found

@@ -1,0 +1,108 @@
+"""`inspect compare`: what enters and what leaves between two outputs, by reason, source and language, with samples.
+
+Rows are the same where their source_ref is; a row that several generations hold counts as the newest says. A row that only one of
+the outputs has read is counted apart, and neither enters nor leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from pipeline.inspect.opened import Output
+from pipeline.report.harmless import fit, visible
+
+SAMPLES = 3
+MOST_LINES = 15
+EXCERPT = 160
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`enter`: kept by the second and not by the first, by the first's reason; `leave`: the other way, by the second's reason.
+
+    Each is `{"documents", "bytes", "reasons", "sources", "languages", "samples"}`, lists of `[name, documents]` largest first.
+    """
+
+    both: int
+    kept: tuple[int, int]
+    only: tuple[int, int]
+    enter: dict[str, Any]
+    leave: dict[str, Any]
+
+
+def compare(first: Output, second: Output) -> Comparison:
+    """What changes for a training job that moves from the first output to the second."""
+    one, other = _ledger(first), _ledger(second)
+    joined = one.join(other, on="source_ref", how="inner", suffix="_2")
+    enter = joined.filter((pl.col("verdict") != "kept") & (pl.col("verdict_2") == "kept"))
+    leave = joined.filter((pl.col("verdict") == "kept") & (pl.col("verdict_2") != "kept"))
+    counts = [_number(frame) for frame in (joined, one, other)]
+    kept = [_number(joined.filter(pl.col(name) == "kept")) for name in ("verdict", "verdict_2")]
+    return Comparison(
+        both=counts[0],
+        kept=(kept[0], kept[1]),
+        only=(counts[1] - counts[0], counts[2] - counts[0]),
+        enter=_side(enter.select("source_ref", "source", "reason", n_bytes=pl.col("n_bytes_2")), second),
+        leave=_side(leave.select("source_ref", "source", n_bytes=pl.col("n_bytes"), reason=pl.col("reason_2")), first),
+    )
+
+
+def _ledger(output: Output) -> pl.LazyFrame:
+    scan = output.scan("ledger")
+    assert scan is not None  # every output has one
+    columns = ("generation", "source_ref", "source", "verdict", "reason", "n_bytes")
+    newest = scan.select(columns)
+    if len(output.live) == 1:
+        return newest
+    return newest.sort("generation").unique("source_ref", keep="last", maintain_order=True)
+
+
+def _number(frame: pl.LazyFrame) -> int:
+    return int(frame.select(pl.len()).collect().item())
+
+
+def _side(rows: pl.LazyFrame, holder: Output) -> dict[str, Any]:
+    """`holder`: the output that keeps these documents, and so holds text and language of each."""
+    found = rows.collect()
+    data = holder.scan("data")
+    texts = pl.DataFrame(schema={"source_ref": pl.String, "language": pl.String, "text": pl.String})
+    if data is not None and len(found):
+        wanted = data.join(found.lazy().select("source_ref"), on="source_ref", how="semi")
+        languages = wanted.select("source_ref", "language").collect()
+        shown = found.sort("source_ref").group_by("reason", maintain_order=True).head(1)["source_ref"].head(SAMPLES)
+        excerpts = wanted.filter(pl.col("source_ref").is_in(shown.implode())).select(
+            "source_ref", pl.col("text").str.slice(0, 1_000)
+        )
+        texts = languages.join(excerpts.collect(), on="source_ref", how="left")
+    samples = texts.drop_nulls("text").join(found, on="source_ref").sort("source_ref")
+    return {
+        "documents": len(found),
+        "bytes": int(found["n_bytes"].sum() or 0),
+        "reasons": _counted(found["reason"]),
+        "sources": _counted(found["source"]),
+        "languages": _counted(texts["language"]),
+        "samples": [[row["source_ref"], row["reason"], row["text"]] for row in samples.iter_rows(named=True)],
+    }
+
+
+def _counted(column: pl.Series) -> list[list[Any]]:
+    counts = {value or "none": n for value, n in column.value_counts().iter_rows()}
+    return [[name, n] for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def shown(found: Comparison) -> str:
+    """For a terminal."""
+    lines = [f"{found.both:,} rows in both outputs; kept {found.kept[0]:,} → {found.kept[1]:,}"]
+    if any(found.only):
+        lines.append(f"only in the first {found.only[0]:,}, only in the second {found.only[1]:,}: not compared")
+    for name, side, meaning in (("enter", found.enter, "the first dropped for"), ("leave", found.leave, "the second drops for")):
+        lines += ["", f"{name}: {side['documents']:,} documents"]
+        for what, title in (("reasons", meaning), ("sources", "source"), ("languages", "language")):
+            for label, n in side[what][:MOST_LINES]:
+                lines.append(f"  {title:<24}{fit(label, 48)}{n:>10,}")
+        for ref, _, text in side["samples"]:
+            lines.append(f"  {visible(ref, limit=60)}: {visible(' '.join(text.split()), limit=EXCERPT)}")
+    return "\n".join(lines) + "\n"
