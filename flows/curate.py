@@ -8,6 +8,7 @@ publish; 130 interrupted. The result goes to stdout, everything else to stderr. 
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import json
 import os
@@ -91,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"winnow: {where}{error.strerror or error}; mend that and run the same command, it resumes", file=sys.stderr)
+        todo = "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        print(f"winnow: {where}{error.strerror or error}; {todo} and run the same command, it resumes", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("winnow: interrupted; the same command goes on where it stopped", file=sys.stderr)
@@ -109,7 +111,6 @@ def _run(arguments: argparse.Namespace, workers: int) -> int:
 
 
 def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None) -> int:
-    _spare_pandas()
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows import show
     from pipeline import execute, report
@@ -148,19 +149,6 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     else:
         print(report.summary(result.metrics, out=result.out))
     return 0
-
-
-def _spare_pandas() -> None:
-    """The first `pyarrow.array` of a process imports pandas if it is there (0.4 CPU-seconds); this one looks in vain.
-
-    What needs pandas later on, such as a reader of `datasets`, still gets it.
-    """
-    import pyarrow as pa
-
-    from filters.absent import absent
-
-    with absent("pandas"):
-        pa.array([])
 
 
 def _execute(loaded: Loaded, options: RunOptions, *, inline: bool, temporary: Temporary | None) -> Result:

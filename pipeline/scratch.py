@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import named
+
 _STATM = "/proc/self/statm"
 SMALLEST = 32_000_000
 """Bytes that a stage works with at least, whatever the budget: chosen because less makes partitions too many to be quick."""
@@ -72,9 +74,7 @@ class Log:
         return held[0] if len(held) == 1 else np.concatenate([np.zeros(0, self._dtype), *held])
 
     def _flush(self) -> None:
-        with open(self._path, "ab", buffering=0) as file:
-            for data in self._held:
-                _write(file, data)
+        _append(self._path, self._held)
         self._held, self._held_bytes = [], 0
 
     def read(self) -> np.ndarray:
@@ -129,9 +129,7 @@ class Spill:
         self._folder.mkdir(parents=True, exist_ok=True)
         for number, held in enumerate(self._held):
             if held:
-                with open(self._folder / str(number), "ab", buffering=0) as file:
-                    for records in held:
-                        _write(file, records)
+                _append(self._folder / str(number), held)
                 held.clear()
         self._bytes, self._spilled = 0, True
 
@@ -168,7 +166,8 @@ class Scratch:
     def column(self, name: str, dtype: Any, n: int) -> np.ndarray:
         """A new column of zeros."""
         path = self.folder / name
-        with open(path, "wb") as file:  # its blocks are taken now: a full disk is an error here and a signal later
+        # Its blocks are taken now: a full disk is an error here and a signal later.
+        with named(path), open(path, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, n * np.dtype(dtype).itemsize))
         return self.map(path, dtype, n).array
 
@@ -245,7 +244,9 @@ def records(dtype: np.dtype, *columns: np.ndarray | Sequence[int]) -> np.ndarray
     return made
 
 
-def _write(file: Any, data: np.ndarray) -> None:
-    view = memoryview(np.ascontiguousarray(data).view(np.uint8).reshape(-1)).cast("B") if data.size else memoryview(b"")  # type: ignore[arg-type]
-    while view:
-        view = view[os.write(file.fileno(), view[: 1 << 30]) :]
+def _append(path: Path, arrays: Sequence[np.ndarray]) -> None:
+    with named(path), open(path, "ab", buffering=0) as file:
+        for data in arrays:
+            view = memoryview(np.ascontiguousarray(data).view(np.uint8).reshape(-1)).cast("B") if data.size else memoryview(b"")  # type: ignore[arg-type]
+            while view:
+                view = view[os.write(file.fileno(), view[: 1 << 30]) :]

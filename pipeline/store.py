@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.errors import NotYet, OutputError, OutputLocked, RunFailed
+from pipeline.errors import NotYet, OutputError, OutputLocked, RunFailed, named
 
 TEMPORARY = ".tmp-"
 """Prefix of names that are not finished; removed when a run starts."""
@@ -100,7 +100,7 @@ class Store:
         self.fs.makedirs(self.path(folder), exist_ok=True)
         temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{next(_count)}-{base}".lstrip("/"))
         try:
-            with self.fs.open(temporary, "wb") as file:
+            with named(self.path(name)), self.fs.open(temporary, "wb") as file:
                 yield file
                 if durable and self.is_local:
                     file.flush()

@@ -117,7 +117,7 @@ def no_such_column(key: str, name: str, *, others: Iterable[str], documents: Ite
     shown = [_shown(column) for column in names[:_MOST_NAMES]]
     rest = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     near = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {_shown(near[0])}?" if near else ""
+    hint = f"; did you mean {_shown(near[0])}?" if near else "."
     return PlanError(f"{key}: no document has a column {_shown(name)}{hint} There are: {', '.join(shown)}{rest}")
 
 
