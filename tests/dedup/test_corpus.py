@@ -149,3 +149,18 @@ def test_settings_at_their_ends_lose_no_document_and_no_evidence(tmp_path, bucke
     gone = ledger.filter(pl.col("verdict") == "dropped")
     assert len(ledger) == len(given) == int(data["minhash_cluster_size"].sum())
     assert set(gone["duplicate_ref"]) <= set(data["source_ref"]) and gone["similarity"].min() >= threshold  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("column", [b"document", b"id", b"source_ref", b"text"])
+def test_a_damaged_footer_of_the_texts_in_the_index_is_told_as_such(capsys, tmp_path, column):
+    """Their pages have checksums, their footer has none, and they are too large to be read whole for a few candidates."""
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows(20))
+    plan = ("minimal", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    curate(*plan)
+    file = tmp_path / "out" / "index" / "documents-00000-g0001.parquet"
+    whole = file.read_bytes()
+    write_rows(path.with_name("b.jsonl"), [{"id": "near", "text": f"{prose(3)} And more."}, {"id": "copy", "text": prose(4)}])
+    at = whole.index(column, len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"))  # the footer begins with the schema
+    file.write_bytes(whole[:at] + b"x" + whole[at + 1 :])
+    ran = winnow(capsys, *plan)
+    assert ran.code == 1 and "--replace" in ran.err and file.name in ran.err
