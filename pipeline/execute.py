@@ -103,6 +103,7 @@ def run(
     """
     started = time.monotonic()
     before = resources.tree_cpu_s()
+    resources.use_system_allocator()
     with prepare.opened(loaded, options, on_event) as ready, resources.PeakMemory() as memory:
 
         def cost() -> dict[str, Any]:

@@ -95,6 +95,7 @@ class Spill:
     """Records in partitions. In memory up to `limit` bytes, then in one file a partition. Read once all are there."""
 
     def __init__(self, folder: Path, dtype: Any, partitions: int, *, limit: int) -> None:
+        self.name = folder.name
         self._folder, self._dtype, self._limit = folder, np.dtype(dtype), limit
         self._held: list[list[np.ndarray]] = [[] for _ in range(partitions)]
         self._bytes, self._spilled = 0, False
@@ -133,6 +134,24 @@ class Spill:
                 held.clear()
         self._bytes, self._spilled = 0, True
 
+    def size(self, partition: int) -> int:
+        """How many records a partition has."""
+        with self._lock:
+            held = sum(map(len, self._held[partition]))
+        file = self._folder / str(partition)
+        return held + (file.stat().st_size // self._dtype.itemsize if self._spilled and file.exists() else 0)
+
+    def chunks(self, partition: int, most: int) -> Iterator[np.ndarray]:
+        """The records of a partition, at most so many at a time. They stay."""
+        with self._lock:
+            held = np.concatenate([np.zeros(0, self._dtype), *self._held[partition]])
+        yield from (held[start : start + most] for start in range(0, len(held), most))
+        file = self._folder / str(partition)
+        if self._spilled and file.exists():
+            with open(file, "rb") as opened_:
+                while len(found := np.fromfile(opened_, self._dtype, most)):
+                    yield found
+
     def read(self, partition: int) -> np.ndarray:
         """All records of a partition."""
         with self._lock:
@@ -147,11 +166,15 @@ class Spill:
     def take(self, partition: int) -> np.ndarray:
         """All records of a partition, which then holds none."""
         found = self.read(partition)
+        self.remove(partition)
+        return found
+
+    def remove(self, partition: int) -> None:
+        """Let a partition hold no records any more."""
         with self._lock:
             self._bytes -= sum(records.nbytes for records in self._held[partition])
             self._held[partition] = []
         (self._folder / str(partition)).unlink(missing_ok=True)
-        return found
 
 
 @dataclass
@@ -188,9 +211,17 @@ class Scratch:
         return Spill(self.folder / name, dtype, partitions, limit=self.room // 4)
 
     def partitions(self, records: int, dtype: Any, *, workers: int, factor: float) -> int:
-        """How many parts records must go into so that one a worker, and `factor` times its size, take half the room."""
-        size = records * np.dtype(dtype).itemsize * factor * workers
-        return min(1 << 12, 1 << max(0, math.ceil(math.log2(max(1.0, size / (self.room / 2))))))
+        """How many parts, by their hash, records must go into so that one a worker, and `factor` times its size, take half the
+        room."""
+        return min(1 << 12, 1 << max(0, math.ceil(math.log2(max(1.0, records / self._most(dtype, workers, factor))))))
+
+    def too_many(self, dtype: Any, *, workers: int, factor: float) -> int:
+        """Records beyond which a part is not looked at as a whole: it holds one hash again and again, which no partition cuts."""
+        return 2 * math.ceil(self._most(dtype, workers, factor))
+
+    def _most(self, dtype: Any, workers: int, factor: float) -> float:
+        """Records of a part such that one part a worker, and `factor` times its size, take half the room."""
+        return self.room / 2 / (np.dtype(dtype).itemsize * factor * workers)
 
     def bytes(self) -> int:
         """Bytes on disk that the folder takes now."""
