@@ -157,6 +157,7 @@ def _run(
         seed=ready.recipe.plan.seed,
         signals=write.shown_signals(ready.recipe.filters),
         columns=tuple(item.filter.signals for item in ready.recipe.filters),
+        seen=write.Seen(),
     )
     summed = Tally()
     pieces: list[layout.Piece] = []
