@@ -44,6 +44,7 @@ logical order. A line of 10 MB is one line. A median counts words of more than 1
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 from unicodedata import category
 
@@ -85,13 +86,24 @@ STOP_WORDS: dict[str, tuple[str, ...]] = {
 """Lists by ISO 639-1 label; the rule does not apply to a language without one."""
 
 _WORDS = [tuple(word for word in words if category(word[-1])[0] not in "PS") for words in STOP_WORDS.values()]
-_LISTS = {
-    "paper": word_lists.compile_lists(_WORDS),
-    "datatrove": word_lists.compile_lists(list(STOP_WORDS.values()), written=word_lists.as_written),
-    "dclm": word_lists.compile_lists([STOP_WORDS["en"]], written=word_lists.any_case),
-    "dolma": word_lists.compile_lists([STOP_WORDS["en"]], written=word_lists.as_written),
-}
-_LANGUAGES = {profile: pa.array(["en"] if profile in ("dclm", "dolma") else list(STOP_WORDS), pa.string()) for profile in _LISTS}
+
+
+@cache
+def _lists(profile: str) -> word_lists.WordLists:
+    """The tables of a profile: made when a text is first looked at, since every run loads this module."""
+    if profile == "paper":
+        return word_lists.compile_lists(_WORDS)
+    if profile == "datatrove":
+        return word_lists.compile_lists(list(STOP_WORDS.values()), written=word_lists.as_written)
+    return word_lists.compile_lists(
+        [STOP_WORDS["en"]], written=word_lists.any_case if profile == "dclm" else word_lists.as_written
+    )
+
+
+@cache
+def _languages(profile: str) -> pa.Array:
+    return pa.array(["en"] if profile in ("dclm", "dolma") else list(STOP_WORDS), pa.string())
+
 
 FIGURES: dict[str, Figures] = {
     # Rae et al. 2021, appendix A1.1; the other three have the same.
@@ -153,7 +165,7 @@ SIGNALS = pa.schema(
 
 
 def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: None) -> pa.RecordBatch:
-    languages = pc.index_in(needed.column("language"), value_set=_LANGUAGES[params.profile])
+    languages = pc.index_in(needed.column("language"), value_set=_languages(params.profile))
     list_id = pc.fill_null(languages, -1).to_numpy(zero_copy_only=False).astype(np.int16)
     columns = {"paper": _paper, "datatrove": _datatrove, "dclm": _dclm, "dolma": _dolma}[params.profile](batch, list_id)
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
@@ -175,13 +187,13 @@ def _paper(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
         _ratio(facts.bullet_lines, facts.filled_lines),
         _ratio(facts.ellipsis_lines, facts.filled_lines),
         _ratio(facts.spaced_alpha_words + joined, words, null=mostly_joined),
-        _counted(word_lists.distinct_members(*batch.buffers, list_id, _LISTS["paper"])),
+        _counted(word_lists.distinct_members(*batch.buffers, list_id, _lists("paper"))),
     ]
 
 
 def _datatrove(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
     facts, lines = batch.facts, batch.gopher_lines
-    words = tokens.token_facts(*batch.buffers, list_id, _LISTS["datatrove"])
+    words = tokens.token_facts(*batch.buffers, list_id, _lists("datatrove"))
     length = _ratio(words.plain_chars, words.plain)
     return [
         pa.array(words.plain, pa.int64()),
@@ -210,7 +222,7 @@ def _dclm(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
         _ratio(lines.dclm_bullets, lines.filled),
         _ratio(lines.dclm_ellipses, lines.filled),
         _ratio(facts.alpha_words, facts.n_words),
-        _counted(word_lists.occurrences(*batch.buffers, list_id, _LISTS["dclm"])),
+        _counted(word_lists.occurrences(*batch.buffers, list_id, _lists("dclm"))),
     ]
 
 
@@ -227,7 +239,7 @@ def _dolma(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
         _ratio(lines.dolma_bullets, lines.lines),
         _ratio(lines.dolma_ellipses, lines.lines),
         _ratio(facts.alpha_words, facts.n_words),
-        _counted(word_lists.occurrences(*batch.buffers, list_id, _LISTS["dolma"])),
+        _counted(word_lists.occurrences(*batch.buffers, list_id, _lists("dolma"))),
     ]
 
 

@@ -8,6 +8,7 @@ publish; 130 interrupted. The result goes to stdout, everything else to stderr. 
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import json
 import os
@@ -95,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _failed(arguments, f"{where}{error.strerror or error}; mend that and run the same command, it resumes", 1)
+        todo = "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        return _failed(arguments, f"{where}{error.strerror or error}; {todo} and run the same command, it resumes", 1)
     except KeyboardInterrupt:
         return _failed(arguments, "interrupted; the same command goes on where it stopped", 130)
 
@@ -122,7 +124,6 @@ def _run(arguments: argparse.Namespace, workers: int) -> int:
 
 
 def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None) -> int:
-    _spare_pandas()
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows import show
     from pipeline import execute, report
@@ -182,19 +183,6 @@ def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, pr
         progress.close()
     print(json.dumps(found, sort_keys=True) if arguments.json else sample.shown(found))
     return 0
-
-
-def _spare_pandas() -> None:
-    """The first `pyarrow.array` of a process imports pandas if it is there (0.4 CPU-seconds); this one looks in vain.
-
-    What needs pandas later on, such as a reader of `datasets`, still gets it.
-    """
-    import pyarrow as pa
-
-    from filters.absent import absent
-
-    with absent("pandas"):
-        pa.array([])
 
 
 def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:

@@ -16,7 +16,12 @@
     └── Interrupted           130 stopped by the user; the same command resumes
 
 Messages say which file or key, what was expected, and what to do next. Bad data never raises: it is quarantined.
+Errors of the operating system stay OSError (exit 1); `named` lets them say which file they are about.
 """
+
+import contextlib
+import os
+from collections.abc import Iterator
 
 
 class WinnowError(Exception):
@@ -75,3 +80,14 @@ class CheckFailed(WinnowError):
 
 class Interrupted(WinnowError):
     exit_code = 130
+
+
+@contextlib.contextmanager
+def named(path: object) -> Iterator[None]:
+    """An OSError within the block gets this file's name if it has none: one of an open file, such as a full disk, has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error

@@ -105,6 +105,7 @@ def run(
     """
     started = time.monotonic()
     before = resources.tree_cpu_s()
+    resources.use_system_allocator()
     with prepare.opened(loaded, options, on_event) as ready, resources.PeakMemory() as memory:
 
         def cost() -> dict[str, Any]:
@@ -171,6 +172,7 @@ def _run(
         signals=write.shown_signals(ready.recipe.filters),
         columns=tuple(item.filter.signals for item in ready.recipe.filters),
         scored_only=tuple(item.filter.tier is Tier.MODEL for item in ready.recipe.filters),
+        seen=write.Seen(),
     )
     summed = Tally()
     pieces: list[layout.Piece] = []

@@ -111,6 +111,13 @@ EditPlans = create_model(
 )
 
 
+def _each_once(columns: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]!r} is named twice; name each column once")
+    return columns
+
+
 class Dedup(PlanModel):
     """Exact and near duplicates, as the README defines them."""
 
@@ -123,7 +130,7 @@ class Dedup(PlanModel):
     bands: Literal["auto", "datasketch"] | tuple[int, int] = Field(
         "auto", description="LSH bands and rows: auto (>= 98 % detection at the threshold), datasketch, or [bands, rows]"
     )
-    bucket_cap: int = Field(64, ge=1, description="a document is compared with this many earlier ones of a bucket")
+    bucket_cap: int = Field(64, ge=1, le=1_000_000, description="a document is compared with this many earlier ones of a bucket")
     hash: Literal["default", "datasketch"] = Field("default", description="family of the MinHash permutations")
     similarity: Literal["jaccard", "containment"] = Field("jaccard", description="what the threshold is compared with")
     exact_url: bool = Field(False, description="also drop documents whose normalised URL was seen")
@@ -136,7 +143,7 @@ class Dedup(PlanModel):
     def _some_columns(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         if not value:
             raise ValueError("expected corpus, or the names of one or more columns")
-        return value
+        return value if isinstance(value, str) else _each_once(value)
 
     @field_validator("keep")
     @classmethod
@@ -145,6 +152,7 @@ class Dedup(PlanModel):
             column, _, direction = item.rpartition(" ")
             if not column or direction not in ("asc", "desc"):
                 raise ValueError(f"{item!r}: expected '<column> asc' or '<column> desc'")
+        _each_once(tuple(item.rpartition(" ")[0] for item in value))
         return value
 
     @model_validator(mode="after")

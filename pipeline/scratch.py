@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import named
+
 _STATM = "/proc/self/statm"
 SMALLEST = 32_000_000
 """Bytes that a stage works with at least, whatever the budget: chosen because less makes partitions too many to be quick."""
@@ -72,9 +74,7 @@ class Log:
         return held[0] if len(held) == 1 else np.concatenate([np.zeros(0, self._dtype), *held])
 
     def _flush(self) -> None:
-        with open(self._path, "ab", buffering=0) as file:
-            for data in self._held:
-                _write(file, data)
+        _append(self._path, self._held)
         self._held, self._held_bytes = [], 0
 
     def read(self) -> np.ndarray:
@@ -95,6 +95,7 @@ class Spill:
     """Records in partitions. In memory up to `limit` bytes, then in one file a partition. Read once all are there."""
 
     def __init__(self, folder: Path, dtype: Any, partitions: int, *, limit: int) -> None:
+        self.name = folder.name
         self._folder, self._dtype, self._limit = folder, np.dtype(dtype), limit
         self._held: list[list[np.ndarray]] = [[] for _ in range(partitions)]
         self._bytes, self._spilled = 0, False
@@ -129,11 +130,27 @@ class Spill:
         self._folder.mkdir(parents=True, exist_ok=True)
         for number, held in enumerate(self._held):
             if held:
-                with open(self._folder / str(number), "ab", buffering=0) as file:
-                    for records in held:
-                        _write(file, records)
+                _append(self._folder / str(number), held)
                 held.clear()
         self._bytes, self._spilled = 0, True
+
+    def size(self, partition: int) -> int:
+        """How many records a partition has."""
+        with self._lock:
+            held = sum(map(len, self._held[partition]))
+        file = self._folder / str(partition)
+        return held + (file.stat().st_size // self._dtype.itemsize if self._spilled and file.exists() else 0)
+
+    def chunks(self, partition: int, most: int) -> Iterator[np.ndarray]:
+        """The records of a partition, at most so many at a time. They stay."""
+        with self._lock:
+            held = np.concatenate([np.zeros(0, self._dtype), *self._held[partition]])
+        yield from (held[start : start + most] for start in range(0, len(held), most))
+        file = self._folder / str(partition)
+        if self._spilled and file.exists():
+            with open(file, "rb") as opened_:
+                while len(found := np.fromfile(opened_, self._dtype, most)):
+                    yield found
 
     def read(self, partition: int) -> np.ndarray:
         """All records of a partition."""
@@ -149,11 +166,15 @@ class Spill:
     def take(self, partition: int) -> np.ndarray:
         """All records of a partition, which then holds none."""
         found = self.read(partition)
+        self.remove(partition)
+        return found
+
+    def remove(self, partition: int) -> None:
+        """Let a partition hold no records any more."""
         with self._lock:
             self._bytes -= sum(records.nbytes for records in self._held[partition])
             self._held[partition] = []
         (self._folder / str(partition)).unlink(missing_ok=True)
-        return found
 
 
 @dataclass
@@ -168,7 +189,8 @@ class Scratch:
     def column(self, name: str, dtype: Any, n: int) -> np.ndarray:
         """A new column of zeros."""
         path = self.folder / name
-        with open(path, "wb") as file:  # its blocks are taken now: a full disk is an error here and a signal later
+        # Its blocks are taken now: a full disk is an error here and a signal later.
+        with named(path), open(path, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, n * np.dtype(dtype).itemsize))
         return self.map(path, dtype, n).array
 
@@ -189,9 +211,17 @@ class Scratch:
         return Spill(self.folder / name, dtype, partitions, limit=self.room // 4)
 
     def partitions(self, records: int, dtype: Any, *, workers: int, factor: float) -> int:
-        """How many parts records must go into so that one a worker, and `factor` times its size, take half the room."""
-        size = records * np.dtype(dtype).itemsize * factor * workers
-        return min(1 << 12, 1 << max(0, math.ceil(math.log2(max(1.0, size / (self.room / 2))))))
+        """How many parts, by their hash, records must go into so that one a worker, and `factor` times its size, take half the
+        room."""
+        return min(1 << 12, 1 << max(0, math.ceil(math.log2(max(1.0, records / self._most(dtype, workers, factor))))))
+
+    def too_many(self, dtype: Any, *, workers: int, factor: float) -> int:
+        """Records beyond which a part is not looked at as a whole: it holds one hash again and again, which no partition cuts."""
+        return 2 * math.ceil(self._most(dtype, workers, factor))
+
+    def _most(self, dtype: Any, workers: int, factor: float) -> float:
+        """Records of a part such that one part a worker, and `factor` times its size, take half the room."""
+        return self.room / 2 / (np.dtype(dtype).itemsize * factor * workers)
 
     def bytes(self) -> int:
         """Bytes on disk that the folder takes now."""
@@ -245,7 +275,9 @@ def records(dtype: np.dtype, *columns: np.ndarray | Sequence[int]) -> np.ndarray
     return made
 
 
-def _write(file: Any, data: np.ndarray) -> None:
-    view = memoryview(np.ascontiguousarray(data).view(np.uint8).reshape(-1)).cast("B") if data.size else memoryview(b"")  # type: ignore[arg-type]
-    while view:
-        view = view[os.write(file.fileno(), view[: 1 << 30]) :]
+def _append(path: Path, arrays: Sequence[np.ndarray]) -> None:
+    with named(path), open(path, "ab", buffering=0) as file:
+        for data in arrays:
+            view = memoryview(np.ascontiguousarray(data).view(np.uint8).reshape(-1)).cast("B") if data.size else memoryview(b"")  # type: ignore[arg-type]
+            while view:
+                view = view[os.write(file.fileno(), view[: 1 << 30]) :]

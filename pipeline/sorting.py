@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from pipeline.errors import named
 from pipeline.spans import Workers
 
 _SAMPLES = 64  # of each piece: cuts are then uneven by about a quarter
@@ -83,27 +84,27 @@ def _pieces(
 
 
 class _Writers:
-    """One Arrow stream a piece, written by any thread."""
+    """One file a piece, of Arrow streams end to end, written by any thread. None stays open: pieces may be thousands."""
 
     def __init__(self, folder: Path, pieces: int) -> None:
         folder.mkdir()
         self._paths = [folder / str(piece) for piece in range(pieces)]
-        self._open: dict[int, pa.RecordBatchStreamWriter] = {}
         self._lock = threading.Lock()
 
     def write(self, piece: int, frame: pl.DataFrame) -> None:
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        with self._lock:
-            if piece not in self._open:
-                self._open[piece] = pa.ipc.new_stream(str(self._paths[piece]), table.schema)
-            self._open[piece].write_table(table)
+        path = self._paths[piece]
+        with self._lock, named(path), open(path, "ab") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
 
     def read(self, piece: int) -> pl.DataFrame | None:
         """All of a piece, which is then gone."""
-        if piece not in self._open:
+        path = self._paths[piece]
+        if not path.exists():
             return None
-        self._open.pop(piece).close()
-        with pa.OSFile(str(self._paths[piece])) as file:
-            found = pl.from_arrow(pa.ipc.open_stream(file).read_all())
-        self._paths[piece].unlink()
-        return found if isinstance(found, pl.DataFrame) else found.to_frame()
+        tables = []
+        with pa.OSFile(str(path)) as file:
+            while file.tell() < file.size():
+                tables.append(pa.ipc.open_stream(file).read_all())
+        path.unlink()
+        return pl.DataFrame(pa.concat_tables(tables))

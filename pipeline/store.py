@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.errors import NotYet, OutputError, OutputLocked, RunFailed
+from pipeline.errors import NotYet, OutputError, OutputLocked, RunFailed, named
 
 TEMPORARY = ".tmp-"
 """Prefix of names that are not finished; removed when a run starts."""
@@ -100,7 +100,7 @@ class Store:
         self.fs.makedirs(self.path(folder), exist_ok=True)
         temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{next(_count)}-{base}".lstrip("/"))
         try:
-            with self.fs.open(temporary, "wb") as file:
+            with named(self.path(name)), self.fs.open(temporary, "wb") as file:
                 yield file
                 if durable and self.is_local:
                     file.flush()
@@ -208,16 +208,24 @@ class Store:
 
     def take(self, name: str, columns: list[str], positions: np.ndarray) -> pa.Table:
         """Rows `positions` (int64, ascending) of such a table. Row groups without one of them are not read."""
+        return next(self.takes(name, columns, positions, at_most=max(1, len(positions))))
+
+    def takes(self, name: str, columns: list[str], positions: np.ndarray, *, at_most: int) -> Iterator[pa.Table]:
+        """The same, `at_most` rows at a time; one empty table where there are none."""
         with self._parquet(name) as found:
+            if missing := set(columns) - set(found.schema_arrow.names):
+                raise pa.ArrowInvalid(f"column {min(missing)} is not there")
             sizes = [found.metadata.row_group(i).num_rows for i in range(found.num_row_groups)]
             starts = np.append(0, np.cumsum(sizes))
-            cuts = np.searchsorted(positions, starts)
-            parts = [found.schema_arrow.empty_table().select(columns)]
-            for i in np.flatnonzero(np.diff(cuts)).tolist():
-                group = found.read_row_group(i, columns=columns, use_threads=False).select(columns)
-                rows = positions[cuts[i] : cuts[i + 1]] - starts[i]
-                parts.append(group if len(rows) == group.num_rows else group.take(pa.array(rows)))
-        return pa.concat_tables(parts)
+            for first in range(0, max(1, len(positions)), at_most):
+                chosen = positions[first : first + at_most]
+                cuts = np.searchsorted(chosen, starts)
+                parts = [found.schema_arrow.empty_table().select(columns)]
+                for i in np.flatnonzero(np.diff(cuts)).tolist():
+                    group = found.read_row_group(i, columns=columns, use_threads=False).select(columns)
+                    rows = chosen[cuts[i] : cuts[i + 1]] - starts[i]
+                    parts.append(group if len(rows) == group.num_rows else group.take(pa.array(rows)))
+                yield pa.concat_tables(parts)
 
     @contextlib.contextmanager
     def _parquet(self, name: str) -> Iterator[pq.ParquetFile]:
@@ -259,14 +267,14 @@ class Store:
         frame = pl.from_arrow(self.read_table(name, columns))
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
+    def schema(self, name: str) -> pa.Schema:
+        """Columns of a table."""
+        with self._parquet(name) as file:
+            return file.schema_arrow
+
     def metadata(self, name: str) -> dict[str, str]:
         """Key-value metadata of a table written by `write_table`."""
-        try:
-            with self.open(name) as file:
-                found = pq.read_schema(file).metadata or {}
-        except (OSError, pa.ArrowException) as error:
-            raise Damaged(f"{self.path(name)}: cannot be read back ({error}); {self.advice}") from error
-        return {key.decode(): value.decode() for key, value in found.items()}
+        return {key.decode(): value.decode() for key, value in (self.schema(name).metadata or {}).items()}
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:

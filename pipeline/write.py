@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -32,6 +33,8 @@ ROW_GROUP_BYTES = 32_000_000
 """Text bytes of a row group: chosen so that a reader holds little, and scans few."""
 ROW_GROUP_ROWS = 100_000
 """Rows of a row group of the tables without text."""
+SEEN_BYTES = 32_000_000
+"""Rows of units (`unit_rows`) that are remembered: chosen so that those of some 200,000 documents are."""
 DOCUMENTS = ".documents"
 """Ending of the file beside a staged shard that holds its documents for the dedup index."""
 _NUMBER = pa.field("number", pa.int64())  # in the dedup index, -1 where dedup dropped the row; in no shard
@@ -39,6 +42,29 @@ _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verd
 _NO_STATISTICS = ("text", "metadata")
 """The writer copies the least and the greatest value of a page and of a column; nobody looks for texts between two."""
 _SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
+
+
+class Seen:
+    """Rows of units, those looked at last: the shards of several folders need the same ones. At most SEEN_BYTES."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, pl.DataFrame] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, unit: int) -> pl.DataFrame | None:
+        with self._lock:
+            return self._rows.get(unit)
+
+    def put(self, unit: int, rows: pl.DataFrame) -> None:
+        size = int(rows.estimated_size())
+        with self._lock:
+            if size > SEEN_BYTES or unit in self._rows:
+                return
+            self._rows[unit] = rows
+            self._bytes += size
+            while self._bytes > SEEN_BYTES:
+                self._bytes -= int(self._rows.pop(next(iter(self._rows))).estimated_size())
 
 
 @dataclass(frozen=True)
@@ -55,6 +81,7 @@ class Inputs:
     signals: tuple[tuple[str, int], ...]  # column that data/ shows → index of the filter that gives it
     columns: tuple[pa.Schema, ...]  # signals of each active filter
     scored_only: tuple[bool, ...]  # which of these filters score some rows only: the verdicts' `scored` ones
+    seen: Seen
 
 
 @dataclass(frozen=True)
@@ -79,9 +106,13 @@ def shown_signals(active: Sequence[Any]) -> tuple[tuple[str, int], ...]:
 
 def unit_rows(inputs: Inputs, unit: int) -> pl.DataFrame:
     """All rows of a unit with their fates and `source_ref`."""
+    if (known := inputs.seen.get(unit)) is not None:
+        return known
     item = inputs.units[unit]
     rows = fates_of_rows(inputs.work, item, inputs.fates[unit], inputs.unselected[unit])
-    return rows.with_columns((pl.lit(f"{item.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
+    rows = rows.with_columns((pl.lit(f"{item.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
+    inputs.seen.put(unit, rows)
+    return rows
 
 
 def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: Sequence[Segment]) -> Shard:

@@ -8,14 +8,14 @@ manual), and `distinct_members` 4.5 times on both.
 
 from __future__ import annotations
 
-from numba import njit
-
 from filters.absent import absent
 
-# numba imports scipy.linalg to see whether it is there, which takes up to half a CPU-second. Kernels that do linear algebra
-# would still find it, when they are compiled.
-with absent("scipy.linalg"):
+# numba imports scipy.linalg to see whether it is there, which takes up to half a CPU-second, and cffi, which takes a tenth of
+# one. Kernels that do linear algebra would still find scipy, when they are compiled; none calls a function of cffi.
+with absent("scipy.linalg"), absent("cffi"):
+    import numba.core.typing.cffi_utils
     import numba.np.arraymath  # noqa: F401
+    from numba import njit
 
 # numba's annotations leave the underscore option out.
 kernel = njit(nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]

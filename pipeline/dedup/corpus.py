@@ -74,8 +74,9 @@ def run(
     )
     folder = f"judgements/dedup/{made}"
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
-    known = index.load(out, live)
     meter = Meter(time.process_time)  # nothing else runs meanwhile
+    with meter.measure("dedup"):
+        known = index.load(out, live)
     if not work.has(f"{folder}/summary.json"):
         with meter.measure("dedup"), scratch.opened(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             if not live:  # what comes later may lack a column: null is a value, as in one run over everything

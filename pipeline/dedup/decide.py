@@ -54,8 +54,8 @@ class Columns:
 
 @dataclass(frozen=True)
 class Fates:
-    """What dedup decided. `kept`: set of ranks (`bits`). SEEN records, sorted: the first document with each of `texts`, and all
-    others that have `urls`."""
+    """What dedup decided. `kept`: set of ranks (`bits`). SEEN records, sorted: the first document with each of `texts`, and with
+    each of `urls`, copies of texts left out."""
 
     order: Order
     columns: Columns
@@ -64,6 +64,8 @@ class Fates:
     judged: Judged
     texts: list[Log]
     urls: list[Log]
+    visits: Visits | None
+    """With `exact_url`: who holds each URL that several have."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def decide(
     judged = _near(run, links, visits)
     kept = judged.kept & ~run.dropped
     _resolve(run, kept)
-    return Fates(ordered, columns, kept, links, judged, texts, urls)
+    return Fates(ordered, columns, kept, links, judged, texts, urls, visits)
 
 
 def _copies(run: _Run) -> list[Log]:
@@ -152,7 +154,7 @@ def _copies(run: _Run) -> list[Log]:
 
 
 def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
-    """Who has a URL that others have too, copies of texts left out. Returns all that have a URL as well."""
+    """Who has a URL that others have too, copies of texts left out. Returns the first with each URL as well."""
     n, old = len(run.order), len(run.index)
     visits = near.visits_of(links, run.order, run.scratch)
 
@@ -165,12 +167,13 @@ def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
         return ranks[inside], exact.scoped((left[inside], right[inside]), None if scope is None else scope[inside])
 
     def add(here: pl.DataFrame) -> pl.DataFrame:
-        held = here.filter((pl.col("rank") == pl.col("first")) & pl.col("known").is_not_null())
+        firsts = here.filter(pl.col("rank") == pl.col("first"))
+        held = firsts.filter(pl.col("known").is_not_null())
         visits.holders[held["first"].to_numpy()] = 1 + held["known"].to_numpy()
-        shared = here.filter((pl.len().over("first") > 1) | pl.col("known").is_not_null())
+        shared = here.filter(pl.col("shared") | pl.col("known").is_not_null())
         ranks, url = shared["rank"].to_numpy(), shared["first"].to_numpy()
         visits.records.scatter(ranks // links.block, records(VISIT, ranks + old, url))
-        return here
+        return firsts
 
     return exact.grouped("urls", urls, run.filled, n, run.index, run.scratch, run.pool, add), visits
 

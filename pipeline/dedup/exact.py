@@ -7,6 +7,7 @@ into memory. What follows from it is decided in `decide.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial, reduce
 
 import numpy as np
 import polars as pl
@@ -36,11 +37,13 @@ def grouped(
 
     `table` of the index: texts or urls. `hashes(part)` gives `(ranks, keys)` of the part's documents; n is how many in all.
     `each` gets left, right, rank, first (the smallest rank with this hash), known (number of the document that survives for it
-    since an earlier generation, else null) and the similarity to that, sorted by hash and rank; the rows that it returns are
-    what the logs hold (SEEN), range by range. `again(ranks, firsts)`, if given, gets the documents that repeat a hash of their
-    own part, which are then left out: a text that is there a million times does not fill its range.
+    since an earlier generation, else null), the similarity to that, and shared (whether other new documents have this hash), some
+    rows at a time; the rows that it returns, one at most for each hash, are what the logs hold (SEEN), range by range and sorted
+    by hash. `again(ranks, firsts)`, if given, gets the documents that repeat a hash of their own part, which are then left
+    out: a text that is there a million times does not fill its range.
     """
     ranges = scratch.partitions(n + index.rows(table), SEEN, workers=pool.count, factor=6)
+    most = scratch.too_many(SEEN, workers=pool.count, factor=6)
     spill = scratch.spill(table, SEEN, ranges)
     logs = [scratch.log(f"{table}.{number}", SEEN) for number in range(ranges)]
 
@@ -56,18 +59,35 @@ def grouped(
         scratch.relieve()
 
     def group(number: int) -> None:
-        seen = spill.take(number)
-        here = pl.DataFrame({name: seen[name] for name in SEEN.names or ()}).sort("left", "right", "rank")
+        if spill.size(number) > most:
+            pieces = partial(spill.chunks, number, most)
+        else:
+            whole = [spill.take(number)]
+            pieces = partial(iter, whole)
+        firsts = reduce(_together, map(_firsts_of, pieces()))
         known = index.keys(table, *range_of(number, ranges)).rename({"document": "known"})
-        here = here.with_columns(first=pl.col("rank").first().over("left", "right")).join(
-            known, on=["left", "right"], how="left", maintain_order="left"
-        )
-        chosen = each(here)
+        firsts = firsts.select("left", "right", "first", shared=pl.col("n") > 1).join(known, on=["left", "right"], how="left")
+        chosen = pl.concat([each(_frame(seen).join(firsts, on=["left", "right"], how="left")) for seen in pieces()])
+        spill.remove(number)
+        chosen = chosen.sort("left", "right")
         logs[number].append(records(SEEN, *(chosen[name].to_numpy() for name in SEEN.names or ())))
 
     pool.map(read, parts)
     pool.map(group, range(ranges))
     return logs
+
+
+def _frame(seen: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame({name: seen[name] for name in SEEN.names or ()})
+
+
+def _firsts_of(seen: np.ndarray) -> pl.DataFrame:
+    """The smallest rank with each hash, and how many have it."""
+    return _frame(seen).group_by("left", "right").agg(first=pl.col("rank").min(), n=pl.len())
+
+
+def _together(firsts: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([firsts, more]).group_by("left", "right").agg(pl.col("first").min(), pl.col("n").sum())
 
 
 def _firsts(ranks: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray | None:

@@ -155,7 +155,7 @@ def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_u
         with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table, first=len(index)) as writer:
             for log in logs:
                 for seen in _pieces(log):
-                    held = seen if table == "texts" else seen[bits.has(fates.kept, seen["rank"])]
+                    held = seen if table == "texts" else _held(seen, fates, len(index))
                     if len(held):
                         writer.write_table(_keys(held, fates, numbers, len(index)))
     with work.writer(f"{folder}/places.parquet") as file, index_.writer(file, "places") as writer:
@@ -169,6 +169,14 @@ def _pieces(log: Log) -> Iterator[np.ndarray]:
     values = log.load()  # of one range of hashes
     for start in range(0, len(values), GROUP_ROWS):
         yield values[start : start + GROUP_ROWS]
+
+
+def _held(seen: np.ndarray, fates: Fates, old: int) -> np.ndarray:
+    """URLs that a document of this generation holds, with that document's rank."""
+    assert fates.visits is not None
+    held = seen.copy()
+    held["rank"] = fates.visits.new_holders(seen["rank"], fates.kept, old=old)
+    return held[held["rank"] >= 0]
 
 
 def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, old: int) -> pa.Table:

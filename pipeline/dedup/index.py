@@ -129,12 +129,15 @@ class Index:
         for part in self.parts:
             inside = wanted[np.searchsorted(wanted, part.first) : np.searchsorted(wanted, part.first + part.count)]
             for path in part.documents if len(inside) else ():
+                if not self.out.schema(path).equals(DOCUMENTS):  # Parquet's checksums do not cover its footer
+                    raise Damaged(f"{self.out.path(path)}: its columns are not those of an index; {self.out.advice}")
                 numbers = self.out.read_table(path, ["document"])["document"].to_numpy()
                 place = np.minimum(np.searchsorted(inside, numbers), len(inside) - 1)
                 rows = np.flatnonzero(inside[place] == numbers)
-                for start in range(0, len(rows), _TAKEN):
-                    here = rows[start : start + _TAKEN]
-                    yield numbers[here], self.out.take(path, columns, here), part
+                start = 0
+                for table in self.out.takes(path, columns, rows, at_most=_TAKEN):
+                    yield numbers[rows[start : start + _TAKEN]], table, part
+                    start += _TAKEN
 
 
 _TAKEN = 1 << 8  # documents read at a time: longer texts than those of a unit would take too much together

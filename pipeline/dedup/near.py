@@ -80,6 +80,7 @@ def link(
     blocks = -(-n // block) or 1
     together = max(1, min(bands, scratch.room // (2 * PLACE.itemsize * max(1, n))))
     ranges = scratch.partitions(n + index.rows("places") // bands, PLACE, workers=pool.count, factor=8)
+    most = scratch.too_many(PLACE, workers=pool.count, factor=8)
     made = Links(scratch.spill("links", LINK, blocks), block, scratch.log("members", np.int64), [], bits.empty(n), bits.empty(n))
     lock = threading.Lock()
 
@@ -101,17 +102,22 @@ def link(
 
     def group(job: tuple[Places, int, Spill]) -> None:
         places, number, spill = job
-        taken = spill.take(number)
-        within = number % ranges
-        buckets, numbers = sorting.sort_pairs(taken["bucket"], taken["number"], shared_bits=ranges.bit_length() - 1)
-        found = dedup_pass.link(buckets, numbers, index.places(places.band, *range_of(within, ranges)), bucket_cap=bucket_cap)
-        places.buckets.append(buckets[found.took])
-        places.numbers.append(numbers[found.took])
-        found.links["start"] += made.members.append(found.members)
-        made.links.scatter((found.links["later"] - old) // block, found.links)
-        with lock:
-            bits.add(made.full, numbers[~found.took] - old)
-        scratch.relieve()
+        within, took = number % ranges, list[tuple[np.ndarray, np.ndarray]]()
+        before = index.places(places.band, *range_of(within, ranges))
+        for taken in _in_turn(spill, number, most, scratch):
+            if took:
+                before = _by_bucket([before, took[-1]])
+            buckets, numbers = sorting.sort_pairs(taken["bucket"], taken["number"], shared_bits=ranges.bit_length() - 1)
+            found = dedup_pass.link(buckets, numbers, before, bucket_cap=bucket_cap)
+            took.append((buckets[found.took], numbers[found.took]))
+            found.links["start"] += made.members.append(found.members)
+            made.links.scatter((found.links["later"] - old) // block, found.links)
+            with lock:
+                bits.add(made.full, numbers[~found.took] - old)
+            scratch.relieve()
+        buckets, numbers = _by_bucket(took)
+        places.buckets.append(buckets)
+        places.numbers.append(numbers)
 
     for first in range(0, bands, together):
         wanted = range(first, min(bands, first + together))
@@ -128,20 +134,64 @@ def link(
     return made
 
 
+def _in_turn(spill: Spill, partition: int, most: int, scratch: Scratch) -> Iterator[np.ndarray]:
+    """The places of a partition, which then has none, about `most` at a time: those of earlier documents first.
+
+    A part stands to the next one as the index does to all of them, so a bucket that every document is in takes no more memory
+    than others.
+    """
+    size = spill.size(partition)
+    if size <= most:
+        yield spill.take(partition)
+        return
+    low, high = np.iinfo(np.int64).max, 0
+    for some in spill.chunks(partition, most):
+        low, high = min(low, int(some["number"].min())), max(high, int(some["number"].max()))
+    width = -(-(high + 1 - low) // _BINS)
+    counts = np.zeros(_BINS, np.int64)
+    for some in spill.chunks(partition, most):
+        counts += np.bincount((some["number"] - low) // width, minlength=_BINS)
+    turn = (np.cumsum(counts) - counts) // most  # of each bin of numbers
+    turns = scratch.spill(f"turns.{spill.name}.{partition}", PLACE, int(turn[-1]) + 1)
+    for some in spill.chunks(partition, most):
+        turns.scatter(turn[(some["number"] - low) // width], some)
+    spill.remove(partition)
+    yield from (turns.take(number) for number in range(turns.partitions))
+
+
+_BINS = 1 << 12  # a document has one place in a band, so a bin holds at most a 4,096th of the documents
+
+
+def _by_bucket(places: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Buckets and numbers, sorted by bucket; of one bucket in the order given."""
+    if len(places) == 1:
+        return places[0]
+    buckets, numbers = (np.concatenate(column) for column in zip(*places, strict=True))
+    order = np.argsort(buckets, kind="stable")
+    return buckets[order], numbers[order]
+
+
 @dataclass(frozen=True)
 class Visits:
     """Documents whose URL others have: VISIT `records`, blocked as links are, and who holds a URL (`dedup_pass.judge`)."""
 
     records: Spill
     holders: np.ndarray
-    """int64 by URL: holders in the index."""
-    _now: np.ndarray
+    """int64 by URL (the rank of the first that has it): holders in the index."""
+    now: np.ndarray
+    """The same with those of this generation, once it was judged."""
 
     def begin(self) -> np.ndarray:
         """Holders as they are before this generation; the pass changes them."""
-        for start in range(0, len(self._now), BLOCK_PAIRS):
-            self._now[start : start + BLOCK_PAIRS] = self.holders[start : start + BLOCK_PAIRS]
-        return self._now
+        for start in range(0, len(self.now), BLOCK_PAIRS):
+            self.now[start : start + BLOCK_PAIRS] = self.holders[start : start + BLOCK_PAIRS]
+        return self.now
+
+    def new_holders(self, urls: np.ndarray, kept: np.ndarray, *, old: int) -> np.ndarray:
+        """int64[n]: ranks of the documents of this generation that hold these URLs, -1 where none does. `kept`: set of ranks."""
+        found = self.now[urls] - 1
+        alone = np.where(bits.has(kept, urls), urls, -1)  # nobody else asked for the URL of a document without a visit
+        return np.where(found < 0, alone, np.where(found < old, -1, found - old))
 
 
 def visits_of(links: Links, order: Order, scratch: Scratch) -> Visits:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import polars as pl
 import pytest
@@ -88,3 +90,77 @@ def test_the_memory_budget_changes_no_byte(tmp_path):
     for memory in ("600MB", "4GB"):
         curate("minimal", "--input", path, "--output", tmp_path / memory, "--memory", memory)
     assert digests(tmp_path / "600MB") == digests(tmp_path / "4GB")
+
+
+def test_a_full_disk_ends_the_run_with_the_folder_and_what_to_do_and_the_same_command_resumes(capsys, tmp_path, monkeypatch):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": str(i), "text": prose(i % 9)} for i in range(12)])
+    plan = ("minimal", "--input", path, "--output")
+    curate(*plan, tmp_path / "whole")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        ran = winnow(capsys, *plan, tmp_path / "out")
+    assert ran.code == 1 and str(tmp_path / "out" / ".work" / "judgements" / "dedup") in ran.err
+    assert "No space left on device; free some space there and run the same command, it resumes" in ran.err
+    assert not list((tmp_path / "out").glob("manifests/*")) and not list((tmp_path / "out").rglob("scratch"))
+    curate(*plan, tmp_path / "out")
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+
+
+def test_a_run_removes_the_scratch_that_a_killed_one_left(tmp_path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows(3))
+    curate("minimal", "--input", path, "--output", tmp_path / "out")
+    left = tmp_path / "out" / ".work" / "judgements" / "dedup" / "another" / "scratch"
+    left.mkdir(parents=True)
+    (left / "shingles").write_bytes(bytes(1000))
+    curate("minimal", "--input", path, "--output", tmp_path / "out")  # nothing new: its work is not to stay all the same
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("bucket_cap", "18446744073709551616", "less than or equal to 1000000"),
+        ("bucket_cap", "0", "greater than or equal to 1"),
+        ("keep", "[rank asc, rank desc]", "'rank' is named twice"),
+        ("scope", "[dump, dump]", "'dump' is named twice"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_before_anything_is_read(capsys, tmp_path, key, value, says):
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows(3, rank=1, dump="x"))
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", "--set", f"dedup.{key}={value}")
+    assert ran.code == 2 and f"dedup.{key}" in ran.err and says in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bucket_cap", [1, 1_000_000])
+@pytest.mark.parametrize("threshold", [0.000001, 1.0])
+@pytest.mark.parametrize("bands", ["[1,1]", "[1,128]", "[128,1]"])
+def test_settings_at_their_ends_lose_no_document_and_no_evidence(tmp_path, bucket_cap, threshold, bands):
+    given = [{"id": str(i), "text": prose(i % 20) + " once more" * (i % 3)} for i in range(60)]
+    given += [{"id": f"short{i}", "text": "two words"} for i in range(3)]
+    path = write_rows(tmp_path / "in" / "a.jsonl", given)
+    sets = [f"dedup.bucket_cap={bucket_cap}", f"dedup.threshold={threshold}", f"dedup.bands={bands}", "checks.plants=0"]
+    curate("minimal", "--input", path, "--output", tmp_path / "out", *(part for item in sets for part in ("--set", item)))
+    ledger, data = (table(tmp_path / "out", folder) for folder in ("ledger", "data"))
+    gone = ledger.filter(pl.col("verdict") == "dropped")
+    assert len(ledger) == len(given) == int(data["minhash_cluster_size"].sum())
+    assert set(gone["duplicate_ref"]) <= set(data["source_ref"]) and gone["similarity"].min() >= threshold  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("column", [b"document", b"id", b"source_ref", b"text"])
+def test_a_damaged_footer_of_the_texts_in_the_index_is_told_as_such(capsys, tmp_path, column):
+    """Their pages have checksums, their footer has none, and they are too large to be read whole for a few candidates."""
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows(20))
+    plan = ("minimal", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    curate(*plan)
+    file = tmp_path / "out" / "index" / "documents-00000-g0001.parquet"
+    whole = file.read_bytes()
+    write_rows(path.with_name("b.jsonl"), [{"id": "near", "text": f"{prose(3)} And more."}, {"id": "copy", "text": prose(4)}])
+    at = whole.index(column, len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"))  # the footer begins with the schema
+    file.write_bytes(whole[:at] + b"x" + whole[at + 1 :])
+    ran = winnow(capsys, *plan)
+    assert ran.code == 1 and "--replace" in ran.err and file.name in ran.err

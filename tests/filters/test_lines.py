@@ -114,9 +114,11 @@ def test_sentences_of_examples(line: str, n: int) -> None:
     [
         (char_classes.UPPER, str.isupper),
         (char_classes.DIGIT, str.isdigit),
+        (char_classes.DECIMAL, str.isdecimal),
+        (char_classes.ALNUM, str.isalnum),
         (char_classes.TERMINAL, TERMINAL.__contains__),
     ],
-    ids=["upper", "digit", "terminal"],
+    ids=["upper", "digit", "decimal", "alnum", "terminal"],
 )
 def test_tables_agree_with_python_on_every_code_point(flag: int, method) -> None:
     blocks, cells = char_classes.tables()
