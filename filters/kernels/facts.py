@@ -13,7 +13,7 @@ import numpy as np
 from filters.kernels import char_classes
 from filters.kernels.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.char_classes import ALPHA, BREAK, BULLET, MARK, SCRIPT, SPACE, SPECIAL, SYLLABLE, decode, flags_at, lookup
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import ones
 
 
@@ -111,7 +111,7 @@ def _walk(offsets, data, blocks, cells, counts):
         _text(data, offsets[i], offsets[i + 1], blocks, cells, counts[i])
 
 
-@kernel
+@inner_kernel
 def _text(data, p, end, blocks, cells, count):
     """Adds the facts of the text at p to end."""
     line = word = word_end = p
@@ -135,7 +135,7 @@ def _text(data, p, end, blocks, cells, count):
         _end_line(data, line, word, word_end, count)
 
 
-@kernel
+@inner_kernel
 def _end_line(data, line, word, word_end, count):
     """Adds a line whose last word is at word to word_end; `word_end == line` where it has none."""
     count[_LINES] += 1
@@ -148,7 +148,7 @@ def _end_line(data, line, word, word_end, count):
             count[_ELLIPSIS_LINES] += 1
 
 
-@kernel
+@inner_kernel
 def _plain_words(data, p, end, count):
     """Adds whole words of ASCII without # and "...", and the blanks after them; returns where the first other thing starts.
 
@@ -185,7 +185,7 @@ def _plain_words(data, p, end, count):
     return p
 
 
-@kernel
+@inner_kernel
 def _word(data, p, end, blocks, cells, count):
     """Adds the word that starts at p, if one does, and returns its end."""
     start = p
@@ -226,7 +226,7 @@ def _word(data, p, end, blocks, cells, count):
     return p
 
 
-@kernel
+@inner_kernel
 def _add_word(count, chars, alpha, marks, syllables, unspaced_alpha, seen):
     """Adds a word of `chars` code points; `seen` has every flag that one of them has."""
     has_alpha = np.int64((seen & ALPHA) != 0)
@@ -245,7 +245,7 @@ def _add_word(count, chars, alpha, marks, syllables, unspaced_alpha, seen):
         count[_SPACED_ALPHA_WORDS] += has_alpha
 
 
-@kernel
+@inner_kernel
 def _add_plain_words(count, words, chars, gaps, alpha_words, alpha):
     """Adds spaced words without marks: `chars` code points, `gaps` of them blanks."""
     count[_CHARS] += chars
@@ -258,7 +258,7 @@ def _add_plain_words(count, words, chars, gaps, alpha_words, alpha):
     count[_ALPHA_CHARS] += alpha
 
 
-@kernel
+@inner_kernel
 def _special(data, p, end, count):
     """Adds the # or the run of full stops at p and returns its end."""
     if data[p] == 0x23:
@@ -271,7 +271,7 @@ def _special(data, p, end, count):
     return p
 
 
-@kernel
+@inner_kernel
 def _ellipses(data, p, end, count):
     """Adds the run of … at p and returns how many there are."""
     run = np.int64(0)

@@ -13,7 +13,7 @@ import numpy as np
 from filters.kernels import char_classes
 from filters.kernels.ascii_words import BYTES, between, lowest
 from filters.kernels.char_classes import BREAK, SPACE, flags_at
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.pieces import trimmed
 from filters.kernels.spaces import ones, white
 
@@ -74,7 +74,7 @@ def words(offsets: np.ndarray, data: np.ndarray) -> Words:
     return Words(*np.ascontiguousarray(out.T))
 
 
-@kernel
+@inner_kernel
 def _ends(data, start, end):
     """`(dots, mark)`: whether `data[start:end]` ends in "..." or ". . .", and whether in "…"."""
     size = end - start
@@ -84,7 +84,7 @@ def _ends(data, start, end):
     return dots, size >= 3 and data[end - 3] == 0xE2 and data[end - 2] == 0x80 and data[end - 1] == 0xA6
 
 
-@kernel
+@inner_kernel
 def _bullet(data, p, end):
     """1 for - • and 2 for * ● at p, else 0."""
     if p >= end:
@@ -117,7 +117,7 @@ def _lines(offsets, data, blocks, cells, out):
             p = stop + 1
 
 
-@kernel
+@inner_kernel
 def _line(data, p, end, blocks, cells, count):
     """Adds the line at p to end."""
     count[_N] += 1
@@ -139,7 +139,7 @@ def _line(data, p, end, blocks, cells, count):
     count[_DCLM_ENDS] += dots or mark
 
 
-@kernel
+@inner_kernel
 def _to_feed(data, p, end):
     """`(stop, breaks, spaced)`: the first line feed at or after p, or end; not 0 if another line break may stand before it; not
     0 if ". . ." may. What could go on in the next 64 bytes may."""
@@ -167,7 +167,7 @@ def _to_feed(data, p, end):
     return p, breaks, spaced
 
 
-@kernel
+@inner_kernel
 def _bullets(data, p, end, blocks, cells):
     """Bullets after the line breaks between p and end, but for the first thing that is no white space."""
     found = np.int64(0)
@@ -183,7 +183,7 @@ def _bullets(data, p, end, blocks, cells):
     return found
 
 
-@kernel
+@inner_kernel
 def _spaced(data, p, end):
     """How often ". . ." occurs, without overlap."""
     found = np.int64(0)
@@ -235,7 +235,7 @@ def _words(offsets, data, blocks, cells, sizes, out):
             sizes[k] = 0
 
 
-@kernel
+@inner_kernel
 def _short_words(data, p, end, sizes, n, longest, out):
     """`(n, longest, next)`: adds whole words that end within 64 bytes of a block's start, up to one that may hold a wide space
     or … (whose first byte is one that `white` calls wide)."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels import char_classes, ngrams_large, tokens
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.ngrams_large import words_of
 from filters.kernels.words import SPARE
 
@@ -152,7 +152,7 @@ def _rows(offsets, data, row, limit, kind, blocks, cells, hashes, ends, grams, f
     return offsets.size - 1, DONE
 
 
-@kernel
+@inner_kernel
 def _pairs(m, hashes, grams, found, keys, slots, max_probes):
     """`(entries, numbers)`: fills `grams` with the 2-grams that occur more than once, and `found` by number; -1 entries where
     the table fails."""
@@ -171,7 +171,7 @@ def _pairs(m, hashes, grams, found, keys, slots, max_probes):
     return _those_repeated(m - 1, grams, found), numbers
 
 
-@kernel
+@inner_kernel
 def _longer(entries, before, grams, found, follower, keys, slots, max_probes):
     """As `_pairs`: turns `grams[:entries]` and its `before` numbers from (n - 1)-grams into n-grams.
 
@@ -210,7 +210,7 @@ def _longer(entries, before, grams, found, follower, keys, slots, max_probes):
     return _those_repeated(kept, grams, found), numbers
 
 
-@kernel
+@inner_kernel
 def _emptied(slots, entries):
     """Empties as much of the table as so many entries need; returns the mask of its places."""
     size = np.int64(64)
@@ -221,7 +221,7 @@ def _emptied(slots, entries):
     return np.uint64(size - 1)
 
 
-@kernel
+@inner_kernel
 def _number(key, home, mask, numbers, keys, slots, max_probes):
     """The number of a key; `numbers`, the next one, if it is new; -1 after too many probes."""
     home &= mask
@@ -237,7 +237,7 @@ def _number(key, home, mask, numbers, keys, slots, max_probes):
     return np.int64(-1)
 
 
-@kernel
+@inner_kernel
 def _those_repeated(entries, grams, found):
     """Leaves in `grams` what occurs more than once; returns how many. Each is written: whether it stays is hard to foresee."""
     left = np.int64(0)
@@ -248,7 +248,7 @@ def _those_repeated(entries, grams, found):
     return left
 
 
-@kernel
+@inner_kernel
 def _top(n, entries, numbers, m, found, ends, out):
     """Fills the columns of the most frequent n-gram."""
     count, longest, first = np.int64(1), np.int64(0), np.int64(0)
@@ -271,7 +271,7 @@ def _top(n, entries, numbers, m, found, ends, out):
     out[n], out[n + 3], out[n + 6] = count, longest, first
 
 
-@kernel
+@inner_kernel
 def _repeated(n, entries, m, grams, found, ends, out):
     """Fills the columns of the n-grams that occur more than once."""
     covered = repeated = scanned = total = reach = after = np.int64(0)

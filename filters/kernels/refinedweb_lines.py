@@ -13,7 +13,7 @@ import numpy as np
 
 from filters.kernels import char_classes, phrases, pieces
 from filters.kernels.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.pieces import buffer, copy, stripped
 
 CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")
@@ -76,7 +76,7 @@ def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, 
         changes[i] = changed
 
 
-@kernel
+@inner_kernel
 def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, o):
     """Appends the lines of `data[p:end]` that stay, without white space at the ends; `(next o, changes, phrases to cut)`."""
     begin = o
@@ -116,7 +116,7 @@ def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, 
     return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0)), phrase
 
 
-@kernel
+@inner_kernel
 def _scan(data, p, end, blocks, cells, classes, steps, hits):
     """`(stop, chars, upper, digits, words, found)` of the line at p, up to a newline."""
     chars = upper = digits = words = state = found = np.int64(0)
@@ -143,7 +143,7 @@ def _scan(data, p, end, blocks, cells, classes, steps, hits):
     return p, chars, upper, digits, words, found
 
 
-@kernel
+@inner_kernel
 def _is_counter(data, p, end, blocks, cells):
     r"""`re.search(r"^\W*\d(?:,|\.|\d)*[kmb]?\s+(?:likes|…)\W*$", line.lower())`."""
     p = _not_words(data, p, end, blocks, cells)
@@ -174,7 +174,7 @@ def _is_counter(data, p, end, blocks, cells):
     return False
 
 
-@kernel
+@inner_kernel
 def _not_words(data, p, end, blocks, cells):
     r"""Where `\W*` from p on ends."""
     while p < end:
@@ -185,7 +185,7 @@ def _not_words(data, p, end, blocks, cells):
     return p
 
 
-@kernel
+@inner_kernel
 def _letter(data, p, end):
     """`(letter, bytes)`: the ASCII letter that the character at p lowers to, else something else."""
     point, size = decode(data, p, end)
@@ -194,7 +194,7 @@ def _letter(data, p, end):
     return (np.int64(0x6B) if point == phrases.KELVIN else point), size
 
 
-@kernel
+@inner_kernel
 def _after_noun(data, p, end, first, last):
     """Where the noun at p ends, 0 if it does not stand there."""
     for k in range(first, last):
@@ -207,7 +207,7 @@ def _after_noun(data, p, end, first, last):
     return p
 
 
-@kernel
+@inner_kernel
 def _cut_phrase(back, begin, end, which, blocks, cells, out):
     """Takes phrase `which` out of the lines of `back[begin:end]`, in place; `(new end, changes)`."""
     o = p = begin
@@ -240,7 +240,7 @@ def _cut_phrase(back, begin, end, which, blocks, cells, out):
     return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0))
 
 
-@kernel
+@inner_kernel
 def _cut_in_line(back, p, end, which, blocks, cells, out, o):
     r"""Writes the line `back[p:end]` without its phrase to `out[o:]`, o <= p; returns where it ends.
 
@@ -269,7 +269,7 @@ def _cut_in_line(back, p, end, which, blocks, cells, out, o):
     return o
 
 
-@kernel
+@inner_kernel
 def _before_read_more(back, p, end, blocks, cells):
     """Where the line is cut: before "read more" and three characters at its end, and a white space before them."""
     q = end
@@ -288,7 +288,7 @@ def _before_read_more(back, p, end, blocks, cells):
     return q
 
 
-@kernel
+@inner_kernel
 def _starts(back, p, end, phrase):
     """Whether the phrase stands at p, in any case."""
     if end - p < phrase.size:
@@ -302,7 +302,7 @@ def _starts(back, p, end, phrase):
     return True
 
 
-@kernel
+@inner_kernel
 def _is_blank(back, p, end, blocks, cells):
     """Whether there is nothing, or white space alone."""
     while p < end:

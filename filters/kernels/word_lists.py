@@ -15,7 +15,7 @@ import numpy as np
 from filters.kernels import char_classes
 from filters.kernels.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.char_classes import OUTER, SPACE, flags_at
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import ones, white
 
 MAX_WORDS = 63
@@ -136,7 +136,7 @@ def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
     return found
 
 
-@kernel
+@inner_kernel
 def _may_be(data, first, last, sizes):
     """Whether a form is as long as `data[first:last]`, one byte or more, and begins as it does."""
     return (sizes[np.uintp(data[np.uintp(first)])] >> min(last - first, _MANY)) & 1
@@ -172,7 +172,7 @@ def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form
         found[i] = n
 
 
-@kernel
+@inner_kernel
 def _short_occurrences(data, p, end, sizes, table, form_starts, form_bytes):
     """`(n, next)`: words of the list among whole words that end within 64 bytes of a block's start, up to one that may hold a
     wide space."""
@@ -223,7 +223,7 @@ def _distinct_members(
         found[i] = ones(np.uint64(seen))
 
 
-@kernel
+@inner_kernel
 def _short_members(data, p, end, sizes, table, form_starts, form_bytes, form_words, seen, every):
     """`(seen, next)`: adds words of the list among whole words of ASCII that end within 64 bytes of a block's start."""
     while p + BYTES <= end and seen != every:
@@ -253,7 +253,7 @@ def _short_members(data, p, end, sizes, table, form_starts, form_bytes, form_wor
     return seen, p
 
 
-@kernel
+@inner_kernel
 def _next_word(data, p, end, blocks, cells):
     """`(first, last, next)`: the next word at or after p without its outer characters (empty if it has no others)."""
     first = last = p
@@ -274,7 +274,7 @@ def _next_word(data, p, end, blocks, cells):
     return first, last if inside else first, p
 
 
-@kernel
+@inner_kernel
 def find(data, first, last, table, form_starts, form_bytes):
     """Number of the form that equals `data[first:last]`, or -1."""
     place = _hash(data, first, last) & (table.size - 1)
