@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.contract import ContractError, Filter, TextBatch, Tier, check
-from filters.kernels import buffers
+from filters.kernels import buffers, ngrams
 from pipeline import decide, final, normalise, scores
 from pipeline.dedup import bands, signatures
 from pipeline.errors import BrokenContract
@@ -263,6 +263,8 @@ def try_out(recipe: Recipe) -> None:
             needed = pa.RecordBatch.from_arrays([pa.nulls(2, types[c]) for c in needs], names=needs)
             with _blamed(item):
                 item.filter.annotate(batch, needed, item.params, None)
+    if batch.repetition_kinds or batch.source.repetition_kinds:
+        ngrams.warm_large()
 
 
 @contextmanager

@@ -162,7 +162,7 @@ def _warm(resolved: Recipe, on_event: OnEvent) -> float:
     """
     start = time.thread_time()
     on_event(Event("begin", "compile"))
-    warm.warm()
+    warm.warm_stages()
     language.warm()
     annotate.try_out(resolved)
     on_event(Event("end", "compile"))

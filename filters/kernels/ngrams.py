@@ -94,6 +94,11 @@ def repetition(
     return _named(out)
 
 
+def warm_large() -> None:
+    """Compiles or loads what rows above LARGE are measured by."""
+    ngrams_large.warm(np.frombuffer(b"a b a b", np.uint8), char_classes.tables())
+
+
 def _scratch(size: int) -> tuple[np.ndarray, ...]:
     """Arrays that `_rows` works in, for rows of up to `size` bytes; pages that stay unwritten cost no memory."""
     words = size // 2 + 1 + SPARE
