@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels import char_classes, phrases, pieces
+from filters.kernels.ascii_words import BYTES, between, classes, lowest
 from filters.kernels.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.pieces import buffer, copy, stripped
+from filters.kernels.spaces import ones
 
 CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")
 """Bit k of a row's changes. A line counts for the first rule that it fails; `ends`: white space at the ends of the text."""
@@ -30,6 +32,7 @@ CUT = ("items in cart", "read more", "sign-in")
 PHRASE_WORDS = 10
 _PHRASES = phrases.compile_phrases((*CUT, *COUNTED))
 _CUT = (1 << len(CUT)) - 1
+_NONE, _ONE, _BITS, _ALL = np.uint64(0), np.uint64(1), np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 _NOUN_BYTES = np.frombuffer("".join(COUNTED).encode(), np.uint8)
 _NOUN_STARTS = np.cumsum([0, *map(len, COUNTED)])
 _CART, _MORE, _SIGN = (np.frombuffer(phrase.encode(), np.uint8) for phrase in CUT)
@@ -327,6 +330,17 @@ def _counted_words(offsets, data, blocks, cells, counts):
         n = np.int64(0)
         inside = False
         while p < end:
+            if p + BYTES <= end and data[np.uintp(p)] < 0x80:
+                at = np.uintp(p)
+                white = between(data, at, 0x09, 0x0D) | between(data, at, 0x1C, 0x20)
+                counted, _ = classes(data, at)
+                length = lowest(between(data, at, 0x80, 0xFF))
+                ours = ~(_ALL << length) if length < _BITS else _ALL
+                begins = ~white & ~((~white << _ONE) | np.uint64(inside)) & ours
+                n += np.int64(ones(begins & counted & ~between(data, at, 0x5F, 0x5F)))
+                p += np.int64(length)
+                inside = (white >> (length - _ONE)) & _ONE == _NONE
+                continue
             flags, size = flags_at(data, p, end, blocks, cells)
             space = (flags & SPACE) != 0
             n += not space and not inside and flags & ALNUM != 0
