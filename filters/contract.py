@@ -128,6 +128,11 @@ class TextBatch:
             self._repetition[kind] = ngrams.repetition(*self.buffers, kind=kind, scan=kind == tokens.DATATROVE)
         return self._repetition[kind]
 
+    @property
+    def repetition_kinds(self) -> frozenset[int]:
+        """Kinds of `repetition` that were asked for."""
+        return frozenset(self._repetition)
+
     def segments(self, kind: int) -> segments.Segments:
         """Repeated lines or paragraphs: a kind of `filters.kernels.segments`."""
         if kind not in self._segments:

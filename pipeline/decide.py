@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from filters.contract import ContractError, Tier, judge
 from pipeline.errors import BrokenContract
@@ -15,6 +16,7 @@ from pipeline.recipe import Recipe
 
 VERDICT = pl.Schema([("stage", pl.String()), ("reason", pl.String()), ("failed", pl.List(pl.String())), ("scored", pl.Boolean())])
 """Columns of a unit's verdicts: all null / empty where the filters keep the row; `scored`: by the model tier."""
+_STAGES = pa.array([None, "filter", "model", "normalise"], pa.string())
 
 
 def failures(recipe: Recipe, tier: Tier, signals: pl.DataFrame) -> pl.DataFrame:
@@ -48,28 +50,33 @@ def verdicts(empty: pl.Series, failed: dict[Tier, pl.DataFrame], scored: dict[Ti
     `scored[tier]`: which rows that tier scored, none of them empty.
     """
     n = len(empty)
-    no_rules = pl.Series("failed", [[]], dtype=pl.List(pl.String)).new_from_index(0, n)
-    lists = no_rules
-    stage = pl.Series("stage", [None] * n, dtype=pl.String)
-    for tier in (Tier.CHEAP, Tier.MODEL):
+    blank = empty.to_numpy()
+    names: list[str] = []
+    columns: list[np.ndarray] = []
+    stage = np.zeros(n, np.int8)
+    for number, tier in enumerate((Tier.CHEAP, Tier.MODEL), start=1):
         frame = failed.get(tier)
         if frame is None or frame.width == 0:
             continue
-        names = frame.select(
-            pl.concat_list([pl.when(pl.col(c)).then(pl.lit(c)) for c in frame.columns]).list.drop_nulls().alias("failed")
-        )["failed"]
-        names = names.zip_with(scored[tier], no_rules)
-        newly = (names.list.len() > 0) & stage.is_null()
-        stage = pl.Series([{"cheap": "filter", "model": "model"}[tier.value]] * n).zip_with(newly, stage)
-        lists = pl.DataFrame({"a": lists, "b": names}).select(pl.concat_list("a", "b").alias("failed"))["failed"]
-    reason = lists.list.first()
-    normalise = pl.Series(["normalise"] * n, dtype=pl.String)
-    return pl.DataFrame(
+        judged = scored[tier].to_numpy() & ~blank
+        names += frame.columns
+        columns += [column.to_numpy() & judged for column in frame]
+        stage[(stage == 0) & np.any(columns[-frame.width :], axis=0)] = number
+    stage[blank] = len(_STAGES) - 1
+    fails = np.array(columns, np.bool_).reshape(len(columns), n)
+    rows, rules = np.nonzero(fails.T)
+    ends = np.append(0, np.cumsum(np.count_nonzero(fails, axis=0)))
+    reasons = pa.array([*names, "empty"], pa.string())
+    first = np.full(n, -1, np.int64)
+    first[rows[::-1]] = rules[::-1]
+    first[blank] = len(names)
+    lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), reasons.take(pa.array(rules)))
+    table = pa.table(
         {
-            "stage": normalise.zip_with(empty, stage).cast(pl.String),
-            "reason": pl.Series(["empty"] * n, dtype=pl.String).zip_with(empty, reason).cast(pl.String),
+            "stage": _STAGES.take(pa.array(stage, mask=stage == 0)),
+            "reason": reasons.take(pa.array(first, mask=first < 0)),
             "failed": lists,
-            "scored": scored.get(Tier.MODEL, pl.Series([False] * n, dtype=pl.Boolean)),
-        },
-        schema=VERDICT,
+            "scored": pa.array(scored[Tier.MODEL].to_numpy() if Tier.MODEL in scored else np.zeros(n, bool)),
+        }
     )
+    return pl.DataFrame(pl.from_arrow(table), schema=VERDICT)

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from filters import language
 from filters.kernels import warm
 from pipeline import compute, manifest, publish, recipe, select, signals, spans
 from pipeline.annotate import Annotated
@@ -163,8 +162,7 @@ def _warm(resolved: Recipe, on_event: OnEvent) -> float:
     """
     start = time.thread_time()
     on_event(Event("begin", "compile"))
-    warm.warm()
-    language.warm()
+    warm.warm_stages()
     signals.try_out(resolved)
     on_event(Event("end", "compile"))
     return time.thread_time() - start

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from filters.contract import ContractError, Filter, TextBatch, Tier, check
-from filters.kernels import buffers
+from filters.kernels import buffers, ngrams
 from pipeline import final, scores
 from pipeline.errors import BrokenContract
 from pipeline.meter import Meter
@@ -164,6 +164,8 @@ def try_out(recipe: Recipe) -> None:
     for item in recipe.filters:
         if item.filter.name != scores.NAME:
             run_filter(item, recipe.known, batch, {})
+    if batch.repetition_kinds or batch.source.repetition_kinds:
+        ngrams.warm_large()
 
 
 @contextmanager

@@ -16,13 +16,19 @@ from pathlib import Path
 from numba.core import config
 
 
-def _cache_folder() -> str:
+def _digest() -> str:
     digest = blake2b(digest_size=8)
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _cache_folder() -> str:
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return str(Path(home) / "winnow" / f"kernels-{digest.hexdigest()}")
+    return str(Path(home) / "winnow" / f"kernels-{DIGEST}")
 
 
+DIGEST = _digest()
+"""Of the sources of this package, in hexadecimal."""
 if not config.CACHE_DIR:  # type: ignore[attr-defined]
     config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]

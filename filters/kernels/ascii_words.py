@@ -1,7 +1,7 @@
-"""Which of 64 bytes are ASCII word characters: one vector operation for each question.
+"""What each of 64 bytes is, as bits: one vector operation for each question.
 
-Invariant: `classes` equals the plain Python in its docstring; it reads 64 bytes and nothing else. LLVM's vectors are those of
-the machine: one register with AVX-512, four with NEON or SSE2.
+Invariant: `classes` and `between` equal the plain Python in their docstrings; they read 64 bytes and nothing else. LLVM's
+vectors are those of the machine: one register with AVX-512, four with NEON or SSE2.
 """
 
 from __future__ import annotations
@@ -44,6 +44,26 @@ def classes(typing_context, data, p):
 
 
 @intrinsic
+def between(typing_context, data, p, first, last):
+    """uint64: bit k says that `first <= data[p + k] <= last`. Reads `data[p:p + 64]`, unchecked."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        at = builder.gep(array.data, [arguments[1]])
+        text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
+
+        def spread(byte):
+            one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), byte, ir.IntType(32)(0))
+            return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), BYTES), [0] * BYTES))
+
+        low, high = (builder.trunc(argument, ir.IntType(8)) for argument in arguments[2:])
+        inside = builder.icmp_unsigned("<=", builder.sub(text, spread(low)), spread(builder.sub(high, low)))
+        return builder.bitcast(inside, MASK)
+
+    return types.uint64(data, p, types.int64, types.int64), generate
+
+
+@intrinsic
 def eight(typing_context, data, p):
     """`int.from_bytes(data[p:p + 8], sys.byteorder)` as uint64, unchecked."""
 
@@ -62,6 +82,17 @@ def lowest(typing_context, mask):
 
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def highest(typing_context, mask):
+    """One more than the number of the highest bit that is set in a uint64, 0 where none is."""
+
+    def generate(context, builder, signature, arguments):
+        above = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.sub(ir.Constant(MASK, BYTES), above)
 
     return types.uint64(types.uint64), generate
 

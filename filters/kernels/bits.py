@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.buffers import frozen
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 _SIX = np.uint64(6)
 _LOW = np.uint64(63)
@@ -83,7 +83,7 @@ def _has(bits, numbers, found):
         found[k] = is_in(bits, numbers[k])
 
 
-@kernel
+@inner_kernel
 def is_in(bits, number):
     """Whether one number is in the set; for other kernels."""
     at = np.uint64(number)
@@ -101,7 +101,7 @@ def _place_of(bits, before, numbers, found):
             found[k] = -1
 
 
-@kernel
+@inner_kernel
 def _ones(word):
     """How many bits of a word are set (Hacker's Delight, section 5-1)."""
     word -= (word >> _ONE) & np.uint64(0x5555555555555555)

@@ -14,7 +14,7 @@ import numpy as np
 
 from filters.kernels import char_classes, phrases
 from filters.kernels.char_classes import BREAK, DECIMAL, SPACE, decode, lookup
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.pieces import buffer, copy, stripped, trimmed
 
 CHANGES = ("long_word", "citation", "punctuation", "few_words", "javascript", "policy", "white_space")
@@ -63,7 +63,7 @@ def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, 
         changes[i] = changed
 
 
-@kernel
+@inner_kernel
 def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, o):
     """Appends the lines of `data[p:end]` that stay; `(next o, changes)`."""
     whole = options[0] != 0
@@ -106,7 +106,7 @@ def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, 
     return kept, changed | (_WHITE if kept < o else 0)
 
 
-@kernel
+@inner_kernel
 def _fails(data, first, last, words, longest, found, options):
     """The first rule that the line `data[first:last]` fails, else 0."""
     if options[1] and longest > options[1]:
@@ -126,7 +126,7 @@ def _fails(data, first, last, words, longest, found, options):
     return np.int64(0)
 
 
-@kernel
+@inner_kernel
 def _ends_well(data, first, last, whole):
     """datatrove: ends in . ? ! " ' but not in "..."; dolma, of the stripped line: in . ? ! "."""
     if last == first:
@@ -137,7 +137,7 @@ def _ends_well(data, first, last, whole):
     return byte == 0x3F or byte == 0x21 or byte == 0x22 or (byte == 0x27 and not whole)
 
 
-@kernel
+@inner_kernel
 def _scan(data, p, end, newlines, blocks, cells, classes, steps, hits):
     """`(stop, next, first, last, words, longest, found)` of the line at p: where it and its break end, its stripped part, number
     of words, characters of the longest, phrases. `newlines`: other breaks are white space."""
@@ -182,7 +182,7 @@ def _scan(data, p, end, newlines, blocks, cells, classes, steps, hits):
     return stop, after, first, last, words, longest, found
 
 
-@kernel
+@inner_kernel
 def _without_citations(data, p, end, blocks, cells, out, o):
     r"""Writes `re.sub(r"\[\d*]|\[edit]|\[citation needed]", "", line)`; returns where it ends."""
     while p < end:
@@ -201,7 +201,7 @@ _EDIT = np.frombuffer(b"edit]", np.uint8)
 _NEEDED = np.frombuffer(b"citation needed]", np.uint8)
 
 
-@kernel
+@inner_kernel
 def _citation(data, p, end, blocks, cells):
     """Where the citation whose bracket stands before p ends; 0 where there is none."""
     q = p
@@ -219,7 +219,7 @@ def _citation(data, p, end, blocks, cells):
     return np.int64(0)
 
 
-@kernel
+@inner_kernel
 def _is(data, p, end, word):
     if end - p < word.size:
         return False

@@ -1,8 +1,8 @@
 """What kind of character each code point is, as tables that kernels read.
 
 Invariant: ALPHA, SPACE and BREAK say for every code point what this Python's `str.isalpha`, `str.isspace` and
-`str.splitlines` say; MARK and OUTER follow `unicodedata.category`. The tables are built from these on first use (about
-50 ms), so text is judged by the Unicode version of the Python that runs.
+`str.splitlines` say; MARK and OUTER follow `unicodedata.category`. The tables are built from these on first use
+(`kept`), so text is judged by the Unicode version of the Python that runs.
 
 Script numbers are ours: the scripts that are written without spaces between words and that web text has in bulk. Ranges
 follow the blocks of Unicode 16; kana leaves out the middle dot U+30FB, which separates words.
@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel
+from filters.kernels.kept import kept
 
 SCRIPT = 0b111
 """Mask of the script number: 0 for scripts with spaces between words and for signs of no script."""
@@ -83,7 +83,7 @@ _ASSIGNED = (range(0x00000, 0x40000), range(0xE0000, 0xF0000))
 _ALL_BLOCKS = 0x110000 >> 8
 
 
-@cache
+@kept
 def tables() -> tuple[np.ndarray, np.ndarray]:
     """`(blocks uint16[4352], cells uint16[:])`: the flags of code point c are `cells[blocks[c >> 8] * 256 + (c & 255)]`.
 
@@ -145,7 +145,7 @@ def two_stages(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return blocks, cells
 
 
-@kernel
+@inner_kernel
 def decode(data, p, end):
     """`(code point, bytes)` of the UTF-8 character at p < end; `(U+FFFD, 1)` where the bytes make none."""
     lead = np.int64(data[np.uintp(p)])
@@ -169,13 +169,13 @@ def decode(data, p, end):
     return point, size
 
 
-@kernel
+@inner_kernel
 def lookup(point, blocks, cells):
     """Flags of a code point. Indices are unsigned here and in `decode` because numba adds a test to signed ones."""
     return np.int64(cells[np.uintp((np.int64(blocks[np.uintp(point >> 8)]) << 8) | (point & 255))])
 
 
-@kernel
+@inner_kernel
 def flags_at(data, p, end, blocks, cells):
     """`(flags, bytes)` of the character at p < end."""
     if data[np.uintp(p)] < 0x80:

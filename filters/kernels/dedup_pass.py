@@ -13,7 +13,7 @@ import numpy as np
 
 from filters.kernels.bits import is_in
 from filters.kernels.buffers import frozen
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.words import SEED, finalise
 
 EARLIER_BITS = 40
@@ -190,7 +190,7 @@ def _shared(one_at, one_size, other_at, other_size, hashes, counts):
         counts[k] = _common(one, other)
 
 
-@kernel
+@inner_kernel
 def _common(one, other):
     """How many values two strictly ascending arrays share."""
     a = b = n = np.uintp(0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import unchecked_kernel
+from filters.kernels.compiled import inner_unchecked_kernel, unchecked_kernel
 from filters.kernels.fasttext_tables import HS, SOFTMAX, Tables
 from filters.kernels.fasttext_words import END, add_rows, collect_rows, pending
 
@@ -44,7 +44,7 @@ def work(tables: Tables) -> Work:
     )
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _hidden(t, data, spans, work):
     """Mean of the rows of a text, the parts `data[a:b]` of `spans` in order, into `work.hidden`; returns how many rows.
 
@@ -73,7 +73,7 @@ def _hidden(t, data, spans, work):
     return count
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _dot(matrix, row, vector):
     total = np.float32(0)
     for d in range(vector.shape[0]):
@@ -81,7 +81,7 @@ def _dot(matrix, row, vector):
     return total
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _offer(label, score, labels, scores):
     """Put a label into the best k (k = 1 or 2); of equal scores the later comes first, as from fastText's heap."""
     last = labels.shape[0] - 1
@@ -92,12 +92,12 @@ def _offer(label, score, labels, scores):
         labels[1], scores[1] = label, score
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _log(x):
     return np.float32(np.log(np.float64(x) + _LITTLE))
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _sigmoid(table, x):
     """fastText's sigmoid, a table of 512 steps (Loss::sigmoid)."""
     if x < -8:
@@ -107,7 +107,7 @@ def _sigmoid(table, x):
     return table[np.int64((x + np.float32(8)) * np.float32(32))]
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _flat(head, work, labels, scores):
     """Best labels of a softmax or of independent sigmoids (Loss::findKBest)."""
     output = work.output
@@ -132,7 +132,7 @@ def _flat(head, work, labels, scores):
             scores[k] = _log(scores[k])
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _tree(head, work, labels, scores):
     """Best labels of hierarchical softmax (HierarchicalSoftmaxLoss::dfs): left first, branches below the k-th best left out."""
     n, nodes, weights = head.output.shape[0], work.nodes, work.weights

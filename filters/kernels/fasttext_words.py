@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import unchecked_kernel
+from filters.kernels.compiled import inner_unchecked_kernel, unchecked_kernel
 from filters.kernels.fasttext_tables import FNV_SEED, Ngrams, find, is_word, starts_with, step
 
 MAX_PENDING = 256  # rows collected before they are added: few enough that they stay in the cache while columns are added in fours
@@ -35,7 +35,7 @@ def fold_words(vocabulary, ngrams, rows, counts, pending):
             counts[w] += added
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent):
     """Collect the rows of the tokens of `data[at:stop]`: how many, the new n and n_recent, and whether `</s>` ended the text."""
     count = np.int64(0)
@@ -64,12 +64,12 @@ def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent):
     return count, n, n_recent, False
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _separates(byte):
     return byte == 32 or (byte <= 13 and (byte >= 9 or byte == 0))
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _token(t, data, start, end, h, total, pending, n):
     """Collect the rows of one token (Dictionary::addSubwords); returns how many, -1 for a label, and the new n."""
     w = find(t.vocabulary, data, start, end, h)
@@ -85,7 +85,7 @@ def _token(t, data, start, end, h, total, pending, n):
     return np.int64(0), n
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _char_ngrams(g, rows, data, start, end, total, pending, n):
     """Collect the rows of the n-grams of `<token>` (Dictionary::computeSubwords); returns how many, and the new n.
 
@@ -113,7 +113,7 @@ def _char_ngrams(g, rows, data, start, end, total, pending, n):
     return found, n
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _char(data, j, end, h):
     """Hash the UTF-8 character at `j`, or the closing `>` at `end`; returns the hash and what follows."""
     if j == end:
@@ -126,7 +126,7 @@ def _char(data, j, end, h):
     return h, j
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _word_ngrams(g, h, recent, n_recent, pending, n):
     """Collect the rows of the word n-grams that end in the word with hash `h` (Dictionary::addWordNgrams).
 
@@ -144,7 +144,7 @@ def _word_ngrams(g, h, recent, n_recent, pending, n):
     return grown, n
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _push(g, h, pending, n):
     """Append the row of the n-gram with hash `h` to `pending[:n]` unless it was pruned; returns the new length.
 
@@ -161,7 +161,7 @@ def _push(g, h, pending, n):
     return n + np.int64((bits >> place) & np.uint64(1))
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def _ones(x):
     """Bits set in a uint64 (compiled to one instruction)."""
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
@@ -170,7 +170,7 @@ def _ones(x):
     return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-@unchecked_kernel
+@inner_unchecked_kernel
 def add_rows(rows, pending, n, total):
     """Add the rows `pending[:n]` to `total`, four columns at a time, so that sums stay in registers."""
     fours = total.shape[0] - total.shape[0] % 4

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from filters.kernels import char_classes
 from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.char_classes import SPACE, flags_at
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 ASCII_SPACES = ((0x09, 0x0D), (0x1C, 0x20))
 """First and last of each range."""
@@ -48,7 +48,7 @@ def _folded(offsets, data, blocks, cells, starts, out):
         starts[i + 1] = n
 
 
-@kernel
+@inner_kernel
 def _row(data, p, end, blocks, cells, out, n):
     """Appends the text at p to end, folded, to `out[:n]`; returns the new n."""
     start = n
@@ -73,7 +73,7 @@ def _row(data, p, end, blocks, cells, out, n):
     return n - 1 if after_space and n > start else n
 
 
-@kernel
+@inner_kernel
 def _blocks(data, p, end, out, n, after_space):
     """`(n, next, after_space, wide)`: folds ASCII; stops at what may be a wide space (`wide`), or near the text's end."""
     while p + BYTES < end:

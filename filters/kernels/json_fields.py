@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 ABSENT, STRING, ESCAPED, NUMBER, BOOLEAN, NESTED, BROKEN = range(7)
 """What a value is. NULL is ABSENT; ESCAPED: a string with a backslash; NESTED: an object or an array."""
@@ -34,7 +34,7 @@ def _find(offsets, data, key, spans, kinds):
         kinds[i] = _row(data, offsets[i], offsets[i + 1], key, spans[i])
 
 
-@kernel
+@inner_kernel
 def _row(data, p, end, key, span):
     if end - p < 2 or data[p] != _OPEN or data[end - 1] != _CLOSE:
         return BROKEN
@@ -58,7 +58,7 @@ def _row(data, p, end, key, span):
     return ABSENT
 
 
-@kernel
+@inner_kernel
 def _equal(data, p, key):
     k = 0
     while k < key.size and data[p + k] == key[k]:
@@ -66,14 +66,14 @@ def _equal(data, p, key):
     return k == key.size
 
 
-@kernel
+@inner_kernel
 def _has_backslash(data, p, end):
     while p < end and data[p] != _BACKSLASH:
         p += 1
     return p < end
 
 
-@kernel
+@inner_kernel
 def _string_end(data, p, end):
     """Behind the closing quote of the string that opens at p; `end` where there is none."""
     p += 1
@@ -82,7 +82,7 @@ def _string_end(data, p, end):
     return min(p + 1, end)
 
 
-@kernel
+@inner_kernel
 def _value_end(data, p, end):
     """`(stop, kind)` of the value at p."""
     first = data[p]
@@ -97,7 +97,7 @@ def _value_end(data, p, end):
     return p, BOOLEAN if first in (_TRUE, _FALSE) else NUMBER
 
 
-@kernel
+@inner_kernel
 def _nested_end(data, p, end):
     depth = np.int64(0)
     while p < end:

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels import char_classes
+from filters.kernels.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.char_classes import ALPHA, BREAK, DIGIT, OUTER, SPACE, TERMINAL, UPPER, decode, lookup
-from filters.kernels.compiled import kernel
-from filters.kernels.words import SEED, finalise
+from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.spaces import hash_bytes, ones
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Lines:
 
 _CHARS, _WORDS, _LONGEST, _UPPER, _DIGITS, _SENTENCES, _LAST, _LAST_FILLED = range(8)
 _LINE_FEED = 0x0A
+_ONE, _BITS, _ALL = np.uint64(1), np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 def lines(offsets: np.ndarray, data: np.ndarray, *, all_breaks: bool) -> Lines:
@@ -71,13 +73,35 @@ def lines(offsets: np.ndarray, data: np.ndarray, *, all_breaks: bool) -> Lines:
     return Lines(rows, begin, end, hashes, *counts, terminal)  # type: ignore[call-arg]
 
 
-@kernel
-def _break(data, p, end, blocks, cells, all_breaks):
-    """Bytes of the line break at p < end, 0 if there is none."""
+@inner_kernel
+def _to_break(data, p, end, blocks, cells, all_breaks):
+    """`(stop, size)` of the first line break at or after p; `(end, 0)` if there is none."""
+    if all_breaks:
+        while p < end:
+            size = _break(data, p, end, blocks, cells)
+            if size:
+                return p, size
+            p += 1
+        return end, 0
+    while p + BYTES <= end:
+        found = between(data, np.uintp(p), _LINE_FEED, _LINE_FEED)
+        if found:
+            return p + np.int64(lowest(found)), 1
+        p += BYTES
+    while p < end:
+        if data[np.uintp(p)] == _LINE_FEED:
+            return p, 1
+        p += 1
+    return end, 0
+
+
+@inner_kernel
+def _break(data, p, end, blocks, cells):
+    """Bytes of the line break of `str.splitlines` at p < end, 0 if there is none."""
     byte = data[np.uintp(p)]
     if byte == _LINE_FEED:
         return 1
-    if not all_breaks or (byte > 0x1E and byte < 0xC2):
+    if byte > 0x1E and byte < 0xC2:
         return 0
     if byte == 0x0D:
         return 2 if p + 1 < end and data[np.uintp(p + 1)] == _LINE_FEED else 1
@@ -88,56 +112,56 @@ def _break(data, p, end, blocks, cells, all_breaks):
 @kernel
 def _count(offsets, data, blocks, cells, all_breaks, rows):
     for i in range(offsets.size - 1):
-        p, end = offsets[i], offsets[i + 1]
-        found, begin = np.int64(0), p
-        while p < end:
-            size = _break(data, p, end, blocks, cells, all_breaks)
-            p += max(size, 1)
-            if size:
-                found += 1
-                begin = p
+        begin, end = offsets[i], offsets[i + 1]
+        found = np.int64(0)
+        while True:
+            stop, size = _to_break(data, begin, end, blocks, cells, all_breaks)
+            if size == 0:
+                break
+            found += 1
+            begin = stop + size
         rows[i + 1] = found + np.int64(begin < end or not all_breaks)
 
 
 @kernel
 def _lines(offsets, data, blocks, cells, all_breaks, rows, begin, end, hashes, counts, terminal):
     for i in range(offsets.size - 1):
-        p = offsets[i]
+        p, limit = offsets[i], offsets[i + 1]
         for k in range(rows[i], rows[i + 1]):
-            begin[k] = p
-            stop = p
-            size = 0
-            while stop < offsets[i + 1]:
-                size = _break(data, stop, offsets[i + 1], blocks, cells, all_breaks)
-                if size:
-                    break
-                stop += 1
-            end[k] = stop
-            hashes[k] = _hash(data, p, stop)
-            terminal[k] = _line(data, p, stop, blocks, cells, counts[:, k])
+            stop, size = _to_break(data, p, limit, blocks, cells, all_breaks)
+            begin[k], end[k] = p, stop
+            hashes[k] = hash_bytes(data, p, stop, limit)
+            terminal[k] = _line(data, p, stop, limit, blocks, cells, counts[:, k])
             p = stop + size
 
 
-@kernel
-def _hash(data, p, end):
-    """Blocks of eight bytes, xor and multiply, then MurmurHash3's finaliser; the length too, so that NULs at the end count."""
-    value = SEED ^ np.uint64(end - p)
-    while p < end:
-        block = np.uint64(0)
-        for k in range(min(end - p, 8)):
-            block |= np.uint64(data[np.uintp(p + k)]) << np.uint64(8 * k)
-        value = finalise(value ^ block)
-        p += 8
-    return value
-
-
-@kernel
-def _line(data, p, end, blocks, cells, count):
-    """Fills `count` for the line at p to end; says whether its last character is a terminal one."""
+@inner_kernel
+def _line(data, p, end, limit, blocks, cells, count):
+    """Fills `count` for the line at p to end, of a text up to `limit`; says whether its last character is a terminal one."""
     chars = words = longest = word = upper = digits = sentences = letters = np.int64(0)
     last = filled = flags = stops = np.int64(0)
     open_ = ends = False  # something to end was seen; a terminal character was, and only punctuation since
     while p < end:
+        if not ends and p + BYTES <= limit and data[np.uintp(p)] < 0x80:
+            plain, space, letter, outer = _plain(data, p, end)
+            if plain > 1:
+                inside = ~(_ALL << plain) if plain < _BITS else _ALL
+                filled_ = ~space & inside
+                chars += np.int64(plain)
+                upper += np.int64(ones(between(data, np.uintp(p), 0x41, 0x5A) & inside))
+                digits += np.int64(ones(between(data, np.uintp(p), 0x30, 0x39) & inside))
+                words += np.int64(ones(filled_ & ~(filled_ << _ONE))) - np.int64(word > 0 and filled_ & _ONE != 0)
+                open_ = open_ or filled_ & ~outer != 0
+                longest, word = _longest(filled_, plain, longest, word)
+                tail = plain - highest(~letter & inside)
+                letters = np.int64(tail) + (letters if tail == plain else np.int64(0))
+                stops = np.int64(0)
+                p += np.int64(plain)
+                last = np.int64(data[np.uintp(p - 1)])
+                if filled_:
+                    filled = np.int64(data[np.uintp(p - np.int64(plain - highest(filled_)) - 1)])
+                flags = np.int64(0)
+                continue
         point, size = decode(data, p, end)
         flags = lookup(point, blocks, cells)
         p += size
@@ -175,3 +199,34 @@ def _line(data, p, end, blocks, cells, count):
     count[_UPPER], count[_DIGITS], count[_SENTENCES] = upper, digits, sentences + open_
     count[_LAST], count[_LAST_FILLED] = last, filled
     return (flags & TERMINAL) != 0
+
+
+@inner_kernel
+def _plain(data, p, end):
+    """`(size, space, letter, outer)`: how many of the 64 bytes at p, up to end, are ASCII before the first that may end a
+    sentence, and which are white space, letters, punctuation or symbols."""
+    at = np.uintp(p)
+    space = between(data, at, 0x09, 0x0D) | between(data, at, 0x1C, 0x20)
+    letter = between(data, at, 0x41, 0x5A) | between(data, at, 0x61, 0x7A)
+    outer = between(data, at, 0x21, 0x2F) | between(data, at, 0x3A, 0x40) | between(data, at, 0x5B, 0x60)
+    outer |= between(data, at, 0x7B, 0x7E)
+    stops = between(data, at, 0x21, 0x21) | between(data, at, 0x2E, 0x2E) | between(data, at, 0x3F, 0x3F)
+    size = min(lowest(stops | between(data, at, 0x80, 0xFF)), np.uint64(end - p))
+    return size, space, letter, outer
+
+
+@inner_kernel
+def _longest(filled, size, longest, word):
+    """`(longest, word)`: the longest word, and the one that goes on, after `size` characters, of which `filled` are of words; a
+    word of `word` characters goes on into them."""
+    at = np.uint64(0)
+    while filled:
+        first = lowest(filled)
+        if first > at:
+            longest, word = max(longest, word), np.int64(0)
+        at = first + lowest(~(filled >> first))
+        word += np.int64(at - first)
+        filled &= _ALL << at if at < _BITS else np.uint64(0)
+    if at < size:
+        longest, word = max(longest, word), np.int64(0)
+    return longest, word

@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 
 from filters.kernels import unicode_words
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.words import SPARE, finalise, next_words
 
 BLOCK = 1024
@@ -114,7 +114,7 @@ def _sign(offsets, data, blocks, cells, ascii_, ngram, power, multipliers, incre
                 have = _carry(words, n, have)
 
 
-@kernel
+@inner_kernel
 def _points(words, n, ngram, power, datasketch, points):
     """What the permutations permute, of the n shingles that start at words 0 to n - 1."""
     value = _before(words, ngram)
@@ -125,7 +125,7 @@ def _points(words, n, ngram, power, datasketch, points):
         value -= words[np.uintp(k)] * power
 
 
-@kernel
+@inner_kernel
 def _before(words, ngram):
     """The sum of all but the last word of the first shingle."""
     value = np.uint64(0)
@@ -134,7 +134,7 @@ def _before(words, ngram):
     return value
 
 
-@kernel
+@inner_kernel
 def _carry(words, n, have):
     """Moves the words that shingles of the next block begin with to the front; returns how many."""
     for k in range(n, have):
@@ -142,7 +142,7 @@ def _carry(words, n, have):
     return have - n
 
 
-@kernel
+@inner_kernel
 def _lower(points, n, multipliers, increments, least):
     """Lowers `least` to the least value of each permutation. The inner loop runs over points: it vectorises."""
     for j in range(least.size):
@@ -152,7 +152,7 @@ def _lower(points, n, multipliers, increments, least):
         least[j] = value
 
 
-@kernel
+@inner_kernel
 def _fmix32(x):
     """MurmurHash3's 32-bit finaliser."""
     x = np.uint32(np.uint32(x ^ (x >> np.uint32(16))) * np.uint32(0x85EBCA6B))
@@ -190,7 +190,7 @@ def _shingles(offsets, data, blocks, cells, ascii_, ngram, power, words, sizes, 
         starts[i + 1] = total
 
 
-@kernel
+@inner_kernel
 def _hash_shingles(words, n, ngram, power, hashes):
     value = _before(words, ngram)
     for k in range(n):
@@ -231,7 +231,7 @@ def _sort_unique(values, scratch, sizes):
     return n
 
 
-@kernel
+@inner_kernel
 def _sort(values):
     """Sorts in place: by insertion where there are few, else by heap, which no input makes quadratic."""
     if values.size > _INSERTION:
@@ -245,7 +245,7 @@ def _sort(values):
         values[at] = value
 
 
-@kernel
+@inner_kernel
 def _heap_sort(values):
     for root in range(values.size // 2 - 1, -1, -1):
         _sift(values, root, values.size)
@@ -254,7 +254,7 @@ def _heap_sort(values):
         _sift(values, 0, last)
 
 
-@kernel
+@inner_kernel
 def _sift(values, root, size):
     value = values[root]
     while 2 * root + 1 < size:

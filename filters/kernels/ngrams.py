@@ -3,9 +3,10 @@
 Invariant: row i equals `measures` of tests/filters/test_ngrams.py, plain Python over the list of words; two words are one where
 their 64-bit hashes are equal. An n-gram is a run of n words; its length is that of its words without what stands between them.
 
-One n-gram length at a time, on the positions whose (n - 1)-gram and the next one were repeated: no other n-gram can be. A bit
-table drops most n-grams that occur once (a bit set by one of them and by no other), a hash table counts the rest. An n-gram is
-known by the numbers of its two (n - 1)-grams, so that equal keys are equal n-grams.
+One n-gram length at a time, on the positions whose (n - 1)-gram and the next one were repeated: no other n-gram can be. Equal
+n-grams have one number, given in order of first occurrence, so that what is kept by number is read in the order of the text. An
+n-gram is known by the numbers of its two (n - 1)-grams, so that equal keys are equal n-grams. Most often an (n - 1)-gram is
+followed by the same one each time: only where it is not does a hash table have to be asked.
 
 Hostile input: a probe that finds no place after MAX_PROBES ends the row with PROBES, and `_by_sorting` (numpy) measures it
 instead. A row above LARGE, and one with more than a word in two bytes (signs), is measured by `ngrams_large` in bounded memory.
@@ -18,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels import char_classes, ngrams_large, tokens
-from filters.kernels.ascii_words import soon
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.ngrams_large import words_of
 from filters.kernels.words import SPARE
 
@@ -36,10 +36,10 @@ LARGE = 1_000_000
 DONE, PROBES, WORDS = 0, 1, 2
 """How a row ended: measured; too many probes; a long row, or more words than there is room for."""
 
-_AHEAD = 16  # entries between asking for a place of the table and reading it
 _ONE, _NONE = np.uint64(1), np.uint64(0)
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
+_UNKNOWN = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ORDER = np.uint64(0xD6E8FEB86659FD93)
 """Odd, from Evensen's rrxmrrxmsx: makes a pair of words differ from the same two the other way round."""
 
@@ -94,14 +94,21 @@ def repetition(
     return _named(out)
 
 
+def warm_large() -> None:
+    """Compiles or loads what rows above LARGE are measured by."""
+    ngrams_large.warm(np.frombuffer(b"a b a b", np.uint8), char_classes.tables())
+
+
 def _scratch(size: int) -> tuple[np.ndarray, ...]:
     """Arrays that `_rows` works in, for rows of up to `size` bytes; pages that stay unwritten cost no memory."""
-    words = size // 2 + 1
+    words = size // 2 + 1 + SPARE
     return (
-        np.empty(words + SPARE, np.uint64),
-        np.empty(words + SPARE + 1, np.int32),
-        np.empty((2, _power(4 * words) // 64), np.uint64),
-        np.empty((_power(2 * words), 2), np.uint64),
+        np.empty(words, np.uint64),
+        np.empty(words + 1, np.int32),
+        np.empty(words, np.uint64),
+        np.empty(words, np.uint64),
+        np.empty(words, np.uint64),
+        np.empty(_power(2 * words), np.int32),
     )
 
 
@@ -119,145 +126,173 @@ def _named(out: np.ndarray) -> Repetition:
 
 
 @kernel
-def _rows(offsets, data, row, limit, kind, blocks, cells, grams, ends, bits, table, max_probes, out):
+def _rows(offsets, data, row, limit, kind, blocks, cells, hashes, ends, grams, found, keys, slots, max_probes, out):
     """`(row, status)`: measures rows from `row` on; stops before one of more than `limit` bytes, or that the scratch does not
-    hold."""
+    hold.
+
+    `grams[:entries]`: the n-grams that occur more than once, in order: place in the text << 32 | number. `found[number]`: first
+    place << 32 | how often it occurs.
+    """
     for i in range(row, offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         if end - p > limit:
             return i, WORDS
-        m, p = words_of(kind, data, p, end, blocks, cells, grams, ends)
+        m, p = words_of(kind, data, p, end, blocks, cells, hashes, ends)
         if p < end:
             return i, WORDS
         out[i] = 0
         out[i, 0], out[i, 1] = m, ends[m]
-        entries = m
+        entries, numbers = np.int64(0), np.int64(0)
         for n in range(2, min(m, 10) + 1):
-            entries = _level(n, entries, grams, bits, table, max_probes)
+            if n == 2:
+                entries, numbers = _pairs(m, hashes, grams, found, keys, slots, max_probes)
+            elif entries:
+                entries, numbers = _longer(entries, numbers, grams, found, hashes, keys, slots, max_probes)
             if entries < 0:
                 return i, PROBES
-            _measure(n, entries, m, grams, ends, table, out[i])
+            if n <= 4:
+                _top(n, entries, numbers, m, found, ends, out[i])
+            else:
+                _repeated(n, entries, m, grams, found, ends, out[i])
     return offsets.size - 1, DONE
 
 
-@kernel
-def _level(n, entries, grams, bits, table, max_probes):
-    """Turns `grams[:entries]`, the repeated (n - 1)-grams, into the n-grams that occur more than once; returns how many there
-    are, or -1 where the table fails.
+@inner_kernel
+def _pairs(m, hashes, grams, found, keys, slots, max_probes):
+    """`(entries, numbers)`: fills `grams` with the 2-grams that occur more than once, and `found` by number; -1 entries where
+    the table fails."""
+    mask = _emptied(slots, m)
+    numbers = np.int64(0)
+    for j in range(m - 1):
+        key = (hashes[np.uintp(j)] * _ORDER) ^ hashes[np.uintp(j + 1)]
+        number = _number(key, key ^ (key >> _HALF), mask, numbers, keys, slots, max_probes)
+        if number < 0:
+            return np.int64(-1), numbers
+        if number == numbers:
+            found[np.uintp(number)] = np.uint64(j) << _HALF
+            numbers += 1
+        found[np.uintp(number)] += _ONE
+        grams[np.uintp(j)] = (np.uint64(j) << _HALF) | np.uint64(number)
+    return _those_repeated(m - 1, grams, found), numbers
 
-    An entry is a place in the text << 32 | the number of the n-gram there; for n = 2 it is the hash of a word. A place of the
-    table is a key and the first place where the n-gram occurs << 32 | how often it does.
+
+@inner_kernel
+def _longer(entries, before, grams, found, follower, keys, slots, max_probes):
+    """As `_pairs`: turns `grams[:entries]` and its `before` numbers from (n - 1)-grams into n-grams.
+
+    `follower[number]`: the (n - 1)-gram that first came after that one << 32 | the number of the n-gram of both.
     """
-    width = np.int64(64)
-    while width < 4 * entries:
-        width *= 2
-    filter_ = np.uint64(width - 1)
-    for k in range(width // 64):
-        bits[0, np.uintp(k)] = _NONE
-        bits[1, np.uintp(k)] = _NONE
-    some = False
+    for k in range(before):
+        follower[np.uintp(k)] = _UNKNOWN
+    mask = _NONE
+    numbers = kept = np.int64(0)
+    following = grams[0]
     for j in range(entries - 1):
-        follows, _, mixed = _key(n, j, grams)
-        if follows:
-            word, bit = np.uintp((mixed & filter_) >> np.uint64(6)), _ONE << (mixed & np.uint64(63))
-            again = bits[0, word] & bit
-            bits[0, word] |= bit
-            bits[1, word] |= again
-            some |= again != _NONE
-    if not some:
-        return np.int64(0)
-    return _count(n, entries, grams, filter_, bits, table, max_probes)
+        entry, following = following, grams[np.uintp(j + 1)]
+        if (entry >> _HALF) + _ONE != following >> _HALF:
+            continue
+        a, b = entry & _LOW, following & _LOW
+        first = follower[np.uintp(a)]
+        number = np.int64(first & _LOW)
+        if first == _UNKNOWN:
+            number = numbers
+            follower[np.uintp(a)] = (b << _HALF) | np.uint64(number)
+        elif first >> _HALF != b:
+            if mask == _NONE:
+                mask = _emptied(slots, entries)
+            key = (a << _HALF) | b
+            mixed = key * _ORDER
+            number = _number(key, mixed ^ (mixed >> _HALF), mask, numbers, keys, slots, max_probes)
+            if number < 0:
+                return np.int64(-1), numbers
+        if number == numbers:
+            found[np.uintp(number)] = (entry >> _HALF) << _HALF
+            numbers += 1
+        found[np.uintp(number)] += _ONE
+        # An entry is written no later than where it was read; the next one is in `following`.
+        grams[np.uintp(kept)] = ((entry >> _HALF) << _HALF) | np.uint64(number)
+        kept += 1
+    return _those_repeated(kept, grams, found), numbers
 
 
-@kernel
-def _key(n, j, grams):
-    """`(follows, key, mixed)` of the n-gram at entries j and j + 1; `follows` says that they stand side by side."""
-    a, b = grams[np.uintp(j)], grams[np.uintp(j + 1)]
-    if n == 2:
-        key = (a * _ORDER) ^ b
-        return True, key, key ^ (key >> _HALF)
-    key = (a << _HALF) | (b & _LOW)
-    mixed = key * _ORDER
-    mixed = (mixed ^ (mixed >> _HALF)) * _ORDER
-    return (a >> _HALF) + _ONE == b >> _HALF, key, mixed ^ (mixed >> _HALF)
-
-
-@kernel
-def _count(n, entries, grams, filter_, bits, table, max_probes):
-    """The second half of `_level`: counts the n-grams that the bit table left."""
+@inner_kernel
+def _emptied(slots, entries):
+    """Empties as much of the table as so many entries need; returns the mask of its places."""
     size = np.int64(64)
     while size < 2 * entries:
         size *= 2
     for k in range(size):
-        table[np.uintp(k), np.uintp(1)] = _NONE
-    kept = np.int64(0)
-    for j in range(entries - 1):
-        if j + _AHEAD < entries - 1:
-            _, _, mixed = _key(n, j + _AHEAD, grams)
-            soon(table, np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1)) * 16)
-        follows, key, mixed = _key(n, j, grams)
-        if not follows or not bits[1, np.uintp((mixed & filter_) >> np.uint64(6))] & (_ONE << (mixed & np.uint64(63))):
-            continue
-        place = np.uint64(j) if n == 2 else grams[np.uintp(j)] >> _HALF
-        home = (mixed >> np.uint64(20)) & np.uint64(size - 1)
-        probes = np.int64(0)
-        while probes < max_probes and table[np.uintp(home), np.uintp(1)] and table[np.uintp(home), np.uintp(0)] != key:
-            home = (home + _ONE) & np.uint64(size - 1)
-            probes += 1
-        if probes >= max_probes:
-            return np.int64(-1)
-        if table[np.uintp(home), np.uintp(1)] == _NONE:
-            table[np.uintp(home), np.uintp(0)] = key
-            table[np.uintp(home), np.uintp(1)] = place << _HALF
-        table[np.uintp(home), np.uintp(1)] += _ONE
-        # An entry is written no later than where it was read; the next one still needs the entry after j.
-        grams[np.uintp(kept)] = (place << _HALF) | home
-        kept += 1
+        slots[np.uintp(k)] = 0
+    return np.uint64(size - 1)
+
+
+@inner_kernel
+def _number(key, home, mask, numbers, keys, slots, max_probes):
+    """The number of a key; `numbers`, the next one, if it is new; -1 after too many probes."""
+    home &= mask
+    for _ in range(max_probes):
+        slot = np.int64(slots[np.uintp(home)])
+        if slot == 0:
+            slots[np.uintp(home)] = numbers + 1
+            keys[np.uintp(numbers)] = key
+            return numbers
+        if keys[np.uintp(slot - 1)] == key:
+            return slot - 1
+        home = (home + _ONE) & mask
+    return np.int64(-1)
+
+
+@inner_kernel
+def _those_repeated(entries, grams, found):
+    """Leaves in `grams` what occurs more than once; returns how many. Each is written: whether it stays is hard to foresee."""
     left = np.int64(0)
-    for j in range(kept):
+    for j in range(entries):
         entry = grams[np.uintp(j)]
-        if table[np.uintp(entry & _LOW), np.uintp(1)] & _LOW > _ONE:
-            grams[np.uintp(left)] = entry
-            left += 1
+        grams[np.uintp(left)] = entry
+        left += np.int64(found[np.uintp(entry & _LOW)] & _LOW > _ONE)
     return left
 
 
-@kernel
-def _measure(n, entries, m, grams, ends, table, out):
-    """Fills the columns of the n-grams of n words from the repeated ones."""
-    if n <= 4:
-        count, longest, first, where = np.int64(1), np.int64(0), np.int64(0), np.int64(m)
-        for j in range(entries):
-            info = table[np.uintp(grams[np.uintp(j)] & _LOW), np.uintp(1)]
-            found, place = np.int64(info & _LOW), np.int64(info >> _HALF)
-            if found < count:
-                continue
-            size = np.int64(ends[np.uintp(place + n)]) - np.int64(ends[np.uintp(place)])
-            if found > count:
-                count, longest, where = found, np.int64(0), np.int64(m)
-            longest = max(longest, size)
-            if place < where:
-                where, first = place, size
-        if count == 1:
-            first = np.int64(ends[n])
-            for j in range(m - n + 1):
-                longest = max(longest, np.int64(ends[np.uintp(j + n)]) - np.int64(ends[np.uintp(j)]))
-        out[n], out[n + 3], out[n + 6] = count, longest, first
-        return
+@inner_kernel
+def _top(n, entries, numbers, m, found, ends, out):
+    """Fills the columns of the most frequent n-gram."""
+    count, longest, first = np.int64(1), np.int64(0), np.int64(0)
+    if entries:
+        most = _NONE
+        for k in range(numbers):
+            most = max(most, found[np.uintp(k)] & _LOW)
+        count = np.int64(most)
+        for k in range(numbers):
+            if found[np.uintp(k)] & _LOW == most:
+                place = np.int64(found[np.uintp(k)] >> _HALF)
+                size = np.int64(ends[np.uintp(place + n)]) - np.int64(ends[np.uintp(place)])
+                # Numbers are in order of first occurrence.
+                first = size if longest == 0 else first
+                longest = max(longest, size)
+    else:
+        first = np.int64(ends[n])
+        for j in range(m - n + 1):
+            longest = max(longest, np.int64(ends[np.uintp(j + n)]) - np.int64(ends[np.uintp(j)]))
+    out[n], out[n + 3], out[n + 6] = count, longest, first
+
+
+@inner_kernel
+def _repeated(n, entries, m, grams, found, ends, out):
+    """Fills the columns of the n-grams that occur more than once."""
     covered = repeated = scanned = total = reach = after = np.int64(0)
     for j in range(entries):
         entry = grams[np.uintp(j)]
-        place, slot = np.int64(entry >> _HALF), np.uintp(entry & _LOW)
+        place, number = np.int64(entry >> _HALF), np.uintp(entry & _LOW)
         begin, end = np.int64(ends[np.uintp(place)]), np.int64(ends[np.uintp(place + n)])
         repeated += end - begin
         covered += end - max(begin, reach)
         reach = end
         if place >= after:
-            if table[slot, np.uintp(1)] == _NONE:
+            if found[number] == _NONE:
                 scanned += end - begin
                 after = place + n
             else:
-                table[slot, np.uintp(1)] = _NONE
+                found[number] = _NONE
     for k in range(n):
         total += np.int64(ends[np.uintp(m - k)]) - np.int64(ends[np.uintp(k)])
     at = 6 + n

@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 
 from filters.kernels.ascii_words import soon
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import split_words
 from filters.kernels.tokens import token_words
 from filters.kernels.words import MULTIPLIER, SPARE, finalise
@@ -261,17 +261,17 @@ def words_of(kind, data, p, end, blocks, cells, hashes, ends):
     return split_words(data, p, end, blocks, cells, hashes, ends)
 
 
-@kernel
+@inner_kernel
 def _has(bits, place):
     return (bits[np.uintp(place >> 6)] >> (np.uint64(place) & _LAST)) & _ONE != _NONE
 
 
-@kernel
+@inner_kernel
 def _set(bits, place):
     bits[np.uintp(place >> 6)] |= _ONE << (np.uint64(place) & _LAST)
 
 
-@kernel
+@inner_kernel
 def _slot(key, salt, size):
     """`(key, place)`: the key under a salt, which is one to one, and where its place in a table of `size` places is."""
     key = finalise(key ^ (salt * MULTIPLIER))

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.ascii_words import BYTES, between, lowest
+from filters.kernels.compiled import inner_kernel, kernel
 
 WIDTH = 32
 """Classes of bytes: each different letter of the phrases, and 0 for all others."""
 KELVIN = 0x212A
 """The one character beyond ASCII that lowers to an ASCII letter (k)."""
+_ANY, _KELVIN_LEAD = (0, 255), (0xE2, 0xE2)
+_LAST = np.uint64(1 << 63)
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Phrases:
     classes: np.ndarray
     steps: np.ndarray
     hits: np.ndarray
+    begins: np.ndarray
+    """int64[:, 2, 2]: what the phrases begin with: two letters, each in lower and in upper case, or _ANY byte."""
 
 
 def compile_phrases(phrases: tuple[str, ...]) -> Phrases:
@@ -50,7 +55,21 @@ def compile_phrases(phrases: tuple[str, ...]) -> Phrases:
                 nodes[state][step] = len(nodes) - 1
             state = nodes[state][step]
         hits[state] |= 1 << k
-    return Phrases(classes, _complete(nodes, hits), np.array(hits, np.int64))
+    return Phrases(classes, _complete(nodes, hits), np.array(hits, np.int64), _begins(phrases))
+
+
+def _begins(phrases: tuple[str, ...]) -> np.ndarray:
+    found = set()
+    for phrase in phrases:
+        first, second = (_cases(phrase[0]), _cases(phrase[1]) if len(phrase) > 1 else _ANY)
+        if phrase[0] == "k":
+            found.add((_KELVIN_LEAD, _ANY))
+        found.add((first, _ANY if phrase[1:2] == "k" else second))
+    return np.array(sorted(found), np.int64)
+
+
+def _cases(letter: str) -> tuple[int, int]:
+    return ord(letter), ord(letter.upper())
 
 
 def _complete(nodes: list[dict[int, int]], hits: list[int]) -> np.ndarray:
@@ -72,7 +91,7 @@ def _complete(nodes: list[dict[int, int]], hits: list[int]) -> np.ndarray:
     return steps.ravel()
 
 
-@kernel
+@inner_kernel
 def find(data, p, end, classes, steps, hits):
     """Bits of the phrases in `data[p:end]`."""
     state = found = np.int64(0)
@@ -82,7 +101,7 @@ def find(data, p, end, classes, steps, hits):
     return found
 
 
-@kernel
+@inner_kernel
 def advance(data, p, end, state, classes, steps):
     """`(state, next)` after the byte at p, or after the Kelvin sign there, which reads as a k."""
     byte = data[np.uintp(p)]
@@ -91,7 +110,7 @@ def advance(data, p, end, state, classes, steps):
     return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[np.uintp(byte)]))]), p + 1
 
 
-@kernel
+@inner_kernel
 def after_wide(point, state, classes, steps):
     """The state after a character beyond ASCII."""
     if point == KELVIN:
@@ -102,11 +121,38 @@ def after_wide(point, state, classes, steps):
 def found(offsets: np.ndarray, data: np.ndarray, phrases: Phrases) -> np.ndarray:
     """int64[n]: bit k of item i says whether text i holds phrase k."""
     made = np.zeros(len(offsets) - 1, np.int64)
-    _found(offsets, data, phrases.classes, phrases.steps, phrases.hits, made)
+    _found(offsets, data, phrases.classes, phrases.steps, phrases.hits, phrases.begins, made)
     return made
 
 
 @kernel
-def _found(offsets, data, classes, steps, hits, made):
+def _found(offsets, data, classes, steps, hits, begins, made):
     for i in range(offsets.size - 1):
-        made[i] = find(data, offsets[i], offsets[i + 1], classes, steps, hits)
+        p, end = offsets[i], offsets[i + 1]
+        state = np.int64(0)
+        while p < end:
+            if state == 0:
+                p = _to_begin(data, p, end, begins)
+                if p == end:
+                    break
+            state, p = advance(data, p, end, state, classes, steps)
+            made[i] |= hits[np.uintp(state)]
+
+
+@inner_kernel
+def _to_begin(data, p, end, begins):
+    """The first place from p on where a phrase may begin: none begins before it."""
+    while p + BYTES <= end:
+        at = np.uintp(p)
+        may = np.uint64(0)
+        for k in range(begins.shape[0]):
+            low, high = begins[k, 1, 0], begins[k, 1, 1]
+            second = between(data, at, low, high)
+            if high < 255:
+                second = between(data, at, low, low) | between(data, at, high, high)
+            first = between(data, at, begins[k, 0, 0], begins[k, 0, 0]) | between(data, at, begins[k, 0, 1], begins[k, 0, 1])
+            may |= first & ((second >> np.uint64(1)) | _LAST)
+        if may:
+            return p + np.int64(lowest(may))
+        p += BYTES
+    return p

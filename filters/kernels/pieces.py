@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.char_classes import SPACE, decode, lookup
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel
 
 
-@kernel
+@inner_kernel
 def last_char(data, start, stop):
     """Where the last character of `data[start:stop]` (not empty) begins."""
     p = stop - 1
@@ -21,7 +21,7 @@ def last_char(data, start, stop):
     return p
 
 
-@kernel
+@inner_kernel
 def trimmed(data, start, stop, blocks, cells):
     """Where `data[start:stop].rstrip()` ends."""
     while stop > start:
@@ -33,7 +33,7 @@ def trimmed(data, start, stop, blocks, cells):
     return stop
 
 
-@kernel
+@inner_kernel
 def stripped(back, begin, end, blocks, cells, out):
     """Moves `back[begin:end].strip()` to begin; returns where it ends."""
     end = trimmed(back, begin, end, blocks, cells)
@@ -48,7 +48,7 @@ def stripped(back, begin, end, blocks, cells, out):
     return begin + end - first
 
 
-@kernel
+@inner_kernel
 def copy(data, p, end, out, o):
     """Copies `data[p:end]` to `out[o:]`, upwards; returns where it ends."""
     for k in range(end - p):

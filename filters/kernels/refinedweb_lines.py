@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels import char_classes, phrases, pieces
+from filters.kernels.ascii_words import BYTES, between, classes, lowest
 from filters.kernels.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.pieces import buffer, copy, stripped
+from filters.kernels.spaces import ones
 
 CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")
 """Bit k of a row's changes. A line counts for the first rule that it fails; `ends`: white space at the ends of the text."""
@@ -30,6 +32,7 @@ CUT = ("items in cart", "read more", "sign-in")
 PHRASE_WORDS = 10
 _PHRASES = phrases.compile_phrases((*CUT, *COUNTED))
 _CUT = (1 << len(CUT)) - 1
+_NONE, _ONE, _BITS, _ALL = np.uint64(0), np.uint64(1), np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 _NOUN_BYTES = np.frombuffer("".join(COUNTED).encode(), np.uint8)
 _NOUN_STARTS = np.cumsum([0, *map(len, COUNTED)])
 _CART, _MORE, _SIGN = (np.frombuffer(phrase.encode(), np.uint8) for phrase in CUT)
@@ -76,7 +79,7 @@ def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, 
         changes[i] = changed
 
 
-@kernel
+@inner_kernel
 def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, o):
     """Appends the lines of `data[p:end]` that stay, without white space at the ends; `(next o, changes, phrases to cut)`."""
     begin = o
@@ -116,7 +119,7 @@ def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, 
     return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0)), phrase
 
 
-@kernel
+@inner_kernel
 def _scan(data, p, end, blocks, cells, classes, steps, hits):
     """`(stop, chars, upper, digits, words, found)` of the line at p, up to a newline."""
     chars = upper = digits = words = state = found = np.int64(0)
@@ -143,7 +146,7 @@ def _scan(data, p, end, blocks, cells, classes, steps, hits):
     return p, chars, upper, digits, words, found
 
 
-@kernel
+@inner_kernel
 def _is_counter(data, p, end, blocks, cells):
     r"""`re.search(r"^\W*\d(?:,|\.|\d)*[kmb]?\s+(?:likes|…)\W*$", line.lower())`."""
     p = _not_words(data, p, end, blocks, cells)
@@ -174,7 +177,7 @@ def _is_counter(data, p, end, blocks, cells):
     return False
 
 
-@kernel
+@inner_kernel
 def _not_words(data, p, end, blocks, cells):
     r"""Where `\W*` from p on ends."""
     while p < end:
@@ -185,7 +188,7 @@ def _not_words(data, p, end, blocks, cells):
     return p
 
 
-@kernel
+@inner_kernel
 def _letter(data, p, end):
     """`(letter, bytes)`: the ASCII letter that the character at p lowers to, else something else."""
     point, size = decode(data, p, end)
@@ -194,7 +197,7 @@ def _letter(data, p, end):
     return (np.int64(0x6B) if point == phrases.KELVIN else point), size
 
 
-@kernel
+@inner_kernel
 def _after_noun(data, p, end, first, last):
     """Where the noun at p ends, 0 if it does not stand there."""
     for k in range(first, last):
@@ -207,7 +210,7 @@ def _after_noun(data, p, end, first, last):
     return p
 
 
-@kernel
+@inner_kernel
 def _cut_phrase(back, begin, end, which, blocks, cells, out):
     """Takes phrase `which` out of the lines of `back[begin:end]`, in place; `(new end, changes)`."""
     o = p = begin
@@ -240,7 +243,7 @@ def _cut_phrase(back, begin, end, which, blocks, cells, out):
     return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0))
 
 
-@kernel
+@inner_kernel
 def _cut_in_line(back, p, end, which, blocks, cells, out, o):
     r"""Writes the line `back[p:end]` without its phrase to `out[o:]`, o <= p; returns where it ends.
 
@@ -269,7 +272,7 @@ def _cut_in_line(back, p, end, which, blocks, cells, out, o):
     return o
 
 
-@kernel
+@inner_kernel
 def _before_read_more(back, p, end, blocks, cells):
     """Where the line is cut: before "read more" and three characters at its end, and a white space before them."""
     q = end
@@ -288,7 +291,7 @@ def _before_read_more(back, p, end, blocks, cells):
     return q
 
 
-@kernel
+@inner_kernel
 def _starts(back, p, end, phrase):
     """Whether the phrase stands at p, in any case."""
     if end - p < phrase.size:
@@ -302,7 +305,7 @@ def _starts(back, p, end, phrase):
     return True
 
 
-@kernel
+@inner_kernel
 def _is_blank(back, p, end, blocks, cells):
     """Whether there is nothing, or white space alone."""
     while p < end:
@@ -327,6 +330,17 @@ def _counted_words(offsets, data, blocks, cells, counts):
         n = np.int64(0)
         inside = False
         while p < end:
+            if p + BYTES <= end and data[np.uintp(p)] < 0x80:
+                at = np.uintp(p)
+                white = between(data, at, 0x09, 0x0D) | between(data, at, 0x1C, 0x20)
+                counted, _ = classes(data, at)
+                length = lowest(between(data, at, 0x80, 0xFF))
+                ours = ~(_ALL << length) if length < _BITS else _ALL
+                begins = ~white & ~((~white << _ONE) | np.uint64(inside)) & ours
+                n += np.int64(ones(begins & counted & ~between(data, at, 0x5F, 0x5F)))
+                p += np.int64(length)
+                inside = (white >> (length - _ONE)) & _ONE == _NONE
+                continue
             flags, size = flags_at(data, p, end, blocks, cells)
             space = (flags & SPACE) != 0
             n += not space and not inside and flags & ALNUM != 0

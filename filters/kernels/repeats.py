@@ -15,7 +15,7 @@ import numpy as np
 
 from filters.kernels import char_classes
 from filters.kernels.char_classes import SPACE, flags_at
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.pieces import copy, trimmed
 
 PROBES = 64
@@ -52,7 +52,7 @@ def _cut(offsets, data, blocks, cells, min_chars, known, slots, starts, out, cha
         changes[i] = changed
 
 
-@kernel
+@inner_kernel
 def _row(data, p, end, blocks, cells, min_chars, known, slots, out, o):
     """Appends `data[p:end]` without repeated blocks to `out[:o]`; `(next o, changes)`."""
     n = changed = np.int64(0)
@@ -95,7 +95,7 @@ def _row(data, p, end, blocks, cells, min_chars, known, slots, out, o):
     return o, changed
 
 
-@kernel
+@inner_kernel
 def _line(data, p, end, blocks, cells):
     """`(after, first, last)` of the line at p: where the next one begins, and its stripped part, empty if it is blank."""
     stop = p
@@ -110,7 +110,7 @@ def _line(data, p, end, blocks, cells):
     return min(stop + 1, end), p, last
 
 
-@kernel
+@inner_kernel
 def _has(data, first, last, min_chars):
     """Whether `data[first:last]` has that many characters."""
     if last - first < min_chars:
@@ -121,7 +121,7 @@ def _has(data, first, last, min_chars):
     return chars >= min_chars
 
 
-@kernel
+@inner_kernel
 def _hash(data, p, end):
     """64-bit FNV-1a, its upper half folded into the lower (Fowler, Noll, Vo; RFC 9923)."""
     value = _BASIS
@@ -130,7 +130,7 @@ def _hash(data, p, end):
     return value ^ (value >> np.uint64(32))
 
 
-@kernel
+@inner_kernel
 def _seen(data, first, last, hashed, known, slots):
     """Whether a known block has the content `data[first:last]`."""
     mask = np.uint64(slots.size - 1)
@@ -150,7 +150,7 @@ def _seen(data, first, last, hashed, known, slots):
     return False
 
 
-@kernel
+@inner_kernel
 def _add(first, last, hashed, known, n, slots):
     """Remembers a block where a place is free within `PROBES`; returns how many are known."""
     mask = np.uint64(slots.size - 1)

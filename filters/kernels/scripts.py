@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 SCRIPTS = {
     "Latn": (
@@ -80,7 +80,7 @@ _NONE = len(SCRIPTS)
 _JPAN, _KORE, _ZYYY = _NONE, _NONE + 1, _NONE + 2
 
 
-@kernel
+@inner_kernel
 def _code_point(data, j, end):
     """The code point beyond ASCII at `j` of valid UTF-8, and the place after it (at most `end`)."""
     byte = np.int64(data[j])
@@ -91,7 +91,7 @@ def _code_point(data, j, end):
     return code, min(j + size, end)
 
 
-@kernel
+@inner_kernel
 def _main(counts):
     """Number of the script with most letters; the earlier of equals; Han goes with the kana or the Hangul beside it."""
     kana, han = counts[_HIRA] + counts[_KANA], counts[_HANI] + counts[_BOPO]

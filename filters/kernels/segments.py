@@ -17,7 +17,7 @@ from numba.core import cgutils
 from filters.kernels import char_classes
 from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.char_classes import SPACE, flags_at
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import hash_bytes, ones
 
 LINES, PARAGRAPHS, RUNS, BLOCKS, ALL = range(5)
@@ -137,7 +137,7 @@ def _rows(offsets, data, row, limit, kind, blocks, cells, keys, counts, max_prob
     return offsets.size - 1, _DONE
 
 
-@kernel
+@inner_kernel
 def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out):
     """Fills `out` for the text at p to end, with the first `size` places of the table."""
     for k in range(size):
@@ -207,7 +207,7 @@ def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out)
     return _DONE
 
 
-@kernel
+@inner_kernel
 def _to_feed(data, p, end):
     """`(stop, chars)`: the first line feed at or after p, or end; code points before it."""
     chars = np.int64(0)
@@ -225,7 +225,7 @@ def _to_feed(data, p, end):
     return p, chars
 
 
-@kernel
+@inner_kernel
 def _stripped(data, p, end, blocks, cells):
     """`(start, stop, blanks)`: the text at p to end without white space at its ends, and how many code points that was."""
     blanks = np.int64(0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.buffers import frozen
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 _INSERTION = 24  # chosen: buckets hold about four keys
 _BITS = 20  # of buckets at most: their starts take 8 MB
@@ -45,7 +45,7 @@ def _sort_pairs(keys, values, skip, shift, starts, sorted_keys, sorted_values):
         first = last
 
 
-@kernel
+@inner_kernel
 def _sort(keys, values):
     if keys.size > _INSERTION:
         _heap_sort(keys, values)
@@ -58,7 +58,7 @@ def _sort(keys, values):
         keys[at], values[at] = key, value
 
 
-@kernel
+@inner_kernel
 def _heap_sort(keys, values):
     for root in range(keys.size // 2 - 1, -1, -1):
         _sift(keys, values, root, keys.size)
@@ -68,7 +68,7 @@ def _heap_sort(keys, values):
         _sift(keys, values, 0, last)
 
 
-@kernel
+@inner_kernel
 def _sift(keys, values, root, size):
     key, value = keys[root], values[root]
     while 2 * root + 1 < size:

@@ -14,7 +14,7 @@ from numba.core import cgutils
 
 from filters.kernels.ascii_words import BYTES, MASK, VECTOR, eight, every, intrinsic, lowest
 from filters.kernels.char_classes import SPACE, flags_at
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel
 from filters.kernels.fold import ASCII_SPACES
 from filters.kernels.words import MULTIPLIER, SEED, SPARE, finalise
 
@@ -53,7 +53,7 @@ def ones(typing_context, mask):
     return types.uint64(types.uint64), generate
 
 
-@kernel
+@inner_kernel
 def hash_bytes(data, p, end, limit):
     """uint64 of `data[p:end]`, reading no byte from `limit` on: blocks of eight by xor and multiply, MurmurHash3's finaliser."""
     size = np.uint64(end - p)
@@ -76,13 +76,13 @@ def hash_bytes(data, p, end, limit):
     return finalise(_mix(value, block))
 
 
-@kernel
+@inner_kernel
 def _mix(value, block):
     value = (value ^ block) * MULTIPLIER
     return value ^ (value >> np.uint64(32))
 
 
-@kernel
+@inner_kernel
 def split_words(data, p, end, blocks, cells, hashes, ends):
     """`(n, next)`: the words of the text at p to end. Word k has hash `hashes[k]`; `ends[k + 1]` is the code points of the words
     up to and with it. Stops where fewer than SPARE places of `hashes` are left; `ends` has one place more."""
@@ -110,7 +110,7 @@ def split_words(data, p, end, blocks, cells, hashes, ends):
     return n, p
 
 
-@kernel
+@inner_kernel
 def _blocks(data, p, end, hashes, ends, n, chars):
     """`(n, next, chars)`: whole words that end within 64 bytes of a block's start, up to one that may hold a wide space."""
     while p + BYTES + 8 <= end and n + SPARE <= hashes.size:
@@ -136,7 +136,7 @@ def _blocks(data, p, end, hashes, ends, n, chars):
     return n, p, chars
 
 
-@kernel
+@inner_kernel
 def _short(data, at, size):
     """`hash_bytes` of one byte or more at `at`, with eight more to read."""
     value = SEED ^ (size * MULTIPLIER)

@@ -11,7 +11,7 @@ from numba import types
 
 from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.char_classes import decode
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 _ONE = np.uint64(1)
 
@@ -50,7 +50,7 @@ def _suspects(offsets, data, points, leads, long_run, found, long):
             p += BYTES
 
 
-@kernel
+@inner_kernel
 def _mask(data, p, end):
     """Bits of the bytes `data[p:min(p + 64, end)]` that may begin a suspect."""
     if p + BYTES <= data.size:

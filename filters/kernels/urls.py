@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 KEEP, UNRESERVED = np.uint8(1), np.uint8(2)
 HOST = np.uint8(4)
@@ -63,7 +63,7 @@ def _normal(offsets, data, text, classes, scheme, session, name_starts, names, p
         starts[i + 1] = n
 
 
-@kernel
+@inner_kernel
 def _trimmed(data, p, end, text):
     """Copies a row to `text` without C0 and spaces at its ends and without tab, CR and LF (WHATWG, basic URL parser, 1-3)."""
     while p < end and data[p] <= 0x20:
@@ -79,18 +79,18 @@ def _trimmed(data, p, end, text):
     return size
 
 
-@kernel
+@inner_kernel
 def _lower(byte):
     return byte | np.uint8(0x20) if 0x41 <= byte <= 0x5A else byte
 
 
-@kernel
+@inner_kernel
 def _slash(byte):
     """WHATWG: a special scheme takes a backslash for a slash."""
     return byte == 0x2F or byte == 0x5C
 
 
-@kernel
+@inner_kernel
 def _row(text, size, classes, scheme, session, name_starts, names, prefixes, out, n):
     """Where the normal form written at `n` ends; -1 where there is none."""
     p = _after_scheme(text, size, scheme)
@@ -121,7 +121,7 @@ def _row(text, size, classes, scheme, session, name_starts, names, prefixes, out
     return n
 
 
-@kernel
+@inner_kernel
 def _after_scheme(text, size, scheme):
     for k in range(4):
         if k >= size or _lower(text[k]) != scheme[k]:
@@ -132,7 +132,7 @@ def _after_scheme(text, size, scheme):
     return p + 1 if p < size and text[p] == 0x3A else np.int64(-1)
 
 
-@kernel
+@inner_kernel
 def _authority(text, p, end, classes, out, n):
     """Writes host and port; -1 where the host is empty or holds what none may hold, or the port is no number below 65536."""
     start = n
@@ -159,7 +159,7 @@ def _authority(text, p, end, classes, out, n):
     return _port(text, colon + 1, end, out, n)
 
 
-@kernel
+@inner_kernel
 def _is_address(text, p, end):
     """Only what an IPv6 address is written with; not whether it is one."""
     if p >= end:
@@ -171,7 +171,7 @@ def _is_address(text, p, end):
     return True
 
 
-@kernel
+@inner_kernel
 def _without_www(out, start, n):
     """The host `out[start:n]` without dots at its end, and without `www.` before what still has a dot; its new end."""
     while n > start and out[n - 1] == 0x2E:
@@ -188,7 +188,7 @@ def _without_www(out, start, n):
     return start + n - first
 
 
-@kernel
+@inner_kernel
 def _port(text, p, end, out, n):
     number = np.int64(-1)
     for k in range(p, end):
@@ -211,7 +211,7 @@ def _port(text, p, end, out, n):
     return n
 
 
-@kernel
+@inner_kernel
 def _hex(byte):
     """The value of a hexadecimal digit, -1 of another byte."""
     if 0x30 <= byte <= 0x39:
@@ -220,7 +220,7 @@ def _hex(byte):
     return np.int64(low) - 0x57 if 0x61 <= low <= 0x66 else np.int64(-1)
 
 
-@kernel
+@inner_kernel
 def _escape(value, out, n):
     """Writes %XX; the new end."""
     out[n] = 0x25
@@ -230,7 +230,7 @@ def _escape(value, out, n):
     return n + 3
 
 
-@kernel
+@inner_kernel
 def _put(text, p, end, classes, out, n):
     """Writes the byte or escape at p as it is to be (6.2.2.1, 6.2.2.2); `(next p, new end)`."""
     byte = text[p]
@@ -248,7 +248,7 @@ def _put(text, p, end, classes, out, n):
     return p + 1, _escape(np.int64(0x25), out, n)
 
 
-@kernel
+@inner_kernel
 def _path(text, p, end, classes, session, out, n):
     """Writes the path: escapes in order, then no session, no dot segments, no slash at the end but that of the root."""
     start = n
@@ -271,7 +271,7 @@ def _path(text, p, end, classes, session, out, n):
     return n
 
 
-@kernel
+@inner_kernel
 def _without_session(out, start, n, session):
     """Takes `;jsessionid=…` out of every segment of `out[start:n]`; the new end."""
     to = p = start
@@ -287,7 +287,7 @@ def _without_session(out, start, n, session):
     return to
 
 
-@kernel
+@inner_kernel
 def _starts(out, p, n, name):
     if n - p < name.size:
         return False
@@ -297,7 +297,7 @@ def _starts(out, p, n, name):
     return k == name.size
 
 
-@kernel
+@inner_kernel
 def _without_dots(out, start, n):
     """Removes dot segments from the path `out[start:n]`, which begins with a slash (5.2.4); the new end."""
     to = p = start
@@ -318,7 +318,7 @@ def _without_dots(out, start, n):
     return to
 
 
-@kernel
+@inner_kernel
 def _query(text, p, end, classes, name_starts, names, prefixes, out, n):
     """Writes the parameters that stay, in their order."""
     start = n
@@ -334,7 +334,7 @@ def _query(text, p, end, classes, name_starts, names, prefixes, out, n):
     return n
 
 
-@kernel
+@inner_kernel
 def _is_tracking(out, p, n, name_starts, names, prefixes):
     stop = p
     while stop < n and out[stop] != 0x3D:

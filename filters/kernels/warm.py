@@ -1,10 +1,11 @@
-"""Compiles or loads every kernel once, in the parent, so that no worker thread or process compiles one of its own.
+"""Compiles or loads kernels once, in the parent, so that no worker thread or process compiles one of its own.
 
-Kernels that few plans need are not in the list: who uses them calls their module's `warm` first, in the parent too. Those of
-`ngrams_large` are compiled when the first text of over a megabyte comes (7 s, once per machine).
+`warm_stages` is for what every run needs beside its filters and edits; those are tried out on two short texts
+(`pipeline.signals.try_out`), so that a plan pays for its own kernels only. `warm` is for tests and measurements. Who uses
+kernels that are in neither calls their module's `warm` first, in the parent too.
 
-Add a kernel by adding a function to KERNELS that calls it with arguments of the types it gets in a run: numba compiles per
-type, and Arrow's read-only views are a type of their own; so are those of bytes.
+Add a kernel by adding a function that calls it with arguments of the types it gets in a run: numba compiles per type, and
+Arrow's read-only views are a type of their own; so are those of bytes.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def _ngrams() -> None:
     for kind in (ngrams.SPLIT, tokens.DATATROVE):
         ngrams.repetition(_OFFSETS, _DATA, kind=kind)
         ngrams.repetition(_OFFSETS, _DATA, kind=kind, max_probes=0)
+    ngrams.warm_large()
 
 
 def _tokens() -> None:
@@ -81,24 +83,17 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
-KERNELS: list[Callable[[], None]] = [
-    _facts,
-    _lines,
-    _ngrams,
-    _tokens,
-    _segments,
-    _gopher,
-    _fold,
-    _suspects,
-    _word_lists,
-    _minhash,
-    dedup_pass.warm,
-    sorting.warm,
-    bits.warm,
-]
+STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
+FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _word_lists]
+
+
+def warm_stages() -> None:
+    """Calls each kernel of the stages on two tiny texts."""
+    for kernel in STAGES:
+        kernel()
 
 
 def warm() -> None:
     """Calls each kernel on two tiny texts: seconds when nothing is cached, a fraction of one otherwise."""
-    for kernel in KERNELS:
+    for kernel in (*FILTERS, *STAGES):
         kernel()

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 
 WINDOWS = 3
 SEARCH = 4  # a cut moves by up to 1 / SEARCH of a window to reach white space; text without any (Chinese) is cut where it stands
 
 
-@kernel
+@inner_kernel
 def _is_space(byte):
     return byte == 32 or 9 <= byte <= 13
 
 
-@kernel
+@inner_kernel
 def _cut(data, at, stop, end):
     """The first place from `at` on, before `stop`, that follows white space; else the first character boundary from `at` on."""
     for j in range(at, stop):

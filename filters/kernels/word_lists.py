@@ -13,13 +13,15 @@ from itertools import product
 import numpy as np
 
 from filters.kernels import char_classes
-from filters.kernels.ascii_words import BYTES, lowest
+from filters.kernels.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.char_classes import OUTER, SPACE, flags_at
-from filters.kernels.compiled import kernel
-from filters.kernels.spaces import white
+from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.spaces import ones, white
 
 MAX_WORDS = 63
 """Words in one list: each is a bit of an int64."""
+_MANY = 62
+_BITS, _ALL = np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class WordLists:
     """int64[lists]"""
     longest: np.ndarray
     """int64[lists]: bytes of the longest form; no longer word needs to be looked up."""
+    sizes: np.ndarray
+    """int64[lists, 256]: bit n of `sizes[k, b]` says that list k has a form of n bytes (62: or more) that begins with b."""
 
 
 def forms(word: str) -> set[str]:
@@ -65,14 +69,17 @@ def compile_lists(lists: Sequence[Sequence[str]], *, written: Callable[[str], se
     spelt: list[bytes] = []
     words: list[int] = []
     longest: list[int] = []
-    for members in lists:
+    sizes = np.zeros((len(lists), 256), np.int64)
+    for number, members in enumerate(lists):
         if len(set(members)) != len(members) or len(members) > MAX_WORDS or any(word != word.lower() for word in members):
             raise ValueError(f"a word list takes up to {MAX_WORDS} distinct lower-case words, got {members}")
-        own = [(form.encode(), number) for number, word in enumerate(members) for form in sorted(written(word))]
+        own = [(form.encode(), k) for k, word in enumerate(members) for form in sorted(written(word))]
         slots.append(_slots([form for form, _ in own], first=len(spelt)))
         spelt += [form for form, _ in own]
-        words += [number for _, number in own]
+        words += [k for _, k in own]
         longest.append(max((len(form) for form, _ in own), default=0))
+        for form, _ in own:
+            sizes[number, form[0]] |= 1 << min(len(form), _MANY)
     return WordLists(
         slot_starts=np.cumsum([0, *map(len, slots)]),
         slots=np.concatenate([*slots, np.zeros(0, np.int32)]),
@@ -81,6 +88,7 @@ def compile_lists(lists: Sequence[Sequence[str]], *, written: Callable[[str], se
         form_words=np.array(words, np.int64),
         n_words=np.array([len(members) for members in lists], np.int64),
         longest=np.array(longest, np.int64),
+        sizes=sizes,
     )
 
 
@@ -105,7 +113,7 @@ def distinct_members(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray,
     """
     check_ids(list_id, lists)
     found = np.full(len(offsets) - 1, -1, np.int32)
-    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.n_words, lists.longest)
+    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.n_words, lists.sizes)
     _distinct_members(offsets, data, list_id, *char_classes.tables(), *tables, found)
     return found
 
@@ -123,47 +131,76 @@ def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
     """
     check_ids(list_id, lists)
     found = np.full(len(offsets) - 1, -1, np.int32)
-    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.longest)
+    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.sizes)
     _occurrences(offsets, data, list_id, *char_classes.tables(), *tables, found)
     return found
 
 
-@kernel
-def unbroken(data, p):
-    """Bytes from p on, of 64 to read, before the first that is ASCII white space or may begin another one."""
-    space, _, wide = white(data, np.uintp(p))
-    return np.int64(lowest(space | wide))
+@inner_kernel
+def _may_be(data, first, last, sizes):
+    """Whether a form is as long as `data[first:last]`, one byte or more, and begins as it does."""
+    return (sizes[np.uintp(data[np.uintp(first)])] >> min(last - first, _MANY)) & 1
 
 
 @kernel
-def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, longest, found):
+def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, sizes, found):
     for i in range(offsets.size - 1):
         k = list_id[i]
         if k < 0:
             continue
         table = slots[slot_starts[k] : slot_starts[k + 1]]
         p, end = offsets[i], offsets[i + 1]
-        found[i] = 0
+        n = np.int64(0)
         while p < end:
+            if p + BYTES <= end:
+                more, p = _short_occurrences(data, p, end, sizes[k], table, form_starts, form_bytes)
+                n += more
+                if p == end:
+                    break
             flags, size = flags_at(data, p, end, blocks, cells)
             if flags & SPACE:
                 p += size
                 continue
             first = p
-            if p + BYTES <= end:
-                p += unbroken(data, p)
             while p < end:
                 flags, size = flags_at(data, p, end, blocks, cells)
                 if flags & SPACE:
                     break
                 p += size
-            if p - first <= longest[k]:
-                found[i] += find(data, first, p, table, form_starts, form_bytes) >= 0
+            if _may_be(data, first, p, sizes[k]):
+                n += find(data, first, p, table, form_starts, form_bytes) >= 0
+        found[i] = n
+
+
+@inner_kernel
+def _short_occurrences(data, p, end, sizes, table, form_starts, form_bytes):
+    """`(n, next)`: words of the list among whole words that end within 64 bytes of a block's start, up to one that may hold a
+    wide space."""
+    n = np.int64(0)
+    while p + BYTES <= end:
+        space, _, wide = white(data, np.uintp(p))
+        valid = lowest(wide)
+        word = ~space
+        next_ = valid
+        while word:
+            first = lowest(word)
+            last = first + lowest(space >> first)
+            if first >= valid or last >= valid:
+                next_ = min(first, valid)
+                break
+            a, b = p + np.int64(first), p + np.int64(last)
+            if _may_be(data, a, b, sizes):
+                n += find(data, a, b, table, form_starts, form_bytes) >= 0
+            word &= _ALL << last
+        p += np.int64(next_)
+        if next_ == 0 or (next_ != valid and valid != _BITS):
+            break
+    return n, p
 
 
 @kernel
 def _distinct_members(
-    offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, n_words, longest, found
+    offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, n_words, sizes, found
 ):
     """Fills `found` for the rows that have a list; a row ends early once every word of its list was seen."""
     for i in range(offsets.size - 1):
@@ -172,20 +209,51 @@ def _distinct_members(
             continue
         table = slots[slot_starts[k] : slot_starts[k + 1]]
         p, end = offsets[i], offsets[i + 1]
+        every = (np.int64(1) << n_words[k]) - 1
         seen = np.int64(0)
-        n = 0
-        while p < end and n < n_words[k]:
+        while p < end and seen != every:
+            if p + BYTES <= end:
+                seen, p = _short_members(data, p, end, sizes[k], table, form_starts, form_bytes, form_words, seen, every)
+                if p == end or seen == every:
+                    break
             first, last, p = _next_word(data, p, end, blocks, cells)
-            if last - first > longest[k]:
-                continue
-            form = find(data, first, last, table, form_starts, form_bytes)
-            if form >= 0 and not (seen >> form_words[form]) & 1:
-                seen |= np.int64(1) << form_words[form]
-                n += 1
-        found[i] = n
+            if first < last and _may_be(data, first, last, sizes[k]):
+                form = find(data, first, last, table, form_starts, form_bytes)
+                seen |= np.int64(1) << form_words[form] if form >= 0 else np.int64(0)
+        found[i] = ones(np.uint64(seen))
 
 
-@kernel
+@inner_kernel
+def _short_members(data, p, end, sizes, table, form_starts, form_bytes, form_words, seen, every):
+    """`(seen, next)`: adds words of the list among whole words of ASCII that end within 64 bytes of a block's start."""
+    while p + BYTES <= end and seen != every:
+        at = np.uintp(p)
+        space, _, _ = white(data, at)
+        outer = between(data, at, 0x21, 0x2F) | between(data, at, 0x3A, 0x40) | between(data, at, 0x5B, 0x60)
+        outer |= between(data, at, 0x7B, 0x7E)
+        valid = lowest(between(data, at, 0x80, 0xFF))
+        word = ~space
+        next_ = valid
+        while word:
+            first = lowest(word)
+            last = first + lowest(space >> first)
+            if first >= valid or last >= valid:
+                next_ = min(first, valid)
+                break
+            inner = word & ~outer & ~(_ALL << last) if last < _BITS else word & ~outer
+            if inner:
+                a, b = p + np.int64(lowest(inner)), p + np.int64(highest(inner))
+                if _may_be(data, a, b, sizes):
+                    form = find(data, a, b, table, form_starts, form_bytes)
+                    seen |= np.int64(1) << form_words[form] if form >= 0 else np.int64(0)
+            word &= _ALL << last
+        p += np.int64(next_)
+        if next_ == 0 or (next_ != valid and valid != _BITS):
+            break
+    return seen, p
+
+
+@inner_kernel
 def _next_word(data, p, end, blocks, cells):
     """`(first, last, next)`: the next word at or after p without its outer characters (empty if it has no others)."""
     first = last = p
@@ -206,7 +274,7 @@ def _next_word(data, p, end, blocks, cells):
     return first, last if inside else first, p
 
 
-@kernel
+@inner_kernel
 def find(data, first, last, table, form_starts, form_bytes):
     """Number of the form that equals `data[first:last]`, or -1."""
     place = _hash(data, first, last) & (table.size - 1)

@@ -16,7 +16,7 @@ import numpy as np
 from filters.kernels import unicode_words
 from filters.kernels.ascii_words import BYTES, classes, eight, lowest
 from filters.kernels.char_classes import decode
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.unicode_words import CASED, IGNORABLE, OWN, SHIFT, SIGMA, SPLIT, WORD, cell_of
 
 SEED = np.uint64(0x9E3779B97F4A7C15)
@@ -51,7 +51,7 @@ def _dedup_words(offsets, data, blocks, cells, ascii_, starts, hashes):
         starts[i + 1] = n
 
 
-@kernel
+@inner_kernel
 def next_words(data, start, p, end, blocks, cells, ascii_, hashes):
     """`(n, next)`: writes to `hashes` the words at or after p of the text at start to end.
 
@@ -81,7 +81,7 @@ def next_words(data, start, p, end, blocks, cells, ascii_, hashes):
     return n, p
 
 
-@kernel
+@inner_kernel
 def _ascii_words(data, p, end, hashes, n):
     """`(n, next)`: appends words of ASCII from hashes[n] on; stops at one that is not, at a long one, or near the text's end."""
     while p + BYTES + 8 <= end and n + SPARE <= hashes.size and data[np.uintp(p)] < 0x80:
@@ -104,7 +104,7 @@ def _ascii_words(data, p, end, hashes, n):
     return n, p
 
 
-@kernel
+@inner_kernel
 def _ascii_word(data, p, size):
     """Hash of the word of `size` ASCII bytes at p."""
     value = SEED
@@ -116,13 +116,13 @@ def _ascii_word(data, p, size):
     return finalise(_mix(value, _lower((eight(data, p) << bits) >> bits)))
 
 
-@kernel
+@inner_kernel
 def _lower(text):
     """ASCII letters in lower case, _ as 0x7F, digits and zeros as they are: bit 5 goes wherever bit 6 is."""
     return text | ((text & _LETTERS) >> np.uint64(1))
 
 
-@kernel
+@inner_kernel
 def _word(data, start, p, end, blocks, cells, ascii_):
     """`(hash, end)` of the word whose first character is at p."""
     value, block, filled = SEED, _NONE, _NONE
@@ -156,14 +156,14 @@ def _word(data, start, p, end, blocks, cells, ascii_):
     return finalise(_mix(value, block) if filled else value), p
 
 
-@kernel
+@inner_kernel
 def _mix(value, block):
     """The hash after eight more bytes."""
     value = (value ^ block) * MULTIPLIER
     return value ^ (value >> np.uint64(32))
 
 
-@kernel
+@inner_kernel
 def finalise(value):
     """MurmurHash3's 64-bit finaliser (Appleby 2011): each bit of the input turns each bit of the output half the time."""
     value = (value ^ (value >> np.uint64(33))) * _FMIX_1
@@ -171,7 +171,7 @@ def finalise(value):
     return value ^ (value >> np.uint64(33))
 
 
-@kernel
+@inner_kernel
 def _utf8(point):
     """`(bytes, bits)`: the UTF-8 bytes of a code point, the first one lowest, and how many bits they take."""
     c = np.uint64(point)
@@ -189,7 +189,7 @@ def _utf8(point):
     return lead | (middle << np.uint64(16)) | (last << np.uint64(24)), np.uint64(32)
 
 
-@kernel
+@inner_kernel
 def _sigma(data, start, p, end, blocks, cells):
     """What the Σ at p lowers to: ς after a cased character and not before one, ignorable ones apart (Unicode's Final_Sigma)."""
     back = p

@@ -24,7 +24,9 @@ TELLING = [
     "\r\n",
 ]
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
-ANY_TEXT = st.lists(st.sampled_from(TELLING) | ANY_CHAR).map("".join) | st.text(ANY_CHAR) | st.text("ab .\n#", max_size=60)
+# ASCII is walked 64 bytes at a time: these texts have several such blocks, whose edges fall anywhere.
+LONG = st.lists(st.sampled_from(["ab", "1", "a longer word", *" \n\t.#", "...", "é"]), min_size=40, max_size=120).map("".join)
+ANY_TEXT = st.lists(st.sampled_from(TELLING) | ANY_CHAR).map("".join) | st.text(ANY_CHAR) | st.text("ab .\n#", max_size=60) | LONG
 
 SCRIPTS = {
     "han": "[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]",
@@ -155,9 +157,8 @@ def members(text: str, words: list[str]) -> int:
     return sum(any(form in found for form in (word, word.capitalize(), word.upper())) for word in words)
 
 
-WORDY = st.lists(
-    st.sampled_from(["the", "The", "THE", "tHe", "be", "to", "И", "не", "Ä", "ä", "है", "में", "(", ".", " ", "\n", "x", "«"])
-)
+_WORD = st.sampled_from(["the", "The", "THE", "tHe", "be", "to", "И", "не", "Ä", "ä", "है", "में", *"(. \nx«\u3000"])
+WORDY = st.lists(_WORD) | st.lists(_WORD, min_size=40, max_size=100)  # the longer ones have several blocks of 64 bytes
 
 
 @given(st.lists(st.tuples(WORDY.map("".join) | WORDY.map(" ".join) | ANY_TEXT, st.integers(-1, 3))))
@@ -166,6 +167,14 @@ def test_list_members_equal_plain_python_with_a_list_per_row(rows: list[tuple[st
     array = pa.array(["the be to", *texts, "the"], pa.large_string()).slice(1, len(texts))
     found = word_lists.distinct_members(*buffers.views(array), np.array(ids, np.int16), word_lists.compile_lists(LISTS))
     assert found.tolist() == [-1 if number < 0 else members(text, LISTS[number]) for text, number in rows]
+
+
+@given(st.lists(WORDY.map("".join) | WORDY.map(" ".join), max_size=4))
+def test_occurrences_equal_plain_python_over_several_blocks(texts: list[str]) -> None:
+    forms = {form for word in LISTS[0] for form in word_lists.forms(word)}
+    zeros, lists = np.zeros(len(texts), np.int16), word_lists.compile_lists(LISTS)
+    found = word_lists.occurrences(*buffers.views(pa.array(texts, pa.large_string())), zeros, lists)
+    assert found.tolist() == [sum(word in forms for word in text.split()) for text in texts]
 
 
 @pytest.mark.parametrize("lists", [[["The"]], [["a", "a"]], [[f"w{i}" for i in range(64)]]], ids=["case", "twice", "too long"])

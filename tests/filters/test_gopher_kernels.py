@@ -14,6 +14,8 @@ from filters.kernels import buffers, gopher, warm
 
 PIECE = st.sampled_from([*"ab#. \n\t\x85\u2028-*•●…", "...", ". . .", "\n\n", "word ", "\u3000", "x" * 1030 + " "])
 ANY_TEXT = st.lists(PIECE | st.characters(exclude_categories=["Cs"]), max_size=30).map("".join)
+# Both walks go 64 bytes at a time: these texts have several such blocks, whose edges fall anywhere.
+LONG = st.lists(PIECE | st.sampled_from(["a longer word", "\xa0", "é"]), min_size=40, max_size=120).map("".join)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -43,7 +45,7 @@ def word_facts(text: str) -> tuple[int, ...]:
 
 
 @example(["", "a", "- a\n\x85 • b\n*", ". . . . .\n…\n"], 1)
-@given(st.lists(ANY_TEXT, max_size=5), st.integers(0, 5))
+@given(st.lists(ANY_TEXT | LONG, max_size=5), st.integers(0, 5))
 def test_facts_equal_plain_python_on_any_unicode_and_do_not_depend_on_slices(texts: list[str], cut: int) -> None:
     array = pa.array(["-", *texts, "…"], pa.large_string()).slice(1, len(texts))
     for kernel, twin in ((gopher.lines, line_facts), (gopher.words, word_facts)):

@@ -18,7 +18,9 @@ ANY_CHAR = st.characters(exclude_categories=["Cs"])
 PIECE = st.sampled_from(
     ["a", "B", "7", ".", "?", "!", "..", "...", "…", "。", "！", '"', ")", " ", "\n", "\r", "\x85", "\u2029", "J."]
 )
-ANY_TEXT = st.lists(PIECE | ANY_CHAR).map("".join)
+# ASCII is walked 64 bytes at a time: these texts have several such blocks, whose edges fall anywhere.
+LONG = st.lists(PIECE | st.sampled_from(["words", " A ", "12", "é", "-", "x" * 70]), min_size=40, max_size=120).map("".join)
+ANY_TEXT = st.lists(PIECE | ANY_CHAR).map("".join) | LONG
 TERMINAL = {
     chr(point)
     for first, _, last in (span.partition("-") for span in char_classes.TERMINALS.split())

@@ -143,7 +143,7 @@ def test_repeats_are_the_definition(texts: list[str], min_chars: int) -> None:
 
 
 @CHECKS
-@given(st.lists(TEXTS, max_size=4))
+@given(st.lists(TEXTS | st.text("ab1_ .\n\té\u3000", min_size=100, max_size=300), max_size=4))
 def test_counted_words_are_split_words_that_begin_with_a_letter_or_digit(texts: list[str]) -> None:
     counts = refinedweb_lines.counted_words(*buffers.views(pa.array(texts, pa.large_string())))
     assert counts.tolist() == [sum(word[0].isalnum() for word in text.split()) for text in texts]
