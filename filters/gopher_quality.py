@@ -201,7 +201,7 @@ def _dclm(batch: TextBatch, list_id: np.ndarray) -> list[pa.Array]:
     facts, lines = batch.facts, batch.gopher_lines
     length = _ratio(facts.word_chars, facts.n_words)
     return [
-        pa.array(batch.tokens.alnum_tokens, pa.int64()),
+        pa.array(tokens.alnum_tokens(*batch.buffers), pa.int64()),
         length,
         length,
         _no_rule(batch),

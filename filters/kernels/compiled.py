@@ -23,3 +23,6 @@ kernel = njit(nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
 unchecked_kernel = njit(nogil=True, cache=True, _nrt=False, error_model="numpy")  # type: ignore[call-overload]
 """`@kernel` with numpy's error model: no test for a zero divisor before each division and remainder. For kernels whose tables
 were checked to hold no such divisor."""
+
+inlined_kernel = njit(nogil=True, cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+"""`@kernel` that is compiled into each kernel that calls it: for a few lines that are called for every character."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import char_classes, ngrams_large, tokens
+from filters.kernels import char_classes, ngrams_large, spacy_rules, tokens
 from filters.kernels.ascii_words import soon
 from filters.kernels.compiled import kernel
 from filters.kernels.ngrams_large import words_of
@@ -80,7 +80,7 @@ def repetition(
     out = np.zeros((len(offsets) - 1, _COLUMNS), np.int64)
     sizes = np.diff(offsets)
     scratch = _scratch(int(sizes[sizes <= LARGE].max(initial=0)))
-    tables = char_classes.tables() if kind == SPLIT else tokens.tables()
+    tables = _tables(kind)
     row = 0
     while row < len(sizes):
         row, status = _rows(offsets, data, row, LARGE, kind, *tables, *scratch, max_probes, out)
@@ -92,6 +92,13 @@ def repetition(
             out[row] = _by_sorting(*ngrams_large.all_words(data[start:end], kind, tables)) if found is None else found
             row += 1
     return _named(out)
+
+
+def _tables(kind: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the words of a kind are cut by."""
+    if kind == SPLIT:
+        return char_classes.tables()
+    return spacy_rules.tables() if kind == tokens.DATATROVE else tokens.tables()
 
 
 def _scratch(size: int) -> tuple[np.ndarray, ...]:

@@ -49,6 +49,7 @@ def _ngrams() -> None:
 def _tokens() -> None:
     lists = word_lists.compile_lists([["the"]])
     tokens.token_facts(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
+    tokens.alnum_tokens(_OFFSETS, _DATA)
     word_lists.occurrences(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
 
 
