@@ -38,8 +38,8 @@ datatrove; an entry with an apostrophe or full stop at its end is no word of thi
 
 Edges, in every profile: a share or a mean of nothing is 0, so a text without words has too few and too short ones; a text without
 lines has no bullet lines. A NUL is a character like others and part of a word. Combining marks count in lengths, but for the
-largest mean of `paper`. An emoji sequence is its code points, and one token of datatrove's. Text from right to left is read in
-logical order. A line of 10 MB is one line. A median counts words of more than 1024 characters as so long.
+largest mean of `paper`. An emoji sequence is its code points, and as many tokens of datatrove's. Text from right to left is read
+in logical order. A line of 10 MB is one line. A median counts words of more than 1024 characters as so long.
 """
 
 from __future__ import annotations
@@ -291,7 +291,7 @@ def _float32(threshold: float) -> pl.Expr:
 
 FILTER = Filter(
     name="gopher_quality",
-    version=2,
+    version=3,
     tier=Tier.CHEAP,
     reads="final",
     needs=("language",),

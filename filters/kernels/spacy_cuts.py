@@ -1,9 +1,9 @@
 """Where spaCy's tokeniser cuts English, as datatrove 0.10.1 calls it (`spacy.blank("en")`): one piece of a text at a time.
 
-Invariant: `plain` and `next_piece` give the tokens of `cut` in tests/filters/spacy_in_python.py: the loops of `tokenizer.pyx` (spaCy 3.8) over
-its published patterns. A piece is what white space separates. Exceptions are looked up; else prefixes and suffixes are taken off
-its two ends, as long as there are any; what is left is an exception, an address, or cut at its infixes; at last emoticons that
-came apart are put together again.
+Invariant: `plain` and `next_piece` give the tokens of `cut` in tests/filters/spacy_in_python.py: the loops of `tokenizer.pyx`
+(spaCy 3.8) over its published patterns. A piece is what white space separates. Exceptions are looked up; else prefixes and
+suffixes are taken off its two ends, as long as there are any; what is left is an exception, an address, or cut at its infixes;
+at last emoticons that came apart are put together again.
 
 How it differs from spaCy's English: a piece ends after LONGEST_PIECE bytes; addresses take ASCII digits; emoticons are never
 sought across white space. Every language is cut as English is, which is what datatrove's filters do unless they are told a
@@ -28,8 +28,8 @@ from filters.kernels.spacy_rules import (
     DOT,
     ICON,
     INNER,
-    LONGEST,
     LETTER,
+    LONGEST,
     LONGEST_UNIT,
     LOWER,
     ODD,
@@ -235,7 +235,7 @@ def _suffix(data, p, end, seen, blocks, cells):
     elif byte == 0x73 or byte == 0x53:
         _, quote = _before(data, p, start, blocks, cells)
         at = start - quote
-        if quote == 1 and data[np.uintp(at)] == 0x27 or quote == 3 and _is(data, at, 0xE28099):
+        if (quote == 1 and data[np.uintp(at)] == 0x27) or (quote == 3 and _is(data, at, 0xE28099)):
             found = np.int64(1 + quote)
     elif size == 3 and start - 3 >= p and _is(data, start, 0xE280A6) and _is(data, start - 3, 0xE280A6):
         found = np.int64(6)
@@ -318,12 +318,12 @@ def _infix(data, p, size, end, flags, before, blocks, cells):
         return np.int64(1) if before & (LOWER | QUOTE) and after & (UPPER | QUOTE) else np.int64(0)
     if byte == 0x2C:
         return np.int64(1) if before & ALPHA and after & ALPHA else np.int64(0)
-    if before & DIGIT and (byte == _HYPHEN or byte == 0x2B or byte == 0x2A or byte == 0x5E):
-        if after & DIGIT or data[np.uintp(p + 1)] == _HYPHEN:
-            return np.int64(1)
+    sum_ = before & DIGIT and byte in (_HYPHEN, 0x2A, 0x2B, 0x5E)
+    if sum_ and (after & DIGIT or data[np.uintp(p + 1)] == _HYPHEN):
+        return np.int64(1)
     if not before & (ALPHA | DIGIT):
         return np.int64(0)
-    if byte == _COLON or byte == _SLASH or 0x3C <= byte <= 0x3E or byte == 0x7E:
+    if byte in (_COLON, _SLASH, 0x3C, 0x3D, 0x3E, 0x7E):
         return np.int64(1) if after & ALPHA else np.int64(0)
     if byte == _HYPHEN:
         n = np.int64(1)
@@ -349,7 +349,7 @@ def _apart(data, p, n, cuts):
             if end - start > LONGEST:
                 break
             if exception(data, start, end) & AFFIXED:
-                most = max(most, j + 1 - k)
+                most = max(most, np.int64(j + 1 - k))
     return most
 
 
@@ -367,10 +367,10 @@ def _joined(data, p, n, cuts):
                 for j in range(k, k + parts):
                     cuts[np.uintp(j)] |= _TAKEN
                 if free:
-                    n = _replaced(start, marks, k, parts, n, cuts)
+                    n = np.int64(_replaced(start, marks, k, parts, n, cuts))
             k += 1
-    for k in range(n):
-        cuts[np.uintp(k)] &= _END
+    for j in range(n):
+        cuts[np.uintp(j)] &= _END
     return n
 
 
@@ -401,13 +401,17 @@ def _address(data, p, end, blocks, cells):
         byte = data[np.uintp(at)]
         if byte == _AT and at > p and _host(data, at + 1, end, blocks, cells):
             return True
-        if scheme and byte == _COLON and at + 3 < end and data[np.uintp(at + 1)] == _SLASH and data[np.uintp(at + 2)] == _SLASH:
-            if at - p >= 2 and _host(data, at + 3, end, blocks, cells):
-                return True
-        word = flags & (LETTER | DIGIT) or byte == 0x5F
-        scheme = scheme and (word or byte == 0x2B or byte == _HYPHEN or byte == _STOP)
+        if scheme and at - p >= 2 and _slashes(data, at, end) and _host(data, at + 3, end, blocks, cells):
+            return True
+        scheme = scheme and (flags & (LETTER | DIGIT) or byte in (0x2B, _HYPHEN, _STOP, 0x5F))
         at += size
     return False
+
+
+@kernel
+def _slashes(data, p, end):
+    """Whether "://" stands at p, and something after it."""
+    return p + 3 < end and data[np.uintp(p)] == _COLON and data[np.uintp(p + 1)] == _SLASH and data[np.uintp(p + 2)] == _SLASH
 
 
 @kernel

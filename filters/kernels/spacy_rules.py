@@ -1,8 +1,9 @@
 """spaCy's rules for cutting English, as tables that kernels read: kinds of characters, exceptions, units.
 
-Invariant: a flag says of every code point what the pattern says that it stands for in spaCy 3.8 (MIT licence), `lang/punctuation.py`
-and `lang/en/punctuation.py`; their character classes, and the exceptions of `lang/tokenizer_exceptions.py` and
-`lang/en/tokenizer_exceptions.py`, are those of filters/data/spacy_english.json, which tests/bench/peers/spacy_rules.py writes.
+Invariant: a flag says of every code point what the patterns say that it stands for in spaCy 3.8 (MIT licence),
+`lang/punctuation.py` and `lang/en/punctuation.py`. Their character classes, and the exceptions of
+`lang/tokenizer_exceptions.py` and `lang/en/tokenizer_exceptions.py`, are those of filters/data/spacy_english.json, which
+tests/bench/peers/spacy_rules.py writes.
 BLANK and LETTER are this Python's `str.isspace` and `str.isalpha`; SIGN is datatrove's set of punctuation.
 """
 

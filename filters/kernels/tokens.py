@@ -1,4 +1,4 @@
-"""Words with punctuation apart, as two rule sets count them: spaCy's tokens (datatrove's), and Unicode's word boundaries (DCLM's).
+"""Words with punctuation apart, as two rule sets count them: spaCy's tokens (datatrove), and Unicode's word boundaries (DCLM).
 
 Kind DATATROVE is `spacy_cuts`: spaCy's published rules for English, on every language; that module says where it differs.
 
@@ -136,10 +136,8 @@ def plain_token(data, p, end):
         return np.int64(-1)
     stop = p + np.int64(size)
     after = data[np.uintp(stop)]
-    if after == 0x27 or after == 0x2C or after == 0x2E or after == 0x3A or after == 0x3B:
-        if ((word | other) >> (size + np.uint64(1))) & np.uint64(1):
-            return np.int64(-1)
-    return stop
+    joins = after in (0x27, 0x2C, 0x2E, 0x3A, 0x3B) and ((word | other) >> (size + np.uint64(1))) & np.uint64(1)
+    return np.int64(-1) if joins else stop
 
 
 @kernel
@@ -171,7 +169,7 @@ def token_words(data, p, end, blocks, cells, dialect, hashes, ends):
 
 @kernel
 def _spacy_words(data, p, end, blocks, cells, hashes, ends):
-    """`token_words` of DATATROVE; what is left of hashes holds the ends of a piece's tokens until their hashes take the places."""
+    """`token_words` of DATATROVE. What is left of hashes holds the ends of a piece's tokens until their hashes come."""
     n = chars = np.int64(0)
     ends[0] = 0
     while p < end:

@@ -119,7 +119,9 @@ def _middle(string: str) -> list[str]:
 
 def _joined(tokens: list[str]) -> list[str]:
     """`_apply_special_cases`: the exceptions that came apart, the longest first; a token takes part once, taken or not."""
-    spans = [(a, b) for a in range(len(tokens)) for b in range(a + 2, min(a + 7, len(tokens)) + 1) if "".join(tokens[a:b]) in AFFIXED]
+    spans = [
+        (a, b) for a in range(len(tokens)) for b in range(a + 2, min(a + 7, len(tokens)) + 1) if "".join(tokens[a:b]) in AFFIXED
+    ]
     seen: set[int] = set()
     chosen = {}
     for a, b in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):
