@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -48,6 +49,11 @@ EDITS = {
     "repetition_within": (repetition_within.EDIT, {}),
     "repetition_within short": (repetition_within.EDIT, {"min_chars": 40}),
 }
+
+
+def polars_table(*parts: pa.RecordBatch) -> pl.DataFrame:
+    """The columns of the parts side by side, nulls included."""
+    return pl.concat([pl.DataFrame(pl.from_arrow(part)) for part in parts], how="horizontal")
 
 
 def signals(filter_: Any) -> list[list[Any]]:
