@@ -230,7 +230,7 @@ def datatrove(rows: Slice, folder: Path) -> None:
     dropped = after.failed["c4.lorem_ipsum"] | after.failed["c4.curly_bracket"]
     both = [a["c4_text"] is not None and not d for a, d in zip(answers["rows"], dropped, strict=True)]
     spaced = [language not in UNSPACED for language in rows.languages]
-    for title, among in (("space-separated languages", spaced), ("Chinese, Japanese, Thai", [not s for s in spaced])):
+    for title, among in (("space-separated languages", spaced), ("Chinese, Japanese, Thai, cut as English", [not s for s in spaced])):
         print(f"datatrove 0.10.1, {title}")
         for theirs, name in DATATROVE_PAIRS.items():
             counted = among
