@@ -4,11 +4,19 @@ Penedo et al. 2024, "The FineWeb Datasets", arXiv 2406.17557, section 3.5 and ap
 (`filters/fineweb_quality_filter.py`): a line is what newlines separate and is not blank; a line ends well if its last character,
 white space included, ends a sentence in any script (`char_classes.TERMINALS`; a closing quotation mark does not); a line that
 repeats an earlier one counts with its characters. Words are datatrove's: punctuation apart. The figures were found for English.
+
+FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920; `fineweb-2-pipeline.py` at 7ee60b3, filters/data/fineweb2.json) has figures by
+language for line ends and line breaks, 0.1 for repeated lines in all of them, and no rule on short lines: `languages: fineweb2`.
+
+Edges: a share of nothing is 0, newlines without a word are as many as they are; so a text without lines (datatrove's reason
+"empty") or without words fails `too_few_punctuated_lines`, unless that threshold is 0. A line of 10 MB is one line. Lengths are
+in code points: combining marks and the parts of an emoji sequence count one by one. A NUL is a character like others and ends no
+sentence. Text from right to left is read in logical order.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -16,6 +24,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
+from filters.data import Languages, figure, fineweb2, published
 from filters.kernels.rows import later_copies, per_row
 
 
@@ -26,13 +35,27 @@ class Params(Settings):
     short_line: int = Field(30, ge=0, description="a line of up to this many characters is short")
 
 
-class Thresholds(Settings):
-    """Penedo et al. 2024, section 3.5, and fineweb_quality_filter.py; a text at a threshold passes."""
+FIGURES = {
+    # Penedo et al. 2024, section 3.5; datatrove 0.10.1, fineweb_quality_filter.py.
+    "min_punctuated_lines": 0.12,
+    "max_short_lines": 0.67,
+    "max_repeated_lines": 0.01,
+    "max_newlines": 0.3,
+}
 
-    min_punctuated_lines: float = Field(0.12, ge=0, le=1, description="smallest share of lines that end a sentence")
-    max_short_lines: float = Field(0.67, ge=0, le=1, description="largest share of short lines")
-    max_repeated_lines: float = Field(0.01, ge=0, le=1, description="largest share of characters in lines that repeat another")
-    max_newlines: float = Field(0.3, ge=0, description="most newlines per word")
+
+def _null(key: str, what: str, *, most: float | None = 1) -> Any:
+    return Field(None, ge=0, le=most, description=f"{what}; null: {FIGURES[key]:g}")
+
+
+class Thresholds(Settings):
+    """null takes the figure of FineWeb; a text at a threshold passes."""
+
+    languages: Languages = Field("none", description="fineweb2: FineWeb-2's figures for its languages where a key is null")
+    min_punctuated_lines: float | None = _null("min_punctuated_lines", "smallest share of lines that end a sentence")
+    max_short_lines: float | None = _null("max_short_lines", "largest share of short lines")
+    max_repeated_lines: float | None = _null("max_repeated_lines", "largest share of characters in lines that repeat another")
+    max_newlines: float | None = _null("max_newlines", "most newlines per word", most=None)
 
 
 SIGNALS = pa.schema(
@@ -43,7 +66,7 @@ SIGNALS = pa.schema(
         pa.field("fineweb_newlines", pa.float32(), nullable=False),
     ]
 )
-"""A ratio over nothing is 0."""
+"""No null: a ratio whose whole is 0 is taken over 1."""
 
 
 def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: None) -> pa.RecordBatch:
@@ -61,32 +84,39 @@ def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: 
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> pa.Array:
-    """float32 `part / whole`, 0 where `whole` is 0."""
+    """float32 `part / whole`, over 1 where `whole` is 0."""
     return pa.array((part / np.maximum(whole, 1)).astype(np.float32), pa.float32())
 
 
 def _rules(params: Params, thresholds: Thresholds) -> list[Rule]:
+    least, short, repeated, newlines = (_figure(key, thresholds) for key in FIGURES)
     return [
-        Rule(
-            reason="too_few_punctuated_lines",
-            drop=pl.col("fineweb_punctuated_lines") < _float32(thresholds.min_punctuated_lines),
-        ),
-        Rule(reason="too_many_short_lines", drop=pl.col("fineweb_short_lines") > _float32(thresholds.max_short_lines)),
-        Rule(reason="too_many_repeated_lines", drop=pl.col("fineweb_repeated_lines") > _float32(thresholds.max_repeated_lines)),
-        Rule(reason="too_many_newlines", drop=pl.col("fineweb_newlines") > _float32(thresholds.max_newlines)),
+        Rule(reason="too_few_punctuated_lines", drop=pl.col("fineweb_punctuated_lines") < least),
+        Rule(reason="too_many_short_lines", drop=pl.col("fineweb_short_lines") > short),
+        Rule(reason="too_many_repeated_lines", drop=pl.col("fineweb_repeated_lines") > repeated),
+        Rule(reason="too_many_newlines", drop=pl.col("fineweb_newlines") > newlines),
     ]
 
 
-def _float32(threshold: float) -> pl.Expr:
-    """The threshold as exact as the signals: 3 lines in 25 are 0.12 in float32, which is less than 0.12 in float64."""
-    return pl.lit(threshold, pl.Float32)
+def _figure(key: str, thresholds: Thresholds) -> pl.Expr:
+    """The threshold of a key that the plan may leave to FineWeb or to the row's language."""
+    by_language: dict[str, float] = {}
+    if thresholds.languages == "fineweb2":
+        # fineweb-2-pipeline.py: char_duplicates_ratio and short_line_thr, which switches that rule off, are the same for all.
+        every = {"max_repeated_lines": 0.1, "max_short_lines": 999.0}
+        named = {"min_punctuated_lines": "line_punct_thr", "max_newlines": "new_line_ratio"}
+        by_language = published(named[key]) if key in named else dict.fromkeys(fineweb2(), every[key])
+    found = figure(getattr(thresholds, key), FIGURES[key], by_language)
+    assert found is not None  # each key has a figure
+    return found
 
 
 FILTER = Filter(
     name="fineweb",
-    version=1,
+    version=2,
     tier=Tier.CHEAP,
     reads="final",
+    needs=("language",),
     params=Params,
     signals=SIGNALS,
     thresholds=Thresholds,

@@ -175,7 +175,7 @@ def _rules(params: Params, thresholds: Thresholds) -> list[Rule]:
 
 FILTER = Filter(
     name="gopher_repetition",
-    version=1,
+    version=2,
     tier=Tier.CHEAP,
     reads="final",
     needs=("language",),

@@ -360,6 +360,7 @@ def _manifest(
         recipe=ready.recipe.document,
         sources=ready.sources,
         inputs=tuple(ready.records(units)),
+        annotation_inputs=tuple(ready.annotation_records()),
         files=files,
         index=tuple(index),
         content_sha256=content,

@@ -44,6 +44,14 @@ class InputRecord(_Record):
     n_bytes: int
 
 
+class AnnotationRecord(_Record):
+    """One file of scores that was joined: the last part of its path, and what it held."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
 class FileRecord(_Record):
     path: str
     rows: int
@@ -74,6 +82,7 @@ class Manifest(_Record):
     recipe: dict[str, Any]
     sources: dict[str, dict[str, Any]]
     inputs: tuple[InputRecord, ...]
+    annotation_inputs: tuple[AnnotationRecord, ...] = ()
     files: tuple[FileRecord, ...]
     index: tuple[FileRecord, ...]
     content_sha256: dict[str, str]

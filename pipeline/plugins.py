@@ -2,7 +2,8 @@
 
 Invariant: a plugin is code that the user chose to run, by its name in the plan and nowhere else; it is imported as Python
 finds it (installed, or on PYTHONPATH) and held to `filters.contract` like our own. The sha256 of its source belongs to the
-recipe and to the keys of its signals; what it imports does not: raise `Filter.version` when that changes.
+recipe and to the keys of its signals: the file of a module, every .py file below the folder of a package. What it imports from
+elsewhere does not: raise `Filter.version` when that changes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +24,7 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 @dataclass(frozen=True)
 class Plugin:
-    """An imported module, the sha256 of its source file, and its filters."""
+    """An imported module or package, the sha256 of its source, and its filters."""
 
     module: str
     sha256: str
@@ -52,7 +54,18 @@ def _plugin(module: str) -> Plugin:
     source = getattr(made, "__file__", None)
     if source is None or not Path(source).is_file():
         raise PlanError(f"plugins: {module}: has no source file to hash; expected a .py file or a compiled module")
-    return Plugin(module, hashlib.sha256(Path(source).read_bytes()).hexdigest(), tuple(found))
+    own = _package_sha256(made.__path__) if hasattr(made, "__path__") else hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    return Plugin(module, own, tuple(found))
+
+
+def _package_sha256(folders: Iterable[str]) -> str:
+    """The sha256 of the names and contents of all .py files of a package and its subpackages, in the order of their names."""
+    digest = hashlib.sha256()
+    for folder in map(Path, folders):
+        for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py")):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def filters_of(modules: tuple[str, ...]) -> tuple[Filter, ...]:

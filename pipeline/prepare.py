@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import compute, manifest, publish, recipe, select, signals, spans
+from pipeline import compute, manifest, publish, recipe, scores, select, signals, spans
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
-from pipeline.manifest import InputRecord, Manifest
+from pipeline.manifest import AnnotationRecord, InputRecord, Manifest
 from pipeline.plan_file import Loaded
 from pipeline.read.inputs import InputFile, expand
 from pipeline.recipe import Recipe
@@ -99,6 +100,15 @@ class Prepared:
                 )
             )
         return made
+
+    def annotation_records(self) -> list[AnnotationRecord]:
+        """The manifest's lines about the files of scores, in the plan's order."""
+        hashes = [sha256 for active in self.recipe.filters if active.filter.name == scores.NAME for sha256 in active.files]
+        files = [Path(entry.path) for entry in self.recipe.plan.annotations] if hashes else []
+        return [
+            AnnotationRecord(name=path.name, sha256=sha256, bytes=path.stat().st_size)
+            for path, sha256 in zip(files, hashes, strict=True)
+        ]
 
 
 @contextmanager

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("winnow", deadline=None)  # the first example of a kernel compiles it
+hypothesis.settings.load_profile("winnow")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 

@@ -64,6 +64,22 @@ def between(typing_context, data, p, first, last):
 
 
 @intrinsic
+def alphabet(typing_context, data, p):
+    """`(letter, digit)` uint64: bit k says that byte p + k is one of A-Z a-z, and that it is one of 0-9. Reads
+    `data[p:p + 64]`, unchecked."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        at = builder.gep(array.data, [arguments[1]])
+        text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
+        letter = builder.icmp_unsigned("<", builder.sub(builder.or_(text, every(0x20)), every(ord("a"))), every(26))
+        digit = builder.icmp_unsigned("<", builder.sub(text, every(ord("0"))), every(10))
+        return cgutils.pack_array(builder, [builder.bitcast(letter, MASK), builder.bitcast(digit, MASK)])
+
+    return types.UniTuple(types.uint64, 2)(data, p), generate
+
+
+@intrinsic
 def eight(typing_context, data, p):
     """`int.from_bytes(data[p:p + 8], sys.byteorder)` as uint64, unchecked."""
 

@@ -36,3 +36,8 @@ inner_unchecked_kernel = njit(  # type: ignore[call-overload]
     nogil=True, _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True, error_model="numpy"
 )
 """`@unchecked_kernel` of what Python does not call."""
+
+inlined_kernel = njit(  # type: ignore[call-overload]
+    nogil=True, _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True, forceinline=True
+)
+"""`@inner_kernel` that is compiled into each kernel that calls it: for a few lines that are called for every character."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import char_classes, ngrams_large, tokens
+from filters.kernels import char_classes, ngrams_large, spacy_rules, tokens
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.ngrams_large import words_of
 from filters.kernels.words import SPARE
@@ -80,7 +80,7 @@ def repetition(
     out = np.zeros((len(offsets) - 1, _COLUMNS), np.int64)
     sizes = np.diff(offsets)
     scratch = _scratch(int(sizes[sizes <= LARGE].max(initial=0)))
-    tables = char_classes.tables() if kind == SPLIT else tokens.tables()
+    tables = _tables(kind)
     row = 0
     while row < len(sizes):
         row, status = _rows(offsets, data, row, LARGE, kind, *tables, *scratch, max_probes, out)
@@ -97,6 +97,13 @@ def repetition(
 def warm_large() -> None:
     """Compiles or loads what rows above LARGE are measured by."""
     ngrams_large.warm(np.frombuffer(b"a b a b", np.uint8), char_classes.tables())
+
+
+def _tables(kind: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the words of a kind are cut by."""
+    if kind == SPLIT:
+        return char_classes.tables()
+    return spacy_rules.tables() if kind == tokens.DATATROVE else tokens.tables()
 
 
 def _scratch(size: int) -> tuple[np.ndarray, ...]:

@@ -11,11 +11,11 @@ that are written without spaces between words.
 from __future__ import annotations
 
 import re
-from functools import cache
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import inner_kernel
+from filters.kernels.kept import kept
 
 WORD = 1
 """`\\w` matches the lower-case character."""
@@ -47,7 +47,7 @@ _SIGMA, _FINAL_SIGMA = 0x3A3, 0x3C2
 _BETWEEN = 0x10FFFF  # neither cased nor ignorable, and in no assigned plane
 
 
-@cache
+@kept
 def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(blocks uint16[4352], cells int32[:], ascii uint8[256])`, read-only.
 
@@ -109,7 +109,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return array
 
 
-@kernel
+@inner_kernel
 def cell_of(point, blocks, cells):
     """The cell of a code point. Indices are unsigned because numba adds a test to signed ones."""
     return np.int64(cells[np.uintp((np.int64(blocks[np.uintp(point >> 8)]) << 8) | (point & 255))])

@@ -2,8 +2,9 @@
 
 datatrove 0.10.1 and dolma 1.2.1 judge a seeded slice of real text, each in an environment of its own
 (`tests/bench/peers/with_datatrove_rules.py`, `with_dolma.py`), and so do our filters. Prints for each rule the share of equal
-decisions, and of the others some documents by id with our figure; and the CPU-seconds of both sides on the same documents, on
-one core. Needs WINNOW_EVAL_DATA.
+decisions, and of the others some documents by id; why they differ, as far as a language's own tokeniser explains it (ours cuts
+every text as spaCy cuts English), with words of theirs and of English; and the CPU-seconds of both sides on the same
+documents, on one core. Needs WINNOW_EVAL_DATA.
 
     python -m tests.bench.parity [--megabytes 40] [--seed 0] [--only datatrove|dolma] [--work DIR]
 
@@ -200,6 +201,20 @@ def show(name: str, n: int, equal: int, rows: Slice, differ: list[int], ours: pl
     print(f"  {name:<66}{share:>8.2f} % of {n:,}" + (f"   {len(differ)} differ: {more}" if differ else ""))
 
 
+def reasons(rows: Slice, differ: list[int], words: list[list[list[str]]]) -> str:
+    """What became of the documents that differ: by language, those in which its tokeniser finds other words than English's."""
+    parts = []
+    for language in sorted({rows.languages[k] for k in differ}):
+        of_it = [k for k in differ if rows.languages[k] == language]
+        cut = [k for k in of_it if any(words[k])]
+        theirs, english = ([word for k in cut for word in words[k][side][:2]][:3] for side in (0, 1))
+        if cut:
+            parts.append(f"{language} {len(cut)} cut otherwise ({' '.join(theirs)} for {' '.join(english)})")
+        if len(of_it) > len(cut):
+            parts.append(f"{language} {len(of_it) - len(cut)} unexplained")
+    return "; ".join(parts)
+
+
 def datatrove(rows: Slice, folder: Path) -> None:
     answers = asked(DATATROVE_RULES, rows, folder)
     if answers is None:
@@ -215,7 +230,10 @@ def datatrove(rows: Slice, folder: Path) -> None:
     dropped = after.failed["c4.lorem_ipsum"] | after.failed["c4.curly_bracket"]
     both = [a["c4_text"] is not None and not d for a, d in zip(answers["rows"], dropped, strict=True)]
     spaced = [language not in UNSPACED for language in rows.languages]
-    for title, among in (("space-separated languages", spaced), ("Chinese, Japanese, Thai", [not s for s in spaced])):
+    for title, among in (
+        ("space-separated languages", spaced),
+        ("Chinese, Japanese, Thai, cut as English", [not s for s in spaced]),
+    ):
         print(f"datatrove 0.10.1, {title}")
         for theirs, name in DATATROVE_PAIRS.items():
             counted = among
@@ -226,6 +244,8 @@ def datatrove(rows: Slice, folder: Path) -> None:
             column = [bool(row["fails"][theirs]) for row in answers["rows"]]
             n, equal, differ = compare(rows, column, failed[name], counted)
             show(f"{theirs} = {name}", n, equal, rows, differ, failed[name])
+            if differ:
+                print(f"      {reasons(rows, differ, [row['words'] for row in answers['rows']])}")
         texts = [row["c4_text"] == blake2b(text.encode(), digest_size=8).hexdigest() for row, text in
                  zip(answers["rows"], left.to_pylist(), strict=True)]  # fmt: skip
         same = pl.Series([True] * len(texts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -14,7 +16,6 @@ from filters.contract import TextBatch, check, check_rules, judge
 from filters.kernels import warm
 from filters.kernels.char_classes import TERMINALS
 
-NONE = pa.RecordBatch.from_arrays([], names=[])
 SPANS = [span.partition("-") for span in TERMINALS.split()]
 STOPS = tuple(chr(code) for first, _, last in SPANS for code in range(int(first, 16), int(last or first, 16) + 1))
 LINE = st.sampled_from(
@@ -29,7 +30,8 @@ def _warm() -> None:
 
 
 def signals(texts: list[str]) -> pa.RecordBatch:
-    made = fineweb.FILTER.annotate(TextBatch(pa.array(texts, pa.large_string())), NONE, fineweb.Params(), None)
+    needed = pa.record_batch({"language": pa.nulls(len(texts), pa.string())})
+    made = fineweb.FILTER.annotate(TextBatch(pa.array(texts, pa.large_string())), needed, fineweb.Params(), None)
     check(fineweb.FILTER, rows=len(texts), signals=made)
     return made
 
@@ -69,18 +71,64 @@ LONG = " ".join(f"word{k}" for k in range(2000))
         pytest.param(f"{LONG}.\n" + lines(2, 23), {"too_few_punctuated_lines"}, id="3 of 26: under"),
         pytest.param(f"{LONG}.\n" + lines(32, 0) + "\n" + lines(67, 0, length=30), set(), id="67 of 100 lines short: at"),
         pytest.param(f"{LONG}.\n" + lines(31, 0) + "\n" + lines(67, 0, length=30), {"too_many_short_lines"}, id="67 of 99: over"),
+        pytest.param("\n".join(["a" * 99 + ".", "b " * 4899 + "b.", "a" * 99 + "."]), set(), id="100 of 10,000 repeated: at"),
         pytest.param(
-            "a" * 99 + ".\n" + "b" * 9799 + ".\n" + "a" * 99 + ".", {"too_many_newlines"}, id="100 of 10,000 repeated: at"
-        ),
-        pytest.param(
-            "a" * 99 + ".\n" + "b" * 9798 + ".\n" + "a" * 99 + ".",
-            {"too_many_newlines", "too_many_repeated_lines"},
-            id="100 of 9,999: over",
+            "\n".join(["a" * 99 + ".", "b " * 4898 + "bb.", "a" * 99 + "."]), {"too_many_repeated_lines"}, id="100 of 9,999: over"
         ),
     ],
 )
 def test_rules_at_their_limits(text: str, reasons: set[str]) -> None:
-    rules = fineweb.FILTER.rules(fineweb.Params(), fineweb.Thresholds())
+    assert failed(text) == reasons
+
+
+def failed(text: str, language: str | None = None, **thresholds: Any) -> set[str]:
+    rules = fineweb.FILTER.rules(fineweb.Params(), fineweb.Thresholds.model_validate(thresholds))
     check_rules(fineweb.FILTER, rules)
-    row = judge(fineweb.FILTER, rules, pl.from_arrow(signals([text]))).row(0, named=True)
-    assert {name.removeprefix("fineweb.") for name, fails in row.items() if fails} == reasons
+    table = pl.DataFrame(pl.from_arrow(signals([text]))).with_columns(pl.lit(language, pl.String).alias("language"))
+    row = judge(fineweb.FILTER, rules, table).row(0, named=True)
+    return {name.removeprefix("fineweb.") for name, fails in row.items() if fails}
+
+
+def test_fineweb2_figures_apply_to_its_languages_where_the_plan_sets_none() -> None:
+    bare = f"{LONG}.\n" + lines(4, 20)  # 5 of 25 lines: 20 %; German 0, French 10 %, Vietnamese 33.3 %
+    for language, thresholds, drops in (
+        (None, {}, False),
+        ("vi", {}, False),
+        ("vi", {"languages": "fineweb2"}, True),
+        ("fr", {"languages": "fineweb2"}, False),
+        ("de", {"languages": "fineweb2", "min_punctuated_lines": 0.21}, True),
+        ("en", {"languages": "fineweb2"}, False),
+    ):
+        assert ("too_few_punctuated_lines" in failed(bare, language, **thresholds)) == drops, (language, thresholds)
+    short = f"{LONG}.\n" + lines(10, 0, length=20)
+    assert failed(short, "en", languages="fineweb2") == {"too_many_short_lines"}
+    assert failed(short, "fr", languages="fineweb2") == set()
+    again = LONG + "\n" + "x" * 500 + ".\n" + "x" * 500 + "."  # 4 % of the characters
+    assert failed(again, "en", languages="fineweb2") == {"too_many_repeated_lines"}
+    assert failed(again, "fr", languages="fineweb2") == set()
+    listed = "\n".join(f"{k} is it." for k in range(9))  # 8 newlines, 36 words: 22 %; French 18.5 %, Turkish 27.3 %
+    assert [("too_many_newlines" in failed(listed, language, languages="fineweb2")) for language in ("en", "fr", "tr")] == [
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reasons"),
+    [
+        ("", {"too_few_punctuated_lines"}),
+        (" \n\t\n ", {"too_few_punctuated_lines", "too_many_newlines"}),
+        (".", {"too_many_short_lines"}),
+        ("One line that is longer than thirty characters and ends well.", set()),
+        ("\0", {"too_few_punctuated_lines", "too_many_short_lines"}),
+        ("אחת שתיים שלוש ארבע חמש שש שבע שמונה תשע עשר.", set()),
+        ("e\u0301" * 15 + ".", set()),
+        ("👩\u200d💻" * 10 + "!", set()),
+        ("word " * 2_000_000 + "end.", set()),
+        ("word " * 2_000_000 + "end", {"too_few_punctuated_lines"}),
+    ],
+    ids=["empty", "blank", "one sign", "one line", "NUL", "right to left", "marks", "emoji", "10 MB line", "10 MB, no end"],
+)
+def test_edges(text: str, reasons: set[str]) -> None:
+    assert failed(text) == reasons

@@ -1,4 +1,4 @@
-"""Tokens equal plain Python on any Unicode, and what UAX #29 and the two tokenisers say of examples."""
+"""Tokens equal plain Python on any Unicode: UAX #29's, and spaCy's published rules; and what the two say of examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, ngrams, tokens, warm, word_lists
+from filters.kernels import buffers, ngrams, spacy_cuts, spacy_rules, tokens, warm, word_lists
+from filters.kernels.signs import signs
+from tests.filters.spacy_in_python import cut
 from tests.filters.test_ngrams import measures
 
 PIECE = st.sampled_from(
@@ -38,6 +40,53 @@ PIECE = st.sampled_from(
 )
 ANY_TEXT = st.lists(PIECE | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join)
 STOP = ["the", "be", "to"]
+EXCEPTION = st.sampled_from([exception.replace(" ", "") for exception in spacy_rules.EXCEPTIONS])
+LIKELY = st.sampled_from(
+    [
+        *"aZ5k_.,:;!?'\"()[]{}<>#*&%=+-~/@$€§…°©|\\^ \n",
+        *(
+            "..",
+            "...",
+            "……",
+            "--",
+            "---",
+            "——",
+            "'s",
+            "’S",
+            "US$",
+            "C$",
+            "km",
+            "°C",
+            "m²",
+            "://",
+            "http://",
+            "www.",
+            ".com",
+            ".org/",
+        ),
+        *(
+            "mr",
+            "it",
+            "can",
+            "don",
+            "n't",
+            "Éa",
+            "éА",
+            "я",
+            "Я",
+            "ß",
+            "日本",
+            "ー",
+            "ک",
+            "ก็",
+            "한",
+            "👩‍💻",
+            "127.0.0.1",
+            "8.8.4.4",
+        ),
+    ]
+)
+PIECES = st.lists(LIKELY | EXCEPTION | st.characters(exclude_categories=["Cs"]), max_size=9).map("".join)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -51,7 +100,9 @@ def flags_of(char: str) -> int:
 
 
 def split(text: str, dialect: int) -> list[str]:
-    """The rule of `filters.kernels.tokens` in plain Python over its classes."""
+    """The tokens of a text in plain Python: spaCy's, or UAX #29 over the classes of `filters.kernels.tokens`."""
+    if dialect == tokens.DATATROVE:
+        return cut(text)
     found, place = [], 0
     kinds = [flags_of(char) & tokens.CLASS for char in text]
     joined = {tokens.LETTER: {tokens.LETTER, tokens.NUMERIC, tokens.JOINER}, tokens.KATAKANA: {tokens.KATAKANA, tokens.JOINER}}
@@ -63,10 +114,6 @@ def split(text: str, dialect: int) -> list[str]:
         place += 1
         if before == tokens.BLANK:
             continue
-        if dialect == tokens.DATATROVE and text[start] == ".":
-            place = len(text) - len(text[place:].lstrip("."))
-            found.append(text[start:place])
-            continue
         while place < len(text):
             kind = kinds[place]
             if kind in (tokens.EXTEND, tokens.ZWJ):
@@ -77,33 +124,23 @@ def split(text: str, dialect: int) -> list[str]:
                 or (before == kind == tokens.REGIONAL and not pair)
             ):
                 before, zwj, pair = kind, False, kind == tokens.REGIONAL
-            elif (
-                dialect == tokens.DATATROVE and before == tokens.LETTER and text[place : place + 3] == "://" and text[place + 3 :]
-            ):
-                rest = text[place:].split(maxsplit=1)[0]
-                while rest and flags_of(rest[-1]) & tokens.SIGN and rest[-1] != "/":
-                    rest = rest[:-1]
-                place += len(rest)
-                break
-            elif (
-                kind in inside.get(before, ())
-                and kinds[place + 1 : place + 2] == [before]
-                and not (dialect == tokens.DATATROVE and text[place] == ":")
-            ):
+            elif kind in inside.get(before, ()) and kinds[place + 1 : place + 2] == [before]:
                 zwj = False
             else:
                 break
             place += 1
         found.append(text[start:place])
-    return found if dialect == tokens.DATATROVE else [token for token in found if token[0].isalnum()]
+    return [token for token in found if token[0].isalnum()]
+
+
+SIGNS = {chr(point) for point in np.flatnonzero(signs())}
 
 
 def facts(text: str, listed: bool) -> tuple[int, ...]:
-    every = split(text, tokens.DATATROVE)
-    plain = [token for token in every if any(not flags_of(char) & tokens.SIGN for char in token)]
+    every = cut(text)
+    plain = [token for token in every if not SIGNS.issuperset(token)]
     alpha = sum(any(map(str.isalpha, token)) for token in every)
-    alnum = sum(token[0].isalnum() for token in every)
-    return len(every), len(plain), sum(map(len, plain)), alpha, alnum, len(set(STOP) & set(every)) if listed else -1
+    return len(every), len(plain), sum(map(len, plain)), alpha, len(set(STOP) & set(every)) if listed else -1
 
 
 def measured(array: pa.LargeStringArray) -> list[tuple[int, ...]]:
@@ -114,7 +151,8 @@ def measured(array: pa.LargeStringArray) -> list[tuple[int, ...]]:
 
 
 @example(["http://a.b/c). x", "a://", "the 3.14 The to", "🇫🇷🇫🇷 👩\u200d💻", "\u0301a"])
-@given(st.lists(ANY_TEXT, max_size=5))
+@example(["a@b.com", "id.", "(see):", "x@@a.b.com:80/c", "é.Z", "5km.", "-" * 70, "word " * 20 + "end."])
+@given(st.lists(ANY_TEXT | PIECES | st.lists(PIECES, max_size=6).map(" ".join), max_size=5))
 def test_tokens_equal_plain_python_on_any_unicode(texts: list[str]) -> None:
     array = pa.array(["the", *texts, "to"], pa.large_string()).slice(1, len(texts))
     assert measured(array) == [facts(text, i % 2 == 1) for i, text in enumerate(texts)]
@@ -126,20 +164,59 @@ def test_tokens_equal_plain_python_on_any_unicode(texts: list[str]) -> None:
         assert found.scanned.tolist() == [row["scanned"] for row in expected]
 
 
+def cut_natively(text: str) -> list[str]:
+    """The tokens that `plain` and `next_piece` give, one by one."""
+    data = np.frombuffer(text.encode(), np.uint8)
+    blocks, cells = spacy_rules.tables()
+    cuts = np.empty(spacy_cuts.LONGEST_PIECE + 2, np.uint64)
+    found, place = [], 0
+    while place < len(data):
+        start = len(text.encode()[:place].decode())
+        if text[start].isspace():
+            place += len(text[start].encode())
+            continue
+        size, more = spacy_cuts.plain(data, place, len(data), cells)
+        ends = [place + size, place + size + 1][: 1 + more]
+        if not size:
+            n, _, _ = spacy_cuts.next_piece(data, place, len(data), blocks, cells, cuts)
+            ends = cuts[:n].astype(int).tolist()
+        for end in ends:
+            found.append(bytes(data[place:end]).decode())
+            place = end
+    return found
+
+
+@example("Mr. o'clock), don't: ):")
+@example("a.m.b@c.de 1.2.3.4/x 10.0.0.1/x")
+@given(st.lists(PIECES, max_size=6).map(" ".join))
+def test_pieces_are_cut_as_spacy_cuts_them(text: str) -> None:
+    assert cut_natively(text) == cut(text)
+    assert cut_natively(text + " " * 70) == cut(text)  # far from the end, where words are found 64 bytes at a time
+
+
+def test_a_piece_without_end_is_cut_every_8_kb() -> None:
+    text = "é" * 5000 + "!" * 20_000
+    assert cut_natively(text) == cut(text)
+    row = pa.array([text], pa.large_string())
+    assert ngrams.repetition(*buffers.views(row), kind=tokens.DATATROVE).words.tolist() == [len(cut(text))]
+
+
 @pytest.mark.parametrize(
     ("text", "datatrove", "dclm"),
     [
-        ("don't stop.", ["don't", "stop", "."], ["don't", "stop"]),
+        ("don't stop.", ["do", "n't", "stop", "."], ["don't", "stop"]),
         ("well-known (3.14)", ["well", "-", "known", "(", "3.14", ")"], ["well", "known", "3.14"]),
-        ("Wait... U.S.A. a:b", ["Wait", "...", "U.S.A", ".", "a", ":", "b"], ["Wait", "U.S.A", "a:b"]),
+        ("Wait... U.S.A. a:b", ["Wait", "...", "U.S.A.", "a", ":", "b"], ["Wait", "U.S.A", "a:b"]),
         ("see https://a.org/b-c.", ["see", "https://a.org/b-c", "."], ["see", "https", "a.org", "b", "c"]),
-        ("日本語 カタカナ", ["日", "本", "語", "カタカナ"], ["日", "本", "語", "カタカナ"]),
+        ("e.g. a@b.com, C++", ["e.g.", "a@b.com", ",", "C++"], ["e.g", "a", "b.com", "C"]),
+        ("10km -5 $3 :-)", ["10", "km", "-5", "$", "3", ":-)"], ["10km", "5", "3"]),
+        ("日本語 カタカナ", ["日本語", "カタカナ"], ["日", "本", "語", "カタカナ"]),
         ("नमस्ते שלום", ["नमस्ते", "שלום"], ["नमस्ते", "שלום"]),
-        ("👩‍💻 🇫🇷", ["👩‍💻", "🇫🇷"], []),
+        ("👩‍💻 🇫🇷", ["👩", "\u200d", "💻", "🇫", "🇷"], []),
     ],
 )
 def test_tokens_of_examples(text: str, datatrove: list[str], dclm: list[str]) -> None:
-    assert split(text, tokens.DATATROVE) == datatrove
+    assert split(text, tokens.DATATROVE) == cut_natively(text) == datatrove
     assert split(text, tokens.DCLM) == dclm
 
 

@@ -75,6 +75,33 @@ def test_a_changed_source_is_another_recipe(capsys, tmp_path, own, text):
     assert winnow(capsys, *plan, "--replace", "--explain").out.count("0 of 1 units have shouting.v1; 1 to do") == 1
 
 
+def test_the_hash_of_a_package_covers_every_file_of_it(tmp_path, monkeypatch):
+    package = tmp_path / "house_rules"
+    (package / "deep").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    files = {"__init__.py": "from house_rules.shouting import FILTER\n", "shouting.py": EXAMPLE, "deep/helper.py": "LIMIT = 1\n"}
+
+    def hashed(**changes: str) -> str:
+        for name, code in (files | changes).items():
+            (package / name).write_text(code)
+        plugins.load.cache_clear()
+        for name in [name for name in sys.modules if name.partition(".")[0] == "house_rules"]:
+            del sys.modules[name]
+        return plugins.load(("house_rules",))[0].sha256
+
+    try:
+        first = hashed()
+        assert hashed() == first
+        (package / "notes.txt").write_text("not code")
+        assert hashed() == first
+        changed = {hashed(**{name: code + "# more\n"}) for name, code in files.items()}
+        assert len(changed | {first}) == 4
+        (package / "deep" / "helper.py").rename(package / "helper.py")
+        assert hashed() not in changed | {first}
+    finally:
+        plugins.load.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("code", "settings", "exit_code", "words"),
     [

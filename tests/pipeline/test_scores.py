@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def test_survivors_can_be_chosen_by_an_annotation(capsys, tmp_path):
     ran = winnow(capsys, *plan(tmp_path, same, entry, "dedup.keep=[edu_score desc]", "checks.plants=0"))
     assert ran.code == 0, ran.err
     assert table(tmp_path / "out", "data")["id"].to_list() == ["d1"]
+
+
+def test_the_manifest_names_the_files_that_were_joined(capsys, tmp_path, text):
+    first = scores(tmp_path, {"id": ["d0"], "edu_score": [1.0]})
+    other = scores(tmp_path, {"id": ["d1"], "rank": [7]}, "ranks.parquet")
+    entries = (
+        f"{{path: {first}, on: [id], columns: {{edu_score: float32}}}}, {{path: {other}, on: [id], columns: {{rank: int32}}}}"
+    )
+    assert winnow(capsys, *plan(tmp_path, text, entries)).code == 0
+    made = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert made["annotation_inputs"] == [
+        {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+        for path in (first, other)
+    ]
 
 
 def test_another_file_is_new_facts_and_the_same_recipe(capsys, tmp_path, text):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
@@ -30,6 +31,7 @@ from datatrove.pipeline.filters import (
 LANGUAGES = {"en": "eng", "de": "deu", "fr": "fra", "es": "spa", "ru": "rus", "tr": "tur", "it": "ita", "pt": "por", "nl": "nld"}
 LANGUAGES |= {"sv": "swe", "pl": "pol", "fi": "fin", "uk": "ukr"}
 """Others are cut as English, as FineWeb does; Chinese and Japanese need packages of their own."""
+EXAMPLES = 6
 QUALITY = ("min_doc_words", "max_doc_words", "min_avg_word_length", "max_avg_word_length", "max_symbol_word_ratio")
 QUALITY += ("max_bullet_lines_ratio", "max_ellipsis_lines_ratio", "max_non_alpha_words_ratio", "min_stop_words")
 FINEWEB = {"line_punct_thr": -1.0, "short_line_thr": 2.0, "char_duplicates_ratio": 2.0, "new_line_ratio": float("inf")}
@@ -132,8 +134,16 @@ def main() -> None:
         edited = Document(text=row["text"], id=row["id"])
         kept = C4QualityFilter(min_num_sentences=-1, language=language).filter(edited)
         digest = blake2b(edited.text.encode(), digest_size=8).hexdigest() if kept is True else None
-        answers.append({"id": row["id"], "fails": fails, "c4_text": digest})
+        answers.append({"id": row["id"], "fails": fails, "c4_text": digest, "words": apart(row["text"], language)})
     chosen.output.write_text(json.dumps({"rows": answers, "cost": cost}))
+
+
+def apart(text: str, language: str) -> list[list[str]]:
+    """The most frequent words that only the language's tokeniser finds, and those that only the English one does."""
+    if language == "eng":
+        return [[], []]
+    own, english = (Counter(gopher_quality_filter.split_into_words(text, name)) for name in (language, "eng"))
+    return [[word for word, _ in left.most_common(EXAMPLES)] for left in (own - english, english - own)]
 
 
 def costs(rows: list[dict[str, str]], limit: int) -> dict[str, float]:
