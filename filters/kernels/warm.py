@@ -22,6 +22,7 @@ from filters.kernels import (
     lines,
     minhash,
     ngrams,
+    pii,
     segments,
     sorting,
     suspects,
@@ -81,6 +82,12 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
+def _pii() -> None:
+    row = np.frombuffer(b"a@b.org  ", np.uint8)
+    offsets = np.frombuffer(np.array([0, 9]).tobytes(), np.int64)
+    pii.masked(offsets, row, wanted=(True, True, True), masks=("", "", ""))
+
+
 KERNELS: list[Callable[[], None]] = [
     _facts,
     _lines,
@@ -92,6 +99,7 @@ KERNELS: list[Callable[[], None]] = [
     _suspects,
     _word_lists,
     _minhash,
+    _pii,
     dedup_pass.warm,
     sorting.warm,
     bits.warm,
