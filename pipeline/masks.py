@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
-import polars as pl
 import pyarrow as pa
 
-from filters.edits.contract import Step, Walk
+from filters.edits.contract import Step, Walk, apply
 
 
 def masked(column: pa.ChunkedArray, steps: Sequence[Step | Walk], *, json: bool) -> pa.Array:
     """The masked value of each row, null where nothing changed. `json`: the strings in it are masked, not its bytes."""
-    masks = [step for step in steps if isinstance(step, Step) and step.mask]
-    values = pl.Series("value", pl.from_arrow(column), dtype=pl.String)
-    rows = values.drop_nulls()
-    found = _apply(rows, masks) != rows if masks and len(rows) else pl.Series([], dtype=pl.Boolean)
+    masks = [step for step in steps if step.mask]
+    values = column.cast(pa.large_string()).combine_chunks()
+    present = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+    rows = values.drop_null()
     changed: list[str | None] = [None] * len(values)
-    present = values.is_not_null().arg_true()
-    for place in found.arg_true():
-        row = present[place]
-        changed[row] = _in_json(values[row], masks) if json else _apply(values[row : row + 1], masks)[0]
+    if masks and len(rows):
+        made, found = _apply(_bare(rows) if json else rows, masks)
+        for place in np.flatnonzero(found).tolist():
+            changed[present[place]] = _in_json(rows[place].as_py(), masks) if json else made[place].as_py()
     return pa.array(changed, pa.large_string())
 
 
-def _apply(texts: pl.Series, masks: Sequence[Step]) -> pl.Series:
-    for step in masks:
-        texts = step.apply(texts)
-    return texts
+def _bare(rows: pa.LargeStringArray) -> pa.LargeStringArray:
+    """JSON in which no letter of an escape stands before or after an address."""
+    return pa.compute.replace_substring_regex(rows, r"\\(u[0-9a-f]{4}|.)", " ")
 
 
-def _in_json(text: str, masks: Sequence[Step]) -> str:
-    """Keys too: they are strings of the input as well."""
+def _apply(texts: pa.LargeStringArray, masks: Sequence[Step | Walk]) -> tuple[pa.LargeStringArray, np.ndarray]:
+    """The masked texts, and which of them changed."""
+    made, changed = apply(masks, texts)
+    return made, np.logical_or.reduce([rows for _, rows in changed])
 
-    def walk(value: Any) -> Any:
-        if isinstance(value, str):
-            return _apply(pl.Series([value]), masks)[0]
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        if isinstance(value, dict):
-            return {walk(key): walk(item) for key, item in value.items()}
-        return value
 
-    return orjson.dumps(walk(orjson.loads(text)), option=orjson.OPT_SORT_KEYS).decode()
+def _in_json(text: str, masks: Sequence[Step | Walk]) -> str | None:
+    """Null where no string changed. Keys too: they are strings of the input as well."""
+    value = orjson.loads(text)
+    strings: list[str] = []
+    _each(value, lambda string: strings.append(string) or string)  # type: ignore[func-returns-value]
+    made, changed = _apply(pa.array(strings, pa.large_string()), masks)
+    if not changed.any():
+        return None
+    left = iter(made.to_pylist())
+    return orjson.dumps(_each(value, lambda _: next(left)), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    """JSON with each of its strings changed, in one order."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_each(item, change) for item in value]
+    if isinstance(value, dict):
+        return {change(key): _each(item, change) for key, item in value.items()}
+    return value

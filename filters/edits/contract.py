@@ -32,11 +32,12 @@ class Walk:
 
     `apply(offsets, data)` gives `(starts int64[n + 1], bytes uint8[:], changes uint8[n])`: row i becomes
     `bytes[starts[i]:starts[i + 1]]`, and bit k of `changes[i]` says that `names[k]` changed it. No bit is set if and only if the
-    row stays as it is.
+    row stays as it is. `mask`: as a Step's.
     """
 
     names: tuple[str, ...]
     apply: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    mask: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Edit:
     """Raise it when a step gives another text."""
     summary: str
     params: type[Settings]
-    steps: Callable[[Any], list[Step] | list[Walk]]
+    steps: Callable[[Any], Sequence[Step | Walk]]
 
 
 def apply(steps: Sequence[Step | Walk], text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, list[tuple[str, np.ndarray]]]:

@@ -1,77 +1,109 @@
-"""Masks for personal data: e-mail addresses and public IPv4 addresses.
+"""Masks for personal data: e-mail and public IP addresses; as switches, IBANs, payment cards and phone numbers.
 
-Follows FineWeb's PII formatter (datatrove 0.10.1, `formatters/pii.py`): an RFC 5322 dot-atom address, and dotted quads that
-are globally routable; private, loopback and documentation addresses stay. Unlike there, the replacement does not rotate
-with a counter that outlives the document: the final text depends on its row alone.
-Text is hostile: the e-mail pattern runs on Rust's regex engine (linear time); the IPv4 pattern has bounded repeats only.
+Like FineWeb's PII formatter (datatrove 0.10.1, `formatters/pii.py`) it masks addresses that are globally routable, private,
+loopback and documentation addresses stay. Unlike there, the replacement does not rotate with a counter that outlives the document:
+the final text depends on its row alone. Masking a masked text changes nothing, with the default masks.
+
+**E-mail**: `local@domain`. FineWeb's local part is RFC 5322's dot-atom, which takes the URL, the quote or the markup before an
+address for a part of it (`https://x.org/?q=a@b.org`). Here it is A-Z a-z 0-9 and, inside, `_ + - % ' .`, at most 64; it begins
+with a letter or digit and does not end in `' % .`. Addresses with one of ! # $ & * / = ? ^ ` { | } ~ are masked from the character
+after it on. The domain has a dot and ends in a name that IANA lists as a top-level domain, once did, or that private networks use
+(filters/data/domains.py); FineWeb takes `icon@2x.png`, `pkg@1.2.3` and `user@host.test` for addresses. `git@host:` and `git@host/`
+are places of repositories.
+
+**IPv4**: a dotted quad without leading zeros that stands by itself, of the public unicast space; not what ends in `.0.0` (a
+network, or `4.0.0.0`, a version), nor a quad after a word for versions or sections, after `name-` or `Product/`, before `-rc1`,
+nor one of parts below 20 that begins a line before a word (a heading's number).
+
+**IPv6**: every spelling of RFC 4291, section 2.2, of global unicast space (2000::/3 without 2001::/23, 2001:db8::/32 and
+3fff::/20), of Teredo, and of 6to4, v4-mapped and NAT64 addresses that hold a public IPv4 address. Brackets, ports, zones and prefix
+lengths stay. Group counts and 2000::/3 are what tells it from times, MAC addresses, fingerprints and C++ names.
+
+IBANs, cards and phone numbers: `pii_numbers.py`, `pii_phones.py`.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from filters.contract import Settings
-from filters.edits.contract import Edit, Step
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-EMAIL = rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?:[A-Za-z]{{2,63}}|xn--[A-Za-z0-9-]{{2,59}})"
-"""The last label is a top-level domain's: letters, or punycode. FineWeb's pattern takes `react@18.3.1` for an address."""
-IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w]|\.[0-9])")
+from filters.edits import pii_numbers, pii_phones
+from filters.edits.contract import Edit, Step, Walk
+from filters.kernels import pii
 
 
 class PiiParams(Settings):
     email: bool = Field(True, description="mask e-mail addresses")
     email_mask: str = Field("email@example.com", description="what replaces an e-mail address (FineWeb's first)")
-    ip: bool = Field(True, description="mask public IPv4 addresses")
+    ip: bool = Field(True, description="mask public IPv4 and IPv6 addresses")
     ip_mask: str = Field("22.214.171.124", description="what replaces an IPv4 address (FineWeb's first)")
+    ipv6_mask: str = Field("2001:db8::1", description="what replaces an IPv6 address (RFC 3849: for documentation, no one's)")
+    iban: bool = Field(False, description="mask IBANs: length by country, checksum")
+    iban_mask: str = Field("|||IBAN|||", description="what replaces an IBAN (in the form of Dolma's masks)")
+    card: bool = Field(False, description="mask payment card numbers: issuer, length, checksum")
+    card_mask: str = Field("|||CARD_NUMBER|||", description="what replaces a payment card number")
+    phone: bool = Field(False, description="mask phone numbers: international and common national forms")
+    phone_mask: str = Field("|||PHONE_NUMBER|||", description="what replaces a phone number (Dolma's)")
+
+    @model_validator(mode="after")
+    def _masks_stay(self) -> PiiParams:
+        """A mask that joins its neighbours, or is masked itself, would make another text each time."""
+        for name in ("email_mask", "ip_mask", "ipv6_mask", "iban_mask", "card_mask", "phone_mask"):
+            mask = getattr(self, name)
+            if not any(char.isalnum() for char in mask):
+                raise ValueError(f"{name}: expected a text with a letter or a digit in it, got {mask!r}")
+            if (made := mask_text(mask, self)) != mask:
+                raise ValueError(f"{name}: expected a text that the masks leave alone, {mask!r} would become {made!r}")
+        if pii_phones.named(self.phone_mask):
+            raise ValueError(f"phone_mask: expected no word for phones in it, got {self.phone_mask!r}; numbers after it would be masked")
+        return self
 
 
-def _is_public(address: str) -> bool:
-    try:
-        return ipaddress.IPv4Address(address).is_global
-    except ipaddress.AddressValueError:  # a part over 255, or a leading zero: not an address
-        return False
+def mask_text(text: str, params: PiiParams) -> str:
+    """One text, masked."""
+    from filters.edits.contract import apply
+    from pyarrow import array, large_string
+
+    return apply(steps(params), array([text], large_string()))[0][0].as_py()
 
 
-def _where(text: pl.Series, rows: pl.Series, edit: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """`text` with `edit` applied to `rows` only: most documents hold neither address."""
-    if not rows.any():
-        return text
-    picked = np.arange(len(text))
-    picked[rows.to_numpy()] = len(text) + np.arange(int(rows.sum()))
-    return pl.concat([text, edit(text.filter(rows))]).gather(picked)
+def _addresses(params: PiiParams) -> Walk:
+    masks = (params.email_mask, params.ip_mask, params.ipv6_mask)
+    wanted = (params.email, params.ip, params.ip)
+    names = (*(["pii.email"] if params.email else []), *(["pii.ip"] if params.ip else []))
+
+    def apply(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        starts, made, kinds = pii.masked(offsets, data, wanted=wanted, masks=masks)
+        ip = (kinds >> pii.IPV4 | kinds >> pii.IPV6) & 1
+        return starts, made, kinds & 1 | ip << 1 if params.email else ip
+
+    return Walk(names=names, apply=apply, mask=True)
 
 
-def mask_emails(text: pl.Series, mask: str) -> pl.Series:
-    """Every e-mail address in every text replaced by `mask`."""
-    literal = mask.replace("$", "$$")
-    return _where(text, text.str.contains("@", literal=True), lambda part: part.str.replace_all(EMAIL, literal))
+def _step(name: str, apply: Callable[[pl.Series], pl.Series]) -> Step:
+    return Step(name=f"pii.{name}", apply=apply, mask=True)
 
 
-def mask_ips(text: pl.Series, mask: str) -> pl.Series:
-    """Every globally routable IPv4 address in every text replaced by `mask`."""
-
-    def edit(part: pl.Series) -> pl.Series:
-        masked = [IPV4.sub(lambda m: mask if _is_public(m[0]) else m[0], text) for text in part]
-        return pl.Series(part.name, masked, dtype=pl.String)
-
-    return _where(text, text.str.contains(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"), edit)
-
-
-def steps(params: PiiParams) -> list[Step]:
-    chosen = []
-    if params.email:
-        chosen.append(Step(name="pii.email", apply=lambda text: mask_emails(text, params.email_mask), mask=True))
-    if params.ip:
-        chosen.append(Step(name="pii.ip", apply=lambda text: mask_ips(text, params.ip_mask), mask=True))
+def steps(params: PiiParams) -> list[Step | Walk]:
+    chosen: list[Step | Walk] = [_addresses(params)] if params.email or params.ip else []
+    if params.iban:
+        chosen.append(_step("iban", partial(pii_numbers.mask_ibans, mask=params.iban_mask)))
+    if params.card:
+        chosen.append(_step("card", partial(pii_numbers.mask_cards, mask=params.card_mask)))
+    if params.phone:
+        chosen.append(_step("phone", partial(pii_phones.mask_phones, mask=params.phone_mask)))
     return chosen
 
 
-EDIT = Edit(name="pii", version=1, summary="masks for e-mail and IP addresses", params=PiiParams, steps=steps)
+EDIT = Edit(
+    name="pii",
+    version=2,
+    summary="masks for e-mail and IP addresses; as switches, IBANs, cards and phone numbers",
+    params=PiiParams,
+    steps=steps,
+)
