@@ -1,23 +1,24 @@
 """Masks for personal data: e-mail and public IP addresses; as switches, IBANs, payment cards and phone numbers.
 
-Like FineWeb's PII formatter (datatrove 0.10.1, `formatters/pii.py`) it masks addresses that are globally routable, private,
-loopback and documentation addresses stay. Unlike there, the replacement does not rotate with a counter that outlives the document:
-the final text depends on its row alone. Masking a masked text changes nothing, with the default masks.
+As in FineWeb's PII formatter (datatrove 0.10.1, `formatters/pii.py`) addresses that are globally routable are masked; private,
+loopback and documentation addresses stay. Unlike there, the replacement does not rotate with a counter that outlives the
+document: the final text depends on its row alone. Masking a masked text changes nothing, with the default masks.
 
 **E-mail**: `local@domain`. FineWeb's local part is RFC 5322's dot-atom, which takes the URL, the quote or the markup before an
-address for a part of it (`https://x.org/?q=a@b.org`). Here it is A-Z a-z 0-9 and, inside, `_ + - % ' .`, at most 64; it begins
-with a letter or digit and does not end in `' % .`. Addresses with one of ! # $ & * / = ? ^ ` { | } ~ are masked from the character
-after it on. The domain has a dot and ends in a name that IANA lists as a top-level domain, once did, or that private networks use
-(filters/data/domains.py); FineWeb takes `icon@2x.png`, `pkg@1.2.3` and `user@host.test` for addresses. `git@host:` and `git@host/`
-are places of repositories.
+address for a part of it (`https://x.org/?q=a@b.org`). Here it is A-Z a-z 0-9 and, inside, `_ + - % ' .`, at most 64 characters; it
+begins with a letter or digit and does not end in `' % .`. An address with one of ! # $ & * / = ? ^ ` { | } ~ is masked from the
+character after it on. The domain has a dot and ends in a name that IANA lists as a top-level domain, or once did, or that private
+networks use (filters/data/domains.py); FineWeb takes `icon@2x.png`, `pkg@1.2.3` and `user@host.test` for addresses. `git@host:` and
+`git@host/` are places of repositories.
 
-**IPv4**: a dotted quad without leading zeros that stands by itself, of the public unicast space; not what ends in `.0.0` (a
-network, or `4.0.0.0`, a version), nor a quad after a word for versions or sections, after `name-` or `Product/`, before `-rc1`,
-nor one of parts below 20 that begins a line before a word (a heading's number).
+**IPv4**: a dotted quad without leading zeros that stands by itself, of the public unicast space. Quads are versions, sections
+and object identifiers as well; these are left alone: `.0.0` at the end (a network, or 4.0.0.0); all parts below 20, not all equal
+(7.1.11.3; one public address in 27,000); after a word for versions or sections, or with update, upgrade, patch … among the three
+words before; after `name-` or `Product/`; before `-rc1`; 2.5.4.x and 2.5.29.x. FineWeb masks them all.
 
-**IPv6**: every spelling of RFC 4291, section 2.2, of global unicast space (2000::/3 without 2001::/23, 2001:db8::/32 and
-3fff::/20), of Teredo, and of 6to4, v4-mapped and NAT64 addresses that hold a public IPv4 address. Brackets, ports, zones and prefix
-lengths stay. Group counts and 2000::/3 are what tells it from times, MAC addresses, fingerprints and C++ names.
+**IPv6**: every spelling of RFC 4291, section 2.2, with two groups at least, of global unicast space (2000::/3 without 2001::/23,
+2001:db8::/32 and 3fff::/20), of Teredo, and of 6to4, v4-mapped and NAT64 addresses that hold a public IPv4 address. Brackets,
+ports, zones and prefix lengths stay. Times, MAC addresses, fingerprints and C++ names have other groups, or not the first one.
 
 IBANs, cards and phone numbers: `pii_numbers.py`, `pii_phones.py`.
 """
@@ -60,14 +61,17 @@ class PiiParams(Settings):
             if (made := mask_text(mask, self)) != mask:
                 raise ValueError(f"{name}: expected a text that the masks leave alone, {mask!r} would become {made!r}")
         if pii_phones.named(self.phone_mask):
-            raise ValueError(f"phone_mask: expected no word for phones in it, got {self.phone_mask!r}; numbers after it would be masked")
+            raise ValueError(
+                f"phone_mask: expected no word for phones in it, got {self.phone_mask!r}; numbers after it would be masked"
+            )
         return self
 
 
 def mask_text(text: str, params: PiiParams) -> str:
     """One text, masked."""
-    from filters.edits.contract import apply
     from pyarrow import array, large_string
+
+    from filters.edits.contract import apply
 
     return apply(steps(params), array([text], large_string()))[0][0].as_py()
 

@@ -1,10 +1,10 @@
 """Numbers with a checksum: IBANs and payment cards.
 
-**IBAN** (ISO 13616): a country's code, two check digits and letters and digits, in capitals, together or in groups of four with one
-space or hyphen between; as long as the SWIFT IBAN Registry says for the country, remainder 1 by ISO 7064 MOD 97-10.
+**IBAN** (ISO 13616): a country's code, two check digits and letters and digits, in capitals, together or in groups of four with
+one space or hyphen between; as long as the SWIFT IBAN Registry says for the country, remainder 1 by ISO 7064 MOD 97-10.
 
-**Payment card** (ISO/IEC 7812-1): the issuer's prefix, a length that it issues, and the Luhn check digit; digits together, or with
-one space or hyphen between groups as printed on cards. One number in ten with such a prefix and length passes by chance.
+**Payment card** (ISO/IEC 7812-1): the issuer's prefix, a length that it issues, and the Luhn check digit; digits together, or
+with one space or hyphen between groups as printed on cards. One number in ten with such a prefix and length passes by chance.
 
 Time is linear: patterns without a choice, applied to texts that a search by Rust's regex engine lets through.
 """
@@ -12,7 +12,7 @@ Time is linear: patterns without a choice, applied to texts that a search by Rus
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import polars as pl
 
@@ -74,20 +74,27 @@ CARD_GROUPS = ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1)
 """Digits in the groups that cards are printed with."""
 
 _IBAN_START = re.compile(r"(?<![0-9A-Za-z_])[A-Z]{2}[0-9]{2}(?=[ -]?[0-9A-Z])")
-_DIGIT_RUN = re.compile(r"[0-9]++(?:[ -][0-9]++)*+")
+_CARD_START = re.compile(r"(?<![0-9A-Za-z_])[1-6][0-9]{3}(?=[0-9]{8}|[ -][0-9]{4}|[0-9]{2}[ -][0-9]{13})")
+_CARD_SHAPES = [
+    re.compile(r"[0-9]{12,19}(?![0-9A-Za-z_])"),
+    *(
+        re.compile("([ -])".join(f"[0-9]{{{n}}}" for n in shape).replace("([ -])", r"\1").replace(r"\1", "([ -])", 1))
+        for shape in CARD_GROUPS
+    ),
+]
 _MAY_HOLD_IBAN = r"[A-Z]{2}[0-9]{2}[ -]?[0-9A-Z]{4}"
 _MAY_HOLD_CARD = r"[0-9](?:[ -]?[0-9]){11}"
 
 
-def replaced(texts: pl.Series, *, mask: str, candidates: str, spans: object) -> pl.Series:
-    """`texts` with `mask` in the place of every span; only those in which the (Rust) pattern `candidates` is found are looked at."""
+def replaced(texts: pl.Series, *, mask: str, candidates: str, spans: Callable[[str], Iterator[Span]]) -> pl.Series:
+    """`texts` with `mask` in the place of every span; only those that the (Rust) pattern `candidates` finds are looked at."""
     rows = texts.str.contains(candidates)
     if not rows.any():
         return texts
-    assert callable(spans)
     made = [_masked(text, spans(text), mask) for text in texts.filter(rows)]
     places = rows.arg_true()
-    return texts.scatter(places, pl.Series(texts.name, made, dtype=pl.String))
+    # scatter writes in place.
+    return texts.clone().scatter(places, pl.Series(texts.name, made, dtype=pl.String))
 
 
 def _masked(text: str, spans: Iterator[Span], mask: str) -> str:
@@ -127,7 +134,7 @@ def _iban_text(text: str, start: int, length: int) -> tuple[int, str]:
         size = length + (length - 1) // 4
         groups = text[start : start + size].split(separator)
         value = "".join(groups)
-        well = all(len(group) == 4 for group in groups[:-1])
+        well = len(groups) == -(-length // 4) and all(len(group) == 4 for group in groups[:-1])
     else:
         size, well = length, True
         value = text[start : start + size]
@@ -157,35 +164,20 @@ def is_card(digits: str) -> bool:
 
 
 def cards(text: str) -> Iterator[Span]:
-    """Where card numbers stand, in order. Of a run of groups, each card in it: an expiry date may follow."""
-    for run in _DIGIT_RUN.finditer(text):
-        if run.end() - run.start() < 12:
+    """Where card numbers stand, in order. Other numbers may stand around one: an expiry date follows."""
+    last = 0
+    for found in _CARD_START.finditer(text):
+        start = found.start()
+        if start < last or _touches(text[start - 1 : start], text[max(0, start - 2) : start - 1]):
             continue
-        groups = [(run.start() + g.start(), run.start() + g.end()) for g in re.finditer("[0-9]+", run[0])]
-        k = 0
-        while k < len(groups):
-            size = _card_at(text, groups, k)
-            if size:
-                yield groups[k][0], groups[k + size - 1][1]
-            k += size or 1
-
-
-def _card_at(text: str, groups: Sequence[Span], k: int) -> int:
-    """Of how many groups the card that begins with group k is, 0 where there is none."""
-    start, end = groups[k]
-    if _touches(text[start - 1 : start], text[max(0, start - 2) : start - 1]):
-        return 0
-    for shape in ((end - start,), *CARD_GROUPS):
-        part = groups[k : k + len(shape)]
-        if tuple(b - a for a, b in part) != shape or not 12 <= sum(shape) <= 19:
-            continue
-        stop = part[-1][1]
-        separators = {text[b] for _, b in part[:-1]}
-        if len(separators) > 1 or _touches(text[stop : stop + 1], text[stop + 1 : stop + 2]):
-            continue
-        if is_card("".join(text[a:b] for a, b in part)):
-            return len(shape)
-    return 0
+        for shape in _CARD_SHAPES:
+            card = shape.match(text, start)
+            if card is None or _touches(text[card.end() : card.end() + 1], text[card.end() + 1 : card.end() + 2]):
+                continue
+            if is_card(re.sub("[ -]", "", card[0])):
+                last = card.end()
+                yield start, last
+                break
 
 
 def _touches(near: str, far: str) -> bool:

@@ -14,10 +14,10 @@ from numba import types
 
 from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.compiled import kernel
+from filters.kernels.pieces import copy
 from filters.kernels.pii_addresses import email, ipv4
 from filters.kernels.pii_ipv6 import ipv6
 from filters.kernels.pii_tables import CLASSES, DIGIT, HEX, WORDS, hashes
-from filters.kernels.pieces import copy
 
 EMAIL, IPV4, IPV6 = 0, 1, 2
 _SHORTEST = 6
@@ -42,7 +42,7 @@ def spans(offsets: np.ndarray, data: np.ndarray, *, wanted: tuple[bool, bool, bo
     # Pages of an empty array that are not written take no memory.
     starts, ends, kinds = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.uint8)
     counts, groups = np.zeros(rows, np.int64), np.zeros(8, np.int64)
-    _find(offsets, data, *wanted, CLASSES, hashes(), *WORDS, groups, starts, ends, kinds, counts)
+    _find(offsets, data, *wanted, CLASSES, hashes(), WORDS, groups, starts, ends, kinds, counts)
     n = int(counts.sum())
     return Spans(starts[:n], ends[:n], kinds[:n], counts)
 
@@ -86,16 +86,14 @@ def _replace(offsets, data, begins, ends, kinds, counts, bounds, masks, out, sta
 def _same(data, p, end, masks, mask, stop):
     if end - p != stop - mask:
         return False
-    for k in range(end - p):
-        if data[np.uintp(p + k)] != masks[np.uintp(mask + k)]:
-            return False
-    return True
+    while p < end and data[np.uintp(p)] == masks[np.uintp(mask)]:
+        p += 1
+        mask += 1
+    return p == end
 
 
 @kernel
-def _find(
-    offsets, data, emails, v4, v6, classes, tlds, word_starts, words, whole, groups, starts, ends, kinds, counts
-):
+def _find(offsets, data, emails, v4, v6, classes, tlds, words, groups, starts, ends, kinds, counts):
     n = np.int64(0)
     for i in range(offsets.size - 1):
         begin, end = offsets[i], offsets[i + 1]
@@ -116,7 +114,7 @@ def _find(
                         a, b = email(data, floor, q, end, classes, tlds)
                 elif byte == 0x2E:
                     if v4 and q >= past4:
-                        a, b, past4 = ipv4(data, begin, floor, q, end, classes, word_starts, words, whole)
+                        a, b, past4 = ipv4(data, begin, floor, q, end, classes, words)
                         kind = np.int64(IPV4)
                 elif v6 and q >= past6:
                     a, b, past6 = ipv6(data, begin, floor, q, end, classes, groups)

@@ -12,8 +12,10 @@ LONGEST_LOCAL = 64
 LONGEST_LABEL = 63
 """RFC 1035, section 2.3.4."""
 SMALL = 20
-"""A quad of parts below this that begins a line and is followed by a word is a heading's number: chosen because one public
-address in 27,000 has such parts."""
+"""A quad whose parts are all below this, and not all equal, is the number of a section or a version: chosen because one public
+address in 27,000 looks like that, and most of the quads in laws, standards and changelogs do."""
+GAP = 16
+"""Most separators between a word and the number that it announces: a column of a table."""
 PRODUCT = 32
 """Longest product name looked for before a slash, in bytes."""
 
@@ -62,8 +64,16 @@ def _domain(data, p, end, classes, tlds):
             stop = e if part == 0 or _punycode(data, p, e) else part
             after = data[np.uintp(stop)] if stop < end else np.uint8(0)
             joined = after == 0x5F and stop + 1 < end and classes[data[np.uintp(stop + 1)]] & (LETTER | DIGIT)
-            if not joined and _known(data, p, stop, tlds):
-                good = stop
+            if not joined:
+                if _known(data, p, stop, tlds):
+                    good = stop
+                else:
+                    # info@corp.deBerlin: markup between the two was lost.
+                    small = p
+                    while small < stop and 0x61 <= data[np.uintp(small)] <= 0x7A:
+                        small += 1
+                    if small < stop and 0x41 <= data[np.uintp(small)] <= 0x5A and _known(data, p, small, tlds):
+                        good = small
         if data[np.uintp(e - 1)] == 0x2D or e >= end or data[np.uintp(e)] != 0x2E:
             break
         labels += 1
@@ -151,7 +161,7 @@ def public4(value):
 
 
 @kernel
-def ipv4(data, begin, floor, q, end, classes, word_starts, words, whole):
+def ipv4(data, begin, floor, q, end, classes, words):
     """`(start, end, end of the run of digits and dots)` of the address that has its dot at q; start = end where there is none."""
     s, e = q, q + 1
     while s > floor and (classes[data[np.uintp(s - 1)]] & DIGIT or data[np.uintp(s - 1)] == 0x2E):
@@ -171,32 +181,22 @@ def ipv4(data, begin, floor, q, end, classes, word_starts, words, whole):
         letter = e + 1 < end and classes[data[np.uintp(e + 1)]] & LETTER
         if classes[after] & WORD or after == 0x40 or (after == 0x2D and letter):
             return s, s, e
-    if _numbered(data, begin, floor, s, stop, end, value, classes) or _version(
-        data, floor, s, classes, word_starts, words, whole
-    ):
+    if _number(value) or _version(data, floor, s, classes, words):
         return s, s, e
     return s, stop, e
 
 
 @kernel
-def _numbered(data, begin, floor, s, stop, end, value, classes):
-    """Whether a quad of small parts begins a line, after marks of a heading or a list, and a word comes after it."""
-    if (value >> 24) >= SMALL or (value >> 16 & 255) >= SMALL or (value >> 8 & 255) >= SMALL or (value & 255) >= SMALL:
-        return False
-    p = s
-    while p > floor and (data[np.uintp(p - 1)] == 0x20 or data[np.uintp(p - 1)] == 0x23 or data[np.uintp(p - 1)] == 0x2A):
-        p -= 1
-    if p > begin and (p == floor or data[np.uintp(p - 1)] != 0x0A):
-        return False
-    if stop < end and data[np.uintp(stop)] == 0x2E:
-        stop += 1
-    if stop + 1 >= end or data[np.uintp(stop)] != 0x20:
-        return False
-    return (classes[data[np.uintp(stop + 1)]] & LETTER) != 0 or data[np.uintp(stop + 1)] >= 0x80
+def _number(value):
+    """Whether the quad is more likely something else: see SMALL; 2.5.4 and 2.5.29 begin X.500's object identifiers."""
+    if value >> 8 == 0x020504 or value >> 8 == 0x02051D:
+        return True
+    small = (value >> 24) < SMALL and (value >> 16 & 255) < SMALL and (value >> 8 & 255) < SMALL and (value & 255) < SMALL
+    return small and value != (value & 255) * 0x1010101
 
 
 @kernel
-def _version(data, floor, s, classes, word_starts, words, whole):
+def _version(data, floor, s, classes, words):
     """Whether what stands before the quad at s makes it a version or a section: a word, `name-`, `Product/`."""
     if s == floor:
         return False
@@ -205,24 +205,47 @@ def _version(data, floor, s, classes, word_starts, words, whole):
         return s - 1 > floor and (classes[data[np.uintp(s - 2)]] & LETTER) != 0
     if before == 0x2F:
         return _product(data, floor, s - 1, classes)
+    starts, letters, whole, verbs = words
     p = s
-    while p > floor and s - p < 4 and _between(data[np.uintp(p - 1)]):
+    while p > floor and s - p < GAP and _between(data[np.uintp(p - 1)]):
         p -= 1
-    for k in range(word_starts.size - 1):
-        size = word_starts[k + 1] - word_starts[k]
-        if p - size < floor:
-            continue
-        j = np.int64(0)
-        while j < size:
-            byte = data[np.uintp(p - size + j)]
-            lower = byte + 32 if 0x41 <= byte <= 0x5A else byte
-            if lower != words[np.uintp(word_starts[k] + j)]:
-                break
-            j += 1
-        inside = p - size > floor and classes[data[np.uintp(p - size - 1)]] & WORD
-        if j == size and (k >= whole or not inside):
-            return True
+    for k in range(verbs):
+        size = starts[k + 1] - starts[k]
+        if p - size >= floor and _equal(data, p - size, letters, starts[k], size):
+            inside = p - size > floor and classes[data[np.uintp(p - size - 1)]] & WORD
+            if k >= whole or not inside:
+                return True
+    return _changed(data, floor, s, classes, words)
+
+
+@kernel
+def _changed(data, floor, p, classes, words):
+    """Whether one of the three words before p begins as a verb of change does: upgrade V8 to 3.6.6.25."""
+    starts, letters, _, verbs = words
+    for _ in range(3):
+        stop = p
+        while p > floor and stop - p < 2 and (data[np.uintp(p - 1)] == 0x20 or data[np.uintp(p - 1)] == 0x3A):
+            p -= 1
+        stop, gap = p, stop - p
+        while p > floor and classes[data[np.uintp(p - 1)]] & WORD:
+            p -= 1
+        if gap == 0 or p == stop:
+            return False
+        for k in range(verbs, starts.size - 1):
+            size = starts[k + 1] - starts[k]
+            if size <= stop - p and _equal(data, p, letters, starts[k], size):
+                return True
     return False
+
+
+@kernel
+def _equal(data, p, words, w, size):
+    """Whether `data[p:p + size]`, its A-Z in lower case, is `words[w:w + size]`."""
+    for j in range(size):
+        byte = data[np.uintp(p + j)]
+        if (byte + 32 if 0x41 <= byte <= 0x5A else byte) != words[np.uintp(w + j)]:
+            return False
+    return True
 
 
 @kernel
@@ -242,7 +265,7 @@ def _between(byte):
 
 @kernel
 def _product(data, floor, slash, classes):
-    """Whether a product's name ends at `slash` (RFC 9110, section 10.1.5: Mozilla/5.0): a capital, after white space or ( or a quote."""
+    """Whether a product's name ends at `slash` (RFC 9110, section 10.1.5): a capital, after white space or ( or a quote."""
     p = slash
     while p > floor and slash - p < PRODUCT and (classes[data[np.uintp(p - 1)]] & WORD or data[np.uintp(p - 1)] == 0x2D):
         p -= 1

@@ -36,7 +36,8 @@ def ipv6(data, begin, floor, q, end, classes, groups):
     while stop > s and data[np.uintp(stop - 1)] == 0x2E:
         stop -= 1
     dots = stop < e
-    if stop - s > 2 and data[np.uintp(stop - 1)] == 0x3A and data[np.uintp(stop - 2)] != 0x3A:
+    colon = stop - s > 2 and data[np.uintp(stop - 1)] == 0x3A
+    if colon and (data[np.uintp(stop - 2)] != 0x3A or data[np.uintp(stop - 3)] == 0x3A):
         stop -= 1
         dots = False
     if stop - s > LONGEST or (not dots and e < end and classes[data[np.uintp(e)]] & WORD):
@@ -92,7 +93,8 @@ def _groups(data, p, end, classes, groups):
             p += 1
     if gap < 0:
         return n == 8
-    if n > 7:
+    # `the year 2006::` announces an example in reStructuredText: one group is not enough.
+    if n > 7 or n < 2:
         return False
     for k in range(n - gap):
         groups[7 - k] = groups[n - 1 - k]

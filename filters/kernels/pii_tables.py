@@ -29,22 +29,26 @@ def _classes() -> np.ndarray:
 
 CLASSES = _classes()
 
+SHORT_WORDS = ("v", "ver", "vers", "rev", "sec", "oid", "nr", "no", "nos", "art", "par", "fig")
+"""A quad after one of these words is a version, a section or an object identifier."""
 VERSION_WORDS = (
-    *("version", "versions", "release", "section", "chapter", "build", "firmware", "revision"),
-    *("версия", "версии", "версию", "раздел", "バージョン", "版本", "버전", "§"),
+    *("version", "versions", "release", "section", "sections", "chapter", "build", "firmware", "revision", "article", "annex"),
+    *("appendix", "paragraph", "clause", "figure", "table", "abschnitt", "nummer", "nummern", "anlage", "anhang", "artikel"),
+    *("kapitel", "ziffer", "версия", "версии", "версию", "раздел", "пункт", "バージョン", "版本", "버전", "§"),
 )
-"""A quad after one of these, alone or at a word's end (AssemblyVersion=4.1.2.3), is a version or a section number."""
-SHORT_WORDS = ("v", "ver", "vers", "rev", "sec", "oid")
-"""The same, as whole words only."""
+"""The same, at a word's end too (AssemblyVersion=4.1.2.3)."""
+CHANGES = ("updat", "upgrad", "downgrad", "bump", "patch")
+"""The same, where one of the three words before the quad begins so."""
 
 
-def _pack() -> tuple[np.ndarray, np.ndarray, int]:
-    texts = [word.encode() for word in (*SHORT_WORDS, *VERSION_WORDS)]
-    return np.cumsum([0, *map(len, texts)], dtype=np.int64), np.frombuffer(b"".join(texts), np.uint8), len(SHORT_WORDS)
+def _pack() -> tuple[np.ndarray, np.ndarray, int, int]:
+    texts = [word.encode() for word in (*SHORT_WORDS, *VERSION_WORDS, *CHANGES)]
+    starts = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return starts, np.frombuffer(b"".join(texts), np.uint8), len(SHORT_WORDS), len(SHORT_WORDS) + len(VERSION_WORDS)
 
 
 WORDS = _pack()
-"""`(starts int64[n + 1], bytes, how many of the first are whole words)`."""
+"""`(starts int64[n + 1], bytes, number of the first that is no SHORT_WORD, of the first of CHANGES)`."""
 
 SEED, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 """FNV-1a, 64 bits."""
