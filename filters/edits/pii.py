@@ -5,11 +5,11 @@ loopback and documentation addresses stay. Unlike there, the replacement does no
 document: the final text depends on its row alone. Masking a masked text changes nothing, with the default masks.
 
 **E-mail**: `local@domain`. FineWeb's local part is RFC 5322's dot-atom, which takes the URL, the quote or the markup before an
-address for a part of it (`https://x.org/?q=a@b.org`). Here it is A-Z a-z 0-9 and, inside, `_ + - % ' .`, at most 64 characters; it
-begins with a letter or digit and does not end in `' % .`. An address with one of ! # $ & * / = ? ^ ` { | } ~ is masked from the
-character after it on. The domain has a dot and ends in a name that IANA lists as a top-level domain, or once did, or that private
-networks use (filters/data/domains.py); FineWeb takes `icon@2x.png`, `pkg@1.2.3` and `user@host.test` for addresses. `git@host:` and
-`git@host/` are places of repositories.
+address for a part of it (`https://x.org/?q=a@b.org`). Here it is A-Z a-z 0-9 and, inside, `_ + - % ' .`, at most 64 characters;
+it begins with a letter or digit and does not end in `' % .`. An address with one of ! # $ & * / = ? ^ ` { | } ~ is masked from
+the character after it on. The domain has a dot and ends in a name that IANA lists as a top-level domain, or once did, or that
+private networks use (filters/data/domains.py); FineWeb takes `icon@2x.png`, `pkg@1.2.3` and `user@host.test` for addresses.
+`git@host:` and `git@host/` are places of repositories.
 
 **IPv4**: a dotted quad without leading zeros that stands by itself, of the public unicast space. Quads are versions, sections
 and object identifiers as well; these are left alone: `.0.0` at the end (a network, or 4.0.0.0); all parts below 20, not all equal
@@ -30,11 +30,12 @@ from functools import partial
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from pydantic import Field, model_validator
 
 from filters.contract import Settings
 from filters.edits import pii_numbers, pii_phones
-from filters.edits.contract import Edit, Step, Walk
+from filters.edits.contract import Edit, Step, Walk, apply
 from filters.kernels import pii
 
 
@@ -56,6 +57,9 @@ class PiiParams(Settings):
         """A mask that joins its neighbours, or is masked itself, would make another text each time."""
         for name in ("email_mask", "ip_mask", "ipv6_mask", "iban_mask", "card_mask", "phone_mask"):
             mask = getattr(self, name)
+            # The defaults need no kernel to be loaded.
+            if mask == type(self).model_fields[name].default:
+                continue
             if not any(char.isalnum() for char in mask):
                 raise ValueError(f"{name}: expected a text with a letter or a digit in it, got {mask!r}")
             if (made := mask_text(mask, self)) != mask:
@@ -69,11 +73,7 @@ class PiiParams(Settings):
 
 def mask_text(text: str, params: PiiParams) -> str:
     """One text, masked."""
-    from pyarrow import array, large_string
-
-    from filters.edits.contract import apply
-
-    return apply(steps(params), array([text], large_string()))[0][0].as_py()
+    return apply(steps(params), pa.array([text], pa.large_string()))[0][0].as_py()
 
 
 def _addresses(params: PiiParams) -> Walk:
@@ -81,12 +81,12 @@ def _addresses(params: PiiParams) -> Walk:
     wanted = (params.email, params.ip, params.ip)
     names = (*(["pii.email"] if params.email else []), *(["pii.ip"] if params.ip else []))
 
-    def apply(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def walk(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         starts, made, kinds = pii.masked(offsets, data, wanted=wanted, masks=masks)
         ip = (kinds >> pii.IPV4 | kinds >> pii.IPV6) & 1
         return starts, made, kinds & 1 | ip << 1 if params.email else ip
 
-    return Walk(names=names, apply=apply, mask=True)
+    return Walk(names=names, apply=walk, mask=True)
 
 
 def _step(name: str, apply: Callable[[pl.Series], pl.Series]) -> Step:

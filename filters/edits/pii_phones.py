@@ -1,16 +1,16 @@
 """Phone numbers, by their form alone; no numbering plan is looked up beyond the country codes.
 
 Matched, as a run of digit groups that stands by itself:
-- **international** (ITU-T E.164): `+`, a country code, 8 to 15 digits in all, separators (space - . / and brackets) or none; `00` in
-  place of `+` where a separator stands before or after the country code, and another one follows. After +1, ten digits as below.
+- **international** (ITU-T E.164): `+`, a country code, 8 to 15 digits in all, separators (space - . / and brackets) or none;
+  `00` in place of `+` where a separator stands before or after the country code, and another one follows. After +1, ten digits as below.
 - **North America**: (NXX) NXX-XXXX, NXX-NXX-XXXX, NXX.NXX.XXXX, N from 2 to 9, with 1 before it or not.
-- **with a trunk zero** (most of Europe, Asia, Africa, Oceania): 0 and an area code, in brackets or not, then one to four groups, 9
-  to 11 digits in all, separators of one kind (after the area code also another); with dots only pairs, as in France.
+- **with a trunk zero** (most of Europe, Asia, Africa, Oceania): 0 and an area code, in brackets or not, one to four groups, 9 to
+  11 digits in all, separators of one kind (after the area code also another); with dots only pairs, as in France.
 - after a **word for phones** (tel, phone, fax, mobile, call us at, Handy, тел, 电话 …): 7 to 15 digits, however grouped.
 
-Not matched: years, dates, versions, prices, ISBNs (they begin with a lone 0, or 978), CAS numbers, coordinates, hashes, longer runs,
-and without a word before them local numbers of under nine digits and national ones without a trunk zero outside North America.
-Time is linear: possessive patterns, which a run of digits meets once.
+Not matched: years, dates, versions, prices, ISBNs (they begin with a lone 0, or 978), CAS numbers, coordinates, hashes, longer
+runs, and without a word before them local numbers of under nine digits and national ones without a trunk zero outside North
+America. Time is linear: possessive patterns, which a run of digits meets once.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _phone(text: str, start: int, end: int) -> Span | None:
     before, after = text[start - 1 : start], text[end : end + 1]
     if before.isalnum() or (before and before in "_+.,/-=@#$€£%"):
         return None
-    if after.isalnum() or (after and after in "_@%€°"):
+    if after.isalnum() or (after and after in "_@%€°+"):
         return None
     if after and after in ".," and text[end + 1 : end + 2].isdigit():
         return None

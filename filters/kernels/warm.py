@@ -23,6 +23,7 @@ from filters.kernels import (
     lines,
     minhash,
     ngrams,
+    pii,
     segments,
     sorting,
     suspects,
@@ -83,8 +84,14 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
+def _pii() -> None:
+    row = np.frombuffer(b"a@b.org  ", np.uint8)
+    offsets = np.frombuffer(np.array([0, 9]).tobytes(), np.int64)
+    pii.masked(offsets, row, wanted=(True, True, True), masks=("", "", ""))
+
+
 STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
-FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _word_lists]
+FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _word_lists, _pii]
 
 
 def warm_stages() -> None:
