@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-parity clean setup
+.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-parity bench-pii clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -46,6 +46,10 @@ bench-kernels: $(VENV)/.dev
 
 bench-parity: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.parity
+
+# Masks: addresses and look-alikes set into real text, and a labelled synthetic set.
+bench-pii: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.pii
 
 setup: $(VENV)/.dev
 

@@ -46,11 +46,11 @@ class PiiParams(Settings):
     ip_mask: str = Field("22.214.171.124", description="what replaces an IPv4 address (FineWeb's first)")
     ipv6_mask: str = Field("2001:db8::1", description="what replaces an IPv6 address (RFC 3849: for documentation, no one's)")
     iban: bool = Field(False, description="mask IBANs: length by country, checksum")
-    iban_mask: str = Field("|||IBAN|||", description="what replaces an IBAN (in the form of Dolma's masks)")
+    iban_mask: str = Field("<iban-pii>", description="what replaces an IBAN (Apertus's)")
     card: bool = Field(False, description="mask payment card numbers: issuer, length, checksum")
-    card_mask: str = Field("|||CARD_NUMBER|||", description="what replaces a payment card number")
+    card_mask: str = Field("<card-pii>", description="what replaces a payment card number")
     phone: bool = Field(False, description="mask phone numbers: international and common national forms")
-    phone_mask: str = Field("|||PHONE_NUMBER|||", description="what replaces a phone number (Dolma's)")
+    phone_mask: str = Field("<phone-pii>", description="what replaces a phone number")
 
     @model_validator(mode="after")
     def _masks_stay(self) -> PiiParams:
@@ -66,7 +66,7 @@ class PiiParams(Settings):
                 raise ValueError(f"{name}: expected a text that the masks leave alone, {mask!r} would become {made!r}")
         if pii_phones.named(self.phone_mask):
             raise ValueError(
-                f"phone_mask: expected no word for phones in it, got {self.phone_mask!r}; numbers after it would be masked"
+                f"phone_mask: expected no word for phones at its end, got {self.phone_mask!r}; numbers after it would be masked"
             )
         return self
 

@@ -1,8 +1,9 @@
 """Phone numbers, by their form alone; no numbering plan is looked up beyond the country codes.
 
 Matched, as a run of digit groups that stands by itself:
-- **international** (ITU-T E.164): `+`, a country code, 8 to 15 digits in all, separators (space - . / and brackets) or none;
-  `00` in place of `+` where a separator stands before or after the country code, and another one follows. After +1, ten digits as below.
+- **international** (ITU-T E.164): `+`, a country code, 8 to 15 digits in all, separators (space - . / brackets) or none;
+  `00` in place of `+` where a separator stands before or after the country code, and another one
+  follows. After +1, ten digits as below.
 - **North America**: (NXX) NXX-XXXX, NXX-NXX-XXXX, NXX.NXX.XXXX, N from 2 to 9, with 1 before it or not.
 - **with a trunk zero** (most of Europe, Asia, Africa, Oceania): 0 and an area code, in brackets or not, one to four groups, 9 to
   11 digits in all, separators of one kind (after the area code also another); with dots only pairs, as in France.
@@ -40,7 +41,6 @@ _WORDS = (
     r"celular|(?:call|dial)(?:\s(?:us|me))?(?:\s(?:at|on))?|m[óo]vil|телефон|тел|факс|电话|電話|手机|전화"
 )
 _NAMED = re.compile(rf"(?i)(?<!\w)(?:{_WORDS})(?:\s?(?:no|nr|number))?[.:=#\s]{{0,3}}$")
-_ANY_NAME = re.compile(rf"(?i)(?<!\w)(?:{_WORDS})(?!\w)")
 _LOOK_BACK = 24
 """Characters in which the word and what follows it up to the number must stand."""
 _LONGEST = 48
@@ -67,8 +67,8 @@ def mask_phones(texts: pl.Series, mask: str) -> pl.Series:
 
 
 def named(text: str) -> bool:
-    """Whether a text holds a word for phones."""
-    return _ANY_NAME.search(text) is not None
+    """Whether the digits after this text are a phone number because of the word at its end."""
+    return _NAMED.search(text[-_LOOK_BACK:]) is not None
 
 
 def phones(text: str) -> Iterator[Span]:
@@ -113,8 +113,8 @@ def _size(run: str, before: str, *, whole: bool) -> int:
         return 0
     if _trunk(run, digits):
         return len(run)
-    named = 7 <= len(digits) <= 15 and not _DATE.fullmatch(run) and run.count("(") == run.count(")")
-    return len(run) if named and _NAMED.search(before) else 0
+    fits = 7 <= len(digits) <= 15 and not _DATE.fullmatch(run) and run.count("(") == run.count(")")
+    return len(run) if fits and named(before) else 0
 
 
 def _international(run: str, digits: str) -> int:

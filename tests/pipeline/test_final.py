@@ -132,3 +132,22 @@ def test_masks_reach_url_and_metadata_and_other_edits_do_not() -> None:
         '{"ip":"22.214.171.124"}',
         None,
     ]
+
+
+def test_escapes_of_json_hide_no_address_and_versions_beside_it_stay() -> None:
+    from filters.edits import pii
+
+    metadata = [
+        '{"a":"\\n81.2.69.142","v":"version 81.2.69.142"}',
+        '{"a":"x\\u001f81.2.69.142"}',
+        '{"2a00:1::1":[{"k":"\\""}]}',
+        '{"a":"\\n"}',
+    ]
+    beside = pa.table({"url": pa.array([None] * 4, pa.string()), "metadata": pa.array(metadata)})
+    made = final.finish(strings(["a"] * 4), pii.steps(pii.PiiParams()), beside)
+    assert made["final_metadata"].to_pylist() == [
+        '{"a":"\\n22.214.171.124","v":"version 81.2.69.142"}',
+        '{"a":"x\\u001f22.214.171.124"}',
+        '{"2001:db8::1":[{"k":"\\""}]}',
+        None,
+    ]

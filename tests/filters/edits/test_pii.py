@@ -294,9 +294,9 @@ def test_the_ledger_names_the_masks_and_a_mask_that_stands_there_already_is_no_c
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("GB82 WEST 1234 5698 7654 32", "|||IBAN|||"),
-        ("IBAN:DE89370400440532013000.", "IBAN:|||IBAN|||."),
-        ("NO93-8601-1117-947 and", "|||IBAN||| and"),
+        ("GB82 WEST 1234 5698 7654 32", "<iban-pii>"),
+        ("IBAN:DE89370400440532013000.", "IBAN:<iban-pii>."),
+        ("NO93-8601-1117-947 and", "<iban-pii> and"),
         *(
             (text, text)
             for text in (
@@ -325,11 +325,11 @@ def test_ibans(text: str, expected: str) -> None:
     ("text", "expected"),
     [
         *(
-            (text, "|||CARD_NUMBER|||")
+            (text, "<card-pii>")
             for text in ("4111111111111111", "4111 1111 1111 1111", "5105-1051-0510-5100", "3782 822463 10005")
         ),
-        *((text, "|||CARD_NUMBER|||") for text in ("2223003122003222", "6011111111111117", "30569309025904", "3530111333300000")),
-        ("4111 1111 1111 1111 12/27", "|||CARD_NUMBER||| 12/27"),
+        *((text, "<card-pii>") for text in ("2223003122003222", "6011111111111117", "30569309025904", "3530111333300000")),
+        ("4111 1111 1111 1111 12/27", "<card-pii> 12/27"),
         *(
             (text, text)
             for text in ("4111111111111112", "411111111111111", "41111111111111111", "9111111111111111", "4111 11111111 1111")
@@ -376,16 +376,13 @@ def test_payment_cards(text: str, expected: str) -> None:
 )
 @pytest.mark.parametrize("around", ["{}", "at {}.", "({})", "at {}, or", "「{}」"])
 def test_phone_numbers(text: str, around: str) -> None:
-    assert mask_text(around.format(text), PiiParams(phone=True)) == around.format("|||PHONE_NUMBER|||")
+    assert mask_text(around.format(text), PiiParams(phone=True)) == around.format("<phone-pii>")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        *(
-            (word + "5550123", word + "|||PHONE_NUMBER|||")
-            for word in ("tel ", "Phone: ", "Fax no. ", "тел. ", "电话:", "Mobile: ")
-        ),
+        *((word + "5550123", word + "<phone-pii>") for word in ("tel ", "Phone: ", "Fax no. ", "тел. ", "电话:", "Mobile: ")),
         *((text, text) for text in ("telling 5550123", "Phone 2007-2008", "Phone: 555012", "5550123", "hotel 5550123")),
     ],
 )
@@ -438,7 +435,7 @@ def test_what_is_no_phone_number_stays(text: str) -> None:
         ({"phone_mask": " "}, "letter or a digit"),
         ({"ip_mask": "me@corp.org"}, "would become"),
         ({"ipv6_mask": "8.8.8.8"}, "would become"),
-        ({"phone_mask": "<phone>"}, "no word for phones"),
+        ({"phone_mask": "my phone: "}, "no word for phones"),
     ],
 )
 def test_a_mask_that_would_not_stay_as_it_is_is_refused(wrong: dict[str, str], message: str) -> None:
@@ -450,7 +447,7 @@ def test_checksums_by_their_published_examples() -> None:
     assert pii_numbers.mod97("GB82WEST12345698765432") == 1
     assert pii_numbers.luhn("79927398713")
     assert not any(pii_numbers.luhn(f"7992739871{digit}") for digit in "012456789")
-    assert not pii_phones.named("|||PHONE_NUMBER|||")
+    assert not pii_phones.named("<phone-pii> ")
 
 
 HOSTILE = {
