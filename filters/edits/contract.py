@@ -48,7 +48,7 @@ class Edit:
     """Raise it when a step gives another text."""
     summary: str
     params: type[Settings]
-    steps: Callable[[Any], Sequence[Step | Walk]]
+    steps: Callable[[Any], list[Step] | list[Walk]]
 
 
 def apply(steps: Sequence[Step | Walk], text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, list[tuple[str, np.ndarray]]]:
