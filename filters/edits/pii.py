@@ -2,7 +2,7 @@
 
 As in FineWeb's PII formatter (datatrove 0.10.1, `formatters/pii.py`) addresses that are globally routable are masked; private,
 loopback and documentation addresses stay. Unlike there, the replacement does not rotate with a counter that outlives the
-document: the final text depends on its row alone. Masking a masked text changes nothing, with the default masks.
+document: the final text depends on its row alone. Masking a masked text changes nothing.
 
 **E-mail**: `local@domain`. FineWeb's local part is RFC 5322's dot-atom, which takes the URL, the quote or the markup before an
 address for a part of it (`https://x.org/?q=a@b.org`). Here it is A-Z a-z 0-9 and, inside, `_ + - % ' .`, at most 64 characters;
@@ -36,7 +36,10 @@ from pydantic import Field, model_validator
 from filters.contract import Settings
 from filters.edits import pii_numbers, pii_phones
 from filters.edits.contract import Edit, Step, Walk, apply
-from filters.kernels import pii
+from filters.kernels import buffers, pii
+
+PASSES = 8
+"""Most times that a text is masked; a third pass is rare, and more than a few take a text made for it."""
 
 
 class PiiParams(Settings):
@@ -89,11 +92,11 @@ def _addresses(params: PiiParams) -> Walk:
     return Walk(names=names, apply=walk, mask=True)
 
 
-def _step(name: str, apply: Callable[[pl.Series], pl.Series]) -> Step:
-    return Step(name=f"pii.{name}", apply=apply, mask=True)
+def _step(name: str, change: Callable[[pl.Series], pl.Series]) -> Step:
+    return Step(name=f"pii.{name}", apply=change, mask=True)
 
 
-def steps(params: PiiParams) -> list[Step | Walk]:
+def _kinds(params: PiiParams) -> list[Step | Walk]:
     chosen: list[Step | Walk] = [_addresses(params)] if params.email or params.ip else []
     if params.iban:
         chosen.append(_step("iban", partial(pii_numbers.mask_ibans, mask=params.iban_mask)))
@@ -102,6 +105,34 @@ def steps(params: PiiParams) -> list[Step | Walk]:
     if params.phone:
         chosen.append(_step("phone", partial(pii_phones.mask_phones, mask=params.phone_mask)))
     return chosen
+
+
+def steps(params: PiiParams) -> list[Walk]:
+    """All kinds as one walk, repeated on the rows that it changes: a mask can set free what touched the text it replaced."""
+    kinds = _kinds(params)
+    names = [name for kind in kinds for name in (kind.names if isinstance(kind, Walk) else (kind.name,))]
+
+    def walk(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        text = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+        changes = np.zeros(len(text), np.uint8)
+        rows = np.arange(len(text))
+        part = text
+        for _ in range(PASSES):
+            part, changed = apply(kinds, part)
+            bits = np.zeros(len(rows), np.uint8)
+            for k, (_, found) in enumerate(changed):
+                bits |= found.astype(np.uint8) << k
+            if not bits.any():
+                break
+            touched = bits != 0
+            changes[rows] |= bits
+            rows, part = rows[touched], part.filter(pa.array(touched))
+            mask = np.zeros(len(text), bool)
+            mask[rows] = True
+            text = pa.compute.replace_with_mask(text, pa.array(mask), part)
+        return (*buffers.views(text), changes)
+
+    return [Walk(names=tuple(names), apply=walk, mask=True)] if kinds else []
 
 
 EDIT = Edit(

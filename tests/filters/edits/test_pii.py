@@ -262,6 +262,7 @@ def test_where_a_text_stands_in_the_sixty_four_bytes_does_not_matter(text: str, 
 @CHECKS
 @given(text=TEXTS)
 @example(text="u@a@b.cc a@b.build 81.2.69.142")
+@example(text="2000:0::G@0.ORG GB82WEST12345698765432::FFFF:1.0.0.0(200)200.0000")
 @example(text="2a00:1::1 1.1.1.2 Foo tel 212-555-0123 5550123")
 def test_masking_twice_is_masking_once(params: PiiParams, text: str) -> None:
     once = mask_text(text, params)
