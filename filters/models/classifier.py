@@ -99,6 +99,7 @@ class Classifier:
     sha256: str
     label: str
     sidecar: Sidecar | None
+    text: Text
     model: models.Model
     positive: int
     index: linear.Index | None
@@ -110,18 +111,18 @@ class Classifier:
         return self.sidecar.languages if self.sidecar else ()
 
     @property
-    def text(self) -> Text:
-        return self.sidecar.text if self.sidecar else Text()
-
-    @property
     def threshold(self) -> float:
         """The sidecar's default threshold, else 0.5."""
         return self.sidecar.thresholds["default"] if self.sidecar else 0.5
 
     def texts(self, offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
         """float32[n]: the score of each text of an Arrow column; of long ones by the sample that the sidecar names."""
+        return self.score(data, self.spans(offsets, data))
+
+    def spans(self, offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
+        """int64[n, parts, 2]: what of each text of an Arrow column is read, all of it or a sample."""
         limit = self.text.sample_bytes
-        return self.score(data, models.whole(offsets) if limit is None else windows.sample(offsets, data, limit=limit))
+        return models.whole(offsets) if limit is None else windows.sample(offsets, data, limit=limit)
 
     def score(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
         """float32[n]: the probability of the positive label of n texts, calibrated; text i is `data[a:b]` for each (a, b) of
@@ -145,12 +146,17 @@ class Classifier:
         (`filters.kernels.passages`): the largest score, and the share of windows whose score is above the default threshold."""
         if len(offsets) < 2:
             return np.empty(0, np.float32), np.empty(0, np.float32)
-        rows, spans = passages.passages(offsets, data, size=self.text.window_words)
-        scores = self.score(data, spans)
+        rows, logits = self.window_logits(offsets, data)
+        scores = self.calibrated(logits)
         begins = np.flatnonzero(np.diff(rows, prepend=-1))
         above = np.add.reduceat(scores > self.threshold, begins, dtype=np.int64)
         share = above / np.diff(begins, append=len(rows))
         return np.maximum.reduceat(scores, begins), share.astype(np.float32)
+
+    def window_logits(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`(rows int64[m], logits float64[m])` of all windows, those of a text next to each other."""
+        rows, spans = passages.passages(offsets, data, size=self.text.window_words)
+        return rows, self.logits(data, spans)
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
         """float32[n]: probabilities of logits."""
@@ -170,11 +176,12 @@ class Classifier:
         return means[:, self.positive] - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
 
 
-def load(path: Path, *, label: str | None = None) -> Classifier:
+def load(path: Path, *, label: str | None = None, text: Text | None = None) -> Classifier:
     """Read a classifier: a fastText file, and its sidecar if there is one.
 
-    `label`: the positive label of a file without sidecar. Raises ModelError: missing, damaged, not the file that the sidecar was
-    made for, a sidecar of another format, no such label, or a hierarchical softmax over more than two labels.
+    `label`, `text`: the positive label of a file without sidecar, and how it reads text (default: as it stands). Raises
+    ModelError: missing, damaged, not the file that the sidecar was made for, a sidecar of another format, no such label, or a
+    hierarchical softmax over more than two labels.
     """
     data = reader.read_bytes(path)
     digest = hashlib.sha256(data).hexdigest()
@@ -183,19 +190,21 @@ def load(path: Path, *, label: str | None = None) -> Classifier:
         models.check_sha256(path, data, sidecar.sha256)
         if sidecar.text.tokens not in (None, features.VERSION):
             raise ModelError(f"{path}: made for tokens of version {sidecar.text.tokens}, not {features.VERSION}: train it again")
-        label = sidecar.label
+        label, text = sidecar.label, sidecar.text
+    text = text or Text()
     labels, tables = reader.parse(path, data)
     names = tuple(name.removeprefix(models.LABEL_PREFIX) for name in labels)
     if label is None or label not in names:
         raise ModelError(f"{path}: expected the positive label, one of {', '.join(names)}; found {label}")
     positive = names.index(label)
     products = _products(path, tables, positive)
-    ours = sidecar is not None and sidecar.text.tokens is not None and products.rows.shape[1] == 1 and products.ngrams.words <= 2
+    ours = text.tokens is not None and products.rows.shape[1] == 1 and products.ngrams.words <= 2
     return Classifier(
         path=path,
         sha256=digest,
         label=label,
         sidecar=sidecar,
+        text=text,
         model=models.Model(path=path, labels=names, tables=products),
         positive=positive,
         index=linear.index(products) if ours else None,
