@@ -109,7 +109,7 @@ def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tupl
                 count += 1
                 total += len(row["text"].encode())
                 place = f"{file.path}#{row['row']}"
-                rank = -_hash(seed, place)
+                rank = -hashed(seed, place)
                 if len(chosen) < n or rank > chosen[0][0]:
                     item = (rank, place, replace(_document(row, file, False, columns), ordinary=True))
                     (heapq.heappush if len(chosen) < n else heapq.heappushpop)(chosen, item)
@@ -153,7 +153,7 @@ def split(documents: Sequence[Document], *, seed: int) -> dict[Part, list[Docume
 
 def part_of(group: str, *, seed: int) -> Part:
     """The part of a group: by where its hash falls."""
-    at = _hash(seed, group) / 2**64
+    at = hashed(seed, group) / 2**64
     for part, share in PARTS.items():
         at -= share
         if at < 0:
@@ -223,5 +223,5 @@ def _text_key(text: str) -> bytes:
     return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
 
 
-def _hash(seed: int, value: str) -> int:
+def hashed(seed: int, value: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}\0{value}".encode(), digest_size=8).digest(), "big")

@@ -20,7 +20,7 @@ def read(name: str) -> Lists:
     for line in Path(__file__).with_name(f"{name}.txt").read_text("utf-8").splitlines():
         if line.startswith("[") and line.endswith("]"):
             current = lists.setdefault(line[1:-1], [])
-        elif line and not (line.startswith("#") and not lists):
+        elif line and not line.startswith("# "):
             current.append(line)
     return lists
 

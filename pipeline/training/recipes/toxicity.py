@@ -25,10 +25,10 @@ CAP = 3000
 """Most documents of one source and class."""
 WITHOUT_SPANS = 0.15
 """Share of marked comments that stand among the harmless too, without the marked words."""
-CAPS = {"mlma": 700}
-"""Of sources whose labels are noisy."""
-HARMLESS, HOSTILE = 9000, 6000
-"""Sentences from patterns."""
+HARMLESS, MIRRORED, PAIRS, HOSTILE = 4000, 1500, 2500, 1500
+"""Sentences from patterns. Three harmless ones to each hostile one: what holds no hostile word is then harmless."""
+MIRROR = {"bad": "good", "crime": "kind", "dislike": "like", "fate": "luck", "may": "might"}
+"""What makes a pattern of [pair] hostile, and what makes it harmless."""
 WORD_WEIGHT = 3
 """Times that each word of the lists stands for itself."""
 SURE = ("hateful", "abusive")
@@ -84,9 +84,8 @@ def corpus(comments: Sequence[Document], ordinary: Sequence[Document], *, seed: 
         if not document.positive or _is_sure(document):
             classes.setdefault((document.source, document.positive), []).append(document)
     made: list[Document] = []
-    for (source, _), found in sorted(classes.items()):
-        cap = CAPS.get(source, CAP)
-        made += found if len(found) <= cap else chance.sample(found, cap)
+    for _, found in sorted(classes.items()):
+        made += found if len(found) <= CAP else chance.sample(found, CAP)
     made += [harmless for d in made if chance.random() < WITHOUT_SPANS and (harmless := _without_spans(d))]
     made += [replace(document, positive=False, ordinary=True) for document in ordinary]
     return [*made, *from_patterns(seed=seed)]
@@ -97,6 +96,9 @@ def from_patterns(*, seed: int) -> list[Document]:
     lists, chance = patterns.read("toxicity"), random.Random(seed)
     made = [_pattern("harmless", fill) for fill in _sentences(lists, "harmless", HARMLESS, chance)]
     made += [_pattern("hostile", fill) for fill in _sentences(lists, "hostile", HOSTILE, chance)]
+    made += [_pattern("hostile", fill) for fill in _sentences(lists, "pair", PAIRS, chance)]
+    mirrored = lists | {hostile: lists[harmless] for hostile, harmless in MIRROR.items()}
+    made += [_pattern("harmless", patterns.draw(mirrored, "pair", chance)) for _ in range(MIRRORED)]
     words = [word for section in ("obscenity", "insult", "slur") for word in lists[section]]
     return [*made, *(replace(_pattern("hostile", word), weight=WORD_WEIGHT) for word in words)]
 
@@ -110,7 +112,7 @@ def word_list() -> list[str]:
 def _sentences(lists: patterns.Lists, section: str, n: int, chance: random.Random) -> list[str]:
     disguise = {name: [_disguised(word, chance) for word in lists[name]] for name in HOT}
     disguised = lists | {name: _mixed(lists[name], disguise[name]) for name in HOT}
-    return [patterns.draw(disguised if section == "hostile" else lists, section, chance) for _ in range(n)]
+    return [patterns.draw(lists if section == "harmless" else disguised, section, chance) for _ in range(n)]
 
 
 def _mixed(words: list[str], disguised: list[str]) -> list[str]:
