@@ -11,6 +11,11 @@ from pipeline.training.evaluate import Figures
 from pipeline.training.metrics import Estimate
 from pipeline.training.train import Trained
 
+LIMITS = (
+    "Scores are probabilities for the mix of examples above, not for the web's.",
+    "Languages without figures above are not covered.",
+)
+
 
 def write(trained: Trained, folder: Path) -> Path:
     """Write the three files; returns the model's path. Raises OutputError."""
@@ -46,7 +51,7 @@ def card(trained: Trained) -> str:
             ("file", "documents", "unreadable rows", "sha256"),
             ((r.path, f"{r.documents:,}", f"{r.unreadable:,}", r.sha256) for r in request.records),
         ),
-        *(f"- {licence}" for licence in request.licences),
+        _list(request.licences),
         f"Positive + negative documents: {parts}. Left out: {trained.copies:,} copies, {trained.contradictions:,} texts that"
         " stood in both classes. No group and no text is in two parts.",
         "## Figures",
@@ -59,16 +64,14 @@ def card(trained: Trained) -> str:
         "Thresholds, set on the calibration part, with their precision and recall on the test part:",
         thresholds_table(trained),
         "## Limits",
-        "- Scores are probabilities for the mix of examples above, not for the web's.",
-        "- Languages without figures above are not covered.",
-        *(f"- {limit}" for limit in (*request.limits, *trained.notes)),
+        _list((*LIMITS, *request.limits, *trained.notes)),
         "## Making it again",
         f"Size {len(trained.data):,} bytes, sha256 {trained.sidecar.sha256}. The same files, fasttext 0.9.3 and CPU"
         " type give the same bytes.",
         f"```\n{request.command}\n```",
         f"Settings: {settings}, seed {request.seed}.",
     ]
-    return "\n\n".join(pieces).replace("\n\n- ", "\n- ") + "\n"
+    return "\n\n".join(piece for piece in pieces if piece) + "\n"
 
 
 def figures_table(rows: Iterable[Figures], *, kind: str = "source") -> str:
@@ -83,6 +86,10 @@ def thresholds_table(trained: Trained) -> str:
     """The proposed thresholds, as a Markdown table."""
     rows = ((t.name, f"{t.score:g}", _said(t.precision), _said(t.recall)) for t in trained.thresholds)
     return _table(("threshold", "score", "precision", "recall"), rows)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _said(estimate: Estimate | None) -> str:

@@ -69,7 +69,7 @@ class Settings:
 QUALITY = Settings()
 """Documents of prose: words and pairs of words; a text is judged by its beginning, middle and end."""
 TOXICITY = Settings(
-    dim=4, minn=3, maxn=6, cut=(15, 150), windows=1000, sample_bytes=None, window_words=150, by_window=True, hard=4
+    dim=4, minn=3, maxn=6, cut=(15, 150), windows=1000, sample_bytes=None, window_words=150, by_window=True, hard=2
 )
 """Short, creatively spelt texts: character n-grams too, which cost speed on unknown words only."""
 

@@ -43,6 +43,7 @@ MOST_FRAGMENTS = 0.25
 SETTINGS = replace(fit.QUALITY, word_ngrams=1, epoch=3, lr=0.1)
 """Single words and few epochs: pairs of words tell patterns from prose perfectly, and real pages less well than words do."""
 LICENCES = (
+    "of quality.jsonl.gz the sources named below alone; of manuals a random choice of long English pages",
     "OpenStax textbooks (philschatz/*-book): CC-BY 3.0, OpenStax College, Rice University",
     "Standard Ebooks: CC0, texts in the public domain",
     "The Rust Programming Language (rust-lang/book): MIT or Apache-2.0",

@@ -23,9 +23,11 @@ COMMENTS = ("davidson", "surge", "mlma", "toxic-spans(civil-comments)", "hateche
 LANGUAGE = "en"
 CAP = 3000
 """Most documents of one source and class."""
+CAPS = {"mlma": 300}
+"""Of sources whose labels are noisy."""
 WITHOUT_SPANS = 0.15
 """Share of marked comments that stand among the harmless too, without the marked words."""
-HARMLESS, MIRRORED, PAIRS, HOSTILE = 4000, 1500, 2500, 1500
+HARMLESS, MIRRORED, PAIRS, HOSTILE = 3000, 4000, 1200, 1000
 """Sentences from patterns. Three harmless ones to each hostile one: what holds no hostile word is then harmless."""
 MIRROR = {"bad": "good", "crime": "kind", "dislike": "like", "fate": "luck", "may": "might"}
 """What makes a pattern of [pair] hostile, and what makes it harmless."""
@@ -34,8 +36,9 @@ WORD_WEIGHT = 3
 SURE = ("hateful", "abusive")
 """Of `mlma`, whose labels are noisy, only what is labelled so counts as toxic."""
 LICENCES = (
+    "of toxicity.jsonl.gz and quality.jsonl.gz the English sources named below alone",
     "davidson, surge, mlma: MIT; toxic-spans of Civil Comments: CC0; HateCheck: CC-BY 4.0, Röttger and others 2021",
-    *quality.LICENCES[:-1],
+    *quality.LICENCES[1:-1],
     "sentences from patterns of our own, `pipeline/training/recipes/toxicity.txt`",
 )
 LIMITS = (
@@ -84,8 +87,9 @@ def corpus(comments: Sequence[Document], ordinary: Sequence[Document], *, seed: 
         if not document.positive or _is_sure(document):
             classes.setdefault((document.source, document.positive), []).append(document)
     made: list[Document] = []
-    for _, found in sorted(classes.items()):
-        made += found if len(found) <= CAP else chance.sample(found, CAP)
+    for (source, _), found in sorted(classes.items()):
+        cap = CAPS.get(source, CAP)
+        made += found if len(found) <= cap else chance.sample(found, cap)
     made += [harmless for d in made if chance.random() < WITHOUT_SPANS and (harmless := _without_spans(d))]
     made += [replace(document, positive=False, ordinary=True) for document in ordinary]
     return [*made, *from_patterns(seed=seed)]
@@ -149,7 +153,8 @@ def _is_sure(document: Document) -> bool:
 
 def _without_spans(document: Document) -> Document | None:
     """The comment without its marked characters, as a harmless one; None where nothing or most of it is marked."""
-    marked = set(orjson.loads(document.others).get("spans") or ())
+    found = orjson.loads(document.others).get("spans") or []
+    marked = set(orjson.loads(found) if isinstance(found, str) else found)
     if not marked or len(marked) > len(document.text) / 2:
         return None
     text = "".join(" " if i in marked else char for i, char in enumerate(document.text))
