@@ -75,14 +75,14 @@ def choose(
     """The calibration, and why it was chosen, in words."""
     if kind != "auto":
         return (platt if kind == "platt" else isotonic)(logits, labels), "asked for"
-    sigmoid, steps = _cross_validated(logits, labels, platt), _cross_validated(logits, labels, isotonic)
-    said = f"cross-validated calibration error: Platt {sigmoid:.3f}, isotonic {steps:.3f}"
-    if sigmoid > MAX_ERROR and steps < sigmoid:
+    sigmoid, stepped = _cross_validated(logits, labels, platt), _cross_validated(logits, labels, isotonic)
+    said = f"cross-validated calibration error: Platt {sigmoid:.3f}, isotonic {stepped:.3f}"
+    if sigmoid > MAX_ERROR and stepped < sigmoid:
         return isotonic(logits, labels), f"{said}; the sigmoid does not fit"
     return platt(logits, labels), f"{said}; a sigmoid keeps different scores different"
 
 
-def apply(calibration: Platt | Isotonic, logits: np.ndarray) -> np.ndarray:
+def probabilities(calibration: Platt | Isotonic, logits: np.ndarray) -> np.ndarray:
     """Probabilities, as `Classifier.calibrated` gives them."""
     if isinstance(calibration, Platt):
         return 0.5 * (1 + np.tanh(0.5 * (calibration.a * logits + calibration.b)))
@@ -93,5 +93,5 @@ def _cross_validated(logits: np.ndarray, labels: np.ndarray, fit: Callable[..., 
     found = np.empty(len(logits))
     fold = np.arange(len(logits)) % _FOLDS
     for k in range(_FOLDS):
-        found[fold == k] = apply(fit(logits[fold != k], labels[fold != k]), logits[fold == k])
+        found[fold == k] = probabilities(fit(logits[fold != k], labels[fold != k]), logits[fold == k])
     return calibration_error(found, labels)

@@ -115,7 +115,9 @@ def train(request: Request) -> Trained:
         before = fit.logits(unquantised, [d.text for d in parts["test"]], settings)
     labels = {part: np.array([d.positive for d in parts[part]]) for part in ("calibrate", "test")}
     calibration, why = calibrate.choose(logits["calibrate"], labels["calibrate"], kind=request.calibration)
-    scores = {part: calibrate.apply(calibration, found).astype(np.float32).astype(float) for part, found in logits.items()}
+    scores = {
+        part: calibrate.probabilities(calibration, found).astype(np.float32).astype(float) for part, found in logits.items()
+    }
     thresholds = _thresholds(request, parts["calibrate"], scores, labels)
     test = parts["test"]
     lengths = np.array([len(d.text).bit_length() for d in test])

@@ -78,7 +78,7 @@ def families_held_out(documents: Sequence[Document], *, seed: int) -> tuple[np.n
     y, scores = labels(documents), np.empty(len(documents))
     for name in np.unique(names):
         inside = names == name
-        scores[inside] = calibrate.apply(calibrate.choose(found[~inside], y[~inside])[0], found[inside])
+        scores[inside] = calibrate.probabilities(calibrate.choose(found[~inside], y[~inside])[0], found[inside])
     return found, scores
 
 

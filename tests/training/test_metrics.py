@@ -75,7 +75,7 @@ def test_platt_finds_the_sigmoid_that_made_the_labels():
 
 def test_platt_is_finite_where_the_classes_are_apart():
     found = calibrate.platt(np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0, 0, 1, 1]))
-    scores = calibrate.apply(found, np.array([-2.0, 2.0]))
+    scores = calibrate.probabilities(found, np.array([-2.0, 2.0]))
     assert 0 < scores[0] < 0.3 and 0.7 < scores[1] < 1
 
 
