@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-parity bench-pii clean setup
+.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-parity bench-pii bench-models clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -50,6 +50,11 @@ bench-parity: $(VENV)/.dev
 # Masks: addresses and look-alikes set into real text, and a labelled synthetic set.
 bench-pii: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.pii
+
+# The recipes of the quality and toxicity models with sources held out, and the shipped models: minutes of training.
+bench-models: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.quality_model
+	$(BIN)/python -m tests.bench.toxicity_model
 
 setup: $(VENV)/.dev
 

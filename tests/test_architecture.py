@@ -17,7 +17,7 @@ ONLY_IN = {
     "prefect": ("flows/",),
     "datasets": ("pipeline/read/huggingface.py",),
     "datasketch": ("pipeline/dedup/",),
-    "fasttext": (),
+    "fasttext": ("pipeline/training/worker.py",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),
 }
 """Package → places that may import it. fasttext trains, and is the oracle of tests."""

@@ -93,6 +93,19 @@ def eight(typing_context, data, p):
 
 
 @intrinsic
+def put_eight(typing_context, data, p, value):
+    """`data[p:p + 8] = value.to_bytes(8, sys.byteorder)`, unchecked."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        at = builder.gep(array.data, [arguments[1]])
+        builder.store(arguments[2], builder.bitcast(at, MASK.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, p, types.uint64), generate
+
+
+@intrinsic
 def lowest(typing_context, mask):
     """Number of the lowest bit that is set in a uint64, 64 where none is."""
 

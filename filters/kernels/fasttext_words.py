@@ -30,7 +30,7 @@ def fold_words(vocabulary, ngrams, rows, counts, pending):
         start, end = vocabulary.offsets[w], vocabulary.offsets[w + 1]
         counts[w] = 1
         if ngrams.maxn > 0 and not is_word(vocabulary.words, start, end, END):
-            added, n = _char_ngrams(ngrams, rows, vocabulary.words, start, end, rows[w], pending, np.int64(0))
+            added, n = char_ngrams(ngrams, rows, vocabulary.words, start, end, rows[w], pending, np.int64(0))
             add_rows(rows, pending, n, rows[w])
             counts[w] += added
 
@@ -81,12 +81,12 @@ def _token(t, data, start, end, h, total, pending, n):
     if starts_with(data, start, end, _LABEL):
         return np.int64(-1), n
     if t.ngrams.maxn > 0 and not is_word(data, start, end, END):
-        return _char_ngrams(t.ngrams, t.rows, data, start, end, total, pending, n)
+        return char_ngrams(t.ngrams, t.rows, data, start, end, total, pending, n)
     return np.int64(0), n
 
 
 @inner_unchecked_kernel
-def _char_ngrams(g, rows, data, start, end, total, pending, n):
+def char_ngrams(g, rows, data, start, end, total, pending, n):
     """Collect the rows of the n-grams of `<token>` (Dictionary::computeSubwords); returns how many, and the new n.
 
     Hashed onwards from each first character. `<` and `>` alone are left out, so lengths from 2 start at `<`, and none at `>`.
@@ -99,13 +99,13 @@ def _char_ngrams(g, rows, data, start, end, total, pending, n):
         before = n
         h, j = _char(data, first, end, FNV_SEED) if first >= start else (step(FNV_SEED, _OPEN), start)
         if g.minn <= 1 and first >= start:
-            n = _push(g, np.uint64(h), pending, n)
+            n = push(g, np.uint64(h), pending, n)
         for length in range(2, g.maxn + 1):
             if j > end:
                 break
             h, j = _char(data, j, end, h)
             if length >= g.minn:
-                n = _push(g, np.uint64(h), pending, n)
+                n = push(g, np.uint64(h), pending, n)
         found += n - before
         if n >= MAX_PENDING:
             add_rows(rows, pending, n, total)
@@ -136,7 +136,7 @@ def _word_ngrams(g, h, recent, n_recent, pending, n):
     signed = np.uint64(np.int64(np.int32(h)))
     for i in range(n_recent):
         recent[i] = recent[i] * _WORD_PRIME + signed
-        n = _push(g, recent[i], pending, n)
+        n = push(g, recent[i], pending, n)
     grown = min(n_recent + 1, recent.shape[0])
     for i in range(grown - 1, 0, -1):
         recent[i] = recent[i - 1]
@@ -145,12 +145,13 @@ def _word_ngrams(g, h, recent, n_recent, pending, n):
 
 
 @inner_unchecked_kernel
-def _push(g, h, pending, n):
+def push(g, h, pending, n):
     """Append the row of the n-gram with hash `h` to `pending[:n]` unless it was pruned; returns the new length.
 
     Without a branch: which n-grams were kept is close to random, and mispredicted branches cost more than this arithmetic.
     """
-    bucket = h % np.uint64(g.bucket)
+    # A power of two, as our own models have, spares a division, which costs as much as all the rest.
+    bucket = h & np.uint64(g.bucket - 1) if g.bucket & (g.bucket - 1) == 0 else h % np.uint64(g.bucket)
     if not g.pruned:
         pending[n] = np.uint64(g.first_row) + bucket
         return n + 1

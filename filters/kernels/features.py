@@ -12,12 +12,16 @@ import re
 
 import numpy as np
 
+from filters.kernels.ascii_words import eight, lowest, put_eight
 from filters.kernels.compiled import kernel
 
 VERSION = 1
 """Of the tokens: models name the version that they were trained on."""
 LINE = "\x1e"
 """Stands for an end of line. No text holds it: `normalise` removes control characters."""
+
+SPARE = 16
+"""Bytes that `next_token` may write behind the token."""
 
 _CAPITALS = [*b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *range(0xC0, 0xD7), *range(0xD8, 0xDF)]
 _CAPITALS += [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x410, 0x430)]
@@ -66,7 +70,7 @@ def _ascii_classes() -> np.ndarray:
     return classes
 
 
-_CLASSES = _ascii_classes()
+CLASSES = _ascii_classes()
 
 
 def _general_punctuation() -> np.ndarray:
@@ -76,7 +80,7 @@ def _general_punctuation() -> np.ndarray:
     return table
 
 
-_PUNCTUATION = _general_punctuation()
+PUNCTUATION = _general_punctuation()
 
 
 @kernel
@@ -148,51 +152,90 @@ def _word(data, p, end, classes, punctuation, out, o):
     return kept_p, kept_o
 
 
+def _every(byte: int) -> np.uint64:
+    return np.uint64(byte * 0x0101010101010101)
+
+
+_LOWER, _HIGH, _ONES = _every(0x20), _every(0x80), _every(1)
+_FROM_A, _BEHIND_Z = _every(0x80 - ord("a")), _every(0x80 - ord("z") - 1)
+_EIGHT, _SHIFT = np.uint64(8), np.uint64(3)
+
+
 @kernel
-def _append(data, p, end, classes, punctuation, out, o):
-    """Appends the tokens of `data[p:end]` to `out[:o]`; returns the new o."""
+def _ascii_letters(data, p, end, classes, out, o):
+    """`_word` of letters a-z alone, eight bytes at a time: how many, written to `out[o:]`; 0 where `_word` must look closer.
+
+    That is so near the end of the text, where a letter may be there three times, and before what may join letters or is not
+    ASCII. Bytes are numbered from the lowest of a word of the machine, so it must be little-endian, as x86 and ARM are.
+    """
+    size = np.int64(0)
+    while p + 16 <= end:
+        text = eight(data, np.uintp(p))
+        lower = text | _LOWER
+        plain = lower & ~_HIGH
+        letter = (plain + _FROM_A) & ~(plain + _BEHIND_Z) & ~text & _HIGH
+        found = lowest(~letter & _HIGH) >> _SHIFT
+        twice = lower ^ (lower >> _EIGHT)
+        twice = (twice - _ONES) & ~twice & _HIGH  # also, wrongly, some bytes above: `_word` then finds nothing odd
+        if twice & (twice >> _EIGHT):
+            return np.int64(0)
+        put_eight(out, np.uintp(o + size), lower)
+        if found < _EIGHT:
+            size += np.int64(found)
+            behind = classes[data[np.uintp(p + np.int64(found))]]
+            return np.int64(0) if behind & 8 or behind & 7 == 1 else size
+        # Blocks share two bytes, so that a letter three times in a row lies in one of them.
+        p += 6
+        size += 6
+    return np.int64(0)
+
+
+@kernel
+def next_token(data, p, end, classes, punctuation, out, o):
+    """Appends the first token of `data[p:end]` to `out[:o]`; returns `(next, o)`, with the o it was given if there is none."""
     while p < end:
+        if data[np.uintp(p)] == 32:
+            p += 1
+            continue
         kind, first, second, size = _unit(data, p, end, classes, punctuation)
         kind &= 7
         if kind == 1:
-            p, o = _word(data, p, end, classes, punctuation, out, o)
-        elif kind == 0:
-            p += size
+            letters = _ascii_letters(data, p, end, classes, out, o)
+            if letters:
+                return p + letters, o + letters
+            return _word(data, p, end, classes, punctuation, out, o)
+        p += size
+        if kind == 0:
             continue
-        elif kind == 2:
+        if kind == 2:
             while p < end and np.uint8(data[np.uintp(p)] - np.uint8(48)) < 10:
                 p += 1
-            out[np.uintp(o)] = _ZERO
-            o += 1
-        elif kind == 3:
+            return p, _put(_ZERO, np.uint8(0), out, o)
+        if kind == 3:
             while p < end:
-                next_kind, _, _, next_size = _unit(data, p, end, classes, punctuation)
-                if next_kind != 0 and next_kind != 3:
+                kind, _, _, size = _unit(data, p, end, classes, punctuation)
+                if kind != 0 and kind != 3:
                     break
-                p += next_size
-            out[np.uintp(o)] = _RECORD
-            o += 1
-        else:
+                p += size
+            return p, _put(_RECORD, np.uint8(0), out, o)
+        o = _put(first, second, out, o)
+        again = False
+        while p < end:
+            _, next_first, next_second, size = _unit(data, p, end, classes, punctuation)
+            if next_first != first or next_second != second:
+                break
+            again = True
             p += size
-            out[np.uintp(o)] = first
-            o += 1
-            if second:
-                out[np.uintp(o)] = second
-                o += 1
-            again = False
-            while p < end:
-                _, next_first, next_second, next_size = _unit(data, p, end, classes, punctuation)
-                if next_first != first or next_second != second:
-                    break
-                again = True
-                p += next_size
-            if again:
-                out[np.uintp(o)] = first
-                o += 1
-                if second:
-                    out[np.uintp(o)] = second
-                    o += 1
-        out[np.uintp(o)] = _BLANK
+        return p, _put(first, second, out, o) if again else o
+    return p, o
+
+
+@kernel
+def _put(first, second, out, o):
+    out[np.uintp(o)] = first
+    o += 1
+    if second:
+        out[np.uintp(o)] = second
         o += 1
     return o
 
@@ -202,7 +245,13 @@ def _features(data, spans, classes, punctuation, starts, out):
     o = np.int64(0)
     for i in range(spans.shape[0]):
         for part in range(spans.shape[1]):
-            o = _append(data, spans[i, part, 0], spans[i, part, 1], classes, punctuation, out, o)
+            p, end = spans[i, part, 0], spans[i, part, 1]
+            while p < end:
+                before = o
+                p, o = next_token(data, p, end, classes, punctuation, out, o)
+                if o > before:
+                    out[np.uintp(o)] = _BLANK
+                    o += 1
         starts[i + 1] = o
 
 
@@ -212,7 +261,7 @@ def features(data: np.ndarray, spans: np.ndarray) -> tuple[np.ndarray, np.ndarra
     Text i is the UTF-8 `data[a:b]` for each (a, b) of `spans[i]` (int64[n, parts, 2]); each part is made into tokens by itself.
     """
     starts = np.zeros(len(spans) + 1, np.int64)
-    # A byte gives at most a token of one byte and its space.
-    out = np.empty(2 * int((spans[:, :, 1] - spans[:, :, 0]).sum()), np.uint8)
-    _features(data, spans, _CLASSES, _PUNCTUATION, starts, out)
+    # A byte gives at most a token of one byte and its space; letters are written in blocks of SPARE bytes.
+    out = np.empty(2 * int((spans[:, :, 1] - spans[:, :, 0]).sum()) + SPARE, np.uint8)
+    _features(data, spans, CLASSES, PUNCTUATION, starts, out)
     return starts, out[: starts[-1]]

@@ -1,6 +1,7 @@
-"""Cuts token text (`features`) into windows of about so many tokens, at ends of sentences and lines.
+"""Cuts texts into windows of about so many words, at ends of sentences and lines.
 
-Invariant: the windows of a text cover it once, in order; each text has at least one. Equals `cut` in the tests, in plain Python.
+Invariant: the windows of a text cover it once, in order, and start and end on character boundaries; each text has at least one.
+Equals `cut` in tests/filters/test_features.py, in plain Python.
 """
 
 from __future__ import annotations
@@ -8,49 +9,58 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import kernel
-from filters.kernels.features import LINE
 
-_LINE = np.uint8(ord(LINE))
-_ENDS = np.frombuffer(b".!?", np.uint8)
-
-
-@kernel
-def _ends(first):
-    return first == _LINE or first == _ENDS[0] or first == _ENDS[1] or first == _ENDS[2]
+WORD_BYTES = 16
+"""Windows have at most 2 x `size` x this many bytes (and three more): bounds those of text without spaces. Chosen: a word and its
+space have 6 bytes in English, 13 in Hindi."""
+_STOP, _EXCLAIM, _ASK, _NEWLINE = np.uint8(ord(".")), np.uint8(ord("!")), np.uint8(ord("?")), np.uint8(10)
 
 
 @kernel
-def _passages(starts, data, size, rows, spans):
+def _passages(offsets, data, size, rows, spans):
     n = np.int64(0)
-    for i in range(starts.shape[0] - 1):
+    longest = 2 * size * WORD_BYTES
+    for i in range(offsets.shape[0] - 1):
         first_of_row = n
-        at = begin = starts[i]
-        tokens = 0
-        while at < starts[i + 1]:
-            first = data[np.uintp(at)]
-            while data[np.uintp(at)] != 32:
-                at += 1
+        begin = at = offsets[i]
+        end = offsets[i + 1]
+        words = 0
+        while at < end:
+            byte = data[np.uintp(at)]
             at += 1
-            tokens += 1
-            if tokens >= 2 * size or (tokens >= size and _ends(first)):
-                rows[n], spans[n, 0, 0], spans[n, 0, 1] = i, begin, at
-                n += 1
-                begin, tokens = at, 0
-        if n == first_of_row or tokens > size // 2:
+            if byte != 32 and byte != _NEWLINE:
+                if at - begin < longest or at >= end or (data[np.uintp(at)] & 0xC0) == 0x80:
+                    continue
+                words = 2 * size
+            elif at - begin >= 2:
+                before = data[np.uintp(at - 2)]
+                if before == 32 or before == _NEWLINE:
+                    continue
+                words += 1
+                ends = byte == _NEWLINE or before in (_STOP, _EXCLAIM, _ASK)
+                if words < size or (words < 2 * size and not ends):
+                    continue
+            else:
+                continue
             rows[n], spans[n, 0, 0], spans[n, 0, 1] = i, begin, at
             n += 1
+            begin, words = at, 0
+        if n > first_of_row and words <= size // 2:
+            spans[n - 1, 0, 1] = end
         else:
-            spans[n - 1, 0, 1] = at
+            rows[n], spans[n, 0, 0], spans[n, 0, 1] = i, begin, end
+            n += 1
     return n
 
 
-def passages(starts: np.ndarray, data: np.ndarray, *, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """`(rows int64[m], spans int64[m, 1, 2])` of the windows of all texts, in order; row i is `data[starts[i]:starts[i + 1]]`.
+def passages(offsets: np.ndarray, data: np.ndarray, *, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """`(rows int64[m], spans int64[m, 1, 2])` of the windows of all texts, in order; row i is `data[offsets[i]:offsets[i + 1]]`.
 
-    A window ends behind the first `.`, `!`, `?` or end of line from its `size`-th token on, at the latest behind token number
-    2 x `size`; what is left at the end, if it has no more than `size` / 2 tokens, belongs to the window before.
+    Words end at a space or newline. A window ends behind a word: the first from its `size`-th on that ends in `.`, `!` or `?` or
+    ends a line, at the latest word number 2 x `size`, or where it has too many bytes. What is left at the end, if it has no more
+    than `size` / 2 words that end, belongs to the window before.
     """
-    most = (int(starts[-1]) - int(starts[0])) // (2 * size) + len(starts)  # a token has two bytes or more
+    most = (int(offsets[-1]) - int(offsets[0])) // (2 * size) + len(offsets)  # a word and its space have two bytes or more
     rows, spans = np.empty(most, np.int64), np.empty((most, 1, 2), np.int64)
-    n = _passages(starts, data, size, rows, spans)
+    n = _passages(offsets, data, size, rows, spans)
     return rows[:n], spans[:n]

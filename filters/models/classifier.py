@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from filters import models
-from filters.kernels import buffers, features, passages, windows
+from filters.kernels import buffers, features, linear, passages, windows
 from filters.kernels.fasttext_tables import HS, SOFTMAX, Tables
 from filters.models import ModelError, reader
 
@@ -36,12 +37,12 @@ class Text(_Part):
     """How a text is made into what the model reads.
 
     `tokens`: the version of `filters.kernels.features`, null for text as it stands. `sample_bytes`: longer texts are judged by a
-    sample of them (`filters.kernels.windows`). `window_tokens`: length of the windows of `Classifier.windows`.
+    sample of them (`filters.kernels.windows`). `window_words`: length of the windows of `Classifier.windows`.
     """
 
     tokens: int | None = None
     sample_bytes: int | None = Field(default=None, ge=64)
-    window_tokens: int = Field(default=50, ge=1, le=1_000_000)
+    window_words: int = Field(default=50, ge=1, le=1_000_000)
 
 
 class Platt(_Part):
@@ -98,17 +99,16 @@ class Classifier:
     sha256: str
     label: str
     sidecar: Sidecar | None
+    text: Text
     model: models.Model
     positive: int
+    index: linear.Index | None
+    """The words of a model that `linear` reads: two labels, our own tokens, word n-grams up to 2."""
 
     @property
     def languages(self) -> tuple[str, ...]:
         """Languages that the model has held-out figures for; empty without a sidecar."""
         return self.sidecar.languages if self.sidecar else ()
-
-    @property
-    def text(self) -> Text:
-        return self.sidecar.text if self.sidecar else Text()
 
     @property
     def threshold(self) -> float:
@@ -117,8 +117,12 @@ class Classifier:
 
     def texts(self, offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
         """float32[n]: the score of each text of an Arrow column; of long ones by the sample that the sidecar names."""
+        return self.score(data, self.spans(offsets, data))
+
+    def spans(self, offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
+        """int64[n, parts, 2]: what of each text of an Arrow column is read, all of it or a sample."""
         limit = self.text.sample_bytes
-        return self.score(data, models.whole(offsets) if limit is None else windows.sample(offsets, data, limit=limit))
+        return models.whole(offsets) if limit is None else windows.sample(offsets, data, limit=limit)
 
     def score(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
         """float32[n]: the probability of the positive label of n texts, calibrated; text i is `data[a:b]` for each (a, b) of
@@ -129,6 +133,8 @@ class Classifier:
         """float64[n]: log odds of the positive label, before calibration. A text without a known word: 0."""
         if self.text.tokens is None:
             return self._logits(data, spans)
+        if self.index is not None:
+            return linear.logits(self.model.tables, self.index, data, spans)
         found = np.empty(len(spans))
         for first, stop in _pieces(spans):
             starts, tokens = features.features(data, spans[first:stop])
@@ -138,16 +144,19 @@ class Classifier:
     def windows(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`(max, share)` float32[n] of the texts of an Arrow column, over their windows of whole sentences or lines
         (`filters.kernels.passages`): the largest score, and the share of windows whose score is above the default threshold."""
-        largest, share = np.empty(len(offsets) - 1, np.float32), np.empty(len(offsets) - 1, np.float32)
-        for first, stop in buffers.slices(offsets, TEXT_BYTES):
-            starts, tokens = features.features(data, models.whole(offsets[first : stop + 1]))
-            rows, spans = passages.passages(starts, tokens, size=self.text.window_tokens)
-            scores = self.calibrated(self._logits(tokens, spans))
-            begins = np.flatnonzero(np.diff(rows, prepend=-1))
-            largest[first:stop] = np.maximum.reduceat(scores, begins)
-            above = np.add.reduceat(scores > self.threshold, begins, dtype=np.int64)
-            share[first:stop] = above / np.diff(begins, append=len(rows))
-        return largest, share
+        if len(offsets) < 2:
+            return np.empty(0, np.float32), np.empty(0, np.float32)
+        rows, logits = self.window_logits(offsets, data)
+        scores = self.calibrated(logits)
+        begins = np.flatnonzero(np.diff(rows, prepend=-1))
+        above = np.add.reduceat(scores > self.threshold, begins, dtype=np.int64)
+        share = above / np.diff(begins, append=len(rows))
+        return np.maximum.reduceat(scores, begins), share.astype(np.float32)
+
+    def window_logits(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`(rows int64[m], logits float64[m])` of all windows, those of a text next to each other."""
+        rows, spans = passages.passages(offsets, data, size=self.text.window_words)
+        return rows, self.logits(data, spans)
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
         """float32[n]: probabilities of logits."""
@@ -167,11 +176,12 @@ class Classifier:
         return means[:, self.positive] - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
 
 
-def load(path: Path, *, label: str | None = None) -> Classifier:
+def load(path: Path, *, label: str | None = None, text: Text | None = None) -> Classifier:
     """Read a classifier: a fastText file, and its sidecar if there is one.
 
-    `label`: the positive label of a file without sidecar. Raises ModelError: missing, damaged, not the file that the sidecar was
-    made for, a sidecar of another format, no such label, or a hierarchical softmax over more than two labels.
+    `label`, `text`: the positive label of a file without sidecar, and how it reads text (default: as it stands). Raises
+    ModelError: missing, damaged, not the file that the sidecar was made for, a sidecar of another format, no such label, or a
+    hierarchical softmax over more than two labels.
     """
     data = reader.read_bytes(path)
     digest = hashlib.sha256(data).hexdigest()
@@ -180,14 +190,38 @@ def load(path: Path, *, label: str | None = None) -> Classifier:
         models.check_sha256(path, data, sidecar.sha256)
         if sidecar.text.tokens not in (None, features.VERSION):
             raise ModelError(f"{path}: made for tokens of version {sidecar.text.tokens}, not {features.VERSION}: train it again")
-        label = sidecar.label
+        label, text = sidecar.label, sidecar.text
+    text = text or Text()
     labels, tables = reader.parse(path, data)
     names = tuple(name.removeprefix(models.LABEL_PREFIX) for name in labels)
     if label is None or label not in names:
         raise ModelError(f"{path}: expected the positive label, one of {', '.join(names)}; found {label}")
     positive = names.index(label)
-    model = models.Model(path=path, labels=names, tables=_products(path, tables, positive))
-    return Classifier(path=path, sha256=digest, label=label, sidecar=sidecar, model=model, positive=positive)
+    products = _products(path, tables, positive)
+    ours = text.tokens is not None and products.rows.shape[1] == 1 and products.ngrams.words <= 2
+    return Classifier(
+        path=path,
+        sha256=digest,
+        label=label,
+        sidecar=sidecar,
+        text=text,
+        model=models.Model(path=path, labels=names, tables=products),
+        positive=positive,
+        index=linear.index(products) if ours else None,
+    )
+
+
+def warm() -> None:
+    """Compile, or load from numba's cache, every kernel that a classifier calls; needs no model file."""
+    offsets, data = buffers.views(pa.array(["warm"], pa.large_string()))
+    tables = models.tiny().tables
+    words = linear.index(tables)
+    assert words is not None  # it has no words
+    _, spans = passages.passages(offsets, data, size=1)
+    linear.logits(tables, words, data, windows.sample(offsets, data, limit=64))
+    linear.logits(tables, words, data, spans)
+    features.features(data, spans)
+    models.tiny().means(data, spans)
 
 
 def sidecar_path(path: Path) -> Path:

@@ -1,0 +1,164 @@
+"""A fastText model of two labels over our own tokens, in one walk over the text: tokens, hashes, rows, their mean.
+
+Invariant: the logit of a text is that of `fasttext.means` over what `features` makes of it, with the same tables, up to the order
+of sums: the mean of one number per row. Words are found by a 64-bit key of their bytes alone; keys of words of up to eight bytes
+are all different (each step is a bijection), and those of the vocabulary are checked to be. Word n-grams: up to 2.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from filters.kernels import features
+from filters.kernels.ascii_words import eight
+from filters.kernels.compiled import unchecked_kernel
+from filters.kernels.fasttext_tables import FNV_SEED, MAX_PROBES, Tables, step
+from filters.kernels.fasttext_words import END, MAX_PENDING, char_ngrams, pending, push
+
+_SEED = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIER = np.uint64(0x9FB21C651E98DF25)  # odd, of XXH3; as in filters.kernels.words
+_WORD_PRIME = np.uint64(116049371)  # dictionary.cc, addWordNgrams
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_SPARE = features.SPARE  # `_key` reads up to seven bytes behind a token
+
+
+class Index(NamedTuple):
+    """Words by key. `slots` uint64[2 ** a, 2]: key and number of a word, or anything and 2 ** 64 - 1."""
+
+    slots: np.ndarray
+    weights: np.ndarray  # float32[rows, 1]: `Tables.rows`
+    end: int  # number of the word </s>, or -1
+
+
+class Work(NamedTuple):
+    """Memory that one call works in."""
+
+    token: np.ndarray  # uint8[longest text + _SPARE]
+    rows: np.ndarray  # uint64, as `fasttext_words.pending`
+    spilt: np.ndarray  # float32[1]: what `char_ngrams` added up because `rows` was full
+
+
+@unchecked_kernel
+def _key(data, start, end):
+    h = _SEED
+    at = start
+    while at + 8 < end:
+        h = (h ^ eight(data, np.uintp(at))) * _MULTIPLIER
+        h ^= h >> np.uint64(32)
+        at += 8
+    last = eight(data, np.uintp(at)) & (_ALL >> np.uint64(8 * (8 - (end - at)))) if end > at else np.uint64(0)
+    h = (h ^ last) * _MULTIPLIER
+    return h ^ (h >> np.uint64(29))
+
+
+@unchecked_kernel
+def _find(slots, key):
+    """Number of a word, or -1."""
+    mask = np.uint64(slots.shape[0] - 1)
+    at = key & mask
+    for _ in range(MAX_PROBES):
+        word = slots[at, 1]
+        if word == _ALL:
+            return np.int64(-1)
+        if slots[at, 0] == key:
+            return np.int64(word)
+        at = (at + np.uint64(1)) & mask
+    return np.int64(-1)
+
+
+@unchecked_kernel
+def _index(words, offsets, n_words, slots):
+    """Fill `slots`; false if two words have one key or a probe is too long. `words` has _SPARE bytes behind the last."""
+    mask = np.uint64(slots.shape[0] - 1)
+    for w in range(n_words):
+        key = _key(words, offsets[w], offsets[w + 1])
+        at = key & mask
+        probes = 0
+        while slots[at, 1] != _ALL:
+            probes += 1
+            if slots[at, 0] == key or probes >= MAX_PROBES:
+                return False
+            at = (at + np.uint64(1)) & mask
+        slots[at, 0], slots[at, 1] = key, w
+    return True
+
+
+@unchecked_kernel
+def _fnv(data, start, end):
+    h = FNV_SEED
+    for j in range(start, end):
+        h = step(h, data[j])
+    return h
+
+
+@unchecked_kernel
+def _sum(weights, rows, n):
+    total = np.float64(0)
+    for i in range(n):
+        total += weights[np.uintp(rows[i]), 0]
+    return total
+
+
+@unchecked_kernel
+def _logits(t, index, data, spans, classes, punctuation, work, logits):
+    token, rows, spilt = work.token, work.rows, work.spilt
+    end_hash = np.uint64(np.int64(np.int32(_fnv(END, 0, END.shape[0]))))
+    for i in range(spans.shape[0]):
+        total, count = np.float64(0), np.int64(0)
+        before, any_before = np.uint64(0), False
+        n, spilt[0] = np.int64(0), 0
+        for part in range(spans.shape[1]):
+            p, stop = spans[i, part, 0], spans[i, part, 1]
+            while p < stop:
+                p, size = features.next_token(data, p, stop, classes, punctuation, token, np.int64(0))
+                if size == 0:
+                    break
+                word = _find(index.slots, _key(token, np.int64(0), size))
+                if word >= 0:
+                    total += index.weights[np.uintp(word), 0]
+                    count += t.counts[np.uintp(word)]
+                elif t.ngrams.maxn > 0:
+                    found, n = char_ngrams(t.ngrams, index.weights, token, np.int64(0), size, spilt, rows, n)
+                    count += found
+                if t.ngrams.words > 1:
+                    h = np.uint64(np.int64(np.int32(_fnv(token, np.int64(0), size))))
+                    if any_before:
+                        old = n
+                        n = push(t.ngrams, before * _WORD_PRIME + h, rows, n)
+                        count += n - old
+                    before, any_before = h, True
+                if n >= MAX_PENDING:
+                    total += _sum(index.weights, rows, n)
+                    n = np.int64(0)
+        if index.end >= 0:
+            total += index.weights[index.end, 0]
+            count += t.counts[index.end]
+        if t.ngrams.words > 1 and any_before:
+            old = n
+            n = push(t.ngrams, before * _WORD_PRIME + end_hash, rows, n)
+            count += n - old
+        total += _sum(index.weights, rows, n) + spilt[0]
+        logits[i] = total / count if count else 0.0
+
+
+def index(tables: Tables) -> Index | None:
+    """The words of a model whose rows have one column, by key; None if two have one key (then use `fasttext.means`)."""
+    v = tables.vocabulary
+    slots = np.full((1 << max(3, (2 * v.n_words).bit_length()), 2), _ALL, np.uint64)
+    padded = np.concatenate((v.words, np.zeros(_SPARE, np.uint8)))
+    if not _index(padded, v.offsets, v.n_words, slots):
+        return None
+    end = int(_find(slots, _key(np.concatenate((END, np.zeros(_SPARE, np.uint8))), 0, len(END))))
+    return Index(slots=slots, weights=tables.rows, end=end)
+
+
+def logits(tables: Tables, words: Index, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """float64[n]: the mean of the rows of each text, 0 without any. Text i is the UTF-8 `data[a:b]` for each (a, b) of `spans[i]`
+    (int64[n, parts, 2]); no token spans two parts."""
+    found = np.empty(len(spans))
+    longest = int((spans[:, :, 1] - spans[:, :, 0]).max(initial=0))
+    work = Work(np.empty(longest + _SPARE, np.uint8), pending(tables.ngrams), np.zeros(1, np.float32))
+    _logits(tables, words, data, spans, features.CLASSES, features.PUNCTUATION, work, found)
+    return found

@@ -1,0 +1,192 @@
+"""`python -m flows.train`: from examples to a calibrated classifier, a card, and the plan line that uses it.
+
+Exit codes: 0 done; 1 training failed; 2 the command or its examples are wrong; 130 interrupted. The result goes to stdout,
+everything else to stderr. Training is one process and needs no Prefect server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from pipeline.training.train import Request, Trained
+
+RECIPES = ("quality", "toxicity")
+CORPUS = "corpus"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"winnow: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = _Parser(
+        prog="python -m flows.train",
+        description="Train a fastText classifier of two kinds of text; measure, calibrate, describe it.",
+        epilog="Writes DIR/NAME.ftz, NAME.json and NAME.md. Exit codes: 0 done, 1 failed, 2 wrong command or examples.",
+    )
+    made.add_argument("name", metavar="NAME", help="quality, toxicity, or another name; the model's file is called so")
+    made.add_argument("--positive", nargs="+", metavar="PATH", default=[], help="examples of the class that gets high scores")
+    made.add_argument("--negative", nargs="+", metavar="PATH", default=[], help="examples of the other; `corpus`: see --corpus")
+    made.add_argument("--input", nargs="+", metavar="PATH", default=[], help="examples of both, told apart by --label")
+    made.add_argument("--label", metavar="COLUMN", help="of --input: true/false, 1/0 or positive/negative")
+    made.add_argument("--corpus", nargs="+", metavar="PATH", default=[], help="ordinary text, or what flows.curate wrote")
+    made.add_argument("--sample", type=int, metavar="N", default=20_000, help="documents drawn from --corpus (default: 20000)")
+    made.add_argument("--tokens", type=float, metavar="N", help="propose the threshold that leaves N tokens of --corpus")
+    made.add_argument("--text", metavar="COLUMN", default="text", help="column of the text (default: text)")
+    made.add_argument("--group", metavar="COLUMN", help="documents with one value stay in one part (default: each by itself)")
+    made.add_argument("--language", metavar="CODE", default="en", help="language of the examples (default: en)")
+    made.add_argument("--language-column", metavar="COLUMN", help="where each row says its language")
+    made.add_argument("--profile", choices=RECIPES, help="how to train and score (default: by NAME, else quality)")
+    made.add_argument("--recipe", choices=RECIPES, help="make a model that Winnow ships, from --data")
+    made.add_argument("--data", metavar="DIR", type=Path, help="folder of the recipe's files")
+    made.add_argument("--calibration", choices=("auto", "platt", "isotonic"), default="auto", help="default: auto")
+    made.add_argument("--licence", action="append", metavar="TEXT", default=[], help="a line on the examples' licence")
+    made.add_argument("--output", metavar="DIR", type=Path, default=Path("models"), help="default: models")
+    made.add_argument("--seed", type=int, metavar="N", default=0, help="default: 0")
+    made.add_argument("--json", action="store_true", help="print the result as JSON")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(given)
+    from pipeline.errors import WinnowError
+
+    try:
+        return _run(arguments, f"python -m flows.train {shlex.join(given)}")
+    except WinnowError as error:
+        print(f"winnow: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"winnow: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("winnow: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: argparse.Namespace, command: str) -> int:
+    _check(arguments)
+    from pipeline.training import card, train
+
+    trained = train.train(_recipe(arguments, command) if arguments.recipe else _request(arguments, command))
+    path = card.write(trained, arguments.output)
+    line = card.plan_line(trained, path)
+    for note in trained.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if arguments.json:
+        thresholds = {threshold.name: threshold.score for threshold in trained.thresholds}
+        shown = {"model": str(path), "plan": line, "thresholds": thresholds, "figures": train.summary(trained)}
+        print(json.dumps(shown, sort_keys=True))
+    else:
+        print(_shown(trained, path, line))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from pipeline.errors import UsageError
+
+    if not arguments.name.replace("_", "").replace("-", "").isalnum():
+        raise UsageError(f"NAME {arguments.name!r}: expected letters, digits, - and _; it names files")
+    if arguments.recipe:
+        if arguments.data is None or arguments.positive or arguments.negative or arguments.input:
+            raise UsageError("--recipe needs --data DIR, and takes no other examples")
+        return
+    if arguments.input and (arguments.label is None or arguments.positive or arguments.negative):
+        raise UsageError("--input needs --label COLUMN, and stands in place of --positive and --negative")
+    if not arguments.input and not (arguments.positive and arguments.negative):
+        raise UsageError("give --positive PATH and --negative PATH (or `corpus`), or --input PATH and --label COLUMN")
+    if (arguments.negative == [CORPUS] or arguments.tokens is not None) and not arguments.corpus:
+        raise UsageError("`--negative corpus` and --tokens need --corpus PATH")
+
+
+def _profile(arguments: argparse.Namespace) -> str:
+    named = arguments.profile or arguments.recipe
+    return named or ("toxicity" if arguments.name.startswith("toxicity") else "quality")
+
+
+def _request(arguments: argparse.Namespace, command: str) -> Request:
+    from pipeline.training import examples, fit, train
+
+    columns = examples.Columns(
+        text=arguments.text,
+        label=arguments.label,
+        group=arguments.group,
+        language_column=arguments.language_column,
+        language=arguments.language,
+    )
+    documents, records, corpus_bytes = [], [], 0
+    drawn = arguments.negative == [CORPUS]
+    wanted = [(arguments.positive, True), ([] if drawn else arguments.negative, False), (arguments.input, False)]
+    for paths, positive in wanted:
+        if paths:
+            found, read = examples.load(paths, positive=positive, columns=columns)
+            documents += found
+            records += read
+    if arguments.corpus:
+        found, read, corpus_bytes = examples.sample(arguments.corpus, n=arguments.sample, seed=arguments.seed, columns=columns)
+        documents += found
+        records += read
+    return train.Request(
+        name=arguments.name,
+        documents=documents,
+        records=records,
+        settings=fit.TOXICITY if _profile(arguments) == "toxicity" else fit.QUALITY,
+        seed=arguments.seed,
+        command=command,
+        calibration=arguments.calibration,
+        licences=arguments.licence,
+        corpus_bytes=corpus_bytes,
+        tokens=arguments.tokens,
+    )
+
+
+def _recipe(arguments: argparse.Namespace, command: str) -> Request:
+    from dataclasses import replace
+
+    from pipeline.training.recipes import quality, toxicity
+
+    recipe = toxicity if arguments.recipe == "toxicity" else quality
+    request = recipe.request(arguments.data, name=arguments.name, seed=arguments.seed)
+    # The folder is the maker's own: the command in the card names it as a reader would have to.
+    shown = command.replace(shlex.quote(str(arguments.data)), "DATA").replace(shlex.quote(str(arguments.output)), "DIR")
+    return replace(request, command=shown, calibration=arguments.calibration)
+
+
+def _shown(trained: Trained, path: Path, line: str) -> str:
+    from pipeline.training import card
+
+    size = len(trained.data)
+    counts = ", ".join(f"{part} {m:,} + {n:,}" for part, (m, n) in trained.counts.items())
+    return "\n".join(
+        [
+            f"{path}: {size:,} bytes; positive + negative documents: {counts}",
+            f"left out: {trained.copies:,} copies, {trained.contradictions:,} texts in both classes",
+            f"calibration error {trained.calibration_error:.3f} ({trained.why})",
+            f"ROC AUC before quantising {trained.unquantised_auc:.4f}, after {trained.overall.auc}",
+            "",
+            f"held out, at the default threshold {trained.default:g}:",
+            card.figures_table([trained.overall, *trained.by_source]),
+            "",
+            card.thresholds_table(trained),
+            "",
+            "use it with:",
+            line,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

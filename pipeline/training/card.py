@@ -1,0 +1,104 @@
+"""What stands on disk: NAME.ftz, its sidecar NAME.json, and NAME.md, the card that a person reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pipeline.errors import OutputError
+from pipeline.training.evaluate import Figures
+from pipeline.training.metrics import Estimate
+from pipeline.training.train import Trained
+
+LIMITS = (
+    "Scores are probabilities for the mix of examples above, not for the web's.",
+    "Languages without figures above are not covered.",
+)
+
+
+def write(trained: Trained, folder: Path) -> Path:
+    """Write the three files; returns the model's path. Raises OutputError."""
+    name = trained.request.name
+    path = folder / f"{name}.ftz"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(trained.data)
+        described = json.dumps(trained.sidecar.model_dump(), indent=1, sort_keys=True)
+        path.with_suffix(".json").write_text(f"{described}\n", "utf-8")
+        path.with_suffix(".md").write_text(card(trained), "utf-8")
+    except OSError as error:
+        raise OutputError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def plan_line(trained: Trained, path: Path) -> str:
+    """The line of a plan that uses the model, as YAML."""
+    by_window = trained.request.settings.by_window
+    key, threshold = ("toxicity", "max_score") if by_window else ("quality", "min_score")
+    return f"filters: {{{key}: {{model: {json.dumps(str(path))}, {threshold}: {trained.default:g}}}}}"
+
+
+def card(trained: Trained) -> str:
+    """The card, as Markdown."""
+    request, settings = trained.request, trained.request.settings
+    parts = ", ".join(f"{part} {m:,} + {n:,}" for part, (m, n) in trained.counts.items())
+    pieces = [
+        f"# {request.name}",
+        "A fastText classifier of two labels, written by `python -m flows.train`; read by `filters/models/classifier.py`.",
+        "## Data",
+        _table(
+            ("file", "documents", "unreadable rows", "sha256"),
+            ((r.path, f"{r.documents:,}", f"{r.unreadable:,}", r.sha256) for r in request.records),
+        ),
+        _list(request.licences),
+        f"Positive + negative documents: {parts}. Left out: {trained.copies:,} copies, {trained.contradictions:,} texts that"
+        " stood in both classes. No group and no text is in two parts.",
+        "## Figures",
+        "On the test part, which neither training nor calibration used; brackets: 95 % intervals. ROC AUC"
+        f" {_said(trained.overall.auc)}; with lengths matched {_number(trained.matched_auc)}; before quantising"
+        f" {trained.unquantised_auc:.3f}. Expected calibration error {trained.calibration_error:.3f} ({trained.why}).",
+        f"At the default threshold {trained.default:g}:",
+        figures_table([trained.overall, *trained.by_source]),
+        figures_table(trained.by_language, kind="language"),
+        "Thresholds, set on the calibration part, with their precision and recall on the test part:",
+        thresholds_table(trained),
+        "## Limits",
+        _list((*LIMITS, *request.limits, *trained.notes)),
+        "## Making it again",
+        f"Size {len(trained.data):,} bytes, sha256 {trained.sidecar.sha256}. The same files, fasttext 0.9.3 and CPU"
+        " type give the same bytes.",
+        f"```\n{request.command}\n```",
+        f"Settings: {settings}, seed {request.seed}.",
+    ]
+    return "\n\n".join(piece for piece in pieces if piece) + "\n"
+
+
+def figures_table(rows: Iterable[Figures], *, kind: str = "source") -> str:
+    """Figures by group, as a Markdown table."""
+    return _table(
+        (kind, "positive", "negative", "ROC AUC", "recall", "false alarms"),
+        ((r.name, f"{r.positives:,}", f"{r.negatives:,}", _said(r.auc), _said(r.recall), _said(r.false_alarms)) for r in rows),
+    )
+
+
+def thresholds_table(trained: Trained) -> str:
+    """The proposed thresholds, as a Markdown table."""
+    rows = ((t.name, f"{t.score:g}", _said(t.precision), _said(t.recall)) for t in trained.thresholds)
+    return _table(("threshold", "score", "precision", "recall"), rows)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _said(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else str(estimate)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["-"] * len(head), *rows))

@@ -1,0 +1,227 @@
+"""Texts with labels: read from files, copies taken out, split into parts that share no group.
+
+Invariant: which part a document is in depends on its group and the seed alone; no text and no group is in two parts, whatever the
+order of the files. A text that stands in both classes teaches nothing and is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from pipeline import read
+from pipeline.errors import InputError
+from pipeline.plan import Source
+from pipeline.read.inputs import InputFile, expand
+from pipeline.read.units import chunks, opened
+
+Part = Literal["train", "calibrate", "test"]
+PARTS: dict[Part, float] = {"train": 0.70, "calibrate": 0.15, "test": 0.15}
+MIN_EACH = 20
+"""Fewest documents of each class in each part: chosen, because figures on fewer say nothing."""
+UNKNOWN = "und"
+"""Language, or group, of a row that names none."""
+TRUE, FALSE = {"1", "1.0", "true", "yes", "positive"}, {"0", "0.0", "false", "no", "negative"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One example. `ordinary`: text as a corpus is full of, on which the share of false alarms is set. `train_only`: text made
+    for training, of which no figure is taken. `weight`: times in an epoch. `others`: the file's other columns, as JSON."""
+
+    text: str
+    positive: bool
+    source: str
+    group: str
+    language: str = "en"
+    ordinary: bool = False
+    train_only: bool = False
+    weight: int = 1
+    others: str = "{}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns of the files hold what; None: there is none. `language`: of all texts, unless there is a column."""
+
+    text: str = "text"
+    label: str | None = None
+    group: str | None = None
+    language_column: str | None = None
+    language: str = "en"
+    keep_others: bool = False
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """A file that was read, for the card. `unreadable`: rows that gave no text."""
+
+    path: str
+    sha256: str
+    documents: int
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Documents without copies; how many were left out as copies, and as texts of both classes."""
+
+    documents: list[Document]
+    copies: int
+    contradictions: int
+
+
+def load(paths: Sequence[str], *, positive: bool, columns: Columns) -> tuple[list[Document], list[InputRecord]]:
+    """All documents of files, folders or globs. Raises InputError: nothing there, or a label that is neither true nor false."""
+    documents: list[Document] = []
+    records: list[InputRecord] = []
+    for file in expand([Source(paths=tuple(paths), text=columns.text)]).files:
+        before, bad = len(documents), 0
+        for table, refused in _tables(file):
+            documents += (_document(row, file, positive, columns) for row in table)
+            bad += refused
+        records.append(InputRecord(file.path, _sha256(file), len(documents) - before, bad))
+        if len(documents) == before:
+            raise InputError(f"{file.url}: no text in column {columns.text!r} of any row ({bad} rows could not be used)")
+    return documents, records
+
+
+def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tuple[list[Document], list[InputRecord], int]:
+    """A random sample of `n` documents of a corpus, as negative and ordinary ones; also the corpus's bytes of text.
+
+    A folder that `flows.curate` wrote stands for its data/. In the sample are the documents whose hash with the seed is smallest.
+    """
+    chosen: list[tuple[int, str, Document]] = []
+    records: list[InputRecord] = []
+    columns = Columns(text=columns.text, language=columns.language)
+    total = 0
+    for file in expand([Source(paths=tuple(_data_of(path) for path in paths), text=columns.text)]).files:
+        count, bad = 0, 0
+        for table, refused in _tables(file):
+            bad += refused
+            for row in table:
+                count += 1
+                total += len(row["text"].encode())
+                place = f"{file.path}#{row['row']}"
+                rank = -hashed(seed, place)
+                if len(chosen) < n or rank > chosen[0][0]:
+                    item = (rank, place, replace(_document(row, file, False, columns), ordinary=True))
+                    (heapq.heappush if len(chosen) < n else heapq.heappushpop)(chosen, item)
+        records.append(InputRecord(file.path, _sha256(file), count, bad))
+    return [item[2] for item in sorted(chosen, key=lambda item: item[1])], records, total
+
+
+def clean(documents: Sequence[Document]) -> Cleaned:
+    """Leave out copies (white space folded), all but the first, and texts that are in both classes."""
+    first: dict[bytes, int] = {}
+    keys = [_text_key(document.text) for document in documents]
+    classes: dict[bytes, set[bool]] = {}
+    for i, (key, document) in enumerate(zip(keys, documents, strict=True)):
+        first.setdefault(key, i)
+        classes.setdefault(key, set()).add(document.positive)
+    both = {key for key, found in classes.items() if len(found) == 2}
+    kept = [
+        document for i, (key, document) in enumerate(zip(keys, documents, strict=True)) if first[key] == i and key not in both
+    ]
+    contradictions = sum(key in both for key in keys)
+    return Cleaned(kept, len(documents) - len(kept) - contradictions, contradictions)
+
+
+def split(documents: Sequence[Document], *, seed: int) -> dict[Part, list[Document]]:
+    """Parts by the hash of the group; documents made for training are in `train`. Raises InputError if a part is too small."""
+    parts: dict[Part, list[Document]] = {part: [] for part in PARTS}
+    for document in documents:
+        parts["train" if document.train_only else part_of(document.group, seed=seed)].append(document)
+    for part, inside in parts.items():
+        for positive in (True, False):
+            count = sum(document.positive == positive for document in inside)
+            if count < MIN_EACH:
+                kind = "positive" if positive else "negative"
+                raise InputError(
+                    f"{count} {kind} examples in the part to {part}, of {len(documents)} in all; at least {MIN_EACH} are needed"
+                    f" in each part ({', '.join(f'{share:.0%} {name}' for name, share in PARTS.items())}): give more examples,"
+                    " or groups that are smaller"
+                )
+    return parts
+
+
+def part_of(group: str, *, seed: int) -> Part:
+    """The part of a group: by where its hash falls."""
+    at = hashed(seed, group) / 2**64
+    for part, share in PARTS.items():
+        at -= share
+        if at < 0:
+            return part
+    return "test"
+
+
+def _document(row: dict, file: InputFile, positive: bool, columns: Columns) -> Document:
+    others = orjson.loads(row["metadata"]) if columns.label or columns.group or columns.language_column else {}
+    if columns.label:
+        positive = _label(others.get(columns.label), f"{file.path}#{row['row']}, column {columns.label}")
+    group = _value(others, columns.group, row, file) if columns.group else _text_key(row["text"]).hex()
+    language = _value(others, columns.language_column, row, file) if columns.language_column else columns.language
+    return Document(
+        text=row["text"],
+        positive=positive,
+        source=row["source"],
+        group=group,
+        language=language,
+        others=row["metadata"] if columns.keep_others else "{}",
+    )
+
+
+def _value(others: dict, column: str, row: dict, file: InputFile) -> str:
+    if column not in others and column not in row:
+        raise InputError(f"{file.path}#{row['row']}: no column {column}; found {', '.join(sorted(others)) or 'none'}")
+    value = others.get(column, row.get(column))
+    return UNKNOWN if value is None else str(value)
+
+
+def _label(value: object, where: str) -> bool:
+    said = str(value).strip().lower()
+    if said not in TRUE | FALSE:
+        raise InputError(f"{where}: expected one of {', '.join(sorted(TRUE | FALSE))}; found {value!r}")
+    return said in TRUE
+
+
+def _tables(file: InputFile) -> Iterator[tuple[list[dict], int]]:
+    """Rows of a file, a unit at a time, and how many could not be read."""
+    found = read.units_of(file)
+    if found.units is not None:
+        for unit in found.units:
+            rows = read.read(unit)
+            yield rows.documents.select(["row", "source", "text", "metadata"]).to_pylist(), len(rows.bad)
+        return
+    for block in read.stream(file, found.content):
+        rows = read.read_block(block)
+        yield rows.documents.select(["row", "source", "text", "metadata"]).to_pylist(), len(rows.bad)
+
+
+def _data_of(path: str) -> str:
+    data = Path(path) / "data"
+    return str(data) if (Path(path) / "manifest.json").is_file() and data.is_dir() else path
+
+
+def _sha256(file: InputFile) -> str:
+    if file.format == "hf":
+        return read.units_of(file).content
+    digest = hashlib.sha256()
+    with opened(file) as handle:
+        for chunk in chunks(file, handle):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _text_key(text: str) -> bytes:
+    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
+
+
+def hashed(seed: int, value: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed}\0{value}".encode(), digest_size=8).digest(), "big")
