@@ -25,7 +25,7 @@ IBANs, cards and phone numbers: `pii_numbers.py`, `pii_phones.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -107,6 +107,15 @@ def _kinds(params: PiiParams) -> list[Step | Walk]:
     return chosen
 
 
+def _once(kinds: Sequence[Step | Walk], text: pa.LargeStringArray) -> tuple[pa.LargeStringArray, np.ndarray]:
+    """The masked texts, and uint8[n] with bit k set where the k-th name changed one."""
+    made, changed = apply(kinds, text)
+    bits = np.zeros(len(text), np.uint8)
+    for k, (_, found) in enumerate(changed):
+        bits |= found.astype(np.uint8) << k
+    return made, bits
+
+
 def steps(params: PiiParams) -> list[Walk]:
     """All kinds as one walk, repeated on the rows that it changes: a mask can set free what touched the text it replaced."""
     kinds = _kinds(params)
@@ -114,19 +123,16 @@ def steps(params: PiiParams) -> list[Walk]:
 
     def walk(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         text = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-        changes = np.zeros(len(text), np.uint8)
-        rows = np.arange(len(text))
-        part = text
-        for _ in range(PASSES):
-            part, changed = apply(kinds, part)
-            bits = np.zeros(len(rows), np.uint8)
-            for k, (_, found) in enumerate(changed):
-                bits |= found.astype(np.uint8) << k
-            if not bits.any():
+        text, changes = _once(kinds, text)
+        rows = np.flatnonzero(changes)
+        part = text.take(pa.array(rows))
+        for _ in range(PASSES - 1):
+            part, more = _once(kinds, part)
+            touched = more != 0
+            if not touched.any():
                 break
-            touched = bits != 0
-            changes[rows] |= bits
-            rows, part = rows[touched], part.filter(pa.array(touched))
+            rows, part, more = rows[touched], part.filter(pa.array(touched)), more[touched]
+            changes[rows] |= more
             mask = np.zeros(len(text), bool)
             mask[rows] = True
             text = pa.compute.replace_with_mask(text, pa.array(mask), part)

@@ -28,7 +28,7 @@ from filters import gopher_quality, gopher_repetition
 from filters.contract import TextBatch, Tier
 from filters.kernels import ngrams, segments, tokens, warm
 from pipeline import final, plan_file, recipe
-from pipeline.annotate import run_filter
+from pipeline.signals import run_filter
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PROFILES = ("paper", "datatrove", "dclm", "dolma")
@@ -93,7 +93,7 @@ def presets(text: pa.Array) -> None:
             whole = source if edited.null_count == len(edited) else TextBatch(final.final_of(text, edited), source)
             columns: dict[str, pa.Array] = dict(english)
             for item in chosen:
-                signals = run_filter(item, made.known, source if item.reads == "source" else whole, columns, len(text))
+                signals = run_filter(item, made.known, source if item.reads == "source" else whole, columns)
                 columns |= dict(zip(signals.schema.names, signals.columns, strict=True))
 
         if chosen:
