@@ -255,7 +255,9 @@ def test_where_a_text_stands_in_the_sixty_four_bytes_does_not_matter(text: str, 
     found = [(a + shift, b + shift, kind) for a, b, kind in pii_oracle.spans("\n" + text)]
     moved = "\n" * (shift + 1) + text
     assert list(pii_oracle.spans(moved)) == found
-    assert mask_text(moved, DEFAULT) == pii_oracle.masked(moved, (DEFAULT.email_mask, DEFAULT.ip_mask, DEFAULT.ipv6_mask))
+    masks = ("<E>", "<4>", "<6>")
+    starts, made, _ = pii.masked(*buffers.views(pa.array([moved], pa.large_string())), wanted=(True, True, True), masks=masks)
+    assert bytes(made[: starts[1]]).decode() == pii_oracle.masked(moved, masks)
 
 
 @pytest.mark.parametrize("params", [DEFAULT, ALL, DOLMA], ids=["default", "all", "dolma's masks"])
