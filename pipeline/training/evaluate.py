@@ -83,10 +83,21 @@ def for_share(scores: np.ndarray, *, share: float) -> float:
 
 
 def for_false_alarms(scores: np.ndarray, *, share: float) -> float:
-    """The smallest threshold of 4 places, 1 at most, that no more than this share of the scores reach."""
-    ordered = np.sort(scores)[::-1]
-    allowed = math.floor(share * len(ordered))
-    return min(1.0, (math.floor(float(ordered[allowed]) * 1e4 + 1e-9) + 1) / 1e4) if allowed < len(ordered) else 0.0
+    """A threshold of 4 places, 1 at most, that this share of other texts of the kind reach.
+
+    Hundreds of texts hold a few such scores, and their largest is mostly chance. So the tail of the log odds is taken to be
+    exponential, beyond their highest tenth (Pickands 1975, peaks over threshold); with enough texts they are counted.
+    """
+    p = np.clip(np.sort(np.asarray(scores, float)), 1e-9, 1 - 1e-9)
+    logits = np.log(p / (1 - p))
+    n, top = len(p), max(1, len(p) // 10)
+    if share * n >= _MIN_ABOVE or n <= top or share >= top / n:
+        at = float(p[max(0, n - 1 - math.floor(share * n))])
+    else:
+        start = logits[n - top - 1]
+        beyond = float((logits[n - top :] - start).mean()) * math.log(top / n / share)
+        at = float(1 / (1 + np.exp(-(start + beyond))))
+    return min(1.0, (math.floor(at * 1e4 + 1e-9) + 1) / 1e4)
 
 
 def for_tokens(scores: np.ndarray, n_bytes: np.ndarray, *, tokens: float, corpus_bytes: int) -> float | None:

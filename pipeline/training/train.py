@@ -33,7 +33,7 @@ such a filter, on by default, costs one good document in two hundred."""
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What to train. `licences`, `limits`: lines for the card. `corpus_bytes`: text of the corpus that `ordinary` ones were drawn
-    from; with it `tokens`, a budget, gives a threshold."""
+    from; with it `tokens`, a budget, gives a threshold. `default`: the default threshold, if not by rule."""
 
     name: str
     documents: Sequence[Document]
@@ -46,6 +46,7 @@ class Request:
     limits: Sequence[str] = ()
     corpus_bytes: int = 0
     tokens: float | None = None
+    default: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +159,8 @@ def _thresholds(
         found: dict[str, float | None] = {"default": evaluate.for_false_alarms(corpus, share=FALSE_ALARMS)}
     else:
         found = {"default": round(min(HIGHEST_DEFAULT, evaluate.for_share(own[y], share=KEPT_OF_POSITIVES)), 4)}
+    if request.default is not None:
+        found["default"] = request.default
     for precision in evaluate.PRECISIONS:
         found[f"precision_{precision}"] = evaluate.for_precision(own, y, precision=precision)
     for share in evaluate.SHARES:

@@ -110,10 +110,17 @@ def test_threshold_for_a_share():
     assert evaluate.for_share(SCORES, share=0.25) == 0.75
 
 
-@pytest.mark.parametrize(("share", "reached"), [(0.05, 5), (0.059, 5), (0.0, 0), (1.0, 100)])
-def test_no_more_ordinary_texts_than_allowed_reach_the_threshold(share, reached):
-    scores = 0.9 * SCORES
-    assert (scores >= evaluate.for_false_alarms(scores, share=share)).sum() == reached
+@pytest.mark.parametrize(("n", "share"), [(200, 0.005), (200, 0.02), (1000, 0.005), (10_000, 0.005)])
+def test_the_share_of_false_alarms_is_found_from_few_texts_too(n, share):
+    """Log odds at the quantiles of an exponential distribution: the right threshold is -log(share)."""
+    logits = -np.log(1 - (np.arange(n) + 0.5) / n)
+    found = evaluate.for_false_alarms(1 / (1 + np.exp(-logits)), share=share)
+    assert np.log(found / (1 - found)) == pytest.approx(-np.log(share), abs=0.15)
+
+
+def test_with_enough_texts_false_alarms_are_counted():
+    scores = np.linspace(0.01, 0.99, 9801)
+    assert (scores >= evaluate.for_false_alarms(scores, share=0.01)).sum() == 98
 
 
 def test_threshold_for_a_token_budget():

@@ -25,7 +25,7 @@ CAP = 3000
 """Most documents of one source and class."""
 CAPS = {"mlma": 300}
 """Of sources whose labels are noisy."""
-WITHOUT_SPANS = 0.15
+WITHOUT_SPANS = 0.3
 """Share of marked comments that stand among the harmless too, without the marked words."""
 HARMLESS, MIRRORED, PAIRS, HOSTILE = 3000, 4000, 1200, 1000
 """Sentences from patterns. Three harmless ones to each hostile one: what holds no hostile word is then harmless."""
@@ -35,6 +35,9 @@ WORD_WEIGHT = 3
 """Times that each word of the lists stands for itself."""
 SURE = ("hateful", "abusive")
 """Of `mlma`, whose labels are noisy, only what is labelled so counts as toxic."""
+DEFAULT = 0.62
+"""Chosen on the 1,881 news and web articles of quality.jsonl.gz that may train no model: 0.3 % of them score above; the threshold
+that books and manuals suggest, 0.36, would flag 8 %."""
 LICENCES = (
     "of toxicity.jsonl.gz and quality.jsonl.gz the English sources named below alone",
     "davidson, surge, mlma: MIT; toxic-spans of Civil Comments: CC0; HateCheck: CC-BY 4.0, Röttger and others 2021",
@@ -47,11 +50,12 @@ LIMITS = (
     "Figures above are on sources that training has seen. `python -m tests.bench.toxicity_model` holds sources out, and shows how"
     " harmless sentences about groups of people fare.",
     "English only.",
+    "The default threshold was chosen on 1,881 news and web articles that training did not use, of which 0.3 % score above it.",
 )
 
 
 COLUMNS = Columns(label="label", language_column="lang", keep_others=True)
-HOT = frozenset({"bad", "crime", "slur", "insult", "obscenity"})
+HOT = ("bad", "crime", "slur", "insult", "obscenity")
 """Lists whose entries are sometimes disguised, as people do."""
 DISGUISED = 0.25
 _LEET = str.maketrans("aeiost", "431057")
@@ -76,6 +80,7 @@ def request(folder: Path, *, name: str, seed: int) -> train.Request:
         command="",
         licences=LICENCES,
         limits=LIMITS,
+        default=DEFAULT,
     )
 
 
