@@ -1,4 +1,4 @@
-"""How toxic a text is at its worst: the score of a toxicity classifier over windows of some fifty words.
+"""How toxic a text is at its worst: the score of a toxicity classifier over windows of whole sentences and lines.
 
 One vile paragraph in a long page counts: the score is the largest of all windows. The default model's card
 (`filters/model_files/toxicity_en.md`) says on what it was trained, how good it is by source, and how it treats harmless sentences
@@ -21,9 +21,9 @@ from filters.models.coverage import Loaded, Params
 
 
 class Thresholds(Settings):
-    """Up to which score a text is kept."""
+    """Up to which score a text is kept. 0.62: the shipped model's default threshold, which its card explains."""
 
-    max_score: float = Field(0.5, ge=0, le=1, description="largest score of a window; a text without one passes")
+    max_score: float = Field(0.62, ge=0, le=1, description="largest score of a window; a text without one passes")
     max_share: float = Field(1, ge=0, le=1, description="largest share of windows above the model's own threshold")
 
 

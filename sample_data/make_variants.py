@@ -40,9 +40,9 @@ FORBIDDEN = (0.72, 0.86)
 CHAIN_ENDS = (0.72, 0.78)
 """The one exception: where A~B and B~C are at least 0.86, A and C cannot be below 0.72 (1 - Jaccard is a metric)."""
 
-NOT_JUDGED_YET = ("toxicity", "quality", "spam")
-"""Fates of filters to come."""
-NOT_JUDGED_HERE = ("repetition", *NOT_JUDGED_YET)
+BY_MODELS = ("toxicity", "quality", "spam")
+"""Fates that models should find: they err, so a test counts how often."""
+NOT_JUDGED_HERE = ("repetition", *BY_MODELS)
 """Fates that this script cannot check, and that get no variants."""
 RULE_FATES = (
     "too_few_words",
@@ -697,7 +697,7 @@ def fates_json(files: dict[str, list[Line]], fates: dict[str, Fate]) -> str:
             entries.append(entry)
     entries.sort(key=lambda entry: _ref_order(str(entry["ref"])))
     body = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
-    return f'{{"rows": [\n{body}\n],\n"not_judged_yet": {json.dumps(NOT_JUDGED_YET)}}}\n'
+    return f'{{"rows": [\n{body}\n],\n"by_models": {json.dumps(BY_MODELS)}}}\n'
 
 
 def _print_counts(label: str, counts: Counter[str]) -> None:
