@@ -84,4 +84,35 @@ def _value(column: pa.Array, i: int) -> Any:
     try:
         return column[i].as_py()
     except _FAULTS as error:
-        return Fault(error)
+        try:
+            return _python(column[i])
+        except _FAULTS:
+            return Fault(error)
+
+
+def _python(value: pa.Scalar) -> Any:
+    """The Python value of a scalar, nanoseconds as text: pyarrow itself would ask pandas for those."""
+    type_ = value.type
+    if not value.is_valid:
+        return None
+    if pt.is_struct(type_):
+        return {name: _python(item) for name, item in value.items()}
+    if pt.is_map(type_):
+        return [tuple(_python(item) for item in pair.values()) for pair in value.values]
+    if pt.is_list(type_) or pt.is_large_list(type_) or pt.is_fixed_size_list(type_):
+        return [_python(item) for item in value.values]
+    if pt.is_timestamp(type_) and type_.unit == "ns":
+        return _with_nanoseconds(value, pa.timestamp("us", type_.tz))
+    if pt.is_time64(type_) and type_.unit == "ns":
+        return _with_nanoseconds(value, pa.time64("us"))
+    return value.as_py()
+
+
+def _with_nanoseconds(value: pa.Scalar, micro: pa.DataType) -> str:
+    """ISO 8601 with the digits that Python's own type cannot hold."""
+    whole, rest = divmod(value.value, 1000)
+    shown = pa.scalar(whole, pa.int64()).cast(micro).as_py()
+    text = shown.isoformat(timespec="microseconds")
+    zone = len(text) - len(shown.replace(tzinfo=None).isoformat(timespec="microseconds"))
+    cut = len(text) - zone
+    return f"{text[:cut]}{rest:03d}{text[cut:]}" if rest else shown.isoformat()

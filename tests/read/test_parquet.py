@@ -109,6 +109,9 @@ def test_a_row_that_is_too_large(tmp_path: Path, input_of: InputOf) -> None:
     assert [(r["row"], r["cause"], r["n_bytes_read"]) for r in refused] == [(2, "row_too_large", 1001)]
 
 
+DEEP = pa.list_(pa.struct([("at", pa.timestamp("ns")), ("t", pa.time64("ns"))]))
+
+
 def test_other_columns_become_metadata(tmp_path: Path, input_of: InputOf) -> None:
     utc = datetime.UTC
     table = pa.table(
@@ -122,6 +125,8 @@ def test_other_columns_become_metadata(tmp_path: Path, input_of: InputOf) -> Non
             "when": pa.array([datetime.datetime(2024, 1, 1, 12, tzinfo=utc)], pa.timestamp("us", "UTC")),
             "ns": pa.array([1_700_000_000_123_456_789], pa.timestamp("ns")),
             "time": pa.array([datetime.time(1, 2, 3)]),
+            "ns zone": pa.array([1_700_000_000_123_456_789], pa.timestamp("ns", "Europe/Berlin")),
+            "ns deep": pa.array([[{"at": 1_700_000_000_000_000_001, "t": 5_000_000_001}]], DEEP),
             "nan": [float("nan")],
             "floats": [[float("inf"), -float("inf"), 0.5]],
             "big": pa.array([2**64 - 1], pa.uint64()),
@@ -142,6 +147,8 @@ def test_other_columns_become_metadata(tmp_path: Path, input_of: InputOf) -> Non
         "when": "2024-01-01T12:00:00+00:00",
         "ns": "2023-11-14T22:13:20.123456789",
         "time": "01:02:03",
+        "ns zone": "2023-11-14T23:13:20.123456789+01:00",
+        "ns deep": [{"at": "2023-11-14T22:13:20.000000001", "t": "00:00:05.000000001"}],
         "nan": "NaN",
         "floats": ["Infinity", "-Infinity", 0.5],
         "big": 2**64 - 1,
