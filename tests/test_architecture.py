@@ -18,6 +18,7 @@ ONLY_IN = {
     "datasets": ("pipeline/read/huggingface.py",),
     "datasketch": ("pipeline/dedup/",),
     "fasttext": ("pipeline/training/worker.py",),
+    "huggingface_hub": ("filters/models/places.py",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),
 }
 """Package → places that may import it. fasttext trains, and is the oracle of tests."""

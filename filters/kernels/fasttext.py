@@ -14,7 +14,7 @@ import numpy as np
 
 from filters.kernels.compiled import inner_unchecked_kernel, unchecked_kernel
 from filters.kernels.fasttext_tables import HS, SOFTMAX, Tables
-from filters.kernels.fasttext_words import END, add_rows, collect_rows, pending
+from filters.kernels.fasttext_words import END, IN_ORDER, Kept, add_rows, collect_rows, kept, pending
 
 _ONE, _LITTLE = np.float32(1.0), np.float64(1e-5)  # std_log(x) = log(x + 1e-5), loss.cc
 _NEVER = np.float32(np.log(1e-5))  # std_log of the threshold 0: hierarchical softmax gives no label below it
@@ -29,6 +29,9 @@ class Work(NamedTuple):
     weights: np.ndarray  # float32[n_labels + 1]
     recent: np.ndarray  # uint64[longest word n-gram - 1, at least 1]: hashes of the n-grams that the next word extends
     pending: np.ndarray  # uint64[MAX_PENDING + the most rows that one step adds]
+    kept: Kept
+    part: np.ndarray  # float32[dim]
+    end: np.ndarray  # float32[dim]
 
 
 def work(tables: Tables) -> Work:
@@ -41,7 +44,19 @@ def work(tables: Tables) -> Work:
         weights=np.empty(n_labels + 1, np.float32),
         recent=np.empty(max(tables.ngrams.words - 1, 1), np.uint64),
         pending=pending(tables.ngrams),
+        kept=kept(tables),
+        part=np.empty(dim, np.float32),
+        end=np.empty(dim, np.float32),
     )
+
+
+@inner_unchecked_kernel
+def _size(spans):
+    """Bytes of a text."""
+    total = np.int64(0)
+    for part in range(spans.shape[0]):
+        total += spans[part, 1] - spans[part, 0]
+    return total
 
 
 @inner_unchecked_kernel
@@ -54,14 +69,15 @@ def _hidden(t, data, spans, work):
     for d in range(hidden.shape[0]):
         hidden[d] = 0
     count, n, n_recent, ended = np.int64(0), np.int64(0), np.int64(0), False
+    in_order = _size(spans) >= IN_ORDER
     for part in range(spans.shape[0]):
         if not ended:
             at, stop = spans[part, 0], spans[part, 1]
-            found, n, n_recent, ended = collect_rows(t, data, at, stop, hidden, pending, n, recent, n_recent)
+            found, n, n_recent, ended = collect_rows(t, data, at, stop, hidden, pending, n, recent, n_recent, work.kept, in_order)
             count += found
     if not ended:
         found, n, n_recent, ended = collect_rows(
-            t, END, np.int64(0), np.int64(END.shape[0]), hidden, pending, n, recent, n_recent
+            t, END, np.int64(0), np.int64(END.shape[0]), hidden, pending, n, recent, n_recent, work.kept, in_order
         )
         count += found
     add_rows(t.rows, pending, n, hidden)
@@ -178,3 +194,71 @@ def means(t, data, spans, work, out):
         _hidden(t, data, spans[i], work)
         for d in range(out.shape[1]):
             out[i, d] = work.hidden[d]
+
+
+@inner_unchecked_kernel
+def _rows_of(t, data, at, stop, into, work, n_recent, in_order):
+    """Sum of the rows of `data[at:stop]` in `into`: how many rows, the new n_recent, and whether `</s>` ended the text."""
+    for d in range(into.shape[0]):
+        into[d] = 0
+    count, n, n_recent, ended = collect_rows(
+        t, data, at, stop, into, work.pending, np.int64(0), work.recent, n_recent, work.kept, in_order
+    )
+    add_rows(t.rows, work.pending, n, into)
+    return count, n_recent, ended
+
+
+@inner_unchecked_kernel
+def _best(t, total, count, work, labels, scores):
+    """The best labels of a text whose `count` rows have the sum `total`; `scores` as logarithms."""
+    for k in range(labels.shape[0]):
+        labels[k], scores[k] = -1, -np.inf
+    if count == 0:
+        return
+    scale = np.float32(1.0 / count)
+    for d in range(total.shape[0]):
+        work.hidden[d] = total[d] * scale
+    if t.head.loss == HS:
+        _tree(t.head, work, labels, scores)
+    else:
+        _flat(t.head, work, labels, scores)
+
+
+@unchecked_kernel
+def judge(t, data, spans, work, total, labels, scores, part_labels, part_scores):
+    """The best labels of texts, and the best one of each part of them, from one reading.
+
+    As `predict` for `spans`, `labels`, `scores`, but no word n-gram goes over the end of a part. `part_labels` int32[n, parts],
+    `part_scores` float32[n, parts]: as of a text that is the part alone; -1 and 0 for a part of which no word or
+    n-gram is known, or behind a token `</s>`, which ends the text. `total` float32[dim] is memory to work in.
+    """
+    for i in range(spans.shape[0]):
+        for d in range(total.shape[0]):
+            total[d] = work.end[d] = 0
+        in_order = _size(spans[i]) >= IN_ORDER
+        count, count_end, ended, anything = np.int64(0), np.int64(0), False, False
+        for p in range(spans.shape[1]):
+            part_labels[i, p], part_scores[i, p] = -1, 0
+            if ended or (anything and spans[i, p, 0] == spans[i, p, 1]):
+                continue
+            found, n_recent, ended = _rows_of(t, data, spans[i, p, 0], spans[i, p, 1], work.part, work, np.int64(0), in_order)
+            if anything and found == 0 and not ended:
+                continue
+            anything |= found > 0
+            count += found
+            count_end = np.int64(0)
+            for d in range(total.shape[0]):
+                total[d] += work.part[d]
+                work.end[d] = 0
+            if not ended:
+                count_end, _, _ = _rows_of(t, END, np.int64(0), np.int64(END.shape[0]), work.end, work, n_recent, in_order)
+            if found:
+                for d in range(total.shape[0]):
+                    work.part[d] += work.end[d]
+                _best(t, work.part, found + count_end, work, part_labels[i, p : p + 1], part_scores[i, p : p + 1])
+                part_scores[i, p] = np.exp(part_scores[i, p]) if part_labels[i, p] >= 0 else np.float32(0)
+        for d in range(total.shape[0]):
+            total[d] += work.end[d]
+        _best(t, total, count + count_end, work, labels[i], scores[i])
+        for k in range(labels.shape[1]):
+            scores[i, k] = np.exp(scores[i, k]) if labels[i, k] >= 0 else np.float32(0)

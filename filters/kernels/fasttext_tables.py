@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import inner_unchecked_kernel, unchecked_kernel
+from filters.kernels.compiled import inlined_unchecked_kernel, unchecked_kernel
 
 HS, NS, SOFTMAX, OVA = 1, 2, 3, 4
 MAX_PROBES = 512  # of a hash table at load <= 0.5; the longest in 2,097,152 random keys was 41
@@ -60,13 +60,13 @@ class Tables(NamedTuple):
     counts: np.ndarray  # int32[n_words]: rows that rows[w] is the sum of (fold_words)
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def step(h, byte):
     """One byte of 32-bit FNV-1a; bytes are signed, as in every released model."""
     return np.uint32((h ^ np.uint32(np.int8(byte))) * _FNV_PRIME)
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def slot(key, mask):
     """Home of a 32-bit key in a table of mask + 1 places (murmur3's finaliser)."""
     h = np.uint64(key)
@@ -148,13 +148,13 @@ def huffman(counts, weight, left, right):
         weight[i] = total
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def is_word(data, start, end, word):
     """`data[start:end] == word`."""
     return end - start == word.shape[0] and starts_with(data, start, end, word)
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def starts_with(data, start, end, word):
     """`data[start:end].startswith(word)`."""
     if end - start < word.shape[0]:
@@ -165,7 +165,7 @@ def starts_with(data, start, end, word):
     return True
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def find(v, data, start, end, h):
     """Number of a token among words and labels, or -1. `h` is its hash."""
     mask = v.slots.shape[0] - 1

@@ -1,26 +1,55 @@
 """The rows of a fastText model's input matrix that a text adds up: tokens, their character n-grams and word n-grams.
 
-Invariant: the rows are those of fastText's Dictionary::getLine, added in its order up to MAX_PENDING at a time; a newline in a
-text separates words like a space. Every loop is bounded by the text or by `Tables`. Source: fastText 0.9.3, src/dictionary.cc.
+Invariant: the rows are those of fastText's Dictionary::getLine; a newline in a text separates words like a space. Sums depend on
+the text alone: an unknown word's rows are summed before they are added, whether the sum is new or was kept. Every loop is
+bounded by the text or by `Tables`. Source: fastText 0.9.3, src/dictionary.cc.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from filters.kernels.compiled import inner_unchecked_kernel, unchecked_kernel
-from filters.kernels.fasttext_tables import FNV_SEED, Ngrams, find, is_word, starts_with, step
+from filters.kernels.ascii_words import eight
+from filters.kernels.compiled import inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
+from filters.kernels.fasttext_tables import FNV_SEED, Ngrams, Tables, find, is_word, starts_with, step
 
 MAX_PENDING = 256  # rows collected before they are added: few enough that they stay in the cache while columns are added in fours
 END = np.frombuffer(b"</s>", np.uint8)
 _WORD_PRIME = np.uint64(116049371)
 _OPEN, _CLOSE = np.uint8(60), np.uint8(62)  # < and >
+KEPT_WORDS = 1 << 14  # of 100 bytes each in lid.176: chosen on 320 MB in 23 languages, where half as many is 10 % slower
+IN_ORDER = 1 << 14  # bytes of a text from which on rows are added one by one: chosen because float32 sums of so many rows differ
+# by their order, by 1e-5 in a score at 64 kB, 6e-5 at 630 kB, and fastText's own order is the one to equal
+_BLOCKS = 4  # of eight bytes: longer words are summed anew, they seldom come twice
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio
 _LABEL = np.frombuffer(b"__label__", np.uint8)  # predict knows no other prefix: the file does not keep it
 
 
 def pending(ngrams: Ngrams) -> np.ndarray:
     """Memory for rows still to be added: a full list, one more word, the n-grams of one start, and the word n-grams."""
     return np.empty(MAX_PENDING + ngrams.maxn + ngrams.words + 1, np.uint64)
+
+
+class Kept(NamedTuple):
+    """Sums of words, each at the place of its hash until another word takes the place."""
+
+    words: np.ndarray  # uint64[KEPT_WORDS, _BLOCKS]: the word's bytes, then zeros; all zeros: no word yet
+    counts: np.ndarray  # int32[KEPT_WORDS]: rows that the sum is made of; -1: not a word but a label
+    sums: np.ndarray  # float32[KEPT_WORDS, dim]
+    pending: np.ndarray  # uint64: as `pending` makes it
+
+
+def kept(tables: Tables) -> Kept:
+    """Memory for sums of words; almost none for a model without character n-grams, which never uses it."""
+    places = KEPT_WORDS if tables.ngrams.maxn > 0 else 1
+    return Kept(
+        words=np.zeros((places, _BLOCKS), np.uint64),
+        counts=np.empty(places, np.int32),
+        sums=np.empty((places, tables.rows.shape[1]), np.float32),
+        pending=pending(tables.ngrams),
+    )
 
 
 @unchecked_kernel
@@ -36,25 +65,29 @@ def fold_words(vocabulary, ngrams, rows, counts, pending):
 
 
 @inner_unchecked_kernel
-def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent):
-    """Collect the rows of the tokens of `data[at:stop]`: how many, the new n and n_recent, and whether `</s>` ended the text."""
+def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent, kept, in_order):
+    """Collect the rows of the tokens of `data[at:stop]`: how many, the new n and n_recent, and whether `</s>` ended the text.
+
+    `in_order`: rows are added one by one, as fastText does, instead of by words.
+    """
     count = np.int64(0)
     while at < stop:
-        while at < stop and _separates(data[at]):
+        while at < stop and _separates(data[np.uintp(at)]):
             at += 1
         start = at
-        h = FNV_SEED
-        while at < stop and not _separates(data[at]):
-            h = step(h, data[at])
+        while at < stop and not _separates(data[np.uintp(at)]):
             at += 1
         if at == start:
             break
-        found, n = _token(t, data, start, at, h, total, pending, n)
+        if not in_order and t.ngrams.maxn > 0 and at - start <= 8 * _BLOCKS:
+            found = _kept_word(t, data, start, at, total, kept)
+        else:
+            found, n = _token(t, data, start, at, total, pending, n)
         if found >= 0:
             count += found
             if t.ngrams.words > 1:
                 before = n
-                n_recent, n = _word_ngrams(t.ngrams, h, recent, n_recent, pending, n)
+                n_recent, n = _word_ngrams(t.ngrams, _hash(data, start, at), recent, n_recent, pending, n)
                 count += n - before
         if n >= MAX_PENDING:
             add_rows(t.rows, pending, n, total)
@@ -64,15 +97,23 @@ def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent):
     return count, n, n_recent, False
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def _separates(byte):
     return byte == 32 or (byte <= 13 and (byte >= 9 or byte == 0))
 
 
+@inlined_unchecked_kernel
+def _hash(data, start, end):
+    h = FNV_SEED
+    for j in range(start, end):
+        h = step(h, data[np.uintp(j)])
+    return h
+
+
 @inner_unchecked_kernel
-def _token(t, data, start, end, h, total, pending, n):
+def _token(t, data, start, end, total, pending, n):
     """Collect the rows of one token (Dictionary::addSubwords); returns how many, -1 for a label, and the new n."""
-    w = find(t.vocabulary, data, start, end, h)
+    w = find(t.vocabulary, data, start, end, _hash(data, start, end))
     if w >= t.vocabulary.n_words:
         return np.int64(-1), n
     if w >= 0:
@@ -85,6 +126,67 @@ def _token(t, data, start, end, h, total, pending, n):
     return np.int64(0), n
 
 
+@inlined_unchecked_kernel
+def _kept_word(t, data, start, end, total, kept):
+    """Add the sum of a token's rows to `total`; returns how many rows, -1 for a label."""
+    a, b, c, e = _blocks(data, start, end)
+    place = _place(a, b, c, e, kept.counts.shape[0])
+    word = kept.words[place]
+    row = kept.sums[place]
+    if word[0] != a or word[1] != b or word[2] != c or word[3] != e:
+        for d in range(row.shape[0]):
+            row[d] = 0
+        found, n = _token(t, data, start, end, row, kept.pending, np.int64(0))
+        add_rows(t.rows, kept.pending, n, row)
+        word[0], word[1], word[2], word[3] = a, b, c, e
+        kept.counts[place] = found
+    for d in range(row.shape[0]):
+        total[d] += row[d]
+    return np.int64(kept.counts[place])
+
+
+@inlined_unchecked_kernel
+def _blocks(data, start, end):
+    """The bytes of a token of 1 to 32 bytes as four uint64, zeros behind them."""
+    size = end - start
+    if start + 32 <= data.shape[0]:
+        at = np.uintp(start)
+        return (
+            _first_bytes(eight(data, at), size),
+            _first_bytes(eight(data, at + np.uintp(8)), size - 8),
+            _first_bytes(eight(data, at + np.uintp(16)), size - 16),
+            _first_bytes(eight(data, at + np.uintp(24)), size - 24),
+        )
+    a, b, c, e = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+    for j in range(size - 1, -1, -1):
+        byte = np.uint64(data[np.uintp(start + j)])
+        if j < 8:
+            a = (a << np.uint64(8)) | byte
+        elif j < 16:
+            b = (b << np.uint64(8)) | byte
+        elif j < 24:
+            c = (c << np.uint64(8)) | byte
+        else:
+            e = (e << np.uint64(8)) | byte
+    return a, b, c, e
+
+
+@inlined_unchecked_kernel
+def _first_bytes(block, size):
+    """`block` with the bytes from `size` on set to zero."""
+    left = min(max(8 - size, 0), 8)
+    half = np.uint64(4 * left)  # a shift by 64 is not defined
+    return ((block << half) << half) >> half >> half
+
+
+@inlined_unchecked_kernel
+def _place(a, b, c, e, places):
+    h = (a ^ (b * _MIX)) * _MIX
+    h ^= h >> np.uint64(29)
+    h = (h ^ c ^ (e * _MIX)) * _MIX
+    return np.int64((h >> np.uint64(32)) & np.uint64(places - 1))
+
+
 @inner_unchecked_kernel
 def char_ngrams(g, rows, data, start, end, total, pending, n):
     """Collect the rows of the n-grams of `<token>` (Dictionary::computeSubwords); returns how many, and the new n.
@@ -92,20 +194,20 @@ def char_ngrams(g, rows, data, start, end, total, pending, n):
     Hashed onwards from each first character. `<` and `>` alone are left out, so lengths from 2 start at `<`, and none at `>`.
     `pending[:n]` is added to `total` whenever it is full.
     """
-    found = np.int64(0)
+    found, inverse = np.int64(0), 1.0 / g.bucket
     for first in range(start - 1, end):
         if first >= start and (data[first] & 0xC0) == 0x80:
             continue
         before = n
         h, j = _char(data, first, end, FNV_SEED) if first >= start else (step(FNV_SEED, _OPEN), start)
         if g.minn <= 1 and first >= start:
-            n = push(g, np.uint64(h), pending, n)
+            n = _push_bucket(g, _remainder(h, g.bucket, inverse), pending, n)
         for length in range(2, g.maxn + 1):
             if j > end:
                 break
             h, j = _char(data, j, end, h)
             if length >= g.minn:
-                n = push(g, np.uint64(h), pending, n)
+                n = _push_bucket(g, _remainder(h, g.bucket, inverse), pending, n)
         found += n - before
         if n >= MAX_PENDING:
             add_rows(rows, pending, n, total)
@@ -113,7 +215,7 @@ def char_ngrams(g, rows, data, start, end, total, pending, n):
     return found, n
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def _char(data, j, end, h):
     """Hash the UTF-8 character at `j`, or the closing `>` at `end`; returns the hash and what follows."""
     if j == end:
@@ -126,7 +228,7 @@ def _char(data, j, end, h):
     return h, j
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def _word_ngrams(g, h, recent, n_recent, pending, n):
     """Collect the rows of the word n-grams that end in the word with hash `h` (Dictionary::addWordNgrams).
 
@@ -146,12 +248,26 @@ def _word_ngrams(g, h, recent, n_recent, pending, n):
 
 @inner_unchecked_kernel
 def push(g, h, pending, n):
-    """Append the row of the n-gram with hash `h` to `pending[:n]` unless it was pruned; returns the new length.
+    """Append the row of the n-gram with hash `h` to `pending[:n]` unless it was pruned; returns the new length."""
+    # A power of two, as our own models have, spares a division, which costs as much as all the rest.
+    bucket = h & np.uint64(g.bucket - 1) if g.bucket & (g.bucket - 1) == 0 else h % np.uint64(g.bucket)
+    return _push_bucket(g, bucket, pending, n)
+
+
+@inlined_unchecked_kernel
+def _remainder(h, divisor, inverse):
+    """`h % divisor` of two numbers below 2 ** 32, by the float64 `1 / divisor`: the quotient is at most one off."""
+    rest = np.int64(h) - np.int64(np.float64(np.int64(h)) * inverse) * divisor
+    rest += divisor if rest < 0 else 0
+    return np.uint64(rest - divisor if rest >= divisor else rest)
+
+
+@inlined_unchecked_kernel
+def _push_bucket(g, bucket, pending, n):
+    """Append the row of the n-gram in `bucket` to `pending[:n]` unless it was pruned; returns the new length.
 
     Without a branch: which n-grams were kept is close to random, and mispredicted branches cost more than this arithmetic.
     """
-    # A power of two, as our own models have, spares a division, which costs as much as all the rest.
-    bucket = h & np.uint64(g.bucket - 1) if g.bucket & (g.bucket - 1) == 0 else h % np.uint64(g.bucket)
     if not g.pruned:
         pending[n] = np.uint64(g.first_row) + bucket
         return n + 1
@@ -162,7 +278,7 @@ def push(g, h, pending, n):
     return n + np.int64((bits >> place) & np.uint64(1))
 
 
-@inner_unchecked_kernel
+@inlined_unchecked_kernel
 def _ones(x):
     """Bits set in a uint64 (compiled to one instruction)."""
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,8 @@ from pydantic import ValidationError
 
 from filters import language, models
 from filters.contract import TextBatch, check, check_all, check_rules, judge
-from filters.kernels import buffers, scripts, windows
+from filters.kernels import buffers, prose, scripts, windows
+from filters.models import labels
 
 FILTER = language.FILTER
 NOTHING = pa.RecordBatch.from_arrays([], names=[])
@@ -74,7 +76,8 @@ def test_line_ends_do_not_end_the_text(model: models.Model) -> None:
 )
 def test_fewer_than_three_letters_are_undetermined(model: models.Model, text: str, script: str) -> None:
     signals = annotate([text], model).to_pylist()
-    assert signals == [{"language": "und", "language_score": 0.0, "language_script": script}]
+    others = dict.fromkeys(("language_second", "language_second_score", "language_share"))
+    assert signals == [{"language": "und", "language_score": 0.0, "language_script": script, **others}]
 
 
 def test_a_low_score_is_undetermined_and_kept_as_evidence(model: models.Model) -> None:
@@ -138,9 +141,178 @@ def test_rules_at_their_thresholds(keep: list[str], column: int) -> None:
         assert [name.removeprefix("language.") for name in failed.columns if failed[name][i]] == row[column], row
 
 
+def failures(signals: dict[str, list], **keys: object) -> list[list[str]]:
+    """Reasons of each row, under a plan's keys."""
+    rows = len(signals["language"])
+    fill: dict[str, list] = {"language_score": [0.9] * rows, "language_script": ["Latn"] * rows, "language_share": [1.0] * rows}
+    rules = FILTER.rules(FILTER.params(), FILTER.thresholds(**keys))
+    check_rules(FILTER, rules)
+    failed = judge(FILTER, rules, pl.DataFrame(fill | signals, strict=False))
+    return [[name.removeprefix("language.") for name in failed.columns if failed[name][i]] for i in range(rows)]
+
+
+def test_a_language_may_have_a_threshold_of_its_own() -> None:
+    signals = {"language": ["de", "de", "en", "en", "und"], "language_score": [0.69, 0.7, 0.49, 0.5, 0.1]}
+    unsure = ["uncertain_language"]
+    assert failures(signals, min_scores={"de": 0.7}) == [unsure, [], [], [], []]
+    assert failures(signals, min_scores={"de": 0.7}, keep=["de", "en", "und"]) == [unsure, [], unsure, [], []]
+    assert failures(signals, min_scores={"en": 0.4}, keep=["de", "en", "und"]) == [[], [], [], [], []]
+    assert failures(signals, min_scores={"deu": 0.7}) == [unsure, [], [], [], []]
+
+
+def test_a_page_in_several_languages_may_be_dropped() -> None:
+    signals = {"language": ["de", "de", "de", "und"], "language_share": [0.59, 0.6, 1.0, None]}
+    assert failures(signals, min_share=0.6) == [["mixed_languages"], [], [], []]
+    assert FILTER.rules(FILTER.params(), FILTER.thresholds(min_share=0)) == []
+
+
+def test_a_language_in_one_script_may_be_kept() -> None:
+    signals = {"language": ["sr", "sr", "en", "sq", "als"], "language_script": ["Latn", "Cyrl", "Latn", "Latn", "Latn"]}
+    other = ["other_language"]
+    assert failures(signals, keep=["srp_Latn", "en"]) == [[], other, [], other, other]
+    assert failures(signals, keep=["sr", "eng"]) == [[], [], [], other, other]
+    assert failures(signals, keep=["als_Latn"]) == [other, other, other, [], other]
+    assert failures(signals, keep=["als"]) == [other, other, other, other, []]
+
+
+def test_thresholds_per_language_are_checked_and_sorted() -> None:
+    assert list(FILTER.thresholds(min_scores={"en": 0.5, "de": 0.25}).min_scores) == ["de", "en"]
+    for wrong in ({"English": 0.5}, {"en": 1.5}, {"en": -0.1}):
+        with pytest.raises(ValidationError):
+            FILTER.thresholds(min_scores=wrong)
+
+
 def test_keep_all_drops_nothing() -> None:
     assert FILTER.rules(FILTER.params(), FILTER.thresholds(keep="all", min_score=1.0)) == []
     assert FILTER.thresholds().keep == "all"
+
+
+def test_labels_become_the_languages_that_lid_176_names() -> None:
+    glotlid = ("eng_Latn", "srp_Cyrl", "srp_Latn", "cmn_Hani", "als_Latn", "ceb_Latn", "nob_Latn", "arb_Arab", "zxx_Zzzz")
+    assert labels.languages(glotlid) == ("en", "sr", "sr", "zh", "sq", "ceb", "no", "ar", "zxx")
+    assert labels.scripts(glotlid)[:3] == ("Latn", "Cyrl", "Latn")
+    wikipedia = ("sq", "als", "en", "zh", "yue", "sh", "no", "nn")
+    assert labels.languages(wikipedia) == wikipedia and set(labels.scripts(wikipedia)) == {None}
+    assert labels.languages(("eng", "de")) == ("en", "de")
+
+
+def test_every_label_of_lid_176_stays_as_it_is(model: models.Model) -> None:
+    assert labels.languages(model.labels) == model.labels
+
+
+def test_a_model_whose_labels_name_scripts_gives_languages_and_scripts(model: models.Model) -> None:
+    """As GlotLID names them: the script is the label's, not that of most letters."""
+    named = {"en": "eng_Latn", "de": "deu_Latf", "ru": "rus_Cyrl", "zh": "cmn_Hani"}
+    glotlid = models.Model(path=model.path, labels=tuple(named.get(x, f"{x}_Zzzz") for x in model.labels), tables=model.tables)
+    signals = annotate([SENTENCES[0][2], SENTENCES[1][2], SENTENCES[4][2], SENTENCES[8][2], "ab"], glotlid)
+    assert signals["language"].to_pylist() == ["en", "de", "ru", "zh", "und"]
+    assert signals["language_script"].to_pylist() == ["Latn", "Latf", "Cyrl", "Hani", "Latn"]
+
+
+def test_the_second_language_and_the_share_of_the_first_tell_a_mixed_page(model: models.Model) -> None:
+    english, german = SENTENCES[0][2], SENTENCES[1][2]
+    pure, mixed = annotate([(english + "\n") * 20, (english + "\n") * 20 + (german + "\n") * 8], model).to_pylist()
+    assert (pure["language"], pure["language_share"]) == ("en", 1.0)
+    assert pure["language_second_score"] < 0.1
+    assert (mixed["language"], mixed["language_second"]) == ("en", "de")
+    assert 0.6 < mixed["language_share"] < 0.85
+    assert 0.5 < mixed["language_second_score"] <= 1
+
+
+def test_the_second_language_is_the_one_that_most_other_parts_are_in() -> None:
+    parts = np.array([[1, 2, 3, 2, 3, 3], [5, 1, 1, 4, 4, 1]])
+    scores = np.array([[0.9, 0.5, 0.8, 0.6, 0.7, 1.00001], [0.4, 0.9, 0.9, 0.5, 0.6, 0.9]], np.float32)
+    size = np.array([[300, 200, 100, 150, 200, 0], [200, 200, 200, 50, 100, 200]])
+    second, score = language._second(parts, scores, size, np.array([1, 1]))
+    assert second.tolist() == [2, 5]
+    assert score.tolist() == pytest.approx([0.6, 0.4])
+
+
+def test_what_is_no_prose_does_not_count(model: models.Model) -> None:
+    code = "if (x_1 != y2) { return fooBar(x_1); } // see https://example.org/a/b?c=d 2024-01-01 12:30 me@example.org\n"
+    text = code * 12 + SENTENCES[1][2] + "\n" + code * 12 + SENTENCES[1][2]
+    assert annotate([text], model)["language"].to_pylist() == ["de"]
+    und = annotate(["fooBar(x_1); y_2 += 3;"], model).to_pylist()[0]
+    assert (und["language"], und["language_script"]) == ("und", "Latn")
+
+
+_SPACES = re.compile(rb"[ \t-\r\0]+")
+
+
+def _is_prose(token: bytes) -> bool:
+    if b"://" in token or b"@" in token:
+        return False
+    if any(byte >= 128 for byte in token):
+        return True
+    if b"<" in token:
+        return False
+    core = re.sub(rb"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", b"", token)
+    return re.fullmatch(rb"[A-Za-z'-]+", core) is not None and re.search(rb"[a-z][A-Z]", core) is None
+
+
+def prose_of(text: bytes) -> list[bytes]:
+    """The tokens that `filters.kernels.prose` keeps of a text that it does not cut."""
+    return [token for token in _SPACES.split(text) if token and _is_prose(token)]
+
+
+ODD_TOKENS = """word Word WORD it's well-known (word) word, “word” été 中文。 fooBar foo_bar x1 12 a.b http://a.b/c http://пример
+a:/b é://x me@x.org é@x -- — 'a a' a-.b A. </s> <é> a<b >a €5 5€ Ab-cD"""
+TOKENS = st.sampled_from(ODD_TOKENS.split())
+PIECES = st.one_of(TOKENS, st.text(max_size=8), st.text(alphabet="aB1'-:/@.é<", max_size=9)).map(
+    lambda text: text.encode(errors="replace").decode()
+)
+DOCUMENTS = st.lists(
+    st.tuples(st.lists(PIECES, max_size=60), st.sampled_from([" ", "\n", " \n ", "", "\0"])).map(lambda t: t[1].join(t[0])),
+    max_size=5,
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(DOCUMENTS, st.integers(2, 9))
+def test_a_short_text_gives_all_its_prose_in_order(texts: list[str], parts: int) -> None:
+    offsets, data = buffers.views(pa.array(["before", *texts, "after"], pa.large_string())[1:-1])
+    found = prose.sample(offsets, data, limit=1 << 20, parts=parts)
+    for text, spans in zip(texts, found.spans, strict=True):
+        pieces = [bytes(found.data[a:b]) for a, b in spans]
+        assert _SPACES.split(b"".join(pieces).strip(b" \n")) == (prose_of(text.encode()) or [b""])
+        assert all((spans[1:, 0] == spans[:-1, 1]).tolist())
+        for piece in pieces:
+            piece.decode()
+        if sum(map(len, pieces)) >= 2 * prose.LEAST and all(len(token) < 20 for token in prose_of(text.encode())):
+            assert sum(map(bool, pieces)) >= 2
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(DOCUMENTS, st.integers(2, 9), st.integers(40, 200))
+def test_a_long_text_gives_a_bounded_sample_of_whole_characters(texts: list[str], parts: int, limit: int) -> None:
+    texts = [text * 8 for text in texts]
+    offsets, data = buffers.views(pa.array(texts, pa.large_string()))
+    found = prose.sample(offsets, data, limit=limit, parts=parts)
+    for text, spans in zip(texts, found.spans, strict=True):
+        if len(text.encode()) <= limit:
+            continue
+        at = 0
+        for a, b in spans:
+            assert b - a <= limit // parts + 4
+            for piece in _SPACES.split(bytes(found.data[a:b])):
+                piece.decode()
+                at = text.encode().index(piece, at) if len(piece) > 8 else at
+    again = prose.sample(offsets, data, limit=limit, parts=parts)
+    assert (again.data == found.data).all() and (again.spans == found.spans).all()
+
+
+def test_a_long_text_is_sampled_at_the_starts_of_its_lines() -> None:
+    lines = [f"line number {'x' * (i % 7 + 1)} of some text" for i in range(400)]
+    offsets, data = buffers.views(pa.array(["\n".join(lines)], pa.large_string()))
+    found = prose.sample(offsets, data, limit=1600, parts=8)
+    starts = [bytes(found.data[a:b]).split(b"\n")[0].decode() for a, b in found.spans[0]]
+    assert all(start in lines for start in starts)
+
+
+def test_code_of_any_length_is_scanned_only_so_far() -> None:
+    offsets, data = buffers.views(pa.array(["x_1; " * 100_000 + "words " * 10], pa.large_string()))
+    found = prose.sample(offsets, data, limit=800, parts=4)
+    assert len(found.data) <= 60
 
 
 def test_plans_that_keep_the_same_languages_are_the_same() -> None:

@@ -9,10 +9,12 @@ import random
 import struct
 import subprocess
 import sys
+import time
 import tracemalloc
 import urllib.error
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import fasttext
 import numpy as np
@@ -22,12 +24,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from filters import models
-from filters.kernels import buffers
+from filters.kernels import buffers, fasttext_words
 from filters.models import __main__ as command
 from filters.models import reader
 
 TOLERANCE = 1e-5
-FLAVOURS = ("softmax_words", "hs_chars", "ova", "ns", "all_ngrams", "pruned_qnorm", "quantised", "quantised_output", "small")
+PRUNED_MAP = 3 * (reader.MAX_BUCKETS // 64) * 16  # bytes: the map of a pruned model's buckets, and what builds it
+FLAVOURS = (
+    "softmax_words",
+    "hs_chars",
+    "ova",
+    "ns",
+    "all_ngrams",
+    "pruned_qnorm",
+    "quantised",
+    "quantised_output",
+    "small",
+    "softmax_chars",
+    "ns_quantised",
+    "ova_qout",
+    "hs_words",
+)
 
 # fastText 0.9.3 reads uninitialised memory with one thread. perturb=255 makes glibc hand out zeros, whatever the
 # size; mmap_threshold does so only above the threshold, and matrices as small as these came out as NaN.
@@ -62,6 +79,10 @@ train("ns", loss="ns", wordNgrams=2)
 quantise("pruned_qnorm", train("all_ngrams", minn=1, maxn=5, wordNgrams=2, loss="hs", dim=11), cutoff=700, qnorm=True)
 quantise("quantised", train("dense", minn=2, maxn=3), dsub=3)
 quantise("quantised_output", train("many", "many", loss="hs", dim=8), qout=True, qnorm=True)
+train("softmax_chars", minn=3, maxn=6, loss="softmax", wordNgrams=2)
+train("hs_words", loss="hs", wordNgrams=5)
+quantise("ns_quantised", train("ns_chars", minn=2, maxn=3, loss="ns"), cutoff=300, dsub=4)
+quantise("ova_qout", train("ova_many", "many", loss="ova", dim=9, wordNgrams=2, bucket=500), cutoff=500, qout=True)
 quantise("small", train("dense", minn=2, maxn=2, dim=4, bucket=300), cutoff=260)
 """
 
@@ -193,33 +214,150 @@ def test_a_text_of_which_nothing_is_known_has_no_label(trained: dict[str, Path],
     assert fasttext.load_model(str(path)).predict([""], k=2)[0] == [[]]
 
 
+@pytest.mark.parametrize("flavour", ["softmax_words", "hs_chars", "ova", "pruned_qnorm", "quantised"])
+def test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_predict_does(trained: dict[str, Path], flavour: str) -> None:
+    model, oracle = models.load(trained[flavour]), fasttext.load_model(str(trained[flavour]))
+    known = random.Random(1).choices(oracle.get_words(), k=60)
+
+    @settings(CHECKS, max_examples=15)
+    @given(texts(known))
+    def check(batch: list[str]) -> None:
+        pieces = [text.replace("\n", " ").replace("</s>", "</t>").encode() for text in batch]
+        ends = np.cumsum([0, *(len(piece) for piece in pieces)])
+        spans = np.stack((ends[:-1], ends[1:]), axis=1).reshape(-1, 4, 2)
+        data = np.frombuffer(b"".join(pieces), np.uint8)
+        labels, scores, part_labels, part_scores = model.judge(data, spans)
+        alone_labels, alone_scores = model.predict(data, spans.reshape(-1, 1, 2), k=2)
+        unknown = part_labels.ravel() == -1
+        assert (part_scores.ravel()[unknown] == 0).all()
+        assert np.abs(alone_scores[:, 0] - part_scores.ravel())[~unknown].max(initial=0) < TOLERANCE
+        if model.tables.ngrams.words <= 1:  # predict judges what it does not know by `</s>` alone
+            assert np.abs(alone_scores[unknown, 0] - predict(model, [""])[1][0, 0]).max(initial=0) < TOLERANCE
+        clear = ~unknown & (alone_scores[:, 0] - alone_scores[:, 1] > 2 * TOLERANCE)
+        assert (part_labels.ravel() == alone_labels[:, 0])[clear].all()
+        if model.tables.ngrams.words <= 1:
+            whole_labels, whole_scores = model.predict(data, spans, k=2)
+            clear = whole_scores[:, 0] - whole_scores[:, 1] > 2 * TOLERANCE
+            assert np.abs(scores - whole_scores).max() < 2 * TOLERANCE
+            assert (labels[:, 0] == whole_labels[:, 0])[clear].all()
+
+    check()
+
+
+def test_scores_do_not_depend_on_what_was_read_before(lid: models.Model) -> None:
+    """Sums of words are kept from text to text."""
+    batch = ["ungewöhnliche Wörterverbindungen", "the the quick fox", "необыкновенные слова", "ungewöhnliche fox слова"] * 3
+    _, together = predict(lid, batch)
+    alone = np.concatenate([predict(lid, [text])[1] for text in batch])
+    assert (together == alone).all()
+
+
+def test_remainders_without_division_are_exact() -> None:
+    divisors = [1, 2, 3, 7, 300, 3000, 2_000_000, (1 << 27) - 1, 1 << 27]
+    rng = np.random.default_rng(0)
+    for divisor in divisors:
+        near = (rng.integers(0, (1 << 32) // divisor, 300) * divisor)[:, None] + np.array([-1, 0, 1])
+        numbers = np.concatenate((near.ravel(), rng.integers(0, 1 << 32, 300), [0, (1 << 32) - 1]))
+        numbers = numbers[(numbers >= 0) & (numbers < 1 << 32)].astype(np.uint32)
+        for number in numbers:
+            assert fasttext_words._remainder.py_func(number, divisor, 1.0 / divisor) == int(number) % divisor
+
+
+class Damage(NamedTuple):
+    """One change to a file; `where` is taken modulo its length."""
+
+    kind: str
+    where: int
+    value: int
+
+
+# A file's header and tables are its first kilobytes, so half of all changes fall there.
+DAMAGES = st.lists(
+    st.builds(
+        Damage,
+        st.sampled_from(["flip", "byte", "int32", "int64", "float32", "cut", "extend", "repeat", "remove"]),
+        st.integers(0, 120) | st.integers(0, 4000) | st.integers(0, 10**6),
+        st.sampled_from([0, 1, -1, 2, 255, 2**31 - 1, -(2**31), 2**62, -(2**63), 2**40]) | st.integers(-(2**63), 2**63 - 1),
+    ),
+    min_size=1,
+    max_size=4,
+)
+_INFINITE = (struct.pack("<f", float("nan")), struct.pack("<f", float("inf")), struct.pack("<f", 3e38))
+
+
+def damaged(good: bytes, changes: list[Damage]) -> bytes:
+    data = bytearray(good)
+    for kind, where, value in changes:
+        at = where % max(len(data), 1)
+        size = abs(value) % 64
+        match kind:
+            case "flip" if data:
+                data[at] ^= 1 << (value % 8)
+            case "byte" if data:
+                data[at] = value % 256
+            case "int32":
+                data[at : at + 4] = (value % 2**32).to_bytes(4, "little")
+            case "int64":
+                data[at : at + 8] = (value % 2**64).to_bytes(8, "little")
+            case "float32":
+                data[at : at + 4] = _INFINITE[value % 3]
+            case "cut":
+                del data[at:]
+            case "extend":
+                data += bytes([value % 256]) * size
+            case "repeat":
+                data[at:at] = data[at : at + size]
+            case "remove":
+                del data[at : at + size]
+    return bytes(data)
+
+
 def test_a_damaged_file_is_a_model_error_or_a_model_that_predicts(trained: dict[str, Path], tmp_path: Path) -> None:
-    good = {name: trained[name].read_bytes() for name in ("small", "ova", "quantised_output")}
-    where = st.integers(0, 4000) | st.integers(0, 120) | st.integers(0, 10**6)
-    edits = st.lists(st.tuples(where, st.one_of(st.integers(0, 255), st.sampled_from([0, 1, 127, 128, 255]))), max_size=6)
+    good = {name: trained[name].read_bytes() for name in ("small", "ova", "quantised_output", "pruned_qnorm", "softmax_words")}
     offsets, data = buffers.views(pa.array(["a b c", "жд 中中 abc" * 50, ""], pa.large_string()))
     ends = {"error": 0, "model": 0}
 
-    @settings(CHECKS, max_examples=300)
-    @given(st.sampled_from(sorted(good)), edits, st.none() | st.floats(0, 1))
-    def check(name: str, changes: list[tuple[int, int]], share: float | None) -> None:
-        damaged = bytearray(good[name])
-        for place, value in changes:
-            damaged[place % len(damaged)] = value
-        damaged = damaged if share is None else damaged[: int(share * len(damaged))]
+    @settings(CHECKS, max_examples=500)
+    @given(st.sampled_from(sorted(good)), DAMAGES)
+    def check(name: str, changes: list[Damage]) -> None:
+        body = damaged(good[name], changes)
+        start = time.process_time()
+        tracemalloc.start()
         try:
-            labels, tables = reader.parse(tmp_path / "damaged.bin", bytes(damaged))
+            labels, tables = reader.parse(tmp_path / "damaged.bin", body)
         except models.ModelError as error:
             assert "damaged.bin: expected " in str(error) and ", found " in str(error)
             ends["error"] += 1
             return
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < reader.MAX_GROWTH * len(body) + PRUNED_MAP, (name, changes)
+            assert time.process_time() - start < 10, (name, changes)
         model = models.Model(path=tmp_path, labels=labels, tables=tables)
         numbers, scores = model.predict(data, models.whole(offsets), k=2)
         assert np.isfinite(scores).all() and numbers.min() >= -1 and numbers.max() < len(labels)
         ends["model"] += 1
 
     check()
-    assert min(ends.values()) > 20, ends
+    assert min(ends.values()) > 30, ends
+
+
+def test_a_damaged_language_model_is_a_model_error_or_a_model_that_predicts(lid: models.Model, tmp_path: Path) -> None:
+    good = lid.path.read_bytes()
+    offsets, data = buffers.views(pa.array(["a b c", "жд 中中 abc" * 50, ""], pa.large_string()))
+
+    @settings(CHECKS, max_examples=60)
+    @given(DAMAGES)
+    def check(changes: list[Damage]) -> None:
+        try:
+            labels, tables = reader.parse(tmp_path / "damaged.bin", damaged(good, changes))
+        except models.ModelError:
+            return
+        numbers, scores = models.Model(path=tmp_path, labels=labels, tables=tables).predict(data, models.whole(offsets), k=2)
+        assert np.isfinite(scores).all() and numbers.max() < len(labels)
+
+    check()
 
 
 HEADER = 8  # magic, version; then 12 int32 and a float64, then the dictionary's header
