@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from filters.contract import Settings, TextBatch
-from filters.models import ModelError, classifier
+from filters.models import ModelError, classifier, places
 from filters.models.classifier import Classifier
 
 SHIPPED = Path(__file__).parent.parent / "model_files"
@@ -25,7 +25,9 @@ SHIPPED = Path(__file__).parent.parent / "model_files"
 class Params(Settings):
     """Plan keys of a model filter that its scores depend on."""
 
-    model: str | None = Field(None, description="path of a fastText classifier (.ftz or .bin); null: the one that Winnow ships")
+    model: str | None = Field(
+        None, description="a fastText classifier (.ftz or .bin), a path or hf://ORG/NAME/FILE; null: the one that Winnow ships"
+    )
     label: str | None = Field(None, description="label whose probability is the score; null: the one that the model's card names")
     languages: Literal["model", "all"] | tuple[str, ...] = Field(
         "model", description="languages to score: model (those it has held-out figures for; without a card: all), all, or a list"
@@ -42,7 +44,7 @@ class Loaded:
 
 def path_of(params: Params, *, shipped: str) -> Path:
     """The model's file: what the plan names, or the one of this name that Winnow ships."""
-    return SHIPPED / f"{shipped}.ftz" if params.model is None else Path(params.model)
+    return SHIPPED / f"{shipped}.ftz" if params.model is None else places.find(params.model)
 
 
 def files(params: Params, *, shipped: str) -> tuple[Path, ...]:

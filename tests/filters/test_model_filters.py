@@ -1,0 +1,100 @@
+"""Filters quality and toxicity: who is scored, who is not, and what a plan may name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from filters import quality, toxicity
+from filters.contract import Filter, TextBatch, check
+from filters.models import ModelError, classifier
+from filters.models.coverage import SHIPPED, Params
+from tests.support import PROSE, prose, winnow, write_rows
+
+FILTERS = {"quality": quality.FILTER, "toxicity": toxicity.FILTER}
+INSULT = "You are a stupid worthless idiot and everybody hates you, you filthy disgusting moron. "
+
+
+def scores(filter_: Filter, texts: list[str], found: list[str | None], **keys: object) -> list[list[float | None]]:
+    params = Params.model_validate(keys)
+    assert filter_.load is not None
+    needed = pa.record_batch({"language": pa.array(found, pa.string())})
+    made = filter_.annotate(TextBatch(pa.array(texts, pa.large_string())), needed, params, filter_.load(params))
+    check(filter_, rows=len(texts), signals=made)
+    return [column.to_pylist() for column in made.columns]
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_languages_without_figures_are_not_scored_and_nothing_drops_them(name):
+    filter_ = FILTERS[name]
+    (found, *_) = scores(filter_, [PROSE] * 4, ["en", "de", None, "und"])
+    assert found[0] is not None and found[1:] == [None, None, None]
+    assert all(value is not None for value in scores(filter_, [PROSE] * 2, ["de", None], languages="all")[0])
+    for rule in filter_.rules(filter_.params(), filter_.thresholds()):
+        assert not pl.DataFrame({c: pl.Series([None], dtype=pl.Float32) for c in filter_.signals.names}).select(rule.drop).item()
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_score_depends_on_the_text_alone(name):
+    filter_, texts = FILTERS[name], [prose(1), "", "…", INSULT * 3, prose(2) * 20]
+    together = scores(filter_, texts, ["en"] * 5)
+    apart = [scores(filter_, [text], ["en"]) for text in texts]
+    assert list(zip(*together, strict=True)) == [tuple(c[0] for c in one) for one in apart]
+
+
+def test_one_vile_paragraph_in_a_long_page_counts():
+    page = [prose(k) for k in range(30)]
+    clean, vile = "\n\n".join(page), "\n\n".join([*page[:20], INSULT * 12, *page[20:]])
+    (largest, share) = scores(toxicity.FILTER, [clean, vile, INSULT * 12], ["en"] * 3)
+    limit = toxicity.FILTER.thresholds().max_score
+    assert largest[0] < limit < largest[1]
+    assert 0 < share[1] < 0.5 < share[2]
+
+
+@pytest.mark.parametrize(("name", "key"), [("quality", "min_score"), ("toxicity", "max_score")])
+def test_the_plans_default_is_the_shipped_models(name, key):
+    model = classifier.load(SHIPPED / f"{name}_en.ftz")
+    assert getattr(FILTERS[name].thresholds(), key) == model.threshold
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"model": "/no/such.ftz"}, ["/no/such.ftz", "no such file"]),
+        ({"languages": ["en", "de"]}, ["de", "flows.train", "languages: all"]),
+        ({"model": "hf://nobody"}, ["hf://ORG/NAME"]),
+    ],
+)
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_model_that_cannot_serve_is_an_error_that_says_what_to_do(name, keys, words):
+    filter_, params = FILTERS[name], Params.model_validate(keys)
+    assert filter_.load is not None and filter_.files is not None
+    with pytest.raises(ModelError) as error:
+        filter_.files(params)
+        filter_.load(params)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_a_model_without_a_card_needs_its_label_and_scores_every_language(tmp_path: Path):
+    plain = tmp_path / "plain.ftz"
+    plain.write_bytes((SHIPPED / "quality_en.ftz").read_bytes())
+    with pytest.raises(ModelError, match="positive label"):
+        scores(quality.FILTER, [PROSE], ["en"], model=str(plain))
+    assert scores(quality.FILTER, [PROSE], ["fr"], model=str(plain), label="positive")[0][0] is not None
+
+
+def test_a_changed_model_is_another_recipe(capsys, tmp_path: Path):
+    for suffix in (".ftz", ".json"):
+        (tmp_path / f"own{suffix}").write_bytes((SHIPPED / f"quality_en{suffix}").read_bytes())
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(1)}])
+    plan = ("minimal", "--input", path, "--output", tmp_path / "out", "--set", "filters.language={}")
+    plan = (*plan, "--set", f"filters.quality={{model: {tmp_path / 'own.ftz'}}}")
+    assert winnow(capsys, *plan).code == 0
+    card = tmp_path / "own.json"
+    card.write_text(card.read_text().replace('"default": 0.2', '"default": 0.3'))
+    write_rows(tmp_path / "in" / "b.jsonl", [{"text": prose(2)}])
+    ran = winnow(capsys, *plan, "--input", tmp_path / "in" / "b.jsonl")
+    assert ran.code == 2 and "files.quality" in ran.err
