@@ -18,6 +18,8 @@ ONLY_IN = {
     "datasets": ("pipeline/read/huggingface.py",),
     "datasketch": ("pipeline/dedup/",),
     "fasttext": ("pipeline/training/worker.py",),
+    "torch": ("pipeline/savings/neural/",),
+    "matplotlib": ("pipeline/report/curves.py",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),
 }
 """Package → places that may import it. fasttext trains, and is the oracle of tests."""
