@@ -12,7 +12,18 @@ from pipeline.errors import UsageError
 from pipeline.inspect.sweep import values
 from tests.support import SAMPLE, prose, table, winnow, write_rows
 
-PLAN = ("--set", "dedup=false", "--set", "source.unit_bytes=50000", "--set", "source.max_bad_fraction=0.05")
+PLAN = (
+    "--set",
+    "dedup=false",
+    "--set",
+    "filters.quality=false",
+    "--set",
+    "filters.toxicity=false",
+    "--set",
+    "source.unit_bytes=50000",
+    "--set",
+    "source.max_bad_fraction=0.05",
+)
 
 
 def sweep(capsys, out: Path, key: str, *more: str) -> list[dict]:
