@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -21,6 +22,13 @@ from pipeline.training.recipes import patterns, quality, toxicity
 
 GOOD = "the river carried the boats down to a quiet harbour where old people told their children about winter and ice"
 BAD = "click here buy cheap pills now free offer login register cart checkout subscribe winner cash bonus deal"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of a few thousand rows: quantising is most of the time that these trainings take."""
+    for name in ("QUALITY", "TOXICITY"):
+        monkeypatch.setattr(fit, name, dataclasses.replace(getattr(fit, name), bucket=1 << 12))
 
 
 def texts(vocabulary: str, n: int, *, seed: int) -> list[str]:
