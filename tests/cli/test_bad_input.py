@@ -31,7 +31,6 @@ def text(tmp_path):
         pytest.param(["--set", "filters.language.model=/no/such.ftz"], ["/no/such.ftz", "filters.language.model"], id="no model"),
         pytest.param(["--set", "dedup.scope=[dump]"], ["dedup.scope", "dump"], id="no such scope column"),
         pytest.param(["--set", "compute.gpu=Z9000"], ["Z9000", "H100"], id="unknown GPU"),
-        pytest.param(["--set", "compute.targets=[books]"], ["not yet"], id="key of a later release"),
         pytest.param(["--runner", "dask"], ["not yet"], id="runner of a later release"),
         pytest.param(["--unlocked"], ["not yet"], id="flag of a later release"),
         pytest.param(["--memory", "2 herds"], ["--memory", "800MB"], id="memory in no unit"),

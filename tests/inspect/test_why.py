@@ -21,7 +21,8 @@ def out(capsys, tmp_path):
         {"id": "\u202eevil\x1b[31m", "text": PROSE + " x"},
     ]
     path = write_rows(tmp_path / "in" / "a.jsonl", [*rows, b'{"id": "broken", "text": 5}'])
-    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=0.5")
+    longest = ("--set", "dedup.keep=[n_bytes desc]")  # survives, whatever the quality model says of the two
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=0.5", *longest)
     assert ran.code == 0, ran.err
     return tmp_path / "out"
 
@@ -70,6 +71,13 @@ def test_a_text_that_is_no_document_is_judged_alike(capsys, out):
     code, said, _ = why(capsys, out, "--text", "Six words are not enough here.")
     assert code == 0 and said.startswith("dropped: gopher_quality.too_few_words")
     assert why(capsys, out, "--text", prose(9))[1].startswith("kept by the filters")
+    assert why(capsys, out, "--text", " \n")[1].startswith("dropped: empty")
+
+
+def test_the_output_may_be_named_before_the_command_and_behind_it(capsys, out):
+    before = why(capsys, out, "d0")
+    assert before[0] == main(["why", "d0", "--output", str(out)]) == 0
+    assert capsys.readouterr().out == before[1]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def test_scores_join_by_source_and_id_and_missing_rows_are_null(capsys, tmp_path
     path = scores(tmp_path, {"source": ["in", "in", "other"], "id": ["d2", "d0", "d1"], "edu_score": [2.5, 0.1, 9.0]})
     ran = winnow(capsys, *plan(tmp_path, text, f"{{path: {path}, columns: {{edu_score: float32}}}}"))
     assert ran.code == 0, ran.err
+    assert "annotations   edu_score of 2 of 4 documents" in ran.out
     frame = table(tmp_path / "out", "signals")
     assert dict(zip(frame["id"], frame["edu_score"].cast(pl.Float64).round(4), strict=True)) == {
         "d0": 0.1,
@@ -120,6 +121,13 @@ def test_another_file_is_new_facts_and_the_same_recipe(capsys, tmp_path, text):
             {"id": ["d0"], "s": ["a"]}, "columns: {s: string}, max: {s: 1}", ["s is not a column of numbers"], id="text limit"
         ),
         pytest.param(None, "columns: {s: float32}", ["no such file"], id="no file"),
+        pytest.param({"id": ["d0"], "s": [1.5]}, "columns: {s: int32}", ["s is not whole numbers", "int32"], id="cut to whole"),
+        pytest.param(
+            {"id": ["d0"], "quality_score": [1.0]},
+            "columns: {quality_score: float32}",
+            ["quality_score comes from filter quality", "rename"],
+            id="name of a filter's column",
+        ),
     ],
 )
 def test_what_cannot_be_joined_stops_before_the_run_and_says_why(capsys, tmp_path, text, columns, entry, words):
