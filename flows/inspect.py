@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="what enters and what leaves between this output and another")
     compare.add_argument("other", metavar="OUT2", help="folder of the other output")
     compare.add_argument("--json", action="store_true", help="print JSON")
+    for command in (why, sweep, compare):  # as people write it: behind the command too
+        command.add_argument("--output", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return made
 
 

@@ -108,6 +108,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--input needs --label COLUMN, and stands in place of --positive and --negative")
     if not arguments.input and not (arguments.positive and arguments.negative):
         raise UsageError("give --positive PATH and --negative PATH (or `corpus`), or --input PATH and --label COLUMN")
+    if arguments.label is not None and not arguments.input:
+        raise UsageError("--label tells the rows of --input apart; --positive and --negative say it by themselves")
+    if arguments.sample < 1 or (arguments.tokens is not None and not arguments.tokens > 0):
+        raise UsageError("--sample N and --tokens N: expected a number above 0")
     if (arguments.negative == [CORPUS] or arguments.tokens is not None) and not arguments.corpus:
         raise UsageError("`--negative corpus` and --tokens need --corpus PATH")
 

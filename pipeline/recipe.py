@@ -92,6 +92,7 @@ def resolve(plan: Plan) -> Recipe:
     """The recipe of a plan. Raises PlanError for a missing model or tokenizer, BrokenContract for a filter at fault."""
     try:
         filters = (*FILTERS, *plan.added_filters())
+        scores.check_names(plan.annotations, filters)
         check_all(filters)
         active = tuple(_active(plan, filters))
     except ContractError as error:

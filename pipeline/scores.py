@@ -72,6 +72,14 @@ def filter_of(entries: tuple[Annotation, ...]) -> Filter:
     )
 
 
+def check_names(entries: tuple[Annotation, ...], filters: tuple[Filter, ...]) -> None:
+    """Raise PlanError if a filter gives a column that an entry names."""
+    for item in (item for item in filters if item.name != NAME):
+        taken = {name for entry in entries for name in entry.columns} & set(item.signals.names)
+        if taken:
+            raise PlanError(f"annotations: columns: {', '.join(sorted(taken))} comes from filter {item.name}; rename it")
+
+
 def _files(params: Entries) -> tuple[Path, ...]:
     for entry in params.entries:
         if not Path(entry.path).is_file():
@@ -105,7 +113,7 @@ def _load(params: Entries) -> tuple[Scores, ...]:
 
 
 def _read(entry: Annotation) -> Scores:
-    """The scores of an entry. Raises ValueError for a missing column, a type that does not fit, NaN or a key that repeats."""
+    """The scores of an entry. ValueError: a missing column, a type that does not fit or cuts values, NaN, a key that repeats."""
     where = f"annotations: {entry.path}"
     try:
         have = pl.read_parquet_schema(entry.path)
@@ -113,6 +121,10 @@ def _read(entry: Annotation) -> Scores:
         if missing:
             raise ValueError(f"{where}: no column {', '.join(missing)}; there are {', '.join(have)}")
         frame = pl.read_parquet(entry.path, columns=[*entry.on, *entry.columns])
+        cut = [n for n, kind in entry.columns.items() if kind.startswith("int") and have[n].is_float()]
+        for name in cut:
+            if (frame[name] % 1 != 0).any():  # NaN and infinity among them
+                raise ValueError(f"{where}: {name} is not whole numbers, which {entry.columns[name]} would cut; write float32")
         frame = frame.with_columns(
             *(pl.col(name).cast(pl.String) for name in entry.on),
             *(pl.col(name).cast(POLARS[kind]) for name, kind in entry.columns.items()),

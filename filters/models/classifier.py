@@ -180,8 +180,8 @@ def load(path: Path, *, label: str | None = None, text: Text | None = None) -> C
     """Read a classifier: a fastText file, and its sidecar if there is one.
 
     `label`, `text`: the positive label of a file without sidecar, and how it reads text (default: as it stands). Raises
-    ModelError: missing, damaged, not the file that the sidecar was made for, a sidecar of another format, no such label, or a
-    hierarchical softmax over more than two labels.
+    ModelError: missing, damaged, not the file that the sidecar was made for, a sidecar of another format, no such label or not
+    the sidecar's, or a hierarchical softmax over more than two labels.
     """
     data = reader.read_bytes(path)
     digest = hashlib.sha256(data).hexdigest()
@@ -190,12 +190,17 @@ def load(path: Path, *, label: str | None = None, text: Text | None = None) -> C
         models.check_sha256(path, data, sidecar.sha256)
         if sidecar.text.tokens not in (None, features.VERSION):
             raise ModelError(f"{path}: made for tokens of version {sidecar.text.tokens}, not {features.VERSION}: train it again")
+        if label not in (None, sidecar.label):
+            raise ModelError(
+                f"{path}: its card calibrates the score of label {sidecar.label}; found label {label}: leave `label` out"
+            )
         label, text = sidecar.label, sidecar.text
     text = text or Text()
     labels, tables = reader.parse(path, data)
     names = tuple(name.removeprefix(models.LABEL_PREFIX) for name in labels)
     if label is None or label not in names:
-        raise ModelError(f"{path}: expected the positive label, one of {', '.join(names)}; found {label}")
+        advice = "" if label else "; name it with `label`"
+        raise ModelError(f"{path}: expected the positive label, one of {', '.join(names)}; found {label}{advice}")
     positive = names.index(label)
     products = _products(path, tables, positive)
     ours = text.tokens is not None and products.rows.shape[1] == 1 and products.ngrams.words <= 2

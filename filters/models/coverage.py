@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from filters.contract import Settings, TextBatch
 from filters.models import ModelError, classifier, places
@@ -32,6 +32,14 @@ class Params(Settings):
     languages: Literal["model", "all"] | tuple[str, ...] = Field(
         "model", description="languages to score: model (those it has held-out figures for; without a card: all), all, or a list"
     )
+
+    @field_validator("languages")
+    @classmethod
+    def _sorted(cls, languages: Literal["model", "all"] | tuple[str, ...]) -> Literal["model", "all"] | tuple[str, ...]:
+        """Sorted and unique, so that plans which mean the same have the same recipe."""
+        if not languages:
+            raise ValueError("names no language, so that nothing would be scored; list languages, or switch the filter off")
+        return languages if isinstance(languages, str) else tuple(sorted(set(languages)))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ class Judged:
 
     @property
     def reason(self) -> str | None:
-        """The first reason that drops it; model filters count only where no cheap one fails, as in a run."""
+        """The first reason that drops it; as in a run, models count only where no cheap filter fails; none for no text."""
+        if final.text_hash(self.final_text) == final.EMPTY:
+            return "empty"
         return next((f"{rule.filter}.{rule.reason}" for rule in self.rules if rule.fails and rule.action == "drop"), None)
 
 

@@ -164,7 +164,9 @@ def part_of(group: str, *, seed: int) -> Part:
 def _document(row: dict, file: InputFile, positive: bool, columns: Columns) -> Document:
     others = orjson.loads(row["metadata"]) if columns.label or columns.group or columns.language_column else {}
     if columns.label:
-        positive = _label(others.get(columns.label), f"{file.path}#{row['row']}, column {columns.label}")
+        if columns.label not in others:
+            raise _no_column(columns.label, others, row, file)
+        positive = _label(others[columns.label], f"{file.path}#{row['row']}, column {columns.label}")
     group = _value(others, columns.group, row, file) if columns.group else _text_key(row["text"]).hex()
     language = _value(others, columns.language_column, row, file) if columns.language_column else columns.language
     return Document(
@@ -179,9 +181,13 @@ def _document(row: dict, file: InputFile, positive: bool, columns: Columns) -> D
 
 def _value(others: dict, column: str, row: dict, file: InputFile) -> str:
     if column not in others and column not in row:
-        raise InputError(f"{file.path}#{row['row']}: no column {column}; found {', '.join(sorted(others)) or 'none'}")
+        raise _no_column(column, others, row, file)
     value = others.get(column, row.get(column))
     return UNKNOWN if value is None else str(value)
+
+
+def _no_column(column: str, others: dict, row: dict, file: InputFile) -> InputError:
+    return InputError(f"{file.path}#{row['row']}: no column {column}; found {', '.join(sorted(others)) or 'none'}")
 
 
 def _label(value: object, where: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from filters.models.classifier import Isotonic, Platt, Sidecar
+from pipeline.errors import InputError
 from pipeline.training import calibrate, evaluate, examples, fit, metrics
 from pipeline.training.evaluate import Figures, Threshold
 from pipeline.training.examples import Document, InputRecord, Part
@@ -105,6 +106,8 @@ def summary(trained: Trained) -> dict[str, Any]:
 def train(request: Request) -> Trained:
     """Train and measure. Raises InputError (too few examples) or RunFailed (fastText)."""
     cleaned = examples.clean(request.documents)
+    if not cleaned.documents:
+        raise InputError(f"no example is left: all {len(request.documents):,} are texts that stand in both classes")
     parts = examples.split(cleaned.documents, seed=request.seed)
     settings = request.settings
     training = [Example(text=d.text, positive=d.positive, weight=d.weight, ordinary=d.ordinary) for d in parts["train"]]

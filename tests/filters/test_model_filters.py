@@ -37,6 +37,12 @@ def test_languages_without_figures_are_not_scored_and_nothing_drops_them(name):
         assert not pl.DataFrame({c: pl.Series([None], dtype=pl.Float32) for c in filter_.signals.names}).select(rule.drop).item()
 
 
+def test_a_list_of_languages_names_one_and_its_order_does_not_matter():
+    assert Params(languages=("en", "de", "en")) == Params(languages=("de", "en"))
+    with pytest.raises(ValueError, match="names no language"):
+        Params(languages=())
+
+
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_score_depends_on_the_text_alone(name):
     filter_, texts = FILTERS[name], [prose(1), "", "…", INSULT * 3, prose(2) * 20]
@@ -66,6 +72,7 @@ def test_the_plans_default_is_the_shipped_models(name, key):
         ({"model": "/no/such.ftz"}, ["/no/such.ftz", "no such file"]),
         ({"languages": ["en", "de"]}, ["de", "flows.train", "languages: all"]),
         ({"model": "hf://nobody"}, ["hf://ORG/NAME"]),
+        ({"label": "negative"}, ["label positive", "leave `label` out"]),
     ],
 )
 @pytest.mark.parametrize("name", FILTERS)

@@ -70,6 +70,13 @@ def test_a_text_that_is_no_document_is_judged_alike(capsys, out):
     code, said, _ = why(capsys, out, "--text", "Six words are not enough here.")
     assert code == 0 and said.startswith("dropped: gopher_quality.too_few_words")
     assert why(capsys, out, "--text", prose(9))[1].startswith("kept by the filters")
+    assert why(capsys, out, "--text", " \n")[1].startswith("dropped: empty")
+
+
+def test_the_output_may_be_named_before_the_command_and_behind_it(capsys, out):
+    before = why(capsys, out, "d0")
+    assert before[0] == main(["why", "d0", "--output", str(out)]) == 0
+    assert capsys.readouterr().out == before[1]
 
 
 @pytest.mark.parametrize(

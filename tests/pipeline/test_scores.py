@@ -120,6 +120,13 @@ def test_another_file_is_new_facts_and_the_same_recipe(capsys, tmp_path, text):
             {"id": ["d0"], "s": ["a"]}, "columns: {s: string}, max: {s: 1}", ["s is not a column of numbers"], id="text limit"
         ),
         pytest.param(None, "columns: {s: float32}", ["no such file"], id="no file"),
+        pytest.param({"id": ["d0"], "s": [1.5]}, "columns: {s: int32}", ["s is not whole numbers", "int32"], id="cut to whole"),
+        pytest.param(
+            {"id": ["d0"], "quality_score": [1.0]},
+            "columns: {quality_score: float32}",
+            ["quality_score comes from filter quality", "rename"],
+            id="name of a filter's column",
+        ),
     ],
 )
 def test_what_cannot_be_joined_stops_before_the_run_and_says_why(capsys, tmp_path, text, columns, entry, words):

@@ -148,6 +148,14 @@ def test_a_sample_of_a_corpus_as_the_other_class(folder, tmp_path, capsys):
         (["quality", "--positive", "good.jsonl", "--negative", "few.jsonl"], "negative examples"),
         (["quality", "--input", "all.jsonl"], "--label"),
         (["quality", "--input", "all.jsonl", "--label", "site"], "expected one of"),
+        (["quality", "--input", "all.jsonl", "--label", "godo"], "no column godo"),
+        (
+            ["quality", "--positive", "good.jsonl", "--negative", "bad.jsonl", "--label", "good"],
+            "--label tells the rows of --input",
+        ),
+        (["quality", "--positive", "good.jsonl", "--negative", "corpus", "--corpus", "bad.jsonl", "--sample", "0"], "above 0"),
+        (["quality", "--positive", "good.jsonl", "--negative", "corpus", "--corpus", "bad.jsonl", "--tokens", "-1"], "above 0"),
+        (["quality", "--positive", "good.jsonl", "--negative", "good.jsonl"], "stand in both classes"),
         (["quality", "--input", "all.jsonl", "--label", "good", "--group", "gruop"], "no column gruop"),
         (["quality", "--recipe", "quality"], "--data"),
         (["quality", "--recipe", "quality", "--data", "nowhere"], "nowhere"),
@@ -217,6 +225,10 @@ def test_a_sidecar_of_another_file_or_shape_is_refused(folder, tmp_path, capsys)
         sidecar.write_text(json.dumps(good | change))
         with pytest.raises(ModelError, match=said):
             classifier.load(path)
+    sidecar.write_text(json.dumps(good))
+    assert classifier.load(path, label="positive").label == "positive"
+    with pytest.raises(ModelError, match="score of label positive; found label negative"):
+        classifier.load(path, label="negative")
     sidecar.unlink()
     with pytest.raises(ModelError, match=r"one of (positive, negative|negative, positive); found None"):
         classifier.load(path)
