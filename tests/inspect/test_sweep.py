@@ -60,6 +60,17 @@ def test_the_numbers_are_those_of_a_run_with_that_value(capsys, tmp_path, out, k
     assert (found["enter"], found["leave"]) == (len(kept_then - kept_now), len(kept_now - kept_then))
 
 
+def test_with_models_the_numbers_differ_from_a_run_at_most_by_what_is_counted_as_not_yet_scored(capsys, tmp_path):
+    models = ("--set", "filters.quality.min_score=0.2", "--set", "filters.toxicity.max_score=0.62")
+    plan = ("default", "--input", SAMPLE / "input", *PLAN, *models)
+    assert winnow(capsys, *plan, "--output", tmp_path / "out").code == 0
+    (found,) = sweep(capsys, tmp_path / "out", "filters.gopher_quality.action=annotate")
+    assert winnow(capsys, *plan, "--output", tmp_path / "again", "--set", "filters.gopher_quality.action=annotate").code == 0
+    kept = len(table(tmp_path / "again", "data"))
+    assert found["unscored"] > 0
+    assert found["documents"] - found["unscored"] <= kept <= found["documents"]
+
+
 def test_languages_add_up_and_every_value_has_its_lines(capsys, out):
     whole = sweep(capsys, out, "filters.gopher_quality.min_words=50:90:20")
     parts = sweep(capsys, out, "filters.gopher_quality.min_words=50:90:20", "--by", "language")
