@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pipeline import scores
 from pipeline.report import units
 from pipeline.report.harmless import columns, fit, visible
 from pipeline.report.page import MOST_LINES, pace
@@ -33,6 +34,7 @@ def summary(metrics: dict[str, Any], *, out: str) -> str:
         *_reasons(metrics["reasons"], metrics["totals"]),
         "",
         *_duplicates(metrics["duplicates"]),
+        *_annotations(metrics["signals"]),
         *_models(metrics["models"]),
         *_selection(metrics["selection"]),
         *_quarantine(metrics["quarantine"]),
@@ -106,6 +108,18 @@ def _recall(found: dict[str, Any]) -> list[str]:
         hit, all_ = sum(hit for _, hit in planted), sum(n for n, _ in planted)
         said.append(f"self-test: {units.count(hit)} of {units.count(all_)} planted copies found")
     return said
+
+
+def _annotations(signals: list[dict[str, Any]]) -> list[str]:
+    """How many documents have each number computed elsewhere: keys that match nothing drop nothing, and would pass unseen."""
+    said = []
+    for signal in signals:
+        if signal["filter"] == scores.NAME:
+            n = sum(signal["counts"])
+            said.append(
+                f"{visible(signal['signal'], limit=30)} of {units.count(n)} of {units.count(n + signal['nulls'])} documents"
+            )
+    return _wrapped("annotations", said, comma=True) if said else []
 
 
 def _models(models: list[dict[str, Any]]) -> list[str]:

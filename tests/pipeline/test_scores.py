@@ -33,6 +33,7 @@ def test_scores_join_by_source_and_id_and_missing_rows_are_null(capsys, tmp_path
     path = scores(tmp_path, {"source": ["in", "in", "other"], "id": ["d2", "d0", "d1"], "edu_score": [2.5, 0.1, 9.0]})
     ran = winnow(capsys, *plan(tmp_path, text, f"{{path: {path}, columns: {{edu_score: float32}}}}"))
     assert ran.code == 0, ran.err
+    assert "annotations   edu_score of 2 of 4 documents" in ran.out
     frame = table(tmp_path / "out", "signals")
     assert dict(zip(frame["id"], frame["edu_score"].cast(pl.Float64).round(4), strict=True)) == {
         "d0": 0.1,
