@@ -286,7 +286,7 @@ def _metrics(
         duplicates=duplicates,
     )
     made["selection"] = selection
-    made["notes"] = list(ready.notes)
+    made["notes"] = [*ready.notes, *metrics.unscored_notes(made["models"])]
     made["versions"] = manifest.versions()
     made["architecture"] = ready.architecture
     return made

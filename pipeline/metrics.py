@@ -12,7 +12,7 @@ from filters.contract import Tier
 from pipeline import compute
 from pipeline.plan import Plan
 from pipeline.recipe import Recipe
-from pipeline.tally import EDGES, Tally, totals
+from pipeline.tally import EDGES, NO_LANGUAGE, Tally, totals
 
 SCHEMA_VERSION = 1
 _VERDICTS = ("kept", "dropped", "quarantined")
@@ -162,6 +162,16 @@ def _models(tally: Tally, recipe: Recipe) -> list[dict[str, Any]]:
             scored = tally.get("model", item.filter.name, "scored")
             lines.append({"filter": item.filter.name, "scored": scored, "not_covered": [[code, n] for code, n in ordered]})
     return lines
+
+
+def unscored_notes(models: list[dict[str, Any]]) -> list[str]:
+    """What to do where a model scored nothing because the plan has no language filter."""
+    return [
+        f"filters.{model['filter']} scored nothing: it covers some languages, and filters.language is off; switch that on"
+        f" (filters.language: {{}}), or set filters.{model['filter']}.languages: all"
+        for model in models
+        if not model["scored"] and [code for code, _ in model["not_covered"]] == [NO_LANGUAGE]
+    ]
 
 
 def _duplicates(tally: Tally, run: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -37,6 +37,8 @@ class Tally:
         return {name[1:]: n for name, n in self.counts.items() if name[0] == what}
 
 
+NO_LANGUAGE = "unknown"
+"""Stands for the language of every row where the plan has no language filter."""
 EDGES = np.concatenate([np.linspace(0, 1, 41), 2.0 ** np.arange(1, 25)])
 """Bins of every signal: 40 equal ones over [0, 1] for shares and scores, then powers of two for counts."""
 
@@ -130,7 +132,7 @@ def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int, r
 def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, languages: pl.Series | None) -> None:
     nothing = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     made.counts["model", name, "scored"] += len(frame) - int(nothing.sum())
-    left = pl.Series("language", ["none"] * len(frame)) if languages is None else languages
+    left = pl.Series("language", [NO_LANGUAGE] * len(frame)) if languages is None else languages
     for language, n in left.filter(nothing).value_counts().iter_rows():
         made.counts["model", name, "not covered", language] += n
 

@@ -58,6 +58,7 @@ def path_of(params: Params, *, shipped: str) -> Path:
 def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
     """The model's file and its sidecar, if it has one. Raises ModelError if the model is not there."""
     path = path_of(params, shipped=shipped)
+    places.fetch_beside(params.model or "", ".json")
     if not path.is_file():
         raise ModelError(f"{path}: no such file; `model` is the path of a fastText classifier (.ftz or .bin)")
     beside = classifier.sidecar_path(path)

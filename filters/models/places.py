@@ -6,8 +6,9 @@ its cache, its credentials, HF_ENDPOINT and HF_HUB_OFFLINE count; what a plan's 
 
 from __future__ import annotations
 
+import contextlib
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from filters.models.reader import ModelError
 
@@ -30,6 +31,16 @@ def find(name: str) -> Path:
     if found is None or found[1].split("/")[0] in _OTHER_KINDS or ".." in name.split("/"):
         raise ModelError(f"{name}: expected a file of a model repository, {_FORM}")
     return _fetch(name, repository=found[1], revision=found[2], file=found[3])
+
+
+def fetch_beside(name: str, suffix: str) -> None:
+    """Fetch the file of the same name with another suffix, if `name` is on the Hub and the repository has it.
+
+    It then lies beside what `find` gives. What cannot be fetched is not there: a model needs no such file.
+    """
+    if name.startswith(SCHEME):
+        with contextlib.suppress(ModelError):
+            find(f"{SCHEME}{PurePosixPath(name.removeprefix(SCHEME)).with_suffix(suffix)}")
 
 
 def _fetch(name: str, *, repository: str, revision: str | None, file: str) -> Path:

@@ -105,3 +105,28 @@ def test_a_changed_model_is_another_recipe(capsys, tmp_path: Path):
     write_rows(tmp_path / "in" / "b.jsonl", [{"text": prose(2)}])
     ran = winnow(capsys, *plan, "--input", tmp_path / "in" / "b.jsonl")
     assert ran.code == 2 and "files.quality" in ran.err
+
+
+def test_without_a_language_filter_the_run_says_that_nothing_was_scored_and_what_to_do(capsys, tmp_path: Path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(1)}])
+    plan = ("minimal", "--input", path, "--output", tmp_path / "out", "--set")
+    ran = winnow(capsys, *plan, "filters.quality={}")
+    assert ran.code == 0 and "filters.quality.languages: all" in " ".join(ran.out.split())
+    ran = winnow(capsys, *plan, "filters.quality={languages: all}", "--replace")
+    assert ran.code == 0 and "scored nothing" not in ran.out
+
+
+def test_a_model_of_the_hub_comes_with_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def fetched(repository: str, file: str, revision: str | None) -> str:
+        asked.append((repository, file, revision))
+        (tmp_path / file).write_bytes((SHIPPED / file).read_bytes())
+        return str(tmp_path / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetched)
+    params = Params(model="hf://org/models@v1/quality_en.ftz")
+    assert quality.FILTER.files is not None and quality.FILTER.load is not None
+    assert [path.name for path in quality.FILTER.files(params)] == ["quality_en.ftz", "quality_en.json"]
+    assert set(asked) == {("org/models", "quality_en.ftz", "v1"), ("org/models", "quality_en.json", "v1")}
+    assert quality.FILTER.load(params).languages == {"en"}

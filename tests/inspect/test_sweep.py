@@ -12,8 +12,18 @@ from pipeline.errors import UsageError
 from pipeline.inspect.sweep import values
 from tests.support import SAMPLE, prose, table, winnow, write_rows
 
-NO_MODELS = ("--set", "filters.quality=false", "--set", "filters.toxicity=false")
-PLAN = ("--set", "dedup=false", "--set", "source.unit_bytes=50000", "--set", "source.max_bad_fraction=0.05")
+PLAN = (
+    "--set",
+    "dedup=false",
+    "--set",
+    "filters.quality=false",
+    "--set",
+    "filters.toxicity=false",
+    "--set",
+    "source.unit_bytes=50000",
+    "--set",
+    "source.max_bad_fraction=0.05",
+)
 
 
 def sweep(capsys, out: Path, key: str, *more: str) -> list[dict]:
@@ -26,12 +36,8 @@ def sweep(capsys, out: Path, key: str, *more: str) -> list[dict]:
 
 @pytest.fixture
 def out(capsys, tmp_path: Path) -> Path:
-    return curated(capsys, tmp_path / "out")
-
-
-def curated(capsys, out: Path, *more: str) -> Path:
-    assert winnow(capsys, "default", "--input", SAMPLE / "input", "--output", out, *PLAN, *more).code == 0
-    return out
+    assert winnow(capsys, "default", "--input", SAMPLE / "input", "--output", tmp_path / "out", *PLAN).code == 0
+    return tmp_path / "out"
 
 
 @pytest.mark.parametrize(
@@ -43,19 +49,24 @@ def curated(capsys, out: Path, *more: str) -> Path:
         ("filters.gopher_quality.action", "annotate"),
     ],
 )
-def test_the_numbers_are_those_of_a_run_with_that_value(capsys, tmp_path, key, value):
-    out = curated(capsys, tmp_path / "out", *NO_MODELS)
+def test_the_numbers_are_those_of_a_run_with_that_value(capsys, tmp_path, out, key, value):
     (found,) = sweep(capsys, out, f"{key}={value}")
     kept_now = set(table(out, "data")["source_ref"])
-    data = table(curated(capsys, tmp_path / "again", *NO_MODELS, "--set", f"{key}={value}"), "data")
+    plan = ("default", "--input", SAMPLE / "input", "--output", tmp_path / "again", *PLAN, "--set", f"{key}={value}")
+    assert winnow(capsys, *plan).code == 0
+    data = table(tmp_path / "again", "data")
     kept_then = set(data["source_ref"])
     assert (found["documents"], found["n_bytes"]) == (len(data), data["n_bytes"].sum())
     assert (found["enter"], found["leave"]) == (len(kept_then - kept_now), len(kept_now - kept_then))
 
 
-def test_with_models_the_numbers_differ_from_a_run_at_most_by_what_is_counted_as_not_yet_scored(capsys, tmp_path, out):
-    (found,) = sweep(capsys, out, "filters.gopher_quality.action=annotate")
-    kept = len(table(curated(capsys, tmp_path / "again", "--set", "filters.gopher_quality.action=annotate"), "data"))
+def test_with_models_the_numbers_differ_from_a_run_at_most_by_what_is_counted_as_not_yet_scored(capsys, tmp_path):
+    models = ("--set", "filters.quality.min_score=0.2", "--set", "filters.toxicity.max_score=0.62")
+    plan = ("default", "--input", SAMPLE / "input", *PLAN, *models)
+    assert winnow(capsys, *plan, "--output", tmp_path / "out").code == 0
+    (found,) = sweep(capsys, tmp_path / "out", "filters.gopher_quality.action=annotate")
+    assert winnow(capsys, *plan, "--output", tmp_path / "again", "--set", "filters.gopher_quality.action=annotate").code == 0
+    kept = len(table(tmp_path / "again", "data"))
     assert found["unscored"] > 0
     assert found["documents"] - found["unscored"] <= kept <= found["documents"]
 

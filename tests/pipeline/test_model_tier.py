@@ -90,7 +90,7 @@ def test_survivors_are_scored_and_nobody_else(capsys, tmp_path, seen):
     assert signals.filter(pl.col("id") == "d3")["second_score"].to_list() == [8.0]  # its own 4 and the first model's 4
     models = json.loads((out / "metrics.json").read_text())["models"]
     assert [(m["filter"], m["scored"], m["not_covered"]) for m in models] == [
-        ("first_model", 8, [["none", 1]]), ("second_model", 8, [["none", 1]]),
+        ("first_model", 8, [["unknown", 1]]), ("second_model", 8, [["unknown", 1]]),
     ]  # fmt: skip
 
 
