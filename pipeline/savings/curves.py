@@ -110,7 +110,7 @@ class Trend:
 
 def trend(compute: np.ndarray, baseline: np.ndarray, other: np.ndarray, *, last: int = 5) -> Trend:
     """Early budgets understate a saving, because both arms pay the same start-up: so the trend belongs beside the figure."""
-    stops = [stop for stop in range(3, len(compute) + 1)][-last:]
+    stops = range(3, len(compute) + 1)[-last:]
     found = [multiplier(compute[:stop], baseline[:stop], other[:stop]) for stop in stops]
     pairs = [(float(compute[s - 1]), c.multiplier) for s, c in zip(stops, found, strict=True) if math.isfinite(c.multiplier)]
     budgets, values = tuple(b for b, _ in pairs), tuple(v for _, v in pairs)

@@ -1,0 +1,176 @@
+"""Corpora as frames of texts, batch after batch: an output's kept text, the source text of the same rows, or any files.
+
+Columns of every frame (`TEXTS`): `key` names the document; `group` is what must not be torn apart: documents of one duplicate
+cluster have one group, so that a sample by group keeps duplication as it is, and a held-out document has no copy among the
+arms; `reason` (why the curation dropped it) and `language` are null where they are not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from pipeline import manifest, normalise, read
+from pipeline.errors import InputError, UsageError
+from pipeline.manifest import Manifest
+from pipeline.plan import Source
+from pipeline.plan_file import validate
+from pipeline.read.inputs import InputFile, expand
+from pipeline.read.units import Unit, unit_key_parts
+from pipeline.spans import Input, stream_units
+from pipeline.stages import key
+from pipeline.store import Store, open_store
+
+TEXTS = {"key": pl.String, "group": pl.String, "text": pl.String, "reason": pl.String, "language": pl.String}
+BATCH_ROWS = 4096
+
+Frames = Iterator[pl.DataFrame]
+
+
+def is_output(path: str) -> bool:
+    """Whether the folder is an output of Winnow."""
+    return (Path(path) / "manifests").is_dir()
+
+
+def opened(path: str) -> tuple[Store, list[Manifest]]:
+    """An output and its live generations. Raises UsageError where there are none."""
+    out = open_store(path, create=False)
+    live = manifest.live(manifest.load_all(out))
+    if not live:
+        raise UsageError(f"{path}: no output of Winnow (it has no manifests/); curate into it first, or name corpora with --arm")
+    return out, live
+
+
+def of_files(path: str) -> Frames:
+    """Documents of files that Winnow can read: a file, a folder, a glob, a URL. A document's group is its text, spaces folded."""
+    found = expand([Source(paths=(path,))])
+    if not found.files:
+        raise InputError(f"{path}: no file that can be read as a corpus")
+    for file in found.files:
+        for documents in _documents_of(file):
+            texts = documents["text"].to_list()
+            yield _frame(
+                [f"{file.path}#{row}" for row in documents["row"].to_list()],
+                [text_hash(text) for text in texts],
+                texts,
+            )
+
+
+def text_hash(text: str) -> str:
+    """Hash of the text with white space folded: equal for exact duplicates as dedup defines them."""
+    return hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def kept(out: Store, live: Sequence[Manifest]) -> Frames:
+    """Final text of the documents that the output holds."""
+    for path in _shards(live, "data"):
+        with pq.ParquetFile(out.path(path)) as shard:
+            for batch in shard.iter_batches(BATCH_ROWS, columns=["source_ref", "text", "language"]):
+                rows = pl.DataFrame(batch)
+                yield rows.select(
+                    key="source_ref", group="source_ref", text="text", reason=pl.lit(None, pl.String), language="language"
+                )
+
+
+def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
+    """Source text (before edits) of every document that was read, dropped ones too: from the work directory, else read again.
+
+    Raises InputError where an input is gone and the work directory does not hold its documents.
+    """
+    fates, languages = _fates(out, live), _languages(out, live)
+    for made in live:
+        plan = validate(made.plan, where="the plan of the output")
+        files = {file.path: file for file in expand(plan.source).files}
+        for record in made.inputs:
+            if record.path not in files:
+                raise InputError(
+                    f"{record.path} is no longer among the inputs of the plan; restore it, run from the folder that the curation"
+                    " ran in, or name the raw text: --arm raw=PATH"
+                )
+            for documents in _documents_in(work, files[record.path], record.content):
+                rows = documents.select(key=pl.lit(f"{record.path}#") + pl.col("row").cast(pl.String), text="text")
+                known = rows.join(fates, on="key", how="left", maintain_order="left")
+                known = known.join(languages, on="key", how="left", maintain_order="left")
+                yield known.with_columns(group=pl.coalesce("group", "key")).select(*TEXTS)
+
+
+def sizes(out: Store, live: Sequence[Manifest]) -> tuple[int, int]:
+    """Bytes of text: source text of all documents (as read), final text of the kept ones."""
+    read_ = sum(m.totals.bytes_read - m.totals.bytes_quarantined for m in live)
+    return read_, sum(m.metrics["final_bytes"]["kept"] for m in live)
+
+
+def _shards(live: Sequence[Manifest], folder: str) -> list[str]:
+    return [record.path for m in live for record in m.files if record.path.startswith(f"{folder}/") and record.rows]
+
+
+def _fates(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
+    """key, group, reason of every document: a duplicate is of the group of the document that survived for it."""
+    paths = [out.path(path) for path in _shards(live, "ledger")]
+    if not paths:
+        return pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "group", "reason")})
+    rows = pl.scan_parquet(paths).filter(pl.col("verdict") != "quarantined")
+    return rows.select(key="source_ref", group=pl.coalesce("duplicate_ref", "source_ref"), reason="reason").collect()
+
+
+def _languages(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
+    """key, language of every document whose text the output holds."""
+    paths = [out.path(path) for folder in ("data", "rejected") for path in _shards(live, folder)]
+    if not paths:
+        return pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "language")})
+    return pl.scan_parquet(paths).select(key="source_ref", language="language").collect()
+
+
+def _documents_in(work: Store, file: InputFile, content: str) -> Frames:
+    """Documents of an input as the curation read them. `content`: what the manifest says of it."""
+    first = Unit(file=file, content=content, index=0, start=0, stop=0, first_row=1)
+    found = read.units_of(file)
+    if found.content != content:
+        raise InputError(f"{file.path} changed since it was curated; curate again, or name the raw text: --arm raw=PATH")
+    units = found.units if found.units is not None else stream_units(work, Input(first.file, content, None))
+    names = [f"documents/{key('documents', unit_key_parts(unit), normalise.VERSION)}.parquet" for unit in units or ()]
+    if names and all(map(work.has, names)):
+        for name in names:
+            yield work.read_frame(name, ["row", "text"])
+        return
+    yield from _documents_of(file, content)
+
+
+def _documents_of(file: InputFile, content: str | None = None) -> Frames:
+    """Documents of an input, read now."""
+    units = read.units_of(file)
+    rows = map(read.read, units.units) if units.units is not None else map(read.read_block, read.stream(file, units.content))
+    for found in rows:
+        yield pl.DataFrame(found.documents.select(["row", "text"]))
+
+
+def _frame(keys: list[str], groups: list[str], texts: list[str]) -> pl.DataFrame:
+    n = len(keys)
+    return pl.DataFrame({"key": keys, "group": groups, "text": texts, "reason": [None] * n, "language": [None] * n}, schema=TEXTS)
+
+
+def _fraction(name: str) -> float:
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=7).digest(), "big") / 2**56
+
+
+def fractions(groups: pl.Series, *, seed: int, purpose: str) -> pl.Series:
+    """A number in [0, 1) for each group: the same for a group in every corpus, independent between purposes and seeds."""
+    salt = f"{seed}:savings:{purpose}:"
+    return pl.Series([_fraction(salt + group) for group in groups.to_list()], dtype=pl.Float64)
+
+
+def gather(frames: Frames, *, share: float, held_out: float, seed: int) -> pl.DataFrame:
+    """The rows of a corpus that an experiment needs: with a column `held` for those kept out of all arms.
+
+    `share` and `held_out`: of the groups. No document without text.
+    """
+    parts = [pl.DataFrame(schema={**TEXTS, "held": pl.Boolean})]
+    for frame in frames:
+        held = fractions(frame["group"], seed=seed, purpose="held out") < held_out
+        wanted = fractions(frame["group"], seed=seed, purpose="arms") < share
+        parts.append(frame.with_columns(held=held).filter((held | wanted) & (pl.col("text").str.len_bytes() > 0)))
+    return pl.concat(parts)
