@@ -14,7 +14,21 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import changes, checks, compute, generations, layout, manifest, metrics, prepare, publish, resources, select, write
+from pipeline import (
+    attempts,
+    changes,
+    checks,
+    compute,
+    generations,
+    layout,
+    manifest,
+    metrics,
+    prepare,
+    publish,
+    resources,
+    select,
+    write,
+)
 from pipeline.annotate import Annotated
 from pipeline.dedup import corpus
 from pipeline.errors import BadRows, BrokenContract, CheckFailed
@@ -106,10 +120,14 @@ def run(
     started = time.monotonic()
     before = resources.tree_cpu_s()
     resources.use_system_allocator()
-    with prepare.opened(loaded, options, on_event) as ready, resources.PeakMemory() as memory:
+    with (
+        prepare.opened(loaded, options, on_event) as ready,
+        attempts.noted(ready.work, before) as attempt,
+        resources.PeakMemory() as memory,
+    ):
 
         def cost() -> dict[str, Any]:
-            return _cost(ready, options, started, before, memory)
+            return _cost(ready, options, started, before, memory, attempt)
 
         tell = of_generation(on_event, ready.generation)
         result = within(lambda: _run(ready, loaded, options, mapper, tell, cost))
@@ -118,10 +136,13 @@ def run(
         return result
 
 
-def _cost(ready: Prepared, options: RunOptions, started: float, before: float, memory: resources.PeakMemory) -> dict[str, Any]:
+def _cost(
+    ready: Prepared, options: RunOptions, started: float, before: float, memory: resources.PeakMemory, attempt: str
+) -> dict[str, Any]:
     return {
         "wall_s": time.monotonic() - started,
         "cpu_s": resources.tree_cpu_s() - before,
+        "lost_cpu_s": attempts.lost_cpu_s(ready.work, attempt),
         "exact": options.workers == 1,
         "workers": options.workers,
         "peak_memory_bytes": memory.peak or resources.tree_rss(),
@@ -194,11 +215,14 @@ def _run(
         tokens_kept=report["tokens"]["kept"],
         tokens_kind=report["tokens"]["kind"],
         curation_cpu_s=report["cost"]["cpu_s"],
+        lost_cpu_s=report["cost"]["lost_cpu_s"],
+        languages=[(line["language"], line["bytes_kept"]) for line in report["by_language"] if line["language"]],
     )
     index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
     made = _manifest(ready, loaded, report, units, shards, index, selected.cuts, failed, options)
     _commit(ready, options, staging, shards, index, made)
     ready.work.write_bytes(generations.name(ready.generation), generations.encode(units))
+    attempts.clear(ready.work)
     on_event(Event("end", "publish"))
     final = ready.out.read_json("metrics.json")
     return Result(ready.out.root, ready.generation, final, tuple(ready.notes))

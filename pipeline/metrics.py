@@ -191,8 +191,8 @@ def _tokens(tally: Tally, plan: Plan, final_read: int, final_kept: int) -> dict[
         }
     return {
         "kind": "estimated",
-        "read": compute.estimate(final_read),
-        "kept": compute.estimate(final_kept),
-        "bytes_per_token": compute.BYTES_PER_TOKEN,
+        "read": compute.estimate(final_read, plan.compute.bytes_per_token),
+        "kept": compute.estimate(final_kept, plan.compute.bytes_per_token),
+        "bytes_per_token": plan.compute.bytes_per_token,
         "basis": "bytes of final text divided by an assumed number of bytes a token; name output.tokenizer to count",
     }

@@ -27,6 +27,7 @@ from filters.contract import Filter, Settings
 from filters.edits import EDITS
 from pipeline import plugins, scores
 from pipeline.annotation_plan import Annotation
+from pipeline.compute_plan import Compute
 from pipeline.errors import BrokenContract
 
 
@@ -203,23 +204,6 @@ class Checks(PlanModel):
     on_fail: Literal["warn", "stop"] = Field("warn", description="stop: publish nothing and exit 3")
 
 
-class TrainingPlan(PlanModel):
-    parameters: float = Field(7e9, gt=0, le=1e18, description="active parameters of the planned model")
-    tokens: float = Field(1e12, gt=0, le=1e18, description="tokens the planned model will be trained on")
-
-
-class Compute(PlanModel):
-    """The planned training run, for the compute ledger. Changes no byte of the output."""
-
-    plan: TrainingPlan = Field(TrainingPlan(), description="the planned model")
-    gpu: str = Field("H100", description="GPU of the planned run, a row of the GPU table")
-    mfu: float = Field(0.4, gt=0, le=1, description="model FLOPs utilisation")
-    price_per_gpu_hour: float = Field(2.0, ge=0, le=1e6, description="US dollars")
-    pue: float = Field(1.2, ge=1, le=10, description="power usage effectiveness of the data centre")
-    grid_g_per_kwh: float = Field(445, ge=0, le=1e5, description="g CO2e per kWh (world average 2024, IEA Electricity 2025)")
-    targets: tuple[str, ...] = Field((), description="held-out sets of the measured saving, the primary one first")
-
-
 class Plan(PlanModel):
     """Everything a user may decide. Every key is optional."""
 
@@ -295,11 +279,3 @@ def with_plugins(modules: tuple[str, ...]) -> type[Plan]:
     filter_plans = create_model("FilterPlans", __base__=FilterPlans, **fields)
     about = Field(filter_plans(), description=Plan.model_fields["filters"].description)
     return create_model("Plan", __base__=Plan, filters=(filter_plans, about))
-
-
-def not_yet(plan: Plan) -> list[str]:
-    """Keys of the plan that are set and that this release does not act on, in words."""
-    set_keys = {
-        "compute.targets": bool(plan.compute.targets),
-    }
-    return [key for key, is_set in set_keys.items() if is_set]

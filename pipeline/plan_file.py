@@ -19,8 +19,8 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import NotYet, PlanError
-from pipeline.plan import Plan, not_yet, with_plugins
+from pipeline.errors import PlanError
+from pipeline.plan import Plan, with_plugins
 
 DEFAULT = "default@1"
 
@@ -133,11 +133,11 @@ def validate(data: dict[str, Any], *, where: str) -> Plan:
         raise PlanError(f"{where}:\n{_explain(model, error)}") from error
 
 
-def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = (), require_ready: bool = True) -> Loaded:
+def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> Loaded:
     """The plan of a run.
 
     `plan`: a YAML file's path, a preset's name, or None for `default@1`. `inputs` replace the plan's paths; each entry of
-    `assignments` is `KEY=VALUE`. Raises PlanError (unknown key, wrong type), NotYet (a key this release does not act on).
+    `assignments` is `KEY=VALUE`. Raises PlanError (unknown key, wrong type).
     """
     name, data = _named(plan)
     extends = data.pop("extends", DEFAULT)
@@ -152,9 +152,6 @@ def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[
     if inputs:
         data["source"] = _with_paths(data.get("source"), list(inputs), where=name)
     resolved = validate(_merge(base, data), where=name)
-    waiting = not_yet(resolved)
-    if waiting and require_ready:
-        raise NotYet(f"{name}: {', '.join(waiting)}: not yet in this release; leave the key out")
     return Loaded(plan=resolved, name=name, extends=extends)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import compute, manifest, publish, recipe, scores, select, signals, spans
+from pipeline import gpus, manifest, publish, recipe, scores, select, signals, spans
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
@@ -28,7 +28,7 @@ from pipeline.store import Store, open_output, open_store
 LOCK = ".lock"
 MARKER = ".winnow-work"
 """In each work directory: nothing is removed from a folder without it."""
-_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging")
+_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings")
 
 
 class Options(Protocol):
@@ -116,7 +116,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     """Hold the output for one run. Raises UsageError subclasses before anything is changed."""
     if not loaded.plan.source:
         raise InputError("no input: give --input PATH, or source.paths in the plan")
-    compute.find_gpu(loaded.plan.compute.gpu)
+    gpus.find_gpu(loaded.plan.compute.gpu)
     resolved = recipe.resolve(loaded.plan)
     select.check(resolved)
     recipe.load_models(resolved)

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from pipeline import compute
+from pipeline import compute, gpus
+from pipeline.compute_plan import Compute, TrainingPlan
 from pipeline.errors import PlanError
-from pipeline.plan import Compute, TrainingPlan
 
 
 def _ledger(settings: Compute, **changes) -> dict:
@@ -35,6 +35,74 @@ def test_deepseek_v3_pretraining_gives_its_published_gpu_hours_and_dollars():
     assert row["flops"] == pytest.approx(6 * 37e9 * 14.8e12)
     assert row["gpu_hours"] == pytest.approx(2.664e6, rel=0.002)
     assert row["dollars"] == pytest.approx(5.328e6, rel=0.002)
+
+
+PUBLISHED = Compute(
+    plan=TrainingPlan(parameters=37e9, total_parameters=671e9, tokens=14.8e12),
+    gpu="H800",
+    precision="fp8",
+    gpu_hours_per_trillion_tokens=180e3,
+    extra_gpu_hours=119e3 + 5e3,
+    price_per_gpu_hour=2.0,
+)
+"""DeepSeek-V3 (arXiv 2412.19437, table 1 and section 1): 180 K GPU-hours for 10^12 tokens, then 119 K of context extension and
+5 K of post-training."""
+
+
+def test_deepseek_v3_from_its_gpu_hours_per_trillion_tokens_and_its_stages():
+    rows = _passes(_ledger(PUBLISHED))
+    assert rows["the planned run"]["gpu_hours"] == pytest.approx(2.664e6)
+    assert rows["the planned run with its later stages"]["gpu_hours"] == pytest.approx(2.788e6)
+    assert rows["the planned run with its later stages"]["dollars"] == pytest.approx(5.576e6)
+
+
+def test_343_teraflops_are_consistent_with_deepseeks_hours():
+    flops = _passes(_ledger(PUBLISHED))["the planned run"]["flops"]
+    assert flops / 2.664e6 / 3600 / 1e12 == pytest.approx(343, abs=0.5)
+
+
+def _levers(settings: Compute) -> dict[str, float]:
+    return {line["lever"]: line["effect"]["value"] for line in _ledger(settings)["levers"]}
+
+
+def test_a_mixture_of_experts_trains_its_active_parameters_and_holds_all():
+    found = _levers(PUBLISHED)
+    assert found["active parameters"] == pytest.approx(671 / 37)
+    assert found["weights in memory"] == pytest.approx(671 / 80), "one byte a weight in FP8, 80 GB a GPU"
+
+
+def test_fp8_divides_the_hours_by_its_measured_speed_only_where_it_is_chosen():
+    def hours(precision):
+        return _passes(_ledger(Compute(precision=precision, fp8_speedup=1.4)))["the planned run"]["gpu_hours"]
+
+    assert hours("bf16") / hours("fp8") == pytest.approx(1.4)
+
+
+def test_serving_costs_two_flops_a_parameter_and_token():
+    settings = Compute(plan=TrainingPlan(parameters=7e9, inference_tokens=1e12), mfu_inference=0.1, price_per_gpu_hour=2.0)
+    assert _levers(settings)["inference volume"] == pytest.approx(1e12 * 14e9 / (989e12 * 0.1 * 3600) * 2)
+
+
+def test_sufficiency_by_language_as_kept_and_as_planned():
+    given = {"tokens_kept": 10**12, "languages": [("en", 900), ("de", 100)]}
+    as_kept = {line["language"]: line for line in _ledger(SEVEN_B, **given)["sufficiency"]["by_language"]}
+    assert as_kept["de"]["kept_tokens"]["value"] == pytest.approx(1e11)
+    assert [line["epochs"]["value"] for line in as_kept.values()] == pytest.approx([1, 1])
+    mixed = Compute(plan=TrainingPlan(tokens=1e12, languages={"de": 0.5, "fr": 0.1}))
+    planned = {line["language"]: line for line in _ledger(mixed, **given)["sufficiency"]["by_language"]}
+    assert planned["de"]["epochs"]["value"] == pytest.approx(5)
+    assert (planned["de"]["verdict"], planned["en"]["verdict"], planned["fr"]["verdict"]) == ("costly", "not planned", "nothing")
+
+
+def test_planned_shares_above_1_are_refused():
+    with pytest.raises(ValueError, match="sum to at most 1"):
+        TrainingPlan(languages={"de": 0.6, "en": 0.5})
+
+
+def test_lost_attempts_are_part_of_what_curation_cost():
+    found = _ledger(SEVEN_B, curation_cpu_s=3600.0, lost_cpu_s=1800.0)["curation"]
+    assert found["cpu_hours"]["value"] == pytest.approx(1.5)
+    assert found["lost_cpu_hours"]["value"] == pytest.approx(0.5)
 
 
 def test_energy_is_all_in_node_power_and_not_tdp():
@@ -114,7 +182,7 @@ def test_every_number_says_unit_tag_and_source():
             assert isinstance(value, str), f"a bare number: {value!r}"
 
     found = list(leaves(_ledger(SEVEN_B, tokens_kind="estimated")))
-    assert len(found) == 9 + 4 * 6 + 4 + 3
+    assert len(found) == 9 + 4 * 6 + 5 + 3 + 6 * 2, "assumptions, passes, curation, sufficiency, levers"
     assert all(q["unit"] and q["source"] for q in found)
     assert {q["tag"] for q in found} == {"measured", "estimated", "computed", "assumed"}
 
@@ -126,8 +194,8 @@ def test_the_ledger_is_json_and_says_that_it_is_no_saving():
 
 
 def test_fp8_peak_is_the_dense_one_twice_bf16():
-    assert all(gpu.fp8 is None or math.isclose(gpu.fp8, 2 * gpu.bf16, rel_tol=0.001) for gpu in compute.GPUS.values())
+    assert all(gpu.fp8 is None or math.isclose(gpu.fp8, 2 * gpu.bf16, rel_tol=0.001) for gpu in gpus.GPUS.values())
 
 
 def test_estimated_tokens_are_bytes_by_the_stated_ratio():
-    assert [compute.estimate(n) for n in (0, 4, 4_000_000)] == [0, 1, 1_000_000]
+    assert [compute.estimate(n, 4.0) for n in (0, 4, 4_000_000)] == [0, 1, 1_000_000]

@@ -40,8 +40,8 @@ class Shape:
 
 
 CPU = Shape("cpu", 1024, 64, 2, 4, 64, 1024, 800_000, 8e-3, 60, 0.97)
-"""0.16 M parameters in products (0.23 M with the embedding). Chosen on a measured prototype: a byte-level model of this size and a plain block
-stayed near the unigram loss; a vocabulary of 2048 spends the compute on the head."""
+"""0.16 M parameters in products (0.23 M with the embedding). Chosen on a measured prototype: a byte-level model of this size
+and a plain block stayed near the unigram loss; a vocabulary of 2048 spends the compute on the head."""
 
 GPU = Shape("gpu", 16_384, 384, 6, 6, 512, 65_536, 400_000_000, 3e-3, 120, 0.999)
 """17 M parameters in products. Computed, not run: no GPU was at hand."""

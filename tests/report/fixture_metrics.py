@@ -3,7 +3,7 @@
 import copy
 
 from pipeline import compute
-from pipeline.plan import Compute
+from pipeline.compute_plan import Compute
 
 RULES = [
     ("gopher_quality.too_few_words", 182_340, 21_400_000, 201_233, 150_112),
@@ -142,14 +142,15 @@ def metrics() -> dict:
         "quarantine": [{"cause": cause, "rows": n, "bytes": size} for cause, n, size in QUARANTINE],
         "tokens": {
             "kind": "estimated",
-            "read": compute.estimate(4_001_000_000),
-            "kept": compute.estimate(final),
+            "read": compute.estimate(4_001_000_000, 4.0),
+            "kept": compute.estimate(final, 4.0),
             "bytes_per_token": 4.0,
             "basis": "bytes of final text divided by an assumed number of bytes a token; name output.tokenizer to count",
         },
         "cost": {
             "wall_s": 71.4,
             "cpu_s": 131.8,
+            "lost_cpu_s": 12.0,
             "exact": False,
             "workers": 2,
             "stages": [
@@ -187,6 +188,8 @@ def metrics() -> dict:
         tokens_kept=made["tokens"]["kept"],
         tokens_kind="estimated",
         curation_cpu_s=131.8,
+        lost_cpu_s=12.0,
+        languages=[(line["language"], line["bytes_kept"]) for line in made["by_language"] if line["language"]],
     )
     return made
 

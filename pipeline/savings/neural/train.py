@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ class Scorer:
 def _windows(tokens: np.ndarray, starts: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs, targets (-1: none) and the document of each window. Token 0 stands before a document and is not scored."""
     inputs, targets, owners = [], [], []
-    for document, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for document, (start, stop) in enumerate(pairwise(starts.tolist())):
         own = tokens[start:stop].astype(np.int64)
         before = np.append(0, own[:-1])
         for at in range(0, len(own), context):

@@ -1,0 +1,62 @@
+"""CPU time of attempts that published nothing: killed, failed or refused ones are part of what a curation cost.
+
+Each run writes its CPU seconds to a file of its own in the work directory every few seconds, so that a kill loses at most
+those; the run that publishes counts what it finds and removes it. Runs that found nothing new leave nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline import resources
+from pipeline.store import Store
+
+FOLDER = "attempts"
+EVERY_S = 5.0
+"""Seconds between two notes: what of a killed attempt is not counted."""
+
+
+def lost_cpu_s(work: Store, own: str) -> float:
+    """CPU seconds of the attempts that ended before this one (`own`) without publishing."""
+    return sum(float(work.read_json(f"{FOLDER}/{name}")["cpu_s"]) for name in work.names(FOLDER) if name != own)
+
+
+def clear(work: Store) -> None:
+    """A generation was published: what it cost is in its metrics."""
+    work.remove(FOLDER)
+
+
+@contextmanager
+def noted(work: Store, before: float) -> Iterator[str]:
+    """Keep this attempt's CPU seconds in the work directory while the block runs; yields the attempt's name.
+
+    `before`: `resources.tree_cpu_s` at its start. The file stays where the block ends with an error.
+    """
+    name = f"{os.getpid()}-{time.time_ns()}.json"
+    stop = threading.Event()
+
+    def write() -> None:
+        spent = {"cpu_s": resources.tree_cpu_s() - before}
+        work.write_bytes(f"{FOLDER}/{name}", json.dumps(spent).encode())
+
+    def keep() -> None:
+        while not stop.wait(EVERY_S):
+            write()
+
+    thread = threading.Thread(target=keep, daemon=True, name="attempt")
+    thread.start()
+    try:
+        yield name
+    except BaseException:
+        stop.set()
+        thread.join()
+        write()
+        raise
+    stop.set()
+    thread.join()
+    work.remove(f"{FOLDER}/{name}")

@@ -1,0 +1,72 @@
+"""The plan's keys for the planned training run (`compute`): every constant of the ledger, each with unit and source.
+
+They change no byte of the output and are no part of the recipe.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from filters.contract import Settings
+
+
+class _Keys(Settings):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class TrainingPlan(_Keys):
+    parameters: float = Field(7e9, gt=0, le=1e18, description="active parameters of the planned model")
+    total_parameters: float | None = Field(
+        None, gt=0, le=1e18, description="all parameters of a mixture of experts, for memory; default: the active ones"
+    )
+    tokens: float = Field(1e12, gt=0, le=1e18, description="tokens the planned model will be trained on")
+    languages: dict[str, float] = Field({}, description="share of the planned tokens by language; default: as they are kept")
+    inference_tokens: float = Field(0, ge=0, le=1e20, description="tokens the model will serve in its life; 0: not counted")
+
+    @field_validator("languages")
+    @classmethod
+    def _shares(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(share < 0 for share in value.values()) or sum(value.values()) > 1 + 1e-9:
+            raise ValueError("expected shares from 0 to 1 that sum to at most 1")
+        return value
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+
+class Compute(_Keys):
+    """The planned training run, for the compute ledger. Changes no byte of the output."""
+
+    plan: TrainingPlan = Field(TrainingPlan(), description="the planned model")
+    gpu: str = Field("H100", description="GPU of the planned run, a row of the GPU table")
+    precision: Literal["bf16", "fp8"] = Field(
+        "bf16", description="precision of the planned run; mfu is against the BF16 peak in both"
+    )
+    fp8_speedup: float = Field(
+        1.0, ge=1, le=2, description="measured speed of FP8 over BF16 (1.2 to 1.6 is plausible; the peaks say 2)"
+    )
+    mfu: float = Field(0.4, gt=0, le=1, description="model FLOPs utilisation")
+    gpu_hours_per_trillion_tokens: float | None = Field(
+        None, gt=0, le=1e12, description="GPU-hours your trainer takes for 10^12 tokens; replaces 6ND / (peak x mfu)"
+    )
+    extra_gpu_hours: float = Field(0, ge=0, le=1e12, description="GPU-hours of later stages: context extension, post-training")
+    price_per_gpu_hour: float = Field(2.0, ge=0, le=1e6, description="US dollars")
+    gpu_kw: float | None = Field(
+        None, gt=0, le=100, description="kW of a GPU, its share of the node included; default: TDP x 1.38 (arXiv 2506.14551)"
+    )
+    pue: float = Field(1.2, ge=1, le=10, description="power usage effectiveness of the data centre")
+    grid_g_per_kwh: float = Field(445, ge=0, le=1e5, description="g CO2e per kWh (world average 2024, IEA Electricity 2025)")
+    vcpu_price_per_hour: float = Field(0.04, ge=0, le=1e4, description="US dollars of a vCPU-hour (on-demand list prices)")
+    vcpu_watts: float = Field(3.5, ge=0, le=1000, description="W of a fully used vCPU (Cloud Carbon Footprint, AWS constants)")
+    mfu_inference: float = Field(0.1, gt=0, le=1, description="utilisation when the model serves (0.05 to 0.3 while decoding)")
+    bytes_per_token: float = Field(
+        4.0, gt=0, le=100, description="UTF-8 bytes a token where no tokenizer counts (English, Llama 3: arXiv 2407.21783)"
+    )
+    targets: tuple[str, ...] = Field(
+        (), description="held-out sets of the measured saving (JSONL, Parquet), the primary one first"
+    )
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())

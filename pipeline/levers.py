@@ -1,0 +1,79 @@
+"""What else makes a model cheap: one line a lever, each tagged computed or assumed. Data is one lever among six.
+
+Training multiplies: hours = 6 N_active D / (BF16 peak x MFU x speed-up of the precision), dollars = hours x price; serving adds
+2 N_active a token. The lines are alternatives to look at, never summed, and not independent (a mixture of experts changes
+what data are worth).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.compute_plan import Compute
+from pipeline.gpus import find_gpu
+from pipeline.quantity import Quantity, computed
+
+_BYTES_PER_WEIGHT = {"bf16": 2.0, "fp8": 1.0}
+
+
+def levers(compute: Compute, *, training_dollars: float) -> list[dict[str, Any]]:
+    """The table: `lever`, `setting`, `effect` (Quantities' dicts) and `note`. `training_dollars`: of the planned run."""
+    gpu, plan = find_gpu(compute.gpu), compute.plan
+    total = plan.total_parameters or plan.parameters
+    served = _serving_dollars(compute)
+    return [
+        _line(
+            "active parameters",
+            Quantity(plan.parameters, "parameters", "assumed", "compute.plan.parameters"),
+            computed(total / plan.parameters, "times cheaper", "total / active parameters: against a dense model of that size"),
+            "Memory and serving hold all parameters, not only the active ones.",
+        ),
+        _line(
+            "weights in memory",
+            Quantity(total, "parameters", "assumed", "compute.plan.total_parameters, else the active ones"),
+            computed(
+                total * _BYTES_PER_WEIGHT[compute.precision] / 1e9 / gpu.memory_gb,
+                f"{compute.gpu}s",
+                "total parameters x bytes a weight / memory of a GPU: the least that can serve it",
+            ),
+            "Without the cache of keys and values.",
+        ),
+        _line(
+            f"precision {compute.precision}",
+            Quantity(compute.fp8_speedup, "ratio", "assumed", "compute.fp8_speedup: measure it on your trainer"),
+            computed(_speedup(compute), "times cheaper", "speed over BF16, where the precision is fp8"),
+            "Peaks promise 2; whole training runs see less.",
+        ),
+        _line(
+            "utilisation",
+            Quantity(compute.mfu, "share", "assumed", "compute.mfu, against the BF16 dense peak"),
+            computed(1 / compute.mfu, "times cheaper at most", "1 / MFU: what is left to gain"),
+            "Published runs reach 0.38 to 0.45; below 1B parameters 0.2 to 0.3 is usual.",
+        ),
+        _line(
+            "price",
+            Quantity(compute.price_per_gpu_hour, "US dollars an hour", "assumed", "compute.price_per_gpu_hour"),
+            computed(training_dollars, "US dollars", "the planned run at that price; it is proportional"),
+            "List prices of one GPU differ by a factor of two to three.",
+        ),
+        _line(
+            "inference volume",
+            Quantity(plan.inference_tokens, "tokens", "assumed", "compute.plan.inference_tokens"),
+            computed(served, "US dollars", "tokens x 2 x active parameters / (BF16 peak x mfu_inference) x price"),
+            "A smaller model trained longer pays where this outweighs training (arXiv 2401.00448).",
+        ),
+    ]
+
+
+def _line(lever: str, setting: Quantity, effect: dict[str, Any], note: str) -> dict[str, Any]:
+    return {"lever": lever, "setting": asdict(setting), "effect": effect, "note": note}
+
+
+def _speedup(compute: Compute) -> float:
+    return compute.fp8_speedup if compute.precision == "fp8" else 1.0
+
+
+def _serving_dollars(compute: Compute) -> float:
+    rate = find_gpu(compute.gpu).bf16 * 1e12 * compute.mfu_inference * 3600
+    return compute.plan.inference_tokens * 2 * compute.plan.parameters / rate * compute.price_per_gpu_hour

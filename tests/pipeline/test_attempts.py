@@ -1,0 +1,34 @@
+"""Attempts that published nothing are part of what a curation cost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline import attempts, execute
+from pipeline.errors import BadRows
+from pipeline.plan_file import load
+from pipeline.store import open_store
+from tests.support import prose, write_rows
+
+
+def test_a_failed_attempt_is_counted_by_the_run_that_publishes_and_only_once(tmp_path):
+    rows = [{"text": prose(i)} for i in range(20)]
+    source = write_rows(tmp_path / "in/a.jsonl", [*rows, b"not json"])
+    options = execute.RunOptions(output=str(tmp_path / "out"), workers=1)
+
+    def run(limit):
+        loaded = load("minimal", inputs=[str(source)], assignments=[f"source.max_bad_fraction={limit}"])
+        return execute.run(loaded, options, mapper=execute.in_process(1))
+
+    with pytest.raises(BadRows):
+        run(0.001)
+    work = open_store(str(tmp_path / "out/.work"))
+    (lost,) = work.names(attempts.FOLDER)
+    kept = json.loads((tmp_path / "out/.work" / attempts.FOLDER / lost).read_text())["cpu_s"]
+    assert kept > 0
+    metrics = run(0.5).metrics
+    assert metrics["cost"]["lost_cpu_s"] == pytest.approx(kept)
+    assert metrics["compute"]["curation"]["lost_cpu_hours"]["value"] == pytest.approx(kept / 3600)
+    assert not work.names(attempts.FOLDER)
