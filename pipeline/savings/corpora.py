@@ -98,7 +98,7 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
                 yield known.with_columns(group=pl.coalesce("group", "key")).select(*TEXTS)
 
 
-def sizes(out: Store, live: Sequence[Manifest]) -> tuple[int, int]:
+def sizes(live: Sequence[Manifest]) -> tuple[int, int]:
     """Bytes of text: source text of all documents (as read), final text of the kept ones."""
     read_ = sum(m.totals.bytes_read - m.totals.bytes_quarantined for m in live)
     return read_, sum(m.metrics["final_bytes"]["kept"] for m in live)
@@ -119,10 +119,12 @@ def _fates(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
 
 def _languages(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
     """key, language of every document whose text the output holds."""
-    paths = [out.path(path) for folder in ("data", "rejected") for path in _shards(live, folder)]
-    if not paths:
-        return pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "language")})
-    return pl.scan_parquet(paths).select(key="source_ref", language="language").collect()
+    parts = [pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "language")})]
+    for folder in ("data", "rejected"):
+        paths = [out.path(path) for path in _shards(live, folder)]
+        if paths:
+            parts.append(pl.scan_parquet(paths).select(key="source_ref", language="language").collect())
+    return pl.concat(parts)
 
 
 def _documents_in(work: Store, file: InputFile, content: str) -> Frames:

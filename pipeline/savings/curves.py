@@ -16,6 +16,8 @@ import numpy as np
 
 Status = Literal["ok", "at_floor", "reached_then_overfits", "not_reached", "no_learning"]
 
+Direction = Literal["steady", "rising", "falling", "too few budgets"]
+
 STATUSES: tuple[Status, ...] = ("ok", "at_floor", "reached_then_overfits", "not_reached", "no_learning")
 """From the best to the worst; where seeds differ the worst is shown."""
 
@@ -105,7 +107,7 @@ class Trend:
 
     budgets: tuple[float, ...]
     multipliers: tuple[float, ...]
-    direction: Literal["steady", "rising", "falling", "too few budgets"]
+    direction: Direction
 
 
 def trend(compute: np.ndarray, baseline: np.ndarray, other: np.ndarray, *, last: int = 5) -> Trend:
@@ -118,5 +120,5 @@ def trend(compute: np.ndarray, baseline: np.ndarray, other: np.ndarray, *, last:
         return Trend(budgets, values, "too few budgets")
     doublings = math.log2(budgets[-1] / budgets[-2])
     change = (values[-1] / values[-2]) ** (1 / doublings) - 1
-    direction = "steady" if abs(change) <= STEADY_PER_DOUBLING else "rising" if change > 0 else "falling"
+    direction: Direction = "steady" if abs(change) <= STEADY_PER_DOUBLING else "rising" if change > 0 else "falling"
     return Trend(budgets, values, direction)

@@ -27,11 +27,11 @@ WORDS = 13
 DOCUMENT_BYTES = 900
 """UTF-8 bytes of a held-out document; chosen because two contexts of the small model then see most of it."""
 TARGET_BYTES = 80_000
-PROBE_BYTES = 30_000
+PROBE_BYTES = 20_000
 """Bytes of a set. Scoring dominates the cost, and a hundred documents give the bootstrap enough to draw from."""
 LEAST_DOCUMENTS = 8
 """Fewer are no set: its interval would say nothing."""
-MOST_PROBES = 8
+MOST_PROBES = 6
 """Of each kind (reasons, languages), the largest first."""
 
 

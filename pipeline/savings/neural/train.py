@@ -59,10 +59,11 @@ class _State:
     scores: list[np.ndarray]
 
 
-def run(job: Job, deadline: float | None = None) -> bool:
+def run(job: Job, deadline: float | None = None, parent: int | None = None) -> bool:
     """Train and score; True when finished, False where `deadline` (time.monotonic) came first. Results: `result.npz`.
 
-    A finished run is not done again.
+    A finished run is not done again. `parent`: the process that asked; where it dies the run ends too, unsaved, so that it never
+    writes beside the one that resumes it.
     """
     folder = Path(job.folder)
     if (folder / "result.npz").is_file():
@@ -80,6 +81,8 @@ def run(job: Job, deadline: float | None = None) -> bool:
     stops = steps_at(job.shape, job.tokens)
     saved = time.monotonic()
     for loss in _steps(state, job, stream, device, last=stops[-1]):
+        if parent is not None and os.getppid() != parent:
+            return False
         due = state.step in stops
         if due:
             state.scores.append(scorer.score(state.average))
@@ -207,8 +210,8 @@ def _load(folder: Path, job: Job, device: torch.device) -> _State:
     """The saved state of a killed run, else a fresh one."""
     if (folder / "state.npz").is_file():
         saved = np.load(folder / "state.npz")
-        vectors = [torch.from_numpy(saved[name]).to(device) for name in _VECTORS]
-        return _State(int(saved["step"]), *vectors, list(saved["scores"]))
+        weights, average, first, second = (torch.from_numpy(saved[name]).to(device) for name in _VECTORS)
+        return _State(int(saved["step"]), weights, average, first, second, list(saved["scores"]))
     weights = model.fresh(job.shape, seed=job.seed).to(device)
     return _State(0, weights, weights.clone(), torch.zeros_like(weights), torch.zeros_like(weights), [])
 

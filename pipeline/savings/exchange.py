@@ -1,0 +1,160 @@
+"""Arms for the user's own trainer, and findings from its losses.
+
+`export` writes one Parquet file an arm (column `text`, in the order to train in, whole duplicate groups), one a held-out set, and
+`experiment.json`, which says how many tokens, which seeds, and what the results must look like. `score` reads those results: JSON
+lines with arm, seed, params, tokens, set, metric (`bpb`: bits per byte, never per token) and value, one for every arm, seed,
+checkpoint and set; with `document` and `bytes` as well, the bootstrap draws documents too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import InputError, UsageError
+from pipeline.savings import findings
+from pipeline.savings.arms import Arm, Experiment
+from pipeline.savings.findings import Measured
+from pipeline.savings.heldout import HeldOut
+from pipeline.savings.intervals import Losses
+
+CARD = "experiment.json"
+FIELDS = ("arm", "seed", "params", "tokens", "set", "metric", "value")
+
+
+def export(
+    experiment: Experiment, folder: str, *, tokens: float, planned: float, bytes_per_token: float, seeds: int
+) -> dict[str, Any]:
+    """Write arms, sets and card; returns the card. An arm that the planned run would repeat is cut to as many epochs."""
+    root = Path(folder)
+    for name in ("arms", "sets"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    arms = [_export_arm(root, arm, tokens=tokens, planned=planned, bytes_per_token=bytes_per_token) for arm in experiment.arms]
+    sets = []
+    for number, held in enumerate(experiment.sets):
+        path = f"sets/{number:02d}.parquet"
+        table = {"document": list(range(len(held.texts))), "text": list(held.texts)}
+        pq.write_table(pa.table(table), root / path, compression="zstd")
+        sets.append({"set": held.name, "role": held.role, "path": path, "sha256": held.sha256})
+    card = {
+        "arms": arms,
+        "sets": sets,
+        "primary": experiment.primary,
+        "targets": experiment.targets,
+        "tokens": tokens,
+        "seeds": list(range(seeds)),
+        "checkpoints": "score the averaged weights, or those of a constant rate, at eight or more log-spaced counts of tokens",
+        "results": {"fields": list(FIELDS), "optional": ["document", "bytes"], "metric": "bpb"},
+    }
+    (root / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False), "utf-8")
+    return card
+
+
+def _export_arm(root: Path, arm: Arm, *, tokens: float, planned: float, bytes_per_token: float) -> dict[str, Any]:
+    epochs = max(1.0, planned * bytes_per_token / arm.corpus_bytes)
+    wanted = tokens * bytes_per_token / epochs
+    rank = np.random.default_rng([0, 1]).permutation(int(arm.groups.max()) + 1)[arm.groups]
+    chosen, size = [], 0
+    for at in np.argsort(rank, kind="stable"):
+        chosen.append(int(at))
+        size += len(arm.texts[at].encode("utf-8", "surrogatepass"))
+        if size >= wanted:
+            break
+    order = np.random.default_rng([0, 2]).permutation(len(chosen))
+    path = f"arms/{arm.name}.parquet"
+    pq.write_table(pa.table({"text": [arm.texts[chosen[at]] for at in order]}), root / path, compression="zstd")
+    return {
+        "arm": arm.name,
+        "what": arm.what,
+        "path": path,
+        "documents": len(chosen),
+        "bytes": size,
+        "corpus_bytes": arm.corpus_bytes,
+        "planned_epochs": epochs,
+        "enough": size >= wanted,
+    }
+
+
+def score(folder: str, results: str) -> dict[str, Any]:
+    """Findings from the losses of the user's trainer on arms that `export` wrote."""
+    try:
+        card = json.loads((Path(folder) / CARD).read_text("utf-8"))
+        lines = Path(results).read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected what export-arms wrote, and {results} as JSON lines ({error})") from error
+    rows = list(_rows(lines, results))
+    names = [arm["arm"] for arm in card["arms"] if any(row["arm"] == arm["arm"] for row in rows)]
+    if len(names) < 2:
+        raise InputError(f"{results}: expected results of two or more of the arms {', '.join(a['arm'] for a in card['arms'])}")
+    sets = [entry for entry in card["sets"] if any(row["set"] == entry["set"] for row in rows)]
+    baseline = next(arm for arm in card["arms"] if arm["arm"] == names[0])
+    losses = {name: {entry["set"]: _losses(rows, name, entry["set"], results) for entry in sets} for name in names}
+    tokens = sorted({float(row["tokens"]) for row in rows})
+    parameters = float(rows[0]["params"])
+    share = {arm["arm"]: arm["corpus_bytes"] / baseline["corpus_bytes"] for arm in card["arms"]}
+    measured = Measured(6.0 * parameters * np.array(tokens), losses, share)
+    held = [HeldOut(entry["set"], entry["role"], _texts(Path(folder) / entry["path"])) for entry in sets]
+    found = findings.sets_of(measured, held)
+    seeds = len({row["seed"] for row in rows})
+    words = f"your trainer, {parameters:.3g} parameters, {tokens[-1]:.3g} tokens a run, {seeds} seeds"
+    return {
+        "tier": "own trainer",
+        "primary": card["primary"],
+        "targets": card["targets"],
+        "arms": card["arms"],
+        "sets": found,
+        "model": {"what": words, "parameters": parameters, "tokens": tokens[-1], "seeds": seeds},
+        "headline": findings.headline(found, primary=card["primary"], arm=names[1], baseline=names[0], model=words),
+        "ranking": None,
+        "regimes": [],
+        "notes": [],
+    }
+
+
+def _rows(lines: Iterable[str], where: str) -> Iterable[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{where}, line {number}: not JSON") from error
+        missing = [field for field in FIELDS if field not in row]
+        if missing:
+            raise InputError(f"{where}, line {number}: {', '.join(missing)} missing; expected {', '.join(FIELDS)}")
+        if row["metric"] != "bpb":
+            raise InputError(f"{where}, line {number}: metric {row['metric']}; expected bpb: losses per token are not comparable")
+        yield row
+
+
+def _losses(rows: Sequence[dict[str, Any]], arm: str, name: str, where: str) -> Losses:
+    """seeds x checkpoints x documents. Raises InputError where a cell is missing: arms are compared at equal tokens."""
+    own = [row for row in rows if row["arm"] == arm and row["set"] == name]
+    seeds, tokens = sorted({row["seed"] for row in rows}), sorted({row["tokens"] for row in rows})
+    documents = sorted({row.get("document", 0) for row in rows if row["set"] == name})
+    cells = {(row["seed"], row["tokens"], row.get("document", 0)): row for row in own}
+    bits = np.empty((len(seeds), len(tokens), len(documents)))
+    sizes = np.ones(len(documents))
+    for i, seed in enumerate(seeds):
+        for j, seen in enumerate(tokens):
+            for k, document in enumerate(documents):
+                row = cells.get((seed, seen, document))
+                if row is None:
+                    raise InputError(
+                        f"{where}: no result of arm {arm}, seed {seed}, {seen} tokens, set {name}: every arm needs all"
+                    )
+                sizes[k] = float(row.get("bytes", 1))
+                bits[i, j, k] = float(row["value"]) * sizes[k]
+    return Losses(bits, sizes)
+
+
+def _texts(path: Path) -> tuple[str, ...]:
+    if not path.is_file():
+        raise UsageError(f"{path} is missing; it is part of what export-arms wrote")
+    return tuple(pq.read_table(path, columns=["text"])["text"].to_pylist())

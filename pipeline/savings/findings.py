@@ -1,0 +1,193 @@
+"""From losses to findings: multipliers, intervals, verdicts and the one sentence that may be quoted.
+
+The headline is about the primary declared target alone and states the lower bound; it is printed as plainly where there is no
+evidence, or where curation costs. Nothing measured by counting n-grams becomes a percentage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.savings import curves, intervals
+from pipeline.savings.heldout import ROLES, HeldOut
+from pipeline.savings.intervals import Estimate, Interval, Losses
+
+NOISE = 0.01
+"""Bits per byte: a fall of the loss up to this, in both arms, is no learning."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Losses of one regime. `compute`: FLOPs (n-grams: bytes) at each checkpoint; `losses[arm][set]`, the baseline first.
+
+    `kept_share[arm]`: its corpus over the baseline's, in tokens (n-grams: bytes)."""
+
+    compute: np.ndarray
+    losses: dict[str, dict[str, Losses]]
+    kept_share: dict[str, float]
+
+    @property
+    def arms(self) -> list[str]:
+        return list(self.losses)
+
+
+def sets_of(measured: Measured, sets: Sequence[HeldOut], *, seed: int = 0) -> list[dict[str, Any]]:
+    """One entry a held-out set: its role, curves of all arms, and a line for every arm but the baseline."""
+    return [_set(measured, made, seed) for made in sets]
+
+
+def _set(measured: Measured, made: HeldOut, seed: int) -> dict[str, Any]:
+    compute, baseline = measured.compute, measured.losses[measured.arms[0]][made.name]
+    floor = intervals.noise_floor(compute, baseline)
+    return {
+        "name": made.name,
+        "role": made.role,
+        "about": ROLES[made.role],
+        "bytes": made.n_bytes,
+        "documents": len(made.texts),
+        "sha256": made.sha256,
+        "decontaminated": {"lines": made.lines, "removed": made.removed_lines},
+        "baseline": measured.arms[0],
+        "noise_floor": _interval(floor),
+        "curves": {arm: _curve(compute, measured.losses[arm][made.name]) for arm in measured.arms},
+        "arms": [_line(measured, arm, made.name, floor, seed) for arm in measured.arms[1:]],
+    }
+
+
+def _curve(compute: np.ndarray, losses: Losses) -> list[list[float]]:
+    """[compute, bits per byte, standard deviation over seeds] of each checkpoint."""
+    found = losses.curves()
+    sd = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(found.shape[1])
+    return [[float(c), float(m), float(s)] for c, m, s in zip(compute, found.mean(axis=0), sd, strict=True)]
+
+
+def _line(measured: Measured, arm: str, name: str, floor: Interval | None, seed: int) -> dict[str, Any]:
+    baseline, other = measured.losses[measured.arms[0]][name], measured.losses[arm][name]
+    found = intervals.estimate(measured.compute, baseline, other, noise=NOISE, seed=seed)
+    gap, gap_interval = intervals.gap_interval(baseline, other)
+    moved = curves.trend(measured.compute, baseline.curves().mean(axis=0), other.curves().mean(axis=0))
+    status = curves.worst([crossing.status for crossing in found.per_seed])
+    return {
+        "arm": arm,
+        "multiplier": _number(found.value),
+        "interval": _interval(found.interval),
+        "interval_t": _interval(found.by_t),
+        "interval_bootstrap": _interval(found.by_bootstrap),
+        "bound": _bound(found),
+        "status": status,
+        "status_in_words": curves.IN_WORDS[status],
+        "reached_in_seeds": sum(crossing.status not in ("not_reached", "no_learning") for crossing in found.per_seed),
+        "verdict": intervals.verdict(found, floor),
+        "clears_noise": intervals.clears_noise(found, floor),
+        "distinguishable": _number(found.distinguishable),
+        "gap": gap,
+        "gap_interval": _interval(gap_interval),
+        "best_gap": float(np.mean([crossing.best_gap for crossing in found.per_seed])),
+        "yield": _number(curves.kept_yield(found.value, measured.kept_share[arm])),
+        "trend": {
+            "budgets": list(moved.budgets),
+            "multipliers": list(moved.multipliers),
+            "direction": moved.direction,
+        },
+        "per_seed": [{"multiplier": _number(c.multiplier), "status": c.status} for c in found.per_seed],
+    }
+
+
+def _bound(found: Estimate) -> str | None:
+    """`lower` or `upper` where every seed gives a bound of that kind only."""
+    kinds = {("lower" if c.status == "at_floor" else "upper") if c.bound else None for c in found.per_seed}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _interval(found: Interval | None) -> list[float] | None:
+    return None if found is None else [found.low, found.high]
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def line_of(sets: Sequence[dict[str, Any]], name: str, arm: str) -> dict[str, Any] | None:
+    """The line of an arm on a set."""
+    return next((line for made in sets if made["name"] == name for line in made["arms"] if line["arm"] == arm), None)
+
+
+def headline(sets: Sequence[dict[str, Any]], *, primary: str | None, arm: str, baseline: str, model: str) -> str:
+    """The sentence of the `cpu` and `gpu` tiers. `model`: what was trained, in words."""
+    if primary is None:
+        return _without_target(sets, arm)
+    line = line_of(sets, primary, arm)
+    if line is None:
+        return f"No figure for {primary}: it is not among the sets."
+    found, interval = line["multiplier"], line["interval"]
+    if interval is None:
+        return f"No verdict on {primary}: {line['verdict']} ({line['status_in_words']})."
+    figures = f"compute multiplier {found:.2f}, 95 % interval {interval[0]:.2f} to {interval[1]:.2f}, {model}"
+    if line["verdict"] == "saves":
+        if not line["clears_noise"]:
+            return f"Ranking only: {arm} is ahead of {baseline} on {primary}, within the noise of two equal runs ({figures})."
+        share = math.floor(100 * curves.saved_share(interval[0]))
+        return f"At least {share} % less training compute for the same loss on {primary} ({figures})."
+    if line["verdict"] == "costs":
+        return f"Costs: {arm} is worse than {baseline} on {primary}; {line['status_in_words']} ({figures})."
+    return f"No evidence of a saving on {primary} ({figures}; {line['status_in_words']})."
+
+
+def _without_target(sets: Sequence[dict[str, Any]], arm: str) -> str:
+    said = []
+    for name, bias in (("curated_heldout", "biased for curation"), ("raw_heldout", "biased against it")):
+        line = line_of(sets, name, arm)
+        if line is not None and line["interval"] is not None:
+            low, high = line["interval"]
+            said.append(f"{name} ({bias}): multiplier {line['multiplier']:.2f}, {low:.2f} to {high:.2f}, {line['verdict']}")
+    return "No headline: no target was named (compute.targets). " + "; ".join(said) + ("." if said else "")
+
+
+def ranking(sets: Sequence[dict[str, Any]], *, name: str, baseline: str) -> list[dict[str, Any]]:
+    """The arms from best to worst on a set; `same` where the interval does not exclude the baseline (multiplier 1)."""
+    lines = next(made["arms"] for made in sets if made["name"] == name)
+    ranked = [{"arm": baseline, "multiplier": 1.0, "interval": None, "same": True}]
+    for line in lines:
+        interval = line["interval"]
+        same = interval is None or interval[0] <= 1 <= interval[1]
+        ranked.append({"arm": line["arm"], "multiplier": line["multiplier"], "interval": interval, "same": same})
+    return sorted(ranked, key=lambda item: -(item["multiplier"] or 0.0))
+
+
+def ranked_in_words(ranked: Sequence[dict[str, Any]], *, name: str, baseline: str) -> str:
+    """The sentence of the `ngram` tier: an order, no percentage."""
+    arms = []
+    for item in ranked:
+        same = item["same"] and item["arm"] != baseline
+        arms.append(f"{item['arm']} (not told from {baseline})" if same else str(item["arm"]))
+    return f"Ranked by a byte 6-gram on {name}: {' > '.join(arms)}. An order, not a size."
+
+
+def recommended(ranked: Sequence[dict[str, Any]]) -> str | None:
+    """The best arm, if its interval lies above that of every other arm; None: no measurable difference."""
+    with_intervals = [item for item in ranked if item["interval"] is not None]
+    if not with_intervals:
+        return None
+    best, *others = with_intervals
+    return None if any(item["interval"][1] >= best["interval"][0] for item in others) else str(best["arm"])
+
+
+def differing(sets: Sequence[dict[str, Any]], regimes: Sequence[dict[str, Any]], *, arm: str) -> list[str]:
+    """Notes on sets whose sign changes with the regime: such a finding depends on how the models were trained."""
+    notes = []
+    for regime in regimes:
+        for made in sets:
+            first, again = line_of(sets, made["name"], arm), line_of(regime["sets"], made["name"], arm)
+            if first is None or again is None or first["multiplier"] is None or again["multiplier"] is None:
+                continue
+            if (first["multiplier"] > 1) != (again["multiplier"] > 1):
+                notes.append(
+                    f"{made['name']}: the multiplier is {first['multiplier']:.2f} below one epoch and {again['multiplier']:.2f}"
+                    f" with {regime['regime']}: it depends on how the model is trained"
+                )
+    return notes

@@ -1,0 +1,45 @@
+"""Pre-registration: what was to be measured, written down before the first run, and every attempt counted.
+
+`savings_history.jsonl` in the output has a line when a measurement starts and one when it ends. The same measurement, resumed
+after a kill, is one attempt; another one with the same targets is the next. Results are never taken off the list.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline.store import Store
+
+NAME = "savings_history.jsonl"
+
+
+def lines(out: Store) -> list[dict[str, Any]]:
+    """All lines, oldest first."""
+    if not out.has(NAME):
+        return []
+    return [json.loads(line) for line in out.read_bytes(NAME).splitlines() if line.strip()]
+
+
+def started(out: Store, *, targets: str, identity: str, about: dict[str, Any]) -> int:
+    """Register a measurement; returns the number of the attempt with these targets, from 1."""
+    before = [line for line in lines(out) if line["event"] == "started" and line["targets"] == targets]
+    for line in before:
+        if line["identity"] == identity:
+            return int(line["attempt"])
+    attempt = len(before) + 1
+    _append(out, {"event": "started", "attempt": attempt, "targets": targets, "identity": identity, **about})
+    return attempt
+
+
+def ended(out: Store, *, targets: str, identity: str, attempt: int, headline: str) -> None:
+    """Write down what came out."""
+    line = {"event": "ended", "attempt": attempt, "targets": targets, "identity": identity, "headline": headline}
+    if line not in lines(out):
+        _append(out, line)
+
+
+def _append(out: Store, line: dict[str, Any]) -> None:
+    before = out.read_bytes(NAME) if out.has(NAME) else b""
+    added = json.dumps(line, sort_keys=True, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    out.write_bytes(NAME, before + added + b"\n", durable=True)

@@ -1,0 +1,256 @@
+"""A measurement from a request to `savings.json`: arms, registration, losses, findings, the report made anew.
+
+The output's data are only read. What is trained lies in the work directory under keys, so the same command resumes; results go
+to `savings.json`, every attempt to `savings_history.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from pipeline import manifest, publish, resources
+from pipeline.compute_plan import Compute
+from pipeline.errors import UsageError
+from pipeline.events import Event, OnEvent
+from pipeline.manifest import Manifest
+from pipeline.plan_file import validate
+from pipeline.savings import arms, corpora, costs, findings, history, ranks, training
+from pipeline.savings.arms import RANDOM, SOURCE, Experiment, Spec
+from pipeline.savings.findings import Measured
+from pipeline.stages import key
+from pipeline.store import Store, open_store
+
+SCHEMA = 1
+"""Of savings.json; rises when a key changes its meaning."""
+DEFINITION = "compute of the baseline / compute at which the arm first has the baseline's final loss (backward, iso-loss)"
+LOCK = ".lock"
+NAME = "savings.json"
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure. `output`: an output of Winnow, or a folder for the results where every arm is a path of files.
+
+    `arms` and `targets` empty: raw source text, the curated text and a random subset; the plan's `compute.targets`.
+    """
+
+    output: str
+    tier: str
+    arms: tuple[Spec, ...] = ()
+    targets: tuple[str, ...] = ()
+    seeds: int = SEEDS
+    seed: int = 0
+    thorough: bool = False
+    work: str | None = None
+    workers: int = 2
+    minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The folders of a request, and the plan of the output (defaults where there is none)."""
+
+    out: Store
+    live: tuple[Manifest, ...]
+    work: Store
+    compute: Compute
+
+
+def opened(request: Request) -> Opened:
+    """Raises UsageError where there is no output and an arm needs one."""
+    if corpora.is_output(request.output):
+        out, live = corpora.opened(request.output)
+        compute = validate(live[-1].plan, where="the plan of the output").compute
+    elif request.arms and all(spec.what not in (SOURCE, request.output) for spec in request.arms):
+        out, live, compute = open_store(request.output), [], Compute()
+    else:
+        raise UsageError(f"{request.output}: no output of Winnow (it has no manifests/); curate into it first, or name all arms")
+    work = open_store(request.work or out.path(".work"))
+    work.private("")
+    work.private("savings")
+    return Opened(out, tuple(live), work, compute)
+
+
+def default_arms(output: str) -> tuple[Spec, ...]:
+    return (Spec("raw", SOURCE), Spec("curated", output), Spec("random", RANDOM))
+
+
+def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Name (the file's, without endings) and path of each target. Raises UsageError where two have one name."""
+    named = [(PurePosixPath(path).name.split(".")[0] or path, path) for path in paths]
+    if len({name for name, _ in named}) != len(named):
+        raise UsageError("two targets have one file name; rename one")
+    return named
+
+
+def experiment_of(request: Request, where: Opened, *, needed_bytes: int) -> Experiment:
+    return arms.build(
+        request.arms or default_arms(request.output),
+        out=where.out if where.live else None,
+        live=where.live,
+        work=where.work,
+        targets=named_targets(request.targets or where.compute.targets),
+        needed_bytes=needed_bytes,
+        seed=request.seed,
+    )
+
+
+def run(request: Request, on_event: OnEvent) -> dict[str, Any]:
+    """Measure and publish; returns what was found."""
+    made = measured(request, on_event)
+    publish_savings(opened(request).out, made)
+    return made
+
+
+def measured(request: Request, on_event: OnEvent) -> dict[str, Any]:
+    """Register, measure, and write the outcome to the history; publishes nothing."""
+    where = opened(request)
+    with where.work.lock("savings/.lock"):
+        before = resources.tree_cpu_s()
+        on_event(Event("begin", "arms"))
+        needed = ranks.MOST_BYTES if request.tier == "ngram" else training.needed_bytes(request.tier)
+        experiment = experiment_of(request, where, needed_bytes=needed)
+        on_event(Event("end", "arms"))
+        identity = key("measurement", experiment.identity, request.tier, request.seeds, request.thorough)
+        attempt = history.started(
+            where.out,
+            targets=experiment.targets,
+            identity=identity,
+            about={
+                "tier": request.tier,
+                "primary": experiment.primary,
+                "seeds": request.seeds,
+                "arms": [arm.name for arm in experiment.arms],
+                "sets": {made.name: made.sha256 for made in experiment.sets},
+                "recipe": where.live[-1].recipe_hash if where.live else None,
+            },
+        )
+        measure = _ranked if request.tier == "ngram" else _trained
+        made = measure(request, where, experiment, on_event)
+        made["attempt"] = attempt
+        made["costs"] = costs.of(where.compute, where.live, made, cpu_s=resources.tree_cpu_s() - before)
+        history.ended(where.out, targets=experiment.targets, identity=identity, attempt=attempt, headline=made["headline"])
+        return made
+
+
+def _ranked(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> dict[str, Any]:
+    measured = ranks.measure(experiment, seeds=request.seeds, on_event=on_event)
+    sets = findings.sets_of(measured, experiment.sets)
+    name, baseline = experiment.primary or str(sets[0]["name"]), experiment.arms[0].name
+    ranked = findings.ranking(sets, name=name, baseline=baseline)
+    return {
+        **_head(request, where, experiment, measured),
+        "headline": findings.ranked_in_words(ranked, name=name, baseline=baseline),
+        "ranking": {"set": name, "arms": ranked},
+        "model": {"what": "byte 6-gram, interpolated Witten-Bell", "unit_of_compute": "bytes of text", "seeds": request.seeds},
+        "sets": sets,
+        "regimes": [],
+        "notes": ["counts cannot see repetition, and random bytes poison them: an order of arms, never a size"],
+    }
+
+
+def _trained(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> dict[str, Any]:
+    found = training.measure(
+        experiment,
+        tier=request.tier,
+        seeds=request.seeds,
+        thorough=request.thorough,
+        planned_tokens=where.compute.plan.tokens,
+        work=where.work,
+        workers=request.workers,
+        minutes=request.minutes,
+        on_event=on_event,
+    )
+    (_, fresh), *others = found.regimes
+    sets = findings.sets_of(fresh, experiment.sets)
+    baseline, judged = experiment.arms[0].name, experiment.arms[1].name
+    regimes = [{"regime": regime.name, "sets": findings.sets_of(measured, experiment.sets)} for regime, measured in others]
+    words = training.model_in_words(found.shape, found.tokens, request.seeds)
+    notes = [*found.notes, *findings.differing(sets, regimes, arm=judged)]
+    head = _head(request, where, experiment, fresh)
+    for line in head["arms"]:
+        name = line["arm"]
+        line |= {
+            "bytes_per_token": found.bytes_per_token[name],
+            "corpus_tokens": found.corpus_tokens[name],
+            "planned_epochs": where.compute.plan.tokens / found.corpus_tokens[name],
+        }
+    return {
+        **head,
+        "headline": findings.headline(sets, primary=experiment.primary, arm=judged, baseline=baseline, model=words),
+        "ranking": None,
+        "model": {
+            "what": words,
+            "unit_of_compute": "FLOPs (6 x parameters in products x tokens)",
+            "parameters": found.shape.parameters,
+            "tokens": found.tokens,
+            "seeds": request.seeds,
+            "learning_rate": found.shape.rate,
+            "schedule": "constant after warm-up, averaged weights scored",
+            "vocabulary": found.shape.vocabulary,
+            "training_cpu_s": found.cpu_s,
+        },
+        "sets": sets,
+        "regimes": regimes,
+        "notes": notes,
+    }
+
+
+def _head(request: Request, where: Opened, experiment: Experiment, measured: Measured) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "tier": request.tier,
+        "generation": where.live[-1].generation if where.live else None,
+        "recipe_hash": where.live[-1].recipe_hash if where.live else None,
+        "definition": DEFINITION,
+        "primary": experiment.primary,
+        "targets": experiment.targets,
+        "sample_share": experiment.share,
+        "split_off_documents": experiment.split_off,
+        "arms": [
+            {
+                "arm": arm.name,
+                "what": arm.what,
+                "documents": len(arm.texts),
+                "bytes": arm.n_bytes,
+                "corpus_bytes": arm.corpus_bytes,
+                "kept_share": measured.kept_share[arm.name],
+            }
+            for arm in experiment.arms
+        ],
+        "provenance": {"sets": "measured", "arms": "measured", "costs": "computed", "extrapolation": "extrapolated"},
+    }
+
+
+def publish_savings(out: Store, made: dict[str, Any]) -> None:
+    """Write savings.json and, where the folder is an output, its page anew.
+
+    A sweep or a table of families is put beside what was measured before, and so is a ranking beside a measurement of the same
+    generation: counting n-grams never replaces a trained model.
+    """
+    with out.lock(LOCK):
+        content = json.dumps(_beside(made, _before(out)), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        out.write_bytes(NAME, content.encode("utf-8", "backslashreplace"), durable=True)
+        manifests = manifest.load_all(out)
+        if manifests:
+            out.write_bytes("report.html", publish.rendered(out, manifests)["report.html"], durable=True)
+
+
+def _before(out: Store) -> dict[str, Any] | None:
+    return out.read_json(NAME) if out.has(NAME) else None
+
+
+def _beside(made: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    if before is None or before["schema"] != SCHEMA or before["generation"] != made["generation"]:
+        return made
+    added = {name: made[name] for name in ("sweep", "by_reason") if name in made}
+    if added:
+        return {**before, **added}
+    if made["tier"] == "ngram" and before["tier"] != "ngram":
+        return {**before, "ranking": made["ranking"]}
+    return {**{name: before[name] for name in ("sweep", "by_reason") if name in before}, **made}

@@ -1,0 +1,177 @@
+"""The `cpu` and `gpu` tiers: the same small model on every arm, at equal tokens, with paired seeds.
+
+Below one epoch in every arm unless a regime says otherwise: `--thorough` adds a third of the learning rate (rankings of corpora
+can flip with it, arXiv 2512.24503) and arms that repeat their text as often as the planned run will.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import UsageError
+from pipeline.events import OnEvent
+from pipeline.savings import shapes, tokens
+from pipeline.savings.arms import Experiment
+from pipeline.savings.findings import Measured
+from pipeline.savings.intervals import Losses
+from pipeline.savings.shapes import Shape
+from pipeline.savings.tokens import Encoded
+from pipeline.stages import key
+from pipeline.store import Store
+
+LEAST_TOKENS = 20_000
+"""Fewer show no learning: the first checkpoints of the small model stand at 50,000 in the published prototype."""
+SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
+
+
+@dataclass(frozen=True)
+class Regime:
+    """`rate`: factor on the learning rate; `unique`: tokens an arm may repeat, None where it never repeats; `arms`: which."""
+
+    name: str
+    rate: float
+    unique: dict[str, int] | None
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`regimes[0]` is the one below an epoch. `notes`: what could not be measured and why."""
+
+    regimes: tuple[tuple[Regime, Measured], ...]
+    shape: Shape
+    tokens: int
+    bytes_per_token: dict[str, float]
+    corpus_tokens: dict[str, float]
+    cpu_s: float
+    notes: tuple[str, ...]
+
+
+def needed_bytes(tier: str) -> int:
+    """Text that an arm should have for the tier's budget, at four bytes a token."""
+    return 4 * SHAPES[tier].tokens
+
+
+def measure(
+    experiment: Experiment,
+    *,
+    tier: str,
+    seeds: int,
+    thorough: bool,
+    planned_tokens: float,
+    work: Store,
+    workers: int,
+    minutes: float | None,
+    on_event: OnEvent,
+) -> Trained:
+    """Train what is missing and read all losses. Raises UsageError (no torch, no GPU, too little text) or RunFailed."""
+    runner = _runner()
+    device = runner.device_of(tier)
+    shape = SHAPES[tier]
+    folder = work.scratch("savings") / experiment.identity / tier
+    encoded = tokens.encode(experiment, folder, vocabulary=shape.vocabulary)
+    budget = min(shape.tokens, *encoded.tokens.values())
+    if budget < LEAST_TOKENS:
+        least = min(encoded.tokens, key=lambda name: encoded.tokens[name])
+        raise UsageError(f"arm {least} has {encoded.tokens[least]:,} tokens; the {tier} tier needs {LEAST_TOKENS:,}")
+    shape = replace(shape, tokens=budget)
+    ratio = {arm.name: arm.n_bytes / encoded.tokens[arm.name] for arm in experiment.arms}
+    whole = {arm.name: arm.corpus_bytes / ratio[arm.name] for arm in experiment.arms}
+    regimes, notes = _regimes(experiment, thorough, budget, planned_tokens, whole)
+    jobs = {
+        (regime.name, arm, seed): _job(folder, encoded, shape, regime, arm, seed, device)
+        for regime in regimes
+        for seed in range(seeds)
+        for arm in regime.arms
+    }
+    runner.run_all(list(jobs.values()), workers=workers, minutes=minutes, on_event=on_event)
+    results = {name: _result(job.folder) for name, job in jobs.items()}
+    share = {name: size / whole[experiment.arms[0].name] for name, size in whole.items()}
+    return Trained(
+        tuple((regime, _measured(regime, results, encoded, shape, seeds, share)) for regime in regimes),
+        shape,
+        budget,
+        ratio,
+        whole,
+        sum(found["cpu_s"] for found in results.values()),
+        tuple(notes),
+    )
+
+
+def _runner() -> Any:
+    try:
+        from pipeline.savings.neural import runner
+    except ImportError as error:
+        raise UsageError(
+            "this tier needs torch, which is not installed: pip install 'winnow-curation[proxy]', or --tier ngram"
+        ) from error
+    return runner
+
+
+def _regimes(
+    experiment: Experiment, thorough: bool, budget: int, planned: float, whole: dict[str, float]
+) -> tuple[list[Regime], list[str]]:
+    names = tuple(arm.name for arm in experiment.arms)
+    found, notes = [Regime("below one epoch", 1.0, None, names)], []
+    epochs = {name: planned / size for name, size in whole.items()}
+    judged = names[1]
+    if not thorough:
+        if epochs[judged] > 1:
+            notes.append(
+                f"the planned run reads {judged} {epochs[judged]:,.1f} times ({names[0]} {epochs[names[0]]:,.1f} times), and this"
+                " was measured below one epoch; --thorough repeats the text as often as the plan"
+            )
+        return found, notes
+    found.append(Regime("a third of the learning rate", 1 / 3, None, names[:2]))
+    if max(epochs.values()) <= 1:
+        notes.append("the planned run repeats no text, so no arm was repeated")
+        return found, notes
+    unique = {name: int(budget / max(1.0, times)) for name, times in epochs.items()}
+    scarce = min(unique, key=lambda name: unique[name])
+    if unique[scarce] < LEAST_TOKENS:
+        notes.append(
+            f"with repeats it was not measured: the planned run reads {scarce} {epochs[scarce]:,.0f} times, and {budget:,} tokens"
+            f" seen as often would be {unique[scarce]:,} different ones ({LEAST_TOKENS:,} are needed)"
+        )
+        return found, notes
+    found.append(Regime("repeated as often as planned", 1.0, unique, names))
+    return found, notes
+
+
+def _job(folder: Path, encoded: Encoded, shape: Shape, regime: Regime, arm: str, seed: int, device: str) -> Any:
+    from pipeline.savings.neural import train
+
+    unique = regime.unique[arm] if regime.unique is not None and regime.unique[arm] < shape.tokens else None
+    rate = shape.rate * regime.rate
+    name = key("run", train.VERSION, vars(shape), Path(encoded.arms[arm]).name, seed, rate, unique, device)
+    return train.Job(str(folder / name), encoded.arms[arm], encoded.sets, shape, seed, shape.tokens, rate, unique, device)
+
+
+def _result(folder: str) -> dict[str, Any]:
+    with np.load(Path(folder) / "result.npz") as saved:
+        return {"bits": saved["bits"], "tokens": saved["tokens"], "cpu_s": float(saved["cpu_s"])}
+
+
+def _measured(
+    regime: Regime,
+    results: dict[tuple[str, str, int], dict[str, Any]],
+    encoded: Encoded,
+    shape: Shape,
+    seeds: int,
+    share: dict[str, float],
+) -> Measured:
+    losses: dict[str, dict[str, Losses]] = {}
+    for arm in regime.arms:
+        bits = np.stack([results[regime.name, arm, seed]["bits"] for seed in range(seeds)])
+        losses[arm] = {name: Losses(bits[:, :, part], encoded.n_bytes[part]) for name, part in encoded.slices.items()}
+    seen = results[regime.name, regime.arms[0], 0]["tokens"].astype(np.float64)
+    return Measured(6.0 * shape.parameters * seen, losses, share)
+
+
+def model_in_words(shape: Shape, tokens_seen: int, seeds: int) -> str:
+    """`a model of 0.16 M parameters, 0.80 M tokens a run, 3 seeds`."""
+    return f"a model of {shape.parameters / 1e6:.2f} M parameters, {tokens_seen / 1e6:.2f} M tokens a run, {seeds} seeds"

@@ -1,0 +1,181 @@
+"""`make bench-savings`: the saving measured on a mix of real good text and real junk, curated by the default plan and not by the
+labels.
+
+The mix: labelled good documents (`hq=1`), labelled junk (`hq=0`), exact and near duplicates of some good ones, other languages.
+The target is good text of groups that are in no arm. Two parts, each in a process of its own:
+- `ngram` ranks default plan, dedup only, raw, and a bad filter that drops two thirds of the good text; at most 60 s.
+- `cpu` trains raw, default plan and a random subset as large, with 3 seeds each; at most 6 minutes on 2 cores.
+
+Needs WINNOW_EVAL_DATA (real text that is not part of the project); `cpu` needs torch. Ends with 1 where a target is missed.
+
+    python -m tests.bench.savings [--tier ngram|cpu|both] [--thorough] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench.throughput import DEFAULT_DATA
+
+HELD_OUT_SHARE = 0.06
+DUPLICATED = 60
+"""Good documents that get copies: Zipf, up to 24 of the first; chosen so that copies are about a sixth of the bytes."""
+LANGUAGE_BYTES = 700_000
+OTHERS = ("react_dev_fr", "react_dev_ru", "react_dev_ja", "react_dev_es")
+NGRAM_S = 60
+CPU_S = 360
+
+
+def rows(path: Path) -> Iterator[dict[str, object]]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def near_copy(text: str, rng: random.Random) -> str:
+    """The text without one of its sentences, and with a line before it, as pages that quote others have."""
+    sentences = text.split(". ")
+    if len(sentences) > 12:
+        del sentences[rng.randrange(len(sentences))]
+    return f"Posted {rng.randrange(1, 29)}.{rng.randrange(1, 13)}.\n" + ". ".join(sentences)
+
+
+def make_mix(data: Path, folder: Path) -> dict[str, int]:
+    """Write `mix.jsonl` and `target.jsonl`; returns bytes by kind."""
+    rng = random.Random(0)
+    labelled = list(rows(data / "quality/quality.jsonl.gz"))
+    groups = sorted({str(row["group"]) for row in labelled if row["hq"]})
+    held = set(rng.sample(groups, int(HELD_OUT_SHARE * len(groups))))
+    good = [str(row["text"]) for row in labelled if row["hq"] and row["group"] not in held]
+    target = [str(row["text"]) for row in labelled if row["hq"] and row["group"] in held]
+    junk = [str(row["text"]) for row in labelled if not row["hq"]]
+    copies = []
+    for rank, text in enumerate(rng.sample([text for text in good if len(text) < 20_000], DUPLICATED), start=1):
+        for number in range(max(1, 24 // rank)):
+            copies.append(text if number % 2 else near_copy(text, rng))
+    others = []
+    for name in OTHERS:
+        size = 0
+        for row in rows(data / f"throughput/{name}.jsonl.gz"):
+            others.append(str(row["text"])[:6000])
+            size += len(others[-1].encode())
+            if size > LANGUAGE_BYTES:
+                break
+    kinds = {"good": good, "junk": junk, "copies": copies, "other languages": others}
+    mixed = [(kind, text) for kind, texts in kinds.items() for text in texts]
+    rng.shuffle(mixed)
+    with open(folder / "mix.jsonl", "w", encoding="utf-8") as file:
+        for number, (kind, text) in enumerate(mixed):
+            file.write(json.dumps({"id": str(number), "kind": kind, "text": text}) + "\n")
+    with open(folder / "target.jsonl", "w", encoding="utf-8") as file:
+        for text in target:
+            file.write(json.dumps({"text": text}) + "\n")
+    return {kind: sum(len(text.encode()) for text in texts) for kind, texts in {**kinds, "target": target}.items()}
+
+
+def run(*arguments: str) -> tuple[str, float, float]:
+    """A command's output, wall seconds and CPU seconds of its tree."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, env=os.environ | {"NO_COLOR": "1"}
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)}: exit {done.returncode}")
+    return done.stdout, time.monotonic() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def curate(folder: Path, name: str, plan: str, *settings: str) -> Path:
+    """An output of the mix; all share one work directory."""
+    out = folder / name
+    sets = [part for setting in settings for part in ("--set", setting)]
+    if not (out / "manifest.json").is_file():
+        where = ["--input", str(folder / "mix.jsonl"), "--output", str(out), "--work", str(folder / "work")]
+        run("flows.curate", plan, *where, "--inline", *sets)
+    total = json.loads((out / "metrics.json").read_text())["totals"]
+    print(
+        f"{name:<14}{total['kept']:>8,} of {total['read']:,} documents, {total['bytes_kept'] / 1e6:.1f} of {total['bytes_read'] / 1e6:.1f} MB"
+    )
+    return out
+
+
+def bad_filter(folder: Path) -> Path:
+    """The mix without two thirds of its good documents, copies left: what a filter gives that takes them for junk."""
+    rng, path = random.Random(1), folder / "bad.jsonl"
+    with open(folder / "mix.jsonl", encoding="utf-8") as mix, open(path, "w", encoding="utf-8") as file:
+        for line in mix:
+            if json.loads(line)["kind"] not in ("good", "copies") or rng.random() > 2 / 3:
+                file.write(line)
+    return path
+
+
+def measure(out: Path, folder: Path, *arguments: str) -> tuple[dict[str, object], float, float]:
+    """The measurement as JSON, wall and CPU seconds."""
+    common = [str(out), "--target", str(folder / "target.jsonl"), "--work", str(folder / "work"), "--inline", "--json"]
+    text, wall, cpu = run("flows.proxy", *common, *arguments)
+    return json.loads(text), wall, cpu
+
+
+def ranked(folder: Path) -> bool:
+    default = curate(folder, "default", "default")
+    dedup = curate(folder, "dedup", "minimal")
+    bad = bad_filter(folder)
+    arms = ["--arm", "raw=source", "--arm", f"default={default}", "--arm", f"dedup={dedup}", "--arm", f"bad={bad}"]
+    made, wall, cpu = measure(default, folder, "--tier", "ngram", *arms)
+    show(made)
+    order = [item["arm"] for item in made["ranking"]["arms"]]  # type: ignore[index]
+    good = order == ["default", "dedup", "raw", "bad"]
+    print(f"ngram: {made['headline']}")
+    print(f"ngram: {wall:.0f} s, {cpu:.0f} CPU-s (at most {NGRAM_S} s); order as expected: {good}")
+    return good and wall <= NGRAM_S
+
+
+def trained(folder: Path, *, thorough: bool) -> bool:
+    default = curate(folder, "default", "default")
+    made, wall, cpu = measure(default, folder, "--tier", "cpu", *(["--thorough"] if thorough else []))
+    show(made)
+    for note in made["notes"]:  # type: ignore[attr-defined]
+        print(f"note: {note}")
+    print(f"cpu: {made['headline']}")
+    print(f"cpu: {wall:.0f} s, {cpu:.0f} CPU-s (at most {CPU_S} s on 2 cores, without --thorough)")
+    return thorough or wall <= CPU_S
+
+
+def show(made: dict[str, object]) -> None:
+    from pipeline.report.savings import summary
+
+    print(summary(made, out=None))
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    asked.add_argument("--tier", choices=("ngram", "cpu", "both"), default="both")
+    asked.add_argument("--thorough", action="store_true")
+    asked.add_argument("--folder", type=Path, help="keep the mix, the outputs and the runs here")
+    given = asked.parse_args()
+    data = Path(os.environ.get("WINNOW_EVAL_DATA", DEFAULT_DATA))
+    if not data.is_dir():
+        print("WINNOW_EVAL_DATA is unset: this measurement needs the evaluation data")
+        return 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes = make_mix(data, folder)
+        print("mix: " + ", ".join(f"{kind} {size / 1e6:.1f} MB" for kind, size in sizes.items()))
+        met = ranked(folder) if given.tier != "cpu" else True
+        return 0 if (trained(folder, thorough=given.thorough) if given.tier != "ngram" else True) and met else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
