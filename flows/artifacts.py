@@ -44,24 +44,25 @@ def changes(metrics: dict[str, Any]) -> str | None:
         rows = found[f"{name}s"]
         if rows:
             lines += [f"| {name} ({title}) | then | now |", "|:--|--:|--:|"]
-            lines += [f"| {_markdown(row[name])} | {row['before']:.1%} | {row['now']:.1%} |" for row in rows] + [""]
+            lines += [f"| {escaped(row[name])} | {row['before']:.1%} | {row['now']:.1%} |" for row in rows] + [""]
     if found["signals"]:
         lines += ["| signal | drift |", "|:--|--:|"]
-        lines += [f"| {_markdown(row['signal'])} | {row['drift']:.1%} |" for row in found["signals"]]
+        lines += [f"| {escaped(row['signal'])} | {row['drift']:.1%} |" for row in found["signals"]]
     return "\n".join(lines)
 
 
 def summary(result: Result) -> str:
     """Markdown of a result; what comes from plans and paths is escaped."""
     title = "nothing new" if result.generation is None else f"generation {result.generation}"
-    lines = [f"# Winnow: {title}", "", f"Output: {_markdown(result.out)}", ""]
+    lines = [f"# Winnow: {title}", "", f"Output: {escaped(result.out)}", ""]
     totals = result.metrics.get("totals", {})
     rows = [(name, totals[name]) for name in ("read", "kept", "dropped", "quarantined") if name in totals]
     if rows:
         lines += ["| | documents |", "|:--|--:|", *(f"| {name} | {count:,} |" for name, count in rows), ""]
-    lines += [f"- {_markdown(note)}" for note in result.notes]
+    lines += [f"- {escaped(note)}" for note in result.notes]
     return "\n".join(lines)
 
 
-def _markdown(text: str) -> str:
+def escaped(text: str) -> str:
+    """`text` on one line, without meaning as Markdown or HTML."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~" else c for c in html.escape(plain(text, 1000)))

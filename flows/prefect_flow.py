@@ -306,6 +306,13 @@ def _artifacts(result: Result) -> None:
 
 
 @contextmanager
+def command_settings(temporary: Temporary | None) -> Iterator[None]:
+    """Prefect for a run from the command line: its settings, and its console silent."""
+    with _quiet_console(), _settings(temporary):
+        yield
+
+
+@contextmanager
 def _settings(temporary: Temporary | None) -> Iterator[None]:
     """Prefect's settings for a run from the command line. Waits at the end until the last states were sent.
 

@@ -153,7 +153,8 @@ def _measure(arguments: argparse.Namespace) -> int:
             made = proxy_flow.run(request, arguments.sweep, arguments.by_reason, on_event=progress)
     finally:
         progress.close()
-    _show(made, arguments, out=arguments.output)
+    reported = os.path.isfile(os.path.join(arguments.output, "report.html"))
+    _show(made, arguments, out=arguments.output if reported else None)
     return 0
 
 

@@ -20,6 +20,8 @@ LABELS = {
     "dedup": "finding duplicates",
     "write": "writing shards",
     "publish": "publishing",
+    "arms": "gathering arms and held-out sets",
+    "proxy": "small models",
     "prefect": "Prefect",
 }
 EVERY_S = 5.0

@@ -19,6 +19,8 @@ ONLY_IN = {
     "datasketch": ("pipeline/dedup/",),
     "fasttext": ("pipeline/training/worker.py",),
     "huggingface_hub": ("filters/models/places.py",),
+    "torch": ("pipeline/savings/neural/",),
+    "matplotlib": ("pipeline/report/curves.py",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),
 }
 """Package → places that may import it. fasttext trains, and is the oracle of tests."""

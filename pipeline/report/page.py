@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from pipeline.report import units
 from pipeline.report.harmless import visible
+from pipeline.report.savings import page_of
 
 MOST_ROWS = 50
 """Rows of a table of sources, languages or signals; chosen because a phone still scrolls it. metrics.json has them all."""
@@ -32,6 +33,7 @@ def render(metrics: dict[str, Any], savings: dict[str, Any] | None) -> str:
     return template.render(
         m=metrics,
         savings=savings,
+        saving=page_of(savings, metrics["generation"]) if savings is not None and savings.get("sets") else None,
         funnel=funnel(metrics),
         signals=signals_by_filter(metrics["signals"]),
         failed=[check for check in metrics["checks"] if check["failed"]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.report import units
+from pipeline.report import curves, units
 from pipeline.report.harmless import visible
 
 _NAME = 34
@@ -86,3 +86,76 @@ def saved(line: dict[str, Any]) -> str:
     if line["verdict"] != "saves" or not line["clears_noise"]:
         return units.NONE
     return f"at least {int(100 * (1 - 1 / line['interval'][0]))} %"
+
+
+MOST_PICTURES = 4
+"""Sets with a picture: the target and those after it; a set's figures are in the table all the same."""
+
+
+def page_of(made: dict[str, Any], generation: int) -> dict[str, Any]:
+    """What the page shows: table rows, pictures, regimes, and the lines below. `generation`: the page's own."""
+    ngram = made["tier"] == "ngram"
+    axis = made["model"]["unit_of_compute"].partition(" (")[0]
+    pictures = [{"set": held["name"], "uri": curves.picture(held, axis=axis)} for held in made["sets"][:MOST_PICTURES]]
+    families = made.get("by_reason", {}).get("families", [])
+    return {
+        "stale": made["generation"] != generation,
+        "rows": _rows(made["sets"], ngram=ngram),
+        "pictures": [picture for picture in pictures if picture["uri"] is not None],
+        "regimes": [{"name": r["regime"], "rows": _rows(r["sets"], ngram=ngram)} for r in made["regimes"]],
+        "sweep": made.get("sweep"),
+        "families": [{**item, "interval": _pair(item["interval"])} for item in families],
+        "lines": _below(made),
+    }
+
+
+def _rows(sets: list[dict[str, Any]], *, ngram: bool) -> list[dict[str, Any]]:
+    rows = []
+    for held in sets:
+        shared = {"set": held["name"], "about": held["about"], "floor": _pair(held["noise_floor"])}
+        empty = dict.fromkeys(("multiplier", "interval", "saved", "gap"), units.NONE)
+        first = {**shared, **empty, "first": True, "arm": held["baseline"], "bits": last(held, held["baseline"])}
+        rows.append({**first, "verdict": "the baseline", "status": ""})
+        for line in held["arms"]:
+            rows.append(
+                {
+                    **shared,
+                    "first": False,
+                    "arm": line["arm"],
+                    "bits": last(held, line["arm"]),
+                    "multiplier": multiplier(line),
+                    "interval": interval(line),
+                    "saved": saved(line),
+                    "gap": f"{line['gap']:+.3f}".replace("-", "−"),
+                    "verdict": order_of(line) if ngram else line["verdict"],
+                    "status": "" if ngram else _aside(line),
+                }
+            )
+    return rows
+
+
+def _aside(line: dict[str, Any]) -> str:
+    """Status, trend, yield and the least multiplier that could have been told from 1."""
+    parts = [line["status_in_words"]]
+    if line["trend"]["direction"] != "too few budgets":
+        parts.append(f"{line['trend']['direction']} with the budget")
+    if line["yield"] is not None:
+        parts.append(f"yield {line['yield']:.2f}".replace("-", "−"))
+    if line["distinguishable"] is not None:
+        parts.append(f"below {units.digits(line['distinguishable'])} not told from 1")
+    return "; ".join(parts)
+
+
+def _below(made: dict[str, Any]) -> list[str]:
+    cost = made["costs"]
+    hours, dollars = cost["proxy"]["cpu_hours"]["value"], cost["proxy"]["dollars"]["value"]
+    lines = [f"This measurement took {units.digits(hours)} CPU-hours ({units.money(dollars)})."]
+    lines.append(cost["break_even"]["sentence"])
+    extrapolated = cost["extrapolation"]
+    if "suppressed" in extrapolated:
+        lines.append(f"No extrapolation to the planned run: {extrapolated['suppressed']}.")
+    else:
+        net = extrapolated["net_multiplier"]
+        said = ", ".join(units.digits(net[name]) if net[name] else "never" for name in ("low", "value", "high"))
+        lines.append(f"Extrapolated, with repeats: multiplier {said} (low, value, high). {extrapolated['caution']}")
+    return [*lines, *made["notes"]]

@@ -146,9 +146,7 @@ def _losses(rows: Sequence[dict[str, Any]], arm: str, name: str, where: str) -> 
             for k, document in enumerate(documents):
                 row = cells.get((seed, seen, document))
                 if row is None:
-                    raise InputError(
-                        f"{where}: no result of arm {arm}, seed {seed}, {seen} tokens, set {name}: every arm needs all"
-                    )
+                    raise InputError(f"{where}: no result of arm {arm}, seed {seed}, {seen} tokens, set {name}; all are needed")
                 sizes[k] = float(row.get("bytes", 1))
                 bits[i, j, k] = float(row["value"]) * sizes[k]
     return Losses(bits, sizes)

@@ -88,7 +88,7 @@ def run(*arguments: str) -> tuple[str, float, float]:
     """A command's output, wall seconds and CPU seconds of its tree."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, env=os.environ | {"NO_COLOR": "1"}
+        [sys.executable, "-m", *arguments], check=False, stdout=subprocess.PIPE, text=True, env=os.environ | {"NO_COLOR": "1"}
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
@@ -104,9 +104,8 @@ def curate(folder: Path, name: str, plan: str, *settings: str) -> Path:
         where = ["--input", str(folder / "mix.jsonl"), "--output", str(out), "--work", str(folder / "work")]
         run("flows.curate", plan, *where, "--inline", *sets)
     total = json.loads((out / "metrics.json").read_text())["totals"]
-    print(
-        f"{name:<14}{total['kept']:>8,} of {total['read']:,} documents, {total['bytes_kept'] / 1e6:.1f} of {total['bytes_read'] / 1e6:.1f} MB"
-    )
+    size = f"{total['bytes_kept'] / 1e6:.1f} of {total['bytes_read'] / 1e6:.1f} MB"
+    print(f"{name:<14}{total['kept']:>8,} of {total['read']:,} documents, {size}")
     return out
 
 

@@ -1,0 +1,95 @@
+"""The measurement as a Prefect flow, with its table as an artifact. What is done is decided by what lies on disk.
+
+Texts, losses and paths of corpora never reach Prefect: only names, figures and the headline do.
+"""
+
+# No `from __future__ import annotations`: a served flow is pickled by value, and its types must go with it.
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
+
+from flows import server
+from flows.artifacts import escaped
+from flows.prefect_flow import Text, command_settings
+from flows.proxy import carry_out
+from pipeline.errors import RunFailed
+from pipeline.events import Event, OnEvent
+from pipeline.report import savings as shown
+from pipeline.savings.measure import Request
+
+_prepared: ContextVar[Callable[[], dict[str, Any]] | None] = ContextVar("prepared", default=None)
+
+
+@flow(name="measure-saving", retries=0, persist_result=False, log_prints=False)
+def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: bool = False, seeds: int = 3) -> str:
+    """Measure the training compute that a curation saves, at equal quality; the headline is the result.
+
+    Args:
+        output: An output of Winnow.
+        tier: `ngram` ranks in seconds; `cpu` and `gpu` train small models (torch).
+        thorough: Also a third of the learning rate, and text repeated as often as planned.
+        seeds: Paired seeds; three are the least that give an interval.
+    """
+    body = _prepared.get()
+    if body is None:
+        request = Request(output=output, tier=tier, thorough=thorough, seeds=seeds)
+        logger = get_run_logger()
+
+        def log(event: Event) -> None:
+            if event.note:
+                logger.info(event.note)
+
+        made = carry_out(request, None, False, log)
+    else:
+        made = body()
+    create_markdown_artifact(markdown=table(made), key="winnow-saving", description="Compute saved at equal quality")
+    return str(made["headline"])
+
+
+def table(made: dict[str, Any]) -> str:
+    """Markdown: the headline and a line for each arm and set."""
+    head = "| held-out set | arm | multiplier | 95 % interval | verdict |"
+    lines = [f"# {escaped(made['headline'])}", "", head, "|:--|:--|--:|:--|:--|"]
+    for held in made["sets"]:
+        for line in held["arms"]:
+            verdict = line["verdict"] if made["tier"] != "ngram" else shown.order_of(line)
+            cells = (held["name"], line["arm"], shown.multiplier(line), shown.interval(line), verdict)
+            lines.append("| " + " | ".join(escaped(str(cell)) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def run(request: Request, sweep: str | None, by_reason: bool, *, on_event: OnEvent) -> dict[str, Any]:
+    """From the command line, as a flow run on the configured server, or else on a temporary one. Raises what the stages raise."""
+    results: list[dict[str, Any]] = []
+    errors: list[BaseException] = []
+
+    def body() -> dict[str, Any]:
+        try:
+            results.append(carry_out(request, sweep, by_reason, on_event))
+        except BaseException as error:
+            errors.append(error)
+            raise
+        return results[0]
+
+    with server.for_this_run() as temporary:
+        if temporary is not None and not temporary.ready:
+            temporary.wait()
+        token = _prepared.set(body)
+        try:
+            with command_settings(temporary):
+                measure_saving.with_options(validate_parameters=False)(
+                    output=request.output, tier=request.tier, thorough=request.thorough, seeds=request.seeds
+                )
+        except Exception as error:
+            if errors:
+                raise errors[0] from errors[0].__cause__
+            if not results:
+                raise RunFailed(f"Prefect failed ({error}); the same command resumes, with --inline without it") from error
+            on_event(Event("note", "prefect", note=f"it was measured, but Prefect could not record it: {error}"))
+        finally:
+            _prepared.reset(token)
+    return results[0]
