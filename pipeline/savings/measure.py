@@ -253,4 +253,4 @@ def _beside(made: dict[str, Any], before: dict[str, Any] | None) -> dict[str, An
         return {**before, **added}
     if made["tier"] == "ngram" and before["tier"] != "ngram":
         return {**before, "ranking": made["ranking"]}
-    return {**{name: before[name] for name in ("sweep", "by_reason") if name in before}, **made}
+    return {**{name: value for name, value in before.items() if name in ("sweep", "by_reason")}, **made}

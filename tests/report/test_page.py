@@ -134,3 +134,69 @@ def test_each_step_of_the_funnel_ends_where_the_next_begins():
     lines = funnel(fixture_metrics.metrics())
     for before, after in pairwise(lines):
         assert after["left"] + after["lost"] == pytest.approx(before["left"])
+
+
+def _saving() -> dict:
+    """What savings.json holds after a measurement with two arms and two sets, the first a saving, the second a cost."""
+    interval = [1.6, 2.4]
+    line = {
+        "arm": "curated", "multiplier": 2.0, "interval": interval, "interval_t": interval, "interval_bootstrap": [1.8, 2.2],
+        "bound": None, "status": "ok", "status_in_words": "reached the baseline's final loss", "reached_in_seeds": 3,
+        "verdict": "saves", "clears_noise": True, "distinguishable": 1.2, "gap": -0.12, "gap_interval": [-0.2, -0.1],
+        "best_gap": -0.12, "yield": 0.8, "trend": {"budgets": [1.0, 2.0], "multipliers": [1.8, 2.0], "direction": "rising"},
+        "per_seed": [],
+    }  # fmt: skip
+    cost = {
+        **line,
+        "multiplier": 0.4,
+        "interval": [0.2, 0.7],
+        "verdict": "costs",
+        "clears_noise": True,
+        "status_in_words": "never",
+    }
+    curves = {"curated": [[1e12, 3.0, 0.01], [2e12, 2.5, 0.02]], "raw": [[1e12, 3.1, 0.01], [2e12, 2.7, 0.02]]}
+    held = {"about": "declared by you", "role": "target", "baseline": "raw", "noise_floor": [0.9, 1.1], "curves": curves}
+    return {
+        "tier": "cpu",
+        "generation": 2,
+        "attempt": 3,
+        "headline": "At least 37 % less training compute for the same loss on web (…).",
+        "model": {"what": "a model of 0.16 M parameters", "unit_of_compute": "FLOPs (6 x N x D)"},
+        "sets": [
+            {**held, "name": fixture_metrics.EVIL, "arms": [line]},
+            {**held, "name": "dropped:spam", "arms": [cost]},
+        ],
+        "regimes": [{"regime": "a third of the learning rate", "sets": [{**held, "name": "web", "arms": [line]}]}],
+        "notes": ["the planned run reads curated 83.1 times"],
+        "costs": {
+            "proxy": {"cpu_hours": {"value": 0.1}, "dollars": {"value": 0.004}},
+            "break_even": {"sentence": "It pays for itself from 1e+15 FLOPs on."},
+            "extrapolation": {"suppressed": "the planned run is 10.0 orders of magnitude larger"},
+        },
+    }
+
+
+def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_the_page_fetches():
+    page = Page(report.render(fixture_metrics.metrics(), _saving()))
+    words = page.words()
+    for said in ("At least 37 %", "costs", "at least 37 %", "0.400", "Attempt 3", "10.0 orders", "rising", "83.1 times"):
+        assert said in words, said
+    assert "[U+202E]gpj.exe" in words
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "iframe", "object", "embed", "form", "base", "svg", "a"}
+        assert attributes.get("src", "data:image/svg+xml;base64,").startswith("data:image/svg+xml;base64,")
+
+
+def test_a_saving_of_an_older_generation_is_called_stale():
+    old = {**_saving(), "generation": 1}
+    assert "Measure again" in Page(report.render(fixture_metrics.metrics(), old)).words()
+    assert "Measure again" not in Page(report.render(fixture_metrics.metrics(), _saving())).words()
+
+
+def test_curves_are_an_image_that_holds_no_text_from_the_input_as_markup():
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: it is part of the proxy extra")
+    import base64
+
+    found = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', report.render(fixture_metrics.metrics(), _saving()))
+    assert len(found) == 2
+    assert all("<script" not in base64.b64decode(one).decode() for one in found)
