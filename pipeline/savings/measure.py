@@ -248,7 +248,7 @@ def _before(out: Store) -> dict[str, Any] | None:
 def _beside(made: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
     if before is None or before["schema"] != SCHEMA or before["generation"] != made["generation"]:
         return made
-    added = {name: made[name] for name in ("sweep", "by_reason") if name in made}
+    added: dict[str, Any] = {name: made[name] for name in ("sweep", "by_reason") if name in made}
     if added:
         return {**before, **added}
     if made["tier"] == "ngram" and before["tier"] != "ngram":

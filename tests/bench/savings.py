@@ -29,8 +29,8 @@ from pathlib import Path
 from tests.bench.throughput import DEFAULT_DATA
 
 HELD_OUT_SHARE = 0.06
-DUPLICATED = 60
-"""Good documents that get copies: Zipf, up to 24 of the first; chosen so that copies are about a sixth of the bytes."""
+DUPLICATED, MOST_COPIES = 300, 80
+"""Good documents that get copies, and how many the first gets (then Zipf): copies are a tenth of the bytes."""
 LANGUAGE_BYTES = 700_000
 OTHERS = ("react_dev_fr", "react_dev_ru", "react_dev_ja", "react_dev_es")
 NGRAM_S = 60
@@ -62,7 +62,7 @@ def make_mix(data: Path, folder: Path) -> dict[str, int]:
     junk = [str(row["text"]) for row in labelled if not row["hq"]]
     copies = []
     for rank, text in enumerate(rng.sample([text for text in good if len(text) < 20_000], DUPLICATED), start=1):
-        for number in range(max(1, 24 // rank)):
+        for number in range(max(1, MOST_COPIES // rank)):
             copies.append(text if number % 2 else near_copy(text, rng))
     others = []
     for name in OTHERS:
@@ -136,8 +136,8 @@ def ranked(folder: Path) -> bool:
     order = [item["arm"] for item in made["ranking"]["arms"]]  # type: ignore[index]
     good = order == ["default", "dedup", "raw", "bad"]
     print(f"ngram: {made['headline']}")
-    print(f"ngram: {wall:.0f} s, {cpu:.0f} CPU-s (at most {NGRAM_S} s); order as expected: {good}")
-    return good and wall <= NGRAM_S
+    print(f"ngram: {wall:.0f} s, {cpu:.0f} CPU-s (at most {NGRAM_S}); order as expected: {good}")
+    return good and cpu <= NGRAM_S
 
 
 def trained(folder: Path, *, thorough: bool) -> bool:
@@ -147,8 +147,8 @@ def trained(folder: Path, *, thorough: bool) -> bool:
     for note in made["notes"]:  # type: ignore[attr-defined]
         print(f"note: {note}")
     print(f"cpu: {made['headline']}")
-    print(f"cpu: {wall:.0f} s, {cpu:.0f} CPU-s (at most {CPU_S} s on 2 cores, without --thorough)")
-    return thorough or wall <= CPU_S
+    print(f"cpu: {wall:.0f} s, {cpu:.0f} CPU-s (at most {2 * CPU_S}: {CPU_S} s on 2 cores of their own, without --thorough)")
+    return thorough or cpu <= 2 * CPU_S
 
 
 def show(made: dict[str, object]) -> None:
