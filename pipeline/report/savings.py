@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.report import curves, units
 from pipeline.report.harmless import visible
 
-_NAME = 34
+_NAME, _ARM = 32, 26
 
 
 def summary(made: dict[str, Any], *, out: str | None) -> str:
@@ -17,7 +17,7 @@ def summary(made: dict[str, Any], *, out: str | None) -> str:
         lines = [visible(made["sweep"]["sentence"]), "", *lines]
     if "by_reason" in made:
         lines += _families(made["by_reason"])
-    lines += [f"{'held-out set':<{_NAME}}{'arm':<14}{'bits per byte':>15}{'multiplier':>12}  95 % interval   verdict"]
+    lines += [f"{'held-out set':<{_NAME}}{'arm':<{_ARM}}{'bits per byte':>15}{'multiplier':>12}  95 % interval   verdict"]
     for held in made["sets"]:
         lines += _set(held, ranked_only=made["tier"] == "ngram")
     lines += ["", f"measured with {visible(made['model']['what'])}"]
@@ -36,11 +36,15 @@ def summary(made: dict[str, Any], *, out: str | None) -> str:
 def _set(held: dict[str, Any], *, ranked_only: bool) -> list[str]:
     lines = []
     baseline = held["baseline"]
-    lines.append(f"{visible(held['name'], limit=_NAME - 1):<{_NAME}}{visible(baseline, limit=13):<14}{last(held, baseline):>15}")
+    lines.append(
+        f"{visible(held['name'], limit=_NAME - 1):<{_NAME}}{visible(baseline, limit=_ARM - 1):<{_ARM}}{last(held, baseline):>15}"
+    )
     for line in held["arms"]:
-        name = visible(line["arm"], limit=13)
+        name = visible(line["arm"], limit=_ARM - 1)
         verdict = f"{line['verdict']}; {line['status_in_words']}" if not ranked_only else order_of(line)
-        lines.append(f"{'':<{_NAME}}{name:<14}{last(held, line['arm']):>15}{multiplier(line):>12}  {interval(line):<16}{verdict}")
+        lines.append(
+            f"{'':<{_NAME}}{name:<{_ARM}}{last(held, line['arm']):>15}{multiplier(line):>12}  {interval(line):<16}{verdict}"
+        )
     return lines
 
 

@@ -41,7 +41,8 @@ class Spec:
 
 @dataclass(frozen=True)
 class Arm:
-    """A sample of a corpus. `groups`: one number a document. `corpus_bytes`: of the whole corpus."""
+    """A sample of a corpus. `groups`: uint64, the hash of each document's group, the same in every arm. `corpus_bytes`: of the
+    whole corpus."""
 
     name: str
     what: str
@@ -164,8 +165,8 @@ def _without_texts_of(declared: Sequence[HeldOut], rows: dict[str, pl.DataFrame]
 def _arm(name: str, frame: pl.DataFrame, corpus_bytes: int, what: str) -> Arm:
     if not len(frame):
         raise UsageError(f"arm {name} holds no text outside the held-out documents")
-    numbers = frame["group"].rank("dense").cast(pl.Int64) - 1
-    return Arm(name, what, tuple(frame["text"].to_list()), numbers.to_numpy(), corpus_bytes)
+    hashes = [corpora.number_of(group) for group in frame["group"].to_list()]
+    return Arm(name, what, tuple(frame["text"].to_list()), np.array(hashes, dtype=np.uint64), corpus_bytes)
 
 
 def _random(name: str, rows: pl.DataFrame, baseline: Arm, judged: Arm, seed: int) -> Arm:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -155,8 +156,22 @@ def _frame(keys: list[str], groups: list[str], texts: list[str]) -> pl.DataFrame
     return pl.DataFrame({"key": keys, "group": groups, "text": texts, "reason": [None] * n, "language": [None] * n}, schema=TEXTS)
 
 
+def number_of(name: str) -> int:
+    """64 bits of a name's hash."""
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 def _fraction(name: str) -> float:
-    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=7).digest(), "big") / 2**56
+    return (number_of(name) >> 8) / 2**56
+
+
+def by_seed(groups: np.ndarray, *, seed: int) -> np.ndarray:
+    """Positions of documents in the order in which a seed chooses their groups: paired, as `groups` (uint64 hashes) are the same
+    in every arm. Documents of one group stand together."""
+    mixed = groups ^ np.uint64(number_of(f"order {seed}"))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64's finaliser
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
 
 
 def fractions(groups: pl.Series, *, seed: int, purpose: str) -> pl.Series:

@@ -34,7 +34,8 @@ def _break_even(compute: Compute, dollars: float, line: dict[str, Any] | None, t
     low = line["interval"][0] if line is not None and line["interval"] is not None and line["verdict"] == "saves" else 1.0
     per_flop = ledger.gpu_hours(compute, 1e12) * compute.price_per_gpu_hour / (6 * compute.plan.parameters * 1e12)
     if tier == "ngram" or not low > 1 or not per_flop:
-        sentence = "No saving was shown, so nothing pays for itself."
+        ranked = "An order is no saving, so nothing is set against the cost of curation; --tier cpu measures one."
+        sentence = ranked if tier == "ngram" else "No saving was shown, so nothing pays for itself."
         return {"dollars": dollars, "flops": None, "gpu_hours": None, "sentence": sentence}
     flops = laws.break_even_flops(dollars, dollars_per_flop=per_flop, low_multiplier=low) or 0.0
     hours = flops * per_flop / compute.price_per_gpu_hour

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import InputError, UsageError
 from pipeline.savings import findings
 from pipeline.savings.arms import Arm, Experiment
+from pipeline.savings.corpora import by_seed
 from pipeline.savings.findings import Measured
 from pipeline.savings.heldout import HeldOut
 from pipeline.savings.intervals import Losses
@@ -59,9 +60,8 @@ def export(
 def _export_arm(root: Path, arm: Arm, *, tokens: float, planned: float, bytes_per_token: float) -> dict[str, Any]:
     epochs = max(1.0, planned * bytes_per_token / arm.corpus_bytes)
     wanted = tokens * bytes_per_token / epochs
-    rank = np.random.default_rng([0, 1]).permutation(int(arm.groups.max()) + 1)[arm.groups]
     chosen, size = [], 0
-    for at in np.argsort(rank, kind="stable"):
+    for at in by_seed(arm.groups, seed=0):
         chosen.append(int(at))
         size += len(arm.texts[at].encode("utf-8", "surrogatepass"))
         if size >= wanted:

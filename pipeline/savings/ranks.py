@@ -8,6 +8,7 @@ from pipeline.errors import UsageError
 from pipeline.events import Event, OnEvent
 from pipeline.savings import ngram
 from pipeline.savings.arms import Arm, Experiment
+from pipeline.savings.corpora import by_seed
 from pipeline.savings.findings import Measured
 from pipeline.savings.intervals import Losses
 
@@ -49,10 +50,9 @@ def measure(experiment: Experiment, *, seeds: int, on_event: OnEvent) -> Measure
 def shuffled(arm: Arm, *, seed: int, limit: int) -> list[bytes]:
     """Documents of whole groups, chosen and then ordered by the seed, of at least `limit` bytes together."""
     rng = np.random.default_rng([seed, 1])
-    rank = rng.permutation(int(arm.groups.max()) + 1)[arm.groups]
     chosen: list[bytes] = []
     size = 0
-    for at in np.argsort(rank, kind="stable"):
+    for at in by_seed(arm.groups, seed=seed):
         chosen.append(arm.texts[at].encode("utf-8", "surrogatepass"))
         size += len(chosen[-1])
         if size >= limit:

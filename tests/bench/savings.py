@@ -33,6 +33,8 @@ DUPLICATED, MOST_COPIES = 300, 80
 """Good documents that get copies, and how many the first gets (then Zipf): copies are a tenth of the bytes."""
 LANGUAGE_BYTES = 700_000
 OTHERS = ("react_dev_fr", "react_dev_ru", "react_dev_ja", "react_dev_es")
+PLANNED_TOKENS = 4e7
+"""Of the planned run: it reads the curated text about seven times, so that --thorough has something to repeat."""
 NGRAM_S = 60
 CPU_S = 360
 
@@ -102,7 +104,7 @@ def curate(folder: Path, name: str, plan: str, *settings: str) -> Path:
     sets = [part for setting in settings for part in ("--set", setting)]
     if not (out / "manifest.json").is_file():
         where = ["--input", str(folder / "mix.jsonl"), "--output", str(out), "--work", str(folder / "work")]
-        run("flows.curate", plan, *where, "--inline", *sets)
+        run("flows.curate", plan, *where, "--inline", "--set", f"compute.plan.tokens={PLANNED_TOKENS:g}", *sets)
     total = json.loads((out / "metrics.json").read_text())["totals"]
     size = f"{total['bytes_kept'] / 1e6:.1f} of {total['bytes_read'] / 1e6:.1f} MB"
     print(f"{name:<14}{total['kept']:>8,} of {total['read']:,} documents, {size}")

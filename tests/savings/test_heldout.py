@@ -1,5 +1,6 @@
 """Held-out sets: nothing of them is in an arm, and a cluster is on one side only."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -59,6 +60,15 @@ def test_a_sample_keeps_both_or_neither_of_a_pair_of_duplicates():
     sample = corpora.gather(iter([raw]), share=0.3, held_out=0.0, seed=1)
     assert 450 < len(sample) < 750
     assert sample.group_by("group").len()["len"].unique().to_list() == [2]
+
+
+def test_a_seed_chooses_the_same_groups_first_in_every_arm_and_keeps_them_together():
+    raw = np.array([corpora.number_of(f"g{i // 2}") for i in range(400)], dtype=np.uint64)
+    curated = raw[::4]
+    order = raw[corpora.by_seed(raw, seed=0)]
+    assert [g for g in order[::2] if g in set(curated)] == list(curated[corpora.by_seed(curated, seed=0)])
+    assert np.array_equal(order[::2], order[1::2])
+    assert not np.array_equal(order, raw[corpora.by_seed(raw, seed=1)])
 
 
 def test_sets_are_cut_and_named_by_reason_and_language():

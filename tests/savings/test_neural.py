@@ -19,7 +19,7 @@ def job(tmp_path):
     rng = np.random.default_rng(0)
     tokens = (np.cumsum(rng.integers(0, 3, 5000)) % 50).astype(np.uint16)
     starts = np.arange(0, 5001, 50)
-    np.savez(tmp_path / "arm.npz", tokens=tokens, starts=starts, groups=np.arange(100) // 2)
+    np.savez(tmp_path / "arm.npz", tokens=tokens, starts=starts, groups=np.arange(100, dtype=np.uint64) // np.uint64(2))
     np.savez(tmp_path / "sets.npz", tokens=tokens[:400], starts=np.array([0, 10, 200, 400]))
     return train.Job(
         str(tmp_path / "run"), str(tmp_path / "arm.npz"), str(tmp_path / "sets.npz"), TINY, 0, 2048, 8e-3, None, "cpu"
@@ -62,9 +62,9 @@ def test_a_run_that_was_stopped_resumes_to_the_same_end(job, tmp_path):
 
 def test_a_stream_below_one_epoch_has_each_document_once_and_one_of_few_tokens_repeats_them():
     tokens, starts = np.arange(1000), np.arange(0, 1001, 10)
-    once = train.order(tokens, starts, np.arange(100), seed=0, wanted=999, unique=None)
+    once = train.order(tokens, starts, np.arange(100, dtype=np.uint64), seed=0, wanted=999, unique=None)
     assert sorted(once) == list(range(1000))
-    groups = np.arange(100) // 2
+    groups = np.arange(100, dtype=np.uint64) // np.uint64(2)
     repeated = train.order(tokens, starts, groups, seed=0, wanted=900, unique=100)
     documents = set(repeated // 10)
     assert 100 <= len(set(repeated)) <= 120

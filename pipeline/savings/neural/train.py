@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.savings.corpora import by_seed
 from pipeline.savings.neural import model
 from pipeline.savings.shapes import Shape, steps_at
 
@@ -101,14 +102,14 @@ def order(
 ) -> np.ndarray:
     """The stream that a run sees: `wanted` tokens and one more.
 
-    The seed chooses whole groups up to `unique` tokens (default: `wanted`), so that duplicates are as frequent as in the arm,
-    and orders their documents, anew in every epoch. `starts`: where each document begins, and the end.
+    The seed chooses whole groups up to `unique` tokens (default: `wanted`), so that duplicates are as frequent as in the arm, the
+    same groups first in every arm that has them; and orders their documents, anew in every epoch. `starts`: where each document
+    begins, and the end.
     """
     rng = np.random.default_rng([seed, 1])
     sizes = np.diff(starts)
     limit = wanted + 1 if unique is None else unique
-    rank = rng.permutation(int(groups.max()) + 1)[groups]
-    by_rank = np.argsort(rank, kind="stable")
+    by_rank = by_seed(groups, seed=seed)
     enough = int(np.searchsorted(np.cumsum(sizes[by_rank]), limit)) + 1
     chosen = by_rank[:enough]
     parts: list[np.ndarray] = []
