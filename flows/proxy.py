@@ -190,6 +190,8 @@ def _export(arguments: argparse.Namespace) -> int:
     )
     for arm in card["arms"]:
         less = "" if arm["enough"] else "; less than the run sees: it repeats"
+        if not arm["repeated_as_planned"]:
+            less += f"; not repeated {arm['planned_epochs']:,.0f} times as the planned run would: too little text would be left"
         print(f"{arguments.to}/{arm['path']}: {arm['documents']:,} documents, {arm['bytes']:,} bytes{less}")
     print(f"{arguments.to}/{exchange.CARD}: {len(card['sets'])} held-out sets, seeds, and what results must look like")
     return 0

@@ -26,13 +26,16 @@ from pipeline.savings.heldout import HeldOut
 from pipeline.savings.intervals import Losses
 
 CARD = "experiment.json"
+LEAST_TOKENS = 20_000
+"""Different tokens of an arm; one that the planned run repeats so often that fewer would be left is exported without repeats."""
 FIELDS = ("arm", "seed", "params", "tokens", "set", "metric", "value")
 
 
 def export(
     experiment: Experiment, folder: str, *, tokens: float, planned: float, bytes_per_token: float, seeds: int
 ) -> dict[str, Any]:
-    """Write arms, sets and card; returns the card. An arm that the planned run would repeat is cut to as many epochs."""
+    """Write arms, sets and card; returns the card. An arm that the planned run would repeat is cut to as many epochs, where
+    enough text is left then."""
     root = Path(folder)
     for name in ("arms", "sets"):
         (root / name).mkdir(parents=True, exist_ok=True)
@@ -59,7 +62,8 @@ def export(
 
 def _export_arm(root: Path, arm: Arm, *, tokens: float, planned: float, bytes_per_token: float) -> dict[str, Any]:
     epochs = max(1.0, planned * bytes_per_token / arm.corpus_bytes)
-    wanted = tokens * bytes_per_token / epochs
+    matched = tokens / epochs >= LEAST_TOKENS
+    wanted = tokens * bytes_per_token / (epochs if matched else 1.0)
     chosen, size = [], 0
     for at in by_seed(arm.groups, seed=0):
         chosen.append(int(at))
@@ -77,6 +81,7 @@ def _export_arm(root: Path, arm: Arm, *, tokens: float, planned: float, bytes_pe
         "bytes": size,
         "corpus_bytes": arm.corpus_bytes,
         "planned_epochs": epochs,
+        "repeated_as_planned": matched,
         "enough": size >= wanted,
     }
 

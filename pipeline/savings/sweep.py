@@ -15,7 +15,7 @@ from pipeline.errors import UsageError
 from pipeline.events import Event, OnEvent
 from pipeline.execute import RunOptions
 from pipeline.plan_file import Loaded, load, validate
-from pipeline.savings import corpora, findings, measure
+from pipeline.savings import corpora, findings, measure, training
 from pipeline.savings.arms import SOURCE, Spec
 from pipeline.savings.measure import Request
 from pipeline.stages import key
@@ -69,13 +69,15 @@ def sweep(request: Request, asked: str, on_event: OnEvent) -> dict[str, Any]:
     specs = (Spec("raw", SOURCE), *(Spec(variant.name, folders[variant.name]) for variant in variants))
     made = measure.measured(replace(request, arms=specs), on_event)
     chosen = made["primary"] or made["sets"][0]["name"]
-    ranked = findings.ranking(made["sets"], name=chosen, baseline="raw")
+    repeated = next((item["sets"] for item in made["regimes"] if item["regime"] == training.REPEATED), None)
+    ranked = findings.ranking(repeated or made["sets"], name=chosen, baseline="raw")
     best = findings.recommended([item for item in ranked if item["arm"] != "raw"])
     sentence = (
         f"Best on {chosen}: {best}; its interval lies above the others'."
         if best is not None
         else f"No measurable difference between the values of {name} on {chosen}: the intervals overlap."
     )
+    sentence += "" if repeated is None else " Text was repeated as often as planned."
     made["sweep"] = {"key": name, "set": chosen, "ranking": ranked, "recommended": best, "sentence": sentence}
     measure.publish_savings(measure.opened(request).out, made)
     return made

@@ -25,6 +25,7 @@ from pipeline.store import Store
 
 LEAST_TOKENS = 20_000
 """Fewer show no learning: the first checkpoints of the small model stand at 50,000 in the published prototype."""
+REPEATED = "repeated as often as planned"
 SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
 
 
@@ -138,7 +139,7 @@ def _regimes(
             f" seen as often would be {unique[scarce]:,} different ones ({LEAST_TOKENS:,} are needed)"
         )
         return found, notes
-    found.append(Regime("repeated as often as planned", 1.0, unique, names))
+    found.append(Regime(REPEATED, 1.0, unique, names))
     return found, notes
 
 

@@ -56,6 +56,8 @@ def test_the_ngram_tier_ranks_counts_the_attempt_and_changes_the_page(output, ca
     assert made["ranking"]["arms"][0]["arm"] == "curated"
     assert "%" not in made["headline"]
     assert made["attempt"] == 1
+    low, high = next(line for line in made["sets"][0]["arms"] if line["arm"] == "random")["interval"]
+    assert low <= 1 <= high, "a random subset is no better and no worse"
     saved = json.loads((output / "out/savings.json").read_text())
     assert saved["headline"] == made["headline"]
     page = (output / "out/report.html").read_text()
@@ -128,6 +130,30 @@ def test_arms_of_files_need_no_output(output, capsys):
     assert ran.out.startswith("Ranked by a byte 6-gram on target: new ")
     assert "report.html" not in ran.out
     assert (output / "results/savings.json").is_file()
+
+
+def test_a_filter_that_drops_good_text_has_an_upper_bound_below_1(output, capsys):
+    rows = pl.read_ndjson(output / "in/a.jsonl")
+    good = rows["id"].str.starts_with("g") | rows["id"].str.starts_with("c")
+    rows.write_parquet(output / "all.parquet")
+    rows.filter(~good | (rows["id"].str.slice(1) == "7") | rows["id"].str.ends_with("3")).write_parquet(output / "bad.parquet")
+    arms = ["--arm", f"all={output}/all.parquet", "--arm", f"bad={output}/bad.parquet"]
+    ran = run(capsys, output / "worse", "--inline", "--json", "--target", output / "target.jsonl", *arms)
+    assert ran.code == 0, ran.err
+    (line,) = json.loads(ran.out)["sets"][0]["arms"]
+    assert line["interval"][1] < 1
+    assert line["verdict"] == "costs"
+
+
+def test_targets_of_the_plan_are_used_and_the_first_is_the_primary_one(output, capsys):
+    write_rows(output / "second.jsonl", [{"text": prose(i)} for i in range(300, 330)])
+    targets = f"compute.targets=[{output}/second.jsonl, {output}/target.jsonl]"
+    curate("default", "--input", output / "in", "--output", output / "targeted", "--set", targets, workers=1)
+    ran = run(capsys, output / "targeted", "--inline", "--json")
+    assert ran.code == 0, ran.err
+    made = json.loads(ran.out)
+    assert made["primary"] == "second"
+    assert [held["name"] for held in made["sets"][:2]] == ["second", "target"]
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,23 @@ def run_all(jobs: Sequence[Job], *, workers: int, minutes: float | None, on_even
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     on_event(Event("begin", "proxy", total=len(left)))
     if left[0].device != "cpu":
-        finished = [train.run(job, deadline) for job in left]
+        finished = _one_by_one(left, deadline, on_event)
     else:
         finished = _in_processes(left, workers, deadline, on_event)
     on_event(Event("end", "proxy"))
     if not all(finished):
         done = sum(finished) + len(jobs) - len(left)
         raise RunFailed(f"{minutes:g} minutes are over with {done} of {len(jobs)} runs done; the same command goes on")
+
+
+def _one_by_one(jobs: Sequence[Job], deadline: float | None, on_event: OnEvent) -> list[bool]:
+    begun, finished = time.monotonic(), []
+    for job in jobs:
+        finished.append(train.run(job, deadline))
+        on_event(Event("note", "proxy", note=_progress(jobs, time.monotonic() - begun)))
+        if not finished[-1]:
+            break
+    return finished + [False] * (len(jobs) - len(finished))
 
 
 def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, on_event: OnEvent) -> list[bool]:
