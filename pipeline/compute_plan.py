@@ -11,6 +11,10 @@ from pydantic import ConfigDict, Field, field_validator
 
 from filters.contract import Settings
 
+BYTES_PER_TOKEN = 4.0
+"""UTF-8 bytes of English a token; chosen on the 3.94 characters a token of a 128k vocabulary on English (Llama 3, arXiv
+2407.21783, section 3.2). Other scripts and vocabularies differ, easily by half: name `output.tokenizer` to count."""
+
 
 class _Keys(Settings):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
@@ -62,7 +66,10 @@ class Compute(_Keys):
     vcpu_watts: float = Field(3.5, ge=0, le=1000, description="W of a fully used vCPU (Cloud Carbon Footprint, AWS constants)")
     mfu_inference: float = Field(0.1, gt=0, le=1, description="utilisation when the model serves (0.05 to 0.3 while decoding)")
     bytes_per_token: float = Field(
-        4.0, gt=0, le=100, description="UTF-8 bytes a token where no tokenizer counts (English, Llama 3: arXiv 2407.21783)"
+        BYTES_PER_TOKEN,
+        gt=0,
+        le=100,
+        description="UTF-8 bytes a token where no tokenizer counts",
     )
     targets: tuple[str, ...] = Field(
         (), description="held-out sets of the measured saving (JSONL, Parquet), the primary one first"

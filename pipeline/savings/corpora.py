@@ -15,15 +15,12 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline import manifest, normalise, read
+from pipeline import generations, manifest, read
 from pipeline.errors import InputError, UsageError
 from pipeline.manifest import Manifest
 from pipeline.plan import Source
 from pipeline.plan_file import validate
 from pipeline.read.inputs import InputFile, expand
-from pipeline.read.units import Unit, unit_key_parts
-from pipeline.spans import Input, stream_units
-from pipeline.stages import key
 from pipeline.store import Store, open_store
 
 TEXTS = {"key": pl.String, "group": pl.String, "text": pl.String, "reason": pl.String, "language": pl.String}
@@ -82,21 +79,13 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
 
     Raises InputError where an input is gone and the work directory does not hold its documents.
     """
-    fates, languages = _fates(out, live), _languages(out, live)
     for made in live:
-        plan = validate(made.plan, where="the plan of the output")
-        files = {file.path: file for file in expand(plan.source).files}
-        for record in made.inputs:
-            if record.path not in files:
-                raise InputError(
-                    f"{record.path} is no longer among the inputs of the plan; restore it, run from the folder that the curation"
-                    " ran in, or name the raw text: --arm raw=PATH"
-                )
-            for documents in _documents_in(work, files[record.path], record.content):
-                rows = documents.select(key=pl.lit(f"{record.path}#") + pl.col("row").cast(pl.String), text="text")
-                known = rows.join(fates, on="key", how="left", maintain_order="left")
-                known = known.join(languages, on="key", how="left", maintain_order="left")
-                yield known.with_columns(group=pl.coalesce("group", "key")).select(*TEXTS)
+        fates, languages = _fates(out, [made]), _languages(out, [made])
+        for path, documents in _documents(work, made):
+            rows = documents.select(key=pl.lit(f"{path}#") + pl.col("row").cast(pl.String), text="text")
+            known = rows.join(fates, on="key", how="left", maintain_order="left")
+            known = known.join(languages, on="key", how="left", maintain_order="left")
+            yield known.with_columns(group=pl.coalesce("group", "key")).select(*TEXTS)
 
 
 def sizes(live: Sequence[Manifest]) -> tuple[int, int]:
@@ -128,22 +117,27 @@ def _languages(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _documents_in(work: Store, file: InputFile, content: str) -> Frames:
-    """Documents of an input as the curation read them. `content`: what the manifest says of it."""
-    first = Unit(file=file, content=content, index=0, start=0, stop=0, first_row=1)
-    found = read.units_of(file)
-    if found.content != content:
-        raise InputError(f"{file.path} changed since it was curated; curate again, or name the raw text: --arm raw=PATH")
-    units = found.units if found.units is not None else stream_units(work, Input(first.file, content, None))
-    names = [f"documents/{key('documents', unit_key_parts(unit), normalise.VERSION)}.parquet" for unit in units or ()]
-    if names and all(map(work.has, names)):
-        for name in names:
-            yield work.read_frame(name, ["row", "text"])
+def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Path, and documents of each unit of a generation as the curation read them."""
+    units = generations.load(work, made.generation)
+    if units is not None and all(work.has(unit.names.documents) for unit in units):
+        for unit in units:
+            yield unit.path, work.read_frame(unit.names.documents, ["row", "text"])
         return
-    yield from _documents_of(file, content)
+    files = {file.path: file for file in expand(validate(made.plan, where="the plan of the output").source).files}
+    for record in made.inputs:
+        if record.path not in files:
+            raise InputError(
+                f"{record.path} is no longer among the inputs of the plan; restore it, run from the folder that the curation"
+                " ran in, or name the raw text: --arm raw=PATH"
+            )
+        if read.units_of(files[record.path]).content != record.content:
+            raise InputError(f"{record.path} changed since it was curated; curate again, or name the raw text: --arm raw=PATH")
+        for documents in _documents_of(files[record.path]):
+            yield record.path, documents
 
 
-def _documents_of(file: InputFile, content: str | None = None) -> Frames:
+def _documents_of(file: InputFile) -> Frames:
     """Documents of an input, read now."""
     units = read.units_of(file)
     rows = map(read.read, units.units) if units.units is not None else map(read.read_block, read.stream(file, units.content))

@@ -2,7 +2,8 @@
 labels.
 
 The mix: labelled good documents (`hq=1`), labelled junk (`hq=0`), exact and near duplicates of some good ones, other languages.
-The target is good text of groups that are in no arm. Two parts, each in a process of its own:
+Targets are good text of groups that are in no arm: the primary one is of
+sources that the shipped quality model was not trained on, the other of its own. Two parts, each in a process of its own:
 - `ngram` ranks default plan, dedup only, raw, and a bad filter that drops two thirds of the good text; at most 60 s.
 - `cpu` trains raw, default plan and a random subset as large, with 3 seeds each; at most 6 minutes on 2 cores.
 
@@ -26,6 +27,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.training.recipes.quality import PROSE
 from tests.bench.throughput import DEFAULT_DATA
 
 HELD_OUT_SHARE = 0.06
@@ -54,13 +56,17 @@ def near_copy(text: str, rng: random.Random) -> str:
 
 
 def make_mix(data: Path, folder: Path) -> dict[str, int]:
-    """Write `mix.jsonl` and `target.jsonl`; returns bytes by kind."""
+    """Write `mix.jsonl` and the targets; returns bytes by kind."""
     rng = random.Random(0)
     labelled = list(rows(data / "quality/quality.jsonl.gz"))
     groups = sorted({str(row["group"]) for row in labelled if row["hq"]})
     held = set(rng.sample(groups, int(HELD_OUT_SHARE * len(groups))))
     good = [str(row["text"]) for row in labelled if row["hq"] and row["group"] not in held]
-    target = [str(row["text"]) for row in labelled if row["hq"] and row["group"] in held]
+    target = [row for row in labelled if row["hq"] and row["group"] in held]
+    targets = {
+        "new_sources": [str(row["text"]) for row in target if row["source"] not in PROSE],
+        "known_sources": [str(row["text"]) for row in target if row["source"] in PROSE],
+    }
     junk = [str(row["text"]) for row in labelled if not row["hq"]]
     copies = []
     for rank, text in enumerate(rng.sample([text for text in good if len(text) < 20_000], DUPLICATED), start=1):
@@ -80,10 +86,10 @@ def make_mix(data: Path, folder: Path) -> dict[str, int]:
     with open(folder / "mix.jsonl", "w", encoding="utf-8") as file:
         for number, (kind, text) in enumerate(mixed):
             file.write(json.dumps({"id": str(number), "kind": kind, "text": text}) + "\n")
-    with open(folder / "target.jsonl", "w", encoding="utf-8") as file:
-        for text in target:
-            file.write(json.dumps({"text": text}) + "\n")
-    return {kind: sum(len(text.encode()) for text in texts) for kind, texts in {**kinds, "target": target}.items()}
+    for name, texts in targets.items():
+        with open(folder / f"{name}.jsonl", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+    return {kind: sum(len(text.encode()) for text in texts) for kind, texts in {**kinds, **targets}.items()}
 
 
 def run(*arguments: str) -> tuple[str, float, float]:
@@ -123,8 +129,8 @@ def bad_filter(folder: Path) -> Path:
 
 def measure(out: Path, folder: Path, *arguments: str) -> tuple[dict[str, object], float, float]:
     """The measurement as JSON, wall and CPU seconds."""
-    common = [str(out), "--target", str(folder / "target.jsonl"), "--work", str(folder / "work"), "--inline", "--json"]
-    text, wall, cpu = run("flows.proxy", *common, *arguments)
+    targets = [part for name in ("new_sources", "known_sources") for part in ("--target", str(folder / f"{name}.jsonl"))]
+    text, wall, cpu = run("flows.proxy", str(out), *targets, "--work", str(folder / "work"), "--inline", "--json", *arguments)
     return json.loads(text), wall, cpu
 
 

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows import proxy
+from pipeline.savings import corpora
+from pipeline.store import open_store
 from tests.support import Ran, curate, prose, write_rows
 
 SPAM = ["WIN", "FREE", "click", "now", "cheap", "pills", "bonus", "casino", "offer", "deal", "$$$", "!!!", "http"]
@@ -205,3 +207,21 @@ def test_families_are_ranked_beside_their_cost(output, capsys):
     assert {"gopher_quality", "gopher_repetition", "dedup"} <= set(families)
     assert families["gopher_quality"]["cpu_s"] is not None
     assert json.loads((output / "out/savings.json").read_text())["by_reason"] == made["by_reason"]
+
+
+def test_without_the_work_directory_the_source_text_is_read_again_from_the_inputs(output, capsys):
+    def raw(out) -> pl.DataFrame:
+        store, live = corpora.opened(str(out))
+        return pl.concat(corpora.source(store, live, work=open_store(str(out / ".work")))).sort("key")
+
+    kept = raw(output / "out")
+    curate("default", "--input", output / "in", "--output", output / "cleaned", "--clean", workers=1)
+    assert raw(output / "cleaned").equals(kept)
+    assert len(kept) == 410
+    copies = kept.filter(pl.col("reason") == "exact_duplicate")
+    assert set(copies["group"]) <= set(kept.filter(pl.col("reason").is_null())["key"]), "a copy is of its survivor's group"
+    (output / "in/a.jsonl").rename(output / "in/b.jsonl")
+    ran = run(capsys, output / "cleaned", "--inline")
+    (output / "in/b.jsonl").rename(output / "in/a.jsonl")
+    assert ran.code == 2
+    assert "no longer among the inputs of the plan" in ran.err
