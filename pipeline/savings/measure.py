@@ -169,7 +169,10 @@ def _trained(request: Request, where: Opened, experiment: Experiment, on_event: 
     (_, fresh), *others = found.regimes
     sets = findings.sets_of(fresh, experiment.sets)
     baseline, judged = experiment.arms[0].name, experiment.arms[1].name
-    regimes = [{"regime": regime.name, "sets": findings.sets_of(measured, experiment.sets)} for regime, measured in others]
+    regimes = [
+        {"regime": regime.name, "unique_tokens": regime.unique, "sets": findings.sets_of(measured, experiment.sets)}
+        for regime, measured in others
+    ]
     words = training.model_in_words(found.shape, found.tokens, request.seeds)
     notes = [*found.notes, *findings.differing(sets, regimes, arm=judged)]
     head = _head(request, where, experiment, fresh)

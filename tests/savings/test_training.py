@@ -28,7 +28,8 @@ def output(tmp_path_factory):
     rows = [{"text": text} for text in good[:200]] + [{"text": text} for text in good[:50] * 2]
     write_rows(folder / "in/a.jsonl", rows)
     write_rows(folder / "target.jsonl", [{"text": text} for text in good[200:]])
-    curate("minimal", "--input", folder / "in", "--output", folder / "out", workers=1)
+    plan = "compute.plan.tokens=110000"  # about two epochs of the curated text
+    curate("minimal", "--input", folder / "in", "--output", folder / "out", "--set", plan, workers=1)
     return folder
 
 
@@ -79,6 +80,24 @@ def test_a_killed_measurement_leaves_nothing_running_resumes_and_is_one_attempt(
     assert json.loads(Path(output / "out/savings.json").read_text())["headline"] == made["headline"]
     again = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     assert json.loads(again.stdout)["sets"] == made["sets"], "finished runs are read, not trained again"
+
+
+@needs_torch
+@pytest.mark.slow
+def test_thorough_adds_a_third_of_the_rate_and_text_repeated_as_often_as_planned(output):
+    command = [sys.executable, "-m", "flows.proxy", str(output / "out"), "--inline", "--json", "--tier", "cpu", "--thorough"]
+    command += ["--target", str(output / "target.jsonl"), "--workers", "2"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    made = json.loads(done.stdout)
+    assert [item["regime"] for item in made["regimes"]] == ["a third of the learning rate", "repeated as often as planned"]
+    slow, repeated = ({arm: item["sets"][0]["curves"][arm][-1][1] for arm in ("raw", "curated")} for item in made["regimes"])
+    first = {arm: made["sets"][0]["curves"][arm][-1][1] for arm in ("raw", "curated")}
+    assert slow["raw"] > first["raw"], "a slower model has learnt less"
+    assert repeated["curated"] != first["curated"]
+    unique = made["regimes"][1]["unique_tokens"]
+    assert unique["curated"] < made["model"]["tokens"]
+    assert unique["raw"] > unique["curated"], "the larger corpus is repeated less often"
+    assert {line["arm"]: line["planned_epochs"] for line in made["arms"]}["curated"] > 1
 
 
 @needs_torch
