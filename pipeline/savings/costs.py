@@ -9,23 +9,26 @@ from typing import Any
 from pipeline import compute as ledger
 from pipeline.compute_plan import Compute
 from pipeline.manifest import Manifest
-from pipeline.savings import laws
+from pipeline.savings import laws, training
 from pipeline.savings.findings import line_of
 
 
 def of(compute: Compute, live: Sequence[Manifest], made: dict[str, Any], *, cpu_s: float) -> dict[str, Any]:
     """`proxy`: this measurement's own cost; `curation`: of all live generations; `break_even`; `extrapolation`.
 
-    `made`: what savings.json holds so far. `cpu_s`: CPU seconds of this attempt; those of killed ones are in the runs' own.
+    The break-even goes by the arms that repeat text as often as planned, where they were measured. `made`: what savings.json
+    holds so far. `cpu_s`: CPU seconds of this attempt; those of killed ones are in the runs' own.
     """
     spent = max(cpu_s, made["model"].get("training_cpu_s", 0.0))
     proxy = ledger.curation(compute, spent, 0.0)
     curated = sum(m.metrics["compute"]["curation"]["dollars"]["value"] for m in live)
     line = line_of(made["sets"], made["primary"], made["arms"][1]["arm"]) if made["primary"] else None
+    repeated = next((item["sets"] for item in made["regimes"] if item["regime"] == training.REPEATED), made["sets"])
+    paid = line_of(repeated, made["primary"], made["arms"][1]["arm"]) if made["primary"] else None
     return {
         "proxy": {"cpu_hours": proxy["cpu_hours"], "dollars": proxy["dollars"], "kwh": proxy["kwh"]},
         "curation_dollars": curated,
-        "break_even": _break_even(compute, curated + proxy["dollars"]["value"], line, made["tier"]),
+        "break_even": _break_even(compute, curated + proxy["dollars"]["value"], paid, made["tier"]),
         "extrapolation": _extrapolation(compute, live, made, line),
     }
 

@@ -132,7 +132,7 @@ def headline(sets: Sequence[dict[str, Any]], *, primary: str | None, arm: str, b
         if not line["clears_noise"]:
             return f"Ranking only: {arm} is ahead of {baseline} on {primary}, within the noise of two equal runs ({figures})."
         share = math.floor(100 * curves.saved_share(interval[0]))
-        return f"At least {share} % less training compute for the same loss on {primary} ({figures})."
+        return f"At least {share} % less training compute for the same loss on {primary}, no text seen twice ({figures})."
     if line["verdict"] == "costs":
         return f"Costs: {arm} is worse than {baseline} on {primary}; {line['status_in_words']} ({figures})."
     return f"No evidence of a saving on {primary} ({figures}; {line['status_in_words']})."
@@ -177,15 +177,29 @@ def recommended(ranked: Sequence[dict[str, Any]]) -> str | None:
     return None if any(item["interval"][1] >= best["interval"][0] for item in others) else str(best["arm"])
 
 
+def with_repeats(regime: dict[str, Any], *, primary: str | None, arm: str) -> str:
+    """What is added to the headline where text was repeated as often as planned: that is the run that will be paid for."""
+    line = None if primary is None else line_of(regime["sets"], primary, arm)
+    if line is None or line["interval"] is None:
+        return ""
+    low, high = line["interval"]
+    return f" With {regime['regime']}: {line['verdict']} (multiplier {line['multiplier']:.2f}, {low:.2f} to {high:.2f})."
+
+
+def _tells(line: dict[str, Any]) -> bool:
+    return line["interval"] is not None and not line["interval"][0] <= 1 <= line["interval"][1]
+
+
 def differing(sets: Sequence[dict[str, Any]], regimes: Sequence[dict[str, Any]], *, arm: str) -> list[str]:
-    """Notes on sets whose sign changes with the regime: such a finding depends on how the models were trained."""
+    """Notes on sets whose sign changes with the regime, where an interval tells: such a finding depends on the training."""
     notes = []
     for regime in regimes:
         for made in sets:
             first, again = line_of(sets, made["name"], arm), line_of(regime["sets"], made["name"], arm)
             if first is None or again is None or first["multiplier"] is None or again["multiplier"] is None:
                 continue
-            if (first["multiplier"] > 1) != (again["multiplier"] > 1):
+            sides = {(line["multiplier"] > 1) for line in (first, again)}
+            if len(sides) == 2 and (_tells(first) or _tells(again)):
                 notes.append(
                     f"{made['name']}: the multiplier is {first['multiplier']:.2f} below one epoch and {again['multiplier']:.2f}"
                     f" with {regime['regime']}: it depends on how the model is trained"

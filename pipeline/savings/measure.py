@@ -174,6 +174,8 @@ def _trained(request: Request, where: Opened, experiment: Experiment, on_event: 
         for regime, measured in others
     ]
     words = training.model_in_words(found.shape, found.tokens, request.seeds)
+    repeated = [regime for regime in regimes if regime["regime"] == training.REPEATED]
+    repeats = "".join(findings.with_repeats(regime, primary=experiment.primary, arm=judged) for regime in repeated)
     notes = [*found.notes, *findings.differing(sets, regimes, arm=judged)]
     head = _head(request, where, experiment, fresh)
     for line in head["arms"]:
@@ -185,7 +187,7 @@ def _trained(request: Request, where: Opened, experiment: Experiment, on_event: 
         }
     return {
         **head,
-        "headline": findings.headline(sets, primary=experiment.primary, arm=judged, baseline=baseline, model=words),
+        "headline": findings.headline(sets, primary=experiment.primary, arm=judged, baseline=baseline, model=words) + repeats,
         "ranking": None,
         "model": {
             "what": words,

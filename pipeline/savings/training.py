@@ -25,7 +25,7 @@ from pipeline.store import Store
 
 LEAST_TOKENS = 20_000
 """Fewer show no learning: the first checkpoints of the small model stand at 50,000 in the published prototype."""
-REPEATED = "repeated as often as planned"
+REPEATED = "text repeated as often as planned"
 SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
 
 

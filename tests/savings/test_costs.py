@@ -18,6 +18,7 @@ def made(*, tier: str = "cpu", verdict: str = "saves", interval: tuple[float, fl
         "model": {"parameters": 1e8, "tokens": tokens, "training_cpu_s": 3600.0},
         "arms": [{"arm": "raw", "corpus_tokens": 10e9}, {"arm": "curated", "corpus_tokens": 3.1e9}],
         "sets": [{"name": "web", "arms": [line]}],
+        "regimes": [],
     }
 
 
@@ -43,6 +44,12 @@ def test_break_even_is_the_size_at_which_the_lower_bound_pays_for_curation_and_m
 @pytest.mark.parametrize("change", [{"verdict": "no evidence"}, {"verdict": "costs", "interval": (0.3, 0.9)}, {"tier": "ngram"}])
 def test_nothing_pays_for_itself_where_no_saving_was_shown(change):
     assert of(made(**change))["break_even"]["flops"] is None
+
+
+def test_nothing_pays_for_itself_where_repeats_as_planned_undo_the_saving():
+    undone = made(verdict="costs", interval=(0.4, 0.5))["sets"]
+    found = {**made(), "regimes": [{"regime": "text repeated as often as planned", "sets": undone}]}
+    assert of(found)["break_even"]["flops"] is None
 
 
 @pytest.mark.parametrize(("tokens", "shown"), [(2e8, True), (1.99e8, False)])

@@ -40,7 +40,9 @@ def test_a_saving_is_stated_at_its_lower_bound():
     assert line["verdict"] == "saves"
     assert line["status"] == "ok"
     low = line["interval"][0]
-    assert headline(made).startswith(f"At least {int(100 * (1 - 1 / low))} % less training compute for the same loss on web")
+    assert headline(made).startswith(
+        f"At least {int(100 * (1 - 1 / low))} % less training compute for the same loss on web, no text seen"
+    )
     assert line["multiplier"] == pytest.approx(2, rel=0.05)
     assert line["yield"] == pytest.approx(1, abs=0.05), "half of the text, twice the value"
 
@@ -102,6 +104,13 @@ def test_a_ranking_is_an_order_without_a_percentage():
 def test_a_value_is_recommended_only_where_its_interval_lies_above_the_others(intervals, best):
     ranked = [{"arm": name, "interval": found} for name, found in zip("ab", intervals, strict=False)]
     assert findings.recommended(ranked) == best
+
+
+def test_what_repeats_do_is_part_of_the_headline():
+    regime = {"regime": "text repeated as often as planned", "sets": findings.sets_of(measured(raw=1, curated=1 / 3), SETS)}
+    said = findings.with_repeats(regime, primary="web", arm="curated")
+    assert said.startswith(" With text repeated as often as planned: costs (multiplier 0.3")
+    assert findings.with_repeats(regime, primary=None, arm="curated") == ""
 
 
 def test_a_sign_that_changes_with_the_regime_is_noted():

@@ -91,7 +91,7 @@ def test_thorough_adds_a_third_of_the_rate_and_text_repeated_as_often_as_planned
     command += ["--target", str(output / "target.jsonl"), "--workers", "2"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     made = json.loads(done.stdout)
-    assert [item["regime"] for item in made["regimes"]] == ["a third of the learning rate", "repeated as often as planned"]
+    assert [item["regime"] for item in made["regimes"]] == ["a third of the learning rate", "text repeated as often as planned"]
     slow, repeated = ({arm: item["sets"][0]["curves"][arm][-1][1] for arm in ("raw", "curated")} for item in made["regimes"])
     first = {arm: made["sets"][0]["curves"][arm][-1][1] for arm in ("raw", "curated")}
     assert slow["raw"] > first["raw"], "a slower model has learnt less"
@@ -99,6 +99,7 @@ def test_thorough_adds_a_third_of_the_rate_and_text_repeated_as_often_as_planned
     unique = made["regimes"][1]["unique_tokens"]
     assert unique["curated"] < made["model"]["tokens"]
     assert unique["raw"] > unique["curated"], "the larger corpus is repeated less often"
+    assert "With text repeated as often as planned:" in made["headline"]
     assert {line["arm"]: line["planned_epochs"] for line in made["arms"]}["curated"] > 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -17,6 +18,8 @@ from pipeline.savings.neural.train import Job
 
 EVERY_S = 5.0
 """Seconds between two lines of progress."""
+LOOK_S = 0.5
+"""Seconds between two looks of a worker at its parent."""
 
 
 def device_of(tier: str) -> str:
@@ -63,9 +66,11 @@ def _one_by_one(jobs: Sequence[Job], deadline: float | None, on_event: OnEvent) 
 def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, on_event: OnEvent) -> list[bool]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     begun = time.monotonic()
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+    )
     try:
-        futures = [pool.submit(train.run, job, deadline, os.getpid()) for job in jobs]
+        futures = [pool.submit(train.run, job, deadline) for job in jobs]
         pending: set[Future[bool]] = set(futures)
         while pending:
             _, pending = wait(pending, timeout=EVERY_S)
@@ -80,6 +85,17 @@ def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, on_
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end within a second of `parent`, so that it neither waits for ever nor writes beside the run that resumes."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with").start()
 
 
 def _progress(jobs: Sequence[Job], passed: float) -> str:

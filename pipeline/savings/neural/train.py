@@ -60,11 +60,10 @@ class _State:
     scores: list[np.ndarray]
 
 
-def run(job: Job, deadline: float | None = None, parent: int | None = None) -> bool:
+def run(job: Job, deadline: float | None = None) -> bool:
     """Train and score; True when finished, False where `deadline` (time.monotonic) came first. Results: `result.npz`.
 
-    A finished run is not done again. `parent`: the process that asked; where it dies the run ends too, unsaved, so that it never
-    writes beside the one that resumes it.
+    A finished run is not done again.
     """
     folder = Path(job.folder)
     if (folder / "result.npz").is_file():
@@ -82,8 +81,6 @@ def run(job: Job, deadline: float | None = None, parent: int | None = None) -> b
     stops = steps_at(job.shape, job.tokens)
     saved = time.monotonic()
     for loss in _steps(state, job, stream, device, last=stops[-1]):
-        if parent is not None and os.getppid() != parent:
-            return False
         due = state.step in stops
         if due:
             state.scores.append(scorer.score(state.average))
