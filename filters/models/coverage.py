@@ -5,6 +5,7 @@ Invariant: a row in a language that the model does not cover gets null, and noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from filters.contract import Settings, TextBatch
-from filters.models import ModelError, classifier, places
+from filters.models import ModelError, classifier, labels, places
 from filters.models.classifier import Classifier
 
+_LANGUAGE = re.compile("[a-z]{2,3}")
 SHIPPED = Path(__file__).parent.parent / "model_files"
 
 
@@ -39,6 +41,9 @@ class Params(Settings):
         """Sorted and unique, so that plans which mean the same have the same recipe."""
         if not languages:
             raise ValueError("names no language, so that nothing would be scored; list languages, or switch the filter off")
+        odd = [] if isinstance(languages, str) else [code for code in languages if not _LANGUAGE.fullmatch(code)]
+        if odd:
+            raise ValueError(f"{', '.join(odd)}: not a language code; write codes such as en, eng or ceb")
         return languages if isinstance(languages, str) else tuple(sorted(set(languages)))
 
 
@@ -74,14 +79,15 @@ def load(params: Params, *, shipped: str) -> Loaded:
         return Loaded(found, None)
     if params.languages == "model":
         return Loaded(found, known)
-    unknown = sorted(set(params.languages) - known) if known else []
+    listed = {code: labels.names(code)[0] for code in params.languages}
+    unknown = [code for code, names in listed.items() if known and not names & known]
     if unknown:
         raise ModelError(
             f"{path}: `languages` lists {', '.join(unknown)}, and the model's card has held-out figures for"
             f" {', '.join(sorted(known))} only; train a model with `python -m flows.train`, or write languages: all to use it"
             " anyway"
         )
-    return Loaded(found, frozenset(params.languages))
+    return Loaded(found, frozenset().union(*listed.values()))
 
 
 def scored(

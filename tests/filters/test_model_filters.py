@@ -130,3 +130,15 @@ def test_a_model_of_the_hub_comes_with_its_card(tmp_path: Path, monkeypatch: pyt
     assert [path.name for path in quality.FILTER.files(params)] == ["quality_en.ftz", "quality_en.json"]
     assert set(asked) == {("org/models", "quality_en.ftz", "v1"), ("org/models", "quality_en.json", "v1")}
     assert quality.FILTER.load(params).languages == {"en"}
+
+
+@pytest.mark.parametrize("languages", [["eng"], ["en"], ["en", "eng"]])
+def test_a_language_may_be_listed_by_either_code(languages):
+    assert scores(quality.FILTER, [PROSE, PROSE], ["en", "de"], languages=languages)[0][1] is None
+    assert scores(quality.FILTER, [PROSE], ["en"], languages=languages)[0][0] is not None
+
+
+@pytest.mark.parametrize("code", ["english", "EN", "x?", ""])
+def test_what_is_no_language_code_is_refused(code):
+    with pytest.raises(ValueError, match="not a language code"):
+        Params(languages=(code,))

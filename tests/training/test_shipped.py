@@ -44,6 +44,8 @@ def test_is_small_and_described(model):
     card = path.with_suffix(".md").read_text("utf-8")
     assert model.sha256 in card
     assert "python -m flows.train" in card
+    recipe = quality if path.stem.startswith("quality") else toxicity
+    assert all(line in card for line in recipe.LIMITS)  # what it is worth on sources that it has not seen
 
 
 def test_equals_fasttext_on_the_sample(model, texts):
