@@ -234,12 +234,6 @@ def _is(code: str) -> pl.Expr:
     return found if script is None else found & (pl.col("language_script") == script)
 
 
-def warm() -> None:
-    """Compile, or load from numba's cache, every kernel that `load` and `annotate` call; needs no model file."""
-    batch = TextBatch(pa.array(["warm"], pa.large_string()))
-    annotate(batch, pa.RecordBatch.from_arrays([], names=[]), Params(), models.tiny())
-
-
 FILTER = Filter(
     name="language",
     version=2,

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from filters.kernels import fasttext
-from filters.kernels.fasttext_tables import SOFTMAX, Tables
+from filters.kernels.fasttext_tables import Tables
 from filters.models import reader
 from filters.models.reader import ModelError
 
@@ -30,7 +29,6 @@ __all__ = [
     "lid_cache",
     "load",
     "sha256",
-    "tiny",
     "whole",
 ]
 
@@ -93,15 +91,6 @@ def load(path: Path, *, expected_sha256: str | None = None) -> Model:
         check_sha256(path, data, expected_sha256)
     labels, tables = reader.parse(path, data)
     return Model(path=path, labels=tuple(label.removeprefix(LABEL_PREFIX) for label in labels), tables=tables)
-
-
-def tiny() -> Model:
-    """A model of one label, `a`, and no words: compiles the kernels that every model uses."""
-    args = struct.pack("<ii12id", reader.MAGIC, reader.VERSION, 1, 5, 5, 1, 5, 1, SOFTMAX, reader.SUPERVISED, 0, 0, 0, 100, 1e-4)
-    dictionary = struct.pack("<iiiqq", 1, 0, 1, 0, -1) + b"__label__a\0" + struct.pack("<qb", 1, 1)
-    matrices = struct.pack("<?qq", False, 0, 1) + struct.pack("<?qqf", False, 1, 1, 0.0)
-    labels, tables = reader.parse(Path("tiny"), args + dictionary + matrices)
-    return Model(path=Path("tiny"), labels=("a",) * len(labels), tables=tables)
 
 
 def whole(offsets: np.ndarray) -> np.ndarray:

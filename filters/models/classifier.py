@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from filters import models
@@ -214,19 +213,6 @@ def load(path: Path, *, label: str | None = None, text: Text | None = None) -> C
         positive=positive,
         index=linear.index(products) if ours else None,
     )
-
-
-def warm() -> None:
-    """Compile, or load from numba's cache, every kernel that a classifier calls; needs no model file."""
-    offsets, data = buffers.views(pa.array(["warm"], pa.large_string()))
-    tables = models.tiny().tables
-    words = linear.index(tables)
-    assert words is not None  # it has no words
-    _, spans = passages.passages(offsets, data, size=1)
-    linear.logits(tables, words, data, windows.sample(offsets, data, limit=64))
-    linear.logits(tables, words, data, spans)
-    features.features(data, spans)
-    models.tiny().means(data, spans)
 
 
 def sidecar_path(path: Path) -> Path:

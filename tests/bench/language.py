@@ -268,7 +268,8 @@ def main() -> int:
         raise SystemExit(f"no text in {chosen.data / 'throughput'}: set WINNOW_EVAL_DATA to a folder with throughput/*.jsonl.gz")
     model = language.load(language.Params())
     oracle = fasttext.load_model(str(model.path))
-    language.warm()
+    no_columns = pa.RecordBatch.from_arrays([], names=[])
+    language.annotate(TextBatch(pa.array(["warm"], pa.large_string())), no_columns, language.Params(), model)
     report = Report()
     faithful(report, model, oracle, chosen.data, chosen.sample)
     documents = [(path.name.split(".")[0], row["text"]) for path in files for row in rows(path)]
