@@ -19,9 +19,9 @@ import numpy as np
 from filters.kernels.addresses import is_address
 from filters.kernels.ascii_words import BYTES, alphabet, lowest
 from filters.kernels.char_classes import flags_at
-from filters.kernels.compiled import inlined_kernel, inner_kernel, kernel
+from filters.kernels.compiled import inlined_kernel, kernel
+from filters.kernels.spacy_joins import joined
 from filters.kernels.spacy_rules import (
-    AFFIXED,
     ALPHA,
     BLANK,
     CURRENCY,
@@ -29,7 +29,6 @@ from filters.kernels.spacy_rules import (
     DOT,
     ICON,
     INNER,
-    LONGEST,
     LONGEST_UNIT,
     LOWER,
     ODD,
@@ -44,10 +43,8 @@ from filters.kernels.spacy_rules import (
 
 LONGEST_PIECE = 1 << 13
 """Bytes; chosen so that the tokens of a piece fit into a chunk of `ngrams_large`, and longer than what people write."""
-_MOST_PARTS = 7  # tokens that one emoticon comes apart into: ><(((*>
-_TAKEN = np.uint64(1 << 63)  # on a token's end: emoticons are sought elsewhere
-_END = np.uint64((1 << 63) - 1)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
+_BITS = np.uint64((1 << 63) - 1)  # of an exception: where its tokens end
 _STOP, _COLON, _SLASH, _HYPHEN = 0x2E, 0x3A, 0x2F, 0x2D
 
 
@@ -126,7 +123,7 @@ def _whole(data, p, stop, n, cuts):
             return np.int64(-1)
         cuts[np.uintp(n)] = np.uint64(stop)
         return n + 1
-    parts &= _END
+    parts &= _BITS
     while parts:
         if n >= cuts.size:
             return np.int64(-1)
@@ -178,7 +175,7 @@ def _cut(data, p, stop, seen, blocks, cells, cuts):
         following = k + 1 < waiting
         cuts[np.uintp(n)] = cuts[np.uintp(cuts.size - waiting + k + 1)] if following else np.uint64(stop)
         n += 1
-    return _joined(data, p, n, cuts) if n > 1 else n
+    return joined(data, p, n, cuts) if n > 1 else n
 
 
 @inlined_kernel
@@ -336,54 +333,3 @@ def _infix(data, p, size, end, flags, before, blocks, cells):
         double = p + 6 < end and _is(data, p, 0xE28094) and _is(data, p + 3, 0xE28094)
         return np.int64(6) if double and flags_at(data, p + 6, end, blocks, cells)[0] & ALPHA else np.int64(0)
     return np.int64(0)
-
-
-@inlined_kernel
-def _apart(data, p, n, cuts):
-    """The most tokens of n, side by side, that an exception came apart into; 0 for none."""
-    most = np.int64(0)
-    for k in range(n - 1):
-        start = p if k == 0 else np.int64(cuts[np.uintp(k - 1)])
-        for j in range(k + 1, min(n, k + _MOST_PARTS)):
-            end = np.int64(cuts[np.uintp(j)])
-            if end - start > LONGEST:
-                break
-            if exception(data, start, end) & AFFIXED:
-                most = max(most, np.int64(j + 1 - k))
-    return most
-
-
-@inlined_kernel
-def _joined(data, p, n, cuts):
-    """Puts exceptions together that came apart, the longest first; returns how many tokens there are now."""
-    for parts in range(min(_apart(data, p, n, cuts), n), 1, -1):
-        k = np.int64(0)
-        while k + parts <= n:
-            start = p if k == 0 else np.int64(cuts[np.uintp(k - 1)] & _END)
-            end = np.int64(cuts[np.uintp(k + parts - 1)] & _END)
-            marks = exception(data, start, end)
-            if marks & AFFIXED:
-                free = not (cuts[np.uintp(k)] | cuts[np.uintp(k + parts - 1)]) & _TAKEN
-                for j in range(k, k + parts):
-                    cuts[np.uintp(j)] |= _TAKEN
-                if free:
-                    n = np.int64(_replaced(start, marks, k, parts, n, cuts))
-            k += 1
-    for j in range(n):
-        cuts[np.uintp(j)] &= _END
-    return n
-
-
-@inner_kernel
-def _replaced(start, marks, k, parts, n, cuts):
-    """Makes the tokens k to k + parts of n those of the exception at start, which are no more; returns the new n."""
-    at = k
-    marks &= _END
-    while marks:
-        cuts[np.uintp(at)] = (np.uint64(start) + lowest(marks) + _ONE) | _TAKEN
-        marks &= marks - _ONE
-        at += 1
-    for j in range(k + parts, n):
-        cuts[np.uintp(at)] = cuts[np.uintp(j)]
-        at += 1
-    return at

@@ -151,6 +151,8 @@ def measured(array: pa.LargeStringArray) -> list[tuple[int, ...]]:
 
 
 @example(["http://a.b/c). x", "a://", "the 3.14 The to", "🇫🇷🇫🇷 👩\u200d💻", "\u0301a"])
+@example([":(;)", "-$\u20ac)Zk:(;)", ")x:(:(", ":(:):(;) \u00b0C.)\u00b0F.)"])
+@example(["\u00b0C.\U0001f469\u200d\U0001f4bb", "\u00b0C.x\u2026!", "(\u00b0F.\U0001f600 a"])
 @example(["a@b.com", "id.", "(see):", "x@@a.b.com:80/c", "é.Z", "5km.", "-" * 70, "word " * 20 + "end."])
 @given(st.lists(ANY_TEXT | PIECES | st.lists(PIECES, max_size=6).map(" ".join), max_size=5))
 def test_tokens_equal_plain_python_on_any_unicode(texts: list[str]) -> None:
