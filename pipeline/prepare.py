@@ -192,8 +192,9 @@ def _ready_work(work: Store, out: Store, *, fresh: bool) -> None:
     if fresh:
         empty_work(work)
     work.sweep(below=True)
-    for judged in work.entries("judgements/dedup"):
-        work.remove(f"judgements/dedup/{judged}/scratch")
+    for stage in ("dedup", "select"):
+        for judged in work.entries(f"judgements/{stage}"):
+            work.remove(f"judgements/{stage}/{judged}/scratch")
     for folder in ("", "manifests", "index", *manifest.FOLDERS):
         out.sweep(folder)
 
