@@ -113,7 +113,10 @@ def _load(params: Entries) -> tuple[Scores, ...]:
 
 
 def _read(entry: Annotation) -> Scores:
-    """The scores of an entry. ValueError: a missing column, a type that does not fit or cuts values, NaN, a key that repeats."""
+    """The scores of an entry.
+
+    Raises ValueError: a missing column, a type that does not fit or cuts values, NaN or infinity, a key that repeats.
+    """
     where = f"annotations: {entry.path}"
     try:
         have = pl.read_parquet_schema(entry.path)
@@ -136,8 +139,8 @@ def _read(entry: Annotation) -> Scores:
         shown = "; ".join(", ".join(f"{k} {v}" for k, v in row.items()) for row in double.head(3).to_dicts())
         raise ValueError(f"{where}: {len(double):,} keys stand there more than once, such as {shown}; each may have one row")
     for name, kind in entry.columns.items():
-        if kind.startswith("float") and frame[name].is_nan().any():
-            raise ValueError(f"{where}: NaN in {name}; write null for what was not scored")
+        if kind.startswith("float") and not frame[name].drop_nulls().is_finite().all():
+            raise ValueError(f"{where}: NaN or an infinite number in {name}; write null for what was not scored")
     return Scores(entry.on, frame)
 
 

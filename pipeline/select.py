@@ -34,7 +34,6 @@ from pipeline.spans import Workers
 from pipeline.stages import key
 from pipeline.store import Store
 
-REASON = "not_selected"
 EVERYTHING = "everything"
 """The group of a token budget."""
 _ROW_BYTES = 250  # of a document while a piece is sorted: six columns, their row encoding and the sorted copy

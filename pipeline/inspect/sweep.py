@@ -26,6 +26,7 @@ from pipeline.recipe import Recipe
 from pipeline.report import units as written
 from pipeline.report.harmless import fit
 from pipeline.store import Store, open_store
+from pipeline.tally import NO_LANGUAGE
 
 MOST_VALUES = 200
 EVERYTHING = "all"
@@ -116,7 +117,7 @@ class _Unit:
             frames[item.filter.tier].append(frame)
         made = store.read_table(unit.names.final, ["text_hash", "n_bytes"])
         cheap, models = (pl.concat(found, how="horizontal") if found else pl.DataFrame() for found in frames.values())
-        language = cheap["language"] if "language" in cheap.columns else pl.Series(["none"]).new_from_index(0, unit.rows)
+        language = cheap["language"] if "language" in cheap.columns else pl.Series([NO_LANGUAGE]).new_from_index(0, unit.rows)
         empty = pc.equal(made["text_hash"], final.EMPTY).to_numpy().astype(bool)
         return cls(cheap, models, scored, empty, made["n_bytes"].to_numpy(), language)
 

@@ -108,7 +108,9 @@ def test_another_file_is_new_facts_and_the_same_recipe(capsys, tmp_path, text):
             {"id": ["d0", "d0", "d1"], "s": [1.0, 2.0, 1.0]}, "columns: {s: float32}", ["id d0", "more than once"], id="twice"
         ),
         pytest.param({"id": ["d0"], "s": [1.0]}, "columns: {t: float32}", ["no column t", "there are id, s"], id="no column"),
-        pytest.param({"id": ["d0"], "s": [float("nan")]}, "columns: {s: float32}", ["NaN in s"], id="NaN"),
+        pytest.param({"id": ["d0"], "s": [float("nan")]}, "columns: {s: float32}", ["NaN or", "in s;"], id="NaN"),
+        pytest.param({"id": ["d0"], "s": [float("-inf")]}, "columns: {s: float32}", ["infinite number in s"], id="infinite"),
+        pytest.param({"id": ["d0"], "s": [1e300]}, "columns: {s: float32}", ["infinite number in s"], id="too large for float32"),
         pytest.param({"id": ["d0"], "s": ["high"]}, "columns: {s: float32}", ["scores.parquet"], id="not a number"),
         pytest.param({"id": ["d0"], "s": [1.0]}, "columns: {s: float16}", ["columns.s"], id="unknown type"),
         pytest.param(

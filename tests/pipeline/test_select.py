@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import final, select
-from tests.support import digests, prose, table, winnow, write_rows
+from tests.support import ROOT, digests, prose, table, winnow, write_rows
 
 
 def corpus(tmp_path: Path, scores: list[float | None], *, groups: list[str | None] | None = None, name: str = "a") -> Path:
@@ -145,6 +148,28 @@ def test_what_a_selection_lacks_is_an_error_of_the_plan(capsys, tmp_path, keys, 
     ran = winnow(capsys, *plan(tmp_path, path, **keys))
     assert ran.code == 2
     assert all(word in ran.err for word in words), ran.err
+
+
+def test_a_run_killed_in_its_selection_resumes_to_the_same_bytes(tmp_path):
+    """Killed while what was not selected is written down, and while the index takes it: tests/killed.py counts the points."""
+    path = corpus(tmp_path, [float(k % 5) for k in range(12)])
+
+    def command(out: str) -> list[str]:
+        keys = {"select__keep_top": "{share: 0.3}", "output__rejected": "none", "source__unit_bytes": "5000"}
+        return [*map(str, plan(tmp_path, path, out=out, **keys)), "--inline", "--workers", "1"]
+
+    def run(module: str, *arguments: str) -> int:
+        return subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, check=False).returncode
+
+    events, folders = tmp_path / "events", ("data", "ledger", "index")
+    assert run("tests.killed", "0", str(events), *command("whole")) == 0
+    points = events.read_text().splitlines()
+    for what in ("judgements/select", "unselected"):
+        at = [number for number, point in enumerate(points, start=1) if what in point]
+        point, out = at[len(at) // 2], what.replace("/", "-")
+        assert run("tests.killed", str(point), str(tmp_path / "unused"), *command(out)) == -signal.SIGKILL
+        assert run("flows.curate", *command(out)) == 0
+        assert digests(tmp_path / out, folders) == digests(tmp_path / "whole", folders)
 
 
 def expected(rows: list[dict[str, Any]], share: str, budget: int | None) -> set[str]:
