@@ -98,6 +98,11 @@ UNIT_FACTOR = 4.5
 def units_within(memory: int, unit_bytes: int) -> int:
     """How many units may be in memory at a time. Raises UsageError where the budget has no room for one."""
     least = BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
+    if memory <= BASE_BYTES:
+        raise UsageError(
+            f"--memory {memory / 1e6:,.0f} MB: a run takes {BASE_BYTES / 1e6:,.0f} MB before it has read a row; allow"
+            f" {least / 1e6:,.0f} MB for units of {unit_bytes / 1e6:,.0f} MB"
+        )
     if memory < least:
         raise UsageError(
             f"--memory {memory / 1e6:,.0f} MB: a unit of {unit_bytes / 1e6:,.0f} MB needs {least / 1e6:,.0f} MB; allow more, or"

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pipeline import final
 from pipeline.annotate import Annotated
 from pipeline.dedup import columns, signatures, urls
+from pipeline.errors import PlanError
 from pipeline.plan import Dedup
 from pipeline.recipe import Recipe
 from pipeline.store import Store
@@ -161,6 +162,8 @@ def check_column(work: Store, recipe: Recipe, plan_key: str, name: str, units: S
     filled = [unit for unit in units if unit.rows]
     if name in signals or not filled or columns.is_there(_values(work, unit, name) for unit in filled):
         return
+    if name in SCORES:
+        raise PlanError(f"{plan_key}: {name} is a signal of a filter that the plan has off; switch it on, or name another column")
     known = (work.read_table(unit.names.documents, [*columns.DOCUMENT_COLUMNS, "metadata"]) for unit in filled)
     raise columns.no_such_column(plan_key, name, others=signals, documents=known)
 
