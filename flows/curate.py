@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.plan_file import Loaded
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
-LATER = ("unlocked", "runner_address")
+LATER = ("unlocked",)
 """Flags of the documented command that this release answers with exit 2."""
 
 
@@ -54,11 +54,21 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
     made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")
-    made.add_argument("--workers", type=int, metavar="N", help="threads (default: the CPUs of this machine)")
     made.add_argument(
-        "--runner", choices=("local", "dask", "ray"), default="local", help="where tasks run (dask, ray: not in this release)"
+        "--workers", type=int, metavar="N", help="threads, or processes of a local cluster (default: the CPUs of this machine)"
     )
-    made.add_argument("--runner-address", metavar="URL", help="address of a Dask or Ray cluster (not in this release)")
+    made.add_argument(
+        "--runner",
+        choices=("local", "dask", "ray"),
+        default="local",
+        help="where tasks run: threads of this process (default), or a cluster",
+    )
+    made.add_argument(
+        "--runner-address",
+        metavar="URL",
+        help="of a Dask scheduler or a Ray cluster that sees input, output and work (default: a cluster of this machine's"
+        " processes, for this run)",
+    )
     made.add_argument("--inline", action="store_true", help="the same stages in this process, without a Prefect server")
     made.add_argument("--replace", action="store_true", help="make the output anew; facts that still hold are used")
     made.add_argument("--fresh", action="store_true", help="as --replace, with an emptied work directory")
@@ -143,6 +153,8 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         accept=arguments.accept,
         memory=_bytes(arguments.memory),
         retries=arguments.retries,
+        runner=arguments.runner,
+        runner_address=arguments.runner_address,
     )
     if arguments.explain:
         from pipeline.explain import explain
@@ -189,8 +201,13 @@ def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool
     from pipeline import execute
 
     try:
-        if inline:
+        if inline and options.runner == "local":
             return execute.run(loaded, options, mapper=execute.in_process(options.workers), on_event=progress)
+        if inline:
+            from pipeline.cluster import engine
+
+            with engine.opened(options.runner, options.runner_address, workers=options.workers) as cluster:
+                return execute.run(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
         from flows import prefect_flow
 
         return prefect_flow.run(loaded, options, on_event=progress, temporary=temporary)
@@ -225,10 +242,10 @@ def _refuse_later(arguments: argparse.Namespace, workers: int) -> None:
     from pipeline.errors import NotYet, UsageError
 
     given = [f"--{name.replace('_', '-')}" for name in LATER if getattr(arguments, name) not in (None, False)]
-    if arguments.runner != "local":
-        given.append(f"--runner {arguments.runner}")
     if given:
         raise NotYet(f"{', '.join(given)}: not yet in this release")
+    if arguments.runner == "local" and arguments.runner_address is not None:
+        raise UsageError(f"--runner-address {arguments.runner_address}: only with --runner dask or --runner ray")
     if workers < 1:
         raise UsageError(f"--workers {workers}: expected at least 1")
     if arguments.sample is not None and not 0 < arguments.sample <= 1:

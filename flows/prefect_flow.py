@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Annotated, Any
 
@@ -38,7 +38,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from pydantic import Field
 
-from flows import roots, server
+from flows import cluster_flow, roots, server
 from flows.artifacts import changes, funnel, plain, summary
 from flows.server import Temporary
 from pipeline import execute
@@ -158,13 +158,24 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
         with server.temporary() as own:
             return run(loaded, options, on_event=on_event, temporary=own)
 
+    if options.runner != "local":
+        cluster_flow.check_server(options)
+
     def within(body: Callable[[], Result]) -> Result:
         if temporary is not None and not temporary.ready:
             on_event(Event("wait", "prefect", note="waiting for Prefect's temporary server (4 s; 12 s the first time)"))
             temporary.wait()
         return _as_flow_run(body, loaded, options, on_event, temporary)
 
-    return execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event, within=within)
+    with _mapper(options, on_event) as mapper:
+        return execute.run(loaded, options, mapper=mapper, on_event=on_event, within=within)
+
+
+def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Mapper]:
+    """Spans as tasks: in threads here, or on a cluster."""
+    if options.runner == "local":
+        return nullcontext(prefect_mapper(options, on_event))
+    return cluster_flow.opened(options, back_off_s=BACK_OFF_S)
 
 
 def _as_flow_run(
@@ -214,7 +225,11 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
     first item that has one is raised, as the object that the function raised."""
 
     def mapper(
-        stage: str, function: Callable[[Any], Any], items: Sequence[Any], stop: Callable[[], None] = lambda: None
+        stage: str,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        stop: Callable[[], None] = lambda: None,
+        done: Callable[[Any, Any], None] | None = None,
     ) -> list[Any]:
         results: dict[int, Any] = {}
         errors: dict[int, BaseException] = {}
@@ -235,6 +250,8 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
             try:
                 results[index] = function(items[index])
                 errors.pop(index, None)
+                if done is not None:
+                    done(items[index], results[index])
             except BaseException as error:
                 errors[index] = error
                 if can_pass(error):

@@ -6,6 +6,7 @@
     │   ├── InputError            missing or unsupported input, two inputs with one source_ref
     │   ├── OutputError           the output folder cannot be used
     │   ├── RecipeDiffers         the output was made with another recipe
+    │   ├── NotInstalled          an optional package that the command needs
     │   └── NotYet                a documented feature that this release does not have
     ├── RunFailed             1   the run failed; the same command resumes it
     │   ├── OutputLocked          another live run holds the output
@@ -47,6 +48,10 @@ class OutputError(UsageError):
 
 
 class RecipeDiffers(UsageError):
+    pass
+
+
+class NotInstalled(UsageError):
     pass
 
 

@@ -1,6 +1,6 @@
 """A run, from a plan to a committed generation: the stages in order, wherever they are executed.
 
-`Mapper` is how spans reach the workers: in this process, as Prefect tasks, later on a cluster. The bytes are the same.
+`Mapper` is how spans reach the workers: in this process, as Prefect tasks, on a cluster. The bytes are the same.
 Prefect shows and retries; what is done is decided by what lies on disk (law 3).
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from filters.contract import Tier
 from pipeline import (
+    accounts,
     attempts,
     changes,
     checks,
@@ -30,8 +31,11 @@ from pipeline import (
     write,
 )
 from pipeline.annotate import Annotated
+from pipeline.cluster import site as site_
+from pipeline.cluster import tasks
+from pipeline.cluster.site import Site
 from pipeline.dedup import corpus
-from pipeline.errors import BadRows, BrokenContract, CheckFailed
+from pipeline.errors import CheckFailed
 from pipeline.events import Event, OnEvent, of_generation, silent
 from pipeline.manifest import FileRecord, Manifest, Totals
 from pipeline.meter import Meter
@@ -39,14 +43,9 @@ from pipeline.plan_file import Loaded, dump
 from pipeline.prepare import Prepared
 from pipeline.recipe import Recipe
 from pipeline.report.refusal import in_words, refusal
-from pipeline.spans import Span, Stopped, Workers, make_spans, run_span
+from pipeline.spans import Mapper, Span, Stopped, Workers, make_spans, run_span
 from pipeline.stages import key
-from pipeline.tally import Tally, tally, totals
-
-Mapper = Callable[[str, Callable[[Any], Any], Sequence[Any], Callable[[], None]], list[Any]]
-"""`mapper(stage, function, items, stop)`: the function's results in order. Items have a `name`. `stop()` is called as soon as
-an item fails or the run is interrupted; items that go on then end with `Stopped`."""
-
+from pipeline.tally import Tally, tally
 
 DEFAULT_MEMORY = 2_000_000_000
 """Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
@@ -65,6 +64,8 @@ class RunOptions:
     accept: bool = False
     memory: int = DEFAULT_MEMORY
     retries: int = 2
+    runner: str = "local"
+    runner_address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,21 @@ class Result:
 def in_process(workers: int) -> Mapper:
     """Feeds spans to the workers from threads of this process."""
 
-    def run(_: str, function: Callable[[Any], Any], items: Sequence[Any], stop: Callable[[], None]) -> list[Any]:
+    def run(
+        stage: str,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        stop: Callable[[], None] = lambda: None,
+        done: Callable[[Any, Any], None] | None = None,
+    ) -> list[Any]:
+        def one(item: Any) -> Any:
+            result = function(item)
+            if done is not None:
+                done(item, result)
+            return result
+
         with ThreadPoolExecutor(max(1, workers), thread_name_prefix="span") as feeders:
-            futures = [feeders.submit(function, item) for item in items]
+            futures = [feeders.submit(one, item) for item in items]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
                 if any(future.done() and future.exception() for future in futures):
@@ -127,7 +140,7 @@ def run(
     ):
 
         def cost() -> dict[str, Any]:
-            return _cost(ready, options, started, before, memory, attempt)
+            return accounts.cost_of(ready, options, started, before, memory, attempt)
 
         tell = of_generation(on_event, ready.generation)
         result = within(lambda: _run(ready, loaded, options, mapper, tell, cost))
@@ -136,30 +149,31 @@ def run(
         return result
 
 
-def _cost(
-    ready: Prepared, options: RunOptions, started: float, before: float, memory: resources.PeakMemory, attempt: str
-) -> dict[str, Any]:
-    return {
-        "wall_s": time.monotonic() - started,
-        "cpu_s": resources.tree_cpu_s() - before,
-        "lost_cpu_s": attempts.lost_cpu_s(ready.work, attempt),
-        "exact": options.workers == 1,
-        "workers": options.workers,
-        "peak_memory_bytes": memory.peak or resources.tree_rss(),
-        "work_bytes": ready.work.bytes_below(),
-    }
-
-
 def _run(
     ready: Prepared, loaded: Loaded, options: RunOptions, mapper: Mapper, on_event: OnEvent, cost: Callable[[], dict[str, Any]]
+) -> Result:
+    if options.runner == "local":
+        return _stages(ready, loaded, options, mapper, on_event, cost, None)
+    with site_.of_run(ready.work, ready.out, ready.recipe, threads=1, memory=options.memory) as site:
+        return _stages(ready, loaded, options, mapper, on_event, cost, site)
+
+
+def _stages(
+    ready: Prepared,
+    loaded: Loaded,
+    options: RunOptions,
+    mapper: Mapper,
+    on_event: OnEvent,
+    cost: Callable[[], dict[str, Any]],
+    site: Site | None,
 ) -> Result:
     pool = ready.pool
     if not ready.inputs:
         metrics_ = ready.out.read_json("metrics.json")
         return Result(ready.out.root, None, metrics_, (*ready.notes, "nothing new: every input was curated before"))
     compiled = ready.warmed.result()
-    units = _annotate(ready, pool, mapper, on_event)
-    _check_bad_rows(ready, units)
+    units = _annotate(ready, pool, mapper, on_event, site)
+    accounts.check_bad_rows(ready, units)
     on_event(Event("begin", "dedup"))
     decided = corpus.run(
         ready.work,
@@ -200,7 +214,7 @@ def _run(
     for part, of_unit in pool.map(lambda unit: _measure(inputs, ready.recipe, unit), range(len(units))):
         summed.add(part)
         pieces += of_unit
-    _conserved(summed, units)
+    accounts.check_conserved(summed, units)
     report = _metrics(ready, loaded, summed, decided.summary, selected.summary)
     report["changes"] = changes.since(ready.live[-1].metrics, report) if ready.live else None
     failed = _checks(ready, report, options)
@@ -208,7 +222,8 @@ def _run(
     written, staging = _write(ready, inputs, pieces, pool, meter, on_event)
     shards = [shard for shard in written if shard.folder != layout.UNSELECTED]
     on_event(Event("begin", "publish"))
-    report["cost"] = _stage_costs(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost())
+    elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
+    report["cost"] = accounts.by_stage(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost(), elsewhere)
     report["compute"] = compute.ledger(
         ready.recipe.plan.compute,
         tokens_read=report["tokens"]["read"],
@@ -228,50 +243,24 @@ def _run(
     return Result(ready.out.root, ready.generation, final, tuple(ready.notes))
 
 
-def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent) -> tuple[Annotated, ...]:
+def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent, site: Site | None) -> tuple[Annotated, ...]:
     spans = make_spans(ready.inputs)
     on_event(Event("begin", "annotate", total=sum(item.file.size for item in ready.inputs)))
 
     def one(span: Span) -> list[Annotated]:
         return run_span(ready.work, ready.recipe, span, pool, on_event)
 
-    done = [unit for units in mapper("annotate", one, spans, pool.stop) for unit in units]
+    def told(span: Span, units: list[Annotated]) -> None:
+        documents, size = sum(unit.rows + unit.bad_rows for unit in units), sum(unit.n_bytes for unit in units)
+        on_event(Event("advance", "annotate", documents=documents, n_bytes=size, steps=sum(span.sizes), name=span.name))
+
+    if site is None:
+        found = mapper("annotate", one, spans, pool.stop)
+    else:
+        found = mapper("annotate", partial(tasks.span, site), spans, pool.stop, told)
+    done = [unit for units in found for unit in units]
     on_event(Event("end", "annotate"))
     return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
-
-
-def _check_bad_rows(ready: Prepared, units: Sequence[Annotated]) -> None:
-    """Raise BadRows where a file, or a source, has more unreadable rows than its budget."""
-    budgets = {item.file.path: item.file.max_bad_fraction for item in ready.inputs}
-    source_of = {item.file.path: item.file.source for item in ready.inputs}
-    counts: dict[tuple[str, str], list[int]] = {}
-    limits: dict[tuple[str, str], float] = {}
-    for unit in units:
-        for group in (("file", unit.path), ("source", source_of[unit.path])):
-            seen = counts.setdefault(group, [0, 0])
-            seen[0] += unit.bad_rows
-            seen[1] += unit.rows + unit.bad_rows
-            limits[group] = budgets[unit.path]
-    over = [(g, bad, n) for g, (bad, n) in sorted(counts.items()) if n and bad / n > limits[g]]
-    if over:
-        lines = [f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({bad / n:.1%}, budget {limits[kind, name]:.1%})"
-                 for (kind, name), bad, n in over]  # fmt: skip
-        worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
-        table = ready.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
-        lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
-        raise BadRows("\n".join(lines) + "\nmend the input, or raise max_bad_fraction of the source; nothing was published")
-
-
-def _conserved(summed: Tally, units: Sequence[Annotated]) -> None:
-    """Law 1 in every run, resumed ones included."""
-    total = totals(summed)
-    rows = sum(unit.rows + unit.bad_rows for unit in units)
-    size = sum(unit.n_bytes for unit in units)
-    if (total["read"], total["bytes_read"]) != (rows, size):
-        raise BrokenContract(
-            f"conservation: {rows:,} rows and {size:,} bytes were read, but fates sum to {total['read']:,} and"
-            f" {total['bytes_read']:,}"
-        )
 
 
 def _metrics(
@@ -346,18 +335,6 @@ def _write(
     done = pool.map(one, jobs)
     on_event(Event("end", "write"))
     return done, staging
-
-
-def _stage_costs(units: Sequence[Annotated], others: dict[str, float], cost: dict[str, Any]) -> dict[str, Any]:
-    seconds: dict[str, float] = dict(others)
-    for unit in units:
-        for stage, used in unit.costs:
-            seconds[stage] = seconds.get(stage, 0.0) + used
-    accounted = sum(seconds.values())
-    seconds["everything else"] = max(0.0, cost["cpu_s"] - accounted)
-    size = sum(unit.n_bytes for unit in units)
-    stages = [{"stage": name, "cpu_s": used} for name, used in sorted(seconds.items(), key=lambda item: -item[1])]
-    return {**cost, "stages": stages, "mb_per_cpu_s": size / 1e6 / cost["cpu_s"] if cost["cpu_s"] else 0.0}
 
 
 def _manifest(

@@ -28,7 +28,7 @@ from pipeline.store import Store, open_output, open_store
 LOCK = ".lock"
 MARKER = ".winnow-work"
 """In each work directory: nothing is removed from a folder without it."""
-_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings")
+_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster")
 
 
 class Options(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline import read
 from pipeline.annotate import Annotated, annotate
@@ -53,11 +53,27 @@ class Stopped(Exception):
     """The run ends because of something else: an interrupt, or another span's error."""
 
 
-class Workers:
-    """A pool of threads for one process, and the number of units that may be in memory."""
+class Mapper(Protocol):
+    """The function's results in order. Items have a `name`."""
 
-    def __init__(self, count: int, *, units: int | None = None) -> None:
-        self.count = count
+    def __call__(
+        self,
+        stage: str,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        stop: Callable[[], None] = lambda: None,
+        done: Callable[[Any, Any], None] | None = None,
+    ) -> list[Any]:
+        """`stop()` is called as soon as an item fails or the run is interrupted; items that go on then end with `Stopped`.
+        `done(item, result)` is called as soon as an item is done."""
+        ...
+
+
+class Workers:
+    """A pool of threads for one process, and the number of units that may be in memory. `alone`: it has the process to itself."""
+
+    def __init__(self, count: int, *, units: int | None = None, alone: bool = True) -> None:
+        self.count, self._alone = count, alone
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="unit")
         self._slots = threading.Semaphore(count + 1 if units is None else min(count + 1, units))
         self._stopping = threading.Event()
@@ -82,7 +98,7 @@ class Workers:
         return gather(futures)
 
     def clock(self) -> Callable[[], float]:
-        return time.process_time if self.count == 1 else time.thread_time
+        return time.process_time if self.count == 1 and self._alone else time.thread_time
 
     def close(self) -> None:
         self.stop()
@@ -112,9 +128,9 @@ def units_within(memory: int, unit_bytes: int) -> int:
 
 
 @contextmanager
-def workers(count: int, *, units: int | None = None) -> Iterator[Workers]:
+def workers(count: int, *, units: int | None = None, alone: bool = True) -> Iterator[Workers]:
     """`units`: how many may be in memory at most; default: one more than there are threads."""
-    pool = Workers(count, units=units)
+    pool = Workers(count, units=units, alone=alone)
     try:
         yield pool
     finally:

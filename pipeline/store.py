@@ -14,6 +14,7 @@ import hashlib
 import itertools
 import json
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -34,6 +35,8 @@ from pipeline.errors import NotYet, OutputError, OutputLocked, RunFailed, named
 TEMPORARY = ".tmp-"
 """Prefix of names that are not finished; removed when a run starts."""
 _count = itertools.count()
+_PROCESS = secrets.token_hex(4)
+"""In names that are not finished: processes of two machines may have one number."""
 
 
 class Damaged(RunFailed):
@@ -48,6 +51,11 @@ class Store:
     root: str
     advice: str = "remove it and run the same command"
     """What to do about a damaged file."""
+
+    @property
+    def url(self) -> str:
+        """What `open_store` takes to open the same folder in another process."""
+        return self.root if self.is_local else str(self.fs.unstrip_protocol(self.root))
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
@@ -98,7 +106,7 @@ class Store:
         """A file that gets its name only when the block ends without an error; `durable`: and is on the disk by then."""
         folder, _, base = name.rpartition("/")
         self.fs.makedirs(self.path(folder), exist_ok=True)
-        temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{next(_count)}-{base}".lstrip("/"))
+        temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{_PROCESS}-{next(_count)}-{base}".lstrip("/"))
         try:
             with named(self.path(name)), self.fs.open(temporary, "wb") as file:
                 yield file
@@ -133,7 +141,7 @@ class Store:
             with self.fs.open(self.path(name), "xb") as file:
                 file.write(data)
             return
-        temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{next(_count)}-{base}".lstrip("/"))
+        temporary = self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{_PROCESS}-{next(_count)}-{base}".lstrip("/"))
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()

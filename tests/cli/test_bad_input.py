@@ -31,7 +31,7 @@ def text(tmp_path):
         pytest.param(["--set", "filters.language.model=/no/such.ftz"], ["/no/such.ftz", "filters.language.model"], id="no model"),
         pytest.param(["--set", "dedup.scope=[dump]"], ["dedup.scope", "dump"], id="no such scope column"),
         pytest.param(["--set", "compute.gpu=Z9000"], ["Z9000", "H100"], id="unknown GPU"),
-        pytest.param(["--runner", "dask"], ["not yet"], id="runner of a later release"),
+        pytest.param(["--runner-address", "tcp://127.0.0.1:1"], ["only with --runner dask"], id="address of no runner"),
         pytest.param(["--unlocked"], ["not yet"], id="flag of a later release"),
         pytest.param(["--memory", "2 herds"], ["--memory", "800MB"], id="memory in no unit"),
         pytest.param(["--memory", "400MB"], ["needs 588 MB", "source.unit_bytes"], id="less memory than a unit takes"),

@@ -1,0 +1,137 @@
+"""Spans as Prefect tasks on a Dask or Ray cluster, by the task runners of prefect-dask and prefect-ray.
+
+A task runs on a worker and reports its states to Prefect's server from there, so workers elsewhere need a server that they reach.
+The cluster is opened with the first stage, inside the flow run: workers of a local one inherit its environment.
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import TaskRunner
+from prefect.tasks import exponential_backoff
+
+from flows import server
+from flows.artifacts import plain
+from pipeline.cluster import engine
+from pipeline.cluster.engine import Done, Engine
+from pipeline.errors import RunFailed, UsageError
+from pipeline.execute import Mapper, RunOptions
+
+
+def one(name: str, call: Callable[[], Any]) -> Any:
+    """The body of every task: `name` is shown, the rest is not."""
+    return call()
+
+
+def may_retry(_task: Any, _run: Any, state: Any) -> bool:
+    """As on the driver: network and storage errors are tried again."""
+    from flows.prefect_flow import _may_retry
+
+    return _may_retry(_task, _run, state)
+
+
+def check_server(options: RunOptions) -> None:
+    """Raise UsageError where workers elsewhere would have to report to a server on this machine's loopback."""
+    address = options.runner_address
+    if address is not None and not _is_loopback(address) and server.configured() is None:
+        raise UsageError(
+            f"--runner-address {address}: workers elsewhere report to Prefect's server, and a temporary one answers on this"
+            " machine only; set PREFECT_API_URL to a server that they reach, or run with --inline"
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition("://")[2].rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def opened(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
+    """A mapper like `prefect_flow.prefect_mapper`, whose items run on the cluster that `options` name."""
+    with ExitStack() as held:
+        clusters: list[Engine] = []
+
+        def mapper(
+            stage: str,
+            function: Callable[[Any], Any],
+            items: Sequence[Any],
+            stop: Callable[[], None] = lambda: None,
+            done: Done | None = None,
+        ) -> list[Any]:
+            if not clusters:
+                with _quiet_workers():
+                    opening = engine.opened(options.runner, options.runner_address, workers=options.workers)
+                    clusters.append(held.enter_context(opening))
+            made = task(
+                name=stage,
+                task_run_name="{name}",
+                retries=options.retries,
+                retry_delay_seconds=exponential_backoff(backoff_factor=back_off_s),
+                retry_condition_fn=may_retry,
+                cache_policy=NO_CACHE,
+                persist_result=False,
+            )(one)
+            with _runner(options.runner, clusters[0]) as runner:
+                return _run(clusters[0], runner, made, function, items, stop, done)
+
+        yield mapper
+
+
+@contextmanager
+def _quiet_workers() -> Iterator[None]:
+    """Processes that are started now keep Prefect's lines off this terminal, unless PREFECT_LOGGING_LEVEL asks for them."""
+    asked = "PREFECT_LOGGING_LEVEL" in os.environ
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    try:
+        yield
+    finally:
+        if not asked:
+            del os.environ["PREFECT_LOGGING_LEVEL"]
+
+
+def _runner(name: str, cluster: Engine) -> TaskRunner[Any]:
+    if name == "dask":
+        from prefect_dask import DaskTaskRunner
+
+        return DaskTaskRunner(address=cluster.address)
+    from prefect_ray import RayTaskRunner
+
+    return RayTaskRunner(address=cluster.address)  # Ray is connected: it uses that connection, and leaves it open
+
+
+def _run(
+    cluster: Engine,
+    runner: TaskRunner[Any],
+    made: Any,
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    stop: Callable[[], None],
+    done: Done | None,
+) -> list[Any]:
+    results: dict[int, Any] = {}
+    futures: list[Any] = []
+    try:
+        for at, item in enumerate(items):
+            name = plain(str(getattr(item, "name", at)))
+            futures.append(runner.submit(made, {"name": name, "call": partial(function, item)}).wrapped_future)
+        for at in cluster.ended(futures):
+            state = cluster.result(futures[at])
+            if state.is_cancelled():
+                raise RunFailed(f"Prefect cancelled {made.name} {at}; the same command resumes")
+            results[at] = state.result(raise_on_failure=True, _sync=True)
+            if done is not None:
+                done(items[at], results[at])
+    except BaseException:
+        stop()
+        cluster.cancel(futures)
+        raise
+    return [results[at] for at in range(len(items))]

@@ -1,0 +1,84 @@
+"""The sums that a run must come to, or reports: bad rows within their budgets, conservation, and what it cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pipeline import attempts, resources
+from pipeline.annotate import Annotated
+from pipeline.errors import BadRows, BrokenContract
+from pipeline.prepare import Prepared
+from pipeline.tally import Tally, totals
+
+
+class Options(Protocol):
+    """What of `RunOptions` is needed here."""
+
+    @property
+    def workers(self) -> int: ...
+    @property
+    def runner(self) -> str: ...
+
+
+def check_bad_rows(ready: Prepared, units: Sequence[Annotated]) -> None:
+    """Raise BadRows where a file, or a source, has more unreadable rows than its budget."""
+    budgets = {item.file.path: item.file.max_bad_fraction for item in ready.inputs}
+    source_of = {item.file.path: item.file.source for item in ready.inputs}
+    counts: dict[tuple[str, str], list[int]] = {}
+    limits: dict[tuple[str, str], float] = {}
+    for unit in units:
+        for group in (("file", unit.path), ("source", source_of[unit.path])):
+            seen = counts.setdefault(group, [0, 0])
+            seen[0] += unit.bad_rows
+            seen[1] += unit.rows + unit.bad_rows
+            limits[group] = budgets[unit.path]
+    over = [(g, bad, n) for g, (bad, n) in sorted(counts.items()) if n and bad / n > limits[g]]
+    if over:
+        lines = [f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({bad / n:.1%}, budget {limits[kind, name]:.1%})"
+                 for (kind, name), bad, n in over]  # fmt: skip
+        worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
+        table = ready.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
+        lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
+        raise BadRows("\n".join(lines) + "\nmend the input, or raise max_bad_fraction of the source; nothing was published")
+
+
+def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:
+    """Law 1 in every run, resumed ones included."""
+    total = totals(summed)
+    rows = sum(unit.rows + unit.bad_rows for unit in units)
+    size = sum(unit.n_bytes for unit in units)
+    if (total["read"], total["bytes_read"]) != (rows, size):
+        raise BrokenContract(
+            f"conservation: {rows:,} rows and {size:,} bytes were read, but fates sum to {total['read']:,} and"
+            f" {total['bytes_read']:,}"
+        )
+
+
+def cost_of(
+    ready: Prepared, options: Options, started: float, before: float, memory: resources.PeakMemory, attempt: str
+) -> dict[str, Any]:
+    return {
+        "wall_s": time.monotonic() - started,
+        "cpu_s": resources.tree_cpu_s() - before,
+        "lost_cpu_s": attempts.lost_cpu_s(ready.work, attempt),
+        "exact": options.workers == 1 and options.runner == "local",
+        "workers": options.workers,
+        "peak_memory_bytes": memory.peak or resources.tree_rss(),
+        "work_bytes": ready.work.bytes_below(),
+    }
+
+
+def by_stage(units: Sequence[Annotated], others: dict[str, float], cost: dict[str, Any], elsewhere: float) -> dict[str, Any]:
+    """`elsewhere`: CPU seconds of stages on machines whose processes are not this one's; what else these did is not known."""
+    cost["cpu_s"] += elsewhere
+    seconds: dict[str, float] = dict(others)
+    for unit in units:
+        for stage, used in unit.costs:
+            seconds[stage] = seconds.get(stage, 0.0) + used
+    accounted = sum(seconds.values())
+    seconds["everything else"] = max(0.0, cost["cpu_s"] - accounted)
+    size = sum(unit.n_bytes for unit in units)
+    stages = [{"stage": name, "cpu_s": used} for name, used in sorted(seconds.items(), key=lambda item: -item[1])]
+    return {**cost, "stages": stages, "mb_per_cpu_s": size / 1e6 / cost["cpu_s"] if cost["cpu_s"] else 0.0}

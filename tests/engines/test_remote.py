@@ -1,0 +1,111 @@
+"""What workers do, called in this process: same bytes as a local run, and a worker that does not fit refuses to work."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import errors, execute
+from pipeline.cluster import engine, site, tasks
+from pipeline.errors import BadRows, BrokenContract, InputChanged, OutputLocked, RunFailed, WinnowError
+from pipeline.events import Event
+from pipeline.plan_file import load
+from pipeline.recipe import resolve
+from pipeline.store import open_store
+from tests.engines.in_process import Pickling
+from tests.support import SAMPLE, digests, prose, winnow, write_rows
+
+
+def remote(out: Path, *inputs: Path, plan: str | Path = "minimal", assignments: tuple[str, ...] = (), on_event=None) -> Pickling:
+    """A run whose tasks are pickled; the engine that ran them."""
+    made = Pickling()
+    loaded = load(str(plan), inputs=[str(path) for path in inputs], assignments=list(assignments))
+    options = execute.RunOptions(output=str(out), runner="dask")
+    execute.run(loaded, options, mapper=engine.mapper(made), on_event=on_event or (lambda _: None))
+    return made
+
+
+def test_a_run_whose_tasks_go_through_pickle_gives_the_bytes_of_a_local_one(tmp_path, curated):
+    told: list[Event] = []
+    made = remote(tmp_path / "out", SAMPLE / "input", plan=SAMPLE / "plan.yaml", on_event=told.append)
+    folders = ("data", "rejected", "ledger", "quarantine", "index")
+    assert digests(tmp_path / "out", folders) == digests(curated, folders)
+    assert made.begun and made.largest < 100_000
+    moved = [event for event in told if event.kind == "advance" and event.stage == "annotate"]
+    read = json.loads((tmp_path / "out/manifest.json").read_text())["totals"]["read"]
+    assert sum(event.documents for event in moved) == read and {event.name for event in moved} >= {"input/web.jsonl.gz"}
+    assert not list((tmp_path / "out/.work").rglob("cluster/*"))
+
+
+@pytest.fixture
+def here(tmp_path):
+    """`(site, work folder)` of a run that goes on."""
+    work, out = open_store(str(tmp_path / "work")), open_store(str(tmp_path / "out"))
+    with site.of_run(work, out, resolve(load("minimal").plan), threads=1, memory=2_000_000_000) as made:
+        yield made
+
+
+def test_a_site_opens_and_its_recipe_is_the_drivers(here):
+    found = site.at(pickle.loads(pickle.dumps(here)))
+    assert found.recipe.hash == here.recipe and found.work.url == here.work
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"code": "0" * 64}, ["own code differs", "install the same one"]),
+        ({"versions": (("numpy", "0.1"),)}, ["numpy", "driver: 0.1"]),
+        ({"architecture": "vax"}, ["architecture", "driver: vax"]),
+        ({"recipe": "0" * 32}, ["other models or filters", "model files"]),
+        ({"marker": "cluster/other"}, ["does not see the work directory", "--work"]),
+        ({"work": "/no/such/folder"}, ["does not see the work directory /no/such/folder"]),
+    ],
+)
+def test_a_worker_that_does_not_fit_refuses(here, changes, words):
+    with pytest.raises(RunFailed) as error:
+        site.at(dataclasses.replace(here, **changes))
+    assert all(word in str(error.value) for word in ("worker on", *words)), error.value
+
+
+def test_an_input_that_a_worker_does_not_see_is_named(here):
+    from pipeline.read.inputs import InputFile
+    from pipeline.read.units import Unit
+    from pipeline.spans import Span
+
+    file = InputFile("s", 0, "/no/such/a.jsonl", "in/a.jsonl", "jsonl", None, 1, "text", "id", 1, 1, 0.1)
+    with pytest.raises(RunFailed, match=r"does not see the input in/a\.jsonl"):
+        tasks.span(here, Span("a", (Unit(file, "c", 0, 0, 1, 1),), (1,)))
+
+
+def test_every_error_crosses_a_tasks_border_as_itself():
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, WinnowError)]
+    assert {BadRows, BrokenContract, InputChanged, OutputLocked} <= set(kinds)
+    for kind in kinds:
+        back = pickle.loads(pickle.dumps(kind("what to do")))
+        assert (type(back), str(back), back.exit_code) == (kind, "what to do", kind.exit_code)
+
+
+def test_after_a_failure_no_further_item_begins_and_what_waits_is_cancelled():
+    made, stopped = Pickling(), []
+    with pytest.raises(ZeroDivisionError):
+        engine.mapper(made)("annotate", _reciprocal, [1, 0, 2, 4], lambda: stopped.append(True))
+    assert (len(made.begun), len(made.cancelled), stopped) == (2, 4, [True])
+
+
+def _reciprocal(number: int) -> float:
+    return 1 / number
+
+
+@pytest.mark.parametrize(("runner", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_a_missing_engine_names_the_extra(capsys, tmp_path, monkeypatch, runner, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"pipeline.cluster.on_{runner}", raising=False)
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(1)}])
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", "--runner", runner)
+    assert ran.code == 2 and f"winnow-curation[{runner}]" in ran.err
