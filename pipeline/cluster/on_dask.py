@@ -32,7 +32,8 @@ _SETTINGS = {
 @contextlib.contextmanager
 def opened(address: str | None, *, workers: int) -> Iterator[Engine]:
     """See `engine.opened`."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what of it a user must know is in our own errors
     with contextlib.ExitStack() as held:
         held.enter_context(dask.config.set(_SETTINGS))
         where = address
@@ -93,12 +94,17 @@ class Dask:
                 time.sleep(POLL_S)
 
     def result(self, future: Any) -> Any:
-        try:
-            return future.result(timeout=CONNECT_S)
-        except KilledWorker as error:
-            raise lost(f"Dask workers died over one task, again and again ({error})") from error
-        except Exception as error:
-            raise foreign(error, "Dask") from error.__cause__
+        while True:
+            try:
+                return future.result(timeout=CONNECT_S)
+            except KilledWorker as error:
+                raise lost(f"Dask workers died over one task, again and again ({error})") from error
+            except Exception as error:
+                if future.status == "error":
+                    raise foreign(error, "Dask") from error.__cause__
+                if not isinstance(error, TimeoutError) or self.client.status != "running":
+                    raise lost(f"the Dask scheduler at {self.address} is gone ({type(error).__name__})") from error
+                # its worker died with the result in hand: the task runs again
 
     def cancel(self, futures: Sequence[Any]) -> None:
         if self.client.status == "running":

@@ -14,9 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ or Path("~/.ray/auth_token").expanduser().exists():
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # a driver uses a token that is there only when told to
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -48,7 +51,7 @@ def opened(address: str | None, *, workers: int) -> Iterator[Engine]:
             ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, namespace="winnow")
     except (RayError, OSError, ConnectionError, ValueError, RuntimeError) as error:
         raise unreachable("Ray", address or "local", error) from error
-    where = address if address is not None and "://" in address else str(ray.get_runtime_context().gcs_address)
+    where = str(ray.get_runtime_context().gcs_address) if address in (None, "auto", "local") else str(address)
     try:
         yield Ray(where)
     finally:
