@@ -25,6 +25,7 @@ from pipeline import (
     metrics,
     prepare,
     publish,
+    read,
     resources,
     select,
     write,
@@ -236,6 +237,7 @@ def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent)
         return run_span(ready.work, ready.recipe, span, pool, on_event)
 
     done = [unit for units in mapper("annotate", one, spans, pool.stop) for unit in units]
+    read.close()
     on_event(Event("end", "annotate"))
     return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
 
