@@ -156,6 +156,8 @@ def _run(
 ) -> Result:
     pool = ready.pool
     if not ready.inputs:
+        ready.work.remove("staging")  # a run that was killed behind its commit leaves it, and what it cost
+        attempts.clear(ready.work)
         metrics_ = ready.out.read_json("metrics.json")
         return Result(ready.out.root, None, metrics_, (*ready.notes, "nothing new: every input was curated before"))
     compiled = ready.warmed.result()
