@@ -26,6 +26,7 @@ from pipeline import (
     metrics,
     prepare,
     publish,
+    read,
     resources,
     select,
     write,
@@ -169,6 +170,8 @@ def _stages(
 ) -> Result:
     pool = ready.pool
     if not ready.inputs:
+        ready.work.remove("staging")  # a run that was killed behind its commit leaves it, and what it cost
+        attempts.clear(ready.work)
         metrics_ = ready.out.read_json("metrics.json")
         return Result(ready.out.root, None, metrics_, (*ready.notes, "nothing new: every input was curated before"))
     compiled = ready.warmed.result()
@@ -259,6 +262,7 @@ def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent,
     else:
         found = mapper("annotate", partial(tasks.span, site), spans, pool.stop, told)
     done = [unit for units in found for unit in units]
+    read.close()
     on_event(Event("end", "annotate"))
     return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
 

@@ -103,6 +103,7 @@ class Workers:
     def close(self) -> None:
         self.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        read.close()
 
 
 BASE_BYTES = 300_000_000

@@ -2,7 +2,7 @@
 
 Invariant (laws 1 and 9): each row of an input becomes one document or one bad row, in exactly one unit, with a number that
 does not depend on how the file was split, compressed or listed. Bad data never raises; a file that changes, vanishes or
-cannot be read from disk does.
+cannot be read from disk does. `close` ends the processes that decoded Parquet; the next unit starts new ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pipeline.read import huggingface, jsonl, parquet
 from pipeline.read.inputs import InputFile
 from pipeline.read.rows import UnitRows
+from pipeline.read.supervised import close
 from pipeline.read.units import Block, FileUnits, Unit, identify
+
+__all__ = ["Block", "FileUnits", "InputFile", "Unit", "UnitRows", "close", "read", "read_block", "stream", "units_of"]
 
 
 def units_of(file: InputFile) -> FileUnits:

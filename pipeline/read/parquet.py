@@ -1,31 +1,36 @@
-"""Parquet to rows, one or more row groups a unit.
+"""Parquet to rows, one or more row groups a unit; decoded in another process (`pipeline.read.supervised`).
 
-Invariants: row numbers follow the row counts of the footer, whatever the row groups hold, so that no unit depends on
-another; what cannot be decoded is one bad row in its row group, behind the rows that could be; row groups are read in
-batches, columns in streams, page checksums are verified. A unit with `start == stop` stands for a footer that is broken.
+Invariants: the rows of a row group, good and bad, do not depend on the unit that it is read in, also where its decoder dies:
+the row groups of such a unit are then read one by one, and the one that kills it is one bad row. A unit with
+`start == stop` stands for a footer that is broken.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import accumulate
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.errors import BrokenContract
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
+from pipeline.read.decoding import Limits
 from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Refused, Unreadable
-from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.tables import add_batch
-from pipeline.read.units import FileUnits, Unit, cannot_read, identify, opened
+from pipeline.read.rows import Collector, UnitRows, normalised
+from pipeline.read.supervised import Died, ask
+from pipeline.read.units import FileUnits, Unit, identify, opened
+from pipeline.schema import BAD_ROW, DOCUMENT
 
 BATCH_ROWS = 1_000
 """Chosen so that a batch is some MB of text; a text repeated by a dictionary is multiplied by no more than this."""
+BATCH_BYTES = 64_000_000
+"""Of encoded rows, so that a batch of large ones is no larger than a unit."""
 BOMB_ROWS = 10_000_000
 """Rows without content decode to no bytes; beyond this many they count as a byte each."""
-MOST_ROWS = 1 << 48
-"""A footer that counts more is broken."""
 
 
 def split(file: InputFile) -> FileUnits:
@@ -48,73 +53,79 @@ def split(file: InputFile) -> FileUnits:
 
 
 def read_unit(unit: Unit) -> UnitRows:
-    collector = Collector(unit.file)
+    """Its rows. What kills the decoder, or cannot be decoded, is a bad row."""
     try:
-        groups = _groups(unit.file)
+        return _read_groups(unit)
     except Unreadable as error:
-        collector.refuse(Refused(unit.first_row, error.cause, error.detail))
-        return collector.finish()
-    first_row = unit.first_row
-    for i in range(unit.start, unit.stop):
-        rows = groups[i][0]
-        _read_group(collector, i, first_row, rows)
-        first_row += rows
+        return _refused(unit, error.cause, error.detail)
+    except Died as error:
+        if unit.stop - unit.start <= 1:
+            return _refused(unit, "decoder_died", str(error))
+    counts = [rows for rows, _ in _groups(unit.file)[unit.start : unit.stop]]
+    firsts = accumulate(counts[:-1], initial=unit.first_row)
+    parts = [read_unit(replace(unit, start=i, stop=i + 1, first_row=first)) for i, first in enumerate(firsts, unit.start)]
+    return UnitRows(*(pa.concat_tables(tables).combine_chunks() for tables in zip(*map(_tables, parts), strict=True)))
+
+
+def _tables(rows: UnitRows) -> tuple[pa.Table, pa.Table]:
+    return rows.documents, rows.bad
+
+
+def _refused(unit: Unit, cause: str, detail: str) -> UnitRows:
+    collector = Collector(unit.file)
+    collector.refuse(Refused(unit.first_row, cause, detail))
     return collector.finish()
 
 
 def _groups(file: InputFile) -> list[tuple[int, int]]:
     """Rows and uncompressed bytes of each row group. Raises Unreadable."""
-    with opened(file) as handle, _decoding(file):
-        metadata = pq.read_metadata(handle)
-        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-        made = [(group.num_rows, max(group.total_byte_size, 0)) for group in groups]
-        list(metadata.schema.to_arrow_schema().names)  # decodes the names
-    if any(rows < 0 for rows, _ in made) or sum(rows for rows, _ in made) > MOST_ROWS:
-        raise Unreadable("archive_corrupt", "the footer counts an impossible number of rows")
-    return made
-
-
-def _read_group(collector: Collector, index: int, first_row: int, rows: int) -> None:
-    """Add `rows` rows, or what can be decoded of them and one bad row."""
-    done = given = 0
     try:
-        for batch, packed in _batches(collector.file, index):
-            given += batch.nbytes
-            if _is_bomb(given, BOMB_BYTES, packed) or _is_bomb(done, BOMB_ROWS, packed):
-                raise Unreadable("decompression_bomb", f"{packed} bytes decode to more than {BOMB_RATIO} times as many")
-            add_batch(collector, batch.slice(0, rows - done), first_row + done)
-            collector.flush()
-            done += batch.num_rows
-            if done >= rows:
-                return
-        if done < rows:
-            raise Unreadable("archive_corrupt", f"row group {index} has {done} rows; the footer counts {rows}")
-    except Unreadable as error:
-        collector.refuse(Refused(first_row + done, error.cause, error.detail))
+        found = [json.loads(data) for kind, data in _asked(file, {"ask": "groups"}) if kind == b"g"]
+    except Died as error:
+        raise Unreadable("decoder_died", str(error)) from error
+    return [(rows, n_bytes) for rows, n_bytes in found[0]]
 
 
-def _is_bomb(size: int, enough: int, packed: int) -> bool:
-    return size > enough and size > BOMB_RATIO * packed
+def _read_groups(unit: Unit) -> UnitRows:
+    limits = Limits(BATCH_ROWS, BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, BOMB_ROWS)
+    request = {
+        "ask": "rows",
+        "file": {**asdict(unit.file), "url": ""},
+        "start": unit.start,
+        "stop": unit.stop,
+        "first_row": unit.first_row,
+        "limits": asdict(limits),
+    }
+    documents, bad = [], []
+    for kind, data in _asked(unit.file, request):
+        batch = _batch(unit.file, data, DOCUMENT if kind == b"d" else BAD_ROW)
+        if kind == b"d":
+            columns = [normalised(c) if f.name == "text" else c for f, c in zip(DOCUMENT, batch.columns, strict=True)]
+            documents.append(pa.RecordBatch.from_arrays(columns, schema=DOCUMENT))
+        else:
+            bad.append(batch)
+    return UnitRows(
+        pa.Table.from_batches(documents, DOCUMENT).combine_chunks(), pa.Table.from_batches(bad, BAD_ROW).combine_chunks()
+    )
 
 
-def _batches(file: InputFile, index: int) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Batches of a row group, and how many bytes it takes in the file."""
-    with opened(file) as handle, _decoding(file):
-        parquet = pq.ParquetFile(handle, buffer_size=1 << 20, page_checksum_verification=True)
-        group = parquet.metadata.row_group(index)
-        packed = sum(max(group.column(i).total_compressed_size, 0) for i in range(group.num_columns))
-        for batch in parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=[index], use_threads=False):
-            yield batch, packed
-
-
-@contextmanager
-def _decoding(file: InputFile) -> Iterator[None]:
-    """Errors of the decoder become Unreadable; those of the disk or network stop the run."""
+def _batch(file: InputFile, data: bytearray, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch that a decoder gave, looked through: its process may have been damaged by what it decoded."""
     try:
-        yield
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
-        raise Unreadable("archive_corrupt", f"Parquet: {str(error)[:200]}") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise cannot_read(file, error) from error
-        raise Unreadable("archive_corrupt", f"Parquet: {str(error)[:200]}") from error
+        batch = pa.ipc.read_record_batch(pa.py_buffer(data), schema)
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        raise BrokenContract(f"{file.path}: its decoder gave a table that is not valid ({error})") from error
+    return batch
+
+
+def _asked(file: InputFile, request: dict[str, Any]) -> Iterator[tuple[bytes, bytearray]]:
+    unreadable = None
+    with opened(file) as handle:
+        for kind, data in ask(file, handle, request):
+            if kind == b"u":
+                unreadable = Unreadable(*json.loads(data))
+            else:
+                yield kind, data
+    if unreadable is not None:
+        raise unreadable

@@ -7,7 +7,7 @@ not usable where it stands (an id that is an object, a url that is a number) goe
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import isfinite
@@ -18,7 +18,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.normalise import normalise
 from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Refused
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
@@ -37,10 +36,14 @@ class UnitRows:
 
 
 class Collector:
-    """Takes records one by one, in the order of their rows, and gives their tables at the end."""
+    """Takes records one by one, in the order of their rows, and gives their tables at the end.
 
-    def __init__(self, file: InputFile) -> None:
+    `sink` takes each table of documents once it is made, texts as decoded; without it they are normalised and kept.
+    """
+
+    def __init__(self, file: InputFile, *, sink: Callable[[pa.Table], None] | None = None) -> None:
         self.file = file
+        self._sink = sink
         self._tables: list[pa.Table] = []
         self._good: list[tuple[Any, ...]] = []
         self._bad: list[tuple[Any, ...]] = []
@@ -99,11 +102,11 @@ class Collector:
             pa.array(sources, pa.string()),
             pa.array(urls, pa.string()),
             pa.array(dates, pa.string()),
-            normalise(text),
+            text if self._sink else normalised(text),
             pc.binary_length(text),
             _utf8(metadata),
         ]
-        self._tables.append(pa.Table.from_arrays(arrays, schema=DOCUMENT))
+        (self._sink or self._tables.append)(pa.Table.from_arrays(arrays, schema=DOCUMENT))
 
     def finish(self) -> UnitRows:
         self.flush()
@@ -112,6 +115,13 @@ class Collector:
         columns = zip(*bad, strict=True) if bad else [()] * len(BAD_ROW)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, BAD_ROW, strict=True)]
         return UnitRows(documents, pa.Table.from_arrays(arrays, schema=BAD_ROW))
+
+
+def normalised(text: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Source texts (`pipeline.normalise`), whose kernels take 100 MB of memory: a process that only decodes does without."""
+    from pipeline.normalise import normalise
+
+    return normalise(text)
 
 
 def _utf8(values: Sequence[bytes]) -> pa.LargeStringArray:

@@ -1,0 +1,97 @@
+"""Parquet files to records, with pyarrow. Runs in a process of its own (`pipeline.read.decoder`), never in the run's.
+
+Invariants: row numbers follow the row counts of the footer, whatever the row groups hold, so that no row group depends on
+another; what cannot be decoded is one bad row in its row group, behind the rows that could be; row groups are read in
+batches, columns in streams, page checksums are verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.read.lines import Refused, Unreadable
+from pipeline.read.rows import Collector
+from pipeline.read.tables import add_batch
+
+MOST_ROWS = 1 << 48
+"""A footer that counts more is broken."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`batch_rows`, `batch_bytes`: most rows and about as many encoded bytes decoded in one go. Beyond `bomb_ratio` past
+    `bomb_bytes` decoded bytes, or `bomb_rows` rows, of a row group the rest of it is not decoded."""
+
+    batch_rows: int
+    batch_bytes: int
+    bomb_ratio: int
+    bomb_bytes: int
+    bomb_rows: int
+
+
+def groups(handle: BinaryIO) -> list[tuple[int, int]]:
+    """Rows and uncompressed bytes of each row group. Raises Unreadable."""
+    with _decoding():
+        metadata = pq.read_metadata(handle)
+        found = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        made = [(group.num_rows, max(group.total_byte_size, 0)) for group in found]
+        list(metadata.schema.to_arrow_schema().names)  # decodes the names
+    if any(rows < 0 for rows, _ in made) or sum(rows for rows, _ in made) > MOST_ROWS:
+        raise Unreadable("archive_corrupt", "the footer counts an impossible number of rows")
+    return made
+
+
+def add_group(collector: Collector, handle: BinaryIO, index: int, first_row: int, limits: Limits) -> None:
+    """Add the rows of row group `index`, or what can be decoded of them and one bad row."""
+    done = given = 0
+    try:
+        with _decoding():
+            parquet = pq.ParquetFile(handle, buffer_size=1 << 20, page_checksum_verification=True)
+            group = parquet.metadata.row_group(index)
+        rows = group.num_rows
+        for batch, packed in _batches(parquet, index, limits):
+            given += batch.nbytes
+            if any(size > most and size > limits.bomb_ratio * packed
+                   for size, most in ((given, limits.bomb_bytes), (done, limits.bomb_rows))):  # fmt: skip
+                raise Unreadable("decompression_bomb", f"{packed} bytes decode to more than {limits.bomb_ratio} times as many")
+            add_batch(collector, batch.slice(0, rows - done), first_row + done)
+            collector.flush()
+            done += batch.num_rows
+            if done >= rows:
+                return
+        if done < rows:
+            raise Unreadable("archive_corrupt", f"row group {index} has {done} rows; the footer counts {rows}")
+    except Unreadable as error:
+        collector.refuse(Refused(first_row + done, error.cause, error.detail))
+
+
+def _batches(parquet: pq.ParquetFile, index: int, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Batches of a row group, and how many bytes it takes in the file."""
+    with _decoding():
+        group = parquet.metadata.row_group(index)
+        packed = sum(max(group.column(i).total_compressed_size, 0) for i in range(group.num_columns))
+        fits = limits.batch_bytes * max(group.num_rows, 1) // max(group.total_byte_size, 1)
+        at_once = min(limits.batch_rows, max(1, fits))
+        for batch in parquet.iter_batches(batch_size=at_once, row_groups=[index], use_threads=False):
+            yield batch, packed
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Errors of the decoder become Unreadable; those of the disk or network (with a number), and of memory, do not."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
+        raise Unreadable("archive_corrupt", f"Parquet: {str(error)[:200]}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise Unreadable("archive_corrupt", f"Parquet: {str(error)[:200]}") from error

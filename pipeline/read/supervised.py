@@ -1,0 +1,154 @@
+"""The processes in which files from outside are decoded, as the run sees them.
+
+Invariants: a decoder that dies of a signal of its own (SIGSEGV, SIGABRT, …), of its memory limit or of standing still is the
+fault of what it decoded (`Died`); one that was killed from outside is not, and ends the run, which resumes. Errors of
+the disk or network arise here, where the file is read, and are not the decoder's. Decoders are kept for the next
+request until `close`; no more run at a time than there are readers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+import psutil
+
+from pipeline.errors import BrokenContract, RunFailed
+from pipeline.read import decoder
+from pipeline.read.inputs import InputFile
+from pipeline.read.units import cannot_read, changed
+
+COMMAND = (sys.executable, "-m", "pipeline.read.decoder")
+STILL_CPU_S = 120.0
+"""CPU seconds without an answer after which a decoder is taken to go round in circles; chosen because a batch takes well
+under one. CPU time, so that a slow disk or a busy machine condemns no file."""
+_OWN_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP}
+_LOOK_S = 5.0
+
+
+class Died(Exception):
+    """A decoder died of what it decoded; the text says how."""
+
+
+class _Idle:
+    """Decoders that wait for work; processes outlive runs no more than `close` lets them."""
+
+    def __init__(self) -> None:
+        self._lock, self._waiting = threading.Lock(), list[subprocess.Popen[bytes]]()
+
+    def take(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            while self._waiting:
+                if (found := self._waiting.pop()).poll() is None:
+                    return found
+                _end(found)
+        return _started()
+
+    def put(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._waiting.append(process)
+
+    def close(self) -> None:
+        with self._lock:
+            ended, self._waiting = self._waiting, []
+        for process in ended:
+            _end(process)
+
+
+_idle = _Idle()
+
+
+def close() -> None:
+    """End the decoders that wait for work."""
+    _idle.close()
+
+
+def _started() -> subprocess.Popen[bytes]:
+    # The modules of this process, and Arrow's memory from malloc, which gives it back.
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    extra = {"PYTHONPATH": paths, "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, env={**os.environ, **extra}
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill and reap it; it holds nothing that could be lost."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            pipe.close()  # type: ignore[union-attr]
+
+
+def ask(file: InputFile, handle: BinaryIO, request: dict[str, Any]) -> Iterator[tuple[bytes, bytearray]]:
+    """Frames of the answer (`pipeline.read.decoder`), reads apart, which `handle` answers. Raises Died, RunFailed."""
+    process = _idle.take()
+    try:
+        yield from _frames(process, file, handle, {**request, "size": handle.seek(0, os.SEEK_END)})
+    except BaseException as error:
+        _end(process)
+        if isinstance(error, EOFError | BrokenPipeError):
+            raise _why(file, process.returncode) from error
+        raise
+    _idle.put(process)
+
+
+def _frames(
+    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, request: dict[str, Any]
+) -> Iterator[tuple[bytes, bytearray]]:
+    to: Any = process.stdin
+    decoder.send(to, b"?", json.dumps(request).encode())
+    while True:
+        _wait(process)
+        kind, data = decoder.receive(process.stdout)  # type: ignore[arg-type]
+        if kind == b"r":
+            decoder.send(to, b"b", _read(file, handle, *json.loads(data)))
+        elif kind == b"x":
+            raise BrokenContract(f"{file.path}: decoding failed, which is a bug:\n{data.decode()}")
+        elif kind == b"e":
+            return
+        else:
+            yield kind, data
+
+
+def _read(file: InputFile, handle: BinaryIO, offset: int, size: int) -> bytes:
+    try:
+        handle.seek(offset)
+        parts = []
+        while size and (part := handle.read(size)):
+            parts.append(part)
+            size -= len(part)
+    except OSError as error:
+        raise cannot_read(file, error) from error
+    if size:
+        raise changed(file)
+    return b"".join(parts)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Until it says something. Raises Died if it works on without doing so."""
+    start = None
+    assert process.stdout is not None
+    while not select.select([process.stdout], [], [], _LOOK_S)[0]:
+        with suppress(psutil.Error):
+            used = psutil.Process(process.pid).cpu_times()
+            start = used.user + used.system if start is None else start
+            if used.user + used.system - start > STILL_CPU_S:
+                raise Died(f"the decoder worked {STILL_CPU_S:.0f} s without an end")
+
+
+def _why(file: InputFile, status: int) -> Exception:
+    if status == decoder.OUT_OF_MEMORY:
+        return Died(f"decoding takes more than {decoder.MEMORY_BYTES / 1e9:.0f} GB of memory")
+    if -status in _OWN_SIGNALS:
+        return Died(f"the decoder died of {signal.Signals(-status).name}")
+    return RunFailed(f"{file.path}: its decoder was killed from outside (status {status}); the same command resumes the run")

@@ -1,0 +1,106 @@
+"""A decoder that dies costs the row group that killed it; one that was killed from outside costs a resume."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import read
+from pipeline.errors import BrokenContract, RunFailed
+from pipeline.read import supervised
+from pipeline.read.inputs import InputFile
+from tests.support import prose, table, winnow
+
+InputOf = Callable[..., InputFile]
+
+
+def three_groups(folder: Path) -> Path:
+    """Rows 11 to 20, the second row group, hold what kills the decoder of these tests."""
+    folder.mkdir(exist_ok=True)
+    texts = [prose(k) + (" KILL-ME" if k == 14 else "") for k in range(30)]
+    pq.write_table(pa.table({"text": texts}), folder / "a.parquet", row_group_size=10)
+    return folder / "a.parquet"
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    supervised.close()
+    monkeypatch.setattr(supervised, "COMMAND", (sys.executable, "-m", "tests.read.dying_decoder", how))
+
+
+@pytest.fixture(autouse=True)
+def no_decoder_of_another_test():
+    yield
+    supervised.close()
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("SIGSEGV", "died of SIGSEGV"),
+        ("SIGABRT", "died of SIGABRT"),
+        ("memory", "more than 2 GB of memory"),
+        ("circles", "worked 1 s without an end"),
+    ],
+)
+def test_a_row_group_that_kills_its_decoder_is_one_row_whatever_the_units(
+    tmp_path: Path, input_of: InputOf, monkeypatch: pytest.MonkeyPatch, how: str, words: str
+) -> None:
+    dying(monkeypatch, how)
+    if how == "circles":
+        monkeypatch.setattr(supervised, "_LOOK_S", 0.2)
+        monkeypatch.setattr(supervised, "STILL_CPU_S", 0.9)
+    path = three_groups(tmp_path)
+    for unit_bytes in (1, 64_000_000) if how == "SIGSEGV" else (64_000_000,):
+        parts = [read.read(unit) for unit in read.units_of(input_of(path, unit_bytes=unit_bytes)).units or ()]
+        good = [row for part in parts for row in part.documents["row"].to_pylist()]
+        bad = [row for part in parts for row in part.bad.to_pylist()]
+        assert good == [*range(1, 11), *range(21, 31)]
+        assert [(row["row"], row["cause"]) for row in bad] == [(11, "decoder_died")]
+        assert words in bad[0]["detail"]
+
+
+def test_one_that_was_killed_from_outside_condemns_no_row(
+    tmp_path: Path, input_of: InputOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying(monkeypatch, "SIGKILL")
+    (unit,) = read.units_of(input_of(three_groups(tmp_path))).units or ()
+    with pytest.raises(RunFailed, match=r"killed from outside.*resumes"):
+        read.read(unit)
+
+
+def test_a_bug_in_the_decoder_stops_the_run(tmp_path: Path, input_of: InputOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying(monkeypatch, "bug")
+    (unit,) = read.units_of(input_of(three_groups(tmp_path))).units or ()
+    with pytest.raises(BrokenContract, match="a bug of ours"):
+        read.read(unit)
+
+
+def test_the_command_publishes_what_lies_beside_a_unit_that_died(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying(monkeypatch, "SIGSEGV")
+    path = three_groups(tmp_path / "in")
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=0.1")
+    assert ran.code == 0, ran.err
+    assert table(tmp_path / "out", "data").height == 20
+    lost = table(tmp_path / "out", "quarantine").select("source_ref", "cause", "detail").rows()
+    assert lost == [("in/a.parquet#11", "decoder_died", "the decoder died of SIGSEGV")]
+    ledger = table(tmp_path / "out", "ledger")
+    assert ledger.filter(pl.col("verdict") == "quarantined")["source_ref"].to_list() == ["in/a.parquet#11"]
+
+
+def test_no_decoder_outlives_its_run_and_an_unused_one_holds_little(tmp_path: Path, input_of: InputOf) -> None:
+    for unit in read.units_of(input_of(three_groups(tmp_path))).units or ():
+        read.read(unit)
+    (child,) = [p for p in psutil.Process().children() if "pipeline.read.decoder" in " ".join(p.cmdline())]
+    assert child.memory_info().rss < 150_000_000
+    files = os.listdir("/proc/self/fd")
+    read.close()
+    assert not child.is_running()
+    assert len(os.listdir("/proc/self/fd")) == len(files) - 2

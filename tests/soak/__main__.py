@@ -1,0 +1,86 @@
+"""`make soak`: faults and hostile input against the real program, at length. Prints counts and figures; status 1 on a failure.
+
+    python -m tests.soak [--only kills,increments,memory,fuzz,faults,damage,hostile] [--seed N] [--minutes 30] [--short]
+
+Each part can be run alone. All that is random follows from the seed, which is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from tests.soak.common import Report
+
+PARTS = ("kills", "increments", "faults", "damage", "hostile", "fuzz", "memory")
+
+
+def say(line: str) -> None:
+    print(f"    {line}", flush=True)
+
+
+def part(name: str, given: argparse.Namespace) -> Callable[[], Report]:
+    """A part as the arguments ask for it; imported when it runs."""
+    short, seed = given.short, given.seed
+    if name == "kills":
+        from tests.soak import kills
+
+        shares = (7, 2, 1) if short else (given.inline, given.prefect, given.dask)
+        return lambda: kills.go(seed=seed, inline=shares[0], prefect=shares[1], dask=shares[2], log=say)
+    if name == "increments":
+        from tests.soak import increments
+
+        return lambda: increments.go(seed=seed, number=10 if short else given.increments, log=say)
+    if name == "faults":
+        from tests.soak import faults
+
+        return lambda: faults.go(seed=seed, points=6 if short else 40, log=say)
+    if name == "damage":
+        from tests.soak import damage
+
+        return lambda: damage.go(seed=seed, most=2 if short else 8, log=say)
+    if name == "hostile":
+        from tests.hostile import suite
+
+        return lambda: suite.go(log=say)
+    if name == "fuzz":
+        from tests.soak import fuzz
+
+        return lambda: fuzz.go(seed=seed, minutes=0.5 if short else given.fuzz_minutes, log=say)
+    from tests.soak import memory
+
+    return lambda: memory.go(seed=seed, minutes=1 if short else given.minutes, log=say)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(PARTS), help=f"parts, with commas between them: {', '.join(PARTS)}")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--short", action="store_true", help="a few of each: some minutes in all")
+    parser.add_argument("--minutes", type=float, default=30, help="of the memory part (default: 30)")
+    parser.add_argument("--fuzz-minutes", type=float, default=5, help="of the fuzzer (default: 5)")
+    parser.add_argument("--increments", type=int, default=50)
+    parser.add_argument("--inline", type=int, default=70, help="kills of runs in one process")
+    parser.add_argument("--prefect", type=int, default=20, help="kills under Prefect")
+    parser.add_argument("--dask", type=int, default=10, help="kills under Dask")
+    given = parser.parse_args()
+    chosen = given.only.split(",")
+    if unknown := set(chosen) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    print(f"soak: {', '.join(chosen)}; seed {given.seed}", flush=True)
+    failed = []
+    for name in chosen:
+        start = time.monotonic()
+        report = part(name, given)()
+        report.show()
+        print(f"  ({time.monotonic() - start:.0f} s)", flush=True)
+        if report.failures:
+            failed.append(name)
+    print(f"\nsoak: {'FAILED in ' + ', '.join(failed) if failed else 'nothing failed'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
