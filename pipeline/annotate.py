@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
-from pipeline import decide, final, sampling, signals
+from pipeline import decide, final, sampling, signals, withhold
 from pipeline.dedup import bands, signatures
 from pipeline.meter import Meter
 from pipeline.read.units import Unit
@@ -55,31 +55,31 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
     """Make what is missing of a unit. `rows()` reads it (`UnitRows`) and is called only if its documents are missing."""
     where = names(unit, recipe)
     text = UnitText(work, where)
+    finished = None
     if not (work.has(where.documents) and work.has(where.bad)):
         with meter.measure("read"):
             read = rows()
             if not work.has(where.bad):
-                work.write_table(where.bad, read.bad)
-            source = final.one_chunk(read.documents["text"])
-            groups = [stop - first for first, stop in buffers.slices(buffers.views(source)[0], GROUP_BYTES)]
-            card = {"unit": json.dumps(_card(read))}
-            work.write_table(where.documents, read.documents, metadata=card, groups=groups)
-            text.put("source", source)
+                work.write_table(where.bad, withhold.without_excerpts(recipe.tombstones, read.bad))
+            documents, card = read.documents, _card(read)
+            if recipe.tombstones is not None:
+                finished = _finished(recipe, documents)
+                if gone := withhold.taken(recipe.tombstones, where.path, documents, finished):
+                    card[withhold.TAKEN] = gone
+                    documents = withhold.blanked(documents, gone)
+                    finished = _finished(recipe, documents)
+            _write_documents(work, where, documents, card)
+            text.put("source", final.one_chunk(documents["text"]))
     if not work.has(where.final):
         with meter.measure("edit"):
-            beside = work.read_table(where.documents, ["url", "metadata"]) if recipe.steps else None
-            finished = final.finish(text.batch("source").text, recipe.steps, beside)
-            work.write_table(where.final, finished)
-            if finished["final_text"].null_count == finished.num_rows:
-                text.same("final", "source")
-    n = int(json.loads(work.metadata(where.documents)["unit"])["rows"])
-    kept = _verdicts(work, recipe, where, text, n, meter)
+            _finish(work, recipe, where, text, finished)
+    card = json.loads(work.metadata(where.documents)["unit"])
+    kept = _verdicts(work, recipe, where, text, card, meter)
     if where.sign is not None and recipe.plan.dedup is not None:
         _sign(work, recipe, where, text, kept, meter)
     if where.tokens is not None and not work.has(where.tokens):
         with meter.measure("tokens"):
             work.write_table(where.tokens, _count_tokens(text.batch("final"), str(recipe.plan.output.tokenizer)))
-    card = json.loads(work.metadata(where.documents)["unit"])
     _release(text)
     return Annotated(
         path=unit.file.path,
@@ -93,6 +93,40 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
         sources=tuple((name, good, bad) for name, good, bad in card["sources"]),
         costs=tuple(meter.seconds.items()),
     )
+
+
+def _write_documents(work: Store, where: Names, documents: pa.Table, card: dict[str, Any]) -> None:
+    offsets = buffers.views(final.one_chunk(documents["text"]))[0]
+    groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
+    work.write_table(where.documents, documents, metadata={"unit": json.dumps(card)}, groups=groups)
+
+
+def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
+    beside = documents.select(["url", "metadata"]) if recipe.steps else None
+    return final.finish(final.one_chunk(documents["text"]), recipe.steps, beside)
+
+
+def _finish(work: Store, recipe: Recipe, where: Names, text: UnitText, finished: pa.Table | None) -> None:
+    """The final texts, unless they are made already. Other edits may show that a row was taken down: then its text goes first."""
+    if finished is not None:
+        pass
+    elif recipe.tombstones is None:
+        beside = work.read_table(where.documents, ["url", "metadata"]) if recipe.steps else None
+        finished = final.finish(text.batch("source").text, recipe.steps, beside)
+    else:
+        documents = work.read_table(where.documents)
+        card = json.loads(work.metadata(where.documents)["unit"])
+        finished = _finished(recipe, documents)
+        more = withhold.taken(recipe.tombstones, where.path, documents, finished)
+        if more:
+            card[withhold.TAKEN] = sorted({*card.get(withhold.TAKEN, ()), *more})
+            documents = withhold.blanked(documents, more)
+            _write_documents(work, where, documents, card)
+            finished = _finished(recipe, documents)
+            text.put("source", final.one_chunk(documents["text"]))
+    work.write_table(where.final, finished)
+    if finished["final_text"].null_count == finished.num_rows:
+        text.same("final", "source")
 
 
 def _release(text: UnitText) -> None:
@@ -118,8 +152,9 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     return {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
 
 
-def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, n: int, meter: Meter) -> np.ndarray:
+def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, card: dict[str, Any], meter: Meter) -> np.ndarray:
     """Which rows the filters keep; signals and verdicts are made where they are missing."""
+    n = int(card["rows"])
     if not (work.has(where.verdicts) and all(map(work.has, where.signals))):
         columns = signals.cheap(work, recipe, where, text, n, meter)
         with meter.measure("decide"):
@@ -135,7 +170,7 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, n: int,
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
                 failed[Tier.MODEL] = decide.spread(decide.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
         with meter.measure("decide"):
-            table = decide.verdicts(empty, failed, scored)
+            table = decide.taken_down(decide.verdicts(empty, failed, scored), card.get(withhold.TAKEN, ()))
             work.write_table(where.verdicts, table.to_arrow().cast(_VERDICT_SCHEMA))
     reasons = work.read_table(where.verdicts, ["reason"])["reason"]
     return reasons.is_null().to_numpy()

@@ -6,11 +6,14 @@ the row. A filter with `action: annotate` fails nobody.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from filters.contract import ContractError, Tier, judge
+from pipeline import withhold
 from pipeline.errors import BrokenContract
 from pipeline.recipe import Recipe
 
@@ -41,6 +44,16 @@ def spread(failed: pl.DataFrame, rows: np.ndarray, n: int) -> pl.DataFrame:
     """Judgements of these rows, over all n rows of the unit: the others fail nothing."""
     nobody = pl.Series([False] * n, dtype=pl.Boolean)
     return pl.DataFrame({c: nobody.clone().scatter(rows, failed[c]) for c in failed.columns})
+
+
+def taken_down(verdicts: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame:
+    """The verdicts, with these rows taken down; of what else they failed nothing is told."""
+    if not positions:
+        return verdicts
+    gone = pl.Series(np.isin(np.arange(len(verdicts)), positions))
+    told = {"stage": withhold.STAGE, "reason": withhold.REASON, "failed": [], "scored": False}
+    columns = [pl.when(gone).then(pl.lit(value, VERDICT[name])).otherwise(pl.col(name)).alias(name) for name, value in told.items()]
+    return verdicts.with_columns(columns)
 
 
 def verdicts(empty: pl.Series, failed: dict[Tier, pl.DataFrame], scored: dict[Tier, pl.Series]) -> pl.DataFrame:

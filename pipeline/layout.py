@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.sampling import chosen
+from pipeline.withhold import STAGE
 
 LEDGER_ROWS = 1_000_000
 """Rows of a ledger, signals or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
@@ -48,7 +49,7 @@ def belongs(rows: pl.DataFrame, folder: str, *, rejected: str | float, seed: int
     if folder == "data":
         return rows["verdict"] == "kept"
     if folder == "rejected":
-        dropped = rows["verdict"] == "dropped"
+        dropped = (rows["verdict"] == "dropped") & (rows["stage"] != STAGE).fill_null(True)
         if rejected == "full":
             return dropped
         share = 0.0 if isinstance(rejected, str) else rejected

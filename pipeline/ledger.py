@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract
 from pipeline.store import Store
+from pipeline.withhold import STAGE
 
 FATES = pa.schema(
     [
@@ -63,6 +64,9 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None, unselected: s
             reason=pl.when(left).then(pl.lit("not_selected")).otherwise("reason"),
             stage=pl.when(left).then(pl.lit("select")).otherwise("stage"),
         )
+    documents = documents.with_columns(  # of what was taken down nothing is told but that
+        pl.when(pl.col("stage").eq_missing(STAGE)).then(None).otherwise(pl.col(name)).alias(name) for name in ("n_bytes", "token_count")
+    )
     dropped = pl.col("reason").is_not_null()
     documents = documents.with_columns(pl.when(dropped).then(pl.lit("dropped")).otherwise(pl.lit("kept")).alias("verdict"))
     rows = pl.concat([documents, _bad(work, unit)], how="diagonal_relaxed").sort("row", maintain_order=True)

@@ -23,8 +23,9 @@ PRIVATE = ("rejected", "quarantine", "index")
 """Folders of the output with mode 0700."""
 
 
-_SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}\.parquet")
-_INDEX = re.compile(r"[a-z]+(-[0-9]{5})?-g[0-9]{4,}\.parquet")
+_SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
+_INDEX = re.compile(r"[a-z]+(-[0-9]{5})?-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
+_REWRITTEN = re.compile(r"(-t[0-9]{4,})?\.parquet$")
 """Names that only Winnow gives: nothing else is ever removed from an output."""
 
 
@@ -95,6 +96,29 @@ class Manifest(_Record):
     metrics: dict[str, Any]
     versions: dict[str, str]
     architecture: str
+    takedown: Takedown | None = None
+
+
+class Takedown(_Record):
+    """This manifest adds nothing: it removed documents from the generations that it lists as live.
+
+    `pending`: what other manifests say since, until they say so themselves; empty once everything that was replaced is gone.
+    """
+
+    request: str
+    selection: str  # keyed hash of what was asked for
+    receipt: dict[str, Any]
+    pending: tuple[Manifest, ...] = ()
+
+
+def rewritten(path: str, number: int) -> str:
+    """Name of the file that replaces `path` in the take-down with this number: beside it in order, and never given before."""
+    return _REWRITTEN.sub(f"-t{number:04d}.parquet", path)
+
+
+def takedowns(manifests: list[Manifest]) -> list[int]:
+    """Numbers of the take-downs."""
+    return [m.generation for m in manifests if m.takedown is not None]
 
 
 def name(generation: int) -> str:
@@ -109,7 +133,9 @@ def load_all(out: Store) -> list[Manifest]:
             found.append(Manifest.model_validate(out.read_json(f"manifests/{file}")))
         except ValueError as error:
             raise Damaged(f"{out.path('manifests/' + file)}: not a manifest of this release: {error}") from error
-    return found
+    pending = found[-1].takedown.pending if found and found[-1].takedown else ()
+    amended = {made.generation: made for made in pending}
+    return [amended.get(made.generation, made) for made in found]
 
 
 def live(manifests: list[Manifest]) -> list[Manifest]:

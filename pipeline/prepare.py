@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import gpus, manifest, publish, recipe, scores, select, signals, spans
+from pipeline import gpus, manifest, publish, recipe, scores, select, signals, spans, tombstones
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.events import Event, OnEvent
@@ -155,7 +155,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
             out=out,
             work=work,
             pool=pool,
-            recipe=resolved,
+            recipe=replace(resolved, tombstones=tombstones.load(out, manifest.takedowns(manifests))),
             manifests=tuple(manifests),
             replacing=replacing,
             sources=_all_sources(manifests, sources, replacing),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import Plan
 from pipeline.read import units
 from pipeline.stages import key
+from pipeline.tombstones import Tombstones
 
 DECIDE_VERSION = 2
 """Of everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
@@ -60,6 +61,8 @@ class Recipe:
     edits: tuple[tuple[Any, ...], ...]  # name, version and params of each edit that is on
     tokenizer: str | None  # sha256 of tokenizer.json
     document: dict[str, Any]
+    tombstones: Tombstones | None = field(default=None, compare=False)
+    """Of the output that a run adds to: no part of the recipe, but of the key of each judgement (law 2)."""
 
     @property
     def hash(self) -> str:

@@ -13,6 +13,7 @@ import polars as pl
 from filters.contract import Tier
 from pipeline import write
 from pipeline.recipe import Recipe
+from pipeline.withhold import STAGE
 
 
 @dataclass
@@ -114,13 +115,17 @@ def _languages(inputs: write.Inputs, unit: int) -> pl.Series | None:
 
 def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -> None:
     """Histograms; for filters of the model tier also which languages of the rows that the tier looked at it does not score."""
-    scored = _documents(rows)["scored"]
+    documents = _documents(rows)
+    scored = documents["scored"]
+    there = documents["stage"].ne_missing(STAGE)
     languages = _languages(inputs, unit)
     for item, name in zip(recipe.filters, inputs.units[unit].names.signals, strict=True):
         frame = inputs.work.read_frame(name, item.filter.signals.names)
         if item.filter.tier is Tier.MODEL:
             frame = frame.filter(scored)
             _add_coverage(made, item.filter.name, frame, None if languages is None else languages.filter(scored))
+        else:
+            frame = frame.filter(there)
         for column in frame.columns:
             if not frame[column].dtype.is_numeric():
                 continue

@@ -48,6 +48,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
     judged = [[item.filter.name, item.action, item.thresholds.model_dump(mode="json")] for item in recipe.filters]
     models = any(item.filter.tier is Tier.MODEL for item in recipe.filters)
     audit = [recipe.plan.audit_fraction, recipe.plan.seed if recipe.plan.audit_fraction else None] if models else None
+    tombstones = () if recipe.tombstones is None else (recipe.tombstones.hash,)
     dedup = recipe.plan.dedup
     sign = tokens = None
     if dedup is not None:
@@ -63,7 +64,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
         bad=f"documents/{documents}.bad.parquet",
         final=f"facts/final/{final_key}.parquet",
         signals=tuple(signals),
-        verdicts=f"judgements/filters/{key('verdicts', signals, judged, final_key, audit)}.parquet",
+        verdicts=f"judgements/filters/{key('verdicts', signals, judged, final_key, audit, *tombstones)}.parquet",
         sign=f"{sign}.parquet" if sign else None,
         tokens=tokens,
     )

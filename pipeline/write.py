@@ -28,6 +28,7 @@ from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
 from pipeline.store import HashingFile, Store
+from pipeline.withhold import STAGE
 
 ROW_GROUP_BYTES = 32_000_000
 """Text bytes of a row group: chosen so that a reader holds little, and scans few."""
@@ -252,7 +253,8 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
     if folder == "signals":
-        columns |= _signal_columns(inputs, unit, rows["position"].to_arrow(), rows["scored"].to_arrow())
+        shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
+        columns |= _signal_columns(inputs, unit, shown.to_arrow(), rows["scored"].to_arrow())
     schema = _schema(inputs, folder)
     if folder in WITH_TEXT and _NUMBER.name in columns:
         schema = schema.append(_NUMBER)
@@ -272,7 +274,7 @@ def _on_disk(type_: pa.DataType) -> pa.DataType:
 
 
 def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, scored: pa.Array) -> dict[str, Any]:
-    """Signals of the rows at `positions`; null for quarantined rows, which have none."""
+    """Signals of the rows at `positions`; null for rows without one: they were quarantined or taken down."""
     columns: dict[str, Any] = {}
     for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
         table = inputs.work.read_table(name, schema.names)

@@ -1,0 +1,58 @@
+"""Rows whose text was taken down: their text never lies in the work directory, nor anything made of it.
+
+Where a unit's documents are read, and where their final text is made anew, each text is compared with the tombstones first. A row
+that was taken down stays a row (law 1), with `n_bytes_read`, but its text, url, date and metadata are empty; the table's card names
+its position under TAKEN, and the unit's verdicts say `taken_down` of it before dedup sees anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import final
+from pipeline.tombstones import Tombstones
+
+STAGE = "takedown"
+REASON = "taken_down"
+TAKEN = "taken"
+"""Key of a documents table's card: positions that were taken down, ascending."""
+
+
+def taken(tombstones: Tombstones | None, path: str, documents: pa.Table, finished: pa.Table) -> list[int]:
+    """Positions of the rows that were taken down, by their source text or their final text."""
+    if tombstones is None or not documents.num_rows:
+        return []
+    refs = [f"{path}#{row}" for row in documents["row"].to_pylist()]
+    source = final.one_chunk(documents["text"])
+    found = tombstones.taken(final.final_of(source, finished["final_text"]), final.one_chunk(finished["text_hash"]), refs)
+    edited = np.flatnonzero(~found & finished["final_text"].is_valid().to_numpy())
+    if len(edited):
+        texts = source.take(pa.array(edited))
+        found[edited] = tombstones.taken(texts, final.text_hashes(texts), [refs[at] for at in edited])
+    return [int(at) for at in np.flatnonzero(found)]
+
+
+def blanked(documents: pa.Table, positions: Sequence[int]) -> pa.Table:
+    """The documents with nothing of these rows' content."""
+    gone = np.zeros(documents.num_rows, bool)
+    gone[list(positions)] = True
+    mask = pa.array(gone)
+    for name, empty in (("text", ""), ("url", None), ("date", None), ("metadata", "{}")):
+        field = documents.schema.field(name)
+        column = pc.if_else(mask, pa.scalar(empty, field.type), documents[name])
+        documents = documents.set_column(documents.schema.get_field_index(name), field, column)
+    return documents
+
+
+def without_excerpts(tombstones: Tombstones | None, bad: pa.Table) -> pa.Table:
+    """Quarantined rows without the excerpts that share a shingle with what was taken down."""
+    if tombstones is None or not bad.num_rows:
+        return bad
+    texts = [(value or b"").decode("utf-8", "replace") for value in bad["excerpt"].to_pylist()]
+    touched = pa.array(tombstones.touches(texts))
+    excerpts = pc.if_else(touched, pa.scalar(None, pa.binary()), bad["excerpt"])
+    return bad.set_column(bad.schema.get_field_index("excerpt"), bad.schema.field("excerpt"), excerpts)
