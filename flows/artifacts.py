@@ -45,23 +45,26 @@ def compute(metrics: dict[str, Any], savings: dict[str, Any] | None, out: str) -
 
     `savings`: what savings.json holds, None before it was measured.
     """
-    rows = []
+    rows = [_row("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
     for line in metrics["compute"]["passes"]:
-        rows.append(
-            {
-                "what": line["pass"],
-                "tokens": f"{units.short(line['tokens']['value'])} ({line['tokens']['tag']})",
-                "compute": f"{units.power_of_ten(line['flops']['value'])} FLOP",
-                "GPU time": f"{units.digits(line['gpu_hours']['value'])} {line['gpu_hours']['unit']}",
-                "price": units.money(line["dollars"]["value"]),
-            }
+        name, _, aside = line["pass"].partition(" (")
+        caution = f"; {aside.partition(':')[0]}" if aside else ""
+        figures = (
+            ("tokens", units.short(line["tokens"]["value"]), line["tokens"]["tag"]),
+            ("compute", f"{units.power_of_ten(line['flops']['value'])} FLOP", line["flops"]["tag"]),
+            ("GPU time", f"{units.digits(line['gpu_hours']['value'])} {line['gpu_hours']['unit']}", line["gpu_hours"]["tag"]),
+            ("price", units.money(line["dollars"]["value"]), line["dollars"]["tag"]),
         )
+        rows += [_row(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
     spent = metrics["compute"]["curation"]
-    cpu = f"{units.digits(spent['cpu_hours']['value'])} CPU-hours ({spent['cpu_hours']['tag']})"
-    empty = {"tokens": units.NONE, "GPU time": units.NONE}
-    rows.append({"what": "this curation", **empty, "compute": cpu, "price": units.money(spent["dollars"]["value"])})
-    rows.append({"what": "saving at equal quality", **empty, "compute": saving(savings, metrics, out), "price": units.NONE})
+    hours = spent["cpu_hours"]
+    rows.append(_row("this curation: time", f"{units.digits(hours['value'])} {hours['unit']}", hours["tag"]))
+    rows.append(_row("this curation: price", units.money(spent["dollars"]["value"]), spent["dollars"]["tag"]))
     return rows
+
+
+def _row(what: str, value: str, kind: str) -> dict[str, Any]:
+    return {"what": what, "value": value, "kind": kind}
 
 
 def saving(savings: dict[str, Any] | None, metrics: dict[str, Any], out: str) -> str:
@@ -140,7 +143,8 @@ def summary(result: Result, savings: dict[str, Any] | None = None) -> str:
 
 
 def _reasons(metrics: dict[str, Any]) -> list[str]:
-    found = sorted(metrics.get("reasons", []), key=lambda line: (-line["first"], line["reason"]))
+    counted = [line for line in metrics.get("reasons", []) if line["first"]]
+    found = sorted(counted, key=lambda line: (-line["first"], line["reason"]))
     if not found:
         return []
     read = metrics["totals"]["read"]
@@ -170,11 +174,14 @@ def _files(metrics: dict[str, Any]) -> list[str]:
 
 
 def failure(error: BaseException) -> str:
-    """Markdown of why a run ended without publishing: the message, line by line."""
-    lines = [escaped(line) for line in str(error).splitlines() if line.strip()]
-    return "\n".join(
-        ["# Winnow: nothing was published", "", f"{type(error).__name__}:", "", *(f"- {line}" for line in lines[:100])]
-    )
+    """Markdown of why a run ended without publishing: the message as it is, in a block that nothing in it can close."""
+    lines = [_verbatim(line) for line in str(error).splitlines()[:MOST_LINES]]
+    return "\n".join(["# Winnow: nothing was published", "", f"{type(error).__name__}:", "", "```text", *lines, "```"])
+
+
+def _verbatim(line: str) -> str:
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line[:300])
+    return shown.replace("`", "'")
 
 
 def escaped(text: str) -> str:

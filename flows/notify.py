@@ -80,7 +80,7 @@ def message(flow_run: Any, state: Any) -> dict[str, Any]:
     said = str(result) if isinstance(result, BaseException) else (state.message or "")
     if event == "completed":
         said = _in_words(made)
-    text = plain(without_secrets(said), LENGTH)
+    text = plain("; ".join(line.strip() for line in without_secrets(said).splitlines()), LENGTH)
     return {
         "event": event,
         "flow_run": plain(flow_run.name),

@@ -21,6 +21,7 @@ from pipeline.read.inputs import refuse_secrets
 from pipeline.store import open_store
 
 PREFIX = "winnow-curate-"
+COMPUTE = "One training pass, raw and curated (accounting, not a saving), and the saving"
 _UNFIT = re.compile(r"""[\s#?&%"'<>\[\]{}|\\^`]""")
 """Characters that Prefect refuses in the key of an asset."""
 MOST_UPSTREAM = 20
@@ -36,7 +37,7 @@ def of_result(result: Result, inputs: Sequence[str] = ()) -> None:
     if result.generation is None:
         return
     _quietly(lambda: _table("funnel", artifacts.funnel(result.metrics), "Where the documents went"))
-    _quietly(lambda: _table("compute", artifacts.compute(result.metrics, savings, result.out), "One pass, and the saving"))
+    _quietly(lambda: _table("compute", artifacts.compute(result.metrics, savings, result.out), COMPUTE))
     changed = _quietly(lambda: artifacts.changes(result.metrics))
     if changed:
         _quietly(lambda: _markdown("changes", changed, "Since the last generation"))
