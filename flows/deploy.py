@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ NO_SERVER = """no Prefect server is configured; a deployment needs one that stay
   prefect server start                                              (in a terminal of its own)
   prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api      (once; or export PREFECT_API_URL)
 then the same command again"""
+
+SERVER_WAIT_S = 40.0
+"""Longest wait, in seconds, for a server that was started a moment ago: it is up after some 15 s, 30 on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def _check_cron(cron: str | None) -> None:
 
 
 def check_server() -> str:
-    """The configured server's URL. Raises UsageError where there is none or it does not answer."""
+    """The configured server's URL, once it answers. Raises UsageError where there is none or it does not."""
     from flows import server
 
     url = server.configured()
@@ -146,10 +150,12 @@ def check_server() -> str:
         raise UsageError(NO_SERVER)
     from prefect.client.orchestration import get_client
 
+    give_up = time.monotonic() + SERVER_WAIT_S
     with get_client(sync_client=True) as client:
-        failure = client.api_healthcheck()
-    if failure is not None:
-        raise UsageError(f"the Prefect server at {url} does not answer ({failure}); start it with `prefect server start`")
+        while (failure := client.api_healthcheck()) is not None:
+            if time.monotonic() >= give_up:
+                raise UsageError(f"the Prefect server at {url} does not answer ({failure}); start it with `prefect server start`")
+            time.sleep(1)
     return url
 
 

@@ -73,6 +73,7 @@ def test_a_server_that_does_not_answer_is_named(refused: Callable[..., str], mon
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
         monkeypatch.setenv("PREFECT_API_URL", url)
+        monkeypatch.setattr(deploy, "SERVER_WAIT_S", 0)
         with prefect_flow.temporary_settings({prefect_flow.PREFECT_API_URL: url}):
             assert f"the Prefect server at {url} does not answer" in refused("--input", SAMPLE / "input")
 

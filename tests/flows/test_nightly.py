@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,8 +21,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.flows.serving import PREFECT, SLOW_FILTER, Nightly
-from tests.support import prose, write_rows
+from tests.flows.serving import PREFECT, SLOW_FILTER, Nightly, running
+from tests.support import ROOT, SAMPLE, prose, write_rows
 
 pytestmark = pytest.mark.slow
 SAMPLE_PLAN = ("--plan", "sample_data/plan.yaml")
@@ -89,7 +95,7 @@ def test_a_served_deployment_from_the_first_run_to_the_last_note(nightly: Nightl
             ]
             assert "Changed since generation 1" in shown["changes"]
 
-            write_rows(crawl / "a.jsonl", [{"text": "changed"}])
+            write_rows(crawl / "a.jsonl", [{"text": prose(9000)}])  # known from c: a duplicate
             assert "Failed" in nightly.prefect(f"{run} --watch", code=1)
             assert "crawl/a.jsonl" in artifacts_of_last(nightly)["failure"]
             assert "Completed" in nightly.prefect(f'{run} --watch --param overrides={{"on_changed":"ignore"}}')
@@ -144,10 +150,63 @@ def materialized(nightly: Nightly, key: str) -> Any:
     return found[0]["payload"]
 
 
+def commands_of_readme(number: int) -> list[list[str]]:
+    """The commands of a block of the README's section "Every night"; a comment that begins with `stays` is kept as a word."""
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Every night")[2].partition("\n## ")[0]
+    block = section.split("```")[2 * number + 1]
+    return [
+        shlex.split(line.partition("   # ")[0]) + (["stays"] if "# stays" in line else []) for line in block.splitlines() if line
+    ]
+
+
+def test_the_readmes_five_commands_give_a_nightly_run(tmp_path: Path) -> None:
+    """Exactly those commands, in a copy of the tree; only the port is another, so that a server of the user's is left alone."""
+    for name in ("flows", "pipeline", "filters", "Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(SAMPLE, tmp_path / "sample_data")
+    venv = tmp_path / ".venv"
+    venv.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    for name in (".run", ".dev"):  # the environment is there: `make setup` finds nothing to do
+        (venv / name).touch()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "WINNOW_"))}
+    environment = kept | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_SERVER_API_PORT": port, "DO_NOT_TRACK": "1"}
+    environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "0", "PYTHONPATH": str(tmp_path)}
+    commands = commands_of_readme(0)
+    assert len(commands) == 5
+    try:
+        with ExitStack() as stays:
+            for command in commands:
+                words = [word.replace(":4200/", f":{port}/") for word in command if word != "stays"]
+                if command[-1] == "stays":
+                    until = lambda log: "being served" in log  # noqa: E731
+                    stays.enter_context(running(*words, environment=environment, folder=tmp_path, until=until))
+                    continue
+                ran = subprocess.run(
+                    words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+                )
+                assert ran.returncode == 0, (words, ran.stdout + ran.stderr)
+            assert "Completed" in ran.stdout
+    finally:
+        subprocess.run([PREFECT, "server", "stop"], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    assert (tmp_path / "curated" / "manifests" / "000001.json").is_file()
+    assert (tmp_path / "curated" / "report.html").is_file()
+
+
+def said(words: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
 def test_prefect_yaml_deploys_and_runs_on_a_process_worker(nightly: Nightly) -> None:
-    nightly.prefect("work-pool create winnow --type process")
-    nightly.prefect("--no-prompt deploy --all")
-    with nightly.running(PREFECT, "worker", "start", "--pool", "winnow", until=lambda log: "started" in log):
+    *once, worker = commands_of_readme(1)
+    for command in once:
+        nightly.prefect(" ".join(command[1:]))
+    assert worker[-1] == "stays"
+    with nightly.running(PREFECT, *worker[1:-1], until=lambda log: "started" in log):
         assert "Completed" in nightly.prefect("deployment run curate/nightly --watch")
         assert "does not match" in nightly.prefect('deployment run curate/nightly --param plan="defalt"', code=1)
         outside = nightly.prefect('deployment run curate/nightly --watch --param output="/tmp/elsewhere"', code=1)
