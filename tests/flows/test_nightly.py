@@ -252,7 +252,7 @@ def deployed(nightly: Nightly, how: str, name: str, **environment: str) -> Itera
             yield
         return
     text = (nightly.folder / "prefect.yaml").read_text()
-    made = text.partition("deployments:")[0] + "deployments:\n" + json.dumps([of_worker(name, arguments)], indent=1)
+    made = text.partition("deployments:")[0] + f"deployments: {json.dumps([of_worker(name, arguments)])}\n"
     (nightly.folder / "cancel.yaml").write_text(made)
     httpx.post(f"{nightly.api}/work_pools/", json={"name": "cancel", "type": "process"})
     nightly.prefect(f"--no-prompt deploy --prefect-file cancel.yaml --name {name}")

@@ -109,7 +109,7 @@ def test_a_webhook_that_fails_fails_no_run_and_its_address_is_not_logged(
         "http://example.org/",
         "http://169.254.169.254/",
         "https://user:word@host/",
-        "https://",
+        "https:///no-host",
         "nothing",
         "http://[::1",
     ],
