@@ -1,6 +1,6 @@
 """What Prefect shows of a run: Markdown and tables, made from a result's metrics.
 
-Invariant: what comes from plans, paths and text is escaped, one line, and cut; nothing of it is markup.
+Invariant: what comes from plans, paths and text is escaped, one line, and cut; nothing of it is markup. Lists are bounded.
 """
 
 from __future__ import annotations
@@ -8,10 +8,14 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from pipeline import manifest
+from pipeline.report import units
+
 if TYPE_CHECKING:
     from pipeline.execute import Result
 
 NAME_LENGTH = 120
+MOST_NOTES, MOST_REASONS, MOST_FILES, MOST_INPUTS, MOST_LINES = 50, 10, 20, 1000, 100
 
 
 def plain(text: str, length: int = NAME_LENGTH) -> str:
@@ -22,10 +26,54 @@ def plain(text: str, length: int = NAME_LENGTH) -> str:
 
 
 def funnel(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Table: where the documents went. Losses are negative."""
+    read = metrics["totals"]["read"]
     return [
-        {"step": plain(line["label"]), "stage": line["stage"], "documents": line["documents"], "bytes": line["bytes"]}
+        {
+            "step": plain(line["label"]),
+            "stage": line["stage"],
+            "documents": units.count(line["documents"]),
+            "share": units.share(line["documents"], read),
+            "bytes": units.size(line["bytes"]),
+        }
         for line in metrics["funnel"]
     ]
+
+
+def compute(metrics: dict[str, Any], savings: dict[str, Any] | None, out: str) -> list[dict[str, Any]]:
+    """Table: the ledger of one training pass, what the curation cost, and the saving: measured, or the command that measures it.
+
+    `savings`: what savings.json holds, None before it was measured.
+    """
+    rows = [_row("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
+    for line in metrics["compute"]["passes"]:
+        name, _, aside = line["pass"].partition(" (")
+        caution = f"; {aside.partition(':')[0]}" if aside else ""
+        figures = (
+            ("tokens", units.short(line["tokens"]["value"]), line["tokens"]["tag"]),
+            ("compute", f"{units.power_of_ten(line['flops']['value'])} FLOP", line["flops"]["tag"]),
+            ("GPU time", f"{units.digits(line['gpu_hours']['value'])} {line['gpu_hours']['unit']}", line["gpu_hours"]["tag"]),
+            ("price", units.money(line["dollars"]["value"]), line["dollars"]["tag"]),
+        )
+        rows += [_row(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
+    spent = metrics["compute"]["curation"]
+    hours = spent["cpu_hours"]
+    rows.append(_row("this curation: time", f"{units.digits(hours['value'])} {hours['unit']}", hours["tag"]))
+    rows.append(_row("this curation: price", units.money(spent["dollars"]["value"]), spent["dollars"]["tag"]))
+    return rows
+
+
+def _row(what: str, value: str, kind: str) -> dict[str, Any]:
+    return {"what": what, "value": value, "kind": kind}
+
+
+def saving(savings: dict[str, Any] | None, metrics: dict[str, Any], out: str) -> str:
+    """The headline of savings.json, or what is to be done."""
+    command = f"python -m flows.proxy {plain(out, 500)}"
+    if savings is None or not savings.get("headline"):
+        return f"not measured yet: {command}"
+    stale = "" if savings["generation"] == metrics["generation"] else f" (of generation {savings['generation']}; anew: {command})"
+    return plain(savings["headline"], 500) + stale
 
 
 def changes(metrics: dict[str, Any]) -> str | None:
@@ -37,30 +85,103 @@ def changes(metrics: dict[str, Any]) -> str | None:
     lines = [
         f"# Changed since generation {found['since']}",
         "",
-        f"{documents['now']:,} rows read (then {documents['before']:,}); {kept['now']:.1%} kept (then {kept['before']:.1%}).",
+        "| | then | now |",
+        "|:--|--:|--:|",
+        f"| rows read | {documents['before']:,} | {documents['now']:,} |",
+        f"| share kept | {kept['before']:.1%} | {kept['now']:.1%} |",
         "",
     ]
     for name, title in (("reason", "share of the rows read"), ("source", "share kept"), ("language", "share of the rows read")):
         rows = found[f"{name}s"]
         if rows:
             lines += [f"| {name} ({title}) | then | now |", "|:--|--:|--:|"]
-            lines += [f"| {escaped(row[name])} | {row['before']:.1%} | {row['now']:.1%} |" for row in rows] + [""]
+            lines += [f"| {escaped(row[name] or '–')} | {row['before']:.1%} | {row['now']:.1%} |" for row in rows] + [""]
     if found["signals"]:
-        lines += ["| signal | drift |", "|:--|--:|"]
+        lines += ["| signal | drift (share of documents in another bin) |", "|:--|--:|"]
         lines += [f"| {escaped(row['signal'])} | {row['drift']:.1%} |" for row in found["signals"]]
     return "\n".join(lines)
 
 
-def summary(result: Result) -> str:
+def inputs(notes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Table: inputs that changed or vanished since they were read, by name; empty where none did."""
+    rows = []
+    for note in notes:
+        if note.startswith((manifest.CHANGED, manifest.GONE)):
+            happened, _, path = note.partition(": ")
+            rows.append({"input": plain(path, 500), "what": plain(happened)})
+    if len(rows) > MOST_INPUTS:
+        rows[MOST_INPUTS:] = [{"input": f"and {len(rows) - MOST_INPUTS:,} more", "what": "in metrics.json of the generation"}]
+    return rows
+
+
+def summary(result: Result, savings: dict[str, Any] | None = None) -> str:
     """Markdown of a result; what comes from plans and paths is escaped."""
-    title = "nothing new" if result.generation is None else f"generation {result.generation}"
-    lines = [f"# Winnow: {title}", "", f"Output: {escaped(result.out)}", ""]
-    totals = result.metrics.get("totals", {})
-    rows = [(name, totals[name]) for name in ("read", "kept", "dropped", "quarantined") if name in totals]
-    if rows:
-        lines += ["| | documents |", "|:--|--:|", *(f"| {name} | {count:,} |" for name, count in rows), ""]
-    lines += [f"- {escaped(note)}" for note in result.notes]
+    metrics = result.metrics
+    new = result.generation is not None
+    lines = [f"# Winnow: generation {result.generation}" if new else "# Winnow: nothing new", ""]
+    if not new:
+        stays = f"every input was curated before; the output stays as generation {metrics.get('generation', '?')} left it"
+        lines += [f"Nothing was published: {stays}.", ""]
+    lines += [f"Output: {escaped(result.out)}", ""]
+    totals = metrics.get("totals", {})
+    if totals:
+        lines += ["| | documents | share | bytes |", "|:--|--:|--:|--:|"]
+        for name in ("read", "kept", "dropped", "quarantined"):
+            share, size = units.share(totals[name], totals["read"]), units.size(totals.get(f"bytes_{name}"))
+            lines.append(f"| {name} | {totals[name]:,} | {share} | {size} |")
+        lines.append("")
+    if new:
+        lines += _reasons(metrics) + _checks(metrics)
+    if "compute" in metrics:
+        lines += ["## Compute saved", "", escaped(saving(savings, metrics, result.out)), ""]
+    if new:
+        lines += _files(metrics)
+    if result.notes:
+        lines += ["## Notes", "", *(f"- {escaped(note)}" for note in result.notes[:MOST_NOTES])]
+        lines += [f"- and {len(result.notes) - MOST_NOTES:,} more"] if len(result.notes) > MOST_NOTES else []
     return "\n".join(lines)
+
+
+def _reasons(metrics: dict[str, Any]) -> list[str]:
+    counted = [line for line in metrics.get("reasons", []) if line["first"]]
+    found = sorted(counted, key=lambda line: (-line["first"], line["reason"]))
+    if not found:
+        return []
+    read = metrics["totals"]["read"]
+    lines = ["## Dropped, by the first reason", "", "| reason | documents | share |", "|:--|--:|--:|"]
+    for line in found[:MOST_REASONS]:
+        lines.append(f"| {escaped(line['reason'])} | {line['first']:,} | {units.share(line['first'], read)} |")
+    rest = found[MOST_REASONS:]
+    lines += [f"| {len(rest)} more reasons | {sum(line['first'] for line in rest):,} | |"] if rest else []
+    return [*lines, ""]
+
+
+def _checks(metrics: dict[str, Any]) -> list[str]:
+    from pipeline.report.refusal import in_words
+
+    failed = [check for check in metrics.get("checks", []) if check["failed"]]
+    return ["## Failed checks", "", *(f"- {escaped(in_words(check))}" for check in failed), ""] if failed else []
+
+
+def _files(metrics: dict[str, Any]) -> list[str]:
+    shards = [record for record in metrics.get("files", []) if record["path"].startswith("data/")]
+    if not shards:
+        return []
+    lines = ["## New shards", "", "| file | documents | bytes |", "|:--|--:|--:|"]
+    lines += [f"| {escaped(s['path'])} | {s['rows']:,} | {units.size(s['bytes'])} |" for s in shards[:MOST_FILES]]
+    lines += [f"| and {len(shards) - MOST_FILES:,} more | | |"] if len(shards) > MOST_FILES else []
+    return [*lines, ""]
+
+
+def failure(error: BaseException) -> str:
+    """Markdown of why a run ended without publishing: the message as it is, in a block that nothing in it can close."""
+    lines = [_verbatim(line) for line in str(error).splitlines()[:MOST_LINES]]
+    return "\n".join(["# Winnow: nothing was published", "", f"{type(error).__name__}:", "", "```text", *lines, "```"])
+
+
+def _verbatim(line: str) -> str:
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line[:300])
+    return shown.replace("`", "'")
 
 
 def escaped(text: str) -> str:

@@ -117,7 +117,7 @@ def _failed(arguments: argparse.Namespace, message: str, code: int) -> int:
     from flows import show
 
     if arguments.log_json:
-        show.Json(sys.stderr).line(event="failed", exit_code=code, message=message)
+        show.Json(sys.stderr).failed(message, code)
     else:
         print(f"winnow: {show.harmless(message)}", file=sys.stderr)
     return code
@@ -165,13 +165,11 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     if arguments.sample is not None:
         return _look(loaded, options, arguments, progress)
     result = _execute(loaded, options, progress, inline=arguments.inline, temporary=temporary)
-    for note in result.notes:
-        if isinstance(progress, show.Json):
-            progress.line(event="note", generation=result.generation, note=note)
-        else:
-            print(f"note: {show.harmless(note)}", file=sys.stderr)
     if isinstance(progress, show.Json):
-        progress.line(event="done", output=result.out, generation=result.generation, **result.metrics["totals"])
+        progress.result(result)
+    else:
+        for note in result.notes:
+            print(f"note: {show.harmless(note)}", file=sys.stderr)
     if arguments.json:
         new = result.generation is not None
         shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}

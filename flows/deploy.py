@@ -10,26 +10,42 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError, WinnowError
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+    from pipeline.plan import Plan
 
 NO_SERVER = """no Prefect server is configured; a deployment needs one that stays up:
   prefect server start                                              (in a terminal of its own)
   prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api      (once; or export PREFECT_API_URL)
 then the same command again"""
 
+SERVER_WAIT_S = 40.0
+"""Longest wait, in seconds, for a server that was started a moment ago: it is up after some 15 s, 30 on a busy machine."""
+
 
 @dataclass(frozen=True)
 class Deployment:
-    """What is served: its name, schedule, baked-in parameters and roots; all paths absolute."""
+    """What is served: its name, schedule, baked-in parameters and roots; all paths absolute.
+
+    `written`: the roots as their author wrote them, for the form. `model`: the plan's, keys of its plugins included.
+    """
 
     name: str
     cron: str | None
-    parameters: dict[str, object]
+    parameters: dict[str, Any]
     roots: tuple[str, ...]
+    written: tuple[str, ...]
+    model: type[Plan]
+    notify: str | None = None
+    log_json: bool = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +63,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")
     made.add_argument("--workers", type=int, metavar="N", help="threads (default: the CPUs of this machine)")
     made.add_argument("--cron", metavar="CRON", help='schedule in UTC, such as "0 3 * * *" (default: runs on request only)')
+    made.add_argument(
+        "--notify",
+        metavar="URL",
+        help="post a small JSON to this webhook when a run ends: https, or http to this machine; a secret one belongs into the"
+        " environment variable WINNOW_NOTIFY_URL",
+    )
+    made.add_argument("--log-json", action="store_true", help="runs write their events to stderr as JSON, one object a line")
     made.add_argument("--name", default="nightly", help="the deployment is called curate/NAME (default: nightly)")
     made.add_argument(
         "--root",
@@ -60,9 +83,15 @@ def parser() -> argparse.ArgumentParser:
 
 def prepare(arguments: argparse.Namespace) -> Deployment:
     """Check everything that can be checked without a server. Raises UsageError."""
-    from flows import roots
-    from pipeline.plan_file import load
+    from flows import notify, roots
+    from pipeline.plan_file import DEFAULT, assigned, load
+    from pipeline.read.inputs import refuse_secrets
 
+    for text in (*arguments.input, *arguments.set, *arguments.root, arguments.output, arguments.work or "", arguments.plan or ""):
+        refuse_secrets(text)
+    webhook = arguments.notify or os.environ.get(notify.VARIABLE)
+    if webhook is not None:
+        notify.check(webhook)
     loaded = load(arguments.plan, inputs=arguments.input, assignments=arguments.set)
     if not loaded.plan.source:
         raise UsageError("no input: give --input PATH, or source.paths in the plan")
@@ -76,19 +105,29 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
         raise UsageError("a root with a colon in its path cannot be told from two; name one above it with --root")
     roots.check_plan(arguments.plan, bounds)
     roots.check(loaded, output=arguments.output, work=arguments.work, bounds=bounds, matched=False)
-    parameters: dict[str, object] = {
-        "plan": _absolute(arguments.plan) if roots.plan_files(arguments.plan) else arguments.plan,
-        "overrides": dict(text.split("=", 1) for text in arguments.set) or None,
-        "input": [_absolute(path) for path in arguments.input] or None,
+    plan = arguments.plan or DEFAULT
+    parameters: dict[str, Any] = {
+        "plan": _absolute(plan) if roots.plan_files(plan) else plan,
+        "overrides": dict(assigned(text) for text in arguments.set),
+        "input": [_absolute(path) for path in arguments.input],
         "output": _absolute(arguments.output),
-        "work": _absolute(arguments.work),
+        "work": _absolute(arguments.work) if arguments.work else "",
         "workers": workers,
     }
-    return Deployment(arguments.name, arguments.cron, parameters, bounds)
+    return Deployment(
+        name=arguments.name,
+        cron=arguments.cron,
+        parameters=parameters,
+        roots=bounds,
+        written=tuple(dict.fromkeys(_absolute(path) for path in arguments.root or made_of)),
+        model=type(loaded.plan),
+        notify=webhook,
+        log_json=arguments.log_json,
+    )
 
 
-def _absolute(path: str | None) -> str | None:
-    return path if path is None or "://" in path else str(Path(path).absolute())
+def _absolute(path: str) -> str:
+    return path if "://" in path else os.path.abspath(path)
 
 
 def _check_cron(cron: str | None) -> None:
@@ -103,7 +142,7 @@ def _check_cron(cron: str | None) -> None:
 
 
 def check_server() -> str:
-    """The configured server's URL. Raises UsageError where there is none or it does not answer."""
+    """The configured server's URL, once it answers. Raises UsageError where there is none or it does not."""
     from flows import server
 
     url = server.configured()
@@ -111,10 +150,12 @@ def check_server() -> str:
         raise UsageError(NO_SERVER)
     from prefect.client.orchestration import get_client
 
+    give_up = time.monotonic() + SERVER_WAIT_S
     with get_client(sync_client=True) as client:
-        failure = client.api_healthcheck()
-    if failure is not None:
-        raise UsageError(f"the Prefect server at {url} does not answer ({failure}); start it with `prefect server start`")
+        while (failure := client.api_healthcheck()) is not None:
+            if time.monotonic() >= give_up:
+                raise UsageError(f"the Prefect server at {url} does not answer ({failure}); start it with `prefect server start`")
+            time.sleep(1)
     return url
 
 
@@ -123,21 +164,41 @@ def serve(deployment: Deployment) -> None:
 
     A run that falls due while another is going on waits for it, and then finds what is new.
     """
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import EntrypointType
-
-    from flows import roots
-    from flows.prefect_flow import curate
+    from flows import notify, roots
 
     os.environ[roots.VARIABLE] = ":".join(deployment.roots)
-    curate.serve(
+    if deployment.notify is not None:
+        os.environ[notify.VARIABLE] = deployment.notify
+    from flows import prefect_flow  # after the webhook is known: its hooks are part of the flow
+
+    if deployment.log_json:
+        os.environ[prefect_flow.LOG_JSON] = "1"
+    from prefect import serve as serve_deployments
+
+    serve_deployments(registered(deployment), limit=1)
+
+
+def registered(deployment: Deployment) -> RunnerDeployment:
+    """The deployment as the server learns of it: the flow's form, its paths below the roots."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.deployments.runner import EntrypointType, RunnerDeployment
+    from prefect.utilities.callables import ParameterSchema
+
+    from flows import form
+    from flows.prefect_flow import curate
+
+    made = RunnerDeployment.from_flow(
+        curate,
         name=deployment.name,
         cron=deployment.cron,
         parameters=deployment.parameters,
-        limit=1,
-        global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    bounds = list(dict.fromkeys((*deployment.written, *deployment.roots)))
+    schema = form.bounded(curate.parameters.model_dump(), bounds, model=deployment.model)
+    made._parameter_openapi_schema = ParameterSchema(**schema)  # Prefect has no public place for a deployment's own schema
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:

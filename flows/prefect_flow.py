@@ -6,19 +6,20 @@ stages raised, and the result of a run that was published even if Prefect's serv
 """
 
 # No `from __future__ import annotations`: a served flow is pickled by value, and its types must go with it.
-import errno
+import json
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events.worker import EventsWorker
 from prefect.logging import get_run_logger
@@ -36,16 +37,19 @@ from prefect.settings import (
 from prefect.states import Cancelled, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
-from pydantic import Field
 
-from flows import cluster_flow, roots, server
-from flows.artifacts import changes, funnel, plain, summary
+from flows import cluster_flow, notify, progress, roots, server, shown
+from flows.artifacts import plain
+from flows.form import OptionalPlace, Overrides, Place, PlanName, Threads
+from flows.retry import can_pass
 from flows.server import Temporary
+from flows.show import Json
 from pipeline import execute
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.events import Event, OnEvent, silent
 from pipeline.execute import Mapper, Result, RunOptions
-from pipeline.plan_file import Loaded, load
+from pipeline.plan_file import DEFAULT, Loaded, load
+from pipeline.read.inputs import refuse_secrets
 from pipeline.spans import Stopped
 
 BACK_OFF_S = 1.0
@@ -57,33 +61,31 @@ CALL_RETRIES = 3
 patience once it is gone (Prefect's default, 5, took 214 s to end a run whose server was killed)."""
 LOG_S = 30.0
 """Seconds between progress lines of a deployed run; chosen so that a night's log stays readable."""
-PERMANENT = {
-    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
-    errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOMEM,
-}  # fmt: skip
-"""Operating-system errors that another try seconds later meets again."""
-NETWORK = ("aiohttp", "botocore", "httpx", "httpcore", "urllib3")
-"""Packages whose connection errors are not all OSErrors."""
+MOST_NOTES = 200
+"""Notes of a run in its log; the artifact about inputs has more."""
+LOG_JSON = "WINNOW_LOG_JSON"
+"""Environment variable: a deployed run also writes its events to stderr as JSON, as `--log-json` does."""
 
-_prepared: ContextVar[Callable[[], Result] | None] = ContextVar("prepared", default=None)
+_prepared: ContextVar["Callable[[], Made] | None"] = ContextVar("prepared", default=None)
 """The stages of a run that the command line prepared: inputs hashed, kernels compiled."""
 
 
-Threads = Annotated[int, Field(ge=1, le=1024)]
-Text = Annotated[str, Field(min_length=1)]
-Overrides = Annotated[
-    dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")], str],
-    Field(json_schema_extra={"additionalProperties": False}),
-]
-
-
-@flow(name="curate", retries=0, persist_result=False, log_prints=False)
+@flow(
+    name="curate",
+    retries=0,
+    persist_result=False,
+    log_prints=False,
+    on_completion=notify.hooks(),
+    on_failure=notify.hooks(),
+    on_crashed=notify.hooks(),
+    on_cancellation=notify.hooks(),
+)
 def curate(
-    plan: Text | None = None,
-    overrides: Overrides | None = None,
-    input: list[Text] | None = None,
-    output: Text = "curated",
-    work: Text | None = None,
+    plan: PlanName = DEFAULT,
+    overrides: Overrides = {},  # noqa: B006 (never changed; the form shows an empty field, where None were a switch)
+    input: list[Place] = [],  # noqa: B006
+    output: Place = "curated",
+    work: OptionalPlace = "",
     workers: Threads = 2,
     replace: bool = False,
     accept: bool = False,
@@ -93,41 +95,76 @@ def curate(
     A failed check stops the run before it publishes (`checks.on_fail: stop`), unless `overrides` says `warn`.
 
     Args:
-        plan: A preset's name, or a YAML file that the worker can read. Default: the preset `default`.
-        overrides: Keys of the plan to override, such as `filters.gopher_quality.min_words`: `30`.
-        input: Files, folders, globs, URLs. They replace the plan's.
-        output: Folder of the result.
-        work: Work directory. Default: `.work` in the output.
+        plan: A preset's name (`default`, `minimal`, `fineweb`, `gopher`, `c4`, `dclm`, `dolma`), or a YAML file that the worker
+            can read.
+        overrides: Keys of the plan to override, such as `{"dedup.threshold": 0.7, "filters.gopher_quality.min_words": 30}`;
+            `false` switches a part off.
+        input: Files, folders, globs, URLs, such as `["/data/crawl/*.jsonl.gz"]`. They replace the plan's; empty: the plan's.
+        output: Folder or URL of the result.
+        work: Work directory. Empty: `.work` in the output.
         workers: Threads.
         replace: Make the output anew. Facts that still hold are used.
         accept: Publish although a check failed. It is recorded.
     """
     # Pickled by value when it is served: it may name functions and classes of this module, and nothing else.
-    options = RunOptions(output=output, work=work, workers=workers, replace=replace, accept=accept)
-    return _curate(plan, overrides or {}, input or [], options)
+    options = RunOptions(output=output, work=work or None, workers=workers, replace=replace, accept=accept)
+    return _curate(plan, overrides, input, options)
 
 
-def _curate(plan: str | None, overrides: dict[str, str], inputs: Sequence[str], options: RunOptions) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Made:
+    """A result, and the folders and files that its plan reads."""
+
+    result: Result
+    inputs: Sequence[str]
+
+
+def _curate(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions) -> dict[str, Any]:
     body = _prepared.get()
-    result = body() if body is not None else _deployed(plan, overrides, inputs, options)
-    _artifacts(result)
-    return {"output": result.out, "generation": result.generation}
+    try:
+        made = body() if body is not None else _deployed(plan, overrides, inputs, options)
+    except WinnowError as error:
+        shown.of_failure(error)
+        raise
+    shown.of_result(made.result, made.inputs)
+    totals = made.result.metrics.get("totals", {})
+    documents = {name: totals[name] for name in ("read", "kept", "dropped", "quarantined") if name in totals}
+    return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
 
 
-def _deployed(plan: str | None, overrides: dict[str, str], inputs: Sequence[str], options: RunOptions) -> Result:
+def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions) -> Made:
     """The whole run inside a flow run that a server or a worker started."""
-    assignments = ["checks.on_fail=stop", *(f"{key}={value}" for key, value in overrides.items())]
+    lines = Json(sys.stderr) if os.environ.get(LOG_JSON) else None
+    try:
+        return _run_here(plan, overrides, inputs, options, lines)
+    except WinnowError as error:
+        if lines is not None:
+            lines.failed(str(error), error.exit_code)
+        raise
+
+
+def _run_here(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions, lines: Json | None) -> Made:
+    assignments = ["checks.on_fail=stop", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
     bounds = roots.configured()
+    for place in (*inputs, options.output, options.work or ""):
+        refuse_secrets(place)
     roots.check_plan(plan, bounds)
     roots.check_overrides(overrides, bounds)
     loaded = load(plan, inputs=inputs, assignments=assignments)
     roots.check(loaded, output=options.output, work=options.work, bounds=bounds)
     logger = get_run_logger()
-    on_event = _logged(logger)
-    result = execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event)
-    for note in result.notes:
+    made = progress.Progress()
+    on_event = progress.both(_logged(logger), made)
+    on_event = on_event if lines is None else progress.both(on_event, lines)
+    with progress.shown(made):
+        result = execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event)
+    for note in result.notes[:MOST_NOTES]:
         logger.info(plain(note, 2000))
-    return result
+    if len(result.notes) > MOST_NOTES:
+        logger.info("and %d more notes", len(result.notes) - MOST_NOTES)
+    if lines is not None:
+        lines.result(result)
+    return Made(result, roots.read_by(loaded))
 
 
 def _logged(logger: Any) -> OnEvent:
@@ -142,8 +179,11 @@ def _logged(logger: Any) -> OnEvent:
             if event.kind == "advance" and time.monotonic() - last[0] < LOG_S:
                 return
             last[0] = time.monotonic()
+            of = f"generation {event.generation} " if event.generation is not None else ""
+            said = plain(event.note, 2000) if event.note else event.kind
+            at = f" {plain(event.name)}" if event.name else ""
             done = f" {sums[0]:,} documents, {sums[1] / 1e6:,.1f} MB" if sums[0] else ""
-            logger.info("%s: %s%s", event.stage, plain(event.note, 2000) if event.note else event.kind, done)
+            logger.info("%s%s: %s%s%s", of, event.stage, said, at, done)
 
     return on_event
 
@@ -157,6 +197,8 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
     if temporary is None and server.configured() is None:
         with server.temporary() as own:
             return run(loaded, options, on_event=on_event, temporary=own)
+    made = progress.Progress()
+    events = on_event if temporary is not None else progress.both(on_event, made)  # nobody can look at a temporary server
 
     if options.runner != "local":
         cluster_flow.check_server(options)
@@ -165,10 +207,17 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
         if temporary is not None and not temporary.ready:
             on_event(Event("wait", "prefect", note="waiting for Prefect's temporary server (4 s; 12 s the first time)"))
             temporary.wait()
-        return _as_flow_run(body, loaded, options, on_event, temporary)
+
+        def followed() -> Result:
+            if temporary is not None:
+                return body()
+            with progress.shown(made):
+                return body()
+
+        return _as_flow_run(followed, loaded, options, on_event, temporary)
 
     with _mapper(options, on_event) as mapper:
-        return execute.run(loaded, options, mapper=mapper, on_event=on_event, within=within)
+        return execute.run(loaded, options, mapper=mapper, on_event=events, within=within)
 
 
 def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Mapper]:
@@ -183,14 +232,15 @@ def _as_flow_run(
 ) -> Result:
     results: list[Result] = []
     errors: list[BaseException] = []
+    inputs = roots.read_by(loaded)
 
-    def recorded() -> Result:
+    def recorded() -> Made:
         try:
             results.append(body())
         except BaseException as error:
             errors.append(error)
             raise
-        return results[0]
+        return Made(results[0], inputs)
 
     token = _prepared.set(recorded)
     try:
@@ -210,6 +260,8 @@ def _as_flow_run(
 def _shown_parameters(loaded: Loaded, options: RunOptions) -> dict[str, Any]:
     """What Prefect shows of a run from the command line."""
     paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
+    for place in (*paths, options.output):
+        refuse_secrets(place)
     return {
         "plan": plain(loaded.name, 500),
         "input": paths[:100],
@@ -294,32 +346,8 @@ def _may_retry(_task: Any, _run: Any, state: Any) -> bool:
     return False
 
 
-def can_pass(error: BaseException) -> bool:
-    """Whether another try may succeed: network and storage errors do, wrong plans, broken contracts and full disks don't."""
-    if isinstance(error, WinnowError):
-        return False
-    if isinstance(error, OSError):
-        return error.errno not in PERMANENT and not isinstance(error, FileNotFoundError | PermissionError | FileExistsError)
-    names = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
-    return any(package in NETWORK and ("Connect" in name or "Timeout" in name or "Disconnect" in name) for package, name in names)
-
-
 def _short(error: BaseException) -> str:
     return plain(f"{type(error).__name__}: {error}", 300)
-
-
-def _artifacts(result: Result) -> None:
-    """What a person wants to see of a run; a server that cannot take it does not fail a run that is published."""
-    try:
-        create_markdown_artifact(markdown=summary(result), key="winnow-curate-summary", description="What was kept and dropped")
-        if result.generation is None:
-            return
-        create_table_artifact(table=funnel(result.metrics), key="winnow-curate-funnel", description="Where the documents went")
-        changed = changes(result.metrics)
-        if changed:
-            create_markdown_artifact(markdown=changed, key="winnow-curate-changes", description="Since the last generation")
-    except Exception as error:
-        get_run_logger().warning("the summary could not be stored as an artifact: %s", _short(error))
 
 
 @contextmanager

@@ -6,13 +6,15 @@ from a parameter: whoever fills in the form must not be able to widen them. An i
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, OutputError, PlanError, UsageError
+from pipeline.read.inputs import refuse_secrets
 
 if TYPE_CHECKING:
     from pipeline.plan_file import Loaded
@@ -46,10 +48,12 @@ def check(loaded: Loaded, *, output: str, work: str | None, bounds: Sequence[str
         _inside((file.url for file in expand(loaded.plan.source).files), bounds, what="input", error=InputError)
 
 
-def check_overrides(overrides: Iterable[str], bounds: Sequence[str]) -> None:
+def check_overrides(overrides: Mapping[str, object], bounds: Sequence[str]) -> None:
     """Raises PlanError where the form names plugins: which code runs is said by a plan below the roots."""
     if bounds and any(key.split(".")[0] == "plugins" for key in overrides):
         raise PlanError("plugins cannot be set by an override of a deployment; name them in its plan")
+    for value in overrides.values():
+        refuse_secrets(json.dumps(value))
 
 
 def plan_files(plan: str | None) -> list[str]:

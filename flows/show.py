@@ -9,9 +9,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from pipeline.events import Event
+
+if TYPE_CHECKING:
+    from pipeline.execute import Result
 
 LABELS = {
     "compile": "compiling kernels (half a minute, once per machine)",
@@ -113,6 +116,16 @@ class Json:
         shown = {"event": event.kind, "stage": event.stage, "name": event.name or None, "generation": event.generation}
         counted = {"total": event.total, "documents": event.documents, "bytes": event.n_bytes, "note": event.note}
         self.line(**shown, **{name: value for name, value in counted.items() if value})
+
+    def result(self, result: Result) -> None:
+        """A run's notes, and that it is done, with the totals of its metrics."""
+        for note in result.notes:
+            self.line(event="note", generation=result.generation, note=note)
+        self.line(event="done", output=result.out, generation=result.generation, **result.metrics["totals"])
+
+    def failed(self, message: str, exit_code: int) -> None:
+        """Why a run ended."""
+        self.line(event="failed", exit_code=exit_code, message=message)
 
     def line(self, **fields: object) -> None:
         """ASCII only: whatever names hold, a line is a line, and a terminal shows it as it is."""

@@ -52,7 +52,9 @@ def taken_down(verdicts: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame
         return verdicts
     gone = pl.Series(np.isin(np.arange(len(verdicts)), positions))
     told = {"stage": withhold.STAGE, "reason": withhold.REASON, "failed": [], "scored": False}
-    columns = [pl.when(gone).then(pl.lit(value, VERDICT[name])).otherwise(pl.col(name)).alias(name) for name, value in told.items()]
+    columns = [
+        pl.when(gone).then(pl.lit(value, VERDICT[name])).otherwise(pl.col(name)).alias(name) for name, value in told.items()
+    ]
     return verdicts.with_columns(columns)
 
 

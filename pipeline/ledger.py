@@ -65,7 +65,8 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None, unselected: s
             stage=pl.when(left).then(pl.lit("select")).otherwise("stage"),
         )
     documents = documents.with_columns(  # of what was taken down nothing is told but that
-        pl.when(pl.col("stage").eq_missing(STAGE)).then(None).otherwise(pl.col(name)).alias(name) for name in ("n_bytes", "token_count")
+        pl.when(pl.col("stage").eq_missing(STAGE)).then(None).otherwise(pl.col(name)).alias(name)
+        for name in ("n_bytes", "token_count")
     )
     dropped = pl.col("reason").is_not_null()
     documents = documents.with_columns(pl.when(dropped).then(pl.lit("dropped")).otherwise(pl.lit("kept")).alias("verdict"))

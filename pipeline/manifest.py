@@ -21,6 +21,10 @@ from pipeline.store import Damaged, Store
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 PRIVATE = ("rejected", "quarantine", "index")
 """Folders of the output with mode 0700."""
+CHANGED, GONE = "changed since it was read", "no longer there"
+"""How the notes of `new_inputs` begin."""
+MOST_NAMES = 100
+"""Names in an error about changed inputs: all that a person reads."""
 
 
 _SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
@@ -212,17 +216,18 @@ def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_chang
     fresh = [record for record in inputs if record.path not in known]
     changed = [r for r in inputs if r.path in known and (r.size, r.content) not in known[r.path]]
     if changed and on_changed == "fail":
-        names = ", ".join(r.path for r in changed[:5])
+        more = f" and {len(changed) - MOST_NAMES:,} more" if len(changed) > MOST_NAMES else ""
+        names = "".join(f"\n  {r.path}" for r in changed[:MOST_NAMES])
         raise InputChanged(
-            f"{len(changed)} input(s) changed since they were read: {names}; restore them, curate with --replace, or set"
-            " on_changed: append (they are read again) or ignore"
+            f"{len(changed)} input(s) changed since they were read; restore them, curate with --replace, or set"
+            f" on_changed: append (they are read again) or ignore:{names}{more}"
         )
     again = on_changed == "append"
     fresh += changed if again else []
-    notes = [f"changed since it was read, {'read again' if again else 'ignored'}: {r.path}" for r in changed]
+    notes = [f"{CHANGED}, {'read again' if again else 'ignored'}: {r.path}" for r in changed]
     asked = {r.source for r in inputs}
     gone = sorted({r.path for m in live(manifests) for r in m.inputs if r.source in asked} - {r.path for r in inputs})
-    notes += [f"no longer there (its rows stay in the output): {path}" for path in gone]
+    notes += [f"{GONE} (its rows stay in the output): {path}" for path in gone]
     return fresh, notes
 
 

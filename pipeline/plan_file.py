@@ -74,12 +74,17 @@ def _merge(base: Any, over: Any) -> Any:
     return over
 
 
-def _assignment(text: str) -> dict[str, Any]:
+def assigned(text: str) -> tuple[str, Any]:
+    """Key and value of `KEY=VALUE`, the value as YAML reads it. Raises PlanError."""
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key.strip()):
         raise PlanError(f"--set {text}: expected KEY=VALUE, such as filters.gopher_quality.min_words=30")
-    parsed: Any = _read_yaml(f"value: {value}" if value.strip() else "value: ''", where=f"--set {text}")["value"]
-    for part in reversed(key.strip().split(".")):
+    return key.strip(), _read_yaml(f"value: {value}" if value.strip() else "value: ''", where=f"--set {text}")["value"]
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    key, parsed = assigned(text)
+    for part in reversed(key.split(".")):
         parsed = {part: parsed}
     return parsed
 

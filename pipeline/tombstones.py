@@ -177,7 +177,9 @@ class Tombstones:
                 lines[name] = line
         ordered = [lines[name] for name in sorted(lines)]
         columns = [pa.array([line[field.name] for line in ordered], field.type) for field in SCHEMA]
-        return pa.Table.from_arrays(columns, schema=SCHEMA).replace_schema_metadata({"parameters": json.dumps(asdict(parameters))})
+        return pa.Table.from_arrays(columns, schema=SCHEMA).replace_schema_metadata(
+            {"parameters": json.dumps(asdict(parameters))}
+        )
 
 
 def parameters_of(dedup: Dedup | None) -> Parameters:

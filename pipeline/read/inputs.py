@@ -39,7 +39,7 @@ FORMATS: dict[str, tuple[str, str | None]] = {
 READ_TODAY = ".jsonl, .jsonl.gz, .jsonl.zst (also .ndjson, .json.gz, .json.zst), .parquet, hf://datasets/ORG/NAME"
 LATER = re.compile(r"\.(csv|tsv|txt|warc|wet|arc|html|htm)(\.gz|\.zst)?$", re.IGNORECASE)
 
-_SECRET = re.compile(
+SECRET = re.compile(
     r"://[^/?#]*@|[?&;](x-amz-[a-z-]*|x-goog-[a-z-]*|signature|awsaccesskeyid|sig|token|access_token|api_?key|key)=",
     re.IGNORECASE,
 )
@@ -103,7 +103,7 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
 
 def refuse_secrets(path: str) -> None:
     """Raises InputError for a URL with user info or a signature, without repeating either."""
-    if "://" in path and _SECRET.search(path):
+    if "://" in path and SECRET.search(path):
         scheme = path.partition("://")[0]
         raise InputError(
             f"a {scheme}:// input carries a user, password, key or signature; credentials come from the environment "

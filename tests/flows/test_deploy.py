@@ -1,31 +1,25 @@
-"""`flows.deploy` and prefect.yaml: refusals before anything is served, and (slow) both really served on a Prefect server."""
+"""`flows.deploy` and prefect.yaml: what is refused before anything is served, and what a server is told."""
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-import re
-import shutil
-import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from prefect.utilities.schema_tools.validation import ValidationError, validate
 from ruamel.yaml import YAML
 
-from flows import deploy, prefect_flow
+from flows import deploy, form, prefect_flow
 from pipeline.errors import InputError, OutputError, PlanError
 from pipeline.execute import Result, RunOptions
+from tests.flows.serving import SLOW_FILTER
 from tests.support import ROOT, SAMPLE
-
-PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
 @pytest.fixture
@@ -50,6 +44,9 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         (["--workers", "0"], "--workers 0: expected at least 1"),
         (["--root", "/nowhere"], "output curated lies outside the roots of this deployment (/nowhere)"),
         (["--root", "/a:b"], "a root with a colon"),
+        (["--output", "s3://user:word@bucket/out"], "a s3:// input carries a user, password"),
+        (["--set", "compute.targets=[https://x/t.jsonl?sig=1]"], "a compute.targets=[https:// input carries a user, password"),
+        (["--notify", "http://example.org/x"], "expected https://…, or http:// to this machine"),
     ],
 )
 def test_mistakes_are_refused_before_the_server_hears_of_them(
@@ -76,6 +73,7 @@ def test_a_server_that_does_not_answer_is_named(refused: Callable[..., str], mon
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
         monkeypatch.setenv("PREFECT_API_URL", url)
+        monkeypatch.setattr(deploy, "SERVER_WAIT_S", 0)
         with prefect_flow.temporary_settings({prefect_flow.PREFECT_API_URL: url}):
             assert f"the Prefect server at {url} does not answer" in refused("--input", SAMPLE / "input")
 
@@ -100,14 +98,117 @@ def test_a_deployment_bakes_in_absolute_paths_and_is_bound_to_what_it_was_made_o
     made = deploy.prepare(deploy.parser().parse_args(arguments))
     assert made.parameters == {
         "plan": f"{tmp_path}/plan.yaml",
-        "overrides": {"dedup.threshold": "0.7"},
+        "overrides": {"dedup.threshold": 0.7},
         "input": [f"{tmp_path}/in/*.jsonl"],
         "output": f"{tmp_path}/out",
-        "work": None,
+        "work": "",
         "workers": 3,
     }
     assert made.roots == tuple(str((tmp_path / name).resolve()) for name in ("out", "plan.yaml", "in"))
     prefect_flow.curate.validate_parameters(made.parameters)
+
+
+def deployed(folder: Path, *arguments: str) -> dict[str, Any]:
+    """The schema by which a server judges the parameters of a deployment made of these arguments."""
+    made = deploy.prepare(deploy.parser().parse_args(["--input", "in", "--output", "out", *arguments]))
+    return deploy.registered(made)._parameter_openapi_schema.model_dump()
+
+
+def server_says(schema: dict[str, Any], **parameters: Any) -> str:
+    """What Prefect's server answers to these parameters; empty: it takes them."""
+    try:
+        validate(parameters, schema, raise_on_error=True, ignore_required=True)
+    except ValidationError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "refused_because"),
+    [
+        ({"plan": "default"}, ""),
+        ({"plan": "c4@1"}, ""),
+        ({"plan": "defalt"}, "'defalt' does not match"),
+        ({"plan": "/elsewhere/plan.yaml"}, "does not match"),
+        ({"overrides": {"dedup.threshold": 0.7, "dedup.exact_url": True, "filters.c4": True, "output.shard_bytes": "1GB"}}, ""),
+        ({"overrides": {"dedup.keep": ["n_bytes desc"], "compute.plan.tokens": 1e12, "edits": False, "seed": 3}}, ""),
+        ({"overrides": {"dedup.treshold": 0.7}}, "'dedup.treshold' was unexpected"),
+        ({"overrides": {"dedup.threshold": 7}}, "7 is greater than the maximum of 1"),
+        ({"overrides": {"dedup.threshold": "high"}}, "'high' is not of type 'number'"),
+        ({"overrides": {"on_changed": "perhaps"}}, "'perhaps' is not one of"),
+        ({"overrides": {"plugins": ["os"]}}, "'plugins' was unexpected"),
+        ({"overrides": {"filters.quality.model": "https://u:p@host/m.bin"}}, "does not match"),
+        ({"output": "{folder}/out/night"}, ""),
+        ({"output": "{folder}/output"}, "does not match"),
+        ({"output": "{folder}/out/../secret"}, "does not match"),
+        ({"output": "/"}, "does not match"),
+        ({"work": ""}, ""),
+        ({"work": "/elsewhere"}, "does not match"),
+        ({"input": []}, ""),
+        ({"input": ["{folder}/in/*.jsonl", "{folder}/in"]}, ""),
+        ({"input": ["{folder}/in", "/etc/passwd"]}, "does not match"),
+        ({"workers": 0}, "0 is less than the minimum"),
+    ],
+)
+def test_the_server_refuses_bad_values_before_a_run_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parameters: dict[str, Any], refused_because: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled = json.loads(json.dumps(parameters).replace("{folder}", str(tmp_path)))
+    said = server_says(deployed(tmp_path), **filled)
+    assert refused_because in said if refused_because else said == ""
+
+
+def test_what_a_deployment_bakes_in_fits_its_own_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "in (1)").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path)
+    Path("plan.yml").write_text("seed: 1\n")
+    arguments = [
+        "--plan",
+        "plan.yml",
+        "--input",
+        "in (1)/*.jsonl",
+        "--output",
+        "out",
+        "--set",
+        "dedup.threshold=0.7",
+        "--work",
+        "w",
+    ]
+    made = deploy.prepare(deploy.parser().parse_args(arguments))
+    schema = deploy.registered(made)._parameter_openapi_schema.model_dump()
+    assert server_says(schema, **made.parameters) == ""
+    assert server_says(schema, input=[f"{tmp_path}/real/a.jsonl"]) == ""
+
+
+def test_keys_of_the_plans_own_plugins_are_part_of_the_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "patience.py").write_text(SLOW_FILTER)
+    (tmp_path / "plan.yaml").write_text("plugins: [patience]\nfilters: {patience: {seconds: 0}}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    schema = deployed(tmp_path, "--plan", "plan.yaml")
+    assert server_says(schema, overrides={"filters.patience.seconds": 2}) == ""
+    assert "unexpected" in server_says(schema, overrides={"filters.patient.seconds": 2})
+    assert "unexpected" in server_says(prefect_flow.curate.parameters.model_dump(), overrides={"filters.patience.seconds": 2})
+
+
+def test_every_key_of_the_plan_has_a_description_in_the_form() -> None:
+    schemas = form.override_schemas()
+    assert len(schemas) > 100
+    undescribed = [key for key, schema in schemas.items() if not schema.get("description")]
+    assert undescribed == []
+    assert "URL" not in server_says(prefect_flow.curate.parameters.model_dump(), overrides={}, input=["s3://bucket/in"])
+    assert server_says(prefect_flow.curate.parameters.model_dump(), input=["s3://u:p@bucket/in"]) != ""
+
+
+def test_one_run_at_a_time_and_later_ones_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = deploy.registered(deploy.prepare(deploy.parser().parse_args(["--input", "in", "--cron", "0 3 * * *"])))
+    assert made.concurrency_limit == 1
+    assert made.concurrency_options.collision_strategy.value == "ENQUEUE"
+    assert made.entrypoint == "flows.prefect_flow.curate"
+    assert [item.schedule.cron for item in made.schedules] == ["0 3 * * *"]
 
 
 @pytest.fixture
@@ -119,6 +220,7 @@ def bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
     (tmp_path / "secret" / "s.jsonl").write_text('{"text": "s"}\n')
     monkeypatch.setenv("WINNOW_ROOTS", f"{tmp_path}/in:{tmp_path}/out")
     monkeypatch.setattr(prefect_flow, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(prefect_flow.progress, "shown", lambda _: nullcontext())
     ran = []
 
     def stages(loaded: Any, options: RunOptions, **_: Any) -> Result:
@@ -127,7 +229,7 @@ def bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
 
     monkeypatch.setattr(prefect_flow.execute, "run", stages)
 
-    def run(plan: str | None = None, *, path: str = "in/*.jsonl", output: str = "out/x", **overrides: str) -> Any:
+    def run(plan: str = "default", *, path: str = "in/*.jsonl", output: str = "out/x", **overrides: str) -> Any:
         chosen = {key.replace("__", "."): value for key, value in overrides.items()}
         options = RunOptions(output=str(tmp_path / output))
         prefect_flow._deployed(plan, chosen, [str(tmp_path / path)], options)
@@ -166,85 +268,3 @@ def test_prefect_yaml_is_a_nightly_deployment_that_the_flow_accepts() -> None:
     assert (made["schedules"][0]["cron"], made["work_pool"]["name"]) == ("0 3 * * *", "winnow")
     assert made["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
     assert made["work_pool"]["job_variables"]["env"]["WINNOW_ROOTS"]
-
-
-@contextmanager
-def running(*command: str, environment: dict[str, str], folder: Path, until: Callable[[str], bool]) -> Iterator[Path]:
-    """A command in the background with its output in a file; waits until `until(output)`, ends it by SIGINT."""
-    log = folder / f"{time.monotonic_ns()}.log"
-    with open(log, "wb") as out:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
-        try:
-            give_up = time.monotonic() + 120
-            while not until(log.read_text()):
-                assert process.poll() is None and time.monotonic() < give_up, log.read_text()
-                time.sleep(0.3)
-            yield log
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def nightly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder with the sample and prefect.yaml, and an environment that names a real Prefect server."""
-    folder = tmp_path_factory.mktemp("nightly")
-    shutil.copytree(SAMPLE, folder / "sample_data")
-    shutil.copy(ROOT / "prefect.yaml", folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    url = f"http://127.0.0.1:{port}/api"
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "WINNOW_"))}
-    environment = kept | {"PREFECT_API_URL": url, "PREFECT_HOME": str(folder / "home"), "DO_NOT_TRACK": "1", "PWD": str(folder)}
-    environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "0", "PYTHONPATH": str(ROOT), "PREFECT_RUNNER_POLL_FREQUENCY": "2"}
-    start = (PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port)
-    with running(*start, environment=environment, folder=folder, until=lambda _: healthy(url)):
-        yield folder, environment
-
-
-def prefect(arguments: str, nightly: tuple[Path, dict[str, str]], *, code: int = 0) -> str:
-    folder, environment = nightly
-    command = [PREFECT, *arguments.split()]
-    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert ran.returncode == code, ran.stdout + ran.stderr
-    return re.sub(r"\s+", " ", ran.stdout + ran.stderr)
-
-
-@pytest.mark.slow
-def test_a_served_deployment_runs_and_finds_nothing_new_the_second_time(nightly: tuple[Path, dict[str, str]]) -> None:
-    folder, environment = nightly
-    arguments = ["--plan", "sample_data/plan.yaml", "--input", "sample_data/input", "--output", "served", "--cron"]
-    command = (sys.executable, "-m", "flows.deploy", *arguments, "0 3 * * *", "--name", "served")
-    with running(*command, environment=environment, folder=folder, until=lambda log: "being served" in log):
-        assert "Completed" in prefect("deployment run curate/served --watch", nightly)
-        assert (folder / "served" / "manifests" / "000001.json").is_file()
-        prefect("deployment run curate/served", nightly)  # the next one waits for it: one at a time
-        assert "Completed" in prefect("deployment run curate/served --watch", nightly)
-        assert not (folder / "served" / "manifests" / "000002.json").exists()
-        outside = prefect('deployment run curate/served --watch --param output="/tmp/elsewhere"', nightly, code=1)
-        assert "Failed" in outside
-        assert "less than the minimum" in prefect("deployment run curate/served --param workers=0", nightly, code=1)
-    assert not Path("/tmp/elsewhere").exists()
-
-
-@pytest.mark.slow
-def test_prefect_yaml_deploys_and_runs_on_a_process_worker(nightly: tuple[Path, dict[str, str]]) -> None:
-    folder, environment = nightly
-    prefect("work-pool create winnow --type process", nightly)
-    prefect("--no-prompt deploy --all", nightly)
-    worker = (PREFECT, "worker", "start", "--pool", "winnow")
-    with running(*worker, environment=environment, folder=folder, until=lambda log: "started" in log):
-        assert "Completed" in prefect("deployment run curate/nightly --watch", nightly)
-    assert (folder / "curated" / "manifests" / "000001.json").is_file()

@@ -169,10 +169,10 @@ def test_errors_of_the_stages_end_the_flow_run_and_reach_the_caller(
 def test_a_published_run_is_a_success_though_prefect_fails_afterwards(
     flow: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: Result) -> None:
+    def broken(*_: Any) -> None:
         raise httpx.ConnectError("server gone")
 
-    monkeypatch.setattr(prefect_flow, "_artifacts", broken)
+    monkeypatch.setattr(prefect_flow.shown, "of_result", broken)
     events: list[Event] = []
     assert flow(lambda _: DONE, events=events) == DONE
     assert "could not record it: ConnectError: server gone" in events[-1].note
@@ -310,7 +310,7 @@ def test_the_flow_can_be_pickled_as_serving_it_does() -> None:
 def test_every_parameter_of_the_form_is_described_and_bad_values_are_refused() -> None:
     shown = prefect_flow.curate.parameters.properties
     assert [name for name, field in shown.items() if not field.get("description")] == []
-    for bad in ({"workers": 0}, {"output": ""}, {"overrides": {"a b": "1"}}, {"replace": "perhaps"}):
+    for bad in ({"workers": 0}, {"output": ""}, {"overrides": ["a=b"]}, {"replace": "perhaps"}):
         with pytest.raises(ParameterTypeError):
             prefect_flow.curate.validate_parameters(bad)
-    prefect_flow.curate.validate_parameters({"workers": 1, "overrides": {"dedup.threshold": "0.7"}})
+    prefect_flow.curate.validate_parameters({"workers": 1, "overrides": {"dedup.threshold": 0.7}})

@@ -1,0 +1,113 @@
+"""Tells a webhook how a flow run ended: a small JSON object, posted once.
+
+The address comes from the environment (`WINNOW_NOTIFY_URL`), because addresses of chat services are secrets: it is no parameter,
+and neither log nor error names it. https, or http to this machine. A webhook that fails or hangs fails no run: it is tried once,
+for at most `TIMEOUT_S` seconds.
+"""
+
+# No `from __future__ import annotations`: these are hooks of a flow that is pickled by value when it is served.
+import ipaddress
+import os
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from prefect.logging.loggers import flow_run_logger
+
+from flows.artifacts import plain
+from pipeline.errors import CheckFailed, UsageError
+from pipeline.read.inputs import SECRET
+
+VARIABLE = "WINNOW_NOTIFY_URL"
+TIMEOUT_S = 5.0
+LENGTH = 500
+"""Characters of a message: chat services cut longer ones."""
+
+
+def check(url: str) -> None:
+    """Raises UsageError where `url` is no address for a webhook, without repeating it."""
+    try:
+        parts = urlsplit(url)
+        host, user = parts.hostname or "", parts.username
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"the webhook's address ({VARIABLE} or --notify) is not a URL") from error
+    if user is not None:
+        raise UsageError(f"the webhook's address ({VARIABLE} or --notify) holds a user; put a token into its path or query")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_here(host))):
+        raise UsageError(f"the webhook's address ({VARIABLE} or --notify): expected https://…, or http:// to this machine")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def hooks() -> Any:
+    """For the flow's `on_completion` and its like: nothing where no webhook is named."""
+    return [tell_webhook] if os.environ.get(VARIABLE) else None
+
+
+def tell_webhook(flow: Any, flow_run: Any, state: Any) -> None:
+    """A hook of Prefect: posts `message` of this flow run's state."""
+    url = os.environ.get(VARIABLE, "")
+    try:
+        check(url)
+        _post(url, message(flow_run, state))
+    except Exception as error:  # named by its kind only: its text may hold the address
+        flow_run_logger(flow_run, flow).warning("the webhook was not told: %s", type(error).__name__)
+
+
+def _post(url: str, body: dict[str, Any]) -> None:
+    import httpx
+
+    here = _is_here(urlsplit(url).hostname or "")
+    with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not here) as client:
+        client.post(url, json=body).raise_for_status()
+
+
+def message(flow_run: Any, state: Any) -> dict[str, Any]:
+    """What is posted. `event`: completed, refused (by a check), failed, crashed or cancelled; `text` is for chat services."""
+    result = _result(state)
+    made = result if isinstance(result, dict) else {}
+    if isinstance(result, CheckFailed):
+        event = "refused"
+    else:
+        event = {"cancelling": "cancelled"}.get(state.type.value.lower(), state.type.value.lower())
+    documents = made.get("documents") or {}
+    said = str(result) if isinstance(result, BaseException) else (state.message or "")
+    if event == "completed":
+        said = _in_words(made)
+    text = plain("; ".join(line.strip() for line in without_secrets(said).splitlines()), LENGTH)
+    return {
+        "event": event,
+        "flow_run": plain(flow_run.name),
+        "flow_run_id": str(flow_run.id),
+        "state": plain(state.name or ""),
+        "generation": made.get("generation"),
+        "documents": documents,
+        "message": text,
+        "text": f"Winnow {event}: {plain(flow_run.name)}: {text}",
+    }
+
+
+def _result(state: Any) -> Any:
+    try:
+        return state.result(raise_on_failure=False)
+    except Exception:  # of another process: only its message is known
+        return None
+
+
+def _in_words(made: dict[str, Any]) -> str:
+    if made.get("generation") is None:
+        return "nothing new"
+    counts = ", ".join(f"{count:,} {name}" for name, count in (made.get("documents") or {}).items())
+    return f"generation {made['generation']}: {counts}"
+
+
+def without_secrets(text: str) -> str:
+    """`text` whose URLs lost their user info and the values of their keys and signatures."""
+    text = re.sub(r"://[^/?#\s@]*@", "://", text)
+    return re.sub(r"\S*" + f"(?:{SECRET.pattern})" + r"\S*", "(a URL with a secret)", text, flags=re.IGNORECASE)

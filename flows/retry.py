@@ -1,0 +1,76 @@
+"""Which errors may pass by themselves: network and storage errors do; wrong plans, broken contracts and full disks don't."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import ssl
+from typing import Any
+
+from pipeline.errors import WinnowError
+
+PERMANENT = {
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENOMEM,
+}  # fmt: skip
+"""Operating-system errors that another try seconds later meets again."""
+NETWORK = ("aiohttp", "botocore", "httpx", "httpcore", "urllib3", "requests")
+"""Packages whose connection errors are not all OSErrors."""
+PASSING = (
+    "Connect",
+    "Timeout",
+    "Disconnect",
+    "IncompleteRead",
+    "PayloadError",
+    "ProtocolError",
+    "ReadError",
+    "ResponseStreaming",
+)
+"""Parts of the names of their errors that say the line broke or was slow."""
+STATUSES = {408, 409, 425, 429, 500, 502, 503, 504}
+"""HTTP statuses that another try may not meet (RFC 9110, RFC 6585). 409: S3's answer to two writers of one key."""
+CODES = {
+    "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "RequestTimeout",
+    "InternalError", "ServiceUnavailable", "OperationAborted", "503", "500", "429",
+}  # fmt: skip
+"""Error codes of S3 that ask for another try (Amazon S3 API reference, "Error responses")."""
+MOST_CAUSES = 10
+
+
+def can_pass(error: BaseException) -> bool:
+    """Whether another try may succeed. What a server answered counts more than the kind of the error."""
+    if isinstance(error, WinnowError | ssl.SSLCertVerificationError):
+        return False
+    answered = _answer(error)
+    if answered is not None:
+        return answered
+    if isinstance(error, OSError):
+        return error.errno not in PERMANENT and not isinstance(error, FileNotFoundError | PermissionError | FileExistsError)
+    if isinstance(error, http.client.IncompleteRead):
+        return True
+    names = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
+    return any(package in NETWORK and any(part in name for part in PASSING) for package, name in names)
+
+
+def _answer(error: BaseException) -> bool | None:
+    """Whether the server's answer, where the error or one that it came from holds one, may be another next time."""
+    for _ in range(MOST_CAUSES):
+        code, status = _code_and_status(error)
+        if code in CODES or status in STATUSES:
+            return True
+        if code is not None or status is not None:
+            return False
+        if error.__cause__ is None:
+            return None
+        error = error.__cause__
+    return None
+
+
+def _code_and_status(error: BaseException) -> tuple[str | None, int | None]:
+    """As botocore (`response` is a mapping), aiohttp (`status`), httpx and requests (`response.status_code`) hold them."""
+    response: Any = getattr(error, "response", None)
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return response.get("Error", {}).get("Code"), status
+    found = getattr(response, "status_code", None) or getattr(error, "status", None)
+    return None, found if isinstance(found, int) else None

@@ -1,0 +1,114 @@
+"""What a run leaves at Prefect: artifacts, links, and its output as an asset.
+
+Invariant: a server that cannot take them fails no run that was published; what is shown holds no text and no secret.
+"""
+
+# No `from __future__ import annotations`: Prefect reads the types of tasks at run time.
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.assets import Asset, AssetProperties, add_asset_metadata, materialize
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from flows import artifacts
+from flows.artifacts import plain
+from pipeline.execute import Result
+from pipeline.read.inputs import refuse_secrets
+from pipeline.store import open_store
+
+PREFIX = "winnow-curate-"
+COMPUTE = "One training pass, raw and curated (accounting, not a saving), and the saving"
+_UNFIT = re.compile(r"""[\s#?&%"'<>\[\]{}|\\^`]""")
+"""Characters that Prefect refuses in the key of an asset."""
+MOST_UPSTREAM = 20
+
+
+def of_result(result: Result, inputs: Sequence[str] = ()) -> None:
+    """`inputs`: the folders and files that the plan reads, for the asset's lineage."""
+    savings = _quietly(lambda: _savings(result.out))
+    _quietly(lambda: _markdown("summary", artifacts.summary(result, savings), "What was kept and dropped"))
+    moved = artifacts.inputs(result.notes)
+    if moved:
+        _quietly(lambda: _table("inputs", moved, "Inputs that changed or vanished since they were read"))
+    if result.generation is None:
+        return
+    _quietly(lambda: _table("funnel", artifacts.funnel(result.metrics), "Where the documents went"))
+    _quietly(lambda: _table("compute", artifacts.compute(result.metrics, savings, result.out), COMPUTE))
+    changed = _quietly(lambda: artifacts.changes(result.metrics))
+    if changed:
+        _quietly(lambda: _markdown("changes", changed, "Since the last generation"))
+    _quietly(lambda: _link("report", f"{result.out.rstrip('/')}/report.html", "report.html"))
+    _quietly(lambda: _link("shards", f"{result.out.rstrip('/')}/data", "data/"))
+    _quietly(lambda: _asset(result, inputs))
+
+
+def of_failure(error: BaseException) -> None:
+    """Why nothing was published."""
+    _quietly(lambda: _markdown("failure", artifacts.failure(error), "Why nothing was published"))
+
+
+def _quietly(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except Exception as error:
+        message = plain(f"{type(error).__name__}: {error}", 300)
+        get_run_logger().warning("an artifact could not be stored: %s", message)
+        return None
+
+
+def _markdown(key: str, text: str, about: str) -> None:
+    create_markdown_artifact(markdown=text, key=PREFIX + key, description=about)
+
+
+def _table(key: str, rows: list[dict[str, Any]], about: str) -> None:
+    create_table_artifact(table=rows, key=PREFIX + key, description=about)
+
+
+def _link(key: str, place: str, text: str) -> None:
+    where = url(place)
+    create_link_artifact(link=where, link_text=text, key=PREFIX + key, description=plain(place, 500))
+
+
+def url(place: str) -> str:
+    """A local path as file://…, a URL as it is. Raises InputError for one with a secret."""
+    refuse_secrets(place)
+    return place if "://" in place else Path(place).absolute().as_uri()
+
+
+def asset_key(place: str) -> str:
+    """`place` as the key of an asset: its URL, with `-` for what Prefect refuses in a key."""
+    refuse_secrets(place)
+    return _UNFIT.sub("-", place if "://" in place else f"file://{Path(place).absolute()}")[:512]
+
+
+def _savings(out: str) -> dict[str, Any] | None:
+    store = open_store(out, create=False)
+    return store.read_json("savings.json") if store.has("savings.json") else None
+
+
+def _asset(result: Result, inputs: Sequence[str]) -> None:
+    """The output as an asset with this generation's counts, made of the inputs."""
+    totals = result.metrics["totals"]
+    about = AssetProperties(name=plain(Path(result.out).name or result.out), description="Curated text: Parquet shards")
+    asset = Asset(key=asset_key(result.out), properties=about)
+    upstream: list[Asset | str] = []
+    upstream += list(dict.fromkeys(asset_key(place) for place in inputs))[:MOST_UPSTREAM]
+
+    @materialize(
+        asset,
+        by="winnow",
+        asset_deps=upstream,
+        name="output",
+        task_run_name=f"output, generation {result.generation}",
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    def output() -> None:
+        counts = {name: totals[name] for name in ("read", "kept", "dropped", "quarantined")}
+        add_asset_metadata(asset, {"generation": result.generation, "documents": counts})
+
+    output()
