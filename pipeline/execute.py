@@ -187,6 +187,7 @@ def _stages(
         generation=ready.generation,
         memory=options.memory,
         pool=pool,
+        tasks=None if site is None else partial(tasks.run_step, site, mapper, pool.stop),
     )
     on_event(Event("end", "dedup"))
     selected = select.run(

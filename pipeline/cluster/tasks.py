@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from pipeline import spans
+from pipeline import scratch, spans
 from pipeline.annotate import Annotated
 from pipeline.cluster import site as site_
 from pipeline.cluster.site import Site
+from pipeline.dedup import part as part_
+from pipeline.dedup.index import Index, IndexPart
+from pipeline.dedup.steps import Job, Worker
 from pipeline.errors import RunFailed
 from pipeline.events import silent
-from pipeline.spans import Span
+from pipeline.scratch import Scratch
+from pipeline.spans import Mapper, Span
 
 
 def span(site: Site, item: Span) -> list[Annotated]:
@@ -35,3 +46,51 @@ def _see_inputs(item: Span) -> None:
                 f"worker on {socket.gethostname()} does not see the input {part.file.path}; inputs must be on storage that all"
                 " workers share"
             )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of dedup (`pipeline.dedup.steps`) with all that it looks at."""
+
+    name: str
+    function: Callable[[Worker, Any], None]
+    job: Job
+    units: Mapping[int, Annotated]  # those of the job's parts
+    index: tuple[IndexPart, ...]
+
+
+def run_step(
+    site: Site,
+    mapper: Mapper,
+    stop: Callable[[], None],
+    index: Index,
+    units: Sequence[Annotated],
+    stage: str,
+    function: Callable[[Worker, Any], None],
+    jobs: Sequence[Job],
+) -> None:
+    """Carry a step of dedup out on the workers, for each of the jobs."""
+    items = [Step(job.name, function, job, {number: units[number] for number in job.parts}, index.parts) for job in jobs]
+    mapper(stage, partial(step, site), items, stop)
+
+
+def step(site: Site, item: Step) -> None:
+    """Carry out one step."""
+    here = site_.at(site)
+    dedup = here.recipe.plan.dedup
+    assert dedup is not None
+
+    def part(number: int) -> part_.Part:
+        return part_.of_unit(here.work, here.recipe, dedup, item.units[number])
+
+    item.function(Worker(here.work, Index(here.out, item.index), part, partial(_scratch, site)), item.job)
+
+
+@contextmanager
+def _scratch(site: Site) -> Iterator[Scratch]:
+    """A folder on this worker's own disk."""
+    with (
+        tempfile.TemporaryDirectory(prefix="winnow-") as folder,
+        scratch.opened(Path(folder) / "scratch", site.memory // 4) as made,
+    ):
+        yield made

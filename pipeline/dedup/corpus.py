@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,6 +22,9 @@ from pipeline import resources, scratch, write
 from pipeline.annotate import Annotated
 from pipeline.dedup import bands, fates, index, part, selftest
 from pipeline.dedup.decide import Fates, decide
+from pipeline.dedup.elsewhere import Elsewhere
+from pipeline.dedup.index import Index
+from pipeline.dedup.steps import Job, Worker
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.meter import Meter
 from pipeline.plan import Dedup
@@ -32,6 +35,10 @@ from pipeline.stages import key
 from pipeline.store import HashingFile, Store
 from pipeline.write import Shard
 
+TASKS = "tasks"
+"""Of a judgement's folder: what tasks hand on, until the judgement is done."""
+RunStep = Callable[[Index, Sequence[Annotated], str, Callable[[Worker, Any], None], Sequence[Job]], None]
+"""`run(index, units, stage, step, jobs)`: as `elsewhere.Run`, for documents of these units and this index."""
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
 
 
@@ -55,8 +62,12 @@ def run(
     generation: int,
     memory: int,
     pool: Workers,
+    tasks: RunStep | None = None,
 ) -> Decided:
-    """Duplicates among the documents that the filters kept, against all live generations. `memory`: the process's budget."""
+    """Duplicates among the documents that the filters kept, against all live generations. `memory`: the process's budget.
+
+    `tasks`: carries the corpus-wide steps out elsewhere; None: they are done here.
+    """
     dedup = recipe.plan.dedup
     if dedup is None:
         return Decided(fates=tuple(None for _ in units))
@@ -85,14 +96,30 @@ def run(
                 urls.warm()
             parts = [part.of_unit(work, recipe, dedup, unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-            found = decide(parts, known, work, dedup, bands=shape[0], scratch=space, pool=pool)
+            elsewhere = None if tasks is None else _elsewhere(tasks, work, f"{folder}/{TASKS}", units, known, memory)
+            found = decide(parts, known, work, dedup, bands=shape[0], scratch=space, pool=pool, elsewhere=elsewhere)
             positions = [partial(_positions, work, unit) for unit in units]
             fates.write_fates(work, parts, positions, found, known, names, generation=generation, scratch=space, pool=pool)
             fates.write_index(work, folder, found, known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units, parts, found, space, old=len(known))
             summary = _summary(dedup, shape, found, measured, space)
             work.write_bytes(f"{folder}/summary.json", json.dumps(summary, sort_keys=True).encode())
+        for judged in work.entries("judgements/dedup") if tasks is not None else ():
+            work.remove(f"judgements/dedup/{judged}/{TASKS}")
     return Decided(names, work.read_json(f"{folder}/summary.json"), folder, meter.seconds)
+
+
+def _elsewhere(tasks: RunStep, work: Store, folder: str, units: Sequence[Annotated], known: Index, memory: int) -> Elsewhere:
+    documents = sum(unit.kept for unit in units)
+    return Elsewhere(
+        partial(tasks, known, units),
+        work,
+        folder,
+        [number for number, unit in enumerate(units) if unit.kept],
+        known,
+        max(scratch.SMALLEST, memory // 2),
+        text_bytes=1 + sum(unit.n_bytes for unit in units) // max(1, documents),
+    )
 
 
 def _room(memory: int) -> int:

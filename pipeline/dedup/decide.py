@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ import polars as pl
 from filters.kernels import bits
 from filters.kernels.dedup_pass import VISIT
 from pipeline.dedup import exact, near, order
+from pipeline.dedup.elsewhere import PAIR, Elsewhere, Verified
 from pipeline.dedup.index import Index
 from pipeline.dedup.near import Judged, Links, Visits
 from pipeline.dedup.order import Order
@@ -86,10 +88,20 @@ class _Run:
     """Hash of each text, by rank."""
     dropped: np.ndarray
     """Set of ranks that are copies of a text."""
+    elsewhere: Elsewhere | None
+    """Where hashes are grouped, links made and pairs verified; None: here."""
 
 
 def decide(
-    parts: Sequence[Part], index: Index, work: Store, dedup: Dedup, *, bands: int, scratch: Scratch, pool: Workers
+    parts: Sequence[Part],
+    index: Index,
+    work: Store,
+    dedup: Dedup,
+    *,
+    bands: int,
+    scratch: Scratch,
+    pool: Workers,
+    elsewhere: Elsewhere | None = None,
 ) -> Fates:
     """Fates of all documents of the parts. `work`: where pair similarities are kept. `bands`: how many a document has."""
     ordered = order.order(parts, keep_columns(dedup), scratch, pool)
@@ -102,21 +114,26 @@ def decide(
     )
     hashes = scratch.column("text.left", np.uint64, n), scratch.column("text.right", np.uint64, n)
     filled = [i for i, part in enumerate(parts) if part.n]
-    run = _Run(parts, index, work, dedup, scratch, pool, ordered, filled, columns, hashes, bits.empty(n))
+    run = _Run(parts, index, work, dedup, scratch, pool, ordered, filled, columns, hashes, bits.empty(n), elsewhere)
+    if elsewhere is not None:
+        elsewhere.begin(ordered, len(parts))
     texts = _copies(run)
-    links = near.link(
-        parts,
-        ordered,
-        run.dropped,
-        index,
-        bands=bands,
-        ngram=dedup.ngram,
-        bucket_cap=dedup.bucket_cap,
-        scratch=scratch,
-        pool=pool,
-    )
+    if elsewhere is None:
+        links = near.link(
+            parts,
+            ordered,
+            run.dropped,
+            index,
+            bands=bands,
+            ngram=dedup.ngram,
+            bucket_cap=dedup.bucket_cap,
+            scratch=scratch,
+            pool=pool,
+        )
+    else:
+        links = elsewhere.link(n, run.dropped, scratch, bands=bands, ngram=dedup.ngram, bucket_cap=dedup.bucket_cap)
     urls, visits = _visits(run, links) if dedup.exact_url else ([], None)
-    judged = _near(run, links, visits)
+    judged = _near(run, links, visits) if elsewhere is None else _near_elsewhere(run, elsewhere, links, visits)
     kept = judged.kept & ~run.dropped
     _resolve(run, kept)
     return Fates(ordered, columns, kept, links, judged, texts, urls, visits)
@@ -150,6 +167,9 @@ def _copies(run: _Run) -> list[Log]:
         with lock:
             bits.add(run.dropped, ranks)
 
+    if run.elsewhere is not None:
+        run.pool.map(texts, run.filled)  # for `hashes`
+        return run.elsewhere.grouped("texts", len(run.order), None, run.scratch, run.pool, drop, again)
     return exact.grouped("texts", texts, run.filled, len(run.order), run.index, run.scratch, run.pool, drop, again)
 
 
@@ -175,6 +195,8 @@ def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
         visits.records.scatter(ranks // links.block, records(VISIT, ranks + old, url))
         return firsts
 
+    if run.elsewhere is not None:
+        return run.elsewhere.grouped("urls", n, run.dropped, run.scratch, run.pool, add), visits
     return exact.grouped("urls", urls, run.filled, n, run.index, run.scratch, run.pool, add), visits
 
 
@@ -199,12 +221,60 @@ def _near(run: _Run, links: Links, visits: Visits | None) -> Judged:
         )
         if not any(map(bits.count, missing)):
             break
-        for start in range(0, len(run.order), CHUNK):
-            fate = run.columns.fate[start : start + CHUNK]
-            fate[fate > EXACT] = KEPT
+        _forget(run.columns)
         _shingle(run, store, *missing)
     known.save()
     return judged
+
+
+def _forget(columns: Columns) -> None:
+    """Undo a pass over the pairs."""
+    for start in range(0, len(columns.fate), CHUNK):
+        fate = columns.fate[start : start + CHUNK]
+        fate[fate > EXACT] = KEPT
+
+
+def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, visits: Visits | None) -> Judged:
+    """Near duplicates, pairs verified by tasks. A pass asks for the similarities that it lacks and takes them for 1, so that what
+    it drops is not compared with what stands behind; then it goes again. A pass that lacks none is the one that `_near` ends
+    with. After `_LOOKS` of them all candidates are verified: only holders of URLs can be asked for then."""
+    known, verified = Known(run.work, run.scratch, run.dedup.ngram), Verified(run.scratch, links, old=len(run.index))
+    for look in count():
+        asked = run.scratch.log(f"asked.{look}", PAIR)
+        see = partial(_seen, run, known, verified, asked)
+        if look == _LOOKS:
+            for later, earlier in near.candidates(links, old=len(run.index)):
+                see(later, earlier)
+        else:
+            judged = near.judge(
+                links,
+                visits,
+                run.order,
+                run.index,
+                threshold=run.dedup.threshold,
+                similarities=see,
+                dropped=partial(_drop, run.columns),
+                scratch=run.scratch,
+            )
+            if not asked.size:
+                break
+            _forget(run.columns)
+        for pairs, counts in elsewhere.count(asked, run.order, run.scratch, ngram=run.dedup.ngram):
+            verified.add(pairs, counts)
+            new = pairs["earlier"] >= len(run.index)
+            one, other = (_at(run.hashes, pairs[side][new] - len(run.index)) for side in ("later", "earlier"))
+            known.add(one, other, counts[new])
+    known.save()
+    return judged
+
+
+def _seen(run: _Run, known: Known, verified: Verified, asked: Log, later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """Similarities of pairs of numbers; 1 for those that are not known, which are `asked` for."""
+    counts, have = verified.look_up(later, earlier)
+    rest = np.flatnonzero(~have & (earlier >= len(run.index)))
+    counts[rest], have[rest] = known.look_up(*(_at(run.hashes, numbers[rest] - len(run.index)) for numbers in (later, earlier)))
+    asked.append(records(PAIR, later[~have], earlier[~have]))
+    return np.where(have, similarities(counts, kind=run.dedup.similarity), 1.0)
 
 
 def _drop(columns: Columns, ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray, by_url: np.ndarray) -> None:

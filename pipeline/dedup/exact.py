@@ -6,7 +6,7 @@ into memory. What follows from it is decided in `decide.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, reduce
 
 import numpy as np
@@ -49,13 +49,11 @@ def grouped(
 
     def read(part: int) -> None:
         ranks, (left, right) = hashes(part)
+        found = records(SEEN, left, right, ranks)
         if again is not None:
-            first = _firsts(ranks, left, right)
-            if first is not None:
-                new = first == ranks
-                again(ranks[~new], first[~new])
-                ranks, left, right = ranks[new], left[new], right[new]
-        spill.scatter(by_range(left, ranges), records(SEEN, left, right, ranks))
+            found, repeats, firsts = without_repeats(found)
+            again(repeats, firsts)
+        spill.scatter(by_range(found["left"], ranges), found)
         scratch.relieve()
 
     def group(number: int) -> None:
@@ -64,17 +62,36 @@ def grouped(
         else:
             whole = [spill.take(number)]
             pieces = partial(iter, whole)
-        firsts = reduce(_together, map(_firsts_of, pieces()))
-        known = index.keys(table, *range_of(number, ranges)).rename({"document": "known"})
-        firsts = firsts.select("left", "right", "first", shared=pl.col("n") > 1).join(known, on=["left", "right"], how="left")
-        chosen = pl.concat([each(_frame(seen).join(firsts, on=["left", "right"], how="left")) for seen in pieces()])
+        logs[number].append(seen_of(map(each, groups(pieces, index.keys(table, *range_of(number, ranges))))))
         spill.remove(number)
-        chosen = chosen.sort("left", "right")
-        logs[number].append(records(SEEN, *(chosen[name].to_numpy() for name in SEEN.names or ())))
 
     pool.map(read, parts)
     pool.map(group, range(ranges))
     return logs
+
+
+def groups(pieces: Callable[[], Iterable[np.ndarray]], known: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """What `each` of `grouped` gets: SEEN records of a range, piece by piece, beside what is `known` of their hashes (KEYS)."""
+    firsts = reduce(_together, map(_firsts_of, pieces()))
+    firsts = firsts.select("left", "right", "first", shared=pl.col("n") > 1)
+    firsts = firsts.join(known.rename({"document": "known"}), on=["left", "right"], how="left")
+    for seen in pieces():
+        yield _frame(seen).join(firsts, on=["left", "right"], how="left")
+
+
+def seen_of(frames: Iterable[pl.DataFrame]) -> np.ndarray:
+    """SEEN records of these rows, sorted by hash."""
+    chosen = pl.concat(frames).sort("left", "right")
+    return records(SEEN, *(chosen[name].to_numpy() for name in SEEN.names or ()))
+
+
+def without_repeats(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(firsts, ranks, ranks of their firsts)`: records of one part that are the first with their hash, and the others."""
+    first = _firsts(seen["rank"], seen["left"], seen["right"])
+    if first is None:
+        return seen, seen["rank"][:0], seen["rank"][:0]
+    new = first == seen["rank"]
+    return seen[new], seen["rank"][~new], first[~new]
 
 
 def _frame(seen: np.ndarray) -> pl.DataFrame:

@@ -11,7 +11,7 @@ documents: pairs are made and verified a few million at a time, and candidates t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,6 +44,12 @@ class Places:
     buckets: Log
     numbers: Log
 
+    def take(self, took: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Places that were taken, in turn."""
+        buckets, numbers = _by_bucket(took)
+        self.buckets.append(buckets)
+        self.numbers.append(numbers)
+
 
 @dataclass(frozen=True)
 class Links:
@@ -61,6 +67,12 @@ class Links:
     full: np.ndarray
     """Documents that came after the first `bucket_cap` of a bucket."""
 
+    def add(self, found: Linked, *, old: int) -> None:
+        """One thread at a time. `old`: documents of the index."""
+        found.links["start"] += self.members.append(found.members)
+        self.links.scatter((found.links["later"] - old) // self.block, found.links)
+        bits.add(self.full, found.full - old)
+
 
 def link(
     parts: Sequence[Part],
@@ -76,48 +88,35 @@ def link(
 ) -> Links:
     """Links of the documents that are not `dropped` (a set of ranks)."""
     n, old = len(order), len(index)
-    block = min(_LATER, max(SMALLEST_BLOCK, scratch.room // (8 * LINK.itemsize * bands)))
-    blocks = -(-n // block) or 1
+    made = no_links(n, bands=bands, scratch=scratch)
     together = max(1, min(bands, scratch.room // (2 * PLACE.itemsize * max(1, n))))
     ranges = scratch.partitions(n + index.rows("places") // bands, PLACE, workers=pool.count, factor=8)
     most = scratch.too_many(PLACE, workers=pool.count, factor=8)
-    made = Links(scratch.spill("links", LINK, blocks), block, scratch.log("members", np.int64), [], bits.empty(n), bits.empty(n))
     lock = threading.Lock()
 
     def read(wanted: range, spill: Spill, part: int) -> None:
-        ranks = order.of_part(part)
-        inside = np.flatnonzero((parts[part].words() >= ngram) & ~bits.has(dropped, ranks))
-        ranks, scope = ranks[inside], parts[part].scope()
+        ranks, places = places_of(parts[part], order.of_part(part), dropped, wanted, ngram=ngram, old=old)
         if wanted.start == 0:
             with lock:
                 bits.add(made.eligible, ranks)
-        for band, keys in zip(wanted, parts[part].bands(wanted), strict=True):
-            bucket = keys[inside] if scope is None else dedup_pass.mixed(scope[inside], keys[inside])
-            first, found = (band - wanted.start) * ranges, records(PLACE, bucket, ranks + old)
+        for band, found in zip(wanted, places, strict=True):
+            first = (band - wanted.start) * ranges
             if ranges == 1:
                 spill.add(first, found)
             else:
-                spill.scatter(by_range(bucket, ranges) + first, found)
+                spill.scatter(by_range(found["bucket"], ranges) + first, found)
         scratch.relieve()
 
     def group(job: tuple[Places, int, Spill]) -> None:
         places, number, spill = job
-        within, took = number % ranges, list[tuple[np.ndarray, np.ndarray]]()
-        before = index.places(places.band, *range_of(within, ranges))
-        for taken in _in_turn(spill, number, most, scratch):
-            if took:
-                before = _by_bucket([before, took[-1]])
-            buckets, numbers = sorting.sort_pairs(taken["bucket"], taken["number"], shared_bits=ranges.bit_length() - 1)
-            found = dedup_pass.link(buckets, numbers, before, bucket_cap=bucket_cap)
-            took.append((buckets[found.took], numbers[found.took]))
-            found.links["start"] += made.members.append(found.members)
-            made.links.scatter((found.links["later"] - old) // block, found.links)
+        took = list[tuple[np.ndarray, np.ndarray]]()
+        before = index.places(places.band, *range_of(number % ranges, ranges))
+        for found in link_range(in_turn(spill, number, most, scratch), before, bucket_cap=bucket_cap, ranges=ranges):
+            took.append(found.took)
             with lock:
-                bits.add(made.full, numbers[~found.took] - old)
+                made.add(found, old=old)
             scratch.relieve()
-        buckets, numbers = _by_bucket(took)
-        places.buckets.append(buckets)
-        places.numbers.append(numbers)
+        places.take(took)
 
     for first in range(0, bands, together):
         wanted = range(first, min(bands, first + together))
@@ -126,15 +125,63 @@ def link(
         jobs = []
         for number in range(len(wanted) * ranges):
             band = wanted[number // ranges]
-            name = f"places.{band}.{number % ranges}"
-            places = Places(band, scratch.log(f"{name}.buckets", np.uint64), scratch.log(f"{name}.numbers", np.int64))
+            places = no_places(band, number % ranges, scratch)
             made.places.append(places)
             jobs.append((places, number, spill))
         pool.map(group, jobs)
     return made
 
 
-def _in_turn(spill: Spill, partition: int, most: int, scratch: Scratch) -> Iterator[np.ndarray]:
+def no_links(n: int, *, bands: int, scratch: Scratch) -> Links:
+    """Of `n` documents, to be filled by `Links.add`."""
+    block = min(_LATER, max(SMALLEST_BLOCK, scratch.room // (8 * LINK.itemsize * bands)))
+    links, members = scratch.spill("links", LINK, -(-n // block) or 1), scratch.log("members", np.int64)
+    return Links(links, block, members, [], bits.empty(n), bits.empty(n))
+
+
+def no_places(band: int, range_: int, scratch: Scratch) -> Places:
+    """Of a range of a band, to be filled by `Places.take`."""
+    name = f"places.{band}.{range_}"
+    return Places(band, scratch.log(f"{name}.buckets", np.uint64), scratch.log(f"{name}.numbers", np.int64))
+
+
+def places_of(
+    part: Part, ranks: np.ndarray, dropped: np.ndarray, bands: range, *, ngram: int, old: int
+) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+    """Ranks of the documents of a part that take part, and their PLACE records in each of the bands. `ranks`: of all of them."""
+    inside = np.flatnonzero((part.words() >= ngram) & ~bits.has(dropped, ranks))
+    ranks, scope = ranks[inside], part.scope()
+    buckets = (keys[inside] if scope is None else dedup_pass.mixed(scope[inside], keys[inside]) for keys in part.bands(bands))
+    return ranks, (records(PLACE, bucket, ranks + old) for bucket in buckets)
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What some places of a range of buckets say: LINK records, where these point to, and `(buckets, numbers)` that took a place;
+    `full`: numbers of the documents that did not."""
+
+    links: np.ndarray
+    members: np.ndarray
+    took: tuple[np.ndarray, np.ndarray]
+    full: np.ndarray
+
+
+def link_range(
+    pieces: Iterable[np.ndarray], before: tuple[np.ndarray, np.ndarray], *, bucket_cap: int, ranges: int
+) -> Iterator[Linked]:
+    """Links of a range of a band's buckets. `pieces`: PLACE records, those of earlier documents first (`in_turn`); `before`: the
+    places that earlier generations took there."""
+    last: tuple[np.ndarray, np.ndarray] | None = None
+    for taken in pieces:
+        if last is not None:
+            before = _by_bucket([before, last])
+        buckets, numbers = sorting.sort_pairs(taken["bucket"], taken["number"], shared_bits=ranges.bit_length() - 1)
+        found = dedup_pass.link(buckets, numbers, before, bucket_cap=bucket_cap)
+        last = buckets[found.took], numbers[found.took]
+        yield Linked(found.links, found.members, last, numbers[~found.took])
+
+
+def in_turn(spill: Spill, partition: int, most: int, scratch: Scratch) -> Iterator[np.ndarray]:
     """The places of a partition, which then has none, about `most` at a time: those of earlier documents first.
 
     A part stands to the next one as the index does to all of them, so a bucket that every document is in takes no more memory
@@ -254,8 +301,7 @@ def judge(
         for part, here in _chunks(block, visit):
             first = int(part["later"][0]) if len(part) else 0
             packed = dedup_pass.pairs(part, members, kept, old=old, first=first)
-            later = (packed >> np.uint64(EARLIER_BITS)).astype(np.int64) + first
-            earlier = (packed & np.uint64((1 << EARLIER_BITS) - 1)).astype(np.int64)
+            later, earlier = _unpacked(packed, first)
             values = _checked(similarities(later, earlier), len(packed)) if len(packed) else np.zeros(0)
             gone, survivor, evidence = dedup_pass.judge(
                 packed, values, here, holders, kept, threshold=threshold, old=old, first=first
@@ -267,6 +313,23 @@ def judge(
             refused += int((values < threshold).sum())
             scratch.relieve()
     return Judged(kept, verified, refused)
+
+
+def candidates(links: Links, *, old: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`(later, earlier)` of all pairs that share a bucket, some at a time, whoever is kept."""
+    members, n = links.members.read(), len(links.eligible) * 64
+    everyone = bits.full(n)
+    for number in range(links.links.partitions):
+        block = links.links.read(number)
+        block = block[np.argsort(block["later"], kind="stable")]
+        for part, _ in _chunks(block, np.zeros(0, VISIT)):
+            first = int(part["later"][0])
+            yield _unpacked(dedup_pass.pairs(part, members, everyone, old=old, first=first), first)
+
+
+def _unpacked(packed: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    later = (packed >> np.uint64(EARLIER_BITS)).astype(np.int64) + first
+    return later, (packed & np.uint64((1 << EARLIER_BITS) - 1)).astype(np.int64)
 
 
 def _checked(found: np.ndarray, n: int) -> np.ndarray:

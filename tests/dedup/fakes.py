@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import pickle
+import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,8 +19,10 @@ from pipeline import scratch, spans
 from pipeline.dedup import decide as decide_
 from pipeline.dedup import fates as fates_
 from pipeline.dedup import index as index_
+from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index, IndexPart
 from pipeline.dedup.part import Part
+from pipeline.dedup.steps import Worker
 from pipeline.manifest import FileRecord
 from pipeline.plan import Dedup
 from pipeline.store import Store, open_store
@@ -95,6 +99,8 @@ class Corpus:
         self.bands = plan.pop("n_bands", 1)
         self.room = plan.pop("room", 1 << 30)
         self.workers = plan.pop("workers", 1)
+        self.tasks = plan.pop("tasks", None)  # at most so many of each step, through pickle; None: in one process
+        self.stages: list[str] = []
         self.dedup = Dedup(keep=("score desc",), **plan)
         self.store: Store = open_store(str(folder))
         self.parts: list[IndexPart] = []
@@ -114,7 +120,10 @@ class Corpus:
             contextlib.closing(spans.Workers(self.workers)) as pool,
         ):
             space.room = self.room
-            made = decide_.decide(parts, index, self.store, self.dedup, bands=self.bands, scratch=space, pool=pool)
+            elsewhere = None if self.tasks is None else self._elsewhere(parts, index, folder=f"tasks/{generation}")
+            made = decide_.decide(
+                parts, index, self.store, self.dedup, bands=self.bands, scratch=space, pool=pool, elsewhere=elsewhere
+            )
             names = [f"fates/{generation}-{i}.parquet" for i in range(len(parts))]
             at = [partial(np.arange, len(unit)) for unit in units]
             fates_.write_fates(self.store, parts, at, made, index, names, generation=generation, scratch=space, pool=pool)
@@ -130,6 +139,27 @@ class Corpus:
         self._extend(docs, made, ranks, generation, tables)
         self.read += len(docs)
         return Decided(fates, whole, tables)
+
+    def _elsewhere(self, parts: Sequence[Part], index: Index, *, folder: str) -> Elsewhere:
+        """Tasks that go through pickle, each done twice where it is done again."""
+
+        @contextlib.contextmanager
+        def space() -> Iterator[scratch.Scratch]:
+            with tempfile.TemporaryDirectory() as place, scratch.opened(Path(place) / "scratch", 0) as made:
+                made.room = self.room
+                yield made
+
+        worker = Worker(self.store, index, parts.__getitem__, space)
+
+        def run(stage: str, step: Any, jobs: Sequence[Any]) -> None:
+            self.stages.append(stage)
+            for job in jobs:
+                function, item = pickle.loads(pickle.dumps((step, job)))
+                function(worker, item)
+                function(worker, item)
+
+        filled = [i for i, part in enumerate(parts) if part.n]
+        return Elsewhere(run, self.store, folder, filled, index, self.room, most_tasks=self.tasks)
 
     def _extend(self, docs: Sequence[Doc], made: decide_.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame) -> None:
         numbers = tables["number"].to_numpy()
