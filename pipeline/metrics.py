@@ -2,7 +2,7 @@
 
 `SCHEMA_VERSION` rises when a key changes its meaning; `README.md` and the page are rendered from this and from samples/. No key
 holds texts of documents. What grows with the corpus: a line for each source, and one for each size of a cluster (at most the
-square root of twice the documents). All else is bounded by the plan: `overlap` by its rules squared, `crossed` by MOST_CROSSED,
+square root of twice the documents). All else is bounded by the plan: `overlap` by its rules squared, `crossed` by MOST_NAMED,
 `signals` by the bins of `tally.EDGES`.
 """
 
@@ -24,7 +24,7 @@ from pipeline.turns import Turn
 
 SCHEMA_VERSION = 2
 """2: bins of signals by type, in place of the same ones for all."""
-MOST_CROSSED = {"language": 10, "source": 10, "reason": 12}
+MOST_NAMED = {"language": 10, "source": 10, "reason": 12}
 """Of each, those of the most documents; the rest are summed as `other`. Chosen so that the table has under 2,000 cells."""
 _VERDICTS = ("kept", "dropped", "quarantined")
 
@@ -140,7 +140,7 @@ def _crossed(tally: Tally) -> dict[str, Any]:
     sums[2].pop("", None)
     kept = [
         [part for part, _ in sorted(counter.items(), key=lambda item: (item[0] == OTHER, -item[1], item[0]))[:most]]
-        for counter, most in zip(sums, MOST_CROSSED.values(), strict=True)
+        for counter, most in zip(sums, MOST_NAMED.values(), strict=True)
     ]
     cells: Counter[tuple[str, ...]] = Counter()
     for name, n in tally.cross.items():
