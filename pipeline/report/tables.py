@@ -81,9 +81,9 @@ def crossed(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def samples(reasons: Sequence[dict[str, Any]], found: dict[str, Any]) -> list[dict[str, Any]]:
-    """By reason, in the reasons' order: dropped documents, and kept ones next to the limit."""
+    """By reason, those that dropped the most first: dropped documents, and kept ones next to the limit."""
     lines = []
-    for line in reasons:
+    for line in sorted(reasons, key=lambda line: (-line["first"], -line["any"])):
         dropped, near = found["dropped"].get(line["reason"], []), found["near"].get(line["reason"], [])
         if dropped or (near and line["any"]):
             lines.append({**line, "dropped": [_example(e) for e in dropped], "near": [_example(e) for e in near]})
