@@ -42,6 +42,7 @@ class Example:
     value: float | None = None  # of the signal; the similarity of a duplicate; the size of a cluster
     limit: float | None = None
     other: str | None = None  # source_ref of the survivor; what a quarantined row's cause says
+    here: bool = False  # the survivor is of this generation
     failed: tuple[str, ...] = ()
     quoted: bool = True
     text: str | None = None
@@ -107,6 +108,7 @@ def _dropped(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tu
     for line in _first(dropped).iter_rows(named=True):
         found = _example(unit, line, (0.0, line["drawn"], line["source_ref"]))
         found = replace(found, value=line["similarity"], other=line["duplicate_ref"], quoted=inputs.rejected != "none")
+        found = replace(found, here=line["duplicate_generation"] == inputs.generation)
         yield found, line["reason"]
 
 
@@ -167,22 +169,37 @@ def _number(value: Any) -> float | None:
 
 def document(inputs: write.Inputs, made: Examples, generation: int) -> dict[str, Any]:
     """What samples/ holds of a generation, JSON-able, with the beginnings of the quoted texts."""
-    texts = _texts(inputs, [e for found in made.found.values() for e in found if e.quoted and e.position is not None])
+    wanted = [(e.unit, e.position) for found in made.found.values() for e in found if e.quoted and e.position is not None]
+    survivors = {e.other: _kept(inputs, e.other) for found in made.of("dropped").values() for e in found if e.here and e.other}
+    texts = _texts(inputs, [*wanted, *(place for place in survivors.values() if place is not None)])
+    said = {ref: texts[place] for ref, place in survivors.items() if place is not None}
     return {
         "schema_version": SCHEMA_VERSION,
         "generation": generation,
-        "largest": [_line(e, texts) for e in made.of("largest").get("", [])],
+        "largest": [_line(e, texts, said) for e in made.of("largest").get("", [])],
         **{
-            kind: {reason: [_line(e, texts) for e in found] for reason, found in made.of(kind).items()}
+            kind: {reason: [_line(e, texts, said) for e in found] for reason, found in made.of(kind).items()}
             for kind in ("dropped", "near", "quarantine")
         },
     }
 
 
-def _texts(inputs: write.Inputs, wanted: Sequence[Example]) -> dict[tuple[int, int], str]:
+def _kept(inputs: write.Inputs, source_ref: str) -> tuple[int, int] | None:
+    """Unit and position of a kept document of this generation."""
+    path, _, row = source_ref.rpartition("#")
+    units = [n for n, unit in enumerate(inputs.units) if unit.path == path and unit.first_row <= int(row)]
+    if not units:
+        return None
+    unit = max(units, key=lambda n: inputs.units[n].first_row)
+    rows = write.unit_rows(inputs, unit).filter((pl.col("source_ref") == source_ref) & (pl.col("verdict") == "kept"))
+    return (unit, rows["position"][0]) if len(rows) else None
+
+
+def _texts(inputs: write.Inputs, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """The beginnings of the documents at these units and positions."""
     found: dict[tuple[int, int], str] = {}
-    for unit in sorted({e.unit for e in wanted}):
-        positions = sorted({e.position for e in wanted if e.unit == unit and e.position is not None})
+    for unit in sorted({unit for unit, _ in wanted}):
+        positions = sorted({position for own, position in wanted if own == unit})
         for position, text in zip(
             positions, texts_of(inputs.work, inputs.units[unit], np.array(positions, np.int64)), strict=True
         ):
@@ -194,7 +211,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= QUOTED else text[: QUOTED - 1].rstrip() + "…"
 
 
-def _line(e: Example, texts: dict[tuple[int, int], str]) -> dict[str, Any]:
+def _line(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, str]) -> dict[str, Any]:
     return {
         "id": _cut(e.id),
         "source_ref": _cut(e.source_ref),
@@ -203,5 +220,6 @@ def _line(e: Example, texts: dict[tuple[int, int], str]) -> dict[str, Any]:
         "limit": e.limit,
         "other": None if e.other is None else _cut(e.other),
         "failed": [_cut(name) for name in e.failed],
+        "survivor": survivors.get(e.other) if e.other is not None and e.here else None,
         "text": texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None,
     }

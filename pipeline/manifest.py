@@ -166,7 +166,8 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
-    """Remove shards and index parts that no live generation names."""
+    """Remove shards and index parts that no live generation names, and quotes of others; after a take-down all quotes, since
+    nobody knows which of them are like what was taken down."""
     named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
     for folder in FOLDERS:
         for file in out.names(folder):
@@ -175,7 +176,7 @@ def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
     for path in index_files(out):
         if path not in named:
             out.remove(path)
-    quoted = {samples(m.generation) for m in live(manifests)}
+    quoted = set() if manifests and manifests[-1].takedown else {samples(m.generation) for m in live(manifests)}
     for file in out.names(SAMPLES):
         if f"{SAMPLES}/{file}" not in quoted and _QUOTED.fullmatch(file):
             out.remove(f"{SAMPLES}/{file}")

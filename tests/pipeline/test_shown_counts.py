@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline import turns
+from pipeline import manifest, turns
 from pipeline.metrics import MOST_NAMED
 from pipeline.plan_file import load
 from pipeline.recipe import resolve
+from pipeline.store import open_store
 from pipeline.tally import EDGES, OTHER, _folded
 from tests.support import SAMPLE, curate, table, write_rows
 
@@ -123,6 +124,7 @@ def test_samples_do_not_depend_on_units_or_workers(measured: Path, cut_small: Pa
 def test_dropped_samples_are_of_their_reason_with_the_value_that_failed(measured: Path) -> None:
     by_ref = {row["source_ref"]: row for row in rows(measured)}
     texts = dict(table(measured, "rejected").select("source_ref", "text").iter_rows())
+    kept = dict(table(measured, "data").select("source_ref", "text").iter_rows())
     dropped = samples(measured)["dropped"]
     assert set(dropped) == {row["reason"] for row in by_ref.values() if row["verdict"] == "dropped"}
     for reason, found in dropped.items():
@@ -137,6 +139,7 @@ def test_dropped_samples_are_of_their_reason_with_the_value_that_failed(measured
                 assert line["value"] == row[line["signal"]] != line["limit"]
             if reason == "near_duplicate":
                 assert (line["value"], line["other"]) == (row["similarity"], row["duplicate_ref"])
+                assert kept[line["other"]].startswith(line["survivor"].removesuffix("…"))
 
 
 def test_near_misses_are_the_kept_documents_nearest_to_the_limit(measured: Path) -> None:
@@ -214,6 +217,18 @@ def test_samples_of_replaced_generations_are_removed_and_the_page_is_remade_from
     (out / "report.html").unlink()
     curate("--input", path, "--output", out)
     assert (out / "report.html").read_text() == page
+
+
+def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": SHORT.format(who="us", n=n)} for n in range(4)])
+    out = tmp_path / "out"
+    curate("--input", path, "--output", out)
+    store = open_store(str(out))
+    newest = manifest.load_all(store)[-1]
+    gone = manifest.Takedown(request="r", selection="s", receipt={})
+    manifest.remove_orphans(store, [newest, newest.model_copy(update={"generation": 2, "takedown": gone})])
+    assert not list((out / "samples").iterdir())
+    assert list((out / "rejected").iterdir())
 
 
 @pytest.mark.parametrize(

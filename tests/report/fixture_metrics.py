@@ -233,7 +233,7 @@ def _signal(name: str) -> dict:
 def samples() -> dict:
     """What samples/ holds of that run."""
     near = {"signal": "gopher_words", "limit": 50.0, "other": None, "failed": []}
-    line = {"id": "d1", "source_ref": "crawl/part-0001.jsonl.gz#812", "text": "Buy now.\n\nBuy  cheap.\t" * 9}
+    line = {"id": "d1", "source_ref": "crawl/part-0001.jsonl.gz#812", "text": "Buy now.\n\nBuy  cheap.\t" * 9, "survivor": None}
     return {
         "schema_version": 1,
         "generation": 2,
@@ -241,7 +241,15 @@ def samples() -> dict:
         "dropped": {
             "gopher_quality.too_few_words": [{**line, **near, "value": 37.0, "failed": ["a", "b"]}],
             "near_duplicate": [
-                {**line, "signal": None, "value": 0.8125, "limit": None, "other": "crawl/part-0000.jsonl.gz#3", "failed": []}
+                {
+                    **line,
+                    "signal": None,
+                    "value": 0.8125,
+                    "limit": None,
+                    "other": "crawl/part-0000.jsonl.gz#3",
+                    "failed": [],
+                    "survivor": "Buy later.",
+                }
             ],
             "empty": [{**line, "signal": None, "value": None, "limit": None, "other": None, "failed": [], "text": None}],
         },
@@ -258,7 +266,15 @@ def hostile_samples() -> dict:
     kinds = [made["largest"], *(found for kind in ("dropped", "near", "quarantine") for found in made[kind].values())]
     for found in kinds:
         for line in found:
-            line |= {"id": EVIL, "source_ref": EVIL, "other": EVIL, "text": EVIL, "signal": EVIL, "failed": [EVIL, EVIL]}
+            line |= {
+                "id": EVIL,
+                "source_ref": EVIL,
+                "other": EVIL,
+                "text": EVIL,
+                "survivor": EVIL,
+                "signal": EVIL,
+                "failed": [EVIL, EVIL],
+            }
     made["dropped"] = dict.fromkeys([EVIL, *made["dropped"]], made["dropped"]["near_duplicate"])
     made["quarantine"][EVIL] = made["quarantine"]["invalid_json"]
     return made
