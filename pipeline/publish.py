@@ -15,7 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import card, manifest, report
+from pipeline import card, examples, manifest, report
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.store import Store
 from pipeline.write import Shard
@@ -49,6 +49,8 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     savings = out.read_json("savings.json") if out.has("savings.json") else None
     quoted = manifest.samples(newest.generation)
     samples = out.read_json(quoted) if out.has(quoted) else None
+    if samples is not None and samples["schema_version"] != examples.SCHEMA_VERSION:
+        samples = None
     files = [record.path for m in live for record in m.files]
     by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
     languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})

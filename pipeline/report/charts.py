@@ -221,8 +221,8 @@ def detection(duplicates: dict[str, Any], sheets: Sheets) -> Markup:
         from matplotlib.patches import Ellipse
 
         axes.set_xlim(min(s for s, _ in curve), 1.01)
-        axes.set_ylim(0, 112)
-        _rule(axes, threshold, 0, 112)
+        axes.set_ylim(-6, 112)
+        _rule(axes, threshold, -6, 112)
         _say(axes, f"threshold {threshold:g}", threshold, 12, left=threshold > 0.7)
         axes.add_artist(Line2D(*zip(*curve, strict=True), color=_KEPT_COLOUR, linewidth=1.8))
         for similarity, planted, found, _ in duplicates["measured"] or []:

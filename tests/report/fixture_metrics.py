@@ -363,3 +363,44 @@ def hostile() -> dict:
     made["selection"]["score"] = EVIL
     made |= {"plan_name": EVIL, "notes": [EVIL], "versions": {EVIL: EVIL}, "architecture": EVIL, "recipe_hash": EVIL}
     return made
+
+
+def full() -> dict:
+    """Metrics of ten million documents with every list as long as it can get, or far longer than the page shows."""
+    made = copy.deepcopy(metrics())
+    scale = 10_000_000 / READ
+    for name, n in made["totals"].items():
+        made["totals"][name] = int(n * scale)
+    rules = [f"plugin_{i:02}.a_rule_with_quite_a_long_name_{i:02}" for i in range(90)]
+    made["reasons"] = [dict(made["reasons"][1], reason=name, first=i * 999, any=i * 1_999 + 1) for i, name in enumerate(rules)]
+    made["overlap"] = {"reasons": rules, "counts": [[1 + i * j * 97 for j in range(90)] for i in range(90)]}
+    places = [*(f"language-{i}" for i in range(10)), "other"], [*(f"https://source-{i}.example.org" for i in range(10)), "other"]
+    made["crossed"] = {
+        "reasons": rules[:12],
+        "cells": [
+            {"language": a, "source": b, "reason": c, "documents": 9_999}
+            for a in places[0]
+            for b in places[1]
+            for c in (None, *rules[:12], "other")
+        ],
+    }
+    edges = [i / 40 for i in range(41)]
+    shares = {"edges": edges, "counts": [(i * 7919) % 99_991 for i in range(40)], "whole": False}
+    made["signals"] = [{**_signal(f"signal_{i}"), **shares, "filter": f"plugin_{i // 6}"} for i in range(90)]
+    made["by_source"] = [dict(made["by_source"][0], source=f"https://source-{i}.example.org/") for i in range(5_000)]
+    made["by_language"] = [dict(made["by_language"][0], language=f"l{i}") for i in range(180)]
+    made["duplicates"]["cluster_sizes"] = [[size, 5_000 - size] for size in range(1, 4_472)]
+    largest = {"source_ref": "crawl/2024-10/part-0001.jsonl.gz#812", "size": 60_000}
+    made["duplicates"]["largest"] = [{"id": "4c1b0f2e9d774f0f8e2b" * 5, **largest}] * 10
+    made["checks"] = [dict(made["checks"][1], detail=f"of source-{i}") for i in range(5_000)]
+    made["files"] = made["files"] * 200
+    return made
+
+
+def full_samples() -> dict:
+    """Three dropped and three kept documents of each of its reasons, all as long as they can get."""
+    made = samples()
+    text = ("The quick brown fox jumps over the lazy dog. " * 9)[:300]
+    line = {**made["dropped"]["gopher_quality.too_few_words"][0], "text": text, "source_ref": "crawl/" * 49, "failed": ["a"] * 90}
+    reasons = [reason["reason"] for reason in full()["reasons"]]
+    return {**made, "dropped": {name: [line] * 3 for name in reasons}, "near": {name: [line] * 3 for name in reasons}}
