@@ -60,15 +60,15 @@ MOST_CROSSED = 200_000
 """Combinations of language, source and reason that are held: chosen so that they take about 50 MB. Where there are more, the
 smallest sources so far become one; then the table alone depends on the order of units, and no other number does."""
 
-_OCTAVES = 2.0 ** (np.arange(16, 97) / 4)  # 16 to 2²⁴, four bins to a doubling
-_COUNTS = np.concatenate([np.arange(16), np.unique(np.round(_OCTAVES))])
+_OCTAVES = 2.0 ** (np.arange(20, 97) / 4)  # 32 to 2²⁴, four bins to a doubling
+_COUNTS = np.concatenate([np.arange(32), np.unique(np.round(_OCTAVES))])
 _SHARES = np.concatenate(
-    [np.linspace(0, 1, 41)[:-1], [np.nextafter(np.float32(1), np.float32(2))], np.arange(1.25, 16, 0.25), _OCTAVES]
+    [np.linspace(0, 1, 41)[:-1], [np.nextafter(np.float32(1), np.float32(2))], np.arange(1.25, 32, 0.25), _OCTAVES]
 )
 EDGES = {True: np.concatenate([-_COUNTS[:0:-1], _COUNTS]), False: np.concatenate([-_SHARES[:0:-1], _SHARES])}
 """Bins by whether a signal holds whole numbers; they depend on nothing else, so that units and generations add up.
 
-Whole numbers: one bin each up to 16. Others: 40 bins over [0, 1], 1 included, where shares and scores lie, then quarters up to 16
+Whole numbers: one bin each up to 32. Others: 40 bins over [0, 1], 1 included, where shares and scores lie, then quarters up to 32
 (lengths of words). Beyond that four bins to a doubling, up to 2²⁴; mirrored below 0.
 """
 

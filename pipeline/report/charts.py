@@ -41,7 +41,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 _SMALL = (3.4, 1.75)
 """Inches of a signal's chart: at 9 points the text is 12 pixels high where the chart is as wide as a phone."""
-_LARGE = (4.4, 2.5)
+_LARGE = (3.6, 2.2)
 _FEW_DOUBLINGS = 32
 """Whole numbers and lengths up to this stand on a linear axis, larger ranges on a logarithmic one."""
 
@@ -115,7 +115,7 @@ def histogram(signal: dict[str, Any], sheets: Sheets) -> Markup | None:
         _steps(axes, [at(edge) for edge in edges], counts, bottom)
         if logarithmic:
             ticks = [0.7, *_decades(10, high)] if edges[0] < 1 else _decades(low, high)
-            labels = [("0" if signal["whole"] else "<1") if t == 0.7 else units.short(t) for t in ticks]
+            labels = [("0" if signal["whole"] else "<1") if t == 0.7 else _power(t) for t in ticks]
             axes.set_xticks([at(t) for t in ticks], labels)
         else:
             ticks = _ticks(low, high)
@@ -184,6 +184,8 @@ def bars(edges: Sequence[float], counts: Sequence[int], *, whole: bool) -> tuple
 
 def _span(edges: Sequence[float], limits: Sequence[float], *, logarithmic: bool) -> tuple[float, float]:
     low, high = min([edges[0], *limits]), max([edges[-1], *limits])
+    if low < edges[0]:  # so that the side below a least value is there to be seen
+        low = low / 2 if logarithmic else max(0.0 if low >= 0 else -math.inf, low - 0.08 * (high - low))
     if logarithmic:
         return max(0.5, low), high * 1.3
     return (low, high + 0.04 * (high - low or 1)) if low >= 0 else (low - 0.04 * (high - low), high + 0.04 * (high - low))
@@ -191,6 +193,11 @@ def _span(edges: Sequence[float], limits: Sequence[float], *, logarithmic: bool)
 
 def _number(value: float) -> str:
     return units.short(value) if value >= 1000 else f"{value:.4g}".replace("-", "−")
+
+
+def _power(value: float) -> str:
+    """A power of ten without decimals: `10 k`."""
+    return units.short(value).replace(".00", "").replace(".0", "")
 
 
 def _decades(low: float, high: float) -> list[float]:
@@ -206,7 +213,7 @@ def _documents_axis(axes: Axes, most: int, label: str = "documents (log)") -> tu
     top = height + _ROOM * (height - bottom)
     axes.set_ylim(bottom, top)
     ticks = _decades(1, max(2, most))
-    axes.set_yticks([math.log10(t) for t in ticks], [units.short(t) for t in ticks])
+    axes.set_yticks([math.log10(t) for t in ticks], [_power(t) for t in ticks])
     axes.set_ylabel(label)
     return bottom, top
 
