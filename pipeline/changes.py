@@ -1,7 +1,8 @@
 """What changed since the last generation: counts, shares by reason and by source, drift of the signals.
 
 Drift of a signal is the total variation distance of its two histograms: the share of documents that would have to move to another
-bin, 0 to 1. Invariant: computed from the two generations' metrics alone, so it can be remade from their manifests.
+bin, 0 to 1. Invariant: computed from the two generations' metrics alone, so it can be remade from their manifests. Where the bins
+were others (`schema_version`), no drift is told.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def since(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         "reasons": _shares("reason", "first", before["reasons"], now["reasons"], before, now),
         "sources": _sources(before["by_source"], now["by_source"]),
         "languages": _shares("language", "documents", before["by_language"], now["by_language"], before, now),
-        "signals": _drift(before["signals"], now["signals"]),
+        "signals": _drift(before["signals"], now["signals"]) if before["schema_version"] == now["schema_version"] else [],
     }
 
 

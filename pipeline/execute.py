@@ -20,6 +20,7 @@ from pipeline import (
     changes,
     checks,
     compute,
+    examples,
     generations,
     layout,
     manifest,
@@ -29,6 +30,7 @@ from pipeline import (
     read,
     resources,
     select,
+    turns,
     write,
 )
 from pipeline.annotate import Annotated
@@ -47,6 +49,7 @@ from pipeline.report.refusal import in_words, refusal
 from pipeline.spans import Mapper, Span, Stopped, Workers, make_spans, run_span
 from pipeline.stages import key
 from pipeline.tally import Tally, tally
+from pipeline.turns import Turn
 
 DEFAULT_MEMORY = 2_000_000_000
 """Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
@@ -215,7 +218,8 @@ def _stages(
     )
     summed = Tally()
     pieces: list[layout.Piece] = []
-    for part, of_unit in pool.map(lambda unit: _measure(inputs, ready.recipe, unit), range(len(units))):
+    turned = turns.of(ready.recipe)
+    for part, of_unit in pool.map(lambda unit: _measure(inputs, ready.recipe, turned, unit), range(len(units))):
         summed.add(part)
         pieces += of_unit
     accounts.check_conserved(summed, units)
@@ -239,6 +243,7 @@ def _stages(
     )
     index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
     made = _manifest(ready, loaded, report, units, shards, index, selected.cuts, failed, options)
+    publish.quote(ready.out, examples.document(inputs, summed.examples, ready.generation))
     _commit(ready, options, staging, shards, index, made)
     ready.work.write_bytes(generations.name(ready.generation), generations.encode(units))
     attempts.clear(ready.work)
@@ -299,11 +304,12 @@ def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tup
     return tuple(map(in_words, failed))
 
 
-def _measure(inputs: write.Inputs, recipe: Recipe, unit: int) -> tuple[Tally, list[layout.Piece]]:
+def _measure(inputs: write.Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int) -> tuple[Tally, list[layout.Piece]]:
     """One look at a unit's fates: its counts, and the sizes that the layout of shards needs."""
     rows = write.unit_rows(inputs, unit)
     again = partial(write.unit_rows, inputs, unit)
-    return tally(inputs, recipe, unit, rows), list(layout.pieces(unit, rows, again, rejected=inputs.rejected, seed=inputs.seed))
+    found = tally(inputs, recipe, turned, unit, rows)
+    return found, list(layout.pieces(unit, rows, again, rejected=inputs.rejected, seed=inputs.seed))
 
 
 def _write(

@@ -19,7 +19,9 @@ from pipeline.recipe import Recipe, decisive, differences
 from pipeline.store import Damaged, Store
 
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
-PRIVATE = ("rejected", "quarantine", "index")
+SAMPLES = "samples"
+"""Folder with what each generation's report quotes; it is no shard, and no manifest names its files."""
+PRIVATE = ("rejected", "quarantine", "index", SAMPLES)
 """Folders of the output with mode 0700."""
 CHANGED, GONE = "changed since it was read", "no longer there"
 """How the notes of `new_inputs` begin."""
@@ -30,6 +32,7 @@ MOST_NAMES = 100
 _SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
 _INDEX = re.compile(r"[a-z]+(-[0-9]{5})?-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
 _REWRITTEN = re.compile(r"(-t[0-9]{4,})?\.parquet$")
+_QUOTED = re.compile(r"[0-9]{6}\.json")
 """Names that only Winnow gives: nothing else is ever removed from an output."""
 
 
@@ -129,6 +132,10 @@ def name(generation: int) -> str:
     return f"manifests/{generation:06d}.json"
 
 
+def samples(generation: int) -> str:
+    return f"{SAMPLES}/{generation:06d}.json"
+
+
 def load_all(out: Store) -> list[Manifest]:
     """All manifests, oldest first. Damaged names one that does not read back."""
     found = []
@@ -159,7 +166,8 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
-    """Remove shards and index parts that no live generation names."""
+    """Remove shards and index parts that no live generation names, and quotes of others; after a take-down all quotes, since
+    nobody knows which of them are like what was taken down."""
     named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
     for folder in FOLDERS:
         for file in out.names(folder):
@@ -168,6 +176,10 @@ def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
     for path in index_files(out):
         if path not in named:
             out.remove(path)
+    quoted = set() if manifests and manifests[-1].takedown else {samples(m.generation) for m in live(manifests)}
+    for file in out.names(SAMPLES):
+        if f"{SAMPLES}/{file}" not in quoted and _QUOTED.fullmatch(file):
+            out.remove(f"{SAMPLES}/{file}")
 
 
 def index_files(out: Store) -> list[str]:

@@ -1,25 +1,42 @@
-"""metrics.json: the funnel, reasons, sources, languages, duplicates, quarantine, tokens. Summed from disk.
+"""metrics.json: the funnel, reasons, sources, languages, signals, duplicates, quarantine, tokens. Summed from disk.
 
-`SCHEMA_VERSION` rises when a key changes its meaning; `README.md` and the page are rendered from this alone.
+`SCHEMA_VERSION` rises when a key changes its meaning; `README.md` and the page are rendered from this and from samples/. No key
+holds texts of documents. What grows with the corpus: a line for each source, and one for each size of a cluster (at most the
+square root of twice the documents). All else is bounded by the plan: `overlap` by its rules squared, `crossed` by MOST_NAMED,
+`signals` by the bins of `tally.EDGES`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
+
+import pyarrow as pa
 
 from filters import FILTERS
 from filters.contract import Tier
-from pipeline import compute
+from pipeline import compute, turns
 from pipeline.plan import Plan
 from pipeline.recipe import Recipe
-from pipeline.tally import EDGES, NO_LANGUAGE, Tally, totals
+from pipeline.tally import EDGES, NO_LANGUAGE, OTHER, Tally, totals
+from pipeline.turns import Turn
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: bins of signals by type, in place of the same ones for all."""
+MOST_NAMED = {"language": 10, "source": 10, "reason": 12}
+"""Of each, those of the most documents; the rest are summed as `other`. Chosen so that the table has under 2,000 cells."""
 _VERDICTS = ("kept", "dropped", "quarantined")
 
 
 def collect(
-    recipe: Recipe, tally: Tally, *, generation: int, live: list[int], plan_name: str, duplicates: dict[str, Any] | None
+    recipe: Recipe,
+    tally: Tally,
+    *,
+    generation: int,
+    live: list[int],
+    plan_name: str,
+    duplicates: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The part of metrics.json that follows from the rows. Costs, checks and files are added by the publisher."""
     total = totals(tally)
@@ -38,7 +55,9 @@ def collect(
         "by_source": _by_source(tally),
         "by_language": _by_language(tally),
         "edits": [{"edit": name, "documents": n} for (name,), n in sorted(tally.rows("edit").items())],
-        "signals": _signals(tally, recipe),
+        "overlap": _overlap(tally),
+        "crossed": _crossed(tally),
+        "signals": _signals(tally, recipe, turns.of(recipe)),
         "models": _models(tally, recipe),
         "duplicates": _duplicates(tally, duplicates),
         "quarantine": [
@@ -102,6 +121,37 @@ def _reasons(tally: Tally) -> list[dict[str, Any]]:
     return lines
 
 
+def _overlap(tally: Tally) -> dict[str, Any]:
+    """`counts[i][j]`: documents that failed both rule i and rule j (on the diagonal: rule i at all)."""
+    found = [name for (name,) in tally.rows("any")]
+    order = {line["reason"]: number for number, line in enumerate(_reasons(tally))}
+    names = sorted(found, key=lambda name: order[name])
+    both = {frozenset(pair): n for pair, n in tally.rows("pair").items()}
+    counts = [[tally.get("any", a) if a == b else both.get(frozenset((a, b)), 0) for b in names] for a in names]
+    return {"reasons": names, "counts": counts}
+
+
+def _crossed(tally: Tally) -> dict[str, Any]:
+    """Documents by language, source and reason ("" = kept): the largest of each, the rest as `other`."""
+    sums: list[Counter[str]] = [Counter(), Counter(), Counter()]
+    for name, n in tally.cross.items():
+        for counter, part in zip(sums, name, strict=True):
+            counter[part] += n
+    sums[2].pop("", None)
+    kept = [
+        [part for part, _ in sorted(counter.items(), key=lambda item: (item[0] == OTHER, -item[1], item[0]))[:most]]
+        for counter, most in zip(sums, MOST_NAMED.values(), strict=True)
+    ]
+    cells: Counter[tuple[str, ...]] = Counter()
+    for name, n in tally.cross.items():
+        cells[tuple(part if part in own or not part else OTHER for part, own in zip(name, kept, strict=True))] += n
+    lines = sorted(cells.items(), key=lambda cell: (-cell[1], cell[0]))
+    return {
+        "reasons": kept[2],
+        "cells": [{"language": a, "source": b, "reason": c or None, "documents": n} for (a, b, c), n in lines],
+    }
+
+
 def _by_source(tally: Tally) -> list[dict[str, Any]]:
     lines = []
     for source in sorted({name[0] for name in tally.rows("source")}):
@@ -130,23 +180,37 @@ def _by_language(tally: Tally) -> list[dict[str, Any]]:
     return sorted(lines, key=lambda line: (-line["documents"], line["language"]))
 
 
-def _signals(tally: Tally, recipe: Recipe) -> list[dict[str, Any]]:
+def _signals(tally: Tally, recipe: Recipe, turned: Sequence[Turn]) -> list[dict[str, Any]]:
     lines = []
     for item in recipe.filters:
         thresholds = {k: v for k, v in item.thresholds.model_dump(mode="json").items() if isinstance(v, int | float)}
+        types = {field.name: field.type for field in item.filter.signals}
         for name, counts in tally.histograms.items():
             owner, _, column = name.partition("/")
             if owner == item.filter.name:
+                whole = pa.types.is_integer(types[column])
                 used = [i for i, n in enumerate(counts) if n]
-                lo, hi = (used[0], used[-1] + 1) if used else (0, 0)
+                lo, hi = (used[0], used[-1] + 1) if used else (0, -1)
                 lines.append(
                     {
                         "signal": column,
                         "filter": owner,
-                        "edges": [float(e) for e in EDGES[lo : hi + 1]],
-                        "counts": [int(n) for n in counts[lo:hi]],
+                        "whole": whole,
+                        "edges": [float(e) for e in EDGES[whole][lo : hi + 1]],
+                        "counts": [int(n) for n in counts[lo:hi]] if used else [],
                         "nulls": tally.get("nulls", name),
                         "thresholds": thresholds,
+                        "limits": [
+                            {
+                                "reason": turn.reason,
+                                "value": turn.value,
+                                "by_row": turn.by_row,
+                                "least": turn.least,
+                                "failed": tally.get("any", turn.reason),
+                            }
+                            for turn in turned
+                            if (turn.filter, turn.signal) == (owner, column)
+                        ],
                     }
                 )
     return lines
@@ -183,7 +247,9 @@ def _duplicates(tally: Tally, run: dict[str, Any] | None) -> dict[str, Any] | No
         "near": tally.get("reason", "dropped", "dedup", "near_duplicate", "documents"),
         **run,
         "cluster_sizes": [[size, n] for size, n in sizes],
-        "largest": [{"id": id_, "source_ref": ref, "size": size} for size, id_, ref in tally.largest],
+        "largest": [
+            {"id": e.id, "source_ref": e.source_ref, "size": int(e.value or 0)} for e in tally.examples.of("largest").get("", [])
+        ],
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import card, manifest, report
+from pipeline import card, examples, manifest, report
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.store import Store
 from pipeline.write import Shard
@@ -32,6 +32,12 @@ def place(out: Store, work: Store, staging: str, shards: Sequence[Shard], index:
             out.place(work, f"{staging}/{path}", path)
 
 
+def quote(out: Store, samples: dict[str, Any]) -> None:
+    """Write what the report quotes of a generation, before the commit: the page is remade from it."""
+    out.private(manifest.SAMPLES)
+    out.write_bytes(manifest.samples(samples["generation"]), _pretty(samples), durable=True)
+
+
 def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     """What a person reads, made from the newest manifest: name → content, manifest.json last.
 
@@ -41,6 +47,10 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     live = manifest.live(list(manifests))
     metrics = {**newest.metrics, "all_generations": _sum([m.totals.model_dump() for m in live])}
     savings = out.read_json("savings.json") if out.has("savings.json") else None
+    quoted = manifest.samples(newest.generation)
+    samples = out.read_json(quoted) if out.has(quoted) else None
+    if samples is not None and samples["schema_version"] != examples.SCHEMA_VERSION:
+        samples = None
     files = [record.path for m in live for record in m.files]
     by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
     languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})
@@ -57,7 +67,7 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),
-        "report.html": report.render(metrics, savings).encode("utf-8", "backslashreplace"),
+        "report.html": report.render(metrics, savings, samples=samples).encode("utf-8", "backslashreplace"),
         "README.md": readme.encode("utf-8", "backslashreplace"),
         "manifest.json": manifest.encode(newest),
     }

@@ -1,9 +1,14 @@
 """Counts of one unit's rows, and their sum over units: what metrics.json is made of. Read from disk, so that they are right
-after a resume as well."""
+after a resume as well.
+
+Invariant: the sum does not depend on how rows were cut into units, nor on the units' order. Bins are therefore fixed; examples
+are the first ones of an order that each row has by itself.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +16,10 @@ import numpy as np
 import polars as pl
 
 from filters.contract import Tier
-from pipeline import write
+from pipeline import examples, write
+from pipeline.examples import Examples
 from pipeline.recipe import Recipe
+from pipeline.turns import Turn
 from pipeline.withhold import STAGE
 
 
@@ -22,13 +29,18 @@ class Tally:
 
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     histograms: dict[str, np.ndarray] = field(default_factory=dict)
-    largest: list[tuple[int, str, str]] = field(default_factory=list)
+    cross: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """`(language, source, reason)` → documents, "" for kept ones; quarantined rows have no language and are not in it."""
+    examples: Examples = field(default_factory=Examples)
 
     def add(self, other: Tally) -> None:
         self.counts.update(other.counts)
         for name, counts in other.histograms.items():
             self.histograms[name] = self.histograms.get(name, 0) + counts
-        self.largest = sorted([*self.largest, *other.largest], key=lambda item: (-item[0], item[2]))[:10]
+        self.cross.update(other.cross)
+        if len(self.cross) > MOST_CROSSED:
+            self.cross = _folded(self.cross)
+        self.examples.add(other.examples)
 
     def get(self, *name: str) -> int:
         return self.counts[name]
@@ -40,22 +52,37 @@ class Tally:
 
 NO_LANGUAGE = "unknown"
 """Stands for the language of every row where the plan has no language filter."""
-EDGES = np.concatenate([np.linspace(0, 1, 41), 2.0 ** np.arange(1, 25)])
-"""Bins of every signal: 40 equal ones over [0, 1] for shares and scores, then powers of two for counts."""
+OTHER = "other"
+"""Sources, languages and reasons that a bounded table sums up."""
+OVERLAP_ROWS = 50_000
+"""Rows whose failed rules are looked at together: some 10 MB of marks."""
+MOST_CROSSED = 200_000
+"""Combinations of language, source and reason that are held: chosen so that they take about 50 MB. Where there are more, the
+smallest sources so far become one; then the table alone depends on the order of units, and no other number does."""
+
+_OCTAVES = 2.0 ** (np.arange(20, 97) / 4)  # 32 to 2²⁴, four bins to a doubling
+_COUNTS = np.concatenate([np.arange(32), np.unique(np.round(_OCTAVES))])
+_SHARES = np.concatenate(
+    [np.linspace(0, 1, 41)[:-1], [np.nextafter(np.float32(1), np.float32(2))], np.arange(1.25, 32, 0.25), _OCTAVES]
+)
+EDGES = {True: np.concatenate([-_COUNTS[:0:-1], _COUNTS]), False: np.concatenate([-_SHARES[:0:-1], _SHARES])}
+"""Bins by whether a signal holds whole numbers; they depend on nothing else, so that units and generations add up.
+
+Whole numbers: one bin each up to 32. Others: 40 bins over [0, 1], 1 included, where shares and scores lie, then quarters up to 32
+(lengths of words). Beyond that four bins to a doubling, up to 2²⁴; mirrored below 0.
+"""
 
 
-def tally(inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -> Tally:
-    """The counts of one unit; `rows`: its `write.unit_rows`."""
+def tally(inputs: write.Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int, rows: pl.DataFrame) -> Tally:
+    """The counts of one unit; `rows`: its `write.unit_rows`; `turned`: the recipe's `turns.of`."""
     made = Tally()
     _add_verdicts(made, rows)
     _add_reasons(made, rows)
     _add_languages(made, inputs, rows, unit)
-    _add_signals(made, inputs, recipe, unit, rows)
-    kept = rows.filter(pl.col("verdict") == "kept")
-    for size, count in kept["cluster_size"].value_counts().iter_rows():
+    signals = _add_signals(made, inputs, recipe, unit, rows)
+    for size, count in rows.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
         made.counts["cluster", str(size)] += count
-    top = kept.filter(pl.col("cluster_size") > 1).sort("cluster_size", descending=True).head(10)
-    made.largest = [(size, id_, ref) for size, id_, ref in top.select("cluster_size", "id", "source_ref").iter_rows()]
+    made.examples = examples.of_unit(inputs, turned, unit, rows, signals)
     return made
 
 
@@ -85,20 +112,56 @@ def _add_reasons(made: Tally, rows: pl.DataFrame) -> None:
         made.counts["any", reason] += n
     for reason, n in failed.filter(pl.col("n") == 1).explode("failed")["failed"].value_counts().iter_rows():
         made.counts["only", reason] += n
+    _add_overlap(made, failed.filter(pl.col("n") > 1)["failed"])
     for edit, n in rows.select(pl.col("edits").explode()).drop_nulls()["edits"].value_counts().iter_rows():
         made.counts["edit", edit] += n
 
 
+def _add_overlap(made: Tally, failed: pl.Series) -> None:
+    """Pairs of rules that failed the same rows. `failed`: the rules of each row that failed several."""
+    for start in range(0, len(failed), OVERLAP_ROWS):
+        part = failed.slice(start, OVERLAP_ROWS)
+        names = part.explode().unique().sort()
+        codes = part.explode().replace_strict(names, np.arange(len(names)), return_dtype=pl.Int64).to_numpy()
+        marks = np.zeros((len(part), len(names)), np.float32)  # whole numbers below 2²⁴: exact
+        marks[np.repeat(np.arange(len(part)), part.list.len().to_numpy()), codes] = 1
+        both = (marks.T @ marks).astype(np.int64)
+        for one, other in zip(*np.nonzero(np.triu(both, 1)), strict=True):
+            made.counts["pair", names[int(one)], names[int(other)]] += int(both[one, other])
+
+
 def _add_languages(made: Tally, inputs: write.Inputs, rows: pl.DataFrame, unit: int) -> None:
-    languages = _languages(inputs, unit)
-    if languages is None:
+    found = _languages(inputs, unit)
+    frame = _documents(rows).select("verdict", "source", "reason", "n_bytes_read")
+    frame = frame.with_columns(language=pl.lit(NO_LANGUAGE) if found is None else found)
+    crossed = frame.group_by("language", "source", pl.col("reason").fill_null("")).len()
+    made.cross.update({(language, source, reason): n for language, source, reason, n in crossed.iter_rows()})
+    if found is None:
         return
-    frame = _documents(rows).select("verdict", "n_bytes_read").with_columns(language=languages)
     for language, verdict, n, read in (
         frame.group_by("language", "verdict").agg(pl.len(), pl.col("n_bytes_read").sum()).iter_rows()
     ):
         made.counts["language", language, verdict, "documents"] += n
         made.counts["language", language, verdict, "bytes"] += read
+
+
+def _folded(cross: Counter[tuple[str, str, str]]) -> Counter[tuple[str, str, str]]:
+    """With sources of the fewest documents summed as OTHER, at most half of MOST_CROSSED combinations are left."""
+    documents: Counter[str] = Counter()
+    lines: Counter[str] = Counter()
+    for (_, source, _), n in cross.items():
+        documents[source] += n
+        lines[source] += 1
+    kept: set[str] = set()
+    room = MOST_CROSSED // 2
+    for source, _ in sorted(documents.items(), key=lambda item: (-item[1], item[0])):
+        if source != OTHER and lines[source] <= room:
+            kept.add(source)
+            room -= lines[source]
+    folded: Counter[tuple[str, str, str]] = Counter()
+    for (language, source, reason), n in cross.items():
+        folded[language, source if source in kept else OTHER, reason] += n
+    return folded
 
 
 def _documents(rows: pl.DataFrame) -> pl.DataFrame:
@@ -113,15 +176,21 @@ def _languages(inputs: write.Inputs, unit: int) -> pl.Series | None:
     return inputs.work.read_frame(inputs.units[unit].names.signals[given["language"]], ["language"])["language"]
 
 
-def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -> None:
-    """Histograms; for filters of the model tier also which languages of the rows that the tier looked at it does not score."""
+def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Histograms; for filters of the model tier also which languages of the rows that the tier looked at it does not score.
+
+    Returns each filter's signals, row by row with `_documents(rows)`, null where this plan did not have the row scored.
+    """
+    seen: dict[str, pl.DataFrame] = {}
     documents = _documents(rows)
     scored = documents["scored"]
     there = documents["stage"].ne_missing(STAGE)
     languages = _languages(inputs, unit)
     for item, name in zip(recipe.filters, inputs.units[unit].names.signals, strict=True):
         frame = inputs.work.read_frame(name, item.filter.signals.names)
+        seen[item.filter.name] = frame
         if item.filter.tier is Tier.MODEL:
+            seen[item.filter.name] = frame.select(pl.when(scored).then(pl.all()))
             frame = frame.filter(scored)
             _add_coverage(made, item.filter.name, frame, None if languages is None else languages.filter(scored))
         else:
@@ -129,9 +198,11 @@ def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int, r
         for column in frame.columns:
             if not frame[column].dtype.is_numeric():
                 continue
-            values = frame[column].drop_nulls().to_numpy()
-            made.histograms[f"{item.filter.name}/{column}"] = np.histogram(np.clip(values, 0, EDGES[-1]), EDGES)[0]
+            edges = EDGES[frame[column].dtype.is_integer()]
+            values = np.clip(frame[column].drop_nulls().to_numpy(), edges[0], edges[-1])
+            made.histograms[f"{item.filter.name}/{column}"] = np.histogram(values, edges)[0]
             made.counts["nulls", f"{item.filter.name}/{column}"] += frame[column].null_count()
+    return seen
 
 
 def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, languages: pl.Series | None) -> None:

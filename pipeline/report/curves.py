@@ -1,6 +1,6 @@
-"""Loss against compute of every arm on one held-out set, as an SVG in a data URI. Needs matplotlib (extra `proxy`).
+"""Loss against compute of every arm on one held-out set, as an SVG in a data URI.
 
-An image cannot run anything and fetches nothing; without matplotlib the page has its tables alone.
+An image cannot run anything and fetches nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ _SIZE = (4.6, 2.9)
 """Inches; two stand side by side on the page."""
 
 
-def picture(held: dict[str, Any], *, axis: str) -> str | None:
-    """`data:image/svg+xml;base64,…` of a set's curves with bands of one standard deviation; None without matplotlib."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
+def picture(held: dict[str, Any], *, axis: str) -> str:
+    """`data:image/svg+xml;base64,…` of a set's curves with bands of one standard deviation."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with rc_context({"svg.hashsalt": "winnow", "font.size": 8, "text.parse_math": False}):
         figure = Figure(figsize=_SIZE, layout="constrained")
         FigureCanvasSVG(figure)

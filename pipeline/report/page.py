@@ -1,4 +1,4 @@
-"""report.html: one self-contained page, rendered from metrics.json and savings.json.
+"""report.html: one self-contained page, rendered from metrics.json, savings.json and samples/.
 
 Invariants: no script, no request to anywhere (a Content-Security-Policy forbids both); every string that reaches the page
 is made visible (`harmless.visible`, by jinja2's `finalize`) and then escaped, so no template line can forget it.
@@ -6,6 +6,7 @@ is made visible (`harmless.visible`, by jinja2's `finalize`) and then escaped, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,29 +14,53 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from pipeline.report import units
+from pipeline.report import charts, tables, units
 from pipeline.report.harmless import visible
 from pipeline.report.savings import page_of
+from pipeline.report.tables import Review
 
 MOST_ROWS = 50
 """Rows of a table of sources, languages or signals; chosen because a phone still scrolls it. metrics.json has them all."""
 
+QUOTED = 300
+"""Characters of a quoted document; signs for what is hidden in it come on top."""
+
 MOST_LINES = 8
 """Failed checks and notes shown at the top; one a source would push everything else off the screen."""
+
+MOST_CHARTS = 60
+"""Signals that are drawn; all shipped filters together have 45. A plugin's may be more: metrics.json has their bins."""
 
 MOST_STEPS = 12
 """Steps of the funnel; chosen so that it fits the first screen. The smallest ones are folded, the reasons' table has all."""
 
 
-def render(metrics: dict[str, Any], savings: dict[str, Any] | None) -> str:
-    """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured."""
+def render(
+    metrics: dict[str, Any],
+    savings: dict[str, Any] | None,
+    *,
+    samples: dict[str, Any] | None = None,
+    reviews: Sequence[Review] = (),
+) -> str:
+    """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
+    what samples/ holds of the generation, None where it is gone."""
     template = _environment().get_template("report.html")
+    sheets = charts.Sheets()
+    duplicates = metrics["duplicates"]
     return template.render(
         m=metrics,
         savings=savings,
         saving=page_of(savings, metrics["generation"]) if savings is not None and savings.get("sets") else None,
         funnel=funnel(metrics),
-        signals=signals_by_filter(metrics["signals"]),
+        signals=signals_by_filter(metrics["signals"], sheets),
+        overlap=tables.overlap(metrics["overlap"]),
+        crossed=tables.crossed(metrics["crossed"]),
+        samples=None if samples is None else tables.samples(metrics["reasons"], samples),
+        quarantined=tables.quarantine(metrics["quarantine"], samples),
+        largest=[] if duplicates is None else tables.largest(duplicates["largest"], samples),
+        reviewed={review.reason: tables.reviewed(review) for review in reviews},
+        detection=None if duplicates is None else charts.detection(duplicates, sheets),
+        clusters=None if duplicates is None else charts.clusters(duplicates["cluster_sizes"], sheets),
         failed=[check for check in metrics["checks"] if check["failed"]],
         pace=pace(metrics),
         most=MOST_ROWS,
@@ -64,6 +89,7 @@ def _environment() -> jinja2.Environment:
         units.seconds,
         units.money,
         shown,
+        quoted,
         breakable,
     ):
         environment.filters[function.__name__] = function
@@ -72,7 +98,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _harmless(value: Any) -> Any:
-    """jinja2 escapes what this returns. Markup comes from the template's macros and `breakable` only."""
+    """jinja2 escapes what this returns. Markup comes from the template's macros, `breakable` and `charts` only."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -81,8 +107,14 @@ def shown(text: str | None) -> str:
     return units.NONE if text is None else visible(text, limit=120)
 
 
+def quoted(text: str) -> str:
+    """The beginning of a document on one line, its line breaks as signs."""
+    folded = "\u21b5 ".join(" ".join(line.split(" ")) for line in text.strip().splitlines() if line.strip())
+    return visible(folded.replace("\t", " "), limit=QUOTED + 60)
+
+
 def breakable(name: str) -> Markup:
-    """An identifier that may break after `.` and `_`. The only place outside the template that makes Markup: of escaped text."""
+    """An identifier that may break after `.` and `_`. With `charts` the only place outside the template that makes Markup."""
     return Markup(str(escape(shown(name))).replace(".", ".<wbr>").replace("_", "_<wbr>"))
 
 
@@ -123,24 +155,19 @@ def _fold(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*head, folded, *lines[last + 1 :]]
 
 
-def signals_by_filter(signals: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Signals grouped by filter, with the filter's thresholds once and each signal's median (the edges of its bin)."""
+def signals_by_filter(signals: list[dict[str, Any]], sheets: charts.Sheets) -> list[dict[str, Any]]:
+    """Signals grouped by filter, each with its chart (at most MOST_CHARTS in all) and how many documents were scored."""
     groups = []
+    left = MOST_CHARTS
     for name, members in groupby(signals, key=lambda signal: signal["filter"]):
-        found = list(members)
-        thresholds = {key: value for signal in found for key, value in signal["thresholds"].items()}
-        lines = [{**s, "scored": sum(s["counts"]), "median": _median_bin(s["edges"], s["counts"])} for s in found]
-        groups.append({"filter": name, "thresholds": thresholds, "signals": lines})
+        lines = []
+        for signal in members:
+            scored = sum(signal["counts"])
+            chart = charts.histogram(signal, sheets) if left > 0 else None
+            left -= chart is not None
+            lines.append({**signal, "scored": scored, "chart": chart, "unit": charts.unit_of(signal)})
+        groups.append({"filter": name, "signals": lines})
     return groups
-
-
-def _median_bin(edges: list[float], counts: list[int]) -> tuple[float, float] | None:
-    half, passed = sum(counts) / 2, 0
-    for index, n in enumerate(counts):
-        passed += n
-        if n and passed >= half:
-            return edges[index], edges[index + 1]
-    return None
 
 
 def pace(metrics: dict[str, Any]) -> float | None:

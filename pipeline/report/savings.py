@@ -105,7 +105,7 @@ def page_of(made: dict[str, Any], generation: int) -> dict[str, Any]:
     return {
         "stale": made["generation"] != generation,
         "rows": _rows(made["sets"], ngram=ngram),
-        "pictures": [picture for picture in pictures if picture["uri"] is not None],
+        "pictures": pictures,
         "regimes": [{"name": r["regime"], "rows": _rows(r["sets"], ngram=ngram)} for r in made["regimes"]],
         "sweep": made.get("sweep"),
         "families": [{**item, "interval": _pair(item["interval"])} for item in families],

@@ -49,7 +49,7 @@ def metrics() -> dict:
     total = _totals(READ, BYTES_READ)
     final = total["bytes_kept"] - 11_300_000
     made = {
-        "schema_version": 1,
+        "schema_version": 2,
         "generation": 2,
         "live": [1, 2],
         "plan_name": "default@1",
@@ -88,6 +88,21 @@ def metrics() -> dict:
             for code, n, kept in [("en", 801_000, 520_100), ("de", 140_000, 88_010), ("ja", 92_000, 61_000), ("und", 1_414, 12)]
         ],
         "edits": [{"edit": "pii.email", "documents": 41_223}, {"edit": "pii.ip", "documents": 1_201}],
+        "overlap": {
+            "reasons": [name for name, *_ in RULES],
+            "counts": [
+                [any_ if i == j else (i * j * 97) % 5_000 for j in range(len(RULES))] for i, (*_, any_, _) in enumerate(RULES)
+            ],
+        },
+        "crossed": {
+            "reasons": ["gopher_quality.too_few_words", "near_duplicate"],
+            "cells": [
+                {"language": "en", "source": "crawl", "reason": None, "documents": 500_100},
+                {"language": "en", "source": "crawl", "reason": "gopher_quality.too_few_words", "documents": 152_003},
+                {"language": "de", "source": "wiki", "reason": "near_duplicate", "documents": 31_988},
+                {"language": "other", "source": "other", "reason": "other", "documents": 12},
+            ],
+        },
         "signals": [
             _signal("gopher_words"),
             _signal("gopher_mean_word_length"),
@@ -203,11 +218,66 @@ def _signal(name: str) -> dict:
     return {
         "signal": name,
         "filter": "gopher_quality",
+        "whole": name == "gopher_words",
         "edges": [0.0, 16.0, 64.0, 256.0, 1024.0],
         "counts": [120_000, 80_000, 600_000, 420_000],
         "nulls": 14,
         "thresholds": {"min_words": 50, "max_words": 100_000, "min_mean_word_length": 3.0},
+        "limits": [
+            {"reason": "gopher_quality.too_few_words", "value": 50.0, "by_row": False, "least": True, "failed": 201_233},
+            {"reason": "gopher_quality.too_many_words", "value": 100_000.0, "by_row": True, "least": False, "failed": 12},
+        ],
     }
+
+
+def samples() -> dict:
+    """What samples/ holds of that run."""
+    near = {"signal": "gopher_words", "limit": 50.0, "other": None, "failed": []}
+    line = {"id": "d1", "source_ref": "crawl/part-0001.jsonl.gz#812", "text": "Buy now.\n\nBuy  cheap.\t" * 9, "survivor": None}
+    return {
+        "schema_version": 1,
+        "generation": 2,
+        "largest": [{**line, **near, "source_ref": "crawl/2024-10/part-0001.jsonl.gz#812", "value": 60_000.0}],
+        "dropped": {
+            "gopher_quality.too_few_words": [{**line, **near, "value": 37.0, "failed": ["a", "b"]}],
+            "near_duplicate": [
+                {
+                    **line,
+                    "signal": None,
+                    "value": 0.8125,
+                    "limit": None,
+                    "other": "crawl/part-0000.jsonl.gz#3",
+                    "failed": [],
+                    "survivor": "Buy later.",
+                }
+            ],
+            "empty": [{**line, "signal": None, "value": None, "limit": None, "other": None, "failed": [], "text": None}],
+        },
+        "near": {"gopher_quality.too_few_words": [{**line, **near, "value": 50.0}]},
+        "quarantine": {
+            "invalid_json": [{**line, "signal": None, "value": None, "limit": None, "other": "line ends early", "failed": []}]
+        },
+    }
+
+
+def hostile_samples() -> dict:
+    """The same, with EVIL for every string that the input chooses."""
+    made = samples()
+    kinds = [made["largest"], *(found for kind in ("dropped", "near", "quarantine") for found in made[kind].values())]
+    for found in kinds:
+        for line in found:
+            line |= {
+                "id": EVIL,
+                "source_ref": EVIL,
+                "other": EVIL,
+                "text": EVIL,
+                "survivor": EVIL,
+                "signal": EVIL,
+                "failed": [EVIL, EVIL],
+            }
+    made["dropped"] = dict.fromkeys([EVIL, *made["dropped"]], made["dropped"]["near_duplicate"])
+    made["quarantine"][EVIL] = made["quarantine"]["invalid_json"]
+    return made
 
 
 def empty() -> dict:
@@ -236,6 +306,8 @@ def empty() -> dict:
         "live": [1],
         "generation": 1,
     }
+    made["overlap"] = {"reasons": [], "counts": []}
+    made["crossed"] = {"reasons": [], "cells": []}
     made["funnel"] = [_line("read", "rows read", 0, 0), _line("kept", "kept", 0, 0)]
     made["final_bytes"] = {"read": 0, "kept": 0}
     made["tokens"] = {"kind": "counted", "read": 0, "kept": 0, "bytes_per_token": None, "basis": "counted"}
@@ -281,8 +353,54 @@ def hostile() -> dict:
     for rows, key in places:
         for row in rows:
             row[key] = EVIL
+    for signal in made["signals"]:
+        signal["limits"] = [{**limit, "reason": EVIL} for limit in signal["limits"]]
+    made["overlap"]["reasons"] = [EVIL] * len(RULES)
+    made["crossed"]["reasons"] = [EVIL, EVIL]
+    made["crossed"]["cells"] = [{**c, "language": EVIL, "source": EVIL, "reason": EVIL} for c in made["crossed"]["cells"]]
     for model in made["models"]:
         model["not_covered"] = [[EVIL, 12]] * 70
     made["selection"]["score"] = EVIL
     made |= {"plan_name": EVIL, "notes": [EVIL], "versions": {EVIL: EVIL}, "architecture": EVIL, "recipe_hash": EVIL}
     return made
+
+
+def full() -> dict:
+    """Metrics of ten million documents with every list as long as it can get, or far longer than the page shows."""
+    made = copy.deepcopy(metrics())
+    scale = 10_000_000 / READ
+    for name, n in made["totals"].items():
+        made["totals"][name] = int(n * scale)
+    rules = [f"plugin_{i:02}.a_rule_with_quite_a_long_name_{i:02}" for i in range(90)]
+    made["reasons"] = [dict(made["reasons"][1], reason=name, first=i * 999, any=i * 1_999 + 1) for i, name in enumerate(rules)]
+    made["overlap"] = {"reasons": rules, "counts": [[1 + i * j * 97 for j in range(90)] for i in range(90)]}
+    places = [*(f"language-{i}" for i in range(10)), "other"], [*(f"https://source-{i}.example.org" for i in range(10)), "other"]
+    made["crossed"] = {
+        "reasons": rules[:12],
+        "cells": [
+            {"language": a, "source": b, "reason": c, "documents": 9_999}
+            for a in places[0]
+            for b in places[1]
+            for c in (None, *rules[:12], "other")
+        ],
+    }
+    edges = [i / 40 for i in range(41)]
+    shares = {"edges": edges, "counts": [(i * 7919) % 99_991 for i in range(40)], "whole": False}
+    made["signals"] = [{**_signal(f"signal_{i}"), **shares, "filter": f"plugin_{i // 6}"} for i in range(90)]
+    made["by_source"] = [dict(made["by_source"][0], source=f"https://source-{i}.example.org/") for i in range(5_000)]
+    made["by_language"] = [dict(made["by_language"][0], language=f"l{i}") for i in range(180)]
+    made["duplicates"]["cluster_sizes"] = [[size, 5_000 - size] for size in range(1, 4_472)]
+    largest = {"source_ref": "crawl/2024-10/part-0001.jsonl.gz#812", "size": 60_000}
+    made["duplicates"]["largest"] = [{"id": "4c1b0f2e9d774f0f8e2b" * 5, **largest}] * 10
+    made["checks"] = [dict(made["checks"][1], detail=f"of source-{i}") for i in range(5_000)]
+    made["files"] = made["files"] * 200
+    return made
+
+
+def full_samples() -> dict:
+    """Three dropped and three kept documents of each of its reasons, all as long as they can get."""
+    made = samples()
+    text = ("The quick brown fox jumps over the lazy dog. " * 9)[:300]
+    line = {**made["dropped"]["gopher_quality.too_few_words"][0], "text": text, "source_ref": "crawl/" * 49, "failed": ["a"] * 90}
+    reasons = [reason["reason"] for reason in full()["reasons"]]
+    return {**made, "dropped": {name: [line] * 3 for name in reasons}, "near": {name: [line] * 3 for name in reasons}}

@@ -1,0 +1,225 @@
+"""Examples for the report: of each reason a few dropped documents, and kept ones that the rule almost dropped.
+
+Which ones follows from each row by itself (a hash of its source_ref; the distance from the limit), so neither units nor workers
+matter, and no list is longer than MOST. Dropped documents are drawn from those that rejected/ holds and quoted only then, so
+`output.rejected: none` quotes none. Quotes are of the final text: masks have been applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline import layout, withhold, write
+from pipeline.dedup.part import texts_of
+from pipeline.turns import Turn
+
+SCHEMA_VERSION = 1
+MOST = 3
+"""Examples of a reason and kind; chosen because a page of thirty reasons stays readable."""
+LARGEST = 10
+"""Clusters that are named."""
+QUOTED = 300
+"""Characters of a document that are quoted, and the most of an id or a place."""
+
+Order = tuple[float, int, str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row. `order`: the smaller, the sooner it is shown. Numbers are None where the reason has none."""
+
+    order: Order
+    unit: int
+    position: int | None  # None: quarantined
+    id: str
+    source_ref: str
+    signal: str | None = None
+    value: float | None = None  # of the signal; the similarity of a duplicate; the size of a cluster
+    limit: float | None = None
+    other: str | None = None  # source_ref of the survivor; what a quarantined row's cause says
+    here: bool = False  # the survivor is of this generation
+    failed: tuple[str, ...] = ()
+    quoted: bool = True
+    text: str | None = None
+
+
+@dataclass
+class Examples:
+    """By kind (dropped, near, largest, quarantine) and reason, in order."""
+
+    found: dict[tuple[str, str], list[Example]] = field(default_factory=dict)
+
+    def add(self, other: Examples) -> None:
+        for name, more in other.found.items():
+            most = LARGEST if name[0] == "largest" else MOST
+            self.found[name] = sorted([*self.found.get(name, []), *more], key=lambda e: e.order)[:most]
+
+    def of(self, kind: str) -> dict[str, list[Example]]:
+        return {reason: found for (own, reason), found in sorted(self.found.items()) if own == kind}
+
+
+def of_unit(
+    inputs: write.Inputs, turned: Sequence[Turn], unit: int, rows: pl.DataFrame, signals: dict[str, pl.DataFrame]
+) -> Examples:
+    """Those of one unit, without their texts. `signals`: of each filter, row by row with the unit's documents."""
+    made = Examples()
+    rows = rows.with_columns(drawn=pl.col("source_ref").hash(seed=inputs.seed))
+    documents = rows.filter(pl.col("position").is_not_null()).sort("position")
+    by_reason = {turn.reason: turn for turn in turned}
+    for example, reason in _dropped(inputs, unit, rows):
+        turn = by_reason.get(reason)
+        made.found.setdefault(("dropped", reason), []).append(
+            example if turn is None or example.position is None else _measured(example, turn, signals)
+        )
+    kept = (documents["verdict"] == "kept").to_numpy()
+    for turn in turned:
+        if near := list(_near(unit, documents, kept, turn, signals)):
+            made.found["near", turn.reason] = near
+    clusters = documents.filter((pl.col("verdict") == "kept") & (pl.col("cluster_size") > 1))
+    clusters = clusters.sort(-pl.col("cluster_size"), "source_ref").head(LARGEST)
+    if len(clusters):
+        made.found["largest", ""] = [
+            replace(_example(unit, line, (-line["cluster_size"], 0, line["source_ref"])), value=line["cluster_size"])
+            for line in clusters.iter_rows(named=True)
+        ]
+    for cause, found in _quarantined(inputs, unit, rows):
+        made.found.setdefault(("quarantine", cause), []).append(found)
+    return made
+
+
+def _example(unit: int, line: dict[str, Any], order: Order) -> Example:
+    return Example(order, unit, line["position"], line["id"], line["source_ref"], failed=tuple(line["failed"] or ()))
+
+
+def _first(rows: pl.DataFrame) -> pl.DataFrame:
+    """The first MOST rows of each reason."""
+    return rows.sort("reason", "drawn", "source_ref").group_by("reason", maintain_order=True).head(MOST)
+
+
+def _dropped(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Example, str]]:
+    dropped = rows.filter((pl.col("verdict") == "dropped") & (pl.col("reason") != withhold.REASON))
+    if inputs.rejected != "none":
+        dropped = dropped.filter(layout.belongs(dropped, "rejected", rejected=inputs.rejected, seed=inputs.seed))
+    for line in _first(dropped).iter_rows(named=True):
+        found = _example(unit, line, (0.0, line["drawn"], line["source_ref"]))
+        found = replace(found, value=line["similarity"], other=line["duplicate_ref"], quoted=inputs.rejected != "none")
+        found = replace(found, here=line["duplicate_generation"] == inputs.generation)
+        yield found, line["reason"]
+
+
+def _measured(example: Example, turn: Turn, signals: dict[str, pl.DataFrame]) -> Example:
+    row = _columns(turn, signals, [example.position])
+    return replace(example, signal=turn.signal, value=_number(row["value"][0]), limit=_number(row["limit"][0]))
+
+
+def _columns(turn: Turn, signals: dict[str, pl.DataFrame], positions: Any = None) -> pl.DataFrame:
+    """`value` and `limit` of a rule at these positions, or everywhere."""
+    frame = signals[turn.filter]
+    needed = [name for name in turn.limit.meta.root_names() if name not in frame.columns]
+    columns = [frame.get_column(turn.signal), *(f[n] for n in needed for f in signals.values() if n in f.columns)]
+    if turn.by_row:
+        columns += [frame[name] for name in turn.limit.meta.root_names() if name in frame.columns]
+    taken = pl.DataFrame(columns)
+    if positions is not None:
+        taken = taken[positions]
+    return taken.select(pl.col(turn.signal).alias("value"), turn.limit.alias("limit"))
+
+
+def _near(
+    unit: int, documents: pl.DataFrame, kept: np.ndarray, turn: Turn, signals: dict[str, pl.DataFrame]
+) -> Iterator[Example]:
+    """Kept documents whose value is nearest to the limit, on the side that passes."""
+    if turn.filter not in signals or not kept.any():
+        return
+    compared = _columns(turn, signals).with_row_index("place").filter(pl.Series(kept) & pl.col("value").is_not_null())
+    away = pl.col("value").cast(pl.Float64) - pl.col("limit").cast(pl.Float64)
+    compared = compared.with_columns(distance=away if turn.least else -away).filter(pl.col("distance") >= 0)
+    if not len(compared):
+        return
+    farthest = compared["distance"].bottom_k(MOST).max()
+    ties = compared.filter(pl.col("distance") <= farthest)
+    lines = documents[ties["place"]].with_columns(ties["distance"], ties["value"], ties["limit"])
+    for line in lines.sort("distance", "drawn", "source_ref").head(MOST).iter_rows(named=True):
+        order = (line["distance"], line["drawn"], line["source_ref"])
+        yield replace(_example(unit, line, order), signal=turn.signal, value=_number(line["value"]), limit=_number(line["limit"]))
+
+
+def _quarantined(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:
+    bad = rows.filter(pl.col("verdict") == "quarantined")
+    if not len(bad):
+        return
+    said = inputs.work.read_frame(inputs.units[unit].names.bad, ["row", "detail"])
+    details = dict(said.iter_rows())
+    for line in _first(bad).iter_rows(named=True):
+        order = (0.0, line["drawn"], line["source_ref"])
+        yield (
+            line["reason"],
+            Example(order, unit, None, line["id"], line["source_ref"], other=details.get(line["row"]), quoted=False),
+        )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def document(inputs: write.Inputs, made: Examples, generation: int) -> dict[str, Any]:
+    """What samples/ holds of a generation, JSON-able, with the beginnings of the quoted texts."""
+    wanted = [(e.unit, e.position) for found in made.found.values() for e in found if e.quoted and e.position is not None]
+    survivors = {e.other: _kept(inputs, e.other) for found in made.of("dropped").values() for e in found if e.here and e.other}
+    texts = _texts(inputs, [*wanted, *(place for place in survivors.values() if place is not None)])
+    said = {ref: texts[place] for ref, place in survivors.items() if place is not None}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "generation": generation,
+        "largest": [_line(e, texts, said) for e in made.of("largest").get("", [])],
+        **{
+            kind: {reason: [_line(e, texts, said) for e in found] for reason, found in made.of(kind).items()}
+            for kind in ("dropped", "near", "quarantine")
+        },
+    }
+
+
+def _kept(inputs: write.Inputs, source_ref: str) -> tuple[int, int] | None:
+    """Unit and position of a kept document of this generation."""
+    path, _, row = source_ref.rpartition("#")
+    units = [n for n, unit in enumerate(inputs.units) if unit.path == path and unit.first_row <= int(row)]
+    if not units:
+        return None
+    unit = max(units, key=lambda n: inputs.units[n].first_row)
+    rows = write.unit_rows(inputs, unit).filter((pl.col("source_ref") == source_ref) & (pl.col("verdict") == "kept"))
+    return (unit, rows["position"][0]) if len(rows) else None
+
+
+def _texts(inputs: write.Inputs, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """The beginnings of the documents at these units and positions."""
+    found: dict[tuple[int, int], str] = {}
+    for unit in sorted({unit for unit, _ in wanted}):
+        positions = sorted({position for own, position in wanted if own == unit})
+        for position, text in zip(
+            positions, texts_of(inputs.work, inputs.units[unit], np.array(positions, np.int64)), strict=True
+        ):
+            found[unit, position] = _cut(text.as_py())
+    return found
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= QUOTED else text[: QUOTED - 1].rstrip() + "…"
+
+
+def _line(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": _cut(e.id),
+        "source_ref": _cut(e.source_ref),
+        "signal": e.signal,
+        "value": e.value,
+        "limit": e.limit,
+        "other": None if e.other is None else _cut(e.other),
+        "failed": [_cut(name) for name in e.failed],
+        "survivor": survivors.get(e.other) if e.other is not None and e.here else None,
+        "text": texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None,
+    }

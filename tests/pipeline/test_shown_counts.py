@@ -1,0 +1,260 @@
+"""What the report counts and quotes: held to plain Python over the rows, whatever the units and workers."""
+
+from __future__ import annotations
+
+import json
+import stat
+from bisect import bisect_right
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipeline import manifest, turns
+from pipeline.metrics import MOST_NAMED
+from pipeline.plan_file import load
+from pipeline.recipe import resolve
+from pipeline.store import open_store
+from pipeline.tally import EDGES, OTHER, _folded
+from tests.support import SAMPLE, curate, table, write_rows
+
+WITH_SIGNALS = ("--set", "output.signals=true")
+
+
+def _curated(out: Path, *more: str, workers: int = 2) -> Path:
+    curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out, *WITH_SIGNALS, *more, workers=workers)
+    return out
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _curated(tmp_path_factory.mktemp("shown") / "curated")
+
+
+@pytest.fixture(scope="module")
+def cut_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows in many units, by one worker."""
+    return _curated(tmp_path_factory.mktemp("small") / "curated", "--set", "source.unit_bytes=20kB", workers=1)
+
+
+def metrics(out: Path) -> dict[str, Any]:
+    return json.loads((out / "metrics.json").read_text())
+
+
+def samples(out: Path) -> dict[str, Any]:
+    return json.loads((out / "samples" / "000001.json").read_text())
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    """Ledger rows with their signals."""
+    signals = table(out, "signals").drop("generation", "id", "source")
+    return table(out, "ledger").join(signals, on="source_ref", how="left").to_dicts()
+
+
+def test_overlap_is_every_pair_of_rules_that_failed_a_row(measured: Path) -> None:
+    counted: Counter[tuple[str, str]] = Counter()
+    for row in rows(measured):
+        counted.update((name, name) for name in row["failed"])
+        counted.update(pair for a, b in combinations(row["failed"], 2) for pair in ((a, b), (b, a)))
+    shown = metrics(measured)["overlap"]
+    names = shown["reasons"]
+    assert len(names) > 10
+    found = {(a, b): n for a, line in zip(names, shown["counts"], strict=True) for b, n in zip(names, line, strict=True) if n}
+    assert found == counted
+
+
+def test_histograms_count_every_value_in_its_bin(measured: Path) -> None:
+    lines = rows(measured)
+    shown = metrics(measured)["signals"]
+    assert len(shown) > 20
+    for signal in shown:
+        edges = EDGES[signal["whole"]].tolist()
+        values = [row[signal["signal"]] for row in lines if row[signal["signal"]] is not None]
+        expected = Counter(edges[bisect_right(edges, value) - 1] for value in values)
+        found = {edge: n for edge, n in zip(signal["edges"], signal["counts"], strict=False) if n}
+        assert found == expected, signal["signal"]
+        assert len(signal["edges"]) == len(signal["counts"]) + bool(signal["counts"])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_bins_are_ascending_and_mirror_each_other(whole: bool) -> None:
+    edges = EDGES[whole].tolist()
+    assert edges == sorted(set(edges))
+    assert edges == [-edge for edge in reversed(edges)]
+
+
+def test_one_is_a_share_and_has_no_bin_of_its_own_above_it() -> None:
+    edges = EDGES[False].tolist()
+    assert edges[bisect_right(edges, 1.0) - 1] == pytest.approx(0.975)
+
+
+def test_the_failed_count_of_a_limit_is_the_rules(measured: Path) -> None:
+    failed = Counter(name for row in rows(measured) for name in row["failed"])
+    limits = [limit for signal in metrics(measured)["signals"] for limit in signal["limits"]]
+    assert {limit["reason"]: limit["failed"] for limit in limits if limit["failed"]} == dict(failed)
+
+
+def test_languages_by_source_and_reason_sum_the_ledger(measured: Path) -> None:
+    shown = metrics(measured)["crossed"]
+    read = [row for row in rows(measured) if row["verdict"] != "quarantined"]
+    most = {}
+    for key, limit in MOST_NAMED.items():
+        counts = Counter(row[key] for row in read if row[key] is not None)
+        most[key] = {name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]}
+    expected: Counter[tuple[Any, ...]] = Counter()
+    for row in read:
+        expected[tuple(row[k] if row[k] is None or row[k] in most[k] else OTHER for k in ("language", "source", "reason"))] += 1
+    found = {(c["language"], c["source"], c["reason"]): c["documents"] for c in shown["cells"]}
+    assert found == expected
+    assert OTHER in {language for language, _, _ in found}
+
+
+@pytest.mark.parametrize("key", ["reasons", "overlap", "crossed", "signals", "duplicates", "quarantine"])
+def test_counts_do_not_depend_on_units_or_workers(measured: Path, cut_small: Path, key: str) -> None:
+    assert metrics(measured)[key] == metrics(cut_small)[key]
+
+
+def test_samples_do_not_depend_on_units_or_workers(measured: Path, cut_small: Path) -> None:
+    assert samples(measured) == samples(cut_small)
+
+
+def test_dropped_samples_are_of_their_reason_with_the_value_that_failed(measured: Path) -> None:
+    by_ref = {row["source_ref"]: row for row in rows(measured)}
+    texts = dict(table(measured, "rejected").select("source_ref", "text").iter_rows())
+    kept = dict(table(measured, "data").select("source_ref", "text").iter_rows())
+    dropped = samples(measured)["dropped"]
+    assert set(dropped) == {row["reason"] for row in by_ref.values() if row["verdict"] == "dropped"}
+    for reason, found in dropped.items():
+        n = sum(row["reason"] == reason for row in by_ref.values())
+        assert len(found) == min(3, n)
+        for line in found:
+            row = by_ref[line["source_ref"]]
+            assert row["reason"] == reason
+            assert line["failed"] == row["failed"]
+            assert texts[line["source_ref"]].startswith(line["text"].removesuffix("…"))
+            if line["signal"] is not None:
+                assert line["value"] == row[line["signal"]] != line["limit"]
+            if reason == "near_duplicate":
+                assert (line["value"], line["other"]) == (row["similarity"], row["duplicate_ref"])
+                assert kept[line["other"]].startswith(line["survivor"].removesuffix("…"))
+
+
+def test_near_misses_are_the_kept_documents_nearest_to_the_limit(measured: Path) -> None:
+    kept = [row for row in rows(measured) if row["verdict"] == "kept"]
+    near = samples(measured)["near"]
+    limits = {limit["reason"]: (signal["signal"], limit) for signal in metrics(measured)["signals"] for limit in signal["limits"]}
+    assert set(near) == {reason for reason, (name, _) in limits.items() if any(row[name] is not None for row in kept)}
+    for reason, found in near.items():
+        name, limit = limits[reason]
+        distances = sorted(abs(row[name] - limit["value"]) for row in kept if row[name] is not None)
+        assert [abs(line["value"] - line["limit"]) for line in found] == distances[:3], reason
+        assert {line["source_ref"] for line in found} <= {row["source_ref"] for row in kept}
+
+
+def test_the_largest_clusters_come_first_and_name_their_survivors(measured: Path) -> None:
+    data = table(measured, "data")
+    expected = data.filter(pl.col("minhash_cluster_size") > 1).sort(-pl.col("minhash_cluster_size"), "source_ref").head(10)
+    shown = metrics(measured)["duplicates"]["largest"]
+    assert [line["source_ref"] for line in shown] == expected["source_ref"].to_list()
+    assert [line["size"] for line in shown] == expected["minhash_cluster_size"].to_list()
+    texts = dict(data.select("source_ref", "text").iter_rows())
+    for line in samples(measured)["largest"]:
+        assert texts[line["source_ref"]].startswith(line["text"].removesuffix("…"))
+
+
+def test_quarantined_places_are_of_their_cause_and_quote_nothing(measured: Path) -> None:
+    quarantine = {row["source_ref"]: row for row in table(measured, "quarantine").to_dicts()}
+    found = samples(measured)["quarantine"]
+    assert set(found) == {row["cause"] for row in quarantine.values()}
+    for cause, lines in found.items():
+        for line in lines:
+            assert quarantine[line["source_ref"]]["cause"] == cause
+            assert line["text"] is None
+
+
+def test_samples_lie_where_only_the_owner_reads(measured: Path) -> None:
+    assert stat.S_IMODE((measured / "samples").stat().st_mode) == 0o700
+
+
+SHORT = "A sentence of the short kind, by {who}, number {n}."
+
+
+@pytest.mark.parametrize(("rejected", "quoted"), [("full", 3), ("none", 0)])
+def test_what_rejected_does_not_hold_is_not_quoted(tmp_path: Path, rejected: str, quoted: int) -> None:
+    lines = [{"text": SHORT.format(who="somebody@mail.example.com", n=n)} for n in range(9)]
+    out = tmp_path / "out"
+    path = write_rows(tmp_path / "in" / "a.jsonl", lines)
+    curate("--input", path, "--output", out, "--set", f"output.rejected={rejected}", "--set", "dedup=false")
+    found = samples(out)["dropped"]["gopher_quality.too_few_words"]
+    assert len(found) == 3
+    assert sum(line["text"] is not None for line in found) == quoted
+    page = (out / "report.html").read_text()
+    assert ("of the short kind" in page) == bool(quoted)
+    assert "somebody@" not in page  # masks are part of the final text
+    assert ("email@example.com" in page) == bool(quoted)
+
+
+def test_of_a_share_only_documents_in_rejected_are_shown(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": SHORT.format(who="us", n=n)} for n in range(60)])
+    out = tmp_path / "out"
+    curate("--input", path, "--output", out, "--set", "output.rejected=0.1", "--set", "dedup=false")
+    held = set(table(out, "rejected")["source_ref"])
+    assert 0 < len(held) < 30
+    found = samples(out)["dropped"]["gopher_quality.too_few_words"]
+    assert found and {line["source_ref"] for line in found} <= held
+
+
+def test_samples_of_replaced_generations_are_removed_and_the_page_is_remade_from_the_newest(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": SHORT.format(who="us", n=n)} for n in range(4)])
+    out = tmp_path / "out"
+    curate("--input", path, "--output", out)
+    curate("--input", path, "--output", out, "--replace")
+    assert [file.name for file in (out / "samples").iterdir()] == ["000002.json"]
+    page = (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    curate("--input", path, "--output", out)
+    assert (out / "report.html").read_text() == page
+
+
+def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": SHORT.format(who="us", n=n)} for n in range(4)])
+    out = tmp_path / "out"
+    curate("--input", path, "--output", out)
+    store = open_store(str(out))
+    newest = manifest.load_all(store)[-1]
+    gone = manifest.Takedown(request="r", selection="s", receipt={})
+    manifest.remove_orphans(store, [newest, newest.model_copy(update={"generation": 2, "takedown": gone})])
+    assert not list((out / "samples").iterdir())
+    assert list((out / "rejected").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason", "expected"),
+    [
+        ("filters.gopher_quality.min_words=7", "gopher_quality.too_few_words", ("gopher_words", 7.0, False, True, True)),
+        ("filters.gopher_quality.max_words=9", "gopher_quality.too_many_words", ("gopher_words", 9.0, False, False, True)),
+        ("filters.quality.min_score=0.25", "quality.low_quality", ("quality_score", 0.25, False, True, True)),
+        (
+            "filters.gopher_quality.languages=fineweb2",
+            "gopher_quality.words_too_long",
+            ("gopher_mean_word_length_unmarked", 10.0, True, False, True),
+        ),
+        ("filters.c4={}", "c4.curly_bracket", None),
+    ],
+)
+def test_turns_are_read_off_the_rules(setting: str, reason: str, expected: tuple[Any, ...] | None) -> None:
+    recipe = resolve(load(None, inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
+    found = {turn.reason: turn for turn in turns.of(recipe)}
+    turn = found.get(reason)
+    assert expected == (turn and (turn.signal, turn.value, turn.by_row, turn.least, turn.passes))
+
+
+def test_folding_sources_keeps_every_document_and_the_largest_sources() -> None:
+    cross = Counter({("en", f"s{n}", "empty"): 1 for n in range(200_001)} | {("en", "large", ""): 50, ("de", "large", ""): 7})
+    folded = _folded(cross)
+    assert folded.total() == cross.total()
+    assert (folded["en", "large", ""], folded["de", "large", ""]) == (50, 7)
+    assert len(folded) <= 100_001
