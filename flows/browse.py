@@ -50,6 +50,7 @@ def _listen(port: int) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((HOST, port))
+        made.listen()  # who has read the address is answered, if a moment later
     except (OSError, OverflowError) as error:
         made.close()
         raise UsageError(

@@ -3,8 +3,8 @@
 Exact for the filters' verdicts before dedup and selection: the rules that changed are asked again, the same ones that a run would
 ask, of the same signals. Of a row that no model has scored, the models' rules drop nothing.
 
-Held in memory for a row: one bit-sized answer for the rules that stay as they are (2 bytes), its size (8), and the columns that
-the moving rules read (4 to 8 bytes each, at most `MOST_COLUMNS` of them): 30 MB for a million rows and one threshold.
+Held in memory for a row: answers of the rules that stay as they are (a byte for each of the last thresholds), its size (8), and
+the columns that moving rules read (4 to 8 bytes each, at most `MOST_COLUMNS` of them): some 60 MB for a million rows.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ from pipeline.tally import NO_LANGUAGE
 
 MOST_COLUMNS = 16
 """Columns of signals held at a time; chosen because the filter with most rules reads 14, and one rule at most three."""
+
+
+MOST_ANSWERS = 4
+"""Sets of rules whose answers are held: all of them, those beside the threshold that moves, and the last ones before."""
 
 
 def units_of(output: Output, work: Store) -> Iterator[Annotated]:
@@ -97,7 +101,7 @@ class Rows:
         self._place = {f.name: place for place, item in enumerate(recipe.filters) for f in item.filter.signals}
         self._columns: dict[str, pl.Series] = {}
         self._added: dict[str, list[tuple[np.ndarray, pl.Series]]] = {}
-        self._still: tuple[frozenset[str], np.ndarray] | None = None
+        self._still: dict[frozenset[str], np.ndarray] = {}
         self.starts = np.concatenate([[0], np.cumsum([unit.rows for unit in units], dtype=np.int64)])
         finals = [work.read_table(unit.names.final, ["text_hash", "n_bytes"]) for unit in units]
         self.n_bytes = np.concatenate([np.zeros(0, np.int64), *(table["n_bytes"].to_numpy() for table in finals)])
@@ -160,15 +164,17 @@ class Rows:
         return ~dropped if not moved else ~(dropped | self._fail(moved))
 
     def _dropped_by(self, names: frozenset[str]) -> np.ndarray:
-        """bool[n]: empty rows and those that fail one of these rules of the rows' own recipe. The last answer is kept."""
-        if self._still is None or self._still[0] != names:
+        """bool[n]: empty rows and those that fail one of these rules of the rows' own recipe. The last answers are kept."""
+        if names not in self._still:
             dropped = self.empty.copy()
             for item in self.recipe.filters:
                 own = [(item, rule) for rule in item.rules if f"{item.filter.name}.{rule.reason}" in names]
                 if own:
                     dropped |= self._fail(own)
-            self._still = (names, dropped)
-        return self._still[1]
+            while len(self._still) >= MOST_ANSWERS:
+                self._still.pop(next(iter(self._still)))
+            self._still[names] = dropped
+        return self._still[names]
 
     def _fail(self, rules: Sequence[tuple[ActiveFilter, Rule]]) -> np.ndarray:
         """bool[n]: rows that fail one of the rules; a model's rules are asked of scored rows only."""
@@ -196,4 +202,4 @@ class Rows:
             self._added.setdefault(name, []).append((rows, pl.Series(pl.from_arrow(values))))
             self._columns.pop(name, None)
         self.scored[rows] = True
-        self._still = None
+        self._still.clear()

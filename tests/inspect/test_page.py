@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +19,7 @@ from fastapi.testclient import TestClient
 from pipeline import plan_file, recipe
 from pipeline.inspect import opened, sweep
 from pipeline.inspect.page import app, guard
-from tests.support import SAMPLE, prose, table, winnow, write_rows
+from tests.support import ROOT, SAMPLE, curate, prose, table, winnow, write_rows
 
 TOKEN, PORT = "a-token", 8765
 HOSTILE = (
@@ -31,8 +35,6 @@ def client(out: Path, **more) -> TestClient:
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support import curate
-
     made = tmp_path_factory.mktemp("page") / "out"
     curate("default", "--input", SAMPLE / "input", "--output", made, "--set", "source.max_bad_fraction=0.05")
     return made
@@ -306,3 +308,31 @@ def test_the_page_writes_nothing_into_the_output(page, out):
         assert page.get(address).status_code == 200
     page.post("score", params={"set": "filters.gopher_quality.min_words=0"})
     assert state() == before
+
+
+def test_the_command_prints_the_address_answers_and_ends_with_an_interrupt(out):
+    command = [sys.executable, "-m", "flows.inspect", "--output", str(out)]  # browse is the default
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = process.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/[\w-]{22}/", address)
+        with urllib.request.urlopen(address) as answer:
+            assert answer.status == 200 and b"input/" in answer.read()
+        port = address.split(":")[2].split("/")[0]
+        taken = subprocess.run([*command, "browse", "--port", port], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert taken.returncode == 2 and f"--port {port}" in taken.stderr and not taken.stdout
+    finally:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--output", "nowhere"], "no output of"), (["browse", "--save-plan", __file__, "--output", "OUT"], "name a new file")],
+)
+def test_what_cannot_be_served_exits_2(capsys, out, arguments, words):
+    from flows.inspect import main
+
+    assert main([str(out) if one == "OUT" else one for one in arguments]) == 2
+    assert words in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -12,16 +13,23 @@ import pytest
 from flows.inspect import main
 from pipeline.inspect import opened, review, reviewed
 from pipeline.store import open_output
-from tests.support import prose, table, winnow, write_rows
+from tests.support import curate, prose, table, winnow, write_rows
 
 
-@pytest.fixture
-def out(capsys, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("review")
     rows = [{"id": f"d{k}", "text": prose(k)} for k in range(4)]
     rows += [{"id": f"s{k}", "text": f"\u202eShort\x1b[2J number {k} has few words."} for k in range(6)]
     rows += [{"id": "twin", "text": prose(2) + " Indeed so."}]
-    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
-    assert winnow(capsys, "--input", path, "--output", tmp_path / "out").code == 0
+    path = write_rows(folder / "in" / "a.jsonl", rows)
+    curate("--input", path, "--output", folder / "out")
+    return folder
+
+
+@pytest.fixture
+def out(curated: Path, tmp_path: Path) -> Path:
+    shutil.copytree(curated, tmp_path, dirs_exist_ok=True)
     return tmp_path / "out"
 
 
