@@ -1,6 +1,7 @@
 """`python -m flows.inspect`: look at what was kept, what was dropped, and why. Read-only, but for the labels of `review`.
 
-Exit codes as in `flows.curate`: 0 done, 1 failed, 2 the command is wrong or there is no such output or document.
+Exit codes as in `flows.curate`: 0 done, 1 failed, 2 the command is wrong or there is no such output or document, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         print(commands[arguments.command](arguments), end="")
         return 0
+    except KeyboardInterrupt:
+        return 130
     except WinnowError as error:
         print(f"winnow inspect: {harmless(str(error))}", file=sys.stderr)
         return error.exit_code

@@ -99,11 +99,11 @@ class Page:
     total: int
 
 
-def folder_of(output: Output, view: str) -> str:
-    """The folder that a view shows: the ledger where the plan keeps no dropped text."""
-    if view == "dropped" and not any(sized(output, "rejected")):
+def folder_of(output: Output, wanted: Wanted) -> str:
+    """The folder that a view shows: the ledger where no text of such dropped documents is kept."""
+    if wanted.view == "dropped" and (wanted.reason == "taken_down" or not any(sized(output, "rejected"))):
         return "ledger"
-    return VIEWS[view]
+    return VIEWS[wanted.view]
 
 
 def sized(output: Output, folder: str) -> list[int]:
@@ -113,7 +113,7 @@ def sized(output: Output, folder: str) -> list[int]:
 
 def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: Place | None = None, size: int = PAGE) -> Page:
     """At most `size` documents behind `after`, or the last ones before `before`."""
-    folder = folder_of(output, wanted.view)
+    folder = folder_of(output, wanted)
     files, rows_of = output.files(folder), sized(output, folder)
     found: list[Row] = []
     looked = 0

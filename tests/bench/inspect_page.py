@@ -1,7 +1,7 @@
 """How fast the page of `inspect browse` answers: the slider over a million rows, pages and searches of an output.
 
-`python -m tests.bench.inspect_page [--rows 1e6]`. The rows are those of 20,000 documents of our own, whose unit the slider is told
-of as often as it takes: it reads, holds and judges that many rows. Prints wall times and the resident memory.
+`python -m tests.bench.inspect_page [--rows 1e6]`. The rows are those of 20,000 documents of our own, whose unit the slider is
+told of as often as it takes: it reads, holds and judges that many rows. Prints wall times and the resident memory.
 """
 
 from __future__ import annotations

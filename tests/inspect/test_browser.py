@@ -177,14 +177,14 @@ def test_a_review_in_the_page_keeps_its_labels(browser, capsys, tmp_path):
     assert winnow(capsys, "--input", path, "--output", tmp_path / "out").code == 0
     with served(tmp_path / "out") as address, tab(browser, address) as page:
         page.goto(f"{address}review?reason=gopher_quality")
-        for key in "rws":
+        for key in "rwbrs":
             page.wait_for_selector("#judge")
             with page.expect_navigation():
                 page.keyboard.press(key)
         settled(page)
         assert "1" in page.inner_text("main") and "judged or skipped" in page.inner_text("main")
     labels = (tmp_path / "out" / "reviews.jsonl").read_text().splitlines()
-    assert [re.search('"label": "([a-z]+)"', line)[1] for line in labels] == ["right", "wrong"]  # type: ignore[index]
+    assert [re.search('"label": "([a-z]+)"', line)[1] for line in labels] == ["right", "wrong", "right"]  # type: ignore[index]
 
 
 def corpus() -> list[str]:

@@ -336,3 +336,31 @@ def test_what_cannot_be_served_exits_2(capsys, out, arguments, words):
 
     assert main([str(out) if one == "OUT" else one for one in arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_generation_that_is_committed_meanwhile_is_shown(capsys, tmp_path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(1)}])
+    assert winnow(capsys, "--input", path, "--output", tmp_path / "out").code == 0
+    with client(tmp_path / "out") as page:
+        assert len(refs(page.get("documents").text)) == 1 and page.get("effect").json()["documents"] == 1
+        more = write_rows(tmp_path / "in" / "b.jsonl", [{"text": prose(2)}])
+        assert winnow(capsys, "--input", path, "--input", more, "--output", tmp_path / "out").code == 0
+        assert len(refs(page.get("documents").text)) == 2 and page.get("effect").json()["documents"] == 2
+        assert "generation 2" in page.get("documents").text
+
+
+def test_a_label_from_the_page_is_kept_and_the_next_document_comes(capsys, tmp_path):
+    rows = [{"text": f"Short number {k}."} for k in range(2)]
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
+    sets = ("--set", "checks.max_drop_share=1")
+    assert winnow(capsys, "--input", path, "--output", tmp_path / "out", *sets).code == 0
+    with client(tmp_path / "out") as page:
+        asked = {"reason": "gopher_quality", "generation": 1, "ref": "in/a.jsonl#1", "answer": "wrong"}
+        assert "in/a.jsonl#1" in page.get("review?reason=gopher_quality").text
+        assert page.post("label", params=asked).json() == {"label": "wrong"}
+        assert page.post("label", params={**asked, "ref": "in/a.jsonl#9"}).status_code == 400
+        assert page.post("label", params={**asked, "answer": "maybe"}).status_code == 400
+        html = page.get("review?reason=gopher_quality").text
+        assert "1 of 2 judged" in html and 'data-ref="in/a.jsonl#2"' in html and "95 % interval" in html
+        assert 'data-ref="in/a.jsonl#1"' in page.get("review?reason=gopher_quality&again=in/a.jsonl%231").text
+    assert len((tmp_path / "out" / "reviews.jsonl").read_text().splitlines()) == 1

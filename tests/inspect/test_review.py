@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import shutil
 import stat
+import termios
 from pathlib import Path
 
 import pytest
@@ -135,3 +138,17 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(out, tmp_path):
     with pytest.raises(Exception, match="labels are kept there"):
         review.label(output, review.sample(output, "kept", n=1, seed=0)[0], "right")
     assert (tmp_path / "elsewhere").read_text() == ""
+
+
+def test_on_a_terminal_a_key_needs_no_return_and_is_not_echoed():
+    from flows.keys import pressed
+
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "r") as terminal:
+        before = termios.tcgetattr(terminal)
+        with pressed(terminal) as keys:
+            os.write(master, b"rw")
+            assert [next(keys), next(keys)] == ["r", "w"]
+            assert not termios.tcgetattr(terminal)[3] & (termios.ECHO | termios.ICANON)
+        assert termios.tcgetattr(terminal) == before
+    os.close(master)

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -24,7 +24,7 @@ from pipeline import publish
 from pipeline.errors import InputError, UsageError, WinnowError
 from pipeline.inspect import diff, listing, review, reviewed, why
 from pipeline.inspect.judged import judged
-from pipeline.inspect.opened import Output
+from pipeline.inspect.opened import Output, open_output_of
 from pipeline.inspect.page import shown
 from pipeline.inspect.page.guard import Application, guarded
 from pipeline.inspect.slider import MOST_SCORED, Slider
@@ -43,17 +43,29 @@ SAMPLE = 100
 
 
 class Site:
-    """An output and what was loaded of it so far."""
+    """An output and what was loaded of it so far; opened anew where a run has committed meanwhile."""
 
     def __init__(self, output: Output, work: str | None, save_plan: Path | None) -> None:
-        self.output, self.save_plan = output, save_plan
+        self.save_plan = save_plan
         self._work = work or output.store.path(".work")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self.templates = _templates()
+        self._take(output)
+
+    def _take(self, output: Output) -> None:
+        self._output, self._manifests = output, output.store.names("manifests")
         self._slider: Slider | None = None
         self.facets = shown.facets(output)
         choices = [*self.facets.languages, *self.facets.sources, *(c for found in self.facets.reasons.values() for c in found)]
         self._written = {visible(choice.value): choice.value for choice in choices}
-        self.templates = _templates()
+
+    @property
+    def output(self) -> Output:
+        """As it is now."""
+        with self._lock:
+            if self._output.store.names("manifests") != self._manifests:
+                self._take(open_output_of(self._output.store.root))
+            return self._output
 
     @property
     def work(self) -> Store:
@@ -62,8 +74,9 @@ class Site:
     def slider(self) -> Slider:
         """Raises InputError where the work directory is gone."""
         with self._lock:
+            output = self.output
             if self._slider is None:
-                self._slider = Slider(self.output, self.work)
+                self._slider = Slider(output, self.work)
             return self._slider
 
     def written(self, name: str) -> str:
@@ -78,7 +91,8 @@ class Site:
         return shlex.join(["python", "-m", "flows.curate", f"{root}/plan.resolved.yaml", "--output", root, *work, "--replace"])
 
     def page(self, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
-        html = self.templates.get_template(name).render(site=self, totals=self.facets.views, **values)
+        output = self.output
+        html = self.templates.get_template(name).render(site=self, output=output, totals=self.facets.views, **values)
         return HTMLResponse(html.encode("utf-8", "replace"), status)
 
 
@@ -136,7 +150,7 @@ def _documents(app: FastAPI, site: Site) -> None:
         )
         after, before = (listing.place_of(asked.get(name, "")) for name in ("after", "before"))
         found = listing.page(site.output, wanted, after=after, before=before)
-        folder = listing.folder_of(site.output, wanted.view)
+        folder = listing.folder_of(site.output, wanted)
         return site.page(
             "documents.html",
             wanted=wanted,
@@ -304,12 +318,13 @@ def _sets(chosen: dict[str, str]) -> str:
 
 def _review(app: FastAPI, site: Site) -> None:
     @app.get("/review")
-    def page(request: Request, reason: str = "", skipped: int = 0) -> Response:
+    def page(reason: str = "", skipped: Annotated[int, Query(ge=0)] = 0, again: str = "", last: str = "") -> Response:
         found = left = []
         if reason:
             found = review.sample(site.output, reason, n=SAMPLE, seed=site.output.plan.seed)
             left = review.unlabelled(site.output, found)
         now = left[skipped] if skipped < len(left) else None
+        now = next((one for one in found if again and visible(one.source_ref) == visible(again)), now)
         facts = None
         if now is not None:
             rows = [one for one in why.find(site.output, now.source_ref) if one.row["generation"] == now.generation]
@@ -323,6 +338,7 @@ def _review(app: FastAPI, site: Site) -> None:
             done=len(found) - len(left),
             of=len(found),
             skipped=skipped,
+            last=last,
             results=reviewed.precision(site.output.store),
         )
 

@@ -43,7 +43,7 @@ function keys() {
       r: () => document.querySelector("[data-answer=right]")?.click(),
       w: () => document.querySelector("[data-answer=wrong]")?.click(),
       s: () => $("skip")?.click(),
-      b: () => $("judge") && history.back(),
+      b: () => $("back")?.click(),
     }[event.key];
     if (known) { event.preventDefault(); known(); }
   });
@@ -294,7 +294,7 @@ function judge(root) {
       const { reason, generation, ref, skipped } = root.dataset;
       try {
         await ask(`label?${new URLSearchParams({ reason, generation, ref, answer: button.dataset.answer })}`, "POST");
-        location.assign(`review?${new URLSearchParams({ reason, skipped })}`);
+        location.assign(`review?${new URLSearchParams({ reason, skipped, last: ref })}`);
       } catch (error) { $("judged").textContent = error.message; }
     });
   }
