@@ -1,7 +1,7 @@
 """`inspect review`: a seeded sample of documents that were dropped for a reason (or kept), to be judged one key each.
 
-The sample is uniform over the output's documents with that reason and the same for the same output, seed and size, so that a
-review goes on where it was left: documents that have a label are passed over.
+The sample is uniform over documents with that reason and the same for the same output and seed; a larger one holds the
+smaller. So a review goes on where it was left: documents that have a label are passed over.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def sample(output: Output, reason: str, *, n: int, seed: int) -> list[Candidate]
 
     Raises InputError where there is none, or where the plan kept no text of dropped documents.
     """
-    found = _candidates(output, reason)
-    if not len(found):
+    shards = list(_shards(output, reason))
+    counts = [int(scan.select(pl.len()).collect().item()) for _, scan in shards]
+    if not sum(counts):
         metrics = output.newest.metrics.get("reasons", [])
         known = [line["reason"] for line in metrics if line["first"]]
         if reason != KEPT and any(_meant(name, reason) for name in known):
@@ -54,27 +55,30 @@ def sample(output: Output, reason: str, *, n: int, seed: int) -> list[Candidate]
         raise InputError(
             f"{output.store.root}: nothing was dropped for {reason}; there are {', '.join([*known, KEPT])}, or a filter's name"
         )
-    rows = np.sort(np.random.Generator(np.random.PCG64(seed)).permutation(len(found))[: min(n, MOST)])
-    return [Candidate(*row) for row in found[rows].iter_rows()]
+    rows = np.sort(np.random.Generator(np.random.PCG64(seed)).permutation(sum(counts))[: min(n, MOST)])
+    chosen, start = [], 0
+    for (generation, scan), count in zip(shards, counts, strict=True):
+        own = rows[(rows >= start) & (rows < start + count)] - start
+        start += count
+        if len(own):
+            chosen += [Candidate(generation, *row) for row in scan.collect()[own].iter_rows()]
+    return chosen
 
 
 def _meant(name: str, reason: str) -> bool:
     return name == reason or name.startswith(f"{reason}.")
 
 
-def _candidates(output: Output, reason: str) -> pl.DataFrame:
-    """generation, source_ref and reason of every document that may be chosen, whose text the output holds."""
+def _shards(output: Output, reason: str) -> Iterator[tuple[int, pl.LazyFrame]]:
+    """Of each shard: its generation, source_ref and reason of the documents that may be chosen, whose text it holds."""
     kept = reason == KEPT
-    parts = []
     for made in output.live:
         for record in made.files:
             if record.path.startswith("data/" if kept else "rejected/") and record.rows:
                 scan = pl.scan_parquet(output.store.path(record.path))
                 if not kept:
                     scan = scan.filter((pl.col("reason") == reason) | pl.col("reason").str.starts_with(f"{reason}."))
-                chosen = pl.lit(KEPT) if kept else pl.col("reason")
-                parts.append(scan.select(pl.lit(made.generation), "source_ref", chosen.alias("reason")).collect())
-    return pl.concat(parts) if parts else pl.DataFrame()
+                yield made.generation, scan.select("source_ref", pl.lit(KEPT).alias("reason") if kept else "reason")
 
 
 def unlabelled(output: Output, found: Sequence[Candidate]) -> list[Candidate]:

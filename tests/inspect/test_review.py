@@ -75,6 +75,7 @@ def test_the_sample_is_the_same_each_time_and_another_with_another_seed(out):
     some = [review.sample(output, "gopher_quality", n=3, seed=seed) for seed in (0, 0, 1, 2, 3)]
     assert some[0] == some[1] and len(set(map(tuple, some))) > 1
     assert len(review.sample(output, "kept", n=50, seed=0)) == 4
+    assert set(some[0]) < set(review.sample(output, "gopher_quality", n=5, seed=0))
 
 
 def test_a_duplicate_is_shown_beside_its_survivor_and_a_rule_with_its_numbers(capsys, monkeypatch, out):

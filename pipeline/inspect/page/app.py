@@ -58,6 +58,15 @@ class Site:
         self.facets = shown.facets(output)
         choices = [*self.facets.languages, *self.facets.sources, *(c for found in self.facets.reasons.values() for c in found)]
         self._written = {visible(choice.value): choice.value for choice in choices}
+        self._samples: dict[str, list[review.Candidate]] = {}
+
+    def sample(self, reason: str) -> list[review.Candidate]:
+        """Documents to judge, the same ones each time."""
+        with self._lock:
+            output = self.output
+            if reason not in self._samples:
+                self._samples[reason] = review.sample(output, reason, n=SAMPLE, seed=output.plan.seed)
+            return self._samples[reason]
 
     @property
     def output(self) -> Output:
@@ -321,7 +330,7 @@ def _review(app: FastAPI, site: Site) -> None:
     def page(reason: str = "", skipped: Annotated[int, Query(ge=0)] = 0, again: str = "", last: str = "") -> Response:
         found = left = []
         if reason:
-            found = review.sample(site.output, reason, n=SAMPLE, seed=site.output.plan.seed)
+            found = site.sample(reason)
             left = review.unlabelled(site.output, found)
         now = left[skipped] if skipped < len(left) else None
         now = next((one for one in found if again and visible(one.source_ref) == visible(again)), now)
@@ -346,8 +355,7 @@ def _review(app: FastAPI, site: Site) -> None:
     def label(reason: str, generation: int, ref: str, answer: str) -> Response:
         if answer not in ("right", "wrong"):
             raise UsageError(f"answer {answer!r}: expected right or wrong")
-        found = review.sample(site.output, reason, n=SAMPLE, seed=site.output.plan.seed)
-        for candidate in found:
+        for candidate in site.sample(reason):
             if (candidate.generation, visible(candidate.source_ref)) == (generation, visible(ref)):
                 review.label(site.output, candidate, answer)
                 return JSONResponse({"label": answer})
