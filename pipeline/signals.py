@@ -54,10 +54,12 @@ def model(
     meter: Meter,
     *,
     n: int,
+    keep: bool = True,
 ) -> dict[str, pa.Array]:
     """Signals of the model tier for `rows` (sorted positions), by column, length `len(rows)`; computed where they are missing.
 
-    `columns`: the cheap tier's, of all n rows of the unit. One pass over the text for all filters.
+    `columns`: the cheap tier's, of all n rows of the unit. One pass over the text for all filters. `keep`: what was computed
+    goes into the tables.
     """
     chosen = list(_of_tier(recipe, where, Tier.MODEL))
     tables = [_Growing(work, name, item.filter, n) for item, name in chosen]
@@ -77,7 +79,8 @@ def model(
                 table.add(here, run_filter(item, recipe.known, batch, given))
     made: dict[str, pa.Array] = {}
     for table in tables:
-        table.write()
+        if keep:
+            table.write()
         made |= table.at(rows)
     return made
 

@@ -26,6 +26,8 @@ ONLY_IN = {
     "huggingface_hub": ("filters/models/places.py",),
     "torch": ("pipeline/savings/neural/",),
     "matplotlib": ("pipeline/report/charts.py", "pipeline/report/curves.py"),
+    "fastapi": ("pipeline/inspect/page/app.py",),
+    "uvicorn": ("flows/",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),
 }
 """Package → places that may import it. fasttext trains, and is the oracle of tests."""

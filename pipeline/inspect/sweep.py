@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow.compute as pc
 
-from filters.contract import Tier
-from pipeline import decide, final, generations, signals
-from pipeline.annotate import Annotated
-from pipeline.errors import InputError, UsageError
-from pipeline.inspect.opened import Output, with_overrides
-from pipeline.recipe import Recipe
+from pipeline.errors import UsageError
+from pipeline.inspect.opened import Output
+from pipeline.inspect.verdicts import Rows, rethresholded, units_of
 from pipeline.report import units as written
 from pipeline.report.harmless import fit
-from pipeline.store import Store, open_store
-from pipeline.tally import NO_LANGUAGE
+from pipeline.store import open_store
 
 MOST_VALUES = 200
 EVERYTHING = "all"
@@ -62,81 +57,18 @@ def values(text: str) -> list[str]:
 def sweep(output: Output, key: str, wanted: Sequence[str], *, by_language: bool, work: str | None = None) -> list[Line]:
     """Lines for each value, over all live generations. `key`: of a filter's threshold. Raises UsageError for another key,
     InputError where the signals are gone."""
-    recipes = [with_overrides(output, [f"{key}={value}"]) for value in wanted]
-    _only_thresholds(output.recipe, recipes, key)
+    recipes = [rethresholded(output, [f"{key}={value}"]) for value in wanted]
     store = open_store(work or output.store.path(".work"), create=False)
     counts: list[Counter[tuple[str, str]]] = [Counter() for _ in wanted]
-    for unit in _units(output, store):
-        seen = _Unit.read(store, output.recipe, unit)
+    for unit in units_of(output, store):
+        seen = Rows(store, output.recipe, [unit])
         before = seen.kept(output.recipe)
         for recipe, counted in zip(recipes, counts, strict=True):
             _count(counted, seen, before, seen.kept(recipe), by_language=by_language)
     return [_line(value, group, counted) for value, counted in zip(wanted, counts, strict=True) for group in _groups(counted)]
 
 
-def _only_thresholds(old: Recipe, new: Sequence[Recipe], key: str) -> None:
-    for recipe in new:
-        same = [item.identity for item in recipe.filters] == [item.identity for item in old.filters] and recipe.edits == old.edits
-        if not same:
-            raise UsageError(
-                f"{key}: changes what is measured, not only a threshold; run `flows.curate` with --set {key}=… and --replace"
-            )
-
-
-def _units(output: Output, store: Store) -> Iterator[Annotated]:
-    for made in output.live:
-        units = generations.load(store, made.generation)
-        if units is None:
-            raise InputError(
-                f"{store.root}: the signals of generation {made.generation} are not there (--clean removes them); run"
-                " `flows.curate` with the same plan and --replace, or name the work directory with --work"
-            )
-        yield from units
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """A unit's signals. `scored`: rows that the plan's models scored."""
-
-    cheap: pl.DataFrame
-    models: pl.DataFrame
-    scored: np.ndarray
-    empty: np.ndarray
-    n_bytes: np.ndarray
-    languages: pl.Series
-
-    @classmethod
-    def read(cls, store: Store, recipe: Recipe, unit: Annotated) -> _Unit:
-        frames: dict[Tier, list[pl.DataFrame]] = {Tier.CHEAP: [], Tier.MODEL: []}
-        scored = np.ones(unit.rows, dtype=bool)
-        for item, name in zip(recipe.filters, unit.names.signals, strict=True):
-            frame = store.read_frame(name)
-            if item.filter.tier is Tier.MODEL:
-                scored &= frame[signals.SCORED].to_numpy()
-                frame = frame.drop(signals.SCORED)
-            frames[item.filter.tier].append(frame)
-        made = store.read_table(unit.names.final, ["text_hash", "n_bytes"])
-        cheap, models = (pl.concat(found, how="horizontal") if found else pl.DataFrame() for found in frames.values())
-        language = cheap["language"] if "language" in cheap.columns else pl.Series([NO_LANGUAGE]).new_from_index(0, unit.rows)
-        empty = pc.equal(made["text_hash"], final.EMPTY).to_numpy().astype(bool)
-        return cls(cheap, models, scored, empty, made["n_bytes"].to_numpy(), language)
-
-    def kept(self, recipe: Recipe) -> np.ndarray:
-        """bool[n]: rows that the recipe's filters keep; of a row without scores the models' rules drop nothing."""
-        n = len(self.empty)
-        cheap = decide.fails(decide.failures(recipe, Tier.CHEAP, self.cheap), n).to_numpy()
-        kept = ~self.empty & ~cheap
-        if not any(item.filter.tier is Tier.MODEL for item in recipe.filters):
-            return kept
-        rows = np.flatnonzero(self.scored)
-        both = pl.concat([self.cheap, self.models], how="horizontal")[rows]
-        worse = decide.fails(decide.failures(recipe, Tier.MODEL, both), len(rows)).to_numpy()
-        kept[rows[worse]] = False
-        return kept
-
-
-def _count(counted: Counter[tuple[str, str]], unit: _Unit, before: np.ndarray, now: np.ndarray, *, by_language: bool) -> None:
-    models = bool(unit.models.width)
+def _count(counted: Counter[tuple[str, str]], unit: Rows, before: np.ndarray, now: np.ndarray, *, by_language: bool) -> None:
     frame = pl.DataFrame(
         {
             "group": unit.languages if by_language else pl.Series([EVERYTHING]).new_from_index(0, len(now)),
@@ -144,7 +76,7 @@ def _count(counted: Counter[tuple[str, str]], unit: _Unit, before: np.ndarray, n
             "bytes": np.where(now, unit.n_bytes, 0),
             "enter": now & ~before,
             "leave": before & ~now,
-            "unscored": now & ~before & ~unit.scored if models else np.zeros(len(now), bool),
+            "unscored": now & ~before & ~unit.scored if unit.models else np.zeros(len(now), bool),
         }
     )
     for row in (

@@ -114,9 +114,9 @@ def _excerpt(name: str, text: str | None) -> list[str]:
     return [f"  {name}: {visible(cut, limit=EXCERPT)}"]
 
 
-def _short(value: float) -> str:
-    """Signals are float32 where they are no whole numbers: six digits are all that they hold."""
-    return f"{int(value):,}" if value == int(value) else f"{value:.6g}"
+def number(value: float | None) -> str:
+    """Signals are float32 where they are no whole numbers: six digits are all that they hold. A dash where there is none."""
+    return "-" if value is None else f"{int(value):,}" if value == int(value) else f"{value:.6g}"
 
 
 def rules(made: Judged) -> list[str]:
@@ -126,13 +126,11 @@ def rules(made: Judged) -> list[str]:
     lines = [head]
     for rule in order:
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else "near" if rule.near else ""
-        limit = "-" if rule.limit is None else f"{'>=' if rule.least else '<='} {_short(rule.limit)}"
-        value = "-" if rule.value is None else _short(rule.value)
-        lines.append(
-            f"{fit(f'{rule.filter}.{rule.reason}', 46)}{fit(rule.signal or '-', 32)}{value:>10}{limit:>14}  {mark}".rstrip()
-        )
+        limit = "-" if rule.limit is None else f"{'>=' if rule.least else '<='} {number(rule.limit)}"
+        names = fit(f"{rule.filter}.{rule.reason}", 46) + fit(rule.signal or "-", 32)
+        lines.append(f"{names}{number(rule.value):>10}{limit:>14}  {mark}".rstrip())
     for name, values in made.signals:
         if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
-            said = (f"{key} {_short(value) if isinstance(value, float) else value}" for key, value in values.items())
+            said = (f"{key} {number(value) if isinstance(value, float) else value}" for key, value in values.items())
             lines.append(f"{name}: {', '.join(said)}")
     return lines

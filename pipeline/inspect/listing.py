@@ -1,0 +1,260 @@
+"""Pages of an output's documents, in the order of its shards: kept ones, dropped ones, quarantined rows; filtered and searched.
+
+A page reads shards from a place on, a row group at a time, until it is full or has looked at its share (`MOST_ROWS`, and
+`MOST_BYTES` of text where it searches): what it looked at is told, and the next page goes on there. So a page costs the same at
+ten million documents as at ten thousand. Search is for literal text, by Arrow's kernels in linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.errors import UsageError
+from pipeline.inspect.opened import Output
+
+VIEWS = {"kept": "data", "dropped": "rejected", "quarantined": "quarantine"}
+SCORES = ("language_score", "quality_score", "toxicity_score")
+PAGE = 25
+MOST_ROWS = 1_000_000
+"""Rows whose narrow columns one page looks at; some tenths of a second."""
+MOST_BYTES = 256_000_000
+"""Text that one page searches; chosen because reading and searching it takes about a second on one core."""
+EXCERPT = 400
+"""Characters of text of a row, around what was searched for."""
+_SHOWN = {
+    "id", "source", "source_ref", "language", *SCORES, "n_bytes", "reason", "stage", "similarity", "duplicate_ref",
+    "minhash_cluster_size", "generation", "cause", "detail", "n_bytes_read", "verdict",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which documents. `reason`: a first reason, a filter's name, or a cause of quarantine. Limits include their ends."""
+
+    view: str = "kept"
+    reason: str = ""
+    language: str = ""
+    source: str = ""
+    score: str = ""
+    low: float | None = None
+    high: float | None = None
+    text: str = ""
+    copies: str = ""  # of this source_ref: what was dropped as its duplicate
+
+    def __post_init__(self) -> None:
+        if self.view not in VIEWS:
+            raise UsageError(f"view {self.view!r}: expected one of {', '.join(VIEWS)}")
+        if self.score and self.score not in SCORES:
+            raise UsageError(f"score {self.score!r}: expected one of {', '.join(SCORES)}")
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A row: its shard's number among the view's, and its number in the shard."""
+
+    shard: int
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.shard}.{self.row}"
+
+
+def place_of(text: str) -> Place | None:
+    """From `str(place)`; None for anything else."""
+    shard, _, row = text.partition(".")
+    number = (shard.isascii() and shard.isdigit()) and (row.isascii() and row.isdigit()) and len(text) < 40
+    return Place(int(shard), int(row)) if number else None
+
+
+@dataclass(frozen=True)
+class Row:
+    place: Place
+    columns: dict[str, Any]
+    excerpt: str
+    cut: bool  # the text goes on
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows in order. `looked` of `total` rows of the view were looked at for this page.
+
+    `first` and `last`: where reading began and ended; `more` and `less`: whether there is something beyond `last` and before
+    `first` that was not looked at.
+    """
+
+    rows: tuple[Row, ...]
+    first: Place | None
+    last: Place | None
+    more: bool
+    less: bool
+    looked: int
+    total: int
+
+
+def folder_of(output: Output, wanted: Wanted) -> str:
+    """The folder that a view shows: the ledger where no text of such dropped documents is kept."""
+    if wanted.view == "dropped" and (wanted.reason == "taken_down" or not any(sized(output, "rejected"))):
+        return "ledger"
+    return VIEWS[wanted.view]
+
+
+def sized(output: Output, folder: str) -> list[int]:
+    """Rows of each of a folder's shards."""
+    return [r.rows for m in output.live for r in m.files if r.path.startswith(f"{folder}/")]
+
+
+def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: Place | None = None, size: int = PAGE) -> Page:
+    """At most `size` documents behind `after`, or the last ones before `before`."""
+    folder = folder_of(output, wanted)
+    files, rows_of = output.files(folder), sized(output, folder)
+    found: list[Row] = []
+    looked = 0
+    read_bytes = 0
+    first = last = None
+    ended = True
+    for shard, group, start, n in _groups(files, rows_of, after, before):
+        if len(found) >= size or looked >= MOST_ROWS or read_bytes >= MOST_BYTES:
+            ended = False
+            break
+        file = pq.ParquetFile(files[shard], page_checksum_verification=True)
+        rows = np.flatnonzero(_matches(file, group, wanted, folder))
+        low = after.row - start + 1 if after is not None and shard == after.shard else 0
+        high = before.row - start if before is not None and shard == before.shard else n
+        rows = rows[(rows >= low) & (rows < high)]
+        room = size - len(found)
+        low, high = max(low, 0), min(high, n)
+        if len(rows) > room:
+            rows = rows[:room] if before is None else rows[-room:]
+            low, high = (low, int(rows[-1]) + 1) if before is None else (int(rows[0]), high)
+            ended = False
+        looked += max(0, high - low)
+        read_bytes += file.metadata.row_group(group).total_byte_size if wanted.text else 0
+        bounds = Place(shard, start + low), Place(shard, start + max(high - 1, low))
+        first = bounds[0] if first is None else min(first, bounds[0])
+        last = bounds[1] if last is None else max(last, bounds[1])
+        made = _read(file, group, rows, Place(shard, start), wanted.text) if len(rows) else []
+        found = [*found, *made] if before is None else [*made, *found]
+        if not ended:
+            break
+    forward = before is None
+    return Page(
+        rows=tuple(found),
+        first=first,
+        last=last,
+        more=not ended if forward else True,
+        less=(after is not None) if forward else not ended,
+        looked=looked,
+        total=sum(rows_of),
+    )
+
+
+def _groups(
+    files: Sequence[str], rows_of: Sequence[int], after: Place | None, before: Place | None
+) -> Iterator[tuple[int, int, int, int]]:
+    """`(shard, row group, its first row, its rows)` in reading order: backwards where `before` is given."""
+    shards: Any = range(len(files))
+    if before is not None:
+        shards = reversed(range(min(before.shard + 1, len(files))))
+    for shard in shards:
+        if not rows_of[shard] or (after is not None and shard < after.shard):
+            continue
+        metadata = pq.read_metadata(files[shard])
+        sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
+        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        groups: Any = range(len(sizes))
+        for group in groups if before is None else reversed(groups):
+            start, stop = int(starts[group]), int(starts[group + 1])
+            if after is not None and shard == after.shard and stop <= after.row + 1:
+                continue
+            if before is not None and shard == before.shard and start >= before.row:
+                continue
+            yield shard, group, start, stop - start
+
+
+def _tests(wanted: Wanted, folder: str) -> Iterator[tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]]:
+    """Columns, and what is asked of each."""
+    if folder == "ledger":
+        yield "verdict", partial(_equal, "dropped")
+    if wanted.reason:
+        yield ("cause" if wanted.view == "quarantined" else "reason"), partial(_meant, wanted.reason)
+    for column, value in (("language", wanted.language), ("source", wanted.source), ("duplicate_ref", wanted.copies)):
+        if value:
+            yield column, partial(_equal, value)
+    if wanted.score and wanted.low is not None:
+        yield wanted.score, partial(_within, wanted.low, None)
+    if wanted.score and wanted.high is not None:
+        yield wanted.score, partial(_within, None, wanted.high)
+
+
+def _equal(value: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.equal(column, value)
+
+
+def _within(low: float | None, high: float | None, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As exact as the float32 scores: 0.1 equals 0.1."""
+    limit = pa.scalar(low if high is None else high, pa.float32())
+    return pc.greater_equal(column, limit) if high is None else pc.less_equal(column, limit)
+
+
+def _meant(reason: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A reason by its name, or all of a filter's."""
+    return pc.or_(pc.equal(column, reason), pc.starts_with(column, f"{reason}."))
+
+
+def _matches(file: pq.ParquetFile, group: int, wanted: Wanted, folder: str) -> np.ndarray:
+    """bool[rows of the group]."""
+    have = set(file.schema_arrow.names)
+    chosen = np.ones(file.metadata.row_group(group).num_rows, bool)
+    for column, test in _tests(wanted, folder):
+        if column not in have:
+            return np.zeros(len(chosen), bool)
+        if chosen.any():
+            chosen &= _true(test(file.read_row_group(group, columns=[column])[column]))
+    if wanted.text and chosen.any():
+        column = next(name for name in ("text", "excerpt", "source_ref") if name in have)
+        values = file.read_row_group(group, columns=[column])[column]
+        pattern = wanted.text.encode("utf-8", "surrogatepass") if pa.types.is_binary(values.type) else wanted.text
+        chosen &= _true(pc.match_substring(values, pattern, ignore_case=not pa.types.is_binary(values.type)))
+    return chosen
+
+
+def _true(answers: pa.ChunkedArray) -> np.ndarray:
+    return pc.fill_null(answers, False).to_numpy().astype(bool)
+
+
+def _read(file: pq.ParquetFile, group: int, rows: np.ndarray, start: Place, text: str) -> list[Row]:
+    have = set(file.schema_arrow.names)
+    names = [name for name in file.schema_arrow.names if name in _SHOWN]
+    body = next((name for name in ("text", "excerpt") if name in have), None)
+    taken = file.read_row_group(group, columns=[*names, *([body] if body else [])]).take(pa.array(rows))
+    shown = taken.select(names).to_pylist()
+    excerpts = [("", False)] * len(rows) if body is None else [_excerpt(value, text) for value in taken[body]]
+    return [
+        Row(Place(start.shard, start.row + int(row)), columns, *excerpt)
+        for row, columns, excerpt in zip(rows, shown, excerpts, strict=True)
+    ]
+
+
+def _excerpt(value: pa.Scalar, text: str) -> tuple[str, bool]:
+    """Some of a text, around the first place where `text` stands; never the whole of a long one in Python."""
+    buffer = value.as_buffer()
+    if buffer is None:
+        return "", False
+    at = 0
+    if text and not pa.types.is_binary(value.type):
+        at = pc.find_substring(value, text, ignore_case=True).as_py()
+    begin = max(0, at - EXCERPT // 2)
+    part = buffer.slice(begin, min(4 * EXCERPT, len(buffer) - begin)).to_pybytes()
+    while begin and part and part[0] & 0xC0 == 0x80:  # in the middle of a character
+        part = part[1:]
+    cut = len(buffer) > begin + len(part)
+    shown = part.decode("utf-8", "ignore" if cut else "replace")
+    return ("…" if begin else "") + shown[:EXCERPT], cut or len(shown) > EXCERPT

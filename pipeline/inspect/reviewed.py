@@ -1,0 +1,128 @@
+"""What people judged of an output: `reviews.jsonl` beside its manifests, and how often each rule was right.
+
+One JSON object a line: generation, source_ref, reason (`kept` of a kept document), label (`right` | `wrong`), recipe (hash of the
+output's). No text. The file is appended to; of several lines for one document and reason the last counts. No run touches it, and
+it is no part of any dataset config. Labels count while the output has the recipe that they were given under: other thresholds
+drop other documents, of which they are no sample.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pipeline import manifest
+from pipeline.errors import OutputError
+from pipeline.store import Damaged, Store
+
+FILE = "reviews.jsonl"
+KEPT = "kept"
+"""Stands for the reason of a kept document."""
+Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One judgement: was it right to drop this document for this reason, or to keep it?"""
+
+    generation: int
+    source_ref: str
+    reason: str
+    label: Literal["right", "wrong"]
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Of the documents that were judged for a reason: how many rightly, how many not; 95 % interval of the share."""
+
+    reason: str
+    right: int
+    wrong: int
+    low: float
+    high: float
+
+    @property
+    def precision(self) -> float:
+        return self.right / (self.right + self.wrong)
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % score interval of a share, `right` of n >= 1 (Wilson 1927, JASA 22, pp. 209-212). For documents drawn
+    from a large number; where most of a reason's documents were judged it is wider than need be."""
+    share, z2 = right / n, Z_95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return (0.0 if right == 0 else middle - half, 1.0 if right == n else middle + half)
+
+
+def labels(out: Store) -> list[Label]:
+    """The labels that stand: the last of each document and reason. Damaged names a line that is none."""
+    if not out.has(FILE):
+        return []
+    found: dict[tuple[int, str, str], Label] = {}
+    lines = out.read_bytes(FILE).split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            made = Label(**json.loads(line))
+            if made.label not in ("right", "wrong") or not all(isinstance(v, str) for v in (made.source_ref, made.reason)):
+                raise ValueError(f"label {made.label!r}")
+        except (ValueError, TypeError) as error:
+            if number == len(lines):  # a writer was killed within its last line
+                continue
+            raise Damaged(
+                f"{out.path(FILE)}: line {number} is no label ({error}); remove that line, the others stay valid"
+            ) from error
+        found[made.generation, made.source_ref, made.reason] = made
+    return list(found.values())
+
+
+def add(out: Store, label: Label) -> None:
+    """Append a label; the file is the owner's alone. Raises OutputError where it cannot be written."""
+    path = out.path(FILE)
+    if not out.is_local:
+        raise OutputError(f"{path}: reviews need a local folder")
+    line = (json.dumps(asdict(label), ensure_ascii=True) + "\n").encode()
+    try:
+        where = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with contextlib.closing(os.fdopen(where, "r+b", buffering=0)) as file:
+            os.fchmod(where, 0o600)
+            size = os.fstat(where).st_size
+            if size and os.pread(where, 1, size - 1) != b"\n":  # a killed writer's rest becomes a line of its own
+                os.ftruncate(where, _last_line(where, size))
+            file.write(line)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}; labels are kept there") from error
+
+
+def _last_line(where: int, size: int) -> int:
+    """Where the unfinished last line begins."""
+    tail = os.pread(where, min(size, 1 << 20), max(0, size - (1 << 20)))
+    return size - len(tail) + tail.rfind(b"\n") + 1
+
+
+def precision(out: Store) -> list[Reviewed]:
+    """Reasons with labels given under the output's present recipe, most labels first; empty where there are none."""
+    live = manifest.live(manifest.load_all(out))
+    if not live:
+        return []
+    return of_labels([label for label in labels(out) if label.recipe == live[-1].recipe_hash])
+
+
+def of_labels(found: Sequence[Label]) -> list[Reviewed]:
+    """The same, of these labels."""
+    counts = Counter((label.reason, label.label) for label in found)
+    made = []
+    for reason in {label.reason for label in found}:
+        right, wrong = counts[reason, "right"], counts[reason, "wrong"]
+        made.append(Reviewed(reason, right, wrong, *wilson(right, right + wrong)))
+    return sorted(made, key=lambda r: (-(r.right + r.wrong), r.reason))

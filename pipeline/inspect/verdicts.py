@@ -1,0 +1,205 @@
+"""What the filters keep under other thresholds, from the signals that a run stored: behind `sweep` and the page's slider.
+
+Exact for the filters' verdicts before dedup and selection: the rules that changed are asked again, the same ones that a run would
+ask, of the same signals. Of a row that no model has scored, the models' rules drop nothing.
+
+Held in memory for a row: answers of the rules that stay as they are (a byte for each of the last thresholds), its size (8), and
+the columns that moving rules read (4 to 8 bytes each, at most `MOST_COLUMNS` of them): some 60 MB for a million rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from filters.contract import ContractError, Rule, Tier, judge, rule_columns
+from pipeline import final, generations, signals
+from pipeline.annotate import Annotated
+from pipeline.errors import BrokenContract, InputError, UsageError
+from pipeline.inspect.opened import Output
+from pipeline.plan_file import overridden
+from pipeline.recipe import ActiveFilter, Recipe
+from pipeline.store import Store
+from pipeline.tally import NO_LANGUAGE
+
+MOST_COLUMNS = 16
+"""Columns of signals held at a time; chosen because the filter with most rules reads 14, and one rule at most three."""
+
+
+MOST_ANSWERS = 4
+"""Sets of rules whose answers are held: all of them, those beside the threshold that moves, and the last ones before."""
+
+
+def units_of(output: Output, work: Store) -> Iterator[Annotated]:
+    """The units of all live generations. Raises InputError where the work directory does not know them any more."""
+    for made in output.live:
+        units = generations.load(work, made.generation)
+        if units is None:
+            raise InputError(
+                f"{work.root}: the signals of generation {made.generation} are not there (--clean removes them); run"
+                " `flows.curate` with the same plan and --replace, or name the work directory with --work"
+            )
+        yield from units
+
+
+def rethresholded(output: Output, assignments: Sequence[str]) -> Recipe:
+    """The output's recipe with other thresholds or actions, `KEY=VALUE` each; no model file is read again.
+
+    Raises PlanError for a wrong key or value, UsageError for one that changes more than a threshold.
+    """
+    plan = overridden(output.newest.plan, assignments)
+    old = output.recipe
+    keys = " ".join(text.partition("=")[0].strip() for text in assignments)
+    if plan.model_copy(update={"filters": old.plan.filters}) != old.plan:
+        raise _not_only_thresholds(keys)
+    filters = []
+    for item in old.filters:
+        chosen = plan.filter_plan(item.filter)
+        if chosen is None or chosen[0] != item.params:
+            raise _not_only_thresholds(keys)
+        params, thresholds, action = chosen
+        rules = item.rules if thresholds == item.thresholds else tuple(item.filter.rules(params, thresholds))
+        filters.append(replace(item, thresholds=thresholds, action=action, rules=rules))
+    off = [f for f in old.known if f.name not in {item.filter.name for item in filters} and plan.filter_plan(f) is not None]
+    if off:
+        raise _not_only_thresholds(keys)
+    return replace(old, plan=plan, filters=tuple(filters))
+
+
+def _not_only_thresholds(keys: str) -> UsageError:
+    return UsageError(
+        f"{keys}: changes what is measured, not only a threshold; run `flows.curate` with --set {keys}=… and --replace"
+    )
+
+
+def same_rule(one: Rule, other: Rule) -> bool:
+    return one.reason == other.reason and one.drop.meta.eq(other.drop)
+
+
+def _dropping(recipe: Recipe) -> dict[str, tuple[ActiveFilter, Rule]]:
+    """`<filter>.<reason>` → rule, of the filters that drop."""
+    return {
+        f"{item.filter.name}.{rule.reason}": (item, rule)
+        for item in recipe.filters
+        if item.action == "drop"
+        for rule in item.rules
+    }
+
+
+class Rows:
+    """The rows of some units, in their order: sizes, languages, signals, who fails which rule. Tables are read when needed."""
+
+    def __init__(self, work: Store, recipe: Recipe, units: Sequence[Annotated]) -> None:
+        self._work, self.recipe, self.units = work, recipe, tuple(units)
+        self._place = {f.name: place for place, item in enumerate(recipe.filters) for f in item.filter.signals}
+        self._columns: dict[str, pl.Series] = {}
+        self._added: dict[str, list[tuple[np.ndarray, pl.Series]]] = {}
+        self._still: dict[frozenset[str], np.ndarray] = {}
+        self.starts = np.concatenate([[0], np.cumsum([unit.rows for unit in units], dtype=np.int64)])
+        finals = [work.read_table(unit.names.final, ["text_hash", "n_bytes"]) for unit in units]
+        self.n_bytes = np.concatenate([np.zeros(0, np.int64), *(table["n_bytes"].to_numpy() for table in finals)])
+        empty = (pc.equal(table["text_hash"], final.EMPTY).to_numpy().astype(bool) for table in finals)
+        self.empty = np.concatenate([np.zeros(0, bool), *empty])
+        self.scored = self._scored()
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    @property
+    def models(self) -> bool:
+        """Whether the plan has filters of the model tier."""
+        return any(item.filter.tier is Tier.MODEL for item in self.recipe.filters)
+
+    @cached_property
+    def tokens(self) -> np.ndarray | None:
+        """int64[n]: tokens of each row as counted; None where the plan names no tokenizer."""
+        names = [unit.names.tokens for unit in self.units]
+        if not all(names):
+            return None
+        parts = [self._work.read_table(str(name), ["token_count"])["token_count"].to_numpy() for name in names]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    def _scored(self) -> np.ndarray:
+        """bool[n]: rows that all of the plan's models scored."""
+        scored = np.ones(len(self), bool)
+        for place, item in enumerate(self.recipe.filters):
+            if item.filter.tier is Tier.MODEL:
+                for unit, start in zip(self.units, self.starts, strict=False):
+                    table = self._work.read_table(unit.names.signals[place], [signals.SCORED])
+                    scored[start : start + unit.rows] &= table[signals.SCORED].to_numpy()
+        return scored
+
+    @property
+    def languages(self) -> pl.Series:
+        """Labels; `NO_LANGUAGE` everywhere where the plan has no language filter."""
+        if "language" in self._place:
+            return self.column("language")
+        return pl.Series("language", [NO_LANGUAGE]).new_from_index(0, len(self))
+
+    def column(self, name: str) -> pl.Series:
+        """A signal, of all rows."""
+        if name not in self._columns:
+            parts = [self._work.read_frame(unit.names.signals[self._place[name]], [name])[name] for unit in self.units]
+            made = pl.concat(parts).rechunk() if parts else pl.Series(name, [], pl.Float32)
+            for rows, values in self._added.get(name, ()):
+                made = made.scatter(rows, values.cast(made.dtype))
+            while len(self._columns) >= MOST_COLUMNS:
+                self._columns.pop(next(iter(self._columns)))
+            self._columns[name] = made
+        return self._columns[name]
+
+    def kept(self, recipe: Recipe) -> np.ndarray:
+        """bool[n]: rows that the filters keep under `recipe`, which has the same filters as the rows'."""
+        old, new = _dropping(self.recipe), _dropping(recipe)
+        still = frozenset(name for name in new if name in old and same_rule(old[name][1], new[name][1]))
+        dropped = self._dropped_by(still)
+        moved = [new[name] for name in new if name not in still]
+        return ~dropped if not moved else ~(dropped | self._fail(moved))
+
+    def _dropped_by(self, names: frozenset[str]) -> np.ndarray:
+        """bool[n]: empty rows and those that fail one of these rules of the rows' own recipe. The last answers are kept."""
+        if names not in self._still:
+            dropped = self.empty.copy()
+            for item in self.recipe.filters:
+                own = [(item, rule) for rule in item.rules if f"{item.filter.name}.{rule.reason}" in names]
+                if own:
+                    dropped |= self._fail(own)
+            while len(self._still) >= MOST_ANSWERS:
+                self._still.pop(next(iter(self._still)))
+            self._still[names] = dropped
+        return self._still[names]
+
+    def _fail(self, rules: Sequence[tuple[ActiveFilter, Rule]]) -> np.ndarray:
+        """bool[n]: rows that fail one of the rules; a model's rules are asked of scored rows only."""
+        failed = np.zeros(len(self), bool)
+        for item, rule in rules:
+            frame = pl.DataFrame({name: self._needed(name) for name in sorted(rule_columns(rule))})
+            rows = np.flatnonzero(self.scored) if item.filter.tier is Tier.MODEL else None
+            try:
+                answers = judge(item.filter, [rule], frame if rows is None else frame[rows]).to_series().to_numpy()
+            except (ContractError, pl.exceptions.PolarsError) as error:
+                raise BrokenContract(f"filter {item.filter.name}: {error}") from error
+            failed[slice(None) if rows is None else rows] |= answers
+        return failed
+
+    def _needed(self, name: str) -> pl.Series:
+        """A column that a rule reads; null where the plan has the filter that gives it off."""
+        if name in self._place:
+            return self.column(name)
+        kind = next(field.type for known in self.recipe.known for field in known.signals if field.name == name)
+        return pl.Series(name, pl.from_arrow(pa.nulls(len(self), kind)))
+
+    def add_scores(self, rows: np.ndarray, made: dict[str, Any]) -> None:
+        """Signals of the model tier for `rows`, in memory only: column → Arrow array, row by row with `rows`."""
+        for name, values in made.items():
+            self._added.setdefault(name, []).append((rows, pl.Series(pl.from_arrow(values))))
+            self._columns.pop(name, None)
+        self.scored[rows] = True
+        self._still.clear()
