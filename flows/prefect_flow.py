@@ -137,9 +137,10 @@ def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
     lines = Json(sys.stderr) if os.environ.get(LOG_JSON) else None
     try:
         return _run_here(plan, overrides, inputs, options, lines)
-    except WinnowError as error:
+    except Exception as error:
         if lines is not None:
-            lines.failed(str(error), error.exit_code)
+            said, code = (str(error), error.exit_code) if isinstance(error, WinnowError) else (_short(error), 1)
+            lines.failed(said, code)
         raise
 
 
@@ -194,6 +195,8 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
     `temporary` may have been started earlier (`server.for_this_run`). It starts in the background here otherwise, while
     inputs are hashed and kernels compiled. Raises what `execute.run` raises, and RunFailed where Prefect itself fails.
     """
+    for place in (*(path for source in loaded.plan.source for path in source.paths), options.output, options.work or ""):
+        refuse_secrets(place)
     if temporary is None and server.configured() is None:
         with server.temporary() as own:
             return run(loaded, options, on_event=on_event, temporary=own)
@@ -260,8 +263,6 @@ def _as_flow_run(
 def _shown_parameters(loaded: Loaded, options: RunOptions) -> dict[str, Any]:
     """What Prefect shows of a run from the command line."""
     paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
-    for place in (*paths, options.output):
-        refuse_secrets(place)
     return {
         "plan": plain(loaded.name, 500),
         "input": paths[:100],
