@@ -199,6 +199,15 @@ def said(words: list[str], environment: dict[str, str], folder: Path) -> subproc
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
+def test_a_schedule_starts_runs_by_itself(nightly: Nightly) -> None:
+    """Every minute, because nobody waits for 3 o'clock."""
+    arguments = (*SAMPLE_PLAN, "--input", "sample_data/input", "--output", "minutely", "--name", "minutely")
+    with nightly.serving(*arguments, "--cron", "* * * * *"):
+        wait_for((nightly.folder / "minutely" / "manifests" / "000001.json").is_file, 200)
+    runs = [run for run in nightly.newest("flow_runs") if run["deployment_id"] == deployment_id(nightly, "minutely")]
+    assert any(run["auto_scheduled"] and run["start_time"] for run in runs)
+
+
 def test_prefect_yaml_deploys_and_runs_on_a_process_worker(nightly: Nightly) -> None:
     *once, worker = commands_of_readme(1)
     for command in once:
