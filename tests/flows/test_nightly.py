@@ -231,11 +231,11 @@ def test_cancel_stops_within_bounds_publishes_nothing_and_the_next_run_resumes(n
     (folder / "plan.yaml").write_text("extends: minimal@1\nplugins: [patience]\nfilters: {patience: {seconds: 1.5}}\n")
     worked = folder / "worked.log"
     with webhook() as (url, got), deployed(nightly, how, name, PATIENCE_LOG=str(worked), WINNOW_NOTIFY_URL=url):
-        nightly.prefect(f"deployment run curate/{name}")
-        (begun,) = [run for run in nightly.newest("flow_runs") if run["deployment_id"] == deployment_id(nightly, name)]
+        answer = nightly.prefect(f"deployment run curate/{name}")
+        begun = answer.partition("UUID: ")[2].split()[0]
         wait_for(lambda: worked.is_file() and worked.read_text().count("file ") >= 2, 60)
-        nightly.prefect(f"flow-run cancel {begun['id']}")
-        took = wait_for(lambda: state_of(nightly, begun["id"]) == "CANCELLED", CANCELLED_WITHIN_S)
+        nightly.prefect(f"flow-run cancel {begun}")
+        took = wait_for(lambda: state_of(nightly, begun) == "CANCELLED", CANCELLED_WITHIN_S)
         print(f"{how}: cancelled after {took:.1f} s")
         wait_for(lambda: not processes_on(folder), CANCELLED_WITHIN_S)
         before = worked.read_text().count("file ")
