@@ -7,33 +7,20 @@ stages raised, and the result of a run that was published even if Prefect's serv
 
 # No `from __future__ import annotations`: a served flow is pickled by value, and its types must go with it.
 import json
-import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.events.worker import EventsWorker
 from prefect.logging import get_run_logger
-from prefect.logging.configuration import ensure_logging_setup
-from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_CLIENT_MAX_RETRIES,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_LOCAL_STORAGE_PATH,
-    PREFECT_LOGGING_TO_API_ENABLED,
-    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
-    temporary_settings,
-)
 from prefect.states import Cancelled, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
@@ -41,6 +28,7 @@ from prefect.tasks import exponential_backoff
 from flows import cluster_flow, notify, progress, roots, server, shown
 from flows.artifacts import plain
 from flows.form import OptionalPlace, Overrides, Place, PlanName, Threads
+from flows.prefect_settings import command_settings
 from flows.retry import can_pass
 from flows.server import Temporary
 from flows.show import Json
@@ -54,11 +42,6 @@ from pipeline.spans import Stopped
 
 BACK_OFF_S = 1.0
 """Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
-DRAIN_S = 5.0
-"""Longest wait, in seconds, for the last task states to reach a server before the run ends."""
-CALL_RETRIES = 3
-"""Tries of a call to the temporary server, 2, 4 and 8 s apart: longer than its SQLite is ever busy, shorter than a user's
-patience once it is gone (Prefect's default, 5, took 214 s to end a run whose server was killed)."""
 LOG_S = 30.0
 """Seconds between progress lines of a deployed run; chosen so that a night's log stays readable."""
 MOST_NOTES = 200
@@ -137,9 +120,10 @@ def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
     lines = Json(sys.stderr) if os.environ.get(LOG_JSON) else None
     try:
         return _run_here(plan, overrides, inputs, options, lines)
-    except WinnowError as error:
+    except Exception as error:
         if lines is not None:
-            lines.failed(str(error), error.exit_code)
+            said, code = (str(error), error.exit_code) if isinstance(error, WinnowError) else (_short(error), 1)
+            lines.failed(said, code)
         raise
 
 
@@ -194,6 +178,8 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
     `temporary` may have been started earlier (`server.for_this_run`). It starts in the background here otherwise, while
     inputs are hashed and kernels compiled. Raises what `execute.run` raises, and RunFailed where Prefect itself fails.
     """
+    for place in (*(path for source in loaded.plan.source for path in source.paths), options.output, options.work or ""):
+        refuse_secrets(place)
     if temporary is None and server.configured() is None:
         with server.temporary() as own:
             return run(loaded, options, on_event=on_event, temporary=own)
@@ -244,7 +230,7 @@ def _as_flow_run(
 
     token = _prepared.set(recorded)
     try:
-        with _quiet_console(), _settings(temporary):
+        with command_settings(temporary):
             curate.with_options(validate_parameters=False)(**_shown_parameters(loaded, options))
     except Exception as error:
         if errors:
@@ -260,8 +246,6 @@ def _as_flow_run(
 def _shown_parameters(loaded: Loaded, options: RunOptions) -> dict[str, Any]:
     """What Prefect shows of a run from the command line."""
     paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
-    for place in (*paths, options.output):
-        refuse_secrets(place)
     return {
         "plan": plain(loaded.name, 500),
         "input": paths[:100],
@@ -348,68 +332,3 @@ def _may_retry(_task: Any, _run: Any, state: Any) -> bool:
 
 def _short(error: BaseException) -> str:
     return plain(f"{type(error).__name__}: {error}", 300)
-
-
-@contextmanager
-def command_settings(temporary: Temporary | None) -> Iterator[None]:
-    """Prefect for a run from the command line: its settings, and its console silent."""
-    with _quiet_console(), _settings(temporary):
-        yield
-
-
-@contextmanager
-def _settings(temporary: Temporary | None) -> Iterator[None]:
-    """Prefect's settings for a run from the command line. Waits at the end until the last states were sent.
-
-    Flow heartbeats are off: their thread makes every flow end a second late.
-    """
-    changed: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
-    if temporary is not None:
-        changed |= {PREFECT_API_URL: temporary.url, PREFECT_LOGGING_TO_API_ENABLED: False}
-        changed |= {PREFECT_LOCAL_STORAGE_PATH: temporary.home / "storage", PREFECT_CLIENT_MAX_RETRIES: CALL_RETRIES}
-    with temporary_settings(changed), _no_proxy("127.0.0.1" if temporary is not None else None):
-        try:
-            yield
-        finally:
-            EventsWorker.drain_all(timeout=DRAIN_S, at_exit=False)
-
-
-@contextmanager
-def _no_proxy(host: str | None) -> Iterator[None]:
-    """HTTP clients reach `host` directly, whatever proxy the environment names."""
-    before = os.environ.get("no_proxy")
-    listed = before if before is not None else os.environ.get("NO_PROXY", "")
-    if host is None or host in listed.split(","):
-        yield
-        return
-    os.environ["no_proxy"] = f"{listed},{host}".lstrip(",")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["no_proxy"]
-        else:
-            os.environ["no_proxy"] = before
-
-
-@contextmanager
-def _quiet_console() -> Iterator[None]:
-    """Prefect's own lines stay off the terminal (not off its server), unless PREFECT_LOGGING_LEVEL asks for them."""
-    ensure_logging_setup()
-    handlers = [
-        handler
-        for logger in (logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict)))
-        for handler in logger.handlers
-        if isinstance(handler, PrefectConsoleHandler) and "PREFECT_LOGGING_LEVEL" not in os.environ
-    ]
-    for handler in handlers:
-        handler.addFilter(_not_prefects)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(_not_prefects)
-
-
-def _not_prefects(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(("prefect", "EventsWorker", "APILogWorker"))

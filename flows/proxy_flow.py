@@ -15,7 +15,7 @@ from prefect.logging import get_run_logger
 from flows import server
 from flows.artifacts import escaped
 from flows.form import Text
-from flows.prefect_flow import command_settings
+from flows.prefect_settings import command_settings
 from flows.proxy import carry_out
 from pipeline.errors import RunFailed
 from pipeline.events import Event, OnEvent

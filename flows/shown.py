@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.assets import Asset, AssetProperties, add_asset_metadata, materialize
@@ -74,9 +75,9 @@ def _link(key: str, place: str, text: str) -> None:
 
 
 def url(place: str) -> str:
-    """A local path as file://…, a URL as it is. Raises InputError for one with a secret."""
+    """A local path as file://…, a URL as one; no character of either is Markdown. Raises InputError for one with a secret."""
     refuse_secrets(place)
-    return place if "://" in place else Path(place).absolute().as_uri()
+    return quote(place, safe=":/%") if "://" in place else Path(place).absolute().as_uri()
 
 
 def asset_key(place: str) -> str:

@@ -91,9 +91,12 @@ class Nightly:
         return self.running(*command, until=lambda log: "being served" in log, **environment)
 
     def newest(self, what: str, **filters: Any) -> list[dict[str, Any]]:
-        """Flow runs or artifacts, the newest first."""
-        sort = {"flow_runs": "EXPECTED_START_TIME_DESC", "artifacts": "CREATED_DESC"}[what]
-        return httpx.post(f"{self.api}/{what}/filter", json={"sort": sort, "limit": 50, **filters}).json()
+        """Flow runs that began, or artifacts; the newest first."""
+        asked: dict[str, Any] = {"sort": "CREATED_DESC"}
+        if what == "flow_runs":
+            begun = {"type": {"not_any_": ["SCHEDULED"]}}
+            asked = {"sort": "START_TIME_DESC", "flow_runs": {"state": begun}}
+        return httpx.post(f"{self.api}/{what}/filter", json={"limit": 50, **asked, **filters}).json()
 
     def artifacts(self, flow_run: str) -> dict[str, Any]:
         """Key (without its prefix) → data, of a flow run."""

@@ -11,11 +11,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 from ruamel.yaml import YAML
 
 from flows import deploy, form, prefect_flow
+from flows.prefect_settings import command_settings
+from flows.server import Temporary
 from pipeline.errors import InputError, OutputError, PlanError
 from pipeline.execute import Result, RunOptions
 from tests.flows.serving import SLOW_FILTER
@@ -74,7 +78,7 @@ def test_a_server_that_does_not_answer_is_named(refused: Callable[..., str], mon
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
         monkeypatch.setenv("PREFECT_API_URL", url)
         monkeypatch.setattr(deploy, "SERVER_WAIT_S", 0)
-        with prefect_flow.temporary_settings({prefect_flow.PREFECT_API_URL: url}):
+        with temporary_settings({PREFECT_API_URL: url}):
             assert f"the Prefect server at {url} does not answer" in refused("--input", SAMPLE / "input")
 
 
@@ -209,6 +213,24 @@ def test_one_run_at_a_time_and_later_ones_wait(tmp_path: Path, monkeypatch: pyte
     assert made.concurrency_options.collision_strategy.value == "ENQUEUE"
     assert made.entrypoint == "flows.prefect_flow.curate"
     assert [item.schedule.cron for item in made.schedules] == ["0 3 * * *"]
+
+
+def test_a_server_of_this_environment_schedules_the_runs(
+    prefect_server: Temporary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With SQLAlchemy 2.1, Prefect 3.8 takes a schedule and never runs it: see pyproject.toml."""
+    monkeypatch.chdir(tmp_path)
+    made = deploy.registered(deploy.prepare(deploy.parser().parse_args(["--input", "in", "--cron", "0 3 * * *"])))
+    with command_settings(prefect_server):
+        known = str(made.apply())
+    assert httpx.post(f"{prefect_server.url}/deployments/{known}/schedule", json={}).status_code == 200
+    asked = {"deployments": {"id": {"any_": [known]}}, "sort": "EXPECTED_START_TIME_ASC"}
+    runs = httpx.post(f"{prefect_server.url}/flow_runs/filter", json=asked).json()
+    httpx.delete(f"{prefect_server.url}/deployments/{known}")
+    for run in runs:  # other tests look for the newest run of this server
+        httpx.delete(f"{prefect_server.url}/flow_runs/{run['id']}")
+    assert len(runs) >= 3
+    assert {(run["state"]["type"], run["expected_start_time"][11:16]) for run in runs} == {("SCHEDULED", "03:00")}
 
 
 @pytest.fixture

@@ -178,27 +178,34 @@ def test_the_readmes_five_commands_give_a_nightly_run(tmp_path: Path) -> None:
     environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "0", "PYTHONPATH": str(tmp_path)}
     commands = commands_of_readme(0)
     assert len(commands) == 5
-    try:
-        with ExitStack() as stays:
-            for command in commands:
-                words = [word.replace(":4200/", f":{port}/") for word in command if word != "stays"]
-                if command[-1] == "stays":
-                    until = lambda log: "being served" in log  # noqa: E731
-                    stays.enter_context(running(*words, environment=environment, folder=tmp_path, until=until))
-                    continue
-                ran = subprocess.run(
-                    words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
-                )
-                assert ran.returncode == 0, (words, ran.stdout + ran.stderr)
-            assert "Completed" in ran.stdout
-    finally:
-        subprocess.run([PREFECT, "server", "stop"], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    with ExitStack() as stays:
+        for command in commands:
+            words = [word.replace(":4200/", f":{port}/") for word in command if word != "stays"]
+            if command[-1] == "stays":
+                stays.enter_context(running(*words, environment=environment, folder=tmp_path, until=is_up))
+                continue
+            ran = said(words, environment, tmp_path)
+            assert ran.returncode == 0, (words, ran.stdout + ran.stderr)
+        assert "Completed" in ran.stdout
     assert (tmp_path / "curated" / "manifests" / "000001.json").is_file()
     assert (tmp_path / "curated" / "report.html").is_file()
 
 
+def is_up(log: str) -> bool:
+    return "Check out the dashboard" in log or "being served" in log
+
+
 def said(words: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_a_schedule_starts_runs_by_itself(nightly: Nightly) -> None:
+    """Every minute, because nobody waits for 3 o'clock."""
+    arguments = (*SAMPLE_PLAN, "--input", "sample_data/input", "--output", "minutely", "--name", "minutely")
+    with nightly.serving(*arguments, "--cron", "* * * * *"):
+        wait_for((nightly.folder / "minutely" / "manifests" / "000001.json").is_file, 200)
+    runs = [run for run in nightly.newest("flow_runs") if run["deployment_id"] == deployment_id(nightly, "minutely")]
+    assert any(run["auto_scheduled"] and run["start_time"] for run in runs)
 
 
 def test_prefect_yaml_deploys_and_runs_on_a_process_worker(nightly: Nightly) -> None:
@@ -224,11 +231,11 @@ def test_cancel_stops_within_bounds_publishes_nothing_and_the_next_run_resumes(n
     (folder / "plan.yaml").write_text("extends: minimal@1\nplugins: [patience]\nfilters: {patience: {seconds: 1.5}}\n")
     worked = folder / "worked.log"
     with webhook() as (url, got), deployed(nightly, how, name, PATIENCE_LOG=str(worked), WINNOW_NOTIFY_URL=url):
-        nightly.prefect(f"deployment run curate/{name}")
-        (begun,) = [run for run in nightly.newest("flow_runs") if run["deployment_id"] == deployment_id(nightly, name)]
+        answer = nightly.prefect(f"deployment run curate/{name}")
+        begun = answer.partition("UUID: ")[2].split()[0]
         wait_for(lambda: worked.is_file() and worked.read_text().count("file ") >= 2, 60)
-        nightly.prefect(f"flow-run cancel {begun['id']}")
-        took = wait_for(lambda: state_of(nightly, begun["id"]) == "CANCELLED", CANCELLED_WITHIN_S)
+        nightly.prefect(f"flow-run cancel {begun}")
+        took = wait_for(lambda: state_of(nightly, begun) == "CANCELLED", CANCELLED_WITHIN_S)
         print(f"{how}: cancelled after {took:.1f} s")
         wait_for(lambda: not processes_on(folder), CANCELLED_WITHIN_S)
         before = worked.read_text().count("file ")

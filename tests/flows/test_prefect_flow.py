@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 from prefect.exceptions import ParameterTypeError
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import artifacts, prefect_flow, server
 from flows.server import Temporary
@@ -275,7 +276,7 @@ def test_a_configured_server_is_used_and_none_is_started(
     monkeypatch.setattr(server, "configured", lambda: prefect_server.url)
     monkeypatch.setattr(server, "temporary", lambda: pytest.fail("a server was started"))
     before = httpx.post(f"{prefect_server.url}/flow_runs/count", json={}).json()
-    with prefect_flow.temporary_settings({prefect_flow.PREFECT_API_URL: prefect_server.url}):
+    with temporary_settings({PREFECT_API_URL: prefect_server.url}):
         assert flow(lambda _: DONE, temporary=None) == DONE
     assert httpx.post(f"{prefect_server.url}/flow_runs/count", json={}).json() == before + 1
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from flows import prefect_flow, progress
+from flows import progress
+from flows.prefect_settings import command_settings
 from flows.server import Temporary
 from pipeline.events import Event
 from tests.flows.test_prefect_flow import newest
@@ -51,7 +52,7 @@ def in_flow(prefect_server: Temporary) -> Callable[[Callable[[], None]], dict[st
     from prefect import flow
 
     def run(body: Callable[[], None]) -> dict[str, Any]:
-        with prefect_flow.command_settings(prefect_server):
+        with command_settings(prefect_server):
             flow(name="progress", persist_result=False)(body)()
         return next(a for a in newest(prefect_server.url, "artifacts", 5) if a["key"] == progress.KEY)
 

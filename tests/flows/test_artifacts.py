@@ -1,0 +1,117 @@
+"""What Prefect shows: the whole of it, bounded, and nothing of paths or texts as markup."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import artifacts, shown
+from flows.prefect_flow import run
+from pipeline import manifest
+from pipeline.errors import CheckFailed, InputError
+from pipeline.execute import Result, RunOptions
+from pipeline.plan_file import load
+from tests.support import curate, prose, write_rows
+
+HOSTILE = "a`b](javascript:1)<img src=x onerror=1>\u202e\x1b[31m\n# x"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Two generations of a small output; the second one's result."""
+    folder = tmp_path_factory.mktemp("shown")
+    for name, first in (("a", 0), ("b", 500)):
+        write_rows(
+            folder / "in" / f"{name}.jsonl", [{"text": prose(first + i)} for i in range(20)] + [{"text": prose(first)}] * 5
+        )
+        curate("default", "--input", folder / "in", "--output", folder / "out", "--set", "dedup.exact_url=false")
+    metrics = json.loads((folder / "out" / "metrics.json").read_text())
+    return Result(str(folder / "out"), 2, metrics, ("skipped: x",))
+
+
+def test_the_summary_has_counts_reasons_shards_notes_and_how_to_measure_the_saving(made: Result) -> None:
+    text = artifacts.summary(made)
+    assert text.startswith("# Winnow: generation 2\n")
+    for part in (
+        "| read | 25 | 100.0 % |",
+        "| exact\\_duplicate | 5 | 20.0 % |",
+        "## New shards",
+        "g0002\\.parquet",
+        "- skipped: x",
+    ):
+        assert part in text, part
+    assert "not measured yet: python \\-m flows\\.proxy" in text
+
+
+def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
+    text = artifacts.summary(Result(made.out, None, made.metrics, ("nothing new: every input was curated before",)))
+    assert text.startswith("# Winnow: nothing new\n")
+    assert "stays as generation 2 left it" in text
+    assert "New shards" not in text and "by the first reason" not in text
+
+
+def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result) -> None:
+    now, old = ({"headline": "saves [1.1, 1.4] `x`", "generation": g} for g in (2, 1))
+    assert artifacts.saving(now, made.metrics, "out") == "saves [1.1, 1.4] `x`"
+    assert "of generation 1; anew: python -m flows.proxy out" in artifacts.saving(old, made.metrics, "out")
+    rows = artifacts.compute(made.metrics, now, "out")
+    assert rows[0] == {"what": "saving at equal quality", "value": "saves [1.1, 1.4] `x`", "kind": "measured"}
+    assert artifacts.compute(made.metrics, None, "out")[0]["kind"] == "not measured"
+    difference = [row for row in rows if row["what"].startswith("one-pass difference")]
+    assert len(difference) == 4 and all("not a saving" in row["kind"] for row in difference)
+
+
+def test_the_funnel_begins_with_what_was_read_and_every_figure_is_the_metrics(made: Result) -> None:
+    rows = artifacts.funnel(made.metrics)
+    assert rows[0]["documents"] == "25"
+    assert [row["step"] for row in rows] == [line["label"] for line in made.metrics["funnel"]]
+
+
+def test_changes_show_counts_shares_by_reason_and_source_and_drift(made: Result) -> None:
+    text = artifacts.changes(made.metrics)
+    assert text is not None
+    for part in ("since generation 1", "| rows read | 25 | 25 |", "| source (share kept) | then | now |", "drift"):
+        assert part in text, part
+
+
+def test_inputs_that_moved_are_named_and_the_list_is_bounded() -> None:
+    notes = (
+        f"{manifest.CHANGED}, ignored: in/a.jsonl",
+        f"{manifest.GONE} (its rows stay in the output): in/{HOSTILE}",
+        "other: x",
+    )
+    first, second = artifacts.inputs(notes)
+    assert first == {"input": "in/a.jsonl", "what": "changed since it was read, ignored"}
+    assert "\n" not in second["input"] and "\u202e" not in second["input"]
+    many = artifacts.inputs(tuple(f"{manifest.GONE}: {i}" for i in range(5000)))
+    assert len(many) == artifacts.MOST_INPUTS + 1
+    assert many[-1]["input"] == "and 4,000 more"
+
+
+def test_a_failure_is_shown_as_it_is_in_a_block_that_it_cannot_close() -> None:
+    text = artifacts.failure(CheckFailed(f"no:\n  max_drop_share   100 %\n```\n{HOSTILE}\n</code>"))
+    assert "  max_drop_share   100 %" in text
+    assert text.count("```") == 2
+    assert "\x1b" not in text and "\u202e" not in text
+
+
+def test_links_and_asset_keys_are_urls_without_markup_and_without_secrets(tmp_path: Path) -> None:
+    assert shown.url("/a b/(c)[d]") == "file:///a%20b/%28c%29%5Bd%5D"
+    assert shown.url("s3://bucket/a)b") == "s3://bucket/a%29b"
+    assert shown.asset_key("/a b/c#d") == "file:///a-b/c-d"
+    assert shown.asset_key("s3://bucket/out") == "s3://bucket/out"
+    for place in ("s3://u:p@bucket/out", "https://host/x?sig=1"):
+        with pytest.raises(InputError):
+            shown.url(place)
+        with pytest.raises(InputError):
+            shown.asset_key(place)
+
+
+@pytest.mark.parametrize("place", [{"output": "s3://u:p@b/o"}, {"output": "out", "work": "s3://b/w?token=1"}])
+def test_a_run_of_the_command_line_with_a_secret_does_not_reach_prefect(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.server.temporary", lambda: pytest.fail("a server was started"))
+    with pytest.raises(InputError, match="credentials come from the environment"):
+        run(load(None, inputs=["in"]), RunOptions(**place))
