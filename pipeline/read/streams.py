@@ -1,0 +1,59 @@
+"""Inputs that one reader cuts into units, compressed or not; what a unit holds is parsed on any thread.
+
+Invariant: units do not depend on the chunks that the bytes arrive in, and what was read is what the content's hash names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from pipeline.read import archives
+from pipeline.read.inputs import InputFile
+from pipeline.read.lines import Lines
+from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.units import CHUNK, Block, Unit, cannot_read, changed, named, new_digest, opened
+
+Cut = Callable[[Iterable[bytes], InputFile], Iterator[Lines]]
+Parse = Callable[[Collector, Lines], None]
+
+
+def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
+    """Units of a file, in order. Raises InputChanged at its end if it is not what `content` names."""
+    digest = new_digest()
+    with opened(file) as handle:
+
+        def source(n: int) -> bytes:
+            try:
+                data = handle.read(n)
+            except OSError as error:
+                raise cannot_read(file, error) from error
+            digest.update(data)
+            return data
+
+        for index, lines in enumerate(cut(decoded(source, file.compression), file)):
+            yield Block(Unit(file, content, index, lines.start, lines.stop, lines.first_row), lines, lines.rest)
+        while source(CHUNK):
+            pass
+    if named(digest) != content:
+        raise changed(file)
+
+
+def decoded(source: archives.Source, compression: str | None) -> Iterator[bytes]:
+    """Chunks of a stream, decoded if it is compressed. Raises Unreadable behind the last of them."""
+    if compression is not None:
+        yield from archives.decoded(source, compression)
+        return
+    while chunk := source(CHUNK):
+        yield chunk
+
+
+def read_block(block: Block, parse: Parse) -> UnitRows:
+    """Rows of a block that `stream` gave."""
+    collector = Collector(block.unit.file)
+    assert isinstance(block.data, Lines)
+    for refused in block.data.refused:
+        collector.refuse(refused)
+    parse(collector, block.data)
+    if block.rest:
+        collector.refuse(block.rest)
+    return collector.finish()
