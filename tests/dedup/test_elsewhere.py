@@ -41,7 +41,7 @@ def test_fates_evidence_and_index_are_those_of_one_process(docs, split, threshol
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(*CORPORA)
 def test_fates_evidence_and_index_are_those_of_one_process_often(docs, split, threshold, cap, urls, tasks, room, cuts, chunk):
     same(docs, split, threshold, cap, urls, tasks, room, cuts, chunk)
