@@ -159,7 +159,8 @@ def _run(
 ) -> Result:
     if options.runner == "local":
         return _stages(ready, loaded, options, mapper, on_event, cost, None)
-    with site_.of_run(ready.work, ready.out, ready.recipe, threads=1, memory=options.memory) as site:
+    takedowns = manifest.takedowns(list(ready.manifests))
+    with site_.of_run(ready.work, ready.out, ready.recipe, takedowns=takedowns, threads=1, memory=options.memory) as site:
         return _stages(ready, loaded, options, mapper, on_event, cost, site)
 
 
@@ -228,7 +229,8 @@ def _stages(
     report["changes"] = changes.since(ready.live[-1].metrics, report) if ready.live else None
     failed = _checks(ready, report, options)
     meter = Meter(pool.clock())
-    written, staging = _write(ready, inputs, pieces, pool, meter, on_event)
+    writer = None if site is None else partial(tasks.write_shards, site, mapper, pool.stop)
+    written, staging = _write(ready, inputs, pieces, pool, meter, on_event, writer)
     shards = [shard for shard in written if shard.folder != layout.UNSELECTED]
     on_event(Event("begin", "publish"))
     index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
@@ -315,13 +317,18 @@ def _measure(inputs: write.Inputs, recipe: Recipe, turned: Sequence[Turn], unit:
 
 
 def _write(
-    ready: Prepared, inputs: write.Inputs, pieces: Sequence[layout.Piece], pool: Workers, meter: Meter, on_event: OnEvent
+    ready: Prepared,
+    inputs: write.Inputs,
+    pieces: Sequence[layout.Piece],
+    pool: Workers,
+    meter: Meter,
+    on_event: OnEvent,
+    elsewhere: Callable[..., list[write.Shard]] | None,
 ) -> tuple[list[write.Shard], str]:
     """The finished shards, and those that only the index knows (`layout.UNSELECTED`), in the staging folder."""
     plan = ready.recipe.plan
-    staging = "staging/" + key(
-        "staging", ready.recipe.hash, ready.generation, [asdict(u.names) for u in inputs.units], inputs.fates, inputs.unselected
-    )
+    names = [asdict(inputs.units[number].names) for number in range(len(inputs.units))]
+    staging = "staging/" + key("staging", ready.recipe.hash, ready.generation, names, inputs.fates, inputs.unselected)
     ordered = sorted(pieces, key=lambda piece: (piece.source.encode("utf-8", "surrogatepass"), piece.unit))
     jobs = []
     for folder in (*manifest.FOLDERS, layout.UNSELECTED):
@@ -332,20 +339,20 @@ def _write(
         if folder == layout.UNSELECTED and not any(shards):
             continue
         for number, segments in enumerate(shards):
-            jobs.append((folder, f"train-{number:05d}-of-{len(shards):05d}-g{ready.generation:04d}.parquet", segments))
+            name = f"train-{number:05d}-of-{len(shards):05d}-g{ready.generation:04d}.parquet"
+            jobs.append(write.Job(staging, folder, name, tuple(segments)))
     on_event(Event("begin", "write", total=len(jobs)))
 
-    def one(job: tuple[str, str, list[layout.Segment]]) -> write.Shard:
-        folder, name, segments = job
+    def told(shard: write.Shard) -> None:
+        on_event(Event("advance", "write", n_bytes=shard.n_bytes, steps=1, name=f"{shard.folder}/{shard.name}"))
+
+    def one(job: write.Job) -> write.Shard:
         with meter.measure("write"):
-            if folder == layout.UNSELECTED:
-                shard = write.write_unselected(inputs, staging, name, segments)
-            else:
-                shard = write.write_shard(inputs, staging, folder, name, segments)
-        on_event(Event("advance", "write", n_bytes=shard.n_bytes, steps=1, name=f"{folder}/{name}"))
+            shard = write.write(inputs, job)
+        told(shard)
         return shard
 
-    done = pool.map(one, jobs)
+    done = pool.map(one, jobs) if elsewhere is None else elsewhere(inputs, jobs, told)
     on_event(Event("end", "write"))
     return done, staging
 

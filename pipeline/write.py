@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -74,9 +74,9 @@ class Inputs:
     """What every shard of a generation is made from."""
 
     work: Store
-    units: tuple[Annotated, ...]
-    fates: tuple[str | None, ...]  # one per unit
-    unselected: tuple[str | None, ...]  # one per unit
+    units: tuple[Annotated, ...] | Mapping[int, Annotated]
+    fates: tuple[str | None, ...] | Mapping[int, str | None]  # one per unit
+    unselected: tuple[str | None, ...] | Mapping[int, str | None]  # one per unit
     generation: int
     rejected: str | float
     seed: int
@@ -115,6 +115,23 @@ def unit_rows(inputs: Inputs, unit: int) -> pl.DataFrame:
     rows = rows.with_columns((pl.lit(f"{item.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
     inputs.seen.put(unit, rows)
     return rows
+
+
+@dataclass(frozen=True)
+class Job:
+    """A shard to write: rows of these segments, to `staging/folder/name`."""
+
+    staging: str
+    folder: str
+    name: str
+    segments: tuple[Segment, ...]
+
+
+def write(inputs: Inputs, job: Job) -> Shard:
+    """Write one shard, or what only the index knows of it."""
+    if job.folder == UNSELECTED:
+        return write_unselected(inputs, job.staging, job.name, job.segments)
+    return write_shard(inputs, job.staging, job.folder, job.name, job.segments)
 
 
 def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: Sequence[Segment]) -> Shard:

@@ -14,14 +14,14 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import filters
 import pipeline
 from filters.kernels import warm
-from pipeline import manifest, plan_file, recipe, resources, signals
+from pipeline import manifest, plan_file, recipe, resources, signals, tombstones
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.plan import Plan
 from pipeline.recipe import Recipe
@@ -43,6 +43,8 @@ class Site:
     versions: tuple[tuple[str, str], ...]
     architecture: str
     marker: str  # a file of the work directory
+    takedowns: tuple[int, ...]  # what was taken down stays out of what workers write
+    tombstones: str | None  # their hash
     threads: int
     memory: int
 
@@ -57,8 +59,8 @@ class Here:
 
 
 @contextmanager
-def of_run(work: Store, out: Store, made: Recipe, *, threads: int, memory: int) -> Iterator[Site]:
-    """The site of the run that goes on, while the block lasts."""
+def of_run(work: Store, out: Store, made: Recipe, *, takedowns: Sequence[int] = (), threads: int, memory: int) -> Iterator[Site]:
+    """The site of the run that goes on, while the block lasts. `takedowns`: numbers of the output's take-downs."""
     marker = f"{FOLDER}/{secrets.token_hex(8)}"
     work.write_bytes(marker, b"a run on a cluster goes on\n")
     try:
@@ -71,6 +73,8 @@ def of_run(work: Store, out: Store, made: Recipe, *, threads: int, memory: int) 
             versions=tuple(sorted(manifest.versions().items())),
             architecture=platform.machine(),
             marker=marker,
+            takedowns=tuple(takedowns),
+            tombstones=None if made.tombstones is None else made.tombstones.hash,
             threads=threads,
             memory=memory,
         )
@@ -102,10 +106,17 @@ def _at(site: Site) -> Here:
             f"{who} has other models or filters than the driver: the same plan makes recipe {resolved.hash[:8]} there and"
             f" {site.recipe[:8]} here; install the same version of winnow, plugins and model files on every worker"
         )
+    out = open_output(site.out, create=False)
+    try:
+        known = tombstones.load(out, site.takedowns)
+    except (WinnowError, OSError) as error:
+        raise RunFailed(f"{who} cannot read the output {site.out}: {error}; work and output must be shared") from error
+    if (None if known is None else known.hash) != site.tombstones:
+        raise RunFailed(f"{who} sees other take-downs in {site.out} than the driver; work and output must be shared")
     recipe.load_models(resolved)
     warm.warm_stages()
     signals.try_out(resolved)
-    return Here(work, open_output(site.out, create=False), resolved)
+    return Here(work, out, replace(resolved, tombstones=known))
 
 
 def _refuse_others(site: Site, who: str) -> None:

@@ -11,12 +11,12 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import scratch, spans
+from pipeline import read, scratch, spans, write
 from pipeline.annotate import Annotated
 from pipeline.cluster import site as site_
 from pipeline.cluster.site import Site
@@ -34,8 +34,17 @@ def span(site: Site, item: Span) -> list[Annotated]:
     here = site_.at(site)
     _see_inputs(item)
     largest = max((part.file.unit_bytes for part in item.items), default=1)
-    with spans.workers(site.threads, units=spans.units_within(site.memory, largest), alone=False) as pool:
+    with _decoders_closed(), spans.workers(site.threads, units=spans.units_within(site.memory, largest), alone=False) as pool:
         return spans.run_span(here.work, here.recipe, item, pool, silent)
+
+
+@contextmanager
+def _decoders_closed() -> Iterator[None]:
+    """A worker outlives the run: its idle decoders end with the task."""
+    try:
+        yield
+    finally:
+        read.close()
 
 
 def _see_inputs(item: Span) -> None:
@@ -94,3 +103,48 @@ def _scratch(site: Site) -> Iterator[Scratch]:
         scratch.opened(Path(folder) / "scratch", site.memory // 4) as made,
     ):
         yield made
+
+
+MOST_BATCHES = 128
+"""Tasks that write shards: chosen so that a run stays below 2,000 task runs."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Shards to write, and what they are made from but for the work directory."""
+
+    name: str
+    jobs: tuple[write.Job, ...]
+    inputs: Callable[..., write.Inputs]
+
+
+def write_shards(
+    site: Site,
+    mapper: Mapper,
+    stop: Callable[[], None],
+    inputs: write.Inputs,
+    jobs: Sequence[write.Job],
+    told: Callable[[write.Shard], None],
+) -> list[write.Shard]:
+    """Have the workers write the shards, a few a task."""
+    each = max(1, -(-len(jobs) // MOST_BATCHES))
+    batches = [_batch(inputs, tuple(jobs[start : start + each])) for start in range(0, len(jobs), each)]
+
+    def done(_: Batch, shards: list[write.Shard]) -> None:
+        for shard in shards:
+            told(shard)
+
+    return [shard for shards in mapper("write", partial(shards_of, site), batches, stop, done) for shard in shards]
+
+
+def _batch(inputs: write.Inputs, jobs: tuple[write.Job, ...]) -> Batch:
+    used = {segment.unit for job in jobs for segment in job.segments}
+    own = {item.name: getattr(inputs, item.name) for item in fields(inputs) if item.name not in ("work", "seen")}
+    own |= {name: {unit: own[name][unit] for unit in used} for name in ("units", "fates", "unselected")}
+    return Batch(f"{jobs[0].folder}/{jobs[0].name}", jobs, partial(write.Inputs, **own))
+
+
+def shards_of(site: Site, batch: Batch) -> list[write.Shard]:
+    """Write the shards of a batch."""
+    inputs = batch.inputs(work=site_.at(site).work, seen=write.Seen())
+    return [write.write(inputs, job) for job in batch.jobs]

@@ -18,8 +18,9 @@ from pipeline.events import Event
 from pipeline.plan_file import load
 from pipeline.recipe import resolve
 from pipeline.store import open_store
+from tests.engines.clusters import many_files
 from tests.engines.in_process import Pickling
-from tests.support import SAMPLE, digests, prose, winnow, write_rows
+from tests.support import SAMPLE, curate, digests, prose, table, winnow, write_rows
 
 
 def remote(out: Path, *inputs: Path, plan: str | Path = "minimal", assignments: tuple[str, ...] = (), on_event=None) -> Pickling:
@@ -41,6 +42,25 @@ def test_a_run_whose_tasks_go_through_pickle_gives_the_bytes_of_a_local_one(tmp_
     read = json.loads((tmp_path / "out/manifest.json").read_text())["totals"]["read"]
     assert sum(event.documents for event in moved) == read and {event.name for event in moved} >= {"input/web.jsonl.gz"}
     assert not list((tmp_path / "out/.work").rglob("cluster/*"))
+
+
+def test_generations_with_scopes_urls_and_edits_have_the_bytes_of_local_ones(tmp_path):
+    """Many units, near and exact copies within and across them and generations."""
+    many_files(tmp_path / "in", 4)
+    extra = [{"id": f"u{i}", "text": prose(200 + i), "url": f"https://a.org/{i % 3}", "dump": i % 2} for i in range(8)]
+    write_rows(tmp_path / "in" / "urls.jsonl", [*extra, {"id": "mail", "text": f"{prose(300)} Write to ada@example.org."}])
+    keys = ("dedup.exact_url=true", "dedup.scope=[dump]", "source.unit_bytes=3000", "edits.pii={}")
+    for more in (0, 3):
+        many_files(tmp_path / "in", more, first=4)
+        made = remote(tmp_path / "remote", tmp_path / "in", assignments=keys)
+        curate("minimal", "--input", tmp_path / "in", "--output", tmp_path / "local", *(x for k in keys for x in ("--set", k)))
+    stages = {name.partition(" ")[0] for name in made.begun}
+    assert stages == {"annotate", "dedup", "write"} and made.largest < 100_000
+    folders = ("data", "rejected", "ledger", "quarantine", "index")
+    assert digests(tmp_path / "remote", folders) == digests(tmp_path / "local", folders)
+    reasons = set(table(tmp_path / "remote", "ledger")["reason"].to_list())
+    assert {None, "exact_duplicate", "near_duplicate", "duplicate_url"} == reasons
+    assert not list((tmp_path / "remote/.work").rglob("tasks"))
 
 
 @pytest.fixture
@@ -65,6 +85,7 @@ def test_a_site_opens_and_its_recipe_is_the_drivers(here):
         ({"recipe": "0" * 32}, ["other models or filters", "model files"]),
         ({"marker": "cluster/other"}, ["does not see the work directory", "--work"]),
         ({"work": "/no/such/folder"}, ["does not see the work directory /no/such/folder"]),
+        ({"tombstones": "0" * 32}, ["sees other take-downs", "must be shared"]),
     ],
 )
 def test_a_worker_that_does_not_fit_refuses(here, changes, words):
