@@ -6,6 +6,7 @@ Invariant: what comes from plans, paths and text is escaped, one line, and cut; 
 from __future__ import annotations
 
 import html
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pipeline import manifest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pipeline.execute import Result
 
 NAME_LENGTH = 120
+WIDTH = 80
+"""Columns of the tables in messages; a page of Prefect's shows somewhat fewer at once."""
 MOST_NOTES, MOST_REASONS, MOST_FILES, MOST_INPUTS, MOST_LINES = 50, 10, 20, 1000, 100
 
 
@@ -175,13 +178,17 @@ def _files(metrics: dict[str, Any]) -> list[str]:
 
 def failure(error: BaseException) -> str:
     """Markdown of why a run ended without publishing: the message as it is, in a block that nothing in it can close."""
-    lines = [_verbatim(line) for line in str(error).splitlines()[:MOST_LINES]]
+    lines = [part for line in str(error).splitlines()[:MOST_LINES] for part in _verbatim(line)]
     return "\n".join(["# Winnow: nothing was published", "", f"{type(error).__name__}:", "", "```text", *lines, "```"])
 
 
-def _verbatim(line: str) -> str:
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line[:300])
-    return shown.replace("`", "'")
+def _verbatim(line: str) -> list[str]:
+    """A line as it is, or what it is cut into where it is wider than tables of messages are."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line[:1000]).replace("`", "'")
+    if len(shown) <= WIDTH:
+        return [shown]
+    indent = " " * (len(shown) - len(shown.lstrip()) + 2)
+    return textwrap.wrap(shown, WIDTH - 8, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def escaped(text: str) -> str:

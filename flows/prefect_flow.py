@@ -42,6 +42,9 @@ from pipeline.spans import Stopped
 
 BACK_OFF_S = 1.0
 """Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
+RUN_BACK_OFF_S = 20.0
+"""Seconds before a deployed run is tried again as a whole; doubled the second time. Chosen so that two outlast a minute's outage,
+and few: three times 500 spans stay below 2,000 task runs."""
 LOG_S = 30.0
 """Seconds between progress lines of a deployed run; chosen so that a night's log stays readable."""
 MOST_NOTES = 200
@@ -141,7 +144,7 @@ def _run_here(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
     on_event = progress.both(_logged(logger), made)
     on_event = on_event if lines is None else progress.both(on_event, lines)
     with progress.shown(made):
-        result = execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event)
+        result = _tried(loaded, options, on_event)
     for note in result.notes[:MOST_NOTES]:
         logger.info(plain(note, 2000))
     if len(result.notes) > MOST_NOTES:
@@ -149,6 +152,20 @@ def _run_here(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
     if lines is not None:
         lines.result(result)
     return Made(result, roots.read_by(loaded))
+
+
+def _tried(loaded: Loaded, options: RunOptions, on_event: OnEvent) -> Result:
+    """A run; where storage or network failed outside its tasks, the same run again: what is done is found on disk."""
+    for attempt in range(options.retries + 1):
+        try:
+            return execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event)
+        except Exception as error:
+            if attempt == options.retries or not can_pass(error):
+                raise
+            delay = RUN_BACK_OFF_S * 2**attempt
+            on_event(Event("note", "run", note=f"{_short(error)}; the run goes on in {delay:.0f} s"))
+            time.sleep(delay)
+    raise AssertionError("unreachable")
 
 
 def _logged(logger: Any) -> OnEvent:

@@ -51,7 +51,10 @@ def check(loaded: Loaded, *, output: str, work: str | None, bounds: Sequence[str
 
 
 def check_overrides(overrides: Mapping[str, object], bounds: Sequence[str]) -> None:
-    """Raises PlanError where the form names plugins: which code runs is said by a plan below the roots."""
+    """Raises PlanError where a key is none, or names plugins: which code runs is said by a plan below the roots."""
+    strange = [key for key in overrides if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", key)]
+    if strange:
+        raise PlanError(f"overrides: {strange[0]!r} is no key of a plan; expected one such as dedup.threshold")
     if bounds and any(key.split(".")[0] == "plugins" for key in overrides):
         raise PlanError("plugins cannot be set by an override of a deployment; name them in its plan")
     for value in overrides.values():

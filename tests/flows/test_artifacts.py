@@ -96,6 +96,7 @@ def test_a_failure_is_shown_as_it_is_in_a_block_that_it_cannot_close() -> None:
     assert "  max_drop_share   100 %" in text
     assert text.count("```") == 2
     assert "\x1b" not in text and "\u202e" not in text
+    assert max(map(len, artifacts.failure(InputError("  word" * 100)).splitlines())) <= artifacts.WIDTH
 
 
 def test_links_and_asset_keys_are_urls_without_markup_and_without_secrets(tmp_path: Path) -> None:

@@ -289,6 +289,38 @@ def test_an_output_with_a_secret_is_refused_before_the_server_hears_of_it() -> N
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("errors", "runs"),
+    [
+        ([], 1),
+        ([ConnectionError("cut")] * 2, 3),
+        ([TimeoutError("slow")] * 5, 3),
+        ([OSError(28, "full")], 1),
+        ([InputError("gone")], 1),
+    ],
+)
+def test_a_deployed_run_is_tried_again_as_a_whole_for_what_can_pass(
+    bound: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: list[Exception], runs: int
+) -> None:
+    begun = []
+
+    def stages(_loaded: Any, options: RunOptions, **_: Any) -> Result:
+        begun.append(1)
+        if len(begun) <= len(errors):
+            raise errors[len(begun) - 1]
+        return Result(options.output, None, {}, ())
+
+    monkeypatch.setattr(prefect_flow, "RUN_BACK_OFF_S", 0)
+    monkeypatch.setattr(prefect_flow.execute, "run", stages)
+    options, inputs = RunOptions(output=str(tmp_path / "out"), retries=2), [str(tmp_path / "in" / "a.jsonl")]
+    if len(errors) < runs:
+        assert prefect_flow._deployed("none", {}, inputs, options).result.generation is None
+    else:
+        with pytest.raises(type(errors[0])):
+            prefect_flow._deployed("none", {}, inputs, options)
+    assert len(begun) == runs
+
+
 def test_the_form_cannot_reach_outside_the_roots(bound: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "in" / "link.jsonl").symlink_to(tmp_path / "secret" / "s.jsonl")
     (tmp_path / "out" / "way").symlink_to(tmp_path / "secret")
@@ -304,6 +336,12 @@ def test_the_form_cannot_reach_outside_the_roots(bound: Callable[..., Any], tmp_
         bound(path="in/a.jsonl", output__tokenizer=str(tmp_path / "secret" / "tokenizer.json"))
     with pytest.raises(PlanError, match="lies outside the roots"):
         bound(str(tmp_path / "secret" / "plan.yaml"))
+
+
+@pytest.mark.parametrize("key", ["plugins", "plugins.0", " plugins", "plugins ", 'plugins=["os"] #', "plugins\n", "", "a b", "9"])
+def test_no_key_smuggles_in_plugins(bound: Callable[..., Any], key: str) -> None:
+    with pytest.raises(PlanError, match=r"plugins cannot be set|is no key of a plan"):
+        bound(path="in/a.jsonl", **{key: ["os"]})
 
 
 def test_prefect_yaml_is_a_nightly_deployment_that_the_flow_accepts() -> None:
