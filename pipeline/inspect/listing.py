@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.inspect.opened import Output
+from pipeline.withhold import REASON
 
 VIEWS = {"kept": "data", "dropped": "rejected", "quarantined": "quarantine"}
 SCORES = ("language_score", "quality_score", "toxicity_score")
@@ -101,7 +102,7 @@ class Page:
 
 def folder_of(output: Output, wanted: Wanted) -> str:
     """The folder that a view shows: the ledger where no text of such dropped documents is kept."""
-    if wanted.view == "dropped" and (wanted.reason == "taken_down" or not any(sized(output, "rejected"))):
+    if wanted.view == "dropped" and (wanted.reason == REASON or not any(sized(output, "rejected"))):
         return "ledger"
     return VIEWS[wanted.view]
 

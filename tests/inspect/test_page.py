@@ -80,6 +80,8 @@ def test_nothing_is_answered_without_the_token_and_a_name_of_this_machine(page):
     assert page.get("documents", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == 200
     assert page.get("documents", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}).status_code == 403
     assert page.delete("documents").status_code == 405
+    assert page.get("static/page.js").status_code == 200
+    assert page.get("static/%2e%2e/app.py").status_code == 404 and page.get("static/..%2fapp.py").status_code == 404
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(page):

@@ -141,6 +141,12 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(out, tmp_path):
     assert (tmp_path / "elsewhere").read_text() == ""
 
 
+def test_a_line_of_10_megabytes_takes_a_screen_and_no_more():
+    lines = review._text("<b>\u202e" * 2_500_000, review.LINES)
+    assert len(lines) == review.LINES + 1 and max(map(len, lines)) <= review.WIDTH
+    assert lines[-1].endswith("characters more") and "\u202e" not in "".join(lines)
+
+
 def test_on_a_terminal_a_key_needs_no_return_and_is_not_echoed():
     from flows.keys import pressed
 
