@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from pipeline.report import charts, tables, units
 from pipeline.report.harmless import visible
 from pipeline.report.savings import page_of
+from pipeline.report.svg import Sheets
 from pipeline.report.tables import Review
 
 MOST_ROWS = 50
@@ -45,12 +46,12 @@ def render(
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
     what samples/ holds of the generation, None where it is gone."""
     template = _environment().get_template("report.html")
-    sheets = charts.Sheets()
+    sheets = Sheets()
     duplicates = metrics["duplicates"]
     return template.render(
         m=metrics,
         savings=savings,
-        saving=page_of(savings, metrics["generation"]) if savings is not None and savings.get("sets") else None,
+        saving=page_of(savings, metrics["generation"], sheets) if savings is not None and savings.get("sets") else None,
         funnel=funnel(metrics),
         signals=signals_by_filter(metrics["signals"], sheets),
         overlap=tables.overlap(metrics["overlap"]),
@@ -98,7 +99,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _harmless(value: Any) -> Any:
-    """jinja2 escapes what this returns. Markup comes from the template's macros, `breakable` and `charts` only."""
+    """jinja2 escapes what this returns. Markup comes from the template's macros, `breakable` and `svg` only."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -114,7 +115,7 @@ def quoted(text: str) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """An identifier that may break after `.` and `_`. With `charts` the only place outside the template that makes Markup."""
+    """An identifier that may break after `.` and `_`. With `svg` the only place outside the template that makes Markup."""
     return Markup(str(escape(shown(name))).replace(".", ".<wbr>").replace("_", "_<wbr>"))
 
 
@@ -155,7 +156,7 @@ def _fold(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*head, folded, *lines[last + 1 :]]
 
 
-def signals_by_filter(signals: list[dict[str, Any]], sheets: charts.Sheets) -> list[dict[str, Any]]:
+def signals_by_filter(signals: list[dict[str, Any]], sheets: Sheets) -> list[dict[str, Any]]:
     """Signals grouped by filter, each with its chart (at most MOST_CHARTS in all) and how many documents were scored."""
     groups = []
     left = MOST_CHARTS
