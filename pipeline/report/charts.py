@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from pipeline.inspect.reviewed import wilson
 from pipeline.report import units
 from pipeline.report.harmless import visible
 from pipeline.report.svg import INK, KEPT, LARGE, LOST, SMALL, Sheets, drawn
@@ -208,15 +209,6 @@ def detection(duplicates: dict[str, Any], sheets: Sheets) -> Markup:
         axes.set_xlabel("similarity of the pair, Jaccard, 0 to 1")
 
     return drawn(draw, sheets.axes(LARGE))
-
-
-def wilson(found: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    z = 1.959964
-    share = found / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:

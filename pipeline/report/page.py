@@ -14,11 +14,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from pipeline.inspect.reviewed import Reviewed
 from pipeline.report import charts, tables, units
 from pipeline.report.harmless import visible
 from pipeline.report.savings import page_of
 from pipeline.report.svg import Sheets
-from pipeline.report.tables import Review
 
 MOST_ROWS = 50
 """Rows of a table of sources, languages or signals; chosen because a phone still scrolls it. metrics.json has them all."""
@@ -41,10 +41,10 @@ def render(
     savings: dict[str, Any] | None,
     *,
     samples: dict[str, Any] | None = None,
-    reviews: Sequence[Review] = (),
+    reviews: Sequence[Reviewed] = (),
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
-    what samples/ holds of the generation, None where it is gone."""
+    what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons."""
     template = _environment().get_template("report.html")
     sheets = Sheets()
     duplicates = metrics["duplicates"]
@@ -59,7 +59,7 @@ def render(
         samples=None if samples is None else tables.samples(metrics["reasons"], samples),
         quarantined=tables.quarantine(metrics["quarantine"], samples),
         largest=[] if duplicates is None else tables.largest(duplicates["largest"], samples),
-        reviewed={review.reason: tables.reviewed(review) for review in reviews},
+        reviewed={review.reason: tables.right(review) for review in reviews},
         detection=None if duplicates is None else charts.detection(duplicates, sheets),
         clusters=None if duplicates is None else charts.clusters(duplicates["cluster_sizes"], sheets),
         failed=[check for check in metrics["checks"] if check["failed"]],

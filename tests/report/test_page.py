@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from pipeline import report
+from pipeline.inspect.reviewed import Reviewed
 from pipeline.report.page import MOST_STEPS, funnel
-from pipeline.report.tables import Review
 from tests.report import fixture_metrics
 
 LEVELS = ("rows read", "kept", "kept, final text")
@@ -46,7 +46,7 @@ CASES = {"real": fixture_metrics.metrics, "empty": fixture_metrics.empty, "hosti
 @pytest.fixture(params=CASES)
 def page(request) -> Page:
     samples = {"real": fixture_metrics.samples(), "hostile": fixture_metrics.hostile_samples()}.get(request.param)
-    reviews = [Review("near_duplicate", 190, 10, 0.91, 0.97)]
+    reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
     return Page(report.render(CASES[request.param](), None, samples=samples, reviews=reviews))
 
 
@@ -92,7 +92,7 @@ def test_a_dropped_document_stands_beside_a_near_miss_with_both_numbers():
 
 
 def test_reviewed_precision_stands_beside_its_reason():
-    reviews = [Review("near_duplicate", 190, 10, 0.91, 0.97)]
+    reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
     words = Page(report.render(fixture_metrics.metrics(), None, reviews=reviews)).words()
     assert "95.0 % of 200; 91.0 % to 97.0 %" in words
     assert "as reviewed" not in Page(report.render(fixture_metrics.metrics(), None)).words()
