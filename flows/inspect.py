@@ -1,4 +1,6 @@
-"""`python -m flows.inspect`: look at what was kept, what was dropped, and why. Read-only, but for the labels of `review`.
+"""`python -m flows.inspect`: look at what was kept, what was dropped, and why.
+
+Read-only, but for the labels of `review` and the report that shows them.
 
 Exit codes as in `flows.curate`: 0 done, 1 failed, 2 the command is wrong or there is no such output or document, 130
 interrupted.
@@ -7,6 +9,7 @@ interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -77,8 +80,10 @@ def _browse(arguments: argparse.Namespace) -> str:
 
 def _review(arguments: argparse.Namespace) -> str:
     from flows.keys import pressed
-    from pipeline.errors import UsageError
+    from pipeline import publish
+    from pipeline.errors import OutputLocked, UsageError
     from pipeline.inspect import opened, review, reviewed
+    from pipeline.prepare import LOCK
     from pipeline.report import units
 
     if arguments.n < 1 or arguments.seed < 0:
@@ -87,6 +92,9 @@ def _review(arguments: argparse.Namespace) -> str:
     found = review.sample(output, arguments.reason, n=arguments.n, seed=arguments.seed)
     with pressed(sys.stdin) as keys:
         given = review.in_terminal(output, review.unlabelled(output, found), keys, sys.stderr)
+    if given:
+        with contextlib.suppress(OutputLocked), output.store.lock(LOCK):  # the run that holds it makes the page anew itself
+            publish.repaint(output.store)
     return review.summary(reviewed.precision(output.store), session=given, write=units.percent)
 
 

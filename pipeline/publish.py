@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import card, examples, manifest, report
+from pipeline.inspect import reviewed
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.store import Store
 from pipeline.write import Shard
@@ -51,6 +52,7 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     samples = out.read_json(quoted) if out.has(quoted) else None
     if samples is not None and samples["schema_version"] != examples.SCHEMA_VERSION:
         samples = None
+    judged = [label for label in reviewed.labels(out) if label.recipe == newest.recipe_hash]
     files = [record.path for m in live for record in m.files]
     by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
     languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})
@@ -67,10 +69,19 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),
-        "report.html": report.render(metrics, savings, samples=samples).encode("utf-8", "backslashreplace"),
+        "report.html": report.render(metrics, savings, samples=samples, reviews=reviewed.of_labels(judged)).encode(
+            "utf-8", "backslashreplace"
+        ),
         "README.md": readme.encode("utf-8", "backslashreplace"),
         "manifest.json": manifest.encode(newest),
     }
+
+
+def repaint(out: Store) -> None:
+    """Make report.html anew from what lies beside it. The output must be held."""
+    manifests = manifest.load_all(out)
+    if manifests:
+        out.write_bytes("report.html", rendered(out, manifests)["report.html"], durable=True)
 
 
 def write(out: Store, files: dict[str, bytes]) -> None:

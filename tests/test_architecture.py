@@ -25,7 +25,7 @@ ONLY_IN = {
     "fasttext": ("pipeline/training/worker.py",),
     "huggingface_hub": ("filters/models/places.py",),
     "torch": ("pipeline/savings/neural/",),
-    "matplotlib": ("pipeline/report/charts.py", "pipeline/report/curves.py"),
+    "matplotlib": ("pipeline/report/charts.py", "pipeline/report/curves.py", "pipeline/report/svg.py"),
     "fastapi": ("pipeline/inspect/page/app.py",),
     "uvicorn": ("flows/",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),

@@ -1,47 +1,25 @@
-"""Charts of the page: drawn by matplotlib, then put into the page as SVG that takes the page's colours.
+"""The charts of the page: a histogram a signal, what dedup finds, how large its clusters are.
 
-Of what matplotlib writes only groups, paths and text pass, with the attributes of `_KEPT`: no ids, links, styles or scripts.
-Same metrics, same bytes: no dates, no ids, coordinates in tenths of a point. Drawing colours are placeholders that `_COLOURS`
-turns into the page's variables, so that one chart serves light and dark.
+Invariant: every axis says what it counts and in what unit, and no meaning hangs on colour alone.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from pipeline.inspect.reviewed import wilson
 from pipeline.report import units
 from pipeline.report.harmless import visible
+from pipeline.report.svg import INK, KEPT, LARGE, LOST, SMALL, Sheets, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _QUIET, _KEPT_COLOUR, _LOST, _LINE = "#010101", "#020202", "#030303", "#040404", "#050505"
-_COLOURS = {_INK: "var(--ink)", _QUIET: "var(--quiet)", _KEPT_COLOUR: "var(--kept)", _LOST: "var(--lost)", _LINE: "var(--line)"}
-_KEPT = {"path": ("d", "style"), "text": ("x", "y", "style", "transform"), "g": ()}
-_STYLES = (
-    "fill",
-    "stroke",
-    "stroke-width",
-    "stroke-dasharray",
-    "opacity",
-    "fill-opacity",
-    "stroke-opacity",
-    "text-anchor",
-    "font-size",
-)
-_SVG = "{http://www.w3.org/2000/svg}"
-
-_SMALL = (3.4, 1.75)
-"""Inches of a signal's chart: at 9 points the text is 12 pixels high where the chart is as wide as a phone."""
-_LARGE = (3.6, 2.2)
 _FEW_DOUBLINGS = 32
 """Whole numbers and lengths up to this stand on a linear axis, larger ranges on a logarithmic one."""
 
@@ -86,18 +64,6 @@ def unit_of(signal: dict[str, Any]) -> str:
     return "share or score, 0 to 1" if edges and edges[0] >= 0 and edges[-1] <= 1 else "value"
 
 
-class Sheets:
-    """Axes that charts are drawn on, one after the other: making axes takes longer than drawing."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[float, float], Axes] = {}
-
-    def axes(self, size: tuple[float, float]) -> Axes:
-        if size not in self._made:
-            self._made[size] = _axes(size)
-        return self._made[size]
-
-
 def histogram(signal: dict[str, Any], sheets: Sheets) -> Markup | None:
     """Documents by value, the limits of its rules as dashed lines with the side that drops shaded; None of nothing scored."""
     if not any(signal["counts"]):
@@ -118,13 +84,13 @@ def histogram(signal: dict[str, Any], sheets: Sheets) -> Markup | None:
             labels = [("0" if signal["whole"] else "<1") if t == 0.7 else _power(t) for t in ticks]
             axes.set_xticks([at(t) for t in ticks], labels)
         else:
-            ticks = _ticks(low, high)
+            ticks = round_numbers(low, high)
             axes.set_xticks(ticks, [_number(t) for t in ticks])
         for limit in limits:
             place = at(max(limit["value"], low))
             start, end = (at(low), place) if limit["least"] else (place, at(high))
             axes.add_artist(
-                Rectangle((start, bottom), end - start, top - bottom, facecolor=_LOST, alpha=0.25, linewidth=0, zorder=0.5)
+                Rectangle((start, bottom), end - start, top - bottom, facecolor=LOST, alpha=0.25, linewidth=0, zorder=0.5)
             )
             _rule(axes, place, bottom, top)
             said = f"{'min' if limit['least'] else 'max'} {_number(limit['value'])}{'*' if limit['by_row'] else ''}"
@@ -132,7 +98,7 @@ def histogram(signal: dict[str, Any], sheets: Sheets) -> Markup | None:
             _say(axes, said, place, top, left=left)
         axes.set_xlabel(visible(unit_of(signal), limit=48) + (" (log)" if logarithmic else ""))
 
-    return _drawn(draw, sheets.axes(_SMALL))
+    return drawn(draw, sheets.axes(SMALL))
 
 
 def _steps(axes: Axes, edges: Sequence[float], counts: Sequence[int], bottom: float) -> None:
@@ -143,21 +109,21 @@ def _steps(axes: Axes, edges: Sequence[float], counts: Sequence[int], bottom: fl
     for (low, high), n in zip(pairwise(edges), counts, strict=True):
         height = math.log10(n) if n else bottom
         points += [(low, height), (high, height)]
-    axes.add_artist(Polygon([*points, (edges[-1], bottom)], closed=True, facecolor=_KEPT_COLOUR, linewidth=0))
+    axes.add_artist(Polygon([*points, (edges[-1], bottom)], closed=True, facecolor=KEPT, linewidth=0))
 
 
 def _rule(axes: Axes, at: float, bottom: float, top: float) -> None:
     from matplotlib.lines import Line2D
 
-    axes.add_artist(Line2D([at, at], [bottom, top], color=_INK, linewidth=1, linestyle=(0, (3, 2))))
+    axes.add_artist(Line2D([at, at], [bottom, top], color=INK, linewidth=1, linestyle=(0, (3, 2))))
 
 
-def _say(axes: Axes, said: str, x: float, y: float, *, left: bool, colour: str = _INK) -> None:
+def _say(axes: Axes, said: str, x: float, y: float, *, left: bool, colour: str = INK) -> None:
     offset = (-3 if left else 3, -1)
     axes.annotate(said, (x, y), offset, "data", "offset points", ha="right" if left else "left", va="top", color=colour)
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def round_numbers(low: float, high: float) -> list[float]:
     """Four to eight round numbers."""
     step = 10.0 ** math.floor(math.log10(high - low))
     step = next(step * part for part in (0.2, 0.25, 0.5, 1, 2) if (high - low) / (step * part) <= 6)
@@ -231,27 +197,18 @@ def detection(duplicates: dict[str, Any], sheets: Sheets) -> Markup:
         axes.set_ylim(-6, 112)
         _rule(axes, threshold, -6, 112)
         _say(axes, f"threshold {threshold:g}", threshold, 12, left=threshold > 0.7)
-        axes.add_artist(Line2D(*zip(*curve, strict=True), color=_KEPT_COLOUR, linewidth=1.8))
+        axes.add_artist(Line2D(*zip(*curve, strict=True), color=KEPT, linewidth=1.8))
         for similarity, planted, found, _ in duplicates["measured"] or []:
             low, high = wilson(found, planted)
-            axes.add_artist(Line2D([similarity, similarity], [100 * low, 100 * high], color=_INK, linewidth=1))
-            dot = Ellipse((similarity, 100 * found / planted), 0.009, 5.2, facecolor=_INK, linewidth=0)
+            axes.add_artist(Line2D([similarity, similarity], [100 * low, 100 * high], color=INK, linewidth=1))
+            dot = Ellipse((similarity, 100 * found / planted), 0.009, 5.2, facecolor=INK, linewidth=0)
             axes.add_artist(dot)
         axes.set_xticks(ticks := [t / 10 for t in range(5, 11)], [f"{t:g}" for t in ticks])
         axes.set_yticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
         axes.set_ylabel("pairs found, %")
         axes.set_xlabel("similarity of the pair, Jaccard, 0 to 1")
 
-    return _drawn(draw, sheets.axes(_LARGE))
-
-
-def wilson(found: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    z = 1.959964
-    share = found / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return drawn(draw, sheets.axes(LARGE))
 
 
 def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
@@ -271,92 +228,14 @@ def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
         for k, n in enumerate(counts):
             _steps(axes, [k - 0.46, k + 0.46], [n], bottom)
             if n and last < 9:
-                axes.annotate(units.short(n), (k, math.log10(n)), (0, 2), "data", "offset points", ha="center", color=_INK)
+                axes.annotate(units.short(n), (k, math.log10(n)), (0, 2), "data", "offset points", ha="center", color=INK)
         shown = range(0, last + 1, 1 if last < 7 else 2 if last < 14 else 3)
         axes.set_xticks(list(shown), [_sizes(k) for k in shown])
         axes.set_xlabel("documents in its cluster, itself included")
 
-    return _drawn(draw, sheets.axes(_LARGE))
+    return drawn(draw, sheets.axes(LARGE))
 
 
 def _sizes(k: int) -> str:
     low, high = 2 ** (k - 1) + 1 if k else 1, 2**k
     return units.short(high) if low >= high else f"≤{units.short(high)}"
-
-
-def _axes(size: tuple[float, float]) -> Axes:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with rc_context(_STYLE):
-        figure = Figure(figsize=size)
-        FigureCanvasSVG(figure)
-        left, bottom = 0.56 / size[0], 0.46 / size[1]
-        axes = figure.add_axes((left, bottom, 0.985 - left, 0.985 - bottom))
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(_QUIET)
-        axes.tick_params(which="both", length=0, colors=_QUIET, pad=3)
-        axes.xaxis.label.set_color(_QUIET)
-        axes.yaxis.label.set_color(_QUIET)
-    return axes
-
-
-_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "winnow", "font.size": 9.0, "text.parse_math": False}
-
-
-def _drawn(draw: Callable[[Axes], None], axes: Axes) -> Markup:
-    """What `draw` puts on the axes; they are left empty."""
-    from matplotlib import rc_context
-
-    with rc_context(_STYLE):
-        draw(axes)
-        made = io.BytesIO()
-        figure = axes.get_figure(root=True)
-        assert figure is not None
-        figure.savefig(made, format="svg", metadata={"Date": None, "Creator": None})
-    for artist in [*axes.patches, *axes.lines, *axes.texts]:
-        artist.remove()
-    return _inline(made.getvalue())
-
-
-def _inline(svg: bytes) -> Markup:
-    """The SVG as markup that may stand in the page."""
-    root = ElementTree.fromstring(svg)
-    box = re.sub(r"[^0-9. ]", "", root.attrib["viewBox"])
-    return Markup(f'<svg class="chart" viewBox="{box}" aria-hidden="true" focusable="false">{_content(root)}</svg>')
-
-
-def _content(element: ElementTree.Element) -> str:
-    parts = []
-    for child in element:
-        tag = child.tag.removeprefix(_SVG)
-        if tag not in _KEPT:
-            continue
-        if tag == "g":
-            parts.append(_content(child))
-            continue
-        attributes = {name: child.attrib[name] for name in _KEPT[tag] if name in child.attrib}
-        attributes["style"] = _style(attributes.get("style", ""))
-        if tag == "path" and (attributes["style"].startswith("fill:#ffffff") or not attributes["style"]):
-            continue  # the grounds of figure and axes
-        if "d" in attributes:
-            attributes["d"] = " ".join(attributes["d"].split())
-        written = "".join(
-            f' {name}="{escape(_rounded(value) if name != "style" else value)}"' for name, value in attributes.items()
-        )
-        parts.append(f"<{tag}{written}>{escape(child.text or '') if tag == 'text' else ''}</{tag}>")
-    return "".join(parts)
-
-
-def _style(style: str) -> str:
-    found = dict(part.split(":", 1) for part in style.split(";") if ":" in part)
-    found = {name.strip(): value.strip() for name, value in found.items()}
-    if "font" in found and "font-size" not in found:
-        found["font-size"] = found["font"].split("px")[0].split()[-1] + "px"
-    kept = ((name, _COLOURS.get(found[name], found[name])) for name in _STYLES if name in found)
-    return ";".join(f"{name}:{value}" for name, value in kept)
-
-
-def _rounded(text: str) -> str:
-    return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m.group()):.1f}".removesuffix(".0"), text)

@@ -1,43 +1,68 @@
-"""Loss against compute of every arm on one held-out set, as an SVG in a data URI.
-
-An image cannot run anything and fetches nothing.
-"""
+"""Loss against compute of every arm on one held-out set, as a chart of the page. Arms differ in colour and in line."""
 
 from __future__ import annotations
 
-import base64
-import io
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
+from pipeline.report import svg, units
 from pipeline.report.harmless import visible
 
-_COLOURS = ("#8a8f86", "#2f7a53", "#d98e2b", "#3d6fb4", "#8a4fa3", "#b3261e")
-_SIZE = (4.6, 2.9)
-"""Inches; two stand side by side on the page."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LINES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
+_ARM_COLOURS = (svg.QUIET, svg.KEPT, svg.LOST, svg.INK)
+"""The baseline's first. Twelve arms differ in the pair of colour and line."""
 
 
-def picture(held: dict[str, Any], *, axis: str) -> str:
-    """`data:image/svg+xml;base64,…` of a set's curves with bands of one standard deviation."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+def picture(held: dict[str, Any], sheets: svg.Sheets, *, axis: str) -> Markup:
+    """A set's curves with bands of one standard deviation; dotted: the baseline's last loss."""
+    arms = sorted(held["curves"].items(), key=lambda item: item[0] != held["baseline"])
 
-    with rc_context({"svg.hashsalt": "winnow", "font.size": 8, "text.parse_math": False}):
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
-        for number, (arm, curve) in enumerate(sorted(held["curves"].items(), key=lambda item: item[0] != held["baseline"])):
-            compute, bits, sd = (list(column) for column in zip(*curve, strict=True))
-            colour = _COLOURS[number % len(_COLOURS)]
-            axes.plot(compute, bits, color=colour, marker=".", markersize=4, linewidth=1.2, label=visible(arm, limit=30))
-            low, high = [b - s for b, s in zip(bits, sd, strict=True)], [b + s for b, s in zip(bits, sd, strict=True)]
-            axes.fill_between(compute, low, high, color=colour, alpha=0.2, linewidth=0)
-        axes.set_xscale("log")
-        axes.set_xlabel(visible(axis, limit=60))
-        axes.set_ylabel("bits per byte")
-        axes.axhline(held["curves"][held["baseline"]][-1][1], color=_COLOURS[0], linewidth=0.6, linestyle=":")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
-        made = io.BytesIO()
-        figure.savefig(made, format="svg", metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(made.getvalue()).decode("ascii")
+    def draw(axes: Axes) -> None:
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Polygon
+
+        places = [math.log10(compute) for _, curve in arms for compute, _, _ in curve]
+        low, high = min(places), max(places)
+        axes.set_xlim(low - 0.03, high + 0.03)
+        edges = [bits + side * sd for _, curve in arms for _, bits, sd in curve for side in (-1, 1)]
+        room = 0.05 * (max(edges) - min(edges) or 1)
+        axes.set_ylim(min(edges) - room, max(edges) + room)
+        lines = []
+        for number, (arm, curve) in enumerate(arms):
+            colour, style = _ARM_COLOURS[number % 4], _LINES[(number + number // 4) % 4]
+            points = [(math.log10(compute), bits, sd) for compute, bits, sd in curve]
+            band = [(x, bits - sd) for x, bits, sd in points] + [(x, bits + sd) for x, bits, sd in reversed(points)]
+            axes.add_artist(Polygon(band, closed=True, facecolor=colour, alpha=0.2, linewidth=0))
+            xs, ys, _ = zip(*points, strict=True)
+            lines.append(Line2D(xs, ys, color=colour, linewidth=1.6, linestyle=style, label=visible(arm, limit=30)))
+            axes.add_artist(lines[-1])
+        goal = held["curves"][held["baseline"]][-1][1]
+        axes.add_artist(Line2D([low, high], [goal, goal], color=svg.QUIET, linewidth=0.8, linestyle=(0, (1, 2))))
+        ticks = _ticks(low, high)
+        axes.set_xticks([math.log10(tick) for tick in ticks], [_power(tick) for tick in ticks])
+        axes.set_xlabel(visible(axis, limit=60) + " (log)")
+        axes.set_ylabel("loss, bits per byte")
+        axes.legend(handles=lines, frameon=False, labelcolor=svg.INK)
+
+    return svg.drawn(draw, sheets.axes(svg.LARGE))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Powers of ten between two logarithms, at most five; where there are fewer than two, also twice and five times these."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    found = [10.0**k for k in powers if low <= k <= high]
+    if len(found) < 2:
+        found = [part * 10.0**k for k in powers for part in (1, 2, 5) if low <= math.log10(part * 10.0**k) <= high]
+    return found[:: max(1, math.ceil(len(found) / 5))]
+
+
+def _power(value: float) -> str:
+    """`5·10¹²`."""
+    exponent = math.floor(math.log10(value) + 1e-9)
+    first = round(value / 10.0**exponent)
+    return ("" if first == 1 else f"{first}·") + "10" + str(exponent).translate(units.SUPERSCRIPTS)

@@ -14,10 +14,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from pipeline.inspect.reviewed import Reviewed
 from pipeline.report import charts, tables, units
 from pipeline.report.harmless import visible
 from pipeline.report.savings import page_of
-from pipeline.report.tables import Review
+from pipeline.report.svg import Sheets
 
 MOST_ROWS = 50
 """Rows of a table of sources, languages or signals; chosen because a phone still scrolls it. metrics.json has them all."""
@@ -40,17 +41,17 @@ def render(
     savings: dict[str, Any] | None,
     *,
     samples: dict[str, Any] | None = None,
-    reviews: Sequence[Review] = (),
+    reviews: Sequence[Reviewed] = (),
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
-    what samples/ holds of the generation, None where it is gone."""
+    what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons."""
     template = _environment().get_template("report.html")
-    sheets = charts.Sheets()
+    sheets = Sheets()
     duplicates = metrics["duplicates"]
     return template.render(
         m=metrics,
         savings=savings,
-        saving=page_of(savings, metrics["generation"]) if savings is not None and savings.get("sets") else None,
+        saving=page_of(savings, metrics["generation"], sheets) if savings is not None and savings.get("sets") else None,
         funnel=funnel(metrics),
         signals=signals_by_filter(metrics["signals"], sheets),
         overlap=tables.overlap(metrics["overlap"]),
@@ -58,7 +59,7 @@ def render(
         samples=None if samples is None else tables.samples(metrics["reasons"], samples),
         quarantined=tables.quarantine(metrics["quarantine"], samples),
         largest=[] if duplicates is None else tables.largest(duplicates["largest"], samples),
-        reviewed={review.reason: tables.reviewed(review) for review in reviews},
+        reviewed={review.reason: tables.right(review) for review in reviews},
         detection=None if duplicates is None else charts.detection(duplicates, sheets),
         clusters=None if duplicates is None else charts.clusters(duplicates["cluster_sizes"], sheets),
         failed=[check for check in metrics["checks"] if check["failed"]],
@@ -98,7 +99,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _harmless(value: Any) -> Any:
-    """jinja2 escapes what this returns. Markup comes from the template's macros, `breakable` and `charts` only."""
+    """jinja2 escapes what this returns. Markup comes from the template's macros, `breakable` and `svg` only."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -114,7 +115,7 @@ def quoted(text: str) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """An identifier that may break after `.` and `_`. With `charts` the only place outside the template that makes Markup."""
+    """An identifier that may break after `.` and `_`. With `svg` the only place outside the template that makes Markup."""
     return Markup(str(escape(shown(name))).replace(".", ".<wbr>").replace("_", "_<wbr>"))
 
 
@@ -155,7 +156,7 @@ def _fold(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*head, folded, *lines[last + 1 :]]
 
 
-def signals_by_filter(signals: list[dict[str, Any]], sheets: charts.Sheets) -> list[dict[str, Any]]:
+def signals_by_filter(signals: list[dict[str, Any]], sheets: Sheets) -> list[dict[str, Any]]:
     """Signals grouped by filter, each with its chart (at most MOST_CHARTS in all) and how many documents were scored."""
     groups = []
     left = MOST_CHARTS

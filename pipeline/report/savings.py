@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.report import curves, units
 from pipeline.report.harmless import visible
+from pipeline.report.svg import Sheets
 
 _NAME, _ARM = 32, 26
 
@@ -96,11 +97,11 @@ MOST_PICTURES = 4
 """Sets with a picture: the target and those after it; a set's figures are in the table all the same."""
 
 
-def page_of(made: dict[str, Any], generation: int) -> dict[str, Any]:
+def page_of(made: dict[str, Any], generation: int, sheets: Sheets) -> dict[str, Any]:
     """What the page shows: table rows, pictures, regimes, and the lines below. `generation`: the page's own."""
     ngram = made["tier"] == "ngram"
     axis = made["model"]["unit_of_compute"].partition(" (")[0]
-    pictures = [{"set": held["name"], "uri": curves.picture(held, axis=axis)} for held in made["sets"][:MOST_PICTURES]]
+    pictures = [{"set": held["name"], "chart": curves.picture(held, sheets, axis=axis)} for held in made["sets"][:MOST_PICTURES]]
     families = made.get("by_reason", {}).get("families", [])
     return {
         "stale": made["generation"] != generation,

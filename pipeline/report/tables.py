@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pipeline.inspect.reviewed import Reviewed
 from pipeline.report import units
 
 MOST_RULES = 20
@@ -20,21 +20,9 @@ MOST_COLUMNS = 7
 """Reasons with a column there; the rest are summed."""
 
 
-@dataclass(frozen=True)
-class Review:
-    """What people who looked at dropped documents said of a reason; `low`, `high`: 95 % interval of the share that was right."""
-
-    reason: str
-    right: int
-    wrong: int
-    low: float
-    high: float
-
-
-def reviewed(review: Review) -> dict[str, Any]:
+def right(review: Reviewed) -> dict[str, Any]:
     """Share that was right, how many were looked at, and the interval in words."""
-    n = review.right + review.wrong
-    return {"share": review.right / n if n else 0.0, "n": n, "low": review.low, "high": review.high}
+    return {"share": review.precision, "n": review.right + review.wrong, "low": review.low, "high": review.high}
 
 
 def overlap(found: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline import manifest, publish, resources
+from pipeline import publish, resources
 from pipeline.compute_plan import Compute
 from pipeline.errors import UsageError
 from pipeline.events import Event, OnEvent
@@ -241,9 +241,7 @@ def publish_savings(out: Store, made: dict[str, Any]) -> None:
     with out.lock(LOCK):
         content = json.dumps(_beside(made, _before(out)), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         out.write_bytes(NAME, content.encode("utf-8", "backslashreplace"), durable=True)
-        manifests = manifest.load_all(out)
-        if manifests:
-            out.write_bytes("report.html", publish.rendered(out, manifests)["report.html"], durable=True)
+        publish.repaint(out)
 
 
 def _before(out: Store) -> dict[str, Any] | None:

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline import manifest, turns
+from pipeline import manifest, publish, turns
+from pipeline.inspect import reviewed
 from pipeline.metrics import MOST_NAMED
 from pipeline.plan_file import load
 from pipeline.recipe import resolve
@@ -217,6 +218,21 @@ def test_samples_of_replaced_generations_are_removed_and_the_page_is_remade_from
     (out / "report.html").unlink()
     curate("--input", path, "--output", out)
     assert (out / "report.html").read_text() == page
+
+
+def test_labels_show_in_the_report_while_their_recipe_is_the_output_s(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": SHORT.format(who="us", n=n)} for n in range(4)])
+    out = tmp_path / "out"
+    curate("--input", path, "--output", out)
+    store, recipe = open_store(str(out)), json.loads((out / "manifest.json").read_text())["recipe_hash"]
+    reason = "gopher_quality.too_few_words"
+    reviewed.add(store, reviewed.Label(1, "in/a.jsonl#1", reason, "right", "another recipe"))
+    publish.repaint(store)
+    assert "as reviewed" not in (out / "report.html").read_text()
+    reviewed.add(store, reviewed.Label(1, "in/a.jsonl#2", reason, "right", recipe))
+    publish.repaint(store)
+    assert "right, as reviewed" in (out / "report.html").read_text()
+    assert "of 1; 20.7 % to 100.0 %" in (out / "report.html").read_text()
 
 
 def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""Drawing for the page: what matplotlib draws, as SVG that stands in the page and takes its colours.
+
+Of what matplotlib writes only groups, paths and text pass, with the attributes of `_PASSED`: no ids, links, styles or scripts.
+Same metrics, same bytes: no dates, no ids, coordinates in tenths of a point. Drawing colours are placeholders that `_COLOURS`
+turns into the page's variables, so that one chart serves light and dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, QUIET, KEPT, LOST = "#010101", "#020202", "#030303", "#040404"
+_COLOURS = {INK: "var(--ink)", QUIET: "var(--quiet)", KEPT: "var(--kept)", LOST: "var(--lost)"}
+_PASSED = {"path": ("d", "style"), "text": ("x", "y", "style", "transform"), "g": ()}
+_STYLES = (
+    "fill",
+    "stroke",
+    "stroke-width",
+    "stroke-dasharray",
+    "opacity",
+    "fill-opacity",
+    "stroke-opacity",
+    "text-anchor",
+    "font-size",
+)
+_SVG = "{http://www.w3.org/2000/svg}"
+
+SMALL = (3.4, 1.75)
+LARGE = (3.6, 2.2)
+"""Inches of a chart: at 9 points the text is 11 to 12 pixels high where the chart is as wide as a phone."""
+
+
+class Sheets:
+    """Axes that charts are drawn on, one after the other: making axes takes longer than drawing."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[float, float], Axes] = {}
+
+    def axes(self, size: tuple[float, float]) -> Axes:
+        if size not in self._made:
+            self._made[size] = _axes(size)
+        return self._made[size]
+
+
+def _axes(size: tuple[float, float]) -> Axes:
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with rc_context(_STYLE):
+        figure = Figure(figsize=size)
+        FigureCanvasSVG(figure)
+        left, bottom = 0.56 / size[0], 0.46 / size[1]
+        axes = figure.add_axes((left, bottom, 0.985 - left, 0.985 - bottom))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(QUIET)
+        axes.tick_params(which="both", length=0, colors=QUIET, pad=3)
+        axes.xaxis.label.set_color(QUIET)
+        axes.yaxis.label.set_color(QUIET)
+    return axes
+
+
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "winnow", "font.size": 9.0, "text.parse_math": False}
+
+
+def drawn(draw: Callable[[Axes], None], axes: Axes) -> Markup:
+    """What `draw` puts on the axes; they are left empty."""
+    from matplotlib import rc_context
+
+    with rc_context(_STYLE):
+        draw(axes)
+        made = io.BytesIO()
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        figure.savefig(made, format="svg", metadata={"Date": None, "Creator": None})
+    for artist in [*axes.patches, *axes.lines, *axes.texts]:
+        artist.remove()
+    if (legend := axes.get_legend()) is not None:
+        legend.remove()
+    return _inline(made.getvalue())
+
+
+def _inline(svg: bytes) -> Markup:
+    """The SVG as markup that may stand in the page."""
+    root = ElementTree.fromstring(svg)
+    box = re.sub(r"[^0-9. ]", "", root.attrib["viewBox"])
+    return Markup(f'<svg class="chart" viewBox="{box}" aria-hidden="true" focusable="false">{_content(root)}</svg>')
+
+
+def _content(element: ElementTree.Element) -> str:
+    parts = []
+    for child in element:
+        tag = child.tag.removeprefix(_SVG)
+        if tag not in _PASSED:
+            continue
+        if tag == "g":
+            parts.append(_content(child))
+            continue
+        attributes = {name: child.attrib[name] for name in _PASSED[tag] if name in child.attrib}
+        attributes["style"] = _style(attributes.get("style", ""))
+        if tag == "path" and (attributes["style"].startswith("fill:#ffffff") or not attributes["style"]):
+            continue  # the grounds of figure and axes
+        if "d" in attributes:
+            attributes["d"] = " ".join(attributes["d"].split())
+        written = "".join(
+            f' {name}="{escape(_rounded(value) if name != "style" else value)}"' for name, value in attributes.items()
+        )
+        parts.append(f"<{tag}{written}>{escape(child.text or '') if tag == 'text' else ''}</{tag}>")
+    return "".join(parts)
+
+
+def _style(style: str) -> str:
+    found = dict(part.split(":", 1) for part in style.split(";") if ":" in part)
+    found = {name.strip(): value.strip() for name, value in found.items()}
+    if "font" in found and "font-size" not in found:
+        found["font-size"] = found["font"].split("px")[0].split()[-1] + "px"
+    kept = ((name, _COLOURS.get(found[name], found[name])) for name in _STYLES if name in found)
+    return ";".join(f"{name}:{value}" for name, value in kept)
+
+
+def _rounded(text: str) -> str:
+    return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m.group()):.1f}".removesuffix(".0"), text)
