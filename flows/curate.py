@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pipeline.plan_file import Loaded
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
-LATER = ("unlocked",)
-"""Flags of the documented command that this release answers with exit 2."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,7 +81,9 @@ def parser() -> argparse.ArgumentParser:
         "--retries", type=int, metavar="N", default=2, help="of a task that failed for a passing cause (default: 2)"
     )
     made.add_argument(
-        "--unlocked", action="store_true", help="allow an output store without conditional writes (not in this release)"
+        "--unlocked",
+        action="store_true",
+        help="allow an object store without conditional writes as output: nothing keeps two runs apart",
     )
     made.add_argument("--json", action="store_true", help="print the result as JSON")
     made.add_argument("--log-json", action="store_true", help="progress, notes and errors as JSON, one object a line, on stderr")
@@ -124,7 +124,7 @@ def _failed(arguments: argparse.Namespace, message: str, code: int) -> int:
 
 
 def _run(arguments: argparse.Namespace, workers: int) -> int:
-    _refuse_later(arguments, workers)
+    _check(arguments, workers)
     if arguments.inline or arguments.explain or arguments.sample is not None:
         return _carry_out(arguments, workers, None)
     from flows import server
@@ -155,6 +155,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         retries=arguments.retries,
         runner=arguments.runner,
         runner_address=arguments.runner_address,
+        unlocked=arguments.unlocked,
     )
     if arguments.explain:
         from pipeline.explain import explain
@@ -236,12 +237,9 @@ def _asked(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
     return str(SAMPLE), [str(SAMPLE.parent / "input")]
 
 
-def _refuse_later(arguments: argparse.Namespace, workers: int) -> None:
-    from pipeline.errors import NotYet, UsageError
+def _check(arguments: argparse.Namespace, workers: int) -> None:
+    from pipeline.errors import UsageError
 
-    given = [f"--{name.replace('_', '-')}" for name in LATER if getattr(arguments, name) not in (None, False)]
-    if given:
-        raise NotYet(f"{', '.join(given)}: not yet in this release")
     if arguments.runner == "local" and arguments.runner_address is not None:
         raise UsageError(f"--runner-address {arguments.runner_address}: only with --runner dask or --runner ray")
     if workers < 1:

@@ -85,7 +85,7 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     """Check everything that can be checked without a server. Raises UsageError."""
     from flows import notify, roots
     from pipeline.plan_file import DEFAULT, assigned, load
-    from pipeline.read.inputs import refuse_secrets
+    from pipeline.remote import refuse_secrets
 
     for text in (*arguments.input, *arguments.set, *arguments.root, arguments.output, arguments.work or "", arguments.plan or ""):
         refuse_secrets(text)

@@ -62,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WinnowError as error:
         print(f"winnow inspect: {harmless(str(error))}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"winnow inspect: {harmless(f'{where}{error.strerror or error}')}", file=sys.stderr)
+        return 1
 
 
 def _browse(arguments: argparse.Namespace) -> str:

@@ -16,7 +16,7 @@ from prefect.logging.loggers import flow_run_logger
 
 from flows.artifacts import plain
 from pipeline.errors import CheckFailed, UsageError
-from pipeline.read.inputs import SECRET
+from pipeline.remote import SECRET
 
 VARIABLE = "WINNOW_NOTIFY_URL"
 TIMEOUT_S = 5.0

@@ -37,7 +37,7 @@ from pipeline.errors import RunFailed, WinnowError
 from pipeline.events import Event, OnEvent, silent
 from pipeline.execute import Mapper, Result, RunOptions
 from pipeline.plan_file import DEFAULT, Loaded, load
-from pipeline.read.inputs import refuse_secrets
+from pipeline.remote import refuse_secrets
 from pipeline.spans import Stopped
 
 BACK_OFF_S = 1.0

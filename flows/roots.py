@@ -6,6 +6,7 @@ from a parameter: whoever fills in the form must not be able to widen them. An i
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, OutputError, PlanError, UsageError
-from pipeline.read.inputs import refuse_secrets
+from pipeline.remote import refuse_secrets
 
 if TYPE_CHECKING:
     from pipeline.plan_file import Loaded
@@ -38,9 +39,10 @@ def check(loaded: Loaded, *, output: str, work: str | None, bounds: Sequence[str
 
     `matched`: also look at the files that the plan's patterns match now, links resolved.
     """
+    written = written_by(output, work)
     if not bounds:
         return
-    _inside(written_by(output, work), bounds, what="output", error=OutputError)
+    _inside(written, bounds, what="output", error=OutputError)
     _inside(read_by(loaded), bounds, what="input", error=InputError)
     if matched:
         from pipeline.read.inputs import expand
@@ -64,14 +66,20 @@ def plan_files(plan: str | None) -> list[str]:
 def fixed_part(pattern: str) -> str:
     """The folder that a path or glob starts from: all that its files lie in."""
     if "://" in pattern and not pattern.startswith("file://"):
-        return pattern
+        scheme, _, rest = pattern.partition("://")
+        free = list(itertools.takewhile(lambda part: not any(c in part for c in WILDCARDS), rest.split("/")))
+        return f"{scheme}://{'/'.join(free)}" if free and not scheme.startswith("http") else pattern
     parts = Path(pattern.removeprefix("file://")).parts
     first = next((i for i, part in enumerate(parts) if any(c in part for c in WILDCARDS)), len(parts))
     return str(Path(*parts[:first])) if first else "."
 
 
 def written_by(output: str, work: str | None) -> list[str]:
-    return [output] if work is None else [output, work]
+    """Raises OutputError, without repeating it, for a URL that holds a secret."""
+    found = [output] if work is None else [output, work]
+    for path in found:
+        refuse_secrets(path, what="output", error=OutputError)
+    return found
 
 
 def read_by(loaded: Loaded) -> list[str]:

@@ -18,7 +18,7 @@ from prefect.logging import get_run_logger
 from flows import artifacts
 from flows.artifacts import plain
 from pipeline.execute import Result
-from pipeline.read.inputs import refuse_secrets
+from pipeline.remote import refuse_secrets
 from pipeline.store import open_store
 
 PREFIX = "winnow-curate-"

@@ -67,6 +67,7 @@ def cost_of(
         "workers": options.workers,
         "peak_memory_bytes": memory.peak or resources.tree_rss(),
         "work_bytes": ready.work.bytes_below(),
+        "stores": ready.traffic(),
     }
 
 

@@ -6,6 +6,7 @@ those; the run that publishes counts what it finds and removes it. Runs that fou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline import resources
+from pipeline.errors import WinnowError
 from pipeline.store import Store
 
 FOLDER = "attempts"
@@ -46,7 +48,8 @@ def noted(work: Store, before: float) -> Iterator[str]:
 
     def keep() -> None:
         while not stop.wait(EVERY_S):
-            write()
+            with contextlib.suppress(OSError, WinnowError):  # a store that does not answer: the run itself will say so
+                write()
 
     thread = threading.Thread(target=keep, daemon=True, name="attempt")
     thread.start()
@@ -55,7 +58,8 @@ def noted(work: Store, before: float) -> Iterator[str]:
     except BaseException:
         stop.set()
         thread.join()
-        write()
+        with contextlib.suppress(OSError, WinnowError):  # the error that ends the run is the one to tell
+            write()
         raise
     stop.set()
     thread.join()

@@ -12,6 +12,7 @@
     │   ├── OutputLocked          another live run holds the output
     │   ├── BadRows               more unreadable rows than the budget allows
     │   ├── InputChanged          an input changed since it was read
+    │   ├── Damaged               a file of the work directory or the output is not what was written
     │   └── BrokenContract        a filter or a stage broke its contract: a bug, not bad data
     ├── CheckFailed           3   a check refused to publish
     └── Interrupted           130 stopped by the user; the same command resumes
@@ -77,6 +78,10 @@ class InputChanged(RunFailed):
 
 class BrokenContract(RunFailed):
     pass
+
+
+class Damaged(RunFailed):
+    """A file in the work directory or the output is not what was written: truncated, flipped, or deleted."""
 
 
 class CheckFailed(WinnowError):

@@ -70,6 +70,7 @@ class RunOptions:
     retries: int = 2
     runner: str = "local"
     runner_address: str | None = None
+    unlocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,8 @@ def _stages(
     written, staging = _write(ready, inputs, pieces, pool, meter, on_event)
     shards = [shard for shard in written if shard.folder != layout.UNSELECTED]
     on_event(Event("begin", "publish"))
+    index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
+    publish.place(ready.out, ready.work, staging, shards, index)
     elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
     report["cost"] = accounts.by_stage(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost(), elsewhere)
     report["compute"] = compute.ledger(
@@ -241,10 +244,9 @@ def _stages(
         lost_cpu_s=report["cost"]["lost_cpu_s"],
         languages=[(line["language"], line["bytes_kept"]) for line in report["by_language"] if line["language"]],
     )
-    index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
     made = _manifest(ready, loaded, report, units, shards, index, selected.cuts, failed, options)
     publish.quote(ready.out, examples.document(inputs, summed.examples, ready.generation))
-    _commit(ready, options, staging, shards, index, made)
+    _commit(ready, made)
     ready.work.write_bytes(generations.name(ready.generation), generations.encode(units))
     attempts.clear(ready.work)
     on_event(Event("end", "publish"))
@@ -388,12 +390,9 @@ def _manifest(
     )
 
 
-def _commit(
-    ready: Prepared, options: RunOptions, staging: str, shards: Sequence[write.Shard], index: Sequence[FileRecord], made: Manifest
-) -> None:
+def _commit(ready: Prepared, made: Manifest) -> None:
     manifests = [*ready.manifests, made]
     files = publish.rendered(ready.out, manifests)
-    publish.place(ready.out, ready.work, staging, shards, index)
     manifest.commit(ready.out, made)
     publish.write(ready.out, files)
     manifest.remove_orphans(ready.out, manifests)

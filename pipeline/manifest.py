@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.errors import InputChanged, InputError, RecipeDiffers
+from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
 from pipeline.recipe import Recipe, decisive, differences
-from pipeline.store import Damaged, Store
+from pipeline.store import Store
 
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 SAMPLES = "samples"
@@ -155,8 +155,14 @@ def live(manifests: list[Manifest]) -> list[Manifest]:
 
 
 def commit(out: Store, manifest: Manifest) -> None:
-    """Create the manifest: from here on the generation is part of the output."""
-    out.create(name(manifest.generation), encode(manifest))
+    """Create the manifest: from here on the generation is part of the output. Raises OutputLocked if another run was first."""
+    try:
+        out.create(name(manifest.generation), encode(manifest))
+    except FileExistsError as error:
+        raise OutputLocked(
+            f"{out.path(name(manifest.generation))}: another run committed this generation meanwhile; nothing of this run was"
+            " published, and the same command goes on from there"
+        ) from error
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -188,7 +194,8 @@ def index_files(out: Store) -> list[str]:
 
 def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
     """Paths that a live manifest names and that are not there."""
-    return [r.path for m in live(manifests) for r in (*m.files, *m.index) if not out.has(r.path)]
+    there = {f"{folder}/{file}" for folder in (*FOLDERS, "index") for file in out.names(folder)} if manifests else set()
+    return [r.path for m in live(manifests) for r in (*m.files, *m.index) if r.path not in there]
 
 
 def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, dict[str, Any]]) -> None:
@@ -207,18 +214,23 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, d
         )
 
 
+def known_inputs(manifests: list[Manifest]) -> dict[str, set[tuple[int, str]]]:
+    """By path, size and content of every input that a live generation has read."""
+    known: dict[str, set[tuple[int, str]]] = {}
+    for manifest in live(manifests):
+        for record in manifest.inputs:
+            known.setdefault(record.path, set()).add((record.size, record.content))
+    return known
+
+
 def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_changed: str) -> tuple[list[InputRecord], list[str]]:
     """Which of `inputs` a run reads, and notes about changed and vanished ones.
 
     Those that no live generation has read; under `on_changed: append` also those that have another size or content since, all
     their rows, of which dedup drops what it knows. Raises InputChanged under `on_changed: fail` if there is one.
     """
-    known: dict[str, set[tuple[int, str]]] = {}
-    owner: dict[str, str] = {}
-    for manifest in live(manifests):
-        for record in manifest.inputs:
-            known.setdefault(record.path, set()).add((record.size, record.content))
-            owner[record.path] = record.source
+    known = known_inputs(manifests)
+    owner = {record.path: record.source for manifest in live(manifests) for record in manifest.inputs}
     renamed = [r for r in inputs if owner.get(r.path, r.source) != r.source]
     if renamed:
         raise InputError(

@@ -21,6 +21,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PlanError
 from pipeline.plan import Plan, with_plugins
+from pipeline.remote import refuse_secrets
 
 DEFAULT = "default@1"
 
@@ -144,6 +145,8 @@ def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[
     `plan`: a YAML file's path, a preset's name, or None for `default@1`. `inputs` replace the plan's paths; each entry of
     `assignments` is `KEY=VALUE`. Raises PlanError (unknown key, wrong type).
     """
+    if plan is not None:
+        refuse_secrets(plan, what="plan", error=PlanError)
     name, data = _named(plan)
     extends = data.pop("extends", DEFAULT)
     if not isinstance(extends, str):
@@ -157,6 +160,8 @@ def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[
     if inputs:
         data["source"] = _with_paths(data.get("source"), list(inputs), where=name)
     resolved = validate(_merge(base, data), where=name)
+    for path in (*(path for source in resolved.source for path in source.paths), *(entry.path for entry in resolved.annotations)):
+        refuse_secrets(path)
     return Loaded(plan=resolved, name=name, extends=extends)
 
 

@@ -3,7 +3,6 @@ output whose recipe differs."""
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from pipeline.read.inputs import InputFile, expand
 from pipeline.recipe import Recipe
 from pipeline.spans import Input, Workers
 from pipeline.store import Store, open_output, open_store
+from pipeline.traffic import Traffic
 
 LOCK = ".lock"
 MARKER = ".winnow-work"
@@ -46,6 +46,8 @@ class Options(Protocol):
     def replace(self) -> bool: ...
     @property
     def fresh(self) -> bool: ...
+    @property
+    def unlocked(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Prepared:
     inputs: tuple[Input, ...]  # new ones only
     notes: tuple[str, ...]
     warmed: Future[float]  # CPU seconds that compiling took
+    read: Traffic  # of the inputs
 
     @property
     def live(self) -> list[Manifest]:
@@ -79,6 +82,16 @@ class Prepared:
     @property
     def architecture(self) -> str:
         return platform.machine()
+
+    def traffic(self) -> dict[str, dict[str, Any]]:
+        """Bytes and requests so far of input, work directory and output (see `pipeline.traffic`)."""
+        remote = {
+            "input": any("://" in item.file.url for item in self.inputs),
+            "work": not self.work.is_local,
+            "output": not self.out.is_local,
+        }
+        counts = {"input": self.read, "work": self.work.traffic, "output": self.out.traffic}
+        return {name: {"remote": remote[name], **counted.counts()} for name, counted in counts.items()}
 
     def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
         """The manifest's lines about the inputs that this run read."""
@@ -124,12 +137,11 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     found = expand(loaded.plan.source)
     files, skipped = found.files, found.skipped
     sources = _source_settings(files)
-    out = open_output(options.output)
+    out = open_output(options.output, unlocked=options.unlocked)
     _refuse_foreign(out, files)
     with ExitStack() as held:
-        held.enter_context(out.lock(LOCK))
-        work = _work_store(out, options)
-        held.enter_context(work.lock(LOCK))
+        out = held.enter_context(out.lock(LOCK))
+        work = held.enter_context(_work_store(out, options).lock(LOCK))
         _ready_work(work, out, fresh=options.fresh)
         pool = held.enter_context(spans.workers(options.workers, units=units))
         warmed = pool.submit(_warm, resolved, on_event)
@@ -148,7 +160,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         if manifests:
             manifest.remove_orphans(out, manifests)
         on_event(Event("begin", "scan", total=len(files)))
-        inputs = spans.scan(files, pool, on_event)
+        inputs = spans.scan(files, pool, on_event, known={} if replacing else manifest.known_inputs(manifests))
         on_event(Event("end", "scan"))
         fresh, notes = _select(inputs, [] if replacing else manifests, loaded.plan.on_changed)
         yield Prepared(
@@ -160,9 +172,18 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
             replacing=replacing,
             sources=_all_sources(manifests, sources, replacing),
             inputs=tuple(fresh),
-            notes=(*(f"skipped, not read in this release: {name}" for name in skipped), *notes),
+            notes=(*_unlocked(out, work), *(f"skipped, not read in this release: {name}" for name in skipped), *notes),
             warmed=warmed,
+            read=found.traffic,
         )
+
+
+def _unlocked(*stores: Store) -> list[str]:
+    return [
+        f"--unlocked: {store.root} has no conditional writes, so nothing kept other runs away from it"
+        for store in stores
+        if not store.conditional
+    ]
 
 
 def _warm(resolved: Recipe, on_event: OnEvent) -> float:
@@ -179,7 +200,7 @@ def _warm(resolved: Recipe, on_event: OnEvent) -> float:
 
 
 def _work_store(out: Store, options: Options) -> Store:
-    work = open_store(options.work or out.path(".work"))
+    work = open_store(options.work or out.path(".work"), unlocked=options.unlocked)
     if work.entries("") and not work.has(MARKER):
         raise OutputError(f"{work.root} is not empty and is not a work directory of Winnow; choose another --work")
     work.private("")
@@ -192,7 +213,7 @@ def _ready_work(work: Store, out: Store, *, fresh: bool) -> None:
     if fresh:
         empty_work(work)
     work.sweep(below=True)
-    for stage in ("dedup", "select"):
+    for stage in ("dedup", "select") if work.is_local else ():
         for judged in work.entries(f"judgements/{stage}"):
             work.remove(f"judgements/{stage}/{judged}/scratch")
     for folder in ("", "manifests", "index", *manifest.FOLDERS):
@@ -209,8 +230,8 @@ def remove_work(work: Store) -> None:
     """`--clean`: remove a work directory; the folder itself stays where it holds something that is not ours."""
     empty_work(work)
     work.remove(MARKER)
-    work.remove(LOCK)
-    if not work.entries(""):
+    work.unlock(LOCK)
+    if work.is_local and not work.entries(""):
         work.remove("")
 
 
@@ -218,8 +239,7 @@ def _refuse_foreign(out: Store, files: Sequence[InputFile]) -> None:
     entries = out.entries("")
     if entries and LOCK not in entries and not out.names("manifests"):
         raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
-    root = os.path.realpath(out.root)
-    inside = [file.url for file in files if os.path.realpath(file.url.removeprefix("file://")).startswith(f"{root}/")]
+    inside = [file.url for file in files if out.holds(file.url)]
     if inside:
         raise InputError(f"{inside[0]} lies in the output folder {out.root}; choose another --output")
 

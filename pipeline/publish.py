@@ -83,7 +83,7 @@ def repair(out: Store, manifests: Sequence[Manifest]) -> bool:
     """Remake the derived files if a kill fell between the commit and them. True if something was remade."""
     if not manifests:
         return False
-    whole = all(out.has(name) for name in _DERIVED) and out.has("manifest.json")
+    whole = {*_DERIVED, "manifest.json"} <= set(out.names(""))
     if whole and out.read_bytes("manifest.json") == manifest.encode(manifests[-1]):
         return False
     write(out, rendered(out, manifests))

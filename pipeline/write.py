@@ -24,10 +24,11 @@ import pyarrow.parquet as pq
 
 from pipeline.annotate import Annotated
 from pipeline.dedup import index
+from pipeline.hashing import HashingFile
 from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
-from pipeline.store import HashingFile, Store
+from pipeline.store import Store
 from pipeline.withhold import STAGE
 
 ROW_GROUP_BYTES = 32_000_000

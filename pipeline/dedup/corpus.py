@@ -25,6 +25,7 @@ from pipeline.dedup.decide import Fates, decide
 from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index
 from pipeline.dedup.steps import Job, Worker
+from pipeline.hashing import HashingFile
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.meter import Meter
 from pipeline.plan import Dedup
@@ -32,7 +33,7 @@ from pipeline.recipe import DECIDE_VERSION, Recipe
 from pipeline.scratch import Scratch
 from pipeline.spans import Workers
 from pipeline.stages import key
-from pipeline.store import HashingFile, Store
+from pipeline.store import Store
 from pipeline.write import Shard
 
 TASKS = "tasks"

@@ -46,7 +46,13 @@ class Output:
     def scan(self, folder: str) -> pl.LazyFrame | None:
         """All rows of a folder; None where the plan writes none."""
         files = self.files(folder)
-        return pl.scan_parquet(files) if files else None
+        return self.scan_files(files) if files else None
+
+    def scan_files(self, files: list[str]) -> pl.LazyFrame:
+        """All rows of some of `files`."""
+        if self.store.is_local:
+            return pl.scan_parquet(files)
+        return pl.scan_pyarrow_dataset(self.store.fs.dataset(files))
 
 
 def open_output_of(folder: str) -> Output:

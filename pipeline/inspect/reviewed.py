@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from pipeline import manifest
-from pipeline.errors import OutputError
-from pipeline.store import Damaged, Store
+from pipeline.errors import Damaged, OutputError
+from pipeline.store import Store
 
 FILE = "reviews.jsonl"
 KEPT = "kept"

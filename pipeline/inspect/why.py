@@ -65,7 +65,7 @@ def _text(output: Output, folder: str, ref: str, generation: int) -> tuple[str |
     for path in output.files(folder):
         if not path.endswith(f"-g{generation:04d}.parquet"):
             continue
-        found = pl.scan_parquet(path).filter(pl.col("source_ref") == ref).select("text").collect()
+        found = output.scan_files([path]).filter(pl.col("source_ref") == ref).select("text").collect()
         if len(found):
             return f"{folder}/{path.rsplit('/', 1)[-1]}", found["text"][0]
     return None, None

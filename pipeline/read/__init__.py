@@ -13,9 +13,22 @@ from pipeline.read import huggingface, jsonl, parquet
 from pipeline.read.inputs import InputFile
 from pipeline.read.rows import UnitRows
 from pipeline.read.supervised import close
-from pipeline.read.units import Block, FileUnits, Unit, identify
+from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify
 
-__all__ = ["Block", "FileUnits", "InputFile", "Unit", "UnitRows", "close", "read", "read_block", "stream", "units_of"]
+__all__ = [
+    "HASHED",
+    "Block",
+    "FileUnits",
+    "InputFile",
+    "Unit",
+    "UnitRows",
+    "close",
+    "identify",
+    "read",
+    "read_block",
+    "stream",
+    "units_of",
+]
 
 
 def units_of(file: InputFile) -> FileUnits:

@@ -33,6 +33,7 @@ class Limits:
     bomb_ratio: int
     bomb_bytes: int
     bomb_rows: int
+    buffer: int  # bytes of a column read at once
 
 
 def groups(handle: BinaryIO) -> list[tuple[int, int]]:
@@ -52,7 +53,7 @@ def add_group(collector: Collector, handle: BinaryIO, index: int, first_row: int
     done = given = 0
     try:
         with _decoding():
-            parquet = pq.ParquetFile(handle, buffer_size=1 << 20, page_checksum_verification=True)
+            parquet = pq.ParquetFile(handle, buffer_size=limits.buffer, page_checksum_verification=True)
             group = parquet.metadata.row_group(index)
         rows = group.num_rows
         for batch, packed in _batches(parquet, index, limits):

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from pipeline import remote
 from pipeline.errors import InputError
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -33,16 +33,18 @@ class Found:
     below: str
     url: str
     size: int
+    identity: str = ""  # of its content, where the store knows it (`remote.identity_of`)
 
 
 def find(path: str, *, base: Path | None) -> tuple[list[Found] | None, list[str], bool]:
     """`(files, what was passed over, whether the path names one file)`; files is None if nothing is there."""
     fs, prefix, location = _filesystem(path, base)
     skipped: list[str] = []
-    if fs.isfile(location):
+    kind, info = _look(fs, prefix, location)
+    if kind == "file":
         folder, _, name = _without_query(location).rpartition("/")
-        return [Found(_last(folder), name, prefix + location, _size(fs.info(location)))], skipped, True
-    if fs.isdir(location):
+        return [Found(_last(folder), name, prefix + location, _size(info), _identity(prefix, info))], skipped, True
+    if kind == "directory":
         return _files_below(fs, prefix, location, None, skipped), skipped, False
     if _has_wildcard(path):
         return _matches(fs, prefix, location, skipped), skipped, False
@@ -59,13 +61,27 @@ def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
         # A link's target may lie elsewhere, so that `..` behind it is not the folder written in front of it.
         full = os.path.realpath(full) if ".." in full.split("/") else os.path.normpath(full)
         return LocalFileSystem(), "", full
-    try:
-        fs, location = fsspec.core.url_to_fs(path)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{scheme}://: {error}") from error
+    fs, location = remote.filesystem(path, error=InputError)
     if ".." in location.split("/"):
         raise InputError(f"{path}: `..` in a URL; write the folder itself")
     return fs, "" if "://" in location else f"{scheme}://", location.rstrip("/")
+
+
+def _look(fs: Any, prefix: str, location: str) -> tuple[str, dict[str, Any]]:
+    """`("file" | "directory" | "", what is known of it)`. Raises OSError where a store does not answer or allow it."""
+    if prefix.removesuffix("://") not in remote.FLAT:
+        kind = "file" if fs.isfile(location) else "directory" if fs.isdir(location) else ""
+        return kind, fs.info(location) if kind == "file" else {}
+    try:
+        with remote.asked(prefix + location):
+            info = dict(fs.info(location))
+        return str(info["type"]), info
+    except FileNotFoundError:
+        return "", {}
+
+
+def _identity(prefix: str, info: dict[str, Any]) -> str:
+    return remote.identity_of(prefix.removesuffix("://"), info)
 
 
 def _last(folder: str) -> str:
@@ -124,15 +140,15 @@ def _regex(parts: Iterable[str]) -> str:
 
 def _files_below(fs: Any, prefix: str, root: str, depth: int | None, skipped: list[str]) -> list[Found]:
     """Files below `root`, at most `depth` levels down."""
-    sizes = _walk(root or "/", depth, skipped) if isinstance(fs, LocalFileSystem) else _find(fs, root, depth)
+    sizes = _walk(root or "/", depth, skipped) if isinstance(fs, LocalFileSystem) else _find(fs, prefix, root, depth)
     return [
-        Found(_last(root), below, f"{prefix}{root}/{below}", size)
-        for below, size in sorted(sizes)
+        Found(_last(root), below, f"{prefix}{root}/{below}", size, identity)
+        for below, size, identity in sorted(sizes)
         if not any(part.startswith((".", "_")) for part in below.split("/"))
     ]
 
 
-def _walk(root: str, depth: int | None, skipped: list[str]) -> Iterable[tuple[str, int]]:
+def _walk(root: str, depth: int | None, skipped: list[str]) -> Iterable[tuple[str, int, str]]:
     # Not LocalFileSystem.find: it follows links to folders, and two that form a cycle would never end.
     for folder, folders, names in os.walk(root, onerror=_cannot_list):
         below = os.path.relpath(folder, root)
@@ -143,7 +159,7 @@ def _walk(root: str, depth: int | None, skipped: list[str]) -> Iterable[tuple[st
         for name in sorted(names):
             full = os.path.join(folder, name)
             if os.path.isfile(full):
-                yield below + name, os.path.getsize(full)
+                yield below + name, os.path.getsize(full), ""
             else:
                 skipped.append(f"{below}{name}, which is no file")
 
@@ -154,7 +170,9 @@ def _cannot_list(error: OSError) -> NoReturn:
     raise InputError(f"{error.filename}: the folder cannot be listed ({error.strerror})") from error
 
 
-def _find(fs: Any, root: str, depth: int | None) -> Iterable[tuple[str, int]]:
-    for name, info in fs.find(root, maxdepth=depth, detail=True).items():
-        if info["type"] == "file":
-            yield name[len(root) :].lstrip("/"), _size(info)
+def _find(fs: Any, prefix: str, root: str, depth: int | None) -> Iterable[tuple[str, int, str]]:
+    with remote.asked(prefix + root):
+        found = fs.find(root, maxdepth=depth, detail=True)
+    for name, info in found.items():
+        if info["type"] == "file" and not name.endswith("/"):  # some tools leave empty objects that stand for folders
+            yield name[len(root) :].lstrip("/"), _size(info), _identity(prefix, info)

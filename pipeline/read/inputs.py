@@ -14,13 +14,15 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, NotYet
 from pipeline.read.find import Found, find
+from pipeline.remote import refuse_secrets
+from pipeline.traffic import Traffic
 
 if TYPE_CHECKING:
     from pipeline.plan import Source
@@ -39,11 +41,6 @@ FORMATS: dict[str, tuple[str, str | None]] = {
 READ_TODAY = ".jsonl, .jsonl.gz, .jsonl.zst (also .ndjson, .json.gz, .json.zst), .parquet, hf://datasets/ORG/NAME"
 LATER = re.compile(r"\.(csv|tsv|txt|warc|wet|arc|html|htm)(\.gz|\.zst)?$", re.IGNORECASE)
 
-SECRET = re.compile(
-    r"://[^/?#]*@|[?&;](x-amz-[a-z-]*|x-goog-[a-z-]*|signature|awsaccesskeyid|sig|token|access_token|api_?key|key)=",
-    re.IGNORECASE,
-)
-
 
 @dataclass(frozen=True)
 class InputFile:
@@ -61,6 +58,9 @@ class InputFile:
     unit_bytes: int
     max_row_bytes: int
     max_bad_fraction: float
+    identity: str = ""
+    """Of its content, where its store knows it without a read; else empty (`remote.identity_of`)."""
+    traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Inputs:
 
     files: list[InputFile]
     skipped: list[str]
+    traffic: Traffic = field(default_factory=Traffic, compare=False)
 
 
 def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
@@ -98,20 +99,13 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
                 f"two inputs are called {one.path} (last folder and name) and their rows could not be told apart: "
                 f"{one.url} and {other.url}; leave one out, or move one to a folder of another name"
             )
-    return Inputs(files, list(dict.fromkeys(skipped)))
+    traffic = Traffic()
+    return Inputs([replace(file, traffic=traffic) for file in files], list(dict.fromkeys(skipped)), traffic)
 
 
-def refuse_secrets(path: str) -> None:
-    """Raises InputError for a URL with user info or a signature, without repeating either."""
-    if "://" in path and SECRET.search(path):
-        scheme = path.partition("://")[0]
-        raise InputError(
-            f"a {scheme}:// input carries a user, password, key or signature; credentials come from the environment "
-            "(for example AWS_PROFILE), so that no plan, log or output holds them"
-        )
-
-
-def input_file(source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int) -> InputFile:
+def input_file(
+    source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
+) -> InputFile:
     return InputFile(
         source=source.name or folder or "input",
         priority=source.priority,
@@ -125,6 +119,7 @@ def input_file(source: Source, *, folder: str, url: str, path: str, kind: tuple[
         unit_bytes=int(source.unit_bytes),
         max_row_bytes=int(source.max_row_bytes),
         max_bad_fraction=source.max_bad_fraction,
+        identity=identity,
     )
 
 
@@ -158,7 +153,7 @@ def _expand(source: Source, path: str, base: Path | None) -> tuple[list[InputFil
 
 def _of_found(source: Source, found: Found, kind: tuple[str, str | None]) -> InputFile:
     path = f"{found.folder}/{found.below}" if found.folder else found.below
-    return input_file(source, folder=found.folder, url=found.url, path=path, kind=kind, size=found.size)
+    return input_file(source, folder=found.folder, url=found.url, path=path, kind=kind, size=found.size, identity=found.identity)
 
 
 def _unsupported(path: str) -> InputError | NotYet:

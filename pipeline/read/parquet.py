@@ -31,6 +31,8 @@ BATCH_BYTES = 64_000_000
 """Of encoded rows, so that a batch of large ones is no larger than a unit."""
 BOMB_ROWS = 10_000_000
 """Rows without content decode to no bytes; beyond this many they count as a byte each."""
+REMOTE_BUFFER = 4 << 20
+"""Bytes of a column fetched at once from a store: chosen so that latency is a small part of the time."""
 
 
 def split(file: InputFile) -> FileUnits:
@@ -87,10 +89,11 @@ def _groups(file: InputFile) -> list[tuple[int, int]]:
 
 
 def _read_groups(unit: Unit) -> UnitRows:
-    limits = Limits(BATCH_ROWS, BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, BOMB_ROWS)
+    buffer = REMOTE_BUFFER if "://" in unit.file.url else 1 << 20
+    limits = Limits(BATCH_ROWS, BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, BOMB_ROWS, buffer)
     request = {
         "ask": "rows",
-        "file": {**asdict(unit.file), "url": ""},
+        "file": {name: value for name, value in asdict(replace(unit.file, url="")).items() if name != "traffic"},
         "start": unit.start,
         "stop": unit.stop,
         "first_row": unit.first_row,
@@ -121,7 +124,7 @@ def _batch(file: InputFile, data: bytearray, schema: pa.Schema) -> pa.RecordBatc
 
 def _asked(file: InputFile, request: dict[str, Any]) -> Iterator[tuple[bytes, bytearray]]:
     unreadable = None
-    with opened(file) as handle:
+    with opened(file, ranges=True) as handle:
         for kind, data in ask(file, handle, request):
             if kind == b"u":
                 unreadable = Unreadable(*json.loads(data))

@@ -24,7 +24,7 @@ import psutil
 from pipeline.errors import BrokenContract, RunFailed
 from pipeline.read import decoder
 from pipeline.read.inputs import InputFile
-from pipeline.read.units import cannot_read, changed
+from pipeline.read.units import cannot_read, changed, note_local
 
 COMMAND = (sys.executable, "-m", "pipeline.read.decoder")
 STILL_CPU_S = 120.0
@@ -127,6 +127,7 @@ def _read(file: InputFile, handle: BinaryIO, offset: int, size: int) -> bytes:
         while size and (part := handle.read(size)):
             parts.append(part)
             size -= len(part)
+            note_local(file, len(part))
     except OSError as error:
         raise cannot_read(file, error) from error
     if size:

@@ -6,23 +6,29 @@ numbers, do not depend on how it was split. What a unit's rows depend on is in `
 
 from __future__ import annotations
 
+import errno
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import fsspec
 import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.errors import InputChanged, RunFailed
+from pipeline import remote
+from pipeline.errors import InputChanged, InputError, RunFailed
 from pipeline.read.inputs import InputFile
-from pipeline.read.lines import Lines, Refused
+from pipeline.read.lines import Lines, Refused, Unreadable
 
 VERSION = 1
 """Of everything in this package that decides what the rows of an input are."""
+HASHED = "blake2b:"
+"""Begins an identity that is a hash of the bytes."""
 CHUNK = 1 << 20
 """Bytes read in one go."""
+AHEAD_BYTES = 8 << 20
+"""Fetched at once from a store: chosen so that latency is a small part of the time, and a unit holds little."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +79,10 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
     )
 
 
-def identify(file: InputFile) -> str:
-    """Identity of the file's bytes; reads the file once, sequentially."""
+def identify(file: InputFile, *, read: bool = False) -> str:
+    """Identity of the file's bytes: what its store says, else (or with `read`) a hash, by reading the file once."""
+    if file.identity and not read:
+        return file.identity
     with opened(file) as handle:
         digest = new_digest()
         for chunk in chunks(file, handle):
@@ -87,31 +95,95 @@ def new_digest() -> hashlib.blake2b:
 
 
 def named(digest: hashlib.blake2b) -> str:
-    return f"blake2b:{digest.hexdigest()}"
+    return f"{HASHED}{digest.hexdigest()}"
 
 
-def opened(file: InputFile) -> BinaryIO:
-    """The file's raw bytes. Raises InputChanged if it is gone or has another size, RunFailed if it cannot be opened."""
+@contextmanager
+def opened(file: InputFile, *, ranges: bool = False) -> Iterator[BinaryIO]:
+    """The file's raw bytes; `ranges`: some places of it are read, not all. Raises InputChanged if it is gone or is not what was
+    listed, at its opening or, where the store tells, at the end; RunFailed if it cannot be opened."""
+    if "://" not in file.url:
+        with _opened(file, LocalFileSystem(), file.url) as handle:
+            yield handle
+        return
+    fs, path = remote.filesystem(file.url, error=InputError)
+    caching = {"block_size": AHEAD_BYTES, "cache_type": "none" if ranges else "readahead"}
+    with _opened(file, fs, path, **caching) as handle:
+        seen = remote.identity_of(remote.scheme_of(file.url), getattr(handle, "details", None) or {})
+        if file.identity and seen and seen != file.identity:
+            raise changed(file)
+        if hasattr(handle, "cache"):
+            handle.cache.fetcher = _counted(file, handle.cache.fetcher)
+        else:  # it comes as one stream
+            file.traffic.count(read=file.size)
+        try:
+            yield handle
+        except Unreadable:
+            _unchanged(file, fs, path)
+            raise
+        _unchanged(file, fs, path)
+
+
+@contextmanager
+def _opened(file: InputFile, fs: Any, path: str, **caching: Any) -> Iterator[Any]:
     try:
-        fs, path = (LocalFileSystem(), file.url) if "://" not in file.url else fsspec.core.url_to_fs(file.url)
-        handle = fs.open(path, "rb")
+        with remote.asked(file.url):
+            file.traffic.count(requests=int(bool(caching)))
+            handle = fs.open(path, "rb", **caching)
     except FileNotFoundError as error:
         raise InputChanged(f"{file.path}: the file was there when the inputs were listed and is gone now") from error
     except OSError as error:
         raise cannot_read(file, error) from error
-    if file.size and getattr(handle, "size", None) not in (None, file.size):
-        handle.close()
+    with handle:
+        if file.size and getattr(handle, "size", None) not in (None, file.size):
+            raise changed(file)
+        yield handle
+
+
+def _counted(file: InputFile, fetch: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
+    """A handle's function that fetches a range, with what it fetches counted and its errors as ours."""
+
+    def fetched(start: int, stop: int) -> bytes:
+        try:
+            with remote.asked(file.url):
+                data = fetch(start, stop)
+        except OSError as error:
+            if error.errno == errno.EBUSY or isinstance(error, FileNotFoundError):  # s3fs: the ETag is another one now
+                raise changed(file) from error
+            raise
+        file.traffic.count(requests=1, read=len(data))
+        return data
+
+    return fetched
+
+
+def _unchanged(file: InputFile, fs: Any, path: str) -> None:
+    """Raises InputChanged where the store says that the file is another one now. S3 is asked with each range (If-Match)."""
+    scheme = remote.scheme_of(file.url)
+    if not file.identity or scheme in remote.names_of("s3"):
+        return
+    file.traffic.count(requests=1)
+    with remote.asked(file.url):
+        fs.invalidate_cache(path)
+        now = fs.info(path)
+    if remote.identity_of(scheme, now) != file.identity:
         raise changed(file)
-    return handle
 
 
 def chunks(file: InputFile, handle: BinaryIO) -> Iterator[bytes]:
     """What is left of the file, in pieces of `CHUNK` bytes."""
     try:
         while chunk := handle.read(CHUNK):
+            note_local(file, len(chunk))
             yield chunk
     except OSError as error:
         raise cannot_read(file, error) from error
+
+
+def note_local(file: InputFile, n_bytes: int) -> None:
+    """Count what was read of a file on a disk; what comes from a store is counted where it is fetched."""
+    if "://" not in file.url:
+        file.traffic.count(read=n_bytes)
 
 
 def cannot_read(file: InputFile, error: Exception) -> RunFailed:

@@ -188,7 +188,19 @@ def _cost(metrics: dict[str, Any]) -> list[str]:
         *_wrapped(
             "disk", [f"output {units.size(cost['output_bytes'])}", f"work directory {units.size(cost['work_bytes'])}"], comma=True
         ),
+        *_stores(cost.get("stores", {})),
     ]
+
+
+def _stores(stores: dict[str, dict[str, Any]]) -> list[str]:
+    """Requests and bytes of object stores; local folders are not named."""
+    said = [
+        f"{name} {units.count(one['requests'])} requests, {units.size(one['bytes_read'])} read,"
+        f" {units.size(one['bytes_written'])} written"
+        for name, one in stores.items()
+        if one["remote"]
+    ]
+    return [row for index, part in enumerate(said) for row in _wrapped("stores" if not index else "", [part])]
 
 
 def _wrapped(label: str, parts: list[str], *, comma: bool = False) -> list[str]:

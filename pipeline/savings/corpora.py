@@ -31,6 +31,8 @@ Frames = Iterator[pl.DataFrame]
 
 def is_output(path: str) -> bool:
     """Whether the folder is an output of Winnow."""
+    if "://" in path:
+        return bool(open_store(path, create=False).names("manifests"))
     return (Path(path) / "manifests").is_dir()
 
 

@@ -29,7 +29,7 @@ from tests.support import eval_data
 def in_process(unit: Unit) -> UnitRows:
     """The same decoding without a process between."""
     collector = Collector(unit.file)
-    limits = decoding.Limits(parquet.BATCH_ROWS, parquet.BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, parquet.BOMB_ROWS)
+    limits = decoding.Limits(parquet.BATCH_ROWS, parquet.BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, parquet.BOMB_ROWS, 1 << 20)
     with opened(unit.file) as handle:
         first_row = unit.first_row
         for index, (rows, _) in enumerate(decoding.groups(handle)[: unit.stop]):

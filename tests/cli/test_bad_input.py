@@ -32,7 +32,6 @@ def text(tmp_path):
         pytest.param(["--set", "dedup.scope=[dump]"], ["dedup.scope", "dump"], id="no such scope column"),
         pytest.param(["--set", "compute.gpu=Z9000"], ["Z9000", "H100"], id="unknown GPU"),
         pytest.param(["--runner-address", "tcp://127.0.0.1:1"], ["only with --runner dask"], id="address of no runner"),
-        pytest.param(["--unlocked"], ["not yet"], id="flag of a later release"),
         pytest.param(["--memory", "2 herds"], ["--memory", "800MB"], id="memory in no unit"),
         pytest.param(["--memory", "400MB"], ["needs 588 MB", "source.unit_bytes"], id="less memory than a unit takes"),
         pytest.param(["--memory", "1MB"], ["before it has read a row", "588 MB"], id="less memory than any run takes"),
@@ -340,8 +339,6 @@ def test_files_that_are_not_what_the_plan_says_exit_2(capsys, tmp_path, text):
     wrong.write_bytes(b"\xff\xfe not json")
     ran = winnow(capsys, "--input", text, "--output", tmp_path / "out", "--set", f"output.tokenizer={wrong}")
     assert (ran.code, "is not a tokenizer.json" in ran.err) == (2, True)
-    ran = winnow(capsys, "--input", text, "--output", "s3://bucket/out")
-    assert (ran.code, "not yet in this release" in ran.err) == (2, True)
     assert winnow(capsys, "--input", text, "--output", tmp_path / "out", "--retries", "-1").code == 2
 
 

@@ -265,6 +265,30 @@ def test_a_deployment_stops_on_failed_checks_unless_it_is_told_otherwise(bound: 
     assert bound(checks__on_fail="warn").checks.on_fail == "warn"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "fixed"),
+    [
+        ("s3://bucket/in/*.jsonl", "s3://bucket/in"),
+        ("s3://bucket/in/**/a.jsonl", "s3://bucket/in"),
+        ("s3://bucket/in/a.jsonl", "s3://bucket/in/a.jsonl"),
+        ("s3://*/a.jsonl", "s3://*/a.jsonl"),
+        ("https://host/a.jsonl?v=2", "https://host/a.jsonl?v=2"),
+        ("/data/in/*.jsonl", "/data/in"),
+    ],
+)
+def test_a_deployments_root_is_the_folder_before_the_first_wildcard(pattern: str, fixed: str) -> None:
+    from flows.roots import fixed_part
+
+    assert fixed_part(pattern) == fixed
+
+
+def test_an_output_with_a_secret_is_refused_before_the_server_hears_of_it() -> None:
+    arguments = deploy.parser().parse_args(["--input", "in", "--output", "s3://key:hunter2@bucket/out"])
+    with pytest.raises(OutputError, match="credentials come from the environment") as error:
+        deploy.prepare(arguments)
+    assert "hunter2" not in str(error.value)
+
+
 def test_the_form_cannot_reach_outside_the_roots(bound: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "in" / "link.jsonl").symlink_to(tmp_path / "secret" / "s.jsonl")
     (tmp_path / "out" / "way").symlink_to(tmp_path / "secret")

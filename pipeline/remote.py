@@ -1,0 +1,314 @@
+"""Files on object stores, over fsspec: what `pipeline.store` and `pipeline.read` ask of them, counted and with clear errors.
+
+Invariants: a name that exists is whole, since a file gets it in one completed upload; nothing here renames a file that others
+read; nothing listed or looked up comes from a cache; no message holds a secret. Credentials come from the environment, where
+each store's own client finds them.
+
+Sources: S3File.commit (s3fs), GCSFile.commit (gcsfs) and AzureBlobFile._async_upload_chunk (adlfs) give a file its name when all
+its parts are there, with `If-None-Match: *` (GCS: ifGenerationMatch=0) for mode "xb".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import fsspec
+
+from pipeline.errors import InputError, OutputError, UsageError, WinnowError
+from pipeline.traffic import Traffic
+
+STREAMED = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
+"""Stores whose clients upload in parts and name the file at the end."""
+FLAT = (*STREAMED, "memory")
+"""Stores without folders: names hold slashes, and nothing has to be made for them."""
+_DRIVERS = {
+    "s3": "winnow-curation[s3]",
+    "s3a": "winnow-curation[s3]",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    **dict.fromkeys(("abfs", "abfss", "az"), "adlfs"),
+}
+DELETED_AT_ONCE = 1_000
+"""S3's limit for one request."""
+_TRIES = 4
+"""Of a create-only write while another one of the same name is going on (S3 answers 409 then)."""
+
+SECRET = re.compile(
+    r"://[^/?#]*@|[?&;](x-amz-[a-z-]*|x-goog-[a-z-]*|signature|awsaccesskeyid|sig|token|access_token|api_?key|key)=",
+    re.IGNORECASE,
+)
+_CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "paramiko", "requests", "s3fs", "urllib3")
+"""Packages whose errors are about the store and are no OSErrors."""
+
+
+def scheme_of(url: str) -> str:
+    """`s3` of `s3://bucket/key`; `file` of a local path."""
+    return url.partition("://")[0].lower() if "://" in url else "file"
+
+
+def names_of(scheme: str) -> tuple[str, ...]:
+    """The schemes that name the same store."""
+    same = (("s3", "s3a"), ("gs", "gcs"), ("abfs", "abfss", "az"))
+    return next((group for group in same if scheme in group), (scheme,))
+
+
+def refuse_secrets(path: str, *, what: str = "input", error: type[UsageError] = InputError) -> None:
+    """Raises `error` for a URL with user info or a signature, without repeating either. `abfs://container@account` has none."""
+    found = SECRET.search(path) if "://" in path else None
+    if found is None or (scheme_of(path) in ("abfs", "abfss") and ":" not in found[0][3:] and found[0].endswith("@")):
+        return
+    scheme = path.partition("://")[0]
+    article = "an" if what[0] in "aeiou" else "a"
+    raise error(
+        f"{article} {what} on {scheme}:// carries a user, password, key or signature; credentials come from the environment "
+        "(for example AWS_PROFILE), so that no plan, log or output holds them"
+    )
+
+
+def harmless(text: str) -> str:
+    """A client's message without what may be secret: user info and queries of URLs; one line, at most 300 characters."""
+    text = re.sub(r"(://)[^/\s\"']*@", r"\1", text)
+    return " ".join(re.sub(r"(://[^\s\"'?]*)\?[^\s\"']*", r"\1", text).split())[:300]
+
+
+def filesystem(url: str, *, error: type[UsageError]) -> tuple[Any, str]:
+    """`(fs, path)` of a URL, without a cache of listings. Raises `error` where the driver is missing or the scheme unknown."""
+    scheme = scheme_of(url)
+    options = {"use_listings_cache": False} if scheme in STREAMED else {}
+    try:
+        fs, path = fsspec.core.url_to_fs(url, **options)
+    except ImportError as missing:
+        package = _DRIVERS.get(scheme)
+        todo = f"pip install '{package}'" if package else harmless(str(missing))
+        raise error(f"{scheme}://: its driver is not installed; {todo}") from missing
+    except ValueError as unknown:
+        raise error(f"{scheme}://: {harmless(str(unknown))}") from unknown
+    return fs, str(path)
+
+
+def identity_of(scheme: str, info: dict[str, Any]) -> str:
+    """What a store says of a file's content, such that another content has another one; empty where it says nothing.
+
+    S3: the ETag; Google: the MD5, else the generation; Azure: the ETag. A weak ETag says nothing.
+    """
+    store = names_of(scheme)[0]
+    value = {
+        "s3": info.get("ETag"),
+        "gs": info.get("md5Hash") or info.get("generation"),
+        "abfs": info.get("etag"),
+    }.get(store)
+    text = re.sub(r"[^A-Za-z0-9+/=._-]", "", str(value or ""))
+    return "" if not text or str(value).startswith("W/") else f"{store}:{text}"
+
+
+@contextlib.contextmanager
+def asked(path: str) -> Iterator[None]:
+    """Errors of a store's client within the block become OSErrors that name the file and hold no secret."""
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError, WinnowError):
+        raise
+    except OSError as error:
+        number = errno.EACCES if isinstance(error, PermissionError) else error.errno or errno.EREMOTEIO
+        raise OSError(number, _said(error), path) from None
+    except Exception as error:
+        kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
+        if not any(package in _CLIENTS for package, _ in kinds):
+            raise
+        credentials = any("Credential" in name or "Token" in name or name == "ProfileNotFound" for _, name in kinds)
+        raise OSError(errno.EACCES if credentials else errno.EREMOTEIO, _said(error), path) from None
+
+
+def _said(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return harmless(text) or type(error).__name__
+
+
+def is_conflict(error: OSError) -> bool:
+    """A create-only write met a file of that name (HTTP 412)."""
+    text = str(error).lower()
+    return isinstance(error, FileExistsError) or "pre-condition" in text or "preconditionfailed" in text
+
+
+def _is_busy(error: OSError) -> bool:
+    """A create-only write met another one that is going on (HTTP 409)."""
+    return "conditional" in str(error).lower() and "conflict" in str(error).lower()
+
+
+@dataclass(frozen=True)
+class Client:
+    """One store. Paths are URLs. Every method raises OSError with the path, FileNotFoundError where nothing is there."""
+
+    fs: Any
+    scheme: str
+    traffic: Traffic = field(default_factory=Traffic, compare=False)
+
+    def look(self, path: str) -> dict[str, Any] | None:
+        """What the store knows of a file or folder now; None if it is not there."""
+        self.traffic.count(requests=1)
+        try:
+            with asked(path):
+                self._forget(path)
+                return dict(self.fs.info(path))
+        except FileNotFoundError:
+            return None
+
+    def isfile(self, path: str) -> bool:
+        found = self.look(path)
+        return found is not None and found["type"] == "file"
+
+    def size(self, path: str) -> int:
+        found = self.look(path)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, "no such file", path)
+        return int(found["size"])
+
+    def modified(self, path: str) -> datetime:
+        """When the file was written, by the store's own clock."""
+        self.traffic.count(requests=1)
+        with asked(path):
+            self._forget(path)
+            found = self.fs.modified(path)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    def ls(self, path: str, *, detail: bool) -> list[Any]:
+        """What lies directly in a folder; its own marker, which some tools leave, is not part of it."""
+        self.traffic.count(requests=1)
+        with asked(path):
+            self._forget(path)
+            found = [entry for entry in self.fs.ls(path, detail=True) if entry["name"].rsplit("/", 1)[-1]]
+        own = self.fs._strip_protocol(path).strip("/")
+        found = [entry for entry in found if entry["name"].strip("/") != own]
+        return found if detail else [entry["name"] for entry in found]
+
+    def find(self, path: str, maxdepth: int | None = None, *, detail: bool = False) -> Any:
+        """Files below a folder; the file itself where `path` is one."""
+        self.traffic.count(requests=1)
+        with asked(path):
+            self._forget(path)
+            found = {
+                name: info
+                for name, info in self.fs.find(path, maxdepth=maxdepth, detail=True).items()
+                if info["size"] or not name.endswith("/")
+            }
+        return found if detail else list(found)
+
+    def get(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
+        """Bytes start:stop of a file; all without them."""
+        # s3fs asks for the size first, to read a large file in parts at once, unless told not to.
+        whole = {"max_concurrency": 1} if self.scheme in names_of("s3") and stop is None else {}
+        with asked(path):
+            data = bytes(self.fs.cat_file(path, start=start, end=stop, **whole))
+        self.traffic.count(requests=1, read=len(data))
+        return data
+
+    def put(self, path: str, data: bytes, *, create: bool = False) -> None:
+        """Write a whole file in one upload. `create`: FileExistsError if the name is taken, whoever else writes it now."""
+        for left in reversed(range(_TRIES)):
+            self.traffic.count(requests=1, written=len(data))
+            try:
+                with asked(path):
+                    self._make_parents(path)
+                    if create:
+                        self.fs.pipe_file(path, data, mode="create")
+                    else:
+                        self.fs.pipe_file(path, data)
+                return
+            except OSError as error:
+                if create and is_conflict(error):
+                    raise FileExistsError(errno.EEXIST, "there already", path) from error
+                if not (create and _is_busy(error) and left):
+                    raise
+
+    def copy(self, old: str, new: str) -> None:
+        """A second file of the same content, made by the store itself where it can."""
+        self.traffic.count(requests=1)
+        with asked(old):
+            self._make_parents(new)
+            self.fs.cp_file(old, new)
+
+    def rm(self, path: str, recursive: bool = False) -> None:
+        """Remove a file, or all files below a folder; nothing happens where there is none."""
+        found = self.find(path) if recursive else [path]
+        for start in range(0, len(found), DELETED_AT_ONCE):
+            self.traffic.count(requests=1)
+            with contextlib.suppress(FileNotFoundError), asked(path):
+                self.fs.rm(found[start : start + DELETED_AT_ONCE] if recursive else path)
+        if recursive and self.scheme not in FLAT:
+            with contextlib.suppress(FileNotFoundError), asked(path):
+                self.fs.rm(path, recursive=True)
+
+    def dataset(self, paths: Sequence[str]) -> Any:
+        """Parquet files as one Arrow dataset, which reads the columns and row groups that are asked for."""
+        import pyarrow.dataset as ds
+
+        with asked(paths[0]):
+            return ds.dataset([self.fs._strip_protocol(path) for path in paths], filesystem=self.fs, format="parquet")
+
+    def _forget(self, path: str) -> None:
+        if self.scheme not in FLAT:
+            self.fs.invalidate_cache(path)
+
+    def _make_parents(self, path: str) -> None:
+        if self.scheme not in FLAT:
+            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+
+
+def opened(url: str, *, create: bool) -> tuple[Client, str, bool]:
+    """`(client, root as a URL, whether it has conditional writes)` of an output or a work directory.
+
+    With `create` it is tried out: a file is created, must not be created a second time, and is removed. Raises OutputError.
+    """
+    refuse_secrets(url, what="output", error=OutputError)
+    scheme = scheme_of(url)
+    fs, path = filesystem(url, error=OutputError)
+    path = re.sub("/{2,}", "/", path)
+    root = f"{scheme}://{path.strip('/')}" if scheme in FLAT else f"{scheme}://{path}"
+    if not path.strip("/"):
+        raise OutputError(f"{url}: names no bucket; expected {scheme}://BUCKET/FOLDER")
+    if set("*?[]") & set(path) or ".." in path.split("/"):
+        raise OutputError(f"{root}: wildcards and `..` cannot be part of an output's name; choose another")
+    client = Client(fs, scheme)
+    return client, root, _tried(client, root) if create else True
+
+
+def _tried(client: Client, root: str) -> bool:
+    name = f"{root}/.tmp-{os.getpid()}-{uuid.uuid4().hex}-probe"
+    try:
+        try:
+            client.put(name, b"1", create=True)
+            try:
+                client.put(name, b"2", create=True)
+                return False
+            except FileExistsError:
+                return True
+        except (TypeError, NotImplementedError, OSError) as error:
+            if not isinstance(error, TypeError | NotImplementedError) and error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            client.put(name, b"1")  # a client that knows no create-only writes
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                client.rm(name)
+    except OSError as error:
+        raise OutputError(f"{root}: cannot be written: {error.strerror or error}; {_advice(client, error)}") from error
+
+
+def _advice(client: Client, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "make the bucket first, or name another"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "check the credentials in the environment, and what they allow"
+    return (
+        "check the name and that the store can be reached (AWS_ENDPOINT_URL)"
+        if client.scheme.startswith("s3")
+        else "check the name"
+    )
