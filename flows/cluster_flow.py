@@ -18,6 +18,7 @@ from prefect.tasks import exponential_backoff
 
 from flows import server
 from flows.artifacts import plain
+from flows.retry import may_retry
 from pipeline.cluster import engine
 from pipeline.cluster.engine import Done, Engine
 from pipeline.errors import RunFailed, UsageError
@@ -27,13 +28,6 @@ from pipeline.execute import Mapper, RunOptions
 def one(name: str, call: Callable[[], Any]) -> Any:
     """The body of every task: `name` is shown, the rest is not."""
     return call()
-
-
-def may_retry(_task: Any, _run: Any, state: Any) -> bool:
-    """As on the driver: network and storage errors are tried again."""
-    from flows.prefect_flow import _may_retry
-
-    return _may_retry(_task, _run, state)
 
 
 def check_server(options: RunOptions) -> None:

@@ -29,7 +29,7 @@ from flows import cluster_flow, notify, progress, roots, server, shown
 from flows.artifacts import plain
 from flows.form import OptionalPlace, Overrides, Place, PlanName, Threads
 from flows.prefect_settings import command_settings
-from flows.retry import can_pass
+from flows.retry import can_pass, may_retry
 from flows.server import Temporary
 from flows.show import Json
 from pipeline import execute
@@ -293,7 +293,7 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
             task_run_name="{name}",
             retries=options.retries,
             retry_delay_seconds=exponential_backoff(backoff_factor=BACK_OFF_S),
-            retry_condition_fn=_may_retry,
+            retry_condition_fn=may_retry,
             cache_policy=NO_CACHE,
             persist_result=False,
         )
@@ -337,14 +337,6 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
         return [results[index] for index in range(len(items))]
 
     return mapper
-
-
-def _may_retry(_task: Any, _run: Any, state: Any) -> bool:
-    try:
-        state.result()
-    except Exception as error:
-        return can_pass(error)
-    return False
 
 
 def _short(error: BaseException) -> str:

@@ -74,3 +74,12 @@ def _code_and_status(error: BaseException) -> tuple[str | None, int | None]:
         return response.get("Error", {}).get("Code"), status
     found = getattr(response, "status_code", None) or getattr(error, "status", None)
     return None, found if isinstance(found, int) else None
+
+
+def may_retry(_task: Any, _run: Any, state: Any) -> bool:
+    """Prefect's question of a task that failed."""
+    try:
+        state.result()
+    except Exception as error:
+        return can_pass(error)
+    return False
