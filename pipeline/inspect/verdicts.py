@@ -3,15 +3,15 @@
 Exact for the filters' verdicts before dedup and selection: the rules that changed are asked again, the same ones that a run would
 ask, of the same signals. Of a row that no model has scored, the models' rules drop nothing.
 
-Held in memory for a row: answers of the rules that stay as they are (a byte for each of the last thresholds), its size (8), and
-the columns that moving rules read (4 to 8 bytes each, at most `MOST_COLUMNS` of them): some 60 MB for a million rows.
+Held in memory for a row: a bit for each rule, its size (8 bytes), and the columns that moving rules read (4 to 8 bytes each, at
+most `MOST_COLUMNS` of them): some 60 MB for a million rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,8 @@ from pipeline.recipe import ActiveFilter, Recipe
 from pipeline.store import Store
 from pipeline.tally import NO_LANGUAGE
 
-MOST_COLUMNS = 16
-"""Columns of signals held at a time; chosen because the filter with most rules reads 14, and one rule at most three."""
-
-
-MOST_ANSWERS = 4
-"""Sets of rules whose answers are held: all of them, those beside the threshold that moves, and the last ones before."""
+MOST_COLUMNS = 8
+"""Columns of signals held at a time; chosen because a threshold moves at most three rules, which read at most three each."""
 
 
 def units_of(output: Output, work: Store) -> Iterator[Annotated]:
@@ -101,7 +97,7 @@ class Rows:
         self._place = {f.name: place for place, item in enumerate(recipe.filters) for f in item.filter.signals}
         self._columns: dict[str, pl.Series] = {}
         self._added: dict[str, list[tuple[np.ndarray, pl.Series]]] = {}
-        self._still: dict[frozenset[str], np.ndarray] = {}
+        self._ruled: dict[str, np.ndarray] = {}
         self.starts = np.concatenate([[0], np.cumsum([unit.rows for unit in units], dtype=np.int64)])
         finals = [work.read_table(unit.names.final, ["text_hash", "n_bytes"]) for unit in units]
         self.n_bytes = np.concatenate([np.zeros(0, np.int64), *(table["n_bytes"].to_numpy() for table in finals)])
@@ -145,49 +141,58 @@ class Rows:
 
     def column(self, name: str) -> pl.Series:
         """A signal, of all rows."""
-        if name not in self._columns:
-            parts = [self._work.read_frame(unit.names.signals[self._place[name]], [name])[name] for unit in self.units]
-            made = pl.concat(parts).rechunk() if parts else pl.Series(name, [], pl.Float32)
-            for rows, values in self._added.get(name, ()):
-                made = made.scatter(rows, values.cast(made.dtype))
+        return self._held(name, partial(self._read, name))
+
+    def _held(self, key: str, make: Callable[[], pl.Series]) -> pl.Series:
+        if key not in self._columns:
+            made = make()
             while len(self._columns) >= MOST_COLUMNS:
                 self._columns.pop(next(iter(self._columns)))
-            self._columns[name] = made
-        return self._columns[name]
+            self._columns[key] = made
+        return self._columns[key]
+
+    def _read(self, name: str) -> pl.Series:
+        parts = [self._work.read_frame(unit.names.signals[self._place[name]], [name])[name] for unit in self.units]
+        made = pl.concat(parts).rechunk() if parts else pl.Series(name, [], pl.Float32)
+        for rows, values in self._added.get(name, ()):
+            made = made.scatter(rows, values.cast(made.dtype))
+        return made
 
     def kept(self, recipe: Recipe) -> np.ndarray:
         """bool[n]: rows that the filters keep under `recipe`, which has the same filters as the rows'."""
         old, new = _dropping(self.recipe), _dropping(recipe)
-        still = frozenset(name for name in new if name in old and same_rule(old[name][1], new[name][1]))
-        dropped = self._dropped_by(still)
-        moved = [new[name] for name in new if name not in still]
-        return ~dropped if not moved else ~(dropped | self._fail(moved))
+        dropped = np.packbits(self.empty)
+        moved = self.empty  # shares memory: it is not written to
+        for name, (item, rule) in new.items():
+            if name in old and same_rule(old[name][1], rule):
+                dropped |= self._answers(name, item, rule)
+            else:
+                moved = moved | self._fail(item, rule)
+        return ~(np.unpackbits(dropped, count=len(self)).view(bool) | moved)
 
-    def _dropped_by(self, names: frozenset[str]) -> np.ndarray:
-        """bool[n]: empty rows and those that fail one of these rules of the rows' own recipe. The last answers are kept."""
-        if names not in self._still:
-            dropped = self.empty.copy()
-            for item in self.recipe.filters:
-                own = [(item, rule) for rule in item.rules if f"{item.filter.name}.{rule.reason}" in names]
-                if own:
-                    dropped |= self._fail(own)
-            while len(self._still) >= MOST_ANSWERS:
-                self._still.pop(next(iter(self._still)))
-            self._still[names] = dropped
-        return self._still[names]
+    def _answers(self, name: str, item: ActiveFilter, rule: Rule) -> np.ndarray:
+        """A bit for each row: it fails this rule of the rows' own recipe. Asked once."""
+        if name not in self._ruled:
+            self._ruled[name] = np.packbits(self._fail(item, rule))
+        return self._ruled[name]
 
-    def _fail(self, rules: Sequence[tuple[ActiveFilter, Rule]]) -> np.ndarray:
-        """bool[n]: rows that fail one of the rules; a model's rules are asked of scored rows only."""
-        failed = np.zeros(len(self), bool)
-        for item, rule in rules:
-            frame = pl.DataFrame({name: self._needed(name) for name in sorted(rule_columns(rule))})
-            rows = np.flatnonzero(self.scored) if item.filter.tier is Tier.MODEL else None
-            try:
-                answers = judge(item.filter, [rule], frame if rows is None else frame[rows]).to_series().to_numpy()
-            except (ContractError, pl.exceptions.PolarsError) as error:
-                raise BrokenContract(f"filter {item.filter.name}: {error}") from error
-            failed[slice(None) if rows is None else rows] |= answers
-        return failed
+    def _fail(self, item: ActiveFilter, rule: Rule) -> np.ndarray:
+        """bool[n]: rows that fail a rule; a model's rules are asked of scored rows only."""
+        some = item.filter.tier is Tier.MODEL and not self.scored.all()
+        names = sorted(rule_columns(rule))
+        try:
+            if not some:
+                frame = pl.DataFrame({name: self._needed(name) for name in names})
+                return np.broadcast_to(judge(item.filter, [rule], frame).to_series().to_numpy(), len(self))
+            frame = pl.DataFrame({name: self._held(f"{name} scored", partial(self._of_scored, name)) for name in names})
+            failed = np.zeros(len(self), bool)
+            failed[self.scored] = judge(item.filter, [rule], frame).to_series().to_numpy()
+            return failed
+        except (ContractError, pl.exceptions.PolarsError) as error:
+            raise BrokenContract(f"filter {item.filter.name}: {error}") from error
+
+    def _of_scored(self, name: str) -> pl.Series:
+        return self._needed(name).filter(pl.Series(self.scored))
 
     def _needed(self, name: str) -> pl.Series:
         """A column that a rule reads; null where the plan has the filter that gives it off."""
@@ -200,6 +205,7 @@ class Rows:
         """Signals of the model tier for `rows`, in memory only: column → Arrow array, row by row with `rows`."""
         for name, values in made.items():
             self._added.setdefault(name, []).append((rows, pl.Series(pl.from_arrow(values))))
-            self._columns.pop(name, None)
         self.scored[rows] = True
-        self._still.clear()
+        models = {item.filter.name for item in self.recipe.filters if item.filter.tier is Tier.MODEL}
+        self._ruled = {name: bits for name, bits in self._ruled.items() if name.partition(".")[0] not in models}
+        self._columns.clear()

@@ -312,6 +312,7 @@ def test_the_page_writes_nothing_into_the_output(page, out):
     assert state() == before
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_address_answers_and_ends_with_an_interrupt(out):
     command = [sys.executable, "-m", "flows.inspect", "--output", str(out)]  # browse is the default
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
