@@ -216,7 +216,7 @@ def _ready_work(work: Store, out: Store, *, fresh: bool) -> None:
     for stage in ("dedup", "select") if work.is_local else ():
         for judged in work.entries(f"judgements/{stage}"):
             work.remove(f"judgements/{stage}/{judged}/scratch")
-    for folder in ("", "manifests", "index", *manifest.FOLDERS):
+    for folder in ("", "manifests", "index", manifest.SAMPLES, *manifest.FOLDERS):
         out.sweep(folder)
 
 

@@ -66,12 +66,11 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
         plan_yaml=shareable,
         licence=None,
     )
+    page = report.render(metrics, savings, samples=samples, reviews=reviewed.of_labels(judged), plan=shareable)
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),
-        "report.html": report.render(metrics, savings, samples=samples, reviews=reviewed.of_labels(judged)).encode(
-            "utf-8", "backslashreplace"
-        ),
+        "report.html": page.encode("utf-8", "backslashreplace"),
         "README.md": readme.encode("utf-8", "backslashreplace"),
         "manifest.json": manifest.encode(newest),
     }

@@ -29,6 +29,9 @@ QUOTED = 300
 MOST_LINES = 8
 """Failed checks and notes shown at the top; one a source would push everything else off the screen."""
 
+MOST_PLAN_LINES = 400
+"""Lines of the resolved plan; all shipped filters take some 250."""
+
 MOST_CHARTS = 60
 """Signals that are drawn; all shipped filters together have 45. A plugin's may be more: metrics.json has their bins."""
 
@@ -42,9 +45,13 @@ def render(
     *,
     samples: dict[str, Any] | None = None,
     reviews: Sequence[Reviewed] = (),
+    plan: str = "",
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
-    what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons."""
+    what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons; `plan`: the resolved
+    plan as YAML."""
+    if metrics["schema_version"] < 2:  # made by an earlier release, which counted none of these
+        metrics = {**metrics, "overlap": {"reasons": [], "counts": []}, "crossed": {"reasons": [], "cells": []}, "signals": []}
     template = _environment().get_template("report.html")
     sheets = Sheets()
     duplicates = metrics["duplicates"]
@@ -64,6 +71,7 @@ def render(
         clusters=None if duplicates is None else charts.clusters(duplicates["cluster_sizes"], sheets),
         failed=[check for check in metrics["checks"] if check["failed"]],
         pace=pace(metrics),
+        plan=plan.splitlines()[:MOST_PLAN_LINES],
         most=MOST_ROWS,
         most_lines=MOST_LINES,
     )

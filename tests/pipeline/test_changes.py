@@ -12,6 +12,7 @@ from tests.support import prose, table, winnow, write_rows
 
 def metrics(generation: int, kept: int, dropped: int, *, edges: list[float], counts: list[int]) -> dict:
     return {
+        "schema_version": 2,
         "generation": generation,
         "totals": {"read": kept + dropped, "kept": kept},
         "reasons": [{"reason": "c4.x", "first": dropped}],
@@ -36,6 +37,11 @@ def test_shares_and_drift_are_those_of_the_two_generations():
 def test_drift_is_the_share_that_moved(then, now, drift):
     one, other = (metrics(g, 1, 0, edges=[0, 1, 2], counts=c) for g, c in ((1, then), (2, now)))
     assert changes.since(one, other)["signals"][0]["drift"] == drift
+
+
+def test_no_drift_is_told_where_the_bins_were_others():
+    one, other = (metrics(g, 1, 0, edges=[0, 1, 2], counts=[1, 1]) for g in (1, 2))
+    assert changes.since({**one, "schema_version": 1}, other)["signals"] == []
 
 
 def test_a_changed_input_is_read_again_under_append_and_only_its_new_rows_are_kept(capsys, tmp_path):

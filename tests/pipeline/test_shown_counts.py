@@ -195,7 +195,7 @@ def test_what_rejected_does_not_hold_is_not_quoted(tmp_path: Path, rejected: str
     page = (out / "report.html").read_text()
     assert ("of the short kind" in page) == bool(quoted)
     assert "somebody@" not in page  # masks are part of the final text
-    assert ("email@example.com" in page) == bool(quoted)
+    assert ("by email@example.com" in page) == bool(quoted)
 
 
 def test_of_a_share_only_documents_in_rejected_are_shown(tmp_path: Path) -> None:

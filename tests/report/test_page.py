@@ -98,6 +98,20 @@ def test_reviewed_precision_stands_beside_its_reason():
     assert "as reviewed" not in Page(report.render(fixture_metrics.metrics(), None)).words()
 
 
+def test_the_plan_is_shown_line_by_line():
+    page = Page(report.render(fixture_metrics.metrics(), None, plan=f"filters:\n  c4: {fixture_metrics.EVIL}\n"))
+    assert "filters: c4: </td><script>" in page.words()
+    assert "pre" in [tag for tag, _ in page.tags]
+
+
+def test_metrics_of_an_earlier_release_still_make_a_page():
+    old = {**fixture_metrics.metrics(), "schema_version": 1}
+    del old["overlap"], old["crossed"]
+    for signal in old["signals"]:
+        del signal["whole"], signal["limits"]
+    assert "736,064 of 1,234,567 documents kept" in Page(report.render(old, None)).words()
+
+
 def test_without_samples_the_page_says_so():
     assert "samples of this generation are not there" in Page(report.render(fixture_metrics.metrics(), None)).words()
 
