@@ -115,17 +115,18 @@ def sized(output: Output, folder: str) -> list[int]:
 def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: Place | None = None, size: int = PAGE) -> Page:
     """At most `size` documents behind `after`, or the last ones before `before`."""
     folder = folder_of(output, wanted)
-    files, rows_of = output.files(folder), sized(output, folder)
+    files = [r.path for m in output.live for r in m.files if r.path.startswith(f"{folder}/")]
+    rows_of = sized(output, folder)
     found: list[Row] = []
     looked = 0
     read_bytes = 0
     first = last = None
     ended = True
-    for shard, group, start, n in _groups(files, rows_of, after, before):
+    for shard, group, start, n in _groups(output, files, rows_of, after, before):
         if len(found) >= size or looked >= MOST_ROWS or read_bytes >= MOST_BYTES:
             ended = False
             break
-        file = pq.ParquetFile(files[shard], page_checksum_verification=True)
+        file = _opened(output, files[shard])
         rows = np.flatnonzero(_matches(file, group, wanted, folder))
         low = after.row - start + 1 if after is not None and shard == after.shard else 0
         high = before.row - start if before is not None and shard == before.shard else n
@@ -157,8 +158,13 @@ def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: 
     )
 
 
+def _opened(output: Output, name: str) -> pq.ParquetFile:
+    store = output.store
+    return pq.ParquetFile(store.path(name) if store.is_local else store.open(name), page_checksum_verification=True)
+
+
 def _groups(
-    files: Sequence[str], rows_of: Sequence[int], after: Place | None, before: Place | None
+    output: Output, files: Sequence[str], rows_of: Sequence[int], after: Place | None, before: Place | None
 ) -> Iterator[tuple[int, int, int, int]]:
     """`(shard, row group, its first row, its rows)` in reading order: backwards where `before` is given."""
     shards: Any = range(len(files))
@@ -167,7 +173,7 @@ def _groups(
     for shard in shards:
         if not rows_of[shard] or (after is not None and shard < after.shard):
             continue
-        metadata = pq.read_metadata(files[shard])
+        metadata = _opened(output, files[shard]).metadata
         sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
         starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         groups: Any = range(len(sizes))
