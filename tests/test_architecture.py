@@ -28,7 +28,6 @@ ONLY_IN = {
     "matplotlib": ("pipeline/report/charts.py", "pipeline/report/curves.py", "pipeline/report/svg.py"),
     "fastapi": ("pipeline/inspect/page/app.py",),
     "uvicorn": ("flows/",),
-    "matplotlib": ("pipeline/report/curves.py",),
     "fastwarc": ("pipeline/read/web_decoding.py",),  # decoders of what comes from outside run in the child alone
     "resiliparse": ("pipeline/read/html.py",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),

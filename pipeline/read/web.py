@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pyarrow as pa
 
@@ -39,7 +39,8 @@ def read(file: InputFile, records: Records) -> UnitRows:
         return _refused(file, [])
     sizes = [(row, len(raw)) for row, raw in records]
     handle = _Watched(b"".join(raw for _, raw in records))
-    request = {"ask": "web", "kind": file.format, "file": {**asdict(file), "url": ""}, "records": sizes}
+    sent = {name: value for name, value in asdict(replace(file, url="")).items() if name != "traffic"}
+    request = {"ask": "web", "kind": file.format, "file": sent, "records": sizes}
     try:
         return gathered(file, ask(file, handle, request, still_cpu_s=STILL_CPU_S))
     except Died as error:

@@ -10,7 +10,7 @@ from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Refused, Unreadable, too_large
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.streams import decoded
-from pipeline.read.units import FileUnits, Unit, cannot_read, identify, opened
+from pipeline.read.units import FileUnits, Unit, cannot_read, identify, note_local, opened
 from pipeline.schema import EXCERPT_BYTES
 
 _ROW = 1
@@ -45,9 +45,11 @@ def _bytes(unit: Unit) -> bytes | Refused:
 
         def source(n: int) -> bytes:
             try:
-                return handle.read(n)
+                data = handle.read(n)
             except OSError as error:
                 raise cannot_read(file, error) from error
+            note_local(file, len(data))
+            return data
 
         try:
             for chunk in decoded(source, file.compression):
