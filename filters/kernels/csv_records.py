@@ -48,7 +48,7 @@ def record_ends(data, delimiter, state, ends):  # type: ignore[no-untyped-def]
         elif byte == delimiter:
             state = FIELD_START
         elif byte == 34:
-            if state == START or state == FIELD_START or state == QUOTE:
+            if state in (START, FIELD_START, QUOTE):
                 state = QUOTED
         else:
             state = FIELD

@@ -16,6 +16,7 @@ import numpy as np
 
 from filters.kernels import (
     bits,
+    csv_records,
     dedup_pass,
     facts,
     fold,
@@ -90,7 +91,7 @@ def _pii() -> None:
     pii.masked(offsets, row, wanted=(True, True, True), masks=("", "", ""))
 
 
-STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
+STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm, csv_records.warm]
 FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _word_lists, _pii]
 
 

@@ -2,18 +2,18 @@
 
 Invariant (laws 1 and 9): each row of an input becomes one document or one bad row, in exactly one unit, with a number that
 does not depend on how the file was split, compressed or listed. Bad data never raises; a file that changes, vanishes or
-cannot be read from disk does. `close` ends the processes that decoded Parquet; the next unit starts new ones.
+cannot be read from disk does. `close` ends the processes that decoded Parquet, WARC and HTML; the next unit starts new ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.read import huggingface, jsonl, parquet
+from pipeline.read import delimited, huggingface, jsonl, parquet, streams, warc, web, whole
 from pipeline.read.inputs import InputFile
 from pipeline.read.rows import UnitRows
 from pipeline.read.supervised import close
-from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify
+from pipeline.read.units import HASHED, STREAMED, Block, FileUnits, Unit, identify
 
 __all__ = [
     "HASHED",
@@ -32,24 +32,38 @@ __all__ = [
 
 
 def units_of(file: InputFile) -> FileUnits:
-    """The file's identity, and its units; None for a compressed file or a Hugging Face dataset: they come from `stream`."""
-    if file.format == "hf":
-        return FileUnits(huggingface.identify(file), None)
+    """The file's identity, and its units; None where one reader cuts them: a compressed file, CSV, WARC, Hugging Face."""
+    if file.format in ("text", "html"):
+        return whole.split(file)
     if file.format == "parquet":
         return parquet.split(file)
-    return jsonl.split(file) if file.compression is None else FileUnits(identify(file), None)
+    if file.format == "hf":
+        return FileUnits(huggingface.identify(file), None)
+    if file.compression is not None or file.format in STREAMED:
+        return FileUnits(identify(file), None)
+    return jsonl.split(file)
 
 
 def read(unit: Unit) -> UnitRows:
     """Rows of a unit that `units_of` gave."""
+    if unit.file.format in ("text", "html"):
+        return whole.read_unit(unit)
     return parquet.read_unit(unit) if unit.file.format == "parquet" else jsonl.read_unit(unit)
 
 
 def stream(file: InputFile, content: str) -> Iterator[Block]:
     """Units with their raw rows, in order, for files that only one reader can read; `read_block` parses them anywhere."""
-    return (huggingface if file.format == "hf" else jsonl).stream(file, content=content)
+    if file.format == "hf":
+        return huggingface.stream(file, content=content)
+    cut = {"warc": warc.cut, "csv": delimited.cut, "tsv": delimited.cut}.get(file.format, jsonl.cut_units)
+    return streams.stream(file, cut, content=content)
 
 
 def read_block(block: Block) -> UnitRows:
     """Rows of a block that `stream` gave."""
-    return (huggingface if block.unit.file.format == "hf" else jsonl).read_block(block)
+    kind = block.unit.file.format
+    if kind == "hf":
+        return huggingface.read_block(block)
+    if kind == "warc":
+        return web.read_block(block)
+    return streams.read_block(block, jsonl.parse if kind == "jsonl" else delimited.parse)

@@ -1,8 +1,9 @@
-"""`python -m pipeline.read.decoder`: decodes Parquet for one run, which started it, until that closes its standard input.
+"""`python -m pipeline.read.decoder`: decodes Parquet, WARC and HTML for one run, which started it, until that closes its
+standard input.
 
-What comes from outside is decoded here, so that a file that crashes the decoder, or lets it grow, costs a row group and
-not the run (design 8c). It opens no file: it asks the run for bytes. Frames in both directions are a letter, a length of
-eight bytes and that many bytes. To here: `?` a request (JSON), `b` bytes that were asked for. From here: `r` a read
+What comes from outside is decoded here, so that a file that crashes the decoder, or lets it grow, costs a row group or a
+record and not the run (design 8c). It opens no file: it asks the run for bytes. Frames in both directions are a letter, a
+length of eight bytes and that many bytes. To here: `?` a request (JSON), `b` bytes that were asked for. From here: `r` a read
 (JSON: offset, length), `d` documents and `q` bad rows (a record batch without its schema; texts not normalised yet),
 `g` the row groups (JSON), `u` the file cannot be read (JSON: cause, detail), `x` a bug (text), `e` the end of an answer.
 """
@@ -97,10 +98,10 @@ class Asked(io.RawIOBase):
 
 
 def answer(request: dict[str, Any], to: BinaryIO, answers: BinaryIO) -> None:
-    """Answer one request: `groups`, or the rows of `start:stop` of them."""
+    """Answer one request: `groups`, the rows of `start:stop` of them, or those of `web` records."""
     import pyarrow as pa
 
-    from pipeline.read import decoding
+    from pipeline.read import decoding, web_decoding
     from pipeline.read.lines import Unreadable
     from pipeline.read.rows import Collector
 
@@ -112,6 +113,11 @@ def answer(request: dict[str, Any], to: BinaryIO, answers: BinaryIO) -> None:
     try:
         if request["ask"] == "groups":
             send(to, b"g", json.dumps(decoding.groups(handle)).encode())
+        elif request["ask"] == "web":
+            collector = Collector(InputFile(**request["file"]), sink=give)
+            web_decoding.add_records(collector, handle, request["kind"], request["records"])
+            for batch in collector.finish().bad.to_batches():
+                send(to, b"q", batch.serialize())
         else:
             collector = Collector(InputFile(**request["file"]), sink=give)
             first_row = request["first_row"]

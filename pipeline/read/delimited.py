@@ -36,13 +36,26 @@ def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
     cutter = _Cutter(file)
     rest = None
     try:
-        for chunk in chunks:
+        for chunk in _without_mark(chunks):
             yield from cutter.feed(chunk)
         cutter.end()
     except Unreadable as error:
         rest = cutter.rest(error)
     if rest or cutter.stop > cutter.start:
         yield cutter.close(rest)
+
+
+def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks without a byte order mark in front: behind one a quote would not be a field's first byte."""
+    begin: bytes | None = b""
+    for chunk in chunks:
+        if begin is None:
+            yield chunk
+        elif len(begin := begin + chunk) >= len(_BOM):
+            yield begin.removeprefix(_BOM)
+            begin = None
+    if begin:
+        yield begin
 
 
 class _Cutter:
@@ -112,9 +125,8 @@ class _Cutter:
         self.stop += self.tail_bytes
         size = self.tail_bytes - len(_line_break(self.tail_end))
         if self.head is None:
-            head = bytes(self.tail).removeprefix(_BOM) if self.stop == self.tail_bytes else bytes(self.tail)
-            if without_line_break(head):
-                self.head = head
+            if size:
+                self.head = bytes(self.tail)
         else:
             if size > self.max_row_bytes:
                 self.refused.append(too_large(self.row, size, bytes(self.tail[:size]), self.max_row_bytes))

@@ -27,19 +27,23 @@ from pipeline.traffic import Traffic
 if TYPE_CHECKING:
     from pipeline.plan import Source
 
+_PACKED: dict[str, str | None] = {"": None, ".gz": "gzip", ".zst": "zstd"}
 FORMATS: dict[str, tuple[str, str | None]] = {
-    ".jsonl": ("jsonl", None),
-    ".jsonl.gz": ("jsonl", "gzip"),
-    ".jsonl.zst": ("jsonl", "zstd"),
-    ".ndjson": ("jsonl", None),
-    ".ndjson.gz": ("jsonl", "gzip"),
-    ".ndjson.zst": ("jsonl", "zstd"),
+    **{f".{name}{end}": ("jsonl", packed) for name in ("jsonl", "ndjson") for end, packed in _PACKED.items()},
     ".json.gz": ("jsonl", "gzip"),  # C4 and Dolma name JSON lines so
     ".json.zst": ("jsonl", "zstd"),
     ".parquet": ("parquet", None),
+    **{f".{name}{end}": (name, packed) for name in ("csv", "tsv") for end, packed in _PACKED.items()},
+    **{f".txt{end}": ("text", packed) for end, packed in _PACKED.items()},
+    **{f".{name}{end}": ("html", packed) for name in ("html", "htm") for end, packed in _PACKED.items()},
+    # Not .zst: in WARC files that has a dictionary of its own in front.
+    **{f".{name}{end}": ("warc", packed) for name in ("warc", "wet") for end, packed in _PACKED.items() if packed != "zstd"},
 }
-READ_TODAY = ".jsonl, .jsonl.gz, .jsonl.zst (also .ndjson, .json.gz, .json.zst), .parquet, hf://datasets/ORG/NAME"
-LATER = re.compile(r"\.(csv|tsv|txt|warc|wet|arc|html|htm)(\.gz|\.zst)?$", re.IGNORECASE)
+READ_TODAY = (
+    ".jsonl (also .ndjson), .csv, .tsv, .txt, .html, .htm, each also with .gz or .zst; .json.gz, .json.zst, .parquet, "
+    ".warc, .wet, .warc.gz, .wet.gz, hf://datasets/ORG/NAME"
+)
+LATER = re.compile(r"\.(arc(\.gz)?|(warc|wet)\.zst)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

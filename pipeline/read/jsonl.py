@@ -8,16 +8,15 @@ keys in an object the last counts; an integer beyond 64 bits becomes a float (or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
-from pipeline.read import archives
 from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Line, Lines, Refused, cut, newlines, without_newline
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.units import Block, FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, note_local, opened
+from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, opened
 
 _BOM = b"\xef\xbb\xbf"
 _FLUSH_BYTES = 4_000_000
@@ -52,7 +51,9 @@ def read_unit(unit: Unit) -> UnitRows:
     collector = Collector(unit.file)
     data = cut(_span(unit), unit_bytes=None, max_row_bytes=unit.file.max_row_bytes, start=unit.start, first_row=unit.first_row)
     for lines in data:
-        _parse(collector, lines)
+        for refused in lines.refused:
+            collector.refuse(refused)
+        parse(collector, lines)
     return collector.finish()
 
 
@@ -71,44 +72,13 @@ def _span(unit: Unit) -> Iterator[bytes]:
     raise changed(unit.file)
 
 
-def stream(file: InputFile, *, content: str) -> Iterator[Block]:
-    """Units of a compressed file, in order. Raises InputChanged at its end if it is not what `content` names."""
-    digest = new_digest()
-    hashed = content != file.identity  # else the store says when it changes
-    with opened(file) as handle:
-
-        def source(n: int) -> bytes:
-            try:
-                data = handle.read(n)
-            except OSError as error:
-                raise cannot_read(file, error) from error
-            note_local(file, len(data))
-            if hashed:
-                digest.update(data)
-            return data
-
-        data = archives.decoded(source, str(file.compression))
-        for index, lines in enumerate(cut(data, unit_bytes=file.unit_bytes, max_row_bytes=file.max_row_bytes)):
-            yield Block(Unit(file, content, index, lines.start, lines.stop, lines.first_row), lines, lines.rest)
-        while source(1 << 20):
-            pass
-    if hashed and named(digest) != content:
-        raise changed(file)
+def cut_units(data: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+    """Units of a stream."""
+    return cut(data, unit_bytes=file.unit_bytes, max_row_bytes=file.max_row_bytes)
 
 
-def read_block(block: Block) -> UnitRows:
-    """Rows of a block that `stream` gave; on any thread."""
-    collector = Collector(block.unit.file)
-    assert isinstance(block.data, Lines)
-    _parse(collector, block.data)
-    if block.rest:
-        collector.refuse(block.rest)
-    return collector.finish()
-
-
-def _parse(collector: Collector, lines: Lines) -> None:
-    for refused in lines.refused:
-        collector.refuse(refused)
+def parse(collector: Collector, lines: Lines) -> None:
+    """Add the lines of a unit."""
     row, waiting = lines.first_row, 0
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece

@@ -15,15 +15,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import BrokenContract
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.decoding import Limits
 from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Refused, Unreadable
-from pipeline.read.rows import Collector, UnitRows, normalised
-from pipeline.read.supervised import Died, ask
+from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.supervised import Died, ask, gathered
 from pipeline.read.units import FileUnits, Unit, identify, opened
-from pipeline.schema import BAD_ROW, DOCUMENT
 
 BATCH_ROWS = 1_000
 """Chosen so that a batch is some MB of text; a text repeated by a dictionary is multiplied by no more than this."""
@@ -99,27 +97,7 @@ def _read_groups(unit: Unit) -> UnitRows:
         "first_row": unit.first_row,
         "limits": asdict(limits),
     }
-    documents, bad = [], []
-    for kind, data in _asked(unit.file, request):
-        batch = _batch(unit.file, data, DOCUMENT if kind == b"d" else BAD_ROW)
-        if kind == b"d":
-            columns = [normalised(c) if f.name == "text" else c for f, c in zip(DOCUMENT, batch.columns, strict=True)]
-            documents.append(pa.RecordBatch.from_arrays(columns, schema=DOCUMENT))
-        else:
-            bad.append(batch)
-    return UnitRows(
-        pa.Table.from_batches(documents, DOCUMENT).combine_chunks(), pa.Table.from_batches(bad, BAD_ROW).combine_chunks()
-    )
-
-
-def _batch(file: InputFile, data: bytearray, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch that a decoder gave, looked through: its process may have been damaged by what it decoded."""
-    try:
-        batch = pa.ipc.read_record_batch(pa.py_buffer(data), schema)
-        batch.validate(full=True)
-    except pa.ArrowException as error:
-        raise BrokenContract(f"{file.path}: its decoder gave a table that is not valid ({error})") from error
-    return batch
+    return gathered(unit.file, _asked(unit.file, request))
 
 
 def _asked(file: InputFile, request: dict[str, Any]) -> Iterator[tuple[bytes, bytearray]]:

@@ -20,11 +20,14 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 import psutil
+import pyarrow as pa
 
 from pipeline.errors import BrokenContract, RunFailed
 from pipeline.read import decoder
 from pipeline.read.inputs import InputFile
+from pipeline.read.rows import UnitRows, normalised
 from pipeline.read.units import cannot_read, changed, note_local
+from pipeline.schema import BAD_ROW, DOCUMENT
 
 COMMAND = (sys.executable, "-m", "pipeline.read.decoder")
 STILL_CPU_S = 120.0
@@ -89,11 +92,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             pipe.close()  # type: ignore[union-attr]
 
 
-def ask(file: InputFile, handle: BinaryIO, request: dict[str, Any]) -> Iterator[tuple[bytes, bytearray]]:
+def ask(
+    file: InputFile, handle: BinaryIO, request: dict[str, Any], *, still_cpu_s: float = STILL_CPU_S
+) -> Iterator[tuple[bytes, bytearray]]:
     """Frames of the answer (`pipeline.read.decoder`), reads apart, which `handle` answers. Raises Died, RunFailed."""
     process = _idle.take()
     try:
-        yield from _frames(process, file, handle, {**request, "size": handle.seek(0, os.SEEK_END)})
+        yield from _frames(process, file, handle, {**request, "size": handle.seek(0, os.SEEK_END)}, still_cpu_s)
     except BaseException as error:
         _end(process)
         if isinstance(error, EOFError | BrokenPipeError):
@@ -103,12 +108,12 @@ def ask(file: InputFile, handle: BinaryIO, request: dict[str, Any]) -> Iterator[
 
 
 def _frames(
-    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, request: dict[str, Any]
+    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, request: dict[str, Any], still_cpu_s: float
 ) -> Iterator[tuple[bytes, bytearray]]:
     to: Any = process.stdin
     decoder.send(to, b"?", json.dumps(request).encode())
     while True:
-        _wait(process)
+        _wait(process, still_cpu_s)
         kind, data = decoder.receive(process.stdout)  # type: ignore[arg-type]
         if kind == b"r":
             decoder.send(to, b"b", _read(file, handle, *json.loads(data)))
@@ -135,7 +140,7 @@ def _read(file: InputFile, handle: BinaryIO, offset: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
+def _wait(process: subprocess.Popen[bytes], still_cpu_s: float) -> None:
     """Until it says something. Raises Died if it works on without doing so."""
     start = None
     assert process.stdout is not None
@@ -143,8 +148,8 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
         with suppress(psutil.Error):
             used = psutil.Process(process.pid).cpu_times()
             start = used.user + used.system if start is None else start
-            if used.user + used.system - start > STILL_CPU_S:
-                raise Died(f"the decoder worked {STILL_CPU_S:.0f} s without an end")
+            if used.user + used.system - start > still_cpu_s:
+                raise Died(f"the decoder worked {still_cpu_s:.0f} s without an end")
 
 
 def _why(file: InputFile, status: int) -> Exception:
@@ -153,3 +158,28 @@ def _why(file: InputFile, status: int) -> Exception:
     if -status in _OWN_SIGNALS:
         return Died(f"the decoder died of {signal.Signals(-status).name}")
     return RunFailed(f"{file.path}: its decoder was killed from outside (status {status}); the same command resumes the run")
+
+
+def gathered(file: InputFile, frames: Iterator[tuple[bytes, bytearray]]) -> UnitRows:
+    """The documents and bad rows of an answer, texts normalised."""
+    documents, bad = [], []
+    for kind, data in frames:
+        batch = _batch(file, data, DOCUMENT if kind == b"d" else BAD_ROW)
+        if kind == b"d":
+            columns = [normalised(c) if f.name == "text" else c for f, c in zip(DOCUMENT, batch.columns, strict=True)]
+            documents.append(pa.RecordBatch.from_arrays(columns, schema=DOCUMENT))
+        else:
+            bad.append(batch)
+    return UnitRows(
+        pa.Table.from_batches(documents, DOCUMENT).combine_chunks(), pa.Table.from_batches(bad, BAD_ROW).combine_chunks()
+    )
+
+
+def _batch(file: InputFile, data: bytearray, schema: pa.Schema) -> pa.RecordBatch:
+    """A batch that a decoder gave, looked through: its process may have been damaged by what it decoded."""
+    try:
+        batch = pa.ipc.read_record_batch(pa.py_buffer(data), schema)
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        raise BrokenContract(f"{file.path}: its decoder gave a table that is not valid ({error})") from error
+    return batch

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -25,6 +26,10 @@ VERSION = 1
 """Of everything in this package that decides what the rows of an input are."""
 HASHED = "blake2b:"
 """Begins an identity that is a hash of the bytes."""
+STREAMED = {"hf", "csv", "tsv", "warc"}
+"""Formats that one reader cuts into units, compressed or not."""
+DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "fastwarc")}
+"""Format → packages whose release decides what its rows are."""
 CHUNK = 1 << 20
 """Bytes read in one go."""
 AHEAD_BYTES = 8 << 20
@@ -33,8 +38,8 @@ AHEAD_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece of an input. `start`, `stop`: bytes of plain JSONL, bytes of what a compressed stream decodes to, row groups
-    of Parquet, rows of a Hugging Face dataset. `first_row`: number of the first row (1-based) if the unit has one."""
+    """A piece of an input. `start`, `stop`: bytes of a plain file, bytes of what a stream decodes to, row groups of Parquet,
+    rows of a Hugging Face dataset. `first_row`: number of the first row (1-based) if the unit has one."""
 
     file: InputFile
     content: str
@@ -64,7 +69,7 @@ class Block:
 def unit_key_parts(unit: Unit) -> tuple[str, ...]:
     """Everything that the unit's rows depend on."""
     file = unit.file
-    streamed = file.compression is not None or file.format == "hf"
+    streamed = file.compression is not None or file.format in STREAMED
     numbers = (VERSION, unit.index, unit.start, unit.stop, unit.first_row, file.max_row_bytes)
     return (
         unit.content,
@@ -76,6 +81,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         file.id,
         *map(str, numbers),
         str(file.unit_bytes) if streamed else "",
+        *(f"{name} {version(name)}" for name in DECODED_BY.get(file.format, ())),
     )
 
 

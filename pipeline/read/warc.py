@@ -1,0 +1,150 @@
+"""WARC and WET to raw records: only their frame is read here, in the run's process, and nothing of what they hold.
+
+Each record has a number, the first 1. `response`, `resource` and `conversion` records are rows; of others (warcinfo, request,
+metadata, revisit, continuation) only the number is used. Where no record begins, or one's length is not given, the bytes
+up to the next line that begins a record are one bad row, and so is the rest of an archive that ends within a record.
+fastwarc's own iterator is not used for this: it ends at the first HTTP body that it cannot decode, and passes over bytes
+between records in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from pipeline.read.inputs import InputFile
+from pipeline.read.lines import Lines, Refused, Unreadable, too_large
+from pipeline.schema import EXCERPT_BYTES
+
+MAX_HEADER = 1 << 16
+"""Bytes of a record's header; real ones have about 500."""
+_BEGIN = re.compile(rb"WARC/[01]\.\d{1,2}\r?\n")
+_NEXT = re.compile(rb"\nWARC/[01]\.\d{1,2}\r?\n")
+_END = re.compile(rb"\r?\n\r?\n")
+_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_TYPE = re.compile(rb"^warc-type[ \t]*:[ \t]*([a-z]+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_ROWS = (b"response", b"resource", b"conversion")
+_LONGEST_BEGIN = 16
+
+
+def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+    """Units of whole records, a piece each."""
+    cutter = _Cutter(chunks, file)
+    rest = None
+    try:
+        while cutter.record():
+            if cutter.stop - cutter.start >= file.unit_bytes:
+                yield cutter.close(None)
+    except Unreadable as error:
+        rest = cutter.rest(error)
+    if rest or cutter.stop > cutter.start:
+        yield cutter.close(rest)
+
+
+class _Cutter:
+    """The open unit, and `held`, the bytes that were read and not used yet."""
+
+    def __init__(self, chunks: Iterable[bytes], file: InputFile) -> None:
+        self.chunks, self.max_row_bytes = iter(chunks), file.max_row_bytes
+        self.held = b""
+        self.start = self.stop = 0
+        self.first_row = self.row = 1
+        self.pieces: list[bytes] = []
+        self.refused: list[Refused] = []
+        self.open = b""  # what is known of the record that is being read
+        self.open_bytes = 0
+
+    def record(self) -> bool:
+        """Take the next record, or the bytes that are none; False at the end of the archive."""
+        self._skip_line_breaks()
+        if not self.held:
+            return False
+        self._fill(_LONGEST_BEGIN)
+        header = self._header() if _BEGIN.match(self.held) else b""
+        length = _LENGTH.search(header)
+        if not length:
+            self._lost("a record without a length" if header else "no record begins here")
+            return True
+        kind = _TYPE.search(header)
+        self._content(header, int(length[1]), is_row=kind is not None and kind[1].lower() in _ROWS)
+        return True
+
+    def _skip_line_breaks(self) -> None:
+        while True:
+            left = self.held.lstrip(b"\r\n")
+            self.stop += len(self.held) - len(left)
+            self.held = left
+            if left or not self._more():
+                return
+
+    def _more(self) -> bool:
+        for chunk in self.chunks:
+            if chunk:
+                self.held += chunk
+                return True
+        return False
+
+    def _fill(self, n: int) -> None:
+        while len(self.held) < n and self._more():
+            pass
+
+    def _header(self) -> bytes:
+        """The header with the blank line behind it; none if there is no such line where it could be."""
+        while True:
+            end = _END.search(self.held, 0, MAX_HEADER)
+            if end or len(self.held) >= MAX_HEADER or not self._more():
+                return self.held[: end.end()] if end else b""
+
+    def _content(self, header: bytes, length: int, *, is_row: bool) -> None:
+        size = len(header) + length
+        keep = is_row and size <= self.max_row_bytes
+        self.open, self.open_bytes = header, 0
+        parts, missing = [], size
+        while missing:
+            if not self.held and not self._more():
+                raise Unreadable("archive_truncated", f"the archive ends {missing} bytes before the record does")
+            part, self.held = self.held[:missing], self.held[missing:]
+            missing -= len(part)
+            self.open_bytes += len(part)
+            if keep:
+                parts.append(part)
+        self.stop += size
+        if is_row and not keep:
+            self.refused.append(too_large(self.row, size, header, self.max_row_bytes))
+        self._add(b"".join(parts))
+
+    def _lost(self, what: str) -> None:
+        """Bytes up to the next record are one bad row."""
+        self._fill(EXCERPT_BYTES)
+        excerpt, lost = self.held[:EXCERPT_BYTES], 0
+        self.open = excerpt
+        begin = 0
+        while not (found := _NEXT.search(self.held, begin)):
+            keep = max(len(self.held) - _LONGEST_BEGIN, 0)
+            lost += keep
+            self.held, begin = self.held[keep:], 0
+            self.open_bytes = lost
+            if not self._more():
+                lost, self.held = lost + len(self.held), b""
+                break
+        else:
+            lost, self.held = lost + found.start() + 1, self.held[found.start() + 1 :]
+        self.stop += lost
+        self.refused.append(Refused(self.row, "archive_corrupt", f"WARC: {what}", lost, excerpt[:lost]))
+        self._add(b"")
+
+    def _add(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        self.row += 1
+        self.open, self.open_bytes = b"", 0
+
+    def rest(self, error: Unreadable) -> Refused:
+        """The row at which reading ended: the open record, cut off, and all that would have followed."""
+        n_bytes = self.open_bytes or len(self.held)
+        return Refused(self.row, error.cause, error.detail, n_bytes, (self.open or self.held)[:EXCERPT_BYTES] or None)
+
+    def close(self, rest: Refused | None) -> Lines:
+        made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)
+        self.start, self.first_row = self.stop, self.row
+        self.pieces, self.refused = [], []
+        return made

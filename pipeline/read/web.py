@@ -1,0 +1,83 @@
+"""HTML files, WARC and WET to rows; decoded in another process (`pipeline.read.supervised`).
+
+Invariant: the rows of a unit do not depend on what other records do: the record that a decoder had asked for last when it
+died is a bad row, and the records before and behind it are asked for anew.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import pyarrow as pa
+
+from pipeline.read.inputs import InputFile
+from pipeline.read.lines import Lines, Refused
+from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.supervised import Died, ask, gathered
+from pipeline.read.units import Block
+
+STILL_CPU_S = 30.0
+"""CPU seconds that a record may take: one of `max_row_bytes` takes two."""
+
+Records = Sequence[tuple[int, bytes]]
+"""Row and raw bytes of each."""
+
+
+def read_block(block: Block) -> UnitRows:
+    """Rows of a block of WARC records."""
+    lines = block.data
+    assert isinstance(lines, Lines)
+    records = [(row, piece) for row, piece in enumerate(lines.pieces, lines.first_row) if piece]
+    return _together([_refused(block.unit.file, [*lines.refused, *filter(None, [block.rest])]), read(block.unit.file, records)])
+
+
+def read(file: InputFile, records: Records) -> UnitRows:
+    """Rows of raw records, in order."""
+    if not records:
+        return _refused(file, [])
+    sizes = [(row, len(raw)) for row, raw in records]
+    handle = _Watched(b"".join(raw for _, raw in records))
+    sent = {name: value for name, value in asdict(replace(file, url="")).items() if name != "traffic"}
+    request = {"ask": "web", "kind": file.format, "file": sent, "records": sizes}
+    try:
+        return gathered(file, ask(file, handle, request, still_cpu_s=STILL_CPU_S))
+    except Died as error:
+        fault = handle.number(sizes)
+        row, raw = records[fault]
+        refused = _refused(file, [Refused(row, "decoder_died", str(error), len(raw), raw)])
+    return _together([read(file, records[:fault]), refused, read(file, records[fault + 1 :])])
+
+
+class _Watched(io.BytesIO):
+    """Knows where it was read last."""
+
+    at = 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 0:
+            self.at = offset
+        return super().seek(offset, whence)
+
+    def number(self, sizes: Sequence[tuple[int, int]]) -> int:
+        """Which record was asked for last."""
+        end = 0
+        for i, (_, size) in enumerate(sizes):
+            end += size
+            if self.at < end:
+                return i
+        return len(sizes) - 1
+
+
+def _refused(file: InputFile, refused: Sequence[Refused]) -> UnitRows:
+    collector = Collector(file)
+    for one in refused:
+        collector.refuse(one)
+    return collector.finish()
+
+
+def _together(parts: Sequence[UnitRows]) -> UnitRows:
+    documents = pa.concat_tables([part.documents for part in parts]).combine_chunks()
+    bad = pa.concat_tables([part.bad for part in parts]).sort_by("row").combine_chunks()
+    return UnitRows(documents, bad)

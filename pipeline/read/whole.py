@@ -1,0 +1,63 @@
+"""Files that are one row each: plain text (UTF-8) and HTML, compressed or not.
+
+Invariant: no more of a file is held than `max_row_bytes` and one chunk. A file that cannot be decoded to its end is one bad row.
+"""
+
+from __future__ import annotations
+
+from pipeline.read import web
+from pipeline.read.inputs import InputFile
+from pipeline.read.lines import Refused, Unreadable, too_large
+from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.streams import decoded
+from pipeline.read.units import FileUnits, Unit, cannot_read, identify, note_local, opened
+from pipeline.schema import EXCERPT_BYTES
+
+_ROW = 1
+
+
+def split(file: InputFile) -> FileUnits:
+    """The file's one unit."""
+    content = identify(file)
+    return FileUnits(content, (Unit(file, content, 0, 0, file.size, _ROW),))
+
+
+def read_unit(unit: Unit) -> UnitRows:
+    found = _bytes(unit)
+    if isinstance(found, bytes) and unit.file.format == "html" and found:
+        return web.read(unit.file, [(_ROW, found)])
+    collector = Collector(unit.file)
+    if isinstance(found, Refused):
+        collector.refuse(found)
+        return collector.finish()
+    try:
+        collector.add(_ROW, {unit.file.text: found.decode("utf-8")}, found)
+    except UnicodeDecodeError as error:
+        collector.refuse(Refused(_ROW, "invalid_utf8", f"{error.reason} at byte {error.start}", len(found), found))
+    return collector.finish()
+
+
+def _bytes(unit: Unit) -> bytes | Refused:
+    """The file's decoded bytes, or why they are no row."""
+    file = unit.file
+    held, size = bytearray(), 0
+    with opened(file) as handle:
+
+        def source(n: int) -> bytes:
+            try:
+                data = handle.read(n)
+            except OSError as error:
+                raise cannot_read(file, error) from error
+            note_local(file, len(data))
+            return data
+
+        try:
+            for chunk in decoded(source, file.compression):
+                size += len(chunk)
+                if len(held) == size - len(chunk):
+                    held += chunk
+                if size > file.max_row_bytes:
+                    del held[EXCERPT_BYTES:]
+        except Unreadable as error:
+            return Refused(_ROW, error.cause, error.detail, size, bytes(held[:EXCERPT_BYTES]) or None)
+    return too_large(_ROW, size, bytes(held), file.max_row_bytes) if size > file.max_row_bytes else bytes(held)

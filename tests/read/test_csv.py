@@ -1,0 +1,162 @@
+"""CSV and TSV to rows; the oracle of where records end and what they hold is Python's csv module."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.read import read_block, stream, units_of
+from pipeline.read.delimited import cut, parse
+from pipeline.read.inputs import InputFile
+from pipeline.read.rows import Collector, UnitRows
+from tests.read.conftest import make
+
+
+def rows_of(path: Path, **changes: object) -> list[UnitRows]:
+    file = make(path, **changes)
+    return [read_block(block) for block in stream(file, units_of(file).content)]
+
+
+def texts(found: list[UnitRows]) -> list[tuple[int, str]]:
+    return [(r["row"], r["text"]) for part in found for r in part.documents.to_pylist()]
+
+
+def bad(found: list[UnitRows]) -> list[tuple[int, str, str]]:
+    return [(r["row"], r["cause"], r["detail"]) for part in found for r in part.bad.to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "refused"),
+    [
+        (b"text\na\nb\n", [(1, "a"), (2, "b")], []),
+        (b"text\na\nb", [(1, "a"), (2, "b")], []),
+        (b"text\r\na\r\nb\r\n", [(1, "a"), (2, "b")], []),
+        (b"text\ra\rb\r", [(1, "a"), (2, "b")], []),
+        (b"\xef\xbb\xbf\"text\"\na\n", [(1, "a")], []),
+        (b"\n\ntext\n\na\n\n", [(2, "a")], []),
+        (b'id,text\n1,"a\nb"\n2,"c ""d"""\n', [(1, "a\nb"), (2, 'c "d"')], []),
+        (b'id,text\n1,a"b\n', [(1, 'a"b')], []),
+        (b"id,text\n1,\n", [(1, "")], []),
+        (b"text,text\na,b\n", [(1, "b")], []),
+        (b"", [], []),
+        (b"text\n", [], []),
+        (b"text", [], []),
+        (b"id,text\n1\n2,a,b\n3,c\n", [(3, "c")], [(1, "invalid_csv", "1 fields; the header has 2"), (2, "invalid_csv", "3 fields; the header has 2")]),  # noqa: E501
+        (b'id,text\n1,"a"b\n2,c\n', [(2, "c")], [(1, "invalid_csv", "',' expected after '\"'")]),
+        (b'id,text\n1,a\n2,"b\n3,c\n', [(1, "a")], [(2, "invalid_csv", "unexpected end of data")]),
+        (b"id,text\n1,\xff\n2,b\n", [(2, "b")], [(1, "invalid_utf8", "invalid start byte")]),
+        (b"id,body\n1,a\n", [], [(1, "text_missing", "no column 'text'")]),
+        (b'te"xt,"a"b\n1,a\n', [], [(1, "invalid_csv", "the header: ',' expected after '\"'")]),
+    ],
+)  # fmt: skip
+def test_records(tmp_path: Path, data: bytes, expected: list[tuple[int, str]], refused: list[tuple[int, str, str]]) -> None:
+    (tmp_path / "a.csv").write_bytes(data)
+    found = rows_of(tmp_path / "a.csv")
+    assert (texts(found), bad(found)) == (expected, refused)
+
+
+def test_columns_are_those_of_jsonl(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('doc\tbody\turl\tdate\tsource\tlang\n7\ta,b\thttp://x\t2020\twiki\tde\n\t"c"\t\t\t\t\n')
+    (part,) = rows_of(tmp_path / "a.tsv", text="body", id="doc")
+    one, two = part.documents.to_pylist()
+    assert (one["id"], one["text"], one["url"], one["date"], one["source"]) == ("7", "a,b", "http://x", "2020", "wiki")
+    assert one["metadata"] == '{"lang":"de"}' and two["metadata"] == '{"lang":""}'
+    assert (two["text"], two["url"], two["date"], two["source"], len(two["id"])) == ("c", None, None, "src", 32)
+
+
+def test_records_longer_than_max_row_bytes(tmp_path: Path) -> None:
+    long = b"x" * 1_001
+    (tmp_path / "a.csv").write_bytes(b"text\n" + long[1:] + b"\r\n" + long + b'\nb\n"' + long + b'\n\n"\nc\n' + long)
+    found = rows_of(tmp_path / "a.csv", max_row_bytes=1_000)
+    assert [row for row, _ in texts(found)] == [1, 3, 5]
+    assert [(row, cause) for row, cause, _ in bad(found)] == [(r, "row_too_large") for r in (2, 4, 6)]
+    assert [part.bad["n_bytes_read"].to_pylist() for part in found] == [[1_001, 1_005, 1_001]]
+    (tmp_path / "b.csv").write_bytes(b"text" * 1_000 + b"\na\n")
+    assert [(row, cause) for row, cause, _ in bad(rows_of(tmp_path / "b.csv", max_row_bytes=1_000))] == [(1, "row_too_large")]
+
+
+CELLS = st.text(alphabet=list('ab",\n\r\t é \x00\ufeff日'), max_size=6)
+
+
+def shown(parts: list[tuple[int, UnitRows]]) -> tuple[list[object], list[object]]:
+    return [r for _, part in parts for r in part.documents.to_pylist()], [r for _, part in parts for r in part.bad.to_pylist()]
+
+
+def cut_by(file: InputFile, data: bytes, size: int) -> tuple[list[object], list[object]]:
+    parts = []
+    for lines in cut((data[i : i + size] for i in range(0, len(data), size)), file):
+        collector = Collector(file)
+        for refused in lines.refused:
+            collector.refuse(refused)
+        parse(collector, lines)
+        parts.append((lines.first_row, collector.finish()))
+    return shown(parts)
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    path.write_bytes(b"")
+    return path
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=8), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 40))
+def test_what_pythons_csv_module_writes_is_read_back(some: Path, table: list[tuple[str, str]], end: str, size: int) -> None:
+    made = io.StringIO()
+    csv.writer(made, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([("text", "other"), *table])
+    good, refused = cut_by(make(some, unit_bytes=1_000), made.getvalue().encode(), size)
+    import orjson
+
+    from pipeline.normalise import repaired
+
+    assert not refused
+    read = [(r["row"], r["text"], orjson.loads(r["metadata"])["other"]) for r in good]  # type: ignore[index]
+    assert read == [(i, repaired(text), other) for i, (text, other) in enumerate(table, 1)]
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.text(alphabet=list('ab",\n\r'), max_size=40), st.integers(1, 12), st.integers(1, 12))
+def test_any_bytes_give_the_records_of_pythons_csv_module(some: Path, body: str, size: int, unit: int) -> None:
+    """Boundaries are those of its lenient reader; what its strict reader refuses is a bad row and nothing else is."""
+    data = ("text\n" + body).encode()
+    expected = list(csv.reader(io.StringIO("text\n" + body, newline="")))[1:]
+    file = make(some, unit_bytes=unit)
+    good, refused = cut_by(file, data, size)
+    rows = {r["row"]: r["text"] for r in good}  # type: ignore[index]
+    refused_rows = {r["row"] for r in refused}  # type: ignore[index]
+    for i, fields in enumerate(expected, 1):
+        if not fields:
+            assert i not in rows and i not in refused_rows
+        elif len(fields) == 1:
+            assert i in refused_rows or rows[i] == fields[0].replace("\r\n", "\n").replace("\r", "\n")
+        else:
+            assert i in refused_rows
+    assert set(rows) | refused_rows <= set(range(1, len(expected) + 1))
+    assert cut_by(file, data, len(data)) == (good, refused) == cut_by(make(some), data, 3)
+
+
+def test_every_record_of_a_compressed_file_that_breaks_off_is_accounted_for(tmp_path: Path) -> None:
+    import gzip
+
+    packed = gzip.compress(b"id,text\n" + b"".join(b"%d,text number %d\n" % (i, i * i) for i in range(5_000)))
+    (tmp_path / "a.csv.gz").write_bytes(packed[:-2_000])
+    found = rows_of(tmp_path / "a.csv.gz", unit_bytes=10_000)
+    read = texts(found)
+    assert len(found) > 3 and read == [(i + 1, f"text number {i * i}") for i in range(len(read))]
+    assert bad(found) == [(len(read) + 1, "archive_truncated", "the gzip stream ends in the middle of a member")]
+
+
+def test_hostile_files_end_in_rows(hostile: Path, input_of: Callable[..., InputFile]) -> None:
+    for path in sorted((hostile / "csv").rglob("clusterfuzz*")):
+        found = [
+            read_block(block) for block in stream(input_of(path, format="csv"), units_of(input_of(path, format="csv")).content)
+        ]
+        assert sum(part.documents.num_rows + part.bad.num_rows for part in found) >= 0
+        small = input_of(path, format="csv", unit_bytes=20_000)
+        again = [read_block(block) for block in stream(small, units_of(small).content)]
+        assert texts(again) == texts(found) and bad(again) == bad(found)
