@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError, WinnowError
+from pipeline.errors import OutputError, UsageError, WinnowError
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -87,7 +87,9 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     from pipeline.plan_file import DEFAULT, assigned, load
     from pipeline.remote import refuse_secrets
 
-    for text in (*arguments.input, *arguments.set, *arguments.root, arguments.output, arguments.work or "", arguments.plan or ""):
+    refuse_secrets(arguments.output, what="output", error=OutputError)
+    refuse_secrets(arguments.work or "", what="work directory", error=OutputError)
+    for text in (*arguments.input, *arguments.set, *arguments.root, arguments.plan or ""):
         refuse_secrets(text)
     webhook = arguments.notify or os.environ.get(notify.VARIABLE)
     if webhook is not None:

@@ -65,7 +65,7 @@ def refuse_secrets(path: str, *, what: str = "input", error: type[UsageError] = 
     found = SECRET.search(path) if "://" in path else None
     if found is None or (scheme_of(path) in ("abfs", "abfss") and ":" not in found[0][3:] and found[0].endswith("@")):
         return
-    scheme = path.partition("://")[0]
+    scheme = re.split(r"[^A-Za-z0-9+-]", path.partition("://")[0])[-1]  # the URL may stand in `key=[url]`
     article = "an" if what[0] in "aeiou" else "a"
     raise error(
         f"{article} {what} on {scheme}:// carries a user, password, key or signature; credentials come from the environment "

@@ -48,8 +48,8 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         (["--workers", "0"], "--workers 0: expected at least 1"),
         (["--root", "/nowhere"], "output curated lies outside the roots of this deployment (/nowhere)"),
         (["--root", "/a:b"], "a root with a colon"),
-        (["--output", "s3://user:word@bucket/out"], "a s3:// input carries a user, password"),
-        (["--set", "compute.targets=[https://x/t.jsonl?sig=1]"], "a compute.targets=[https:// input carries a user, password"),
+        (["--output", "s3://user:word@bucket/out"], "an output on s3:// carries a user, password"),
+        (["--set", "compute.targets=[https://x/t.jsonl?sig=1]"], "an input on https:// carries a user, password"),
         (["--notify", "http://example.org/x"], "expected https://…, or http:// to this machine"),
     ],
 )

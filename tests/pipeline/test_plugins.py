@@ -144,6 +144,6 @@ def test_a_deployments_form_cannot_name_plugins(monkeypatch):
     from flows import roots
     from pipeline.errors import PlanError
 
-    roots.check_overrides(["filters.language.keep"], ("/data",))
+    roots.check_overrides({"filters.language.keep": ["en"]}, ("/data",))
     with pytest.raises(PlanError, match="plugins cannot be set"):
-        roots.check_overrides(["plugins"], ("/data",))
+        roots.check_overrides({"plugins": ["x"]}, ("/data",))
