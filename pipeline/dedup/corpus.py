@@ -105,7 +105,7 @@ def run(
             measured = _selftest(work, recipe, dedup, units, parts, found, space, old=len(known))
             summary = _summary(dedup, shape, found, measured, space)
             work.write_bytes(f"{folder}/summary.json", json.dumps(summary, sort_keys=True).encode())
-        for judged in work.entries("judgements/dedup") if tasks is not None else ():
+        for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{TASKS}")
     return Decided(names, work.read_json(f"{folder}/summary.json"), folder, meter.seconds)
 
