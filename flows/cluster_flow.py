@@ -8,6 +8,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,20 @@ from pipeline.cluster import engine
 from pipeline.cluster.engine import Done, Engine
 from pipeline.errors import RunFailed, UsageError
 from pipeline.execute import Mapper, RunOptions
+
+RUNNER, ADDRESS = "WINNOW_RUNNER", "WINNOW_RUNNER_ADDRESS"
+"""What deployed runs run on. Not in the form: a cluster runs code, so only who serves the flow names one."""
+
+
+def bound(options: RunOptions) -> RunOptions:
+    """The options of a deployed run, on the cluster that its process was told of. Raises UsageError."""
+    runner = os.environ.get(RUNNER, "local")
+    if runner not in engine.RUNNERS:
+        raise UsageError(f"{RUNNER}={runner}: expected one of {', '.join(engine.RUNNERS)}")
+    made = replace(options, runner=runner, runner_address=os.environ.get(ADDRESS) or None)
+    if runner != "local":
+        check_server(made)
+    return made
 
 
 def one(name: str, call: Callable[[], Any]) -> Any:

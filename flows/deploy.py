@@ -46,6 +46,8 @@ class Deployment:
     model: type[Plan]
     notify: str | None = None
     log_json: bool = False
+    runner: str = "local"
+    runner_address: str | None = None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +64,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")
     made.add_argument("--workers", type=int, metavar="N", help="threads (default: the CPUs of this machine)")
+    made.add_argument("--runner", choices=("local", "dask", "ray"), default="local", help="what runs the spans (default: local)")
+    made.add_argument(
+        "--runner-address", metavar="URL", help="a cluster that is there (default: one on this machine for each run)"
+    )
     made.add_argument("--cron", metavar="CRON", help='schedule in UTC, such as "0 3 * * *" (default: runs on request only)')
     made.add_argument(
         "--notify",
@@ -100,6 +106,8 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
     if workers < 1:
         raise UsageError(f"--workers {workers}: expected at least 1")
+    if arguments.runner_address is not None and arguments.runner == "local":
+        raise UsageError(f"--runner-address {arguments.runner_address}: only with --runner dask or --runner ray")
     _check_cron(arguments.cron)
     made_of = roots.written_by(arguments.output, arguments.work) + roots.plan_files(arguments.plan) + roots.read_by(loaded)
     bounds = tuple(dict.fromkeys(roots.absolute(path) for path in arguments.root or made_of))
@@ -125,6 +133,8 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
         model=type(loaded.plan),
         notify=webhook,
         log_json=arguments.log_json,
+        runner=arguments.runner,
+        runner_address=arguments.runner_address,
     )
 
 
@@ -171,8 +181,10 @@ def serve(deployment: Deployment) -> None:
     os.environ[roots.VARIABLE] = ":".join(deployment.roots)
     if deployment.notify is not None:
         os.environ[notify.VARIABLE] = deployment.notify
-    from flows import prefect_flow  # after the webhook is known: its hooks are part of the flow
+    from flows import cluster_flow, prefect_flow  # after the webhook is known: its hooks are part of the flow
 
+    os.environ[cluster_flow.RUNNER] = deployment.runner
+    os.environ[cluster_flow.ADDRESS] = deployment.runner_address or ""
     if deployment.log_json:
         os.environ[prefect_flow.LOG_JSON] = "1"
     from prefect import serve as serve_deployments

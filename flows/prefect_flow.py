@@ -131,6 +131,7 @@ def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
 
 
 def _run_here(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions, lines: Json | None) -> Made:
+    options = cluster_flow.bound(options)
     assignments = ["checks.on_fail=stop", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
     bounds = roots.configured()
     for place in (*inputs, options.output, options.work or ""):
@@ -158,7 +159,8 @@ def _tried(loaded: Loaded, options: RunOptions, on_event: OnEvent) -> Result:
     """A run; where storage or network failed outside its tasks, the same run again: what is done is found on disk."""
     for attempt in range(options.retries + 1):
         try:
-            return execute.run(loaded, options, mapper=prefect_mapper(options, on_event), on_event=on_event)
+            with _mapper(options, on_event) as mapper:
+                return execute.run(loaded, options, mapper=mapper, on_event=on_event)
         except Exception as error:
             if attempt == options.retries or not can_pass(error):
                 raise

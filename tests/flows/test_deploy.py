@@ -352,3 +352,18 @@ def test_prefect_yaml_is_a_nightly_deployment_that_the_flow_accepts() -> None:
     assert (made["schedules"][0]["cron"], made["work_pool"]["name"]) == ("0 3 * * *", "winnow")
     assert made["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
     assert made["work_pool"]["job_variables"]["env"]["WINNOW_ROOTS"]
+
+
+def test_a_deployed_run_takes_its_cluster_from_its_process_and_not_from_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import cluster_flow
+    from flows.prefect_flow import curate
+    from pipeline.errors import UsageError
+
+    assert not [name for name in curate.parameters.model_dump()["properties"] if "runner" in name]
+    monkeypatch.setenv(cluster_flow.RUNNER, "dask")
+    monkeypatch.setenv(cluster_flow.ADDRESS, "tcp://127.0.0.1:8786")
+    made = cluster_flow.bound(RunOptions(output="out"))
+    assert (made.runner, made.runner_address, made.output) == ("dask", "tcp://127.0.0.1:8786", "out")
+    monkeypatch.setenv(cluster_flow.RUNNER, "spark")
+    with pytest.raises(UsageError, match="WINNOW_RUNNER=spark: expected one of local, dask, ray"):
+        cluster_flow.bound(RunOptions(output="out"))
