@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-language bench-parity bench-pii bench-models bench-savings bench-inspect clean setup
+.PHONY: run test test-all soak lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-language bench-parity bench-pii bench-models bench-savings bench-inspect clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -20,6 +20,10 @@ test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
 	$(VENV)-browser/bin/python -m pytest -q tests/inspect/test_browser.py tests/report/test_browser.py -m slow
 	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/engines tests/dedup/test_elsewhere.py -m "slow or not slow"
+
+# Kills and hostile files against the real program, at length: half an hour on two cores (`-m tests.soak --short`: some minutes).
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """`make soak`: faults and hostile input against the real program, at length. Prints counts and figures; status 1 on a failure.
 
-    python -m tests.soak [--only kills,increments,memory,fuzz,faults,damage,hostile] [--seed N] [--minutes 30] [--short]
+    python -m tests.soak [--only kills,hostile] [--seed N] [--short]
 
 Each part can be run alone. All that is random follows from the seed, which is printed.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from tests.soak.common import Report
 
-PARTS = ("kills", "increments", "faults", "damage", "hostile", "fuzz", "memory")
+PARTS = ("kills", "hostile")
 
 
 def say(line: str) -> None:
@@ -29,29 +29,9 @@ def part(name: str, given: argparse.Namespace) -> Callable[[], Report]:
 
         shares = (7, 2, 1) if short else (given.inline, given.prefect, given.dask)
         return lambda: kills.go(seed=seed, inline=shares[0], prefect=shares[1], dask=shares[2], log=say)
-    if name == "increments":
-        from tests.soak import increments
+    from tests.hostile import suite
 
-        return lambda: increments.go(seed=seed, number=10 if short else given.increments, log=say)
-    if name == "faults":
-        from tests.soak import faults
-
-        return lambda: faults.go(seed=seed, points=6 if short else 40, log=say)
-    if name == "damage":
-        from tests.soak import damage
-
-        return lambda: damage.go(seed=seed, most=2 if short else 8, log=say)
-    if name == "hostile":
-        from tests.hostile import suite
-
-        return lambda: suite.go(log=say)
-    if name == "fuzz":
-        from tests.soak import fuzz
-
-        return lambda: fuzz.go(seed=seed, minutes=0.5 if short else given.fuzz_minutes, log=say)
-    from tests.soak import memory
-
-    return lambda: memory.go(seed=seed, minutes=1 if short else given.minutes, log=say)
+    return lambda: suite.go(log=say)
 
 
 def main() -> int:
@@ -59,9 +39,6 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, with commas between them: {', '.join(PARTS)}")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--short", action="store_true", help="a few of each: some minutes in all")
-    parser.add_argument("--minutes", type=float, default=30, help="of the memory part (default: 30)")
-    parser.add_argument("--fuzz-minutes", type=float, default=5, help="of the fuzzer (default: 5)")
-    parser.add_argument("--increments", type=int, default=50)
     parser.add_argument("--inline", type=int, default=70, help="kills of runs in one process")
     parser.add_argument("--prefect", type=int, default=20, help="kills under Prefect")
     parser.add_argument("--dask", type=int, default=10, help="kills under Dask")

@@ -34,6 +34,7 @@ class Report:
 
     def fail(self, line: str) -> None:
         self.failures.append(line)
+        print(f"    failed: {line}", flush=True)
 
     def show(self) -> None:
         print(f"\n{self.title}")
