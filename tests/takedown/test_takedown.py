@@ -261,6 +261,7 @@ def test_mistakes_exit_2(capsys, folder, arguments, words):
     assert code == 2 and words in error
 
 
+@pytest.mark.slow
 def test_a_work_directory_that_was_elsewhere_is_cleaned_when_a_run_uses_it(capsys, folder):
     run(folder, "--replace", "--work", str(folder / "elsewhere"))
     takedown(capsys, folder, "--keys", keys(folder, "s", "mail"), "--yes")
@@ -269,6 +270,7 @@ def test_a_work_directory_that_was_elsewhere_is_cleaned_when_a_run_uses_it(capsy
     assert traces(folder / "out") == traces(folder / "elsewhere") == []
 
 
+@pytest.mark.slow
 def test_without_a_work_directory_and_without_rejected_texts(capsys, folder):
     run(folder, "--replace", "--clean", "--set", "output.rejected=none")
     code, said, _ = takedown(capsys, folder, "--keys", keys(folder, "s", "mail"), "--yes")
