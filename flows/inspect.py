@@ -1,6 +1,6 @@
 """`python -m flows.inspect`: look at what was kept, what was dropped, and why.
 
-Read-only, but for the labels of `review` and the report that shows them.
+Read-only, but for `takedown`, and the labels of `review` and the report that shows them.
 
 Exit codes as in `flows.curate`: 0 done, 1 failed, 2 the command is wrong or there is no such output or document, 130
 interrupted.
@@ -14,12 +14,13 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m flows.inspect",
-        description="Look at what a curation kept, what it dropped, and why. Changes nothing. Without a command: browse.",
+        description="Look at what was kept, what was dropped, and why; takedown removes. Without a command: browse.",
     )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder that was curated into (default: curated)")
     commands = made.add_subparsers(dest="command", metavar="COMMAND")
@@ -39,10 +40,11 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--by", choices=("language",), help="a line for each language")
     sweep.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     sweep.add_argument("--json", action="store_true", help="print JSON")
+    _add_takedown(commands)
     compare = commands.add_parser("compare", help="what enters and what leaves between this output and another")
     compare.add_argument("other", metavar="OUT2", help="folder of the other output")
     compare.add_argument("--json", action="store_true", help="print JSON")
-    for command in (browse, review, why, sweep, compare):  # as people write it: behind the command too
+    for command in commands.choices.values():  # as people write it: behind the command too
         command.add_argument("--output", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return made
 
@@ -53,11 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(given)
     if arguments.command is None:
         arguments = parser().parse_args([*given, "browse"])
-    commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare}
+    commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
     from flows.show import harmless
     from pipeline.errors import WinnowError
 
     try:
+        if arguments.command != "takedown":
+            from pipeline.takedown.complete import settle_folder
+
+            settle_folder(arguments.output)
         print(commands[arguments.command](arguments), end="")
         return 0
     except KeyboardInterrupt:
@@ -129,6 +135,73 @@ def _compare(arguments: argparse.Namespace) -> str:
 
     found = compare.compare(opened.open_output_of(arguments.output), opened.open_output_of(arguments.other))
     return json.dumps(asdict(found), sort_keys=True) + "\n" if arguments.json else compare.shown(found)
+
+
+def _add_takedown(commands: Any) -> None:
+    made = commands.add_parser("takedown", help="remove documents, and what is like them, so that they do not come back")
+    what = made.add_mutually_exclusive_group(required=True)
+    what.add_argument("--keys", metavar="FILE", help="ids or source_refs, one a line (- reads stdin)")
+    what.add_argument("--domain", metavar="DOMAIN", help="all documents whose url is of this domain or below it")
+    what.add_argument("--like", metavar="TEXT", help="documents with this text, or nearly (@FILE reads a file, - stdin)")
+    made.add_argument("--request", metavar="ID", help="what the receipt calls the request (default: random)")
+    made.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
+    made.add_argument("--dry-run", action="store_true", help="show what would go; change nothing")
+    made.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
+    made.add_argument("--json", action="store_true", help="print the receipt as JSON")
+
+
+def _takedown(arguments: argparse.Namespace) -> str:
+    from pipeline.errors import UsageError
+    from pipeline.takedown import run
+    from pipeline.takedown.find import Asked
+
+    asked = Asked(
+        keys=_keys(arguments.keys) if arguments.keys else (),
+        domain=arguments.domain,
+        like=None if arguments.like is None else _text(arguments.like),
+    )
+    if not any((asked.keys, (asked.domain or "").strip(" ."), (asked.like or "").strip())):
+        raise UsageError("takedown: what was given is empty; expected ids or source_refs, a domain, or a text")
+
+    def confirm(receipt: dict[str, Any]) -> bool:
+        if arguments.yes:
+            return True
+        if not sys.stdin.isatty():
+            raise UsageError("takedown: give --yes where there is no terminal to ask; --dry-run shows what would go")
+        print(run.shown(run.Outcome(receipt, False, "this cannot be undone")), end="", file=sys.stderr)
+        print("take down? [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    done = run.take_down(
+        arguments.output,
+        asked,
+        request=arguments.request,
+        work=arguments.work,
+        dry_run=arguments.dry_run,
+        confirm=confirm,
+    )
+    return json.dumps(done.receipt, indent=1, ensure_ascii=False) + "\n" if arguments.json else run.shown(done)
+
+
+def _keys(path: str) -> tuple[str, ...]:
+    """Lines of a file, each once."""
+    return tuple(dict.fromkeys(line.strip() for line in _read(path).splitlines() if line.strip()))
+
+
+def _text(given: str) -> str:
+    return _read(given.removeprefix("@")) if given == "-" or given.startswith("@") else given
+
+
+def _read(path: str) -> str:
+    from pipeline.errors import InputError
+
+    if path == "-":
+        return sys.stdin.read()
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error
 
 
 if __name__ == "__main__":

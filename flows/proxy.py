@@ -175,6 +175,7 @@ def carry_out(request: Request, sweep_: str | None, by_reason: bool, on_event: O
 
 def _export(arguments: argparse.Namespace) -> int:
     from pipeline.savings import exchange, measure
+    from pipeline.takedown import exports
 
     request = _request(arguments, "own trainer")
     where = measure.opened(request)
@@ -188,6 +189,7 @@ def _export(arguments: argparse.Namespace) -> int:
         bytes_per_token=per_token,
         seeds=arguments.seeds,
     )
+    exports.record(where.out, arguments.to, what="arms of flows.proxy export-arms")
     for arm in card["arms"]:
         less = "" if arm["enough"] else "; less than the run sees: it repeats"
         if not arm["repeated_as_planned"]:

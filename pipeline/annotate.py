@@ -60,7 +60,9 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
         with meter.measure("read"):
             read = rows()
             if not work.has(where.bad):
-                work.write_table(where.bad, withhold.without_excerpts(recipe.tombstones, read.bad))
+                work.write_table(
+                    where.bad, withhold.without_excerpts(recipe.tombstones, read.bad, withhold.refs_of(where.path, read.bad))
+                )
             documents, card = read.documents, _card(read)
             if recipe.tombstones is not None:
                 finished = _finished(recipe, documents)

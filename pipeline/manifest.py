@@ -115,6 +115,7 @@ class Takedown(_Record):
     request: str
     selection: str  # keyed hash of what was asked for
     receipt: dict[str, Any]
+    work: str | None = None  # where the work directory is; only while something is pending
     pending: tuple[Manifest, ...] = ()
 
 
@@ -174,18 +175,20 @@ def encode(manifest: Manifest) -> bytes:
 def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
     """Remove shards and index parts that no live generation names, and quotes of others; after a take-down all quotes, since
     nobody knows which of them are like what was taken down."""
-    named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
-    for folder in FOLDERS:
-        for file in out.names(folder):
-            if f"{folder}/{file}" not in named and _SHARD.fullmatch(file):
-                out.remove(f"{folder}/{file}")
-    for path in index_files(out):
-        if path not in named:
-            out.remove(path)
+    for path in orphans(out, manifests):
+        out.remove(path)
     quoted = set() if manifests and manifests[-1].takedown else {samples(m.generation) for m in live(manifests)}
     for file in out.names(SAMPLES):
         if f"{SAMPLES}/{file}" not in quoted and _QUOTED.fullmatch(file):
             out.remove(f"{SAMPLES}/{file}")
+
+
+def orphans(out: Store, manifests: list[Manifest], *, of_takedowns: bool = False) -> list[str]:
+    """Shards and index parts that no live generation names; `of_takedowns`: only those that a take-down wrote."""
+    named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
+    shards = [f"{folder}/{file}" for folder in FOLDERS for file in out.names(folder) if _SHARD.fullmatch(file)]
+    found = [path for path in (*shards, *index_files(out)) if path not in named]
+    return [path for path in found if "-t" in path.rpartition("-g")[2]] if of_takedowns else found
 
 
 def index_files(out: Store) -> list[str]:

@@ -23,6 +23,8 @@ from pipeline.read.inputs import InputFile, expand
 from pipeline.recipe import Recipe
 from pipeline.spans import Input, Workers
 from pipeline.store import Store, open_output, open_store
+from pipeline.takedown import clean
+from pipeline.takedown import complete as takedown
 from pipeline.traffic import Traffic
 
 LOCK = ".lock"
@@ -146,6 +148,10 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         pool = held.enter_context(spans.workers(options.workers, units=units))
         warmed = pool.submit(_warm, resolved, on_event)
         manifests = manifest.load_all(out)
+        takedown.complete(out, manifests, work=work)
+        stones = tombstones.load(out, manifest.takedowns(manifests))
+        if stones is not None and not clean.stamped(work, stones):
+            clean.clean(work, stones)
         replacing = options.replace or options.fresh
         missing = [] if replacing else manifest.missing_files(out, manifests)
         if missing:
@@ -167,7 +173,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
             out=out,
             work=work,
             pool=pool,
-            recipe=replace(resolved, tombstones=tombstones.load(out, manifest.takedowns(manifests))),
+            recipe=replace(resolved, tombstones=stones),
             manifests=tuple(manifests),
             replacing=replacing,
             sources=_all_sources(manifests, sources, replacing),

@@ -1,7 +1,7 @@
 """What was taken down, as keyed hashes: later runs know such a text again, and nobody can read it here.
 
 A tombstone holds BLAKE2b-128 of the content's hash, keyed with a random key that lies beside the tombstones (mode 0600), and
-SipHash-2-4 (Aumasson & Bernstein 2012) of its MinHash band keys and of its shingles, under a key derived from that. No text, no id.
+SipHash-2-4 (Aumasson & Bernstein 2012) of its MinHash band keys and of its shingles, under a key derived from that. No text.
 A text is taken down where its content is known exactly, or where it shares a band with a tombstone and the similarity of the two
 sets of shingles, which hashing keeps, reaches the threshold. Signature and threshold are those of the take-down (of the plan's
 dedup, or its defaults where that is off), so what is found does not change with a later plan.
@@ -19,9 +19,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline import final
 from pipeline.dedup import bands, signatures
@@ -166,7 +168,7 @@ class Tombstones:
             shingles = self._shingles(signatures.shingles(one, ngram=parameters.ngram)[1]) if near else np.zeros(0, np.uint64)
             banded = [siphash(self._sip_key, np.uint64(band), column)[0] for band, column in enumerate(keys)] if near else []
             place = None if item.place is None else self._place(item.place, hash_)
-            line = {
+            line: dict[str, object] = {
                 "content": self._content(hash_) if place is None else bytes(16),
                 "place": place,
                 "bands": banded,
@@ -224,6 +226,12 @@ def key_for(out: Store) -> bytes:
     if out.is_local:
         os.chmod(out.path(KEY), 0o600)
     return out.read_bytes(KEY)
+
+
+def write(file: Any, table: pa.Table) -> None:
+    """A file of tombstones: rows as they are, with page checksums."""
+    with pq.ParquetWriter(file, table.schema, compression="zstd", write_statistics=False, write_page_checksum=True) as writer:
+        writer.write_table(table)
 
 
 def _of(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:

@@ -1,8 +1,8 @@
 """Rows whose text was taken down: their text never lies in the work directory, nor anything made of it.
 
-Where a unit's documents are read, and where their final text is made anew, each text is compared with the tombstones first. A row
-that was taken down stays a row (law 1), with `n_bytes_read`, but its text, url, date and metadata are empty; the table's card names
-its position under TAKEN, and the unit's verdicts say `taken_down` of it before dedup sees anything.
+Where a unit's documents are read, and where their final text is made anew, each text is compared with the tombstones first. A
+row that was taken down stays a row (law 1), with `n_bytes_read`, but its text, url, date and metadata are empty; the table's card
+names its position under TAKEN, and the unit's verdicts say `taken_down` of it before dedup sees anything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def taken(tombstones: Tombstones | None, path: str, documents: pa.Table, finishe
     """Positions of the rows that were taken down, by their source text or their final text."""
     if tombstones is None or not documents.num_rows:
         return []
-    refs = [f"{path}#{row}" for row in documents["row"].to_pylist()]
+    refs = refs_of(path, documents)
     source = final.one_chunk(documents["text"])
     found = tombstones.taken(final.final_of(source, finished["final_text"]), final.one_chunk(finished["text_hash"]), refs)
     edited = np.flatnonzero(~found & finished["final_text"].is_valid().to_numpy())
@@ -48,11 +48,24 @@ def blanked(documents: pa.Table, positions: Sequence[int]) -> pa.Table:
     return documents
 
 
-def without_excerpts(tombstones: Tombstones | None, bad: pa.Table) -> pa.Table:
-    """Quarantined rows without the excerpts that share a shingle with what was taken down."""
+def without_excerpts(tombstones: Tombstones | None, bad: pa.Table, refs: Sequence[str]) -> pa.Table:
+    """Quarantined rows without excerpts that were taken down, or share a shingle with what was. `refs`: source_ref of each."""
     if tombstones is None or not bad.num_rows:
         return bad
-    texts = [(value or b"").decode("utf-8", "replace") for value in bad["excerpt"].to_pylist()]
-    touched = pa.array(tombstones.touches(texts))
-    excerpts = pc.if_else(touched, pa.scalar(None, pa.binary()), bad["excerpt"])
-    return bad.set_column(bad.schema.get_field_index("excerpt"), bad.schema.field("excerpt"), excerpts)
+    texts = pa.array([excerpt_text(value) for value in bad["excerpt"].to_pylist()], pa.large_string())
+    gone = tombstones.taken(texts, final.text_hashes(texts), refs) | tombstones.touches(texts.to_pylist())
+    for name, empty in (("excerpt", None), ("detail", "")):
+        field = bad.schema.field(name)
+        column = pc.if_else(pa.array(gone), pa.scalar(empty, field.type), bad[name])
+        bad = bad.set_column(bad.schema.get_field_index(name), field, column)
+    return bad
+
+
+def excerpt_text(excerpt: bytes | None) -> str:
+    """A raw record's beginning as a text that can be compared."""
+    return (excerpt or b"").decode("utf-8", "replace")
+
+
+def refs_of(path: str, table: pa.Table) -> list[str]:
+    """source_ref of each row of a table with a column `row`."""
+    return [f"{path}#{row}" for row in table["row"].to_pylist()]

@@ -28,6 +28,7 @@ from pipeline.hashing import HashingFile
 from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
+from pipeline.shard_file import shard_writer
 from pipeline.store import Store
 from pipeline.withhold import STAGE
 
@@ -40,9 +41,6 @@ SEEN_BYTES = 32_000_000
 DOCUMENTS = ".documents"
 """Ending of the file beside a staged shard that holds its documents for the dedup index."""
 _NUMBER = pa.field("number", pa.int64())  # in the dedup index, -1 where dedup dropped the row; in no shard
-_DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
-_NO_STATISTICS = ("text", "metadata")
-"""The writer copies the least and the greatest value of a page and of a column; nobody looks for texts between two."""
 _SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
 
 
@@ -146,15 +144,7 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
     beside = _Documents(inputs.work, f"{path}{DOCUMENTS}")
     with inputs.work.writer(path) as raw, beside:
         file = HashingFile(raw)
-        with pq.ParquetWriter(
-            file,
-            schema,
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=[c for c in schema.names if c in _DICTIONARY],
-            write_statistics=[c for c in schema.names if c not in _NO_STATISTICS],
-            write_page_checksum=True,
-        ) as writer:
+        with shard_writer(file, schema) as writer:
             for numbered in _row_groups(_tables(inputs, folder, segments), folder):
                 group = numbered.select(schema.names)
                 writer.write_table(group, row_group_size=max(1, group.num_rows))

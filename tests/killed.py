@@ -1,4 +1,5 @@
-"""Runs `python -m flows.curate ARGUMENTS` and kills itself with SIGKILL at the n-th change to a store.
+"""Runs `python -m flows.curate ARGUMENTS` (`flows.inspect`, where the first of them is `inspect`) and kills itself with
+SIGKILL at the n-th change to a store.
 
     python -m tests.killed N EVENTS_FILE ARGUMENTS...
 
@@ -52,6 +53,10 @@ def main() -> int:
 
     for name, label in (("_rename", 1), ("_complete", 1), ("create", 0), ("place", 2), ("remove", 0)):
         setattr(Store, name, counted(name, getattr(Store, name), label))
+    if arguments[0] == "inspect":
+        from flows.inspect import main as inspect
+
+        return inspect(arguments[1:])
     from flows.curate import main as curate
 
     return curate(arguments)

@@ -1,0 +1,141 @@
+"""A work directory without what was taken down: documents, final texts, verdicts, signatures, and what is quickly remade.
+
+Invariant: a work directory with the stamp of these tombstones holds no text that they know. A run that opens one with another
+stamp (it was left behind while the output lost documents) has it cleaned first. Names of tables stay: a blanked table is what
+reading the input again under these tombstones gives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from filters.kernels import buffers
+from pipeline import decide, final, generations, withhold
+from pipeline.annotate import GROUP_BYTES
+from pipeline.store import Store
+from pipeline.tombstones import Tombstones
+from pipeline.unit import Names
+
+STAMP = "tombstones.json"
+_TEXTLESS = ("final", "minhash", "tokens", "pairs")
+"""Folders of facts that are no filter's signals."""
+_HARMLESS = ("language", "language_script")
+
+
+def stamped(work: Store, tombstones: Tombstones) -> bool:
+    """Whether the work directory has been cleaned of all that these know."""
+    return work.has(STAMP) and work.read_json(STAMP) == {"hash": tombstones.hash}
+
+
+def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
+    """Clean it, and say how many tables changed or went. May be done again after a kill."""
+    work.sweep(below=True)
+    counts = {"rewritten": 0, "removed": 0}
+    known: dict[str, list[Names]] = {}
+    paths: dict[str, str] = {}
+    for file in work.names("generations"):
+        for unit in generations.load(work, int(file.removesuffix(".json"))) or ():
+            paths[unit.names.bad] = unit.path
+            if unit.names not in known.setdefault(unit.names.documents, []):
+                known[unit.names.documents].append(unit.names)
+    for file in work.names("documents"):
+        name = f"documents/{file}"
+        if file.endswith(".bad.parquet"):
+            bad = work.read_table(name)
+            cleaned = withhold.without_excerpts(tombstones, bad, withhold.refs_of(paths.get(name, ""), bad))
+            if not cleaned.equals(bad):
+                work.write_table(name, cleaned)
+                counts["rewritten"] += 1
+        elif file.endswith(".parquet"):
+            _unit(work, tombstones, name, known.get(name, []), counts)
+    _unknown(work, {name for names in known.values() for where in names for name in (where.final, *where.signals)}, counts)
+    for folder in ("judgements/dedup", "judgements/select", "staging", "savings"):
+        if work.entries(folder):
+            work.remove(folder)
+            counts["removed"] += 1
+    work.write_bytes(STAMP, json.dumps({"hash": tombstones.hash}).encode())
+    return counts
+
+
+def _unit(work: Store, tombstones: Tombstones, name: str, known: Sequence[Names], counts: dict[str, int]) -> None:
+    """One unit, with the tables that generations name."""
+    documents = work.read_table(name)
+    card = json.loads(work.metadata(name)["unit"])
+    before = set(card.get(withhold.TAKEN, ()))
+    path = known[0].path if known else ""
+    finals = [work.read_table(where.final) for where in known if work.has(where.final)]
+    gone = set(before)
+    for finished in finals or [final.finish(final.one_chunk(documents["text"]), ())]:
+        gone |= set(withhold.taken(tombstones, path, documents, finished))
+    positions = sorted(gone)
+    if gone != before:  # first of all: after a kill the card says which rows of the other tables are still to go
+        card[withhold.TAKEN] = positions
+        documents = withhold.blanked(documents.replace_schema_metadata(None), positions)
+        offsets = buffers.views(final.one_chunk(documents["text"]))[0]
+        groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
+        work.write_table(name, documents, metadata={"unit": json.dumps(card)}, groups=groups)
+        counts["rewritten"] += 1
+    for where in known if positions else ():
+        _tables(work, where, positions, counts)
+
+
+def _tables(work: Store, where: Names, positions: list[int], counts: dict[str, int]) -> None:
+    """Final texts, verdicts, signatures and odd signals of the unit without these rows."""
+    if work.has(where.final):
+        table = work.read_table(where.final)
+        cleaned = _blank_final(table, positions)
+        if not cleaned.equals(table):
+            work.write_table(where.final, cleaned)
+            counts["rewritten"] += 1
+    if work.has(where.verdicts):
+        table = work.read_table(where.verdicts)
+        frame = decide.taken_down(pl.DataFrame(pl.from_arrow(table), schema=decide.VERDICT), positions)
+        cleaned = frame.to_arrow().cast(table.schema)
+        if not cleaned.equals(table):
+            work.write_table(where.verdicts, cleaned)
+            counts["rewritten"] += 1
+    if where.sign is not None and work.has(where.sign):
+        table = work.read_table(where.sign)
+        there = np.isin(table["position"].to_numpy(), positions)
+        if there.any():
+            work.write_table(where.sign, table.filter(pa.array(~there)))
+            counts["rewritten"] += 1
+    for name in where.signals:
+        if work.has(name) and _holds_strings(work, name):
+            work.remove(name)
+            counts["removed"] += 1
+
+
+def _blank_final(table: pa.Table, positions: list[int]) -> pa.Table:
+    """As `final.finish` has it for texts, URLs and metadata that are empty."""
+    blank = final.finish(pa.array([""], pa.large_string()), ())
+    gone = np.zeros(table.num_rows, bool)
+    gone[positions] = True
+    if not gone.any():
+        return table
+    rows = pa.array(np.where(gone, table.num_rows, np.arange(table.num_rows)))
+    return pa.concat_tables([table, blank.cast(table.schema)]).take(rows).combine_chunks()
+
+
+def _holds_strings(work: Store, name: str) -> bool:
+    """Signals of a plugin may hold anything; those of ours hold numbers, and languages."""
+    schema = work.schema(name)
+    strings = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+    return bool(set(strings) - set(_HARMLESS))
+
+
+def _unknown(work: Store, known: set[str], counts: dict[str, int]) -> None:
+    """Texts and strings that no generation names (of a sample, of a run that was given up): they are remade when asked for."""
+    for folder in work.entries("facts"):
+        for file in work.names(f"facts/{folder}"):
+            name = f"facts/{folder}/{file}"
+            if name in known or (folder in _TEXTLESS and folder != "final"):
+                continue
+            if folder == "final" or _holds_strings(work, name):
+                work.remove(name)
+                counts["removed"] += 1

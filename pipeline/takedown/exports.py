@@ -1,0 +1,59 @@
+"""Exports that an output knows of: a line for each in `exports.jsonl`, so that a take-down can name those that hold a document.
+
+What was exported lies elsewhere and is the user's: it is looked at, never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import final
+from pipeline.store import Store
+from pipeline.tombstones import Tombstones
+
+NAME = "exports.jsonl"
+
+
+def record(out: Store, folder: str, *, what: str) -> None:
+    """Note that texts of the output were written to a folder."""
+    before = out.read_bytes(NAME) if out.has(NAME) else b""
+    line = json.dumps({"folder": os.path.abspath(folder), "what": what}, ensure_ascii=True).encode() + b"\n"
+    if line not in before.splitlines(keepends=True):
+        out.write_bytes(NAME, before + line, durable=True)
+        if out.is_local:
+            os.chmod(out.path(NAME), 0o600)
+
+
+def holding(out: Store, tombstones: Tombstones) -> list[str]:
+    """A line for each file of a recorded export that has a text which the tombstones know, and for each export that is gone."""
+    found = []
+    for line in out.read_bytes(NAME).splitlines() if out.has(NAME) else ():
+        entry = json.loads(line)
+        folder = Path(entry["folder"])
+        if not folder.is_dir():
+            found.append(f"{folder} ({entry['what']}): not there, not looked at")
+            continue
+        for path in sorted(folder.rglob("*.parquet")):
+            if (rows := _rows(path, tombstones)) != 0:
+                found.append(f"{path} ({entry['what']}): " + (f"{rows:,} rows" if rows is not None else "cannot be read"))
+    return found
+
+
+def _rows(path: Path, tombstones: Tombstones) -> int | None:
+    """How many of its texts the tombstones know; None where it cannot be read."""
+    try:
+        with pq.ParquetFile(path) as file:
+            if "text" not in file.schema_arrow.names:
+                return 0
+            rows = 0
+            for batch in file.iter_batches(4096, columns=["text"]):
+                text = batch["text"].cast(pa.large_string()).fill_null("")
+                rows += int(tombstones.taken(text, final.text_hashes(text), [""] * len(text)).sum())
+            return rows
+    except (OSError, pa.ArrowException):
+        return None

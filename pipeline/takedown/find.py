@@ -1,0 +1,288 @@
+"""Which rows a request takes down: those that it names, those of the same or nearly the same content, and copies of them.
+
+Texts come from data/ and rejected/; source texts (before edits), and texts that rejected/ does not keep, from the work directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import final, generations, normalise, tombstones
+from pipeline.manifest import Manifest
+from pipeline.recipe import Recipe
+from pipeline.store import Store
+from pipeline.tombstones import Parameters, Text, Tombstones
+from pipeline.withhold import REASON, STAGE, excerpt_text
+
+Row = tuple[int, str]
+"""Generation and source_ref: the name of a row."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to take down. `copies`: drop (what is like it goes too) or promote (the ground is the licence, not the content)."""
+
+    keys: tuple[str, ...] = ()
+    domain: str | None = None
+    like: str | None = None
+    copies: Literal["drop", "promote"] = "drop"
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A row that goes: its line of the ledger, and what is known of its content.
+
+    `role`: asked | survivor (of one that was asked for and whose own text is nowhere any more) | copy.
+    """
+
+    line: dict[str, Any]
+    role: str
+    text: str | None = None  # as data/ or rejected/ has it
+    source_text: str | None = None
+    language: str | None = None
+
+    @property
+    def row(self) -> Row:
+        return self.line["generation"], self.line["source_ref"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """`rows`: what goes; `already`: rows asked for that were taken down before; `like`: texts that were given."""
+
+    rows: dict[Row, Gone]
+    already: int
+    like: tuple[str, ...]
+    without_text: tuple[Row, ...] = field(default=())
+
+    def contents(self, copies: str) -> list[Text]:
+        """What tombstones are made of: near for what was asked for, the very content only for copies: chains end there."""
+        made = [Text(text, near=True) for text in self.like]
+        for gone in self.rows.values():
+            if gone.line["verdict"] == "quarantined":
+                made.append(Text(gone.text or "", near=False, place=gone.line["source_ref"]))
+                continue
+            for text in {gone.text, gone.source_text} - {None}:
+                if copies == "promote":
+                    made.append(Text(str(text), near=False, place=gone.line["source_ref"]))
+                else:
+                    made.append(Text(str(text), near=gone.role != "copy" and not self.like))
+        return made
+
+
+@dataclass(frozen=True)
+class Place:
+    """An opened output to look in."""
+
+    out: Store
+    work: Store | None
+    live: tuple[Manifest, ...]
+    recipe: Recipe
+    stones: Tombstones  # only a key is needed of it
+    parameters: Parameters
+
+
+def find(place: Place, asked: Asked) -> Found:
+    """What the request takes down."""
+    lines, already = _named(place, asked)
+    like: tuple[str, ...] = ()
+    if asked.like is not None:
+        source = normalise.normalise(pa.array([asked.like], pa.large_string()))
+        finished = final.finish(source, place.recipe.steps)
+        like = tuple(dict.fromkeys([final.final_of(source, finished["final_text"])[0].as_py(), source[0].as_py()]))
+    rows = {(line["generation"], line["source_ref"]): Gone(line, "asked") for line in lines}
+    rows = _with_texts(place, _with_excerpts(place, rows))
+    already += sum(gone.text is None for gone in rows.values() if gone.line["verdict"] == "quarantined")
+    rows = {name: gone for name, gone in rows.items() if gone.text is not None or gone.line["verdict"] != "quarantined"}
+    rows |= {name: Gone(line, "survivor") for name, line in _survivors(place, rows).items() if name not in rows}
+    rows = _with_texts(place, rows)
+    if like or (rows and asked.copies == "drop"):
+        wanted = Found(rows, 0, like).contents("drop")
+        stones = tombstones.with_table(place.stones, [place.stones.table(wanted, place.parameters)])
+        more = [row for row in _alike(place, stones) if row not in rows]
+        rows |= {name: Gone(line, "asked" if like else "copy") for name, line in _lines(place, more).items()}
+    if asked.copies == "drop":
+        rows |= {name: Gone(line, "copy") for name, line in _copies(place, set(rows)).items() if name not in rows}
+    rows = _with_texts(place, rows)
+    textless = tuple(name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined")
+    return Found(rows, already, like, textless)
+
+
+def _ledger(place: Place) -> pl.LazyFrame:
+    files = [place.out.path(r.path) for m in place.live for r in m.files if r.path.startswith("ledger/")]
+    return pl.scan_parquet(files)
+
+
+def _named(place: Place, asked: Asked) -> tuple[list[dict[str, Any]], int]:
+    """Lines of the ledger of the rows that keys or domain name, and how many of them were taken down before."""
+    if asked.keys:
+        keys = pl.Series(asked.keys, dtype=pl.String).implode()
+        named = pl.col("source_ref").is_in(keys) | pl.col("id").is_in(keys)
+        lines = _ledger(place).filter(named).collect().to_dicts()
+        there = [line for line in lines if line["stage"] != STAGE]
+        return there, len(lines) - len(there)
+    if asked.domain is not None:
+        return list(_lines(place, sorted(_of_domain(place, asked.domain))).values()), 0
+    return [], 0
+
+
+def _lines(place: Place, rows: Sequence[Row]) -> dict[Row, dict[str, Any]]:
+    """Lines of the ledger that were not taken down."""
+    if not rows:
+        return {}
+    frame = pl.DataFrame(rows, schema={"generation": pl.Int32, "source_ref": pl.String}, orient="row")
+    found = _ledger(place).join(frame.lazy(), on=["generation", "source_ref"], how="semi")
+    lines = found.filter(pl.col("reason").ne_missing(REASON)).collect().to_dicts()
+    return {(line["generation"], line["source_ref"]): line for line in lines}
+
+
+def _survivors(place: Place, rows: dict[Row, Gone]) -> dict[Row, dict[str, Any]]:
+    """Documents that hold what `rows` without a text held, or nearly that."""
+    named = [
+        (gone.line["duplicate_generation"], gone.line["duplicate_ref"])
+        for gone in rows.values()
+        if gone.text is None and gone.line["reason"] in ("exact_duplicate", "near_duplicate")
+    ]
+    return _lines(place, named)
+
+
+def _copies(place: Place, rows: set[Row]) -> dict[Row, dict[str, Any]]:
+    """Dropped documents that name one of `rows` as the one that survives for them."""
+    if not rows:
+        return {}
+    names = pl.DataFrame(sorted(rows), schema={"duplicate_generation": pl.Int32, "duplicate_ref": pl.String}, orient="row")
+    found = _ledger(place).join(names.lazy(), on=["duplicate_generation", "duplicate_ref"], how="semi").collect()
+    return {(line["generation"], line["source_ref"]): line for line in found.to_dicts()}
+
+
+def in_domain(url: str | None, domain: str) -> bool:
+    """Whether a URL's host is the domain or below it. A URL without a scheme is read as a browser's address line."""
+    if not url:
+        return False
+    try:
+        host = urlsplit(url if "://" in url else f"//{url.lstrip('/')}").hostname
+    except ValueError:
+        return False
+    name = host_of(domain)
+    host = (host or "").rstrip(".")
+    return host == name or host.endswith(f".{name}")
+
+
+def host_of(domain: str) -> str:
+    """A domain as hosts are written in URLs."""
+    name = domain.strip().lower().strip(".")
+    try:
+        return name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return name
+
+
+def _of_domain(place: Place, domain: str) -> Iterator[Row]:
+    for generation, batch in texts(place, ["source_ref", "url"]):
+        for ref, url in zip(batch["source_ref"].to_pylist(), batch["url"].to_pylist(), strict=True):
+            if in_domain(url, domain):
+                yield generation, ref
+    for generation, unit in units(place):
+        table = place.work.read_table(unit.names.documents, ["row", "url"]) if place.work else pa.table({})
+        for row, url in zip(table["row"].to_pylist(), table["url"].to_pylist(), strict=True):
+            if in_domain(url, domain):
+                yield generation, f"{unit.path}#{row}"
+
+
+def texts(place: Place, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Columns of data/ and rejected/, some rows at a time, each with its generation."""
+    for made in place.live:
+        for record in made.files:
+            if record.path.startswith(("data/", "rejected/")):
+                with pq.ParquetFile(place.out.path(record.path)) as file:
+                    for batch in file.iter_batches(4096, columns=columns):
+                        yield made.generation, batch.select(columns)
+
+
+def units(place: Place) -> Iterator[tuple[int, Any]]:
+    """Units of the live generations whose documents the work directory has."""
+    if place.work is None:
+        return
+    for made in place.live:
+        for unit in generations.load(place.work, made.generation) or ():
+            if place.work.has(unit.names.documents):
+                yield made.generation, unit
+
+
+def _alike(place: Place, stones: Tombstones) -> Iterator[Row]:
+    """Rows whose content, or nearly that, `stones` know."""
+    for generation, batch in texts(place, ["source_ref", "text"]):
+        text = batch["text"].cast(pa.large_string())
+        refs = batch["source_ref"].to_pylist()
+        for at in stones.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
+            yield generation, refs[at]
+    if place.recipe.plan.output.rejected == "full":
+        return
+    for generation, unit in units(place):
+        assert place.work is not None
+        table = place.work.read_table(unit.names.documents, ["row", "text"])
+        views = [final.one_chunk(table["text"])]
+        if place.work.has(unit.names.final):
+            views.append(final.final_of(views[0], place.work.read_table(unit.names.final, ["final_text"])["final_text"]))
+        refs = [f"{unit.path}#{row}" for row in table["row"].to_pylist()]
+        for text in views:
+            for at in stones.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
+                yield generation, refs[at]
+
+
+def _with_excerpts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
+    """Quarantined rows with the excerpt that quarantine/ has of them."""
+    wanted = sorted(ref for (_, ref), gone in rows.items() if gone.line["verdict"] == "quarantined")
+    made = dict(rows)
+    for manifest in place.live if wanted else ():
+        for record in manifest.files:
+            if record.path.startswith("quarantine/"):
+                found = pl.scan_parquet(place.out.path(record.path)).filter(pl.col("source_ref").is_in(wanted))
+                for ref, excerpt in found.select("source_ref", "excerpt").collect().iter_rows():
+                    name = (manifest.generation, ref)
+                    if name in made and excerpt is not None:
+                        made[name] = replace(made[name], text=excerpt_text(excerpt))
+    return made
+
+
+def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
+    """The rows with what is known of their texts."""
+    wanted = {name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined"}
+    if not wanted:
+        return rows
+    refs = pl.Series(sorted({ref for _, ref in wanted}), dtype=pl.String).implode()
+    made = dict(rows)
+    for manifest in place.live:
+        files = [place.out.path(r.path) for r in manifest.files if r.path.startswith(("data/", "rejected/"))]
+        if not files or not any(generation == manifest.generation for generation, _ in wanted):
+            continue
+        frames = [pl.scan_parquet(file).filter(pl.col("source_ref").is_in(refs)) for file in files]
+        for frame in frames:
+            for ref, text, language in frame.select("source_ref", "text", "language").collect().iter_rows():
+                name = (manifest.generation, ref)
+                if name in wanted:
+                    made[name] = replace(made[name], text=text, language=language)
+    for generation, unit in units(place):
+        assert place.work is not None
+        here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] == unit.path}
+        if not here:
+            continue
+        rows_ = place.work.read_frame(unit.names.documents, ["row"])["row"]
+        positions = (pl.Series([f"{unit.path}#"]) + rows_.cast(pl.String)).is_in(sorted(here)).arg_true().to_numpy()
+        if not len(positions):
+            continue
+        source = place.work.take(unit.names.documents, ["text"], positions)["text"]
+        ended = source
+        if place.work.has(unit.names.final):
+            ended = final.final_of(source, place.work.take(unit.names.final, ["final_text"], positions)["final_text"])
+        for row, before, after in zip(rows_.gather(positions), source.to_pylist(), ended.to_pylist(), strict=True):
+            name = (generation, f"{unit.path}#{row}")
+            made[name] = replace(made[name], source_text=before, text=after if made[name].text is None else made[name].text)
+    return made

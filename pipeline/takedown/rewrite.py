@@ -1,0 +1,170 @@
+"""The files of an output without some rows: new files beside the old ones, which nobody sees before the commit.
+
+Row groups stay as they were cut, less what goes; only files that hold something of a row are written anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.dedup import index
+from pipeline.hashing import HashingFile
+from pipeline.manifest import FOLDERS, FileRecord, Manifest, rewritten
+from pipeline.shard_file import shard_writer
+from pipeline.stages import key
+from pipeline.store import Store
+from pipeline.takedown.find import Row
+from pipeline.tombstones import Tombstones
+from pipeline.withhold import REASON, STAGE, without_excerpts
+from pipeline.write import ContentHash
+
+Change = Callable[[pa.Table], pa.Table]
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What replaces a generation's files."""
+
+    files: tuple[FileRecord, ...]
+    index: tuple[FileRecord, ...]
+    content_sha256: dict[str, str]
+    replaced: tuple[tuple[FileRecord, FileRecord], ...]  # old, new
+
+
+def generation(
+    out: Store, made: Manifest, rows: set[Row], tombstones: Tombstones, numbers: np.ndarray, *, number: int
+) -> Rewritten:
+    """The files of a generation without `rows`. `numbers`: documents of the dedup index that go; `number`: of the take-down."""
+    refs = pa.array(sorted(ref for g, ref in rows if g == made.generation), pa.string())
+    replaced: list[tuple[FileRecord, FileRecord]] = []
+    content = dict(made.content_sha256)
+    files: list[FileRecord] = []
+    for folder in FOLDERS:
+        records = [record for record in made.files if record.path.startswith(f"{folder}/")]
+        change = _changes(folder, refs, tombstones)
+        new = [_shard(out, record, folder, refs, change, number) for record in records]
+        files += [b for _, b in zip(records, new, strict=True)]
+        pairs = [(a, b) for a, b in zip(records, new, strict=True) if a != b]
+        replaced += pairs
+        if pairs:
+            content[folder] = key([_content(out, record.path) for record in new])
+    parts = [(record, _index(out, record, numbers, number)) for record in made.index]
+    replaced += [(a, b) for a, b in parts if a != b]
+    order = {record.path: place for place, record in enumerate(made.files)}
+    old_of = {b.path: a.path for a, b in replaced}
+    files.sort(key=lambda record: order[old_of.get(record.path, record.path)])
+    return Rewritten(tuple(files), tuple(b for _, b in parts), content, tuple(replaced))
+
+
+def index_numbers(out: Store, live: Sequence[Manifest], rows: set[Row]) -> np.ndarray:
+    """Numbers in the dedup index of those of `rows` that it holds, ascending."""
+    found: list[int] = []
+    for made in live:
+        refs = pa.array([ref for g, ref in rows if g == made.generation], pa.string())
+        for record in made.index:
+            if record.path.startswith("index/documents") and len(refs):
+                table = out.read_table(record.path, ["document", "source_ref"])
+                found += table.filter(pc.is_in(table["source_ref"], refs))["document"].to_pylist()
+    return np.array(sorted(found), np.int64)
+
+
+def _changes(folder: str, refs: pa.Array, tombstones: Tombstones) -> Change:
+    def without(table: pa.Table) -> pa.Table:
+        return table.filter(pc.invert(pc.is_in(table["source_ref"], refs)))
+
+    def ledger(table: pa.Table) -> pa.Table:
+        gone = pc.and_(pc.is_in(table["source_ref"], refs), pc.not_equal(table["verdict"], "quarantined"))
+        told = {"verdict": "dropped", "stage": STAGE, "reason": REASON}
+        kept = ("generation", "id", "source", "source_ref", "n_bytes_read")
+        for place, field in enumerate(table.schema):
+            if field.name in kept:
+                continue
+            value = pa.scalar([] if pa.types.is_list(field.type) else told.get(field.name), field.type)
+            table = table.set_column(place, field, pc.if_else(gone, value, table[field.name]))
+        return table
+
+    def signals(table: pa.Table) -> pa.Table:
+        gone = pc.is_in(table["source_ref"], refs)
+        for place, field in enumerate(table.schema):
+            if field.name not in ("generation", "id", "source", "source_ref"):
+                nothing = pa.scalar(None, field.type)
+                table = table.set_column(place, field, pc.if_else(gone, nothing, table[field.name]))
+        return table
+
+    def quarantine(table: pa.Table) -> pa.Table:
+        return without_excerpts(tombstones, table, table["source_ref"].to_pylist())
+
+    return {"ledger": ledger, "signals": signals, "quarantine": quarantine}.get(folder, without)
+
+
+def _shard(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: Change, number: int) -> FileRecord:
+    """The file that replaces a shard, or the shard itself where nothing in it changes."""
+    if not _affected(out, record, folder, refs, change):
+        return record
+    path = rewritten(record.path, number)
+    rows = 0
+    with out.writer(path, durable=True) as raw:
+        file = HashingFile(raw)
+        schema = out.schema(record.path).remove_metadata()
+        with shard_writer(file, schema) as writer:
+            for table in _groups(out, record.path):
+                new = change(table).cast(schema).combine_chunks()
+                if new.num_rows or not record.rows:
+                    writer.write_table(new, row_group_size=max(1, new.num_rows))
+                rows += new.num_rows
+    return FileRecord(path=path, rows=rows, bytes=out.size(path), sha256=file.digest.hexdigest())
+
+
+def _affected(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: Change) -> bool:
+    if folder == "quarantine":
+        return any(not change(table).equals(table) for table in _groups(out, record.path))
+    if not len(refs) or not record.rows:
+        return False
+    return any(pc.any(pc.is_in(batch["source_ref"], refs)).as_py() for batch in _groups(out, record.path, ["source_ref"]))
+
+
+def _groups(out: Store, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    with pq.ParquetFile(out.path(path), page_checksum_verification=True) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=columns, use_threads=False)
+
+
+def _content(out: Store, path: str) -> str:
+    made = ContentHash(out.schema(path).remove_metadata())
+    for table in _groups(out, path):
+        made.update(table.combine_chunks())
+    return made.hexdigest()
+
+
+def _index(out: Store, record: FileRecord, numbers: np.ndarray, number: int) -> FileRecord:
+    """A table of the index that knows nothing of these documents; numbers of others stay."""
+    table = record.path.split("/")[1].partition("-")[0]
+    gone = pa.array(numbers, pa.int64())
+    if not len(gone) or not any(
+        pc.any(pc.is_in(batch["document"], gone)).as_py() for batch in _groups(out, record.path, ["document"])
+    ):
+        return record
+    path = rewritten(record.path, number)
+    first = out.metadata(record.path).get("first")
+    rows = 0
+    with out.writer(path, durable=True) as raw:
+        file = HashingFile(raw)
+        with index.writer(file, table, first=None if first is None else int(first)) as writer:
+            for old in _groups(out, record.path):
+                mask = pc.is_in(old["document"], gone)
+                if table == "documents":  # its place stays: documents are numbered through
+                    text = pc.if_else(mask, "", old["text"])
+                    new = old.set_column(old.schema.get_field_index("text"), old.schema.field("text"), text)
+                else:
+                    new = old.filter(pc.invert(mask))
+                new = new.cast(index.SCHEMAS[table]).combine_chunks()
+                if new.num_rows:
+                    writer.write_table(new, row_group_size=new.num_rows)
+                rows += new.num_rows
+    return FileRecord(path=path, rows=rows, bytes=out.size(path), sha256=file.digest.hexdigest())

@@ -1,0 +1,244 @@
+"""A take-down from the request to the receipt. Order: new files, tombstones, the manifest (THE COMMIT), then `complete`.
+
+A kill before the commit leaves the output as it was, and files that the next command removes; after it, the next command does the
+rest. The output and its work directory are held meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import uuid4
+
+from pipeline import manifest, publish, recipe, tombstones
+from pipeline.errors import InputError
+from pipeline.manifest import FileRecord, Manifest, Takedown
+from pipeline.plan_file import validate
+from pipeline.prepare import LOCK, MARKER
+from pipeline.store import Store, open_output, open_store
+from pipeline.takedown import amend, exports, rewrite
+from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
+from pipeline.takedown.find import Asked, Found, Place, find, host_of
+from pipeline.tombstones import Tombstones
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`receipt`: what was done, or would be; `done`: whether this command did it."""
+
+    receipt: dict[str, Any]
+    done: bool
+    note: str
+
+
+def take_down(
+    folder: str,
+    asked: Asked,
+    *,
+    request: str | None,
+    work: str | None,
+    dry_run: bool,
+    confirm: Callable[[dict[str, Any]], bool],
+) -> Outcome:
+    """Take down what is asked for. Raises InputError where there is nothing, OutputLocked where a run goes on.
+
+    `confirm` gets what would be done, and says whether to.
+    """
+    with _held(folder, work) as (out, store):
+        manifests = manifest.load_all(out)
+        if not manifests:
+            raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
+        complete(out, manifests, work=store)
+        live = manifest.live(manifests)
+        key = out.read_bytes(tombstones.KEY) if out.has(tombstones.KEY) else b""
+        before = tombstones.load(out, manifest.takedowns(manifests))
+        resolved = recipe.resolve(validate(live[-1].plan, where=out.root))
+        parameters = tombstones.parameters_of(resolved.plan.dedup)
+        place = Place(out, store, tuple(live), resolved, tombstones.keyed(key or bytes(tombstones.KEY_BYTES)), parameters)
+        found = find(place, asked)
+        if not found.rows:
+            return _nothing(manifests, found, asked, before, key)
+        made = _receipt(manifests, found, asked, request, place)
+        if dry_run or not confirm(made):
+            return Outcome(made, False, "nothing was changed")
+        key = tombstones.key_for(out)
+        receipt = _carry_out(replace(place, stones=tombstones.keyed(key)), manifests, found, asked, made)
+        return Outcome(receipt, True, f"receipt: {out.path(receipt_name(receipt['manifest']))}")
+
+
+@contextmanager
+def _held(folder: str, work: str | None) -> Iterator[tuple[Store, Store | None]]:
+    out = open_output(folder, create=False)
+    if not out.names("manifests"):
+        raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
+    named = open_store(work or out.path(".work"), create=False)
+    store = named if named.has(MARKER) else None
+    if store is None and work is not None:
+        raise InputError(f"{work}: no work directory of Winnow; leave --work out if there is none any more")
+    with ExitStack() as held:
+        out = held.enter_context(out.lock(LOCK))
+        if store is not None:
+            store = held.enter_context(store.lock(LOCK))
+            if store.entries("savings"):
+                held.enter_context(store.lock("savings/.lock"))
+        yield out, store
+
+
+def selection_of(asked: Asked, key: bytes) -> str:
+    """Names a request without telling what it asked for."""
+    said = [sorted(asked.keys), None if asked.domain is None else host_of(asked.domain), asked.like, asked.copies]
+    data = json.dumps(said, ensure_ascii=True).encode()
+    return blake2b(data, key=key, digest_size=16, person=b"selection").hexdigest()
+
+
+def _nothing(manifests: Sequence[Manifest], found: Found, asked: Asked, before: Tombstones | None, key: bytes) -> Outcome:
+    """The receipt of the request that took it down; InputError where there is none."""
+    made = [m.takedown for m in manifests if m.takedown is not None]
+    same = [done for done in made if key and done.selection == selection_of(asked, key)]
+    known = before is not None and any(before.knows(text) for text in found.like)
+    if made and (same or found.already or known):
+        earlier = (same or made)[-1]
+        which = f"by request {earlier.request}" if same else "by an earlier request"
+        return Outcome(earlier.receipt, False, f"taken down before, {which}; nothing was changed")
+    what = "these keys" if asked.keys else f"the domain {asked.domain}" if asked.domain is not None else "this text"
+    raise InputError(
+        f"takedown: nothing in the output is of {what}. Keys are ids or source_refs as ledger/ has them, a domain is that of url;"
+        " text is compared as a whole (a passage is not similar to its document): search data/ for it and give the id"
+    )
+
+
+def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request: str | None, place: Place) -> dict[str, Any]:
+    """What is known before anything is done."""
+    lines = sorted(found.rows.values(), key=lambda gone: (gone.role, *gone.row))
+    documents = [
+        {
+            "generation": gone.line["generation"],
+            "source_ref": gone.line["source_ref"],
+            "id": gone.line["id"],
+            "was": gone.line["verdict"] + (f": {gone.line['reason']}" if gone.line["reason"] else ""),
+            "role": gone.role,
+        }
+        for gone in lines
+    ]
+    missing = []
+    if place.work is None:
+        missing.append(
+            "no work directory was found: if one lies elsewhere, name it with --work; a run that opens it cleans it first"
+        )
+    for generation, ref in sorted(found.without_text):
+        missing.append(
+            f"{ref} (generation {generation}): its text is nowhere in output or work directory, so that no tombstone knows it"
+        )
+    by_file: dict[str, list[int]] = {}
+    for gone in lines:
+        path, _, row = gone.line["source_ref"].rpartition("#")
+        by_file.setdefault(path, []).append(int(row))
+    what = "keys" if asked.keys else f"domain {host_of(asked.domain)}" if asked.domain is not None else "text"
+    return {
+        "request": request or uuid4().hex[:12],
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "asked_by": what,
+        "copies": asked.copies,
+        "before": manifests[-1].generation,
+        "manifest": manifests[-1].generation + 1,
+        "counts": dict(sorted(Counter(line["role"] for line in documents).items())),
+        "documents": documents,
+        "files": [],
+        "work": None,
+        "exports": [],
+        "not_reached": missing,
+        "inputs": {
+            "note": "the source files are yours and still hold the text; a run that reads them again drops it as taken_down",
+            "files": [{"path": path, "rows": sorted(rows)} for path, rows in sorted(by_file.items())],
+        },
+    }
+
+
+def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Asked, receipt: dict[str, Any]) -> dict[str, Any]:
+    out, number = place.out, receipt["manifest"]
+    table = place.stones.table(found.contents(asked.copies), place.parameters)
+    committed = manifest.takedowns(manifests)
+    tables = [out.read_table(tombstones.name(n)) for n in committed]
+    stones = tombstones.with_table(place.stones, [*tables, table])
+    new = tombstones.with_table(place.stones, [table])
+    rows = set(found.rows)
+    refs = {ref for _, ref in rows}
+    numbers = rewrite.index_numbers(out, place.live, rows)
+    after: list[Manifest] = []
+    replaced: list[tuple[FileRecord, FileRecord]] = []
+    generations = {made.generation for made in place.live}
+    for made in manifests:
+        if made.generation in generations:
+            gone = [row for name, row in found.rows.items() if name[0] == made.generation]
+            files = rewrite.generation(out, made, rows, stones, numbers, number=number)
+            replaced += files.replaced
+            after.append(amend.manifest(made, gone, files, refs, new))
+        else:
+            after.append(made.model_copy(update={"metrics": amend.scrubbed(made.metrics, refs, new)}))
+    receipt = {
+        **receipt,
+        "files": [
+            {"path": old.path, "replaced_by": new_.path, "rows_before": old.rows, "rows_after": new_.rows}
+            for old, new_ in replaced
+        ],
+        "exports": exports.holding(out, new),
+    }
+    pending = tuple(b for a, b in zip(manifests, after, strict=True) if a != b)
+    last = next(made for made in reversed(after) if made.generation == place.live[-1].generation)
+    taken = Takedown(
+        request=receipt["request"],
+        selection=selection_of(asked, place.stones.key),
+        receipt=receipt,
+        work=None if place.work is None else place.work.root,
+        pending=pending or (last,),
+    )
+    nothing: dict[str, Any] = {"files": (), "index": (), "inputs": (), "annotation_inputs": (), "content_sha256": {}}
+    live = tuple(made.generation for made in place.live)
+    made = last.model_copy(update={**nothing, "generation": number, "live": live, "takedown": taken})
+    shown = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})
+    publish.rendered(out, [*after, shown])  # what cannot be shown is never published
+    out.private(RECEIPTS)
+    with out.writer(tombstones.name(number), durable=True) as file:
+        tombstones.write(file, table)
+    manifest.commit(out, made)
+    manifests = [*after, made]
+    complete(out, manifests, work=place.work)
+    assert manifests[-1].takedown is not None
+    return manifests[-1].takedown.receipt
+
+
+def shown(outcome: Outcome) -> str:
+    """For a terminal."""
+    from pipeline.report.harmless import visible
+
+    made = outcome.receipt
+    counts = ", ".join(f"{n:,} {role}" for role, n in made["counts"].items())
+    done = outcome.done or made["files"]
+    lines = [f"request {visible(made['request'])}: {counts} {'taken down' if done else 'would be taken down'}"]
+    for line in made["documents"][:SHOWN]:
+        lines.append(
+            f"  {line['role']:<6} {visible(line['source_ref'], limit=60)} ({visible(line['id'], limit=40)}), {line['was']}"
+        )
+    if len(made["documents"]) > SHOWN:
+        lines.append(f"  and {len(made['documents']) - SHOWN:,} more")
+    if made["files"]:
+        lines.append(f"manifest {made['before']} → {made['manifest']}")
+    for file in made["files"]:
+        lines.append(f"  {file['path']} → {file['replaced_by']}: {file['rows_before']:,} → {file['rows_after']:,} rows")
+    if isinstance(made["work"], dict):
+        lines.append(f"work directory: {made['work']['rewritten']} tables rewritten, {made['work']['removed']} removed")
+    lines += [f"an export holds it: {visible(line)}" for line in made["exports"]]
+    lines += [f"not reached: {visible(line)}" for line in made["not_reached"]]
+    lines.append(made["inputs"]["note"] + ":")
+    for file in made["inputs"]["files"][:SHOWN]:
+        rows = ", ".join(f"{row:,}" for row in file["rows"][:10]) + (" …" if len(file["rows"]) > 10 else "")
+        lines.append(f"  {visible(file['path'], limit=80)}, row {rows}")
+    return "\n".join([*lines, outcome.note]) + "\n"

@@ -1,0 +1,74 @@
+"""A take-down killed at any point leaves the output as it was, or is completed by the next command of any kind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, digests, table
+from tests.takedown.test_takedown import conserved, curated, keys, run, traces
+
+__all__ = ["curated"]
+NEXT = ("takedown", "why", "curate")
+
+
+def killed(folder: Path, limit: int) -> list[str]:
+    """The take-down, killed at its n-th change (0: not killed; returns the points)."""
+    events = folder / "events.txt"
+    command = [sys.executable, "-m", "tests.killed", str(limit), str(events), "inspect", "takedown", "--yes"]
+    command += ["--output", str(folder / "out"), "--keys", keys(folder, "s", "mail")]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == (0 if limit == 0 else -9), done.stderr
+    return events.read_text().splitlines() if limit == 0 else []
+
+
+def copy(curated: Path, to: Path) -> Path:
+    shutil.copytree(curated, to)
+    return to
+
+
+def judge(capsys: pytest.CaptureFixture[str], folder: Path, command: str) -> None:
+    from flows.inspect import main
+
+    committed = (folder / "out/manifests/000002.json").exists()
+    if command == "takedown":
+        assert main(["takedown", "--yes", "--output", str(folder / "out"), "--keys", keys(folder, "s", "mail")]) == 0
+        committed = True
+    elif command == "why":
+        assert main(["why", "d0", "--output", str(folder / "out")]) == 0
+    else:
+        run(folder)
+    assert bool(traces(folder / "out")) is not committed
+    conserved(folder / "out")
+    names = {name.rpartition("/")[2] for name in digests(folder / "out")}
+    assert any("-t0002" in name for name in names) is committed and len(table(folder / "out", "ledger")) == 17
+    newest = json.loads((folder / "out/manifest.json").read_text())
+    assert (newest["takedown"] is not None) is committed and not (committed and newest["takedown"]["pending"])
+    assert not committed or not list((folder / "out").rglob(".tmp-*"))
+
+
+def points(curated: Path, tmp_path: Path) -> list[str]:
+    return killed(copy(curated, tmp_path / "whole"), 0)
+
+
+def test_a_kill_around_the_commit_and_in_what_follows(capsys, curated, tmp_path):
+    found = points(curated, tmp_path)
+    at = found.index("before create manifests/000002.json") + 1
+    chosen = {at: "why", at + 4: "takedown"}
+    for limit, command in chosen.items():
+        folder = copy(curated, tmp_path / f"k{limit}")
+        killed(folder, limit)
+        judge(capsys, folder, command)
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_point(capsys, curated, tmp_path):
+    for limit in range(1, len(points(curated, tmp_path)) + 1):
+        folder = copy(curated, tmp_path / f"k{limit}")
+        killed(folder, limit)
+        judge(capsys, folder, NEXT[limit % 3])
