@@ -46,8 +46,8 @@ def no_decoder_of_another_test():
     [
         ("SIGSEGV", "died of SIGSEGV"),
         ("SIGABRT", "died of SIGABRT"),
-        ("memory", "more than 2 GB of memory"),
-        ("circles", "worked 1 s without an end"),
+        pytest.param("memory", "more than 2 GB of memory", marks=pytest.mark.slow),
+        pytest.param("circles", "worked 1 s without an end", marks=pytest.mark.slow),
     ],
 )
 def test_a_row_group_that_kills_its_decoder_is_one_row_whatever_the_units(
