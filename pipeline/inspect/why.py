@@ -47,7 +47,12 @@ def _rows(output: Output, folder: str, name: str) -> pl.DataFrame:
     if scan is None:
         return pl.DataFrame()
     by_ref = scan.filter(pl.col("source_ref") == name).head(MOST).collect() if _REF.fullmatch(name) else pl.DataFrame()
-    return by_ref if len(by_ref) else scan.filter(pl.col("id") == name).head(MOST).collect()
+    if len(by_ref):
+        return by_ref
+    # Ids are in no order, so that all are looked at, but only they: of other columns what statistics of source_ref leave is read.
+    refs = scan.filter(pl.col("id") == name).select("source_ref").head(MOST).collect()["source_ref"].unique(maintain_order=True)
+    found = [scan.filter((pl.col("source_ref") == ref) & (pl.col("id") == name)).head(MOST).collect() for ref in refs]
+    return pl.concat(found) if found else pl.DataFrame()
 
 
 def _found(output: Output, row: dict[str, Any]) -> Found:

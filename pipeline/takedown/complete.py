@@ -64,8 +64,11 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
     for number in tombstones.numbers(out):
         if number not in committed:
             out.remove(tombstones.name(number))
-    for path in manifest.orphans(out, manifests, of_takedowns=True):
-        out.remove(path)
+    if left := manifest.orphans(out, manifests, of_takedowns=True):
+        for folder in manifest.FOLDERS:
+            out.sweep(folder)
+        for path in left:
+            out.remove(path)
     newest = manifests[-1] if manifests else None
     if newest is None or newest.takedown is None:
         return None
