@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.read import delimited, huggingface, jsonl, parquet, streams, warc, web, whole
+from pipeline.read import huggingface, jsonl, parquet, streams, warc, web, whole
 from pipeline.read.inputs import InputFile
 from pipeline.read.rows import UnitRows
 from pipeline.read.supervised import close
@@ -55,8 +55,11 @@ def stream(file: InputFile, content: str) -> Iterator[Block]:
     """Units with their raw rows, in order, for files that only one reader can read; `read_block` parses them anywhere."""
     if file.format == "hf":
         return huggingface.stream(file, content=content)
-    cut = {"warc": warc.cut, "csv": delimited.cut, "tsv": delimited.cut}.get(file.format, jsonl.cut_units)
-    return streams.stream(file, cut, content=content)
+    if file.format in ("csv", "tsv"):
+        from pipeline.read import delimited  # its kernel brings numba, which no decoder's process needs
+
+        return streams.stream(file, delimited.cut, content=content)
+    return streams.stream(file, warc.cut if file.format == "warc" else jsonl.cut_units, content=content)
 
 
 def read_block(block: Block) -> UnitRows:
@@ -66,4 +69,8 @@ def read_block(block: Block) -> UnitRows:
         return huggingface.read_block(block)
     if kind == "warc":
         return web.read_block(block)
-    return streams.read_block(block, jsonl.parse if kind == "jsonl" else delimited.parse)
+    if kind in ("csv", "tsv"):
+        from pipeline.read import delimited
+
+        return streams.read_block(block, delimited.parse)
+    return streams.read_block(block, jsonl.parse)

@@ -88,8 +88,8 @@ def test_yaml_1_2_values_are_what_they_look_like(capsys, tmp_path, text):
 def test_missing_and_unsupported_inputs_exit_2(capsys, tmp_path):
     for name, content, words in [
         ("gone.jsonl", None, "gone.jsonl"),
-        ("pages.csv", b"a,b\n", "later release"),
-        ("crawl.warc.gz", b"", "later release"),
+        ("crawl.arc.gz", b"", "later release"),
+        ("crawl.warc.zst", b"", "later release"),
         ("image.png", b"x", "image.png"),
     ]:
         path = tmp_path / name
