@@ -324,6 +324,8 @@ class Store:
             with pa.OSFile(path) if self.is_local else remote_file.opened_ranges(self.fs, path) as file:
                 # Over a network, columns that lie side by side come in one request.
                 yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=not self.is_local)
+        except MemoryError:  # pyarrow's is an ArrowException too, and says nothing about the file
+            raise
         except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
             if not self.is_local and isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
                 raise  # the store, not the file; Arrow's own errors have no number

@@ -182,6 +182,8 @@ def _batch(file: InputFile, data: bytearray, schema: pa.Schema) -> pa.RecordBatc
     try:
         batch = pa.ipc.read_record_batch(pa.py_buffer(data), schema)
         batch.validate(full=True)
+    except MemoryError:  # an ArrowException too, and ours
+        raise
     except pa.ArrowException as error:
         raise BrokenContract(f"{file.path}: its decoder gave a table that is not valid ({error})") from error
     return batch
