@@ -108,6 +108,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         todo = "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
         return _failed(arguments, f"{where}{error.strerror or error}; {todo} and run the same command, it resumes", 1)
+    except MemoryError as error:
+        said = f" ({error})" if str(error) else ""
+        return _failed(
+            arguments,
+            f"out of memory{said}; lower --memory (fewer units at a time) or --workers; source.unit_bytes, where a single unit is"
+            " too large; the same command then resumes",
+            1,
+        )
     except KeyboardInterrupt:
         return _failed(arguments, "interrupted; the same command goes on where it stopped", 130)
 
@@ -197,11 +205,17 @@ def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, pr
 
 
 def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
+    from flows.retry import BACK_OFF_S, tried
     from pipeline import execute
 
     try:
         if inline and options.runner == "local":
-            return execute.run(loaded, options, mapper=execute.in_process(options.workers), on_event=progress)
+            return tried(
+                lambda: execute.run(loaded, options, mapper=execute.in_process(options.workers), on_event=progress),
+                retries=options.retries,
+                back_off_s=BACK_OFF_S,
+                on_event=progress,
+            )
         if inline:
             from pipeline.cluster import engine
 

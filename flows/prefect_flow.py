@@ -29,7 +29,7 @@ from flows import cluster_flow, notify, progress, roots, server, shown
 from flows.artifacts import plain
 from flows.form import OptionalPlace, Overrides, Place, PlanName, Threads
 from flows.prefect_settings import command_settings
-from flows.retry import can_pass, may_retry
+from flows.retry import BACK_OFF_S, can_pass, may_retry, tried
 from flows.server import Temporary
 from flows.show import Json
 from pipeline import execute
@@ -40,8 +40,6 @@ from pipeline.plan_file import DEFAULT, Loaded, load
 from pipeline.remote import refuse_secrets
 from pipeline.spans import Stopped
 
-BACK_OFF_S = 1.0
-"""Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
 RUN_BACK_OFF_S = 20.0
 """Seconds before a deployed run is tried again as a whole; doubled the second time. Chosen so that two outlast a minute's outage,
 and few: three times 500 spans stay below 2,000 task runs."""
@@ -157,17 +155,12 @@ def _run_here(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
 
 def _tried(loaded: Loaded, options: RunOptions, on_event: OnEvent) -> Result:
     """A run; where storage or network failed outside its tasks, the same run again: what is done is found on disk."""
-    for attempt in range(options.retries + 1):
-        try:
-            with _mapper(options, on_event) as mapper:
-                return execute.run(loaded, options, mapper=mapper, on_event=on_event)
-        except Exception as error:
-            if attempt == options.retries or not can_pass(error):
-                raise
-            delay = RUN_BACK_OFF_S * 2**attempt
-            on_event(Event("note", "run", note=f"{_short(error)}; the run goes on in {delay:.0f} s"))
-            time.sleep(delay)
-    raise AssertionError("unreachable")
+
+    def body() -> Result:
+        with _mapper(options, on_event) as mapper:
+            return execute.run(loaded, options, mapper=mapper, on_event=on_event)
+
+    return tried(body, retries=options.retries, back_off_s=RUN_BACK_OFF_S, on_event=on_event)
 
 
 def _logged(logger: Any) -> OnEvent:
@@ -208,7 +201,10 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
     if options.runner != "local":
         cluster_flow.check_server(options)
 
+    begun: list[bool] = []
+
     def within(body: Callable[[], Result]) -> Result:
+        begun.append(True)
         if temporary is not None and not temporary.ready:
             on_event(Event("wait", "prefect", note="waiting for Prefect's temporary server (4 s; 12 s the first time)"))
             temporary.wait()
@@ -222,7 +218,13 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
         return _as_flow_run(followed, loaded, options, on_event, temporary)
 
     with _mapper(options, on_event) as mapper:
-        return execute.run(loaded, options, mapper=mapper, on_event=events, within=within)
+        return tried(
+            lambda: execute.run(loaded, options, mapper=mapper, on_event=events, within=within),
+            retries=options.retries,
+            back_off_s=BACK_OFF_S,
+            on_event=events,
+            may=lambda: not begun,  # inputs are hashed before the flow run; in it, its tasks are tried again
+        )
 
 
 def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Mapper]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import errno
 import http.client
 import ssl
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from pipeline.errors import WinnowError
+from pipeline.errors import CannotRead, WinnowError
+from pipeline.events import Event, OnEvent
+
+Made = TypeVar("Made")
 
 PERMANENT = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR,
@@ -35,10 +40,14 @@ CODES = {
 }  # fmt: skip
 """Error codes of S3 that ask for another try (Amazon S3 API reference, "Error responses")."""
 MOST_CAUSES = 10
+BACK_OFF_S = 1.0
+"""Seconds before the first retry; doubled each time. Chosen so that two retries outlast a dropped connection."""
 
 
 def can_pass(error: BaseException) -> bool:
     """Whether another try may succeed. What a server answered counts more than the kind of the error."""
+    if isinstance(error, CannotRead) and error.cause is not None:
+        return can_pass(error.cause)
     if isinstance(error, WinnowError | ssl.SSLCertVerificationError):
         return False
     answered = _answer(error)
@@ -74,6 +83,24 @@ def _code_and_status(error: BaseException) -> tuple[str | None, int | None]:
         return response.get("Error", {}).get("Code"), status
     found = getattr(response, "status_code", None) or getattr(error, "status", None)
     return None, found if isinstance(found, int) else None
+
+
+def tried(
+    body: Callable[[], Made], *, retries: int, back_off_s: float, on_event: OnEvent, may: Callable[[], bool] = lambda: True
+) -> Made:
+    """A run; where storage or network failed, the same run again after `back_off_s` seconds, which double each time: what is
+    done is found on disk. `may`: whether this failure may be tried again here."""
+    for attempt in range(retries + 1):
+        try:
+            return body()
+        except Exception as error:
+            if attempt == retries or not may() or not can_pass(error):
+                raise
+            delay = back_off_s * 2**attempt
+            said = f"{type(error).__name__}: {error}"[:300]
+            on_event(Event("note", "run", note=f"{said}; the run goes on in {delay:.0f} s"))
+            time.sleep(delay)
+    raise AssertionError("unreachable")
 
 
 def may_retry(_task: Any, _run: Any, state: Any) -> bool:

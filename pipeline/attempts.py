@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline import resources
-from pipeline.errors import WinnowError
+from pipeline.errors import Damaged, WinnowError
 from pipeline.store import Store
 
 FOLDER = "attempts"
@@ -25,7 +25,15 @@ EVERY_S = 5.0
 
 def lost_cpu_s(work: Store, own: str) -> float:
     """CPU seconds of the attempts that ended before this one (`own`) without publishing."""
-    return sum(float(work.read_json(f"{FOLDER}/{name}")["cpu_s"]) for name in work.names(FOLDER) if name != own)
+    return sum(_seconds(work, name) for name in work.names(FOLDER) if name != own)
+
+
+def _seconds(work: Store, name: str) -> float:
+    """Of an attempt; nothing where its note was damaged: no run ends for the sake of what another one cost."""
+    try:
+        return float(work.read_json(f"{FOLDER}/{name}")["cpu_s"])
+    except (Damaged, TypeError, KeyError, ValueError):
+        return 0.0
 
 
 def clear(work: Store) -> None:

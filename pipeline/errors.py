@@ -12,6 +12,7 @@
     │   ├── OutputLocked          another live run holds the output
     │   ├── BadRows               more unreadable rows than the budget allows
     │   ├── InputChanged          an input changed since it was read
+    │   ├── CannotRead            a disk or network failed while an input was read; may pass
     │   ├── Damaged               a file of the work directory or the output is not what was written
     │   └── BrokenContract        a filter or a stage broke its contract: a bug, not bad data
     ├── CheckFailed           3   a check refused to publish
@@ -74,6 +75,12 @@ class BadRows(RunFailed):
 
 class InputChanged(RunFailed):
     pass
+
+
+class CannotRead(RunFailed):
+    """`cause` says whether another try may succeed; it goes with the error to another process, where `__cause__` does not."""
+
+    cause: Exception | None = None
 
 
 class BrokenContract(RunFailed):

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from pipeline.annotate import Annotated
+from pipeline.errors import Damaged
 from pipeline.store import Store
 from pipeline.unit import Names
 
@@ -26,11 +28,19 @@ def load(work: Store, generation: int) -> list[Annotated] | None:
     """The units of a generation in order; None where the work directory does not know them (any more)."""
     if not work.has(name(generation)):
         return None
-    found = []
-    for fields in json.loads(work.read_bytes(name(generation)).decode("utf-8", "surrogatepass")):
-        names = fields.pop("names")
-        sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
-        costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
-        where = Names(**{**names, "signals": tuple(names["signals"])})
-        found.append(Annotated(**fields, names=where, sources=sources, costs=costs))
-    return found
+    try:
+        read = json.loads(work.read_bytes(name(generation)).decode("utf-8", "surrogatepass"))
+        return [_unit(fields) for fields in read]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged(
+            f"{work.path(name(generation))}: not what was written ({type(error).__name__}: {error}); remove it: what it lists is"
+            " known again once the output is made anew with --replace"
+        ) from error
+
+
+def _unit(fields: dict[str, Any]) -> Annotated:
+    names = fields.pop("names")
+    sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
+    costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
+    where = Names(**{**names, "signals": tuple(names["signals"])})
+    return Annotated(**fields, names=where, sources=sources, costs=costs)

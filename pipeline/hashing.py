@@ -37,6 +37,14 @@ class HashingFile:
         self.closed = True
 
 
+def sha256_of(file: BinaryIO, piece: int = 1 << 20) -> str:
+    """Of what is left of a file, read `piece` bytes at a time."""
+    digest = hashlib.sha256()
+    while data := file.read(piece):
+        digest.update(data)
+    return digest.hexdigest()
+
+
 def same(one: BinaryIO, two: BinaryIO, piece: int) -> bool:
     """Whether two files hold the same bytes, read `piece` bytes at a time."""
     while (data := one.read(piece)) == two.read(piece):

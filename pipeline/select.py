@@ -27,7 +27,7 @@ import pyarrow as pa
 from pipeline import resources, scratch, sorting
 from pipeline.annotate import Annotated
 from pipeline.dedup import part
-from pipeline.errors import PlanError
+from pipeline.errors import Damaged, PlanError
 from pipeline.plan import Select
 from pipeline.recipe import DECIDE_VERSION, Recipe
 from pipeline.spans import Workers
@@ -113,7 +113,8 @@ def run(
     made = key("select", DECIDE_VERSION, chosen.model_dump(mode="json"), inputs, list(fates), recorded, generation)
     folder = f"judgements/select/{made}"
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
-    if not work.has(f"{folder}/summary.json"):
+    summary = _finished(work, folder, names)
+    if summary is None:
         if chosen.keep_top is not None and not earlier:
             for name in chosen.keep_top.by:
                 part.check_column(work, recipe, "select.keep_top.by", name, units)
@@ -126,8 +127,16 @@ def run(
                 counts.update(found)
         summary = _summary(chosen, counts, cuts, earlier) | {"cuts": _plain(new)}
         work.write_bytes(f"{folder}/summary.json", json.dumps(summary, sort_keys=True).encode())
-    summary = work.read_json(f"{folder}/summary.json")
     return Selected(names, {"cuts": summary.pop("cuts"), "tokens": summary["tokens"]}, summary)
+
+
+def _finished(work: Store, folder: str, names: Sequence[str]) -> dict[str, Any] | None:
+    """What an earlier run selected, unless a file of it is damaged or gone: then it is selected anew."""
+    try:
+        found = work.read_json(f"{folder}/summary.json") if work.has(f"{folder}/summary.json") else None
+    except Damaged:
+        return None
+    return found if isinstance(found, dict) and found.keys() >= {"cuts", "tokens"} and all(map(work.has, names)) else None
 
 
 def _known(earlier: Sequence[dict[str, Any]]) -> Cuts:

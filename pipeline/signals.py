@@ -177,6 +177,8 @@ def _blamed(item: ActiveFilter) -> Iterator[None]:
         yield
     except ContractError as error:
         raise BrokenContract(str(error)) from error
+    except MemoryError:
+        raise
     except Exception as error:
         raise BrokenContract(f"filter {item.filter.name}: annotate raised {type(error).__name__}: {error}") from error
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from pipeline import read
 from pipeline.annotate import Annotated, annotate
-from pipeline.errors import InputChanged, RunFailed, UsageError
+from pipeline.errors import Damaged, InputChanged, RunFailed, UsageError
 from pipeline.events import Event, OnEvent
 from pipeline.meter import Meter
 from pipeline.read.inputs import InputFile
@@ -237,7 +237,10 @@ def stream_units(work: Store, item: Input) -> list[Unit] | None:
     if not work.has(name):
         return None
     first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
-    return [replace(first, **fields) for fields in work.read_json(name)]
+    try:
+        return [replace(first, **fields) for fields in work.read_json(name)]
+    except (Damaged, TypeError):  # it is read again, and written anew
+        return None
 
 
 def scan(

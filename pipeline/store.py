@@ -28,7 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pipeline import lease, local, remote, remote_file
 from pipeline.errors import Damaged, OutputError, RunFailed, named
-from pipeline.hashing import same
+from pipeline.hashing import same, sha256_of
 from pipeline.lease import Lease
 from pipeline.traffic import Traffic, packed
 
@@ -119,6 +119,13 @@ class Store:
             return json.loads(self.read_bytes(name))
         except ValueError as error:
             raise Damaged(f"{self.path(name)}: not valid JSON ({error}); it was damaged after it was written") from error
+
+    def holds_sha256(self, name: str, sha256: str) -> bool:
+        """Whether the file is there with this content."""
+        if not self.has(name):
+            return False
+        with self.open(name) as file:
+            return sha256_of(file) == sha256
 
     @contextlib.contextmanager
     def writer(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
@@ -324,6 +331,8 @@ class Store:
             with pa.OSFile(path) if self.is_local else remote_file.opened_ranges(self.fs, path) as file:
                 # Over a network, columns that lie side by side come in one request.
                 yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=not self.is_local)
+        except MemoryError:  # pyarrow's is an ArrowException too, and says nothing about the file
+            raise
         except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
             if not self.is_local and isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
                 raise  # the store, not the file; Arrow's own errors have no number

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from pipeline.annotate import Annotated
 from pipeline.dedup import index
+from pipeline.errors import Damaged
 from pipeline.hashing import HashingFile
 from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.ledger import fates_of_rows
@@ -133,11 +134,11 @@ def write(inputs: Inputs, job: Job) -> Shard:
 
 
 def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: Sequence[Segment]) -> Shard:
-    """Write one shard to `staging/folder/name`; what exists there is finished and kept."""
+    """Write one shard to `staging/folder/name`; what an earlier run finished there is kept."""
     path = f"{staging}/{folder}/{name}"
     card = f"{path}.json"
-    if inputs.work.has(path) and inputs.work.has(card):
-        return Shard(**inputs.work.read_json(card))
+    if (found := _finished(inputs.work, path, card)) is not None:
+        return found
     schema = _schema(inputs, folder)
     content = ContentHash(schema)
     rows = 0
@@ -166,6 +167,19 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
     )
     inputs.work.write_bytes(card, json.dumps(asdict(shard), sort_keys=True).encode())
     return shard
+
+
+def _finished(work: Store, path: str, card: str) -> Shard | None:
+    """The shard that an earlier run finished, unless one of its files is damaged or gone: what is published was looked at."""
+    if not work.has(card):
+        return None
+    try:
+        shard = Shard(**work.read_json(card))
+    except (Damaged, TypeError):
+        return None
+    if shard.sha256 and not work.holds_sha256(path, shard.sha256):
+        return None
+    return shard if not shard.indexed or work.holds_sha256(f"{path}{DOCUMENTS}", shard.indexed_sha256) else None
 
 
 class _Documents:
@@ -214,8 +228,8 @@ def write_unselected(inputs: Inputs, staging: str, name: str, segments: Sequence
     """Only the file beside a shard: documents of the dedup index that are in no shard."""
     path = f"{staging}/{UNSELECTED}/{name}"
     card = f"{path}.json"
-    if inputs.work.has(card):
-        return Shard(**inputs.work.read_json(card))
+    if (found := _finished(inputs.work, path, card)) is not None:
+        return found
     beside = _Documents(inputs.work, f"{path}{DOCUMENTS}")
     with beside:
         for group in _row_groups(_tables(inputs, UNSELECTED, segments), UNSELECTED):

@@ -25,6 +25,7 @@ from pipeline.dedup.decide import Fates, decide
 from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index
 from pipeline.dedup.steps import Job, Worker
+from pipeline.errors import Damaged
 from pipeline.hashing import HashingFile
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.meter import Meter
@@ -89,7 +90,8 @@ def run(
     meter = Meter(time.process_time)  # nothing else runs meanwhile
     with meter.measure("dedup"):
         known = index.load(out, live)
-    if not work.has(f"{folder}/summary.json"):
+    done = _finished(work, folder, names)
+    if done is None:
         with meter.measure("dedup"), scratch.opened(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             if not live:  # what comes later may lack a column: null is a value, as in one run over everything
                 part.check_columns(work, recipe, dedup, units)
@@ -101,13 +103,25 @@ def run(
             found = decide(parts, known, work, dedup, bands=shape[0], scratch=space, pool=pool, elsewhere=elsewhere)
             positions = [partial(_positions, work, unit) for unit in units]
             fates.write_fates(work, parts, positions, found, known, names, generation=generation, scratch=space, pool=pool)
-            fates.write_index(work, folder, found, known, exact_url=dedup.exact_url, scratch=space)
+            tables = fates.write_index(work, folder, found, known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units, parts, found, space, old=len(known))
-            summary = _summary(dedup, shape, found, measured, space)
-            work.write_bytes(f"{folder}/summary.json", json.dumps(summary, sort_keys=True).encode())
+            done = {"summary": _summary(dedup, shape, found, measured, space), "index": tables}
+            work.write_bytes(f"{folder}/summary.json", json.dumps(done, sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{TASKS}")
-    return Decided(names, work.read_json(f"{folder}/summary.json"), folder, meter.seconds)
+    return Decided(names, done["summary"], folder, meter.seconds)
+
+
+def _finished(work: Store, folder: str, names: Sequence[str]) -> dict[str, Any] | None:
+    """What an earlier run decided, unless a file of it is damaged or gone: then it is decided anew."""
+    try:
+        found = work.read_json(f"{folder}/summary.json") if work.has(f"{folder}/summary.json") else None
+    except Damaged:
+        return None
+    if not isinstance(found, dict) or not found.keys() >= {"summary", "index"}:
+        return None
+    whole = all(work.holds_sha256(f"{folder}/{table}.parquet", sha256) for table, sha256 in found["index"].items())
+    return found if whole and all(map(work.has, names)) else None
 
 
 def _elsewhere(tasks: RunStep, work: Store, folder: str, units: Sequence[Annotated], known: Index, memory: int) -> Elsewhere:

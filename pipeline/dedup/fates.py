@@ -14,6 +14,7 @@ from pipeline.dedup import index as index_
 from pipeline.dedup.decide import CHUNK, KEPT, REASONS, Fates
 from pipeline.dedup.index import GROUP_ROWS, Index
 from pipeline.dedup.part import Part
+from pipeline.hashing import HashingFile
 from pipeline.ledger import FATES
 from pipeline.scratch import Log, Scratch
 from pipeline.spans import Workers
@@ -148,21 +149,30 @@ class Numbers:
         return made
 
 
-def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_url: bool, scratch: Scratch) -> None:
-    """This generation's texts, urls and places, sorted as `index.SCHEMAS` says; its documents are written beside the shards."""
+def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_url: bool, scratch: Scratch) -> dict[str, str]:
+    """This generation's texts, urls and places, sorted as `index.SCHEMAS` says; the sha256 of each. Its documents are written
+    beside the shards."""
+    made: dict[str, str] = {}
     numbers = Numbers(fates, len(index))
     for table, logs in {"texts": fates.texts, **({"urls": fates.urls} if exact_url else {})}.items():
-        with work.writer(f"{folder}/{table}.parquet") as file, index_.writer(file, table, first=len(index)) as writer:
-            for log in logs:
-                for seen in _pieces(log):
-                    held = seen if table == "texts" else _held(seen, fates, len(index))
-                    if len(held):
-                        writer.write_table(_keys(held, fates, numbers, len(index)))
-    with work.writer(f"{folder}/places.parquet") as file, index_.writer(file, "places") as writer:
-        for places in fates.links.places:
-            for bucket, number in zip(_pieces(places.buckets), _pieces(places.numbers), strict=True):
-                columns = [np.full(len(bucket), places.band, np.uint16), bucket, numbers.of(number)]
-                writer.write_table(pa.Table.from_arrays([pa.array(column) for column in columns], schema=index_.PLACES))
+        with work.writer(f"{folder}/{table}.parquet") as raw:
+            file = HashingFile(raw)
+            with index_.writer(file, table, first=len(index)) as writer:
+                for log in logs:
+                    for seen in _pieces(log):
+                        held = seen if table == "texts" else _held(seen, fates, len(index))
+                        if len(held):
+                            writer.write_table(_keys(held, fates, numbers, len(index)))
+            made[table] = file.digest.hexdigest()
+    with work.writer(f"{folder}/places.parquet") as raw:
+        file = HashingFile(raw)
+        with index_.writer(file, "places") as writer:
+            for places in fates.links.places:
+                for bucket, number in zip(_pieces(places.buckets), _pieces(places.numbers), strict=True):
+                    columns = [np.full(len(bucket), places.band, np.uint16), bucket, numbers.of(number)]
+                    writer.write_table(pa.Table.from_arrays([pa.array(column) for column in columns], schema=index_.PLACES))
+        made["places"] = file.digest.hexdigest()
+    return made
 
 
 def _pieces(log: Log) -> Iterator[np.ndarray]:

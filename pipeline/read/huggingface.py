@@ -119,6 +119,8 @@ def _tables(file: InputFile) -> Iterator[pa.Table]:
                 done += table.num_rows
                 yield table
             return
+        except MemoryError:  # an ArrowException too, and no fault of the rows
+            raise
         except (pa.ArrowException, UnicodeDecodeError, EOFError, ValueError) as error:
             fault: Exception = error
         except OSError as error:

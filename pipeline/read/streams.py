@@ -21,7 +21,6 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
     """Units of a file, in order. Raises InputChanged at its end if it is not what `content` names."""
     digest = new_digest()
     hashed = content != file.identity  # else the store says when it changes
-    hashed = content != file.identity  # else the store says when it changes
     with opened(file) as handle:
 
         def source(n: int) -> bytes:
@@ -30,8 +29,6 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
             except OSError as error:
                 raise cannot_read(file, error) from error
             note_local(file, len(data))
-            if hashed:
-                note_local(file, len(data))
             if hashed:
                 digest.update(data)
             return data

@@ -93,10 +93,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def ask(
-    file: InputFile, handle: BinaryIO, request: dict[str, Any], *, still_cpu_s: float = STILL_CPU_S
+    file: InputFile, handle: BinaryIO, request: dict[str, Any], *, still_cpu_s: float | None = None
 ) -> Iterator[tuple[bytes, bytearray]]:
-    """Frames of the answer (`pipeline.read.decoder`), reads apart, which `handle` answers. Raises Died, RunFailed."""
+    """Frames of the answer (`pipeline.read.decoder`), reads apart, which `handle` answers. `still_cpu_s`: its own
+    `STILL_CPU_S`. Raises Died, RunFailed."""
     process = _idle.take()
+    still_cpu_s = STILL_CPU_S if still_cpu_s is None else still_cpu_s
     try:
         yield from _frames(process, file, handle, {**request, "size": handle.seek(0, os.SEEK_END)}, still_cpu_s)
     except BaseException as error:
@@ -180,6 +182,8 @@ def _batch(file: InputFile, data: bytearray, schema: pa.Schema) -> pa.RecordBatc
     try:
         batch = pa.ipc.read_record_batch(pa.py_buffer(data), schema)
         batch.validate(full=True)
+    except MemoryError:  # an ArrowException too, and ours
+        raise
     except pa.ArrowException as error:
         raise BrokenContract(f"{file.path}: its decoder gave a table that is not valid ({error})") from error
     return batch

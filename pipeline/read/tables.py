@@ -83,9 +83,13 @@ def _values(column: pa.Array) -> list[Any]:
 def _value(column: pa.Array, i: int) -> Any:
     try:
         return column[i].as_py()
+    except MemoryError:  # an ArrowException too, and no fault of the value
+        raise
     except _FAULTS as error:
         try:
             return _python(column[i])
+        except MemoryError:
+            raise
         except _FAULTS:
             return Fault(error)
 

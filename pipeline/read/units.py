@@ -18,7 +18,7 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline import remote
-from pipeline.errors import InputChanged, InputError, RunFailed
+from pipeline.errors import CannotRead, InputChanged, InputError
 from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Lines, Refused, Unreadable
 
@@ -107,7 +107,7 @@ def named(digest: hashlib.blake2b) -> str:
 @contextmanager
 def opened(file: InputFile, *, ranges: bool = False) -> Iterator[BinaryIO]:
     """The file's raw bytes; `ranges`: some places of it are read, not all. Raises InputChanged if it is gone or is not what was
-    listed, at its opening or, where the store tells, at the end; RunFailed if it cannot be opened."""
+    listed, at its opening or, where the store tells, at the end; CannotRead if it cannot be opened."""
     if "://" not in file.url:
         with _opened(file, LocalFileSystem(), file.url) as handle:
             yield handle
@@ -192,9 +192,11 @@ def note_local(file: InputFile, n_bytes: int) -> None:
         file.traffic.count(read=n_bytes)
 
 
-def cannot_read(file: InputFile, error: Exception) -> RunFailed:
-    """A disk or network that fails is no bad row: the run stops and can be resumed."""
-    return RunFailed(f"{file.path}: reading failed ({type(error).__name__}: {error}); the same command resumes the run")
+def cannot_read(file: InputFile, error: Exception) -> CannotRead:
+    """A disk or network that fails is no bad row: what reads is tried again, or the run stops and can be resumed."""
+    made = CannotRead(f"{file.path}: reading failed ({type(error).__name__}: {error}); the same command resumes the run")
+    made.cause = error
+    return made
 
 
 def changed(file: InputFile) -> InputChanged:

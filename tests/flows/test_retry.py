@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import pickle
 import ssl
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from flows.retry import can_pass
-from pipeline.errors import BadRows, CheckFailed, InputChanged, OutputLocked, PlanError
+from pipeline.errors import BadRows, CannotRead, CheckFailed, InputChanged, OutputLocked, PlanError
 
 
 def made(package: str, name: str, **attributes: Any) -> Exception:
@@ -37,7 +38,16 @@ def caused(error: Exception, cause: Exception) -> Exception:
     return error
 
 
+def read(cause: Exception) -> CannotRead:
+    """As it arrives from another process: without its `__cause__`."""
+    error = CannotRead("a.jsonl: reading failed")
+    error.cause = cause
+    return pickle.loads(pickle.dumps(error))
+
+
 PASSES = [
+    read(OSError(errno.EIO, "disk")),
+    read(ConnectionResetError("reset")),
     ConnectionResetError("reset"),
     TimeoutError("slow"),
     OSError(errno.EIO, "remote"),
@@ -64,6 +74,7 @@ PASSES = [
     caused(OSError(errno.EIO, "translated"), boto("SlowDown", 503)),
 ]
 STAYS = [
+    read(PermissionError(errno.EACCES, "closed")),
     FileNotFoundError(errno.ENOENT, "gone"),
     PermissionError(errno.EACCES, "closed"),
     OSError(errno.ENOSPC, "full"),
