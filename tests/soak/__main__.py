@@ -1,6 +1,6 @@
 """`make soak`: faults and hostile input against the real program, at length. Prints counts and figures; status 1 on a failure.
 
-    python -m tests.soak [--only kills,hostile] [--seed N] [--short]
+    python -m tests.soak [--only kills,hostile,increments] [--seed N] [--short]
 
 Each part can be run alone. All that is random follows from the seed, which is printed.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from tests.soak.common import Report
 
-PARTS = ("kills", "hostile")
+PARTS = ("kills", "hostile", "increments")
 
 
 def say(line: str) -> None:
@@ -29,6 +29,11 @@ def part(name: str, given: argparse.Namespace) -> Callable[[], Report]:
 
         shares = (7, 2, 1) if short else (given.inline, given.prefect, given.dask)
         return lambda: kills.go(seed=seed, inline=shares[0], prefect=shares[1], dask=shares[2], log=say)
+    if name == "increments":
+        from tests.soak import increments
+
+        sizes = (10, 400) if short else (50, 4000)
+        return lambda: increments.go(seed=seed, increments=sizes[0], documents=sizes[1], log=say)
     from tests.hostile import suite
 
     return lambda: suite.go(log=say)
