@@ -119,8 +119,8 @@ def _run(loaded: plan_file.Loaded, out: Path) -> execute.Result:
 class Series:
     """Increments into one output, and what must be in it."""
 
-    def __init__(self, folder: Path, chosen: random.Random, report: Report) -> None:
-        self.base, self.chosen, self.report = folder, chosen, report
+    def __init__(self, folder: Path, chosen: random.Random, report: Report, kinds: Sequence[str] = KINDS) -> None:
+        self.base, self.chosen, self.report, self.kinds = folder, chosen, report, kinds
         self.folder, self.out = Folder(folder / "in"), folder / "out"
         self.expected: list[Row] = []
         self.arrived: list[tuple[int, Version]] = []
@@ -129,7 +129,7 @@ class Series:
     def arrive(self, number: int, texts: Sequence[str | None]) -> None:
         """One increment: a file comes, others change or vanish, one run reads what it is due to read."""
         draw = self.chosen
-        self.folder.put(Version(f"{draw.choice(SOURCES)}/{number:03d}.{draw.choice(KINDS)}", tuple(texts)))
+        self.folder.put(Version(f"{draw.choice(SOURCES)}/{number:03d}.{draw.choice(self.kinds)}", tuple(texts)))
         earlier = sorted(name for name in self.folder.there if name in self.folder.read)
         if earlier and draw.random() < CHANGES:
             for name in draw.sample(earlier, min(len(earlier), draw.randint(1, 2))):
@@ -214,15 +214,22 @@ def _rows(ledger: pl.DataFrame) -> list[Row]:
     return list(zip(ledger["generation"], refs["field_0"], refs["field_1"].cast(pl.Int64), strict=True))
 
 
-def go(*, seed: int, increments: int = 50, documents: int = 4000, log: Callable[[str], None] = lambda _: None) -> Report:
-    """`documents` dealt out over so many increments, each one run."""
+def go(
+    *,
+    seed: int,
+    increments: int = 50,
+    documents: int = 4000,
+    kinds: Sequence[str] = KINDS,
+    log: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """`documents` dealt out over so many increments, each one run, of files of these kinds."""
     report = Report(f"Increments (seed {seed})")
     chosen = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="winnow-increments-") as name:
         folder = Path(name)
         texts = corpus(documents, chosen, folder / "corpus")
         cuts = [0, *sorted(chosen.sample(range(1, len(texts)), increments - 1)), len(texts)]
-        series = Series(folder, chosen, report)
+        series = Series(folder, chosen, report, kinds)
         for number in range(1, increments + 1):
             series.arrive(number, texts[cuts[number - 1] : cuts[number]])
             if number % 10 == 0:
