@@ -15,7 +15,7 @@ from markupsafe import Markup
 from pipeline.inspect.reviewed import wilson
 from pipeline.report import units
 from pipeline.report.harmless import visible
-from pipeline.report.svg import INK, KEPT, LARGE, LOST, SMALL, Sheets, drawn
+from pipeline.report.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,6 +99,62 @@ def histogram(signal: dict[str, Any], sheets: Sheets) -> Markup | None:
         axes.set_xlabel(visible(unit_of(signal), limit=48) + (" (log)" if logarithmic else ""))
 
     return drawn(draw, sheets.axes(SMALL))
+
+
+BESIDE = 0.4
+"""Room left and right of the bars of `decided`, in bars."""
+
+
+def decided(
+    signal: str, edges: Sequence[float], counts: Sequence[int], alone: Sequence[int], *, whole: bool, growing: bool, wide: bool
+) -> dict[str, Markup]:
+    """Documents by value for a page that draws the threshold itself: with `linear` and with `log` heights.
+
+    Bars are equally wide: bar k stands at k to k + 1, the axis goes from -BESIDE to their number + BESIDE. Outlined: `counts`;
+    filled: those of them (`alone`) that the threshold decides alone. `growing`: bins grow by a factor.
+    """
+    n = len(counts)
+    unit = unit_of({"signal": signal, "whole": whole, "edges": edges})
+    ticks = sorted({round(k * n / most) for most in [max(1, min(n, 10 if wide else 4))] for k in range(most + 1)})
+    sheets, size = Sheets(), WIDE if wide else LARGE
+
+    def chart(*, log: bool) -> Markup:
+        def height(documents: int) -> float:
+            return math.log10(1 + documents) if log else float(documents)
+
+        def draw(axes: Axes) -> None:
+            axes.set_xlim(-BESIDE, n + BESIDE)
+            top = height(max(1, *counts))
+            axes.set_ylim(0, (1 + _ROOM) * top)
+            steps = [0, *(int(power) for power in _decades(1, max(2, *counts)))] if log else round_numbers(0, max(1, *counts))
+            whole_steps = [step for step in steps if step == int(step)]
+            axes.set_yticks([height(int(step)) for step in whole_steps], [_power(step) if step else "0" for step in whole_steps])
+            axes.set_ylabel("documents (log)" if log else "documents")
+            _bars(axes, [height(c) for c in counts], facecolor="none", edgecolor=QUIET, linewidth=0.7)
+            _bars(axes, [height(c) for c in alone], facecolor=KEPT, edgecolor="none", linewidth=0)
+            axes.set_xticks(ticks, [_number(math.ceil(edges[k]) if whole else edges[k]) for k in ticks])
+            named = f"{visible(signal, limit=40)}: {visible(unit, limit=40)}" if wide else visible(unit, limit=30)
+            axes.set_xlabel(named + (", bins grow by a factor" if growing and wide else ""))
+
+        return without_styles(drawn(draw, sheets.axes(size)))
+
+    return {"linear": chart(log=False), "log": chart(log=True)}
+
+
+def _bars(axes: Axes, heights: Sequence[float], *, facecolor: str, edgecolor: str, linewidth: float) -> None:
+    """Bars from 0, all in one path."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    corners = [
+        corner
+        for k, h in enumerate(heights)
+        if h
+        for corner in ((k + 0.04, 0), (k + 0.04, h), (k + 0.96, h), (k + 0.96, 0), (0, 0))
+    ]
+    if corners:
+        codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * (len(corners) // 5)
+        axes.add_patch(PathPatch(Path(corners, codes), facecolor=facecolor, edgecolor=edgecolor, linewidth=linewidth))
 
 
 def _steps(axes: Axes, edges: Sequence[float], counts: Sequence[int], bottom: float) -> None:

@@ -36,7 +36,9 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 SMALL = (3.4, 1.75)
 LARGE = (3.6, 2.2)
-"""Inches of a chart: at 9 points the text is 11 to 12 pixels high where the chart is as wide as a phone."""
+WIDE = (9.0, 2.2)
+"""Inches of a chart: at 9 points the text is 11 to 12 pixels high where a chart is as wide as a phone, and WIDE as a desk."""
+_LEFT, _BOTTOM, _TO = 0.56, 0.46, 0.985  # of the axes: inches from the left and the bottom; share of the figure where they end
 
 
 class Sheets:
@@ -59,8 +61,8 @@ def _axes(size: tuple[float, float]) -> Axes:
     with rc_context(_STYLE):
         figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
-        left, bottom = 0.56 / size[0], 0.46 / size[1]
-        axes = figure.add_axes((left, bottom, 0.985 - left, 0.985 - bottom))
+        left, bottom = _LEFT / size[0], _BOTTOM / size[1]
+        axes = figure.add_axes((left, bottom, _TO - left, _TO - bottom))
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(QUIET)
         axes.tick_params(which="both", length=0, colors=QUIET, pad=3)
@@ -70,6 +72,21 @@ def _axes(size: tuple[float, float]) -> Axes:
 
 
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "winnow", "font.size": 9.0, "text.parse_math": False}
+
+
+def frame(size: tuple[float, float]) -> tuple[float, float, float, float]:
+    """Where the axes lie in a chart of this size, in the units of its viewBox (points): left, top, right, bottom."""
+    width, height = (72 * inches for inches in size)
+    return 72 * _LEFT, (1 - _TO) * height, _TO * width, height - 72 * _BOTTOM
+
+
+def without_styles(svg: Markup) -> Markup:
+    """The same chart for a page whose policy refuses inline styles: they become presentation attributes."""
+
+    def attributes(found: re.Match[str]) -> str:
+        return "".join(f' {name}="{value}"' for name, value in (part.split(":", 1) for part in found[1].split(";") if part))
+
+    return Markup(re.sub(r' style="([^"]*)"', attributes, svg))
 
 
 def drawn(draw: Callable[[Axes], None], axes: Axes) -> Markup:

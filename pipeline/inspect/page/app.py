@@ -27,9 +27,9 @@ from pipeline.inspect.judged import judged
 from pipeline.inspect.opened import Output, open_output_of
 from pipeline.inspect.page import shown
 from pipeline.inspect.page.guard import Application, guarded
-from pipeline.inspect.slider import MOST_SCORED, Slider
+from pipeline.inspect.slider import MOST_SCORED, Histogram, Slider
 from pipeline.plan_file import overridden
-from pipeline.report import units
+from pipeline.report import charts, svg, units
 from pipeline.report.harmless import visible
 from pipeline.report.page import breakable
 from pipeline.store import Store, open_store
@@ -263,11 +263,11 @@ def _thresholds(app: FastAPI, site: Site) -> None:
         )
 
     @app.get("/range")
-    def range_(key: str) -> Response:
+    def range_(key: str, wide: bool = True) -> Response:
         slider = site.slider()
         slider.recipe({key: "0"} if key not in slider.thresholds else {})
         found = slider.thresholds[key]
-        histograms = {name: asdict(one) for name, one in slider.histograms(key).items()}
+        histograms = {name: {**asdict(one), **_drawing(name, one, wide=wide)} for name, one in slider.histograms(key).items()}
         return JSONResponse({"value": found.value, "whole": found.whole, "stops": slider.stops(key), "histograms": histograms})
 
     @app.get("/effect")
@@ -360,3 +360,10 @@ def _review(app: FastAPI, site: Site) -> None:
                 review.label(site.output, candidate, answer)
                 return JSONResponse({"label": answer})
         raise UsageError("that document is not in this review's sample; load the page again")
+
+
+def _drawing(signal: str, found: Histogram, *, wide: bool) -> dict[str, object]:
+    """The chart that the page's script lays the threshold over, and where its axes lie."""
+    drawn = charts.decided(signal, found.edges, found.counts, found.left, whole=found.whole, growing=found.log, wide=wide)
+    frame = svg.frame(svg.WIDE if wide else svg.LARGE)
+    return {"drawn": drawn, "frame": frame, "beside": charts.BESIDE}

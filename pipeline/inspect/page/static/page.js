@@ -163,7 +163,9 @@ function slider(root) {
     $("score").disabled = false;
   });
 
-  ask(`range?key=${encodeURIComponent(key)}`).then((found) => {
+  const wide = matchMedia("(min-width: 700px)");
+  wide.addEventListener("change", () => location.reload());  // the address holds the value
+  ask(`range?${new URLSearchParams({ key, wide: wide.matches })}`).then((found) => {
     range = found;
     range.names = Object.keys(found.histograms);
     $("slider").max = String(Math.max(1, found.stops.length - 1));
@@ -179,20 +181,28 @@ function nearest(stops, value) {
   return best;
 }
 
-// ---- a histogram with the threshold drawn
+// ---- a histogram, drawn by the server, with the threshold laid over it
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function shape(name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
 
 function chart(parent, name, data, least) {
   const figure = element("figure");
-  const unit = data.whole ? "count" : Math.max(...data.edges) <= 1 && Math.min(...data.edges) >= 0 ? "share or score, 0 to 1" : "a ratio, no unit";
   const caption = element("figcaption");
   const box = element("div", undefined, "chart");
   figure.append(caption, box);
   parent.append(figure);
   const bins = data.counts.length;
-  const xs = data.counts.map((_, k) => k + 0.5);
+  const [left, top, right, bottom] = data.frame;
   let limit = null;
 
-  // Where a value stands on the axis: bins are equally wide.
+  // Where a value stands on the axis, in bars: they are equally wide.
   const place = (v) => {
     if (v <= data.edges[0]) return v < data.edges[0] ? -0.01 : 0;
     for (let k = 0; k < bins; k += 1) {
@@ -200,88 +210,43 @@ function chart(parent, name, data, least) {
     }
     return bins + 0.01;
   };
-  const edge = (x) => data.edges[Math.round(x)];
-  const label = (x) => {
-    const k = Math.round(x);
-    if (k < 0 || k > bins) return "";
-    return short(data.whole && edge(k) % 1 ? Math.ceil(edge(k)) : edge(k));
-  };
-  const colour = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
 
   function draw() {
-    box.replaceChildren();
-    const wide = Math.max(240, box.clientWidth);
-    const ticks = Math.max(2, Math.min(bins, Math.floor(wide / 80)));
-    const splits = Array.from({ length: ticks + 1 }, (_, k) => Math.round((k * bins) / ticks));
-    const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif" };
-    const log = $("log").checked;
-    const put = (counts) => (log ? counts.map((n) => Math.log10(1 + n)) : counts);
-    const powers = [0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9].filter((n, k) => k < 2 || n <= 2 * Math.max(...data.counts));
-    const y = log
-      ? { splits: () => powers.map((n) => Math.log10(1 + n)), values: () => powers.map(short), label: "documents (logarithmic)" }
-      : { values: (_, at) => at.map((v) => (v % 1 ? "" : short(v))), label: "documents" };
-    const bars = uPlot.paths.bars({ size: [0.92, 60] });
-    made = new uPlot({
-      width: wide, height: 240, cursor: { show: false }, legend: { show: false },
-      scales: { x: { time: false, range: [-0.4, bins + 0.4] }, y: { range: (_, low, high) => [0, Math.max(1, high) * 1.08] } },
-      axes: [
-        { ...axis, splits: () => splits, values: (_, at) => at.map(label), label: `${name} (${unit}${data.log ? ", bins grow by a factor" : ""})`, labelSize: 22 },
-        { ...axis, ...y, labelSize: 20, size: 64 },
-      ],
-      series: [
-        {},
-        { label: "all", stroke: colour("--bar-edge"), width: 1, paths: bars, points: { show: false } },
-        { label: "this threshold decides", stroke: colour("--kept"), fill: colour("--kept"), width: 0, paths: bars, points: { show: false } },
-      ],
-      hooks: { draw: [line] },
-    }, [xs, put(data.counts), put(data.left)], box);
+    const made = new DOMParser().parseFromString(data.drawn[$("log").checked ? "log" : "linear"], "text/html");
+    const drawing = document.importNode(made.querySelector("svg"), true);
+    drawing.append(shape("g", { class: "limit" }));
+    box.replaceChildren(drawing);
+    line();
   }
 
-  function line(plot) {
+  function line() {
+    const over = box.querySelector(".limit");
+    over.replaceChildren();
     if (limit === null) return;
-    const { ctx, bbox } = plot;
     const at = place(limit);
-    const x = Math.round(plot.valToPos(Math.min(bins + 0.3, Math.max(-0.3, at)), "x", true));
-    const scale = devicePixelRatio;
-    ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = colour("--ink");
-    ctx.lineWidth = 2 * scale;
-    ctx.setLineDash([6 * scale, 3 * scale]);
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    ctx.font = `600 ${12 * scale}px system-ui, sans-serif`;
+    const near = Math.min(bins + 0.75 * data.beside, Math.max(-0.75 * data.beside, at));
+    const x = left + ((near + data.beside) / (bins + 2 * data.beside)) * (right - left);
     const beyond = at < 0 || at > bins;
     const words = `${beyond ? "beyond: " : ""}${least ? "passes from " : "passes up to "}${short(limit)}`;
-    const right = x > bbox.left + bbox.width / 2;
-    ctx.textAlign = right ? "right" : "left";
-    ctx.textBaseline = "top";
-    const across = ctx.measureText(words).width;
-    const start = x + (right ? -8 : 8) * scale;
-    ctx.fillStyle = colour("--sheet");
-    ctx.fillRect(right ? start - across - 3 * scale : start - 3 * scale, bbox.top, across + 6 * scale, 17 * scale);
-    ctx.fillStyle = colour("--ink");
-    ctx.fillText(words, start, bbox.top + 2 * scale);
-    ctx.restore();
+    const before = x > (left + right) / 2;
+    over.append(
+      shape("line", { x1: x, x2: x, y1: top, y2: bottom }),
+      shape("text", { x: x + (before ? -4 : 4), y: top + 8, "text-anchor": before ? "end" : "start" }, words),
+    );
   }
 
   const total = data.counts.reduce((a, b) => a + b, 0);
   caption.textContent = `${name}: ${count(total)} documents${data.nulls ? `, ${count(data.nulls)} without a value` : ""}`;
   box.setAttribute("role", "img");
-  let made;
   const filled = data.counts.filter((n) => n).sort((a, b) => a - b);
   if (filled.length && filled.at(-1) > 50 * filled[filled.length >> 1]) $("log").checked = true;
   draw();
   $("log").addEventListener("change", draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  let wide = box.clientWidth;
-  new ResizeObserver(() => { if (box.clientWidth !== wide) { wide = box.clientWidth; draw(); } }).observe(figure);
   return {
     at(next) {
       limit = next;
       box.setAttribute("aria-label", `Histogram of ${name}; threshold ${next === null ? "chosen by the filter" : next}`);
-      made.redraw(false);
+      line();
     },
   };
 }
