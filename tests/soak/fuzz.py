@@ -7,7 +7,7 @@ left out, doubled, taken from another input), and, for what is compressed, eithe
 must give documents and bad rows, each row once, as schemas say, in valid UTF-8; or a WinnowError. A model must be ModelError, or
 predict finite scores. Filters must keep the contract (rows, schema, no NaN; `filters.contract.check`), edits must give texts,
 signatures and shingles their shapes. Anything else is a failure: another exception, a signal, LIMIT_BYTES of memory, LIMIT_S
-without an end. The input of a failure is kept, and named.
+without an end. The input of a failure is kept, and named. Texts are in valid UTF-8, as readers give them: kernels rely on it.
 """
 
 from __future__ import annotations
