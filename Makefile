@@ -21,7 +21,8 @@ test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.
 	$(VENV)-browser/bin/python -m pytest -q tests/inspect/test_browser.py tests/report/test_browser.py -m slow
 	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/engines tests/dedup/test_elsewhere.py -m "slow or not slow"
 
-# Kills and hostile files against the real program, at length: half an hour on two cores (`-m tests.soak --short`: some minutes).
+# Faults at length against the real program: an hour and a quarter on two cores (`-m tests.soak --short`: some ten minutes). Of that,
+# kills and hostile files half an hour, a process that is watched for leaks half an hour, a fuzzer 5 minutes, increments 2.
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.soak
 
