@@ -28,7 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pipeline import lease, local, remote, remote_file, sealed
 from pipeline.errors import Damaged, OutputError, RunFailed, named
-from pipeline.hashing import same, sha256_of
+from pipeline.hashing import same
 from pipeline.lease import Lease
 from pipeline.traffic import Traffic, packed
 
@@ -119,13 +119,6 @@ class Store:
             return json.loads(self.read_bytes(name))
         except ValueError as error:
             raise Damaged(f"{self.path(name)}: not valid JSON ({error}); it was damaged after it was written") from error
-
-    def holds_sha256(self, name: str, sha256: str) -> bool:
-        """Whether the file is there with this content."""
-        if not self.has(name):
-            return False
-        with self.open(name) as file:
-            return sha256_of(file) == sha256
 
     @contextlib.contextmanager
     def writer(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
