@@ -1,5 +1,5 @@
-"""The Parquet writer of every shard (curation and take-downs write alike: same rows and row groups, same bytes), and what is known
-of one that is finished."""
+"""The Parquet writer of every shard (curation and take-downs write alike: same rows and row groups, same bytes), and what is
+known of a finished one."""
 
 from __future__ import annotations
 
