@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from flows.server import Temporary
+    from flows.show import Json
     from pipeline.execute import Result, RunOptions
     from pipeline.plan_file import Loaded
 
@@ -95,53 +96,55 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, workers)))
+    from flows import show
     from pipeline.errors import WinnowError
 
+    lines = show.Json(sys.stderr) if arguments.log_json else None
     try:
-        return _run(arguments, workers)
+        return _run(arguments, workers, lines)
     except WinnowError as error:
-        return _failed(arguments, str(error), error.exit_code)
+        return _failed(lines, str(error), error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output left: the run is done
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         todo = "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
-        return _failed(arguments, f"{where}{error.strerror or error}; {todo} and run the same command, it resumes", 1)
+        return _failed(lines, f"{where}{error.strerror or error}; {todo} and run the same command, it resumes", 1)
     except MemoryError as error:
         said = f" ({error})" if str(error) else ""
         return _failed(
-            arguments,
+            lines,
             f"out of memory{said}; lower --memory (fewer units at a time) or --workers; source.unit_bytes, where a single unit is"
             " too large; the same command then resumes",
             1,
         )
     except KeyboardInterrupt:
-        return _failed(arguments, "interrupted; the same command goes on where it stopped", 130)
+        return _failed(lines, "interrupted; the same command goes on where it stopped", 130)
 
 
-def _failed(arguments: argparse.Namespace, message: str, code: int) -> int:
+def _failed(lines: Json | None, message: str, code: int) -> int:
     """Say on stderr why the run ended; the exit code."""
     from flows import show
 
-    if arguments.log_json:
-        show.Json(sys.stderr).failed(message, code)
+    if lines is not None:
+        lines.failed(message, code)
     else:
         print(f"winnow: {show.harmless(message)}", file=sys.stderr)
     return code
 
 
-def _run(arguments: argparse.Namespace, workers: int) -> int:
+def _run(arguments: argparse.Namespace, workers: int, lines: Json | None) -> int:
     _check(arguments, workers)
     if arguments.inline or arguments.explain or arguments.sample is not None:
-        return _carry_out(arguments, workers, None)
+        return _carry_out(arguments, workers, None, lines)
     from flows import server
 
     with server.for_this_run() as temporary:
-        return _carry_out(arguments, workers, temporary)
+        return _carry_out(arguments, workers, temporary, lines)
 
 
-def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None) -> int:
+def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None, lines: Json | None) -> int:
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows import show
     from pipeline import execute, report
@@ -170,7 +173,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
 
         print(show.harmless(explain(loaded, options)))
         return 0
-    progress = show.on_stderr(as_json=arguments.log_json)
+    progress = lines or show.on_stderr()
     if arguments.sample is not None:
         return _look(loaded, options, arguments, progress)
     result = _execute(loaded, options, progress, inline=arguments.inline, temporary=temporary)

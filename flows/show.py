@@ -107,25 +107,36 @@ class Lines:
 
 
 class Json:
-    """Shows events as JSON, one object a line: when, what happened, stage, name, generation, and what was counted."""
+    """Shows events as JSON, one object a line: when, what happened, stage, span, name, generation, and what was counted."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
+        self._stage: str | None = None
+        self._generation: int | None = None
 
     def __call__(self, event: Event) -> None:
-        shown = {"event": event.kind, "stage": event.stage, "name": event.name or None, "generation": event.generation}
+        if event.kind in ("begin", "end"):
+            self._stage = event.stage if event.kind == "begin" else None
+        self._generation = event.generation if event.generation is not None else self._generation
+        shown: dict[str, object] = {
+            "event": event.kind,
+            "stage": event.stage,
+            "span": event.span or None,
+            "name": event.name or None,
+        }
+        shown["generation"] = event.generation
         counted = {"total": event.total, "documents": event.documents, "bytes": event.n_bytes, "note": event.note}
         self.line(**shown, **{name: value for name, value in counted.items() if value})
 
     def result(self, result: Result) -> None:
         """A run's notes, and that it is done, with the totals of its metrics."""
         for note in result.notes:
-            self.line(event="note", generation=result.generation, note=note)
-        self.line(event="done", output=result.out, generation=result.generation, **result.metrics["totals"])
+            self.line(event="note", stage="run", generation=result.generation, note=note)
+        self.line(event="done", stage="run", output=result.out, generation=result.generation, **result.metrics["totals"])
 
     def failed(self, message: str, exit_code: int) -> None:
-        """Why a run ended."""
-        self.line(event="failed", exit_code=exit_code, message=message)
+        """Why a run ended, and the stage and generation in which it did, where it had come that far."""
+        self.line(event="failed", stage=self._stage, generation=self._generation, exit_code=exit_code, message=message)
 
     def line(self, **fields: object) -> None:
         """ASCII only: whatever names hold, a line is a line, and a terminal shows it as it is."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 class Event:
     """`stage` began (`total` known or None), moved on by `documents` and `n_bytes`, or `note`: a line worth reading.
 
-    `name`: the unit, file or shard that it is about; `generation`: the one that the run makes, once that is known.
+    `name`: the unit, file or shard that it is about; `span`: the task that has it; `generation`: the one that the run makes,
+    once that is known.
     """
 
     kind: str  # begin | advance | end | note | wait
@@ -22,6 +23,7 @@ class Event:
     note: str = ""
     name: str = ""
     generation: int | None = None
+    span: str = ""
 
 
 OnEvent = Callable[[Event], None]
@@ -30,6 +32,11 @@ OnEvent = Callable[[Event], None]
 def of_generation(on_event: OnEvent, generation: int) -> OnEvent:
     """The same, for events of a run that makes this generation."""
     return lambda event: on_event(replace(event, generation=generation))
+
+
+def of_span(on_event: OnEvent, span: str) -> OnEvent:
+    """The same, for events of this span."""
+    return lambda event: on_event(replace(event, span=span))
 
 
 def silent(_: Event) -> None:

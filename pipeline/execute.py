@@ -39,7 +39,7 @@ from pipeline.cluster import tasks
 from pipeline.cluster.site import Site
 from pipeline.dedup import corpus
 from pipeline.errors import CheckFailed
-from pipeline.events import Event, OnEvent, of_generation, silent
+from pipeline.events import Event, OnEvent, of_generation, of_span, silent
 from pipeline.manifest import FileRecord, Manifest, Totals
 from pipeline.meter import Meter
 from pipeline.plan_file import Loaded, dump
@@ -261,11 +261,13 @@ def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent,
     on_event(Event("begin", "annotate", total=sum(item.file.size for item in ready.inputs)))
 
     def one(span: Span) -> list[Annotated]:
-        return run_span(ready.work, ready.recipe, span, pool, on_event)
+        return run_span(ready.work, ready.recipe, span, pool, of_span(on_event, span.name))
 
     def told(span: Span, units: list[Annotated]) -> None:
         documents, size = sum(unit.rows + unit.bad_rows for unit in units), sum(unit.n_bytes for unit in units)
-        on_event(Event("advance", "annotate", documents=documents, n_bytes=size, steps=sum(span.sizes), name=span.name))
+        on_event(
+            Event("advance", "annotate", documents=documents, n_bytes=size, steps=sum(span.sizes), name=span.name, span=span.name)
+        )
 
     if site is None:
         found = mapper("annotate", one, spans, pool.stop)

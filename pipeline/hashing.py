@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 
 class HashingFile:
@@ -37,12 +37,22 @@ class HashingFile:
         self.closed = True
 
 
-def sha256_of(file: BinaryIO, piece: int = 1 << 20) -> str:
-    """Of what is left of a file, read `piece` bytes at a time."""
+class Files(Protocol):
+    """What of `pipeline.store.Store` is needed here."""
+
+    def has(self, name: str) -> bool: ...
+    def open(self, name: str) -> BinaryIO: ...
+
+
+def holds(store: Files, name: str, sha256: str) -> bool:
+    """Whether the file is there with this content."""
+    if not store.has(name):
+        return False
     digest = hashlib.sha256()
-    while data := file.read(piece):
-        digest.update(data)
-    return digest.hexdigest()
+    with store.open(name) as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest() == sha256
 
 
 def same(one: BinaryIO, two: BinaryIO, piece: int) -> bool:

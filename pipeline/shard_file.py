@@ -1,11 +1,17 @@
-"""The Parquet writer of every shard: curation and take-downs write alike. Same rows and row groups, same bytes."""
+"""The Parquet writer of every shard (curation and take-downs write alike: same rows and row groups, same bytes), and what is
+known of a finished one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipeline.errors import Damaged
+from pipeline.hashing import holds
+from pipeline.store import Store
 
 _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
 _NO_STATISTICS = ("text", "metadata")
@@ -23,3 +29,34 @@ def shard_writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
         write_statistics=[c for c in schema.names if c not in _NO_STATISTICS],
         write_page_checksum=True,
     )
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished file in the staging folder."""
+
+    folder: str
+    name: str
+    rows: int
+    n_bytes: int
+    sha256: str
+    content_sha256: str  # over the rows, not the file: survives upgrades of the Parquet writer
+    indexed: int  # documents of the dedup index in the file beside it
+    indexed_bytes: int
+    indexed_sha256: str
+
+
+def finished(work: Store, path: str, beside: str) -> Shard | None:
+    """The shard that an earlier run finished, unless one of its files is damaged or gone: what is published was looked at.
+
+    Its card lies at `path`.json; `path` and `beside` behind it: the file of what the dedup index needs."""
+    card = f"{path}.json"
+    if not work.has(card):
+        return None
+    try:
+        shard = Shard(**work.read_json(card))
+    except (Damaged, TypeError):
+        return None
+    if shard.sha256 and not holds(work, path, shard.sha256):
+        return None
+    return shard if not shard.indexed or holds(work, f"{path}{beside}", shard.indexed_sha256) else None

@@ -24,12 +24,11 @@ import pyarrow.parquet as pq
 
 from pipeline.annotate import Annotated
 from pipeline.dedup import index
-from pipeline.errors import Damaged
 from pipeline.hashing import HashingFile
 from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
-from pipeline.shard_file import shard_writer
+from pipeline.shard_file import Shard, finished, shard_writer
 from pipeline.store import Store
 from pipeline.withhold import STAGE
 
@@ -85,21 +84,6 @@ class Inputs:
     seen: Seen
 
 
-@dataclass(frozen=True)
-class Shard:
-    """A finished file in the staging folder."""
-
-    folder: str
-    name: str
-    rows: int
-    n_bytes: int
-    sha256: str
-    content_sha256: str  # over the rows, not the file: survives upgrades of the Parquet writer
-    indexed: int  # documents of the dedup index in the file beside it
-    indexed_bytes: int
-    indexed_sha256: str
-
-
 def shown_signals(active: Sequence[Any]) -> tuple[tuple[str, int], ...]:
     """Which active filter gives each score column of data/."""
     return tuple((c, i) for c in _SCORES for i, item in enumerate(active) if c in item.filter.signals.names)
@@ -137,7 +121,7 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
     """Write one shard to `staging/folder/name`; what an earlier run finished there is kept."""
     path = f"{staging}/{folder}/{name}"
     card = f"{path}.json"
-    if (found := _finished(inputs.work, path, card)) is not None:
+    if (found := finished(inputs.work, path, DOCUMENTS)) is not None:
         return found
     schema = _schema(inputs, folder)
     content = ContentHash(schema)
@@ -167,19 +151,6 @@ def write_shard(inputs: Inputs, staging: str, folder: str, name: str, segments: 
     )
     inputs.work.write_bytes(card, json.dumps(asdict(shard), sort_keys=True).encode())
     return shard
-
-
-def _finished(work: Store, path: str, card: str) -> Shard | None:
-    """The shard that an earlier run finished, unless one of its files is damaged or gone: what is published was looked at."""
-    if not work.has(card):
-        return None
-    try:
-        shard = Shard(**work.read_json(card))
-    except (Damaged, TypeError):
-        return None
-    if shard.sha256 and not work.holds_sha256(path, shard.sha256):
-        return None
-    return shard if not shard.indexed or work.holds_sha256(f"{path}{DOCUMENTS}", shard.indexed_sha256) else None
 
 
 class _Documents:
@@ -228,7 +199,7 @@ def write_unselected(inputs: Inputs, staging: str, name: str, segments: Sequence
     """Only the file beside a shard: documents of the dedup index that are in no shard."""
     path = f"{staging}/{UNSELECTED}/{name}"
     card = f"{path}.json"
-    if (found := _finished(inputs.work, path, card)) is not None:
+    if (found := finished(inputs.work, path, DOCUMENTS)) is not None:
         return found
     beside = _Documents(inputs.work, f"{path}{DOCUMENTS}")
     with beside:

@@ -26,7 +26,7 @@ from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index
 from pipeline.dedup.steps import Job, Worker
 from pipeline.errors import Damaged
-from pipeline.hashing import HashingFile
+from pipeline.hashing import HashingFile, holds
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.meter import Meter
 from pipeline.plan import Dedup
@@ -120,7 +120,7 @@ def _finished(work: Store, folder: str, names: Sequence[str]) -> dict[str, Any] 
         return None
     if not isinstance(found, dict) or not found.keys() >= {"summary", "index"}:
         return None
-    whole = all(work.holds_sha256(f"{folder}/{table}.parquet", sha256) for table, sha256 in found["index"].items())
+    whole = all(holds(work, f"{folder}/{table}.parquet", sha256) for table, sha256 in found["index"].items())
     return found if whole and all(map(work.has, names)) else None
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.kernels import dedup_pass, sorting
+from pipeline import sealed
 from pipeline.dedup import signatures
 from pipeline.dedup.part import Keys
 from pipeline.dedup.similarity import COUNTS
@@ -76,7 +76,7 @@ class Known:
                 spill.scatter(by_range(some["left"], ranges), some)
         with (
             self._work.writer(self._name) as file,
-            pq.ParquetWriter(file, _TABLE, compression="none", use_dictionary=False, write_page_checksum=True) as writer,
+            sealed.writer(file, _TABLE, compression="none", statistics=True) as writer,
         ):
             for number in range(ranges):
                 facts = spill.take(number)

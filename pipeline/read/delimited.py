@@ -17,7 +17,7 @@ import numpy as np
 
 from filters.kernels.csv_records import QUOTED, START, record_ends
 from pipeline.read.inputs import InputFile
-from pipeline.read.lines import Lines, Refused, Unreadable, too_large
+from pipeline.read.lines import Lines, Refused, Unreadable, most_rows, too_large
 from pipeline.read.rows import Collector
 from pipeline.schema import EXCERPT_BYTES
 
@@ -84,10 +84,12 @@ class _Cutter:
                 missing = self.unit_bytes - (self.stop - self.start) - self.tail_bytes + base
                 last = taken + int(np.searchsorted(found[taken:], missing))
                 closes = last < n
-                last = min(last, n - 1)
+                left = most_rows(self.unit_bytes) - (self.row - self.first_row)
+                closes = closes and last - taken < left
+                last = min(last, n - 1, taken + left - 1)
                 self._take(chunk[begin + base : begin + int(found[last])], found[taken : last + 1] - base)
                 taken = last + 1
-                if closes:
+                if closes or self.row - self.first_row >= most_rows(self.unit_bytes):
                     yield self.close(None)
             self._grow(chunk[begin + (int(found[-1]) if n else 0) : begin + looked])
             begin += looked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,8 @@ import pytest
 from filters.contract import TextBatch
 from pipeline import annotate, local
 from tests.faults import common
-from tests.support import winnow
+from tests.soak.common import mounted, run
+from tests.support import curate, prose, winnow, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +26,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[str]]:
     """What a run must come to, and its changes to stores, in order."""
-    from tests.support import curate
-
     out = tmp_path_factory.mktemp("full") / "out"
     with pytest.MonkeyPatch.context() as patch:
         seen = common.count_changes(patch, lambda n, what: None)
@@ -104,3 +104,35 @@ def test_memory_that_runs_out_is_told_with_advice_and_the_same_command_resumes(
     assert "out of memory (malloc of size 64000000 failed); lower --memory" in ran.err and "source.unit_bytes" in ran.err
     assert winnow(capsys, *common.command(folder, tmp_path / "out")).code == 0
     assert common.promised(tmp_path / "out") == expected[0]
+
+
+@pytest.mark.slow
+def test_a_small_disk_that_is_full_ends_the_run_and_a_larger_one_resumes_it(tmp_path, folder, expected):
+    """The real thing: a tmpfs of 300 kB as work directory, remounted with room."""
+    disk = tmp_path / "disk"
+    with mounted(disk, "300k") as why_not:
+        if why_not:
+            pytest.skip(why_not)
+        arguments = (*common.command(folder, tmp_path / "out"), "--work", disk / "work", "--workers", "1", "--inline")
+        ended = run(*arguments)
+        assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+        assert "No space left on device; free some space there" in ended.stderr and str(disk) in ended.stderr
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        again = run(*arguments)
+        assert again.returncode == 0, again.stderr
+    assert common.promised(tmp_path / "out") == expected[0]
+
+
+@pytest.mark.slow
+def test_a_child_that_may_map_little_more_ends_with_advice(tmp_path, folder, expected):
+    """RLIMIT_DATA in the process itself, once it has loaded everything: large units do not fit, small ones do."""
+    large = tmp_path / "in/large.jsonl"
+    write_rows(large, [{"text": prose(k) * 400} for k in range(200)])
+    arguments = ("minimal", "--input", large, "--workers", "1", "--inline", "--output", tmp_path / "out")
+    ended = run("60000000", *arguments, module=("tests.faults.limited",))
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr[-2000:]
+    assert "out of memory" in ended.stderr and "source.unit_bytes" in ended.stderr
+    again = run(*arguments)
+    assert again.returncode == 0, again.stderr
+    curate(*arguments[:-1], tmp_path / "alone", workers=1)
+    assert common.promised(tmp_path / "out") == common.promised(tmp_path / "alone")
