@@ -105,6 +105,10 @@ def _serve() -> int:
     import gc
     import tempfile
 
+    import matplotlib.axis
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
     from flows import curate, progress, show  # noqa: F401
     from pipeline import execute, plan_file, report  # noqa: F401
 
