@@ -6,26 +6,40 @@ SIGKILL at the n-th change to a store.
 Every file that gets its name, is created, moved, or removed counts; half of the points fall just before the change and half
 just after it. With N = 0 nothing is killed and EVENTS_FILE lists the points, one a line, so that tests can choose among them.
 WINNOW_TEST_STALE_S is the age, in seconds, at which the lock of an object store is stale: two minutes are long for a test.
+
+`ready()` gives a process that has imported everything and forks a child for each command: the imports are most of a short
+run's time, and no file changes during them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline import lease
 from pipeline.store import Store
 
+READY = "ready"
+
 
 def main() -> int:
+    if sys.argv[1] == READY:
+        return _serve()
+    return _carry_out(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+
+
+def _carry_out(limit: int, events: Path, arguments: Sequence[str]) -> int:
     if stale := float(os.environ.get("WINNOW_TEST_STALE_S", "0")):
         lease.STALE_S, lease.GIVE_UP_S, lease.HEARTBEAT_S = stale, stale * 2 / 3, stale / 6
-    limit, events, arguments = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     lock = threading.Lock()
     count = 0
 
@@ -60,6 +74,66 @@ def main() -> int:
     from flows.curate import main as curate
 
     return curate(arguments)
+
+
+@contextlib.contextmanager
+def ready(root: Path) -> Iterator[Callable[[int, Path, Sequence[str]], tuple[int, str]]]:
+    """`run(n, events file, arguments)` → exit status (negative: the signal) and what was printed. One command at a time."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.killed", READY],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # no thread of ours may be there at a fork
+    )
+
+    def run(limit: int, events: Path, arguments: Sequence[str]) -> tuple[int, str]:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps([limit, str(events), list(arguments)]) + "\n")
+        process.stdin.flush()
+        status, printed = json.loads(process.stdout.readline())
+        return status, printed
+
+    with process:
+        yield run
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def _serve() -> int:
+    import gc
+    import tempfile
+
+    import matplotlib.axis
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+    from flows import curate, progress, show  # noqa: F401
+    from pipeline import execute, plan_file, report  # noqa: F401
+
+    gc.freeze()
+    # The allocators' and Polars' own housekeepers are there; they rest, and hold no lock.
+    warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
+    for line in sys.stdin:
+        limit, events, arguments = json.loads(line)
+        with tempfile.TemporaryFile() as printed:
+            child = os.fork()
+            if child == 0:
+                os.dup2(printed.fileno(), 1)
+                os.dup2(printed.fileno(), 2)
+                code = 1
+                with contextlib.suppress(BaseException):
+                    try:
+                        code = _carry_out(limit, Path(events), arguments)
+                    except BaseException:
+                        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                    sys.stdout.flush()
+                os._exit(code)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            printed.seek(0)
+            print(json.dumps([status, printed.read().decode("utf-8", "replace")]), flush=True)
+    return 0
 
 
 if __name__ == "__main__":

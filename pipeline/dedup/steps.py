@@ -21,6 +21,7 @@ from pipeline.dedup.index import Index
 from pipeline.dedup.near import PLACE
 from pipeline.dedup.part import Part
 from pipeline.dedup.rows import Types
+from pipeline.errors import BrokenContract
 from pipeline.scratch import Scratch, by_range, range_of, records
 from pipeline.store import Store
 
@@ -223,7 +224,8 @@ def scatter_shingles(worker: Worker, job: Shingle) -> None:
             places = np.unique(place)
             sets = worker.part(part).shingles(places) if part >= 0 else worker.index.shingles(places, ngram=job.ngram)
             for documents, offsets, hashes in sets:
-                at = np.minimum(np.searchsorted(documents, place), len(documents) - 1)
+                order = np.argsort(documents)  # the index holds its documents in the order of its shards
+                at = order[np.minimum(np.searchsorted(documents, place, sorter=order), len(documents) - 1)]
                 inside = documents[at] == place
                 for chosen in np.unique(block[inside]).tolist():
                     mine = inside & (block == chosen)
@@ -258,10 +260,23 @@ def count_pairs(worker: Worker, job: Count) -> None:
     number, size, hashes = (np.concatenate([sets[name] for sets in (empty, *found)]) for name in ("number", "size", "hashes"))
     starts = np.cumsum(size) - size
     order = np.argsort(number)
-    one, other = (order[np.searchsorted(number, pairs[side], sorter=order)] for side in ("later", "earlier"))
+    one, other = (_at(number, order, pairs[side]) for side in ("later", "earlier"))
     sizes = size.astype(np.int32)
     shared = dedup_pass.shared((starts[one], sizes[one]), (starts[other], sizes[other]), hashes)
     rows.write(worker.work, job.to, COUNTED, [{"shared": shared, "later": sizes[one], "earlier": sizes[other]}])
+
+
+def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where the numbers `wanted` stand in `number`, which `order` sorts. BrokenContract where one is missing: its similarity would
+    be another document's."""
+    if not len(wanted):
+        return np.zeros(0, np.int64)
+    found = np.searchsorted(number, wanted, sorter=order)
+    if len(number):
+        at = order[np.minimum(found, len(number) - 1)]
+        if (number[at] == wanted).all():
+            return at
+    raise BrokenContract("near duplicates: the shingles of a document that a pair names were not made")
 
 
 def _ranks(worker: Worker, job: Scatter, part: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Cluster:
     address: str
     head: subprocess.Popen
     workers: list[subprocess.Popen] = field(default_factory=list)
+    add_worker: Callable[[], None] = lambda: None
 
 
 @contextlib.contextmanager
@@ -41,7 +42,9 @@ def dask(folder: Path, *, workers: int = 2, root: str = str(ROOT), **environment
         head = start([*scheduler, "--scheduler-file", str(file)])
         _until(file.exists)
         made = Cluster("dask", json.loads(file.read_text())["address"], head)
-        made.workers += [start(worker) for _ in range(workers)]
+        made.add_worker = lambda: made.workers.append(start(worker))
+        for _ in range(workers):
+            made.add_worker()
         yield made
 
 

@@ -63,6 +63,22 @@ def test_generations_with_scopes_urls_and_edits_have_the_bytes_of_local_ones(tmp
     assert not list((tmp_path / "remote/.work").rglob("tasks"))
 
 
+def test_near_copies_of_an_earlier_generation_are_found_whatever_the_order_of_its_documents(tmp_path):
+    """With `keep`, numbers of documents stand in another order than the shards, and the index keeps its texts as shards do."""
+    long = [f"{prose(i)} {'And so on, line by line. ' * (i * 7 % 12)}" for i in range(12)]
+    write_rows(tmp_path / "in" / "a.jsonl", [{"id": f"a{i}", "text": text} for i, text in enumerate(long)])
+    key = "dedup.keep=[n_bytes desc]"
+    for more in (False, True):
+        if more:
+            near = [f"{text} One sentence more." for text in long]
+            write_rows(tmp_path / "in" / "b.jsonl", [{"id": f"b{i}", "text": text} for i, text in enumerate(near)])
+        remote(tmp_path / "remote", tmp_path / "in", assignments=(key,))
+        curate("minimal", "--input", tmp_path / "in", "--output", tmp_path / "local", "--set", key)
+    folders = ("data", "rejected", "ledger", "quarantine", "index")
+    assert digests(tmp_path / "remote", folders) == digests(tmp_path / "local", folders)
+    assert table(tmp_path / "remote", "ledger")["reason"].to_list().count("near_duplicate") == len(long)
+
+
 @pytest.fixture
 def here(tmp_path):
     """`(site, work folder)` of a run that goes on."""

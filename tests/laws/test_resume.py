@@ -1,25 +1,56 @@
 """Law 3: killed with SIGKILL at any point, the same command ends with the same bytes and redoes no finished work."""
 
+from __future__ import annotations
+
 import json
-import os
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
-from tests.support import ROOT, SAMPLE, curate, digests
+from tests.killed import ready
+from tests.support import ROOT, SAMPLE, digests
 
 POINTS = 10
+AT_ONCE = 2
 
 
-def run(limit: int, events: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tests.killed", str(limit), str(events), *map(str, arguments), "--inline"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env={**os.environ})
+class Runs:
+    """The command, `AT_ONCE` of them at a time, each in a process of its own."""
+
+    def __init__(self, held: ExitStack) -> None:
+        self._free: SimpleQueue = SimpleQueue()
+        for _ in range(AT_ONCE):
+            self._free.put(held.enter_context(ready(ROOT)))
+
+    def run(self, limit: int, events: Path, *arguments: str | Path) -> tuple[int, str]:
+        """Exit status and what was printed; killed at the point `limit`, if that is not 0."""
+        one = self._free.get()
+        try:
+            return one(limit, events, [*map(str, arguments), "--inline"])
+        finally:
+            self._free.put(one)
 
 
-def small_sample(tmp_path: Path) -> tuple[str | Path, ...]:
+@dataclass(frozen=True)
+class Undisturbed:
+    events: list[str]
+    digests: dict[str, str]
+    manifest: dict
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
+    with ExitStack() as held:
+        yield Runs(held)
+
+
+def small_sample() -> tuple[str | Path, ...]:
     return (SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--set", "source.unit_bytes=60000", "--workers", "1")
 
 
@@ -35,44 +66,49 @@ def chosen(events: list[str]) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def points(tmp_path_factory) -> tuple[list[str], dict[str, str], dict]:
+def undisturbed(runs, tmp_path_factory) -> Undisturbed:
     tmp = tmp_path_factory.mktemp("points")
-    done = run(0, tmp / "events", *small_sample(tmp), "--output", tmp / "out")
-    assert done.returncode == 0, done.stderr
+    status, printed = runs.run(0, tmp / "events", *small_sample(), "--output", tmp / "out")
+    assert status == 0, printed
     manifest = json.loads((tmp / "out/manifest.json").read_text())
-    return (tmp / "events").read_text().splitlines(), digests(tmp / "out"), manifest
+    return Undisturbed((tmp / "events").read_text().splitlines(), digests(tmp / "out"), manifest)
 
 
-def test_there_are_points_in_every_stage(points):
-    events = "\n".join(points[0])
+def test_there_are_points_in_every_stage(undisturbed):
+    events = "\n".join(undisturbed.events)
     facts = ["documents/", "facts/final", "facts/language", "facts/gopher_quality", "facts/minhash"]
     judgements = ["judgements/filters", "judgements/dedup", "staging/", "place data/", "place index/"]
     for part in (*facts, *judgements, "create manifests/", "report.html", "manifest.json"):
         assert part in events, part
 
 
-def test_killed_at_points_in_every_stage_the_same_command_gives_the_same_bytes(points, tmp_path):
-    events, expected, manifest = points
-    for number in chosen(events):
-        out = tmp_path / str(number)
-        arguments = (*small_sample(tmp_path), "--output", out)
-        killed = run(number, tmp_path / "unused", *arguments)
-        assert killed.returncode == -signal.SIGKILL, (events[number - 1], killed.stderr)
-        before = {
-            path: path.stat().st_mtime_ns
-            for path in (out / ".work").rglob("*.parquet")
-            if not {"staging", "dedup"} & set(path.parts)
-        }
-        curate(*arguments, workers=1)
-        assert digests(out) == expected, events[number - 1]
-        again = json.loads((out / "manifest.json").read_text())
-        assert again["totals"] == manifest["totals"], events[number - 1]
-        assert again["content_sha256"] == manifest["content_sha256"], events[number - 1]
-        redone = [p for p, at in before.items() if p.exists() and p.stat().st_mtime_ns != at and not p.name.startswith(".tmp")]
-        assert not redone, (events[number - 1], redone)
-        assert not list(out.rglob(".tmp-*"))
-        for name in ("README.md", "metrics.json", "report.html", "plan.resolved.yaml"):
-            assert (out / name).is_file(), (events[number - 1], name)
+def test_killed_at_points_in_every_stage_the_same_command_gives_the_same_bytes(runs, undisturbed, tmp_path):
+    def one(number: int) -> None:
+        killed_and_resumed(runs, undisturbed, number, tmp_path / str(number))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(one, chosen(undisturbed.events)))
+
+
+def killed_and_resumed(runs: Runs, undisturbed: Undisturbed, number: int, out: Path) -> None:
+    event = undisturbed.events[number - 1]
+    arguments = (*small_sample(), "--output", out)
+    status, printed = runs.run(number, out / "unused", *arguments)
+    assert status == -signal.SIGKILL, (event, printed)
+    before = {
+        path: path.stat().st_mtime_ns for path in (out / ".work").rglob("*.parquet") if not {"staging", "dedup"} & set(path.parts)
+    }
+    status, printed = runs.run(0, out.with_name(f"{number} resumed"), *arguments)
+    assert status == 0, (event, printed)
+    assert digests(out) == undisturbed.digests, event
+    again = json.loads((out / "manifest.json").read_text())
+    assert again["totals"] == undisturbed.manifest["totals"], event
+    assert again["content_sha256"] == undisturbed.manifest["content_sha256"], event
+    redone = [p for p, at in before.items() if p.exists() and p.stat().st_mtime_ns != at and not p.name.startswith(".tmp")]
+    assert not redone, (event, redone)
+    assert not list(out.rglob(".tmp-*"))
+    for name in ("README.md", "metrics.json", "report.html", "plan.resolved.yaml"):
+        assert (out / name).is_file(), (event, name)
 
 
 def test_a_finished_run_has_nothing_new(curated, tmp_path, capsys):

@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from tests.support import ROOT, SAMPLE
 
@@ -57,38 +59,46 @@ def run(
     env: dict[str, str] | None = None,
     timeout: float = 300,
     kill_after: float | None = None,
+    meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> subprocess.CompletedProcess[str]:
-    """The command in a process group of its own; the process is SIGKILLed after `kill_after` seconds, its children are not."""
-    process = subprocess.Popen(
-        command(*arguments, module=module),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(env or {})},
-        start_new_session=True,
-    )
-    try:
-        if kill_after is not None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(kill_after)
+    """The command in a process group of its own; the process is SIGKILLed after `kill_after` seconds, its children are not.
+
+    `meanwhile(process)` is called once it has started. What it prints goes to files: children that outlive it would hold pipes.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            command(*arguments, module=module),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+        try:
+            meanwhile(process)
+            if kill_after is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(kill_after)
+                process.kill()
+            status, why = process.wait(timeout), ""
+        except subprocess.TimeoutExpired:
+            status, why = -999, f"no end within {timeout:.0f} s\n"
+        if not why and not gone(process.pid):
+            status, why = -998, "processes of the run outlived it\n"
+        if why:
             with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        return subprocess.CompletedProcess(process.args, -999, out, f"no end within {timeout:.0f} s\n{err}")
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err) if gone(process.pid) else _left(process, err)
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return subprocess.CompletedProcess(process.args, status, _text(out), why + _text(err))
 
 
-def _left(process: subprocess.Popen[str], err: str) -> subprocess.CompletedProcess[str]:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    return subprocess.CompletedProcess(process.args, -998, "", f"processes of the run outlived it\n{err}")
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
 
 
-def gone(group: int, within: float = 10.0) -> bool:
+def gone(group: int, within: float = 20.0) -> bool:
     """Whether no process of the group is left after some seconds."""
     end = time.monotonic() + within
     while time.monotonic() < end:

@@ -1,13 +1,20 @@
-"""SIGKILL at counted and seeded points: the same command then gives the same bytes and redoes no finished unit.
+"""SIGKILL at counted and seeded points: the same command then gives the same bytes and redoes no finished work.
 
 Points are changes to the store, counted by `tests.killed` (half just before, half just after each), and moments in time,
-seeded shares of how long an undisturbed run took. Runs are first ones, increments, with edits, with a selection, and
-`--replace`; in this process (`--inline`), under Prefect on one server, and under Dask (a worker, or the driver).
+seeded shares of how long an undisturbed run takes. Runs are first ones, increments, with edits, with a selection, from other
+formats, and `--replace`; in this process (`--inline`), under Prefect on one server, and under Dask (the driver, or a worker).
+All of them must give the bytes that one undisturbed run of one thread gave. Two runs go on at a time, clusters apart.
+
+What must not be redone: a table about a unit, whatever became of its run; and what cannot be finished when a run is killed
+are the units that its workers held.
 """
 
 from __future__ import annotations
 
-import os
+import csv
+import gzip
+import hashlib
+import json
 import random
 import shutil
 import signal
@@ -15,23 +22,31 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
-from tests.soak.common import Report, command, differences, digests, leftovers, newest, run
-from tests.support import ROOT, SAMPLE
+from tests.engines import clusters
+from tests.soak.common import Report, differences, digests, leftovers, newest, run
+from tests.support import SAMPLE
 
-PARTS = ("documents", "facts")
-"""Of the work directory: facts about units, which a resumed run must not make again."""
+AT_ONCE = 2
+WORKERS = 2
+"""Of every killed run: as many units may be unfinished at its end."""
+TABLES = ("documents", "facts", "judgements/filters")
+"""Of the work directory: tables about units, which a resumed run must not make again."""
 GROWS = "pairs"
-"""The table of pair similarities is one for the corpus: each generation adds to it."""
+"""The table of pair similarities is one for the corpus: a run that verified more pairs writes it anew, with the old ones."""
 ALL = (str(SAMPLE / "plan.yaml"), "--set", "source.unit_bytes=60000")
 EDITS = ("--set", "edits.pii={email: true, ip: true, phone: true}", "--set", "edits.c4_lines={}")
 SELECTION = ("--set", "select.keep_top={share: 0.5}")
+OTHER_THRESHOLD = ("--set", "dedup.threshold=0.7")
 
 
 @dataclass(frozen=True)
@@ -44,249 +59,371 @@ class Kind:
     share: int  # of 20 kills
 
 
-def kinds() -> list[Kind]:
+def kinds(folder: Path) -> list[Kind]:
     inputs = ("--input", str(SAMPLE / "input"))
     first = ("--input", *(str(SAMPLE / "input" / name) for name in ("books.parquet", "news.jsonl.gz")))
     return [
-        Kind("first", None, (*ALL, *inputs), 6),
+        Kind("first", None, (*ALL, *inputs), 5),
         Kind("increment", (*ALL, *first), (*ALL, *inputs), 6),
-        Kind("edits", None, (*ALL, *inputs, *EDITS), 4),
+        Kind("edits", None, (*ALL, *inputs, *EDITS), 3),
         Kind("selection", (*ALL, *first, *SELECTION), (*ALL, *inputs, *SELECTION), 3),
-        Kind("replace", (*ALL, *inputs), (*ALL, *inputs, "--set", "dedup.threshold=0.7", "--replace"), 1),
+        Kind("formats", None, (*ALL, "--input", str(_other_formats(folder / "other formats"))), 2),
+        Kind("replace", (*ALL, *inputs), (*ALL, *inputs, *OTHER_THRESHOLD, "--replace"), 1),
     ]
 
 
+def _other_formats(folder: Path) -> Path:
+    """The sample as plain JSONL, which is split into units, CSV and Parquet."""
+    folder.mkdir(parents=True)
+    shutil.copy(SAMPLE / "input/books.parquet", folder)
+    with gzip.open(SAMPLE / "input/news.jsonl.gz") as packed:
+        (folder / "news.jsonl").write_bytes(packed.read())
+    with gzip.open(SAMPLE / "input/web.jsonl.gz") as packed, open(folder / "web.csv", "w", newline="", encoding="utf-8") as file:
+        made = csv.DictWriter(file, ("id", "text"), extrasaction="ignore")
+        made.writeheader()
+        for line in packed:
+            if (row := _row(line)) is not None:
+                made.writerow(row)
+    return folder
+
+
+def _row(line: bytes) -> dict[str, str] | None:
+    """Not one of those that are made to be unreadable."""
+    with suppress(ValueError):
+        row = json.loads(line)
+        if isinstance(row.get("text"), str) and row["text"].encode():
+            return row
+    return None
+
+
 @dataclass(frozen=True)
-class Expected:
-    """An undisturbed run of a kind: how many points, how long, what it gave."""
+class Runner:
+    """What carries the killed runs out; `cluster`: the one that they are sent to."""
+
+    name: str
+    flags: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    cluster: clusters.Cluster | None = None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """An undisturbed run of a kind by a runner: at how many points it can be killed, and how long it took."""
 
     points: int
     seconds: float
-    digests: dict[str, str]
-    totals: dict[str, int]
-    content: dict[str, str]
 
 
 class Bench:
-    """A folder for a kind's runs: the output as it was before, and what an undisturbed run makes of it."""
+    """A kind's output as it was before, and what an undisturbed run makes of it: the expected bytes, whoever the runner is."""
 
-    def __init__(self, kind: Kind, folder: Path, flags: Sequence[str], env: dict[str, str]) -> None:
-        self.kind, self.folder, self.flags, self.env = kind, folder / kind.name, tuple(flags), env
+    def __init__(self, kind: Kind, folder: Path) -> None:
+        self.kind, self.folder = kind, folder / kind.name
         self.folder.mkdir(parents=True)
+        self.paces: dict[str, Pace] = {}
+        self._lock = threading.Lock()
+        self._count = 0
         if kind.before is not None:
             made = run(*kind.before, "--output", self.folder / "before", "--inline")
             assert made.returncode == 0, made.stderr
-        out = self.new("undisturbed")
-        start = time.monotonic()
-        made = self.run(out, counting=0)
+        out = self.new()
+        made = run(*self.arguments(out), "--inline", "--workers", "1")
         assert made.returncode == 0, made.stderr
-        seconds = time.monotonic() - start
         manifest = newest(out)
-        events = (self.folder / "events").read_text().splitlines()
-        self.expected = Expected(len(events), seconds, digests(out), manifest["totals"], manifest["content_sha256"])
+        self.generation = int(manifest["generation"])
+        self.digests, self.pairs = digests(out), _pairs(out)
+        self.totals, self.content = manifest["totals"], manifest["content_sha256"]
         shutil.rmtree(out)
 
-    def new(self, name: str) -> Path:
-        """The output as it was before, under another name."""
-        out = self.folder / name
+    def new(self) -> Path:
+        """The output as it was before, under a name of its own."""
+        with self._lock:
+            self._count += 1
+            out = self.folder / f"out {self._count}"
         if self.kind.before is not None:
             shutil.copytree(self.folder / "before", out, symlinks=True)
         return out
 
     def arguments(self, out: Path) -> tuple[str, ...]:
-        return (*self.kind.arguments, "--output", str(out), *self.flags)
+        return (*self.kind.arguments, "--output", str(out))
 
-    def run(self, out: Path, *, counting: int | None = None, kill_after: float | None = None) -> subprocess.CompletedProcess[str]:
-        module = ("flows.curate",) if counting is None else ("tests.killed", str(counting), str(self.folder / "events"))
-        return run(*self.arguments(out), module=module, env=self.env, kill_after=kill_after)
+    def pace(self, runner: Runner) -> Pace:
+        """Measured once a runner."""
+        if runner.name not in self.paces:
+            out, events = self.new(), self.folder / f"events of {runner.name}"
+            start = time.monotonic()
+            made = self.run(runner, out, module=("tests.killed", "0", str(events)))
+            seconds = time.monotonic() - start
+            assert made.returncode == 0, made.stderr
+            assert not differences(self.digests, digests(out)), f"{runner.name} gives other bytes than one thread"
+            self.paces[runner.name] = Pace(len(events.read_text().splitlines()), seconds)
+            shutil.rmtree(out)
+        return self.paces[runner.name]
 
-    def verdict(self, out: Path) -> str:
-        """What is wrong after the same command ran again, or nothing."""
-        before = _finished(out)
-        again = self.run(out)
-        if again.returncode != 0:
-            return f"the same command ended with {again.returncode}: {again.stderr.strip()[-300:]}"
-        redone = [str(path.relative_to(out)) for path, at in before.items() if path.exists() and path.stat().st_mtime_ns != at]
-        manifest = newest(out)
-        wrong = []
-        if names := differences(self.expected.digests, digests(out)):
-            wrong.append(f"other bytes: {names}")
-        if manifest["totals"] != self.expected.totals or manifest["content_sha256"] != self.expected.content:
-            wrong.append("other totals or content_sha256")
+    def run(
+        self,
+        runner: Runner,
+        out: Path,
+        *,
+        module: Sequence[str] = ("flows.curate",),
+        kill_after: float | None = None,
+        meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
+    ) -> subprocess.CompletedProcess[str]:
+        arguments = (*self.arguments(out), *runner.flags)
+        return run(*arguments, module=module, env=runner.env, kill_after=kill_after, meanwhile=meanwhile)
+
+    def again(self, runner: Runner, out: Path) -> subprocess.CompletedProcess[str]:
+        """The command that must go on where the killed one stopped.
+
+        With `--replace` each command makes a generation of its own: where the killed one had made its own already, what is left
+        to do is what every next command does first, so that `--replace` is left out.
+        """
+        arguments = (*self.arguments(out), *runner.flags)
+        if (out / f"manifests/{self.generation:06d}.json").exists():
+            arguments = tuple(argument for argument in arguments if argument != "--replace")
+        return run(*arguments, env=runner.env)
+
+    def wrong(self, out: Path, before: dict[Path, tuple[int, int]]) -> list[str]:
+        """What is wrong with the output at the end; `before`: the tables that were finished."""
+        manifest, found = newest(out), _finished(self, out)
+        redone = [str(path.relative_to(out)) for path, made in before.items() if path in found and found[path] != made]
+        said = []
+        if names := differences(self.digests, digests(out)):
+            said.append(f"other bytes: {names}")
+        if manifest["totals"] != self.totals or manifest["content_sha256"] != self.content:
+            said.append("other totals or content_sha256")
         if redone:
-            wrong.append(f"finished tables were made again: {redone[:3]}")
+            said.append(f"{len(redone)} finished tables were made again: {redone[:3]}")
         if left := leftovers(out):
-            wrong.append(f"left behind: {left[:3]}")
-        return "; ".join(wrong)
+            said.append(f"left behind: {left[:3]}")
+        return said
 
 
-def _finished(out: Path) -> dict[Path, int]:
+def _finished(bench: Bench, out: Path) -> dict[Path, tuple[int, int]]:
+    """Tables that must not be made again. The pairs' is finished once it holds all that an undisturbed run verified."""
     found = {}
-    for part in PARTS:
+    for part in TABLES:
         for path in (out / ".work" / part).rglob("*.parquet"):
-            if not path.name.startswith(".tmp-") and path.parent.name != GROWS:
-                found[path] = path.stat().st_mtime_ns
+            if path.name.startswith(".tmp-") or (path.parent.name == GROWS and _pairs(out) != bench.pairs):
+                continue
+            with suppress(FileNotFoundError):  # Dask's workers may still be at it
+                status = path.stat()
+                found[path] = (status.st_ino, status.st_mtime_ns)
     return found
+
+
+def _pairs(out: Path) -> list[str]:
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((out / ".work/facts" / GROWS).glob("[!.]*.parquet"))]
+
+
+def in_flight(out: Path) -> int:
+    """Units that were begun and not finished: their documents are there, the last of their tables is not."""
+    begun, done = (len(list((out / ".work" / part).glob("[!.]*[!d].parquet"))) for part in ("documents", "facts/minhash"))
+    return begun - done
 
 
 @dataclass
 class Count:
+    """`flying`: the most units that a killed run left unfinished."""
+
     killed: int = 0
     survived: int = 0
-    ended_before: int = 0
+    flying: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
 
 
-def kill(bench: Bench, chosen: random.Random, report: Report, count: Count, *, timed: bool) -> None:
-    """One kill, and what came of it."""
-    out = bench.new("out")
-    if timed:
-        at = chosen.uniform(0.15, 0.98) * bench.expected.seconds
-        where = f"{bench.kind.name} at {at:.2f} s"
-        done = bench.run(out, kill_after=at)
-    else:
-        number = chosen.randrange(1, bench.expected.points + 1)
-        where = f"{bench.kind.name} at point {number} of {bench.expected.points}"
-        done = bench.run(out, counting=number)
-    _judge(bench, out, where, done, report, count)
+@dataclass(frozen=True)
+class Strike:
+    """One kill: of which kind of run, and at which share of its points, or of its time."""
+
+    kind: str
+    share: float
+    timed: bool
 
 
-def _judge(bench: Bench, out: Path, where: str, done: subprocess.CompletedProcess[str], report: Report, count: Count) -> None:
-    if done.returncode == 0:
-        count.ended_before += 1  # it was done before its moment came: no kill
-    elif done.returncode != -signal.SIGKILL:
-        count.killed += 1
-        report.fail(f"{where}: ended with {done.returncode} instead: {done.stderr.strip()[-300:]}")
-    else:
-        count.killed += 1
-        wrong = bench.verdict(out)
-        if wrong:
-            report.fail(f"{where}: {wrong}")
+def strikes(number: int, kinds_: Sequence[Kind], chosen: random.Random) -> list[Strike]:
+    """Shared out over the kinds as they say; every third one by time."""
+    order = [kind.name for kind in kinds_ for _ in range(kind.share)]
+    return [Strike(order[at * 7 % len(order)], chosen.random(), at % 3 == 2) for at in range(number)]
+
+
+class Soak:
+    """The benches of all kinds, and what was found so far."""
+
+    def __init__(self, folder: Path, report: Report, log: Callable[[str], None]) -> None:
+        self.folder, self.report, self.log = folder, report, log
+        self.kinds = kinds(folder)
+        self.total = Count()
+        self._lock = threading.Lock()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            made = pool.map(lambda kind: Bench(kind, folder), self.kinds)
+            self.benches = {bench.kind.name: bench for bench in made}
+
+    def kill(self, runner: Runner, count: Count, strike: Strike) -> None:
+        """Kill one run; a moment that came too late (the run was over) is tried again, sooner."""
+        bench = self.benches[strike.kind]
+        pace, share = bench.pace(runner), strike.share
+        while True:
+            out = bench.new()
+            if strike.timed:
+                at = (0.15 + 0.83 * share) * pace.seconds
+                where = f"{runner.name}, {strike.kind} at {at:.2f} s"
+                done = bench.run(runner, out, kill_after=at)
+            else:
+                number = 1 + int(share * pace.points)
+                where = f"{runner.name}, {strike.kind} at point {number} of {pace.points}"
+                done = bench.run(runner, out, module=("tests.killed", str(number), str(bench.folder / "unused")))
+            if done.returncode != 0 or not strike.timed:
+                break
+            share *= 0.8
+            shutil.rmtree(out)
+        wrong = []
+        flying = 0 if strike.kind == "replace" else in_flight(out)  # with another threshold, documents of before lack signatures
+        if done.returncode != -signal.SIGKILL:
+            wrong.append(f"ended with {done.returncode} instead: {done.stderr.strip()[-300:]}")
+        elif flying > WORKERS:
+            wrong.append(f"{flying} units were unfinished at the kill")
         else:
-            count.survived += 1
-    shutil.rmtree(out, ignore_errors=True)
+            before = _finished(bench, out)
+            again = bench.again(runner, out)
+            if again.returncode:
+                wrong.append(f"the same command ended with {again.returncode}: {again.stderr.strip()[-300:]}")
+            else:
+                wrong += bench.wrong(out, before)
+        self.judged(count, strike.kind, where, wrong, flying)
+        shutil.rmtree(out, ignore_errors=True)
+
+    def kill_worker(self, runner: Runner, count: Count, strike: Strike) -> None:
+        """SIGKILL to a worker process of a cluster: the run itself must go on, and end as if nothing had been."""
+        bench = self.benches[strike.kind]
+        seconds, share = bench.pace(runner).seconds, strike.share
+        hit: list[dict[Path, tuple[int, int]]] = []
+        while not hit:
+            out = bench.new()
+            at = (0.35 + 0.5 * share) * seconds
+            done = bench.run(
+                runner, out, meanwhile=lambda process, at=at, out=out: self._strike(runner, bench, process, at, out, hit)
+            )
+            if hit:
+                break
+            share *= 0.8
+            shutil.rmtree(out)
+        wrong = [f"the run ended with {done.returncode}: {done.stderr.strip()[-300:]}"] if done.returncode else []
+        wrong += [] if done.returncode else bench.wrong(out, hit[0])
+        if not wrong and (again := bench.again(runner, out)).returncode:
+            wrong.append(f"the same command, with nothing new, ended with {again.returncode}: {again.stderr.strip()[-300:]}")
+        self.judged(count, strike.kind, f"a worker of {runner.name}, {strike.kind} at {at:.2f} s", wrong, 0)
+        shutil.rmtree(out, ignore_errors=True)
+
+    def _strike(
+        self,
+        runner: Runner,
+        bench: Bench,
+        process: subprocess.Popen[bytes],
+        at: float,
+        out: Path,
+        hit: list[dict[Path, tuple[int, int]]],
+    ) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(at)
+            return
+        victim: subprocess.Popen | psutil.Process | None = None
+        if runner.cluster is not None:
+            victim = runner.cluster.workers.pop(0)
+        else:
+            with suppress(psutil.Error):
+                below = psutil.Process(process.pid).children(recursive=True)
+                victim = next((child for child in below if "spawn_main" in " ".join(child.cmdline())), None)
+        if victim is not None:
+            before = _finished(bench, out)
+            victim.kill()
+            hit.append(before)
+        if runner.cluster is not None and isinstance(victim, subprocess.Popen):
+            victim.wait()
+            runner.cluster.add_worker()
+
+    def judged(self, count: Count, kind: str, where: str, wrong: Sequence[str], flying: int) -> None:
+        with self._lock:
+            if wrong:
+                self.report.fail(f"{where}: {'; '.join(wrong)}")
+            for one in (count, self.total):
+                one.killed += 1
+                one.survived += not wrong
+                one.flying = max(one.flying, flying)
+                one.kinds[kind] = one.kinds.get(kind, 0) + 1
+            if self.total.killed % 10 == 0:
+                self.log(f"{self.total.killed} kills, {self.total.survived} survived")
+
+    def some(self, number: int, chosen: random.Random, runner: Runner) -> None:
+        """`number` kills of runs by this runner."""
+        count, wanted = Count(), strikes(number, self.kinds, chosen)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            names = sorted({strike.kind for strike in wanted})
+            list(pool.map(lambda name: self.benches[name].pace(runner), names))
+            list(pool.map(partial(self.kill, runner, count), wanted))
+        points = ", ".join(f"{name} {self.benches[name].pace(runner).points}" for name in names)
+        self.say(runner.name, count, f" (points to choose from: {points})")
+
+    def under_dask(self, number: int, chosen: random.Random) -> None:
+        """Half on a cluster that was there before, half on one that each run starts; in turns the driver and a worker die."""
+        halves = ((number + 1) // 2, number // 2)
+        with ExitStack() as held:
+            for cluster, share in zip(("outside", "own"), halves, strict=True):
+                if not share:
+                    continue
+                runner, count = _on_dask(held, self.folder, outside=cluster == "outside"), Count()
+                for at, strike in enumerate(strikes(share, self.kinds[:3], chosen)):
+                    (self.kill_worker if at % 2 else self.kill)(runner, count, strike)
+                self.say(runner.name, count, "")
+
+    def say(self, name: str, count: Count, more: str) -> None:
+        shares = ", ".join(f"{kind} {number}" for kind, number in sorted(count.kinds.items()))
+        self.report.say(f"{name}: {count.survived} of {count.killed} kills survived: {shares}{more}")
+        self.log(self.report.lines[-1])
 
 
-def some(
-    number: int, folder: Path, chosen: random.Random, report: Report, *, flags: Sequence[str], env: dict[str, str], name: str
-) -> Count:
-    """`number` kills of runs with these flags, shared out over the kinds; every third one by time."""
-    count = Count()
-    kinds_ = kinds()
-    order = [kind for kind in kinds_ for _ in range(kind.share)]
-    benches: dict[str, Bench] = {}
-    tries = 0
-    while count.killed < number and tries < 3 * number:
-        kind = order[(tries * 7) % len(order)]
-        if kind.name not in benches:
-            benches[kind.name] = Bench(kind, folder / name.replace(" ", "-"), flags, env)
-        kill(benches[kind.name], chosen, report, count, timed=tries % 3 == 2)
-        tries += 1
-    points = ", ".join(f"{bench.kind.name} {bench.expected.points}" for bench in benches.values())
-    report.say(f"{name}: {count.survived} of {count.killed} kills survived (points to choose from: {points})")
-    return count
+def _on_dask(held: ExitStack, folder: Path, *, outside: bool) -> Runner:
+    flags = ("--inline", "--workers", str(WORKERS), "--runner", "dask")
+    if not outside:
+        return Runner("Dask, a cluster for one run", flags)
+    there = folder / "cluster"
+    there.mkdir()
+    cluster = held.enter_context(clusters.dask(there, workers=WORKERS))
+    return Runner("Dask, a scheduler elsewhere", (*flags, "--runner-address", cluster.address), cluster=cluster)
 
 
-def under_prefect(number: int, folder: Path, chosen: random.Random, report: Report) -> Count:
-    """The same on one temporary Prefect server."""
+@contextmanager
+def _prefect() -> Iterator[Runner]:
+    """Runs as Prefect flows on one temporary server."""
     from flows.server import temporary
 
     with temporary() as server:
         server.wait()
-        env = {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(server.home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        return some(number, folder, chosen, report, flags=("--workers", "2"), env=env, name="under Prefect")
-
-
-def without_dask() -> str | None:
-    """Why kills under Dask cannot be tried, or None."""
-    try:
-        import distributed  # noqa: F401
-    except ImportError:
-        return "distributed is not installed (pip install -e .[dask])"
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        tried = run(*ALL, "--input", SAMPLE / "input" / "books.parquet", "--output", out, "--runner", "dask", timeout=240)
-        if tried.returncode == 2 and "not yet" in tried.stderr:
-            return "--runner dask is not in this release"
-        if tried.returncode:
-            return f"--runner dask does not work here: {tried.stderr.strip()[-200:]}"
-    return None
-
-
-def under_dask(number: int, folder: Path, chosen: random.Random, report: Report) -> Count:
-    """A worker process killed costs its spans, and the run ends by itself; a driver killed costs a resume."""
-    count = Count()
-    flags = ("--runner", "dask", "--workers", "2")
-    bench = Bench(kinds()[0], folder / "dask", flags, {})
-    tries = 0
-    while count.killed < number and tries < 3 * number:
-        out = bench.new("out")
-        at = chosen.uniform(0.3, 0.9) * bench.expected.seconds
-        if tries % 2 == 0:
-            _judge(bench, out, f"driver of Dask at {at:.1f} s", bench.run(out, kill_after=at), report, count)
-        else:
-            _kill_worker(bench, out, at, report, count)
-        tries += 1
-    report.say(f"under Dask: {count.survived} of {count.killed} kills survived")
-    return count
-
-
-def _kill_worker(bench: Bench, out: Path, at: float, report: Report, count: Count) -> None:
-    process = subprocess.Popen(
-        command(*bench.arguments(out)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ}
-    )
-    hit: list[int] = []
-
-    def strike() -> None:
-        time.sleep(at)
-        with suppress(psutil.Error):
-            below = psutil.Process(process.pid).children(recursive=True)
-            workers = [p for p in below if "spawn_main" in " ".join(p.cmdline()) or "dask" in " ".join(p.cmdline())]
-            if workers:
-                workers[-1].kill()
-                hit.append(workers[-1].pid)
-
-    thread = threading.Thread(target=strike)
-    thread.start()
-    _, err = process.communicate(timeout=300)
-    thread.join()
-    if not hit:
-        count.ended_before += 1
-    else:
-        count.killed += 1
-        wrong = f"the run ended with {process.returncode}: {err.strip()[-300:]}" if process.returncode not in (0, 1) else ""
-        found = bench.verdict(out)
-        if wrong or found:
-            report.fail(f"a worker of Dask at {at:.1f} s: {wrong} {found}")
-        else:
-            count.survived += 1
-    shutil.rmtree(out, ignore_errors=True)
+        direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1")
+        env = {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(server.home), **direct}
+        yield Runner("under Prefect", ("--workers", str(WORKERS)), env)
 
 
 def go(*, seed: int, inline: int = 70, prefect: int = 20, dask: int = 10, log: Callable[[str], None] = lambda _: None) -> Report:
     """All of it; numbers of kills by runner."""
     report = Report(f"Kills (seed {seed})")
     chosen = random.Random(seed)
-    counts: list[Count] = []
     with tempfile.TemporaryDirectory(prefix="winnow-kills-") as name:
-        folder = Path(name)
-        half = inline // 2
-        for number, workers in ((inline - half, "2"), (half, "1")):
-            if number:
-                flags = ("--inline", "--workers", workers)
-                what = f"inline with {workers} worker{'s' if workers != '1' else ''}"
-                counts.append(some(number, folder, chosen, report, flags=flags, env={}, name=what))
-                log(report.lines[-1])
+        soak = Soak(Path(name), report, log)
+        if inline:
+            soak.some(inline, chosen, Runner("inline", ("--inline", "--workers", str(WORKERS))))
         if prefect:
-            counts.append(under_prefect(prefect, folder, chosen, report))
-            log(report.lines[-1])
-        if dask:
-            why = without_dask()
-            if why is None:
-                counts.append(under_dask(dask, folder, chosen, report))
-            else:
-                report.say(f"under Dask: skipped, {why}")
-    killed, survived = sum(count.killed for count in counts), sum(count.survived for count in counts)
+            with _prefect() as runner:
+                soak.some(prefect, chosen, runner)
+        if dask and find_spec("distributed") is None:
+            report.say("under Dask: skipped, distributed is not installed (pip install -e .[dask])")
+        elif dask:
+            soak.under_dask(dask, chosen)
+    total = soak.total
     report.say(
-        f"{survived} of {killed} kills survived with identical bytes; no finished unit was redone, nothing was left behind"
+        f"{total.survived} of {total.killed} kills survived with identical bytes; at most {total.flying} units were unfinished at"
+        f" a kill ({WORKERS} workers); no finished table was made again, nothing was left behind"
+        if total.survived == total.killed
+        else f"{total.survived} of {total.killed} kills survived"
     )
     return report
