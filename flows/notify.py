@@ -7,8 +7,10 @@ for at most `TIMEOUT_S` seconds.
 
 # No `from __future__ import annotations`: these are hooks of a flow that is pickled by value when it is served.
 import ipaddress
+import logging
 import os
 import re
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -64,8 +66,18 @@ def _post(url: str, body: dict[str, Any]) -> None:
     import httpx
 
     here = _is_here(urlsplit(url).hostname or "")
-    with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not here) as client:
-        client.post(url, json=body).raise_for_status()
+    own = threading.get_ident()
+
+    def of_others(record: logging.LogRecord) -> bool:
+        return record.thread != own
+
+    log = logging.getLogger("httpx")  # it tells each request's address at level INFO
+    log.addFilter(of_others)
+    try:
+        with httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not here) as client:
+            client.post(url, json=body).raise_for_status()
+    finally:
+        log.removeFilter(of_others)
 
 
 def message(flow_run: Any, state: Any) -> dict[str, Any]:

@@ -111,9 +111,13 @@ class _Cutter:
         self._grow(whole[:first])
         self._end_of_record()
         whole, ends = whole[first:], ends[1:] - first
-        while self.head is None and len(ends):  # line by line: blank lines before the header
-            self._take(whole[: int(ends[0])], ends[:1])
-            whole, ends = whole[int(ends[0]) :], ends[1:] - int(ends[0])
+        if self.head is None and len(ends):
+            blank = int(np.searchsorted(ends, len(whole) - len(whole.lstrip(b"\r\n")), side="right"))
+            skipped = int(ends[blank - 1]) if blank else 0
+            self.stop += skipped
+            if blank < len(ends):  # the header's record, and what is behind it
+                self._take(whole[skipped:], ends[blank:] - skipped)
+            return
         if not len(ends):
             return
         self.stop += len(whole)

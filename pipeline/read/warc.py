@@ -20,11 +20,14 @@ MAX_HEADER = 1 << 16
 """Bytes of a record's header; real ones have about 500."""
 _BEGIN = re.compile(rb"WARC/[01]\.\d{1,2}\r?\n")
 _NEXT = re.compile(rb"\nWARC/[01]\.\d{1,2}\r?\n")
-_END = re.compile(rb"\r?\n\r?\n")
+_END = re.compile(rb"\r?\n(?:(\r?\n)|(?=WARC/[01]\.\d{1,2}\r?\n))")
+"""A blank line; or a line that begins a record, with which a header would be looked for in the same bytes again and again."""
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(rb"^warc-type[ \t]*:[ \t]*([a-z]+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _ROWS = (b"response", b"resource", b"conversion")
 _LONGEST_BEGIN = 16
+_PIECE = 1 << 14
+"""Bytes looked at in one go: what is left of them is copied at each record, and a hostile archive has one every ten bytes."""
 
 
 def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
@@ -45,7 +48,8 @@ class _Cutter:
     """The open unit, and `held`, the bytes that were read and not used yet."""
 
     def __init__(self, chunks: Iterable[bytes], file: InputFile) -> None:
-        self.chunks, self.max_row_bytes = iter(chunks), file.max_row_bytes
+        pieces = (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE))
+        self.chunks, self.max_row_bytes = pieces, file.max_row_bytes
         self.held = b""
         self.start = self.stop = 0
         self.first_row = self.row = 1
@@ -78,11 +82,9 @@ class _Cutter:
                 return
 
     def _more(self) -> bool:
-        for chunk in self.chunks:
-            if chunk:
-                self.held += chunk
-                return True
-        return False
+        piece = next(self.chunks, b"")
+        self.held += piece
+        return bool(piece)
 
     def _fill(self, n: int) -> None:
         while len(self.held) < n and self._more():
@@ -93,7 +95,7 @@ class _Cutter:
         while True:
             end = _END.search(self.held, 0, MAX_HEADER)
             if end or len(self.held) >= MAX_HEADER or not self._more():
-                return self.held[: end.end()] if end else b""
+                return self.held[: end.end()] if end and end[1] else b""
 
     def _content(self, header: bytes, length: int, *, is_row: bool) -> None:
         size = len(header) + length

@@ -35,19 +35,27 @@ def read_block(block: Block) -> UnitRows:
 
 def read(file: InputFile, records: Records) -> UnitRows:
     """Rows of raw records, in order."""
-    if not records:
-        return _refused(file, [])
-    sizes = [(row, len(raw)) for row, raw in records]
-    handle = _Watched(b"".join(raw for _, raw in records))
+    parts, refused, todo = [], [], [records]
+    while todo:
+        some = todo.pop()
+        if not some:
+            continue
+        handle = _Watched(b"".join(raw for _, raw in some))
+        try:
+            parts.append(_asked(file, handle, some))
+        except Died as error:
+            fault = handle.number([(row, len(raw)) for row, raw in some])
+            row, raw = some[fault]
+            refused.append(Refused(row, "decoder_died", str(error), len(raw), raw))
+            todo += [some[fault + 1 :], some[:fault]]
+    return _together([*parts, _refused(file, refused)])
+
+
+def _asked(file: InputFile, handle: _Watched, records: Records) -> UnitRows:
+    """What a decoder makes of the records, whose bytes `handle` holds. Raises Died."""
     sent = {name: value for name, value in asdict(replace(file, url="")).items() if name != "traffic"}
-    request = {"ask": "web", "kind": file.format, "file": sent, "records": sizes}
-    try:
-        return gathered(file, ask(file, handle, request, still_cpu_s=STILL_CPU_S))
-    except Died as error:
-        fault = handle.number(sizes)
-        row, raw = records[fault]
-        refused = _refused(file, [Refused(row, "decoder_died", str(error), len(raw), raw)])
-    return _together([read(file, records[:fault]), refused, read(file, records[fault + 1 :])])
+    request = {"ask": "web", "kind": file.format, "file": sent, "records": [(row, len(raw)) for row, raw in records]}
+    return gathered(file, ask(file, handle, request, still_cpu_s=STILL_CPU_S))
 
 
 class _Watched(io.BytesIO):

@@ -102,6 +102,14 @@ def test_a_webhook_that_fails_fails_no_run_and_its_address_is_not_logged(
     assert "secret" not in caplog.text
 
 
+def test_its_address_is_not_logged_where_all_that_libraries_say_is(webhook: Webhook, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="httpx"):
+        notify.tell_webhook(FLOW, RUN, Completed(data={"generation": 1}))
+    assert len(webhook.got) == 1
+    assert "secret" not in caplog.text
+    assert not logging.getLogger("httpx").filters
+
+
 @pytest.mark.parametrize(
     "url",
     [

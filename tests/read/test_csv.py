@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,20 @@ def test_records(tmp_path: Path, data: bytes, expected: list[tuple[int, str]], r
     (tmp_path / "a.csv").write_bytes(data)
     found = rows_of(tmp_path / "a.csv")
     assert (texts(found), bad(found)) == (expected, refused)
+
+
+def test_blank_lines_before_the_header_are_passed_over_at_once(tmp_path: Path) -> None:
+    """One by one two megabytes of them take half a minute."""
+    (tmp_path / "a.csv").write_bytes(b"\n" * 2_000_000 + b"text\na\nb\n")
+    found = rows_of(tmp_path / "a.csv")
+    assert (texts(found), bad(found)) == ([(1, "a"), (2, "b")], [])
+
+
+def test_what_is_read_of_a_stream_is_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"text\na\nb\n")
+    file = make(tmp_path / "a.csv")
+    list(stream(file, "blake2b:" + blake2b((tmp_path / "a.csv").read_bytes(), digest_size=16).hexdigest()))
+    assert file.traffic.counts()["bytes_read"] == 9
 
 
 def test_columns_are_those_of_jsonl(tmp_path: Path) -> None:

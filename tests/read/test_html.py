@@ -84,3 +84,14 @@ def test_a_page_that_kills_its_decoder_is_one_bad_row(tmp_path: Path, monkeypatc
     found = web.read(make(tmp_path / "a.html"), [(1, b"<p>a"), (2, b"<p>b"), (3, b"<p>c")])
     assert found.documents["text"].to_pylist() == ["a", "c"]
     assert found.bad.select(["row", "cause"]).to_pylist() == [{"row": 2, "cause": "decoder_died"}]
+
+
+def test_as_many_pages_as_there_are_may_kill_their_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.html").touch()
+
+    def dying(file, handle, request, **settings):  # type: ignore[no-untyped-def]
+        raise web.Died("SIGSEGV")
+
+    monkeypatch.setattr(web, "ask", dying)
+    found = web.read(make(tmp_path / "a.html"), [(row, b"<p>a") for row in range(1, 1_501)])
+    assert (found.documents.num_rows, found.bad["row"].to_pylist()) == (0, list(range(1, 1_501)))

@@ -72,6 +72,16 @@ def test_what_is_broken_is_a_bad_row_and_costs_no_other(tmp_path: Path) -> None:
     assert [r["n_bytes_read"] for r in bad] == [len(big) - 4, 7, len(record(http(PAGE), n=5)) - 50]
 
 
+def test_an_archive_of_nothing_but_beginnings_is_read_once(tmp_path: Path) -> None:
+    """With a header looked for from each of them to the most that one may have this takes a minute."""
+    n = 30_000
+    (tmp_path / "a.warc").write_bytes(b"WARC/1.0\r\n" * n + record(http(PAGE)))
+    good, bad = rows(tmp_path / "a.warc")
+    assert [r["row"] for r in good] == [n + 1]
+    assert {(r["cause"], r["n_bytes_read"]) for r in bad} == {("archive_corrupt", 10)}
+    assert [r["row"] for r in bad] == list(range(1, n + 1))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, len(ARCHIVE)), st.integers(20, 3_000), st.integers(1, 3_000))
 def test_units_and_chunks_change_nothing(tmp_path_factory, noise: bytes, at: int, chunk: int, unit: int) -> None:
