@@ -61,9 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         if arguments.command != "takedown":
-            from pipeline.takedown.complete import settle_folder
+            from pipeline.takedown.complete import settle
 
-            settle_folder(arguments.output)
+            for folder in (arguments.output, *([arguments.other] if arguments.command == "compare" else [])):
+                if told := settle(folder):
+                    print(f"note: {harmless(told)}", file=sys.stderr)
         print(commands[arguments.command](arguments), end="")
         return 0
     except KeyboardInterrupt:
@@ -145,6 +147,7 @@ def _add_takedown(commands: Any) -> None:
     what.add_argument("--like", metavar="TEXT", help="documents with this text, or nearly (@FILE reads a file, - stdin)")
     made.add_argument("--request", metavar="ID", help="what the receipt calls the request (default: random)")
     made.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
+    made.add_argument("--unlocked", action="store_true", help="an object store without conditional writes may be changed")
     made.add_argument("--dry-run", action="store_true", help="show what would go; change nothing")
     made.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
     made.add_argument("--json", action="store_true", help="print the receipt as JSON")
@@ -177,6 +180,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
         asked,
         request=arguments.request,
         work=arguments.work,
+        unlocked=arguments.unlocked,
         dry_run=arguments.dry_run,
         confirm=confirm,
     )

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import final, generations, normalise, tombstones
 from pipeline.manifest import Manifest
@@ -116,8 +115,7 @@ def find(place: Place, asked: Asked) -> Found:
 
 
 def _ledger(place: Place) -> pl.LazyFrame:
-    files = [place.out.path(r.path) for m in place.live for r in m.files if r.path.startswith("ledger/")]
-    return pl.scan_parquet(files)
+    return place.out.scan([r.path for m in place.live for r in m.files if r.path.startswith("ledger/")])
 
 
 def _named(place: Place, asked: Asked) -> tuple[list[dict[str, Any]], int]:
@@ -196,14 +194,13 @@ def _of_domain(place: Place, domain: str) -> Iterator[Row]:
                 yield generation, f"{unit.path}#{row}"
 
 
-def texts(place: Place, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Columns of data/ and rejected/, some rows at a time, each with its generation."""
+def texts(place: Place, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+    """Columns of data/ and rejected/, a row group at a time, each with its generation."""
     for made in place.live:
         for record in made.files:
             if record.path.startswith(("data/", "rejected/")):
-                with pq.ParquetFile(place.out.path(record.path)) as file:
-                    for batch in file.iter_batches(4096, columns=columns):
-                        yield made.generation, batch.select(columns)
+                for table in place.out.batches(record.path, columns):
+                    yield made.generation, table
 
 
 def units(place: Place) -> Iterator[tuple[int, Any]]:
@@ -219,7 +216,7 @@ def units(place: Place) -> Iterator[tuple[int, Any]]:
 def _alike(place: Place, stones: Tombstones) -> Iterator[Row]:
     """Rows whose content, or nearly that, `stones` know."""
     for generation, batch in texts(place, ["source_ref", "text"]):
-        text = batch["text"].cast(pa.large_string())
+        text = final.one_chunk(batch["text"]).cast(pa.large_string())
         refs = batch["source_ref"].to_pylist()
         for at in stones.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
             yield generation, refs[at]
@@ -244,7 +241,7 @@ def _with_excerpts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     for manifest in place.live if wanted else ():
         for record in manifest.files:
             if record.path.startswith("quarantine/"):
-                found = pl.scan_parquet(place.out.path(record.path)).filter(pl.col("source_ref").is_in(wanted))
+                found = place.out.scan([record.path]).filter(pl.col("source_ref").is_in(wanted))
                 for ref, excerpt in found.select("source_ref", "excerpt").collect().iter_rows():
                     name = (manifest.generation, ref)
                     if name in made and excerpt is not None:
@@ -260,10 +257,10 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     refs = pl.Series(sorted({ref for _, ref in wanted}), dtype=pl.String).implode()
     made = dict(rows)
     for manifest in place.live:
-        files = [place.out.path(r.path) for r in manifest.files if r.path.startswith(("data/", "rejected/"))]
+        files = [r.path for r in manifest.files if r.path.startswith(("data/", "rejected/"))]
         if not files or not any(generation == manifest.generation for generation, _ in wanted):
             continue
-        frames = [pl.scan_parquet(file).filter(pl.col("source_ref").is_in(refs)) for file in files]
+        frames = [place.out.scan([file]).filter(pl.col("source_ref").is_in(refs)) for file in files]
         for frame in frames:
             for ref, text, language in frame.select("source_ref", "text", "language").collect().iter_rows():
                 name = (manifest.generation, ref)

@@ -23,7 +23,7 @@ from pipeline.plan_file import validate
 from pipeline.prepare import LOCK, MARKER
 from pipeline.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
+from pipeline.takedown.complete import RECEIPTS, complete, receipt_name, writable
 from pipeline.takedown.find import Asked, Found, Place, find, host_of
 from pipeline.tombstones import Tombstones
 
@@ -45,6 +45,7 @@ def take_down(
     *,
     request: str | None,
     work: str | None,
+    unlocked: bool,
     dry_run: bool,
     confirm: Callable[[dict[str, Any]], bool],
 ) -> Outcome:
@@ -52,7 +53,7 @@ def take_down(
 
     `confirm` gets what would be done, and says whether to.
     """
-    with _held(folder, work) as (out, store):
+    with _held(folder, work, unlocked=unlocked) as (out, store):
         manifests = manifest.load_all(out)
         if not manifests:
             raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
@@ -75,7 +76,7 @@ def take_down(
 
 
 @contextmanager
-def _held(folder: str, work: str | None) -> Iterator[tuple[Store, Store | None]]:
+def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[Store, Store | None]]:
     out = open_output(folder, create=False)
     if not out.names("manifests"):
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
@@ -84,9 +85,9 @@ def _held(folder: str, work: str | None) -> Iterator[tuple[Store, Store | None]]
     if store is None and work is not None:
         raise InputError(f"{work}: no work directory of Winnow; leave --work out if there is none any more")
     with ExitStack() as held:
-        out = held.enter_context(out.lock(LOCK))
+        out = held.enter_context(writable(out, unlocked=unlocked).lock(LOCK))
         if store is not None:
-            store = held.enter_context(store.lock(LOCK))
+            store = held.enter_context(writable(store, unlocked=unlocked).lock(LOCK))
             if store.entries("savings"):
                 held.enter_context(store.lock("savings/.lock"))
         yield out, store

@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.takedown.test_takedown import conserved, curated, keys, run, traces
 
 __all__ = ["curated"]
 NEXT = ("takedown", "why", "curate")
+CHILDREN = 2
 
 
 def killed(folder: Path, limit: int) -> list[str]:
@@ -59,19 +62,34 @@ def points(curated: Path, tmp_path: Path) -> list[str]:
     return killed(copy(curated, tmp_path / "whole"), 0)
 
 
+def each_killed(curated: Path, tmp_path: Path, limits: Sequence[int]) -> Iterator[Path]:
+    """A folder for each of these points, as the kill there left it: children side by side, a few folders at a time."""
+
+    def one(limit: int) -> Path:
+        folder = copy(curated, tmp_path / f"k{limit}")
+        killed(folder, limit)
+        return folder
+
+    with ThreadPoolExecutor(CHILDREN) as pool:
+        for start in range(0, len(limits), 2 * CHILDREN):
+            for folder in pool.map(one, limits[start : start + 2 * CHILDREN]):
+                yield folder
+                shutil.rmtree(folder)
+
+
 def test_a_kill_around_the_commit_and_in_what_follows(capsys, curated, tmp_path):
     found = points(curated, tmp_path)
     at = found.index("before create manifests/000002.json") + 1
-    chosen = {at: "why", at + 4: "takedown"}
-    for limit, command in chosen.items():
-        folder = copy(curated, tmp_path / f"k{limit}")
-        killed(folder, limit)
+    for folder, command in zip(each_killed(curated, tmp_path, [at, at + 4]), ("why", "takedown"), strict=True):
         judge(capsys, folder, command)
 
 
 @pytest.mark.slow
 def test_a_kill_at_every_point(capsys, curated, tmp_path):
-    for limit in range(1, len(points(curated, tmp_path)) + 1):
-        folder = copy(curated, tmp_path / f"k{limit}")
-        killed(folder, limit)
-        judge(capsys, folder, NEXT[limit % 3])
+    limits = range(1, len(points(curated, tmp_path)) + 1)
+    for limit, folder in zip(limits, each_killed(curated, tmp_path, limits), strict=True):
+        try:
+            judge(capsys, folder, NEXT[limit % 3])
+        except BaseException as error:
+            error.add_note(f"killed at point {limit}, then {NEXT[limit % 3]}")
+            raise
