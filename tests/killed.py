@@ -1,10 +1,11 @@
 """Runs `python -m flows.curate ARGUMENTS` (`flows.inspect`, where the first of them is `inspect`) and kills itself with
 SIGKILL at the n-th change to a store.
 
-    python -m tests.killed N EVENTS_FILE ARGUMENTS...
+    python -m tests.killed N|POINT EVENTS_FILE ARGUMENTS...
 
 Every file that gets its name, is created, moved, or removed counts; half of the points fall just before the change and half
-just after it. With N = 0 nothing is killed and EVENTS_FILE lists the points, one a line, so that tests can choose among them.
+just after it. With N = 0 nothing is killed and EVENTS_FILE lists the points, one a line, so that tests can choose among them, by number or by
+such a line.
 WINNOW_TEST_STALE_S is the age, in seconds, at which the lock of an object store is stale: two minutes are long for a test.
 """
 
@@ -25,7 +26,7 @@ from pipeline.store import Store
 def main() -> int:
     if stale := float(os.environ.get("WINNOW_TEST_STALE_S", "0")):
         lease.STALE_S, lease.GIVE_UP_S, lease.HEARTBEAT_S = stale, stale * 2 / 3, stale / 6
-    limit, events, arguments = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    limit, events, arguments = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     lock = threading.Lock()
     count = 0
 
@@ -33,10 +34,10 @@ def main() -> int:
         nonlocal count
         with lock:
             count += 1
-            if limit == 0:
+            if limit == "0":
                 with events.open("a") as file:
                     print(what, file=file)
-            elif count == limit:
+            elif limit in (str(count), what):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def counted(name: str, method: Callable[..., Any], label: int) -> Callable[..., Any]:

@@ -84,7 +84,7 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
     if newest.takedown.pending:
         for made in newest.takedown.pending:
             out.write_bytes(manifest.name(made.generation), manifest.encode(made), durable=True)
-        for folder in ("", "manifests", "index", *manifest.FOLDERS):
+        for folder in ("", "manifests", "index", tombstones.FOLDER, RECEIPTS, *manifest.FOLDERS):
             out.sweep(folder)
         manifest.remove_orphans(out, manifests)
         stones = tombstones.load(out, committed)

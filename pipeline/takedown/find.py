@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -26,12 +26,11 @@ Row = tuple[int, str]
 
 @dataclass(frozen=True)
 class Asked:
-    """What to take down. `copies`: drop (what is like it goes too) or promote (the ground is the licence, not the content)."""
+    """What to take down; what is like it goes too."""
 
     keys: tuple[str, ...] = ()
     domain: str | None = None
     like: str | None = None
-    copies: Literal["drop", "promote"] = "drop"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Found:
     like: tuple[str, ...]
     without_text: tuple[Row, ...] = field(default=())
 
-    def contents(self, copies: str) -> list[Text]:
+    def contents(self) -> list[Text]:
         """What tombstones are made of: near for what was asked for, the very content only for copies: chains end there."""
         made = [Text(text, near=True) for text in self.like]
         for gone in self.rows.values():
@@ -69,10 +68,7 @@ class Found:
                 made.append(Text(gone.text or "", near=False, place=gone.line["source_ref"]))
                 continue
             for text in {gone.text, gone.source_text} - {None}:
-                if copies == "promote":
-                    made.append(Text(str(text), near=False, place=gone.line["source_ref"]))
-                else:
-                    made.append(Text(str(text), near=gone.role != "copy" and not self.like))
+                made.append(Text(str(text), near=gone.role != "copy" and not self.like))
         return made
 
 
@@ -102,13 +98,12 @@ def find(place: Place, asked: Asked) -> Found:
     rows = {name: gone for name, gone in rows.items() if gone.text is not None or gone.line["verdict"] != "quarantined"}
     rows |= {name: Gone(line, "survivor") for name, line in _survivors(place, rows).items() if name not in rows}
     rows = _with_texts(place, rows)
-    if like or (rows and asked.copies == "drop"):
-        wanted = Found(rows, 0, like).contents("drop")
+    if like or rows:
+        wanted = Found(rows, 0, like).contents()
         stones = tombstones.with_table(place.stones, [place.stones.table(wanted, place.parameters)])
         more = [row for row in _alike(place, stones) if row not in rows]
         rows |= {name: Gone(line, "asked" if like else "copy") for name, line in _lines(place, more).items()}
-    if asked.copies == "drop":
-        rows |= {name: Gone(line, "copy") for name, line in _copies(place, set(rows)).items() if name not in rows}
+    rows |= {name: Gone(line, "copy") for name, line in _copies(place, set(rows)).items() if name not in rows}
     rows = _with_texts(place, rows)
     textless = tuple(name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined")
     return Found(rows, already, like, textless)

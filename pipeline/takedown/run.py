@@ -28,6 +28,7 @@ from pipeline.takedown.find import Asked, Found, Place, find, host_of
 from pipeline.tombstones import Tombstones
 
 SHOWN = 20
+_ROLES = {"asked": "asked for", "copy": "like them", "survivor": "kept in place of one asked for"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
 
 def selection_of(asked: Asked, key: bytes) -> str:
     """Names a request without telling what it asked for."""
-    said = [sorted(asked.keys), None if asked.domain is None else host_of(asked.domain), asked.like, asked.copies]
+    said = [sorted(asked.keys), None if asked.domain is None else host_of(asked.domain), asked.like]
     data = json.dumps(said, ensure_ascii=True).encode()
     return blake2b(data, key=key, digest_size=16, person=b"selection").hexdigest()
 
@@ -147,7 +148,6 @@ def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request:
         "request": request or uuid4().hex[:12],
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "asked_by": what,
-        "copies": asked.copies,
         "before": manifests[-1].generation,
         "manifest": manifests[-1].generation + 1,
         "counts": dict(sorted(Counter(line["role"] for line in documents).items())),
@@ -165,7 +165,7 @@ def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request:
 
 def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Asked, receipt: dict[str, Any]) -> dict[str, Any]:
     out, number = place.out, receipt["manifest"]
-    table = place.stones.table(found.contents(asked.copies), place.parameters)
+    table = place.stones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
     tables = [out.read_table(tombstones.name(n)) for n in committed]
     stones = tombstones.with_table(place.stones, [*tables, table])
@@ -181,7 +181,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
             gone = [row for name, row in found.rows.items() if name[0] == made.generation]
             files = rewrite.generation(out, made, rows, stones, numbers, number=number)
             replaced += files.replaced
-            after.append(amend.manifest(made, gone, files, refs, new))
+            after.append(amend.manifest(made, gone, files, refs, new, number=number))
         else:
             after.append(made.model_copy(update={"metrics": amend.scrubbed(made.metrics, refs, new)}))
     receipt = {
@@ -221,9 +221,10 @@ def shown(outcome: Outcome) -> str:
     from pipeline.report.harmless import visible
 
     made = outcome.receipt
-    counts = ", ".join(f"{n:,} {role}" for role, n in made["counts"].items())
-    done = outcome.done or made["files"]
-    lines = [f"request {visible(made['request'])}: {counts} {'taken down' if done else 'would be taken down'}"]
+    counts = ", ".join(f"{n:,} {_ROLES[role]}" for role, n in made["counts"].items())
+    done = "taken down" if outcome.done or made["files"] else "would be taken down"
+    total = len(made["documents"])
+    lines = [f"request {visible(made['request'])}: {total:,} document{'s' * (total != 1)} {done} ({counts})"]
     for line in made["documents"][:SHOWN]:
         lines.append(
             f"  {line['role']:<6} {visible(line['source_ref'], limit=60)} ({visible(line['id'], limit=40)}), {line['was']}"
