@@ -52,18 +52,19 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    arguments = parser().parse_args(given)
-    if arguments.command is None:
-        arguments = parser().parse_args([*given, "browse"])
     commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
+    bare = not any(word in commands or word in ("-h", "--help") for word in given)
+    arguments = parser().parse_args(["browse", *given] if bare else given)
     from flows.show import harmless
     from pipeline.errors import WinnowError
 
     try:
         if arguments.command != "takedown":
-            from pipeline.takedown.complete import settle_folder
+            from pipeline.takedown.complete import settle
 
-            settle_folder(arguments.output)
+            for folder in (arguments.output, *([arguments.other] if arguments.command == "compare" else [])):
+                if told := settle(folder):
+                    print(f"note: {harmless(told)}", file=sys.stderr)
         print(commands[arguments.command](arguments), end="")
         return 0
     except KeyboardInterrupt:
@@ -138,23 +139,44 @@ def _compare(arguments: argparse.Namespace) -> str:
 
 
 def _add_takedown(commands: Any) -> None:
-    made = commands.add_parser("takedown", help="remove documents, and what is like them, so that they do not come back")
+    made = commands.add_parser(
+        "takedown",
+        help="remove documents, and what is like them, so that they do not come back",
+        description=(
+            "Remove documents, what is similar to them, and copies of them that were dropped, from the output and its work"
+            " directory. Later runs drop them as taken_down. A receipt in takedowns/ says what went, and what was not reached."
+            " It cannot be undone; --dry-run shows what would go."
+        ),
+    )
     what = made.add_mutually_exclusive_group(required=True)
     what.add_argument("--keys", metavar="FILE", help="ids or source_refs, one a line (- reads stdin)")
     what.add_argument("--domain", metavar="DOMAIN", help="all documents whose url is of this domain or below it")
     what.add_argument("--like", metavar="TEXT", help="documents with this text, or nearly (@FILE reads a file, - stdin)")
+    made.add_argument(
+        "--copies",
+        choices=("drop", "promote"),
+        default="drop",
+        help="what becomes of dropped copies: drop takes them down too (the default); promote is not in this release",
+    )
     made.add_argument("--request", metavar="ID", help="what the receipt calls the request (default: random)")
     made.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
+    made.add_argument("--unlocked", action="store_true", help="an object store without conditional writes may be changed")
     made.add_argument("--dry-run", action="store_true", help="show what would go; change nothing")
     made.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
     made.add_argument("--json", action="store_true", help="print the receipt as JSON")
 
 
 def _takedown(arguments: argparse.Namespace) -> str:
-    from pipeline.errors import UsageError
+    from pipeline.errors import NotYet, UsageError
     from pipeline.takedown import run
     from pipeline.takedown.find import Asked
 
+    if arguments.copies == "promote":
+        raise NotYet(
+            "takedown --copies promote: not in this release: a copy is not kept in place of what goes. Without --copies all"
+            " copies go too; where only the licence of one source is the matter, remove that source from the plan and make the"
+            " output anew with --replace: its copies from other sources are then kept"
+        )
     asked = Asked(
         keys=_keys(arguments.keys) if arguments.keys else (),
         domain=arguments.domain,
@@ -177,6 +199,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
         asked,
         request=arguments.request,
         work=arguments.work,
+        unlocked=arguments.unlocked,
         dry_run=arguments.dry_run,
         confirm=confirm,
     )

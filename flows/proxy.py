@@ -93,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     act: Callable[[argparse.Namespace], int] = {"export-arms": _export, "score": _score}.get(command or "", _measure)
     try:
+        if command != "score":
+            _settle(arguments.output)
         return act(arguments)
     except WinnowError as error:
         from flows.show import harmless
@@ -106,6 +108,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("winnow: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
+
+
+def _settle(output: str) -> None:
+    """What an earlier take-down left goes before anything is measured."""
+    from flows.show import harmless
+    from pipeline.takedown.complete import settle
+
+    if told := settle(output):
+        print(f"note: {harmless(told)}", file=sys.stderr)
 
 
 def _workers(arguments: argparse.Namespace) -> int:

@@ -346,12 +346,17 @@ class Store:
         with self._parquet(name) as file:
             return [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
 
-    def batches(self, name: str) -> Iterator[pa.Table]:
+    def batches(self, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """A table, row group by row group."""
         with self._parquet(name) as file:
             for group in range(file.num_row_groups):
-                self._note_read(file, [group], None)
-                yield file.read_row_group(group, use_threads=False)
+                self._note_read(file, [group], columns)
+                yield file.read_row_group(group, columns=columns, use_threads=False)
+
+    def scan(self, names: Sequence[str]) -> pl.LazyFrame:
+        """All rows of these tables, of which there is at least one."""
+        paths = [self.path(name) for name in names]
+        return pl.scan_parquet(paths) if self.is_local else pl.scan_pyarrow_dataset(self.fs.dataset(paths))
 
     def _note_read(self, file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> None:
         if self.is_local:  # what a client fetches is counted there
@@ -393,8 +398,7 @@ class Store:
 
 def open_output(url: str, *, create: bool = True, unlocked: bool = False) -> Store:
     """`open_store` for an output: nothing of it may be removed by hand."""
-    opened = open_store(url, create=create, unlocked=unlocked)
-    return replace(opened, advice="restore it, or make the output anew with --replace")
+    return replace(open_store(url, create=create, unlocked=unlocked), advice="restore it, or make the output anew with --replace")
 
 
 def open_store(url: str, *, create: bool = True, unlocked: bool = False) -> Store:

@@ -39,7 +39,7 @@ BATCH_BYTES = 16_000_000
 SCHEMA = pa.schema(
     [
         pa.field("content", pa.binary(16), nullable=False),
-        pa.field("place", pa.binary(16)),  # set: only this row with this content, taken down for its licence
+        pa.field("place", pa.binary(16)),  # set: only this row with this content, an excerpt of what could not be read
         pa.field("bands", pa.list_(pa.uint64()), nullable=False),  # empty: this very content only
         pa.field("shingles", pa.list_(pa.uint64()), nullable=False),  # ascending
     ]

@@ -1,10 +1,11 @@
 """Runs `python -m flows.curate ARGUMENTS` (`flows.inspect`, where the first of them is `inspect`) and kills itself with
 SIGKILL at the n-th change to a store.
 
-    python -m tests.killed N EVENTS_FILE ARGUMENTS...
+    python -m tests.killed N|POINT EVENTS_FILE ARGUMENTS...
 
 Every file that gets its name, is created, moved, or removed counts; half of the points fall just before the change and half
-just after it. With N = 0 nothing is killed and EVENTS_FILE lists the points, one a line, so that tests can choose among them.
+just after it. With N = 0 nothing is killed and EVENTS_FILE lists the points, one a line, so that tests can choose among them,
+by number or by such a line.
 WINNOW_TEST_STALE_S is the age, in seconds, at which the lock of an object store is stale: two minutes are long for a test.
 
 `ready()` gives a process that has imported everything and forks a child for each command: the imports are most of a short
@@ -34,10 +35,10 @@ READY = "ready"
 def main() -> int:
     if sys.argv[1] == READY:
         return _serve()
-    return _carry_out(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    return _carry_out(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
 
 
-def _carry_out(limit: int, events: Path, arguments: Sequence[str]) -> int:
+def _carry_out(limit: str, events: Path, arguments: Sequence[str]) -> int:
     if stale := float(os.environ.get("WINNOW_TEST_STALE_S", "0")):
         lease.STALE_S, lease.GIVE_UP_S, lease.HEARTBEAT_S = stale, stale * 2 / 3, stale / 6
     lock = threading.Lock()
@@ -47,10 +48,10 @@ def _carry_out(limit: int, events: Path, arguments: Sequence[str]) -> int:
         nonlocal count
         with lock:
             count += 1
-            if limit == 0:
+            if limit == "0":
                 with events.open("a") as file:
                     print(what, file=file)
-            elif count == limit:
+            elif limit in (str(count), what):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def counted(name: str, method: Callable[..., Any], label: int) -> Callable[..., Any]:
@@ -90,7 +91,7 @@ def ready(root: Path) -> Iterator[Callable[[int, Path, Sequence[str]], tuple[int
 
     def run(limit: int, events: Path, arguments: Sequence[str]) -> tuple[int, str]:
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps([limit, str(events), list(arguments)]) + "\n")
+        process.stdin.write(json.dumps([str(limit), str(events), list(arguments)]) + "\n")
         process.stdin.flush()
         status, printed = json.loads(process.stdout.readline())
         return status, printed

@@ -267,8 +267,8 @@ def count_pairs(worker: Worker, job: Count) -> None:
 
 
 def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where the numbers `wanted` stand in `number`, which `order` sorts. BrokenContract where one is missing: its similarity would
-    be another document's."""
+    """Where the numbers `wanted` stand in `number`, which `order` sorts. BrokenContract where one is missing: its
+    similarity would be another document's."""
     if not len(wanted):
         return np.zeros(0, np.int64)
     found = np.searchsorted(number, wanted, sorter=order)

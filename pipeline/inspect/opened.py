@@ -39,20 +39,10 @@ class Output:
         """Raises PlanError where a model or a plugin of the plan is not there any more."""
         return recipe.resolve(self.plan)
 
-    def files(self, folder: str) -> list[str]:
-        """Paths of a folder's shards, in order."""
-        return [self.store.path(r.path) for m in self.live for r in m.files if r.path.startswith(f"{folder}/")]
-
     def scan(self, folder: str) -> pl.LazyFrame | None:
         """All rows of a folder; None where the plan writes none."""
-        files = self.files(folder)
-        return self.scan_files(files) if files else None
-
-    def scan_files(self, files: list[str]) -> pl.LazyFrame:
-        """All rows of some of `files`."""
-        if self.store.is_local:
-            return pl.scan_parquet(files)
-        return pl.scan_pyarrow_dataset(self.store.fs.dataset(files))
+        files = [r.path for m in self.live for r in m.files if r.path.startswith(f"{folder}/")]
+        return self.store.scan(files) if files else None
 
 
 def open_output_of(folder: str) -> Output:

@@ -75,7 +75,7 @@ def _shards(output: Output, reason: str) -> Iterator[tuple[int, pl.LazyFrame]]:
     for made in output.live:
         for record in made.files:
             if record.path.startswith("data/" if kept else "rejected/") and record.rows:
-                scan = output.scan_files([output.store.path(record.path)])
+                scan = output.store.scan([record.path])
                 if not kept:
                     scan = scan.filter((pl.col("reason") == reason) | pl.col("reason").str.starts_with(f"{reason}."))
                 yield made.generation, scan.select("source_ref", pl.lit(KEPT).alias("reason") if kept else "reason")

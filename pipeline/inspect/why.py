@@ -67,12 +67,11 @@ def _found(output: Output, row: dict[str, Any]) -> Found:
 
 def _text(output: Output, folder: str, ref: str, generation: int) -> tuple[str | None, str | None]:
     """File and text of a document of a generation: its shards are in order of source_ref within a source."""
-    for path in output.files(folder):
-        if not path.endswith(f"-g{generation:04d}.parquet"):
-            continue
-        found = output.scan_files([path]).filter(pl.col("source_ref") == ref).select("text").collect()
+    records = [record for made in output.live if made.generation == generation for record in made.files]
+    for path in (record.path for record in records if record.path.startswith(f"{folder}/")):
+        found = output.store.scan([path]).filter(pl.col("source_ref") == ref).select("text").collect()
         if len(found):
-            return f"{folder}/{path.rsplit('/', 1)[-1]}", found["text"][0]
+            return path, found["text"][0]
     return None, None
 
 

@@ -1,6 +1,7 @@
 """Manifests of generations that lost documents: counts as the ledger now has them, no sample of what went.
 
-Signals' histograms, checks and costs stay those of the run: they say nothing of a single document.
+Signals' histograms, sizes of clusters, checks and costs stay those of the run, and a note says so: they say nothing of a single
+document.
 """
 
 from __future__ import annotations
@@ -14,17 +15,24 @@ from pipeline.manifest import Manifest, Totals
 from pipeline.plan_file import validate
 from pipeline.takedown.find import Gone
 from pipeline.takedown.rewrite import Rewritten
+from pipeline.tally import NO_LANGUAGE, OTHER
 from pipeline.tombstones import Tombstones
 from pipeline.withhold import REASON, STAGE
 
+_NOTE = "documents were taken down since this run"
 _NAMES = ("source_ref", "ref", "duplicate_ref")
 
 
-def manifest(made: Manifest, gone: Sequence[Gone], rewritten: Rewritten, refs: set[str], tombstones: Tombstones) -> Manifest:
-    """The generation's manifest since. `gone`: its rows that went; `refs`: of all rows that went."""
+def manifest(
+    made: Manifest, gone: Sequence[Gone], rewritten: Rewritten, refs: set[str], tombstones: Tombstones, *, number: int
+) -> Manifest:
+    """The generation's manifest since. `gone`: its rows that went; `refs`: of all rows that went; `number`: of the take-down."""
     metrics = scrubbed(copy.deepcopy(made.metrics), refs, tombstones)
-    _count(metrics, [row for row in gone if row.line["verdict"] != "quarantined"])
+    counted = [row for row in gone if row.line["verdict"] != "quarantined"]
+    _count(metrics, counted)
+    left = sum(not _crossed(metrics["crossed"], row) for row in counted)
     _derive(metrics, made)
+    _note(metrics, number, left=left)
     metrics["files"] = [record.model_dump() for record in rewritten.files]
     return made.model_copy(
         update={
@@ -81,7 +89,7 @@ def _count(metrics: dict[str, Any], gone: Sequence[Gone]) -> None:
             for source in (one for one in metrics["by_source"] if one["source"] == line["source"]):
                 for name, n in (("kept", -1), ("dropped", 1), ("bytes_kept", -size)):
                     source[name] += n
-            for language in (one for one in metrics["by_language"] if one["language"] == row.language):
+            for language in (one for one in metrics["by_language"] if one["language"] == (row.language or NO_LANGUAGE)):
                 language["kept"] -= 1
                 language["bytes_kept"] -= size
         for edit in (one for one in metrics["edits"] if one["edit"] in line["edits"]):
@@ -106,6 +114,11 @@ def _reasons(metrics: dict[str, Any], line: dict[str, Any], size: int) -> None:
         if name in lines:
             lines[name]["any"] -= 1
             lines[name]["only"] -= len(failed) == 1
+    overlap = metrics["overlap"]
+    places = [overlap["reasons"].index(name) for name in failed if name in overlap["reasons"]]
+    for one in places:
+        for other in places:
+            overlap["counts"][one][other] -= 1
     if REASON not in lines:
         new = {"reason": REASON, "stage": STAGE, "first": 0, "first_bytes": 0, "any": 0, "only": 0}
         at = sum(1 for one in metrics["reasons"] if one["first"] or one["stage"] not in ("filter", "model"))
@@ -117,6 +130,41 @@ def _reasons(metrics: dict[str, Any], line: dict[str, Any], size: int) -> None:
     kind = {"exact_duplicate": "exact", "near_duplicate": "near"}.get(line["reason"] or "")
     if duplicates is not None and kind is not None:
         duplicates[kind] -= 1
+
+
+def _crossed(crossed: dict[str, Any], row: Gone) -> bool:
+    """Move the row to `taken_down` in its cell's language and source; False where its language is not known any more."""
+    cells = {(one["language"], one["source"], one["reason"]): one for one in crossed["cells"]}
+    languages, sources, reasons = ({name[part] for name in cells} for part in range(3))
+    language = row.language or (NO_LANGUAGE if languages == {NO_LANGUAGE} else None)
+    if language is None:
+        return False
+    source, reason = row.line["source"], row.line["reason"]
+    language = language if language in languages else OTHER
+    source = source if source in sources else OTHER
+    reason = reason if reason in reasons else OTHER
+    old = cells.get((language, source, reason))
+    if old is None:
+        return False
+    old["documents"] -= 1
+    new = cells.get((language, source, REASON))
+    if new is None:
+        new = {"language": language, "source": source, "reason": REASON, "documents": 0}
+        crossed["cells"].append(new)
+        if REASON not in crossed["reasons"]:
+            crossed["reasons"].append(REASON)
+    new["documents"] += 1
+    crossed["cells"] = [one for one in crossed["cells"] if one["documents"]]
+    return True
+
+
+def _note(metrics: dict[str, Any], number: int, *, left: int) -> None:
+    """Say what was not amended, in place of what an earlier take-down said."""
+    said = f"{_NOTE} (manifest {number}): histograms of signals, sizes of clusters, checks and costs are still those of the run"
+    if left:
+        said += f", and so are {left:,} documents by language, source and reason, whose language is not known any more"
+    metrics["notes"] = [note for note in metrics["notes"] if not note.startswith(_NOTE)]
+    metrics["notes"].append(f"{said}; the page quotes no document until a run adds some")
 
 
 def _derive(metrics: dict[str, Any], made: Manifest) -> None:

@@ -8,39 +8,46 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from pipeline import manifest, publish, tombstones
-from pipeline.errors import OutputLocked
+from pipeline.errors import OutputError, OutputLocked
 from pipeline.manifest import Manifest, Takedown
 from pipeline.store import Store, open_output, open_store
 from pipeline.takedown import clean
+from pipeline.tombstones import Tombstones
 
 LOCK = ".lock"
 RECEIPTS = "takedowns"
 
 
-def settle(out: Store) -> None:
-    """Complete what a killed take-down left, if there is something and no run holds the output."""
-    manifests = manifest.load_all(out)
-    if not _unsettled(out, manifests):
-        return
+def settle(folder: str) -> str | None:
+    """Complete what a killed take-down left of an output that may not be there, if there is something to complete.
+
+    Where it cannot be (a run holds the output, nothing may be written here), readers go on: the manifests name what is right.
+    Returns what to tell the user of that.
+    """
+    out = open_output(folder, create=False)
+    if not _unsettled(out, manifest.load_all(out)):
+        return None
     try:
         with ExitStack() as held:
-            out = held.enter_context(out.lock(LOCK))
-            manifests = manifest.load_all(out)
-            taken = manifests[-1].takedown if manifests else None
-            work = None if taken is None else _work_of(out, taken)
-            if work is not None:
-                work = held.enter_context(work.lock(LOCK))
-            complete(out, manifests, work=work)
+            out = held.enter_context(writable(out).lock(LOCK))
+            complete(out, manifest.load_all(out))
     except OutputLocked:
-        return
+        return None  # the run that holds it completes it, or has
+    except (OutputError, OSError) as error:
+        return (
+            f"{out.root}: an earlier take-down was killed and could not be completed now ({error}); what it replaced is still"
+            " there: run `python -m flows.inspect takedown` again where the output can be written"
+        )
+    return None
 
 
-def settle_folder(folder: str) -> None:
-    """`settle` for an output that may not be there."""
-    settle(open_output(folder, create=False))
+def writable(store: Store, *, unlocked: bool = False) -> Store:
+    """A store that was opened to look at, opened to change: an object store is asked whether it has conditional writes."""
+    return store if store.is_local else replace(open_store(store.root, unlocked=unlocked), advice=store.advice)
 
 
 def _unsettled(out: Store, manifests: list[Manifest]) -> bool:
@@ -58,7 +65,8 @@ def _unsettled(out: Store, manifests: list[Manifest]) -> bool:
 def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None) -> dict[str, int] | None:
     """Do what is not done yet; `manifests` are replaced in place by what they say afterwards. The output must be held.
 
-    Returns what was cleaned of the work directory; None where there is none, or nothing was pending.
+    `work`: a work directory that is held. Another one, which the take-down names, is held meanwhile: OutputLocked if a run
+    uses it. Returns what was cleaned of the work directory; None where there is none, or nothing was pending.
     """
     committed = manifest.takedowns(manifests)
     for number in tombstones.numbers(out):
@@ -76,13 +84,12 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
     if newest.takedown.pending:
         for made in newest.takedown.pending:
             out.write_bytes(manifest.name(made.generation), manifest.encode(made), durable=True)
-        for folder in ("", "manifests", "index", *manifest.FOLDERS):
+        for folder in ("", "manifests", "index", tombstones.FOLDER, RECEIPTS, *manifest.FOLDERS):
             out.sweep(folder)
         manifest.remove_orphans(out, manifests)
         stones = tombstones.load(out, committed)
         assert stones is not None
-        where = work or _work_of(out, newest.takedown)
-        cleaned = None if where is None else clean.clean(where, stones)
+        cleaned = _cleaned(out, newest.takedown, stones, work)
         receipt = {**newest.takedown.receipt, "work": "not there: nothing to clean" if cleaned is None else cleaned}
         out.private(RECEIPTS)
         out.write_bytes(receipt_name(newest.generation), _encoded(receipt), durable=True)
@@ -92,6 +99,18 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
     out.sweep("")
     publish.repair(out, manifests)
     return cleaned
+
+
+def _cleaned(out: Store, made: Takedown, stones: Tombstones, held: Store | None) -> dict[str, int] | None:
+    """Clean the work directory that the take-down names; what another one holds goes when a run opens that."""
+    where = _work_of(out, made)
+    if where is None or (held is not None and held.root == where.root):
+        return None if where is None else clean.clean(held or where, stones)
+    with ExitStack() as holding:
+        where = holding.enter_context(writable(where, unlocked=not out.conditional).lock(LOCK))
+        if where.entries("savings"):
+            holding.enter_context(where.lock("savings/.lock"))
+        return clean.clean(where, stones)
 
 
 def receipt_name(number: int) -> str:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import final, generations, normalise, tombstones
 from pipeline.manifest import Manifest
@@ -27,12 +26,11 @@ Row = tuple[int, str]
 
 @dataclass(frozen=True)
 class Asked:
-    """What to take down. `copies`: drop (what is like it goes too) or promote (the ground is the licence, not the content)."""
+    """What to take down; what is like it goes too."""
 
     keys: tuple[str, ...] = ()
     domain: str | None = None
     like: str | None = None
-    copies: Literal["drop", "promote"] = "drop"
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Found:
     like: tuple[str, ...]
     without_text: tuple[Row, ...] = field(default=())
 
-    def contents(self, copies: str) -> list[Text]:
+    def contents(self) -> list[Text]:
         """What tombstones are made of: near for what was asked for, the very content only for copies: chains end there."""
         made = [Text(text, near=True) for text in self.like]
         for gone in self.rows.values():
@@ -70,10 +68,7 @@ class Found:
                 made.append(Text(gone.text or "", near=False, place=gone.line["source_ref"]))
                 continue
             for text in {gone.text, gone.source_text} - {None}:
-                if copies == "promote":
-                    made.append(Text(str(text), near=False, place=gone.line["source_ref"]))
-                else:
-                    made.append(Text(str(text), near=gone.role != "copy" and not self.like))
+                made.append(Text(str(text), near=gone.role != "copy" and not self.like))
         return made
 
 
@@ -103,21 +98,19 @@ def find(place: Place, asked: Asked) -> Found:
     rows = {name: gone for name, gone in rows.items() if gone.text is not None or gone.line["verdict"] != "quarantined"}
     rows |= {name: Gone(line, "survivor") for name, line in _survivors(place, rows).items() if name not in rows}
     rows = _with_texts(place, rows)
-    if like or (rows and asked.copies == "drop"):
-        wanted = Found(rows, 0, like).contents("drop")
+    if like or rows:
+        wanted = Found(rows, 0, like).contents()
         stones = tombstones.with_table(place.stones, [place.stones.table(wanted, place.parameters)])
         more = [row for row in _alike(place, stones) if row not in rows]
         rows |= {name: Gone(line, "asked" if like else "copy") for name, line in _lines(place, more).items()}
-    if asked.copies == "drop":
-        rows |= {name: Gone(line, "copy") for name, line in _copies(place, set(rows)).items() if name not in rows}
+    rows |= {name: Gone(line, "copy") for name, line in _copies(place, set(rows)).items() if name not in rows}
     rows = _with_texts(place, rows)
     textless = tuple(name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined")
     return Found(rows, already, like, textless)
 
 
 def _ledger(place: Place) -> pl.LazyFrame:
-    files = [place.out.path(r.path) for m in place.live for r in m.files if r.path.startswith("ledger/")]
-    return pl.scan_parquet(files)
+    return place.out.scan([r.path for m in place.live for r in m.files if r.path.startswith("ledger/")])
 
 
 def _named(place: Place, asked: Asked) -> tuple[list[dict[str, Any]], int]:
@@ -196,14 +189,13 @@ def _of_domain(place: Place, domain: str) -> Iterator[Row]:
                 yield generation, f"{unit.path}#{row}"
 
 
-def texts(place: Place, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Columns of data/ and rejected/, some rows at a time, each with its generation."""
+def texts(place: Place, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+    """Columns of data/ and rejected/, a row group at a time, each with its generation."""
     for made in place.live:
         for record in made.files:
             if record.path.startswith(("data/", "rejected/")):
-                with pq.ParquetFile(place.out.path(record.path)) as file:
-                    for batch in file.iter_batches(4096, columns=columns):
-                        yield made.generation, batch.select(columns)
+                for table in place.out.batches(record.path, columns):
+                    yield made.generation, table
 
 
 def units(place: Place) -> Iterator[tuple[int, Any]]:
@@ -219,7 +211,7 @@ def units(place: Place) -> Iterator[tuple[int, Any]]:
 def _alike(place: Place, stones: Tombstones) -> Iterator[Row]:
     """Rows whose content, or nearly that, `stones` know."""
     for generation, batch in texts(place, ["source_ref", "text"]):
-        text = batch["text"].cast(pa.large_string())
+        text = final.one_chunk(batch["text"]).cast(pa.large_string())
         refs = batch["source_ref"].to_pylist()
         for at in stones.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
             yield generation, refs[at]
@@ -244,7 +236,7 @@ def _with_excerpts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     for manifest in place.live if wanted else ():
         for record in manifest.files:
             if record.path.startswith("quarantine/"):
-                found = pl.scan_parquet(place.out.path(record.path)).filter(pl.col("source_ref").is_in(wanted))
+                found = place.out.scan([record.path]).filter(pl.col("source_ref").is_in(wanted))
                 for ref, excerpt in found.select("source_ref", "excerpt").collect().iter_rows():
                     name = (manifest.generation, ref)
                     if name in made and excerpt is not None:
@@ -260,10 +252,10 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     refs = pl.Series(sorted({ref for _, ref in wanted}), dtype=pl.String).implode()
     made = dict(rows)
     for manifest in place.live:
-        files = [place.out.path(r.path) for r in manifest.files if r.path.startswith(("data/", "rejected/"))]
+        files = [r.path for r in manifest.files if r.path.startswith(("data/", "rejected/"))]
         if not files or not any(generation == manifest.generation for generation, _ in wanted):
             continue
-        frames = [pl.scan_parquet(file).filter(pl.col("source_ref").is_in(refs)) for file in files]
+        frames = [place.out.scan([file]).filter(pl.col("source_ref").is_in(refs)) for file in files]
         for frame in frames:
             for ref, text, language in frame.select("source_ref", "text", "language").collect().iter_rows():
                 name = (manifest.generation, ref)

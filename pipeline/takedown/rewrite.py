@@ -5,13 +5,12 @@ Row groups stay as they were cut, less what goes; only files that hold something
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.dedup import index
 from pipeline.hashing import HashingFile
@@ -113,7 +112,7 @@ def _shard(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: 
         file = HashingFile(raw)
         schema = out.schema(record.path).remove_metadata()
         with shard_writer(file, schema) as writer:
-            for table in _groups(out, record.path):
+            for table in out.batches(record.path):
                 new = change(table).cast(schema).combine_chunks()
                 if new.num_rows or not record.rows:
                     writer.write_table(new, row_group_size=max(1, new.num_rows))
@@ -123,21 +122,15 @@ def _shard(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: 
 
 def _affected(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: Change) -> bool:
     if folder == "quarantine":
-        return any(not change(table).equals(table) for table in _groups(out, record.path))
+        return any(not change(table).equals(table) for table in out.batches(record.path))
     if not len(refs) or not record.rows:
         return False
-    return any(pc.any(pc.is_in(batch["source_ref"], refs)).as_py() for batch in _groups(out, record.path, ["source_ref"]))
-
-
-def _groups(out: Store, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    with pq.ParquetFile(out.path(path), page_checksum_verification=True) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=columns, use_threads=False)
+    return any(pc.any(pc.is_in(batch["source_ref"], refs)).as_py() for batch in out.batches(record.path, ["source_ref"]))
 
 
 def _content(out: Store, path: str) -> str:
     made = ContentHash(out.schema(path).remove_metadata())
-    for table in _groups(out, path):
+    for table in out.batches(path):
         made.update(table.combine_chunks())
     return made.hexdigest()
 
@@ -147,7 +140,7 @@ def _index(out: Store, record: FileRecord, numbers: np.ndarray, number: int) -> 
     table = record.path.split("/")[1].partition("-")[0]
     gone = pa.array(numbers, pa.int64())
     if not len(gone) or not any(
-        pc.any(pc.is_in(batch["document"], gone)).as_py() for batch in _groups(out, record.path, ["document"])
+        pc.any(pc.is_in(batch["document"], gone)).as_py() for batch in out.batches(record.path, ["document"])
     ):
         return record
     path = rewritten(record.path, number)
@@ -156,7 +149,7 @@ def _index(out: Store, record: FileRecord, numbers: np.ndarray, number: int) -> 
     with out.writer(path, durable=True) as raw:
         file = HashingFile(raw)
         with index.writer(file, table, first=None if first is None else int(first)) as writer:
-            for old in _groups(out, record.path):
+            for old in out.batches(record.path):
                 mask = pc.is_in(old["document"], gone)
                 if table == "documents":  # its place stays: documents are numbered through
                     text = pc.if_else(mask, "", old["text"])

@@ -23,11 +23,12 @@ from pipeline.plan_file import validate
 from pipeline.prepare import LOCK, MARKER
 from pipeline.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
+from pipeline.takedown.complete import RECEIPTS, complete, receipt_name, writable
 from pipeline.takedown.find import Asked, Found, Place, find, host_of
 from pipeline.tombstones import Tombstones
 
 SHOWN = 20
+_ROLES = {"asked": "asked for", "copy": "like them", "survivor": "kept in place of one asked for"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def take_down(
     *,
     request: str | None,
     work: str | None,
+    unlocked: bool,
     dry_run: bool,
     confirm: Callable[[dict[str, Any]], bool],
 ) -> Outcome:
@@ -52,7 +54,7 @@ def take_down(
 
     `confirm` gets what would be done, and says whether to.
     """
-    with _held(folder, work) as (out, store):
+    with _held(folder, work, unlocked=unlocked) as (out, store):
         manifests = manifest.load_all(out)
         if not manifests:
             raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
@@ -75,7 +77,7 @@ def take_down(
 
 
 @contextmanager
-def _held(folder: str, work: str | None) -> Iterator[tuple[Store, Store | None]]:
+def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[Store, Store | None]]:
     out = open_output(folder, create=False)
     if not out.names("manifests"):
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
@@ -89,9 +91,9 @@ def _held(folder: str, work: str | None) -> Iterator[tuple[Store, Store | None]]
     if store is None and work is not None:
         raise InputError(f"{work}: no work directory of Winnow; leave --work out if there is none any more")
     with ExitStack() as held:
-        out = held.enter_context(out.lock(LOCK))
+        out = held.enter_context(writable(out, unlocked=unlocked).lock(LOCK))
         if store is not None:
-            store = held.enter_context(store.lock(LOCK))
+            store = held.enter_context(writable(store, unlocked=unlocked).lock(LOCK))
             if store.entries("savings"):
                 held.enter_context(store.lock("savings/.lock"))
         yield out, store
@@ -99,7 +101,7 @@ def _held(folder: str, work: str | None) -> Iterator[tuple[Store, Store | None]]
 
 def selection_of(asked: Asked, key: bytes) -> str:
     """Names a request without telling what it asked for."""
-    said = [sorted(asked.keys), None if asked.domain is None else host_of(asked.domain), asked.like, asked.copies]
+    said = [sorted(asked.keys), None if asked.domain is None else host_of(asked.domain), asked.like]
     data = json.dumps(said, ensure_ascii=True).encode()
     return blake2b(data, key=key, digest_size=16, person=b"selection").hexdigest()
 
@@ -151,7 +153,6 @@ def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request:
         "request": request or uuid4().hex[:12],
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "asked_by": what,
-        "copies": asked.copies,
         "before": manifests[-1].generation,
         "manifest": manifests[-1].generation + 1,
         "counts": dict(sorted(Counter(line["role"] for line in documents).items())),
@@ -169,7 +170,7 @@ def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request:
 
 def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Asked, receipt: dict[str, Any]) -> dict[str, Any]:
     out, number = place.out, receipt["manifest"]
-    table = place.stones.table(found.contents(asked.copies), place.parameters)
+    table = place.stones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
     tables = [out.read_table(tombstones.name(n)) for n in committed]
     stones = tombstones.with_table(place.stones, [*tables, table])
@@ -185,7 +186,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
             gone = [row for name, row in found.rows.items() if name[0] == made.generation]
             files = rewrite.generation(out, made, rows, stones, numbers, number=number)
             replaced += files.replaced
-            after.append(amend.manifest(made, gone, files, refs, new))
+            after.append(amend.manifest(made, gone, files, refs, new, number=number))
         else:
             after.append(made.model_copy(update={"metrics": amend.scrubbed(made.metrics, refs, new)}))
     receipt = {
@@ -225,9 +226,10 @@ def shown(outcome: Outcome) -> str:
     from pipeline.report.harmless import visible
 
     made = outcome.receipt
-    counts = ", ".join(f"{n:,} {role}" for role, n in made["counts"].items())
-    done = outcome.done or made["files"]
-    lines = [f"request {visible(made['request'])}: {counts} {'taken down' if done else 'would be taken down'}"]
+    counts = ", ".join(f"{n:,} {_ROLES[role]}" for role, n in made["counts"].items())
+    done = "taken down" if outcome.done or made["files"] else "would be taken down"
+    total = len(made["documents"])
+    lines = [f"request {visible(made['request'])}: {total:,} document{'s' * (total != 1)} {done} ({counts})"]
     for line in made["documents"][:SHOWN]:
         lines.append(
             f"  {line['role']:<6} {visible(line['source_ref'], limit=60)} ({visible(line['id'], limit=40)}), {line['was']}"

@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,11 @@ from tests.takedown.test_takedown import conserved, curated, keys, run, traces
 
 __all__ = ["curated"]
 NEXT = ("takedown", "why", "curate")
+CHILDREN = 2
 
 
-def killed(folder: Path, limit: int) -> list[str]:
-    """The take-down, killed at its n-th change (0: not killed; returns the points)."""
+def killed(folder: Path, limit: int | str) -> list[str]:
+    """The take-down, killed at its n-th change, or at the point of that name (0: not killed; returns the points)."""
     events = folder / "events.txt"
     command = [sys.executable, "-m", "tests.killed", str(limit), str(events), "inspect", "takedown", "--yes"]
     command += ["--output", str(folder / "out"), "--keys", keys(folder, "s", "mail")]
@@ -41,6 +44,7 @@ def judge(capsys: pytest.CaptureFixture[str], folder: Path, command: str) -> Non
         committed = True
     elif command == "why":
         assert main(["why", "d0", "--output", str(folder / "out")]) == 0
+        assert "now in data/" in capsys.readouterr().out
     else:
         run(folder)
     assert bool(traces(folder / "out")) is not committed
@@ -59,19 +63,34 @@ def points(curated: Path, tmp_path: Path) -> list[str]:
     return killed(copy(curated, tmp_path / "whole"), 0)
 
 
-def test_a_kill_around_the_commit_and_in_what_follows(capsys, curated, tmp_path):
-    found = points(curated, tmp_path)
-    at = found.index("before create manifests/000002.json") + 1
-    chosen = {at: "why", at + 4: "takedown"}
-    for limit, command in chosen.items():
-        folder = copy(curated, tmp_path / f"k{limit}")
+def each_killed(curated: Path, tmp_path: Path, limits: Sequence[int | str]) -> Iterator[Path]:
+    """A folder for each of these points, as the kill there left it: children side by side, a few folders at a time."""
+
+    def one(limit: int | str) -> Path:
+        folder = copy(curated, tmp_path / str(limit).replace("/", " "))
         killed(folder, limit)
+        return folder
+
+    with ThreadPoolExecutor(CHILDREN) as pool:
+        for start in range(0, len(limits), 2 * CHILDREN):
+            for folder in pool.map(one, limits[start : start + 2 * CHILDREN]):
+                yield folder
+                shutil.rmtree(folder)
+
+
+def test_a_kill_before_the_commit_and_one_after_it(capsys, curated, tmp_path):
+    chosen = {"before create manifests/000002.json": "why", "after _rename manifests/000001.json": "takedown"}
+    for folder, command in zip(each_killed(curated, tmp_path, list(chosen)), chosen.values(), strict=True):
+        assert (folder / "out/manifests/000002.json").exists() is (command == "takedown")
         judge(capsys, folder, command)
 
 
 @pytest.mark.slow
 def test_a_kill_at_every_point(capsys, curated, tmp_path):
-    for limit in range(1, len(points(curated, tmp_path)) + 1):
-        folder = copy(curated, tmp_path / f"k{limit}")
-        killed(folder, limit)
-        judge(capsys, folder, NEXT[limit % 3])
+    limits = range(1, len(points(curated, tmp_path)) + 1)
+    for limit, folder in zip(limits, each_killed(curated, tmp_path, limits), strict=True):
+        try:
+            judge(capsys, folder, NEXT[limit % 3])
+        except BaseException as error:
+            error.add_note(f"killed at point {limit}, then {NEXT[limit % 3]}")
+            raise
