@@ -81,11 +81,6 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
     out = open_output(folder, create=False)
     if not out.names("manifests"):
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
-    if not out.is_local:
-        raise InputError(
-            f"{folder}: documents are taken down in local folders only; copy the output to a disk, take them down there, and make"
-            " the store's copy equal to it (what is not in the folder any more must go there too)"
-        )
     named = open_store(work or out.path(".work"), create=False)
     store = named if named.has(MARKER) else None
     if store is None and work is not None:

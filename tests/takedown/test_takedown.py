@@ -15,11 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.inspect import main
-from pipeline.errors import InputError
-from pipeline.store import open_output, open_store
+from pipeline.store import open_output
 from pipeline.takedown import exports
-from pipeline.takedown.find import Asked
-from pipeline.takedown.run import take_down
 from tests.support import curate, digests, prose, table, write_rows
 
 SECRET = "Zanzibarquokka"
@@ -321,11 +318,3 @@ def test_without_dedup_the_same_and_nearly_the_same_still_stay_away(capsys, fold
     write_rows(folder / "in" / "c.jsonl", [{"id": "again", "text": secret(changed=3)}])
     run(folder, "--set", "dedup=false")
     assert table(folder / "out", "ledger").filter(pl.col("id") == "again")["reason"].to_list() == ["taken_down"]
-
-
-def test_outputs_on_object_stores_are_refused_with_what_to_do() -> None:
-    out = open_store("memory://takedown/out")
-    out.write_bytes("manifests/000001.json", b"{}")
-    asked = Asked(keys=("x",))
-    with pytest.raises(InputError, match="copy the output to a disk"):
-        take_down(out.url, asked, request=None, work=None, dry_run=False, confirm=lambda _: True)
