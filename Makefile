@@ -21,9 +21,10 @@ test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.
 	$(VENV)-browser/bin/python -m pytest -q tests/inspect/test_browser.py tests/report/test_browser.py -m slow
 	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/engines tests/dedup/test_elsewhere.py -m "slow or not slow"
 
-# Kills and hostile files against the real program, at length: half an hour on two cores (`-m tests.soak --short`: some minutes).
-soak: $(VENV)/.dev
-	$(BIN)/python -m tests.soak
+# Faults and hostile files against the real program, at length (`-m tests.soak --short`: some minutes). The 100 kills alone
+# (`--only kills`) take some ten minutes on two free cores, ten of them on Dask: hence the environment with clients of clusters.
+soak: $(VENV)-cluster/.dev
+	$(VENV)-cluster/bin/python -m tests.soak
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
