@@ -22,9 +22,10 @@ test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.
 	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/engines tests/dedup/test_elsewhere.py -m "slow or not slow"
 
 # Faults at length against the real program: an hour and a quarter on two cores (`-m tests.soak --short`: some ten minutes). Of that,
-# kills and hostile files half an hour, a process that is watched for leaks half an hour, a fuzzer 5 minutes, increments 2.
-soak: $(VENV)/.dev
-	$(BIN)/python -m tests.soak
+# kills and hostile files half an hour (ten kills on Dask: hence the environment with clients of clusters), a process that is
+# watched for leaks half an hour, a fuzzer 5 minutes, increments 2.
+soak: $(VENV)-cluster/.dev
+	$(VENV)-cluster/bin/python -m tests.soak
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -49,12 +49,19 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _with_command(given: list[str]) -> list[str]:
+    """The command line with `browse` in front where, apart from --output, it begins with an option or nothing at all."""
+    before = argparse.ArgumentParser(prog="python -m flows.inspect", add_help=False)
+    before.add_argument("--output")
+    rest = before.parse_known_args(given)[1]
+    named = bool(rest) and (not rest[0].startswith("-") or rest[0] in ("-h", "--help"))
+    return given if named else ["browse", *given]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
     commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
-    bare = not any(word in commands or word in ("-h", "--help") for word in given)
-    arguments = parser().parse_args(["browse", *given] if bare else given)
     from flows.show import harmless
     from pipeline.errors import WinnowError
 

@@ -267,13 +267,12 @@ def count_pairs(worker: Worker, job: Count) -> None:
 
 
 def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where the numbers `wanted` stand in `number`, which `order` sorts. BrokenContract where one is missing: its
-    similarity would be another document's."""
+    """Where the numbers `wanted` stand in `number`, which `order` sorts. BrokenContract where one is missing: another document's
+    shingles would be compared."""
     if not len(wanted):
         return np.zeros(0, np.int64)
-    found = np.searchsorted(number, wanted, sorter=order)
     if len(number):
-        at = order[np.minimum(found, len(number) - 1)]
+        at = order[np.minimum(np.searchsorted(number, wanted, sorter=order), len(number) - 1)]
         if (number[at] == wanted).all():
             return at
     raise BrokenContract("near duplicates: the shingles of a document that a pair names were not made")
