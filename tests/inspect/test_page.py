@@ -367,3 +367,31 @@ def test_a_label_from_the_page_is_kept_and_the_next_document_comes(capsys, tmp_p
         assert "1 of 2 judged" in html and 'data-ref="in/a.jsonl#2"' in html and "95 % interval" in html
         assert 'data-ref="in/a.jsonl#1"' in page.get("review?reason=gopher_quality&again=in/a.jsonl%231").text
     assert len((tmp_path / "out" / "reviews.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ("browse", "curated", 0)),
+        (["--output", "D"], ("browse", "D", 0)),
+        (["--output", "D", "--port", "8399"], ("browse", "D", 8399)),
+        (["--port", "8399", "--output=D"], ("browse", "D", 8399)),
+        (["--output", "why", "--port", "8399"], ("browse", "why", 8399)),
+        (["--output", "D", "browse", "--port", "8399"], ("browse", "D", 8399)),
+    ],
+)
+def test_options_of_browse_need_no_name_of_the_command(monkeypatch, given, expected):
+    from flows import inspect
+
+    seen = []
+    monkeypatch.setattr("pipeline.takedown.complete.settle_folder", lambda folder: None)
+    monkeypatch.setattr(inspect, "_browse", lambda found: seen.append((found.command, found.output, found.port)) or "")
+    assert inspect.main(given) == 0 and seen == [expected]
+
+
+def test_options_of_browse_before_another_command_are_refused(capsys):
+    from flows import inspect
+
+    with pytest.raises(SystemExit) as refused:
+        inspect.main(["--port", "8399", "why", "x"])
+    assert refused.value.code == 2 and "unrecognized arguments: why x" in capsys.readouterr().err
