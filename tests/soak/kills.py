@@ -244,20 +244,25 @@ class Strike:
 def strikes(number: int, kinds_: Sequence[Kind], chosen: random.Random) -> list[Strike]:
     """Shared out over the kinds as they say; every third one by time."""
     order = [kind.name for kind in kinds_ for _ in range(kind.share)]
-    return [Strike(order[at * 7 % len(order)], chosen.random(), at % 3 == 2) for at in range(number)]
+    return [Strike(order[at * 11 % len(order)], chosen.random(), at % 3 == 2) for at in range(number)]
 
 
 class Soak:
-    """The benches of all kinds, and what was found so far."""
+    """The benches of the kinds that are killed, and what was found so far."""
 
     def __init__(self, folder: Path, report: Report, log: Callable[[str], None]) -> None:
         self.folder, self.report, self.log = folder, report, log
         self.kinds = kinds(folder)
         self.total = Count()
         self._lock = threading.Lock()
+        self.benches: dict[str, Bench] = {}
+
+    def prepare(self, wanted: Sequence[Strike]) -> None:
+        """The benches of their kinds."""
+        names = {strike.kind for strike in wanted} - self.benches.keys()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            made = pool.map(lambda kind: Bench(kind, folder), self.kinds)
-            self.benches = {bench.kind.name: bench for bench in made}
+            made = pool.map(partial(Bench, folder=self.folder), [kind for kind in self.kinds if kind.name in names])
+            self.benches |= {bench.kind.name: bench for bench in made}
 
     def kill(self, runner: Runner, count: Count, strike: Strike) -> None:
         """Kill one run; a moment that came too late (the run was over) is tried again, sooner."""
@@ -357,9 +362,10 @@ class Soak:
     def some(self, number: int, chosen: random.Random, runner: Runner) -> None:
         """`number` kills of runs by this runner."""
         count, wanted = Count(), strikes(number, self.kinds, chosen)
+        self.prepare(wanted)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             names = sorted({strike.kind for strike in wanted})
-            list(pool.map(lambda name: self.benches[name].pace(runner), names))
+            list(pool.map(Bench.pace, [self.benches[name] for name in names], [runner] * len(names)))
             list(pool.map(partial(self.kill, runner, count), wanted))
         points = ", ".join(f"{name} {self.benches[name].pace(runner).points}" for name in names)
         self.say(runner.name, count, f" (points to choose from: {points})")
@@ -372,7 +378,9 @@ class Soak:
                 if not share:
                     continue
                 runner, count = _on_dask(held, self.folder, outside=cluster == "outside"), Count()
-                for at, strike in enumerate(strikes(share, self.kinds[:3], chosen)):
+                wanted = strikes(share, self.kinds[:3], chosen)
+                self.prepare(wanted)
+                for at, strike in enumerate(wanted):
                     (self.kill_worker if at % 2 else self.kill)(runner, count, strike)
                 self.say(runner.name, count, "")
 
