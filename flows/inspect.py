@@ -189,6 +189,10 @@ def _takedown(arguments: argparse.Namespace) -> str:
         domain=arguments.domain,
         like=None if arguments.like is None else _text(arguments.like),
     )
+    if asked.domain is not None and set("/:@") & set(asked.domain):
+        raise UsageError(
+            f"takedown --domain {asked.domain}: expected a domain alone, such as bad.example: no scheme, port or path"
+        )
     if not any((asked.keys, (asked.domain or "").strip(" ."), (asked.like or "").strip())):
         raise UsageError("takedown: what was given is empty; expected ids or source_refs, a domain, or a text")
 

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.inspect import main
+from pipeline.inspect import reviewed
+from pipeline.inspect.reviewed import Label
 from pipeline.store import open_output
 from pipeline.takedown import exports
 from tests.support import curate, digests, prose, table, write_rows
@@ -134,12 +136,17 @@ def conserved(out: Path) -> None:
 
 def test_the_search_finds_what_is_there(curated):
     found = traces(curated / "out")
-    for place in ("data/", "rejected/", "quarantine/", "index/", ".work/documents", ".work/facts/final"):
+    output = ("data/", "rejected/", "quarantine/", "index/", "samples/", "report.html")
+    for place in (*output, ".work/documents", ".work/facts/final"):
         assert any(name.startswith(place) for name in found), (place, found)
 
 
 def test_nothing_is_left_of_a_document_and_its_copies(capsys, folder):
     before = table(folder / "out", "data")
+    for place in ("judgements/dedup/x", "judgements/select/x", "staging/x", "savings/arms"):  # of runs that were killed
+        write_rows(folder / "out/.work" / place / "left.jsonl", [{"text": secret()}])
+    recipe = json.loads((folder / "out/manifest.json").read_text())["recipe_hash"]
+    reviewed.add(open_output(str(folder / "out")), Label(1, "in/a.jsonl#8", "kept", "wrong", recipe))
     code, said, _ = takedown(capsys, folder, "--keys", keys(folder, "s", "mail"), "--request", "R-7", "--yes")
     assert code == 0 and "request R-7: 4 documents taken down (2 asked for, 2 like them)" in said, said
     assert traces(folder / "out") == []
@@ -260,6 +267,7 @@ def test_a_dry_run_changes_nothing(capsys, folder):
         (["--keys", "nobody"], "nothing in the output is of these keys"),
         (["--domain", "nowhere.example", "--yes"], "nothing in the output is of the domain"),
         (["--like", "Nobody has ever written this sentence.", "--yes"], "nothing in the output is of this text"),
+        (["--domain", "https://bad.example/", "--yes"], "expected a domain alone"),
         (["--keys", "s"], "--yes"),
         (["--keys", "s", "--copies", "promote"], "not in this release"),
         (["--like", "  ", "--yes"], "empty"),
