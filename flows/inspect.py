@@ -41,8 +41,16 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     sweep.add_argument("--json", action="store_true", help="print JSON")
     _add_takedown(commands)
-    compare = commands.add_parser("compare", help="what enters and what leaves between this output and another")
-    compare.add_argument("other", metavar="OUT2", help="folder of the other output")
+    compare = commands.add_parser("compare", help="what enters and what leaves: another output, or other thresholds")
+    compare.add_argument("other", nargs="?", metavar="OUT2", help="folder of the other output")
+    compare.add_argument(
+        "--set",
+        action="append",
+        metavar="KEY=VALUE",
+        default=[],
+        help="instead of OUT2: a threshold of this output's plan; exact before dedup",
+    )
+    compare.add_argument("--work", metavar="DIR", help="with --set: work directory of the run (default: .work in the output)")
     compare.add_argument("--json", action="store_true", help="print JSON")
     for command in commands.choices.values():  # as people write it: behind the command too
         command.add_argument("--output", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -69,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command != "takedown":
             from pipeline.takedown.complete import settle
 
-            for folder in (arguments.output, *([arguments.other] if arguments.command == "compare" else [])):
+            for folder in (arguments.output, *([arguments.other] if getattr(arguments, "other", None) else [])):
                 if told := settle(folder):
                     print(f"note: {harmless(told)}", file=sys.stderr)
         print(commands[arguments.command](arguments), end="")
@@ -139,9 +147,18 @@ def _sweep(arguments: argparse.Namespace) -> str:
 
 
 def _compare(arguments: argparse.Namespace) -> str:
-    from pipeline.inspect import compare, opened
+    from pipeline.errors import UsageError
+    from pipeline.inspect import compare, opened, rethought
 
-    found = compare.compare(opened.open_output_of(arguments.output), opened.open_output_of(arguments.other))
+    if bool(arguments.set) == (arguments.other is not None):
+        raise UsageError("compare: give OUT2, the folder of another output, or --set KEY=VALUE")
+    first = opened.open_output_of(arguments.output)
+    if arguments.set:
+        made = rethought.rethink(first, arguments.set, work=arguments.work)
+        return (
+            json.dumps(rethought.plain(made), sort_keys=True) + "\n" if arguments.json else rethought.shown(made, arguments.set)
+        )
+    found = compare.compare(first, opened.open_output_of(arguments.other))
     return json.dumps(asdict(found), sort_keys=True) + "\n" if arguments.json else compare.shown(found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +12,7 @@ from pipeline import manifest, recipe
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.plan import Plan
-from pipeline.plan_file import overridden, validate
+from pipeline.plan_file import validate
 from pipeline.recipe import Recipe
 from pipeline.store import Store, open_output
 
@@ -52,11 +51,6 @@ def open_output_of(folder: str) -> Output:
     if not found:
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
     return Output(store, tuple(found))
-
-
-def with_overrides(output: Output, assignments: Sequence[str]) -> Recipe:
-    """The recipe of the output's plan with `KEY=VALUE` overrides. Raises PlanError for a wrong one."""
-    return recipe.resolve(overridden(output.newest.plan, assignments))
 
 
 def value_of(output: Output, key: str) -> Any:

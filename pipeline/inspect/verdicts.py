@@ -170,6 +170,16 @@ class Rows:
                 moved = moved | self._fail(item, rule)
         return ~(np.unpackbits(dropped, count=len(self)).view(bool) | moved)
 
+    def first_reasons(self, recipe: Recipe, rows: np.ndarray) -> list[str]:
+        """Of each of `rows`, the first reason for which `recipe` drops it; "" where it drops none of these."""
+        found = np.full(len(rows), "", dtype=object)
+        found[self.empty[rows]] = "empty"
+        for name, (item, rule) in _dropping(recipe).items():
+            if not (open_ := found == "").any():
+                break
+            found[open_ & self._fail(item, rule)[rows]] = name
+        return found.tolist()
+
     def _answers(self, name: str, item: ActiveFilter, rule: Rule) -> np.ndarray:
         """A bit for each row: it fails this rule of the rows' own recipe. Asked once."""
         if name not in self._ruled:

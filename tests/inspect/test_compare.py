@@ -49,3 +49,40 @@ def test_a_person_can_read_it(capsys, tmp_path):
 def test_a_second_output_that_is_not_there_exits_2(capsys, tmp_path):
     one, _ = outputs(capsys, tmp_path)
     assert main(["--output", str(one), "compare", str(tmp_path / "nowhere")]) == 2
+
+
+def test_other_thresholds_enter_and_leave_what_another_run_would(capsys, tmp_path):
+    """`--set` against `compare` with a run that has those values: the same counts and reasons, and nothing written."""
+    rows = [{"id": f"d{k}", "source": "crawl" if k % 2 else "books", "text": " ".join(prose(k).split()[: 30 + 10 * k])}
+            for k in range(12)]  # fmt: skip
+    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
+    plain = ["dedup=false", "filters.quality=false", "filters.toxicity=false"]
+    values = ["filters.gopher_quality.min_words=35", "filters.gopher_quality.max_words=100"]
+    for name, sets in (("one", plain), ("two", [*plain, *values])):
+        keys = [part for item in sets for part in ("--set", item)]
+        assert winnow(capsys, "default", "--input", path, "--output", tmp_path / name, *keys).code == 0
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    before = {p: p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()}
+    capsys.readouterr()
+    assert main(["--output", one, "compare", *[part for item in values for part in ("--set", item)], "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main(["--output", one, "compare", two, "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)
+    assert found["kept"] == run["kept"] and found["enter"]["documents"] and found["leave"]["documents"]
+    for side in ("enter", "leave"):
+        assert all(found[side][kind] == run[side][kind] for kind in ("documents", "reasons", "sources", "languages"))
+    assert (found["unscored"], found["uncompared"]) == (0, 0)
+    assert {p: p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()} == before
+
+
+def test_compare_wants_an_output_or_values_and_values_are_thresholds(capsys, tmp_path):
+    one, two = outputs(capsys, tmp_path)
+    for more, words in (
+        ([], "give OUT2"),
+        ([str(two), "--set", "filters.gopher_quality.min_words=3"], "give OUT2"),
+        (["--set", "filters.gopher_quality.min_word=3"], "did you mean min_words"),
+        (["--set", "dedup.threshold=0.9"], "changes what is measured"),
+    ):
+        capsys.readouterr()
+        assert main(["--output", str(one), "compare", *more]) == 2
+        assert words in capsys.readouterr().err

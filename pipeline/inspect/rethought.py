@@ -1,0 +1,122 @@
+"""`inspect compare --set`: what would enter and what would leave under other thresholds, from stored signals; nothing is written.
+
+Exact for the filters' verdicts, before dedup and selection, as `sweep` is (same rules, same signals: `verdicts`). What enters may
+still be a duplicate, and a model may not have scored it yet: both are counted, and neither is guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.annotate import Annotated
+from pipeline.inspect.compare import EXCERPT, MOST_LINES, SAMPLES
+from pipeline.inspect.opened import Output
+from pipeline.inspect.verdicts import Rows, rethresholded, units_of
+from pipeline.report.harmless import fit, visible
+from pipeline.store import Store, open_store
+
+
+@dataclass
+class Side:
+    """Documents that cross, `[name, documents]` by reason, source and language, largest first; samples `[ref, reason, text]`."""
+
+    documents: int = 0
+    n_bytes: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+    languages: Counter[str] = field(default_factory=Counter)
+    samples: list[list[str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Rethought:
+    """`enter` by the reason that drops them now, `leave` by the one that would. `kept`: by the filters, before and after."""
+
+    rows: int
+    kept: tuple[int, int]
+    enter: Side
+    leave: Side
+    unscored: int  # of those that enter: the plan's models have not scored them
+    uncompared: int  # of those that enter: dedup has not seen them
+
+
+def rethink(output: Output, assignments: Sequence[str], *, work: str | None = None) -> Rethought:
+    """What `KEY=VALUE` assignments of thresholds or actions would change, over all live generations.
+
+    Raises PlanError for a wrong key or value, UsageError for one that changes more than a threshold, InputError where the
+    signals are gone.
+    """
+    recipe = rethresholded(output, assignments)
+    store = open_store(work or output.store.path(".work"), create=False)
+    enter, leave = Side(), Side()
+    rows = before_all = after_all = unscored = 0
+    for unit in units_of(output, store):
+        seen = Rows(store, output.recipe, [unit])
+        before, after = seen.kept(output.recipe), seen.kept(recipe)
+        entering, leaving = np.flatnonzero(after & ~before), np.flatnonzero(before & ~after)
+        _add(enter, store, seen, unit, entering, seen.first_reasons(output.recipe, entering))
+        _add(leave, store, seen, unit, leaving, seen.first_reasons(recipe, leaving))
+        rows, before_all, after_all = rows + len(seen), before_all + int(before.sum()), after_all + int(after.sum())
+        unscored += int((~seen.scored[entering]).sum()) if seen.models else 0
+    compared = output.plan.dedup is not None
+    return Rethought(rows, (before_all, after_all), enter, leave, unscored, enter.documents if compared else 0)
+
+
+def _add(side: Side, work: Store, seen: Rows, unit: Annotated, rows: np.ndarray, reasons: Sequence[str]) -> None:
+    if not len(rows):
+        return
+    side.documents += len(rows)
+    side.n_bytes += int(seen.n_bytes[rows].sum())
+    side.reasons.update(reasons)
+    side.languages.update(str(label or "none") for label in seen.languages[rows])
+    side.sources.update(work.take(unit.names.documents, ["source"], rows)["source"].to_pylist())
+    known = {reason for _, reason, _ in side.samples}
+    for at, reason in zip(rows.tolist(), reasons, strict=True):
+        if len(side.samples) >= SAMPLES:
+            break
+        if reason not in known:
+            known.add(reason)
+            side.samples.append([*_text(work, unit, at, reason)])
+
+
+def _text(work: Store, unit: Annotated, row: int, reason: str) -> tuple[str, str, str]:
+    at = np.array([row])
+    document = work.take(unit.names.documents, ["row", "text"], at)
+    changed = work.take(unit.names.final, ["final_text"], at)["final_text"][0].as_py()
+    text = document["text"][0].as_py() if changed is None else changed
+    return f"{unit.path}#{document['row'][0].as_py()}", reason, text[:1_000]
+
+
+def plain(found: Rethought) -> dict[str, Any]:
+    """For JSON: counters as lists, largest first."""
+    made = asdict(found)
+    for name in ("enter", "leave"):
+        made[name] |= {kind: _ordered(made[name][kind]) for kind in ("reasons", "sources", "languages")}
+    return made
+
+
+def _ordered(counts: Counter[str]) -> list[list[Any]]:
+    return [[name, n] for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def shown(found: Rethought, assignments: Sequence[str]) -> str:
+    """For a terminal."""
+    values = visible(", ".join(assignments), limit=200)
+    lines = [f"with {values}: of {found.rows:,} rows the filters keep {found.kept[0]:,} → {found.kept[1]:,}, before dedup and"]
+    lines[0] += " selection; nothing was written"
+    for name, side, meaning in (("enter", found.enter, "dropped now for"), ("leave", found.leave, "would be dropped for")):
+        lines += ["", f"{name}: {side.documents:,} documents, {side.n_bytes:,} bytes of final text"]
+        for counts, title in ((side.reasons, meaning), (side.sources, "source"), (side.languages, "language")):
+            lines += [f"  {title:<24}{fit(label, 48)}{n:>10,}" for label, n in _ordered(counts)[:MOST_LINES]]
+        for ref, _, text in side.samples:
+            lines.append(f"  {visible(ref, limit=60)}: {visible(' '.join(text.split()), limit=EXCERPT)}")
+    if found.unscored:
+        lines += ["", f"not yet scored by the plan's models: {found.unscored:,} of those that enter; they count as kept"]
+    if found.uncompared:
+        lines += ["", f"not yet compared for duplicates: {found.uncompared:,}; a run with these values decides that"]
+    return "\n".join(lines) + "\n"
