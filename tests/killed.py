@@ -110,9 +110,11 @@ def _serve() -> int:
     import matplotlib.backends.backend_svg
     import matplotlib.figure  # noqa: F401
 
+    from filters.kernels import warm
     from flows import curate, progress, show  # noqa: F401
     from pipeline import execute, plan_file, report  # noqa: F401
 
+    warm.warm_stages()
     gc.freeze()
     # The allocators' and Polars' own housekeepers are there; they rest, and hold no lock.
     warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
