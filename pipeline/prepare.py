@@ -148,7 +148,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         pool = held.enter_context(spans.workers(options.workers, units=units))
         warmed = pool.submit(_warm, resolved, on_event)
         manifests = manifest.load_all(out)
-        takedown.complete(out, manifests, work=work)
+        takedown.complete(out, manifests, work=work, orphans=False)
         stones = tombstones.load(out, manifest.takedowns(manifests))
         if stones is not None and not clean.stamped(work, stones):
             clean.clean(work, stones)

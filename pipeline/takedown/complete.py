@@ -62,17 +62,18 @@ def _unsettled(out: Store, manifests: list[Manifest]) -> bool:
     return not out.has("manifest.json") or out.read_bytes("manifest.json") != manifest.encode(newest)
 
 
-def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None) -> dict[str, int] | None:
+def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None, orphans: bool = True) -> dict[str, int] | None:
     """Do what is not done yet; `manifests` are replaced in place by what they say afterwards. The output must be held.
 
     `work`: a work directory that is held. Another one, which the take-down names, is held meanwhile: OutputLocked if a run
-    uses it. Returns what was cleaned of the work directory; None where there is none, or nothing was pending.
+    uses it. `orphans`: remove files that no commit names; who removes all orphans anyway need not have them listed twice. Returns
+    what was cleaned of the work directory; None where there is none, or nothing was pending.
     """
     committed = manifest.takedowns(manifests)
     for number in tombstones.numbers(out):
         if number not in committed:
             out.remove(tombstones.name(number))
-    if left := manifest.orphans(out, manifests, of_takedowns=True):
+    if orphans and (left := manifest.orphans(out, manifests, of_takedowns=True)):
         for folder in manifest.FOLDERS:
             out.sweep(folder)
         for path in left:
