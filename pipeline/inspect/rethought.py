@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -94,9 +94,11 @@ def _text(work: Store, unit: Annotated, row: int, reason: str) -> tuple[str, str
 
 def plain(found: Rethought) -> dict[str, Any]:
     """For JSON: counters as lists, largest first."""
-    made = asdict(found)
+    made: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found)}
     for name in ("enter", "leave"):
-        made[name] |= {kind: _ordered(made[name][kind]) for kind in ("reasons", "sources", "languages")}
+        side: Side = made[name]
+        made[name] = {"documents": side.documents, "n_bytes": side.n_bytes, "samples": side.samples}
+        made[name] |= {kind: _ordered(getattr(side, kind)) for kind in ("reasons", "sources", "languages")}
     return made
 
 

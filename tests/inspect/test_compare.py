@@ -53,11 +53,13 @@ def test_a_second_output_that_is_not_there_exits_2(capsys, tmp_path):
 
 def test_other_thresholds_enter_and_leave_what_another_run_would(capsys, tmp_path):
     """`--set` against `compare` with a run that has those values: the same counts and reasons, and nothing written."""
-    rows = [{"id": f"d{k}", "source": "crawl" if k % 2 else "books", "text": " ".join(prose(k).split()[: 30 + 10 * k])}
-            for k in range(12)]  # fmt: skip
+    rows = []
+    for k in range(12):
+        text = " ".join((prose(9) + " " + prose(k)).split()[: 30 + 10 * k])
+        rows.append({"id": f"d{k}", "source": "crawl" if k % 2 else "books", "text": text})
     path = write_rows(tmp_path / "in" / "a.jsonl", rows)
     plain = ["dedup=false", "filters.quality=false", "filters.toxicity=false"]
-    values = ["filters.gopher_quality.min_words=35", "filters.gopher_quality.max_words=100"]
+    values = ["filters.gopher_quality.min_words=25", "filters.gopher_quality.max_words=100"]
     for name, sets in (("one", plain), ("two", [*plain, *values])):
         keys = [part for item in sets for part in ("--set", item)]
         assert winnow(capsys, "default", "--input", path, "--output", tmp_path / name, *keys).code == 0
