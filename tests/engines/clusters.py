@@ -50,7 +50,7 @@ def dask(folder: Path, *, workers: int = 2, root: str = str(ROOT), **environment
 
 @contextlib.contextmanager
 def ray(folder: Path, **environment: str) -> Iterator[Cluster]:
-    """A head node without CPUs, on this port, and two nodes that have one each."""
+    """A head and a second node, a CPU each."""
     port = _free_port()
     address = f"127.0.0.1:{port}"
     ray_ = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--object-store-memory", "100000000"]
