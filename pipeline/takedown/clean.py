@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from filters import language
 from filters.kernels import buffers
 from pipeline import decide, final, generations, withhold
 from pipeline.annotate import GROUP_BYTES
@@ -24,7 +25,8 @@ from pipeline.unit import Names
 STAMP = "tombstones.json"
 _TEXTLESS = ("final", "minhash", "tokens", "pairs")
 """Folders of facts that are no filter's signals."""
-_HARMLESS = ("language", "language_script")
+_HARMLESS = frozenset(signal.name for signal in language.FILTER.signals)
+"""Labels of languages and scripts say nothing of a text; strings of a plugin may hold anything."""
 
 
 def stamped(work: Store, tombstones: Tombstones) -> bool:
@@ -123,10 +125,9 @@ def _blank_final(table: pa.Table, positions: list[int]) -> pa.Table:
 
 
 def _holds_strings(work: Store, name: str) -> bool:
-    """Signals of a plugin may hold anything; those of ours hold numbers, and languages."""
     schema = work.schema(name)
     strings = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
-    return bool(set(strings) - set(_HARMLESS))
+    return not _HARMLESS.issuperset(strings)
 
 
 def _unknown(work: Store, known: set[str], counts: dict[str, int]) -> None:

@@ -326,3 +326,22 @@ def test_without_dedup_the_same_and_nearly_the_same_still_stay_away(capsys, fold
     write_rows(folder / "in" / "c.jsonl", [{"id": "again", "text": secret(changed=3)}])
     run(folder, "--set", "dedup=false")
     assert table(folder / "out", "ledger").filter(pl.col("id") == "again")["reason"].to_list() == ["taken_down"]
+
+
+def test_thresholds_can_still_be_looked_at(capsys, folder):
+    """Signals stay: languages are strings, and say nothing of a text."""
+    takedown(capsys, folder, "--keys", keys(folder, "s"), "--yes")
+    out = str(folder / "out")
+    for command in (
+        ["sweep", "filters.gopher_quality.min_words=20:40:20", "--by", "language"],
+        ["compare", "--set", "filters.gopher_quality.min_words=20"],
+    ):
+        capsys.readouterr()
+        code = main(["--output", out, *command])
+        assert code == 0, capsys.readouterr().err
+    signals = next((folder / "out/.work/facts").glob("language/*.parquet"))
+    assert set(pq.read_schema(signals).names) >= {"language_second", "language"}
+    signals.unlink()  # as a take-down does with the strings of a plugin
+    capsys.readouterr()
+    assert main(["--output", out, "sweep", "filters.gopher_quality.min_words=20:40:20"]) == 2
+    assert "a take-down those that hold strings" in capsys.readouterr().err
