@@ -42,7 +42,7 @@ _TRIES = 4
 """Of a create-only write while another one of the same name is going on (S3 answers 409 then)."""
 
 SECRET = re.compile(
-    r"://[^/?#]*@|[?&;](x-amz-[a-z-]*|x-goog-[a-z-]*|signature|awsaccesskeyid|sig|token|access_token|api_?key|key)=",
+    r"://[^/?#]*@|[?&;](x-amz-[a-z-]*|x-goog-[a-z-]*|signature|awsaccesskeyid|sig|token|access_token|api_?key|key|password|passwd|pwd|secret|auth)=",
     re.IGNORECASE,
 )
 _CLIENTS = ("adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "paramiko", "requests", "s3fs", "urllib3")

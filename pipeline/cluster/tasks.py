@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import read, scratch, spans, write
+from pipeline import scratch, spans, write
 from pipeline.annotate import Annotated
 from pipeline.cluster import site as site_
 from pipeline.cluster.site import Site
@@ -34,17 +34,8 @@ def span(site: Site, item: Span) -> list[Annotated]:
     here = site_.at(site)
     _see_inputs(item)
     largest = max((part.file.unit_bytes for part in item.items), default=1)
-    with _decoders_closed(), spans.workers(site.threads, units=spans.units_within(site.memory, largest), alone=False) as pool:
+    with spans.workers(site.threads, units=spans.units_within(site.memory, largest), alone=False) as pool:
         return spans.run_span(here.work, here.recipe, item, pool, silent)
-
-
-@contextmanager
-def _decoders_closed() -> Iterator[None]:
-    """A worker outlives the run: its idle decoders end with the task."""
-    try:
-        yield
-    finally:
-        read.close()
 
 
 def _see_inputs(item: Span) -> None:

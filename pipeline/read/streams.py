@@ -11,7 +11,7 @@ from pipeline.read import archives
 from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Lines
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.units import CHUNK, Block, Unit, cannot_read, changed, named, new_digest, note_local, opened
+from pipeline.read.units import CHUNK, Block, Unit, changed, named, new_digest, opened, source_of
 
 Cut = Callable[[Iterable[bytes], InputFile], Iterator[Lines]]
 Parse = Callable[[Collector, Lines], None]
@@ -22,13 +22,10 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
     digest = new_digest()
     hashed = content != file.identity  # else the store says when it changes
     with opened(file) as handle:
+        read = source_of(file, handle)
 
         def source(n: int) -> bytes:
-            try:
-                data = handle.read(n)
-            except OSError as error:
-                raise cannot_read(file, error) from error
-            note_local(file, len(data))
+            data = read(n)
             if hashed:
                 digest.update(data)
             return data

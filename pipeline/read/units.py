@@ -176,14 +176,25 @@ def _unchanged(file: InputFile, fs: Any, path: str) -> None:
         raise changed(file)
 
 
+def source_of(file: InputFile, handle: BinaryIO) -> Callable[[int], bytes]:
+    """Gives the next n bytes of the file, counted. Raises CannotRead."""
+
+    def source(n: int) -> bytes:
+        try:
+            data = handle.read(n)
+        except OSError as error:
+            raise cannot_read(file, error) from error
+        note_local(file, len(data))
+        return data
+
+    return source
+
+
 def chunks(file: InputFile, handle: BinaryIO) -> Iterator[bytes]:
     """What is left of the file, in pieces of `CHUNK` bytes."""
-    try:
-        while chunk := handle.read(CHUNK):
-            note_local(file, len(chunk))
-            yield chunk
-    except OSError as error:
-        raise cannot_read(file, error) from error
+    source = source_of(file, handle)
+    while chunk := source(CHUNK):
+        yield chunk
 
 
 def note_local(file: InputFile, n_bytes: int) -> None:

@@ -10,7 +10,7 @@ from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Refused, Unreadable, too_large
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.streams import decoded
-from pipeline.read.units import FileUnits, Unit, cannot_read, identify, note_local, opened
+from pipeline.read.units import FileUnits, Unit, identify, opened, source_of
 from pipeline.schema import EXCERPT_BYTES
 
 _ROW = 1
@@ -42,17 +42,8 @@ def _bytes(unit: Unit) -> bytes | Refused:
     file = unit.file
     held, size = bytearray(), 0
     with opened(file) as handle:
-
-        def source(n: int) -> bytes:
-            try:
-                data = handle.read(n)
-            except OSError as error:
-                raise cannot_read(file, error) from error
-            note_local(file, len(data))
-            return data
-
         try:
-            for chunk in decoded(source, file.compression):
+            for chunk in decoded(source_of(file, handle), file.compression):
                 size += len(chunk)
                 if len(held) == size - len(chunk):
                     held += chunk

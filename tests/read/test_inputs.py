@@ -199,6 +199,7 @@ def test_no_input_at_all() -> None:
         "https://me:hunter2@example.org/a.jsonl",
         "sftp://hunter2@example.org/a.jsonl",
         "https://h.org/a.jsonl?X-Amz-Signature=hunter2",
+        "https://h.org/a.csv?user=me&password=hunter2",
         "https://h.org/a.jsonl?v=1&x-goog-signature=hunter2",
         "https://h.blob.core.windows.net/c/a.parquet?sv=1&sig=hunter2",
         "https://h.org/a.jsonl?token=hunter2",
