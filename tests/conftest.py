@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.chromium import browser  # noqa: F401 (a fixture)
+
 hypothesis.settings.register_profile("winnow", deadline=None)  # the first example of a kernel compiles it
 hypothesis.settings.load_profile("winnow")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -53,12 +54,16 @@ class Sheets:
         return self._made[size]
 
 
+_one_at_a_time = threading.Lock()
+"""Settings of a style are matplotlib's own, of the whole process; the page of `inspect browse` draws on several threads."""
+
+
 def _axes(size: tuple[float, float]) -> Axes:
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with rc_context(_STYLE):
+    with _one_at_a_time, rc_context(_STYLE):
         figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
         left, bottom = _LEFT / size[0], _BOTTOM / size[1]
@@ -93,7 +98,7 @@ def drawn(draw: Callable[[Axes], None], axes: Axes) -> Markup:
     """What `draw` puts on the axes; they are left empty."""
     from matplotlib import rc_context
 
-    with rc_context(_STYLE):
+    with _one_at_a_time, rc_context(_STYLE):
         draw(axes)
         made = io.BytesIO()
         figure = axes.get_figure(root=True)

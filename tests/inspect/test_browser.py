@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +17,10 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import SIZES, watched
 from tests.support import ROOT, SAMPLE, curate, eval_data, prose, table, winnow, write_rows
 
 pytestmark = pytest.mark.slow
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 ATTACKS = (
     "<script>window.hit=1;alert(1)</script>",
     "<img src=http://127.0.0.1:9/x onerror='window.hit=1;alert(1)'>",
@@ -36,17 +33,6 @@ ATTACKS = (
     "{{constructor.constructor('alert(1)')()}} ${alert(1)}",
     "\u202e\u2066evil\x1b]0;title\x07\x9b31m",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make test-all` installs it")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install the system's package, or set CHROMIUM")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield opened
-        opened.close()
 
 
 @contextmanager
@@ -66,13 +52,7 @@ def served(out: Path, *arguments: str) -> Iterator[str]:
 def tab(browser: Any, address: str, size: str = "desktop", scheme: str = "light") -> Iterator[Any]:
     """A page that fails the test if it asks anyone else, logs an error, or lets a document open a dialog."""
     context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((address, "data:")) else faults.append(f"request to {r.url}"))
-    page.on("console", lambda m: faults.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("dialog", lambda dialog: (faults.append(f"dialog {dialog.message}"), dialog.dismiss()))
-    page.on("popup", lambda popup: faults.append(f"popup {popup.url}"))
+    page, faults = watched(context, allowed=lambda url: url.startswith((address, "data:")), kinds=("error", "warning"))
     yield page
     assert page.evaluate("window.hit") is None
     context.close()

@@ -6,8 +6,6 @@ Needs playwright and Chromium (CHROMIUM names one; tests never install system pa
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,17 +15,11 @@ from typing import Any
 import pytest
 
 from pipeline import report
+from tests.chromium import SIZES, watched
 from tests.report import fixture_metrics
 from tests.support import SAMPLE, curate, eval_data, write_rows
 
 pytestmark = pytest.mark.slow
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-SIZES = {
-    "desktop": {"width": 1280, "height": 800},
-    "phone": {"width": 390, "height": 844},
-    "narrow": {"width": 320, "height": 568},
-}
 OPENED = "document.querySelectorAll('details').forEach(one => { one.open = true })"
 OVERLAPPING = """() => [...document.querySelectorAll('svg.chart')].flatMap(chart => {
   const boxes = [...chart.querySelectorAll('text')].map(text => [text.textContent, text.getBoundingClientRect()]);
@@ -37,17 +29,6 @@ OVERLAPPING = """() => [...document.querySelectorAll('svg.chart')].flatMap(chart
     .map(([other]) => `${said} / ${other}`));
 })"""
 """Pairs of labels of a chart that lie on each other."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make test-all` installs it")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install the system's package, or set CHROMIUM")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +42,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shown(browser: Any, path: Path, size: str = "desktop", scheme: str = "light") -> Iterator[Any]:
     """The opened page; fails on any request but the page's own, any message, any dialog, and if a document ran."""
     context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("request", lambda r: None if r.url in (path.as_uri(), "data:,") else faults.append(f"request to {r.url}"))
-    page.on("console", lambda m: faults.append(f"{m.type}: {m.text}"))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("dialog", lambda dialog: (faults.append(f"dialog {dialog.message}"), dialog.dismiss()))
-    page.on("popup", lambda popup: faults.append(f"popup {popup.url}"))
+    page, faults = watched(context, allowed=lambda url: url in (path.as_uri(), "data:,"))
     page.goto(path.as_uri())
     yield page
     assert page.evaluate("window.hit") is None
