@@ -37,10 +37,15 @@ class Asked:
     least: bool  # the limit is the least value that passes, else the largest
 
     @property
+    def off(self) -> float | None:
+        """How far the value is from the limit, as a share of the larger of the two; None where there is no limit."""
+        if self.value is None or self.limit is None:
+            return None
+        return abs(self.value - self.limit) / (max(abs(self.limit), abs(self.value)) or 1.0)
+
+    @property
     def near(self) -> bool:
-        if self.value is None or self.limit is None or self.value == self.limit:
-            return self.value is not None and self.value == self.limit
-        return abs(self.value - self.limit) <= NEAR * max(abs(self.limit), abs(self.value))
+        return self.off is not None and self.off <= NEAR
 
 
 def asked(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[Asked]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from filters.contract import Tier
 from pipeline.errors import InputError
 from pipeline.inspect.judged import Judged, judged
 from pipeline.inspect.opened import Output
@@ -89,9 +90,7 @@ def shown(output: Output, found: Found) -> str:
     if found.survivor is not None:
         lines += _excerpt("survivor", found.survivor["text"])
     if found.text is not None:
-        lines += ["", *rules(judged(output.recipe, found.text))]
-        if row["edits"] and any(item.reads == "source" for item in output.recipe.filters):
-            lines.append("values of filters that read the text before edits are of the edited text here")
+        lines += ["", *rules(judged(output.recipe, found.text)), *notes(output, row)]
     return "\n".join(lines) + "\n"
 
 
@@ -100,6 +99,19 @@ def shown_text(output: Output, text: str) -> str:
     made = judged(output.recipe, text)
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
     return "\n".join([verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]) + "\n"
+
+
+def notes(output: Output, row: dict[str, Any]) -> list[str]:
+    """Where the values shown of a document, which are made now, are not what its run saw."""
+    made = []
+    if row["edits"] and any(item.reads == "source" for item in output.recipe.filters):
+        made.append("values of filters that read the text before edits are of the edited text here")
+    tiers = {item.filter.name: item.filter.tier for item in output.recipe.filters}
+    models = [name for name, tier in tiers.items() if tier is Tier.MODEL]
+    if models and any(tiers.get(reason.partition(".")[0]) is Tier.CHEAP for reason in row["failed"] or ()):
+        audited = ", unless it was one of audit_fraction" if output.plan.audit_fraction else ""
+        made.append(f"{', '.join(models)}: not scored by the run, since a cheaper rule dropped it{audited}; scored now")
+    return made
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -129,7 +141,15 @@ def rules(made: Judged) -> list[str]:
     order = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near))
     lines = [head]
     for rule in order:
-        mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else "near" if rule.near else ""
+        mark = (
+            "FAILS"
+            if rule.fails and rule.action == "drop"
+            else "(fails)"
+            if rule.fails
+            else f"near, {100 * rule.off:.1f} % off"
+            if rule.near
+            else ""
+        )
         limit = "-" if rule.limit is None else f"{'>=' if rule.least else '<='} {number(rule.limit)}"
         names = fit(f"{rule.filter}.{rule.reason}", 46) + fit(rule.signal or "-", 32)
         lines.append(f"{names}{number(rule.value):>10}{limit:>14}  {mark}".rstrip())

@@ -46,6 +46,17 @@ def test_a_dropped_one_says_which_rules_failed_and_what_they_wanted(capsys, out)
     assert "dropped (filter): gopher_quality.too_few_words" in said
     (line,) = [line for line in said.splitlines() if line.startswith("gopher_quality.too_few_words")]
     assert line.split()[2:] == ["6", ">=", "50", "FAILS"]
+    assert "quality, toxicity: not scored by the run, since a cheaper rule dropped it; scored now" in said
+    assert "not scored by the run" not in why(capsys, out, "d0")[1]
+
+
+def test_a_near_miss_says_how_far_off_it_is(capsys, tmp_path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": "a", "text": " ".join((PROSE + " " + PROSE).split()[:52])}])
+    assert winnow(capsys, "default", "--input", path, "--output", tmp_path / "out").code == 0
+    (line,) = [
+        one for one in why(capsys, tmp_path / "out", "a")[1].splitlines() if one.startswith("gopher_quality.too_few_words")
+    ]
+    assert line.split()[2:] == ["52", ">=", "50", "near,", "3.8", "%", "off"]
 
 
 def test_a_duplicate_shows_survivor_and_similarity(capsys, out):

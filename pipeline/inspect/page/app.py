@@ -212,7 +212,7 @@ def _facts(output: Output, found: why.Found) -> dict[str, Any]:
         "fault": fault,
         "diff": None if both is None else both,
         "sides": None if both is None else (_runs(both, "left"), _runs(both, "right")),
-        "edited": bool(found.row["edits"]) and any(item.reads == "source" for item in output.recipe.filters),
+        "notes": why.notes(output, found.row) if made else [],
     }
 
 
