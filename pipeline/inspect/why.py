@@ -141,15 +141,8 @@ def rules(made: Judged) -> list[str]:
     order = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near))
     lines = [head]
     for rule in order:
-        mark = (
-            "FAILS"
-            if rule.fails and rule.action == "drop"
-            else "(fails)"
-            if rule.fails
-            else f"near, {100 * rule.off:.1f} % off"
-            if rule.near
-            else ""
-        )
+        near = f"near, {100 * rule.off:.1f} % off" if rule.near and rule.off is not None else ""
+        mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
         limit = "-" if rule.limit is None else f"{'>=' if rule.least else '<='} {number(rule.limit)}"
         names = fit(f"{rule.filter}.{rule.reason}", 46) + fit(rule.signal or "-", 32)
         lines.append(f"{names}{number(rule.value):>10}{limit:>14}  {mark}".rstrip())
