@@ -19,7 +19,7 @@ from numba.core import config
 def _digest() -> str:
     digest = blake2b(digest_size=8)
     here = Path(__file__).parent
-    for source in sorted([*here.glob("*.py"), here.parent / "data" / "spacy_english.json"]):  # kernels hold its tables
+    for source in sorted([*here.rglob("*.py"), here.parent / "data" / "spacy_english.json"]):  # kernels hold its tables
         digest.update(source.read_bytes())
     return digest.hexdigest()
 

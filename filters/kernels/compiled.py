@@ -11,7 +11,7 @@ thirds of the time that a small function takes (120 ms of CPU to 43).
 
 from __future__ import annotations
 
-from filters.absent import absent
+from filters.kernels.absent import absent
 
 # numba imports scipy.linalg to see whether it is there, which takes up to half a CPU-second, and cffi, which takes a tenth of
 # one. Kernels that do linear algebra would still find scipy, when they are compiled; none calls a function of cffi.

@@ -56,8 +56,8 @@ def exactly(stream: BinaryIO, size: int) -> bytearray:
 
 
 class WithoutPandas:
-    """An import finder: pyarrow finds no pandas, with which it would read nanoseconds otherwise (`filters.absent` does this
-    for runs, and imports every kernel)."""
+    """An import finder: pyarrow finds no pandas, with which it would read nanoseconds otherwise (`filters.kernels.absent` does
+    this for runs, and imports every kernel)."""
 
     @staticmethod
     def find_spec(name: str, path: Any, target: Any = None) -> None:
