@@ -14,23 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from filters.kernels import (
-    bits,
-    csv_records,
-    dedup_pass,
-    facts,
-    fold,
-    gopher,
-    lines,
-    minhash,
-    ngrams,
-    pii,
-    segments,
-    sorting,
-    suspects,
-    tokens,
-    word_lists,
-)
+from filters.kernels import csv_records, facts, fold, gopher, lines, ngrams, pii, segments, suspects, tokens, word_lists
+from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
 
 _OFFSETS, _DATA = np.frombuffer(np.array([0, 7, 10]).tobytes(), np.int64), np.frombuffer("the end…".encode(), np.uint8)
 

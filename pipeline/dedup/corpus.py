@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from filters.kernels import bits, urls
+from filters.kernels.dedup import bits, urls
 from pipeline import resources, scratch, write
 from pipeline.annotate import Annotated
 from pipeline.dedup import bands, fates, index, part, selftest

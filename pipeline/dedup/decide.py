@@ -16,8 +16,8 @@ from itertools import count
 import numpy as np
 import polars as pl
 
-from filters.kernels import bits
-from filters.kernels.dedup_pass import VISIT
+from filters.kernels.dedup import bits
+from filters.kernels.dedup.dedup_pass import VISIT
 from pipeline.dedup import exact, near, order
 from pipeline.dedup.elsewhere import PAIR, Elsewhere, Verified
 from pipeline.dedup.index import Index

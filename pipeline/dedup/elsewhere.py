@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from filters.kernels import bits, dedup_pass
-from filters.kernels.dedup_pass import LINK
+from filters.kernels.dedup import bits, dedup_pass
+from filters.kernels.dedup.dedup_pass import LINK
 from pipeline.dedup import exact, near, rows, steps
 from pipeline.dedup.exact import SEEN
 from pipeline.dedup.index import Index

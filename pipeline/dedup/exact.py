@@ -12,7 +12,7 @@ from functools import partial, reduce
 import numpy as np
 import polars as pl
 
-from filters.kernels import dedup_pass
+from filters.kernels.dedup import dedup_pass
 from pipeline.dedup.index import Index
 from pipeline.dedup.part import Keys
 from pipeline.scratch import Log, Scratch, by_range, range_of, records

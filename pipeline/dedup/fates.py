@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from filters.kernels import bits
 from filters.kernels.buffers import views
+from filters.kernels.dedup import bits
 from pipeline.dedup import index as index_
 from pipeline.dedup.decide import CHUNK, KEPT, REASONS, Fates
 from pipeline.dedup.index import GROUP_ROWS, Index

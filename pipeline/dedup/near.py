@@ -17,8 +17,8 @@ from functools import partial
 
 import numpy as np
 
-from filters.kernels import bits, dedup_pass, sorting
-from filters.kernels.dedup_pass import EARLIER_BITS, LINK, VISIT
+from filters.kernels.dedup import bits, dedup_pass, sorting
+from filters.kernels.dedup.dedup_pass import EARLIER_BITS, LINK, VISIT
 from pipeline.dedup.index import Index
 from pipeline.dedup.order import Order
 from pipeline.dedup.part import Part
@@ -53,7 +53,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Links:
-    """Documents that share a bucket with earlier ones. Sets are of ranks (`filters.kernels.bits`)."""
+    """Documents that share a bucket with earlier ones. Sets are of ranks (`filters.kernels.dedup.bits`)."""
 
     links: Spill
     """LINK records in blocks of `block` later ranks."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import dedup_pass, sorting
+from filters.kernels.dedup import dedup_pass, sorting
 from pipeline import sealed
 from pipeline.dedup import signatures
 from pipeline.dedup.part import Keys

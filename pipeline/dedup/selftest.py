@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import dedup_pass
+from filters.kernels.dedup import dedup_pass
 from pipeline.dedup import bands as bands_
 from pipeline.dedup import signatures, similarity
 from pipeline.dedup.near import Places

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, minhash
+from filters.kernels import buffers
+from filters.kernels.dedup import minhash
 
 VERSION = 2
 """Of word hash, shingle hash, permutations, band keys and their table: raise it when the same text gives other values."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from filters.kernels import dedup_pass
+from filters.kernels.dedup import dedup_pass
 from pipeline.dedup.part import Sets
 from pipeline.scratch import Scratch
 from pipeline.spans import Workers

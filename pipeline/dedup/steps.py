@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import bits, dedup_pass
+from filters.kernels.dedup import bits, dedup_pass
 from pipeline.dedup import exact, near, rows
 from pipeline.dedup.exact import SEEN
 from pipeline.dedup.index import Index

@@ -31,7 +31,8 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from filters.kernels import buffers, urls
+from filters.kernels import buffers
+from filters.kernels.dedup import urls
 
 VERSION = 1
 """Of the normal form and the key: raise it when a URL gets another one."""

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.kernels import bits, warm
+from filters.kernels import warm
+from filters.kernels.dedup import bits
 from pipeline.dedup import decide as decide_
 from pipeline.dedup import near
 from pipeline.dedup.decide import EXACT, KEPT, NEAR, URL

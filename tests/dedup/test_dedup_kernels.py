@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.kernels import bits, dedup_pass, minhash, sorting, warm
+from filters.kernels import warm
+from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
 from pipeline.dedup import signatures
 from tests.dedup.fakes import Corpus, doc
 

@@ -11,7 +11,8 @@ from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, minhash
+from filters.kernels import buffers
+from filters.kernels.dedup import minhash
 from pipeline.dedup import definition, signatures
 from tests.dedup.twins import column, long_texts, shingle_hash, texts
 

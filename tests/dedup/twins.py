@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from filters.kernels import minhash, words
+from filters.kernels import words
+from filters.kernels.dedup import minhash
 
 MASK = (1 << 64) - 1
 

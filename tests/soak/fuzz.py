@@ -35,7 +35,8 @@ import pyarrow as pa
 
 from filters import models
 from filters.contract import TextBatch
-from filters.kernels import buffers, minhash
+from filters.kernels import buffers
+from filters.kernels.dedup import minhash
 from pipeline import final, plan_file, read, recipe
 from pipeline.errors import WinnowError
 from pipeline.read.inputs import InputFile, kind_of

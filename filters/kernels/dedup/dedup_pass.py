@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.bits import is_in
 from filters.kernels.buffers import frozen
 from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.dedup.bits import is_in
 from filters.kernels.words import SEED, finalise
 
 EARLIER_BITS = 40

@@ -1,0 +1,1 @@
+"""Kernels of dedup: signatures, bit sets, sorting, and the pass over verified pairs."""
