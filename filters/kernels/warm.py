@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from filters.kernels import csv_records, facts, fold, gopher, lines, ngrams, pii, segments, suspects, tokens, word_lists
+from filters.kernels import facts, fold, gopher, lines, ngrams, pii, segments, suspects, tokens, word_lists
 from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
+from filters.kernels.formats import csv_records
 
 _OFFSETS, _DATA = np.frombuffer(np.array([0, 7, 10]).tobytes(), np.int64), np.frombuffer("the end…".encode(), np.uint8)
 

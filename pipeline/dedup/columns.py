@@ -23,8 +23,9 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from filters.kernels import buffers, json_fields
-from filters.kernels.json_fields import ABSENT, BROKEN, ESCAPED, NUMBER
+from filters.kernels import buffers
+from filters.kernels.formats import json_fields
+from filters.kernels.formats.json_fields import ABSENT, BROKEN, ESCAPED, NUMBER
 from pipeline.errors import BrokenContract, PlanError
 
 DOCUMENT_COLUMNS = ("id", "source", "url", "date", "n_bytes_read")

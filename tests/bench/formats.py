@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from filters.kernels import csv_records, warm
+from filters.kernels import warm
+from filters.kernels.formats import csv_records
 from pipeline import read
 from pipeline.plan import Source
 from pipeline.read.inputs import InputFile, expand
