@@ -2,8 +2,8 @@
 
 Raffel et al. 2020, "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", JMLR 21 (140), section
 2.2: pages with fewer than five sentences, with "lorem ipsum" or with a curly bracket. datatrove 0.10.1 (`filters/c4_filters.py`)
-counts sentences line by line, with spaCy; ours are those of `filters/kernels/lines.py`. Dolma 1.2.1's tagger (`taggers/c4.py`)
-also marks documents in which "javascript" is a word. C4's list of obscene words is not part of Winnow.
+counts sentences line by line, with spaCy; ours are those of `filters/kernels/lines/lines.py`. Dolma 1.2.1's tagger
+(`taggers/c4.py`) also marks documents in which "javascript" is a word. C4's list of obscene words is not part of Winnow.
 
 Edges: a text without words, without lines or of signs alone (emoji) has no sentence. A NUL is a character like others. A line of
 10 MB is one line of as many sentences as it has. Text from right to left is read in logical order; combining marks end nothing.
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from filters.contract import Filter, NoParams, Rule, Settings, TextBatch, Tier
-from filters.kernels import phrases
+from filters.kernels.lines import phrases
 
 _PHRASES = phrases.compile_phrases(("lorem ipsum", "{", "javascript"))
 _AS_A_WORD = r"(?:^|\s)(?i-u:javascript)(?:\s|$)"

@@ -25,9 +25,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from filters.kernels import buffers, gopher, ngrams, segments, tokens, word_lists
+from filters.kernels import buffers, ngrams, tokens, word_lists
 from filters.kernels import facts as fact_kernels
-from filters.kernels import lines as line_kernels
+from filters.kernels.lines import gopher, segments
+from filters.kernels.lines import lines as line_kernels
 
 
 class ContractError(Exception):
@@ -134,7 +135,7 @@ class TextBatch:
         return frozenset(self._repetition)
 
     def segments(self, kind: int) -> segments.Segments:
-        """Repeated lines or paragraphs: a kind of `filters.kernels.segments`."""
+        """Repeated lines or paragraphs: a kind of `filters.kernels.lines.segments`."""
         if kind not in self._segments:
             self._segments[kind] = segments.segments(*self.buffers, kind=kind)
         return self._segments[kind]

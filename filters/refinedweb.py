@@ -14,7 +14,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from filters.contract import Filter, NoParams, Rule, Settings, TextBatch, Tier
-from filters.kernels import refinedweb_lines
+from filters.kernels.lines import refinedweb_lines
 
 
 class Thresholds(Settings):

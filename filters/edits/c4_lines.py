@@ -19,7 +19,7 @@ from pydantic import Field
 
 from filters.contract import Settings
 from filters.edits.contract import Edit, Walk
-from filters.kernels import c4_lines
+from filters.kernels.lines import c4_lines
 
 
 class C4LinesParams(Settings):

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from filters.contract import Settings
 from filters.edits.contract import Edit, Walk
-from filters.kernels import refinedweb_lines
+from filters.kernels.lines import refinedweb_lines
 
 
 class RefinedWebLinesParams(Settings):

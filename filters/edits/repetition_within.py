@@ -1,7 +1,7 @@
 """Blocks that a document repeats are cut; the first stays. What Gopher's repetition rules count and drop documents for.
 
 A block is a paragraph (a run of lines that are not blank) or a line of one, of at least `min_chars` characters, whose text with
-ends stripped stood earlier in the document. Definition and bounds: `filters/kernels/repeats.py`. Source: ours.
+ends stripped stood earlier in the document. Definition and bounds: `filters/kernels/lines/repeats.py`. Source: ours.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from filters.contract import Settings
 from filters.edits.contract import Edit, Walk
-from filters.kernels import repeats
+from filters.kernels.lines import repeats
 
 
 class RepetitionWithinParams(Settings):

@@ -14,7 +14,7 @@ from numba import types
 
 from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.compiled import kernel
-from filters.kernels.pieces import copy
+from filters.kernels.lines.pieces import copy
 from filters.kernels.pii_addresses import email, ipv4
 from filters.kernels.pii_ipv6 import ipv6
 from filters.kernels.pii_tables import CLASSES, DIGIT, HEX, WORDS, hashes

@@ -26,7 +26,8 @@ import zstandard
 
 from filters import gopher_quality, gopher_repetition
 from filters.contract import TextBatch, Tier
-from filters.kernels import ngrams, segments, tokens, warm
+from filters.kernels import ngrams, tokens, warm
+from filters.kernels.lines import segments
 from pipeline import final, plan_file, recipe
 from pipeline.signals import run_filter
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, gopher, warm
+from filters.kernels import buffers, warm
+from filters.kernels.lines import gopher
 
 PIECE = st.sampled_from([*"ab#. \n\t\x85\u2028-*•●…", "...", ". . .", "\n\n", "word ", "\u3000", "x" * 1030 + " "])
 ANY_TEXT = st.lists(PIECE | st.characters(exclude_categories=["Cs"]), max_size=30).map("".join)

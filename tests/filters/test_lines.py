@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.contract import TextBatch
-from filters.kernels import buffers, char_classes, lines, warm
+from filters.kernels import buffers, char_classes, warm
+from filters.kernels.lines import lines
 
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 PIECE = st.sampled_from(
@@ -34,7 +35,7 @@ def _warm() -> None:
 
 
 def sentences(line: str) -> int:
-    """The rule of `filters.kernels.lines` in plain Python."""
+    """The rule of `filters.kernels.lines.lines` in plain Python."""
     found, inside = 0, False
     for word in line.split():
         ended = False

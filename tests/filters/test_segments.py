@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, segments, warm
+from filters.kernels import buffers, warm
+from filters.kernels.lines import segments
 
 PIECE = st.sampled_from([*"ab \n\n\n\t\xa0\u3000é日", "\n\n", "\r\n", "x" * 70, "\x85", "a\n"])
 ANY_TEXT = st.lists(PIECE | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join) | st.text("ab\n", max_size=60)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from filters.kernels import c4_lines, refinedweb_lines
+from filters.kernels.lines import c4_lines, refinedweb_lines
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 

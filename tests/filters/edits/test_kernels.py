@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, c4_lines, line_edits, phrases, refinedweb_lines, repeats
+from filters.kernels import buffers
+from filters.kernels.lines import c4_lines, line_edits, phrases, refinedweb_lines, repeats
 from tests.filters.edits import oracles
 
 CHECKS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200, deadline=None)

@@ -14,7 +14,7 @@ from filters.kernels import char_classes
 from filters.kernels.ascii_words import BYTES, between, lowest
 from filters.kernels.char_classes import BREAK, SPACE, flags_at
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.pieces import trimmed
+from filters.kernels.lines.pieces import trimmed
 from filters.kernels.spaces import ones, white
 
 LONGEST = 1024

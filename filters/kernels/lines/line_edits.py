@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from filters.kernels import buffers, c4_lines, phrases, refinedweb_lines, repeats
+from filters.kernels import buffers
+from filters.kernels.lines import c4_lines, phrases, refinedweb_lines, repeats
 
 
 def warm() -> None:

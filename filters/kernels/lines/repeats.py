@@ -16,7 +16,7 @@ import numpy as np
 from filters.kernels import char_classes
 from filters.kernels.char_classes import SPACE, flags_at
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.pieces import copy, trimmed
+from filters.kernels.lines.pieces import copy, trimmed
 
 PROBES = 64
 CHANGES = ("paragraph", "line")

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import char_classes, phrases, pieces
+from filters.kernels import char_classes
 from filters.kernels.ascii_words import BYTES, between, classes, lowest
 from filters.kernels.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.pieces import buffer, copy, stripped
+from filters.kernels.lines import phrases, pieces
+from filters.kernels.lines.pieces import buffer, copy, stripped
 from filters.kernels.spaces import ones
 
 CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")

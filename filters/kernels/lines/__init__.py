@@ -1,0 +1,1 @@
+"""Kernels over lines, paragraphs and repeated blocks, and over what edits remove."""
