@@ -1,10 +1,10 @@
 """Which languages and which script a text is in.
 
 Language: fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification", arXiv 1607.01759; 176
-languages), or another fastText model that the plan names. It reads the text's prose (`filters.kernels.prose`: without addresses,
-numbers and what has the form of code), of long texts a sample of SAMPLE_BYTES from beginning to end; each of its parts is judged
-too, for pages in several languages. Script: the ISO 15924 code in the model's label, else the one that most letters of the sample
-belong to. Invariant: equal texts get equal signals, in whatever batch they come.
+languages), or another fastText model that the plan names. It reads the text's prose (`filters.kernels.models.prose`: without
+addresses, numbers and what has the form of code), of long texts a sample of SAMPLE_BYTES from beginning to end; each of its parts
+is judged too, for pages in several languages. Script: the ISO 15924 code in the model's label, else the one that most letters of
+the sample belong to. Invariant: equal texts get equal signals, in whatever batch they come.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pydantic import Field, field_validator
 
 from filters import models
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
-from filters.kernels import buffers, prose, scripts, windows
+from filters.kernels import buffers, scripts
+from filters.kernels.models import prose, windows
 from filters.models import labels, places
 
 UNDETERMINED = "und"  # ISO 639-2

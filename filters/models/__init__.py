@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from filters.kernels import fasttext
-from filters.kernels.fasttext_tables import Tables
+from filters.kernels.models import fasttext
+from filters.kernels.models.fasttext_tables import Tables
 from filters.models import reader
 from filters.models.reader import ModelError
 

@@ -19,8 +19,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from filters import models
-from filters.kernels import buffers, features, linear, passages, windows
-from filters.kernels.fasttext_tables import HS, SOFTMAX, Tables
+from filters.kernels import buffers
+from filters.kernels.models import features, linear, passages, windows
+from filters.kernels.models.fasttext_tables import HS, SOFTMAX, Tables
 from filters.models import ModelError, reader
 
 TEXT_BYTES = 4 << 20
@@ -35,8 +36,8 @@ class _Part(BaseModel):
 class Text(_Part):
     """How a text is made into what the model reads.
 
-    `tokens`: the version of `filters.kernels.features`, null for text as it stands. `sample_bytes`: longer texts are judged by a
-    sample of them (`filters.kernels.windows`). `window_words`: length of the windows of `Classifier.windows`.
+    `tokens`: the version of `filters.kernels.models.features`, null for text as it stands. `sample_bytes`: longer texts are
+    judged by a sample of them (`filters.kernels.models.windows`). `window_words`: length of the windows of `Classifier.windows`.
     """
 
     tokens: int | None = None
@@ -142,7 +143,8 @@ class Classifier:
 
     def windows(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`(max, share)` float32[n] of the texts of an Arrow column, over their windows of whole sentences or lines
-        (`filters.kernels.passages`): the largest score, and the share of windows whose score is above the default threshold."""
+        (`filters.kernels.models.passages`): the largest score, and the share of windows whose score is above the default
+        threshold."""
         if len(offsets) < 2:
             return np.empty(0, np.float32), np.empty(0, np.float32)
         rows, logits = self.window_logits(offsets, data)

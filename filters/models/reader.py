@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from filters.kernels import fasttext_tables, fasttext_words
-from filters.kernels.fasttext_tables import Tables
+from filters.kernels.models import fasttext_tables, fasttext_words
+from filters.kernels.models.fasttext_tables import Tables
 
 MAGIC, VERSION, SUPERVISED = 793712314, 12, 3
 CENTROIDS = 256  # ksub_ of productquantizer.h: codes are bytes

@@ -21,7 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from filters import models
-from filters.kernels import buffers, features
+from filters.kernels import buffers
+from filters.kernels.models import features
 from filters.models import classifier
 from filters.models.classifier import Classifier, Text
 from pipeline.errors import RunFailed

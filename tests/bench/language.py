@@ -36,7 +36,8 @@ import zstandard
 
 from filters import language, models
 from filters.contract import TextBatch
-from filters.kernels import buffers, prose, scripts
+from filters.kernels import buffers, scripts
+from filters.kernels.models import prose
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 LEARN = ("throughput", "lid_eval", "quality", "toxicity_eval", "dedup_eval", "pii_eval", "warc")

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters import models
-from filters.kernels import buffers, features, passages
+from filters.kernels import buffers
+from filters.kernels.models import features, passages
 
 PIECES = st.sampled_from(
     [

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from filters import language, models
 from filters.contract import TextBatch, check, check_all, check_rules, judge
-from filters.kernels import buffers, prose, scripts, windows
+from filters.kernels import buffers, scripts
+from filters.kernels.models import prose, windows
 from filters.models import labels
 
 FILTER = language.FILTER
@@ -251,7 +252,7 @@ def _is_prose(token: bytes) -> bool:
 
 
 def prose_of(text: bytes) -> list[bytes]:
-    """The tokens that `filters.kernels.prose` keeps of a text that it does not cut."""
+    """The tokens that `filters.kernels.models.prose` keeps of a text that it does not cut."""
     return [token for token in _SPACES.split(text) if token and _is_prose(token)]
 
 

@@ -24,7 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from filters import models
-from filters.kernels import buffers, fasttext_words
+from filters.kernels import buffers
+from filters.kernels.models import fasttext_words
 from filters.models import __main__ as command
 from filters.models import reader
 

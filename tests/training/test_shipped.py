@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from filters.kernels import buffers, features, windows
+from filters.kernels import buffers
+from filters.kernels.models import features, windows
 from filters.models import classifier
 from filters.models.classifier import Classifier
 from pipeline.training import examples

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from filters.kernels import buffers, features
+from filters.kernels import buffers
+from filters.kernels.models import features
 from filters.models import classifier
 from filters.models.classifier import ModelError
 from flows.train import main

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.kernels.compiled import inner_unchecked_kernel, unchecked_kernel
-from filters.kernels.fasttext_tables import HS, SOFTMAX, Tables
-from filters.kernels.fasttext_words import END, IN_ORDER, Kept, add_rows, collect_rows, kept, pending
+from filters.kernels.models.fasttext_tables import HS, SOFTMAX, Tables
+from filters.kernels.models.fasttext_words import END, IN_ORDER, Kept, add_rows, collect_rows, kept, pending
 
 _ONE, _LITTLE = np.float32(1.0), np.float64(1e-5)  # std_log(x) = log(x + 1e-5), loss.cc
 _NEVER = np.float32(np.log(1e-5))  # std_log of the threshold 0: hierarchical softmax gives no label below it

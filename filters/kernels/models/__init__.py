@@ -1,0 +1,1 @@
+"""Kernels of model inference: fastText, linear classifiers and their features, windows and prose."""
