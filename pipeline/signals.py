@@ -14,7 +14,8 @@ import polars as pl
 import pyarrow as pa
 
 from filters.contract import ContractError, Filter, TextBatch, Tier, check
-from filters.kernels import buffers, ngrams
+from filters.kernels import buffers
+from filters.kernels.ngrams import ngrams
 from pipeline import final, scores
 from pipeline.errors import BrokenContract
 from pipeline.meter import Meter

@@ -26,8 +26,9 @@ import zstandard
 
 from filters import gopher_quality, gopher_repetition
 from filters.contract import TextBatch, Tier
-from filters.kernels import ngrams, tokens, warm
+from filters.kernels import tokens, warm
 from filters.kernels.lines import segments
+from filters.kernels.ngrams import ngrams
 from pipeline import final, plan_file, recipe
 from pipeline.signals import run_filter
 

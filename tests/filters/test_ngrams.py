@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, char_classes, ngrams, ngrams_large, tokens, warm
+from filters.kernels import buffers, char_classes, tokens, warm
+from filters.kernels.ngrams import ngrams, ngrams_large
 
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 WORD = st.sampled_from(["a", "b", "ab", "long", "è", "日本", "\0", "x" * 70, "é" * 40, "a" * 8, "a" * 9])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, ngrams, spacy_cuts, spacy_rules, tokens, warm, word_lists
+from filters.kernels import buffers, spacy_cuts, spacy_rules, tokens, warm, word_lists
+from filters.kernels.ngrams import ngrams
 from filters.kernels.signs import signs
 from tests.filters.spacy_in_python import cut
 from tests.filters.test_ngrams import measures

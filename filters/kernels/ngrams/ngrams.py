@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import char_classes, ngrams_large, spacy_rules, tokens
+from filters.kernels import char_classes, spacy_rules, tokens
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.ngrams_large import words_of
+from filters.kernels.ngrams import ngrams_large
+from filters.kernels.ngrams.ngrams_large import words_of
 from filters.kernels.words import SPARE
 
 SPLIT = ngrams_large.SPLIT

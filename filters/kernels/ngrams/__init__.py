@@ -1,0 +1,1 @@
+"""Kernels that count repeated word n-grams, in small and in large texts."""
