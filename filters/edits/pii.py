@@ -36,7 +36,8 @@ from pydantic import Field, model_validator
 from filters.contract import Settings
 from filters.edits import pii_numbers, pii_phones
 from filters.edits.contract import Edit, Step, Walk, apply
-from filters.kernels import buffers, pii
+from filters.kernels import buffers
+from filters.kernels.pii import pii
 
 PASSES = 8
 """Most times that a text is masked; a third pass is rare, and more than a few take a text made for it."""

@@ -30,7 +30,8 @@ import pyarrow as pa
 from filters.edits import pii_numbers, pii_phones
 from filters.edits.contract import apply
 from filters.edits.pii import PiiParams, steps
-from filters.kernels import buffers, pii
+from filters.kernels import buffers
+from filters.kernels.pii import pii
 from tests.bench import pii_strings
 from tests.bench.kernels import DEFAULT_DATA, seconds, texts
 

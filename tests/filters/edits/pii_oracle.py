@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from filters.data.domains import top_level_domains
-from filters.kernels.pii_tables import CHANGES, SHORT_WORDS, VERSION_WORDS
+from filters.kernels.pii.pii_tables import CHANGES, SHORT_WORDS, VERSION_WORDS
 
 EMAIL, IPV4, IPV6 = 0, 1, 2
 _LOCAL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_+%'-]|\.(?!\.))*$")

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from filters.edits import pii_numbers, pii_phones
 from filters.edits.contract import apply
 from filters.edits.pii import PiiParams, mask_text, steps
-from filters.kernels import buffers, pii
+from filters.kernels import buffers
+from filters.kernels.pii import pii
 from tests.filters.edits import pii_oracle
 
 CHECKS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300, deadline=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import kernel
-from filters.kernels.pii_addresses import public4, quad
-from filters.kernels.pii_tables import HEX, WORD
+from filters.kernels.pii.pii_addresses import public4, quad
+from filters.kernels.pii.pii_tables import HEX, WORD
 
 LONGEST = 45
 """Characters of the longest spelling: six groups of four and a dotted quad."""

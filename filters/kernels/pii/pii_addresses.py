@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import kernel
-from filters.kernels.pii_tables import DIGIT, LETTER, LOCAL, PRIME, SEED, WORD
+from filters.kernels.pii.pii_tables import DIGIT, LETTER, LOCAL, PRIME, SEED, WORD
 
 LONGEST_LOCAL = 64
 """RFC 5321, section 4.5.3.1.1."""
