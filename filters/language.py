@@ -22,8 +22,9 @@ from pydantic import Field, field_validator
 
 from filters import models
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
-from filters.kernels import buffers, scripts
+from filters.kernels import buffers
 from filters.kernels.models import prose, windows
+from filters.kernels.unicode import scripts
 from filters.models import labels, places
 
 UNDETERMINED = "und"  # ISO 639-2

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from filters.edits.contract import Step, Walk, apply
-from filters.kernels import buffers, fold
+from filters.kernels import buffers
+from filters.kernels.unicode import fold
 from pipeline.masks import masked
 from pipeline.schema import FINAL
 

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.kernels import suspects
 from filters.kernels.buffers import views
+from filters.kernels.unicode import suspects
 
 VERSION = 1
 

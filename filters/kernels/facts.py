@@ -10,11 +10,23 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from filters.kernels import char_classes
-from filters.kernels.ascii_words import BYTES, between, highest, lowest
-from filters.kernels.char_classes import ALPHA, BREAK, BULLET, MARK, SCRIPT, SPACE, SPECIAL, SYLLABLE, decode, flags_at, lookup
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import ones
+from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
+from filters.kernels.unicode.char_classes import (
+    ALPHA,
+    BREAK,
+    BULLET,
+    MARK,
+    SCRIPT,
+    SPACE,
+    SPECIAL,
+    SYLLABLE,
+    decode,
+    flags_at,
+    lookup,
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels import char_classes
+from filters.kernels.unicode import char_classes
 
 SIGNS = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
 """PUNCTUATION without its control characters."""

@@ -15,10 +15,10 @@ from importlib import resources
 import numpy as np
 
 from filters import data as figures
-from filters.kernels import char_classes
 from filters.kernels.compiled import inlined_kernel, inner_kernel
 from filters.kernels.kept import kept
 from filters.kernels.signs import signs
+from filters.kernels.unicode import char_classes
 
 DOT, INNER = 1 << 1, 1 << 2
 """A full stop; a full stop or a character that may be an infix."""

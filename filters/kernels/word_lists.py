@@ -12,11 +12,11 @@ from itertools import product
 
 import numpy as np
 
-from filters.kernels import char_classes
-from filters.kernels.ascii_words import BYTES, between, highest, lowest
-from filters.kernels.char_classes import OUTER, SPACE, flags_at
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import ones, white
+from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
+from filters.kernels.unicode.char_classes import OUTER, SPACE, flags_at
 
 MAX_WORDS = 63
 """Words in one list: each is a bit of an int64."""

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels import unicode_words
-from filters.kernels.ascii_words import BYTES, classes, eight, lowest
-from filters.kernels.char_classes import decode
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.unicode_words import CASED, IGNORABLE, OWN, SHIFT, SIGMA, SPLIT, WORD, cell_of
+from filters.kernels.unicode import unicode_words
+from filters.kernels.unicode.ascii_words import BYTES, classes, eight, lowest
+from filters.kernels.unicode.char_classes import decode
+from filters.kernels.unicode.unicode_words import CASED, IGNORABLE, OWN, SHIFT, SIGMA, SPLIT, WORD, cell_of
 
 SEED = np.uint64(0x9E3779B97F4A7C15)
 MULTIPLIER = np.uint64(0x9FB21C651E98DF25)

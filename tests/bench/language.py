@@ -36,8 +36,9 @@ import zstandard
 
 from filters import language, models
 from filters.contract import TextBatch
-from filters.kernels import buffers, scripts
+from filters.kernels import buffers
 from filters.kernels.models import prose
+from filters.kernels.unicode import scripts
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 LEARN = ("throughput", "lid_eval", "quality", "toxicity_eval", "dedup_eval", "pii_eval", "warc")

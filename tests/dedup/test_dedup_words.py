@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, unicode_words, words
+from filters.kernels import buffers, words
+from filters.kernels.unicode import unicode_words
 from pipeline.dedup import definition
 from tests.dedup.twins import column, long_texts, texts, word_hash
 

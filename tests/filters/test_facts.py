@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, char_classes, facts, warm, word_lists
+from filters.kernels import buffers, facts, warm, word_lists
+from filters.kernels.unicode import char_classes
 
 # Every kind of character that the kernel treats on its own, so that they meet often.
 TELLING = [

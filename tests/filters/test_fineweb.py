@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from filters import fineweb
 from filters.contract import TextBatch, check, check_rules, judge
 from filters.kernels import warm
-from filters.kernels.char_classes import TERMINALS
+from filters.kernels.unicode.char_classes import TERMINALS
 
 SPANS = [span.partition("-") for span in TERMINALS.split()]
 STOPS = tuple(chr(code) for first, _, last in SPANS for code in range(int(first, 16), int(last or first, 16) + 1))

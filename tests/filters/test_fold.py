@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, fold, warm
-from filters.kernels.ascii_words import BYTES
+from filters.kernels import buffers, warm
+from filters.kernels.unicode import fold
+from filters.kernels.unicode.ascii_words import BYTES
 
 SPACES = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 # Characters that begin as a white space does, in one byte or two: what the walk over 64 bytes must not take for one.

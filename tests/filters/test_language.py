@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from filters import language, models
 from filters.contract import TextBatch, check, check_all, check_rules, judge
-from filters.kernels import buffers, scripts
+from filters.kernels import buffers
 from filters.kernels.models import prose, windows
+from filters.kernels.unicode import scripts
 from filters.models import labels
 
 FILTER = language.FILTER

@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.contract import TextBatch
-from filters.kernels import buffers, char_classes, warm
+from filters.kernels import buffers, warm
 from filters.kernels.lines import lines
+from filters.kernels.unicode import char_classes
 
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 PIECE = st.sampled_from(

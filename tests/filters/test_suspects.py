@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.kernels import buffers, warm
-from filters.kernels.suspects import suspects
+from filters.kernels.unicode.suspects import suspects
 
 # One suspect for each length of UTF-8, and characters that share its first byte.
 SUSPECTS = "\r\u0301\u0fb7\u2126\U0001d15e"

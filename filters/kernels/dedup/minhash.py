@@ -18,8 +18,8 @@ from functools import cache
 
 import numpy as np
 
-from filters.kernels import unicode_words
 from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.unicode import unicode_words
 from filters.kernels.words import SPARE, finalise, next_words
 
 BLOCK = 1024

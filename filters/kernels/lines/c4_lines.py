@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from filters.kernels import char_classes
-from filters.kernels.char_classes import BREAK, DECIMAL, SPACE, decode, lookup
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.lines import phrases
 from filters.kernels.lines.pieces import buffer, copy, stripped, trimmed
+from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.char_classes import BREAK, DECIMAL, SPACE, decode, lookup
 
 CHANGES = ("long_word", "citation", "punctuation", "few_words", "javascript", "policy", "white_space")
 """Bit k of a row's changes: what took lines, or parts of them, away. A line counts for the first rule that it fails;

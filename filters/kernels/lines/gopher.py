@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import char_classes
-from filters.kernels.ascii_words import BYTES, between, lowest
-from filters.kernels.char_classes import BREAK, SPACE, flags_at
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.lines.pieces import trimmed
 from filters.kernels.spaces import ones, white
+from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.ascii_words import BYTES, between, lowest
+from filters.kernels.unicode.char_classes import BREAK, SPACE, flags_at
 
 LONGEST = 1024
 """Longer words count as so long in a median."""

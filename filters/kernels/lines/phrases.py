@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.ascii_words import BYTES, between, lowest
 from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.unicode.ascii_words import BYTES, between, lowest
 
 WIDTH = 32
 """Classes of bytes: each different letter of the phrases, and 0 for all others."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.char_classes import SPACE, decode, lookup
 from filters.kernels.compiled import inner_kernel
+from filters.kernels.unicode.char_classes import SPACE, decode, lookup
 
 
 @inner_kernel

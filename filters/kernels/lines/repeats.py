@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels import char_classes
-from filters.kernels.char_classes import SPACE, flags_at
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.lines.pieces import copy, trimmed
+from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.char_classes import SPACE, flags_at
 
 PROBES = 64
 CHANGES = ("paragraph", "line")

@@ -14,11 +14,11 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from filters.kernels import char_classes
-from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
-from filters.kernels.char_classes import SPACE, flags_at
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import hash_bytes, ones
+from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
+from filters.kernels.unicode.char_classes import SPACE, flags_at
 
 LINES, PARAGRAPHS, RUNS, BLOCKS, ALL = range(5)
 """Kinds of segments.

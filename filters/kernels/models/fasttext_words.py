@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.ascii_words import eight
 from filters.kernels.compiled import inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
 from filters.kernels.models.fasttext_tables import FNV_SEED, Ngrams, Tables, find, is_word, starts_with, step
+from filters.kernels.unicode.ascii_words import eight
 
 MAX_PENDING = 256  # rows collected before they are added: few enough that they stay in the cache while columns are added in fours
 END = np.frombuffer(b"</s>", np.uint8)

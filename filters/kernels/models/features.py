@@ -12,8 +12,8 @@ import re
 
 import numpy as np
 
-from filters.kernels.ascii_words import eight, lowest, put_eight
 from filters.kernels.compiled import kernel
+from filters.kernels.unicode.ascii_words import eight, lowest, put_eight
 
 VERSION = 1
 """Of the tokens: models name the version that they were trained on."""

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.ascii_words import eight
 from filters.kernels.compiled import unchecked_kernel
 from filters.kernels.models import features
 from filters.kernels.models.fasttext_tables import FNV_SEED, MAX_PROBES, Tables, step
 from filters.kernels.models.fasttext_words import END, MAX_PENDING, char_ngrams, pending, push
+from filters.kernels.unicode.ascii_words import eight
 
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER = np.uint64(0x9FB21C651E98DF25)  # odd, of XXH3; as in filters.kernels.words

@@ -17,10 +17,10 @@ from functools import partial
 
 import numpy as np
 
-from filters.kernels.ascii_words import soon
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.spaces import split_words
 from filters.kernels.tokens import token_words
+from filters.kernels.unicode.ascii_words import soon
 from filters.kernels.words import MULTIPLIER, SPARE, finalise
 
 SPLIT = 0

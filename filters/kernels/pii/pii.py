@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numba import types
 
-from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.compiled import kernel
 from filters.kernels.lines.pieces import copy
 from filters.kernels.pii.pii_addresses import email, ipv4
 from filters.kernels.pii.pii_ipv6 import ipv6
 from filters.kernels.pii.pii_tables import CLASSES, DIGIT, HEX, WORDS, hashes
+from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 
 EMAIL, IPV4, IPV6 = 0, 1, 2
 _SHORTEST = 6

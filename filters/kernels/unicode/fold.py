@@ -12,10 +12,10 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from filters.kernels import char_classes
-from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
-from filters.kernels.char_classes import SPACE, flags_at
 from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
+from filters.kernels.unicode.char_classes import SPACE, flags_at
 
 ASCII_SPACES = ((0x09, 0x0D), (0x1C, 0x20))
 """First and last of each range."""

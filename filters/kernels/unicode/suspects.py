@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from filters.kernels.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
-from filters.kernels.char_classes import decode
 from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
+from filters.kernels.unicode.char_classes import decode
 
 _ONE = np.uint64(1)
 

@@ -1,0 +1,1 @@
+"""Kernels over characters: classes, scripts, case folding, suspect characters, words of a Unicode text."""
