@@ -25,11 +25,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from filters.kernels import buffers, tokens, word_lists
-from filters.kernels import facts as fact_kernels
+from filters.kernels import buffers
 from filters.kernels.lines import gopher, segments
 from filters.kernels.lines import lines as line_kernels
 from filters.kernels.ngrams import ngrams
+from filters.kernels.words import facts as fact_kernels
+from filters.kernels.words import tokens, word_lists
 
 
 class ContractError(Exception):

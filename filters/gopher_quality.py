@@ -56,9 +56,9 @@ from pydantic import Field
 
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
 from filters.data import Figures, Languages, figure, fineweb2, published, same
-from filters.kernels import tokens, word_lists
-from filters.kernels.facts import TextFacts
 from filters.kernels.lines import gopher
+from filters.kernels.words import tokens, word_lists
+from filters.kernels.words.facts import TextFacts
 
 CHARS_PER_WORD = {"han": 1.4, "kana": 4.0, "thai": 5.1, "lao": 5.4, "khmer": 5.6, "myanmar": 7.8, "tibetan": 6.8}
 """Characters of an unspaced script that say as much as one English word.

@@ -37,9 +37,9 @@ from pydantic import Field
 
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
 from filters.data import Figures, Languages, figure, published, same
-from filters.kernels import tokens
 from filters.kernels.lines import segments
 from filters.kernels.ngrams import ngrams
+from filters.kernels.words import tokens
 
 # Rae et al. 2021, table A1; dolma: cc-head.yaml, which has 0.3 for lines by characters and no rule on paragraphs.
 FIGURES = {

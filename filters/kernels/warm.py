@@ -14,13 +14,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from filters.kernels import facts, tokens, word_lists
 from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
 from filters.kernels.formats import csv_records
 from filters.kernels.lines import gopher, lines, segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.pii import pii
 from filters.kernels.unicode import fold, suspects
+from filters.kernels.words import facts, tokens, word_lists
 
 _OFFSETS, _DATA = np.frombuffer(np.array([0, 7, 10]).tobytes(), np.int64), np.frombuffer("the end…".encode(), np.uint8)
 

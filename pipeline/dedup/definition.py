@@ -1,6 +1,6 @@
 """What a near duplicate is, in plain Python: words, shingles, similarity.
 
-This is the definition; the kernels of `filters/kernels/words.py` and `minhash.py` are held to it by tests, and nothing in a
+This is the definition; the kernels of `filters/kernels/words/words.py` and `minhash.py` are held to it by tests, and nothing in a
 run calls it.
 """
 

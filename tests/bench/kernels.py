@@ -26,9 +26,10 @@ import zstandard
 
 from filters import gopher_quality, gopher_repetition
 from filters.contract import TextBatch, Tier
-from filters.kernels import tokens, warm
+from filters.kernels import warm
 from filters.kernels.lines import segments
 from filters.kernels.ngrams import ngrams
+from filters.kernels.words import tokens
 from pipeline import final, plan_file, recipe
 from pipeline.signals import run_filter
 

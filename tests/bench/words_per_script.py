@@ -23,7 +23,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from filters.gopher_quality import CHARS_PER_WORD
-from filters.kernels import buffers, facts
+from filters.kernels import buffers
+from filters.kernels.words import facts
 from tests.bench.throughput import DEFAULT_DATA
 
 SCRIPTS = {

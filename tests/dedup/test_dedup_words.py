@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, words
+from filters.kernels import buffers
 from filters.kernels.unicode import unicode_words
+from filters.kernels.words import words
 from pipeline.dedup import definition
 from tests.dedup.twins import column, long_texts, texts, word_hash
 

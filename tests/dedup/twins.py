@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from filters.kernels import words
 from filters.kernels.dedup import minhash
+from filters.kernels.words import words
 
 MASK = (1 << 64) - 1
 

@@ -1,4 +1,4 @@
-"""spaCy 3.8's tokeniser for English in plain Python: the oracle of `filters.kernels.spacy_cuts`.
+"""spaCy 3.8's tokeniser for English in plain Python: the oracle of `filters.kernels.words.spacy_cuts`.
 
 The patterns are those of `lang/punctuation.py`, `lang/en/punctuation.py` and `lang/tokenizer_exceptions.py` (URL_PATTERN), over
 the classes of filters/data/spacy_english.json; the loops are those of `tokenizer.pyx`. What differs is said in `spacy_cuts`.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from filters.kernels.spacy_cuts import LONGEST_PIECE
-from filters.kernels.spacy_rules import EXCEPTIONS, RULES, UNITS
+from filters.kernels.words.spacy_cuts import LONGEST_PIECE
+from filters.kernels.words.spacy_rules import EXCEPTIONS, RULES, UNITS
 
 
 def _class(name: str) -> str:

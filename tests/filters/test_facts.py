@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, facts, warm, word_lists
+from filters.kernels import buffers, warm
 from filters.kernels.unicode import char_classes
+from filters.kernels.words import facts, word_lists
 
 # Every kind of character that the kernel treats on its own, so that they meet often.
 TELLING = [

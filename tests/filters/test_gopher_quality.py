@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from filters import contract, gopher_quality
 from filters.gopher_quality import FILTER, Params, Thresholds
-from filters.kernels import tokens, warm
+from filters.kernels import warm
+from filters.kernels.words import tokens
 from tests.filters.test_tokens import SIGNS, split
 
 

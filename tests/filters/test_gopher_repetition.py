@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from filters import contract
 from filters.gopher_repetition import FIGURES, FILTER, Params, Thresholds
-from filters.kernels import tokens, warm
+from filters.kernels import warm
+from filters.kernels.words import tokens
 from tests.filters.test_tokens import split
 
 PROFILES = ["paper", "datatrove", "dclm", "dolma"]

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, tokens, warm
+from filters.kernels import buffers, warm
 from filters.kernels.ngrams import ngrams, ngrams_large
 from filters.kernels.unicode import char_classes
+from filters.kernels.words import tokens
 
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 WORD = st.sampled_from(["a", "b", "ab", "long", "è", "日本", "\0", "x" * 70, "é" * 40, "a" * 8, "a" * 9])

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.kernels import buffers, spacy_cuts, spacy_rules, tokens, warm, word_lists
+from filters.kernels import buffers, warm
 from filters.kernels.ngrams import ngrams
-from filters.kernels.signs import signs
+from filters.kernels.words import spacy_cuts, spacy_rules, tokens, word_lists
+from filters.kernels.words.signs import signs
 from tests.filters.spacy_in_python import cut
 from tests.filters.test_ngrams import measures
 
@@ -101,7 +102,7 @@ def flags_of(char: str) -> int:
 
 
 def split(text: str, dialect: int) -> list[str]:
-    """The tokens of a text in plain Python: spaCy's, or UAX #29 over the classes of `filters.kernels.tokens`."""
+    """The tokens of a text in plain Python: spaCy's, or UAX #29 over the classes of `filters.kernels.words.tokens`."""
     if dialect == tokens.DATATROVE:
         return cut(text)
     found, place = [], 0

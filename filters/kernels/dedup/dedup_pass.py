@@ -14,7 +14,7 @@ import numpy as np
 from filters.kernels.buffers import frozen
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.dedup.bits import is_in
-from filters.kernels.words import SEED, finalise
+from filters.kernels.words.words import SEED, finalise
 
 EARLIER_BITS = 40
 """A candidate pair is `later << 40 | earlier`, later counted from the first document of its block: one number to sort."""

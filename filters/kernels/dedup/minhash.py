@@ -20,7 +20,7 @@ import numpy as np
 
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.unicode import unicode_words
-from filters.kernels.words import SPARE, finalise, next_words
+from filters.kernels.words.words import SPARE, finalise, next_words
 
 BLOCK = 1024
 """Words walked at a time: their hashes and those of their shingles stay in the first-level cache."""

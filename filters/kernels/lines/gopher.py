@@ -12,10 +12,10 @@ import numpy as np
 
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.lines.pieces import trimmed
-from filters.kernels.spaces import ones, white
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, lowest
 from filters.kernels.unicode.char_classes import BREAK, SPACE, flags_at
+from filters.kernels.words.spaces import ones, white
 
 LONGEST = 1024
 """Longer words count as so long in a median."""

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.spaces import hash_bytes, ones
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.unicode.char_classes import ALPHA, BREAK, DIGIT, OUTER, SPACE, TERMINAL, UPPER, decode, lookup
+from filters.kernels.words.spaces import hash_bytes, ones
 
 
 @dataclass(frozen=True)

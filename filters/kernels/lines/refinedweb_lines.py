@@ -14,10 +14,10 @@ import numpy as np
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.lines import phrases, pieces
 from filters.kernels.lines.pieces import buffer, copy, stripped
-from filters.kernels.spaces import ones
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, classes, lowest
 from filters.kernels.unicode.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
+from filters.kernels.words.spaces import ones
 
 CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")
 """Bit k of a row's changes. A line counts for the first rule that it fails; `ends`: white space at the ends of the text."""

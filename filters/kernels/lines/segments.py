@@ -15,10 +15,10 @@ from numba import types
 from numba.core import cgutils
 
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.spaces import hash_bytes, ones
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.unicode.char_classes import SPACE, flags_at
+from filters.kernels.words.spaces import hash_bytes, ones
 
 LINES, PARAGRAPHS, RUNS, BLOCKS, ALL = range(5)
 """Kinds of segments.

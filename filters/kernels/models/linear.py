@@ -18,7 +18,7 @@ from filters.kernels.models.fasttext_words import END, MAX_PENDING, char_ngrams,
 from filters.kernels.unicode.ascii_words import eight
 
 _SEED = np.uint64(0x9E3779B97F4A7C15)
-_MULTIPLIER = np.uint64(0x9FB21C651E98DF25)  # odd, of XXH3; as in filters.kernels.words
+_MULTIPLIER = np.uint64(0x9FB21C651E98DF25)  # odd, of XXH3; as in filters.kernels.words.words
 _WORD_PRIME = np.uint64(116049371)  # dictionary.cc, addWordNgrams
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SPARE = features.SPARE  # `_key` reads up to seven bytes behind a token

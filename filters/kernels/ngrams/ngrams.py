@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import spacy_rules, tokens
 from filters.kernels.compiled import inner_kernel, kernel
 from filters.kernels.ngrams import ngrams_large
 from filters.kernels.ngrams.ngrams_large import words_of
 from filters.kernels.unicode import char_classes
-from filters.kernels.words import SPARE
+from filters.kernels.words import spacy_rules, tokens
+from filters.kernels.words.words import SPARE
 
 SPLIT = ngrams_large.SPLIT
 """The words are `text.split()`."""

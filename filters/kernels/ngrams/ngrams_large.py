@@ -18,10 +18,10 @@ from functools import partial
 import numpy as np
 
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.spaces import split_words
-from filters.kernels.tokens import token_words
 from filters.kernels.unicode.ascii_words import soon
-from filters.kernels.words import MULTIPLIER, SPARE, finalise
+from filters.kernels.words.spaces import split_words
+from filters.kernels.words.tokens import token_words
+from filters.kernels.words.words import MULTIPLIER, SPARE, finalise
 
 SPLIT = 0
 """Kind of words: `text.split()`. The other kinds are the dialects of `tokens`."""

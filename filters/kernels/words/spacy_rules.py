@@ -17,8 +17,8 @@ import numpy as np
 from filters import data as figures
 from filters.kernels.compiled import inlined_kernel, inner_kernel
 from filters.kernels.kept import kept
-from filters.kernels.signs import signs
 from filters.kernels.unicode import char_classes
+from filters.kernels.words.signs import signs
 
 DOT, INNER = 1 << 1, 1 << 2
 """A full stop; a full stop or a character that may be an infix."""

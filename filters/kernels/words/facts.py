@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.spaces import ones
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.unicode.char_classes import (
@@ -27,6 +26,7 @@ from filters.kernels.unicode.char_classes import (
     flags_at,
     lookup,
 )
+from filters.kernels.words.spaces import ones
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from filters.kernels.compiled import inner_kernel
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, eight, every, intrinsic, lowest
 from filters.kernels.unicode.char_classes import SPACE, flags_at
 from filters.kernels.unicode.fold import ASCII_SPACES
-from filters.kernels.words import MULTIPLIER, SEED, SPARE, finalise
+from filters.kernels.words.words import MULTIPLIER, SEED, SPARE, finalise
 
 _ONE, _BYTE, _BITS, _ALL = np.uint64(1), np.uint64(8), np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 _WIDE_LEADS = (0xC2, 0xE1, 0xE2, 0xE3)

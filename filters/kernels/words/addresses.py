@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import kernel
-from filters.kernels.spacy_rules import DIGIT, LETTER, LOWER
 from filters.kernels.unicode.char_classes import flags_at
+from filters.kernels.words.spacy_rules import DIGIT, LETTER, LOWER
 
 _STOP, _COLON, _SLASH, _AT, _HYPHEN = 0x2E, 0x3A, 0x2F, 0x40, 0x2D
 

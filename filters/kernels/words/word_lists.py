@@ -13,10 +13,10 @@ from itertools import product
 import numpy as np
 
 from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.spaces import ones, white
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.unicode.char_classes import OUTER, SPACE, flags_at
+from filters.kernels.words.spaces import ones, white
 
 MAX_WORDS = 63
 """Words in one list: each is a bit of an int64."""

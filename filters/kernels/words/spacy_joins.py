@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import inlined_kernel, inner_kernel
-from filters.kernels.spacy_rules import AFFIXED, LONGEST, exception
 from filters.kernels.unicode.ascii_words import lowest
+from filters.kernels.words.spacy_rules import AFFIXED, LONGEST, exception
 
 _MOST_PARTS = 7  # tokens that one emoticon comes apart into: ><(((*>
 _TAKEN = np.uint64(1 << 63)  # on a token's end: emoticons are sought elsewhere

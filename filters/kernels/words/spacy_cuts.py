@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.addresses import is_address
 from filters.kernels.compiled import inlined_kernel, kernel
-from filters.kernels.spacy_joins import joined
-from filters.kernels.spacy_rules import (
+from filters.kernels.unicode.ascii_words import BYTES, alphabet, lowest
+from filters.kernels.unicode.char_classes import flags_at
+from filters.kernels.words.addresses import is_address
+from filters.kernels.words.spacy_joins import joined
+from filters.kernels.words.spacy_rules import (
     ALPHA,
     BLANK,
     CURRENCY,
@@ -38,8 +40,6 @@ from filters.kernels.spacy_rules import (
     exception,
     unit,
 )
-from filters.kernels.unicode.ascii_words import BYTES, alphabet, lowest
-from filters.kernels.unicode.char_classes import flags_at
 
 LONGEST_PIECE = 1 << 13
 """Bytes; chosen so that the tokens of a piece fit into a chunk of `ngrams_large`, and longer than what people write."""

@@ -20,16 +20,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import spacy_rules
 from filters.kernels.compiled import inlined_kernel, inner_kernel, kernel
 from filters.kernels.kept import kept
-from filters.kernels.spaces import hash_bytes
-from filters.kernels.spacy_cuts import LONGEST_PIECE, next_piece, plain
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, classes, lowest
 from filters.kernels.unicode.char_classes import flags_at
-from filters.kernels.word_lists import WordLists, check_ids, find
-from filters.kernels.words import SPARE
+from filters.kernels.words import spacy_rules
+from filters.kernels.words.spaces import hash_bytes
+from filters.kernels.words.spacy_cuts import LONGEST_PIECE, next_piece, plain
+from filters.kernels.words.word_lists import WordLists, check_ids, find
+from filters.kernels.words.words import SPARE
 
 DATATROVE, DCLM = 1, 2
 """Kinds of tokens."""

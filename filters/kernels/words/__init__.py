@@ -1,0 +1,1 @@
+"""Kernels that cut texts into words and tokens, and measure them."""
