@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from flows.server import Temporary
+    from flows.serving.server import Temporary
     from flows.show import Json
     from pipeline.execute import Result, RunOptions
     from pipeline.plan_file import Loaded
@@ -138,7 +138,7 @@ def _run(arguments: argparse.Namespace, workers: int, lines: Json | None) -> int
     _check(arguments, workers)
     if arguments.inline or arguments.explain or arguments.sample is not None:
         return _carry_out(arguments, workers, None, lines)
-    from flows import server
+    from flows.serving import server
 
     with server.for_this_run() as temporary:
         return _carry_out(arguments, workers, temporary, lines)

@@ -1,8 +1,8 @@
 """`python -m flows.deploy`: serve the flow `curate` as a deployment, on a schedule, from this process.
 
 Everything is checked before the server hears of it: the plan, the schedule, the roots. Paths are made absolute, so that the
-runs do not depend on where they start. The served process reads and writes only below its roots (`flows.roots`): those given,
-or else just what this deployment was made of. Exit codes: 0 ended by the user, 2 wrong command, plan or no server.
+runs do not depend on where they start. The served process reads and writes only below its roots (`flows.serving.roots`): those
+given, or else just what this deployment was made of. Exit codes: 0 ended by the user, 2 wrong command, plan or no server.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
 
 def prepare(arguments: argparse.Namespace) -> Deployment:
     """Check everything that can be checked without a server. Raises UsageError."""
-    from flows import notify, roots
+    from flows.serving import notify, roots
     from pipeline.plan_file import DEFAULT, assigned, load
     from pipeline.remote import refuse_secrets
 
@@ -155,7 +155,7 @@ def _check_cron(cron: str | None) -> None:
 
 def check_server() -> str:
     """The configured server's URL, once it answers. Raises UsageError where there is none or it does not."""
-    from flows import server
+    from flows.serving import server
 
     url = server.configured()
     if url is None:
@@ -176,12 +176,13 @@ def serve(deployment: Deployment) -> None:
 
     A run that falls due while another is going on waits for it, and then finds what is new.
     """
-    from flows import notify, roots
+    from flows.serving import notify, roots
 
     os.environ[roots.VARIABLE] = ":".join(deployment.roots)
     if deployment.notify is not None:
         os.environ[notify.VARIABLE] = deployment.notify
-    from flows import cluster_flow, prefect_flow  # after the webhook is known: its hooks are part of the flow
+    from flows import prefect_flow  # after the webhook is known: its hooks are part of the flow
+    from flows.serving import cluster_flow
 
     os.environ[cluster_flow.RUNNER] = deployment.runner
     os.environ[cluster_flow.ADDRESS] = deployment.runner_address or ""
@@ -198,8 +199,8 @@ def registered(deployment: Deployment) -> RunnerDeployment:
     from prefect.deployments.runner import EntrypointType, RunnerDeployment
     from prefect.utilities.callables import ParameterSchema
 
-    from flows import form
     from flows.prefect_flow import curate
+    from flows.serving import form
 
     made = RunnerDeployment.from_flow(
         curate,

@@ -25,12 +25,12 @@ from prefect.states import Cancelled, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
-from flows import cluster_flow, notify, progress, roots, server, shown
-from flows.artifacts import plain
-from flows.form import OptionalPlace, Overrides, Place, PlanName, Threads
-from flows.prefect_settings import command_settings
 from flows.retry import BACK_OFF_S, can_pass, may_retry, tried
-from flows.server import Temporary
+from flows.serving import cluster_flow, notify, progress, publish, roots, server
+from flows.serving.artifacts import plain
+from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
+from flows.serving.server import Temporary
+from flows.serving.settings import command_settings
 from flows.show import Json
 from pipeline import execute
 from pipeline.errors import RunFailed, WinnowError
@@ -108,9 +108,9 @@ def _curate(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options
     try:
         made = body() if body is not None else _deployed(plan, overrides, inputs, options)
     except WinnowError as error:
-        shown.of_failure(error)
+        publish.of_failure(error)
         raise
-    shown.of_result(made.result, made.inputs)
+    publish.of_result(made.result, made.inputs)
     totals = made.result.metrics.get("totals", {})
     documents = {name: totals[name] for name in ("read", "kept", "dropped", "quarantined") if name in totals}
     return {"output": made.result.out, "generation": made.result.generation, "documents": documents}

@@ -159,7 +159,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         if arguments.inline:
             made = carry_out(request, arguments.sweep, arguments.by_reason, progress)
         else:
-            from flows import proxy_flow
+            from flows.serving import proxy_flow
 
             made = proxy_flow.run(request, arguments.sweep, arguments.by_reason, on_event=progress)
     finally:

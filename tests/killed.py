@@ -111,7 +111,7 @@ def _serve() -> int:
     import matplotlib.figure  # noqa: F401
 
     from filters.kernels import warm
-    from flows import curate, progress, show  # noqa: F401
+    from flows.serving import progress  # noqa: F401
     from pipeline import execute, plan_file, report  # noqa: F401
 
     warm.warm_stages()

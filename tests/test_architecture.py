@@ -15,8 +15,8 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 ONLY_IN = {
     "numba": ("filters/kernels/",),
     "prefect": ("flows/",),
-    "prefect_dask": ("flows/cluster_flow.py",),
-    "prefect_ray": ("flows/cluster_flow.py",),
+    "prefect_dask": ("flows/serving/cluster_flow.py",),
+    "prefect_ray": ("flows/serving/cluster_flow.py",),
     "dask": ("pipeline/cluster/on_dask.py",),
     "distributed": ("pipeline/cluster/on_dask.py",),
     "ray": ("pipeline/cluster/on_ray.py",),

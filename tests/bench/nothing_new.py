@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from flows import server
+from flows.serving import server
 from tests.support import prose, write_rows
 
 FLOW = "import sys; from flows.prefect_flow import curate; curate(plan='minimal', input=[sys.argv[1]], output=sys.argv[2])"

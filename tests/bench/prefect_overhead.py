@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flows import server
+from flows.serving import server
 from tests.bench.throughput import measure
 from tests.support import prose, write_rows
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from flows.server import Temporary, temporary
+from flows.serving.server import Temporary, temporary
 from tests.flows.serving import PREFECT, Nightly, healthy
 from tests.support import ROOT, SAMPLE
 

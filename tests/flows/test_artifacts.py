@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flows import artifacts, shown
 from flows.prefect_flow import run
+from flows.serving import artifacts, publish
 from pipeline import manifest
 from pipeline.errors import CheckFailed, InputError
 from pipeline.execute import Result, RunOptions
@@ -100,19 +100,19 @@ def test_a_failure_is_shown_as_it_is_in_a_block_that_it_cannot_close() -> None:
 
 
 def test_links_and_asset_keys_are_urls_without_markup_and_without_secrets(tmp_path: Path) -> None:
-    assert shown.url("/a b/(c)[d]") == "file:///a%20b/%28c%29%5Bd%5D"
-    assert shown.url("s3://bucket/a)b") == "s3://bucket/a%29b"
-    assert shown.asset_key("/a b/c#d") == "file:///a-b/c-d"
-    assert shown.asset_key("s3://bucket/out") == "s3://bucket/out"
+    assert publish.url("/a b/(c)[d]") == "file:///a%20b/%28c%29%5Bd%5D"
+    assert publish.url("s3://bucket/a)b") == "s3://bucket/a%29b"
+    assert publish.asset_key("/a b/c#d") == "file:///a-b/c-d"
+    assert publish.asset_key("s3://bucket/out") == "s3://bucket/out"
     for place in ("s3://u:p@bucket/out", "https://host/x?sig=1"):
         with pytest.raises(InputError):
-            shown.url(place)
+            publish.url(place)
         with pytest.raises(InputError):
-            shown.asset_key(place)
+            publish.asset_key(place)
 
 
 @pytest.mark.parametrize("place", [{"output": "s3://u:p@b/o"}, {"output": "out", "work": "s3://b/w?token=1"}])
 def test_a_run_of_the_command_line_with_a_secret_does_not_reach_prefect(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.server.temporary", lambda: pytest.fail("a server was started"))
+    monkeypatch.setattr("flows.serving.server.temporary", lambda: pytest.fail("a server was started"))
     with pytest.raises(InputError, match="credentials come from the environment"):
         run(load(None, inputs=["in"]), RunOptions(**place))

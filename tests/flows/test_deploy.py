@@ -17,9 +17,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 from ruamel.yaml import YAML
 
-from flows import deploy, form, prefect_flow
-from flows.prefect_settings import command_settings
-from flows.server import Temporary
+from flows import deploy, prefect_flow
+from flows.serving import form
+from flows.serving.server import Temporary
+from flows.serving.settings import command_settings
 from pipeline.errors import InputError, OutputError, PlanError
 from pipeline.execute import Result, RunOptions
 from tests.flows.serving import SLOW_FILTER
@@ -66,7 +67,7 @@ def test_without_input_there_is_nothing_to_deploy(refused: Callable[..., str]) -
 def test_without_a_server_the_commands_that_make_one_are_named(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.server.configured", lambda: None)
+    monkeypatch.setattr("flows.serving.server.configured", lambda: None)
     said = refused("--input", SAMPLE / "input")
     assert "prefect server start" in said
     assert "prefect config set PREFECT_API_URL=" in said
@@ -277,7 +278,7 @@ def test_a_deployment_stops_on_failed_checks_unless_it_is_told_otherwise(bound: 
     ],
 )
 def test_a_deployments_root_is_the_folder_before_the_first_wildcard(pattern: str, fixed: str) -> None:
-    from flows.roots import fixed_part
+    from flows.serving.roots import fixed_part
 
     assert fixed_part(pattern) == fixed
 
@@ -355,8 +356,8 @@ def test_prefect_yaml_is_a_nightly_deployment_that_the_flow_accepts() -> None:
 
 
 def test_a_deployed_run_takes_its_cluster_from_its_process_and_not_from_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows import cluster_flow
     from flows.prefect_flow import curate
+    from flows.serving import cluster_flow
     from pipeline.errors import UsageError
 
     assert not [name for name in curate.parameters.model_dump()["properties"] if "runner" in name]

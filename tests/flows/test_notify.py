@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from prefect.states import Cancelling, Completed, Crashed, Failed
 
-from flows import notify
+from flows.serving import notify
 from pipeline.errors import CheckFailed, InputError, UsageError
 
 RUN: Any = SimpleNamespace(name="calm-\u202elion", id="5f16d86c-e32e-4938-82d4-fb5731c45e75")

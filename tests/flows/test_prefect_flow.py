@@ -19,8 +19,9 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import artifacts, prefect_flow, server
-from flows.server import Temporary
+from flows import prefect_flow
+from flows.serving import artifacts, server
+from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.events import Event
 from pipeline.execute import Mapper, Result, RunOptions

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from flows import progress
-from flows.prefect_settings import command_settings
-from flows.server import Temporary
+from flows.serving import progress
+from flows.serving.server import Temporary
+from flows.serving.settings import command_settings
 from pipeline.events import Event
 from tests.flows.test_prefect_flow import newest
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flows import proxy_flow
-from flows.server import Temporary
+from flows.serving import proxy_flow
+from flows.serving.server import Temporary
 from pipeline.errors import UsageError
 from pipeline.savings.measure import Request
 from tests.flows.test_prefect_flow import newest

@@ -141,7 +141,7 @@ def test_a_bad_plugin_stops_the_run_with_its_name(capsys, tmp_path, own, text, c
 
 
 def test_a_deployments_form_cannot_name_plugins(monkeypatch):
-    from flows import roots
+    from flows.serving import roots
     from pipeline.errors import PlanError
 
     roots.check_overrides({"filters.language.keep": ["en"]}, ("/data",))

@@ -403,7 +403,7 @@ def _on_dask(held: ExitStack, folder: Path, *, outside: bool) -> Runner:
 @contextmanager
 def _prefect() -> Iterator[Runner]:
     """Runs as Prefect flows on one temporary server."""
-    from flows.server import temporary
+    from flows.serving.server import temporary
 
     with temporary() as server:
         server.wait()

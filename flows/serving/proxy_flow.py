@@ -12,11 +12,11 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from flows import server
-from flows.artifacts import escaped
-from flows.form import Text
-from flows.prefect_settings import command_settings
 from flows.proxy import carry_out
+from flows.serving import server
+from flows.serving.artifacts import escaped
+from flows.serving.form import Text
+from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
 from pipeline.events import Event, OnEvent
 from pipeline.report import savings as shown

@@ -17,9 +17,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
 from prefect.tasks import exponential_backoff
 
-from flows import server
-from flows.artifacts import plain
 from flows.retry import may_retry
+from flows.serving import server
+from flows.serving.artifacts import plain
 from pipeline.cluster import engine
 from pipeline.cluster.engine import Done, Engine
 from pipeline.errors import RunFailed, UsageError

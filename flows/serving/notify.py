@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from prefect.logging.loggers import flow_run_logger
 
-from flows.artifacts import plain
+from flows.serving.artifacts import plain
 from pipeline.errors import CheckFailed, UsageError
 from pipeline.remote import SECRET
 

@@ -15,8 +15,8 @@ from prefect.assets import Asset, AssetProperties, add_asset_metadata, materiali
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from flows import artifacts
-from flows.artifacts import plain
+from flows.serving import artifacts
+from flows.serving.artifacts import plain
 from pipeline.execute import Result
 from pipeline.remote import refuse_secrets
 from pipeline.store import open_store

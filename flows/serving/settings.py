@@ -21,7 +21,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.server import Temporary
+from flows.serving.server import Temporary
 
 DRAIN_S = 5.0
 """Longest wait, in seconds, for the last task states to reach a server before the run ends."""
