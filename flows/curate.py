@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from flows.serving.server import Temporary
-    from flows.show import Json
+    from flows.terminal.progress import Json
     from pipeline.execute import Result, RunOptions
     from pipeline.plan_file import Loaded
 
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, workers)))
-    from flows import show
+    from flows.terminal import progress as show
     from pipeline.errors import WinnowError
 
     lines = show.Json(sys.stderr) if arguments.log_json else None
@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _failed(lines: Json | None, message: str, code: int) -> int:
     """Say on stderr why the run ended; the exit code."""
-    from flows import show
+    from flows.terminal import progress as show
 
     if lines is not None:
         lines.failed(message, code)
@@ -146,7 +146,7 @@ def _run(arguments: argparse.Namespace, workers: int, lines: Json | None) -> int
 
 def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None, lines: Json | None) -> int:
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
-    from flows import show
+    from flows.terminal import progress as show
     from pipeline import execute, report
     from pipeline.plan_file import load
 

@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
     commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
-    from flows.show import harmless
+    from flows.terminal.progress import harmless
     from pipeline.errors import WinnowError
 
     try:
@@ -94,14 +94,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _browse(arguments: argparse.Namespace) -> str:
-    from flows.browse import browse
+    from flows.terminal.browse import browse
 
     browse(arguments.output, port=arguments.port, work=arguments.work, save_plan=arguments.save_plan)
     return ""
 
 
 def _review(arguments: argparse.Namespace) -> str:
-    from flows.keys import pressed
+    from flows.terminal.keys import pressed
     from pipeline import publish
     from pipeline.errors import OutputLocked, UsageError
     from pipeline.inspect import opened, review, reviewed

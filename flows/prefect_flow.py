@@ -31,7 +31,7 @@ from flows.serving.artifacts import plain
 from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
-from flows.show import Json
+from flows.terminal.progress import Json
 from pipeline import execute
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.events import Event, OnEvent, silent

@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _settle(arguments.output)
         return act(arguments)
     except WinnowError as error:
-        from flows.show import harmless
+        from flows.terminal.progress import harmless
 
         print(f"winnow: {harmless(str(error))}", file=sys.stderr)
         return error.exit_code
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _settle(output: str) -> None:
     """What an earlier take-down left goes before anything is measured."""
-    from flows.show import harmless
+    from flows.terminal.progress import harmless
     from pipeline.takedown.complete import settle
 
     if told := settle(output):
@@ -151,7 +151,7 @@ def _request(arguments: argparse.Namespace, tier: str) -> Request:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from flows import show
+    from flows.terminal import progress as show
 
     request = _request(arguments, arguments.tier)
     progress = show.on_stderr()

@@ -17,7 +17,7 @@ from prefect.artifacts import create_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
-from flows.show import LABELS
+from flows.terminal.progress import LABELS
 from pipeline.events import Event, OnEvent
 
 EVERY_S = 2.0

@@ -149,7 +149,7 @@ def test_a_line_of_10_megabytes_takes_a_screen_and_no_more():
 
 
 def test_on_a_terminal_a_key_needs_no_return_and_is_not_echoed():
-    from flows.keys import pressed
+    from flows.terminal.keys import pressed
 
     master, slave = pty.openpty()
     with os.fdopen(slave, "r") as terminal:
