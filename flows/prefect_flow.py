@@ -37,8 +37,8 @@ from pipeline.errors import RunFailed, WinnowError
 from pipeline.events import Event, OnEvent, silent
 from pipeline.execute import Mapper, Result, RunOptions
 from pipeline.plan_file import DEFAULT, Loaded, load
-from pipeline.remote import refuse_secrets
 from pipeline.spans import Stopped
+from pipeline.store.remote import refuse_secrets
 
 RUN_BACK_OFF_S = 20.0
 """Seconds before a deployed run is tried again as a whole; doubled the second time. Chosen so that two outlast a minute's outage,

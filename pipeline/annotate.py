@@ -24,7 +24,7 @@ from pipeline.dedup import bands, signatures
 from pipeline.meter import Meter
 from pipeline.read.units import Unit
 from pipeline.recipe import Recipe
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.unit import Names, UnitText, names
 
 GROUP_BYTES = 2_000_000

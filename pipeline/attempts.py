@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from pipeline import resources
 from pipeline.errors import Damaged, WinnowError
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 FOLDER = "attempts"
 EVERY_S = 5.0

@@ -47,7 +47,7 @@ from pipeline.prepare import Prepared
 from pipeline.recipe import Recipe
 from pipeline.report.refusal import in_words, refusal
 from pipeline.spans import Mapper, Span, Stopped, Workers, make_spans, run_span
-from pipeline.stages import key
+from pipeline.store.keys import key
 from pipeline.tally import Tally, tally
 from pipeline.turns import Turn
 

@@ -11,7 +11,7 @@ from pipeline.plan_file import Loaded
 from pipeline.prepare import Options
 from pipeline.read.inputs import expand
 from pipeline.recipe import Recipe
-from pipeline.store import Store, open_output, open_store
+from pipeline.store.store import Store, open_output, open_store
 from pipeline.unit import Names, names
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.annotate import Annotated
 from pipeline.errors import Damaged
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.unit import Names
 
 

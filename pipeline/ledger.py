@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.withhold import STAGE
 
 FATES = pa.schema(

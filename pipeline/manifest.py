@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
 from pipeline.recipe import Recipe, decisive, differences
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 SAMPLES = "samples"

@@ -21,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PlanError
 from pipeline.plan import Plan, with_plugins
-from pipeline.remote import refuse_secrets
+from pipeline.store.remote import refuse_secrets
 
 DEFAULT = "default@1"
 

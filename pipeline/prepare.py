@@ -22,10 +22,10 @@ from pipeline.plan_file import Loaded
 from pipeline.read.inputs import InputFile, expand
 from pipeline.recipe import Recipe
 from pipeline.spans import Input, Workers
-from pipeline.store import Store, open_output, open_store
+from pipeline.store.store import Store, open_output, open_store
+from pipeline.store.traffic import Traffic
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
-from pipeline.traffic import Traffic
 
 LOCK = ".lock"
 MARKER = ".winnow-work"
@@ -86,7 +86,7 @@ class Prepared:
         return platform.machine()
 
     def traffic(self) -> dict[str, dict[str, Any]]:
-        """Bytes and requests so far of input, work directory and output (see `pipeline.traffic`)."""
+        """Bytes and requests so far of input, work directory and output (see `pipeline.store.traffic`)."""
         remote = {
             "input": any("://" in item.file.url for item in self.inputs),
             "work": not self.work.is_local,

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from pipeline import card, examples, manifest, report
 from pipeline.inspect import reviewed
 from pipeline.manifest import FileRecord, Manifest
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.write import Shard
 
 _DERIVED = ("README.md", "metrics.json", "report.html", "plan.resolved.yaml")

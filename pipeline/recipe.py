@@ -23,7 +23,7 @@ from pipeline.dedup import signatures, urls
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import Plan
 from pipeline.read import units
-from pipeline.stages import key
+from pipeline.store.keys import key
 from pipeline.tombstones import Tombstones
 
 DECIDE_VERSION = 2

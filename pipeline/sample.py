@@ -27,7 +27,7 @@ from pipeline.prepare import Prepared
 from pipeline.report import units as written
 from pipeline.report.harmless import visible
 from pipeline.spans import Input, make_spans, run_span, stream_units
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.unit import names
 
 RESAMPLES = 2_000

@@ -31,8 +31,8 @@ from pipeline.errors import Damaged, PlanError
 from pipeline.plan import Select
 from pipeline.recipe import DECIDE_VERSION, Recipe
 from pipeline.spans import Workers
-from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store.keys import key
+from pipeline.store.store import Store
 
 EVERYTHING = "everything"
 """The group of a token budget."""

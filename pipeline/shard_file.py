@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import Damaged
-from pipeline.hashing import holds
-from pipeline.store import Store
+from pipeline.store.hashing import holds
+from pipeline.store.store import Store
 
 _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
 _NO_STATISTICS = ("text", "metadata")

@@ -20,7 +20,7 @@ from pipeline import final, scores
 from pipeline.errors import BrokenContract
 from pipeline.meter import Meter
 from pipeline.recipe import ActiveFilter, Recipe, loaded
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.unit import Names, UnitText
 
 SCORED = "scored"

@@ -24,8 +24,8 @@ from pipeline.meter import Meter
 from pipeline.read.inputs import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
 from pipeline.recipe import Recipe
-from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store.keys import key
+from pipeline.store.store import Store
 from pipeline.unit import names
 
 MAX_SPANS = 500

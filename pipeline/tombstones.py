@@ -28,8 +28,8 @@ import pyarrow.parquet as pq
 from pipeline import final
 from pipeline.dedup import bands, signatures
 from pipeline.plan import Dedup
-from pipeline.stages import key as key_of
-from pipeline.store import Store
+from pipeline.store.keys import key as key_of
+from pipeline.store.store import Store
 
 FOLDER = "index/tombstones"
 KEY = f"{FOLDER}/key"

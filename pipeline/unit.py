@@ -1,6 +1,6 @@
 """The tables of one unit of input in the work directory, and its texts.
 
-Invariant: a table's name ends in the key of everything it depends on, and of nothing else (`pipeline.stages.key`).
+Invariant: a table's name ends in the key of everything it depends on, and of nothing else (`pipeline.store.keys.key`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pipeline import final, normalise
 from pipeline.dedup import bands, signatures
 from pipeline.read.units import Unit, unit_key_parts
 from pipeline.recipe import Recipe
-from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store.keys import key
+from pipeline.store.store import Store
 
 
 @dataclass(frozen=True)

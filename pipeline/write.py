@@ -24,12 +24,12 @@ import pyarrow.parquet as pq
 
 from pipeline.annotate import Annotated
 from pipeline.dedup import index
-from pipeline.hashing import HashingFile
 from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
 from pipeline.shard_file import Shard, finished, shard_writer
-from pipeline.store import Store
+from pipeline.store.hashing import HashingFile
+from pipeline.store.store import Store
 from pipeline.withhold import STAGE
 
 ROW_GROUP_BYTES = 32_000_000

@@ -26,8 +26,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import lease
-from pipeline.store import Store
+from pipeline.store import lease
+from pipeline.store.store import Store
 
 READY = "ready"
 

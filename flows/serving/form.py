@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from pipeline.plan import Plan
 from pipeline.plan_file import presets
-from pipeline.remote import SECRET
+from pipeline.store.remote import SECRET
 
 NOT_HERE = ("source.paths", "plugins", "annotations")
 """Keys that a form does not set: `input` has the paths, and which code and scores a run uses is said by its plan."""

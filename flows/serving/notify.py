@@ -18,7 +18,7 @@ from prefect.logging.loggers import flow_run_logger
 
 from flows.serving.artifacts import plain
 from pipeline.errors import CheckFailed, UsageError
-from pipeline.remote import SECRET
+from pipeline.store.remote import SECRET
 
 VARIABLE = "WINNOW_NOTIFY_URL"
 TIMEOUT_S = 5.0

@@ -18,8 +18,8 @@ from prefect.logging import get_run_logger
 from flows.serving import artifacts
 from flows.serving.artifacts import plain
 from pipeline.execute import Result
-from pipeline.remote import refuse_secrets
-from pipeline.store import open_store
+from pipeline.store.remote import refuse_secrets
+from pipeline.store.store import open_store
 
 PREFIX = "winnow-curate-"
 COMPUTE = "One training pass, raw and curated (accounting, not a saving), and the saving"

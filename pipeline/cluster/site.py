@@ -25,7 +25,7 @@ from pipeline import manifest, plan_file, recipe, resources, signals, tombstones
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.plan import Plan
 from pipeline.recipe import Recipe
-from pipeline.store import Store, open_output, open_store
+from pipeline.store.store import Store, open_output, open_store
 
 FOLDER = "cluster"
 """Of the work directory: one file for each run that goes on, by which workers know that they see the same folder."""

@@ -26,15 +26,15 @@ from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index
 from pipeline.dedup.steps import Job, Worker
 from pipeline.errors import Damaged
-from pipeline.hashing import HashingFile, holds
 from pipeline.manifest import FileRecord, Manifest
 from pipeline.meter import Meter
 from pipeline.plan import Dedup
 from pipeline.recipe import DECIDE_VERSION, Recipe
 from pipeline.scratch import Scratch
 from pipeline.spans import Workers
-from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store.hashing import HashingFile, holds
+from pipeline.store.keys import key
+from pipeline.store.store import Store
 from pipeline.write import Shard
 
 TASKS = "tasks"

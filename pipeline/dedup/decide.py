@@ -29,7 +29,7 @@ from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.plan import Dedup
 from pipeline.scratch import Log, Scratch, records
 from pipeline.spans import Workers
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 KEPT, EXACT, URL, NEAR = 0, 1, 2, 3
 REASONS = {EXACT: "exact_duplicate", URL: "duplicate_url", NEAR: "near_duplicate"}

@@ -31,7 +31,7 @@ from pipeline.dedup.similarity import COUNTS
 from pipeline.dedup.steps import Count, Gather, Job, Scatter, Shingle, Worker
 from pipeline.scratch import Log, Scratch, Spill, records
 from pipeline.spans import Workers
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 MOST_TASKS = 48
 """Groups of parts, ranges of hashes, blocks of pairs: a run has at most 2,000 task runs, and dedup at most seven such stages."""

@@ -14,11 +14,11 @@ from pipeline.dedup import index as index_
 from pipeline.dedup.decide import CHUNK, KEPT, REASONS, Fates
 from pipeline.dedup.index import GROUP_ROWS, Index
 from pipeline.dedup.part import Part
-from pipeline.hashing import HashingFile
 from pipeline.ledger import FATES
 from pipeline.scratch import Log, Scratch
 from pipeline.spans import Workers
-from pipeline.store import Store
+from pipeline.store.hashing import HashingFile
+from pipeline.store.store import Store
 
 
 class _Names:

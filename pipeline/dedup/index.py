@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from pipeline.dedup.part import Sets, shingles_of
 from pipeline.errors import BrokenContract, Damaged
 from pipeline.manifest import FileRecord, Manifest
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 GROUP_ROWS = 1 << 20
 """Rows of a row group: chosen so that one of places takes 16 MB in memory."""

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from filters.kernels.dedup import dedup_pass, sorting
-from pipeline import sealed
 from pipeline.dedup import signatures
 from pipeline.dedup.part import Keys
 from pipeline.dedup.similarity import COUNTS
 from pipeline.scratch import Scratch, by_range, records
-from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store import checksums
+from pipeline.store.keys import key
+from pipeline.store.store import Store
 
 FACT = np.dtype([("left", "<u8"), ("right", "<u8"), ("shared", "<i4"), ("one", "<i4"), ("other", "<i4")])
 """Key of the pair (128 bits), shingles that both have, that the text with the smaller hash has, that the other has."""
@@ -76,7 +76,7 @@ class Known:
                 spill.scatter(by_range(some["left"], ranges), some)
         with (
             self._work.writer(self._name) as file,
-            sealed.writer(file, _TABLE, compression="none", statistics=True) as writer,
+            checksums.writer(file, _TABLE, compression="none", statistics=True) as writer,
         ):
             for number in range(ranges):
                 facts = spill.take(number)

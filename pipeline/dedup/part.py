@@ -21,7 +21,7 @@ from pipeline.dedup import columns, signatures, urls
 from pipeline.errors import PlanError
 from pipeline.plan import Dedup
 from pipeline.recipe import Recipe
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 BATCH_BYTES = 16_000_000
 """Text that is made into shingles at a time; their scratch takes twice as much."""

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 Row = Mapping[str, np.ndarray]
 Types = tuple[tuple[str, str], ...]

@@ -23,7 +23,7 @@ from pipeline.dedup.part import Part
 from pipeline.dedup.rows import Types
 from pipeline.errors import BrokenContract
 from pipeline.scratch import Scratch, by_range, range_of, records
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 RANKS: Types = (("rank", "<i8"),)
 """One row a part: the ranks of its documents."""

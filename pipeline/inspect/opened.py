@@ -14,7 +14,7 @@ from pipeline.manifest import Manifest
 from pipeline.plan import Plan
 from pipeline.plan_file import validate
 from pipeline.recipe import Recipe
-from pipeline.store import Store, open_output
+from pipeline.store.store import Store, open_output
 
 
 @dataclass(frozen=True)

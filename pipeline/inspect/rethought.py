@@ -18,7 +18,7 @@ from pipeline.inspect.compare import EXCERPT, MOST_LINES, SAMPLES
 from pipeline.inspect.opened import Output
 from pipeline.inspect.verdicts import Rows, rethresholded, units_of
 from pipeline.report.harmless import fit, visible
-from pipeline.store import Store, open_store
+from pipeline.store.store import Store, open_store
 
 
 @dataclass

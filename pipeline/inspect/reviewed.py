@@ -19,7 +19,7 @@ from typing import Literal
 
 from pipeline import manifest
 from pipeline.errors import Damaged, OutputError
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 FILE = "reviews.jsonl"
 KEPT = "kept"

@@ -25,7 +25,7 @@ from pipeline.inspect.opened import Output, value_of
 from pipeline.inspect.verdicts import Rows, rethresholded, same_rule, units_of
 from pipeline.meter import Meter
 from pipeline.recipe import ActiveFilter, Recipe
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.unit import UnitText
 
 BLOCK_ROWS = 1_000_000

@@ -21,7 +21,7 @@ from pipeline.inspect.opened import Output
 from pipeline.inspect.verdicts import Rows, rethresholded, units_of
 from pipeline.report import units as written
 from pipeline.report.harmless import fit
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 
 MOST_VALUES = 200
 EVERYTHING = "all"

@@ -26,7 +26,7 @@ from pipeline.errors import BrokenContract, InputError, UsageError
 from pipeline.inspect.opened import Output
 from pipeline.plan_file import overridden
 from pipeline.recipe import ActiveFilter, Recipe
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.tally import NO_LANGUAGE
 
 MOST_COLUMNS = 8

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline import remote
 from pipeline.errors import InputError
+from pipeline.store import remote
 
 _WILDCARD = re.compile(r"[*?\[]")
 _SPECIAL, _ESCAPED = r"([\\\[\]^&~|])", r"\\\1"

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, NotYet
 from pipeline.read.find import Found, find
-from pipeline.remote import refuse_secrets
-from pipeline.traffic import Traffic
+from pipeline.store.remote import refuse_secrets
+from pipeline.store.traffic import Traffic
 
 if TYPE_CHECKING:
     from pipeline.plan import Source

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline import remote
 from pipeline.errors import CannotRead, InputChanged, InputError
 from pipeline.read.inputs import InputFile
 from pipeline.read.lines import Lines, Refused, Unreadable
+from pipeline.store import remote
 
 VERSION = 1
 """Of everything in this package that decides what the rows of an input are."""

@@ -18,8 +18,8 @@ from pipeline.manifest import Manifest
 from pipeline.savings import corpora, heldout
 from pipeline.savings.corpora import Frames
 from pipeline.savings.heldout import HeldOut
-from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store.keys import key
+from pipeline.store.store import Store
 
 SOURCE = "source"
 RANDOM = "random"

@@ -21,7 +21,7 @@ from pipeline.manifest import Manifest
 from pipeline.plan import Source
 from pipeline.plan_file import validate
 from pipeline.read.inputs import InputFile, expand
-from pipeline.store import Store, open_store
+from pipeline.store.store import Store, open_store
 
 TEXTS = {"key": pl.String, "group": pl.String, "text": pl.String, "reason": pl.String, "language": pl.String}
 BATCH_ROWS = 4096

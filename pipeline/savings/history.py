@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 NAME = "savings_history.jsonl"
 

@@ -21,8 +21,8 @@ from pipeline.plan_file import validate
 from pipeline.savings import arms, corpora, costs, findings, history, ranks, training
 from pipeline.savings.arms import RANDOM, SOURCE, Experiment, Spec
 from pipeline.savings.findings import Measured
-from pipeline.stages import key
-from pipeline.store import Store, open_store
+from pipeline.store.keys import key
+from pipeline.store.store import Store, open_store
 
 SCHEMA = 1
 """Of savings.json; rises when a key changes its meaning."""

@@ -18,8 +18,8 @@ from pipeline.plan_file import Loaded, load, validate
 from pipeline.savings import corpora, findings, measure, training
 from pipeline.savings.arms import SOURCE, Spec
 from pipeline.savings.measure import Request
-from pipeline.stages import key
-from pipeline.store import Store, open_store
+from pipeline.store.keys import key
+from pipeline.store.store import Store, open_store
 
 
 @dataclass(frozen=True)

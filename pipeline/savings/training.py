@@ -20,8 +20,8 @@ from pipeline.savings.findings import Measured
 from pipeline.savings.intervals import Losses
 from pipeline.savings.shapes import Shape
 from pipeline.savings.tokens import Encoded
-from pipeline.stages import key
-from pipeline.store import Store
+from pipeline.store.keys import key
+from pipeline.store.store import Store
 
 LEAST_TOKENS = 20_000
 """Fewer show no learning: the first checkpoints of the small model stand at 50,000 in the published prototype."""

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline import manifest, publish, tombstones
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.manifest import Manifest, Takedown
-from pipeline.store import Store, open_output, open_store
+from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 from pipeline.tombstones import Tombstones
 

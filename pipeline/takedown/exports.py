@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import final
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.tombstones import Tombstones
 
 NAME = "exports.jsonl"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipeline import final, generations, normalise, tombstones
 from pipeline.manifest import Manifest
 from pipeline.recipe import Recipe
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.tombstones import Parameters, Text, Tombstones
 from pipeline.withhold import REASON, STAGE, excerpt_text
 

@@ -21,7 +21,7 @@ from pipeline.errors import InputError
 from pipeline.manifest import FileRecord, Manifest, Takedown
 from pipeline.plan_file import validate
 from pipeline.prepare import LOCK, MARKER
-from pipeline.store import Store, open_output, open_store
+from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
 from pipeline.takedown.complete import RECEIPTS, complete, receipt_name, writable
 from pipeline.takedown.find import Asked, Found, Place, find, host_of

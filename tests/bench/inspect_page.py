@@ -54,7 +54,7 @@ def _slider(out: Path) -> None:
 
     from pipeline.inspect.opened import open_output_of
     from pipeline.inspect.slider import Slider
-    from pipeline.store import open_store
+    from pipeline.store.store import open_store
 
     memory = psutil.Process(os.getpid()).memory_info
     before = memory().rss

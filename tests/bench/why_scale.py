@@ -22,7 +22,7 @@ import pyarrow as pa
 from pipeline.manifest import FileRecord
 from pipeline.schema import LEDGER
 from pipeline.shard_file import shard_writer
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 from pipeline.write import ROW_GROUP_ROWS
 from tests.support import curate, prose, write_rows
 

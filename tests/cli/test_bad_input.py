@@ -205,7 +205,7 @@ def test_a_row_over_the_size_limit_is_quarantined(capsys, tmp_path):
 def test_a_second_run_on_one_output_is_refused_and_a_dead_run_leaves_no_lock(capsys, tmp_path, text):
     out = tmp_path / "out"
     hold = (
-        "import sys,time;from pipeline.store import open_store\n"
+        "import sys,time;from pipeline.store.store import open_store\n"
         "with open_store(sys.argv[1]).lock('.lock'):\n    print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen(
@@ -345,7 +345,7 @@ def test_files_that_are_not_what_the_plan_says_exit_2(capsys, tmp_path, text):
 def test_a_full_disk_exits_1_and_the_same_command_resumes(capsys, tmp_path, text, monkeypatch):
     import errno
 
-    from pipeline.store import Store
+    from pipeline.store.store import Store
 
     arguments = ("--input", text, "--output", tmp_path / "out")
     write_table = Store.write_table

@@ -25,7 +25,7 @@ from pipeline.dedup.part import Part
 from pipeline.dedup.steps import Worker
 from pipeline.manifest import FileRecord
 from pipeline.plan import Dedup
-from pipeline.store import Store, open_store
+from pipeline.store.store import Store, open_store
 
 
 @dataclasses.dataclass(frozen=True)

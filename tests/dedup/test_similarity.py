@@ -15,7 +15,7 @@ from pipeline.dedup.pairs import Known
 from pipeline.dedup.part import shingles_of
 from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.scratch import records
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 from tests.dedup.twins import column, texts
 
 

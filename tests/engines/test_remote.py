@@ -17,7 +17,7 @@ from pipeline.errors import BadRows, BrokenContract, InputChanged, OutputLocked,
 from pipeline.events import Event
 from pipeline.plan_file import load
 from pipeline.recipe import resolve
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 from tests.engines.clusters import many_files
 from tests.engines.in_process import Pickling
 from tests.support import SAMPLE, curate, digests, prose, table, winnow, write_rows

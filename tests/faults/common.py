@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Store
+from pipeline.store.store import Store
 from tests.support import ROOT, digests, prose, write_rows
 
 CHANGES = ("_rename", "create", "place", "remove")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from pipeline.errors import Damaged
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 
 
 def outcome(folder: Path, bit: int, whole: bytes) -> str:

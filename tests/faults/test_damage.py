@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import execute
 from pipeline.errors import Damaged
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 from tests.faults import common
 from tests.support import ROOT, curate, winnow
 

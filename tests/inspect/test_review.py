@@ -15,7 +15,7 @@ import pytest
 
 from flows.inspect import main
 from pipeline.inspect import opened, review, reviewed
-from pipeline.store import open_output
+from pipeline.store.store import open_output
 from tests.support import curate, prose, table, winnow, write_rows
 
 

@@ -18,7 +18,7 @@ from pipeline.inspect import reviewed
 from pipeline.metrics import MOST_NAMED
 from pipeline.plan_file import load
 from pipeline.recipe import resolve
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 from pipeline.tally import EDGES, OTHER, _folded
 from tests.support import SAMPLE, curate, table, write_rows
 

@@ -12,7 +12,7 @@ import pytest
 
 from flows import proxy
 from pipeline.savings import corpora
-from pipeline.store import open_store
+from pipeline.store.store import open_store
 from tests.support import Ran, curate, prose, write_rows
 
 SPAM = ["WIN", "FREE", "click", "now", "cheap", "pills", "bonus", "casino", "offer", "deal", "$$$", "!!!", "http"]

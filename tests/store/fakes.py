@@ -10,7 +10,7 @@ from typing import Any
 
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
-from pipeline.remote import Client
+from pipeline.store.remote import Client
 
 
 class Clock:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import lease
 from pipeline.errors import OutputLocked
-from pipeline.lease import STALE_S, held
+from pipeline.store import lease
+from pipeline.store.lease import STALE_S, held
 from tests.store.fakes import FakeStore, client
 
 FOLDER = "memory://bucket/out/.lock"

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import remote, remote_file
 from pipeline.errors import Damaged, InputError, OutputError, RunFailed
-from pipeline.remote import Client, identity_of, refuse_secrets
-from pipeline.store import Store, open_output, open_store
+from pipeline.store import remote, remote_file
+from pipeline.store.remote import Client, identity_of, refuse_secrets
+from pipeline.store.store import Store, open_output, open_store
 from tests.store.fakes import FakeStore, InParts, client
 
 

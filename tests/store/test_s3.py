@@ -91,7 +91,7 @@ def test_the_server_honours_create_only_writes_also_at_the_end_of_an_upload_in_p
 
 
 def test_an_upload_in_parts_is_whole_or_not_there(s3):
-    from pipeline.store import open_store
+    from pipeline.store.store import open_store
 
     store = open_store(f"s3://{BUCKET}/uploads/")
     data = os.urandom(40 << 20)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.inspect import main
-from pipeline import remote
+from pipeline.store import remote
 from tests.store.fakes import FakeStore
 from tests.support import prose, table, winnow, write_rows
 from tests.takedown.test_takedown import SECRET, conserved, keys, secret, traces

@@ -17,7 +17,7 @@ import pytest
 from flows.inspect import main
 from pipeline.inspect import reviewed
 from pipeline.inspect.reviewed import Label
-from pipeline.store import open_output
+from pipeline.store.store import open_output
 from pipeline.takedown import exports
 from tests.support import curate, digests, prose, table, write_rows
 

@@ -32,7 +32,7 @@ from pipeline.plan_file import overridden
 from pipeline.report import charts, svg, units
 from pipeline.report.harmless import visible
 from pipeline.report.page import breakable
-from pipeline.store import Store, open_store
+from pipeline.store.store import Store, open_store
 
 HERE = Path(__file__).parent
 MOST_SAID = 2_000

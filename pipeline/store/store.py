@@ -1,4 +1,4 @@
-"""The only code that touches the output and the work directory: local folders here, object stores through `pipeline.remote`.
+"""All that touches the output and the work directory: local folders here, object stores through `pipeline.store.remote`.
 
 Invariants: a path that exists is complete (files get their name only when finished); `create` and `place` never overwrite on
 object stores, `create` nowhere; what is done is decided by what exists, never by a clock. Local folders rename; object stores
@@ -26,11 +26,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline import lease, local, remote, remote_file, sealed
 from pipeline.errors import Damaged, OutputError, RunFailed, named
-from pipeline.hashing import same
-from pipeline.lease import Lease
-from pipeline.traffic import Traffic, packed
+from pipeline.store import checksums, lease, local, remote, remote_file
+from pipeline.store.hashing import same
+from pipeline.store.lease import Lease
+from pipeline.store.traffic import Traffic, packed
 
 TEMPORARY = ".tmp-"
 """Prefix of names that are not finished; removed when a run starts."""
@@ -270,7 +270,7 @@ class Store:
     def write_table(
         self, name: str, table: pa.Table, *, metadata: dict[str, str] | None = None, groups: Sequence[int] | None = None
     ) -> None:
-        """A Parquet file with checksums (`pipeline.sealed`). `groups`: rows of each row group; default: all rows in one.
+        """A Parquet file with checksums (`pipeline.store.checksums`). `groups`: rows of each row group; default: all rows in one.
 
         LZ4, plain encoding, no statistics: chosen for work files, which are read one to four times, whole. On 335 MB of
         documents the writer's defaults with zstd 1 took 1.75 s to write and 0.86 s to read the text again, this 1.17 and 0.35 s;
@@ -279,7 +279,7 @@ class Store:
         if metadata:
             table = table.replace_schema_metadata(metadata)
         sizes = groups or [max(1, table.num_rows)]
-        with self.writer(name) as file, sealed.writer(file, table.schema, compression="lz4") as writer:
+        with self.writer(name) as file, checksums.writer(file, table.schema, compression="lz4") as writer:
             for size, stop in zip(sizes, accumulate(sizes), strict=True):
                 writer.write_table(table.slice(stop - size, size), row_group_size=size)
 
@@ -317,7 +317,7 @@ class Store:
         try:
             path = self.path(name)
             with pa.OSFile(path) if self.is_local else remote_file.opened_ranges(self.fs, path) as file:
-                sealed.check(file)
+                checksums.check(file)
                 # Over a network, columns that lie side by side come in one request.
                 yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=not self.is_local)
         except MemoryError:  # pyarrow's is an ArrowException too, and says nothing about the file

@@ -1,4 +1,4 @@
-"""What `pipeline.store` needs of a local disk alone: the lock of a process, files created once, a private folder."""
+"""What `pipeline.store.store` needs of a local disk alone: the lock of a process, files created once, a private folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Files on object stores, over fsspec: what `pipeline.store` and `pipeline.read` ask of them, counted and with clear errors.
+"""Files on object stores, over fsspec: what `pipeline.store.store` and `pipeline.read` ask of them, counted and with clear
+errors.
 
 Invariants: a name that exists is whole, since a file gets it in one completed upload; nothing here renames a file that others
 read; nothing listed or looked up comes from a cache; no message holds a secret. Credentials come from the environment, where
@@ -23,7 +24,7 @@ from typing import Any
 import fsspec
 
 from pipeline.errors import InputError, OutputError, UsageError, WinnowError
-from pipeline.traffic import Traffic
+from pipeline.store.traffic import Traffic
 
 STREAMED = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
 """Stores whose clients upload in parts and name the file at the end."""

@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from typing import Any
 
-from pipeline.remote import FLAT, STREAMED, Client, asked, is_conflict
+from pipeline.store.remote import FLAT, STREAMED, Client, asked, is_conflict
 
 PART_BYTES = 16 << 20
 """Bytes of one part of an upload: chosen because S3 allows 10,000 parts, which makes 160 GB, and a writer holds one or two."""

@@ -38,7 +38,7 @@ class HashingFile:
 
 
 class Files(Protocol):
-    """What of `pipeline.store.Store` is needed here."""
+    """What of `pipeline.store.store.Store` is needed here."""
 
     def has(self, name: str) -> bool: ...
     def open(self, name: str) -> BinaryIO: ...

@@ -9,7 +9,7 @@ Invariant: two runs never both believe that they hold it. A holder gives up when
 found no higher number, began `GIVE_UP_S` ago; that is before any other run may call it stale, because the store's time of that
 heartbeat is no earlier. Numbers are removed only below one that exists, so a run that creates a removed number finds a higher one
 and steps back. What a run does while it falls behind all the same (a machine that slept in the middle of a request) is
-create-only too: it commits nothing over another's commit (`pipeline.store`).
+create-only too: it commits nothing over another's commit (`pipeline.store.store`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import OutputLocked
-from pipeline.remote import Client
+from pipeline.store.remote import Client
 
 HEARTBEAT_S = 20.0
 """Chosen so that four may fail before the holder gives up, and a night costs some thousand requests."""
