@@ -6,26 +6,12 @@ Conservation (law 1) starts here: the frame has one line for every document and 
 from __future__ import annotations
 
 import polars as pl
-import pyarrow as pa
 
 from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract
+from pipeline.schema import FATES
 from pipeline.store.store import Store
 from pipeline.withhold import STAGE
-
-FATES = pa.schema(
-    [
-        pa.field("position", pa.int64(), nullable=False),  # of the document in its unit
-        pa.field("reason", pa.string()),  # exact_duplicate | duplicate_url | near_duplicate | null where dedup kept it
-        pa.field("duplicate_of", pa.string()),
-        pa.field("duplicate_ref", pa.string()),
-        pa.field("duplicate_generation", pa.int32()),
-        pa.field("similarity", pa.float64()),
-        pa.field("cluster_size", pa.int32(), nullable=False),
-        pa.field("number", pa.int64(), nullable=False),  # in the dedup index; -1 where dedup dropped it
-    ]
-)
-"""What dedup decided of a unit: one line for each document that the filters kept."""
 
 
 def fates_of_rows(work: Store, unit: Annotated, fates: str | None, unselected: str | None) -> pl.DataFrame:

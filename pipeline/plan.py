@@ -13,9 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     ByteSize,
-    ConfigDict,
     Field,
-    PlainSerializer,
     WrapSerializer,
     create_model,
     field_validator,
@@ -29,10 +27,7 @@ from pipeline import plugins, scores
 from pipeline.annotation_plan import Annotation
 from pipeline.compute_plan import Compute
 from pipeline.errors import BrokenContract
-
-
-class PlanModel(Settings):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+from pipeline.settings import Bytes, PlanModel
 
 
 def _off_to_none(value: Any) -> Any:
@@ -47,9 +42,6 @@ def switchable(model: type[Settings]) -> Any:
         BeforeValidator(_off_to_none),
         WrapSerializer(lambda value, handler: False if value is None else handler(value)),
     ]
-
-
-Bytes = Annotated[ByteSize, PlainSerializer(int, return_type=int)]
 
 
 class Source(PlanModel):

@@ -125,3 +125,18 @@ OUTPUTS = {"data": DATA, "rejected": REJECTED, "ledger": LEDGER, "quarantine": Q
 
 EXCERPT_BYTES = 512
 """Most that quarantine/ keeps of a raw record (they may hold anything, so: little)."""
+
+
+FATES = pa.schema(
+    [
+        pa.field("position", pa.int64(), nullable=False),  # of the document in its unit
+        pa.field("reason", pa.string()),  # exact_duplicate | duplicate_url | near_duplicate | null where dedup kept it
+        pa.field("duplicate_of", pa.string()),
+        pa.field("duplicate_ref", pa.string()),
+        pa.field("duplicate_generation", pa.int32()),
+        pa.field("similarity", pa.float64()),
+        pa.field("cluster_size", pa.int32(), nullable=False),
+        pa.field("number", pa.int64(), nullable=False),  # in the dedup index; -1 where dedup dropped it
+    ]
+)
+"""What dedup decided of a unit: one line for each document that the filters kept."""

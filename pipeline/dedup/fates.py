@@ -14,7 +14,7 @@ from pipeline.dedup import index as index_
 from pipeline.dedup.decide import CHUNK, KEPT, REASONS, Fates
 from pipeline.dedup.index import GROUP_ROWS, Index
 from pipeline.dedup.part import Part
-from pipeline.ledger import FATES
+from pipeline.schema import FATES
 from pipeline.scratch import Log, Scratch
 from pipeline.spans import Workers
 from pipeline.store.hashing import HashingFile
