@@ -104,7 +104,8 @@ def _review(arguments: argparse.Namespace) -> str:
     from flows.terminal.keys import pressed
     from pipeline import publish
     from pipeline.errors import OutputLocked, UsageError
-    from pipeline.inspect import opened, review, reviewed
+    from pipeline.inspect import output as opened
+    from pipeline.inspect import review, reviewed
     from pipeline.prepare import LOCK
     from pipeline.report import units
 
@@ -122,7 +123,8 @@ def _review(arguments: argparse.Namespace) -> str:
 
 def _why(arguments: argparse.Namespace) -> str:
     from pipeline.errors import UsageError
-    from pipeline.inspect import opened, why
+    from pipeline.inspect import output as opened
+    from pipeline.inspect import why
 
     if (arguments.name is None) == (arguments.text is None):
         raise UsageError("why: give the id or source_ref of a document, or --text TEXT")
@@ -134,7 +136,8 @@ def _why(arguments: argparse.Namespace) -> str:
 
 def _sweep(arguments: argparse.Namespace) -> str:
     from pipeline.errors import UsageError
-    from pipeline.inspect import opened, sweep
+    from pipeline.inspect import output as opened
+    from pipeline.inspect.thresholds import sweep
 
     key, equals, text = arguments.key.partition("=")
     if not equals or not text.strip():
@@ -148,16 +151,16 @@ def _sweep(arguments: argparse.Namespace) -> str:
 
 def _compare(arguments: argparse.Namespace) -> str:
     from pipeline.errors import UsageError
-    from pipeline.inspect import compare, opened, rethought
+    from pipeline.inspect import compare
+    from pipeline.inspect import output as opened
+    from pipeline.inspect.thresholds import what_if
 
     if bool(arguments.set) == (arguments.other is not None):
         raise UsageError("compare: give OUT2, the folder of another output, or --set KEY=VALUE")
     first = opened.open_output_of(arguments.output)
     if arguments.set:
-        made = rethought.rethink(first, arguments.set, work=arguments.work)
-        return (
-            json.dumps(rethought.plain(made), sort_keys=True) + "\n" if arguments.json else rethought.shown(made, arguments.set)
-        )
+        made = what_if.rethink(first, arguments.set, work=arguments.work)
+        return json.dumps(what_if.plain(made), sort_keys=True) + "\n" if arguments.json else what_if.shown(made, arguments.set)
     found = compare.compare(first, opened.open_output_of(arguments.other))
     return json.dumps(asdict(found), sort_keys=True) + "\n" if arguments.json else compare.shown(found)
 

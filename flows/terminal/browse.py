@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.inspect.opened import open_output_of
+from pipeline.inspect.output import open_output_of
 from pipeline.inspect.page.app import application
 from pipeline.inspect.page.guard import new_token
 

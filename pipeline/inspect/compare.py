@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.inspect.opened import Output
+from pipeline.inspect.output import Output
 from pipeline.report.harmless import fit, visible
 
 SAMPLES = 3

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
-from pipeline.inspect.opened import Output
+from pipeline.inspect.output import Output
 from pipeline.withhold import REASON
 
 VIEWS = {"kept": "data", "dropped": "rejected", "quarantined": "quarantine"}

@@ -15,8 +15,8 @@ import polars as pl
 
 from pipeline.errors import InputError
 from pipeline.inspect import reviewed, why
-from pipeline.inspect.judged import judged
-from pipeline.inspect.opened import Output
+from pipeline.inspect.judge import judged
+from pipeline.inspect.output import Output
 from pipeline.inspect.reviewed import KEPT, Label, Reviewed
 from pipeline.report.harmless import visible
 

@@ -14,8 +14,8 @@ import polars as pl
 
 from filters.contract import Tier
 from pipeline.errors import InputError
-from pipeline.inspect.judged import Judged, judged
-from pipeline.inspect.opened import Output
+from pipeline.inspect.judge import Judged, judged
+from pipeline.inspect.output import Output
 from pipeline.report import units
 from pipeline.report.harmless import fit, visible
 

@@ -52,8 +52,8 @@ def _repeated(out: Path, times: int) -> None:
 def _slider(out: Path) -> None:
     import psutil
 
-    from pipeline.inspect.opened import open_output_of
-    from pipeline.inspect.slider import Slider
+    from pipeline.inspect.output import open_output_of
+    from pipeline.inspect.thresholds.slider import Slider
     from pipeline.store.store import open_store
 
     memory = psutil.Process(os.getpid()).memory_info
@@ -80,7 +80,7 @@ def _slider(out: Path) -> None:
 
 def _pages(out: Path) -> None:
     from pipeline.inspect import listing
-    from pipeline.inspect.opened import open_output_of
+    from pipeline.inspect.output import open_output_of
 
     output = open_output_of(str(out))
     for name, wanted in {

@@ -17,8 +17,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipeline import plan_file, recipe
-from pipeline.inspect import opened, sweep
+from pipeline.inspect import output as opened
 from pipeline.inspect.page import app, guard
+from pipeline.inspect.thresholds import sweep
 from tests.support import ROOT, SAMPLE, curate, prose, table, winnow, write_rows
 
 TOKEN, PORT = "a-token", 8765

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from flows.inspect import main
-from pipeline.inspect import opened, review, reviewed
+from pipeline.inspect import output as opened
+from pipeline.inspect import review, reviewed
 from pipeline.store.store import open_output
 from tests.support import curate, prose, table, winnow, write_rows
 

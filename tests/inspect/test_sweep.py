@@ -9,7 +9,7 @@ import pytest
 
 from flows.inspect import main
 from pipeline.errors import UsageError
-from pipeline.inspect.sweep import values
+from pipeline.inspect.thresholds.sweep import values
 from tests.support import SAMPLE, prose, table, winnow, write_rows
 
 PLAN = (

@@ -23,11 +23,11 @@ from markupsafe import Markup
 from pipeline import publish
 from pipeline.errors import InputError, UsageError, WinnowError
 from pipeline.inspect import diff, listing, review, reviewed, why
-from pipeline.inspect.judged import judged
-from pipeline.inspect.opened import Output, open_output_of
+from pipeline.inspect.judge import judged
+from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import shown
 from pipeline.inspect.page.guard import Application, guarded
-from pipeline.inspect.slider import MOST_SCORED, Histogram, Slider
+from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Slider
 from pipeline.plan_file import overridden
 from pipeline.report import charts, svg, units
 from pipeline.report.harmless import visible

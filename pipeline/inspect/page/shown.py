@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
 from pipeline.inspect.listing import Place, Wanted
-from pipeline.inspect.opened import Output
+from pipeline.inspect.output import Output
 from pipeline.report.harmless import visible
 
 MOST_TEXT = 50_000

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
 from pipeline import final, normalise, scores, signals
-from pipeline.inspect.limits import Asked, asked
+from pipeline.inspect.turning import Asked, asked
 from pipeline.recipe import ActiveFilter, Recipe
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline.annotate import Annotated
 from pipeline.inspect.compare import EXCERPT, MOST_LINES, SAMPLES
-from pipeline.inspect.opened import Output
-from pipeline.inspect.verdicts import Rows, rethresholded, units_of
+from pipeline.inspect.output import Output
+from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
 from pipeline.report.harmless import fit, visible
 from pipeline.store.store import Store, open_store
 

@@ -23,7 +23,7 @@ from filters.contract import ContractError, Rule, Tier, judge, rule_columns
 from pipeline import final, generations, signals
 from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract, InputError, UsageError
-from pipeline.inspect.opened import Output
+from pipeline.inspect.output import Output
 from pipeline.plan_file import overridden
 from pipeline.recipe import ActiveFilter, Recipe
 from pipeline.store.store import Store

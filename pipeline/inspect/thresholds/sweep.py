@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import UsageError
-from pipeline.inspect.opened import Output
-from pipeline.inspect.verdicts import Rows, rethresholded, units_of
+from pipeline.inspect.output import Output
+from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
 from pipeline.report import units as written
 from pipeline.report.harmless import fit
 from pipeline.store.store import open_store

@@ -1,8 +1,8 @@
 """The thresholds of an output's plan, and at once what another value of one would keep: the numbers of `inspect sweep`.
 
-Rows are held in blocks of a million (see `pipeline.inspect.verdicts`), so that a value is answered without a file being read.
-Scores of the model tier that a value asks for are computed on demand by the function that a run uses, and stay in memory: the
-work directory is not written to. Whether documents that enter are duplicates, only a run decides: they are counted as not
+Rows are held in blocks of a million (see `pipeline.inspect.thresholds.rows`), so that a value is answered without a file being
+read. Scores of the model tier that a value asks for are computed on demand by the function that a run uses, and stay in memory:
+the work directory is not written to. Whether documents that enter are duplicates, only a run decides: they are counted as not
 compared.
 """
 
@@ -21,8 +21,8 @@ from filters.contract import Tier
 from pipeline import compute, scores, signals
 from pipeline.annotate import Annotated
 from pipeline.errors import UsageError
-from pipeline.inspect.opened import Output, value_of
-from pipeline.inspect.verdicts import Rows, rethresholded, same_rule, units_of
+from pipeline.inspect.output import Output, value_of
+from pipeline.inspect.thresholds.rows import Rows, rethresholded, same_rule, units_of
 from pipeline.meter import Meter
 from pipeline.recipe import ActiveFilter, Recipe
 from pipeline.store.store import Store

@@ -1,0 +1,1 @@
+"""What other thresholds would keep and drop: the slider, sweeps, and the rows that both read."""
