@@ -34,10 +34,10 @@ from flows.serving.settings import command_settings
 from flows.terminal.progress import Json
 from pipeline import execute
 from pipeline.errors import RunFailed, WinnowError
-from pipeline.events import Event, OnEvent, silent
 from pipeline.execute import Mapper, Result, RunOptions
+from pipeline.machine.events import Event, OnEvent, silent
+from pipeline.machine.workers import Stopped
 from pipeline.plan_file import DEFAULT, Loaded, load
-from pipeline.spans import Stopped
 from pipeline.store.remote import refuse_secrets
 
 RUN_BACK_OFF_S = 20.0

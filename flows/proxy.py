@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flows.curate import _Parser
 
 if TYPE_CHECKING:
-    from pipeline.events import OnEvent
+    from pipeline.machine.events import OnEvent
     from pipeline.savings.measure import Request
 
 COMMANDS = ("export-arms", "score")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pipeline.errors import CannotRead, WinnowError
-from pipeline.events import Event, OnEvent
+from pipeline.machine.events import Event, OnEvent
 
 Made = TypeVar("Made")
 

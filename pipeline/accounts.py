@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pipeline import attempts, resources
+from pipeline import attempts
 from pipeline.annotate import Annotated
 from pipeline.errors import BadRows, BrokenContract
+from pipeline.machine import resources
 from pipeline.prepare import Prepared
 from pipeline.tally import Tally, totals
 

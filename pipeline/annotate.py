@@ -21,7 +21,7 @@ from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
 from pipeline import decide, final, sampling, signals, withhold
 from pipeline.dedup import bands, signatures
-from pipeline.meter import Meter
+from pipeline.machine.meter import Meter
 from pipeline.read.units import Unit
 from pipeline.recipe import Recipe
 from pipeline.store.store import Store

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline import resources
 from pipeline.errors import Damaged, WinnowError
+from pipeline.machine import resources
 from pipeline.store.store import Store
 
 FOLDER = "attempts"

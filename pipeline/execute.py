@@ -28,7 +28,6 @@ from pipeline import (
     prepare,
     publish,
     read,
-    resources,
     select,
     turns,
     write,
@@ -39,14 +38,16 @@ from pipeline.cluster import tasks
 from pipeline.cluster.site import Site
 from pipeline.dedup import corpus
 from pipeline.errors import CheckFailed
-from pipeline.events import Event, OnEvent, of_generation, of_span, silent
+from pipeline.machine import resources
+from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
+from pipeline.machine.meter import Meter
+from pipeline.machine.workers import Mapper, Stopped, Workers
 from pipeline.manifest import FileRecord, Manifest, Totals
-from pipeline.meter import Meter
 from pipeline.plan_file import Loaded, dump
 from pipeline.prepare import Prepared
 from pipeline.recipe import Recipe
 from pipeline.report.refusal import in_words, refusal
-from pipeline.spans import Mapper, Span, Stopped, Workers, make_spans, run_span
+from pipeline.spans import Span, make_spans, run_span
 from pipeline.store.keys import key
 from pipeline.tally import Tally, tally
 from pipeline.turns import Turn

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from pipeline import manifest, recipe, spans
 from pipeline.errors import InputError, RecipeDiffers
-from pipeline.events import silent
+from pipeline.machine import workers
+from pipeline.machine.events import silent
 from pipeline.plan_file import Loaded
 from pipeline.prepare import Options
 from pipeline.read.inputs import expand
@@ -24,7 +25,7 @@ def explain(loaded: Loaded, options: Options) -> str:
     files, skipped = found.files, found.skipped
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
-    with spans.workers(options.workers) as pool:
+    with workers.workers(options.workers) as pool:
         inputs = spans.scan(files, pool, silent)
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh

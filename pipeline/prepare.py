@@ -16,12 +16,13 @@ from filters.kernels import warm
 from pipeline import gpus, manifest, publish, recipe, scores, select, signals, spans, tombstones
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
-from pipeline.events import Event, OnEvent
+from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.workers import Workers, units_within, workers
 from pipeline.manifest import AnnotationRecord, InputRecord, Manifest
 from pipeline.plan_file import Loaded
 from pipeline.read.inputs import InputFile, expand
 from pipeline.recipe import Recipe
-from pipeline.spans import Input, Workers
+from pipeline.spans import Input
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.store.traffic import Traffic
 from pipeline.takedown import clean
@@ -135,7 +136,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
     resolved = recipe.resolve(loaded.plan)
     select.check(resolved)
     recipe.load_models(resolved)
-    units = spans.units_within(options.memory, max(int(source.unit_bytes) for source in loaded.plan.source))
+    units = units_within(options.memory, max(int(source.unit_bytes) for source in loaded.plan.source))
     found = expand(loaded.plan.source)
     files, skipped = found.files, found.skipped
     sources = _source_settings(files)
@@ -145,7 +146,7 @@ def opened(loaded: Loaded, options: Options, on_event: OnEvent) -> Iterator[Prep
         out = held.enter_context(out.lock(LOCK))
         work = held.enter_context(_work_store(out, options).lock(LOCK))
         _ready_work(work, out, fresh=options.fresh)
-        pool = held.enter_context(spans.workers(options.workers, units=units))
+        pool = held.enter_context(workers(options.workers, units=units))
         warmed = pool.submit(_warm, resolved, on_event)
         manifests = manifest.load_all(out)
         takedown.complete(out, manifests, work=work, orphans=False)

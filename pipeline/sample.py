@@ -20,8 +20,8 @@ import zstandard
 from pipeline import prepare, sampling
 from pipeline.annotate import Annotated
 from pipeline.dedup import part
-from pipeline.events import Event, OnEvent
 from pipeline.execute import Mapper, RunOptions
+from pipeline.machine.events import Event, OnEvent
 from pipeline.plan_file import Loaded
 from pipeline.prepare import Prepared
 from pipeline.report import units as written

@@ -24,13 +24,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipeline import resources, scratch, sorting
 from pipeline.annotate import Annotated
 from pipeline.dedup import part
 from pipeline.errors import Damaged, PlanError
+from pipeline.machine import resources, scratch, sorting
+from pipeline.machine.workers import Workers
 from pipeline.plan import Select
 from pipeline.recipe import DECIDE_VERSION, Recipe
-from pipeline.spans import Workers
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 

@@ -18,7 +18,7 @@ from filters.kernels import buffers
 from filters.kernels.ngrams import ngrams
 from pipeline import final, scores
 from pipeline.errors import BrokenContract
-from pipeline.meter import Meter
+from pipeline.machine.meter import Meter
 from pipeline.recipe import ActiveFilter, Recipe, loaded
 from pipeline.store.store import Store
 from pipeline.unit import Names, UnitText

@@ -18,7 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
 from flows.terminal.progress import LABELS
-from pipeline.events import Event, OnEvent
+from pipeline.machine.events import Event, OnEvent
 
 EVERY_S = 2.0
 LAST_S = 2.0

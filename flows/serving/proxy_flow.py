@@ -18,7 +18,7 @@ from flows.serving.artifacts import escaped
 from flows.serving.form import Text
 from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
-from pipeline.events import Event, OnEvent
+from pipeline.machine.events import Event, OnEvent
 from pipeline.report import savings as shown
 from pipeline.savings.measure import Request
 

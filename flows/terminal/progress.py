@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from pipeline.events import Event
+from pipeline.machine.events import Event
 
 if TYPE_CHECKING:
     from pipeline.execute import Result

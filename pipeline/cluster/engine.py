@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from pipeline.errors import NotInstalled, RunFailed, UsageError
-from pipeline.spans import Mapper
+from pipeline.machine.workers import Mapper
 
 RUNNERS = ("local", "dask", "ray")
 LOST_S = 20.0

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import scratch, spans, write
+from pipeline import spans, write
 from pipeline.annotate import Annotated
 from pipeline.cluster import site as site_
 from pipeline.cluster.site import Site
@@ -24,9 +24,11 @@ from pipeline.dedup import part as part_
 from pipeline.dedup.index import Index, IndexPart
 from pipeline.dedup.steps import Job, Worker
 from pipeline.errors import RunFailed
-from pipeline.events import silent
-from pipeline.scratch import Scratch
-from pipeline.spans import Mapper, Span
+from pipeline.machine import scratch, workers
+from pipeline.machine.events import silent
+from pipeline.machine.scratch import Scratch
+from pipeline.machine.workers import Mapper
+from pipeline.spans import Span
 
 
 def span(site: Site, item: Span) -> list[Annotated]:
@@ -34,7 +36,7 @@ def span(site: Site, item: Span) -> list[Annotated]:
     here = site_.at(site)
     _see_inputs(item)
     largest = max((part.file.unit_bytes for part in item.items), default=1)
-    with spans.workers(site.threads, units=spans.units_within(site.memory, largest), alone=False) as pool:
+    with workers.workers(site.threads, units=workers.units_within(site.memory, largest), alone=False) as pool:
         return spans.run_span(here.work, here.recipe, item, pool, silent)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from filters.kernels.dedup import bits, urls
-from pipeline import resources, scratch, write
+from pipeline import write
 from pipeline.annotate import Annotated
 from pipeline.dedup import bands, fates, index, part, selftest
 from pipeline.dedup.decide import Fates, decide
@@ -26,12 +26,13 @@ from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index
 from pipeline.dedup.steps import Job, Worker
 from pipeline.errors import Damaged
+from pipeline.machine import resources, scratch
+from pipeline.machine.meter import Meter
+from pipeline.machine.scratch import Scratch
+from pipeline.machine.workers import Workers
 from pipeline.manifest import FileRecord, Manifest
-from pipeline.meter import Meter
 from pipeline.plan import Dedup
 from pipeline.recipe import DECIDE_VERSION, Recipe
-from pipeline.scratch import Scratch
-from pipeline.spans import Workers
 from pipeline.store.hashing import HashingFile, holds
 from pipeline.store.keys import key
 from pipeline.store.store import Store

@@ -26,9 +26,9 @@ from pipeline.dedup.order import Order
 from pipeline.dedup.pairs import Known
 from pipeline.dedup.part import Keys, Part, keep_columns
 from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
+from pipeline.machine.scratch import Log, Scratch, records
+from pipeline.machine.workers import Workers
 from pipeline.plan import Dedup
-from pipeline.scratch import Log, Scratch, records
-from pipeline.spans import Workers
 from pipeline.store.store import Store
 
 KEPT, EXACT, URL, NEAR = 0, 1, 2, 3

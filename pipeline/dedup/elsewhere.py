@@ -29,8 +29,8 @@ from pipeline.dedup.near import PLACE, Linked, Links
 from pipeline.dedup.order import Order
 from pipeline.dedup.similarity import COUNTS
 from pipeline.dedup.steps import Count, Gather, Job, Scatter, Shingle, Worker
-from pipeline.scratch import Log, Scratch, Spill, records
-from pipeline.spans import Workers
+from pipeline.machine.scratch import Log, Scratch, Spill, records
+from pipeline.machine.workers import Workers
 from pipeline.store.store import Store
 
 MOST_TASKS = 48

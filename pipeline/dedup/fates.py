@@ -14,9 +14,9 @@ from pipeline.dedup import index as index_
 from pipeline.dedup.decide import CHUNK, KEPT, REASONS, Fates
 from pipeline.dedup.index import GROUP_ROWS, Index
 from pipeline.dedup.part import Part
+from pipeline.machine.scratch import Log, Scratch
+from pipeline.machine.workers import Workers
 from pipeline.schema import FATES
-from pipeline.scratch import Log, Scratch
-from pipeline.spans import Workers
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
 

@@ -23,8 +23,8 @@ from pipeline.dedup.index import Index
 from pipeline.dedup.order import Order
 from pipeline.dedup.part import Part
 from pipeline.errors import BrokenContract
-from pipeline.scratch import Log, Scratch, Spill, by_range, range_of, records
-from pipeline.spans import Workers
+from pipeline.machine.scratch import Log, Scratch, Spill, by_range, range_of, records
+from pipeline.machine.workers import Workers
 
 BLOCK_PAIRS = 1 << 21  # chosen: 16 MB of pairs, before repetitions across bands go
 SMALLEST_BLOCK = 1 << 10  # documents; chosen: fewer make more files than they save memory

@@ -4,7 +4,7 @@ Priority = source priority, then the plan's `keep` list (nulls last), then sourc
 stand before all of them, in the index. A document's **row** counts documents part by part; its **rank** is its place in
 priority order; its **number** is its rank behind the documents of the index.
 
-Invariant: a rank depends on the documents alone. They are sorted out of core (`pipeline.sorting`).
+Invariant: a rank depends on the documents alone. They are sorted out of core (`pipeline.machine.sorting`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline import sorting
 from pipeline.dedup.part import Part
-from pipeline.scratch import Scratch
-from pipeline.spans import Workers
+from pipeline.machine import sorting
+from pipeline.machine.scratch import Scratch
+from pipeline.machine.workers import Workers
 
 _ROW_BYTES = 300  # of a document while a partition is sorted: six columns, their row encoding and the sorted copy
 

@@ -13,7 +13,7 @@ from filters.kernels.dedup import dedup_pass, sorting
 from pipeline.dedup import signatures
 from pipeline.dedup.part import Keys
 from pipeline.dedup.similarity import COUNTS
-from pipeline.scratch import Scratch, by_range, records
+from pipeline.machine.scratch import Scratch, by_range, records
 from pipeline.store import checksums
 from pipeline.store.keys import key
 from pipeline.store.store import Store

@@ -13,8 +13,8 @@ import numpy as np
 
 from filters.kernels.dedup import dedup_pass
 from pipeline.dedup.part import Sets
-from pipeline.scratch import Scratch
-from pipeline.spans import Workers
+from pipeline.machine.scratch import Scratch
+from pipeline.machine.workers import Workers
 
 Kind = Literal["jaccard", "containment"]
 COUNTS = np.dtype([("shared", "<i4"), ("later", "<i4"), ("earlier", "<i4")])

@@ -22,7 +22,7 @@ from pipeline.dedup.near import PLACE
 from pipeline.dedup.part import Part
 from pipeline.dedup.rows import Types
 from pipeline.errors import BrokenContract
-from pipeline.scratch import Scratch, by_range, range_of, records
+from pipeline.machine.scratch import Scratch, by_range, range_of, records
 from pipeline.store.store import Store
 
 RANKS: Types = (("rank", "<i8"),)

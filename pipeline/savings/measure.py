@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline import publish, resources
+from pipeline import publish
 from pipeline.compute_plan import Compute
 from pipeline.errors import UsageError
-from pipeline.events import Event, OnEvent
+from pipeline.machine import resources
+from pipeline.machine.events import Event, OnEvent
 from pipeline.manifest import Manifest
 from pipeline.plan_file import validate
 from pipeline.savings import arms, corpora, costs, findings, history, ranks, training

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.events import Event, OnEvent
+from pipeline.machine.events import Event, OnEvent
 from pipeline.savings import ngram
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.corpora import by_seed

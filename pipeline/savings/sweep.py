@@ -12,8 +12,8 @@ from typing import Any
 
 from pipeline import execute
 from pipeline.errors import UsageError
-from pipeline.events import Event, OnEvent
 from pipeline.execute import RunOptions
+from pipeline.machine.events import Event, OnEvent
 from pipeline.plan_file import Loaded, load, validate
 from pipeline.savings import corpora, findings, measure, training
 from pipeline.savings.arms import SOURCE, Spec

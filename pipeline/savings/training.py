@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.events import OnEvent
+from pipeline.machine.events import OnEvent
 from pipeline.savings import shapes, tokens
 from pipeline.savings.arms import Experiment
 from pipeline.savings.findings import Measured

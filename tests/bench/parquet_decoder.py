@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import resources
+from pipeline.machine import resources
 from pipeline.read import decoding, parquet, supervised
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.rows import Collector, UnitRows

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline import scratch, spans
 from pipeline.dedup import decide as decide_
 from pipeline.dedup import fates as fates_
 from pipeline.dedup import index as index_
@@ -23,6 +22,7 @@ from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index, IndexPart
 from pipeline.dedup.part import Part
 from pipeline.dedup.steps import Worker
+from pipeline.machine import scratch, workers
 from pipeline.manifest import FileRecord
 from pipeline.plan import Dedup
 from pipeline.store.store import Store, open_store
@@ -117,7 +117,7 @@ class Corpus:
         generation = len(self.parts) + 1
         with (
             scratch.opened(self.store.scratch("scratch"), 0) as space,
-            contextlib.closing(spans.Workers(self.workers)) as pool,
+            contextlib.closing(workers.Workers(self.workers)) as pool,
         ):
             space.room = self.room
             elsewhere = None if self.tasks is None else self._elsewhere(parts, index, folder=f"tasks/{generation}")

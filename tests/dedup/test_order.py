@@ -9,9 +9,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import scratch, spans
 from pipeline.dedup.order import order
 from pipeline.dedup.part import Part
+from pipeline.machine import scratch, workers
 from tests.dedup.fakes import part_of
 
 numbers = st.one_of(st.none(), st.floats(allow_nan=False), st.integers(-3, 3).map(float))
@@ -31,7 +31,7 @@ def part(unit: list[tuple]) -> Part:
 @given(st.lists(st.lists(rows, max_size=12), max_size=4), st.booleans(), st.sampled_from([500, 1 << 30]))
 def test_ranks_are_those_of_one_sort(tmp_path_factory, units, descending, room):
     parts = [part(unit) for unit in units]
-    with scratch.opened(tmp_path_factory.mktemp("order"), 0) as space, contextlib.closing(spans.Workers(2)) as pool:
+    with scratch.opened(tmp_path_factory.mktemp("order"), 0) as space, contextlib.closing(workers.Workers(2)) as pool:
         space.room = room
         made = order(parts, [("a", descending), ("b", not descending)], space, pool)
         frames = [item.order() for item in parts if item.n]

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import scratch, spans
 from pipeline.dedup import definition
 from pipeline.dedup.pairs import Known
 from pipeline.dedup.part import shingles_of
 from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
-from pipeline.scratch import records
+from pipeline.machine import scratch, workers
+from pipeline.machine.scratch import records
 from pipeline.store.store import open_store
 from tests.dedup.twins import column, texts
 
 
 def measured(folder, items: list[str], pairs: list[tuple[int, int]], *, ngram: int) -> np.ndarray:
     """COUNTS of pairs (later, earlier) of texts."""
-    with scratch.opened(folder / "scratch", 0) as space, contextlib.closing(spans.Workers(1)) as pool:
+    with scratch.opened(folder / "scratch", 0) as space, contextlib.closing(workers.Workers(1)) as pool:
         store = ShingleStore(space, len(items))
         store.add(shingles_of(column(items), np.arange(len(items)), ngram))
         assert store.has(np.arange(len(items))).all()

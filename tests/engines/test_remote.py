@@ -14,7 +14,7 @@ import pytest
 from pipeline import errors, execute
 from pipeline.cluster import engine, site, tasks
 from pipeline.errors import BadRows, BrokenContract, InputChanged, OutputLocked, RunFailed, WinnowError
-from pipeline.events import Event
+from pipeline.machine.events import Event
 from pipeline.plan_file import load
 from pipeline.recipe import resolve
 from pipeline.store.store import open_store

@@ -23,8 +23,8 @@ from flows import prefect_flow
 from flows.serving import artifacts, server
 from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
-from pipeline.events import Event
 from pipeline.execute import Mapper, Result, RunOptions
+from pipeline.machine.events import Event
 from pipeline.plan_file import load
 from tests.support import ROOT
 

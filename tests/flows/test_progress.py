@@ -13,7 +13,7 @@ import pytest
 from flows.serving import progress
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
-from pipeline.events import Event
+from pipeline.machine.events import Event
 from tests.flows.test_prefect_flow import newest
 
 

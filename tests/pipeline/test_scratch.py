@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline import scratch, spans
 from pipeline.dedup.order import order
+from pipeline.machine import scratch, workers
 from tests.dedup.fakes import Doc, part_of
 
 PAIR = np.dtype([("key", "<u8"), ("number", "<i8")])
@@ -60,7 +60,7 @@ def test_a_thousand_partitions_and_logs_hold_no_file_open(tmp_path):
 def test_priority_order_in_a_hundred_pieces_holds_no_file_open(tmp_path):
     docs = [Doc(i, None, frozenset(), score=float(i * 7919 % 400)) for i in range(400)]
     parts = [part_of(docs[start : start + 100], 1, start, urls=False) for start in range(0, 400, 100)]
-    with scratch.opened(tmp_path / "s", 0) as space, contextlib.closing(spans.Workers(2)) as pool, few_files(24):
+    with scratch.opened(tmp_path / "s", 0) as space, contextlib.closing(workers.Workers(2)) as pool, few_files(24):
         space.room = 1_200
         made = order(parts, [("score", True)], space, pool)
         expected = pl.Series([d.score for d in docs]).arg_sort(descending=True)

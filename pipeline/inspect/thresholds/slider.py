@@ -23,7 +23,7 @@ from pipeline.annotate import Annotated
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output, value_of
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, same_rule, units_of
-from pipeline.meter import Meter
+from pipeline.machine.meter import Meter
 from pipeline.recipe import ActiveFilter, Recipe
 from pipeline.store.store import Store
 from pipeline.unit import UnitText

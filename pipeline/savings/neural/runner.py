@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from pipeline.errors import RunFailed, UsageError
-from pipeline.events import Event, OnEvent
+from pipeline.machine.events import Event, OnEvent
 from pipeline.savings.neural import train
 from pipeline.savings.neural.train import Job
 

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.errors import named
-from pipeline.spans import Workers
+from pipeline.machine.workers import Workers
 
 _SAMPLES = 64  # of each piece: cuts are then uneven by about a quarter
 

@@ -1,0 +1,1 @@
+"""What this computer has: threads, scratch space, memory, clocks, and events about the work."""

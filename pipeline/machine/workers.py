@@ -1,0 +1,114 @@
+"""The threads of a process that work on units, and how many units memory has room for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from pipeline import read
+from pipeline.errors import UsageError
+
+
+class Stopped(Exception):
+    """The run ends because of something else: an interrupt, or another span's error."""
+
+
+class Mapper(Protocol):
+    """The function's results in order. Items have a `name`."""
+
+    def __call__(
+        self,
+        stage: str,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        stop: Callable[[], None] = lambda: None,
+        done: Callable[[Any, Any], None] | None = None,
+    ) -> list[Any]:
+        """`stop()` is called as soon as an item fails or the run is interrupted; items that go on then end with `Stopped`.
+        `done(item, result)` is called as soon as an item is done."""
+        ...
+
+
+class Workers:
+    """A pool of threads for one process, and the number of units that may be in memory. `alone`: it has the process to itself."""
+
+    def __init__(self, count: int, *, units: int | None = None, alone: bool = True) -> None:
+        self.count, self._alone = count, alone
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="unit")
+        self._slots = threading.Semaphore(count + 1 if units is None else min(count + 1, units))
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Take no more work: what is asked for from now on raises Stopped."""
+        self._stopping.set()
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Run `function` on the pool; waits while too many units are in memory."""
+        self._slots.acquire()
+        if self._stopping.is_set():
+            self._slots.release()
+            raise Stopped
+        future = self._pool.submit(function, *args)
+        future.add_done_callback(lambda _: self._slots.release())
+        return future
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """Results in order; the first error is raised once the others have stopped."""
+        futures = [self.submit(function, item) for item in items]
+        return gather(futures)
+
+    def clock(self) -> Callable[[], float]:
+        return time.process_time if self.count == 1 and self._alone else time.thread_time
+
+    def close(self) -> None:
+        self.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        read.close()
+
+
+BASE_BYTES = 300_000_000
+"""What a run holds before it has read a row: interpreter, libraries and compiled kernels; measured with `minimal`."""
+
+
+UNIT_FACTOR = 4.5
+"""What a unit takes while it is worked on, in sizes of a unit: measured over `throughput` with units of 64 MB."""
+
+
+def units_within(memory: int, unit_bytes: int) -> int:
+    """How many units may be in memory at a time. Raises UsageError where the budget has no room for one."""
+    least = BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
+    if memory <= BASE_BYTES:
+        raise UsageError(
+            f"--memory {memory / 1e6:,.0f} MB: a run takes {BASE_BYTES / 1e6:,.0f} MB before it has read a row; allow"
+            f" {least / 1e6:,.0f} MB for units of {unit_bytes / 1e6:,.0f} MB"
+        )
+    if memory < least:
+        raise UsageError(
+            f"--memory {memory / 1e6:,.0f} MB: a unit of {unit_bytes / 1e6:,.0f} MB needs {least / 1e6:,.0f} MB; allow more, or"
+            " lower source.unit_bytes"
+        )
+    return int((memory - BASE_BYTES) / (UNIT_FACTOR * unit_bytes))
+
+
+@contextmanager
+def workers(count: int, *, units: int | None = None, alone: bool = True) -> Iterator[Workers]:
+    """`units`: how many may be in memory at most; default: one more than there are threads."""
+    pool = Workers(count, units=units, alone=alone)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def gather(futures: Sequence[Future[Any]]) -> list[Any]:
+    """Results in order. On an error the futures that have not begun are cancelled, then the first error is raised."""
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
