@@ -105,8 +105,9 @@ def _review(arguments: argparse.Namespace) -> str:
     from pipeline import publish
     from pipeline.errors import OutputLocked, UsageError
     from pipeline.inspect import output as opened
-    from pipeline.inspect import review, reviewed
-    from pipeline.prepare import LOCK
+    from pipeline.inspect import review
+    from pipeline.output import reviews
+    from pipeline.output.folders import LOCK
     from pipeline.report import units
 
     if arguments.n < 1 or arguments.seed < 0:
@@ -118,7 +119,7 @@ def _review(arguments: argparse.Namespace) -> str:
     if given:
         with contextlib.suppress(OutputLocked), output.store.lock(LOCK):  # the run that holds it makes the page anew itself
             publish.repaint(output.store)
-    return review.summary(reviewed.precision(output.store), session=given, write=units.percent)
+    return review.summary(reviews.precision(output.store), session=given, write=units.percent)
 
 
 def _why(arguments: argparse.Namespace) -> str:

@@ -23,7 +23,6 @@ from pipeline import (
     examples,
     generations,
     layout,
-    manifest,
     metrics,
     prepare,
     publish,
@@ -42,7 +41,8 @@ from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
 from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Mapper, Stopped, Workers
-from pipeline.manifest import FileRecord, Manifest, Totals
+from pipeline.output import manifest
+from pipeline.output.manifest import FileRecord, Manifest, Totals
 from pipeline.plan_file import Loaded, dump
 from pipeline.prepare import Prepared
 from pipeline.recipe import Recipe

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline import manifest, recipe, spans
+from pipeline import recipe, spans
 from pipeline.errors import InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
+from pipeline.output import manifest
 from pipeline.plan_file import Loaded
 from pipeline.prepare import Options
 from pipeline.read.inputs import expand

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import gpus, manifest, publish, recipe, scores, select, signals, spans, tombstones
+from pipeline import gpus, publish, recipe, scores, select, signals, spans
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.workers import Workers, units_within, workers
-from pipeline.manifest import AnnotationRecord, InputRecord, Manifest
+from pipeline.output import manifest, tombstones
+from pipeline.output.folders import LOCK, MARKER
+from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest
 from pipeline.plan_file import Loaded
 from pipeline.read.inputs import InputFile, expand
 from pipeline.recipe import Recipe
@@ -28,9 +30,6 @@ from pipeline.store.traffic import Traffic
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
 
-LOCK = ".lock"
-MARKER = ".winnow-work"
-"""In each work directory: nothing is removed from a folder without it."""
 _WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster")
 
 

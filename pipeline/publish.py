@@ -15,9 +15,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import card, examples, manifest, report
-from pipeline.inspect import reviewed
-from pipeline.manifest import FileRecord, Manifest
+from pipeline import card, examples, report
+from pipeline.output import manifest, reviews
+from pipeline.output.manifest import FileRecord, Manifest
 from pipeline.store.store import Store
 from pipeline.write import Shard
 
@@ -52,7 +52,7 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     samples = out.read_json(quoted) if out.has(quoted) else None
     if samples is not None and samples["schema_version"] != examples.SCHEMA_VERSION:
         samples = None
-    judged = [label for label in reviewed.labels(out) if label.recipe == newest.recipe_hash]
+    judged = [label for label in reviews.labels(out) if label.recipe == newest.recipe_hash]
     files = [record.path for m in live for record in m.files]
     by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
     languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})
@@ -66,7 +66,7 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
         plan_yaml=shareable,
         licence=None,
     )
-    page = report.render(metrics, savings, samples=samples, reviews=reviewed.of_labels(judged), plan=shareable)
+    page = report.render(metrics, savings, samples=samples, reviews=reviews.of_labels(judged), plan=shareable)
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),

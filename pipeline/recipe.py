@@ -21,10 +21,10 @@ from filters.edits.contract import Step, Walk
 from pipeline import final, normalise, plugins, schema, scores
 from pipeline.dedup import signatures, urls
 from pipeline.errors import BrokenContract, PlanError
+from pipeline.output.tombstones import Tombstones
 from pipeline.plan import Plan
 from pipeline.read import units
 from pipeline.store.keys import key
-from pipeline.tombstones import Tombstones
 
 DECIDE_VERSION = 2
 """Of everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""

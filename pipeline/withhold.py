@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import final
-from pipeline.tombstones import Tombstones
+from pipeline.output.tombstones import Tombstones
 
 STAGE = "takedown"
 REASON = "taken_down"

@@ -9,7 +9,7 @@ import html
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from pipeline import manifest
+from pipeline.output import manifest
 from pipeline.report import units
 
 if TYPE_CHECKING:

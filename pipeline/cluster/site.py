@@ -21,9 +21,10 @@ from pathlib import Path
 import filters
 import pipeline
 from filters.kernels import warm
-from pipeline import manifest, plan_file, recipe, signals, tombstones
+from pipeline import plan_file, recipe, signals
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine import resources
+from pipeline.output import manifest, tombstones
 from pipeline.plan import Plan
 from pipeline.recipe import Recipe
 from pipeline.store.store import Store, open_output, open_store

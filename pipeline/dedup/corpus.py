@@ -30,7 +30,7 @@ from pipeline.machine import resources, scratch
 from pipeline.machine.meter import Meter
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Workers
-from pipeline.manifest import FileRecord, Manifest
+from pipeline.output.manifest import FileRecord, Manifest
 from pipeline.plan import Dedup
 from pipeline.recipe import DECIDE_VERSION, Recipe
 from pipeline.store.hashing import HashingFile, holds

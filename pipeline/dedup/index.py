@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from pipeline.dedup.part import Sets, shingles_of
 from pipeline.errors import BrokenContract, Damaged
-from pipeline.manifest import FileRecord, Manifest
+from pipeline.output.manifest import FileRecord, Manifest
 from pipeline.store.store import Store
 
 GROUP_ROWS = 1 << 20

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from pipeline import manifest, recipe
+from pipeline import recipe
 from pipeline.errors import InputError
-from pipeline.manifest import Manifest
+from pipeline.output import manifest
+from pipeline.output.manifest import Manifest
 from pipeline.plan import Plan
 from pipeline.plan_file import validate
 from pipeline.recipe import Recipe

@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import InputError
-from pipeline.inspect import reviewed, why
+from pipeline.inspect import why
 from pipeline.inspect.judge import judged
 from pipeline.inspect.output import Output
-from pipeline.inspect.reviewed import KEPT, Label, Reviewed
+from pipeline.output import reviews
+from pipeline.output.reviews import KEPT, Label, Reviewed
 from pipeline.report.harmless import visible
 
 MOST = 10_000
@@ -84,7 +85,7 @@ def _shards(output: Output, reason: str) -> Iterator[tuple[int, pl.LazyFrame]]:
 def unlabelled(output: Output, found: Sequence[Candidate]) -> list[Candidate]:
     """Those that have no label under the output's recipe."""
     recipe = output.newest.recipe_hash
-    done = {(m.generation, m.source_ref, m.reason) for m in reviewed.labels(output.store) if m.recipe == recipe}
+    done = {(m.generation, m.source_ref, m.reason) for m in reviews.labels(output.store) if m.recipe == recipe}
     return [c for c in found if (c.generation, c.source_ref, c.reason) not in done]
 
 
@@ -97,7 +98,7 @@ def label(output: Output, candidate: Candidate, answer: str) -> Label:
         "right" if answer == "right" else "wrong",
         output.newest.recipe_hash,
     )
-    reviewed.add(output.store, made)
+    reviews.add(output.store, made)
     return made
 
 

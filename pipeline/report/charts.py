@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pipeline.inspect.reviewed import wilson
+from pipeline.output.reviews import wilson
 from pipeline.report import units
 from pipeline.report.harmless import visible
 from pipeline.report.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles

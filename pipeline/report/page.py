@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from pipeline.inspect.reviewed import Reviewed
+from pipeline.output.reviews import Reviewed
 from pipeline.report import charts, tables, units
 from pipeline.report.harmless import visible
 from pipeline.report.savings import page_of

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.inspect.reviewed import Reviewed
+from pipeline.output.reviews import Reviewed
 from pipeline.report import units
 
 MOST_RULES = 20

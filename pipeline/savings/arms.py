@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import UsageError
-from pipeline.manifest import Manifest
+from pipeline.output.manifest import Manifest
 from pipeline.savings import corpora, heldout
 from pipeline.savings.corpora import Frames
 from pipeline.savings.heldout import HeldOut

@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline import generations, manifest, read
+from pipeline import generations, read
 from pipeline.errors import InputError, UsageError
-from pipeline.manifest import Manifest
+from pipeline.output import manifest
+from pipeline.output.manifest import Manifest
 from pipeline.plan import Source
 from pipeline.plan_file import validate
 from pipeline.read.inputs import InputFile, expand

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import compute as ledger
 from pipeline.compute_plan import Compute
-from pipeline.manifest import Manifest
+from pipeline.output.manifest import Manifest
 from pipeline.savings import laws, training
 from pipeline.savings.findings import line_of
 

@@ -17,7 +17,7 @@ from pipeline.compute_plan import Compute
 from pipeline.errors import UsageError
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent
-from pipeline.manifest import Manifest
+from pipeline.output.manifest import Manifest
 from pipeline.plan_file import validate
 from pipeline.savings import arms, corpora, costs, findings, history, ranks, training
 from pipeline.savings.arms import RANDOM, SOURCE, Experiment, Spec

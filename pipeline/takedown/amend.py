@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import compute
-from pipeline.manifest import Manifest, Totals
+from pipeline.output.manifest import Manifest, Totals
+from pipeline.output.tombstones import Tombstones
 from pipeline.plan_file import validate
 from pipeline.takedown.find import Gone
 from pipeline.takedown.rewrite import Rewritten
 from pipeline.tally import NO_LANGUAGE, OTHER
-from pipeline.tombstones import Tombstones
 from pipeline.withhold import REASON, STAGE
 
 _NOTE = "documents were taken down since this run"

@@ -18,8 +18,8 @@ from filters import language
 from filters.kernels import buffers
 from pipeline import decide, final, generations, withhold
 from pipeline.annotate import GROUP_BYTES
+from pipeline.output.tombstones import Tombstones
 from pipeline.store.store import Store
-from pipeline.tombstones import Tombstones
 from pipeline.unit import Names
 
 STAMP = "tombstones.json"

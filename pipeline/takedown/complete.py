@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from pipeline import manifest, publish, tombstones
+from pipeline import publish
 from pipeline.errors import OutputError, OutputLocked
-from pipeline.manifest import Manifest, Takedown
+from pipeline.output import manifest, tombstones
+from pipeline.output.manifest import Manifest, Takedown
+from pipeline.output.tombstones import Tombstones
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
-from pipeline.tombstones import Tombstones
 
 LOCK = ".lock"
 RECEIPTS = "takedowns"

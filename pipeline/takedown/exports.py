@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import final
+from pipeline.output.tombstones import Tombstones
 from pipeline.store.store import Store
-from pipeline.tombstones import Tombstones
 
 NAME = "exports.jsonl"
 

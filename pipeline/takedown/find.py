@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 import polars as pl
 import pyarrow as pa
 
-from pipeline import final, generations, normalise, tombstones
-from pipeline.manifest import Manifest
+from pipeline import final, generations, normalise
+from pipeline.output import tombstones
+from pipeline.output.manifest import Manifest
+from pipeline.output.tombstones import Parameters, Text, Tombstones
 from pipeline.recipe import Recipe
 from pipeline.store.store import Store
-from pipeline.tombstones import Parameters, Text, Tombstones
 from pipeline.withhold import REASON, STAGE, excerpt_text
 
 Row = tuple[int, str]

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dedup import index
-from pipeline.manifest import FOLDERS, FileRecord, Manifest, rewritten
+from pipeline.output.manifest import FOLDERS, FileRecord, Manifest, rewritten
+from pipeline.output.tombstones import Tombstones
 from pipeline.shard_file import shard_writer
 from pipeline.store.hashing import HashingFile
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.takedown.find import Row
-from pipeline.tombstones import Tombstones
 from pipeline.withhold import REASON, STAGE, without_excerpts
 from pipeline.write import ContentHash
 

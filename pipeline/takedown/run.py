@@ -16,16 +16,17 @@ from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
 
-from pipeline import manifest, publish, recipe, tombstones
+from pipeline import publish, recipe
 from pipeline.errors import InputError
-from pipeline.manifest import FileRecord, Manifest, Takedown
+from pipeline.output import manifest, tombstones
+from pipeline.output.folders import LOCK, MARKER
+from pipeline.output.manifest import FileRecord, Manifest, Takedown
+from pipeline.output.tombstones import Tombstones
 from pipeline.plan_file import validate
-from pipeline.prepare import LOCK, MARKER
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
 from pipeline.takedown.complete import RECEIPTS, complete, receipt_name, writable
 from pipeline.takedown.find import Asked, Found, Place, find, host_of
-from pipeline.tombstones import Tombstones
 
 SHOWN = 20
 _ROLES = {"asked": "asked for", "copy": "like them", "survivor": "kept in place of one asked for"}

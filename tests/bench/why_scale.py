@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.manifest import FileRecord
+from pipeline.output.manifest import FileRecord
 from pipeline.schema import LEDGER
 from pipeline.shard_file import shard_writer
 from pipeline.store.store import open_store

@@ -380,7 +380,7 @@ def test_a_key_left_empty_keeps_what_the_preset_says(capsys, tmp_path):
 
 
 def test_retired_files_left_by_a_killed_replace_are_removed_by_the_next_run(capsys, tmp_path, text, monkeypatch):
-    from pipeline import manifest
+    from pipeline.output import manifest
 
     out = tmp_path / "out"
     assert winnow(capsys, "--input", text, "--output", out).code == 0

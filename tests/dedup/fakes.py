@@ -23,7 +23,7 @@ from pipeline.dedup.index import Index, IndexPart
 from pipeline.dedup.part import Part
 from pipeline.dedup.steps import Worker
 from pipeline.machine import scratch, workers
-from pipeline.manifest import FileRecord
+from pipeline.output.manifest import FileRecord
 from pipeline.plan import Dedup
 from pipeline.store.store import Store, open_store
 

@@ -10,9 +10,9 @@ import pytest
 
 from flows.prefect_flow import run
 from flows.serving import artifacts, publish
-from pipeline import manifest
 from pipeline.errors import CheckFailed, InputError
 from pipeline.execute import Result, RunOptions
+from pipeline.output import manifest
 from pipeline.plan_file import load
 from tests.support import curate, prose, write_rows
 

@@ -15,7 +15,8 @@ import pytest
 
 from flows.inspect import main
 from pipeline.inspect import output as opened
-from pipeline.inspect import review, reviewed
+from pipeline.inspect import review
+from pipeline.output import reviews
 from pipeline.store.store import open_output
 from tests.support import curate, prose, table, winnow, write_rows
 
@@ -58,7 +59,7 @@ def test_a_key_a_document_and_the_labels_stand_in_a_private_file_without_text(ca
     assert {line["reason"] for line in made} == {"gopher_quality.too_few_words"}
     assert {line["source_ref"] for line in made} <= set(table(out, "rejected")["source_ref"])
     assert stat.S_IMODE((out / "reviews.jsonl").stat().st_mode) == 0o600
-    (found,) = reviewed.precision(open_output(str(out)))
+    (found,) = reviews.precision(open_output(str(out)))
     assert (found.right, found.wrong) == (4, 1) and found.low < 0.8 < found.high
     assert "80 %" in said and "gopher_quality.too_few_words" in said
 
@@ -67,7 +68,7 @@ def test_a_review_goes_on_where_it_was_left_and_back_judges_again(capsys, monkey
     run(capsys, monkeypatch, out, "rrq", "--reason", "gopher_quality", "-n", "6")
     _, _, screen = run(capsys, monkeypatch, out, "rbwrrr", "--reason", "gopher_quality", "-n", "6")
     assert "1 of 4" in screen
-    (found,) = reviewed.precision(open_output(str(out)))
+    (found,) = reviews.precision(open_output(str(out)))
     assert (found.right, found.wrong) == (5, 1) and len(lines(out)) == 7
 
 
@@ -90,10 +91,10 @@ def test_labels_of_another_recipe_do_not_count(capsys, monkeypatch, out, tmp_pat
     run(capsys, monkeypatch, out, "rrrrrr", "--reason", "gopher_quality")
     again = ("--input", tmp_path / "in" / "a.jsonl", "--output", out, "--replace", "--set", "filters.gopher_quality.min_words=40")
     assert winnow(capsys, *again).code == 0
-    assert (out / "reviews.jsonl").exists() and reviewed.precision(open_output(str(out))) == []
+    assert (out / "reviews.jsonl").exists() and reviews.precision(open_output(str(out))) == []
     output = opened.open_output_of(str(out))
     review.label(output, review.sample(output, "kept", n=1, seed=0)[0], "right")
-    assert [(one.reason, one.right) for one in reviewed.precision(open_output(str(out)))] == [("kept", 1)]
+    assert [(one.reason, one.right) for one in reviews.precision(open_output(str(out)))] == [("kept", 1)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_labels_of_another_recipe_do_not_count(capsys, monkeypatch, out, tmp_pat
     ],
 )
 def test_the_interval_is_wilsons(right, n, low, high):
-    assert reviewed.wilson(right, n) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
+    assert reviews.wilson(right, n) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
 
 
 def test_a_line_cut_by_a_kill_is_passed_over_and_the_next_label_stands(out):
@@ -117,13 +118,13 @@ def test_a_line_cut_by_a_kill_is_passed_over_and_the_next_label_stands(out):
     review.label(output, first, "right")
     with (out / "reviews.jsonl").open("a") as file:
         file.write('{"generation": 1, "sour')
-    assert len(reviewed.labels(store)) == 1
+    assert len(reviews.labels(store)) == 1
     review.label(output, second, "wrong")
-    assert [made.label for made in reviewed.labels(store)] == ["right", "wrong"]
+    assert [made.label for made in reviews.labels(store)] == ["right", "wrong"]
     with (out / "reviews.jsonl").open("a") as file:
         file.write("broken\n")
     with pytest.raises(Exception, match="line 3 is no label"):
-        reviewed.labels(store)
+        reviews.labels(store)
 
 
 @pytest.mark.parametrize(

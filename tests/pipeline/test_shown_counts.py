@@ -13,9 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline import manifest, publish, turns
-from pipeline.inspect import reviewed
+from pipeline import publish, turns
 from pipeline.metrics import MOST_NAMED
+from pipeline.output import manifest, reviews
 from pipeline.plan_file import load
 from pipeline.recipe import resolve
 from pipeline.store.store import open_store
@@ -226,10 +226,10 @@ def test_labels_show_in_the_report_while_their_recipe_is_the_output_s(tmp_path: 
     curate("--input", path, "--output", out)
     store, recipe = open_store(str(out)), json.loads((out / "manifest.json").read_text())["recipe_hash"]
     reason = "gopher_quality.too_few_words"
-    reviewed.add(store, reviewed.Label(1, "in/a.jsonl#1", reason, "right", "another recipe"))
+    reviews.add(store, reviews.Label(1, "in/a.jsonl#1", reason, "right", "another recipe"))
     publish.repaint(store)
     assert "as reviewed" not in (out / "report.html").read_text()
-    reviewed.add(store, reviewed.Label(1, "in/a.jsonl#2", reason, "right", recipe))
+    reviews.add(store, reviews.Label(1, "in/a.jsonl#2", reason, "right", recipe))
     publish.repaint(store)
     assert "right, as reviewed" in (out / "report.html").read_text()
     assert "of 1; 20.7 % to 100.0 %" in (out / "report.html").read_text()

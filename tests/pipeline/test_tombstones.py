@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import final, tombstones
+from pipeline import final
+from pipeline.output import tombstones
 from pipeline.plan import Dedup
 from tests.support import PROSE, prose
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from pipeline import report
-from pipeline.inspect.reviewed import Reviewed
+from pipeline.output.reviews import Reviewed
 from pipeline.report.page import MOST_STEPS, funnel
 from tests.report import fixture_metrics
 

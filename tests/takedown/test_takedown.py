@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.inspect import main
-from pipeline.inspect import reviewed
-from pipeline.inspect.reviewed import Label
+from pipeline.output import reviews
+from pipeline.output.reviews import Label
 from pipeline.store.store import open_output
 from pipeline.takedown import exports
 from tests.support import curate, digests, prose, table, write_rows
@@ -146,7 +146,7 @@ def test_nothing_is_left_of_a_document_and_its_copies(capsys, folder):
     for place in ("judgements/dedup/x", "judgements/select/x", "staging/x", "savings/arms"):  # of runs that were killed
         write_rows(folder / "out/.work" / place / "left.jsonl", [{"text": secret()}])
     recipe = json.loads((folder / "out/manifest.json").read_text())["recipe_hash"]
-    reviewed.add(open_output(str(folder / "out")), Label(1, "in/a.jsonl#8", "kept", "wrong", recipe))
+    reviews.add(open_output(str(folder / "out")), Label(1, "in/a.jsonl#8", "kept", "wrong", recipe))
     code, said, _ = takedown(capsys, folder, "--keys", keys(folder, "s", "mail"), "--request", "R-7", "--yes")
     assert code == 0 and "request R-7: 4 documents taken down (2 asked for, 2 like them)" in said, said
     assert traces(folder / "out") == []

@@ -22,12 +22,13 @@ from markupsafe import Markup
 
 from pipeline import publish
 from pipeline.errors import InputError, UsageError, WinnowError
-from pipeline.inspect import diff, listing, review, reviewed, why
+from pipeline.inspect import diff, listing, review, why
 from pipeline.inspect.judge import judged
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import shown
 from pipeline.inspect.page.guard import Application, guarded
 from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Slider
+from pipeline.output import reviews
 from pipeline.plan_file import overridden
 from pipeline.report import charts, svg, units
 from pipeline.report.harmless import visible
@@ -348,7 +349,7 @@ def _review(app: FastAPI, site: Site) -> None:
             of=len(found),
             skipped=skipped,
             last=last,
-            results=reviewed.precision(site.output.store),
+            results=reviews.precision(site.output.store),
         )
 
     @app.post("/label")

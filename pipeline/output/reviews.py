@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pipeline import manifest
 from pipeline.errors import Damaged, OutputError
+from pipeline.output import manifest
 from pipeline.store.store import Store
 
 FILE = "reviews.jsonl"

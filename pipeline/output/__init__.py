@@ -1,0 +1,1 @@
+"""The folder that a user gets: manifests, tombstones, reviews, and the names of its folders."""
