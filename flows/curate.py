@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flows.serving.server import Temporary
     from flows.terminal.progress import Json
     from pipeline.execute import Result, RunOptions
-    from pipeline.plan_file import Loaded
+    from pipeline.plan.load import Loaded
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
 
@@ -148,7 +148,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows.terminal import progress as show
     from pipeline import execute, report
-    from pipeline.plan_file import load
+    from pipeline.plan.load import load
 
     gc.freeze()
     gc.enable()

@@ -20,7 +20,7 @@ from pipeline.errors import OutputError, UsageError, WinnowError
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
-    from pipeline.plan import Plan
+    from pipeline.plan.model import Plan
 
 NO_SERVER = """no Prefect server is configured; a deployment needs one that stays up:
   prefect server start                                              (in a terminal of its own)
@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
 def prepare(arguments: argparse.Namespace) -> Deployment:
     """Check everything that can be checked without a server. Raises UsageError."""
     from flows.serving import notify, roots
-    from pipeline.plan_file import DEFAULT, assigned, load
+    from pipeline.plan.load import DEFAULT, assigned, load
     from pipeline.store.remote import refuse_secrets
 
     refuse_secrets(arguments.output, what="output", error=OutputError)

@@ -37,7 +37,7 @@ from pipeline.errors import RunFailed, WinnowError
 from pipeline.execute import Mapper, Result, RunOptions
 from pipeline.machine.events import Event, OnEvent, silent
 from pipeline.machine.workers import Stopped
-from pipeline.plan_file import DEFAULT, Loaded, load
+from pipeline.plan.load import DEFAULT, Loaded, load
 from pipeline.store.remote import refuse_secrets
 
 RUN_BACK_OFF_S = 20.0

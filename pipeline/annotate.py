@@ -22,8 +22,8 @@ from filters.kernels import buffers
 from pipeline import decide, final, sampling, signals, withhold
 from pipeline.dedup import bands, signatures
 from pipeline.machine.meter import Meter
+from pipeline.plan.recipe import Recipe
 from pipeline.read.units import Unit
-from pipeline.recipe import Recipe
 from pipeline.store.store import Store
 from pipeline.unit import Names, UnitText, names
 

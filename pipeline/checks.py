@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from pipeline.plan import Checks
+from pipeline.plan.model import Checks
 
 SMALL_SOURCE = 20
 """Sources with fewer rows are not checked for loss: chosen because one page of navigation is not a lost source."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pipeline.compute_plan import Compute
 from pipeline.gpus import ALL_IN_PER_TDP, find_gpu
 from pipeline.levers import levers
+from pipeline.plan.compute import Compute
 from pipeline.quantity import Quantity, computed
 from pipeline.sufficiency import sufficiency
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from filters.contract import ContractError, Tier, judge
 from pipeline import withhold
 from pipeline.errors import BrokenContract
-from pipeline.recipe import Recipe
+from pipeline.plan.recipe import Recipe
 
 VERDICT = pl.Schema([("stage", pl.String()), ("reason", pl.String()), ("failed", pl.List(pl.String())), ("scored", pl.Boolean())])
 """Columns of a unit's verdicts: all null / empty where the filters keep the row; `scored`: by the model tier."""

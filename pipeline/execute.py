@@ -43,9 +43,9 @@ from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Mapper, Stopped, Workers
 from pipeline.output import manifest
 from pipeline.output.manifest import FileRecord, Manifest, Totals
-from pipeline.plan_file import Loaded, dump
+from pipeline.plan.load import Loaded, dump
+from pipeline.plan.recipe import Recipe
 from pipeline.prepare import Prepared
-from pipeline.recipe import Recipe
 from pipeline.report.refusal import in_words, refusal
 from pipeline.spans import Span, make_spans, run_span
 from pipeline.store.keys import key

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline import recipe, spans
+from pipeline import spans
 from pipeline.errors import InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
 from pipeline.output import manifest
-from pipeline.plan_file import Loaded
+from pipeline.plan import recipe
+from pipeline.plan.load import Loaded
+from pipeline.plan.recipe import Recipe
 from pipeline.prepare import Options
 from pipeline.read.inputs import expand
-from pipeline.recipe import Recipe
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.unit import Names, names
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.compute_plan import Compute
 from pipeline.gpus import find_gpu
+from pipeline.plan.compute import Compute
 from pipeline.quantity import Quantity, computed
 
 _BYTES_PER_WEIGHT = {"bf16": 2.0, "fp8": 1.0}

@@ -17,8 +17,8 @@ import pyarrow as pa
 from filters import FILTERS
 from filters.contract import Tier
 from pipeline import compute, turns
-from pipeline.plan import Plan
-from pipeline.recipe import Recipe
+from pipeline.plan.model import Plan
+from pipeline.plan.recipe import Recipe
 from pipeline.tally import EDGES, NO_LANGUAGE, OTHER, Tally, totals
 from pipeline.turns import Turn
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import gpus, publish, recipe, scores, select, signals, spans
+from pipeline import gpus, publish, select, signals, spans
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.machine.events import Event, OnEvent
@@ -21,9 +21,10 @@ from pipeline.machine.workers import Workers, units_within, workers
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest
-from pipeline.plan_file import Loaded
+from pipeline.plan import recipe, scores
+from pipeline.plan.load import Loaded
+from pipeline.plan.recipe import Recipe
 from pipeline.read.inputs import InputFile, expand
-from pipeline.recipe import Recipe
 from pipeline.spans import Input
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.store.traffic import Traffic

@@ -22,7 +22,7 @@ from pipeline.annotate import Annotated
 from pipeline.dedup import part
 from pipeline.execute import Mapper, RunOptions
 from pipeline.machine.events import Event, OnEvent
-from pipeline.plan_file import Loaded
+from pipeline.plan.load import Loaded
 from pipeline.prepare import Prepared
 from pipeline.report import units as written
 from pipeline.report.harmless import visible

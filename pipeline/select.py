@@ -29,8 +29,8 @@ from pipeline.dedup import part
 from pipeline.errors import Damaged, PlanError
 from pipeline.machine import resources, scratch, sorting
 from pipeline.machine.workers import Workers
-from pipeline.plan import Select
-from pipeline.recipe import DECIDE_VERSION, Recipe
+from pipeline.plan.model import Select
+from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 

@@ -16,10 +16,11 @@ import pyarrow as pa
 from filters.contract import ContractError, Filter, TextBatch, Tier, check
 from filters.kernels import buffers
 from filters.kernels.ngrams import ngrams
-from pipeline import final, scores
+from pipeline import final
 from pipeline.errors import BrokenContract
 from pipeline.machine.meter import Meter
-from pipeline.recipe import ActiveFilter, Recipe, loaded
+from pipeline.plan import scores
+from pipeline.plan.recipe import ActiveFilter, Recipe, loaded
 from pipeline.store.store import Store
 from pipeline.unit import Names, UnitText
 

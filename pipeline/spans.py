@@ -19,9 +19,9 @@ from pipeline.errors import Damaged, InputChanged, RunFailed
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Workers, gather
+from pipeline.plan.recipe import Recipe
 from pipeline.read.inputs import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
-from pipeline.recipe import Recipe
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.unit import names

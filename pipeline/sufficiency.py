@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.compute_plan import TrainingPlan
+from pipeline.plan.compute import TrainingPlan
 from pipeline.quantity import Quantity, computed
 
 EPOCHS_CHEAP = 4

@@ -18,7 +18,7 @@ import polars as pl
 from filters.contract import Tier
 from pipeline import examples, write
 from pipeline.examples import Examples
-from pipeline.recipe import Recipe
+from pipeline.plan.recipe import Recipe
 from pipeline.turns import Turn
 from pipeline.withhold import STAGE
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.recipe import ActiveFilter, Recipe
+from pipeline.plan.recipe import ActiveFilter, Recipe
 
 
 @dataclass(frozen=True)

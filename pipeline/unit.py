@@ -13,8 +13,8 @@ import pyarrow as pa
 from filters.contract import TextBatch, Tier
 from pipeline import final, normalise
 from pipeline.dedup import bands, signatures
+from pipeline.plan.recipe import Recipe
 from pipeline.read.units import Unit, unit_key_parts
-from pipeline.recipe import Recipe
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 

@@ -112,7 +112,7 @@ def _serve() -> int:
 
     from filters.kernels import warm
     from flows.serving import progress  # noqa: F401
-    from pipeline import execute, plan_file, report  # noqa: F401
+    from pipeline.plan import load  # noqa: F401
 
     warm.warm_stages()
     gc.freeze()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import checks, report
-from pipeline.plan import Checks
+from pipeline.plan.model import Checks
 from pipeline.report import units
 from pipeline.report.harmless import columns
 from pipeline.report.refusal import refusal

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from pipeline import compute, gpus
-from pipeline.compute_plan import Compute, TrainingPlan
 from pipeline.errors import PlanError
+from pipeline.plan.compute import Compute, TrainingPlan
 
 
 def _ledger(settings: Compute, **changes) -> dict:

@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from pipeline import plan_reference
+from pipeline.plan import reference
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_plan_reference_is_what_the_models_say():
-    """Mend with `python -m pipeline.plan_reference --write`."""
-    section = README.partition(plan_reference.BEGIN)[2].partition(plan_reference.END)[0].strip()
-    assert section == plan_reference.markdown()
+    """Mend with `python -m pipeline.plan.reference --write`."""
+    section = README.partition(reference.BEGIN)[2].partition(reference.END)[0].strip()
+    assert section == reference.markdown()
 
 
 def test_every_flag_is_in_readme_and_every_flag_in_readme_exists():
@@ -47,7 +47,7 @@ def test_help_works_and_is_quick_to_import():
 
 
 def test_presets_named_in_readme_exist():
-    from pipeline.plan_file import presets
+    from pipeline.plan.load import presets
 
     assert {name.split("@")[0] for name in presets()} == {
         "default",
@@ -84,7 +84,7 @@ def test_the_example_filter_keeps_the_contract(tmp_path):
 
 
 def test_the_plan_in_readme_is_valid(tmp_path):
-    from pipeline.plan_file import load
+    from pipeline.plan.load import load
 
     text = next(block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "extends:" in block)
     path = tmp_path / "plan.yaml"

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, JsonValue
 
-from pipeline.plan import Plan
-from pipeline.plan_file import presets
+from pipeline.plan.load import presets
+from pipeline.plan.model import Plan
 from pipeline.store.remote import SECRET
 
 NOT_HERE = ("source.paths", "plugins", "annotations")

@@ -18,7 +18,7 @@ from pipeline.errors import InputError, OutputError, PlanError, UsageError
 from pipeline.store.remote import refuse_secrets
 
 if TYPE_CHECKING:
-    from pipeline.plan_file import Loaded
+    from pipeline.plan.load import Loaded
 
 VARIABLE = "WINNOW_ROOTS"
 WILDCARDS = "*?["

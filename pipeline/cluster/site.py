@@ -21,12 +21,13 @@ from pathlib import Path
 import filters
 import pipeline
 from filters.kernels import warm
-from pipeline import plan_file, recipe, signals
+from pipeline import signals
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine import resources
 from pipeline.output import manifest, tombstones
-from pipeline.plan import Plan
-from pipeline.recipe import Recipe
+from pipeline.plan import load, recipe
+from pipeline.plan.model import Plan
+from pipeline.plan.recipe import Recipe
 from pipeline.store.store import Store, open_output, open_store
 
 FOLDER = "cluster"
@@ -69,7 +70,7 @@ def of_run(work: Store, out: Store, made: Recipe, *, takedowns: Sequence[int] = 
         yield Site(
             work=work.url,
             out=out.url,
-            plan=json.dumps(plan_file.dump(made.plan)),
+            plan=json.dumps(load.dump(made.plan)),
             recipe=made.hash,
             code=code_sha256(),
             versions=tuple(sorted(manifest.versions().items())),
@@ -150,7 +151,7 @@ def _visible(site: Site, who: str) -> Store:
 
 
 def _plan(text: str) -> Plan:
-    return plan_file.overridden(json.loads(text), ())
+    return load.overridden(json.loads(text), ())
 
 
 @lru_cache(maxsize=1)

@@ -31,8 +31,8 @@ from pipeline.machine.meter import Meter
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Workers
 from pipeline.output.manifest import FileRecord, Manifest
-from pipeline.plan import Dedup
-from pipeline.recipe import DECIDE_VERSION, Recipe
+from pipeline.plan.model import Dedup
+from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.store.hashing import HashingFile, holds
 from pipeline.store.keys import key
 from pipeline.store.store import Store

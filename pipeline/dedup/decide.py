@@ -28,7 +28,7 @@ from pipeline.dedup.part import Keys, Part, keep_columns
 from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.machine.scratch import Log, Scratch, records
 from pipeline.machine.workers import Workers
-from pipeline.plan import Dedup
+from pipeline.plan.model import Dedup
 from pipeline.store.store import Store
 
 KEPT, EXACT, URL, NEAR = 0, 1, 2, 3

@@ -19,8 +19,8 @@ from pipeline import final
 from pipeline.annotate import Annotated
 from pipeline.dedup import columns, signatures, urls
 from pipeline.errors import PlanError
-from pipeline.plan import Dedup
-from pipeline.recipe import Recipe
+from pipeline.plan.model import Dedup
+from pipeline.plan.recipe import Recipe
 from pipeline.store.store import Store
 
 BATCH_BYTES = 16_000_000

@@ -19,7 +19,7 @@ from filters.kernels.dedup import dedup_pass
 from pipeline.dedup import bands as bands_
 from pipeline.dedup import signatures, similarity
 from pipeline.dedup.near import Places
-from pipeline.plan import Dedup
+from pipeline.plan.model import Dedup
 
 STEPS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 """Similarities aimed at; what a plant has exactly is computed from the two texts."""

@@ -11,9 +11,10 @@ import polars as pl
 import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
-from pipeline import final, normalise, scores, signals
+from pipeline import final, normalise, signals
 from pipeline.inspect.turning import Asked, asked
-from pipeline.recipe import ActiveFilter, Recipe
+from pipeline.plan import scores
+from pipeline.plan.recipe import ActiveFilter, Recipe
 
 
 @dataclass(frozen=True)

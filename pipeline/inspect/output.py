@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from pipeline import recipe
 from pipeline.errors import InputError
 from pipeline.output import manifest
 from pipeline.output.manifest import Manifest
-from pipeline.plan import Plan
-from pipeline.plan_file import validate
-from pipeline.recipe import Recipe
+from pipeline.plan import recipe
+from pipeline.plan.load import validate
+from pipeline.plan.model import Plan
+from pipeline.plan.recipe import Recipe
 from pipeline.store.store import Store, open_output
 
 

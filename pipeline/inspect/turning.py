@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from filters.contract import Rule, judge, rule_columns
-from pipeline.recipe import ActiveFilter
+from pipeline.plan.recipe import ActiveFilter
 
 NEAR = 0.1
 """A value within this share of the limit is a near miss."""

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
-from pipeline.recipe import Recipe, decisive, differences
+from pipeline.plan.recipe import Recipe, decisive, differences
 from pipeline.store.store import Store
 
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")

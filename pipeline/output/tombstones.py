@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from pipeline import final
 from pipeline.dedup import bands, signatures
-from pipeline.plan import Dedup
+from pipeline.plan.model import Dedup
 from pipeline.store.keys import key as key_of
 from pipeline.store.store import Store
 

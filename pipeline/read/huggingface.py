@@ -29,7 +29,7 @@ from pipeline.read.tables import add_batch
 from pipeline.read.units import Block, Unit, cannot_read
 
 if TYPE_CHECKING:
-    from pipeline.plan import Source
+    from pipeline.plan.model import Source
 
 PREFIX = "hf://datasets/"
 BATCH_ROWS = 1_000

@@ -25,7 +25,7 @@ from pipeline.store.remote import refuse_secrets
 from pipeline.store.traffic import Traffic
 
 if TYPE_CHECKING:
-    from pipeline.plan import Source
+    from pipeline.plan.model import Source
 
 _PACKED: dict[str, str | None] = {"": None, ".gz": "gzip", ".zst": "zstd"}
 FORMATS: dict[str, tuple[str, str | None]] = {

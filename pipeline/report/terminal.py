@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline import scores
+from pipeline.plan import scores
 from pipeline.report import units
 from pipeline.report.harmless import columns, fit, visible
 from pipeline.report.page import MOST_LINES, pace

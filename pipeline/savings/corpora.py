@@ -19,8 +19,8 @@ from pipeline import generations, read
 from pipeline.errors import InputError, UsageError
 from pipeline.output import manifest
 from pipeline.output.manifest import Manifest
-from pipeline.plan import Source
-from pipeline.plan_file import validate
+from pipeline.plan.load import validate
+from pipeline.plan.model import Source
 from pipeline.read.inputs import InputFile, expand
 from pipeline.store.store import Store, open_store
 

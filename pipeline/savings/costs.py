@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import compute as ledger
-from pipeline.compute_plan import Compute
 from pipeline.output.manifest import Manifest
+from pipeline.plan.compute import Compute
 from pipeline.savings import laws, training
 from pipeline.savings.findings import line_of
 

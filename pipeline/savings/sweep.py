@@ -14,7 +14,7 @@ from pipeline import execute
 from pipeline.errors import UsageError
 from pipeline.execute import RunOptions
 from pipeline.machine.events import Event, OnEvent
-from pipeline.plan_file import Loaded, load, validate
+from pipeline.plan.load import Loaded, load, validate
 from pipeline.savings import corpora, findings, measure, training
 from pipeline.savings.arms import SOURCE, Spec
 from pipeline.savings.measure import Request

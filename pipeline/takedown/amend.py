@@ -13,7 +13,7 @@ from typing import Any
 from pipeline import compute
 from pipeline.output.manifest import Manifest, Totals
 from pipeline.output.tombstones import Tombstones
-from pipeline.plan_file import validate
+from pipeline.plan.load import validate
 from pipeline.takedown.find import Gone
 from pipeline.takedown.rewrite import Rewritten
 from pipeline.tally import NO_LANGUAGE, OTHER

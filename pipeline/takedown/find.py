@@ -17,7 +17,7 @@ from pipeline import final, generations, normalise
 from pipeline.output import tombstones
 from pipeline.output.manifest import Manifest
 from pipeline.output.tombstones import Parameters, Text, Tombstones
-from pipeline.recipe import Recipe
+from pipeline.plan.recipe import Recipe
 from pipeline.store.store import Store
 from pipeline.withhold import REASON, STAGE, excerpt_text
 

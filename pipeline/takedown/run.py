@@ -16,13 +16,14 @@ from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
 
-from pipeline import publish, recipe
+from pipeline import publish
 from pipeline.errors import InputError
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.manifest import FileRecord, Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
-from pipeline.plan_file import validate
+from pipeline.plan import recipe
+from pipeline.plan.load import validate
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
 from pipeline.takedown.complete import RECEIPTS, complete, receipt_name, writable

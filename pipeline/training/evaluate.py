@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.compute_plan import BYTES_PER_TOKEN
+from pipeline.plan.compute import BYTES_PER_TOKEN
 from pipeline.training import metrics
 from pipeline.training.examples import Document
 from pipeline.training.metrics import Estimate

@@ -17,7 +17,7 @@ import orjson
 
 from pipeline import read
 from pipeline.errors import InputError
-from pipeline.plan import Source
+from pipeline.plan.model import Source
 from pipeline.read.inputs import InputFile, expand
 from pipeline.read.units import chunks, opened
 

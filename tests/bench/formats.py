@@ -23,7 +23,7 @@ from pathlib import Path
 from filters.kernels import warm
 from filters.kernels.formats import csv_records
 from pipeline import read
-from pipeline.plan import Source
+from pipeline.plan.model import Source
 from pipeline.read.inputs import InputFile, expand
 
 DATA = Path(os.environ.get("WINNOW_EVAL_DATA", "")) / "warc"

@@ -30,7 +30,8 @@ from filters.kernels import warm
 from filters.kernels.lines import segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.words import tokens
-from pipeline import final, plan_file, recipe
+from pipeline import final
+from pipeline.plan import load, recipe
 from pipeline.signals import run_filter
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -86,8 +87,8 @@ def presets(text: pa.Array) -> None:
     """The cheap filters of each preset over the texts that they read, each fact once, as in a run; edits and language apart."""
     print("cheap signals of each preset but the language, MB of source text per CPU-second (edits made before, not measured)")
     english = {"language": pa.array(["en"] * len(text), pa.string())}
-    for name in sorted(plan_file.presets()):
-        made = recipe.resolve(plan_file.load(name, inputs=["."]).plan)
+    for name in sorted(load.presets()):
+        made = recipe.resolve(load.load(name, inputs=["."]).plan)
         edited = final.finish(text, made.steps)["final_text"]
         chosen = [f for f in made.filters if f.filter.tier is Tier.CHEAP and f.filter.name != "language"]
 

@@ -237,7 +237,7 @@ def test_a_filter_that_breaks_its_contract_ends_the_run_when_it_is_tried_out(cap
 
     broken = dataclasses.replace(gopher_quality.FILTER, annotate=annotate)
     chosen = tuple(broken if f.name == "gopher_quality" else f for f in filters.FILTERS)
-    monkeypatch.setattr("pipeline.recipe.FILTERS", chosen)
+    monkeypatch.setattr("pipeline.plan.recipe.FILTERS", chosen)
     ran = winnow(capsys, "--input", text, "--output", tmp_path / "out")
     assert (ran.code, "gopher_quality" in ran.err, "2 texts and returned 1" in ran.err) == (1, True, True)
     assert not (tmp_path / "out" / "manifests").exists()

@@ -24,7 +24,7 @@ from pipeline.dedup.part import Part
 from pipeline.dedup.steps import Worker
 from pipeline.machine import scratch, workers
 from pipeline.output.manifest import FileRecord
-from pipeline.plan import Dedup
+from pipeline.plan.model import Dedup
 from pipeline.store.store import Store, open_store
 
 

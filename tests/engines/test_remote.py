@@ -15,8 +15,8 @@ from pipeline import errors, execute
 from pipeline.cluster import engine, site, tasks
 from pipeline.errors import BadRows, BrokenContract, InputChanged, OutputLocked, RunFailed, WinnowError
 from pipeline.machine.events import Event
-from pipeline.plan_file import load
-from pipeline.recipe import resolve
+from pipeline.plan.load import load
+from pipeline.plan.recipe import resolve
 from pipeline.store.store import open_store
 from tests.engines.clusters import many_files
 from tests.engines.in_process import Pickling

@@ -25,7 +25,7 @@ from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.execute import Mapper, Result, RunOptions
 from pipeline.machine.events import Event
-from pipeline.plan_file import load
+from pipeline.plan.load import load
 from tests.support import ROOT
 
 DONE = Result("out", 1, {"totals": {"read": 4, "kept": 3, "dropped": 1, "quarantined": 0}}, ())

@@ -16,10 +16,10 @@ from urllib.parse import quote, urlencode
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline import plan_file, recipe
 from pipeline.inspect import output as opened
 from pipeline.inspect.page import app, guard
 from pipeline.inspect.thresholds import sweep
+from pipeline.plan import load, recipe
 from tests.support import ROOT, SAMPLE, curate, prose, table, winnow, write_rows
 
 TOKEN, PORT = "a-token", 8765
@@ -214,8 +214,8 @@ def test_the_plan_that_is_saved_is_accepted_and_has_the_values(out, tmp_path):
         asked = {"set": ["filters.gopher_quality.min_words=77", "filters.quality.min_score=0.4"]}
         assert page.post("save", params=asked).status_code == 200
         assert page.get("plan.yaml", params=asked).content == file.read_bytes()
-        loaded = plan_file.load(str(file)).plan
-        expected = plan_file.overridden(opened.open_output_of(str(out)).newest.plan, asked["set"])
+        loaded = load.load(str(file)).plan
+        expected = load.overridden(opened.open_output_of(str(out)).newest.plan, asked["set"])
         assert loaded == expected and recipe.resolve(loaded).hash == recipe.resolve(expected).hash
         assert page.post("save", params=asked).status_code == 200  # its own file may be written again
         file.write_text("mine: 1\n")

@@ -8,7 +8,7 @@ import pytest
 from filters import gopher_quality
 from flows.inspect import main
 from pipeline.inspect.turning import asked
-from pipeline.recipe import ActiveFilter
+from pipeline.plan.recipe import ActiveFilter
 from tests.support import PROSE, prose, table, winnow, write_rows
 
 

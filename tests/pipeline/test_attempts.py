@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import attempts, execute
 from pipeline.errors import BadRows
-from pipeline.plan_file import load
+from pipeline.plan.load import load
 from pipeline.store.store import open_store
 from tests.support import prose, write_rows
 

@@ -47,8 +47,8 @@ def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Texts that the two models of the plugin scored, as `(filter, text)`."""
     import sys
 
-    from pipeline import plugins
-    from pipeline.plan import with_plugins
+    from pipeline.plan import plugins
+    from pipeline.plan.model import with_plugins
 
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "two_models.py").write_text(CODE)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import plugins
-from pipeline.plan import with_plugins
+from pipeline.plan import plugins
+from pipeline.plan.model import with_plugins
 from tests.support import PROSE, ROOT, table, winnow, write_rows
 
 EXAMPLE = next(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan_file import load, presets
+from pipeline.plan.load import load, presets
 from tests.support import PROSE, SAMPLE, table, winnow, write_rows
 
 PUBLISHED = ("fineweb", "gopher", "c4", "dclm", "dolma")

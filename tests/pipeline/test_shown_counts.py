@@ -16,8 +16,8 @@ import pytest
 from pipeline import publish, turns
 from pipeline.metrics import MOST_NAMED
 from pipeline.output import manifest, reviews
-from pipeline.plan_file import load
-from pipeline.recipe import resolve
+from pipeline.plan.load import load
+from pipeline.plan.recipe import resolve
 from pipeline.store.store import open_store
 from pipeline.tally import EDGES, OTHER, _folded
 from tests.support import SAMPLE, curate, table, write_rows

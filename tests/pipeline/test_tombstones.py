@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import final
 from pipeline.output import tombstones
-from pipeline.plan import Dedup
+from pipeline.plan.model import Dedup
 from tests.support import PROSE, prose
 
 KEY = bytes(range(32))

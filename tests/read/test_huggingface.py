@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import InputError
-from pipeline.plan import Source
+from pipeline.plan.model import Source
 from pipeline.read.inputs import InputFile, expand
 from pipeline.read.units import unit_key_parts
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import InputError, NotYet
-from pipeline.plan import Source
+from pipeline.plan.model import Source
 from pipeline.read.inputs import expand
 
 

@@ -3,7 +3,7 @@
 import copy
 
 from pipeline import compute
-from pipeline.compute_plan import Compute
+from pipeline.plan.compute import Compute
 
 RULES = [
     ("gopher_quality.too_few_words", 182_340, 21_400_000, 201_233, 150_112),

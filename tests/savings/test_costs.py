@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.compute_plan import Compute, TrainingPlan
+from pipeline.plan.compute import Compute, TrainingPlan
 from pipeline.savings import costs, laws
 
 

@@ -37,8 +37,9 @@ from filters import models
 from filters.contract import TextBatch
 from filters.kernels import buffers
 from filters.kernels.dedup import minhash
-from pipeline import final, plan_file, read, recipe
+from pipeline import final, read
 from pipeline.errors import WinnowError
+from pipeline.plan import load, recipe
 from pipeline.read.inputs import InputFile, kind_of
 from pipeline.schema import BAD_ROW, DOCUMENT
 from pipeline.signals import run_filter, try_out
@@ -93,7 +94,7 @@ def everything() -> recipe.Recipe:
     from filters import FILTERS
 
     switched = [f"filters.{item.name}={{}}" for item in FILTERS]
-    return recipe.resolve(plan_file.load("default", inputs=["."], assignments=[*switched, " ".join(EDITS.split())]).plan)
+    return recipe.resolve(load.load("default", inputs=["."], assignments=[*switched, " ".join(EDITS.split())]).plan)
 
 
 def try_texts(data: bytes) -> str:

@@ -23,7 +23,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import execute, plan_file
+from pipeline import execute
+from pipeline.plan import load
 from tests.bench import synthetic
 from tests.soak.common import Report
 from tests.support import table
@@ -97,7 +98,7 @@ def corpus(documents: int, chosen: random.Random, folder: Path) -> list[str | No
     return texts
 
 
-def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) -> plan_file.Loaded:
+def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) -> load.Loaded:
     """`sources`: (name, folder, priority). Rows below 40 words are dropped, so that reasons are of more than one stage."""
     made = {
         "extends": "none@1",
@@ -109,10 +110,10 @@ def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) 
         "on_changed": "append" if append else "ignore",
     }
     path.write_text(json.dumps(made))
-    return plan_file.load(str(path))
+    return load.load(str(path))
 
 
-def _run(loaded: plan_file.Loaded, out: Path) -> execute.Result:
+def _run(loaded: load.Loaded, out: Path) -> execute.Result:
     return execute.run(loaded, execute.RunOptions(output=str(out)), mapper=execute.in_process(2))
 
 

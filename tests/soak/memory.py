@@ -31,7 +31,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from pipeline import execute, plan_file
+from pipeline import execute
+from pipeline.plan import load
 from tests.soak.common import Report
 from tests.soak.increments import KINDS, write
 from tests.support import ROOT, prose
@@ -93,7 +94,7 @@ def process(folder: Path, minutes: float, seed: int) -> None:
         for step in range(CYCLE):
             write(cycle / "in" / f"{step}.{KINDS[step % len(KINDS)]}", texts(number, chosen))
             assigned = (ALL_MASKS, "source.max_bad_fraction=1")
-            loaded = plan_file.load("default", inputs=[str(cycle / "in")], assignments=assigned)
+            loaded = load.load("default", inputs=[str(cycle / "in")], assignments=assigned)
             options = execute.RunOptions(output=str(cycle / "out"))
             made = execute.run(loaded, options, mapper=execute.in_process(options.workers))
             assert made.generation == step + 1, made

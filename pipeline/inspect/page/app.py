@@ -29,7 +29,7 @@ from pipeline.inspect.page import shown
 from pipeline.inspect.page.guard import Application, guarded
 from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Slider
 from pipeline.output import reviews
-from pipeline.plan_file import overridden
+from pipeline.plan.load import overridden
 from pipeline.report import charts, svg, units
 from pipeline.report.harmless import visible
 from pipeline.report.page import breakable

@@ -24,8 +24,8 @@ from pipeline import final, generations, signals
 from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract, InputError, UsageError
 from pipeline.inspect.output import Output
-from pipeline.plan_file import overridden
-from pipeline.recipe import ActiveFilter, Recipe
+from pipeline.plan.load import overridden
+from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.store.store import Store
 from pipeline.tally import NO_LANGUAGE
 

@@ -18,13 +18,14 @@ import polars as pl
 from pydantic import ValidationError
 
 from filters.contract import Tier
-from pipeline import compute, scores, signals
+from pipeline import compute, signals
 from pipeline.annotate import Annotated
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output, value_of
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, same_rule, units_of
 from pipeline.machine.meter import Meter
-from pipeline.recipe import ActiveFilter, Recipe
+from pipeline.plan import scores
+from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.store.store import Store
 from pipeline.unit import UnitText
 

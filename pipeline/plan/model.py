@@ -1,8 +1,8 @@
 """The plan: one frozen pydantic model of everything a user may decide. Unknown keys are refused.
 
 The model's defaults are all "off" or the value a key had when it was introduced, and never change afterwards: a recipe
-(see `pipeline.recipe`) leaves out each key that still has its default, so a key added by a later release does not alter
-old recipes. What a preset switches on stands in `pipeline/presets/`. The same model is the Prefect flow's parameter.
+(see `pipeline.plan.recipe`) leaves out each key that still has its default, so a key added by a later release does not alter
+old recipes. What a preset switches on stands in `pipeline/plan/presets/`. The same model is the Prefect flow's parameter.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pydantic import (
 from filters import FILTERS
 from filters.contract import Filter, Settings
 from filters.edits import EDITS
-from pipeline import plugins, scores
-from pipeline.annotation_plan import Annotation
-from pipeline.compute_plan import Compute
 from pipeline.errors import BrokenContract
+from pipeline.plan import plugins, scores
+from pipeline.plan.annotations import Annotation
+from pipeline.plan.compute import Compute
 from pipeline.settings import Bytes, PlanModel
 
 

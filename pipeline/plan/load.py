@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PlanError
-from pipeline.plan import Plan, with_plugins
+from pipeline.plan.model import Plan, with_plugins
 from pipeline.store.remote import refuse_secrets
 
 DEFAULT = "default@1"
@@ -37,7 +37,7 @@ class Loaded:
 
 def presets() -> dict[str, Path]:
     """Name with version → file, for every preset in this release."""
-    folder = Path(str(resources.files("pipeline") / "presets"))
+    folder = Path(str(resources.files("pipeline.plan") / "presets"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -1,4 +1,4 @@
-"""The plan reference of README.md, generated from the models: `python -m pipeline.plan_reference` prints it, `--write` puts it
+"""The plan reference of README.md, generated from the models: `python -m pipeline.plan.reference` prints it, `--write` puts it
 between the markers in README.md. A test fails when they differ."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pipeline.plan import Plan
+from pipeline.plan.model import Plan
 
 BEGIN, END = "<!-- plan reference: begin -->", "<!-- plan reference: end -->"
 
@@ -67,7 +67,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def main() -> int:
-    readme = Path(__file__).resolve().parent.parent / "README.md"
+    readme = Path(__file__).resolve().parents[2] / "README.md"
     if "--write" not in sys.argv:
         print(markdown())
         return 0

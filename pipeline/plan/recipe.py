@@ -18,11 +18,12 @@ from filters import FILTERS
 from filters.contract import ContractError, Filter, Rule, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
-from pipeline import final, normalise, plugins, schema, scores
+from pipeline import final, normalise, schema
 from pipeline.dedup import signatures, urls
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.output.tombstones import Tombstones
-from pipeline.plan import Plan
+from pipeline.plan import plugins, scores
+from pipeline.plan.model import Plan
 from pipeline.read import units
 from pipeline.store.keys import key
 

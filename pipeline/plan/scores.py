@@ -19,8 +19,8 @@ import pyarrow as pa
 from pydantic import model_serializer
 
 from filters.contract import Filter, Rule, Settings, Tier
-from pipeline.annotation_plan import POLARS, TYPES, Annotation
 from pipeline.errors import PlanError
+from pipeline.plan.annotations import POLARS, TYPES, Annotation
 
 NAME = "annotations"
 DOCUMENT_KEYS = ("source", "id", "source_ref", "url")
