@@ -13,7 +13,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
 from pipeline.prepare import Options
-from pipeline.read.inputs import expand
+from pipeline.read.listing import expand
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.unit import Names, names
 

@@ -24,7 +24,8 @@ from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest
 from pipeline.plan import recipe, scores
 from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
-from pipeline.read.inputs import InputFile, expand
+from pipeline.read.files import InputFile
+from pipeline.read.listing import expand
 from pipeline.spans import Input
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.store.traffic import Traffic

@@ -20,7 +20,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Workers, gather
 from pipeline.plan.recipe import Recipe
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
 from pipeline.store.keys import key
 from pipeline.store.store import Store

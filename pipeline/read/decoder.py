@@ -20,7 +20,7 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 
 MEMORY_BYTES = 2_000_000_000
 """Most that decoding may take beyond what the process starts with: as much as a run holds by default. A page that decodes

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from filters.kernels.formats.csv_records import QUOTED, START, record_ends
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, Refused, Unreadable, most_rows, too_large
 from pipeline.read.rows import Collector
 from pipeline.schema import EXCERPT_BYTES

@@ -22,14 +22,14 @@ import pyarrow as pa
 
 from pipeline.errors import InputError
 from pipeline.read import units
-from pipeline.read.inputs import InputFile, input_file
+from pipeline.read.files import InputFile, input_file
 from pipeline.read.lines import Refused
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.tables import add_batch
 from pipeline.read.units import Block, Unit, cannot_read
 
 if TYPE_CHECKING:
-    from pipeline.plan.model import Source
+    from pipeline.read.source import Source
 
 PREFIX = "hf://datasets/"
 BATCH_ROWS = 1_000

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import Line, Lines, Refused, cut, end_of_rows, most_rows, newlines, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, opened

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.decoding import Limits
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import Refused, Unreadable
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.supervised import Died, ask, gathered

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import Refused
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
 

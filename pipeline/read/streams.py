@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from pipeline.read import archives
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import CHUNK, Block, Unit, changed, named, new_digest, opened, source_of

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from pipeline.errors import BrokenContract, RunFailed
 from pipeline.read import decoder
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.rows import UnitRows, normalised
 from pipeline.read.units import cannot_read, changed, note_local
 from pipeline.schema import BAD_ROW, DOCUMENT

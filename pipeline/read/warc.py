@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, Refused, Unreadable, too_large
 from pipeline.schema import EXCERPT_BYTES
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 import pyarrow as pa
 
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, Refused
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.supervised import Died, ask, gathered

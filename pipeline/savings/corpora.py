@@ -20,8 +20,9 @@ from pipeline.errors import InputError, UsageError
 from pipeline.output import manifest
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import validate
-from pipeline.plan.model import Source
-from pipeline.read.inputs import InputFile, expand
+from pipeline.read.files import InputFile
+from pipeline.read.listing import expand
+from pipeline.read.source import Source
 from pipeline.store.store import Store, open_store
 
 TEXTS = {"key": pl.String, "group": pl.String, "text": pl.String, "reason": pl.String, "language": pl.String}

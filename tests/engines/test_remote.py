@@ -111,7 +111,7 @@ def test_a_worker_that_does_not_fit_refuses(here, changes, words):
 
 
 def test_an_input_that_a_worker_does_not_see_is_named(here):
-    from pipeline.read.inputs import InputFile
+    from pipeline.read.files import InputFile
     from pipeline.read.units import Unit
     from pipeline.spans import Span
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.read.inputs import InputFile, kind_of
+from pipeline.read.files import InputFile, kind_of
 
 
 def make(file: Path, /, **changes: object) -> InputFile:

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import InputError, NotYet
-from pipeline.plan.model import Source
-from pipeline.read.inputs import expand
+from pipeline.read.listing import expand
+from pipeline.read.source import Source
 
 
 def tree(root: Path, *names: str) -> Path:

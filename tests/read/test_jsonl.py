@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pipeline import read
 from pipeline.errors import InputChanged
 from pipeline.read import archives
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.lines import cut
 from pipeline.read.rows import UnitRows
 from pipeline.read.units import unit_key_parts

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import read
 from pipeline.read import parquet
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from pipeline.read.rows import UnitRows
 
 InputOf = Callable[..., InputFile]

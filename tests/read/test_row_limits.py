@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import read
 from pipeline.read import delimited, jsonl, lines
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from tests.support import digests, prose, winnow, write_rows
 
 InputOf = Callable[..., InputFile]

@@ -16,7 +16,7 @@ import pytest
 from pipeline import read
 from pipeline.errors import BrokenContract, RunFailed
 from pipeline.read import supervised
-from pipeline.read.inputs import InputFile
+from pipeline.read.files import InputFile
 from tests.support import prose, table, winnow
 
 InputOf = Callable[..., InputFile]

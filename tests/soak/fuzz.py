@@ -40,7 +40,7 @@ from filters.kernels.dedup import minhash
 from pipeline import final, read
 from pipeline.errors import WinnowError
 from pipeline.plan import load, recipe
-from pipeline.read.inputs import InputFile, kind_of
+from pipeline.read.files import InputFile, kind_of
 from pipeline.schema import BAD_ROW, DOCUMENT
 from pipeline.signals import run_filter, try_out
 from tests.soak.common import Report

@@ -11,69 +11,21 @@ Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all thre
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, NotYet
+from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
 from pipeline.read.find import Found, find
 from pipeline.store.remote import refuse_secrets
 from pipeline.store.traffic import Traffic
 
 if TYPE_CHECKING:
-    from pipeline.plan.model import Source
-
-_PACKED: dict[str, str | None] = {"": None, ".gz": "gzip", ".zst": "zstd"}
-FORMATS: dict[str, tuple[str, str | None]] = {
-    **{f".{name}{end}": ("jsonl", packed) for name in ("jsonl", "ndjson") for end, packed in _PACKED.items()},
-    ".json.gz": ("jsonl", "gzip"),  # C4 and Dolma name JSON lines so
-    ".json.zst": ("jsonl", "zstd"),
-    ".parquet": ("parquet", None),
-    **{f".{name}{end}": (name, packed) for name in ("csv", "tsv") for end, packed in _PACKED.items()},
-    **{f".txt{end}": ("text", packed) for end, packed in _PACKED.items()},
-    **{f".{name}{end}": ("html", packed) for name in ("html", "htm") for end, packed in _PACKED.items()},
-    # Not .zst: in WARC files that has a dictionary of its own in front.
-    **{f".{name}{end}": ("warc", packed) for name in ("warc", "wet") for end, packed in _PACKED.items() if packed != "zstd"},
-}
-READ_TODAY = (
-    ".jsonl (also .ndjson), .csv, .tsv, .txt, .html, .htm, each also with .gz or .zst; .json.gz, .json.zst, .parquet, "
-    ".warc, .wet, .warc.gz, .wet.gz, hf://datasets/ORG/NAME"
-)
-LATER = re.compile(r"\.(arc(\.gz)?|(warc|wet)\.zst)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One file, or one split of a Hugging Face dataset. `url`: absolute local path or URL; source_ref is `path` + #row."""
-
-    source: str
-    priority: int
-    url: str
-    path: str
-    format: str
-    compression: str | None
-    size: int
-    text: str
-    id: str
-    unit_bytes: int
-    max_row_bytes: int
-    max_bad_fraction: float
-    identity: str = ""
-    """Of its content, where its store knows it without a read; else empty (`remote.identity_of`)."""
-    traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """`files` are sorted by path; `skipped` says what was passed over, one line for the user each."""
-
-    files: list[InputFile]
-    skipped: list[str]
-    traffic: Traffic = field(default_factory=Traffic, compare=False)
+    from pipeline.read.source import Source
 
 
 def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
@@ -105,32 +57,6 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
             )
     traffic = Traffic()
     return Inputs([replace(file, traffic=traffic) for file in files], list(dict.fromkeys(skipped)), traffic)
-
-
-def input_file(
-    source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
-) -> InputFile:
-    return InputFile(
-        source=source.name or folder or "input",
-        priority=source.priority,
-        url=url,
-        path=path,
-        format=kind[0],
-        compression=kind[1],
-        size=size,
-        text=source.text,
-        id=source.id,
-        unit_bytes=int(source.unit_bytes),
-        max_row_bytes=int(source.max_row_bytes),
-        max_bad_fraction=source.max_bad_fraction,
-        identity=identity,
-    )
-
-
-def kind_of(name: str) -> tuple[str, str | None] | None:
-    """(format, compression) by the name's ending."""
-    lower = name.lower()
-    return next((kind for ending, kind in FORMATS.items() if lower.endswith(ending)), None)
 
 
 def _path_bytes(file: InputFile) -> bytes:

@@ -1,0 +1,47 @@
+"""A source of the plan: where its rows lie, and which columns hold text and id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import (
+    ByteSize,
+    Field,
+    field_validator,
+)
+
+from pipeline.settings import Bytes, PlanModel
+
+
+class Source(PlanModel):
+    """One input, or several that share a name and a priority."""
+
+    paths: tuple[str, ...] = Field(description="files, folders, globs, fsspec URLs, hf://datasets/ORG/NAME")
+    name: str | None = Field(None, description="name of the source; default: the last folder of the wildcard-free part")
+    priority: int = Field(0, description="the smaller one comes first where duplicates compete")
+    text: str = Field("text", min_length=1, description="column that holds the text")
+    id: str = Field("id", min_length=1, description="column that holds the id; rows without one get a hash of source_ref")
+    unit_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="size of the pieces that an input is split into")
+    max_row_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="longer rows go to quarantine")
+    max_bad_fraction: float = Field(
+        0.01, ge=0, le=1, description="share of unreadable rows of a file, and of the source, beyond which the run stops"
+    )
+
+    @field_validator("paths", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("paths")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(path.strip() for path in value):
+            raise ValueError("an empty path: is a shell variable unset?")
+        return value
+
+    @field_validator("name", "text", "id")
+    @classmethod
+    def _is_text(cls, value: str | None) -> str | None:
+        if value is not None and (not value or any("\ud800" <= c <= "\udfff" for c in value)):
+            raise ValueError("expected text that UTF-8 can hold")
+        return value
