@@ -28,8 +28,8 @@ ONLY_IN = {
     "matplotlib": ("pipeline/report/charts.py", "pipeline/report/curves.py", "pipeline/report/svg.py"),
     "fastapi": ("pipeline/inspect/page/app.py",),
     "uvicorn": ("flows/",),
-    "fastwarc": ("pipeline/read/web_decoding.py",),  # decoders of what comes from outside run in the child alone
-    "resiliparse": ("pipeline/read/html.py",),
+    "fastwarc": ("pipeline/read/child/web.py",),  # decoders of what comes from outside run in the child alone
+    "resiliparse": ("pipeline/read/child/html.py",),
     "argparse": ("flows/", "filters/models/", "filters/models.py"),
 }
 """Package → places that may import it. fasttext trains, and is the oracle of tests."""

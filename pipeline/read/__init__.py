@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.read import huggingface, jsonl, parquet, streams, warc, web, whole
+from pipeline.read.child.supervised import close
 from pipeline.read.files import InputFile
 from pipeline.read.rows import UnitRows
-from pipeline.read.supervised import close
 from pipeline.read.units import HASHED, STREAMED, Block, FileUnits, Unit, identify
 
 __all__ = [

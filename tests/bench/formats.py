@@ -87,7 +87,7 @@ def formats() -> None:
 
 
 def peers() -> None:
-    from pipeline.read import html
+    from pipeline.read.child import html
 
     with gzip.open(DATA / "webpages.gold.jsonl.gz", "rt", encoding="utf-8") as handle:
         gold = {row["url"]: row["text"] for row in map(json.loads, handle)}

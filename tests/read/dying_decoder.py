@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-from pipeline.read import decoder, decoding
+from pipeline.read.child import decoder, parquet
 
 
 def fail(how: str) -> None:
@@ -24,14 +24,14 @@ def fail(how: str) -> None:
 
 
 def main() -> None:
-    how, add_batch = sys.argv[1], decoding.add_batch
+    how, add_batch = sys.argv[1], parquet.add_batch
 
     def marked(collector: Any, batch: Any, first_row: int) -> None:
         if "KILL-ME" in str(batch["text"].to_pylist()):
             fail(how)
         add_batch(collector, batch, first_row)
 
-    decoding.add_batch = marked
+    parquet.add_batch = marked
     decoder.main()
 
 

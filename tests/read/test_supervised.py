@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import BrokenContract, RunFailed
-from pipeline.read import supervised
+from pipeline.read.child import supervised
 from pipeline.read.files import InputFile
 from tests.support import prose, table, winnow
 
@@ -98,7 +98,7 @@ def test_the_command_publishes_what_lies_beside_a_unit_that_died(capsys, tmp_pat
 def test_no_decoder_outlives_its_run_and_an_unused_one_holds_little(tmp_path: Path, input_of: InputOf) -> None:
     for unit in read.units_of(input_of(three_groups(tmp_path))).units or ():
         read.read(unit)
-    (child,) = [p for p in psutil.Process().children() if "pipeline.read.decoder" in " ".join(p.cmdline())]
+    (child,) = [p for p in psutil.Process().children() if "pipeline.read.child.decoder" in " ".join(p.cmdline())]
     assert child.memory_info().rss < 150_000_000
     files = os.listdir("/proc/self/fd")
     read.close()

@@ -1,4 +1,4 @@
-"""Raw WARC records and HTML files to records. Runs in a process of its own (`pipeline.read.decoder`), never in the run's.
+"""Raw WARC records and HTML files to records. Runs in a process of its own (`pipeline.read.child.decoder`), never in the run's.
 
 Of a WARC record the target URI is `url`, WARC-Date is `date`, and WARC-Record-ID stands in the plan's id column. A
 `response` or `resource` gives the main text of its HTML, or its plain text; a `conversion` its text. What is neither has no
@@ -13,7 +13,7 @@ import io
 import re
 from typing import Any, BinaryIO, Literal
 
-from pipeline.read import html
+from pipeline.read.child import html
 from pipeline.read.lines import Refused, Unreadable, too_large
 from pipeline.read.rows import Collector
 

@@ -1,4 +1,4 @@
-"""`python -m pipeline.read.decoder`: decodes Parquet, WARC and HTML for one run, which started it, until that closes its
+"""`python -m pipeline.read.child.decoder`: decodes Parquet, WARC and HTML for one run, which started it, until that closes its
 standard input.
 
 What comes from outside is decoded here, so that a file that crashes the decoder, or lets it grow, costs a row group or a
@@ -101,7 +101,7 @@ def answer(request: dict[str, Any], to: BinaryIO, answers: BinaryIO) -> None:
     """Answer one request: `groups`, the rows of `start:stop` of them, or those of `web` records."""
     import pyarrow as pa
 
-    from pipeline.read import decoding, web_decoding
+    from pipeline.read.child import parquet, web
     from pipeline.read.lines import Unreadable
     from pipeline.read.rows import Collector
 
@@ -112,18 +112,18 @@ def answer(request: dict[str, Any], to: BinaryIO, answers: BinaryIO) -> None:
     handle: Any = Asked(request["size"], to, answers)
     try:
         if request["ask"] == "groups":
-            send(to, b"g", json.dumps(decoding.groups(handle)).encode())
+            send(to, b"g", json.dumps(parquet.groups(handle)).encode())
         elif request["ask"] == "web":
             collector = Collector(InputFile(**request["file"]), sink=give)
-            web_decoding.add_records(collector, handle, request["kind"], request["records"])
+            web.add_records(collector, handle, request["kind"], request["records"])
             for batch in collector.finish().bad.to_batches():
                 send(to, b"q", batch.serialize())
         else:
             collector = Collector(InputFile(**request["file"]), sink=give)
             first_row = request["first_row"]
-            for index, (rows, _) in enumerate(decoding.groups(handle)[: request["stop"]]):
+            for index, (rows, _) in enumerate(parquet.groups(handle)[: request["stop"]]):
                 if index >= request["start"]:
-                    decoding.add_group(collector, handle, index, first_row, decoding.Limits(**request["limits"]))
+                    parquet.add_group(collector, handle, index, first_row, parquet.Limits(**request["limits"]))
                     first_row += rows
             for batch in collector.finish().bad.to_batches():
                 send(to, b"q", batch.serialize())

@@ -1,4 +1,4 @@
-"""Parquet files to records, with pyarrow. Runs in a process of its own (`pipeline.read.decoder`), never in the run's.
+"""Parquet files to records, with pyarrow. Runs in a process of its own (`pipeline.read.child.decoder`), never in the run's.
 
 Invariants: row numbers follow the row counts of the footer, whatever the row groups hold, so that no row group depends on
 another; what cannot be decoded is one bad row in its row group, behind the rows that could be; row groups are read in

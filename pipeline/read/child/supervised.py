@@ -23,13 +23,13 @@ import psutil
 import pyarrow as pa
 
 from pipeline.errors import BrokenContract, RunFailed
-from pipeline.read import decoder
+from pipeline.read.child import decoder
 from pipeline.read.files import InputFile
 from pipeline.read.rows import UnitRows, normalised
 from pipeline.read.units import cannot_read, changed, note_local
 from pipeline.schema import BAD_ROW, DOCUMENT
 
-COMMAND = (sys.executable, "-m", "pipeline.read.decoder")
+COMMAND = (sys.executable, "-m", "pipeline.read.child.decoder")
 STILL_CPU_S = 120.0
 """CPU seconds without an answer after which a decoder is taken to go round in circles; chosen because a batch takes well
 under one. CPU time, so that a slow disk or a busy machine condemns no file."""
@@ -95,7 +95,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def ask(
     file: InputFile, handle: BinaryIO, request: dict[str, Any], *, still_cpu_s: float | None = None
 ) -> Iterator[tuple[bytes, bytearray]]:
-    """Frames of the answer (`pipeline.read.decoder`), reads apart, which `handle` answers. `still_cpu_s`: its own
+    """Frames of the answer (`pipeline.read.child.decoder`), reads apart, which `handle` answers. `still_cpu_s`: its own
     `STILL_CPU_S`. Raises Died, RunFailed."""
     process = _idle.take()
     still_cpu_s = STILL_CPU_S if still_cpu_s is None else still_cpu_s
