@@ -20,7 +20,7 @@ ONLY_IN = {
     "dask": ("pipeline/cluster/on_dask.py",),
     "distributed": ("pipeline/cluster/on_dask.py",),
     "ray": ("pipeline/cluster/on_ray.py",),
-    "datasets": ("pipeline/read/huggingface.py",),
+    "datasets": ("pipeline/read/formats/huggingface.py",),
     "datasketch": ("pipeline/dedup/",),
     "fasttext": ("pipeline/training/worker.py",),
     "huggingface_hub": ("filters/models/places.py",),

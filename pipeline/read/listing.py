@@ -5,7 +5,7 @@ wildcard-free part, then what lies below; no scheme, host, query, user or `..`. 
 carries a secret is refused, and no message repeats it.
 
 Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.find`);
-`hf://datasets/...` (see `pipeline.read.huggingface`).
+`hf://datasets/...` (see `pipeline.read.formats.huggingface`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
         for path in source.paths:
             refuse_secrets(path)
             if path.startswith("hf://"):
-                from pipeline.read import huggingface
+                from pipeline.read.formats import huggingface
 
                 files += huggingface.expand(source, path, base=base)
             else:

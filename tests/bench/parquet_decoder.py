@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.machine import resources
-from pipeline.read import parquet
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child import parquet as decoding
 from pipeline.read.child import supervised
+from pipeline.read.formats import parquet
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import Unit, opened
 from tests.read.conftest import make

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.read import read_block, stream, units_of
-from pipeline.read.delimited import cut, parse
 from pipeline.read.files import InputFile
+from pipeline.read.formats.delimited import cut, parse
 from pipeline.read.rows import Collector, UnitRows
 from tests.read.conftest import make
 

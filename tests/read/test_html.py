@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import read
-from pipeline.read import web
 from pipeline.read.child import html
+from pipeline.read.formats import web
 from pipeline.read.lines import Unreadable
 from tests.read.conftest import make
 

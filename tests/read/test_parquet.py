@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import read
-from pipeline.read import parquet
 from pipeline.read.files import InputFile
+from pipeline.read.formats import parquet
 from pipeline.read.rows import UnitRows
 
 InputOf = Callable[..., InputFile]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import read
-from pipeline.read import delimited, jsonl, lines
+from pipeline.read import lines
 from pipeline.read.files import InputFile
+from pipeline.read.formats import delimited, jsonl
 from tests.support import digests, prose, winnow, write_rows
 
 InputOf = Callable[..., InputFile]

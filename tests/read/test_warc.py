@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import read
-from pipeline.read import warc
+from pipeline.read.formats import warc
 from tests.read.conftest import make
 
 PAGE = b"<html><head><title>T</title><script>var secret</script></head><body><p>Some words of a page.</p></body></html>"

@@ -5,8 +5,8 @@ Invariant: no more of a file is held than `max_row_bytes` and one chunk. A file 
 
 from __future__ import annotations
 
-from pipeline.read import web
 from pipeline.read.files import InputFile
+from pipeline.read.formats import web
 from pipeline.read.lines import Refused, Unreadable, too_large
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.streams import decoded

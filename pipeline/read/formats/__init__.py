@@ -1,0 +1,1 @@
+"""Formats of input, each from bytes to rows."""
