@@ -102,13 +102,12 @@ def _browse(arguments: argparse.Namespace) -> str:
 
 def _review(arguments: argparse.Namespace) -> str:
     from flows.terminal.keys import pressed
-    from pipeline import publish
     from pipeline.errors import OutputLocked, UsageError
     from pipeline.inspect import output as opened
     from pipeline.inspect import review
     from pipeline.output import reviews
     from pipeline.output.folders import LOCK
-    from pipeline.report import units
+    from pipeline.report import numbers, publish
 
     if arguments.n < 1 or arguments.seed < 0:
         raise UsageError("review: -n must be 1 or more, --seed 0 or more")
@@ -119,7 +118,7 @@ def _review(arguments: argparse.Namespace) -> str:
     if given:
         with contextlib.suppress(OutputLocked), output.store.lock(LOCK):  # the run that holds it makes the page anew itself
             publish.repaint(output.store)
-    return review.summary(reviews.precision(output.store), session=given, write=units.percent)
+    return review.summary(reviews.precision(output.store), session=given, write=numbers.percent)
 
 
 def _why(arguments: argparse.Namespace) -> str:

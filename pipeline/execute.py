@@ -25,7 +25,6 @@ from pipeline import (
     layout,
     metrics,
     prepare,
-    publish,
     read,
     select,
     turns,
@@ -46,6 +45,7 @@ from pipeline.output.manifest import FileRecord, Manifest, Totals
 from pipeline.plan.load import Loaded, dump
 from pipeline.plan.recipe import Recipe
 from pipeline.prepare import Prepared
+from pipeline.report import publish
 from pipeline.report.refusal import in_words, refusal
 from pipeline.spans import Span, make_spans, run_span
 from pipeline.store.keys import key

@@ -24,8 +24,8 @@ from pipeline.execute import Mapper, RunOptions
 from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded
 from pipeline.prepare import Prepared
-from pipeline.report import units as written
-from pipeline.report.harmless import visible
+from pipeline.report import numbers as written
+from pipeline.report.visible import visible
 from pipeline.spans import Input, make_spans, run_span, stream_units
 from pipeline.store.store import Store
 from pipeline.unit import names

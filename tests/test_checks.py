@@ -9,9 +9,9 @@ import pytest
 
 from pipeline import checks, report
 from pipeline.plan.model import Checks
-from pipeline.report import units
-from pipeline.report.harmless import columns
+from pipeline.report import numbers
 from pipeline.report.refusal import refusal
+from pipeline.report.visible import columns
 from tests.report import fixture_metrics
 from tests.support import prose, winnow, write_rows
 
@@ -153,7 +153,7 @@ def test_runs_over_nothing_have_no_share_and_fail_nothing():
     [(0.98, 0.95, "98 %"), (0.95, 0.95, "95 %"), (0.9500001, 0.95, "95.00001 %"), (0.3 + 1e-16, 0.3, "30.00000000000001 %")],
 )
 def test_a_value_just_over_is_not_shown_as_the_limit(value, limit, shown):
-    assert units.beside(value, limit) == shown
+    assert numbers.beside(value, limit) == shown
 
 
 def test_the_refusal_fits_a_terminal_and_is_harmless_whatever_the_input_is_called():

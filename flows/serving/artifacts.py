@@ -10,7 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pipeline.output import manifest
-from pipeline.report import units
+from pipeline.report import numbers
 
 if TYPE_CHECKING:
     from pipeline.execute import Result
@@ -35,9 +35,9 @@ def funnel(metrics: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "step": plain(line["label"]),
             "stage": line["stage"],
-            "documents": units.count(line["documents"]),
-            "share": units.share(line["documents"], read),
-            "bytes": units.size(line["bytes"]),
+            "documents": numbers.count(line["documents"]),
+            "share": numbers.share(line["documents"], read),
+            "bytes": numbers.size(line["bytes"]),
         }
         for line in metrics["funnel"]
     ]
@@ -53,16 +53,16 @@ def compute(metrics: dict[str, Any], savings: dict[str, Any] | None, out: str) -
         name, _, aside = line["pass"].partition(" (")
         caution = f"; {aside.partition(':')[0]}" if aside else ""
         figures = (
-            ("tokens", units.short(line["tokens"]["value"]), line["tokens"]["tag"]),
-            ("compute", f"{units.power_of_ten(line['flops']['value'])} FLOP", line["flops"]["tag"]),
-            ("GPU time", f"{units.digits(line['gpu_hours']['value'])} {line['gpu_hours']['unit']}", line["gpu_hours"]["tag"]),
-            ("price", units.money(line["dollars"]["value"]), line["dollars"]["tag"]),
+            ("tokens", numbers.short(line["tokens"]["value"]), line["tokens"]["tag"]),
+            ("compute", f"{numbers.power_of_ten(line['flops']['value'])} FLOP", line["flops"]["tag"]),
+            ("GPU time", f"{numbers.digits(line['gpu_hours']['value'])} {line['gpu_hours']['unit']}", line["gpu_hours"]["tag"]),
+            ("price", numbers.money(line["dollars"]["value"]), line["dollars"]["tag"]),
         )
         rows += [_row(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
     spent = metrics["compute"]["curation"]
     hours = spent["cpu_hours"]
-    rows.append(_row("this curation: time", f"{units.digits(hours['value'])} {hours['unit']}", hours["tag"]))
-    rows.append(_row("this curation: price", units.money(spent["dollars"]["value"]), spent["dollars"]["tag"]))
+    rows.append(_row("this curation: time", f"{numbers.digits(hours['value'])} {hours['unit']}", hours["tag"]))
+    rows.append(_row("this curation: price", numbers.money(spent["dollars"]["value"]), spent["dollars"]["tag"]))
     return rows
 
 
@@ -130,7 +130,7 @@ def summary(result: Result, savings: dict[str, Any] | None = None) -> str:
     if totals:
         lines += ["| | documents | share | bytes |", "|:--|--:|--:|--:|"]
         for name in ("read", "kept", "dropped", "quarantined"):
-            share, size = units.share(totals[name], totals["read"]), units.size(totals.get(f"bytes_{name}"))
+            share, size = numbers.share(totals[name], totals["read"]), numbers.size(totals.get(f"bytes_{name}"))
             lines.append(f"| {name} | {totals[name]:,} | {share} | {size} |")
         lines.append("")
     if new:
@@ -153,7 +153,7 @@ def _reasons(metrics: dict[str, Any]) -> list[str]:
     read = metrics["totals"]["read"]
     lines = ["## Dropped, by the first reason", "", "| reason | documents | share |", "|:--|--:|--:|"]
     for line in found[:MOST_REASONS]:
-        lines.append(f"| {escaped(line['reason'])} | {line['first']:,} | {units.share(line['first'], read)} |")
+        lines.append(f"| {escaped(line['reason'])} | {line['first']:,} | {numbers.share(line['first'], read)} |")
     rest = found[MOST_REASONS:]
     lines += [f"| {len(rest)} more reasons | {sum(line['first'] for line in rest):,} | |"] if rest else []
     return [*lines, ""]
@@ -171,7 +171,7 @@ def _files(metrics: dict[str, Any]) -> list[str]:
     if not shards:
         return []
     lines = ["## New shards", "", "| file | documents | bytes |", "|:--|--:|--:|"]
-    lines += [f"| {escaped(s['path'])} | {s['rows']:,} | {units.size(s['bytes'])} |" for s in shards[:MOST_FILES]]
+    lines += [f"| {escaped(s['path'])} | {s['rows']:,} | {numbers.size(s['bytes'])} |" for s in shards[:MOST_FILES]]
     lines += [f"| and {len(shards) - MOST_FILES:,} more | | |"] if len(shards) > MOST_FILES else []
     return [*lines, ""]
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.inspect.output import Output
-from pipeline.report.harmless import fit, visible
+from pipeline.report.visible import fit, visible
 
 SAMPLES = 3
 MOST_LINES = 15

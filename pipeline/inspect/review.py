@@ -19,7 +19,7 @@ from pipeline.inspect.judge import judged
 from pipeline.inspect.output import Output
 from pipeline.output import reviews
 from pipeline.output.reviews import KEPT, Label, Reviewed
-from pipeline.report.harmless import visible
+from pipeline.report.visible import visible
 
 MOST = 10_000
 """Documents of a review; nobody judges more at a sitting."""

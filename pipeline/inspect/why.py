@@ -16,8 +16,8 @@ from filters.contract import Tier
 from pipeline.errors import InputError
 from pipeline.inspect.judge import Judged, judged
 from pipeline.inspect.output import Output
-from pipeline.report import units
-from pipeline.report.harmless import fit, visible
+from pipeline.report import numbers
+from pipeline.report.visible import fit, visible
 
 MOST = 20
 """Documents of one id that are shown."""
@@ -83,8 +83,8 @@ def shown(output: Output, found: Found) -> str:
     if row["duplicate_ref"]:
         survivor = f"{visible(row['duplicate_of'] or '')} ({visible(row['duplicate_ref'])}"
         lines.append(f"  of {survivor}, generation {row['duplicate_generation']}), similarity {row['similarity']:.4f}")
-    final = f", {units.size(row['n_bytes'])} of final text" if row["n_bytes"] else ""
-    lines.append(f"  {units.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
+    final = f", {numbers.size(row['n_bytes'])} of final text" if row["n_bytes"] else ""
+    lines.append(f"  {numbers.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
     lines.append(f"  now in {found.file or 'no folder: its text was not kept'}")
     lines += _excerpt("text", found.text)
     if found.survivor is not None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from pipeline.output.reviews import wilson
-from pipeline.report import units
-from pipeline.report.harmless import visible
+from pipeline.report import numbers
 from pipeline.report.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
+from pipeline.report.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -214,12 +214,12 @@ def _span(edges: Sequence[float], limits: Sequence[float], *, logarithmic: bool)
 
 
 def _number(value: float) -> str:
-    return units.short(value) if value >= 1000 else f"{value:.4g}".replace("-", "−")
+    return numbers.short(value) if value >= 1000 else f"{value:.4g}".replace("-", "−")
 
 
 def _power(value: float) -> str:
     """A power of ten without decimals: `10 k`."""
-    return units.short(value).replace(".00", "").replace(".0", "")
+    return numbers.short(value).replace(".00", "").replace(".0", "")
 
 
 def _decades(low: float, high: float) -> list[float]:
@@ -284,7 +284,7 @@ def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
         for k, n in enumerate(counts):
             _steps(axes, [k - 0.46, k + 0.46], [n], bottom)
             if n and last < 9:
-                axes.annotate(units.short(n), (k, math.log10(n)), (0, 2), "data", "offset points", ha="center", color=INK)
+                axes.annotate(numbers.short(n), (k, math.log10(n)), (0, 2), "data", "offset points", ha="center", color=INK)
         shown = range(0, last + 1, 1 if last < 7 else 2 if last < 14 else 3)
         axes.set_xticks(list(shown), [_sizes(k) for k in shown])
         axes.set_xlabel("documents in its cluster, itself included")
@@ -294,4 +294,4 @@ def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
 
 def _sizes(k: int) -> str:
     low, high = 2 ** (k - 1) + 1 if k else 1, 2**k
-    return units.short(high) if low >= high else f"≤{units.short(high)}"
+    return numbers.short(high) if low >= high else f"≤{numbers.short(high)}"

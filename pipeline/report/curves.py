@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pipeline.report import svg, units
-from pipeline.report.harmless import visible
+from pipeline.report import numbers, svg
+from pipeline.report.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,4 +65,4 @@ def _power(value: float) -> str:
     """`5·10¹²`."""
     exponent = math.floor(math.log10(value) + 1e-9)
     first = round(value / 10.0**exponent)
-    return ("" if first == 1 else f"{first}·") + "10" + str(exponent).translate(units.SUPERSCRIPTS)
+    return ("" if first == 1 else f"{first}·") + "10" + str(exponent).translate(numbers.SUPERSCRIPTS)

@@ -15,10 +15,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from pipeline.output.reviews import Reviewed
-from pipeline.report import charts, tables, units
-from pipeline.report.harmless import visible
+from pipeline.report import charts, numbers, tables
 from pipeline.report.savings import page_of
 from pipeline.report.svg import Sheets
+from pipeline.report.visible import visible
 
 MOST_ROWS = 50
 """Rows of a table of sources, languages or signals; chosen because a phone still scrolls it. metrics.json has them all."""
@@ -87,22 +87,22 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     for function in (
-        units.count,
-        units.size,
-        units.short,
-        units.digits,
-        units.plain,
-        units.share,
-        units.percent,
-        units.beside,
-        units.seconds,
-        units.money,
+        numbers.count,
+        numbers.size,
+        numbers.short,
+        numbers.digits,
+        numbers.plain,
+        numbers.share,
+        numbers.percent,
+        numbers.beside,
+        numbers.seconds,
+        numbers.money,
         shown,
         quoted,
         breakable,
     ):
         environment.filters[function.__name__] = function
-    environment.filters["power_of_ten"] = units.power_of_ten
+    environment.filters["power_of_ten"] = numbers.power_of_ten
     return environment
 
 
@@ -113,7 +113,7 @@ def _harmless(value: Any) -> Any:
 
 def shown(text: str | None) -> str:
     """Text from the input, cut to a length that a table cell bears."""
-    return units.NONE if text is None else visible(text, limit=120)
+    return numbers.NONE if text is None else visible(text, limit=120)
 
 
 def quoted(text: str) -> str:

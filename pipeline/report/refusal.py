@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.checks import by_reason
-from pipeline.report import units
-from pipeline.report.harmless import fit, visible
+from pipeline.report import numbers as units
+from pipeline.report.visible import fit, visible
 
 MOST = 12
 """Lines of each table; chosen so that the whole stays on one screen."""

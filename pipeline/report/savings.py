@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.report import curves, units
-from pipeline.report.harmless import visible
+from pipeline.report import curves, numbers
 from pipeline.report.svg import Sheets
+from pipeline.report.visible import visible
 
 _NAME, _ARM = 32, 26
 
@@ -52,8 +52,8 @@ def _set(held: dict[str, Any], *, ranked_only: bool) -> list[str]:
 def _families(found: dict[str, Any]) -> list[str]:
     lines = [f"what each family adds on {visible(found['set'])} (the plan over the plan without it)"]
     for item in found["families"]:
-        cost = units.seconds(item["cpu_s"]) if item["cpu_s"] is not None else units.NONE
-        said = f"{units.digits(item['worth'])}  {_pair(item['interval']):<16}"
+        cost = numbers.seconds(item["cpu_s"]) if item["cpu_s"] is not None else numbers.NONE
+        said = f"{numbers.digits(item['worth'])}  {_pair(item['interval']):<16}"
         lines.append(f"  {visible(item['family'], limit=_NAME - 3):<{_NAME - 2}}{said} CPU {cost}")
     return [*lines, ""]
 
@@ -61,13 +61,13 @@ def _families(found: dict[str, Any]) -> list[str]:
 def last(held: dict[str, Any], arm: str) -> str:
     """Bits per byte of an arm's last checkpoint."""
     curve = held["curves"].get(arm)
-    return f"{curve[-1][1]:.3f}" if curve else units.NONE
+    return f"{curve[-1][1]:.3f}" if curve else numbers.NONE
 
 
 def multiplier(line: dict[str, Any]) -> str:
     """`2.98`, `≥ 16.0`, `≤ 0.06`."""
     sign = {"lower": "≥ ", "upper": "≤ ", None: ""}[line["bound"]]
-    return sign + units.digits(line["multiplier"])
+    return sign + numbers.digits(line["multiplier"])
 
 
 def interval(line: dict[str, Any]) -> str:
@@ -75,7 +75,7 @@ def interval(line: dict[str, Any]) -> str:
 
 
 def _pair(found: list[float] | None) -> str:
-    return units.NONE if found is None else f"{units.digits(found[0])} to {units.digits(found[1])}"
+    return numbers.NONE if found is None else f"{numbers.digits(found[0])} to {numbers.digits(found[1])}"
 
 
 def order_of(line: dict[str, Any]) -> str:
@@ -89,7 +89,7 @@ def order_of(line: dict[str, Any]) -> str:
 def saved(line: dict[str, Any]) -> str:
     """Share of compute saved at the lower bound, where it may be shown: a saving that clears the noise."""
     if line["verdict"] != "saves" or not line["clears_noise"]:
-        return units.NONE
+        return numbers.NONE
     return f"at least {int(100 * (1 - 1 / line['interval'][0]))} %"
 
 
@@ -118,7 +118,7 @@ def _rows(sets: list[dict[str, Any]], *, ngram: bool) -> list[dict[str, Any]]:
     rows = []
     for held in sets:
         shared = {"set": held["name"], "about": held["about"], "floor": _pair(held["noise_floor"])}
-        empty = dict.fromkeys(("multiplier", "interval", "saved", "gap"), units.NONE)
+        empty = dict.fromkeys(("multiplier", "interval", "saved", "gap"), numbers.NONE)
         first = {**shared, **empty, "first": True, "arm": held["baseline"], "bits": last(held, held["baseline"])}
         rows.append({**first, "verdict": "the baseline", "status": ""})
         for line in held["arms"]:
@@ -147,20 +147,20 @@ def _aside(line: dict[str, Any]) -> str:
     if line["yield"] is not None:
         parts.append(f"yield {line['yield']:.2f}".replace("-", "−"))
     if line["distinguishable"] is not None:
-        parts.append(f"below {units.digits(line['distinguishable'])} not told from 1")
+        parts.append(f"below {numbers.digits(line['distinguishable'])} not told from 1")
     return "; ".join(parts)
 
 
 def _below(made: dict[str, Any]) -> list[str]:
     cost = made["costs"]
     hours, dollars = cost["proxy"]["cpu_hours"]["value"], cost["proxy"]["dollars"]["value"]
-    lines = [f"This measurement took {units.digits(hours)} CPU-hours ({units.money(dollars)})."]
+    lines = [f"This measurement took {numbers.digits(hours)} CPU-hours ({numbers.money(dollars)})."]
     lines.append(cost["break_even"]["sentence"])
     extrapolated = cost["extrapolation"]
     if "suppressed" in extrapolated:
         lines.append(f"No extrapolation to the planned run: {extrapolated['suppressed']}.")
     else:
         net = extrapolated["net_multiplier"]
-        said = ", ".join(units.digits(net[name]) if net[name] else "never" for name in ("low", "value", "high"))
+        said = ", ".join(numbers.digits(net[name]) if net[name] else "never" for name in ("low", "value", "high"))
         lines.append(f"Extrapolated, with repeats: multiplier {said} (low, value, high). {extrapolated['caution']}")
     return [*lines, *made["notes"]]

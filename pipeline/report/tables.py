@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.output.reviews import Reviewed
-from pipeline.report import units
+from pipeline.report import numbers
 
 MOST_RULES = 20
 """Rules of the overlap table: those that failed the most documents."""
@@ -91,7 +91,7 @@ def _example(example: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: float | None) -> str:
     """Five digits: values of a near miss differ from the limit in the last ones."""
-    return units.NONE if value is None else f"{value:,.5g}".replace("-", "−") if abs(value) < 1e5 else units.count(value)
+    return numbers.NONE if value is None else f"{value:,.5g}".replace("-", "−") if abs(value) < 1e5 else numbers.count(value)
 
 
 def quarantine(causes: Sequence[dict[str, Any]], found: dict[str, Any] | None) -> list[dict[str, Any]]:

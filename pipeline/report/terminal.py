@@ -10,10 +10,10 @@ import json
 from typing import Any
 
 from pipeline.plan import scores
-from pipeline.report import units
-from pipeline.report.harmless import columns, fit, visible
+from pipeline.report import numbers
 from pipeline.report.page import MOST_LINES, pace
 from pipeline.report.refusal import in_words
+from pipeline.report.visible import columns, fit, visible
 
 WIDTH = 80
 MOST_REASONS = 6
@@ -80,16 +80,16 @@ def _reasons(reasons: list[dict[str, Any]], total: dict[str, int]) -> list[str]:
 
 
 def _line(name: str, documents: int, size: int, whole: int) -> str:
-    return f"{fit(name, _NAME)}{units.count(documents):>14}{units.share(documents, whole):>9}{units.size(size):>13}"
+    return f"{fit(name, _NAME)}{numbers.count(documents):>14}{numbers.share(documents, whole):>9}{numbers.size(size):>13}"
 
 
 def _duplicates(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return _wrapped("duplicates", ["not looked for (dedup: false)"])
     parts = [
-        f"{units.count(found['exact'])} exact,",
-        f"{units.count(found['near'])} near",
-        f"(similarity {units.plain(found['threshold'])} or more);",
+        f"{numbers.count(found['exact'])} exact,",
+        f"{numbers.count(found['near'])} near",
+        f"(similarity {numbers.plain(found['threshold'])} or more);",
         *_recall(found),
     ]
     return _wrapped("duplicates", parts)
@@ -100,13 +100,13 @@ def _recall(found: dict[str, Any]) -> list[str]:
     limit = found["threshold"]
     curve = {round(similarity, 4): chance for similarity, chance in found["detection"]}
     above = min((s for s in curve if s >= limit + 0.05 - 1e-9), default=limit)
-    said = ["a pair is found with", f"{units.percent(curve[round(limit, 4)])} at {units.plain(limit)},"]
-    said.append(f"{units.percent(curve[above])} at {units.plain(above)}")
+    said = ["a pair is found with", f"{numbers.percent(curve[round(limit, 4)])} at {numbers.plain(limit)},"]
+    said.append(f"{numbers.percent(curve[above])} at {numbers.plain(above)}")
     planted = [(n, hit) for similarity, n, hit, _ in found["measured"] if similarity >= limit]
     if planted:
         said[-1] += ";"
         hit, all_ = sum(hit for _, hit in planted), sum(n for n, _ in planted)
-        said.append(f"self-test: {units.count(hit)} of {units.count(all_)} planted copies found")
+        said.append(f"self-test: {numbers.count(hit)} of {numbers.count(all_)} planted copies found")
     return said
 
 
@@ -117,7 +117,7 @@ def _annotations(signals: list[dict[str, Any]]) -> list[str]:
         if signal["filter"] == scores.NAME:
             n = sum(signal["counts"])
             said.append(
-                f"{visible(signal['signal'], limit=30)} of {units.count(n)} of {units.count(n + signal['nulls'])} documents"
+                f"{visible(signal['signal'], limit=30)} of {numbers.count(n)} of {numbers.count(n + signal['nulls'])} documents"
             )
     return _wrapped("annotations", said, comma=True) if said else []
 
@@ -130,12 +130,12 @@ def _models(models: list[dict[str, Any]]) -> list[str]:
     lines = []
     for group in same.values():
         names, left = ", ".join(visible(model["filter"], limit=30) for model in group), group[0]["not_covered"]
-        said = [f"{names} scored {units.count(group[0]['scored'])}" + (";" if left else "")]
+        said = [f"{names} scored {numbers.count(group[0]['scored'])}" + (";" if left else "")]
         if left:
-            codes = [f"{visible(code, limit=12)} {units.count(n)}" for code, n in left[:MOST_LANGUAGES]]
+            codes = [f"{visible(code, limit=12)} {numbers.count(n)}" for code, n in left[:MOST_LANGUAGES]]
             rest = len(left) - MOST_LANGUAGES
-            codes += [f"{units.count(rest)} more"] if rest > 0 else []
-            said += [f"not covered {units.count(sum(n for _, n in left))}:", *(f"{code}," for code in codes[:-1]), codes[-1]]
+            codes += [f"{numbers.count(rest)} more"] if rest > 0 else []
+            said += [f"not covered {numbers.count(sum(n for _, n in left))}:", *(f"{code}," for code in codes[:-1]), codes[-1]]
         lines += _wrapped("models", said)
     return lines
 
@@ -144,14 +144,17 @@ def _selection(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return []
     said = [
-        f"{units.count(found['selected'])} by {visible(found['score'], limit=30)},",
-        f"{units.count(found['not_selected'])} not",
-        f"({units.count(found['unscored'])} without a score)",
+        f"{numbers.count(found['selected'])} by {visible(found['score'], limit=30)},",
+        f"{numbers.count(found['not_selected'])} not",
+        f"({numbers.count(found['unscored'])} without a score)",
     ]
     if found["budget"] is not None:
         said[-1] += ";"
-        said += [f"{units.short(found['tokens_of_all_generations'])} tokens", f"of a budget of {units.short(found['budget'])}"]
-        said += [f"(over by {units.short(found['over_budget'])})"] if found["over_budget"] else []
+        said += [
+            f"{numbers.short(found['tokens_of_all_generations'])} tokens",
+            f"of a budget of {numbers.short(found['budget'])}",
+        ]
+        said += [f"(over by {numbers.short(found['over_budget'])})"] if found["over_budget"] else []
     return _wrapped("selected", said)
 
 
@@ -159,34 +162,38 @@ def _quarantine(causes: list[dict[str, Any]]) -> list[str]:
     if not causes:
         return _wrapped("quarantine", ["empty: every row could be read"])
     ordered = sorted(causes, key=lambda c: -c["rows"])
-    return _wrapped("quarantine", [f"{units.count(c['rows'])} {visible(c['cause'], limit=40)}" for c in ordered[:8]], comma=True)
+    return _wrapped(
+        "quarantine", [f"{numbers.count(c['rows'])} {visible(c['cause'], limit=40)}" for c in ordered[:8]], comma=True
+    )
 
 
 def _tokens(tokens: dict[str, Any], compute: dict[str, Any]) -> list[str]:
-    said = f"{units.short(tokens['kept'])} kept of {units.short(tokens['read'])} ({visible(tokens['kind'])})"
+    said = f"{numbers.short(tokens['kept'])} kept of {numbers.short(tokens['read'])} ({visible(tokens['kind'])})"
     epochs = compute["sufficiency"]["epochs"]["value"]
     if epochs is None:
         return _wrapped("tokens", [said])
-    planned = units.short(compute["sufficiency"]["planned_tokens"]["value"])
-    return _wrapped("tokens", [f"{said};", f"a plan of {planned}", f"reads them {units.digits(epochs)} times"])
+    planned = numbers.short(compute["sufficiency"]["planned_tokens"]["value"])
+    return _wrapped("tokens", [f"{said};", f"a plan of {planned}", f"reads them {numbers.digits(epochs)} times"])
 
 
 def _cost(metrics: dict[str, Any]) -> list[str]:
     cost = metrics["cost"]
     speed = [
-        units.seconds(cost["wall_s"]),
-        f"{units.digits(pace(metrics))} MB/s",
-        f"{units.digits(cost['mb_per_cpu_s'])} MB per CPU second",
+        numbers.seconds(cost["wall_s"]),
+        f"{numbers.digits(pace(metrics))} MB/s",
+        f"{numbers.digits(cost['mb_per_cpu_s'])} MB per CPU second",
         f"{cost['workers']} worker{'s' if cost['workers'] != 1 else ''}",
     ]
     about = "" if cost["exact"] else " (stages estimated)"
-    stages = [f"{visible(stage['stage'], limit=30)} {units.seconds(stage['cpu_s'])}" for stage in cost["stages"]]
+    stages = [f"{visible(stage['stage'], limit=30)} {numbers.seconds(stage['cpu_s'])}" for stage in cost["stages"]]
     return [
         *_wrapped("took", speed, comma=True),
-        *_wrapped("CPU", [f"{units.seconds(cost['cpu_s'])}{about}", *stages], comma=True),
-        *_wrapped("memory", [f"{units.size(cost['peak_memory_bytes'])} at the peak"]),
+        *_wrapped("CPU", [f"{numbers.seconds(cost['cpu_s'])}{about}", *stages], comma=True),
+        *_wrapped("memory", [f"{numbers.size(cost['peak_memory_bytes'])} at the peak"]),
         *_wrapped(
-            "disk", [f"output {units.size(cost['output_bytes'])}", f"work directory {units.size(cost['work_bytes'])}"], comma=True
+            "disk",
+            [f"output {numbers.size(cost['output_bytes'])}", f"work directory {numbers.size(cost['work_bytes'])}"],
+            comma=True,
         ),
         *_stores(cost.get("stores", {})),
     ]
@@ -195,8 +202,8 @@ def _cost(metrics: dict[str, Any]) -> list[str]:
 def _stores(stores: dict[str, dict[str, Any]]) -> list[str]:
     """Requests and bytes of object stores; local folders are not named."""
     said = [
-        f"{name} {units.count(one['requests'])} requests, {units.size(one['bytes_read'])} read,"
-        f" {units.size(one['bytes_written'])} written"
+        f"{name} {numbers.count(one['requests'])} requests, {numbers.size(one['bytes_read'])} read,"
+        f" {numbers.size(one['bytes_written'])} written"
         for name, one in stores.items()
         if one["remote"]
     ]

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline import publish
 from pipeline.errors import UsageError
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
 from pipeline.plan.load import validate
+from pipeline.report import publish
 from pipeline.savings import arms, corpora, costs, findings, history, ranks, training
 from pipeline.savings.arms import RANDOM, SOURCE, Experiment, Spec
 from pipeline.savings.findings import Measured

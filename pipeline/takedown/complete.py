@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from pipeline import publish
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.output import manifest, tombstones
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
+from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 

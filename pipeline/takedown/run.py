@@ -16,7 +16,6 @@ from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
 
-from pipeline import publish
 from pipeline.errors import InputError
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
@@ -24,6 +23,7 @@ from pipeline.output.manifest import FileRecord, Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import recipe
 from pipeline.plan.load import validate
+from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
 from pipeline.takedown.complete import RECEIPTS, complete, receipt_name, writable
@@ -220,7 +220,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
 
 def shown(outcome: Outcome) -> str:
     """For a terminal."""
-    from pipeline.report.harmless import visible
+    from pipeline.report.visible import visible
 
     made = outcome.receipt
     counts = ", ".join(f"{n:,} {_ROLES[role]}" for role, n in made["counts"].items())

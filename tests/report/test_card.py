@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import card, schema
+from pipeline import schema
+from pipeline.report import card
 from tests.report import fixture_metrics
 
 

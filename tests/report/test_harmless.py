@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.harmless import columns, fit, visible
+from pipeline.report.visible import columns, fit, visible
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import report
-from pipeline.report.harmless import columns
+from pipeline.report.visible import columns
 from tests.report import fixture_metrics
 
 CASES = {"real": fixture_metrics.metrics, "empty": fixture_metrics.empty, "hostile": fixture_metrics.hostile}

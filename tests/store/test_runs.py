@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from pipeline import publish
+from pipeline.report import publish
 from pipeline.store import remote
 from tests.store.fakes import FakeStore, InParts
 from tests.support import digests, prose, winnow, write_rows

@@ -20,7 +20,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
 
-from pipeline import publish
 from pipeline.errors import InputError, UsageError, WinnowError
 from pipeline.inspect import diff, listing, review, why
 from pipeline.inspect.judge import judged
@@ -30,9 +29,9 @@ from pipeline.inspect.page.guard import Application, guarded
 from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Slider
 from pipeline.output import reviews
 from pipeline.plan.load import overridden
-from pipeline.report import charts, svg, units
-from pipeline.report.harmless import visible
+from pipeline.report import charts, numbers, publish, svg
 from pipeline.report.page import breakable
+from pipeline.report.visible import visible
 from pipeline.store.store import Store, open_store
 
 HERE = Path(__file__).parent
@@ -115,7 +114,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (units.count, units.size, units.percent, why.number, visible, breakable):
+    for function in (numbers.count, numbers.size, numbers.percent, why.number, visible, breakable):
         made.filters[function.__name__] = function
     made.globals |= {"document": shown.document, "query": shown.query, "address": shown.address}
     return made

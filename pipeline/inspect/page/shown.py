@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from pipeline.inspect.listing import Place, Wanted
 from pipeline.inspect.output import Output
-from pipeline.report.harmless import visible
+from pipeline.report.visible import visible
 
 MOST_TEXT = 50_000
 """Characters of a document on its page; chosen because a browser draws them at once."""

@@ -19,8 +19,8 @@ import polars as pl
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
-from pipeline.report import units as written
-from pipeline.report.harmless import fit
+from pipeline.report import numbers as written
+from pipeline.report.visible import fit
 from pipeline.store.store import open_store
 
 MOST_VALUES = 200

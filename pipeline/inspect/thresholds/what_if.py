@@ -17,7 +17,7 @@ from pipeline.annotate import Annotated
 from pipeline.inspect.compare import EXCERPT, MOST_LINES, SAMPLES
 from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
-from pipeline.report.harmless import fit, visible
+from pipeline.report.visible import fit, visible
 from pipeline.store.store import Store, open_store
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import card, examples, report
+from pipeline import examples, report
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import FileRecord, Manifest
+from pipeline.report import card
 from pipeline.store.store import Store
 from pipeline.write import Shard
 

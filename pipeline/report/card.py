@@ -13,8 +13,8 @@ import string
 from typing import Any
 
 from pipeline import schema
-from pipeline.report import units
-from pipeline.report.harmless import visible
+from pipeline.report import numbers
+from pipeline.report.visible import visible
 
 COLUMNS = {
     "id": "The input's id, or 32 hex digits of a hash of `source_ref` where it had none. Ids may repeat.",
@@ -102,7 +102,7 @@ def _introduction(metrics: dict[str, Any], name: str) -> str:
     generations = ", ".join(str(g) for g in metrics["live"])
     return (
         f"# {escaped(name)}\n\n"
-        f"{units.count(total['kept'])} of {units.count(total['read'])} documents, curated by Winnow with the plan"
+        f"{numbers.count(total['kept'])} of {numbers.count(total['read'])} documents, curated by Winnow with the plan"
         f" {code(metrics['plan_name'])} (recipe {code(metrics['recipe_hash'])}), generations {generations}."
         " What was dropped is in `rejected/`, why is in `ledger/`, rows that could not be read are in `quarantine/`;"
         " none of these belongs to the dataset. Charts and costs are in `report.html`, numbers in `metrics.json`."
@@ -110,7 +110,7 @@ def _introduction(metrics: dict[str, Any], name: str) -> str:
 
 
 def _loading(files_by_folder: dict[str, list[str]]) -> str:
-    shards = units.count(len(files_by_folder["data"]))
+    shards = numbers.count(len(files_by_folder["data"]))
     return (
         "## Loading\n\n"
         "```python\n"
@@ -126,8 +126,8 @@ def _funnel(metrics: dict[str, Any]) -> str:
     read = metrics["totals"]["read"]
     rows = []
     for line in metrics["funnel"]:
-        documents = f"{units.count(line['documents'])} | {units.share(abs(line['documents']), read)}"
-        rows.append(f"| {code(line['label'])} | {documents} | {units.size(line['bytes'])} |")
+        documents = f"{numbers.count(line['documents'])} | {numbers.share(abs(line['documents']), read)}"
+        rows.append(f"| {code(line['label'])} | {documents} | {numbers.size(line['bytes'])} |")
     head = [f"## What was removed in generation {metrics['generation']}", "", "| step | documents | share of read | bytes |"]
     notes = ["", "Bytes are as read; those of the final text as written. A document counts for the first rule that it failed."]
     return "\n".join([*head, "|:--|--:|--:|--:|", *rows, *notes])
