@@ -19,7 +19,6 @@ from pipeline import (
     attempts,
     changes,
     checks,
-    compute,
     examples,
     generations,
     layout,
@@ -46,6 +45,7 @@ from pipeline.plan.load import Loaded, dump
 from pipeline.plan.recipe import Recipe
 from pipeline.prepare import Prepared
 from pipeline.report import publish
+from pipeline.report.compute import ledger
 from pipeline.report.refusal import in_words, refusal
 from pipeline.spans import Span, make_spans, run_span
 from pipeline.store.keys import key
@@ -238,7 +238,7 @@ def _stages(
     publish.place(ready.out, ready.work, staging, shards, index)
     elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
     report["cost"] = accounts.by_stage(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost(), elsewhere)
-    report["compute"] = compute.ledger(
+    report["compute"] = ledger.ledger(
         ready.recipe.plan.compute,
         tokens_read=report["tokens"]["read"],
         tokens_kept=report["tokens"]["kept"],

@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from filters import FILTERS
 from filters.contract import Tier
-from pipeline import compute, turns
+from pipeline import turns
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.report.compute import ledger
 from pipeline.tally import EDGES, NO_LANGUAGE, OTHER, Tally, totals
 from pipeline.turns import Turn
 
@@ -267,8 +268,8 @@ def _tokens(tally: Tally, plan: Plan, final_read: int, final_kept: int) -> dict[
         }
     return {
         "kind": "estimated",
-        "read": compute.estimate(final_read, plan.compute.bytes_per_token),
-        "kept": compute.estimate(final_kept, plan.compute.bytes_per_token),
+        "read": ledger.estimate(final_read, plan.compute.bytes_per_token),
+        "kept": ledger.estimate(final_kept, plan.compute.bytes_per_token),
         "bytes_per_token": plan.compute.bytes_per_token,
         "basis": "bytes of final text divided by an assumed number of bytes a token; name output.tokenizer to count",
     }

@@ -1,13 +1,14 @@
-"""The compute ledger against published arithmetic (sources beside the constants in pipeline/compute.py)."""
+"""The compute ledger against published arithmetic (sources beside the constants in pipeline/report/compute/ledger.py)."""
 
 import json
 import math
 
 import pytest
 
-from pipeline import compute, gpus
 from pipeline.errors import PlanError
 from pipeline.plan.compute import Compute, TrainingPlan
+from pipeline.report.compute import gpus
+from pipeline.report.compute import ledger as compute
 
 
 def _ledger(settings: Compute, **changes) -> dict:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import compute as ledger
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
+from pipeline.report.compute import ledger
 from pipeline.savings import laws, training
 from pipeline.savings.findings import line_of
 

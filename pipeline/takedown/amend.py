@@ -10,10 +10,10 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import compute
 from pipeline.output.manifest import Manifest, Totals
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan.load import validate
+from pipeline.report.compute import ledger
 from pipeline.takedown.find import Gone
 from pipeline.takedown.rewrite import Rewritten
 from pipeline.tally import NO_LANGUAGE, OTHER
@@ -184,11 +184,11 @@ def _derive(metrics: dict[str, Any], made: Manifest) -> None:
     ]
     tokens, settings = metrics["tokens"], validate(made.plan, where="the manifest").compute
     if tokens["kind"] == "estimated":
-        tokens["read"] = compute.estimate(metrics["final_bytes"]["read"], settings.bytes_per_token)
-        tokens["kept"] = compute.estimate(ended, settings.bytes_per_token)
+        tokens["read"] = ledger.estimate(metrics["final_bytes"]["read"], settings.bytes_per_token)
+        tokens["kept"] = ledger.estimate(ended, settings.bytes_per_token)
     elif tokens["read"]:
         tokens["bytes_per_token"] = metrics["final_bytes"]["read"] / tokens["read"]
-    metrics["compute"] = compute.ledger(
+    metrics["compute"] = ledger.ledger(
         settings,
         tokens_read=tokens["read"],
         tokens_kept=tokens["kept"],

@@ -2,8 +2,8 @@
 
 import copy
 
-from pipeline import compute
 from pipeline.plan.compute import Compute
+from pipeline.report.compute import ledger
 
 RULES = [
     ("gopher_quality.too_few_words", 182_340, 21_400_000, 201_233, 150_112),
@@ -157,8 +157,8 @@ def metrics() -> dict:
         "quarantine": [{"cause": cause, "rows": n, "bytes": size} for cause, n, size in QUARANTINE],
         "tokens": {
             "kind": "estimated",
-            "read": compute.estimate(4_001_000_000, 4.0),
-            "kept": compute.estimate(final, 4.0),
+            "read": ledger.estimate(4_001_000_000, 4.0),
+            "kept": ledger.estimate(final, 4.0),
             "bytes_per_token": 4.0,
             "basis": "bytes of final text divided by an assumed number of bytes a token; name output.tokenizer to count",
         },
@@ -197,7 +197,7 @@ def metrics() -> dict:
             for i in range(3)
         ],
     }
-    made["compute"] = compute.ledger(
+    made["compute"] = ledger.ledger(
         Compute(),
         tokens_read=made["tokens"]["read"],
         tokens_kept=made["tokens"]["kept"],
@@ -311,7 +311,7 @@ def empty() -> dict:
     made["funnel"] = [_line("read", "rows read", 0, 0), _line("kept", "kept", 0, 0)]
     made["final_bytes"] = {"read": 0, "kept": 0}
     made["tokens"] = {"kind": "counted", "read": 0, "kept": 0, "bytes_per_token": None, "basis": "counted"}
-    made["compute"] = compute.ledger(Compute(), tokens_read=0, tokens_kept=0, tokens_kind="counted", curation_cpu_s=0.0)
+    made["compute"] = ledger.ledger(Compute(), tokens_read=0, tokens_kept=0, tokens_kind="counted", curation_cpu_s=0.0)
     made["cost"] |= {
         "wall_s": 0.0,
         "cpu_s": 0.0,

@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from filters.contract import Tier
-from pipeline import compute, signals
+from pipeline import signals
 from pipeline.annotate import Annotated
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output, value_of
@@ -26,6 +26,7 @@ from pipeline.inspect.thresholds.rows import Rows, rethresholded, same_rule, uni
 from pipeline.machine.meter import Meter
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe
+from pipeline.report.compute import ledger
 from pipeline.store.store import Store
 from pipeline.unit import UnitText
 
@@ -204,7 +205,7 @@ class Slider:
             documents, n_bytes, tokens, old, old_bytes, old_tokens, *rest = (int(n) for n in sums)
         if not self.counted:
             ratio = self.output.plan.compute.bytes_per_token
-            tokens, old_tokens = compute.estimate(n_bytes, ratio), compute.estimate(old_bytes, ratio)
+            tokens, old_tokens = ledger.estimate(n_bytes, ratio), ledger.estimate(old_bytes, ratio)
         return Effect(documents, n_bytes, tokens, old, old_bytes, old_tokens, *rest)
 
     @staticmethod

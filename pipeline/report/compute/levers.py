@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.gpus import find_gpu
 from pipeline.plan.compute import Compute
-from pipeline.quantity import Quantity, computed
+from pipeline.report.compute.gpus import find_gpu
+from pipeline.report.compute.quantity import Quantity, computed
 
 _BYTES_PER_WEIGHT = {"bf16": 2.0, "fp8": 1.0}
 

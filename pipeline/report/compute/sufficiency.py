@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.plan.compute import TrainingPlan
-from pipeline.quantity import Quantity, computed
+from pipeline.report.compute.quantity import Quantity, computed
 
 EPOCHS_CHEAP = 4
 EPOCHS_COSTLY = 16

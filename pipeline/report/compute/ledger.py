@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from pipeline.gpus import ALL_IN_PER_TDP, find_gpu
-from pipeline.levers import levers
 from pipeline.plan.compute import Compute
-from pipeline.quantity import Quantity, computed
-from pipeline.sufficiency import sufficiency
+from pipeline.report.compute.gpus import ALL_IN_PER_TDP, find_gpu
+from pipeline.report.compute.levers import levers
+from pipeline.report.compute.quantity import Quantity, computed
+from pipeline.report.compute.sufficiency import sufficiency
 
 NOT_A_SAVING = (
     "This is accounting for one pass, not a saving: the two models would not be equally good, and deleting text at random"
