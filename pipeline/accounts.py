@@ -11,7 +11,7 @@ from pipeline.annotate import Annotated
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
 from pipeline.prepare import Prepared
-from pipeline.tally import Tally, totals
+from pipeline.report.metrics.tally import Tally, totals
 
 
 class Options(Protocol):

@@ -14,21 +14,7 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import (
-    accounts,
-    attempts,
-    changes,
-    checks,
-    examples,
-    generations,
-    layout,
-    metrics,
-    prepare,
-    read,
-    select,
-    turns,
-    write,
-)
+from pipeline import accounts, attempts, generations, layout, prepare, read, select, write
 from pipeline.annotate import Annotated
 from pipeline.cluster import site as site_
 from pipeline.cluster import tasks
@@ -46,11 +32,14 @@ from pipeline.plan.recipe import Recipe
 from pipeline.prepare import Prepared
 from pipeline.report import publish
 from pipeline.report.compute import ledger
+from pipeline.report.metrics import changes, checks, examples
+from pipeline.report.metrics import collect as metrics
+from pipeline.report.metrics import limits as turns
+from pipeline.report.metrics.limits import Turn
+from pipeline.report.metrics.tally import Tally, tally
 from pipeline.report.refusal import in_words, refusal
 from pipeline.spans import Span, make_spans, run_span
 from pipeline.store.keys import key
-from pipeline.tally import Tally, tally
-from pipeline.turns import Turn
 
 DEFAULT_MEMORY = 2_000_000_000
 """Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""

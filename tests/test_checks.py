@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import checks, report
+from pipeline import report
 from pipeline.plan.model import Checks
 from pipeline.report import numbers
+from pipeline.report.metrics import checks
 from pipeline.report.refusal import refusal
 from pipeline.report.visible import columns
 from tests.report import fixture_metrics

@@ -15,10 +15,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import examples, report
+from pipeline import report
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import FileRecord, Manifest
 from pipeline.report import card
+from pipeline.report.metrics import examples
 from pipeline.store.store import Store
 from pipeline.write import Shard
 

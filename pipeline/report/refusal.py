@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.checks import by_reason
 from pipeline.report import numbers as units
+from pipeline.report.metrics.checks import by_reason
 from pipeline.report.visible import fit, visible
 
 MOST = 12

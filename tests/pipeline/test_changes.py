@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline import changes
+from pipeline.report.metrics import changes
 from tests.support import prose, table, winnow, write_rows
 
 

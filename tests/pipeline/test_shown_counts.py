@@ -13,14 +13,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline import turns
-from pipeline.metrics import MOST_NAMED
 from pipeline.output import manifest, reviews
 from pipeline.plan.load import load
 from pipeline.plan.recipe import resolve
 from pipeline.report import publish
+from pipeline.report.metrics import limits as turns
+from pipeline.report.metrics.collect import MOST_NAMED
+from pipeline.report.metrics.tally import EDGES, OTHER, _folded
 from pipeline.store.store import open_store
-from pipeline.tally import EDGES, OTHER, _folded
 from tests.support import SAMPLE, curate, table, write_rows
 
 WITH_SIGNALS = ("--set", "output.signals=true")

@@ -26,8 +26,8 @@ from pipeline.errors import BrokenContract, InputError, UsageError
 from pipeline.inspect.output import Output
 from pipeline.plan.load import overridden
 from pipeline.plan.recipe import ActiveFilter, Recipe
+from pipeline.report.metrics.tally import NO_LANGUAGE
 from pipeline.store.store import Store
-from pipeline.tally import NO_LANGUAGE
 
 MOST_COLUMNS = 8
 """Columns of signals held at a time; chosen because a threshold moves at most three rules, which read at most three each."""

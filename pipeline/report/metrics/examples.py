@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline import layout, withhold, write
 from pipeline.dedup.part import texts_of
-from pipeline.turns import Turn
+from pipeline.report.metrics.limits import Turn
 
 SCHEMA_VERSION = 1
 MOST = 3

@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from filters import FILTERS
 from filters.contract import Tier
-from pipeline import turns
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
 from pipeline.report.compute import ledger
-from pipeline.tally import EDGES, NO_LANGUAGE, OTHER, Tally, totals
-from pipeline.turns import Turn
+from pipeline.report.metrics import limits
+from pipeline.report.metrics.limits import Turn
+from pipeline.report.metrics.tally import EDGES, NO_LANGUAGE, OTHER, Tally, totals
 
 SCHEMA_VERSION = 2
 """2: bins of signals by type, in place of the same ones for all."""
@@ -58,7 +58,7 @@ def collect(
         "edits": [{"edit": name, "documents": n} for (name,), n in sorted(tally.rows("edit").items())],
         "overlap": _overlap(tally),
         "crossed": _crossed(tally),
-        "signals": _signals(tally, recipe, turns.of(recipe)),
+        "signals": _signals(tally, recipe, limits.of(recipe)),
         "models": _models(tally, recipe),
         "duplicates": _duplicates(tally, duplicates),
         "quarantine": [

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 
 from filters.contract import Tier
-from pipeline import examples, write
-from pipeline.examples import Examples
+from pipeline import write
 from pipeline.plan.recipe import Recipe
-from pipeline.turns import Turn
+from pipeline.report.metrics import examples
+from pipeline.report.metrics.examples import Examples
+from pipeline.report.metrics.limits import Turn
 from pipeline.withhold import STAGE
 
 

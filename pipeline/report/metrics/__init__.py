@@ -1,0 +1,1 @@
+"""What metrics.json holds: counts, limits, changes, checks and examples of a run."""
