@@ -170,7 +170,7 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _show(made: dict[str, Any], arguments: argparse.Namespace, *, out: str | None) -> None:
-    from pipeline.report.savings import summary
+    from pipeline.report.page.savings import summary
 
     print(json.dumps(made, sort_keys=True) if arguments.json else summary(made, out=out).rstrip("\n"))
 

@@ -25,7 +25,7 @@ ONLY_IN = {
     "fasttext": ("pipeline/training/worker.py",),
     "huggingface_hub": ("filters/models/places.py",),
     "torch": ("pipeline/savings/neural/",),
-    "matplotlib": ("pipeline/report/charts.py", "pipeline/report/curves.py", "pipeline/report/svg.py"),
+    "matplotlib": ("pipeline/report/page/charts.py", "pipeline/report/page/curves.py", "pipeline/report/page/svg.py"),
     "fastapi": ("pipeline/inspect/page/app.py",),
     "uvicorn": ("flows/",),
     "fastwarc": ("pipeline/read/child/web.py",),  # decoders of what comes from outside run in the child alone

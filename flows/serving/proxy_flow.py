@@ -19,7 +19,7 @@ from flows.serving.form import Text
 from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
 from pipeline.machine.events import Event, OnEvent
-from pipeline.report import savings as shown
+from pipeline.report.page import savings as shown
 from pipeline.savings.measure import Request
 
 _prepared: ContextVar[Callable[[], dict[str, Any]] | None] = ContextVar("prepared", default=None)

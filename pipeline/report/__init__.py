@@ -3,7 +3,7 @@
 Both take the dict that metrics.json holds and touch no file and no network.
 """
 
-from pipeline.report.page import render
+from pipeline.report.page.page import render
 from pipeline.report.terminal import summary
 
 __all__ = ["render", "summary"]

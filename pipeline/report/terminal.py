@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.plan import scores
 from pipeline.report import numbers
-from pipeline.report.page import MOST_LINES, pace
+from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import in_words
 from pipeline.report.visible import columns, fit, visible
 

@@ -160,7 +160,7 @@ def trained(folder: Path, *, thorough: bool) -> bool:
 
 
 def show(made: dict[str, object]) -> None:
-    from pipeline.report.savings import summary
+    from pipeline.report.page.savings import summary
 
     print(summary(made, out=None))
 

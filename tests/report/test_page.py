@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import report
 from pipeline.output.reviews import Reviewed
-from pipeline.report.page import MOST_STEPS, funnel
+from pipeline.report.page.page import MOST_STEPS, funnel
 from tests.report import fixture_metrics
 
 LEVELS = ("rows read", "kept", "kept, final text")

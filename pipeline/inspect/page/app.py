@@ -29,8 +29,9 @@ from pipeline.inspect.page.guard import Application, guarded
 from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Slider
 from pipeline.output import reviews
 from pipeline.plan.load import overridden
-from pipeline.report import charts, numbers, publish, svg
-from pipeline.report.page import breakable
+from pipeline.report import numbers, publish
+from pipeline.report.page import charts, svg
+from pipeline.report.page.page import breakable
 from pipeline.report.visible import visible
 from pipeline.store.store import Store, open_store
 

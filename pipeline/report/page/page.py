@@ -15,9 +15,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from pipeline.output.reviews import Reviewed
-from pipeline.report import charts, numbers, tables
-from pipeline.report.savings import page_of
-from pipeline.report.svg import Sheets
+from pipeline.report import numbers
+from pipeline.report.page import charts, tables
+from pipeline.report.page.savings import page_of
+from pipeline.report.page.svg import Sheets
 from pipeline.report.visible import visible
 
 MOST_ROWS = 50

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from pipeline.output.reviews import wilson
 from pipeline.report import numbers
-from pipeline.report.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
+from pipeline.report.page.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
 from pipeline.report.visible import visible
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.report import curves, numbers
-from pipeline.report.svg import Sheets
+from pipeline.report import numbers
+from pipeline.report.page import curves
+from pipeline.report.page.svg import Sheets
 from pipeline.report.visible import visible
 
 _NAME, _ARM = 32, 26

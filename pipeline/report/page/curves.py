@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pipeline.report import numbers, svg
+from pipeline.report import numbers
+from pipeline.report.page import svg
 from pipeline.report.visible import visible
 
 if TYPE_CHECKING:

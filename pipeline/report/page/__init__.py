@@ -1,0 +1,1 @@
+"""report.html: tables and charts of the metrics, without scripts."""
