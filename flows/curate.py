@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from flows.serving.server import Temporary
     from flows.terminal.progress import Json
-    from pipeline.execute import Result, RunOptions
     from pipeline.plan.load import Loaded
+    from pipeline.run.execute import Result, RunOptions
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
 
@@ -147,8 +147,9 @@ def _run(arguments: argparse.Namespace, workers: int, lines: Json | None) -> int
 def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None, lines: Json | None) -> int:
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows.terminal import progress as show
-    from pipeline import execute, report
+    from pipeline import report
     from pipeline.plan.load import load
+    from pipeline.run import execute
 
     gc.freeze()
     gc.enable()
@@ -169,7 +170,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         unlocked=arguments.unlocked,
     )
     if arguments.explain:
-        from pipeline.explain import explain
+        from pipeline.run.explain import explain
 
         print(show.harmless(explain(loaded, options)))
         return 0
@@ -196,20 +197,20 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
 
 def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, progress: Any) -> int:
     """`--sample`: estimates on stdout."""
-    from pipeline import execute, sample
+    from pipeline.run import estimate, execute
 
     try:
         mapper = execute.in_process(options.workers)
-        found = sample.run(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
+        found = estimate.run(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
     finally:
         progress.close()
-    print(json.dumps(found, sort_keys=True) if arguments.json else sample.shown(found))
+    print(json.dumps(found, sort_keys=True) if arguments.json else estimate.shown(found))
     return 0
 
 
 def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
     from flows.retry import BACK_OFF_S, tried
-    from pipeline import execute
+    from pipeline.run import execute
 
     try:
         if inline and options.runner == "local":
@@ -220,9 +221,9 @@ def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool
                 on_event=progress,
             )
         if inline:
-            from pipeline.cluster import engine
+            from pipeline.run.cluster import engine, open
 
-            with engine.opened(options.runner, options.runner_address, workers=options.workers) as cluster:
+            with open.opened(options.runner, options.runner_address, workers=options.workers) as cluster:
                 return execute.run(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
         from flows import prefect_flow
 

@@ -32,12 +32,12 @@ from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Thread
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
 from flows.terminal.progress import Json
-from pipeline import execute
 from pipeline.errors import RunFailed, WinnowError
-from pipeline.execute import Mapper, Result, RunOptions
 from pipeline.machine.events import Event, OnEvent, silent
 from pipeline.machine.workers import Stopped
 from pipeline.plan.load import DEFAULT, Loaded, load
+from pipeline.run import execute
+from pipeline.run.execute import Mapper, Result, RunOptions
 from pipeline.store.remote import refuse_secrets
 
 RUN_BACK_OFF_S = 20.0

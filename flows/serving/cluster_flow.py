@@ -20,10 +20,10 @@ from prefect.tasks import exponential_backoff
 from flows.retry import may_retry
 from flows.serving import server
 from flows.serving.artifacts import plain
-from pipeline.cluster import engine
-from pipeline.cluster.engine import Done, Engine
 from pipeline.errors import RunFailed, UsageError
-from pipeline.execute import Mapper, RunOptions
+from pipeline.run.cluster import engine, open
+from pipeline.run.cluster.engine import Done, Engine
+from pipeline.run.execute import Mapper, RunOptions
 
 RUNNER, ADDRESS = "WINNOW_RUNNER", "WINNOW_RUNNER_ADDRESS"
 """What deployed runs run on. Not in the form: a cluster runs code, so only who serves the flow names one."""
@@ -78,7 +78,7 @@ def opened(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
         ) -> list[Any]:
             if not clusters:
                 with _quiet_workers():
-                    opening = engine.opened(options.runner, options.runner_address, workers=options.workers)
+                    opening = open.opened(options.runner, options.runner_address, workers=options.workers)
                     clusters.append(held.enter_context(opening))
             made = task(
                 name=stage,

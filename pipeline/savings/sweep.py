@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline import execute
 from pipeline.errors import UsageError
-from pipeline.execute import RunOptions
 from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded, load, validate
+from pipeline.run import execute
+from pipeline.run.execute import RunOptions
 from pipeline.savings import corpora, findings, measure, training
 from pipeline.savings.arms import SOURCE, Spec
 from pipeline.savings.measure import Request

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Pickling:
-    """See `pipeline.cluster.engine.Engine`. Futures are pickled calls; they run when their turn comes."""
+    """See `pipeline.run.cluster.engine.Engine`. Futures are pickled calls; they run when their turn comes."""
 
     address = "nowhere"
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import errors, execute
-from pipeline.cluster import engine, site, tasks
+from pipeline import errors
 from pipeline.errors import BadRows, BrokenContract, InputChanged, OutputLocked, RunFailed, WinnowError
 from pipeline.machine.events import Event
 from pipeline.plan.load import load
 from pipeline.plan.recipe import resolve
+from pipeline.run import execute
+from pipeline.run.cluster import engine, site, tasks
 from pipeline.store.store import open_store
 from tests.engines.clusters import many_files
 from tests.engines.in_process import Pickling
@@ -113,7 +114,7 @@ def test_a_worker_that_does_not_fit_refuses(here, changes, words):
 def test_an_input_that_a_worker_does_not_see_is_named(here):
     from pipeline.read.files import InputFile
     from pipeline.read.units import Unit
-    from pipeline.spans import Span
+    from pipeline.run.spans import Span
 
     file = InputFile("s", 0, "/no/such/a.jsonl", "in/a.jsonl", "jsonl", None, 1, "text", "id", 1, 1, 0.1)
     with pytest.raises(RunFailed, match=r"does not see the input in/a\.jsonl"):
@@ -142,7 +143,7 @@ def _reciprocal(number: int) -> float:
 @pytest.mark.parametrize(("runner", "package"), [("dask", "distributed"), ("ray", "ray")])
 def test_a_missing_engine_names_the_extra(capsys, tmp_path, monkeypatch, runner, package):
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, f"pipeline.cluster.on_{runner}", raising=False)
+    monkeypatch.delitem(sys.modules, f"pipeline.run.cluster.on_{runner}", raising=False)
     path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(1)}])
     ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", "--runner", runner)
     assert ran.code == 2 and f"winnow-curation[{runner}]" in ran.err

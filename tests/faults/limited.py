@@ -6,7 +6,7 @@ import resource
 import sys
 from typing import Any
 
-from pipeline import spans
+from pipeline.run import spans
 
 
 def main() -> int:

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline import execute
 from pipeline.errors import Damaged
+from pipeline.run import execute
 from pipeline.store.store import open_store
 from tests.faults import common
 from tests.support import ROOT, curate, winnow

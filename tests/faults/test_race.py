@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import execute
+from pipeline.run import execute
 from tests.faults import common
 from tests.support import ROOT, Ran, curate, winnow
 

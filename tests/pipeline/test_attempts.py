@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from pipeline import attempts, execute
 from pipeline.errors import BadRows
 from pipeline.plan.load import load
+from pipeline.run import attempts, execute
 from pipeline.store.store import open_store
 from tests.support import prose, write_rows
 

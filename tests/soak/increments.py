@@ -23,8 +23,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import execute
 from pipeline.plan import load
+from pipeline.run import execute
 from tests.bench import synthetic
 from tests.soak.common import Report
 from tests.support import table

@@ -31,8 +31,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from pipeline import execute
 from pipeline.plan import load
+from pipeline.run import execute
 from tests.soak.common import Report
 from tests.soak.increments import KINDS, write
 from tests.support import ROOT, prose

@@ -1,5 +1,5 @@
 """The kernels of the line edits, called once each so that they are compiled. A run compiles those that its plan uses only
-(`pipeline/prepare.py`), so they are no part of `warm.warm`."""
+(`pipeline/run/prepare.py`), so they are no part of `warm.warm`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline import spans
 from pipeline.errors import InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
@@ -12,8 +11,9 @@ from pipeline.output import manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
-from pipeline.prepare import Options
 from pipeline.read.listing import expand
+from pipeline.run import spans
+from pipeline.run.prepare import Options
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.unit import Names, names
 

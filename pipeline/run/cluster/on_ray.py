@@ -24,7 +24,7 @@ if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ or Path
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from pipeline.cluster.engine import LOST_S, POLL_S, Engine, foreign, lost, unreachable
+from pipeline.run.cluster.engine import LOST_S, POLL_S, Engine, foreign, lost, unreachable
 
 RETRIES = 3
 STORE_BYTES = 100_000_000

@@ -17,16 +17,17 @@ import numpy as np
 import polars as pl
 import zstandard
 
-from pipeline import prepare, sampling
+from pipeline import sampling
 from pipeline.annotate import Annotated
 from pipeline.dedup import part
-from pipeline.execute import Mapper, RunOptions
 from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded
-from pipeline.prepare import Prepared
 from pipeline.report import numbers as written
 from pipeline.report.visible import visible
-from pipeline.spans import Input, make_spans, run_span, stream_units
+from pipeline.run import prepare
+from pipeline.run.execute import Mapper, RunOptions
+from pipeline.run.prepare import Prepared
+from pipeline.run.spans import Input, make_spans, run_span, stream_units
 from pipeline.store.store import Store
 from pipeline.unit import names
 

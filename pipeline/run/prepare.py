@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import select, signals, spans
+from pipeline import select, signals
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.machine.events import Event, OnEvent
@@ -28,7 +28,8 @@ from pipeline.read.files import InputFile
 from pipeline.read.listing import expand
 from pipeline.report import publish
 from pipeline.report.compute import gpus
-from pipeline.spans import Input
+from pipeline.run import spans
+from pipeline.run.spans import Input
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.store.traffic import Traffic
 from pipeline.takedown import clean

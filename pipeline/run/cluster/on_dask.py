@@ -19,7 +19,7 @@ import dask
 from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
-from pipeline.cluster.engine import LOST_S, POLL_S, Engine, foreign, lost, unreachable
+from pipeline.run.cluster.engine import LOST_S, POLL_S, Engine, foreign, lost, unreachable
 
 CONNECT_S = 10.0
 _SETTINGS = {

@@ -14,11 +14,8 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import accounts, attempts, generations, layout, prepare, read, select, write
+from pipeline import generations, layout, read, select, write
 from pipeline.annotate import Annotated
-from pipeline.cluster import site as site_
-from pipeline.cluster import tasks
-from pipeline.cluster.site import Site
 from pipeline.dedup import corpus
 from pipeline.errors import CheckFailed
 from pipeline.machine import resources
@@ -29,7 +26,6 @@ from pipeline.output import manifest
 from pipeline.output.manifest import FileRecord, Manifest, Totals
 from pipeline.plan.load import Loaded, dump
 from pipeline.plan.recipe import Recipe
-from pipeline.prepare import Prepared
 from pipeline.report import publish
 from pipeline.report.compute import ledger
 from pipeline.report.metrics import changes, checks, examples
@@ -38,7 +34,12 @@ from pipeline.report.metrics import limits as turns
 from pipeline.report.metrics.limits import Turn
 from pipeline.report.metrics.tally import Tally, tally
 from pipeline.report.refusal import in_words, refusal
-from pipeline.spans import Span, make_spans, run_span
+from pipeline.run import accounts, attempts, prepare
+from pipeline.run.cluster import site as site_
+from pipeline.run.cluster import tasks
+from pipeline.run.cluster.site import Site
+from pipeline.run.prepare import Prepared
+from pipeline.run.spans import Span, make_spans, run_span
 from pipeline.store.keys import key
 
 DEFAULT_MEMORY = 2_000_000_000

@@ -7,10 +7,9 @@ bounded time. Which worker runs an item, and how often, changes no byte.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from pipeline.errors import NotInstalled, RunFailed, UsageError
+from pipeline.errors import RunFailed, UsageError
 from pipeline.machine.workers import Mapper
 
 RUNNERS = ("local", "dask", "ray")
@@ -47,23 +46,6 @@ class Engine(Protocol):
     def cancel(self, futures: Sequence[Any]) -> None:
         """Begin none of these any more. Never blocks for long, also when the cluster is lost."""
         ...
-
-
-def opened(runner: str, address: str | None, *, workers: int) -> AbstractContextManager[Engine]:
-    """The cluster at `address`, or one of `workers` processes on this machine for as long as the block lasts.
-
-    Raises NotInstalled without the engine's package, UsageError where nothing answers at the address.
-    """
-    try:
-        if runner == "dask":
-            from pipeline.cluster import on_dask
-
-            return on_dask.opened(address, workers=workers)
-        from pipeline.cluster import on_ray
-
-        return on_ray.opened(address, workers=workers)
-    except ImportError as error:
-        raise NotInstalled(f"--runner {runner}: {error}; install winnow-curation[{runner}]") from error
 
 
 def unreachable(runner: str, address: str, error: BaseException) -> UsageError:

@@ -16,10 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import spans, write
+from pipeline import write
 from pipeline.annotate import Annotated
-from pipeline.cluster import site as site_
-from pipeline.cluster.site import Site
 from pipeline.dedup import part as part_
 from pipeline.dedup.index import Index, IndexPart
 from pipeline.dedup.steps import Job, Worker
@@ -28,7 +26,10 @@ from pipeline.machine import scratch, workers
 from pipeline.machine.events import silent
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Mapper
-from pipeline.spans import Span
+from pipeline.run import spans
+from pipeline.run.cluster import site as site_
+from pipeline.run.cluster.site import Site
+from pipeline.run.spans import Span
 
 
 def span(site: Site, item: Span) -> list[Annotated]:
