@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.curate import _Parser
+from pipeline.savings.run import carry_out
 
 if TYPE_CHECKING:
-    from pipeline.machine.events import OnEvent
     from pipeline.savings.measure import Request
 
 COMMANDS = ("export-arms", "score")
@@ -173,15 +173,6 @@ def _show(made: dict[str, Any], arguments: argparse.Namespace, *, out: str | Non
     from pipeline.report.page.savings import summary
 
     print(json.dumps(made, sort_keys=True) if arguments.json else summary(made, out=out).rstrip("\n"))
-
-
-def carry_out(request: Request, sweep_: str | None, by_reason: bool, on_event: OnEvent) -> dict[str, Any]:
-    """The measurement that the arguments ask for."""
-    from pipeline.savings import measure, sweep
-
-    if sweep_ is not None:
-        return sweep.sweep(request, sweep_, on_event)
-    return sweep.by_reason(request, on_event) if by_reason else measure.run(request, on_event)
 
 
 def _export(arguments: argparse.Namespace) -> int:

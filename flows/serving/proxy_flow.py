@@ -12,7 +12,6 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
-from flows.proxy import carry_out
 from flows.serving import server
 from flows.serving.artifacts import escaped
 from flows.serving.form import Text
@@ -21,6 +20,7 @@ from pipeline.errors import RunFailed
 from pipeline.machine.events import Event, OnEvent
 from pipeline.report.page import savings as shown
 from pipeline.savings.measure import Request
+from pipeline.savings.run import carry_out
 
 _prepared: ContextVar[Callable[[], dict[str, Any]] | None] = ContextVar("prepared", default=None)
 
