@@ -24,7 +24,7 @@ ONLY_IN = {
     "datasketch": ("pipeline/dedup/",),
     "fasttext": ("pipeline/training/worker.py",),
     "huggingface_hub": ("filters/models/places.py",),
-    "torch": ("pipeline/savings/neural/",),
+    "torch": ("pipeline/savings/tiers/neural/",),
     "matplotlib": ("pipeline/report/page/charts.py", "pipeline/report/page/curves.py", "pipeline/report/page/svg.py"),
     "fastapi": ("pipeline/inspect/page/app.py",),
     "uvicorn": ("flows/",),

@@ -9,8 +9,9 @@ from typing import Any
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
 from pipeline.report.compute import ledger
-from pipeline.savings import laws, training
-from pipeline.savings.findings import line_of
+from pipeline.savings.analysis import laws
+from pipeline.savings.analysis.findings import line_of
+from pipeline.savings.tiers import training
 
 
 def of(compute: Compute, live: Sequence[Manifest], made: dict[str, Any], *, cpu_s: float) -> dict[str, Any]:

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError, UsageError
-from pipeline.savings import findings
+from pipeline.savings.analysis import findings
+from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.corpora import by_seed
-from pipeline.savings.findings import Measured
 from pipeline.savings.heldout import HeldOut
-from pipeline.savings.intervals import Losses
 
 CARD = "experiment.json"
 LEAST_TOKENS = 20_000

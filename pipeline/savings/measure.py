@@ -19,9 +19,11 @@ from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
 from pipeline.plan.load import validate
 from pipeline.report import publish
-from pipeline.savings import arms, corpora, costs, findings, history, ranks, training
+from pipeline.savings import arms, corpora, costs, history
+from pipeline.savings.analysis import findings
+from pipeline.savings.analysis.findings import Measured
 from pipeline.savings.arms import RANDOM, SOURCE, Experiment, Spec
-from pipeline.savings.findings import Measured
+from pipeline.savings.tiers import ranks, training
 from pipeline.store.keys import key
 from pipeline.store.store import Store, open_store
 

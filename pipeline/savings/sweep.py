@@ -15,9 +15,11 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded, load, validate
 from pipeline.run import execute
 from pipeline.run.execute import RunOptions
-from pipeline.savings import corpora, findings, measure, training
+from pipeline.savings import corpora, measure
+from pipeline.savings.analysis import findings
 from pipeline.savings.arms import SOURCE, Spec
 from pipeline.savings.measure import Request
+from pipeline.savings.tiers import training
 from pipeline.store.keys import key
 from pipeline.store.store import Store, open_store
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.plan.compute import Compute, TrainingPlan
-from pipeline.savings import costs, laws
+from pipeline.savings import costs
+from pipeline.savings.analysis import laws
 
 
 def made(*, tier: str = "cpu", verdict: str = "saves", interval: tuple[float, float] = (1.5, 2.5), tokens: float = 2e9) -> dict:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.savings import findings, intervals
-from pipeline.savings.findings import Measured
+from pipeline.savings.analysis import findings, intervals
+from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.intervals import Estimate, Interval, Losses
 from pipeline.savings.heldout import HeldOut
-from pipeline.savings.intervals import Estimate, Interval, Losses
 
 C = np.geomspace(1e12, 16e12, 8)
 SETS = [

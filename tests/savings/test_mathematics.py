@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.savings import curves, intervals, laws
-from pipeline.savings.intervals import Estimate, Interval, Losses
+from pipeline.savings.analysis import curves, intervals, laws
+from pipeline.savings.analysis.intervals import Estimate, Interval, Losses
 
 C = np.geomspace(1, 64, 10)
 

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: it is part of the proxy extra")
 
-from pipeline.savings.neural import model, train
-from pipeline.savings.shapes import Shape, steps_at
+from pipeline.savings.tiers.neural import model, train
+from pipeline.savings.tiers.shapes import Shape, steps_at
 
 TINY = Shape("tiny", 256, 16, 1, 2, 16, 64, 2048, 8e-3, 4, 0.9)
 

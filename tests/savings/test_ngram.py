@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.savings import ngram
+from pipeline.savings.tiers import ngram
 
 
 def plain(train: list[bytes], text: bytes) -> float:

@@ -14,12 +14,12 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import OnEvent
-from pipeline.savings import shapes, tokens
+from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Experiment
-from pipeline.savings.findings import Measured
-from pipeline.savings.intervals import Losses
-from pipeline.savings.shapes import Shape
-from pipeline.savings.tokens import Encoded
+from pipeline.savings.tiers import shapes, tokens
+from pipeline.savings.tiers.shapes import Shape
+from pipeline.savings.tiers.tokens import Encoded
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 
@@ -105,7 +105,7 @@ def measure(
 
 def _runner() -> Any:
     try:
-        from pipeline.savings.neural import runner
+        from pipeline.savings.tiers.neural import runner
     except ImportError as error:
         raise UsageError(
             "this tier needs torch, which is not installed: pip install 'winnow-curation[proxy]', or --tier ngram"
@@ -144,7 +144,7 @@ def _regimes(
 
 
 def _job(folder: Path, encoded: Encoded, shape: Shape, regime: Regime, arm: str, seed: int, device: str) -> Any:
-    from pipeline.savings.neural import train
+    from pipeline.savings.tiers.neural import train
 
     unique = regime.unique[arm] if regime.unique is not None and regime.unique[arm] < shape.tokens else None
     rate = shape.rate * regime.rate

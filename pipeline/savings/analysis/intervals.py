@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.savings import curves
-from pipeline.savings.curves import Crossing
+from pipeline.savings.analysis import curves
+from pipeline.savings.analysis.curves import Crossing
 
 LEAST_SEEDS = 3
 """Fewer give no interval and no verdict: t of one degree of freedom is 12.7."""

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.savings.corpora import by_seed
-from pipeline.savings.neural import model
-from pipeline.savings.shapes import Shape, steps_at
+from pipeline.savings.tiers.neural import model
+from pipeline.savings.tiers.shapes import Shape, steps_at
 
 VERSION = 1
 """Of what a run computes."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.savings import curves, intervals
+from pipeline.savings.analysis import curves, intervals
+from pipeline.savings.analysis.intervals import Estimate, Interval, Losses
 from pipeline.savings.heldout import ROLES, HeldOut
-from pipeline.savings.intervals import Estimate, Interval, Losses
 
 NOISE = 0.01
 """Bits per byte: a fall of the loss up to this, in both arms, is no learning."""

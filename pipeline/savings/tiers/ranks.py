@@ -6,11 +6,11 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
-from pipeline.savings import ngram
+from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.corpora import by_seed
-from pipeline.savings.findings import Measured
-from pipeline.savings.intervals import Losses
+from pipeline.savings.tiers import ngram
 
 MOST_BYTES = 2_000_000
 LEAST_BYTES = 20_000

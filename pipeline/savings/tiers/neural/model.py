@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.savings.shapes import Shape
+from pipeline.savings.tiers.shapes import Shape
 
 TAPS = 3
 EMBEDDING_SD = 0.05

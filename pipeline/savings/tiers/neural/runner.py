@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pipeline.errors import RunFailed, UsageError
 from pipeline.machine.events import Event, OnEvent
-from pipeline.savings.neural import train
-from pipeline.savings.neural.train import Job
+from pipeline.savings.tiers.neural import train
+from pipeline.savings.tiers.neural.train import Job
 
 EVERY_S = 5.0
 """Seconds between two lines of progress."""

@@ -1,0 +1,1 @@
+"""From measured losses to a saving and its interval."""

@@ -1,0 +1,1 @@
+"""Ways to measure a loss: n-gram counts, or small models that are trained."""
