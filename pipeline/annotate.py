@@ -19,12 +19,12 @@ import pyarrow.compute as pc
 
 from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
-from pipeline import decide, final, sampling, signals, withhold
-from pipeline.dedup import bands, signatures
+from pipeline import decide, sampling, signals, withhold
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
 from pipeline.read.units import Unit
 from pipeline.store.store import Store
+from pipeline.text import bands, final, signatures
 from pipeline.unit import Names, UnitText, names
 
 GROUP_BYTES = 2_000_000

@@ -16,12 +16,12 @@ import pyarrow as pa
 from filters.contract import ContractError, Filter, TextBatch, Tier, check
 from filters.kernels import buffers
 from filters.kernels.ngrams import ngrams
-from pipeline import final
 from pipeline.errors import BrokenContract
 from pipeline.machine.meter import Meter
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe, loaded
 from pipeline.store.store import Store
+from pipeline.text import final
 from pipeline.unit import Names, UnitText
 
 SCORED = "scored"

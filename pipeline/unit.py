@@ -11,12 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
-from pipeline import final, normalise
-from pipeline.dedup import bands, signatures
 from pipeline.plan.recipe import Recipe
 from pipeline.read.units import Unit, unit_key_parts
 from pipeline.store.keys import key
 from pipeline.store.store import Store
+from pipeline.text import bands, final, normalise, signatures
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import final
 from pipeline.output.tombstones import Tombstones
+from pipeline.text import final
 
 STAGE = "takedown"
 REASON = "taken_down"

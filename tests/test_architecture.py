@@ -75,10 +75,10 @@ def test_filters_do_not_import_each_other():
 
 
 def test_only_edits_and_normalise_change_text():
-    """`FINAL` is written by pipeline/final.py (and masks.py beside it) alone, from the steps of filters/edits."""
+    """`FINAL` is written by pipeline/text/final.py (and masks.py beside it) alone, from the steps of filters/edits."""
     writers = [name(path) for path in FILES if "steps" in path.read_text("utf-8") and "apply(" in path.read_text("utf-8")]
     outside = {writer for writer in writers if not writer.startswith("filters/edits/")}
-    assert outside <= {"pipeline/final.py", "pipeline/masks.py"}
+    assert outside <= {"pipeline/text/final.py", "pipeline/text/masks.py"}
 
 
 def test_no_module_unpickles_or_calls_a_shell():

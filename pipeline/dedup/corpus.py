@@ -20,7 +20,7 @@ import numpy as np
 from filters.kernels.dedup import bits, urls
 from pipeline import write
 from pipeline.annotate import Annotated
-from pipeline.dedup import bands, fates, index, part, selftest
+from pipeline.dedup import fates, index, part, selftest
 from pipeline.dedup.decide import Fates, decide
 from pipeline.dedup.elsewhere import Elsewhere
 from pipeline.dedup.index import Index
@@ -36,6 +36,7 @@ from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.store.hashing import HashingFile, holds
 from pipeline.store.keys import key
 from pipeline.store.store import Store
+from pipeline.text import bands
 from pipeline.write import Shard
 
 TASKS = "tasks"

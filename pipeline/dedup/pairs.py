@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from filters.kernels.dedup import dedup_pass, sorting
-from pipeline.dedup import signatures
 from pipeline.dedup.part import Keys
 from pipeline.dedup.similarity import COUNTS
 from pipeline.machine.scratch import Scratch, by_range, records
 from pipeline.store import checksums
 from pipeline.store.keys import key
 from pipeline.store.store import Store
+from pipeline.text import signatures
 
 FACT = np.dtype([("left", "<u8"), ("right", "<u8"), ("shared", "<i4"), ("one", "<i4"), ("other", "<i4")])
 """Key of the pair (128 bits), shingles that both have, that the text with the smaller hash has, that the other has."""

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipeline import final
 from pipeline.annotate import Annotated
-from pipeline.dedup import columns, signatures, urls
+from pipeline.dedup import columns
 from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
 from pipeline.store.store import Store
+from pipeline.text import final, signatures, urls
 
 BATCH_BYTES = 16_000_000
 """Text that is made into shingles at a time; their scratch takes twice as much."""

@@ -16,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from filters.kernels.dedup import dedup_pass
-from pipeline.dedup import bands as bands_
-from pipeline.dedup import signatures, similarity
+from pipeline.dedup import similarity
 from pipeline.dedup.near import Places
 from pipeline.plan.model import Dedup
+from pipeline.text import bands as bands_
+from pipeline.text import signatures
 
 STEPS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 """Similarities aimed at; what a plant has exactly is computed from the two texts."""

@@ -11,10 +11,11 @@ import polars as pl
 import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
-from pipeline import final, normalise, signals
+from pipeline import signals
 from pipeline.inspect.turning import Asked, asked
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe
+from pipeline.text import final, normalise
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import final
-from pipeline.dedup import bands, signatures
 from pipeline.plan.model import Dedup
 from pipeline.store.keys import key as key_of
 from pipeline.store.store import Store
+from pipeline.text import bands, final, signatures
 
 FOLDER = "index/tombstones"
 KEY = f"{FOLDER}/key"

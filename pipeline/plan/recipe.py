@@ -18,14 +18,14 @@ from filters import FILTERS
 from filters.contract import ContractError, Filter, Rule, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
-from pipeline import final, normalise, schema
-from pipeline.dedup import signatures, urls
+from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import plugins, scores
 from pipeline.plan.model import Plan
 from pipeline.read import units
 from pipeline.store.keys import key
+from pipeline.text import final, normalise, signatures, urls
 
 DECIDE_VERSION = 2
 """Of everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""

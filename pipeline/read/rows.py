@@ -118,8 +118,8 @@ class Collector:
 
 
 def normalised(text: pa.LargeStringArray) -> pa.LargeStringArray:
-    """Source texts (`pipeline.normalise`), whose kernels take 100 MB of memory: a process that only decodes does without."""
-    from pipeline.normalise import normalise
+    """Source texts (`pipeline.text.normalise`), whose kernels take 100 MB of memory: a process that only decodes does without."""
+    from pipeline.text.normalise import normalise
 
     return normalise(text)
 

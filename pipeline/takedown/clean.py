@@ -16,10 +16,11 @@ import pyarrow as pa
 
 from filters import language
 from filters.kernels import buffers
-from pipeline import decide, final, generations, withhold
+from pipeline import decide, generations, withhold
 from pipeline.annotate import GROUP_BYTES
 from pipeline.output.tombstones import Tombstones
 from pipeline.store.store import Store
+from pipeline.text import final
 from pipeline.unit import Names
 
 STAMP = "tombstones.json"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import final
 from pipeline.output.tombstones import Tombstones
 from pipeline.store.store import Store
+from pipeline.text import final
 
 NAME = "exports.jsonl"
 

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.dedup import bands, definition
+from pipeline.text import bands, definition
 from tests.bench.peers import environments
 from tests.bench.peers.environments import PEERS, Peer
 from tests.bench.throughput import DEFAULT_DATA

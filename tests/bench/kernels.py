@@ -30,9 +30,9 @@ from filters.kernels import warm
 from filters.kernels.lines import segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.words import tokens
-from pipeline import final
 from pipeline.plan import load, recipe
 from pipeline.signals import run_filter
+from pipeline.text import final
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PROFILES = ("paper", "datatrove", "dclm", "dolma")

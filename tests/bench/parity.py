@@ -37,7 +37,7 @@ from filters.edits.c4_lines import C4LinesParams
 from filters.edits.c4_lines import steps as c4_steps
 from filters.edits.contract import apply
 from filters.kernels import warm
-from pipeline import normalise
+from pipeline.text import normalise
 from tests.bench.peers.environments import DATATROVE_RULES, DOLMA, Peer, installed
 from tests.bench.throughput import DEFAULT_DATA
 

@@ -1,6 +1,6 @@
 """`python -m tests.bench.signatures_speed`: MB of text per CPU-second of MinHash signatures with their band keys, on one thread.
 
-Times `pipeline.dedup.signatures.annotate` on the texts of WINNOW_EVAL_DATA/throughput, at 128 permutations: with the bands that
+Times `pipeline.text.signatures.annotate` on the texts of WINNOW_EVAL_DATA/throughput, at 128 permutations: with the bands that
 `auto` takes at 0.8 (18 x 7 = 126 of them are used), and with all 128 used (16 x 8). Kernels are compiled before; texts are in
 memory; the median of the rounds, and their range. Ends with status 1 below the target of 200 MB.
 
@@ -19,7 +19,7 @@ import orjson
 import pyarrow as pa
 
 from filters.kernels import warm
-from pipeline.dedup import bands, signatures
+from pipeline.text import bands, signatures
 from tests.bench.dedup_speed import texts
 from tests.bench.throughput import DEFAULT_DATA
 

@@ -3,8 +3,8 @@
 import pytest
 from datasketch.lsh import _optimal_param
 
-from pipeline.dedup import bands
 from pipeline.errors import PlanError
+from pipeline.text import bands
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from filters.kernels import buffers
 from filters.kernels.unicode import unicode_words
 from filters.kernels.words import words
-from pipeline.dedup import definition
+from pipeline.text import definition
 from tests.dedup.twins import column, long_texts, texts, word_hash
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from filters.kernels import buffers
 from filters.kernels.dedup import minhash
-from pipeline.dedup import definition, signatures
+from pipeline.text import definition, signatures
 from tests.dedup.twins import column, long_texts, shingle_hash, texts
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.dedup import definition
+from pipeline.text import definition
 from tests.bench import synthetic
 
 

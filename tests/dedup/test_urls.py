@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from filters.kernels import warm
-from pipeline.dedup import urls
+from pipeline.text import urls
 
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _KEPT = set(_UNRESERVED + "!$&'()*+,;=:@/?%")

@@ -2,7 +2,7 @@
 
 import itertools
 
-from pipeline.dedup import definition
+from pipeline.text import definition
 from tests.support import curate, prose, table, write_rows
 
 

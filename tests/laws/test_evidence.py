@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from pipeline.dedup import definition
+from pipeline.text import definition
 from tests.support import SAMPLE, table
 
 REASONS = {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from filters.edits.contract import Step
 from filters.kernels import warm
-from pipeline import final
 from pipeline.schema import FINAL
+from pipeline.text import final
 
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 ANY_TEXT = st.text(ANY_CHAR) | st.text(" \n\t\x1c\x85\xa0\u2003\u3000aé中", max_size=200)

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import final
 from pipeline.output import tombstones
 from pipeline.plan.model import Dedup
+from pipeline.text import final
 from tests.support import PROSE, prose
 
 KEY = bytes(range(32))
@@ -100,7 +100,7 @@ def test_excerpts_that_share_five_words_are_known():
 
 
 def test_no_word_and_no_hash_of_the_dedup_index_stands_in_the_table():
-    from pipeline.dedup import signatures
+    from pipeline.text import signatures
 
     blank = tombstones.keyed(KEY)
     table = blank.table([tombstones.Text(PROSE, near=True)], tombstones.parameters_of(None))

@@ -127,7 +127,7 @@ def test_what_pythons_csv_module_writes_is_read_back(some: Path, table: list[tup
     good, refused = cut_by(make(some, unit_bytes=1_000), made.getvalue().encode(), size)
     import orjson
 
-    from pipeline.normalise import repaired
+    from pipeline.text.normalise import repaired
 
     assert not refused
     read = [(r["row"], r["text"], orjson.loads(r["metadata"])["other"]) for r in good]  # type: ignore[index]

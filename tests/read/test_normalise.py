@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import normalise as module
-from pipeline.normalise import normalise
+from pipeline.text import normalise as module
+from pipeline.text.normalise import normalise
 
 
 def oracle(text: str) -> str:

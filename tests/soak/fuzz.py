@@ -37,12 +37,13 @@ from filters import models
 from filters.contract import TextBatch
 from filters.kernels import buffers
 from filters.kernels.dedup import minhash
-from pipeline import final, read
+from pipeline import read
 from pipeline.errors import WinnowError
 from pipeline.plan import load, recipe
 from pipeline.read.files import InputFile, kind_of
 from pipeline.schema import BAD_ROW, DOCUMENT
 from pipeline.signals import run_filter, try_out
+from pipeline.text import final
 from tests.soak.common import Report
 from tests.soak.damage import READERS, TARGETS, input_of
 from tests.support import PROSE, ROOT

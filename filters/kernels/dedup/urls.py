@@ -1,4 +1,4 @@
-"""The loops of URL normalisation: bytes in, the normal form out. What the form is: `pipeline/dedup/urls.py`.
+"""The loops of URL normalisation: bytes in, the normal form out. What the form is: `pipeline/text/urls.py`.
 
 Invariant: one pass over each row and a constant number of passes over what it wrote, so time is linear in the input, whatever
 it holds. RFC section numbers are of RFC 3986; "WHATWG" is the URL Living Standard.

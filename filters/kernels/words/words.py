@@ -1,6 +1,6 @@
 """The dedup words of texts, as 64-bit hashes.
 
-Invariant: row i gives one hash for each item of `pipeline.dedup.definition.words(text)`, in order:
+Invariant: row i gives one hash for each item of `pipeline.text.definition.words(text)`, in order:
 `re.findall(r"\\w+", text.lower())`, where each character of `unicode_words.OWN_WORDS` that `\\w` matches is a word of its own.
 The hash depends on the word's lower-case UTF-8 bytes alone (_ stands as 0x7F, which no word has): blocks of eight, xor and
 multiply, MurmurHash3's 64-bit finaliser. Words of up to eight bytes never collide, because each step is a bijection.

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.contract import ContractError, Rule, Tier, judge, rule_columns
-from pipeline import final, generations, signals
+from pipeline import generations, signals
 from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract, InputError, UsageError
 from pipeline.inspect.output import Output
@@ -28,6 +28,7 @@ from pipeline.plan.load import overridden
 from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.report.metrics.tally import NO_LANGUAGE
 from pipeline.store.store import Store
+from pipeline.text import final
 
 MOST_COLUMNS = 8
 """Columns of signals held at a time; chosen because a threshold moves at most three rules, which read at most three each."""

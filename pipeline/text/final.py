@@ -12,8 +12,8 @@ import pyarrow as pa
 from filters.edits.contract import Step, Walk, apply
 from filters.kernels import buffers
 from filters.kernels.unicode import fold
-from pipeline.masks import masked
 from pipeline.schema import FINAL
+from pipeline.text.masks import masked
 
 VERSION = 2
 DIGEST_BYTES = 16
