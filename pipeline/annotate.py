@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 
 from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
-from pipeline import decide, sampling, signals, withhold
+from pipeline import decide, signals, withhold
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
 from pipeline.read.units import Unit
+from pipeline.stages import sampling
 from pipeline.store.store import Store
 from pipeline.text import bands, final, signatures
 from pipeline.unit import Names, UnitText, names

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.sampling import chosen
+from pipeline.stages.sampling import chosen
 from pipeline.withhold import STAGE
 
 LEDGER_ROWS = 1_000_000

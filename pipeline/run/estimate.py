@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 import zstandard
 
-from pipeline import sampling
 from pipeline.annotate import Annotated
 from pipeline.dedup import part
 from pipeline.machine.events import Event, OnEvent
@@ -28,6 +27,7 @@ from pipeline.run import prepare
 from pipeline.run.execute import Mapper, RunOptions
 from pipeline.run.prepare import Prepared
 from pipeline.run.spans import Input, make_spans, run_span, stream_units
+from pipeline.stages import sampling
 from pipeline.store.store import Store
 from pipeline.unit import names
 

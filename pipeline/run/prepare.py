@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import select, signals
+from pipeline import signals
 from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.machine.events import Event, OnEvent
@@ -30,6 +30,7 @@ from pipeline.report import publish
 from pipeline.report.compute import gpus
 from pipeline.run import spans
 from pipeline.run.spans import Input
+from pipeline.stages import select
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.store.traffic import Traffic
 from pipeline.takedown import clean

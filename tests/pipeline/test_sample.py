@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import sampling
 from pipeline.run import estimate
+from pipeline.stages import sampling
 from tests.support import prose, winnow, write_rows
 
 

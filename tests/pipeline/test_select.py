@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import select
+from pipeline.stages import select
 from pipeline.text import final
 from tests.support import ROOT, digests, prose, table, winnow, write_rows
 

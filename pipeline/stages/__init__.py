@@ -1,0 +1,1 @@
+"""What a run does to documents: a unit of input at a time, over the corpus, and into shards."""
