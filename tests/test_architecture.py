@@ -21,7 +21,7 @@ ONLY_IN = {
     "distributed": ("pipeline/run/cluster/on_dask.py",),
     "ray": ("pipeline/run/cluster/on_ray.py",),
     "datasets": ("pipeline/read/formats/huggingface.py",),
-    "datasketch": ("pipeline/dedup/",),
+    "datasketch": ("pipeline/stages/dedup/",),
     "fasttext": ("pipeline/training/worker.py",),
     "huggingface_hub": ("filters/models/places.py",),
     "torch": ("pipeline/savings/tiers/neural/",),

@@ -18,7 +18,6 @@ import polars as pl
 import zstandard
 
 from pipeline.annotate import Annotated
-from pipeline.dedup import part
 from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded
 from pipeline.report import numbers as written
@@ -28,6 +27,7 @@ from pipeline.run.execute import Mapper, RunOptions
 from pipeline.run.prepare import Prepared
 from pipeline.run.spans import Input, make_spans, run_span, stream_units
 from pipeline.stages import sampling
+from pipeline.stages.dedup import part
 from pipeline.store.store import Store
 from pipeline.unit import names
 

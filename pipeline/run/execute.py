@@ -16,7 +16,6 @@ from typing import Any
 from filters.contract import Tier
 from pipeline import generations, layout, read, write
 from pipeline.annotate import Annotated
-from pipeline.dedup import corpus
 from pipeline.errors import CheckFailed
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
@@ -41,6 +40,7 @@ from pipeline.run.cluster.site import Site
 from pipeline.run.prepare import Prepared
 from pipeline.run.spans import Span, make_spans, run_span
 from pipeline.stages import select
+from pipeline.stages.dedup import corpus
 from pipeline.store.keys import key
 
 DEFAULT_MEMORY = 2_000_000_000

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.dedup import index
 from pipeline.output.manifest import FOLDERS, FileRecord, Manifest, rewritten
 from pipeline.output.tombstones import Tombstones
 from pipeline.shard_file import shard_writer
+from pipeline.stages.dedup import index
 from pipeline.store.hashing import HashingFile
 from pipeline.store.keys import key
 from pipeline.store.store import Store

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline.dedup import decide as decide_
-from pipeline.dedup import fates as fates_
-from pipeline.dedup import index as index_
-from pipeline.dedup.elsewhere import Elsewhere
-from pipeline.dedup.index import Index, IndexPart
-from pipeline.dedup.part import Part
-from pipeline.dedup.steps import Worker
 from pipeline.machine import scratch, workers
 from pipeline.output.manifest import FileRecord
 from pipeline.plan.model import Dedup
+from pipeline.stages.dedup import decide as decide_
+from pipeline.stages.dedup import fates as fates_
+from pipeline.stages.dedup import index as index_
+from pipeline.stages.dedup.index import Index, IndexPart
+from pipeline.stages.dedup.part import Part
+from pipeline.stages.dedup.tasks.driver import Elsewhere
+from pipeline.stages.dedup.tasks.steps import Worker
 from pipeline.store.store import Store, open_store
 
 

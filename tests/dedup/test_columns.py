@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.kernels import warm
-from pipeline.dedup import columns
 from pipeline.errors import BrokenContract
 from pipeline.schema import DOCUMENT
+from pipeline.stages.dedup import columns
 
 TRICKY_NAMES = [
     "a",

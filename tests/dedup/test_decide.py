@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from filters.kernels import warm
 from filters.kernels.dedup import bits
-from pipeline.dedup import decide as decide_
-from pipeline.dedup import near
-from pipeline.dedup.decide import EXACT, KEPT, NEAR, URL
 from pipeline.errors import BrokenContract
+from pipeline.stages.dedup import decide as decide_
+from pipeline.stages.dedup import near
+from pipeline.stages.dedup.decide import EXACT, KEPT, NEAR, URL
 from tests.dedup.fakes import Corpus, Decided, Doc, doc
 
 BANDS = 3

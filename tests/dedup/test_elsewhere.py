@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.kernels import warm
-from pipeline.dedup import near
-from pipeline.dedup.decide import NEAR
+from pipeline.stages.dedup import near
+from pipeline.stages.dedup.decide import NEAR
 from tests.dedup.fakes import Corpus, doc
 from tests.dedup.test_decide import BANDS, TINY, corpora, grown, oracle
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.dedup import exact, near
-from pipeline.dedup.decide import KEPT, NEAR, URL
-from pipeline.dedup.index import Index
+from pipeline.stages.dedup import exact, near
+from pipeline.stages.dedup.decide import KEPT, NEAR, URL
+from pipeline.stages.dedup.index import Index
 from tests.dedup.fakes import Corpus, Doc
 
 

@@ -9,9 +9,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup.order import order
-from pipeline.dedup.part import Part
 from pipeline.machine import scratch, workers
+from pipeline.stages.dedup.order import order
+from pipeline.stages.dedup.part import Part
 from tests.dedup.fakes import part_of
 
 numbers = st.one_of(st.none(), st.floats(allow_nan=False), st.integers(-3, 3).map(float))

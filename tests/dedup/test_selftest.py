@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.dedup import selftest
+from pipeline.stages.dedup import selftest
 from pipeline.text import definition
 from tests.support import SAMPLE, curate, digests, prose
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup.pairs import Known
-from pipeline.dedup.part import shingles_of
-from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.machine import scratch, workers
 from pipeline.machine.scratch import records
+from pipeline.stages.dedup.pairs import Known
+from pipeline.stages.dedup.part import shingles_of
+from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.store.store import open_store
 from pipeline.text import definition
 from tests.dedup.twins import column, texts

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.dedup.order import order
 from pipeline.machine import scratch, workers
+from pipeline.stages.dedup.order import order
 from tests.dedup.fakes import Doc, part_of
 
 PAIR = np.dtype([("key", "<u8"), ("number", "<i8")])

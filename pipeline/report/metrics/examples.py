@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from pipeline import layout, withhold, write
-from pipeline.dedup.part import texts_of
 from pipeline.report.metrics.limits import Turn
+from pipeline.stages.dedup.part import texts_of
 
 SCHEMA_VERSION = 1
 MOST = 3

@@ -18,9 +18,6 @@ from typing import Any
 
 from pipeline import write
 from pipeline.annotate import Annotated
-from pipeline.dedup import part as part_
-from pipeline.dedup.index import Index, IndexPart
-from pipeline.dedup.steps import Job, Worker
 from pipeline.errors import RunFailed
 from pipeline.machine import scratch, workers
 from pipeline.machine.events import silent
@@ -30,6 +27,9 @@ from pipeline.run import spans
 from pipeline.run.cluster import site as site_
 from pipeline.run.cluster.site import Site
 from pipeline.run.spans import Span
+from pipeline.stages.dedup import part as part_
+from pipeline.stages.dedup.index import Index, IndexPart
+from pipeline.stages.dedup.tasks.steps import Job, Worker
 
 
 def span(site: Site, item: Span) -> list[Annotated]:
@@ -53,7 +53,7 @@ def _see_inputs(item: Span) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """A step of dedup (`pipeline.dedup.steps`) with all that it looks at."""
+    """A step of dedup (`pipeline.stages.dedup.tasks.steps`) with all that it looks at."""
 
     name: str
     function: Callable[[Worker, Any], None]

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.dedup.part import Part
 from pipeline.machine import sorting
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Workers
+from pipeline.stages.dedup.part import Part
 
 _ROW_BYTES = 300  # of a document while a partition is sorted: six columns, their row encoding and the sorted copy
 

@@ -18,17 +18,17 @@ import polars as pl
 
 from filters.kernels.dedup import bits
 from filters.kernels.dedup.dedup_pass import VISIT
-from pipeline.dedup import exact, near, order
-from pipeline.dedup.elsewhere import PAIR, Elsewhere, Verified
-from pipeline.dedup.index import Index
-from pipeline.dedup.near import Judged, Links, Visits
-from pipeline.dedup.order import Order
-from pipeline.dedup.pairs import Known
-from pipeline.dedup.part import Keys, Part, keep_columns
-from pipeline.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.machine.scratch import Log, Scratch, records
 from pipeline.machine.workers import Workers
 from pipeline.plan.model import Dedup
+from pipeline.stages.dedup import exact, near, order
+from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.near import Judged, Links, Visits
+from pipeline.stages.dedup.order import Order
+from pipeline.stages.dedup.pairs import Known
+from pipeline.stages.dedup.part import Keys, Part, keep_columns
+from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
+from pipeline.stages.dedup.tasks.driver import PAIR, Elsewhere, Verified
 from pipeline.store.store import Store
 
 KEPT, EXACT, URL, NEAR = 0, 1, 2, 3

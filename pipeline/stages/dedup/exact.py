@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from filters.kernels.dedup import dedup_pass
-from pipeline.dedup.index import Index
-from pipeline.dedup.part import Keys
 from pipeline.machine.scratch import Log, Scratch, by_range, range_of, records
 from pipeline.machine.workers import Workers
+from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.part import Keys
 
 SEEN = np.dtype([("left", "<u8"), ("right", "<u8"), ("rank", "<i8")])
 """A hash and the document that has it."""

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from filters.kernels.dedup import dedup_pass
-from pipeline.dedup import similarity
-from pipeline.dedup.near import Places
 from pipeline.plan.model import Dedup
+from pipeline.stages.dedup import similarity
+from pipeline.stages.dedup.near import Places
 from pipeline.text import bands as bands_
 from pipeline.text import signatures
 

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from filters.kernels.buffers import views
 from filters.kernels.dedup import bits
-from pipeline.dedup import index as index_
-from pipeline.dedup.decide import CHUNK, KEPT, REASONS, Fates
-from pipeline.dedup.index import GROUP_ROWS, Index
-from pipeline.dedup.part import Part
 from pipeline.machine.scratch import Log, Scratch
 from pipeline.machine.workers import Workers
 from pipeline.schema import FATES
+from pipeline.stages.dedup import index as index_
+from pipeline.stages.dedup.decide import CHUNK, KEPT, REASONS, Fates
+from pipeline.stages.dedup.index import GROUP_ROWS, Index
+from pipeline.stages.dedup.part import Part
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from filters.kernels.dedup import dedup_pass, sorting
-from pipeline.dedup.part import Keys
-from pipeline.dedup.similarity import COUNTS
 from pipeline.machine.scratch import Scratch, by_range, records
+from pipeline.stages.dedup.part import Keys
+from pipeline.stages.dedup.similarity import COUNTS
 from pipeline.store import checksums
 from pipeline.store.keys import key
 from pipeline.store.store import Store

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels.dedup import bits, dedup_pass
-from pipeline.dedup import exact, near, rows
-from pipeline.dedup.exact import SEEN
-from pipeline.dedup.index import Index
-from pipeline.dedup.near import PLACE
-from pipeline.dedup.part import Part
-from pipeline.dedup.rows import Types
 from pipeline.errors import BrokenContract
 from pipeline.machine.scratch import Scratch, by_range, range_of, records
+from pipeline.stages.dedup import exact, near
+from pipeline.stages.dedup.exact import SEEN
+from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.near import PLACE
+from pipeline.stages.dedup.part import Part
+from pipeline.stages.dedup.tasks import rows
+from pipeline.stages.dedup.tasks.rows import Types
 from pipeline.store.store import Store
 
 RANKS: Types = (("rank", "<i8"),)

@@ -16,10 +16,10 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.annotate import Annotated
-from pipeline.dedup import columns
 from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
+from pipeline.stages.dedup import columns
 from pipeline.store.store import Store
 from pipeline.text import final, signatures, urls
 

@@ -22,9 +22,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.dedup.part import Sets, shingles_of
 from pipeline.errors import BrokenContract, Damaged
 from pipeline.output.manifest import FileRecord, Manifest
+from pipeline.stages.dedup.part import Sets, shingles_of
 from pipeline.store.store import Store
 
 GROUP_ROWS = 1 << 20

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from filters.kernels.dedup import dedup_pass
-from pipeline.dedup.part import Sets
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Workers
+from pipeline.stages.dedup.part import Sets
 
 Kind = Literal["jaccard", "containment"]
 COUNTS = np.dtype([("shared", "<i4"), ("later", "<i4"), ("earlier", "<i4")])

@@ -11,7 +11,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,11 +19,6 @@ import numpy as np
 from filters.kernels.dedup import bits, urls
 from pipeline import write
 from pipeline.annotate import Annotated
-from pipeline.dedup import fates, index, part, selftest
-from pipeline.dedup.decide import Fates, decide
-from pipeline.dedup.elsewhere import Elsewhere
-from pipeline.dedup.index import Index
-from pipeline.dedup.steps import Job, Worker
 from pipeline.errors import Damaged
 from pipeline.machine import resources, scratch
 from pipeline.machine.meter import Meter
@@ -33,6 +27,12 @@ from pipeline.machine.workers import Workers
 from pipeline.output.manifest import FileRecord, Manifest
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
+from pipeline.stages.dedup import fates, index, part, selftest
+from pipeline.stages.dedup.decide import Fates, decide
+from pipeline.stages.dedup.decided import Decided
+from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.tasks.driver import Elsewhere
+from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.store.hashing import HashingFile, holds
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -44,16 +44,6 @@ TASKS = "tasks"
 RunStep = Callable[[Index, Sequence[Annotated], str, Callable[[Worker, Any], None], Sequence[Job]], None]
 """`run(index, units, stage, step, jobs)`: as `elsewhere.Run`, for documents of these units and this index."""
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
-
-
-@dataclass(frozen=True)
-class Decided:
-    """Names of the units' fates (None without dedup), what metrics.json says of dedup, and where the index part lies."""
-
-    fates: tuple[str | None, ...]
-    summary: dict[str, Any] | None = None
-    folder: str | None = None
-    costs: dict[str, float] = field(default_factory=dict)
 
 
 def run(

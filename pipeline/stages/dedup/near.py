@@ -19,12 +19,12 @@ import numpy as np
 
 from filters.kernels.dedup import bits, dedup_pass, sorting
 from filters.kernels.dedup.dedup_pass import EARLIER_BITS, LINK, VISIT
-from pipeline.dedup.index import Index
-from pipeline.dedup.order import Order
-from pipeline.dedup.part import Part
 from pipeline.errors import BrokenContract
 from pipeline.machine.scratch import Log, Scratch, Spill, by_range, range_of, records
 from pipeline.machine.workers import Workers
+from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.order import Order
+from pipeline.stages.dedup.part import Part
 
 BLOCK_PAIRS = 1 << 21  # chosen: 16 MB of pairs, before repetitions across bands go
 SMALLEST_BLOCK = 1 << 10  # documents; chosen: fewer make more files than they save memory

@@ -22,15 +22,16 @@ import polars as pl
 
 from filters.kernels.dedup import bits, dedup_pass
 from filters.kernels.dedup.dedup_pass import LINK
-from pipeline.dedup import exact, near, rows, steps
-from pipeline.dedup.exact import SEEN
-from pipeline.dedup.index import Index
-from pipeline.dedup.near import PLACE, Linked, Links
-from pipeline.dedup.order import Order
-from pipeline.dedup.similarity import COUNTS
-from pipeline.dedup.steps import Count, Gather, Job, Scatter, Shingle, Worker
 from pipeline.machine.scratch import Log, Scratch, Spill, records
 from pipeline.machine.workers import Workers
+from pipeline.stages.dedup import exact, near
+from pipeline.stages.dedup.exact import SEEN
+from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.near import PLACE, Linked, Links
+from pipeline.stages.dedup.order import Order
+from pipeline.stages.dedup.similarity import COUNTS
+from pipeline.stages.dedup.tasks import rows, steps
+from pipeline.stages.dedup.tasks.steps import Count, Gather, Job, Scatter, Shingle, Worker
 from pipeline.store.store import Store
 
 MOST_TASKS = 48

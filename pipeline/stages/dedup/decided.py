@@ -1,0 +1,16 @@
+"""What dedup decided: fates by unit, the index's new part, and a summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Names of the units' fates (None without dedup), what metrics.json says of dedup, and where the index part lies."""
+
+    fates: tuple[str | None, ...]
+    summary: dict[str, Any] | None = None
+    folder: str | None = None
+    costs: dict[str, float] = field(default_factory=dict)
