@@ -20,8 +20,8 @@ from pipeline.output import manifest, reviews
 from pipeline.output.manifest import FileRecord, Manifest
 from pipeline.report import card
 from pipeline.report.metrics import examples
+from pipeline.stages.shards.write import Shard
 from pipeline.store.store import Store
-from pipeline.write import Shard
 
 _DERIVED = ("README.md", "metrics.json", "report.html", "plan.resolved.yaml")
 

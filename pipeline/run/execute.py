@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import generations, layout, read, write
+from pipeline import generations, read
 from pipeline.annotate import Annotated
 from pipeline.errors import CheckFailed
 from pipeline.machine import resources
@@ -41,6 +41,8 @@ from pipeline.run.prepare import Prepared
 from pipeline.run.spans import Span, make_spans, run_span
 from pipeline.stages import select
 from pipeline.stages.dedup import corpus
+from pipeline.stages.shards import layout, write
+from pipeline.stages.shards.index import stage_index
 from pipeline.store.keys import key
 
 DEFAULT_MEMORY = 2_000_000_000
@@ -225,7 +227,7 @@ def _stages(
     written, staging = _write(ready, inputs, pieces, pool, meter, on_event, writer)
     shards = [shard for shard in written if shard.folder != layout.UNSELECTED]
     on_event(Event("begin", "publish"))
-    index = corpus.stage_index(ready.work, staging, decided, written, ready.generation)
+    index = stage_index(ready.work, staging, decided, written, ready.generation)
     publish.place(ready.out, ready.work, staging, shards, index)
     elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
     report["cost"] = accounts.by_stage(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost(), elsewhere)

@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 
 from pipeline.output.manifest import FOLDERS, FileRecord, Manifest, rewritten
 from pipeline.output.tombstones import Tombstones
-from pipeline.shard_file import shard_writer
 from pipeline.stages.dedup import index
+from pipeline.stages.shards.parquet import shard_writer
+from pipeline.stages.shards.write import ContentHash
 from pipeline.store.hashing import HashingFile
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.takedown.find import Row
 from pipeline.withhold import REASON, STAGE, without_excerpts
-from pipeline.write import ContentHash
 
 Change = Callable[[pa.Table], pa.Table]
 

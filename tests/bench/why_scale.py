@@ -21,9 +21,9 @@ import pyarrow as pa
 
 from pipeline.output.manifest import FileRecord
 from pipeline.schema import LEDGER
-from pipeline.shard_file import shard_writer
+from pipeline.stages.shards.parquet import shard_writer
+from pipeline.stages.shards.write import ROW_GROUP_ROWS
 from pipeline.store.store import open_store
-from pipeline.write import ROW_GROUP_ROWS
 from tests.support import curate, prose, write_rows
 
 SHARD = 1_000_000

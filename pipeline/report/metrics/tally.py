@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 
 from filters.contract import Tier
-from pipeline import write
 from pipeline.plan.recipe import Recipe
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.examples import Examples
 from pipeline.report.metrics.limits import Turn
+from pipeline.stages.shards import write
 from pipeline.withhold import STAGE
 
 

@@ -8,7 +8,6 @@ scratch folder, in arrays on disk, so that memory does not grow with the corpus 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from filters.kernels.dedup import bits, urls
-from pipeline import write
 from pipeline.annotate import Annotated
 from pipeline.errors import Damaged
 from pipeline.machine import resources, scratch
 from pipeline.machine.meter import Meter
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Workers
-from pipeline.output.manifest import FileRecord, Manifest
+from pipeline.output.manifest import Manifest
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.stages.dedup import fates, index, part, selftest
@@ -33,11 +31,10 @@ from pipeline.stages.dedup.decided import Decided
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.tasks.driver import Elsewhere
 from pipeline.stages.dedup.tasks.steps import Job, Worker
-from pipeline.store.hashing import HashingFile, holds
+from pipeline.store.hashing import holds
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.text import bands
-from pipeline.write import Shard
 
 TASKS = "tasks"
 """Of a judgement's folder: what tasks hand on, until the judgement is done."""
@@ -193,25 +190,3 @@ def _selftest(
         )
         space.relieve()
     return selftest.measure(originals, found.links.places, dedup, old=old)
-
-
-def stage_index(work: Store, staging: str, decided: Decided, shards: Sequence[Shard], generation: int) -> list[FileRecord]:
-    """This generation's index part in the staging folder, named as in the output. `shards`: the staged ones."""
-    records: list[FileRecord] = []
-    for table in index.SORTED if decided.folder is not None else ():
-        if not work.has(f"{decided.folder}/{table}.parquet"):
-            continue
-        name = f"index/{table}-g{generation:04d}.parquet"
-        with work.open(f"{decided.folder}/{table}.parquet") as source, work.writer(f"{staging}/{name}") as raw:
-            target = HashingFile(raw)
-            shutil.copyfileobj(source, target, 1 << 20)
-        rows = sum(work.group_rows(f"{staging}/{name}"))
-        size = work.size(f"{staging}/{name}")
-        records.append(FileRecord(path=name, rows=rows, bytes=size, sha256=target.digest.hexdigest()))
-    for number, shard in enumerate(shard for shard in shards if shard.indexed):
-        name, staged = f"index/documents-{number:05d}-g{generation:04d}.parquet", f"{staging}/{shard.folder}/{shard.name}"
-        if work.has(f"{staged}{write.DOCUMENTS}"):  # else a run that was killed has placed it already
-            work.place(work, f"{staged}{write.DOCUMENTS}", f"{staging}/{name}")
-        sizes = {"rows": shard.indexed, "bytes": shard.indexed_bytes, "sha256": shard.indexed_sha256}
-        records.append(FileRecord(path=name, **sizes))
-    return records

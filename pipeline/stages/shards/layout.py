@@ -45,7 +45,7 @@ class Piece:
 
 
 def belongs(rows: pl.DataFrame, folder: str, *, rejected: str | float, seed: int) -> pl.Series:
-    """Which rows of a unit (see `pipeline.ledger`) belong to `folder`."""
+    """Which rows of a unit (see `pipeline.stages.shards.ledger`) belong to `folder`."""
     if folder == "data":
         return rows["verdict"] == "kept"
     if folder == "rejected":

@@ -23,11 +23,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.annotate import Annotated
-from pipeline.layout import UNSELECTED, WITH_TEXT, Segment, belongs
-from pipeline.ledger import fates_of_rows
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
-from pipeline.shard_file import Shard, finished, shard_writer
 from pipeline.stages.dedup import index
+from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment, belongs
+from pipeline.stages.shards.ledger import fates_of_rows
+from pipeline.stages.shards.parquet import Shard, finished, shard_writer
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
 from pipeline.withhold import STAGE
