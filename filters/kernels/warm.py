@@ -1,8 +1,8 @@
 """Compiles or loads kernels once, in the parent, so that no worker thread or process compiles one of its own.
 
 `warm_stages` is for what every run needs beside its filters and edits; those are tried out on two short texts
-(`pipeline.signals.try_out`), so that a plan pays for its own kernels only. `warm` is for tests and measurements. Who uses
-kernels that are in neither calls their module's `warm` first, in the parent too.
+(`pipeline.stages.unit.signals.try_out`), so that a plan pays for its own kernels only. `warm` is for tests and measurements. Who
+uses kernels that are in neither calls their module's `warm` first, in the parent too.
 
 Add a kernel by adding a function that calls it with arguments of the types it gets in a run: numba compiles per type, and
 Arrow's read-only views are a type of their own; so are those of bytes.

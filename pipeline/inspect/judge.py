@@ -11,10 +11,10 @@ import polars as pl
 import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
-from pipeline import signals
 from pipeline.inspect.turning import Asked, asked
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe
+from pipeline.stages.unit import signals
 from pipeline.text import final, normalise
 
 

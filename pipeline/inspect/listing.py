@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output
-from pipeline.withhold import REASON
+from pipeline.stages.unit.withhold import REASON
 
 VIEWS = {"kept": "data", "dropped": "rejected", "quarantined": "quarantine"}
 SCORES = ("language_score", "quality_score", "toxicity_score")

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from pipeline.annotate import Annotated
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
 from pipeline.report.metrics.tally import Tally, totals
 from pipeline.run import attempts
 from pipeline.run.prepare import Prepared
+from pipeline.stages.unit.annotate import Annotated
 
 
 class Options(Protocol):

@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 import zstandard
 
-from pipeline.annotate import Annotated
 from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded
 from pipeline.report import numbers as written
@@ -28,8 +27,9 @@ from pipeline.run.prepare import Prepared
 from pipeline.run.spans import Input, make_spans, run_span, stream_units
 from pipeline.stages import sampling
 from pipeline.stages.dedup import part
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import names
 from pipeline.store.store import Store
-from pipeline.unit import names
 
 RESAMPLES = 2_000
 PROBE_BYTES = 4_000_000

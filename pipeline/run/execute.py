@@ -14,8 +14,7 @@ from functools import partial
 from typing import Any
 
 from filters.contract import Tier
-from pipeline import generations, read
-from pipeline.annotate import Annotated
+from pipeline import read
 from pipeline.errors import CheckFailed
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
@@ -43,6 +42,8 @@ from pipeline.stages import select
 from pipeline.stages.dedup import corpus
 from pipeline.stages.shards import layout, write
 from pipeline.stages.shards.index import stage_index
+from pipeline.stages.unit import generations
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.keys import key
 
 DEFAULT_MEMORY = 2_000_000_000

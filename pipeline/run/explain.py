@@ -14,8 +14,8 @@ from pipeline.plan.recipe import Recipe
 from pipeline.read.listing import expand
 from pipeline.run import spans
 from pipeline.run.prepare import Options
+from pipeline.stages.unit.tables import Names, names
 from pipeline.store.store import Store, open_output, open_store
-from pipeline.unit import Names, names
 
 
 def explain(loaded: Loaded, options: Options) -> str:

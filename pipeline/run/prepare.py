@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filters.kernels import warm
-from pipeline import signals
-from pipeline.annotate import Annotated
 from pipeline.errors import InputError, OutputError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.workers import Workers, units_within, workers
@@ -31,6 +29,8 @@ from pipeline.report.compute import gpus
 from pipeline.run import spans
 from pipeline.run.spans import Input
 from pipeline.stages import select
+from pipeline.stages.unit import signals
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.store.traffic import Traffic
 from pipeline.takedown import clean

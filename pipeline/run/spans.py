@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline import read
-from pipeline.annotate import Annotated, annotate
 from pipeline.errors import Damaged, InputChanged, RunFailed
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Meter
@@ -22,9 +21,10 @@ from pipeline.machine.workers import Workers, gather
 from pipeline.plan.recipe import Recipe
 from pipeline.read.files import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
+from pipeline.stages.unit.annotate import Annotated, annotate
+from pipeline.stages.unit.tables import names
 from pipeline.store.keys import key
 from pipeline.store.store import Store
-from pipeline.unit import names
 
 MAX_SPANS = 500
 """Spans of a run: a run has at most 2,000 Prefect task runs over all stages, because servers on SQLite slow down beyond."""

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from pipeline import generations, read
+from pipeline import read
 from pipeline.errors import InputError, UsageError
 from pipeline.output import manifest
 from pipeline.output.manifest import Manifest
@@ -23,6 +23,7 @@ from pipeline.plan.load import validate
 from pipeline.read.files import InputFile
 from pipeline.read.listing import expand
 from pipeline.read.source import Source
+from pipeline.stages.unit import generations
 from pipeline.store.store import Store, open_store
 
 TEXTS = {"key": pl.String, "group": pl.String, "text": pl.String, "reason": pl.String, "language": pl.String}

@@ -24,13 +24,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipeline.annotate import Annotated
 from pipeline.errors import Damaged, PlanError
 from pipeline.machine import resources, scratch, sorting
 from pipeline.machine.workers import Workers
 from pipeline.plan.model import Select
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.stages.dedup import part
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 

@@ -15,9 +15,9 @@ from pipeline.output.tombstones import Tombstones
 from pipeline.plan.load import validate
 from pipeline.report.compute import ledger
 from pipeline.report.metrics.tally import NO_LANGUAGE, OTHER
+from pipeline.stages.unit.withhold import REASON, STAGE
 from pipeline.takedown.find import Gone
 from pipeline.takedown.rewrite import Rewritten
-from pipeline.withhold import REASON, STAGE
 
 _NOTE = "documents were taken down since this run"
 _NAMES = ("source_ref", "ref", "duplicate_ref")

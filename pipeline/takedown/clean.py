@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from filters import language
 from filters.kernels import buffers
-from pipeline import decide, generations, withhold
-from pipeline.annotate import GROUP_BYTES
 from pipeline.output.tombstones import Tombstones
+from pipeline.stages.unit import generations, verdicts, withhold
+from pipeline.stages.unit.annotate import GROUP_BYTES
+from pipeline.stages.unit.tables import Names
 from pipeline.store.store import Store
 from pipeline.text import final
-from pipeline.unit import Names
 
 STAMP = "tombstones.json"
 _TEXTLESS = ("final", "minhash", "tokens", "pairs")
@@ -97,7 +97,7 @@ def _tables(work: Store, where: Names, positions: list[int], counts: dict[str, i
             counts["rewritten"] += 1
     if work.has(where.verdicts):
         table = work.read_table(where.verdicts)
-        frame = decide.taken_down(pl.DataFrame(pl.from_arrow(table), schema=decide.VERDICT), positions)
+        frame = verdicts.taken_down(pl.DataFrame(pl.from_arrow(table), schema=verdicts.VERDICT), positions)
         cleaned = frame.to_arrow().cast(table.schema)
         if not cleaned.equals(table):
             work.write_table(where.verdicts, cleaned)

@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 import polars as pl
 import pyarrow as pa
 
-from pipeline import generations
 from pipeline.output import tombstones
 from pipeline.output.manifest import Manifest
 from pipeline.output.tombstones import Parameters, Text, Tombstones
 from pipeline.plan.recipe import Recipe
+from pipeline.stages.unit import generations
+from pipeline.stages.unit.withhold import REASON, STAGE, excerpt_text
 from pipeline.store.store import Store
 from pipeline.text import final, normalise
-from pipeline.withhold import REASON, STAGE, excerpt_text
 
 Row = tuple[int, str]
 """Generation and source_ref: the name of a row."""

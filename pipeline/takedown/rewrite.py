@@ -17,11 +17,11 @@ from pipeline.output.tombstones import Tombstones
 from pipeline.stages.dedup import index
 from pipeline.stages.shards.parquet import shard_writer
 from pipeline.stages.shards.write import ContentHash
+from pipeline.stages.unit.withhold import REASON, STAGE, without_excerpts
 from pipeline.store.hashing import HashingFile
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.takedown.find import Row
-from pipeline.withhold import REASON, STAGE, without_excerpts
 
 Change = Callable[[pa.Table], pa.Table]
 

@@ -31,7 +31,7 @@ from filters.kernels.lines import segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.words import tokens
 from pipeline.plan import load, recipe
-from pipeline.signals import run_filter
+from pipeline.stages.unit.signals import run_filter
 from pipeline.text import final
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"

@@ -128,7 +128,7 @@ def test_workers_with_other_code_or_another_file_system_are_refused(tmp_path, lo
     tree = tmp_path / "tree"
     for package in ("filters", "pipeline", "flows", "tests/engines"):
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with (tree / "pipeline/decide.py").open("a") as file:
+    with (tree / "pipeline/stages/unit/verdicts.py").open("a") as file:
         file.write("# another version\n")
     with clusters.dask(tmp_path, workers=1, root=str(tree)) as cluster:
         ran = curate(cluster, *plan(local[0], tmp_path / "out"))

@@ -148,7 +148,7 @@ def test_every_bit_of_a_work_table_is_covered_by_a_checksum(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"[", b"[]x", b"{}", b"[1]", b'[{"names": 1}]', b"null", b"\xff"])
 def test_a_list_of_a_generations_units_that_is_not_one_is_named(tmp_path, text):
-    from pipeline import generations
+    from pipeline.stages.unit import generations
 
     work = open_store(str(tmp_path))
     work.write_bytes(generations.name(1), text)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from filters.contract import TextBatch
-from pipeline import annotate
+from pipeline.stages.unit import annotate
 from pipeline.store import local
 from tests.faults import common
 from tests.soak.common import mounted, run

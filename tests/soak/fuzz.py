@@ -42,7 +42,7 @@ from pipeline.errors import WinnowError
 from pipeline.plan import load, recipe
 from pipeline.read.files import InputFile, kind_of
 from pipeline.schema import BAD_ROW, DOCUMENT
-from pipeline.signals import run_filter, try_out
+from pipeline.stages.unit.signals import run_filter, try_out
 from pipeline.text import final
 from tests.soak.common import Report
 from tests.soak.damage import READERS, TARGETS, input_of

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.contract import ContractError, Rule, Tier, judge, rule_columns
-from pipeline import generations, signals
-from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract, InputError, UsageError
 from pipeline.inspect.output import Output
 from pipeline.plan.load import overridden
 from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.report.metrics.tally import NO_LANGUAGE
+from pipeline.stages.unit import generations, signals
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.store import Store
 from pipeline.text import final
 

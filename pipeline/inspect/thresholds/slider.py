@@ -18,8 +18,6 @@ import polars as pl
 from pydantic import ValidationError
 
 from filters.contract import Tier
-from pipeline import signals
-from pipeline.annotate import Annotated
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output, value_of
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, same_rule, units_of
@@ -27,8 +25,10 @@ from pipeline.machine.meter import Meter
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.report.compute import ledger
+from pipeline.stages.unit import signals
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import UnitText
 from pipeline.store.store import Store
-from pipeline.unit import UnitText
 
 BLOCK_ROWS = 1_000_000
 """Rows judged at a time; chosen because a million keep every library call large and a filter's column at 8 MB."""

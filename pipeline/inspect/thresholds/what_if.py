@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.annotate import Annotated
 from pipeline.inspect.compare import EXCERPT, MOST_LINES, SAMPLES
 from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
 from pipeline.report.visible import fit, visible
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.store import Store, open_store
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipeline import withhold
 from pipeline.report.metrics.limits import Turn
 from pipeline.stages.dedup.part import texts_of
 from pipeline.stages.shards import layout, write
+from pipeline.stages.unit import withhold
 
 SCHEMA_VERSION = 1
 MOST = 3

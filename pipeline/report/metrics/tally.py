@@ -21,7 +21,7 @@ from pipeline.report.metrics import examples
 from pipeline.report.metrics.examples import Examples
 from pipeline.report.metrics.limits import Turn
 from pipeline.stages.shards import write
-from pipeline.withhold import STAGE
+from pipeline.stages.unit.withhold import STAGE
 
 
 @dataclass

@@ -21,13 +21,13 @@ from pathlib import Path
 import filters
 import pipeline
 from filters.kernels import warm
-from pipeline import signals
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine import resources
 from pipeline.output import manifest, tombstones
 from pipeline.plan import load, recipe
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.stages.unit import signals
 from pipeline.store.store import Store, open_output, open_store
 
 FOLDER = "cluster"

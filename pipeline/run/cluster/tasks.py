@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.annotate import Annotated
 from pipeline.errors import RunFailed
 from pipeline.machine import scratch, workers
 from pipeline.machine.events import silent
@@ -30,6 +29,7 @@ from pipeline.stages.dedup import part as part_
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.shards import write
+from pipeline.stages.unit.annotate import Annotated
 
 
 def span(site: Site, item: Span) -> list[Annotated]:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from filters.kernels.dedup import bits, urls
-from pipeline.annotate import Annotated
 from pipeline.errors import Damaged
 from pipeline.machine import resources, scratch
 from pipeline.machine.meter import Meter
@@ -31,6 +30,7 @@ from pipeline.stages.dedup.decided import Decided
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.tasks.driver import Elsewhere
 from pipeline.stages.dedup.tasks.steps import Job, Worker
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.hashing import holds
 from pipeline.store.keys import key
 from pipeline.store.store import Store

@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipeline.annotate import Annotated
 from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
 from pipeline.stages.dedup import columns
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.store import Store
 from pipeline.text import final, signatures, urls
 

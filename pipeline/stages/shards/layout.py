@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.stages.sampling import chosen
-from pipeline.withhold import STAGE
+from pipeline.stages.unit.withhold import STAGE
 
 LEDGER_ROWS = 1_000_000
 """Rows of a ledger, signals or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.annotate import Annotated
 from pipeline.errors import BrokenContract
 from pipeline.schema import FATES
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.withhold import STAGE
 from pipeline.store.store import Store
-from pipeline.withhold import STAGE
 
 
 def fates_of_rows(work: Store, unit: Annotated, fates: str | None, unselected: str | None) -> pl.DataFrame:

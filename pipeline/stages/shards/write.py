@@ -22,15 +22,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.annotate import Annotated
 from pipeline.schema import OUTPUTS, SIGNALS_KEY
 from pipeline.stages.dedup import index
 from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.stages.shards.ledger import fates_of_rows
 from pipeline.stages.shards.parquet import Shard, finished, shard_writer
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.withhold import STAGE
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
-from pipeline.withhold import STAGE
 
 ROW_GROUP_BYTES = 32_000_000
 """Text bytes of a row group: chosen so that a reader holds little, and scans few."""

@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 
 from filters.contract import ContractError, Tier, judge
-from pipeline import withhold
 from pipeline.errors import BrokenContract
 from pipeline.plan.recipe import Recipe
+from pipeline.stages.unit import withhold
 
 VERDICT = pl.Schema([("stage", pl.String()), ("reason", pl.String()), ("failed", pl.List(pl.String())), ("scored", pl.Boolean())])
 """Columns of a unit's verdicts: all null / empty where the filters keep the row; `scored`: by the model tier."""

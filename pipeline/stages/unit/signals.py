@@ -20,9 +20,9 @@ from pipeline.errors import BrokenContract
 from pipeline.machine.meter import Meter
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe, loaded
+from pipeline.stages.unit.tables import Names, UnitText
 from pipeline.store.store import Store
 from pipeline.text import final
-from pipeline.unit import Names, UnitText
 
 SCORED = "scored"
 """Column of the model tier's tables: the row was scored; its other columns are null elsewhere."""

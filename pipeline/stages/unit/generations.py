@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.annotate import Annotated
 from pipeline.errors import Damaged
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import Names
 from pipeline.store.store import Store
-from pipeline.unit import Names
 
 
 def name(generation: int) -> str:

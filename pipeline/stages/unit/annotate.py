@@ -19,14 +19,14 @@ import pyarrow.compute as pc
 
 from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
-from pipeline import decide, signals, withhold
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
 from pipeline.read.units import Unit
 from pipeline.stages import sampling
+from pipeline.stages.unit import signals, verdicts, withhold
+from pipeline.stages.unit.tables import Names, UnitText, names
 from pipeline.store.store import Store
 from pipeline.text import bands, final, signatures
-from pipeline.unit import Names, UnitText, names
 
 GROUP_BYTES = 2_000_000
 """Text of a row group of the documents table: chosen because buffers of this size are reused, and larger ones are not."""
@@ -163,17 +163,17 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, card: d
         with meter.measure("decide"):
             hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
             empty = pl.Series("empty", pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16))))
-            failed = {Tier.CHEAP: decide.failures(recipe, Tier.CHEAP, _frame(columns))}
+            failed = {Tier.CHEAP: verdicts.failures(recipe, Tier.CHEAP, _frame(columns))}
             scored = {Tier.CHEAP: ~empty}
         if any(item.filter.tier is Tier.MODEL for item in recipe.filters):
-            scored[Tier.MODEL] = ~empty & (~decide.fails(failed[Tier.CHEAP], n) | _audited(work, recipe, where, n))
+            scored[Tier.MODEL] = ~empty & (~verdicts.fails(failed[Tier.CHEAP], n) | _audited(work, recipe, where, n))
             rows = np.flatnonzero(scored[Tier.MODEL].to_numpy())
             made = signals.model(work, recipe, where, text, columns, rows, meter, n=n)
             with meter.measure("decide"):
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
-                failed[Tier.MODEL] = decide.spread(decide.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
+                failed[Tier.MODEL] = verdicts.spread(verdicts.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
         with meter.measure("decide"):
-            table = decide.taken_down(decide.verdicts(empty, failed, scored), card.get(withhold.TAKEN, ()))
+            table = verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.get(withhold.TAKEN, ()))
             work.write_table(where.verdicts, table.to_arrow().cast(_VERDICT_SCHEMA))
     reasons = work.read_table(where.verdicts, ["reason"])["reason"]
     return reasons.is_null().to_numpy()
