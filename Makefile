@@ -18,8 +18,8 @@ test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
-	$(VENV)-browser/bin/python -m pytest -q tests/inspect/test_browser.py tests/report/test_browser.py -m slow
-	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/engines tests/dedup/test_elsewhere.py -m "slow or not slow"
+	$(VENV)-browser/bin/python -m pytest -q tests/inspect/page/test_browser.py tests/report/page/test_browser.py -m slow
+	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/engines tests/stages/dedup/test_driver.py -m "slow or not slow"
 
 # Faults at length against the real program: an hour and a quarter on two cores (`-m tests.soak --short`: some ten minutes). Of that,
 # kills and hostile files half an hour (ten kills on Dask: hence the environment with clients of clusters), a process that is

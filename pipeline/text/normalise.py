@@ -59,7 +59,7 @@ def _suspect_tables() -> tuple[np.ndarray, np.ndarray]:
     # Hangul vowels and final consonants compose with what stands before them; `decomposition` does not list them.
     suspect |= {*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)}
     # Below U+0300 every character is NFC_Quick_Check=Yes of class 0; so are those of the planes and ranges left out
-    # (tests/read/test_normalise.py walks them all).
+    # (tests/text/test_normalise.py walks them all).
     for code in (*range(0x300, 0xAC00), *range(0xF900, 0x20000), *range(0x2F800, 0x2FA20)):
         char = chr(code)
         if unicodedata.combining(char) or not unicodedata.is_normalized("NFC", char):

@@ -16,7 +16,7 @@ from filters import contract, gopher_quality
 from filters.gopher_quality import FILTER, Params, Thresholds
 from filters.kernels import warm
 from filters.kernels.words import tokens
-from tests.filters.test_tokens import SIGNS, split
+from tests.filters.kernels.words.test_tokens import SIGNS, split
 
 
 @pytest.fixture(autouse=True, scope="module")

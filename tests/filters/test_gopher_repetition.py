@@ -17,7 +17,7 @@ from filters import contract
 from filters.gopher_repetition import FIGURES, FILTER, Params, Thresholds
 from filters.kernels import warm
 from filters.kernels.words import tokens
-from tests.filters.test_tokens import split
+from tests.filters.kernels.words.test_tokens import split
 
 PROFILES = ["paper", "datatrove", "dclm", "dolma"]
 PIECE = st.sampled_from(["a b ", "c ", "d\n", "\n\n", "e f g h i ", "\x85", ". ", "日本", "a b c d e f g h i j k ", "\0"])

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.engines import clusters
+from tests.run.cluster import clusters
 from tests.soak.common import Report, differences, digests, leftovers, newest, run
 from tests.support import SAMPLE
 

@@ -3,11 +3,12 @@
 Invariant: line k of row i is `data[begin[k]:end[k]]` for k in `rows[i]:rows[i + 1]`, without its line break; each column equals
 the plain Python beside it in `Lines`, where `line` is that text.
 
-Sentences follow spaCy's rule-based `sentencizer` on characters instead of tokens (`sentences` in tests/filters/test_lines.py is
-the rule in plain Python). A sentence ends at a character of Unicode's Sentence_Terminal property that white space or the end of
-the line follows, with any punctuation or symbols between; a full-width one needs nothing after it. Two or more full stops in a
-row end none, and neither does a full stop after a word of one letter ("J. Smith"). What follows the last end is a sentence if
-it has something else than white space and punctuation. Unlike spaCy, abbreviations of more letters ("e.g.", "Mr.") end one.
+Sentences follow spaCy's rule-based `sentencizer` on characters instead of tokens (`sentences` in
+tests/filters/kernels/lines/test_lines.py is the rule in plain Python). A sentence ends at a character of Unicode's
+Sentence_Terminal property that white space or the end of the line follows, with any punctuation or symbols between; a full-width
+one needs nothing after it. Two or more full stops in a row end none, and neither does a full stop after a word of one letter ("J.
+Smith"). What follows the last end is a sentence if it has something else than white space and punctuation. Unlike spaCy,
+abbreviations of more letters ("e.g.", "Mr.") end one.
 """
 
 from __future__ import annotations

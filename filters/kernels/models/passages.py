@@ -1,7 +1,7 @@
 """Cuts texts into windows of about so many words, at ends of sentences and lines.
 
 Invariant: the windows of a text cover it once, in order, and start and end on character boundaries; each text has at least one.
-Equals `cut` in tests/filters/test_features.py, in plain Python.
+Equals `cut` in tests/filters/kernels/models/test_features.py, in plain Python.
 """
 
 from __future__ import annotations

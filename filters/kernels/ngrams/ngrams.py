@@ -1,7 +1,8 @@
 """How much of a text its repeated word n-grams are, for n = 2 to 10: every measure that a published rule set asks for.
 
-Invariant: row i equals `measures` of tests/filters/test_ngrams.py, plain Python over the list of words; two words are one where
-their 64-bit hashes are equal. An n-gram is a run of n words; its length is that of its words without what stands between them.
+Invariant: row i equals `measures` of tests/filters/kernels/ngrams/test_ngrams.py, plain Python over the list of words; two words
+are one where their 64-bit hashes are equal. An n-gram is a run of n words; its length is that of its words without what stands
+between them.
 
 One n-gram length at a time, on the positions whose (n - 1)-gram and the next one were repeated: no other n-gram can be. Equal
 n-grams have one number, given in order of first occurrence, so that what is kept by number is read in the order of the text. An

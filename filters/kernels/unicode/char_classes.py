@@ -128,7 +128,7 @@ def _general_flags(code_points: range) -> np.ndarray:
             flags[match.start()] |= BREAK
     flags[category == ord("L")] |= ALNUM
     # Asking each of 327,680 characters takes 0.2 s. No other category has one of these properties: letters without case, marks,
-    # punctuation and what is unassigned (tests/filters/test_lines.py walks all of Unicode).
+    # punctuation and what is unassigned (tests/filters/kernels/lines/test_lines.py walks all of Unicode).
     for number in np.flatnonzero((category == ord("N")) | (category == ord("S")) | cased).tolist():
         char = text[number]
         flags[number] |= UPPER * char.isupper() | DIGIT * char.isdigit() | DECIMAL * char.isdecimal() | ALNUM * char.isalnum()

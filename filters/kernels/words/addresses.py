@@ -1,7 +1,7 @@
 """Whether a word is an address on the web: spaCy's URL_PATTERN (`lang/tokenizer_exceptions.py`, spaCy 3.8).
 
-Invariant: `is_address` equals the pattern's match in tests/filters/spacy_in_python.py, in which a digit is one of 0-9: an
-optional scheme, an optional user, then a host of names that ends in lower-case letters, or four numbers in public use; an
+Invariant: `is_address` equals the pattern's match in tests/filters/kernels/words/spacy_in_python.py, in which a digit is one of
+0-9: an optional scheme, an optional user, then a host of names that ends in lower-case letters, or four numbers in public use; an
 optional port and path. It takes time in proportion to the bytes: hosts begin after the scheme and after each @, and end before
 the next.
 """

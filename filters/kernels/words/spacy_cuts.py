@@ -1,9 +1,9 @@
 """Where spaCy's tokeniser cuts English, as datatrove 0.10.1 calls it (`spacy.blank("en")`): one piece of a text at a time.
 
-Invariant: `plain` and `next_piece` give the tokens of `cut` in tests/filters/spacy_in_python.py: the loops of `tokenizer.pyx`
-(spaCy 3.8) over its published patterns. A piece is what white space separates. Exceptions are looked up; else prefixes and
-suffixes are taken off its two ends, as long as there are any; what is left is an exception, an address, or cut at its infixes;
-at last emoticons that came apart are put together again.
+Invariant: `plain` and `next_piece` give the tokens of `cut` in tests/filters/kernels/words/spacy_in_python.py: the loops of
+`tokenizer.pyx` (spaCy 3.8) over its published patterns. A piece is what white space separates. Exceptions are looked up; else
+prefixes and suffixes are taken off its two ends, as long as there are any; what is left is an exception, an address, or cut at
+its infixes; at last emoticons that came apart are put together again.
 
 How it differs from spaCy's English: a piece ends after LONGEST_PIECE bytes; addresses take ASCII digits; emoticons are never
 sought across white space. Every language is cut as English is, which is what datatrove's filters do unless they are told a

@@ -1,6 +1,6 @@
 """Emoticons and other exceptions that `spacy_cuts` cut apart, put together again: the end of spaCy's tokeniser.
 
-Invariant: `joined` gives what `_joined` in tests/filters/spacy_in_python.py does: `_apply_special_cases` and
+Invariant: `joined` gives what `_joined` in tests/filters/kernels/words/spacy_in_python.py does: `_apply_special_cases` and
 `_filter_special_spans` of `tokenizer.pyx` (spaCy 3.8), in time linear in the tokens.
 """
 

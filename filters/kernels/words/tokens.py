@@ -2,10 +2,11 @@
 
 Kind DATATROVE is `spacy_cuts`: spaCy's published rules for English, on every language; that module says where it differs.
 
-Kind DCLM is a dialect of UAX #29, Unicode 16. Invariant: tokens of a row equal `split` of tests/filters/test_tokens.py, plain
-Python over `classes()`. A token is a run of letters, digits and connectors (_), with a . ' or : or , inside it where UAX #29
-keeps one (WB6, WB7, WB11, WB12), with the marks and format characters that follow it; a sequence of emoji or a pair of regional
-indicators; or one other character. White space is none. Tokens whose first character `isalnum()` count.
+Kind DCLM is a dialect of UAX #29, Unicode 16. Invariant: tokens of a row equal `split` of
+tests/filters/kernels/words/test_tokens.py, plain Python over `classes()`. A token is a run of letters, digits and connectors (_),
+with a . ' or : or , inside it where UAX #29 keeps one (WB6, WB7, WB11, WB12), with the marks and format characters that follow
+it; a sequence of emoji or a pair of regional indicators; or one other character. White space is none. Tokens whose first
+character `isalnum()` count.
 
 How it differs from `uniseg`, which DCLM calls: the classes come from Python's categories and scripts instead of
 WordBreakProperty.txt, so that letter-like symbols (Ⓐ) are single characters; Hebrew quotes are not joined; a mark after white

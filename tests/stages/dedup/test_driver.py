@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from filters.kernels import warm
 from pipeline.stages.dedup import near
 from pipeline.stages.dedup.decide import NEAR
-from tests.dedup.fakes import Corpus, doc
-from tests.dedup.test_decide import BANDS, TINY, corpora, grown, oracle
+from tests.stages.dedup.fakes import Corpus, doc
+from tests.stages.dedup.test_decide import BANDS, TINY, corpora, grown, oracle
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -20,7 +20,7 @@ from pipeline.errors import BrokenContract
 from pipeline.stages.dedup import decide as decide_
 from pipeline.stages.dedup import near
 from pipeline.stages.dedup.decide import EXACT, KEPT, NEAR, URL
-from tests.dedup.fakes import Corpus, Decided, Doc, doc
+from tests.stages.dedup.fakes import Corpus, Decided, Doc, doc
 
 BANDS = 3
 TINY = 1_000

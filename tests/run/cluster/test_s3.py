@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import clusters
+from tests.run.cluster import clusters
 from tests.support import SAMPLE, digests
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from tests.support import ROOT, prose, write_rows
 TIMEOUT_S = 180
 RAY_TOKEN = {"RAY_AUTH_TOKEN": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
 """Ray clusters ask for one; workers and driver take it from their environment."""
-PLUGIN = ("--set", "plugins=[tests.engines.trap_filter]", "--set", "filters.trap={}")
+PLUGIN = ("--set", "plugins=[tests.run.cluster.trap_filter]", "--set", "filters.trap={}")
 
 
 @dataclass

@@ -32,7 +32,7 @@ def three_groups(folder: Path) -> Path:
 
 def dying(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     supervised.close()
-    monkeypatch.setattr(supervised, "COMMAND", (sys.executable, "-m", "tests.read.dying_decoder", how))
+    monkeypatch.setattr(supervised, "COMMAND", (sys.executable, "-m", "tests.read.child.dying_decoder", how))
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from filters.kernels import buffers, warm
 from filters.kernels.ngrams import ngrams
 from filters.kernels.words import spacy_cuts, spacy_rules, tokens, word_lists
 from filters.kernels.words.signs import signs
-from tests.filters.spacy_in_python import cut
-from tests.filters.test_ngrams import measures
+from tests.filters.kernels.ngrams.test_ngrams import measures
+from tests.filters.kernels.words.spacy_in_python import cut
 
 PIECE = st.sampled_from(
     [

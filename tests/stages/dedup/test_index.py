@@ -8,7 +8,7 @@ import pytest
 from pipeline.stages.dedup import exact, near
 from pipeline.stages.dedup.decide import KEPT, NEAR, URL
 from pipeline.stages.dedup.index import Index
-from tests.dedup.fakes import Corpus, Doc
+from tests.stages.dedup.fakes import Corpus, Doc
 
 
 def distinct(count: int, first: int = 0) -> list[Doc]:

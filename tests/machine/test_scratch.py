@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.machine import scratch, workers
 from pipeline.stages.dedup.order import order
-from tests.dedup.fakes import Doc, part_of
+from tests.stages.dedup.fakes import Doc, part_of
 
 PAIR = np.dtype([("key", "<u8"), ("number", "<i8")])
 

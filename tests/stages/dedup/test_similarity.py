@@ -16,7 +16,7 @@ from pipeline.stages.dedup.part import shingles_of
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.store.store import open_store
 from pipeline.text import definition
-from tests.dedup.twins import column, texts
+from tests.text.twins import column, texts
 
 
 def measured(folder, items: list[str], pairs: list[tuple[int, int]], *, ngram: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from filters.kernels import buffers
 from filters.kernels.unicode import unicode_words
 from filters.kernels.words import words
 from pipeline.text import definition
-from tests.dedup.twins import column, long_texts, texts, word_hash
+from tests.text.twins import column, long_texts, texts, word_hash
 
 
 def hashes(array: pa.LargeStringArray) -> list[list[int]]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import clusters
-from tests.engines.clusters import PLUGIN, Cluster, begin, curate, many_files
+from tests.run.cluster import clusters
+from tests.run.cluster.clusters import PLUGIN, Cluster, begin, curate, many_files
 from tests.support import ROOT, SAMPLE, digests
 
 FOLDERS = ("data", "rejected", "ledger", "quarantine", "index")
@@ -126,7 +126,7 @@ def test_a_scheduler_that_is_killed_fails_the_run_in_bounded_time_and_the_same_c
 def test_workers_with_other_code_or_another_file_system_are_refused(tmp_path, local):
     """A worker from a tree that differs in one comment; a work directory that it does not see is tested in test_remote."""
     tree = tmp_path / "tree"
-    for package in ("filters", "pipeline", "flows", "tests/engines"):
+    for package in ("filters", "pipeline", "flows", "tests/run/cluster"):
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (tree / "pipeline/stages/unit/verdicts.py").open("a") as file:
         file.write("# another version\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.read.test_html import row
+from tests.read.child.test_html import row
 from tests.support import curate, digests, table
 
 
@@ -34,7 +34,7 @@ def test_a_file_that_breaks_off_is_one_bad_row(tmp_path: Path) -> None:
 
 def test_the_command_gives_the_same_bytes_whatever_the_units_and_workers(tmp_path: Path) -> None:
     """Laws 1 and 2 over all the formats at once, each compressed and not."""
-    from tests.read.test_warc import ARCHIVE
+    from tests.read.formats.test_warc import ARCHIVE
 
     folder = tmp_path / "in"
     folder.mkdir()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from filters.kernels import buffers
 from filters.kernels.dedup import minhash
 from pipeline.text import definition, signatures
-from tests.dedup.twins import column, long_texts, shingle_hash, texts
+from tests.text.twins import column, long_texts, shingle_hash, texts
 
 
 def shingle_sets(array: pa.LargeStringArray, ngram: int) -> list[list[int]]:

@@ -245,6 +245,6 @@ for path in sorted(Path(sys.argv[1]).glob("*/*/*")):
 
 def test_files_made_to_crash_readers_give_bad_rows(hostile: Path) -> None:
     command = [sys.executable, "-c", HOSTILE, str(hostile / "parquet")]
-    made = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
+    made = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[3])
     assert made.returncode == 0, made.stdout + made.stderr
     assert len(made.stdout.splitlines()) > 50

@@ -1,4 +1,5 @@
-"""A decoder that fails on files which hold the word KILL-ME, as a broken one would: `python -m tests.read.dying_decoder HOW`."""
+"""A decoder that fails on files which hold the word KILL-ME, as a broken one would: `python -m tests.read.child.dying_decoder
+HOW`."""
 
 from __future__ import annotations
 

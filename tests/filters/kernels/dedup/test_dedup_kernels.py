@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from filters.kernels import warm
 from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
 from pipeline.text import signatures
-from tests.dedup.fakes import Corpus, doc
+from tests.stages.dedup.fakes import Corpus, doc
 
 KERNELS = [minhash._sign, minhash._band_keys, minhash._shingles, sorting._sort_pairs]
 KERNELS += [bits._add, bits._has, bits._place_of]

@@ -19,8 +19,8 @@ from pipeline.plan.recipe import resolve
 from pipeline.run import execute
 from pipeline.run.cluster import engine, site, tasks
 from pipeline.store.store import open_store
-from tests.engines.clusters import many_files
-from tests.engines.in_process import Pickling
+from tests.run.cluster.clusters import many_files
+from tests.run.cluster.in_process import Pickling
 from tests.support import SAMPLE, curate, digests, prose, table, winnow, write_rows
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.machine import scratch, workers
 from pipeline.stages.dedup.order import order
 from pipeline.stages.dedup.part import Part
-from tests.dedup.fakes import part_of
+from tests.stages.dedup.fakes import part_of
 
 numbers = st.one_of(st.none(), st.floats(allow_nan=False), st.integers(-3, 3).map(float))
 words = st.one_of(st.none(), st.text(max_size=3), st.sampled_from(["1", "10", "9"]))
