@@ -16,18 +16,13 @@ import numpy as np
 
 from pipeline.savings.analysis import curves
 from pipeline.savings.analysis.curves import Crossing
+from pipeline.savings.student import t975
 
 LEAST_SEEDS = 3
 """Fewer give no interval and no verdict: t of one degree of freedom is 12.7."""
 
 DRAWS = 1000
 """Bootstrap draws; the 2.5 % tail then rests on 25 of them."""
-
-_T975 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
-)  # fmt: skip
-"""Student's t, 0.975 quantile, for 1 to 19 degrees of freedom (any statistics table)."""
 
 Verdict = Literal["saves", "costs", "no evidence", "not enough seeds"]
 
@@ -69,13 +64,6 @@ class Estimate:
     distinguishable: float | None  # multipliers nearer to 1 than this (or its inverse) are not told from 1
 
 
-def t975(seeds: int) -> float:
-    """Student's t for an interval of 95 % over `seeds` values; 1.96 beyond the table."""
-    if seeds < 2:
-        raise ValueError("an interval needs two values")
-    return _T975[seeds - 2] if seeds - 2 < len(_T975) else 1.96
-
-
 def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(sum(map(math.log, values)) / len(values))
 
@@ -84,7 +72,7 @@ def t_interval(values: Sequence[float]) -> tuple[Interval, float]:
     """95 % interval of the geometric mean of `values` from Student's t on their logarithms, and the least multiplier that it
     can tell from 1: exp(t sd / sqrt n)."""
     logs = np.log(values)
-    half = t975(len(values)) * float(logs.std(ddof=1)) / math.sqrt(len(values))
+    half = t975(len(values) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(values))
     middle = float(logs.mean())
     return Interval(math.exp(middle - half), math.exp(middle + half)), math.exp(half)
 
@@ -135,7 +123,7 @@ def gap_interval(baseline: Losses, other: Losses) -> tuple[float, Interval | Non
     middle, n = float(differences.mean()), len(differences)
     if n < LEAST_SEEDS:
         return middle, None
-    half = t975(n) * float(differences.std(ddof=1)) / math.sqrt(n)
+    half = t975(n - 1) * float(differences.std(ddof=1)) / math.sqrt(n)
     return middle, Interval(middle - half, middle + half)
 
 
