@@ -7,6 +7,7 @@ old recipes. What a preset switches on stands in `pipeline/plan/presets/`. The s
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -135,11 +136,27 @@ class Select(PlanModel):
     token_budget: int | None = Field(None, ge=1, description="keep the best documents up to this many tokens")
 
 
+LICENCE = "^[A-Za-z0-9][A-Za-z0-9.+-]{0,99}$"
+"""What SPDX identifiers (SPDX specification, annex on licence expressions) and the Hub's names are made of."""
+
+
 class Output(PlanModel):
     shard_bytes: Bytes = Field(ByteSize(256_000_000), ge=1_000, description="a shard is closed at this many bytes of final text")
     rejected: Literal["full", "none"] | float = Field("full", description="dropped documents to keep: full, none, or a share")
     tokenizer: str | None = Field(None, description="path of a tokenizer.json; token counts are null without one")
     signals: bool = Field(False, description="write signals/ beside the ledger")
+    licence: str | None = Field(
+        None,
+        description="licence that the dataset card names, such as odc-by or Apache-2.0; null: the card names none",
+        json_schema_extra={"pattern": LICENCE},
+    )
+
+    @field_validator("licence")
+    @classmethod
+    def _identifier(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(LICENCE, value):
+            raise ValueError("expected one SPDX identifier or name of the Hub, such as odc-by: ASCII letters, digits, . + -")
+        return value
 
     @field_validator("rejected")
     @classmethod

@@ -160,10 +160,18 @@ def _decisive(plan: Plan) -> dict[str, Any]:
 
 
 def decisive(plan: dict[str, Any]) -> dict[str, Any]:
-    """The part of a resolved plan (plain data) that belongs to the recipe, defaults included."""
-    kept = {key: value for key, value in plan.items() if key not in ("source", "on_changed", "checks", "compute")}
+    """The part of a resolved plan (plain data) that belongs to the recipe, defaults included, those of later releases too."""
+    whole = _with_defaults(plan, Plan().model_dump(mode="json"))
+    kept = {key: value for key, value in whole.items() if key not in ("source", "on_changed", "checks", "compute")}
     kept["annotations"] = [{k: v for k, v in entry.items() if k != "path"} for entry in plan.get("annotations", ())]
     return kept
+
+
+def _with_defaults(plan: Any, defaults: Any) -> Any:
+    """`plan` with each key that it lacks: a release that does not know a key writes none."""
+    if not (isinstance(plan, dict) and isinstance(defaults, dict)):
+        return plan
+    return {**defaults, **{name: _with_defaults(value, defaults.get(name)) for name, value in plan.items()}}
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -66,7 +66,7 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
         languages=languages,
         name=PurePosixPath(out.root).name,
         plan_yaml=shareable,
-        licence=None,
+        licence=newest.plan["output"].get("licence"),  # manifests of earlier releases have no such key
     )
     page = report.render(metrics, savings, samples=samples, reviews=reviews.of_labels(judged), plan=shareable)
     return {

@@ -1,13 +1,19 @@
 """README.md of the output: what `datasets` loads, what the Hub reads, and that nothing in it is markup."""
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from pipeline import schema
+from pipeline.errors import PlanError
+from pipeline.plan.load import validate
+from pipeline.plan.recipe import decisive, differences
 from pipeline.report import card
 from tests.report import fixture_metrics
+from tests.support import curate, digests, prose, write_rows
 
 
 def _card(metrics: dict | None = None, **changes) -> str:
@@ -135,3 +141,44 @@ def test_says_to_shuffle_and_what_null_means():
     text = _card()
     assert "not shuffled" in text
     assert "null where its filter was off" in text
+
+
+@pytest.mark.parametrize("licence", ["odc-by", "Apache-2.0", "LicenseRef-my.own", "GPL-2.0+", "0bsd", "no", "a" * 100])
+def test_the_plan_s_licence_is_read_back_from_the_front_matter(licence):
+    plan = validate({"output": {"licence": licence}}, where="test")
+    assert _front(_card(licence=plan.output.licence))["license"] == licence
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["", " mit", "mit ", "MIT OR Apache-2.0", "-mit", "mit\n", 'm"it', "m\u0456t", "mit\x1b", "mit: x", "[mit]", "a" * 101, 7],
+)
+def test_what_is_no_identifier_is_refused_as_a_licence(licence):
+    with pytest.raises(PlanError, match=r"output\.licence"):
+        validate({"output": {"licence": licence}}, where="test")
+
+
+def test_the_licence_of_the_plan_stands_in_the_output_s_card_alone(tmp_path):
+    rows = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(i)} for i in range(5)])
+    for name, sets in (("with", ("--set", "output.licence=cc-by-4.0")), ("without", ())):
+        curate("none@1", "--input", rows, "--output", tmp_path / name, *sets)
+    assert _front((tmp_path / "with" / "README.md").read_text())["license"] == "cc-by-4.0"
+    assert "license" not in _front((tmp_path / "without" / "README.md").read_text())
+    assert digests(tmp_path / "with") == digests(tmp_path / "without")
+
+
+def test_a_manifest_of_a_release_without_the_key_names_no_licence_and_still_has_its_recipe(tmp_path):
+    rows = write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(i)} for i in range(5)])
+    out, command = tmp_path / "out", ("none@1", "--input", rows, "--output", tmp_path / "out")
+    curate(*command)
+    for name in ("manifest.json", "manifests/000001.json"):
+        made = json.loads((out / name).read_text())
+        del made["plan"]["output"]["licence"]
+        assert "licence" not in json.dumps(made["recipe"])
+        (out / name).write_text(json.dumps(made))
+    (out / "README.md").unlink()
+    curate(*command)
+    assert "license" not in _front((out / "README.md").read_text())
+    old = json.loads((out / "manifest.json").read_text())["plan"]
+    new = validate({"seed": 1, "output": {"signals": True}}, where="test").model_dump(mode="json")
+    assert differences(decisive(old), decisive(new)) == ["output.signals: False → True", "seed: 0 → 1"]
