@@ -8,14 +8,15 @@ publish; 130 interrupted. The result goes to stdout, everything else to stderr. 
 from __future__ import annotations
 
 import argparse
-import errno
 import gc
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from flows import errors
 
 if TYPE_CHECKING:
     from flows.serving.server import Temporary
@@ -26,16 +27,9 @@ if TYPE_CHECKING:
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"winnow: {message}", file=sys.stderr)
-        raise SystemExit(2)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line; the usage in README is held to it by a test."""
-    made = _Parser(
+    made = errors.Parser(
         prog="python -m flows.curate",
         description="Curate text for training language models: raw text in, Parquet shards out, every removal explained.",
         epilog="Without arguments: curates sample_data/ into curated/. Exit codes: 0 done, 1 failed (the same command"
@@ -97,41 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, workers)))
     from flows.terminal import progress as show
-    from pipeline.errors import WinnowError
 
     lines = show.Json(sys.stderr) if arguments.log_json else None
-    try:
-        return _run(arguments, workers, lines)
-    except WinnowError as error:
-        return _failed(lines, str(error), error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output left: the run is done
-        return 0
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        todo = "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
-        return _failed(lines, f"{where}{error.strerror or error}; {todo} and run the same command, it resumes", 1)
-    except MemoryError as error:
-        said = f" ({error})" if str(error) else ""
-        return _failed(
-            lines,
-            f"out of memory{said}; lower --memory (fewer units at a time) or --workers; source.unit_bytes, where a single unit is"
-            " too large; the same command then resumes",
-            1,
-        )
-    except KeyboardInterrupt:
-        return _failed(lines, "interrupted; the same command goes on where it stopped", 130)
-
-
-def _failed(lines: Json | None, message: str, code: int) -> int:
-    """Say on stderr why the run ended; the exit code."""
-    from flows.terminal import progress as show
-
-    if lines is not None:
-        lines.failed(message, code)
-    else:
-        print(f"winnow: {show.harmless(message)}", file=sys.stderr)
-    return code
+    tell = lines.failed if lines is not None else errors.on_stderr("winnow")
+    return errors.exit_code(lambda: _run(arguments, workers, lines), tell=tell, resumes=True)
 
 
 def _run(arguments: argparse.Namespace, workers: int, lines: Json | None) -> int:
@@ -189,7 +152,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         print(json.dumps({**shown, "metrics": result.metrics}, sort_keys=True))
     elif result.generation is None:
         kept, newest = result.metrics["all_generations"]["kept"], result.metrics["generation"]
-        print(f"nothing new: {result.out} stays as generation {newest} left it, {kept:,} documents kept")
+        print(f"nothing new: {show.harmless(result.out)} stays as generation {newest} left it, {kept:,} documents kept")
     else:
         print(report.summary(result.metrics, out=result.out))
     return 0

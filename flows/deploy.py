@@ -2,20 +2,23 @@
 
 Everything is checked before the server hears of it: the plan, the schedule, the roots. Paths are made absolute, so that the
 runs do not depend on where they start. The served process reads and writes only below its roots (`flows.serving.roots`): those
-given, or else just what this deployment was made of. Exit codes: 0 ended by the user, 2 wrong command, plan or no server.
+given, or else just what this deployment was made of.
+
+Exit codes: 0 ended by the user once it serves; 1 a disk or the network failed; 2 wrong command, plan or no server; 130
+interrupted before it serves.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import OutputError, UsageError, WinnowError
+from flows import errors
+from pipeline.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -51,7 +54,7 @@ class Deployment:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = errors.Parser(
         prog="python -m flows.deploy",
         description="Serve curation as a scheduled Prefect deployment from this process, until it is interrupted.",
         epilog="Each run takes what is new in the input. A failed check publishes nothing (checks.on_fail: stop).",
@@ -219,13 +222,13 @@ def registered(deployment: Deployment) -> RunnerDeployment:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(argv)
-    try:
-        deployment = prepare(arguments)
-        check_server()
-        serve(deployment)
-    except WinnowError as error:
-        print(f"flows.deploy: {error}", file=sys.stderr)
-        return error.exit_code
+    return errors.exit_code(lambda: _run(arguments), tell=errors.on_stderr("flows.deploy"))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    deployment = prepare(arguments)
+    check_server()
+    serve(deployment)
     return 0
 
 

@@ -16,9 +16,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from flows import errors
+
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = errors.Parser(
         prog="python -m flows.inspect",
         description="Look at what was kept, what was dropped, and why; takedown removes. Without a command: browse.",
     )
@@ -59,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _with_command(given: list[str]) -> list[str]:
     """The command line with `browse` in front where, apart from --output, it begins with an option or nothing at all."""
-    before = argparse.ArgumentParser(prog="python -m flows.inspect", add_help=False)
+    before = errors.Parser(prog="python -m flows.inspect", add_help=False)
     before.add_argument("--output")
     rest = before.parse_known_args(given)[1]
     named = bool(rest) and (not rest[0].startswith("-") or rest[0] in ("-h", "--help"))
@@ -70,27 +72,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
     commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
-    from flows.terminal.progress import harmless
-    from pipeline.errors import WinnowError
 
-    try:
+    def run() -> int:
         if arguments.command != "takedown":
-            from pipeline.takedown.complete import settle
-
-            for folder in (arguments.output, *([arguments.other] if getattr(arguments, "other", None) else [])):
-                if told := settle(folder):
-                    print(f"note: {harmless(told)}", file=sys.stderr)
+            _settle(arguments)
         print(commands[arguments.command](arguments), end="")
         return 0
-    except KeyboardInterrupt:
-        return 130
-    except WinnowError as error:
-        print(f"winnow inspect: {harmless(str(error))}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"winnow inspect: {harmless(f'{where}{error.strerror or error}')}", file=sys.stderr)
-        return 1
+
+    return errors.exit_code(run, tell=errors.on_stderr("winnow inspect"))
+
+
+def _settle(arguments: argparse.Namespace) -> None:
+    """What an earlier take-down left goes before anything is shown."""
+    from flows.terminal.progress import harmless
+    from pipeline.takedown.complete import settle
+
+    for folder in (arguments.output, *([arguments.other] if getattr(arguments, "other", None) else [])):
+        if told := settle(folder):
+            print(f"note: {harmless(told)}", file=sys.stderr)
 
 
 def _browse(arguments: argparse.Namespace) -> str:
@@ -234,7 +233,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
         dry_run=arguments.dry_run,
         confirm=confirm,
     )
-    return json.dumps(done.receipt, indent=1, ensure_ascii=False) + "\n" if arguments.json else run.shown(done)
+    return json.dumps(done.receipt, indent=1) + "\n" if arguments.json else run.shown(done)
 
 
 def _keys(path: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flows.curate import _Parser
+from flows import errors
 from pipeline.savings.run import carry_out
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ COMMANDS = ("export-arms", "score")
 
 def parser() -> argparse.ArgumentParser:
     """The command line of a measurement."""
-    made = _Parser(
+    made = errors.Parser(
         prog="python -m flows.proxy",
         description="Train the same small model on raw and on curated text; report at how much less compute it is as good.",
         epilog="Also: python -m flows.proxy export-arms --help, python -m flows.proxy score --help.",
@@ -67,7 +67,9 @@ def _common(made: argparse.ArgumentParser) -> None:
 
 
 def export_parser() -> argparse.ArgumentParser:
-    made = _Parser(prog="python -m flows.proxy export-arms", description="Write arms and held-out sets for your own trainer.")
+    made = errors.Parser(
+        prog="python -m flows.proxy export-arms", description="Write arms and held-out sets for your own trainer."
+    )
     _common(made)
     made.add_argument("--to", required=True, metavar="DIR", help="folder to write")
     made.add_argument("--tokens", type=float, required=True, metavar="N", help="tokens that each run will see")
@@ -75,7 +77,7 @@ def export_parser() -> argparse.ArgumentParser:
 
 
 def score_parser() -> argparse.ArgumentParser:
-    made = _Parser(prog="python -m flows.proxy score", description="Findings from the losses of your own trainer.")
+    made = errors.Parser(prog="python -m flows.proxy score", description="Findings from the losses of your own trainer.")
     made.add_argument("folder", metavar="DIR", help="what export-arms wrote")
     made.add_argument("results", metavar="RESULTS", help="JSON lines: arm, seed, params, tokens, set, metric (bpb), value")
     made.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -89,25 +91,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse = {"export-arms": export_parser, "score": score_parser}.get(command or "", parser)
     arguments = parse().parse_args(given[1:] if command else given)
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, _workers(arguments))))
-    from pipeline.errors import WinnowError
-
     act: Callable[[argparse.Namespace], int] = {"export-arms": _export, "score": _score}.get(command or "", _measure)
-    try:
+
+    def run() -> int:
         if command != "score":
             _settle(arguments.output)
         return act(arguments)
-    except WinnowError as error:
-        from flows.terminal.progress import harmless
 
-        print(f"winnow: {harmless(str(error))}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"winnow: {where}{error.strerror or error}; mend that and run the same command, it resumes", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("winnow: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+    return errors.exit_code(run, tell=errors.on_stderr("winnow"), resumes=True)
 
 
 def _settle(output: str) -> None:
@@ -176,6 +167,7 @@ def _show(made: dict[str, Any], arguments: argparse.Namespace, *, out: str | Non
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from flows.terminal.progress import harmless
     from pipeline.savings import exchange, measure
     from pipeline.takedown import exports
 
@@ -196,8 +188,8 @@ def _export(arguments: argparse.Namespace) -> int:
         less = "" if arm["enough"] else "; less than the run sees: it repeats"
         if not arm["repeated_as_planned"]:
             less += f"; not repeated {arm['planned_epochs']:,.0f} times as the planned run would: too little text would be left"
-        print(f"{arguments.to}/{arm['path']}: {arm['documents']:,} documents, {arm['bytes']:,} bytes{less}")
-    print(f"{arguments.to}/{exchange.CARD}: {len(card['sets'])} held-out sets, seeds, and what results must look like")
+        print(harmless(f"{arguments.to}/{arm['path']}: {arm['documents']:,} documents, {arm['bytes']:,} bytes{less}"))
+    print(f"{harmless(arguments.to)}/{exchange.CARD}: {len(card['sets'])} held-out sets, seeds, and what results must look like")
     return 0
 
 

@@ -12,7 +12,9 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+from flows import errors
 
 if TYPE_CHECKING:
     from pipeline.training.train import Request, Trained
@@ -21,16 +23,9 @@ RECIPES = ("quality", "toxicity")
 CORPUS = "corpus"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"winnow: {message}", file=sys.stderr)
-        raise SystemExit(2)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = _Parser(
+    made = errors.Parser(
         prog="python -m flows.train",
         description="Train a fastText classifier of two kinds of text; measure, calibrate, describe it.",
         epilog="Writes DIR/NAME.ftz, NAME.json and NAME.md. Exit codes: 0 done, 1 failed, 2 wrong command or examples.",
@@ -62,36 +57,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = parser().parse_args(given)
-    from pipeline.errors import WinnowError
-
-    try:
-        return _run(arguments, f"python -m flows.train {shlex.join(given)}")
-    except WinnowError as error:
-        print(f"winnow: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"winnow: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("winnow: interrupted", file=sys.stderr)
-        return 130
+    command = f"python -m flows.train {shlex.join(given)}"
+    return errors.exit_code(lambda: _run(arguments, command), tell=errors.on_stderr("winnow"))
 
 
 def _run(arguments: argparse.Namespace, command: str) -> int:
     _check(arguments)
+    from flows.terminal.progress import harmless
     from pipeline.training import card, train
 
     trained = train.train(_recipe(arguments, command) if arguments.recipe else _request(arguments, command))
     path = card.write(trained, arguments.output)
     line = card.plan_line(trained, path)
     for note in trained.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {harmless(note)}", file=sys.stderr)
     if arguments.json:
         thresholds = {threshold.name: threshold.score for threshold in trained.thresholds}
         shown = {"model": str(path), "plan": line, "thresholds": thresholds, "figures": train.summary(trained)}
         print(json.dumps(shown, sort_keys=True))
     else:
-        print(_shown(trained, path, line))
+        print(harmless(_shown(trained, path, line)))
     return 0
 
 

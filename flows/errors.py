@@ -1,0 +1,83 @@
+"""How every command ends: what stopped it becomes one message on stderr and an exit code.
+
+Exit codes are those of `pipeline.errors`; 1 also where the operating system failed or memory ran out, 130 for Ctrl-C.
+Invariant: messages are harmless to a terminal, whatever names, plans and arguments hold. What is no failure of input, disk
+or user is a bug, and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+Tell = Callable[[str, int], None]
+"""Takes the message and the exit code."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose mistakes end as those of a plan do. Arguments may be names that a shell found: they are escaped."""
+
+    def error(self, message: str) -> NoReturn:
+        from flows.terminal.progress import harmless
+
+        self.print_usage(sys.stderr)
+        print(f"winnow: {harmless(message)}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def on_stderr(name: str) -> Tell:
+    """Messages as lines of text that begin with the command's name."""
+
+    def tell(message: str, code: int) -> None:
+        from flows.terminal.progress import harmless
+
+        print(f"{name}: {harmless(message)}", file=sys.stderr)
+
+    return tell
+
+
+def exit_code(run: Callable[[], int], *, tell: Tell, resumes: bool = False) -> int:
+    """The exit code of `run`, or of what ended it, which `tell` has then been told.
+
+    `resumes`: the same command goes on where it stopped.
+    """
+    from pipeline.errors import WinnowError
+
+    try:
+        return run()
+    except WinnowError as error:
+        message, code = str(error), error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output left: the run is done
+        return 0
+    except OSError as error:
+        message, code = _of_system(error, resumes=resumes), 1
+    except MemoryError as error:
+        message, code = _of_memory(error, resumes=resumes), 1
+    except KeyboardInterrupt:
+        message, code = "interrupted" + ("; the same command goes on where it stopped" if resumes else ""), 130
+    tell(message, code)
+    return code
+
+
+def _of_system(error: OSError, *, resumes: bool) -> str:
+    """Which file, what is wrong with it, what to do. A file's name is one line, whatever it holds."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename or "")
+    where = f"{name}: ".replace("\n", "\\u000a") if name else ""
+    todo = "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+    then = "run the same command, it resumes" if resumes else "run the same command again"
+    return f"{where}{error.strerror or error}; {todo} and {then}"
+
+
+def _of_memory(error: MemoryError, *, resumes: bool) -> str:
+    said = f" ({error})" if str(error) else ""
+    if not resumes:
+        return f"out of memory{said}; give less at a time, or run it where there is more"
+    return (
+        f"out of memory{said}; lower --memory (fewer units at a time) or --workers; source.unit_bytes, where a single unit is"
+        " too large; the same command then resumes"
+    )

@@ -1,0 +1,178 @@
+"""Every command ends the same way: one message that is harmless to a terminal, and the exit code that its cause has."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from flows import curate, deploy, errors, inspect, proxy, train
+from pipeline.errors import CheckFailed, Damaged, Interrupted, PlanError
+from tests.support import ROOT
+
+EVIL = "\x1b]0;owned\x07\u202e\x9b31m"
+SHOWN = "\\u001b]0;owned\\u0007\\u202e\\u009b31m"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, arguments that it accepts, the function of its module that does the work, and what its messages begin with."""
+
+    main: Callable[[list[str]], int]
+    arguments: list[str]
+    works: str
+    name: str = "winnow"
+    resumes: bool = False
+
+
+COMMANDS = {
+    "curate": Command(curate.main, ["--inline"], "flows.curate._run", resumes=True),
+    "train": Command(train.main, ["quality"], "flows.train._run"),
+    "proxy": Command(proxy.main, ["--inline"], "flows.proxy._settle", resumes=True),
+    "deploy": Command(deploy.main, [], "flows.deploy.prepare", name="flows.deploy"),
+    "inspect": Command(inspect.main, ["why", "x"], "flows.inspect._settle", name="winnow inspect"),
+}
+
+
+@pytest.fixture(params=COMMANDS.values(), ids=COMMANDS)
+def command(request: pytest.FixtureRequest) -> Command:
+    return request.param
+
+
+def ended(command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command.works, fail)
+    return command.main(command.arguments)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(PlanError, 2), (Damaged, 1), (CheckFailed, 3), (Interrupted, 130)])
+def test_an_error_of_ours_is_shown_escaped_and_gives_its_exit_code(command, monkeypatch, capsys, kind, code):
+    assert ended(command, monkeypatch, kind(f"plan {EVIL}:\n  mend it")) == code
+    assert capsys.readouterr() == ("", f"{command.name}: plan {SHOWN}:\n  mend it\n")
+
+
+@pytest.mark.parametrize(("number", "todo"), [(errno.EACCES, "mend that"), (errno.ENOSPC, "free some space there")])
+def test_an_error_of_the_system_names_the_file_on_one_line_and_what_to_do(command, monkeypatch, capsys, number, todo):
+    assert ended(command, monkeypatch, OSError(number, os.strerror(number), f"in/{EVIL}\nwinnow: done")) == 1
+    then = "run the same command, it resumes" if command.resumes else "run the same command again"
+    message = f"in/{SHOWN}\\u000awinnow: done: {os.strerror(number)}; {todo} and {then}"
+    assert capsys.readouterr() == ("", f"{command.name}: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError("no name, no number"), "no name, no number; mend that"),
+        (OSError(5, "Input/output error", b"in/\xff"), "in/\\udcff: Input/output error; mend that"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused; mend that"),
+        (MemoryError(), "out of memory; "),
+    ],
+)
+def test_an_error_without_a_file_is_a_sentence_too(command, monkeypatch, capsys, error, message):
+    assert ended(command, monkeypatch, error) == 1
+    assert capsys.readouterr().err.startswith(f"{command.name}: {message}")
+
+
+def test_ctrl_c_ends_with_130_and_without_a_traceback(command, monkeypatch, capsys):
+    assert ended(command, monkeypatch, KeyboardInterrupt()) == 130
+    more = "; the same command goes on where it stopped" if command.resumes else ""
+    assert capsys.readouterr() == ("", f"{command.name}: interrupted{more}\n")
+
+
+def test_a_bug_keeps_its_traceback(command, monkeypatch):
+    with pytest.raises(ZeroDivisionError):
+        ended(command, monkeypatch, ZeroDivisionError())
+
+
+def test_a_wrong_argument_is_shown_escaped(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        command.main([*command.arguments, f"--{EVIL}"])
+    said = capsys.readouterr()
+    assert end.value.code == 2 and said.out == ""
+    assert said.err.endswith(f"unrecognized arguments: --{SHOWN}\n") and "\x1b" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [
+        (curate.main, ["--inline", "--input", f"{EVIL}.jsonl"]),
+        (curate.main, ["--inline", f"{EVIL}.yaml"]),
+        (train.main, ["quality", "--positive", f"{EVIL}.jsonl", "--negative", "no.jsonl"]),
+        (train.main, [EVIL, "--positive", "a.jsonl", "--negative", "no.jsonl"]),
+        (proxy.main, ["--inline", EVIL]),
+        (proxy.main, ["score", EVIL, "results.jsonl"]),
+        (proxy.main, ["export-arms", EVIL, "--to", "arms", "--tokens", "9"]),
+        (deploy.main, ["--plan", f"{EVIL}.yaml"]),
+        (deploy.main, ["--set", f"filters.{EVIL}=1", "--input", "in"]),
+        (inspect.main, ["--output", EVIL, "why", "x"]),
+        (inspect.main, ["--output", EVIL, "takedown", "--domain", "bad.example", "--yes"]),
+    ],
+)
+def test_hostile_names_that_do_not_exist_exit_2_and_reach_no_terminal(main, arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert "owned" in said.err
+    assert not set(said.out + said.err) & set(EVIL[:1] + "\x07\u202e\x9b")
+
+
+def test_in_json_the_message_is_one_ascii_line(monkeypatch, capsys):
+    monkeypatch.setattr("flows.curate._run", lambda *_: (_ for _ in ()).throw(PlanError(EVIL)))
+    assert curate.main(["--inline", "--log-json"]) == 2
+    line = capsys.readouterr().err
+    assert line.isascii() and line.count("\n") == 1
+    assert (json.loads(line)["message"], json.loads(line)["exit_code"]) == (EVIL, 2)
+
+
+def test_a_reader_that_leaves_is_no_failure():
+    code = (
+        "from flows import errors\n"
+        "def run():\n    raise BrokenPipeError\n"
+        "raise SystemExit(errors.exit_code(run, tell=errors.on_stderr('x')))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_deployment_that_waits_for_its_server_ends_at_ctrl_c(tmp_path: Path):
+    with socket.socket() as closed:  # bound and not listening: whoever connects is refused
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/api"
+        script = (
+            "from flows import deploy\n"
+            "wait = deploy.check_server\n"
+            "deploy.check_server = lambda: (print('waits', flush=True), wait())\n"
+            f"raise SystemExit(deploy.main(['--input', {str(ROOT / 'sample_data/input')!r}]))"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_API_URL": url, "PREFECT_HOME": str(tmp_path / "home")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None and process.stdout.readline() == "waits\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-1]) == (130, "flows.deploy: interrupted")
+    assert "Traceback" not in said
+
+
+def test_names_in_the_test_are_the_functions_that_do_the_work():
+    """`ended` patches them: a name that the command no longer calls would test nothing."""
+    assert {command.works.rpartition(".")[0] for command in COMMANDS.values()} == {f"flows.{name}" for name in COMMANDS}
+    assert all(isinstance(command.main.__globals__["parser"](), errors.Parser) for command in COMMANDS.values())
