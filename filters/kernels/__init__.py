@@ -6,30 +6,22 @@ interpreter lock, allocates nothing that grows with the text, and reads no byte 
 
 Compiled code is cached in `$XDG_CACHE_HOME/winnow/kernels-<digest of these sources>` (default `~/.cache`), so that the
 install folder may be read-only, and so that a change to a kernel that others call never meets old machine code: numba itself
-looks at the file of the outermost kernel only. `NUMBA_CACHE_DIR`, where it is set, is left alone.
+looks at the file of the outermost kernel only. `cache` removes folders that are no longer used. `NUMBA_CACHE_DIR`, where it is
+set, is left alone.
 """
 
-import os
-from hashlib import blake2b
 from pathlib import Path
 
 from numba.core import config
 
+from filters.kernels import cache
 
-def _digest() -> str:
-    digest = blake2b(digest_size=8)
-    here = Path(__file__).parent
-    for source in sorted([*here.rglob("*.py"), here.parent / "data" / "spacy_english.json"]):  # kernels hold its tables
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def _cache_folder() -> str:
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return str(Path(home) / "winnow" / f"kernels-{DIGEST}")
-
-
-DIGEST = _digest()
+_HERE = Path(__file__).parent
+DIGEST = cache.digest(_HERE, _HERE.parent / "data" / "spacy_english.json")  # kernels hold its tables
 """Of the sources of this package, in hexadecimal."""
+FOLDER: Path | None = None
+"""Of the compiled kernels, where it is ours and not the user's."""
 if not config.CACHE_DIR:  # type: ignore[attr-defined]
-    config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]
+    FOLDER = cache.folder(DIGEST)
+    _HELD = cache.hold(FOLDER)
+    config.CACHE_DIR = str(FOLDER)  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from filters.kernels import FOLDER, cache
 from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
 from filters.kernels.formats import csv_records
 from filters.kernels.lines import gopher, lines, segments
@@ -86,9 +87,11 @@ FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments
 
 
 def warm_stages() -> None:
-    """Calls each kernel of the stages on two tiny texts."""
+    """Calls each kernel of the stages on two tiny texts; removes compiled kernels that are no longer used."""
     for kernel in STAGES:
         kernel()
+    if FOLDER is not None:
+        cache.remove_unused(FOLDER)
 
 
 def warm() -> None:
