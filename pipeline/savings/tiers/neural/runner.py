@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 from pipeline.errors import RunFailed, UsageError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.savings.tiers.neural import train
+from pipeline.savings.tiers.neural import workers as processes
 from pipeline.savings.tiers.neural.train import Job
 
 EVERY_S = 5.0
 """Seconds between two lines of progress."""
-LOOK_S = 0.5
-"""Seconds between two looks of a worker at its parent."""
 
 
 def device_of(tier: str) -> str:
@@ -66,10 +63,7 @@ def _one_by_one(jobs: Sequence[Job], deadline: float | None, on_event: OnEvent) 
 def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, on_event: OnEvent) -> list[bool]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     begun = time.monotonic()
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
-    )
-    try:
+    with processes.pool(min(workers, len(jobs))) as pool:
         futures = [pool.submit(train.run, job, deadline) for job in jobs]
         pending: set[Future[bool]] = set(futures)
         while pending:
@@ -78,24 +72,6 @@ def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, on_
             if any(future.done() and future.exception() for future in futures):
                 break
         return [future.result() for future in futures]
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in list((pool._processes or {}).values()):  # a worker is killed: its run resumes from its last state
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with(parent: int) -> None:
-    """In a worker: end within a second of `parent`, so that it neither waits for ever nor writes beside the run that resumes."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="end-with").start()
 
 
 def _progress(jobs: Sequence[Job], passed: float) -> str:
