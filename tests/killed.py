@@ -111,8 +111,12 @@ def _serve() -> int:
     import matplotlib.figure  # noqa: F401
 
     from filters.kernels import warm
-    from flows.terminal import progress as show  # noqa: F401
+    from flows import curate  # noqa: F401
+    from flows.serving import progress  # noqa: F401
+    from flows.terminal import progress as bars  # noqa: F401
     from pipeline import report  # noqa: F401
+    from pipeline.plan import load  # noqa: F401
+    from pipeline.run import execute  # noqa: F401
 
     warm.warm_stages()
     gc.freeze()
