@@ -119,7 +119,7 @@ class Lease:
         """Release it and leave no file of it behind."""
         self._end()
         if not self._lost:
-            self._client.rm(self._folder, recursive=True)
+            self._client.rm_below(self._folder)
             self._removed = True
 
     def _end(self) -> None:
@@ -197,7 +197,7 @@ def _created(client: Client, path: str, token: str) -> bool:
 
 def _numbers(client: Client, folder: str) -> list[int]:
     try:
-        names = [str(name).rsplit("/", 1)[-1] for name in client.ls(folder, detail=False)]
+        names = [entry.name for entry in client.ls(folder)]
     except FileNotFoundError:
         return []
     return [int(name) for name in names if name.isascii() and name.isdigit()]
