@@ -259,7 +259,8 @@ def _counted(stop_words: np.ndarray) -> pa.Array:
 def _joined_words(facts: TextFacts) -> np.ndarray:
     """int64: what the characters of unspaced scripts amount to, rounded up; each of these words has a letter."""
     amounts = [getattr(facts, f"n_{script}") / figure for script, figure in CHARS_PER_WORD.items()]
-    return np.ceil(sum(amounts)).astype(np.int64)
+    words: np.ndarray = np.ceil(sum(amounts))
+    return words.astype(np.int64)
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, *, null: np.ndarray | None = None) -> pa.Array:

@@ -100,7 +100,8 @@ def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: 
 
 def _of(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """The share, 0 of nothing."""
-    return part / np.maximum(whole, 1)
+    share: np.ndarray = part / np.maximum(whole, 1)
+    return share
 
 
 def _paper(batch: TextBatch) -> list[np.ndarray]:

@@ -26,8 +26,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.remote_folder import RemoteFolder
 from pipeline.store import lease
-from pipeline.store.store import Store
+from pipeline.store.local import LocalFolder
 
 READY = "ready"
 
@@ -55,7 +56,7 @@ def _carry_out(limit: str, events: Path, arguments: Sequence[str]) -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def counted(name: str, method: Callable[..., Any], label: int) -> Callable[..., Any]:
-        def wrapper(self: Store, *args: Any, **kwargs: Any) -> Any:
+        def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
             short = str(args[label]).replace(self.root, "").lstrip("/")
             if short.startswith("attempts/"):  # they come by the clock: points behind them would have no fixed number
                 return method(self, *args, **kwargs)
@@ -66,8 +67,10 @@ def _carry_out(limit: str, events: Path, arguments: Sequence[str]) -> int:
 
         return wrapper
 
-    for name, label in (("_rename", 1), ("_complete", 1), ("create", 0), ("place", 2), ("remove", 0)):
-        setattr(Store, name, counted(name, getattr(Store, name), label))
+    labels = {"_rename": 1, "_complete": 1, "create": 0, "place": 2, "remove": 0}
+    for kind in (LocalFolder, RemoteFolder):
+        for name in labels.keys() & vars(kind).keys():
+            setattr(kind, name, counted(name, getattr(kind, name), labels[name]))
     if arguments[0] == "inspect":
         from flows.inspect import main as inspect
 

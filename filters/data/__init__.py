@@ -40,7 +40,9 @@ def same(value: float) -> Figures:
 @cache
 def fineweb2() -> dict[str, dict[str, Any]]:
     """FineWeb-2's figures by language, as lid.176 names it: the keys of fineweb2.json."""
-    return json.loads(resources.files(__name__).joinpath("fineweb2.json").read_text("utf-8"))["languages"]
+    text = resources.files(__name__).joinpath("fineweb2.json").read_text("utf-8")
+    figures: dict[str, dict[str, Any]] = json.loads(text)["languages"]
+    return figures
 
 
 def published(key: str, place: int | None = None) -> dict[str, float]:

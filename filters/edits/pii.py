@@ -77,7 +77,8 @@ class PiiParams(Settings):
 
 def mask_text(text: str, params: PiiParams) -> str:
     """One text, masked."""
-    return apply(steps(params), pa.array([text], pa.large_string()))[0][0].as_py()
+    masked: str = apply(steps(params), pa.array([text], pa.large_string()))[0][0].as_py()
+    return masked
 
 
 def _addresses(params: PiiParams) -> Walk:

@@ -9,7 +9,8 @@ def per_row(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """int64[n]: the sum of `values[rows[i]:rows[i + 1]]`; `rows` int64[n + 1] ascends to `len(values)`."""
     sums = np.zeros(len(values) + 1, np.int64)
     np.cumsum(values, out=sums[1:])
-    return sums[rows[1:]] - sums[rows[:-1]]
+    found: np.ndarray = sums[rows[1:]] - sums[rows[:-1]]
+    return found
 
 
 def later_copies(hashes: np.ndarray, rows: np.ndarray, among: np.ndarray) -> np.ndarray:

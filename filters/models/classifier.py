@@ -166,15 +166,16 @@ class Classifier:
         calibration = self.sidecar.calibration
         if isinstance(calibration, Platt):
             return _sigmoid(calibration.a * logits + calibration.b).astype(np.float32)
-        return np.interp(logits, calibration.x, calibration.y).astype(np.float32)
+        return np.asarray(np.interp(logits, calibration.x, calibration.y), np.float32)
 
     def _logits(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
-        means = self.model.means(data, spans).astype(np.float64)
+        means: np.ndarray = self.model.means(data, spans).astype(np.float64)
         if means.shape[1] == 1:
             return means[:, 0]
         others = np.delete(means, self.positive, axis=1)
         top = others.max(axis=1)
-        return means[:, self.positive] - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
+        logits: np.ndarray = means[:, self.positive] - top - np.log(np.exp(others - top[:, None]).sum(axis=1))
+        return logits
 
 
 def load(path: Path, *, label: str | None = None, text: Text | None = None) -> Classifier:

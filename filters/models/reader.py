@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class File:
         self.at += size
         return memoryview(self.data)[self.at - size : self.at]
 
-    def numbers(self, what: str, layout: str) -> tuple:
+    def numbers(self, what: str, layout: str) -> tuple[Any, ...]:
         """The next numbers, by `struct` layout, little-endian."""
         return struct.unpack(f"<{layout}", self.take(what, struct.calcsize(f"<{layout}")))
 
@@ -191,7 +192,7 @@ def _dictionary(file: File) -> Dictionary:
 def _shape(file: File, name: str, dim: int) -> int:
     rows, columns = file.numbers(f"{name} matrix's shape", "qq")
     file.require(f"{name} matrix of {dim} columns", (rows, columns), columns == dim and rows >= 0)
-    return rows
+    return int(rows)
 
 
 def _dense(file: File, name: str, dim: int) -> np.ndarray:
@@ -313,4 +314,5 @@ def _places(entries: int) -> int:
 def _sigmoid() -> np.ndarray:
     """The table of Loss::Loss in loss.cc: 512 steps from -8 to 8."""
     x = np.arange(513, dtype=np.float32) * np.float32(16) / np.float32(512) - np.float32(8)
-    return (1.0 / (1.0 + np.exp(-x).astype(np.float64))).astype(np.float32)
+    table: np.ndarray = 1.0 / (1.0 + np.exp(-x).astype(np.float64))
+    return table.astype(np.float32)

@@ -160,7 +160,7 @@ def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: 
 
 def _opened(output: Output, name: str) -> pq.ParquetFile:
     store = output.store
-    return pq.ParquetFile(store.path(name) if store.is_local else store.open(name), page_checksum_verification=True)
+    return pq.ParquetFile(store.local_path(name) or store.open(name), page_checksum_verification=True)
 
 
 def _groups(

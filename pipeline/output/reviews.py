@@ -88,9 +88,9 @@ def labels(out: Store) -> list[Label]:
 
 def add(out: Store, label: Label) -> None:
     """Append a label; the file is the owner's alone. Raises OutputError where it cannot be written."""
-    path = out.path(FILE)
-    if not out.is_local:
-        raise OutputError(f"{path}: reviews need a local folder")
+    path = out.local_path(FILE)
+    if path is None:
+        raise OutputError(f"{out.path(FILE)}: reviews need a local folder")
     line = (json.dumps(asdict(label), ensure_ascii=True) + "\n").encode()
     try:
         where = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

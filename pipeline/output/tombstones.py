@@ -222,8 +222,7 @@ def key_for(out: Store) -> bytes:
     out.private(FOLDER)
     if not out.has(KEY):
         out.create(KEY, os.urandom(KEY_BYTES))
-    if out.is_local:
-        os.chmod(out.path(KEY), 0o600)
+    out.private_file(KEY)
     return out.read_bytes(KEY)
 
 

@@ -84,8 +84,10 @@ def assigned(text: str) -> tuple[str, Any]:
 
 
 def _assignment(text: str) -> dict[str, Any]:
-    key, parsed = assigned(text)
-    for part in reversed(key.split(".")):
+    key, value = assigned(text)
+    *outer, last = key.split(".")
+    parsed = {last: value}
+    for part in reversed(outer):
         parsed = {part: parsed}
     return parsed
 

@@ -95,8 +95,8 @@ class Prepared:
         """Bytes and requests so far of input, work directory and output (see `pipeline.store.traffic`)."""
         remote = {
             "input": any("://" in item.file.url for item in self.inputs),
-            "work": not self.work.is_local,
-            "output": not self.out.is_local,
+            "work": self.work.remote,
+            "output": self.out.remote,
         }
         counts = {"input": self.read, "work": self.work.traffic, "output": self.out.traffic}
         return {name: {"remote": remote[name], **counted.counts()} for name, counted in counts.items()}
@@ -225,9 +225,8 @@ def _ready_work(work: Store, out: Store, *, fresh: bool) -> None:
     if fresh:
         empty_work(work)
     work.sweep(below=True)
-    for stage in ("dedup", "select") if work.is_local else ():
-        for judged in work.entries(f"judgements/{stage}"):
-            work.remove(f"judgements/{stage}/{judged}/scratch")
+    for stage in ("dedup", "select"):
+        work.sweep_scratch(f"judgements/{stage}")
     for folder in ("", "manifests", "index", manifest.SAMPLES, *manifest.FOLDERS):
         out.sweep(folder)
 
@@ -243,8 +242,7 @@ def remove_work(work: Store) -> None:
     empty_work(work)
     work.remove(MARKER)
     work.unlock(LOCK)
-    if work.is_local and not work.entries(""):
-        work.remove("")
+    work.remove_if_empty()
 
 
 def _refuse_foreign(out: Store, files: Sequence[InputFile]) -> None:

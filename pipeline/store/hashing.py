@@ -44,7 +44,7 @@ class Files(Protocol):
     def open(self, name: str) -> BinaryIO: ...
 
 
-def holds(store: Files, name: str, sha256: str) -> bool:
+def has_content(store: Files, name: str, sha256: str) -> bool:
     """Whether the file is there with this content."""
     if not store.has(name):
         return False

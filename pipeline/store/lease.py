@@ -54,11 +54,78 @@ class _State:
     token: str
 
 
+@dataclass(frozen=True)
+class _Files:
+    """The numbered files of the lock of `root`."""
+
+    client: Client
+    folder: str
+    root: str
+
+    def path(self, number: int) -> str:
+        return f"{self.folder}/{number:06d}"
+
+    def numbers(self) -> list[int]:
+        try:
+            names = [entry.name for entry in self.client.ls(self.folder)]
+        except FileNotFoundError:
+            return []
+        return [int(name) for name in names if name.isascii() and name.isdigit()]
+
+    def highest(self) -> int:
+        """0 where there is none."""
+        return max(self.numbers(), default=0)
+
+    def state(self, number: int) -> _State | None:
+        """None where the file is not there any more."""
+        try:
+            data = self.client.get(self.path(number))
+        except FileNotFoundError:
+            return None
+        try:
+            found = json.loads(data)
+            return _State(bool(found["released"]), str(found["holder"])[:200], str(found["token"]))
+        except (ValueError, KeyError, TypeError):
+            return _State(False, "an unreadable lock", "")
+
+    def write(self, number: int, token: str, *, released: bool) -> None:
+        self.client.put(self.path(number), _encode(token, released=released))
+
+    def create(self, number: int, token: str) -> bool:
+        """Whether the file is this run's: of those that create it, one succeeds."""
+        try:
+            self.client.put(self.path(number), _encode(token, released=False), create=True)
+            return True
+        except FileExistsError:
+            try:  # an answer may be lost, and the client then asks again: the file is ours if it says so
+                return f'"{token}"'.encode() in self.client.get(self.path(number))
+            except FileNotFoundError:
+                return False
+
+    def remove(self, number: int) -> None:
+        self.client.rm(self.path(number))
+
+    def remove_all(self) -> None:
+        self.client.rm_below(self.folder)
+
+    def times(self, number: int) -> tuple[datetime, datetime] | None:
+        """By the store's clock: now, and when the file was written. None where it is not there any more."""
+        asked = f"{self.folder}/now-{secrets.token_hex(8)}"
+        self.client.put(asked, b"")
+        try:
+            at = self.client.modified(asked)  # first: what the holder writes from here on counts as later
+            return at, self.client.modified(self.path(number))
+        except FileNotFoundError:
+            return None
+        finally:
+            self.client.rm(asked)
+
+
 class Lease:
     """A lock that this run holds, kept by a thread of its own."""
 
-    def __init__(self, client: Client, folder: str, *, root: str, number: int, token: str, begun: float) -> None:
-        self._client, self._folder, self._root, self._number, self._token = client, folder, root, number, token
+    def __init__(self, files: _Files, *, number: int, token: str, begun: float) -> None:
+        self._files, self._number, self._token = files, number, token
         self._good = begun
         self._lost = ""
         self._removed = False
@@ -77,8 +144,8 @@ class Lease:
             self._lost = f"the store has not answered this run for {now() - self._good:.0f} s"
         if self._lost:
             raise OutputLocked(
-                f"{self._root}: this run lost its lock ({self._lost}) and stops before it changes anything more; the same command"
-                " goes on from what is there"
+                f"{self._files.root}: this run lost its lock ({self._lost}) and stops before it changes anything more; the"
+                " same command goes on from what is there"
             )
 
     def confirm(self) -> None:
@@ -100,10 +167,10 @@ class Lease:
             begun = now()
             if self._stop.is_set():
                 return
-            self._client.put(_path(self._folder, self._number), _encode(self._token, released=False))
-            highest = max(_numbers(self._client, self._folder), default=0)
+            self._files.write(self._number, self._token, released=False)
+            highest = self._files.highest()
             if highest > self._number:
-                taken = _state(self._client, self._folder, highest)
+                taken = self._files.state(highest)
                 self._lost = f"{taken.holder if taken else 'another run'} took it over, having heard nothing from this one"
             else:
                 self._good = begun
@@ -113,13 +180,13 @@ class Lease:
         self._end()
         if not self._lost and not self._removed:
             with contextlib.suppress(OSError):
-                self._client.put(_path(self._folder, self._number), _encode(self._token, released=True))
+                self._files.write(self._number, self._token, released=True)
 
     def remove(self) -> None:
         """Release it and leave no file of it behind."""
         self._end()
         if not self._lost:
-            self._client.rm(self._folder, recursive=True)
+            self._files.remove_all()
             self._removed = True
 
     def _end(self) -> None:
@@ -133,7 +200,7 @@ class Lease:
 @contextlib.contextmanager
 def held(client: Client, folder: str, *, root: str) -> Iterator[Lease]:
     """Hold the lock while the block runs. Raises OutputLocked where another run holds it."""
-    lease = _taken(client, folder, root)
+    lease = _taken(_Files(client, folder, root))
     lease.start()
     try:
         yield lease
@@ -141,87 +208,48 @@ def held(client: Client, folder: str, *, root: str) -> Iterator[Lease]:
         lease.release()
 
 
-def _taken(client: Client, folder: str, root: str) -> Lease:
+def _taken(files: _Files) -> Lease:
     token = secrets.token_hex(8)
     for _ in range(_TRIES):
-        highest = max(_numbers(client, folder), default=0)
+        highest = files.highest()
         if highest:
-            state = _state(client, folder, highest)
+            state = files.state(highest)
             if state is None:  # removed meanwhile
                 continue
             if not state.released:
-                _refuse_live(client, folder, highest, state, root)
+                _refuse_live(files, highest, state)
         number, begun = highest + 1, now()
-        if not _created(client, _path(folder, number), token):
+        if not files.create(number, token):
             continue
-        others = [n for n in _numbers(client, folder) if n != number]
+        others = [n for n in files.numbers() if n != number]
         if max(others, default=0) > number:
-            client.rm(_path(folder, number))
+            files.remove(number)
             continue
         for old in others:
-            client.rm(_path(folder, old))
-        return Lease(client, folder, root=root, number=number, token=token, begun=begun)
-    raise OutputLocked(f"{root}: other runs are taking its lock right now; try again")
+            files.remove(old)
+        return Lease(files, number=number, token=token, begun=begun)
+    raise OutputLocked(f"{files.root}: other runs are taking its lock right now; try again")
 
 
-def _refuse_live(client: Client, folder: str, number: int, state: _State, root: str) -> None:
+def _refuse_live(files: _Files, number: int, state: _State) -> None:
     """Raises OutputLocked unless the lock is stale."""
-    asked = f"{folder}/now-{secrets.token_hex(8)}"
-    client.put(asked, b"")
-    try:
-        at = client.modified(asked)  # first: what the holder writes from here on counts as later
-        written = client.modified(_path(folder, number))
-    except FileNotFoundError:  # released and removed meanwhile: whoever wants it looks again
+    times = files.times(number)
+    if times is None:  # released and removed meanwhile: whoever wants it looks again
         return
-    finally:
-        client.rm(asked)
+    at, written = times
     stale = written + timedelta(seconds=STALE_S)
+    age = max(0.0, (at - written).total_seconds())
     if at <= stale:
         raise OutputLocked(
-            f"{root} is locked by a live run ({state.holder}), heard of {max(0.0, (at - written).total_seconds()):.0f} s ago;"
+            f"{files.root} is locked by a live run ({state.holder}), heard of {age:.0f} s ago;"
             f" wait for it, or choose another folder. If that run is dead, its lock ends at {_clock(stale)} (now {_clock(at)},"
             " by the store's clock)"
         )
 
 
-def _created(client: Client, path: str, token: str) -> bool:
-    try:
-        client.put(path, _encode(token, released=False), create=True)
-        return True
-    except FileExistsError:
-        try:  # an answer may be lost, and the client then asks again: the file is ours if it says so
-            return f'"{token}"'.encode() in client.get(path)
-        except FileNotFoundError:
-            return False
-
-
-def _numbers(client: Client, folder: str) -> list[int]:
-    try:
-        names = [str(name).rsplit("/", 1)[-1] for name in client.ls(folder, detail=False)]
-    except FileNotFoundError:
-        return []
-    return [int(name) for name in names if name.isascii() and name.isdigit()]
-
-
-def _state(client: Client, folder: str, number: int) -> _State | None:
-    try:
-        data = client.get(_path(folder, number))
-    except FileNotFoundError:
-        return None
-    try:
-        found = json.loads(data)
-        return _State(bool(found["released"]), str(found["holder"])[:200], str(found["token"]))
-    except (ValueError, KeyError, TypeError):
-        return _State(False, "an unreadable lock", "")
-
-
 def _encode(token: str, *, released: bool) -> bytes:
     said = {"released": released, "holder": f"process {os.getpid()} on {socket.gethostname()}", "token": token}
     return json.dumps(said, sort_keys=True).encode()
-
-
-def _path(folder: str, number: int) -> str:
-    return f"{folder}/{number:06d}"
 
 
 def _clock(moment: datetime) -> str:

@@ -1,24 +1,240 @@
-"""What `pipeline.store.store` needs of a local disk alone: the lock of a process, files created once, a private folder."""
+"""A folder of this machine's disk: files are written under a temporary name and renamed; a process holds the lock, and with it
+dies the lock.
+"""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
+import secrets
 import shutil
 import socket
-import tempfile
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, ClassVar
 
-from pipeline.errors import OutputError, OutputLocked
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import OutputError, OutputLocked, named
+from pipeline.folder import TEMPORARY, Folder, joined
+from pipeline.store import checksums
+from pipeline.store.traffic import Traffic, packed
+
+_count = itertools.count()
+_PROCESS = secrets.token_hex(4)
+"""In names that are not finished: processes of two machines may have one number."""
+_PIECE = 1 << 20
+"""Bytes that are copied at a time."""
+
+
+@dataclass(frozen=True)
+class LocalFolder:
+    """`pipeline.folder.Folder` on a disk. `root`: an absolute path."""
+
+    root: str
+    traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
+    remote: ClassVar[bool] = False
+    conditional: ClassVar[bool] = True
+
+    def path(self, name: str) -> str:
+        return joined(self.root, name)
+
+    def has(self, name: str) -> bool:
+        return os.path.isfile(self.path(name))
+
+    def size(self, name: str) -> int:
+        return os.path.getsize(self.path(name))
+
+    def names(self, folder: str) -> list[str]:
+        return [entry.name for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]
+
+    def entries(self, folder: str) -> list[str]:
+        return [entry.name for entry in self._listed(folder)]
+
+    def _listed(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.path(folder)) as found:
+                return sorted((e for e in found if not e.name.startswith(TEMPORARY)), key=lambda e: e.name)
+        except FileNotFoundError:
+            return []
+
+    def bytes_below(self, folder: str) -> int:
+        return sum(_size(entry) for entry in _files(self.path(folder), deep=True))
+
+    def holds(self, url: str) -> bool:
+        path = url.removeprefix("file://")
+        return "://" not in path and os.path.realpath(path).startswith(f"{os.path.realpath(self.root)}/")
+
+    def local_path(self, name: str) -> str:
+        return self.path(name)
+
+    def open(self, name: str) -> BinaryIO:
+        return open(self.path(name), "rb")
+
+    def read_bytes(self, name: str) -> bytes:
+        with self.open(name) as file:
+            data = file.read()
+        self.traffic.count(read=len(data))
+        return data
+
+    @contextlib.contextmanager
+    def parquet(self, name: str) -> Iterator[pq.ParquetFile]:
+        with pa.OSFile(self.path(name)) as file:
+            checksums.check(file)
+            yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+
+    def scan(self, names: Sequence[str]) -> pl.LazyFrame:
+        return pl.scan_parquet([self.path(name) for name in names])
+
+    def note_read(self, file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> None:
+        self.traffic.count(read=packed(file.metadata, groups, columns))
+
+    def failed(self, error: OSError) -> bool:
+        return False  # a disk that fails is not told from a file that is damaged
+
+    @contextlib.contextmanager
+    def writer(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
+        temporary = self._temporary(name)
+        try:
+            with named(self.path(name)), open(temporary, "wb") as file:
+                yield file
+                self.traffic.count(written=file.tell())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            self._rename(temporary, self.path(name))
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)
+            raise
+
+    def _temporary(self, name: str) -> str:
+        """A path beside that of `name`, whose folder is made."""
+        folder, _, last = name.rpartition("/")
+        os.makedirs(self.path(folder), exist_ok=True)
+        return self.path(f"{folder}/{TEMPORARY}{os.getpid()}-{_PROCESS}-{next(_count)}-{last}".lstrip("/"))
+
+    def _rename(self, old: str, new: str) -> None:
+        os.replace(old, new)
+
+    def create(self, name: str, data: bytes) -> None:
+        temporary = self._temporary(name)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, self.path(name))
+        finally:
+            os.unlink(temporary)
+
+    def place(self, other: Folder, staged: str, name: str) -> None:
+        os.makedirs(self.path(name.rpartition("/")[0]), exist_ok=True)
+        if not other.moved(staged, self.path(name)):
+            with other.open(staged) as source, self.writer(name, durable=True) as target:
+                shutil.copyfileobj(source, target, _PIECE)
+            other.remove(staged)
+
+    def moved(self, staged: str, path: str) -> bool:
+        with self.open(staged) as file:
+            os.fsync(file.fileno())
+        try:
+            os.replace(self.path(staged), path)
+            return True
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+
+    def remove(self, name: str) -> None:
+        path = self.path(name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.exists(path):
+            os.remove(path)
+
+    def remove_if_empty(self) -> None:
+        if not self.entries(""):
+            self.remove("")
+
+    def private(self, folder: str) -> None:
+        os.makedirs(self.path(folder), exist_ok=True)
+        os.chmod(self.path(folder), 0o700)
+
+    def private_file(self, name: str) -> None:
+        os.chmod(self.path(name), 0o600)
+
+    def scratch(self, folder: str) -> Path:
+        return Path(self.path(folder))
+
+    def sweep(self, folder: str, *, below: bool = False) -> None:
+        for entry in list(_files(self.path(folder), deep=below)):
+            if entry.name.startswith(TEMPORARY):
+                os.remove(entry.path)
+
+    def sweep_scratch(self, folder: str) -> None:
+        for name in self.entries(folder):
+            self.remove(f"{folder}/{name}/scratch")
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[LocalFolder]:
+        with _locked(self.path(name), root=self.root):
+            yield self
+
+    def unlock(self, name: str) -> None:
+        self.remove(name)
+
+    def writable(self, *, unlocked: bool) -> LocalFolder:
+        return self
+
+
+def opened(url: str, *, create: bool) -> LocalFolder:
+    """A folder by path or `file://` URL, made and tried out with `create`. OutputError, which names it as it was given."""
+    folder = LocalFolder(os.path.abspath(url.partition("://")[2] if "://" in url else url))
+    if create:
+        _try_out(Path(folder.root), url)
+    return folder
+
+
+def _try_out(root: Path, given: str) -> None:
+    probe = root / f"{TEMPORARY}{os.getpid()}-probe"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"{given}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _files(folder: str, *, deep: bool) -> Iterator[os.DirEntry[str]]:
+    """Whatever is no folder, in a folder and, if `deep`, below it. Links are not followed; what cannot be listed is left out."""
+    try:
+        with os.scandir(folder) as listed:
+            found = list(listed)
+    except OSError:
+        return
+    for entry in found:
+        if not entry.is_dir(follow_symlinks=False):
+            yield entry
+        elif deep:
+            yield from _files(entry.path, deep=True)
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:  # gone meanwhile
+        return 0
 
 
 @contextlib.contextmanager
-def locked(path: str, *, root: str) -> Iterator[None]:
+def _locked(path: str, *, root: str) -> Iterator[None]:
     """Hold the lock file `path` while the block runs. Raises OutputLocked if a live process holds it: a dead one holds none."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a+", encoding="utf-8") as file:
@@ -34,33 +250,3 @@ def locked(path: str, *, root: str) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
-
-
-def create(path: str, data: bytes, *, by: str) -> None:
-    """Write a whole file that must not exist yet, under the temporary name `by` first; FileExistsError if it does."""
-    with open(by, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(by, path)
-    finally:
-        os.unlink(by)
-
-
-def try_out(root: str, given: str, *, probe: str) -> None:
-    """Make a folder and write into it. Raises OutputError, which names it as it was `given`."""
-    try:
-        Path(root).mkdir(parents=True, exist_ok=True)
-        (Path(root) / probe).write_bytes(b"")
-        (Path(root) / probe).unlink()
-    except OSError as error:
-        raise OutputError(f"{given}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-@cache
-def scratch() -> Path:
-    """A private folder of this process on its own disk, gone when it ends."""
-    folder = tempfile.mkdtemp(prefix="winnow-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)

@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import fsspec
 
-from pipeline.errors import InputError, OutputError, UsageError, WinnowError
+from pipeline.errors import InputError, UsageError, WinnowError
 from pipeline.store.traffic import Traffic
 
 STREAMED = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
@@ -144,33 +142,72 @@ def _is_busy(error: OSError) -> bool:
     return "conditional" in str(error).lower() and "conflict" in str(error).lower()
 
 
+class FileSystem(Protocol):
+    """What is asked of an fsspec filesystem, which has no types of its own."""
+
+    def info(self, path: str) -> dict[str, Any]: ...
+    def modified(self, path: str) -> datetime: ...
+    def ls(self, path: str, *, detail: bool) -> list[dict[str, Any]]: ...
+    def find(self, path: str, *, maxdepth: int | None, detail: bool) -> dict[str, dict[str, Any]]: ...
+    def cat_file(self, path: str, *, start: int | None, end: int | None, **options: Any) -> bytes: ...
+    def pipe_file(self, path: str, value: bytes, **options: Any) -> None: ...
+    def open(self, path: str, mode: str, **options: Any) -> Any: ...
+    def cp_file(self, path1: str, path2: str) -> None: ...
+    def mv(self, path1: str, path2: str) -> None: ...
+    def rm(self, path: str | list[str], recursive: bool = ...) -> None: ...
+    def makedirs(self, path: str, exist_ok: bool) -> None: ...
+    def invalidate_cache(self, path: str) -> None: ...
+    def _strip_protocol(self, path: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a listing says of a file or folder. `path`: as the store names it, without the scheme."""
+
+    path: str
+    size: int
+    is_file: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+def _entry(info: dict[str, Any]) -> Entry:
+    return Entry(str(info["name"]), int(info.get("size") or 0), info["type"] == "file")
+
+
 @dataclass(frozen=True)
 class Client:
     """One store. Paths are URLs. Every method raises OSError with the path, FileNotFoundError where nothing is there."""
 
-    fs: Any
+    fs: FileSystem
     scheme: str
     traffic: Traffic = field(default_factory=Traffic, compare=False)
 
-    def look(self, path: str) -> dict[str, Any] | None:
+    def strip(self, path: str) -> str:
+        """A path as the store names it in its listings."""
+        return str(self.fs._strip_protocol(path))
+
+    def look(self, path: str) -> Entry | None:
         """What the store knows of a file or folder now; None if it is not there."""
         self.traffic.count(requests=1)
         try:
             with asked(path):
                 self._forget(path)
-                return dict(self.fs.info(path))
+                return _entry(self.fs.info(path))
         except FileNotFoundError:
             return None
 
     def isfile(self, path: str) -> bool:
         found = self.look(path)
-        return found is not None and found["type"] == "file"
+        return found is not None and found.is_file
 
     def size(self, path: str) -> int:
         found = self.look(path)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, "no such file", path)
-        return int(found["size"])
+        return found.size
 
     def modified(self, path: str) -> datetime:
         """When the file was written, by the store's own clock."""
@@ -180,27 +217,22 @@ class Client:
             found = self.fs.modified(path)
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
-    def ls(self, path: str, *, detail: bool) -> list[Any]:
+    def ls(self, path: str) -> list[Entry]:
         """What lies directly in a folder; its own marker, which some tools leave, is not part of it."""
         self.traffic.count(requests=1)
         with asked(path):
             self._forget(path)
-            found = [entry for entry in self.fs.ls(path, detail=True) if entry["name"].rsplit("/", 1)[-1]]
-        own = self.fs._strip_protocol(path).strip("/")
-        found = [entry for entry in found if entry["name"].strip("/") != own]
-        return found if detail else [entry["name"] for entry in found]
+            found = [_entry(info) for info in self.fs.ls(path, detail=True)]
+        own = self.strip(path).strip("/")
+        return [entry for entry in found if entry.name and entry.path.strip("/") != own]
 
-    def find(self, path: str, maxdepth: int | None = None, *, detail: bool = False) -> Any:
-        """Files below a folder; the file itself where `path` is one."""
+    def find(self, path: str, *, depth: int | None = None) -> list[Entry]:
+        """Files below a folder, at most `depth` levels; the file itself where `path` is one."""
         self.traffic.count(requests=1)
         with asked(path):
             self._forget(path)
-            found = {
-                name: info
-                for name, info in self.fs.find(path, maxdepth=maxdepth, detail=True).items()
-                if info["size"] or not name.endswith("/")
-            }
-        return found if detail else list(found)
+            found = [_entry({**info, "name": name}) for name, info in self.fs.find(path, maxdepth=depth, detail=True).items()]
+        return [entry for entry in found if entry.size or not entry.path.endswith("/")]
 
     def get(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
         """Bytes start:stop of a file; all without them."""
@@ -213,15 +245,13 @@ class Client:
 
     def put(self, path: str, data: bytes, *, create: bool = False) -> None:
         """Write a whole file in one upload. `create`: FileExistsError if the name is taken, whoever else writes it now."""
+        options = {"mode": "create"} if create else {}
         for left in reversed(range(_TRIES)):
             self.traffic.count(requests=1, written=len(data))
             try:
                 with asked(path):
                     self._make_parents(path)
-                    if create:
-                        self.fs.pipe_file(path, data, mode="create")
-                    else:
-                        self.fs.pipe_file(path, data)
+                    self.fs.pipe_file(path, data, **options)
                 return
             except OSError as error:
                 if create and is_conflict(error):
@@ -236,23 +266,30 @@ class Client:
             self._make_parents(new)
             self.fs.cp_file(old, new)
 
-    def rm(self, path: str, recursive: bool = False) -> None:
+    def rm(self, path: str) -> None:
+        """Remove a file; nothing happens where there is none."""
+        self._rm(path, path)
+
+    def rm_below(self, path: str) -> None:
         """Remove a file, or all files below a folder; nothing happens where there is none."""
-        found = self.find(path) if recursive else [path]
+        found = [entry.path for entry in self.find(path)]
         for start in range(0, len(found), DELETED_AT_ONCE):
-            self.traffic.count(requests=1)
-            with contextlib.suppress(FileNotFoundError), asked(path):
-                self.fs.rm(found[start : start + DELETED_AT_ONCE] if recursive else path)
-        if recursive and self.scheme not in FLAT:
+            self._rm(found[start : start + DELETED_AT_ONCE], path)
+        if self.scheme not in FLAT:
             with contextlib.suppress(FileNotFoundError), asked(path):
                 self.fs.rm(path, recursive=True)
+
+    def _rm(self, files: str | list[str], path: str) -> None:
+        self.traffic.count(requests=1)
+        with contextlib.suppress(FileNotFoundError), asked(path):
+            self.fs.rm(files)
 
     def dataset(self, paths: Sequence[str]) -> Any:
         """Parquet files as one Arrow dataset, which reads the columns and row groups that are asked for."""
         import pyarrow.dataset as ds
 
         with asked(paths[0]):
-            return ds.dataset([self.fs._strip_protocol(path) for path in paths], filesystem=self.fs, format="parquet")
+            return ds.dataset([self.strip(path) for path in paths], filesystem=self.fs, format="parquet")
 
     def _forget(self, path: str) -> None:
         if self.scheme not in FLAT:
@@ -261,55 +298,3 @@ class Client:
     def _make_parents(self, path: str) -> None:
         if self.scheme not in FLAT:
             self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-
-
-def opened(url: str, *, create: bool) -> tuple[Client, str, bool]:
-    """`(client, root as a URL, whether it has conditional writes)` of an output or a work directory.
-
-    With `create` it is tried out: a file is created, must not be created a second time, and is removed. Raises OutputError.
-    """
-    refuse_secrets(url, what="output", error=OutputError)
-    scheme = scheme_of(url)
-    fs, path = filesystem(url, error=OutputError)
-    path = re.sub("/{2,}", "/", path)
-    root = f"{scheme}://{path.strip('/')}" if scheme in FLAT else f"{scheme}://{path}"
-    if not path.strip("/"):
-        raise OutputError(f"{url}: names no bucket; expected {scheme}://BUCKET/FOLDER")
-    if set("*?[]") & set(path) or ".." in path.split("/"):
-        raise OutputError(f"{root}: wildcards and `..` cannot be part of an output's name; choose another")
-    client = Client(fs, scheme)
-    return client, root, _tried(client, root) if create else True
-
-
-def _tried(client: Client, root: str) -> bool:
-    name = f"{root}/.tmp-{os.getpid()}-{uuid.uuid4().hex}-probe"
-    try:
-        try:
-            client.put(name, b"1", create=True)
-            try:
-                client.put(name, b"2", create=True)
-                return False
-            except FileExistsError:
-                return True
-        except (TypeError, NotImplementedError, OSError) as error:
-            if not isinstance(error, TypeError | NotImplementedError) and error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-            client.put(name, b"1")  # a client that knows no create-only writes
-            return False
-        finally:
-            with contextlib.suppress(OSError):
-                client.rm(name)
-    except OSError as error:
-        raise OutputError(f"{root}: cannot be written: {error.strerror or error}; {_advice(client, error)}") from error
-
-
-def _advice(client: Client, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "make the bucket first, or name another"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "check the credentials in the environment, and what they allow"
-    return (
-        "check the name and that the store can be reached (AWS_ENDPOINT_URL)"
-        if client.scheme.startswith("s3")
-        else "check the name"
-    )

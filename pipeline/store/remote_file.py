@@ -77,9 +77,9 @@ class Upload:
 
     def __init__(self, client: Client, path: str, *, create: bool = False) -> None:
         self._client, self._path, self._create = client, path, create
-        self._buffer = bytearray()
-        self._file: Any = None
-        self._spooled: Any = None
+        self._buffer = bytearray()  # of the next part
+        self._parts: Any = None  # the client's file, once a part was sent
+        self._spooled: tempfile.SpooledTemporaryFile[bytes] | None = None  # all of it, for clients that know no parts
         self._size = 0
         self.closed = False
 
@@ -98,61 +98,63 @@ class Upload:
 
     def _send(self, n_bytes: int) -> None:
         with asked(self._path):
-            if self._file is None:
+            if self._parts is None:
                 self._client.traffic.count(requests=1)
                 mode = "xb" if self._create else "wb"
-                self._file = self._client.fs.open(self._path, mode, block_size=PART_BYTES, autocommit=False)
+                self._parts = self._client.fs.open(self._path, mode, block_size=PART_BYTES, autocommit=False)
             self._client.traffic.count(requests=1, written=n_bytes)
             part = bytes(memoryview(self._buffer)[:n_bytes])
             del self._buffer[:n_bytes]
-            self._file.write(part)
+            self._parts.write(part)
 
     def finish(self) -> None:
         """Give the file its name."""
         if self._client.scheme not in FLAT:
             self._finish_by_rename()
-        elif self._file is None:
-            if self._spooled is not None:
-                self._spooled.seek(0)
-                self._buffer = bytearray(self._spooled.read())
-            self._client.put(self._path, bytes(self._buffer), create=self._create)
+        elif self._parts is None:
+            self._client.put(self._path, self._whole(), create=self._create)
         else:
             if self._buffer:
                 self._send(len(self._buffer))
             self._client.traffic.count(requests=1)
             try:
                 with asked(self._path):
-                    self._file.close()
-                    self._file.commit()
+                    self._parts.close()
+                    self._parts.commit()
             except OSError as error:
                 if self._create and is_conflict(error):
                     raise FileExistsError(errno.EEXIST, "there already", self._path) from error
                 raise
-            self._file = None
+            self._parts = None
         self.discard()
 
     def _finish_by_rename(self) -> None:
         """For stores with folders (SFTP and the like), which show a file while it grows."""
         folder, _, name = self._path.rpartition("/")
         temporary = f"{folder}/.tmp-{uuid.uuid4().hex}-{name}"
-        data = b"" if self._spooled is None else (self._spooled.seek(0), self._spooled.read())[1]
         if self._create and self._client.look(self._path) is not None:
             raise FileExistsError(errno.EEXIST, "there already", self._path)
-        self._client.put(temporary, data)
+        self._client.put(temporary, self._whole())
         with asked(self._path):
             self._client.fs.mv(temporary, self._path)
 
+    def _whole(self) -> bytes:
+        if self._spooled is None:
+            return bytes(self._buffer)
+        self._spooled.seek(0)
+        return self._spooled.read()
+
     def discard(self) -> None:
         """Forget what was written. Parts that lie in the store already have no name; its own rules remove them."""
-        file, self._file = self._file, None
+        parts, self._parts = self._parts, None
         self._buffer = bytearray()
         self.closed = True
         if self._spooled is not None:
             self._spooled.close()
-        if file is not None:
+        if parts is not None:
             with contextlib.suppress(Exception):  # whatever ended the upload is raised already; this only tidies up
-                file.discard()
-            file.closed = True  # else its destructor would finish the upload
+                parts.discard()
+            parts.closed = True  # else its destructor would finish the upload
 
     def flush(self) -> None:
         """Nothing is on its way that `finish` would not wait for."""

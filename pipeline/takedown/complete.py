@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import OutputError, OutputLocked
@@ -34,7 +33,7 @@ def settle(folder: str) -> str | None:
         return None
     try:
         with ExitStack() as held:
-            out = held.enter_context(writable(out).lock(LOCK))
+            out = held.enter_context(out.writable().lock(LOCK))
             complete(out, manifest.load_all(out))
     except OutputLocked:
         return None  # the run that holds it completes it, or has
@@ -44,11 +43,6 @@ def settle(folder: str) -> str | None:
             " there: run `python -m flows.inspect takedown` again where the output can be written"
         )
     return None
-
-
-def writable(store: Store, *, unlocked: bool = False) -> Store:
-    """A store that was opened to look at, opened to change: an object store is asked whether it has conditional writes."""
-    return store if store.is_local else replace(open_store(store.root, unlocked=unlocked), advice=store.advice)
 
 
 def _unsettled(out: Store, manifests: list[Manifest]) -> bool:
@@ -109,7 +103,7 @@ def _cleaned(out: Store, made: Takedown, stones: Tombstones, held: Store | None)
     if where is None or (held is not None and held.root == where.root):
         return None if where is None else clean.clean(held or where, stones)
     with ExitStack() as holding:
-        where = holding.enter_context(writable(where, unlocked=not out.conditional).lock(LOCK))
+        where = holding.enter_context(where.writable(unlocked=not out.conditional).lock(LOCK))
         if where.entries("savings"):
             holding.enter_context(where.lock("savings/.lock"))
         return clean.clean(where, stones)

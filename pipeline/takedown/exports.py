@@ -25,8 +25,7 @@ def record(out: Store, folder: str, *, what: str) -> None:
     line = json.dumps({"folder": os.path.abspath(folder), "what": what}, ensure_ascii=True).encode() + b"\n"
     if line not in before.splitlines(keepends=True):
         out.write_bytes(NAME, before + line, durable=True)
-        if out.is_local:
-            os.chmod(out.path(NAME), 0o600)
+        out.private_file(NAME)
 
 
 def holding(out: Store, tombstones: Tombstones) -> list[str]:

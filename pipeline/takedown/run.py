@@ -26,7 +26,7 @@ from pipeline.plan.load import validate
 from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, receipt_name, writable
+from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
 from pipeline.takedown.find import Asked, Found, Place, find, host_of
 
 SHOWN = 20
@@ -88,9 +88,9 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
     if store is None and work is not None:
         raise InputError(f"{work}: no work directory of Winnow; leave --work out if there is none any more")
     with ExitStack() as held:
-        out = held.enter_context(writable(out, unlocked=unlocked).lock(LOCK))
+        out = held.enter_context(out.writable(unlocked=unlocked).lock(LOCK))
         if store is not None:
-            store = held.enter_context(writable(store, unlocked=unlocked).lock(LOCK))
+            store = held.enter_context(store.writable(unlocked=unlocked).lock(LOCK))
             if store.entries("savings"):
                 held.enter_context(store.lock("savings/.lock"))
         yield out, store

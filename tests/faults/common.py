@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.store.store import Store
+from pipeline.store.local import LocalFolder
 from tests.support import ROOT, digests, prose, write_rows
 
 CHANGES = ("_rename", "create", "place", "remove")
-"""Methods of a store through which each change of it goes."""
+"""Methods of a folder through which each change of it goes."""
 
 
 def inputs(folder: Path) -> Path:
@@ -51,7 +51,7 @@ def count_changes(monkeypatch: Any, fault: Callable[[int, str], None]) -> list[s
     seen: list[str] = []
 
     def watched(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(self: Store, *args: Any, **kwargs: Any) -> Any:
+        def wrapper(self: LocalFolder, *args: Any, **kwargs: Any) -> Any:
             what = " ".join(str(a).replace(self.root, "").lstrip("/") for a in args if isinstance(a, str))
             if "attempts/" not in what:  # they come by the clock
                 seen.append(f"{name} {what}")
@@ -61,7 +61,7 @@ def count_changes(monkeypatch: Any, fault: Callable[[int, str], None]) -> list[s
         return wrapper
 
     for name in CHANGES:
-        monkeypatch.setattr(Store, name, watched(name, getattr(Store, name)))
+        monkeypatch.setattr(LocalFolder, name, watched(name, getattr(LocalFolder, name)))
     return seen
 
 

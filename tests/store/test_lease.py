@@ -25,7 +25,7 @@ def locks(store: FakeStore) -> list[str]:
 
 def crashed(store: FakeStore) -> None:
     """A lock that nobody keeps any more."""
-    lease._taken(client(store), FOLDER, ROOT)
+    lease._taken(lease._Files(client(store), FOLDER, ROOT))
 
 
 def test_a_held_lock_refuses_and_says_who_holds_it_and_until_when():
@@ -160,20 +160,20 @@ def test_who_comes_too_late_with_a_number_that_was_used_and_removed_steps_back(m
     store = FakeStore()
     with held(client(store), FOLDER, root=ROOT):
         pass
-    real = lease._created
+    real = lease._Files.create
     entered = []
 
-    def slow(client_, path, token):
+    def slow(files, number, token):
         if not entered:  # meanwhile another run takes number 2, releases it, and takes number 3, which removes the others
-            entered.append(path)
-            lease._taken(client(store), FOLDER, ROOT).release()
-            entered.append(lease._taken(client(store), FOLDER, ROOT))
-        return real(client_, path, token)
+            entered.append(number)
+            lease._taken(lease._Files(client(store), FOLDER, ROOT)).release()
+            entered.append(lease._taken(lease._Files(client(store), FOLDER, ROOT)))
+        return real(files, number, token)
 
-    monkeypatch.setattr(lease, "_created", slow)
+    monkeypatch.setattr(lease._Files, "create", slow)
     with pytest.raises(OutputLocked), held(client(store), FOLDER, root=ROOT):
         pass
-    assert entered[0].endswith("000002") and locks(store) == ["000003"]
+    assert entered[0] == 2 and locks(store) == ["000003"]
     entered[1].confirm()
 
 
@@ -203,7 +203,7 @@ def test_of_runs_that_race_for_a_stale_lock_exactly_one_gets_it(contenders, numb
     def contend() -> None:
         start.wait()
         with contextlib.suppress(OutputLocked):
-            won.append(lease._taken(client(store), FOLDER, ROOT))
+            won.append(lease._taken(lease._Files(client(store), FOLDER, ROOT)))
 
     threads = [threading.Thread(target=contend) for _ in range(contenders)]
     for thread in threads:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import Damaged, InputError, OutputError, RunFailed
+from pipeline.remote_folder import RemoteFolder
 from pipeline.store import remote, remote_file
 from pipeline.store.remote import Client, identity_of, refuse_secrets
 from pipeline.store.store import Store, open_output, open_store
@@ -19,7 +20,7 @@ from tests.store.fakes import FakeStore, InParts, client
 
 def store(fake: FakeStore | None = None, *, conditional: bool = True) -> Store:
     made = client(fake or FakeStore(conditional=conditional))
-    return Store(made, "memory://bucket/out", conditional=conditional, traffic=made.traffic)
+    return Store(RemoteFolder(made, "memory://bucket/out", conditional=conditional))
 
 
 def test_a_file_has_its_name_only_when_it_is_whole():
@@ -33,14 +34,14 @@ def test_a_file_has_its_name_only_when_it_is_whole():
         file.write(b"half")
         raise KeyError
     assert (out.names("data"), out.entries(""), out.bytes_below()) == (["a"], ["data"], 7)
-    assert out.fs.fs.find("/bucket") == ["/bucket/out/data/a"]
+    assert out.folder.client.fs.find("/bucket") == ["/bucket/out/data/a"]
 
 
 @pytest.mark.parametrize("broken", [1, 2, 3])
 def test_an_upload_that_fails_at_any_part_leaves_nothing_and_is_aborted(broken, monkeypatch):
     monkeypatch.setattr(remote_file, "PART_BYTES", 4)
     fake = InParts(broken=broken)
-    out = Store(Client(fake, "s3"), "s3://bucket/out")
+    out = Store(RemoteFolder(Client(fake, "s3"), "s3://bucket/out"))
     with pytest.raises(OSError, match="InternalError") as error, out.writer("data/a") as file:
         file.write(b"0123456789")
     assert error.value.filename == "s3://bucket/out/data/a"
@@ -50,15 +51,15 @@ def test_an_upload_that_fails_at_any_part_leaves_nothing_and_is_aborted(broken, 
 def test_an_upload_in_parts_is_whole_and_counted(monkeypatch):
     monkeypatch.setattr(remote_file, "PART_BYTES", 4)
     fake = InParts()
-    made = Client(fake, "s3")
-    out = Store(made, "s3://bucket/out", traffic=made.traffic)
+    folder = RemoteFolder(Client(fake, "s3"), "s3://bucket/out")
+    out = Store(folder)
     with out.writer("a") as file:
         for piece in (b"012", b"3456789", b"", b"ab"):
             file.write(piece)
         assert fake.find("") == []
     assert fake.cat_file("/bucket/out/a") == b"0123456789ab"
     assert out.traffic.counts() == {"requests": 5, "bytes_read": 0, "bytes_written": 12}  # begun, three parts, ended
-    with pytest.raises(FileExistsError), out._uploaded("a", create=True) as file:
+    with pytest.raises(FileExistsError), folder.writer("a", create=True) as file:
         file.write(b"other than that")
     assert fake.cat_file("/bucket/out/a") == b"0123456789ab" and fake.aborted == 1
 
@@ -95,7 +96,7 @@ def test_place_from_a_disk_uploads_and_never_replaces_another_file(tmp_path):
 
 def test_place_between_stores_and_within_one(tmp_path):
     fake = FakeStore()
-    out, work = store(fake), Store(client(fake), "memory://bucket/work")
+    out, work = store(fake), Store(RemoteFolder(client(fake), "memory://bucket/work"))
     work.write_bytes("staged", b"shard")
     out.place(work, "staged", "data/a")
     work.write_bytes("staged", b"again")
@@ -165,12 +166,11 @@ def test_a_file_read_in_small_pieces_is_fetched_ahead():
 
 
 def test_a_store_in_another_process_has_no_lock_and_counts_anew():
-    made = remote.opened("memory://bucket/out", create=True)[0]
-    out = Store(made, "memory://bucket/out", traffic=made.traffic)
+    out = open_store("memory://bucket/out")
     with out.lock(".lock") as kept:
         again = pickle.loads(pickle.dumps(kept))
-    assert (again.root, again.guard, again.traffic.requests) == (out.root, None, 0)
-    assert again.traffic is again.fs.traffic
+    assert (again.root, again.folder.guard, again.traffic.requests) == (out.root, None, 0)
+    assert again.traffic is again.folder.client.traffic
     out.remove("")
 
 

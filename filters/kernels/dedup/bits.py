@@ -55,7 +55,8 @@ def nth(bits: np.ndarray, places: np.ndarray) -> np.ndarray:
     word = np.searchsorted(before, places, side="right")
     spread = np.unpackbits(bits[word].view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
     rest = places - (before[word] - spread.sum(axis=1))
-    return (word << 6) + np.argmax(np.cumsum(spread, axis=1) > rest[:, None], axis=1)
+    members: np.ndarray = (word << 6) + np.argmax(np.cumsum(spread, axis=1) > rest[:, None], axis=1)
+    return members
 
 
 def places(bits: np.ndarray) -> np.ndarray:

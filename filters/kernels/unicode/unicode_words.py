@@ -71,7 +71,7 @@ def _cells(code_points: range) -> np.ndarray:
     lowered = _lower(points, _BETWEEN)
     ends = np.flatnonzero(lowered == _BETWEEN)
     starts = np.append(0, ends[:-1] + 1)
-    cells = (lowered[starts].astype(np.int32) - points.astype(np.int32)) << SHIFT
+    cells: np.ndarray = (lowered[starts].astype(np.int32) - points.astype(np.int32)) << SHIFT
     for match in re.finditer(r"\w+", _text(lowered[starts])):
         cells[match.start() : match.end()] |= WORD
     for place in np.flatnonzero(ends - starts > 1):

@@ -14,8 +14,10 @@ _CONTROLS = [*range(9), 11, 12, *range(13, 32), *range(127, 160)]
 
 def signs() -> np.ndarray:
     """bool[0x110000]: SIGNS, control characters and `char_classes.TERMINALS`."""
-    found = np.zeros(0x110000, np.bool_)
+    found: np.ndarray = np.zeros(0x110000, np.bool_)
     found[[*_CONTROLS, *map(ord, SIGNS)]] = True
     blocks, cells = char_classes.tables()
     points = np.arange(0x110000)
-    return found | ((cells[blocks[points >> 8].astype(np.int64) * 256 + (points & 255)] & char_classes.TERMINAL) != 0)
+    terminals = (cells[blocks[points >> 8].astype(np.int64) * 256 + (points & 255)] & char_classes.TERMINAL) != 0
+    found |= terminals
+    return found

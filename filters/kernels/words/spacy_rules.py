@@ -39,7 +39,8 @@ _SEEN = 1 << 16  # bits that drop what is no exception by its first and last byt
 
 
 def _rules() -> dict[str, str | list[str]]:
-    return json.loads(resources.files(figures).joinpath("spacy_english.json").read_text("utf-8"))
+    rules: dict[str, str | list[str]] = json.loads(resources.files(figures).joinpath("spacy_english.json").read_text("utf-8"))
+    return rules
 
 
 RULES = _rules()

@@ -68,8 +68,8 @@ def of_run(work: Store, out: Store, made: Recipe, *, takedowns: Sequence[int] = 
     work.write_bytes(marker, b"a run on a cluster goes on\n")
     try:
         yield Site(
-            work=work.url,
-            out=out.url,
+            work=work.root,
+            out=out.root,
             plan=json.dumps(load.dump(made.plan)),
             recipe=made.hash,
             code=code_sha256(),

@@ -31,7 +31,7 @@ from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.tasks.driver import Elsewhere
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.store.hashing import holds
+from pipeline.store.hashing import has_content
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.text import bands
@@ -109,7 +109,7 @@ def _finished(work: Store, folder: str, names: Sequence[str]) -> dict[str, Any] 
         return None
     if not isinstance(found, dict) or not found.keys() >= {"summary", "index"}:
         return None
-    whole = all(holds(work, f"{folder}/{table}.parquet", sha256) for table, sha256 in found["index"].items())
+    whole = all(has_content(work, f"{folder}/{table}.parquet", sha256) for table, sha256 in found["index"].items())
     return found if whole and all(map(work.has, names)) else None
 
 

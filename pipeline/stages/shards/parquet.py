@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import Damaged
-from pipeline.store.hashing import holds
+from pipeline.store.hashing import has_content
 from pipeline.store.store import Store
 
 _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
@@ -57,6 +57,6 @@ def finished(work: Store, path: str, beside: str) -> Shard | None:
         shard = Shard(**work.read_json(card))
     except (Damaged, TypeError):
         return None
-    if shard.sha256 and not holds(work, path, shard.sha256):
+    if shard.sha256 and not has_content(work, path, shard.sha256):
         return None
-    return shard if not shard.indexed or holds(work, f"{path}{beside}", shard.indexed_sha256) else None
+    return shard if not shard.indexed or has_content(work, f"{path}{beside}", shard.indexed_sha256) else None

@@ -90,7 +90,7 @@ def here(tmp_path):
 
 def test_a_site_opens_and_its_recipe_is_the_drivers(here):
     found = site.at(pickle.loads(pickle.dumps(here)))
-    assert found.recipe.hash == here.recipe and found.work.url == here.work
+    assert found.recipe.hash == here.recipe and found.work.root == here.work
 
 
 @pytest.mark.parametrize(
