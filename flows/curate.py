@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.run.execute import Result, RunOptions
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
+"""Beside this package, in the source tree and where the wheel is installed."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -214,7 +215,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
     if not SAMPLE.is_file():
         from pipeline.errors import InputError
 
-        raise InputError("no input: give a PLAN or --input PATH (the sample data come with the source tree only)")
+        raise InputError("no input: give a PLAN or --input PATH (the sample data are not beside this package)")
     return str(SAMPLE), [str(SAMPLE.parent / "input")]
 
 
