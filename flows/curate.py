@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows import errors
+from flows import __version__, errors
 
 if TYPE_CHECKING:
     from flows.serving.server import Temporary
@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--json", action="store_true", help="print the result as JSON")
     made.add_argument("--log-json", action="store_true", help="progress, notes and errors as JSON, one object a line, on stderr")
+    made.add_argument("--version", action="version", version=f"winnow {__version__}", help="print the version and end")
     return made
 
 

@@ -101,6 +101,18 @@ def test_the_sample_lies_beside_the_packages():
     assert SAMPLE.parents[1] == ROOT and {"plan.yaml", "input"} <= set(os.listdir(SAMPLE.parent))
 
 
+def test_the_command_prints_the_one_version_and_the_changelog_knows_it(capsys):
+    from flows import __version__
+    from flows.curate import main
+
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert (end.value.code, capsys.readouterr()) == (0, (f"winnow {__version__}\n", ""))
+    assert "version" not in PROJECT and PYPROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "flows.__version__"}
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from the tracked files alone: a build leaves folders behind, and what is not tracked must not be needed."""
@@ -118,6 +130,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_wheel_holds_every_tracked_file_of_the_packages_and_no_other(wheel):
+    from flows import __version__
+
+    assert wheel.name == f"winnow_curation-{__version__}-py3-none-any.whl"
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert inside == set(tracked(*PACKAGES, "sample_data"))
 
