@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows import errors
+from flows import __version__, errors
 
 if TYPE_CHECKING:
     from flows.serving.server import Temporary
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.run.execute import Result, RunOptions
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
+"""Beside this package, in the source tree and where the wheel is installed."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--json", action="store_true", help="print the result as JSON")
     made.add_argument("--log-json", action="store_true", help="progress, notes and errors as JSON, one object a line, on stderr")
+    made.add_argument("--version", action="version", version=f"winnow {__version__}", help="print the version and end")
     return made
 
 
@@ -214,7 +216,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
     if not SAMPLE.is_file():
         from pipeline.errors import InputError
 
-        raise InputError("no input: give a PLAN or --input PATH (the sample data come with the source tree only)")
+        raise InputError("no input: give a PLAN or --input PATH (the sample data are not beside this package)")
     return str(SAMPLE), [str(SAMPLE.parent / "input")]
 
 

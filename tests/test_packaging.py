@@ -1,19 +1,25 @@
-"""What is installed is what the code needs: its dependencies."""
+"""What is installed is what the code needs: its dependencies, its data and the sample."""
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
+import zipfile
 from functools import lru_cache
+from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, digests
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
 PACKAGES = ("filters", "pipeline", "flows")
 NOT_FOR_RUNNING = {"dev", "cluster-test"}
 """Extras of the tests: the code may import nothing of them."""
@@ -70,3 +76,77 @@ def test_the_walk_sees_imports_within_functions_and_of_extras():
     found = imported()
     assert "pipeline/run/cluster/on_ray.py" in found["ray"] and "flows/serving/notify.py" in found["httpx"]
     assert distribution("Huggingface_Hub[x]>=1,<3") == "huggingface-hub"
+
+
+def tracked(*folders: str) -> list[str]:
+    ran = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in ran.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "sample_data"])
+def test_the_wheel_s_globs_cover_every_tracked_file_of_the_package(package):
+    covered = {
+        path.relative_to(ROOT).as_posix()
+        for pattern in PYPROJECT["tool"]["setuptools"]["package-data"][package]
+        for path in (ROOT / package).glob(pattern)
+    }
+    data = {name for name in tracked(package) if not name.endswith(".py")}
+    assert data, package
+    assert data - covered == set()
+
+
+def test_the_sample_lies_beside_the_packages():
+    from flows.curate import SAMPLE
+
+    assert SAMPLE.parents[1] == ROOT and {"plan.yaml", "input"} <= set(os.listdir(SAMPLE.parent))
+
+
+def test_the_command_prints_the_one_version_and_the_changelog_knows_it(capsys):
+    from flows import __version__
+    from flows.curate import main
+
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert (end.value.code, capsys.readouterr()) == (0, (f"winnow {__version__}\n", ""))
+    assert "version" not in PROJECT and PYPROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "flows.__version__"}
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the tracked files alone: a build leaves folders behind, and what is not tracked must not be needed."""
+    tree, made = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
+    for name in tracked("LICENSE", "README.md", "pyproject.toml", *PACKAGES, "sample_data"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(made), str(tree)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode and "setuptools" in ran.stderr and "onnection" in ran.stderr:
+        pytest.skip("the build backend cannot be fetched: no package index")
+    assert ran.returncode == 0, ran.stderr
+    return next(made.glob("*.whl"))
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_tracked_file_of_the_packages_and_no_other(wheel):
+    from flows import __version__
+
+    assert wheel.name == f"winnow_curation-{__version__}-py3-none-any.whl"
+    inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert inside == set(tracked(*PACKAGES, "sample_data"))
+
+
+@pytest.mark.slow
+def test_after_installing_the_wheel_a_bare_winnow_curates_the_sample_into_the_current_folder(wheel, tmp_path, curated):
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path / "installed"), str(wheel)]
+    subprocess.run(install, check=True)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PREFECT_HOME": str(tmp_path / "prefect")}
+    command = [sys.executable, "-c", "from flows.curate import SAMPLE, entry; print(SAMPLE, flush=True); entry()"]
+    ran = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[0] == str(tmp_path / "installed/sample_data/plan.yaml")
+    assert [path.name for path in empty.iterdir()] == ["curated"]
+    assert digests(empty / "curated") == digests(curated)

@@ -52,13 +52,18 @@ def folder(of: str) -> Path:
 def hold(used: Path) -> int | None:
     """Make `used` if it is not there, and hold it until the process ends; the descriptor that holds it, None where none can."""
     for _ in range(_TRIES):  # a folder may be removed between its making and its lock: then it is made again
-        with contextlib.suppress(OSError):
+        try:
             used.mkdir(parents=True, exist_ok=True)
             file = os.open(used / IN_USE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if _locked(file, fcntl.LOCK_SH, used):
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        if _locked(file, fcntl.LOCK_SH, used):
+            with contextlib.suppress(OSError):
                 os.utime(file)
-                return file
-            os.close(file)
+            return file
+        os.close(file)
         time.sleep(PAUSE_S)
     return None
 
