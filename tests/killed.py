@@ -26,9 +26,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.remote_folder import RemoteFolder
 from pipeline.store import lease
 from pipeline.store.local import LocalFolder
+from pipeline.store.remote_folder import RemoteFolder
 
 READY = "ready"
 

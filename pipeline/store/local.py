@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import OutputError, OutputLocked, named
-from pipeline.folder import TEMPORARY, Folder, joined
 from pipeline.store import checksums
+from pipeline.store.folder import TEMPORARY, Folder, joined
 from pipeline.store.traffic import Traffic, packed
 
 _count = itertools.count()
@@ -35,7 +35,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """`pipeline.folder.Folder` on a disk. `root`: an absolute path."""
+    """`pipeline.store.folder.Folder` on a disk. `root`: an absolute path."""
 
     root: str
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)

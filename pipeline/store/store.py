@@ -1,5 +1,5 @@
-"""The only code that touches the output and the work directory: a folder of a disk or of an object store (`pipeline.folder`),
-and the tables in it.
+"""The only code that touches the output and the work directory: a folder of a disk or of an object store
+(`pipeline.store.folder`), and the tables in it.
 
 Invariants: a path that exists is complete (files get their name only when finished); `create` and `place` never overwrite on
 object stores, `create` nowhere; what is done is decided by what exists, never by a clock. Local folders rename; object stores
@@ -22,10 +22,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import remote_folder
 from pipeline.errors import Damaged
-from pipeline.folder import Folder, joined
-from pipeline.store import checksums, local
+from pipeline.store import checksums, local, remote_folder
+from pipeline.store.folder import Folder, joined
 from pipeline.store.remote import scheme_of
 from pipeline.store.traffic import Traffic
 

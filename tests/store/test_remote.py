@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import Damaged, InputError, OutputError, RunFailed
-from pipeline.remote_folder import RemoteFolder
 from pipeline.store import remote, remote_file
 from pipeline.store.remote import Client, identity_of, refuse_secrets
+from pipeline.store.remote_folder import RemoteFolder
 from pipeline.store.store import Store, open_output, open_store
 from tests.store.fakes import FakeStore, InParts, client
 

@@ -24,8 +24,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.errors import OutputError, RunFailed
-from pipeline.folder import TEMPORARY, Folder, joined
 from pipeline.store import checksums, lease, remote, remote_file
+from pipeline.store.folder import TEMPORARY, Folder, joined
 from pipeline.store.hashing import same
 from pipeline.store.lease import Lease
 from pipeline.store.remote import FLAT, Client, Entry, names_of, scheme_of
@@ -34,7 +34,7 @@ from pipeline.store.traffic import Traffic
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """`pipeline.folder.Folder` on an object store. `root`: a URL. `guard`: its lock, where this run holds it."""
+    """`pipeline.store.folder.Folder` on an object store. `root`: a URL. `guard`: its lock, where this run holds it."""
 
     client: Client
     root: str

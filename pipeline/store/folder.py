@@ -1,5 +1,5 @@
 """The place where a store lies: a folder of this machine's disk (`pipeline.store.local`), or of an object store
-(`pipeline.remote_folder`). What differs between the two stands behind this protocol; all else is written once, over it.
+(`pipeline.store.remote_folder`). What differs between the two stands behind this protocol; all else is written once, over it.
 """
 
 from __future__ import annotations
