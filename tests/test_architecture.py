@@ -81,6 +81,14 @@ def test_only_edits_and_normalise_change_text():
     assert outside <= {"pipeline/text/final.py", "pipeline/text/masks.py"}
 
 
+def test_one_module_puts_final_texts_together():
+    """Where a text is the source text and where an edit changed it: only pipeline/text/final.py reads the column that says it."""
+    assert {name(path) for path in FILES if "final_text" in path.read_text("utf-8")} == {
+        "pipeline/text/final.py",
+        "pipeline/schema.py",
+    }
+
+
 def test_no_module_unpickles_or_calls_a_shell():
     for path in FILES:
         found = imports(path) & {"pickle", "cloudpickle", "dill", "marshal", "shelve"}

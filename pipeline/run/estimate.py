@@ -28,7 +28,7 @@ from pipeline.run.spans import Input, make_spans, run_span, stream_units
 from pipeline.stages import sampling
 from pipeline.stages.dedup import part
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import names
+from pipeline.stages.unit.tables import names, texts_at
 from pipeline.store.store import Store
 
 RESAMPLES = 2_000
@@ -146,7 +146,7 @@ def _compressed(work: Store, done: Sequence[Annotated]) -> float:
         rows = part.kept_rows(work, unit)
         size += int(work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"].gather(rows).sum())
         if len(rows) and sum(len(text) for text in probe) < PROBE_BYTES:
-            probe += [text.encode() for text in part.texts_of(work, unit, rows[:2_000]).to_pylist()]
+            probe += [text.encode() for text in texts_at(work, unit.names, rows[:2_000]).to_pylist()]
     joined = b"".join(probe)[:PROBE_BYTES]
     return size * len(zstandard.ZstdCompressor(level=3).compress(joined)) / len(joined) if joined else 0.0
 

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from pipeline.report.metrics.limits import Turn
-from pipeline.stages.dedup.part import texts_of
 from pipeline.stages.shards import layout, write
 from pipeline.stages.unit import withhold
+from pipeline.stages.unit.tables import texts_at
 
 SCHEMA_VERSION = 1
 MOST = 3
@@ -201,9 +201,8 @@ def _texts(inputs: write.Inputs, wanted: Sequence[tuple[int, int]]) -> dict[tupl
     found: dict[tuple[int, int], str] = {}
     for unit in sorted({unit for unit, _ in wanted}):
         positions = sorted({position for own, position in wanted if own == unit})
-        for position, text in zip(
-            positions, texts_of(inputs.work, inputs.units[unit], np.array(positions, np.int64)), strict=True
-        ):
+        texts = texts_at(inputs.work, inputs.units[unit].names, np.array(positions, np.int64))
+        for position, text in zip(positions, texts, strict=True):
             found[unit, position] = _cut(text.as_py())
     return found
 

@@ -20,6 +20,7 @@ from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
 from pipeline.stages.dedup import columns
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store
 from pipeline.text import final, signatures, urls
 
@@ -178,13 +179,7 @@ def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], wanted
 
 
 def _shingles(work: Store, unit: Annotated, rows: np.ndarray, chosen: np.ndarray, ngram: int) -> Iterator[Sets]:
-    yield from shingles_of(texts_of(work, unit, rows), chosen, ngram)
-
-
-def texts_of(work: Store, unit: Annotated, rows: np.ndarray) -> pa.LargeStringArray:
-    """Final texts of the documents at these positions of a unit."""
-    source = work.take(unit.names.documents, ["text"], rows)["text"]
-    return final.final_of(source, work.take(unit.names.final, ["final_text"], rows)["final_text"])
+    yield from shingles_of(texts_at(work, unit.names, rows), chosen, ngram)
 
 
 def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:

@@ -31,6 +31,7 @@ from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.withhold import STAGE
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
+from pipeline.text import final
 
 ROW_GROUP_BYTES = 32_000_000
 """Text bytes of a row group: chosen so that a reader holds little, and scans few."""
@@ -41,6 +42,7 @@ SEEN_BYTES = 32_000_000
 DOCUMENTS = ".documents"
 """Ending of the file beside a staged shard that holds its documents for the dedup index."""
 _NUMBER = pa.field("number", pa.int64())  # in the dedup index, -1 where dedup dropped the row; in no shard
+_EDITED = ("text", "url", "metadata")
 _SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
 
 
@@ -289,11 +291,9 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, sc
         sorted_ = _document_columns(inputs, unit, positions[order], scored.take(pa.array(order)))
         return {name: column.take(back) for name, column in sorted_.items()}
     documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
-    finals = inputs.work.take(unit.names.final, ["final_text", "final_url", "final_metadata"], positions)
+    finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
     columns: dict[str, Any] = {"date": documents["date"]}
-    for column in ("text", "url", "metadata"):
-        before, after = documents[column], finals[f"final_{column}"]
-        columns[column] = before if after.null_count == len(after) else pc.coalesce(after, before.cast(pa.large_string()))
+    columns |= {name: final.merged(name, documents, finished) for name in _EDITED}
     given = dict(inputs.signals)
     types = {field.name: field.type for schema in inputs.columns for field in schema}
     for score in _SCORES:

@@ -28,8 +28,8 @@ def taken(tombstones: Tombstones | None, path: str, documents: pa.Table, finishe
         return []
     refs = refs_of(path, documents)
     source = final.one_chunk(documents["text"])
-    found = tombstones.taken(final.final_of(source, finished["final_text"]), final.one_chunk(finished["text_hash"]), refs)
-    edited = np.flatnonzero(~found & finished["final_text"].is_valid().to_numpy())
+    found = tombstones.taken(final.texts(source, finished), final.one_chunk(finished["text_hash"]), refs)
+    edited = np.flatnonzero(~found & final.edited(finished))
     if len(edited):
         texts = source.take(pa.array(edited))
         found[edited] = tombstones.taken(texts, final.text_hashes(texts), [refs[at] for at in edited])
