@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from filters.contract import Tier
 from pipeline import read
 from pipeline.errors import CheckFailed
 from pipeline.machine import resources
@@ -32,6 +31,7 @@ from pipeline.report.metrics import limits as turns
 from pipeline.report.metrics.limits import Turn
 from pipeline.report.metrics.tally import Tally, tally
 from pipeline.report.refusal import in_words, refusal
+from pipeline.rows import Inputs, inputs_of
 from pipeline.run import accounts, attempts, prepare
 from pipeline.run.cluster import site as site_
 from pipeline.run.cluster import tasks
@@ -42,6 +42,7 @@ from pipeline.stages import select
 from pipeline.stages.dedup import corpus
 from pipeline.stages.shards import layout, write
 from pipeline.stages.shards.index import stage_index
+from pipeline.stages.shards.parquet import Shard
 from pipeline.stages.unit import generations
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.keys import key
@@ -200,18 +201,8 @@ def _stages(
         memory=options.memory,
         pool=pool,
     )
-    inputs = write.Inputs(
-        work=ready.work,
-        units=units,
-        fates=decided.fates,
-        unselected=selected.tables,
-        generation=ready.generation,
-        rejected=ready.recipe.plan.output.rejected,
-        seed=ready.recipe.plan.seed,
-        signals=write.shown_signals(ready.recipe.filters),
-        columns=tuple(item.filter.signals for item in ready.recipe.filters),
-        scored_only=tuple(item.filter.tier is Tier.MODEL for item in ready.recipe.filters),
-        seen=write.Seen(),
+    inputs = inputs_of(
+        ready.work, ready.recipe, units, fates=decided.fates, unselected=selected.tables, generation=ready.generation
     )
     summed = Tally()
     pieces: list[layout.Piece] = []
@@ -305,23 +296,22 @@ def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tup
     return tuple(map(in_words, failed))
 
 
-def _measure(inputs: write.Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int) -> tuple[Tally, list[layout.Piece]]:
+def _measure(inputs: Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int) -> tuple[Tally, list[layout.Piece]]:
     """One look at a unit's fates: its counts, and the sizes that the layout of shards needs."""
-    rows = write.unit_rows(inputs, unit)
-    again = partial(write.unit_rows, inputs, unit)
-    found = tally(inputs, recipe, turned, unit, rows)
-    return found, list(layout.pieces(unit, rows, again, rejected=inputs.rejected, seed=inputs.seed))
+    rows = inputs.rows(unit)
+    found = tally(inputs, rows, recipe, turned=turned)
+    return found, list(layout.pieces(rows, partial(inputs.rows, unit), rejected=inputs.rejected, seed=inputs.seed))
 
 
 def _write(
     ready: Prepared,
-    inputs: write.Inputs,
+    inputs: Inputs,
     pieces: Sequence[layout.Piece],
     pool: Workers,
     meter: Meter,
     on_event: OnEvent,
-    elsewhere: Callable[..., list[write.Shard]] | None,
-) -> tuple[list[write.Shard], str]:
+    elsewhere: Callable[..., list[Shard]] | None,
+) -> tuple[list[Shard], str]:
     """The finished shards, and those that only the index knows (`layout.UNSELECTED`), in the staging folder."""
     plan = ready.recipe.plan
     names = [asdict(inputs.units[number].names) for number in range(len(inputs.units))]
@@ -340,10 +330,10 @@ def _write(
             jobs.append(write.Job(staging, folder, name, tuple(segments)))
     on_event(Event("begin", "write", total=len(jobs)))
 
-    def told(shard: write.Shard) -> None:
+    def told(shard: Shard) -> None:
         on_event(Event("advance", "write", n_bytes=shard.n_bytes, steps=1, name=f"{shard.folder}/{shard.name}"))
 
-    def one(job: write.Job) -> write.Shard:
+    def one(job: write.Job) -> Shard:
         with meter.measure("write"):
             shard = write.write(inputs, job)
         told(shard)
@@ -359,7 +349,7 @@ def _manifest(
     loaded: Loaded,
     report: dict[str, Any],
     units: Sequence[Annotated],
-    shards: Sequence[write.Shard],
+    shards: Sequence[Shard],
     index: Sequence[FileRecord],
     selection: dict[str, Any],
     failed: tuple[str, ...],

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.content_hash import ContentHash
 from pipeline.output.manifest import FOLDERS, FileRecord, Manifest, rewritten
 from pipeline.output.tombstones import Tombstones
 from pipeline.stages.dedup import index
 from pipeline.stages.shards.parquet import shard_writer
-from pipeline.stages.shards.write import ContentHash
 from pipeline.stages.unit.withhold import REASON, STAGE, without_excerpts
 from pipeline.store.hashing import HashingFile
 from pipeline.store.keys import key

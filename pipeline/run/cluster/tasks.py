@@ -21,6 +21,7 @@ from pipeline.machine import scratch, workers
 from pipeline.machine.events import silent
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Mapper
+from pipeline.rows import Inputs
 from pipeline.run import spans
 from pipeline.run.cluster import site as site_
 from pipeline.run.cluster.site import Site
@@ -29,6 +30,7 @@ from pipeline.stages.dedup import part as part_
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.shards import write
+from pipeline.stages.shards.parquet import Shard
 from pipeline.stages.unit.annotate import Annotated
 
 
@@ -109,36 +111,36 @@ class Batch:
 
     name: str
     jobs: tuple[write.Job, ...]
-    inputs: Callable[..., write.Inputs]
+    inputs: Callable[..., Inputs]
 
 
 def write_shards(
     site: Site,
     mapper: Mapper,
     stop: Callable[[], None],
-    inputs: write.Inputs,
+    inputs: Inputs,
     jobs: Sequence[write.Job],
-    told: Callable[[write.Shard], None],
-) -> list[write.Shard]:
+    told: Callable[[Shard], None],
+) -> list[Shard]:
     """Have the workers write the shards, a few a task."""
     each = max(1, -(-len(jobs) // MOST_BATCHES))
     batches = [_batch(inputs, tuple(jobs[start : start + each])) for start in range(0, len(jobs), each)]
 
-    def done(_: Batch, shards: list[write.Shard]) -> None:
+    def done(_: Batch, shards: list[Shard]) -> None:
         for shard in shards:
             told(shard)
 
     return [shard for shards in mapper("write", partial(shards_of, site), batches, stop, done) for shard in shards]
 
 
-def _batch(inputs: write.Inputs, jobs: tuple[write.Job, ...]) -> Batch:
+def _batch(inputs: Inputs, jobs: tuple[write.Job, ...]) -> Batch:
     used = {segment.unit for job in jobs for segment in job.segments}
-    own = {item.name: getattr(inputs, item.name) for item in fields(inputs) if item.name not in ("work", "seen")}
+    own = {item.name: getattr(inputs, item.name) for item in fields(inputs) if item.name not in ("work", "remembered")}
     own |= {name: {unit: own[name][unit] for unit in used} for name in ("units", "fates", "unselected")}
-    return Batch(f"{jobs[0].folder}/{jobs[0].name}", jobs, partial(write.Inputs, **own))
+    return Batch(f"{jobs[0].folder}/{jobs[0].name}", jobs, partial(Inputs, **own))
 
 
-def shards_of(site: Site, batch: Batch) -> list[write.Shard]:
+def shards_of(site: Site, batch: Batch) -> list[Shard]:
     """Write the shards of a batch."""
-    inputs = batch.inputs(work=site_.at(site).work, seen=write.Seen())
+    inputs = batch.inputs(work=site_.at(site).work)
     return [write.write(inputs, job) for job in batch.jobs]

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
+from pipeline.schema import SCORES
 from pipeline.stages.dedup import columns
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at
@@ -128,10 +129,6 @@ def text_of(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Serie
 def _values(work: Store, unit: Annotated, name: str) -> columns.Values:
     """A column of the input."""
     return columns.column_of(work.read_table(unit.names.documents, list(columns.needs(name))), name)
-
-
-SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
-"""Columns of data/ that are null where no filter of the plan gives them."""
 
 
 def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> np.ndarray | None:
