@@ -34,10 +34,10 @@ from flows.serving.settings import command_settings
 from flows.terminal.progress import Json
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine.events import Event, OnEvent, silent
-from pipeline.machine.workers import Stopped
+from pipeline.machine.workers import Mapper, Stopped
 from pipeline.plan.load import DEFAULT, Loaded, load
 from pipeline.run import execute
-from pipeline.run.execute import Mapper, Result, RunOptions
+from pipeline.run_options import Result, RunOptions
 from pipeline.store.remote import refuse_secrets
 
 RUN_BACK_OFF_S = 20.0

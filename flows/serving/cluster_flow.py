@@ -21,9 +21,10 @@ from flows.retry import may_retry
 from flows.serving import server
 from flows.serving.artifacts import plain
 from pipeline.errors import RunFailed, UsageError
+from pipeline.machine.workers import Mapper
 from pipeline.run.cluster import engine, open
 from pipeline.run.cluster.engine import Done, Engine
-from pipeline.run.execute import Mapper, RunOptions
+from pipeline.run_options import RunOptions
 
 RUNNER, ADDRESS = "WINNOW_RUNNER", "WINNOW_RUNNER_ADDRESS"
 """What deployed runs run on. Not in the form: a cluster runs code, so only who serves the flow names one."""

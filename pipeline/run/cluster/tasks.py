@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline import read
 from pipeline.errors import RunFailed
 from pipeline.machine import scratch, workers
 from pipeline.machine.events import silent
@@ -39,7 +40,7 @@ def span(site: Site, item: Span) -> list[Annotated]:
     here = site_.at(site)
     _see_inputs(item)
     largest = max((part.file.unit_bytes for part in item.items), default=1)
-    with workers.workers(site.threads, units=workers.units_within(site.memory, largest), alone=False) as pool:
+    with workers.workers(site.threads, units=workers.units_within(site.memory, largest), alone=False, at_end=read.close) as pool:
         return spans.run_span(here.work, here.recipe, item, pool, silent)
 
 
