@@ -223,9 +223,10 @@ def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool
                 on_event=progress,
             )
         if inline:
-            from pipeline.run.cluster import engine, open
+            from pipeline.cluster.open import opened
+            from pipeline.run.cluster import engine
 
-            with open.opened(options.runner, options.runner_address, workers=options.workers) as cluster:
+            with opened(options.runner, options.runner_address, workers=options.workers) as cluster:
                 return execute.run(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
         from flows import prefect_flow
 

@@ -20,9 +20,10 @@ from prefect.tasks import exponential_backoff
 from flows.retry import may_retry
 from flows.serving import server
 from flows.serving.artifacts import plain
+from pipeline.cluster.open import opened as connected
 from pipeline.errors import RunFailed, UsageError
 from pipeline.machine.workers import Mapper
-from pipeline.run.cluster import engine, open
+from pipeline.run.cluster import engine
 from pipeline.run.cluster.engine import Done, Engine
 from pipeline.run_options import RunOptions
 
@@ -79,7 +80,7 @@ def opened(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
         ) -> list[Any]:
             if not clusters:
                 with _quiet_workers():
-                    opening = open.opened(options.runner, options.runner_address, workers=options.workers)
+                    opening = connected(options.runner, options.runner_address, workers=options.workers)
                     clusters.append(held.enter_context(opening))
             made = task(
                 name=stage,

@@ -1,4 +1,4 @@
-"""A connection to the cluster that a run was told to use."""
+"""The cluster that a run is carried out on, by the name of its engine. An engine's package is imported where it is asked for."""
 
 from __future__ import annotations
 
