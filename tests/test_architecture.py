@@ -26,7 +26,7 @@ ONLY_IN = {
     "huggingface_hub": ("filters/models/places.py",),
     "torch": ("pipeline/savings/tiers/neural/",),
     "matplotlib": ("pipeline/report/page/charts.py", "pipeline/report/page/curves.py", "pipeline/report/page/svg.py"),
-    "fastapi": ("pipeline/inspect/page/app.py",),
+    "fastapi": ("pipeline/inspect/page/",),
     "uvicorn": ("flows/",),
     "fastwarc": ("pipeline/read/child/web.py",),  # decoders of what comes from outside run in the child alone
     "resiliparse": ("pipeline/read/child/html.py",),
