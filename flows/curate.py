@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flows.serving.server import Temporary
     from flows.terminal.progress import Json
     from pipeline.plan.load import Loaded
-    from pipeline.run.execute import Result, RunOptions
+    from pipeline.run.options import Result, RunOptions
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
 """Beside this package, in the source tree and where the wheel is installed."""
@@ -114,13 +114,13 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     from flows.terminal import progress as show
     from pipeline import report
     from pipeline.plan.load import load
-    from pipeline.run import execute
+    from pipeline.run.options import RunOptions
 
     gc.freeze()
     gc.enable()
     plan, inputs = _asked(arguments)
     loaded = load(plan, inputs=inputs, assignments=arguments.set)
-    options = execute.RunOptions(
+    options = RunOptions(
         output=arguments.output,
         work=arguments.work,
         workers=workers,
@@ -162,10 +162,11 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
 
 def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, progress: Any) -> int:
     """`--sample`: estimates on stdout."""
-    from pipeline.run import estimate, execute
+    from pipeline.run import estimate
+    from pipeline.run.local_mapper import in_process
 
     try:
-        mapper = execute.in_process(options.workers)
+        mapper = in_process(options.workers)
         found = estimate.run(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
     finally:
         progress.close()
@@ -176,19 +177,21 @@ def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, pr
 def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
     from flows.retry import BACK_OFF_S, tried
     from pipeline.run import execute
+    from pipeline.run.local_mapper import in_process
 
     try:
         if inline and options.runner == "local":
             return tried(
-                lambda: execute.run(loaded, options, mapper=execute.in_process(options.workers), on_event=progress),
+                lambda: execute.run(loaded, options, mapper=in_process(options.workers), on_event=progress),
                 retries=options.retries,
                 back_off_s=BACK_OFF_S,
                 on_event=progress,
             )
         if inline:
-            from pipeline.run.cluster import engine, open
+            from pipeline.cluster.open import opened
+            from pipeline.run.cluster import engine
 
-            with open.opened(options.runner, options.runner_address, workers=options.workers) as cluster:
+            with opened(options.runner, options.runner_address, workers=options.workers) as cluster:
                 return execute.run(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
         from flows import prefect_flow
 

@@ -12,20 +12,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import as_completed
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, State
-from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.tasks import exponential_backoff
 
-from flows.retry import BACK_OFF_S, can_pass, may_retry, tried
+from flows.prefect_mapper import prefect_mapper, short
+from flows.retry import BACK_OFF_S, tried
 from flows.serving import cluster_flow, notify, progress, publish, roots, server
 from flows.serving.artifacts import plain
 from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
@@ -34,10 +30,10 @@ from flows.serving.settings import command_settings
 from flows.terminal.progress import Json
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine.events import Event, OnEvent, silent
-from pipeline.machine.workers import Stopped
+from pipeline.machine.workers import Mapper
 from pipeline.plan.load import DEFAULT, Loaded, load
 from pipeline.run import execute
-from pipeline.run.execute import Mapper, Result, RunOptions
+from pipeline.run.options import Result, RunOptions
 from pipeline.store.remote import refuse_secrets
 
 RUN_BACK_OFF_S = 20.0
@@ -123,7 +119,7 @@ def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
         return _run_here(plan, overrides, inputs, options, lines)
     except Exception as error:
         if lines is not None:
-            said, code = (str(error), error.exit_code) if isinstance(error, WinnowError) else (_short(error), 1)
+            said, code = (str(error), error.exit_code) if isinstance(error, WinnowError) else (short(error), 1)
             lines.failed(said, code)
         raise
 
@@ -230,7 +226,7 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
 def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Mapper]:
     """Spans as tasks: in threads here, or on a cluster."""
     if options.runner == "local":
-        return nullcontext(prefect_mapper(options, on_event))
+        return nullcontext(prefect_mapper(options, on_event, back_off_s=BACK_OFF_S))
     return cluster_flow.opened(options, back_off_s=BACK_OFF_S)
 
 
@@ -257,8 +253,8 @@ def _as_flow_run(
         if errors:
             raise errors[0] from errors[0].__cause__
         if not results:
-            raise RunFailed(f"Prefect failed ({_short(error)}); the same command resumes, with --inline without it") from error
-        on_event(Event("note", "prefect", note=f"the run is done, but Prefect could not record it: {_short(error)}"))
+            raise RunFailed(f"Prefect failed ({short(error)}); the same command resumes, with --inline without it") from error
+        on_event(Event("note", "prefect", note=f"the run is done, but Prefect could not record it: {short(error)}"))
     finally:
         _prepared.reset(token)
     return results[0]
@@ -275,73 +271,3 @@ def _shown_parameters(loaded: Loaded, options: RunOptions) -> dict[str, Any]:
         "replace": options.replace,
         "accept": options.accept,
     }
-
-
-def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:
-    """Runs items as tasks of the flow run that is going on. After a failure no further item is begun; the failure of the
-    first item that has one is raised, as the object that the function raised."""
-
-    def mapper(
-        stage: str,
-        function: Callable[[Any], Any],
-        items: Sequence[Any],
-        stop: Callable[[], None] = lambda: None,
-        done: Callable[[Any, Any], None] | None = None,
-    ) -> list[Any]:
-        results: dict[int, Any] = {}
-        errors: dict[int, BaseException] = {}
-        stopped = threading.Event()
-
-        @task(
-            name=stage,
-            task_run_name="{name}",
-            retries=options.retries,
-            retry_delay_seconds=exponential_backoff(backoff_factor=BACK_OFF_S),
-            retry_condition_fn=may_retry,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-        )
-        def one(name: str, index: int) -> State[None] | None:
-            if stopped.is_set():
-                return Cancelled(message="not begun: another span failed")
-            try:
-                results[index] = function(items[index])
-                errors.pop(index, None)
-                if done is not None:
-                    done(items[index], results[index])
-            except BaseException as error:
-                errors[index] = error
-                if can_pass(error):
-                    on_event(Event("note", stage, note=f"{name}: {_short(error)}; tried again unless it failed too often"))
-                else:
-                    stopped.set()
-                raise
-            return None
-
-        names = [plain(str(getattr(item, "name", index))) for index, item in enumerate(items)]
-        pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
-        with pool as runner:
-            futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
-            try:
-                for ended in as_completed(future.wrapped_future for future in futures):
-                    if not ended.result().is_completed():
-                        stopped.set()
-                        stop()
-                        break  # leaving the block waits for what runs
-            except BaseException:
-                stopped.set()
-                stop()
-                raise
-        if errors:
-            first = errors[min(errors, key=lambda index: (isinstance(errors[index], Stopped), index))]
-            raise first from first.__cause__
-        missing = [index for index in range(len(items)) if index not in results]
-        if missing:
-            raise RunFailed(f"Prefect did not run {len(missing)} of {len(items)} spans of {stage}; the same command resumes")
-        return [results[index] for index in range(len(items))]
-
-    return mapper
-
-
-def _short(error: BaseException) -> str:
-    return plain(f"{type(error).__name__}: {error}", 300)

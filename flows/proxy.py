@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows import errors
-from pipeline.savings.run import carry_out
 
 if TYPE_CHECKING:
     from pipeline.savings.measure import Request
@@ -148,11 +147,13 @@ def _measure(arguments: argparse.Namespace) -> int:
     progress = show.on_stderr()
     try:
         if arguments.inline:
-            made = carry_out(request, arguments.sweep, arguments.by_reason, progress)
+            from pipeline.savings.run import carry_out
+
+            made = carry_out(request, progress, sweep=arguments.sweep, by_reason=arguments.by_reason)
         else:
             from flows.serving import proxy_flow
 
-            made = proxy_flow.run(request, arguments.sweep, arguments.by_reason, on_event=progress)
+            made = proxy_flow.run(request, progress, sweep=arguments.sweep, by_reason=arguments.by_reason)
     finally:
         progress.close()
     reported = os.path.isfile(os.path.join(arguments.output, "report.html"))

@@ -70,6 +70,8 @@ _DATA_FIELDS = [
 ]
 
 DATA = pa.schema(_DATA_FIELDS)
+SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
+"""Columns of data/ that filters give; null where no filter of the plan does."""
 
 REJECTED = pa.schema(
     [

@@ -26,7 +26,7 @@ ONLY_IN = {
     "huggingface_hub": ("filters/models/places.py",),
     "torch": ("pipeline/savings/tiers/neural/",),
     "matplotlib": ("pipeline/report/page/charts.py", "pipeline/report/page/curves.py", "pipeline/report/page/svg.py"),
-    "fastapi": ("pipeline/inspect/page/app.py",),
+    "fastapi": ("pipeline/inspect/page/",),
     "uvicorn": ("flows/",),
     "fastwarc": ("pipeline/read/child/web.py",),  # decoders of what comes from outside run in the child alone
     "resiliparse": ("pipeline/read/child/html.py",),
@@ -79,6 +79,14 @@ def test_only_edits_and_normalise_change_text():
     writers = [name(path) for path in FILES if "steps" in path.read_text("utf-8") and "apply(" in path.read_text("utf-8")]
     outside = {writer for writer in writers if not writer.startswith("filters/edits/")}
     assert outside <= {"pipeline/text/final.py", "pipeline/text/masks.py"}
+
+
+def test_one_module_puts_final_texts_together():
+    """Where a text is the source text and where an edit changed it: only pipeline/text/final.py reads the column that says it."""
+    assert {name(path) for path in FILES if "final_text" in path.read_text("utf-8")} == {
+        "pipeline/text/final.py",
+        "pipeline/schema.py",
+    }
 
 
 def test_no_module_unpickles_or_calls_a_shell():

@@ -13,7 +13,7 @@ from pipeline.output import manifest
 from pipeline.report import numbers
 
 if TYPE_CHECKING:
-    from pipeline.run.execute import Result
+    from pipeline.run.options import Result
 
 NAME_LENGTH = 120
 WIDTH = 80

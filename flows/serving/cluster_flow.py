@@ -20,10 +20,12 @@ from prefect.tasks import exponential_backoff
 from flows.retry import may_retry
 from flows.serving import server
 from flows.serving.artifacts import plain
+from pipeline.cluster.open import opened as connected
 from pipeline.errors import RunFailed, UsageError
-from pipeline.run.cluster import engine, open
+from pipeline.machine.workers import Mapper
+from pipeline.run.cluster import engine
 from pipeline.run.cluster.engine import Done, Engine
-from pipeline.run.execute import Mapper, RunOptions
+from pipeline.run.options import RunOptions
 
 RUNNER, ADDRESS = "WINNOW_RUNNER", "WINNOW_RUNNER_ADDRESS"
 """What deployed runs run on. Not in the form: a cluster runs code, so only who serves the flow names one."""
@@ -65,7 +67,7 @@ def _is_loopback(address: str) -> bool:
 
 @contextmanager
 def opened(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
-    """A mapper like `prefect_flow.prefect_mapper`, whose items run on the cluster that `options` name."""
+    """A mapper like `flows.prefect_mapper`, whose items run on the cluster that `options` name."""
     with ExitStack() as held:
         clusters: list[Engine] = []
 
@@ -78,7 +80,7 @@ def opened(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
         ) -> list[Any]:
             if not clusters:
                 with _quiet_workers():
-                    opening = open.opened(options.runner, options.runner_address, workers=options.workers)
+                    opening = connected(options.runner, options.runner_address, workers=options.workers)
                     clusters.append(held.enter_context(opening))
             made = task(
                 name=stage,

@@ -44,7 +44,7 @@ def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: boo
             if event.note:
                 logger.info(event.note)
 
-        made = carry_out(request, None, False, log)
+        made = carry_out(request, log)
     else:
         made = body()
     create_markdown_artifact(markdown=table(made), key="winnow-saving", description="Compute saved at equal quality")
@@ -63,14 +63,14 @@ def table(made: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def run(request: Request, sweep: str | None, by_reason: bool, *, on_event: OnEvent) -> dict[str, Any]:
+def run(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> dict[str, Any]:
     """From the command line, as a flow run on the configured server, or else on a temporary one. Raises what the stages raise."""
     results: list[dict[str, Any]] = []
     errors: list[BaseException] = []
 
     def body() -> dict[str, Any]:
         try:
-            results.append(carry_out(request, sweep, by_reason, on_event))
+            results.append(carry_out(request, on_event, sweep=sweep, by_reason=by_reason))
         except BaseException as error:
             errors.append(error)
             raise

@@ -17,7 +17,7 @@ from prefect.logging import get_run_logger
 
 from flows.serving import artifacts
 from flows.serving.artifacts import plain
-from pipeline.run.execute import Result
+from pipeline.run.options import Result
 from pipeline.store.remote import refuse_secrets
 from pipeline.store.store import open_store
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from pipeline.machine.events import Event
 
 if TYPE_CHECKING:
-    from pipeline.run.execute import Result
+    from pipeline.run.options import Result
 
 LABELS = {
     "compile": "compiling kernels (half a minute, once per machine)",

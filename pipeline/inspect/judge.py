@@ -20,10 +20,10 @@ from pipeline.text import final, normalise
 
 @dataclass(frozen=True)
 class Judged:
-    """`rules` in the order of reasons; `signals`: filter → column → value; `edits` that changed the text."""
+    """`text`: final; `rules` in the order of reasons; `signals`: filter → column → value; `edits` that changed the text."""
 
     source_text: str
-    final_text: str
+    text: str
     edits: tuple[str, ...]
     rules: tuple[Asked, ...]
     signals: tuple[tuple[str, dict[str, object]], ...]
@@ -31,7 +31,7 @@ class Judged:
     @property
     def reason(self) -> str | None:
         """The first reason that drops it; as in a run, models count only where no cheap filter fails; none for no text."""
-        if final.text_hash(self.final_text) == final.EMPTY:
+        if final.text_hash(self.text) == final.EMPTY:
             return "empty"
         return next((f"{rule.filter}.{rule.reason}" for rule in self.rules if rule.fails and rule.action == "drop"), None)
 
@@ -40,9 +40,9 @@ def judged(recipe: Recipe, text: str) -> Judged:
     """Judge `text` as a run with this recipe would. Model filters are asked even where a cheap one drops it."""
     source = normalise.normalise(pa.array([text], pa.large_string()))
     finished = final.finish(source, recipe.steps)
-    ended = final.final_of(source, finished["final_text"])
+    ended = final.texts(source, finished)
     batches = {"source": TextBatch(source)}
-    batches["final"] = TextBatch(ended, batches["source"]) if finished["final_text"].null_count == 0 else batches["source"]
+    batches["final"] = TextBatch(ended, batches["source"]) if final.edited(finished).any() else batches["source"]
     columns: dict[str, pa.Array] = {}
     rules: list[Asked] = []
     shown = []

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from pipeline import read
 from pipeline.errors import UsageError
 
 
@@ -34,10 +33,13 @@ class Mapper(Protocol):
 
 
 class Workers:
-    """A pool of threads for one process, and the number of units that may be in memory. `alone`: it has the process to itself."""
+    """A pool of threads for one process, and the number of units that may be in memory. `alone`: it has the process to itself.
+    `at_end()` is called once the threads have ended."""
 
-    def __init__(self, count: int, *, units: int | None = None, alone: bool = True) -> None:
-        self.count, self._alone = count, alone
+    def __init__(
+        self, count: int, *, units: int | None = None, alone: bool = True, at_end: Callable[[], None] = lambda: None
+    ) -> None:
+        self.count, self._alone, self._at_end = count, alone, at_end
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="unit")
         self._slots = threading.Semaphore(count + 1 if units is None else min(count + 1, units))
         self._stopping = threading.Event()
@@ -67,7 +69,7 @@ class Workers:
     def close(self) -> None:
         self.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        read.close()
+        self._at_end()
 
 
 BASE_BYTES = 300_000_000
@@ -95,9 +97,11 @@ def units_within(memory: int, unit_bytes: int) -> int:
 
 
 @contextmanager
-def workers(count: int, *, units: int | None = None, alone: bool = True) -> Iterator[Workers]:
+def workers(
+    count: int, *, units: int | None = None, alone: bool = True, at_end: Callable[[], None] = lambda: None
+) -> Iterator[Workers]:
     """`units`: how many may be in memory at most; default: one more than there are threads."""
-    pool = Workers(count, units=units, alone=alone)
+    pool = Workers(count, units=units, alone=alone, at_end=at_end)
     try:
         yield pool
     finally:

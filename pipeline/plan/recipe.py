@@ -8,11 +8,14 @@ tokenizer it names. So new inputs, prices and added keys never make a new recipe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
 
 from filters import FILTERS
 from filters.contract import ContractError, Filter, Rule, check_all, check_rules
@@ -20,7 +23,6 @@ from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
-from pipeline.output.tombstones import Tombstones
 from pipeline.plan import plugins, scores
 from pipeline.plan.model import Plan
 from pipeline.read import units
@@ -53,6 +55,21 @@ class ActiveFilter:
         return [self.filter.name, self.filter.version, self.params.model_dump(mode="json"), list(self.files)]
 
 
+class Withheld(Protocol):
+    """What was taken down of an output and is withheld from then on (`pipeline.output.tombstones`). `hash` names it."""
+
+    @property
+    def hash(self) -> str: ...
+
+    def taken(self, text: pa.LargeStringArray, hashes: pa.Array, refs: Sequence[str]) -> np.ndarray:
+        """bool[n]: which texts were taken down. `hashes`: of each text; `refs`: source_ref of each."""
+        ...
+
+    def touches(self, texts: Sequence[str]) -> np.ndarray:
+        """bool[n]: which texts share something with what was taken down."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     plan: Plan
@@ -62,8 +79,8 @@ class Recipe:
     edits: tuple[tuple[Any, ...], ...]  # name, version and params of each edit that is on
     tokenizer: str | None  # sha256 of tokenizer.json
     document: dict[str, Any]
-    tombstones: Tombstones | None = field(default=None, compare=False)
-    """Of the output that a run adds to: no part of the recipe, but of the key of each judgement (law 2)."""
+    tombstones: Withheld | None = field(default=None, compare=False)
+    """Handed beside the recipe by the run that adds to an output: no part of it, but of the key of each judgement (law 2)."""
 
     @property
     def hash(self) -> str:

@@ -1,4 +1,4 @@
-"""One input file: its source, format and compression, by name."""
+"""One input file as every reader sees it, and the formats that are known by the endings of names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from pipeline.store.traffic import Traffic
 if TYPE_CHECKING:
     from pipeline.read.source import Source
 
-
 _PACKED: dict[str, str | None] = {"": None, ".gz": "gzip", ".zst": "zstd"}
-
-
 FORMATS: dict[str, tuple[str, str | None]] = {
     **{f".{name}{end}": ("jsonl", packed) for name in ("jsonl", "ndjson") for end, packed in _PACKED.items()},
     ".json.gz": ("jsonl", "gzip"),  # C4 and Dolma name JSON lines so
@@ -26,14 +23,10 @@ FORMATS: dict[str, tuple[str, str | None]] = {
     # Not .zst: in WARC files that has a dictionary of its own in front.
     **{f".{name}{end}": ("warc", packed) for name in ("warc", "wet") for end, packed in _PACKED.items() if packed != "zstd"},
 }
-
-
 READ_TODAY = (
     ".jsonl (also .ndjson), .csv, .tsv, .txt, .html, .htm, each also with .gz or .zst; .json.gz, .json.zst, .parquet, "
     ".warc, .wet, .warc.gz, .wet.gz, hf://datasets/ORG/NAME"
 )
-
-
 LATER = re.compile(r"\.(arc(\.gz)?|(warc|wet)\.zst)$", re.IGNORECASE)
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import InputError, NotYet
 from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
 from pipeline.read.find import Found, find
+from pipeline.read.formats import huggingface
 from pipeline.store.remote import refuse_secrets
 from pipeline.store.traffic import Traffic
 
@@ -39,8 +40,6 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
         for path in source.paths:
             refuse_secrets(path)
             if path.startswith("hf://"):
-                from pipeline.read.formats import huggingface
-
                 files += huggingface.expand(source, path, base=base)
             else:
                 found, passed = _expand(source, path, base)

@@ -20,7 +20,7 @@ from pipeline.output import manifest, reviews
 from pipeline.output.manifest import FileRecord, Manifest
 from pipeline.report import card
 from pipeline.report.metrics import examples
-from pipeline.stages.shards.write import Shard
+from pipeline.stages.shards.parquet import Shard
 from pipeline.store.store import Store
 
 _DERIVED = ("README.md", "metrics.json", "report.html", "plan.resolved.yaml")

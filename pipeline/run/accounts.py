@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
 from pipeline.report.metrics.tally import Tally, totals
 from pipeline.run import attempts
-from pipeline.run.prepare import Prepared
+from pipeline.run.options import RunOptions
+from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
 
 
-class Options(Protocol):
-    """What of `RunOptions` is needed here."""
-
-    @property
-    def workers(self) -> int: ...
-    @property
-    def runner(self) -> str: ...
-
-
-def check_bad_rows(ready: Prepared, units: Sequence[Annotated]) -> None:
+def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
     """Raise BadRows where a file, or a source, has more unreadable rows than its budget."""
-    budgets = {item.file.path: item.file.max_bad_fraction for item in ready.inputs}
-    source_of = {item.file.path: item.file.source for item in ready.inputs}
+    budgets = {item.file.path: item.file.max_bad_fraction for item in run.inputs}
+    source_of = {item.file.path: item.file.source for item in run.inputs}
     counts: dict[tuple[str, str], list[int]] = {}
     limits: dict[tuple[str, str], float] = {}
     for unit in units:
@@ -40,7 +32,7 @@ def check_bad_rows(ready: Prepared, units: Sequence[Annotated]) -> None:
         lines = [f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({bad / n:.1%}, budget {limits[kind, name]:.1%})"
                  for (kind, name), bad, n in over]  # fmt: skip
         worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
-        table = ready.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
+        table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
         lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
         raise BadRows("\n".join(lines) + "\nmend the input, or raise max_bad_fraction of the source; nothing was published")
 
@@ -58,17 +50,17 @@ def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:
 
 
 def cost_of(
-    ready: Prepared, options: Options, started: float, before: float, memory: resources.PeakMemory, attempt: str
+    run: Run, options: RunOptions, *, started: float, before: float, memory: resources.PeakMemory, attempt: str
 ) -> dict[str, Any]:
     return {
         "wall_s": time.monotonic() - started,
         "cpu_s": resources.tree_cpu_s() - before,
-        "lost_cpu_s": attempts.lost_cpu_s(ready.work, attempt),
+        "lost_cpu_s": attempts.lost_cpu_s(run.work, attempt),
         "exact": options.workers == 1 and options.runner == "local",
         "workers": options.workers,
         "peak_memory_bytes": memory.peak or resources.tree_rss(),
-        "work_bytes": ready.work.bytes_below(),
-        "stores": ready.traffic(),
+        "work_bytes": run.work.bytes_below(),
+        "stores": run.traffic(),
     }
 
 

@@ -18,17 +18,18 @@ import polars as pl
 import zstandard
 
 from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.workers import Mapper
 from pipeline.plan.load import Loaded
 from pipeline.report import numbers as written
 from pipeline.report.visible import visible
 from pipeline.run import prepare
-from pipeline.run.execute import Mapper, RunOptions
-from pipeline.run.prepare import Prepared
+from pipeline.run.options import RunOptions
 from pipeline.run.spans import Input, make_spans, run_span, stream_units
+from pipeline.run.state import Run
 from pipeline.stages import sampling
 from pipeline.stages.dedup import part
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import names
+from pipeline.stages.unit.tables import names, texts_at
 from pipeline.store.store import Store
 
 RESAMPLES = 2_000
@@ -50,22 +51,22 @@ def run(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on
 
     `seconds` and `work_bytes` are None where every unit had been judged before.
     """
-    with prepare.opened(loaded, options, on_event) as ready:
-        chosen = _chosen(ready.inputs, share=share, seed=ready.recipe.plan.seed)
+    with prepare.open_run(loaded, options, on_event) as held:
+        chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)
         if not chosen:
             return {"units": [0, 0]}
-        ready.warmed.result()
-        sampled, whole = (sum(_bytes(item) for item in inputs) for inputs in (chosen, ready.inputs))
-        new = sum(_bytes(item) for item in chosen if not _judged(ready, item))
-        before, started = ready.work.bytes_below(), time.monotonic()
-        done = _annotated(ready, chosen, mapper, on_event)
-        seconds, made = time.monotonic() - started, ready.work.bytes_below() - before
-        counts = [_counts(ready.work, unit) for unit in done]
+        held.warmed.result()
+        sampled, whole = (sum(_bytes(item) for item in inputs) for inputs in (chosen, held.inputs))
+        new = sum(_bytes(item) for item in chosen if not _judged(held, item))
+        before, started = held.work.bytes_below(), time.monotonic()
+        done = _annotated(held, chosen, mapper, on_event)
+        seconds, made = time.monotonic() - started, held.work.bytes_below() - before
+        counts = [_counts(held.work, unit) for unit in done]
         rows = sum(count.rows for count in counts)
         reasons = sorted({reason for count in counts for reason in count.reasons})
-        exact = _repeated(ready.work, done)
+        exact = _repeated(held.work, done)
         return {
-            "units": [sum(len(i.units or (i,)) for i in chosen), sum(len(i.units or (i,)) for i in ready.inputs)],
+            "units": [sum(len(i.units or (i,)) for i in chosen), sum(len(i.units or (i,)) for i in held.inputs)],
             "bytes": [sampled, whole],
             "rows": rows,
             "kept": _share([c.kept for c in counts], counts),
@@ -73,7 +74,7 @@ def run(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on
             "exact_duplicates": exact / rows if rows else 0.0,
             "seconds": seconds * whole / new if new else None,
             "work_bytes": int(made * whole / new) if new else None,
-            "output_bytes": int(_compressed(ready.work, done) * whole / sampled),
+            "output_bytes": int(_compressed(held.work, done) * whole / sampled),
         }
 
 
@@ -104,19 +105,19 @@ def _bytes(item: Input) -> int:
     return max(1, item.file.size)
 
 
-def _judged(ready: Prepared, item: Input) -> bool:
+def _judged(held: Run, item: Input) -> bool:
     """An earlier run or look has judged all of it."""
-    units = item.units if item.units is not None else stream_units(ready.work, item)
-    return units is not None and all(ready.work.has(names(unit, ready.recipe).verdicts) for unit in units)
+    units = item.units if item.units is not None else stream_units(held.work, item)
+    return units is not None and all(held.work.has(names(unit, held.recipe).verdicts) for unit in units)
 
 
-def _annotated(ready: Prepared, chosen: Sequence[Input], mapper: Mapper, on_event: OnEvent) -> list[Annotated]:
+def _annotated(held: Run, chosen: Sequence[Input], mapper: Mapper, on_event: OnEvent) -> list[Annotated]:
     on_event(Event("begin", "annotate", total=sum(map(_bytes, chosen))))
 
     def one(span: Any) -> list[Annotated]:
-        return run_span(ready.work, ready.recipe, span, ready.pool, on_event)
+        return run_span(held.work, held.recipe, span, held.pool, on_event)
 
-    done = [unit for units in mapper("annotate", one, make_spans(chosen), ready.pool.stop) for unit in units]
+    done = [unit for units in mapper("annotate", one, make_spans(chosen), held.pool.stop) for unit in units]
     on_event(Event("end", "annotate"))
     return done
 
@@ -146,7 +147,7 @@ def _compressed(work: Store, done: Sequence[Annotated]) -> float:
         rows = part.kept_rows(work, unit)
         size += int(work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"].gather(rows).sum())
         if len(rows) and sum(len(text) for text in probe) < PROBE_BYTES:
-            probe += [text.encode() for text in part.texts_of(work, unit, rows[:2_000]).to_pylist()]
+            probe += [text.encode() for text in texts_at(work, unit.names, rows[:2_000]).to_pylist()]
     joined = b"".join(probe)[:PROBE_BYTES]
     return size * len(zstandard.ZstdCompressor(level=3).compress(joined)) / len(joined) if joined else 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pipeline import read
 from pipeline.errors import InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
@@ -13,12 +14,12 @@ from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
 from pipeline.read.listing import expand
 from pipeline.run import spans
-from pipeline.run.prepare import Options
+from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import Names, names
 from pipeline.store.store import Store, open_output, open_store
 
 
-def explain(loaded: Loaded, options: Options) -> str:
+def explain(loaded: Loaded, options: RunOptions) -> str:
     """The text that `--explain` prints."""
     if not loaded.plan.source:
         raise InputError("no input: give --input PATH, or source.paths in the plan")
@@ -27,7 +28,7 @@ def explain(loaded: Loaded, options: Options) -> str:
     files, skipped = found.files, found.skipped
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
-    with workers.workers(options.workers) as pool:
+    with workers.workers(options.workers, at_end=read.close) as pool:
         inputs = spans.scan(files, pool, silent)
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh

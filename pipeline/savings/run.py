@@ -1,18 +1,17 @@
-"""A measurement of the compute saved, from arguments to files."""
+"""A measurement as it was asked for: of an output, of values of a plan key, or of each filter's share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pipeline.machine.events import OnEvent
-    from pipeline.savings.measure import Request
+from pipeline.machine.events import OnEvent
+from pipeline.savings import measure
+from pipeline.savings import sweep as sweep_
+from pipeline.savings.measure import Request
 
 
-def carry_out(request: Request, sweep_: str | None, by_reason: bool, on_event: OnEvent) -> dict[str, Any]:
-    """The measurement that the arguments ask for."""
-    from pipeline.savings import measure, sweep
-
-    if sweep_ is not None:
-        return sweep.sweep(request, sweep_, on_event)
-    return sweep.by_reason(request, on_event) if by_reason else measure.run(request, on_event)
+def carry_out(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> dict[str, Any]:
+    """What `savings.json` holds. `sweep`: KEY=V1,V2 of the plan; `by_reason`: with each filter off in turn."""
+    if sweep is not None:
+        return sweep_.sweep(request, sweep, on_event)
+    return sweep_.by_reason(request, on_event) if by_reason else measure.run(request, on_event)

@@ -14,7 +14,8 @@ from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded, load, validate
 from pipeline.run import execute
-from pipeline.run.execute import RunOptions
+from pipeline.run.local_mapper import in_process
+from pipeline.run.options import RunOptions
 from pipeline.savings import corpora, measure
 from pipeline.savings.analysis import findings
 from pipeline.savings.arms import SOURCE, Spec
@@ -53,7 +54,7 @@ def curated(request: Request, variants: Sequence[Variant], on_event: OnEvent) ->
         )
         on_event(Event("note", "proxy", note=f"curating with {variant.name}"))
         options = RunOptions(output=folder, work=work.root, workers=request.workers)
-        execute.run(loaded, options, mapper=execute.in_process(request.workers), on_event=on_event)
+        execute.run(loaded, options, mapper=in_process(request.workers), on_event=on_event)
         made[variant.name] = folder
     return made
 

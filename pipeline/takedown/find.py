@@ -93,7 +93,7 @@ def find(place: Place, asked: Asked) -> Found:
     if asked.like is not None:
         source = normalise.normalise(pa.array([asked.like], pa.large_string()))
         finished = final.finish(source, place.recipe.steps)
-        like = tuple(dict.fromkeys([final.final_of(source, finished["final_text"])[0].as_py(), source[0].as_py()]))
+        like = tuple(dict.fromkeys([final.texts(source, finished)[0].as_py(), source[0].as_py()]))
     rows = {(line["generation"], line["source_ref"]): Gone(line, "asked") for line in lines}
     rows = _with_texts(place, _with_excerpts(place, rows))
     already += sum(gone.text is None for gone in rows.values() if gone.line["verdict"] == "quarantined")
@@ -224,7 +224,7 @@ def _alike(place: Place, stones: Tombstones) -> Iterator[Row]:
         table = place.work.read_table(unit.names.documents, ["row", "text"])
         views = [final.one_chunk(table["text"])]
         if place.work.has(unit.names.final):
-            views.append(final.final_of(views[0], place.work.read_table(unit.names.final, ["final_text"])["final_text"]))
+            views.append(final.texts(views[0], place.work.read_table(unit.names.final, final.columns("text"))))
         refs = [f"{unit.path}#{row}" for row in table["row"].to_pylist()]
         for text in views:
             for at in stones.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
@@ -275,7 +275,7 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
         source = place.work.take(unit.names.documents, ["text"], positions)["text"]
         ended = source
         if place.work.has(unit.names.final):
-            ended = final.final_of(source, place.work.take(unit.names.final, ["final_text"], positions)["final_text"])
+            ended = final.texts(source, place.work.take(unit.names.final, final.columns("text"), positions))
         for row, before, after in zip(rows_.gather(positions), source.to_pylist(), ended.to_pylist(), strict=True):
             name = (generation, f"{unit.path}#{row}")
             made[name] = replace(made[name], source_text=before, text=after if made[name].text is None else made[name].text)

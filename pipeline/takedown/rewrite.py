@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from pipeline.output.manifest import FOLDERS, FileRecord, Manifest, rewritten
 from pipeline.output.tombstones import Tombstones
 from pipeline.stages.dedup import index
+from pipeline.stages.shards.content_hash import ContentHash
 from pipeline.stages.shards.parquet import shard_writer
-from pipeline.stages.shards.write import ContentHash
 from pipeline.stages.unit.withhold import REASON, STAGE, without_excerpts
 from pipeline.store.hashing import HashingFile
 from pipeline.store.keys import key

@@ -85,11 +85,31 @@ def _beside(beside: pa.Table | None, steps: Sequence[Step | Walk], n: int) -> li
     return [masked(beside["url"], steps, json=False), masked(beside["metadata"], steps, json=True)]
 
 
-def final_of(source: pa.ChunkedArray | pa.Array, final_text: pa.ChunkedArray) -> pa.LargeStringArray:
-    """The final text of each row, from the source text and `FINAL.final_text`."""
-    if final_text.null_count == len(final_text):
-        return one_chunk(source)
-    return one_chunk(pa.compute.coalesce(final_text, source))
+def columns(*names: str) -> list[str]:
+    """The columns of `FINAL` that are read for the final values of these columns of `DOCUMENT`: text, url, metadata."""
+    return [f"final_{name}" for name in names]
+
+
+def merged(name: str, documents: pa.Table, finished: pa.Table) -> pa.ChunkedArray:
+    """The final values of a column of `DOCUMENT`. `finished`: the same rows of `FINAL`, with `columns(name)`."""
+    return _merged(documents[name], finished[f"final_{name}"])
+
+
+def texts(source: pa.ChunkedArray | pa.Array, finished: pa.Table) -> pa.LargeStringArray:
+    """The final text of each row, as one array. `finished`: the same rows of `FINAL`, with `columns("text")`."""
+    return one_chunk(_merged(source, finished["final_text"]))
+
+
+def edited(finished: pa.Table) -> np.ndarray:
+    """bool: the rows whose text a step changed."""
+    return finished["final_text"].is_valid().to_numpy()
+
+
+def _merged(before: pa.ChunkedArray | pa.Array, after: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """`after` where it is there, `before` elsewhere; no copy where no value changed."""
+    if after.null_count == len(after):
+        return before
+    return pa.compute.coalesce(after, before.cast(pa.large_string()))
 
 
 def one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -89,12 +89,12 @@ def presets(text: pa.Array) -> None:
     english = {"language": pa.array(["en"] * len(text), pa.string())}
     for name in sorted(load.presets()):
         made = recipe.resolve(load.load(name, inputs=["."]).plan)
-        edited = final.finish(text, made.steps)["final_text"]
+        finished = final.finish(text, made.steps)
         chosen = [f for f in made.filters if f.filter.tier is Tier.CHEAP and f.filter.name != "language"]
 
-        def run(edited: pa.ChunkedArray = edited, made: recipe.Recipe = made, chosen: list[recipe.ActiveFilter] = chosen) -> None:
+        def run(finished: pa.Table = finished, made: recipe.Recipe = made, chosen: list[recipe.ActiveFilter] = chosen) -> None:
             source = TextBatch(text)
-            whole = source if edited.null_count == len(edited) else TextBatch(final.final_of(text, edited), source)
+            whole = TextBatch(final.texts(text, finished), source) if final.edited(finished).any() else source
             columns: dict[str, pa.Array] = dict(english)
             for item in chosen:
                 signals = run_filter(item, made.known, source if item.reads == "source" else whole, columns)

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import Damaged
-from pipeline.run import execute
+from pipeline.report import publish
+from pipeline.stages.dedup import corpus
 from pipeline.store.store import open_store
 from tests.faults import common
 from tests.support import ROOT, curate, winnow
@@ -65,8 +66,8 @@ def stopped(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute.publish, "place", end)
-        patch.setattr(execute.corpus, "stage_index", lambda *_: [])
+        patch.setattr(publish, "place", end)
+        patch.setattr(corpus, "stage_index", lambda *_: [])
         with pytest.raises(Killed):
             curate(*arguments(folder, base / "stopped"), workers=1)
     return base / "stopped", common.promised(base / "expected")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run import execute
+from pipeline.run import execute, publication
 from tests.faults import common
 from tests.support import ROOT, Ran, curate, winnow
 
@@ -21,14 +21,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("replace", [False, True], ids=["first run", "--replace"])
-@pytest.mark.parametrize("moment", ["_annotate", "_commit"])
-def test_a_run_that_meets_another_one_ends_and_changes_nothing(capsys, monkeypatch, tmp_path, folder, replace, moment):
+@pytest.mark.parametrize("stage", [(execute, "_annotate"), (publication, "_commit")], ids=["annotate", "commit"])
+def test_a_run_that_meets_another_one_ends_and_changes_nothing(capsys, monkeypatch, tmp_path, folder, replace, stage):
     more = ("--replace",) if replace else ()
     for out in ("alone", "raced") if replace else ():
         curate(*common.command(folder, tmp_path / out))
     curate(*common.command(folder, tmp_path / "alone"), *more)
     second: list[Ran] = []
-    inner = getattr(execute, moment)
+    inner = getattr(*stage)
 
     def meanwhile(*args: object, **kwargs: object) -> object:
         if not second:
@@ -36,7 +36,7 @@ def test_a_run_that_meets_another_one_ends_and_changes_nothing(capsys, monkeypat
             second[0] = winnow(capsys, *common.command(folder, tmp_path / "raced"), *more)
         return inner(*args, **kwargs)
 
-    monkeypatch.setattr(execute, moment, meanwhile)
+    monkeypatch.setattr(*stage, meanwhile)
     first = winnow(capsys, *common.command(folder, tmp_path / "raced"), *more)
     assert first.code == 0, first.err
     assert second[0].code == 1 and "is locked by a live run (process " in second[0].err

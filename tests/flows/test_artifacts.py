@@ -13,7 +13,7 @@ from flows.serving import artifacts, publish
 from pipeline.errors import CheckFailed, InputError
 from pipeline.output import manifest
 from pipeline.plan.load import load
-from pipeline.run.execute import Result, RunOptions
+from pipeline.run.options import Result, RunOptions
 from tests.support import curate, prose, write_rows
 
 HOSTILE = "a`b](javascript:1)<img src=x onerror=1>\u202e\x1b[31m\n# x"

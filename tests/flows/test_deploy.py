@@ -22,7 +22,7 @@ from flows.serving import form
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
 from pipeline.errors import InputError, OutputError, PlanError
-from pipeline.run.execute import Result, RunOptions
+from pipeline.run.options import Result, RunOptions
 from tests.flows.serving import SLOW_FILTER
 from tests.support import ROOT, SAMPLE
 

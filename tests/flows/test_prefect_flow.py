@@ -24,8 +24,9 @@ from flows.serving import artifacts, server
 from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.machine.events import Event
+from pipeline.machine.workers import Mapper
 from pipeline.plan.load import load
-from pipeline.run.execute import Mapper, Result, RunOptions
+from pipeline.run.options import Result, RunOptions
 from tests.support import ROOT
 
 DONE = Result("out", 1, {"totals": {"read": 4, "kept": 3, "dropped": 1, "quarantined": 0}}, ())

@@ -9,6 +9,8 @@ import pytest
 from pipeline.errors import BadRows
 from pipeline.plan.load import load
 from pipeline.run import attempts, execute
+from pipeline.run.local_mapper import in_process
+from pipeline.run.options import RunOptions
 from pipeline.store.store import open_store
 from tests.support import prose, write_rows
 
@@ -16,11 +18,11 @@ from tests.support import prose, write_rows
 def test_a_failed_attempt_is_counted_by_the_run_that_publishes_and_only_once(tmp_path):
     rows = [{"text": prose(i)} for i in range(20)]
     source = write_rows(tmp_path / "in/a.jsonl", [*rows, b"not json"])
-    options = execute.RunOptions(output=str(tmp_path / "out"), workers=1)
+    options = RunOptions(output=str(tmp_path / "out"), workers=1)
 
     def run(limit):
         loaded = load("minimal", inputs=[str(source)], assignments=[f"source.max_bad_fraction={limit}"])
-        return execute.run(loaded, options, mapper=execute.in_process(1))
+        return execute.run(loaded, options, mapper=in_process(1))
 
     with pytest.raises(BadRows):
         run(0.001)

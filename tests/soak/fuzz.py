@@ -107,7 +107,7 @@ def try_texts(data: bytes) -> str:
     edited = final.finish(source, made.steps)
     assert edited.num_rows == n
     edited.validate(full=True)
-    text = final.final_of(source, edited["final_text"])
+    text = final.texts(source, edited)
     text.validate(full=True)
     batch = TextBatch(text, TextBatch(source))
     columns: dict[str, pa.Array] = {}

@@ -25,6 +25,8 @@ import pyarrow.parquet as pq
 
 from pipeline.plan import load
 from pipeline.run import execute
+from pipeline.run.local_mapper import in_process
+from pipeline.run.options import Result, RunOptions
 from tests.bench import synthetic
 from tests.soak.common import Report
 from tests.support import table
@@ -113,8 +115,8 @@ def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) 
     return load.load(str(path))
 
 
-def _run(loaded: load.Loaded, out: Path) -> execute.Result:
-    return execute.run(loaded, execute.RunOptions(output=str(out)), mapper=execute.in_process(2))
+def _run(loaded: load.Loaded, out: Path) -> Result:
+    return execute.run(loaded, RunOptions(output=str(out)), mapper=in_process(2))
 
 
 class Series:
@@ -167,7 +169,7 @@ class Series:
         self.changed += now != version
         self.folder.put(now)
 
-    def _curate(self, append: bool) -> execute.Result:
+    def _curate(self, append: bool) -> Result:
         there = {name.split("/")[0] for name in self.folder.there}
         sources = [(name, str(self.folder.root / name), place) for place, name in enumerate(SOURCES) if name in there]
         return _run(_plan(self.base / "plan.yaml", sources, append=append), self.out)

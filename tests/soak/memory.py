@@ -33,6 +33,8 @@ import psutil
 
 from pipeline.plan import load
 from pipeline.run import execute
+from pipeline.run.local_mapper import in_process
+from pipeline.run.options import RunOptions
 from tests.soak.common import Report
 from tests.soak.increments import KINDS, write
 from tests.support import ROOT, prose
@@ -95,8 +97,8 @@ def process(folder: Path, minutes: float, seed: int) -> None:
             write(cycle / "in" / f"{step}.{KINDS[step % len(KINDS)]}", texts(number, chosen))
             assigned = (ALL_MASKS, "source.max_bad_fraction=1")
             loaded = load.load("default", inputs=[str(cycle / "in")], assignments=assigned)
-            options = execute.RunOptions(output=str(cycle / "out"))
-            made = execute.run(loaded, options, mapper=execute.in_process(options.workers))
+            options = RunOptions(output=str(cycle / "out"))
+            made = execute.run(loaded, options, mapper=in_process(options.workers))
             assert made.generation == step + 1, made
             number += 1
             now = Sample(time.monotonic() - start, me.memory_info().rss, me.num_fds(), me.num_threads(), len(me.children()))

@@ -85,7 +85,7 @@ def test_edits_are_named_in_order_and_text_that_none_changed_is_null() -> None:
     # STARS comes first: the X of BOX is still a capital when it runs.
     assert table["final_text"].to_pylist() == [None, "fo*", "fog", "box *", None]
     texts = ["plain", "fo*", "fog", "box *", ""]
-    assert final.final_of(pa.chunked_array([source]), table["final_text"]).to_pylist() == texts
+    assert final.texts(pa.chunked_array([source]), table).to_pylist() == texts
     assert table["text_hash"].to_pylist() == [final.text_hash(text) for text in texts]
     assert table["n_bytes"].to_pylist() == [len(text.encode()) for text in texts]
 

@@ -1,8 +1,8 @@
 """The loops of near-duplicate judgement: buckets to links, links to pairs, exact similarity of pairs, one pass over pairs.
 
-Invariant: results follow from the definition of candidates and fates alone (`pipeline/stages/dedup/near.py`), which tests hold to
-plain Python. Documents are numbered by priority: a smaller number is an earlier document. Numbers below `old` are documents of
-earlier generations, all of them kept; `kept` is a set (`bits`) of the others, counted from `old`.
+Invariant: results follow from the definition of candidates and fates alone (`pipeline/stages/dedup/near.py` and `survivors.py`),
+which tests hold to plain Python. Documents are numbered by priority: a smaller number is an earlier document. Numbers below `old`
+are documents of earlier generations, all of them kept; `kept` is a set (`bits`) of the others, counted from `old`.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.report.compute import ledger
 from pipeline.stages.unit import signals
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import UnitText
+from pipeline.stages.unit.tables import UnitText, texts_at
 from pipeline.store.store import Store
 
 BLOCK_ROWS = 1_000_000
@@ -230,9 +230,8 @@ class Slider:
         block = self._blocks[number]
         place = int(np.searchsorted(block.starts, row, side="right")) - 1
         unit, at = block.units[place], np.array([row - block.starts[place]])
-        document = self._work.take(unit.names.documents, ["id", "row", "text"], at)
-        final = self._work.take(unit.names.final, ["final_text"], at)["final_text"]
-        text = (document["text"] if final[0].as_py() is None else final)[0].as_py()
+        document = self._work.take(unit.names.documents, ["id", "row"], at)
+        text = texts_at(self._work, unit.names, at)[0].as_py()
         values = tuple(block.column(name)[row] for name in names)
         return Sample(document["id"][0].as_py(), f"{unit.path}#{document['row'][0].as_py()}", values, text[:EXCERPT])
 

@@ -18,6 +18,7 @@ from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
 from pipeline.report.visible import fit, visible
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store, open_store
 
 
@@ -86,10 +87,8 @@ def _add(side: Side, work: Store, seen: Rows, unit: Annotated, rows: np.ndarray,
 
 def _text(work: Store, unit: Annotated, row: int, reason: str) -> tuple[str, str, str]:
     at = np.array([row])
-    document = work.take(unit.names.documents, ["row", "text"], at)
-    changed = work.take(unit.names.final, ["final_text"], at)["final_text"][0].as_py()
-    text = document["text"][0].as_py() if changed is None else changed
-    return f"{unit.path}#{document['row'][0].as_py()}", reason, text[:1_000]
+    number = work.take(unit.names.documents, ["row"], at)["row"][0].as_py()
+    return f"{unit.path}#{number}", reason, texts_at(work, unit.names, at)[0].as_py()[:1_000]
 
 
 def plain(found: Rethought) -> dict[str, Any]:

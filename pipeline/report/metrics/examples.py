@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 
 from pipeline.report.metrics.limits import Turn
-from pipeline.stages.dedup.part import texts_of
-from pipeline.stages.shards import layout, write
+from pipeline.stages.shards import layout
+from pipeline.stages.shards.rows import Inputs, JoinedRows
 from pipeline.stages.unit import withhold
+from pipeline.stages.unit.tables import texts_at
 
 SCHEMA_VERSION = 1
 MOST = 3
@@ -64,15 +65,13 @@ class Examples:
         return {reason: found for (own, reason), found in sorted(self.found.items()) if own == kind}
 
 
-def of_unit(
-    inputs: write.Inputs, turned: Sequence[Turn], unit: int, rows: pl.DataFrame, signals: dict[str, pl.DataFrame]
-) -> Examples:
+def of_unit(inputs: Inputs, rows: JoinedRows, *, turned: Sequence[Turn], signals: dict[str, pl.DataFrame]) -> Examples:
     """Those of one unit, without their texts. `signals`: of each filter, row by row with the unit's documents."""
     made = Examples()
-    rows = rows.with_columns(drawn=pl.col("source_ref").hash(seed=inputs.seed))
-    documents = rows.filter(pl.col("position").is_not_null()).sort("position")
+    drawn = pl.col("source_ref").hash(seed=inputs.seed).alias("drawn")
+    unit, frame, documents = rows.number, rows.frame.with_columns(drawn), rows.documents.with_columns(drawn)
     by_reason = {turn.reason: turn for turn in turned}
-    for example, reason in _dropped(inputs, unit, rows):
+    for example, reason in _dropped(inputs, unit, frame):
         turn = by_reason.get(reason)
         made.found.setdefault(("dropped", reason), []).append(
             example if turn is None or example.position is None else _measured(example, turn, signals)
@@ -88,7 +87,7 @@ def of_unit(
             replace(_example(unit, line, (-line["cluster_size"], 0, line["source_ref"])), value=line["cluster_size"])
             for line in clusters.iter_rows(named=True)
         ]
-    for cause, found in _quarantined(inputs, unit, rows):
+    for cause, found in _quarantined(inputs, unit, frame):
         made.found.setdefault(("quarantine", cause), []).append(found)
     return made
 
@@ -102,7 +101,7 @@ def _first(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("reason", "drawn", "source_ref").group_by("reason", maintain_order=True).head(MOST)
 
 
-def _dropped(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Example, str]]:
+def _dropped(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Example, str]]:
     dropped = rows.filter((pl.col("verdict") == "dropped") & (pl.col("reason") != withhold.REASON))
     if inputs.rejected != "none":
         dropped = dropped.filter(layout.belongs(dropped, "rejected", rejected=inputs.rejected, seed=inputs.seed))
@@ -150,7 +149,7 @@ def _near(
         yield replace(_example(unit, line, order), signal=turn.signal, value=_number(line["value"]), limit=_number(line["limit"]))
 
 
-def _quarantined(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:
+def _quarantined(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:
     bad = rows.filter(pl.col("verdict") == "quarantined")
     if not len(bad):
         return
@@ -168,7 +167,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def document(inputs: write.Inputs, made: Examples, generation: int) -> dict[str, Any]:
+def document(inputs: Inputs, made: Examples, generation: int) -> dict[str, Any]:
     """What samples/ holds of a generation, JSON-able, with the beginnings of the quoted texts."""
     wanted = [(e.unit, e.position) for found in made.found.values() for e in found if e.quoted and e.position is not None]
     survivors = {e.other: _kept(inputs, e.other) for found in made.of("dropped").values() for e in found if e.here and e.other}
@@ -185,25 +184,24 @@ def document(inputs: write.Inputs, made: Examples, generation: int) -> dict[str,
     }
 
 
-def _kept(inputs: write.Inputs, source_ref: str) -> tuple[int, int] | None:
+def _kept(inputs: Inputs, source_ref: str) -> tuple[int, int] | None:
     """Unit and position of a kept document of this generation."""
     path, _, row = source_ref.rpartition("#")
     units = [n for n in range(len(inputs.units)) if inputs.units[n].path == path and inputs.units[n].first_row <= int(row)]
     if not units:
         return None
     unit = max(units, key=lambda n: inputs.units[n].first_row)
-    rows = write.unit_rows(inputs, unit).filter((pl.col("source_ref") == source_ref) & (pl.col("verdict") == "kept"))
+    rows = inputs.rows(unit).frame.filter((pl.col("source_ref") == source_ref) & (pl.col("verdict") == "kept"))
     return (unit, rows["position"][0]) if len(rows) else None
 
 
-def _texts(inputs: write.Inputs, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+def _texts(inputs: Inputs, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
     """The beginnings of the documents at these units and positions."""
     found: dict[tuple[int, int], str] = {}
     for unit in sorted({unit for unit, _ in wanted}):
         positions = sorted({position for own, position in wanted if own == unit})
-        for position, text in zip(
-            positions, texts_of(inputs.work, inputs.units[unit], np.array(positions, np.int64)), strict=True
-        ):
+        texts = texts_at(inputs.work, inputs.units[unit].names, np.array(positions, np.int64))
+        for position, text in zip(positions, texts, strict=True):
             found[unit, position] = _cut(text.as_py())
     return found
 

@@ -20,7 +20,7 @@ from pipeline.plan.recipe import Recipe
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.examples import Examples
 from pipeline.report.metrics.limits import Turn
-from pipeline.stages.shards import write
+from pipeline.stages.shards.rows import Inputs, JoinedRows
 from pipeline.stages.unit.withhold import STAGE
 
 
@@ -74,16 +74,17 @@ Whole numbers: one bin each up to 32. Others: 40 bins over [0, 1], 1 included, w
 """
 
 
-def tally(inputs: write.Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int, rows: pl.DataFrame) -> Tally:
-    """The counts of one unit; `rows`: its `write.unit_rows`; `turned`: the recipe's `turns.of`."""
+def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe, *, turned: Sequence[Turn]) -> Tally:
+    """The counts of one unit; `turned`: the recipe's `turns.of`."""
     made = Tally()
-    _add_verdicts(made, rows)
-    _add_reasons(made, rows)
-    _add_languages(made, inputs, rows, unit)
-    signals = _add_signals(made, inputs, recipe, unit, rows)
-    for size, count in rows.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
+    _add_verdicts(made, rows.frame)
+    _add_reasons(made, rows.frame)
+    languages = inputs.languages(rows)
+    _add_languages(made, rows, languages)
+    signals = _add_signals(made, inputs, rows, recipe=recipe, languages=languages)
+    for size, count in rows.frame.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
         made.counts["cluster", str(size)] += count
-    made.examples = examples.of_unit(inputs, turned, unit, rows, signals)
+    made.examples = examples.of_unit(inputs, rows, turned=turned, signals=signals)
     return made
 
 
@@ -131,9 +132,8 @@ def _add_overlap(made: Tally, failed: pl.Series) -> None:
             made.counts["pair", names[int(one)], names[int(other)]] += int(both[one, other])
 
 
-def _add_languages(made: Tally, inputs: write.Inputs, rows: pl.DataFrame, unit: int) -> None:
-    found = _languages(inputs, unit)
-    frame = _documents(rows).select("verdict", "source", "reason", "n_bytes_read")
+def _add_languages(made: Tally, rows: JoinedRows, found: pl.Series | None) -> None:
+    frame = rows.documents.select("verdict", "source", "reason", "n_bytes_read")
     frame = frame.with_columns(language=pl.lit(NO_LANGUAGE) if found is None else found)
     crossed = frame.group_by("language", "source", pl.col("reason").fill_null("")).len()
     made.cross.update({(language, source, reason): n for language, source, reason, n in crossed.iter_rows()})
@@ -165,29 +165,17 @@ def _folded(cross: Counter[tuple[str, str, str]]) -> Counter[tuple[str, str, str
     return folded
 
 
-def _documents(rows: pl.DataFrame) -> pl.DataFrame:
-    """Without quarantined rows, in the order of the unit's tables."""
-    return rows.filter(pl.col("position").is_not_null()).sort("position")
-
-
-def _languages(inputs: write.Inputs, unit: int) -> pl.Series | None:
-    given = dict(inputs.signals)
-    if "language" not in given:
-        return None
-    return inputs.work.read_frame(inputs.units[unit].names.signals[given["language"]], ["language"])["language"]
-
-
-def _add_signals(made: Tally, inputs: write.Inputs, recipe: Recipe, unit: int, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _add_signals(
+    made: Tally, inputs: Inputs, rows: JoinedRows, *, recipe: Recipe, languages: pl.Series | None
+) -> dict[str, pl.DataFrame]:
     """Histograms; for filters of the model tier also which languages of the rows that the tier looked at it does not score.
 
-    Returns each filter's signals, row by row with `_documents(rows)`, null where this plan did not have the row scored.
+    Returns each filter's signals, row by row with the unit's documents, null where this plan did not have the row scored.
     """
     seen: dict[str, pl.DataFrame] = {}
-    documents = _documents(rows)
-    scored = documents["scored"]
-    there = documents["stage"].ne_missing(STAGE)
-    languages = _languages(inputs, unit)
-    for item, name in zip(recipe.filters, inputs.units[unit].names.signals, strict=True):
+    scored = rows.documents["scored"]
+    there = rows.documents["stage"].ne_missing(STAGE)
+    for item, name in zip(recipe.filters, rows.unit.names.signals, strict=True):
         frame = inputs.work.read_frame(name, item.filter.signals.names)
         seen[item.filter.name] = frame
         if item.filter.tier is Tier.MODEL:

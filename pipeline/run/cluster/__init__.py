@@ -1,4 +1,5 @@
-"""A run on a Dask or Ray cluster: what workers do (`site`, `tasks`), and how work reaches them (`engine`, `on_dask`, `on_ray`).
+"""A run on a Dask or Ray cluster: what workers do (`site`, `tasks`), and how work reaches them (`open`, `engine`, `on_dask`,
+`on_ray`).
 
 Invariant: a worker gives the bytes that the driver would give, or refuses to work: it proves that it has the driver's code,
 models, libraries and architecture, and that it sees the work directory of this very run. Only paths and small results cross;

@@ -35,7 +35,7 @@ CLOSE_S = 10.0
 
 @contextlib.contextmanager
 def opened(address: str | None, *, workers: int) -> Iterator[Engine]:
-    """See `engine.opened`."""
+    """See `pipeline.run.cluster.open`."""
     try:
         if address is None:
             ray.init(

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline import read
 from pipeline.errors import RunFailed
 from pipeline.machine import scratch, workers
 from pipeline.machine.events import silent
@@ -29,6 +30,8 @@ from pipeline.stages.dedup import part as part_
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.shards import write
+from pipeline.stages.shards.parquet import Shard
+from pipeline.stages.shards.rows import Inputs
 from pipeline.stages.unit.annotate import Annotated
 
 
@@ -37,7 +40,7 @@ def span(site: Site, item: Span) -> list[Annotated]:
     here = site_.at(site)
     _see_inputs(item)
     largest = max((part.file.unit_bytes for part in item.items), default=1)
-    with workers.workers(site.threads, units=workers.units_within(site.memory, largest), alone=False) as pool:
+    with workers.workers(site.threads, units=workers.units_within(site.memory, largest), alone=False, at_end=read.close) as pool:
         return spans.run_span(here.work, here.recipe, item, pool, silent)
 
 
@@ -109,36 +112,36 @@ class Batch:
 
     name: str
     jobs: tuple[write.Job, ...]
-    inputs: Callable[..., write.Inputs]
+    inputs: Callable[..., Inputs]
 
 
 def write_shards(
     site: Site,
     mapper: Mapper,
     stop: Callable[[], None],
-    inputs: write.Inputs,
+    inputs: Inputs,
     jobs: Sequence[write.Job],
-    told: Callable[[write.Shard], None],
-) -> list[write.Shard]:
+    told: Callable[[Shard], None],
+) -> list[Shard]:
     """Have the workers write the shards, a few a task."""
     each = max(1, -(-len(jobs) // MOST_BATCHES))
     batches = [_batch(inputs, tuple(jobs[start : start + each])) for start in range(0, len(jobs), each)]
 
-    def done(_: Batch, shards: list[write.Shard]) -> None:
+    def done(_: Batch, shards: list[Shard]) -> None:
         for shard in shards:
             told(shard)
 
     return [shard for shards in mapper("write", partial(shards_of, site), batches, stop, done) for shard in shards]
 
 
-def _batch(inputs: write.Inputs, jobs: tuple[write.Job, ...]) -> Batch:
+def _batch(inputs: Inputs, jobs: tuple[write.Job, ...]) -> Batch:
     used = {segment.unit for job in jobs for segment in job.segments}
-    own = {item.name: getattr(inputs, item.name) for item in fields(inputs) if item.name not in ("work", "seen")}
+    own = {item.name: getattr(inputs, item.name) for item in fields(inputs) if item.name not in ("work", "remembered")}
     own |= {name: {unit: own[name][unit] for unit in used} for name in ("units", "fates", "unselected")}
-    return Batch(f"{jobs[0].folder}/{jobs[0].name}", jobs, partial(write.Inputs, **own))
+    return Batch(f"{jobs[0].folder}/{jobs[0].name}", jobs, partial(Inputs, **own))
 
 
-def shards_of(site: Site, batch: Batch) -> list[write.Shard]:
+def shards_of(site: Site, batch: Batch) -> list[Shard]:
     """Write the shards of a batch."""
-    inputs = batch.inputs(work=site_.at(site).work, seen=write.Seen())
+    inputs = batch.inputs(work=site_.at(site).work)
     return [write.write(inputs, job) for job in batch.jobs]

@@ -31,6 +31,7 @@ from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.tasks.driver import Elsewhere
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import texts_at
 from pipeline.store.hashing import has_content
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -182,7 +183,7 @@ def _selftest(
         scope = parts[number].scope()
         originals.append(
             selftest.Originals(
-                part.texts_of(work, units[number], rows).to_pylist(),
+                texts_at(work, units[number].names, rows).to_pylist(),
                 keys,
                 None if scope is None else scope[here],
                 found.order.of_part(number)[here],

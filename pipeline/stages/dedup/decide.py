@@ -21,13 +21,14 @@ from filters.kernels.dedup.dedup_pass import VISIT
 from pipeline.machine.scratch import Log, Scratch, records
 from pipeline.machine.workers import Workers
 from pipeline.plan.model import Dedup
-from pipeline.stages.dedup import exact, near, order
+from pipeline.stages.dedup import exact, near, order, survivors
 from pipeline.stages.dedup.index import Index
-from pipeline.stages.dedup.near import Judged, Links, Visits
+from pipeline.stages.dedup.near import Links
 from pipeline.stages.dedup.order import Order
 from pipeline.stages.dedup.pairs import Known
 from pipeline.stages.dedup.part import Keys, Part, keep_columns
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
+from pipeline.stages.dedup.survivors import Judged, Visits
 from pipeline.stages.dedup.tasks.driver import PAIR, Elsewhere, Verified
 from pipeline.store.store import Store
 
@@ -176,7 +177,7 @@ def _copies(run: _Run) -> list[Log]:
 def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
     """Who has a URL that others have too, copies of texts left out. Returns the first with each URL as well."""
     n, old = len(run.order), len(run.index)
-    visits = near.visits_of(links, run.order, run.scratch)
+    visits = survivors.visits_of(links, run.order, run.scratch)
 
     def urls(part: int) -> tuple[np.ndarray, Keys]:
         ranks, given = run.order.of_part(part), run.parts[part].urls
@@ -204,12 +205,12 @@ def _near(run: _Run, links: Links, visits: Visits | None) -> Judged:
     """Near duplicates. Shingles are made for the pairs whose similarity is not known from an earlier run."""
     store = ShingleStore(run.scratch, len(run.index) + len(run.order))
     known = Known(run.work, run.scratch, run.dedup.ngram)
-    wanted = near.linked(links, visits, run.order, run.index)
+    wanted = survivors.linked(links, visits, run.order, run.index)
     for look in range(_LOOKS + 1):
         if look == _LOOKS or not len(known):
             _shingle(run, store, *wanted)
         missing = bits.empty(len(run.index)), bits.empty(len(run.order))
-        judged = near.judge(
+        judged = survivors.judge(
             links,
             visits,
             run.order,
@@ -243,10 +244,10 @@ def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, visits: Visit
         asked = run.scratch.log(f"asked.{look}", PAIR)
         see = partial(_seen, run, known, verified, asked)
         if look == _LOOKS:
-            for later, earlier in near.candidates(links, old=len(run.index)):
+            for later, earlier in survivors.candidates(links, old=len(run.index)):
                 see(later, earlier)
         else:
-            judged = near.judge(
+            judged = survivors.judge(
                 links,
                 visits,
                 run.order,

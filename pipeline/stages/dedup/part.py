@@ -18,8 +18,10 @@ import pyarrow as pa
 from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
+from pipeline.schema import SCORES
 from pipeline.stages.dedup import columns
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store
 from pipeline.text import final, signatures, urls
 
@@ -129,10 +131,6 @@ def _values(work: Store, unit: Annotated, name: str) -> columns.Values:
     return columns.column_of(work.read_table(unit.names.documents, list(columns.needs(name))), name)
 
 
-SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
-"""Columns of data/ that are null where no filter of the plan gives them."""
-
-
 def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> np.ndarray | None:
     """uint64: a hash of the scope columns' values; None for the whole corpus."""
     if dedup.scope == "corpus":
@@ -178,13 +176,7 @@ def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], wanted
 
 
 def _shingles(work: Store, unit: Annotated, rows: np.ndarray, chosen: np.ndarray, ngram: int) -> Iterator[Sets]:
-    yield from shingles_of(texts_of(work, unit, rows), chosen, ngram)
-
-
-def texts_of(work: Store, unit: Annotated, rows: np.ndarray) -> pa.LargeStringArray:
-    """Final texts of the documents at these positions of a unit."""
-    source = work.take(unit.names.documents, ["text"], rows)["text"]
-    return final.final_of(source, work.take(unit.names.final, ["final_text"], rows)["final_text"])
+    yield from shingles_of(texts_at(work, unit.names, rows), chosen, ngram)
 
 
 def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pipeline.output.manifest import FileRecord
 from pipeline.stages.dedup import index
 from pipeline.stages.dedup.decided import Decided
-from pipeline.stages.shards import write
-from pipeline.stages.shards.write import Shard
+from pipeline.stages.shards.parquet import DOCUMENTS, Shard
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
 
@@ -29,8 +28,8 @@ def stage_index(work: Store, staging: str, decided: Decided, shards: Sequence[Sh
         records.append(FileRecord(path=name, rows=rows, bytes=size, sha256=target.digest.hexdigest()))
     for number, shard in enumerate(shard for shard in shards if shard.indexed):
         name, staged = f"index/documents-{number:05d}-g{generation:04d}.parquet", f"{staging}/{shard.folder}/{shard.name}"
-        if work.has(f"{staged}{write.DOCUMENTS}"):  # else a run that was killed has placed it already
-            work.place(work, f"{staged}{write.DOCUMENTS}", f"{staging}/{name}")
+        if work.has(f"{staged}{DOCUMENTS}"):  # else a run that was killed has placed it already
+            work.place(work, f"{staged}{DOCUMENTS}", f"{staging}/{name}")
         sizes = {"rows": shard.indexed, "bytes": shard.indexed_bytes, "sha256": shard.indexed_sha256}
         records.append(FileRecord(path=name, **sizes))
     return records

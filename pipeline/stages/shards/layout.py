@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.stages.sampling import chosen
+from pipeline.stages.shards.rows import JoinedRows
 from pipeline.stages.unit.withhold import STAGE
 
 LEDGER_ROWS = 1_000_000
@@ -66,25 +67,23 @@ _FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine", UNSELECTED)
 WITH_TEXT = ("data", "rejected", UNSELECTED)
 
 
-def pieces(
-    unit: int, rows: pl.DataFrame, again: Callable[[], pl.DataFrame], *, rejected: str | float, seed: int
-) -> Iterator[Piece]:
+def pieces(rows: JoinedRows, again: Callable[[], JoinedRows], *, rejected: str | float, seed: int) -> Iterator[Piece]:
     """One piece per source of a unit. Size is bytes of final text for documents, 1 for the rows of other folders.
 
     `again()` gives `rows` once more: sizes are read only where a shard ends among them, so that none is held for each row.
     """
-    sized = _sized(rows, rejected=rejected, seed=seed)
+    sized = _sized(rows.frame, rejected=rejected, seed=seed)
     sums = [pl.col(folder).count().alias(f"rows {folder}") for folder in _FOLDERS]
     sums += [pl.col(folder).sum().alias(f"total {folder}") for folder in _FOLDERS]
     found = sized.group_by("source").agg(sums)
     for line in sorted(found.iter_rows(named=True), key=lambda line: line["source"].encode("utf-8", "surrogatepass")):
 
         def sizes(folder: str, source: str = line["source"]) -> np.ndarray:
-            here = _sized(again(), rejected=rejected, seed=seed)
+            here = _sized(again().frame, rejected=rejected, seed=seed)
             return here.filter(pl.col("source") == source)[folder].drop_nulls().to_numpy()
 
         counts, totals = ({folder: line[f"{what} {folder}"] for folder in _FOLDERS} for what in ("rows", "total"))
-        yield Piece(unit, line["source"], counts, totals, sizes)
+        yield Piece(rows.number, line["source"], counts, totals, sizes)
 
 
 def _sized(rows: pl.DataFrame, *, rejected: str | float, seed: int) -> pl.DataFrame:

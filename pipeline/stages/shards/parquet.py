@@ -13,6 +13,8 @@ from pipeline.errors import Damaged
 from pipeline.store.hashing import has_content
 from pipeline.store.store import Store
 
+DOCUMENTS = ".documents"
+"""Ending of the file beside a staged shard that holds its documents for the dedup index."""
 _DICTIONARY = ("source", "language", "language_script", "stage", "reason", "verdict", "cause")
 _NO_STATISTICS = ("text", "metadata")
 """The writer copies the least and the greatest value of a page and of a column; nobody looks for texts between two."""
@@ -46,10 +48,11 @@ class Shard:
     indexed_sha256: str
 
 
-def finished(work: Store, path: str, beside: str) -> Shard | None:
+def finished(work: Store, path: str) -> Shard | None:
     """The shard that an earlier run finished, unless one of its files is damaged or gone: what is published was looked at.
 
-    Its card lies at `path`.json; `path` and `beside` behind it: the file of what the dedup index needs."""
+    Its card lies at `path`.json.
+    """
     card = f"{path}.json"
     if not work.has(card):
         return None
@@ -59,4 +62,4 @@ def finished(work: Store, path: str, beside: str) -> Shard | None:
         return None
     if shard.sha256 and not has_content(work, path, shard.sha256):
         return None
-    return shard if not shard.indexed or has_content(work, f"{path}{beside}", shard.indexed_sha256) else None
+    return shard if not shard.indexed or has_content(work, f"{path}{DOCUMENTS}", shard.indexed_sha256) else None

@@ -128,7 +128,7 @@ def _finish(work: Store, recipe: Recipe, where: Names, text: UnitText, finished:
             finished = _finished(recipe, documents)
             text.put("source", final.one_chunk(documents["text"]))
     work.write_table(where.final, finished)
-    if finished["final_text"].null_count == finished.num_rows:
+    if not final.edited(finished).any():
         text.same("final", "source")
 
 

@@ -164,8 +164,7 @@ def run_filter(item: ActiveFilter, known: Sequence[Filter], batch: TextBatch, co
 def try_out(recipe: Recipe) -> None:
     """Call the plan's edits and filters once, so that their kernels are compiled before any worker meets them."""
     source = pa.array(["The end.", "… a@b.org"], pa.large_string())  # an address, so that a mask is written
-    edited = final.finish(source, recipe.steps)["final_text"]
-    batch = TextBatch(final.final_of(source, edited), TextBatch(source))
+    batch = TextBatch(final.texts(source, final.finish(source, recipe.steps)), TextBatch(source))
     for item in recipe.filters:
         if item.filter.name != scores.NAME:
             run_filter(item, recipe.known, batch, {})

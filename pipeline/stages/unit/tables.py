@@ -69,6 +69,12 @@ def names(unit: Unit, recipe: Recipe) -> Names:
     )
 
 
+def texts_at(work: Store, where: Names, positions: np.ndarray) -> pa.LargeStringArray:
+    """Final texts of the documents at these positions (int64, ascending) of a unit."""
+    source = work.take(where.documents, ["text"], positions)["text"]
+    return final.texts(source, work.take(where.final, final.columns("text"), positions))
+
+
 class UnitText:
     """The texts of a unit, read from the work directory on first use."""
 
@@ -85,11 +91,11 @@ class UnitText:
     def _load(self, view: str) -> TextBatch:
         if view == "source":
             return TextBatch(self._work.read_table(self._where.documents, ["text"])["text"])
-        edited = self._work.read_table(self._where.final, ["final_text"])["final_text"]
+        finished = self._work.read_table(self._where.final, final.columns("text"))
         source = self.batch("source")
-        if edited.null_count == len(edited):
+        if not final.edited(finished).any():
             return source
-        return TextBatch(final.final_of(source.text, edited), source)
+        return TextBatch(final.texts(source.text, finished), source)
 
     def longest(self) -> int:
         """Bytes of the longest text that was looked at."""

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.output.tombstones import Tombstones
+from pipeline.plan.recipe import Withheld
 from pipeline.text import final
 
 STAGE = "takedown"
@@ -22,14 +22,14 @@ TAKEN = "taken"
 """Key of a documents table's card: positions that were taken down, ascending."""
 
 
-def taken(tombstones: Tombstones | None, path: str, documents: pa.Table, finished: pa.Table) -> list[int]:
+def taken(tombstones: Withheld | None, path: str, documents: pa.Table, finished: pa.Table) -> list[int]:
     """Positions of the rows that were taken down, by their source text or their final text."""
     if tombstones is None or not documents.num_rows:
         return []
     refs = refs_of(path, documents)
     source = final.one_chunk(documents["text"])
-    found = tombstones.taken(final.final_of(source, finished["final_text"]), final.one_chunk(finished["text_hash"]), refs)
-    edited = np.flatnonzero(~found & finished["final_text"].is_valid().to_numpy())
+    found = tombstones.taken(final.texts(source, finished), final.one_chunk(finished["text_hash"]), refs)
+    edited = np.flatnonzero(~found & final.edited(finished))
     if len(edited):
         texts = source.take(pa.array(edited))
         found[edited] = tombstones.taken(texts, final.text_hashes(texts), [refs[at] for at in edited])
@@ -48,7 +48,7 @@ def blanked(documents: pa.Table, positions: Sequence[int]) -> pa.Table:
     return documents
 
 
-def without_excerpts(tombstones: Tombstones | None, bad: pa.Table, refs: Sequence[str]) -> pa.Table:
+def without_excerpts(tombstones: Withheld | None, bad: pa.Table, refs: Sequence[str]) -> pa.Table:
     """Quarantined rows without excerpts that were taken down, or share a shingle with what was. `refs`: source_ref of each."""
     if tombstones is None or not bad.num_rows:
         return bad

@@ -18,6 +18,7 @@ from pipeline.plan.load import load
 from pipeline.plan.recipe import resolve
 from pipeline.run import execute
 from pipeline.run.cluster import engine, site, tasks
+from pipeline.run.options import RunOptions
 from pipeline.store.store import open_store
 from tests.run.cluster.clusters import many_files
 from tests.run.cluster.in_process import Pickling
@@ -28,7 +29,7 @@ def remote(out: Path, *inputs: Path, plan: str | Path = "minimal", assignments: 
     """A run whose tasks are pickled; the engine that ran them."""
     made = Pickling()
     loaded = load(str(plan), inputs=[str(path) for path in inputs], assignments=list(assignments))
-    options = execute.RunOptions(output=str(out), runner="dask")
+    options = RunOptions(output=str(out), runner="dask")
     execute.run(loaded, options, mapper=engine.mapper(made), on_event=on_event or (lambda _: None))
     return made
 

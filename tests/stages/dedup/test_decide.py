@@ -18,7 +18,7 @@ from filters.kernels import warm
 from filters.kernels.dedup import bits
 from pipeline.errors import BrokenContract
 from pipeline.stages.dedup import decide as decide_
-from pipeline.stages.dedup import near
+from pipeline.stages.dedup import near, survivors
 from pipeline.stages.dedup.decide import EXACT, KEPT, NEAR, URL
 from tests.stages.dedup.fakes import Corpus, Decided, Doc, doc
 
@@ -156,7 +156,7 @@ def split(docs: list[Doc], at: list[int]) -> list[list[Doc]]:
 @given(corpora(), thresholds, caps, cuts, rooms, st.booleans(), st.sampled_from([1, 2]))
 def test_fates_are_the_defined_ones_whatever_units_memory_and_threads(docs, threshold, cap, units, room, urls, workers):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(near, "BLOCK_PAIRS", 7 if room == TINY else 1 << 21)
+        patch.setattr(survivors, "BLOCK_PAIRS", 7 if room == TINY else 1 << 21)
         patch.setattr(near, "SMALLEST_BLOCK", 4 if room == TINY else 1 << 10)
         made, _ = grown(
             Path(folder),
@@ -331,7 +331,7 @@ def test_a_page_is_a_url_duplicate_only_of_a_kept_one_and_has_its_exact_similari
 
 
 def test_candidates_that_were_dropped_before_are_not_verified(tmp_path, monkeypatch):
-    monkeypatch.setattr(near, "BLOCK_PAIRS", 1)
+    monkeypatch.setattr(survivors, "BLOCK_PAIRS", 1)
     docs = [doc(0, range(10), (1, 1)), doc(1, range(10), (1, 1)), doc(2, range(9), (1, 1))]
     _, (made,) = grown(tmp_path, docs, n_bands=2, threshold=0.8)
     assert made.whole.judged.verified == 2

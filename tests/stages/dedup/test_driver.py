@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.kernels import warm
-from pipeline.stages.dedup import near
+from pipeline.stages.dedup import survivors
 from pipeline.stages.dedup.decide import NEAR
 from tests.stages.dedup.fakes import Corpus, doc
 from tests.stages.dedup.test_decide import BANDS, TINY, corpora, grown, oracle
@@ -57,7 +57,7 @@ def same(docs, split, threshold, cap, urls, tasks, room, cuts, chunk) -> None:
         tempfile.TemporaryDirectory() as one,
         tempfile.TemporaryDirectory() as other,
     ):
-        patch.setattr(near, "BLOCK_PAIRS", chunk)
+        patch.setattr(survivors, "BLOCK_PAIRS", chunk)
         found, parts = grown(Path(one), first, second, tasks=tasks, **plan)
         local, own = grown(Path(other), first, second, **plan)
         assert found == expected == local
@@ -72,7 +72,7 @@ def same(docs, split, threshold, cap, urls, tasks, room, cuts, chunk) -> None:
 
 def test_copies_in_another_chunk_are_compared_with_the_first_of_them_only(tmp_path, monkeypatch):
     """Sixty near copies of one text have 59 pairs with it, and 1,711 with each other."""
-    monkeypatch.setattr(near, "BLOCK_PAIRS", 1)
+    monkeypatch.setattr(survivors, "BLOCK_PAIRS", 1)
     corpus = Corpus(tmp_path, threshold=0.5, tasks=3)
     made = corpus.add([doc(i, [*range(100), 1000 + i], keys=(7,)) for i in range(60)], cuts=[20, 40])
     assert [fate for fate, _, _ in made.fates[1:]] == [NEAR] * 59

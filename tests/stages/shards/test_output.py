@@ -135,7 +135,7 @@ def test_the_manifest_names_every_file_with_its_sha256(curated):
 def test_content_sha256_does_not_depend_on_how_rows_are_chunked():
     import pyarrow as pa
 
-    from pipeline.stages.shards.write import ContentHash
+    from pipeline.stages.shards.content_hash import ContentHash
 
     rows = {"generation": [1, 1, 1, 1], "id": ["a", "", "ccc", "é"], "similarity": [None, 0.5, None, 1.0]}
     full = pa.table(rows | {"failed": [["x"], [], ["y", "zz"], []]})

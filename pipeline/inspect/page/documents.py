@@ -1,0 +1,99 @@
+"""The list of documents, and one document with its rules and what it is a copy of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from pipeline.errors import UsageError, WinnowError
+from pipeline.inspect import diff, listing, why
+from pipeline.inspect.judge import judged
+from pipeline.inspect.output import Output
+from pipeline.inspect.page import shown
+from pipeline.inspect.page.site import Site
+
+
+def add(app: FastAPI, site: Site) -> None:
+    """Answer the addresses of documents."""
+
+    @app.get("/")
+    @app.get("/documents")
+    def documents(request: Request) -> Response:
+        asked = request.query_params
+        wanted = listing.Wanted(
+            view=asked.get("view", "kept"),
+            low=_number(asked, "low"),
+            high=_number(asked, "high"),
+            **{name: site.written(asked.get(name, "")) for name in ("reason", "language", "source")},
+            **{name: asked.get(name, "") for name in ("score", "text", "copies")},
+        )
+        after, before = (listing.place_of(asked.get(name, "")) for name in ("after", "before"))
+        found = listing.page(site.output, wanted, after=after, before=before)
+        folder = listing.folder_of(site.output, wanted)
+        return site.page(
+            "documents.html",
+            wanted=wanted,
+            found=found,
+            facets=site.facets,
+            scores=listing.SCORES,
+            folder=folder,
+            share=site.output.plan.output.rejected if wanted.view == "dropped" else "full",
+            later=shown.address(wanted, after=found.last) if found.more and found.last else None,
+            earlier=shown.address(wanted, before=found.first) if found.less and found.first else None,
+            paged=after or before,
+        )
+
+    @app.get("/document")
+    def document(name: str, generation: int | None = None) -> Response:
+        found = why.find(site.output, name)
+        chosen = [one for one in found if generation in (None, one.row["generation"])] or found
+        return site.page("document.html", name=name, found=[facts(site.output, one) for one in chosen])
+
+
+def _number(asked: Mapping[str, str], name: str) -> float | None:
+    text = asked.get(name, "").strip()
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"{name}: expected a number, got {text!r}") from error
+
+
+def facts(output: Output, found: why.Found) -> dict[str, Any]:
+    """One document, for its template."""
+    made, fault = None, None
+    if found.text is not None:
+        try:
+            made = judged(output.recipe, found.text)
+        except WinnowError as error:
+            fault = str(error)
+    rules = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)) if made else []
+    left = found.survivor["text"] if found.survivor is not None else None
+    both = diff.side_by_side(found.text, left) if found.text is not None and left is not None else None
+    lines, out = shown.text_lines(found.text or "")
+    return {
+        "row": found.row,
+        "file": found.file,
+        "lines": lines,
+        "out": out,
+        "has_text": found.text is not None,
+        "survivor": found.survivor,
+        "rules": rules,
+        "signals": [] if made is None else [(n, v) for n, v in made.signals if not any(r.filter == n for r in made.rules)],
+        "fault": fault,
+        "diff": None if both is None else both,
+        "sides": None if both is None else (_runs(both, "left"), _runs(both, "right")),
+        "notes": why.notes(output, found.row) if made else [],
+    }
+
+
+def _runs(both: diff.Diff, side: str) -> list[tuple[bool, list[str]]]:
+    """Pieces of one side: whether both have it, and its lines. White space behind a difference is no part of it."""
+    made: list[tuple[bool, list[str]]] = []
+    for run in both.runs:
+        text = getattr(run, side)
+        body = text if run.same else text.rstrip()
+        made += [(same, shown.text_lines(part)[0]) for same, part in ((run.same, body), (True, text[len(body) :])) if part]
+    return made

@@ -1,0 +1,110 @@
+"""The output that the page shows: what was loaded of it so far, and how its templates are filled.
+
+Every string that reaches HTML is made visible by `finalize` and then escaped.
+"""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from pipeline.inspect import review, why
+from pipeline.inspect.output import Output, open_output_of
+from pipeline.inspect.page import shown
+from pipeline.inspect.thresholds.slider import Slider
+from pipeline.report import numbers
+from pipeline.report.page.page import breakable
+from pipeline.report.visible import visible
+from pipeline.store.store import Store, open_store
+
+HERE = Path(__file__).parent
+SAMPLE = 100
+"""Documents of a review that is started from the page; the command takes -n."""
+
+
+class Site:
+    """An output and what was loaded of it so far; opened anew where a run has committed meanwhile."""
+
+    def __init__(self, output: Output, work: str | None, save_plan: Path | None) -> None:
+        self.save_plan = save_plan
+        self._work = work or output.store.path(".work")
+        self._lock = threading.RLock()
+        self.templates = _templates()
+        self._take(output)
+
+    def _take(self, output: Output) -> None:
+        self._output, self._manifests = output, output.store.names("manifests")
+        self._slider: Slider | None = None
+        self.facets = shown.facets(output)
+        choices = [*self.facets.languages, *self.facets.sources, *(c for found in self.facets.reasons.values() for c in found)]
+        self._written = {visible(choice.value): choice.value for choice in choices}
+        self._samples: dict[str, list[review.Candidate]] = {}
+
+    def sample(self, reason: str) -> list[review.Candidate]:
+        """Documents to judge, the same ones each time."""
+        with self._lock:
+            output = self.output
+            if reason not in self._samples:
+                self._samples[reason] = review.sample(output, reason, n=SAMPLE, seed=output.plan.seed)
+            return self._samples[reason]
+
+    @property
+    def output(self) -> Output:
+        """As it is now."""
+        with self._lock:
+            if self._output.store.names("manifests") != self._manifests:
+                self._take(open_output_of(self._output.store.root))
+            return self._output
+
+    @property
+    def work(self) -> Store:
+        return open_store(self._work, create=False)
+
+    def slider(self) -> Slider:
+        """Raises InputError where the work directory is gone."""
+        with self._lock:
+            output = self.output
+            if self._slider is None:
+                self._slider = Slider(output, self.work)
+            return self._slider
+
+    def written(self, name: str) -> str:
+        """A source, language or reason as the tables hold it, from how a form shows it."""
+        return self._written.get(name, name)
+
+    @property
+    def remake(self) -> str:
+        """The command that makes the work directory again."""
+        root = self.output.store.root
+        work = [] if self._work == self.output.store.path(".work") else ["--work", self._work]
+        return shlex.join(["python", "-m", "flows.curate", f"{root}/plan.resolved.yaml", "--output", root, *work, "--replace"])
+
+    def page(self, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+        output = self.output
+        html = self.templates.get_template(name).render(site=self, output=output, totals=self.facets.views, **values)
+        return HTMLResponse(html.encode("utf-8", "replace"), status)
+
+
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (numbers.count, numbers.size, numbers.percent, why.number, visible, breakable):
+        made.filters[function.__name__] = function
+    made.globals |= {"document": shown.document, "query": shown.query, "address": shown.address}
+    return made
+
+
+def _harmless(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

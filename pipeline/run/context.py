@@ -1,0 +1,32 @@
+"""What every stage of a run is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pipeline.machine.events import OnEvent
+from pipeline.machine.workers import Mapper
+from pipeline.plan.load import Loaded
+from pipeline.run.cluster.site import Site
+from pipeline.run.options import RunOptions
+from pipeline.run.state import Run
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run under way. `cost()`: what it has cost so far; `site`: where its tasks run, None where that is this process."""
+
+    run: Run
+    loaded: Loaded
+    options: RunOptions
+    mapper: Mapper
+    tell: OnEvent
+    cost: Callable[[], dict[str, Any]]
+    site: Site | None = None
+
+    def on_site(self, function: Callable[..., Any]) -> Callable[..., Any] | None:
+        """A function of `pipeline.run.cluster.tasks` that has the run's tasks carried out; None where that is this process."""
+        return None if self.site is None else partial(function, self.site, self.mapper, self.run.pool.stop)

@@ -1,0 +1,90 @@
+"""The corpus-wide judgements of a run, dedup and selection, and the counts of what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline.machine.events import Event
+from pipeline.plan.recipe import Recipe
+from pipeline.report.metrics import limits
+from pipeline.report.metrics.limits import Turn
+from pipeline.report.metrics.tally import Tally, tally
+from pipeline.run import accounts
+from pipeline.run.cluster import tasks
+from pipeline.run.context import Context
+from pipeline.stages import select
+from pipeline.stages.dedup import corpus
+from pipeline.stages.dedup.decided import Decided
+from pipeline.stages.select import Selected
+from pipeline.stages.shards import layout
+from pipeline.stages.shards.layout import Piece
+from pipeline.stages.shards.rows import Inputs, inputs_of
+from pipeline.stages.unit.annotate import Annotated
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What dedup and selection decided, and what shards are made from on that ground."""
+
+    dedup: Decided
+    selection: Selected
+    inputs: Inputs
+
+
+@dataclass(frozen=True)
+class Count:
+    """The counts over all rows, and the sizes that the layout of shards needs."""
+
+    tally: Tally
+    pieces: tuple[Piece, ...]
+
+
+def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
+    """Dedup among what the filters kept, then selection among what dedup kept."""
+    run, memory = context.run, context.options.memory
+    context.tell(Event("begin", "dedup"))
+    decided = corpus.run(
+        run.work,
+        run.out,
+        run.recipe,
+        units,
+        run.live,
+        generation=run.generation,
+        memory=memory,
+        pool=run.pool,
+        tasks=context.on_site(tasks.run_step),
+    )
+    context.tell(Event("end", "dedup"))
+    selected = select.run(
+        run.work,
+        run.recipe,
+        units,
+        decided.fates,
+        [made.selection for made in run.live if made.selection],
+        generation=run.generation,
+        memory=memory,
+        pool=run.pool,
+    )
+    inputs = inputs_of(run.work, run.recipe, units, fates=decided.fates, unselected=selected.tables, generation=run.generation)
+    return Judgement(decided, selected, inputs)
+
+
+def count(context: Context, units: Sequence[Annotated], judgement: Judgement) -> Count:
+    """One look at each unit's joined rows. Raises BrokenContract where a row was lost."""
+    run = context.run
+    one = partial(_count_unit, judgement.inputs, run.recipe, limits.of(run.recipe))
+    summed = Tally()
+    pieces: list[Piece] = []
+    for part, of_unit in run.pool.map(one, range(len(units))):
+        summed.add(part)
+        pieces += of_unit
+    accounts.check_conserved(summed, units)
+    return Count(summed, tuple(pieces))
+
+
+def _count_unit(inputs: Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int) -> tuple[Tally, list[Piece]]:
+    rows = inputs.rows(unit)
+    found = tally(inputs, rows, recipe, turned=turned)
+    return found, list(layout.pieces(rows, partial(inputs.rows, unit), rejected=inputs.rejected, seed=inputs.seed))

@@ -1,0 +1,37 @@
+"""How a run is carried out, and what it comes to: for whoever starts runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+DEFAULT_MEMORY = 2_000_000_000
+"""Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out. Changes no byte and is in no hash."""
+
+    output: str
+    work: str | None = None
+    workers: int = 2
+    replace: bool = False
+    fresh: bool = False
+    clean: bool = False
+    accept: bool = False
+    memory: int = DEFAULT_MEMORY
+    retries: int = 2
+    runner: str = "local"
+    runner_address: str | None = None
+    unlocked: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """`generation` is None where nothing was new."""
+
+    out: str
+    generation: int | None
+    metrics: dict[str, Any]
+    notes: tuple[str, ...]

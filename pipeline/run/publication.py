@@ -1,0 +1,104 @@
+"""The last stage of a run: finished shards become a committed generation.
+
+Order: shards and index in place, quotes, THE COMMIT (the manifest is created), the files made from it, then what only an
+unfinished run needs is removed (see `pipeline.report.publish`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.machine.events import Event
+from pipeline.output import manifest
+from pipeline.output.manifest import FileRecord, Manifest, Totals
+from pipeline.plan.load import dump
+from pipeline.report import publish
+from pipeline.report.metrics import examples
+from pipeline.report.metrics.tally import Tally
+from pipeline.run import attempts
+from pipeline.run import report as run_report
+from pipeline.run.context import Context
+from pipeline.run.judgement import Judgement
+from pipeline.run.options import Result
+from pipeline.run.report import Report
+from pipeline.run.shards import Written
+from pipeline.run.state import Run
+from pipeline.stages.shards.index import stage_index
+from pipeline.stages.shards.parquet import Shard
+from pipeline.stages.unit import generations
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.store.keys import key
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a run has made and not committed yet. `compile_s`: CPU seconds that compiling took."""
+
+    units: tuple[Annotated, ...]
+    judgement: Judgement
+    tally: Tally
+    report: Report
+    written: Written
+    compile_s: float
+
+
+def publish_generation(context: Context, made: Generation) -> Result:
+    """Commit it."""
+    run, decided, written = context.run, made.judgement.dedup, made.written
+    context.tell(Event("begin", "publish"))
+    index = stage_index(run.work, written.staging, decided, written.every, run.generation)
+    publish.place(run.out, run.work, written.staging, written.shards, index)
+    seconds = {"compile": made.compile_s, **decided.costs, **written.seconds}
+    run_report.add_costs(context, made.report, made.units, seconds=seconds)
+    committed = _manifest(context, made, index)
+    publish.quote(run.out, examples.document(made.judgement.inputs, made.tally.examples, run.generation))
+    _commit(run, committed)
+    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units))
+    attempts.clear(run.work)
+    context.tell(Event("end", "publish"))
+    return Result(run.out.root, run.generation, run.out.read_json("metrics.json"), tuple(run.notes))
+
+
+def _manifest(context: Context, made: Generation, index: Sequence[FileRecord]) -> Manifest:
+    run, report, shards = context.run, made.report, made.written.shards
+    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in shards)
+    report.metrics["files"] = [record.model_dump() for record in files]
+    report.metrics["cost"]["output_bytes"] = sum(record.bytes for record in (*files, *index))
+    return Manifest(
+        schema_version=1,
+        generation=run.generation,
+        live=run.next_live,
+        recipe_hash=run.recipe.hash,
+        recipe=run.recipe.document,
+        sources=run.sources,
+        inputs=tuple(run.records(made.units)),
+        annotation_inputs=tuple(run.annotation_records()),
+        files=files,
+        index=tuple(index),
+        content_sha256=_content(run, shards),
+        selection=made.judgement.selection.cuts,
+        totals=Totals(**report.metrics["totals"]),
+        failed_checks=report.failed,
+        accepted=bool(report.failed) and context.options.accept,
+        plan_name=context.loaded.name,
+        plan=dump(context.loaded.plan),
+        metrics=report.metrics,
+        versions=manifest.versions(),
+        architecture=run.architecture,
+    )
+
+
+def _content(run: Run, shards: Sequence[Shard]) -> dict[str, str]:
+    """By folder, the hash of its shards' rows."""
+    folders = [f for f in manifest.FOLDERS if f != "signals" or run.recipe.plan.output.signals]
+    return {f: key([s.content_sha256 for s in shards if s.folder == f]) for f in folders}
+
+
+def _commit(run: Run, made: Manifest) -> None:
+    manifests = [*run.history.manifests, made]
+    files = publish.rendered(run.out, manifests)
+    manifest.commit(run.out, made)
+    publish.write(run.out, files)
+    manifest.remove_orphans(run.out, manifests)
+    run.work.remove("staging")
