@@ -55,8 +55,8 @@ def main() -> None:
     for path in files():
         parts = path.relative_to(ROOT).parts[:-1]
         rooms.setdefault("/".join(parts[:2]), []).append(len(path.read_text("utf-8").splitlines()))
-    for room, lines in sorted(rooms.items()):
-        print(f"{room:<24} {len(lines):>4} modules {sum(lines):>7,} lines, longest {max(lines):>4}")
+    for room, sizes in sorted(rooms.items()):
+        print(f"{room:<24} {len(sizes):>4} modules {sum(sizes):>7,} lines, longest {max(sizes):>4}")
     longest = max(functions(), key=lambda found: found[1])
     print(
         f"{sum(map(len, rooms.values()))} modules, {sum(map(sum, rooms.values())):,} lines; longest function {longest[1]}: {longest[0]}"
