@@ -57,10 +57,9 @@ def main() -> None:
         rooms.setdefault("/".join(parts[:2]), []).append(len(path.read_text("utf-8").splitlines()))
     for room, sizes in sorted(rooms.items()):
         print(f"{room:<24} {len(sizes):>4} modules {sum(sizes):>7,} lines, longest {max(sizes):>4}")
-    longest = max(functions(), key=lambda found: found[1])
-    print(
-        f"{sum(map(len, rooms.values()))} modules, {sum(map(sum, rooms.values())):,} lines; longest function {longest[1]}: {longest[0]}"
-    )
+    where, longest = max(functions(), key=lambda found: found[1])
+    modules, lines = sum(map(len, rooms.values())), sum(map(sum, rooms.values()))
+    print(f"{modules} modules, {lines:,} lines; longest function {longest}: {where}")
     print(f"modules over {MODULE_LINES} lines: {long_modules() or 'none'}")
     print(f"functions over {FUNCTION_LINES} lines: {long_functions() or 'none'}")
     print(f"loose modules of pipeline/: {', '.join(loose_modules())}")
