@@ -1,4 +1,7 @@
-"""Fixtures of all tests. The sample is curated once a session."""
+"""Fixtures of all tests; how thoroughly hypothesis looks; what one process of pytest-xdist runs as a whole.
+
+Profiles of hypothesis: `dev` (make test), `ci` (.ci/run), `nightly` (make test-all); HYPOTHESIS_PROFILE names one.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,42 @@ import hypothesis
 import pytest
 
 from tests.chromium import browser  # noqa: F401 (a fixture)
+from tests.once import made_once
 
-hypothesis.settings.register_profile("winnow", deadline=None)  # the first example of a kernel compiles it
-hypothesis.settings.load_profile("winnow")
+PROFILES = {"dev": 60, "ci": 100, "nightly": 500}
+"""Examples of a test that asks for no share of its own (`support.examples`)."""
+
+for _name, _examples in PROFILES.items():  # no deadline: the first example of a kernel compiles it
+    hypothesis.settings.register_profile(_name, deadline=None, max_examples=_examples)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile or load the kernels before processes of pytest-xdist start, each of which would compile its own."""
+    if session.config.getoption("numprocesses", None):
+        from filters.kernels import warm
+
+        warm.warm()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests run in one process, which makes its fixtures once; so do all tests that share the Prefect server."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            file = item.path.relative_to(item.config.rootpath).as_posix()
+            group = "prefect" if "started" in getattr(item, "fixturenames", ()) else file
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample, curated by the default command."""
+    """The sample, curated by the default command. Not to be changed: tests that change an output copy it."""
     from tests.support import SAMPLE, curate
 
-    out = tmp_path_factory.mktemp("sample") / "curated"
-    curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out)
-    return out
+    def make(folder: Path) -> None:
+        curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated")
+
+    return made_once(tmp_path_factory, "sample", make) / "curated"

@@ -13,12 +13,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from pipeline.stages import select
 from pipeline.text import final
-from tests.support import ROOT, digests, prose, table, winnow, write_rows
+from tests.support import ROOT, digests, examples, prose, table, winnow, write_rows
 
 
 def corpus(tmp_path: Path, scores: list[float | None], *, groups: list[str | None] | None = None, name: str = "a") -> Path:
@@ -196,7 +196,7 @@ SCORES = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(0.05, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each is two whole runs
 @given(
     rows=SCORES,
     share=st.sampled_from(["0.1", "0.34", "0.5", "1.0"]),
