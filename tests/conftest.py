@@ -6,11 +6,14 @@ Profiles of hypothesis: `dev` (make test), `ci` (.ci/run), `nightly` (make test-
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from markupsafe import Markup
 
+from pipeline.report.page import charts, svg
 from tests.chromium import browser  # noqa: F401 (a fixture)
 from tests.once import made_once
 
@@ -42,12 +45,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
 
 
+@pytest.fixture(scope="module")
+def blank_charts() -> Iterator[None]:
+    """Reports with empty charts, for files whose tests look at other things of a run: drawing them (`tests/report` does) takes
+    most of the time of a run over a few documents."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(charts, "drawn", lambda draw, axes: Markup('<svg class="chart"></svg>'))
+        yield
+
+
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample, curated by the default command. Not to be changed: tests that change an output copy it."""
     from tests.support import SAMPLE, curate
 
     def make(folder: Path) -> None:
-        curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(charts, "drawn", svg.drawn)  # whoever asks for it first
+            curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated")
 
     return made_once(tmp_path_factory, "sample", make) / "curated"

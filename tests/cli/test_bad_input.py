@@ -12,6 +12,8 @@ import pytest
 from pipeline.plan import load
 from tests.support import PROSE, ROOT, SAMPLE, digests, prose, table, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 @pytest.fixture
 def text(tmp_path):

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support import SAMPLE, curate, table
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 def sample_rows() -> list[dict]:
     rows = []

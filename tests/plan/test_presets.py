@@ -9,6 +9,8 @@ import pytest
 from pipeline.plan.load import load, presets
 from tests.support import PROSE, SAMPLE, table, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 PUBLISHED = ("fineweb", "gopher", "c4", "dclm", "dolma")
 SENTENCES = PROSE.split(". ")
 

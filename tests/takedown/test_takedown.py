@@ -21,6 +21,8 @@ from pipeline.store.store import open_output
 from pipeline.takedown import exports
 from tests.support import curate, digests, prose, table, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 SECRET = "Zanzibarquokka"
 
 

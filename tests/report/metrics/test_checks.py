@@ -16,6 +16,8 @@ from pipeline.report.visible import columns
 from tests.report import fixture_metrics
 from tests.support import prose, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0")
 
 

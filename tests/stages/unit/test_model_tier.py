@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 from filters.contract import Filter, NoParams, Rule, Settings, Tier
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 SEEN = []  # texts that were scored, in this process
 
 def make(name, column, needs=()):
