@@ -9,11 +9,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
 
-test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -q tests
+# The fast suite, in two processes. `make test T=dedup`: the tests in tests/dedup, or those with that word in their names.
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(if $(wildcard tests/$(T)),tests/$(T),tests -k "$(T)")
 
 # The slow suites: really served deployments; the README's training example and small models, in an environment with torch; the page
 # in a browser; object stores (an S3-compatible server on loopback), in an environment with clients of stores and clusters.
+test-all: export HYPOTHESIS_PROFILE = nightly
 test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.dev lint
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training

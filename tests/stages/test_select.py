@@ -143,7 +143,6 @@ def test_the_index_holds_what_selection_left_out(capsys, tmp_path, rejected):
         ({"select__token_budget": "10"}, ["select.token_budget", "output.tokenizer"]),
         ({"select__keep_top": "{share: 0.5}", "select__score": "quality_score"}, ["select.score", "quality_score"]),
         ({"select__keep_top": "{share: 0.5, by: [dumb]}"}, ["select.keep_top.by", "dumb", "did you mean dump"]),
-        ({"select__keep_top": "{share: 0}"}, ["select.keep_top", "share"]),
     ],
 )
 def test_what_a_selection_lacks_is_an_error_of_the_plan(capsys, tmp_path, keys, words):

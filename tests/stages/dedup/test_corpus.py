@@ -122,22 +122,6 @@ def test_a_run_removes_the_scratch_that_a_killed_one_left(tmp_path):
     assert not left.exists()
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "says"),
-    [
-        ("bucket_cap", "18446744073709551616", "less than or equal to 1000000"),
-        ("bucket_cap", "0", "greater than or equal to 1"),
-        ("keep", "[rank asc, rank desc]", "'rank' is named twice"),
-        ("scope", "[dump, dump]", "'dump' is named twice"),
-    ],
-)
-def test_settings_that_mean_nothing_are_refused_before_anything_is_read(capsys, tmp_path, key, value, says):
-    path = write_rows(tmp_path / "in" / "a.jsonl", rows(3, rank=1, dump="x"))
-    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", "--set", f"dedup.{key}={value}")
-    assert ran.code == 2 and f"dedup.{key}" in ran.err and says in ran.err
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize("bucket_cap", [1, 1_000_000])
 @pytest.mark.parametrize("threshold", [0.000001, 1.0])
 @pytest.mark.parametrize("bands", ["[1,1]", "[1,128]", "[128,1]"])
