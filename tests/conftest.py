@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -16,6 +17,7 @@ from markupsafe import Markup
 from pipeline.report.page import charts, svg
 from tests.chromium import browser  # noqa: F401 (a fixture)
 from tests.once import made_once
+from tests.real_run import everything, nothing  # noqa: F401 (fixtures)
 
 PROFILES = {"dev": 60, "ci": 100, "nightly": 500}
 """Examples of a test that asks for no share of its own (`support.examples`)."""
@@ -35,14 +37,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         warm.warm()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one process, which makes its fixtures once; so do all tests that share the Prefect server."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            file = item.path.relative_to(item.config.rootpath).as_posix()
-            group = "prefect" if "started" in getattr(item, "fixturenames", ()) else file
-            item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests run in one process, which makes its fixtures once; all of tests/flows, which share a Prefect server, too."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "flows" if "flows" in Path(file).parts else file
+
+    return Files(config, log)
 
 
 @pytest.fixture(scope="module")

@@ -283,8 +283,14 @@ def test_members_and_frames_follow_each_other(tmp_path: Path, input_of: InputOf)
     half = len(ROWS) // 2  # within a row
     skippable = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
     for data, name in (
-        (gzip.compress(ROWS[:half]) + gzip.compress(b"") + gzip.compress(ROWS[half:]) + b"\0" * 1000, "a.jsonl.gz"),
-        (gzip.compress(ROWS[:half]) + b"\0\0" + gzip.compress(ROWS[half:]) + b"\0", "a.jsonl.gz"),
+        (
+            gzip.compress(ROWS[:half], mtime=0)
+            + gzip.compress(b"", mtime=0)
+            + gzip.compress(ROWS[half:], mtime=0)
+            + b"\0" * 1000,
+            "a.jsonl.gz",
+        ),
+        (gzip.compress(ROWS[:half], mtime=0) + b"\0\0" + gzip.compress(ROWS[half:], mtime=0) + b"\0", "a.jsonl.gz"),
         (zstandard.compress(ROWS[:half]) + skippable + zstandard.compress(ROWS[half:]), "a.jsonl.zst"),
     ):
         good, refused = archive(tmp_path, input_of, data, name)
@@ -297,7 +303,7 @@ def _flipped(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
 
 
-GZ, ZST = gzip.compress(ROWS), zstandard.ZstdCompressor(write_checksum=True).compress(ROWS)
+GZ, ZST = gzip.compress(ROWS, mtime=0), zstandard.ZstdCompressor(write_checksum=True).compress(ROWS)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 
 from tests.support import PROSE, prose, table, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 CODE = """
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 from filters.contract import Filter, NoParams, Rule, Settings, Tier
-
-pytestmark = pytest.mark.usefixtures("blank_charts")
 
 SEEN = []  # texts that were scored, in this process
 
