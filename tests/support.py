@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import polars as pl
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "sample_data"
 FOLDERS = ("data", "rejected", "ledger", "quarantine")
+
+
+def examples(share: float = 1, **more: Any) -> hypothesis.settings:
+    """That share of the profile's examples (`conftest.py`): less than 1 where an example is a whole run or a model, more where
+    it costs next to nothing and what it looks for is rare, as in texts of any characters. `more`: other settings."""
+    profile = hypothesis.settings.default
+    assert profile is not None
+    return hypothesis.settings(profile, max_examples=max(1, round(share * profile.max_examples)), **more)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`make bench-language`: how fast, faithful to fastText and right the language filter is. Status 1 where a target is missed.
+"""`make bench B=language`: how fast, faithful to fastText and right the language filter is. Status 1 where a target is missed.
 
 1. Faithful: our reader and fastText's own predict on every document of the evaluation data, whole: labels, scores.
 2. Fast: MB of text per CPU-second of this thread, best of three: fastText's predict, ours on whole texts, the filter (sampled).

@@ -1,4 +1,4 @@
-"""`make bench`: do our profiles decide as the systems that they are named after? Rule by rule, document by document.
+"""`make bench B=parity`: do our profiles decide as the systems that they are named after? Rule by rule, document by document.
 
 datatrove 0.10.1 and dolma 1.2.1 judge a seeded slice of real text, each in an environment of its own
 (`tests/bench/peers/with_datatrove_rules.py`, `with_dolma.py`), and so do our filters. Prints for each rule the share of equal

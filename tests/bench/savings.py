@@ -1,5 +1,4 @@
-"""`make bench-savings`: the saving measured on a mix of real good text and real junk, curated by the default plan and not by the
-labels.
+"""`make bench B=savings`: the saving on a mix of real good text and real junk, curated by the default plan and not by the labels.
 
 The mix: labelled good documents (`hq=1`), labelled junk (`hq=0`), exact and near duplicates of some good ones, other languages.
 Targets are good text of groups that are in no arm: the primary one is of

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from filters.kernels import buffers
 from filters.kernels.models import prose, windows
 from filters.kernels.unicode import scripts
 from filters.models import labels
+from tests.support import examples
 
 FILTER = language.FILTER
 NOTHING = pa.RecordBatch.from_arrays([], names=[])
@@ -269,7 +270,7 @@ DOCUMENTS = st.lists(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
+@examples(2, derandomize=True)
 @given(DOCUMENTS, st.integers(2, 9))
 def test_a_short_text_gives_all_its_prose_in_order(texts: list[str], parts: int) -> None:
     offsets, data = buffers.views(pa.array(["before", *texts, "after"], pa.large_string())[1:-1])
@@ -284,7 +285,7 @@ def test_a_short_text_gives_all_its_prose_in_order(texts: list[str], parts: int)
             assert sum(map(bool, pieces)) >= 2
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@examples(2, derandomize=True)
 @given(DOCUMENTS, st.integers(2, 9), st.integers(40, 200))
 def test_a_long_text_gives_a_bounded_sample_of_whole_characters(texts: list[str], parts: int, limit: int) -> None:
     texts = [text * 8 for text in texts]
@@ -358,7 +359,7 @@ def test_the_middle_and_the_end_of_a_long_text_count(model: models.Model) -> Non
     assert signals["language"].to_pylist() == ["de", "de"]
 
 
-@settings(deadline=None, derandomize=True)
+@examples(derandomize=True)
 @given(st.lists(st.text(max_size=300) | st.text(alphabet="ab \n", max_size=300), max_size=6), st.integers(12, 200))
 def test_a_sample_is_bounded_and_cuts_no_character(texts: list[str], limit: int) -> None:
     texts = [text.encode(errors="replace").decode() for text in texts]

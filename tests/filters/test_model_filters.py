@@ -14,6 +14,8 @@ from filters.models import ModelError, classifier
 from filters.models.coverage import SHIPPED, Params
 from tests.support import PROSE, prose, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 FILTERS = {"quality": quality.FILTER, "toxicity": toxicity.FILTER}
 INSULT = "You are a stupid worthless idiot and everybody hates you, you filthy disgusting moron. "
 

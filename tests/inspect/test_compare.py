@@ -5,27 +5,32 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from flows.inspect import main
-from tests.support import prose, winnow, write_rows
+from tests.support import curate, prose, winnow, write_rows
+
+pytestmark = pytest.mark.usefixtures("blank_charts")
 
 
-def outputs(capsys, tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("compare")
     rows = [{"id": f"d{k}", "text": prose(k)} for k in range(4)]
     rows += [{"id": "short", "text": " ".join(prose(9).split()[:30])}, {"id": "twin", "text": prose(2) + " Indeed so."}]
-    path = write_rows(tmp_path / "in" / "a.jsonl", rows)
-    more = write_rows(tmp_path / "in" / "b.jsonl", [{"text": prose(50)}])
+    path = write_rows(folder / "in" / "a.jsonl", rows)
+    more = write_rows(folder / "in" / "b.jsonl", [{"text": prose(50)}])
     for name, inputs, sets in (
         ("one", [path], ["filters.gopher_quality.min_words=50", "dedup=false"]),
         ("two", [path, more], ["filters.gopher_quality.min_words=10"]),
     ):
         keys = [part for item in sets for part in ("--set", item)]
-        command = [part for p in inputs for part in ("--input", p)]
-        assert winnow(capsys, "default", *command, "--output", tmp_path / name, *keys).code == 0
-    return tmp_path / "one", tmp_path / "two"
+        curate("default", *[part for p in inputs for part in ("--input", p)], "--output", folder / name, *keys)
+    return folder / "one", folder / "two"
 
 
-def test_what_enters_and_leaves_is_counted_by_reason_with_samples(capsys, tmp_path):
-    one, two = outputs(capsys, tmp_path)
+def test_what_enters_and_leaves_is_counted_by_reason_with_samples(capsys, outputs):
+    one, two = outputs
     capsys.readouterr()
     assert main(["--output", str(one), "compare", str(two), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -37,8 +42,8 @@ def test_what_enters_and_leaves_is_counted_by_reason_with_samples(capsys, tmp_pa
     assert (ref, reason) == ("in/a.jsonl#5", "gopher_quality.too_few_words") and text.startswith(prose(9)[:20])
 
 
-def test_a_person_can_read_it(capsys, tmp_path):
-    one, two = outputs(capsys, tmp_path)
+def test_a_person_can_read_it(capsys, outputs):
+    one, two = outputs
     capsys.readouterr()
     assert main(["--output", str(one), "compare", str(two)]) == 0
     said = capsys.readouterr().out
@@ -46,8 +51,8 @@ def test_a_person_can_read_it(capsys, tmp_path):
     assert "the first dropped for" in said and "near_duplicate" in said
 
 
-def test_a_second_output_that_is_not_there_exits_2(capsys, tmp_path):
-    one, _ = outputs(capsys, tmp_path)
+def test_a_second_output_that_is_not_there_exits_2(capsys, outputs, tmp_path):
+    one, _ = outputs
     assert main(["--output", str(one), "compare", str(tmp_path / "nowhere")]) == 2
 
 
@@ -77,8 +82,8 @@ def test_other_thresholds_enter_and_leave_what_another_run_would(capsys, tmp_pat
     assert {p: p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()} == before
 
 
-def test_compare_wants_an_output_or_values_and_values_are_thresholds(capsys, tmp_path):
-    one, two = outputs(capsys, tmp_path)
+def test_compare_wants_an_output_or_values_and_values_are_thresholds(capsys, outputs):
+    one, two = outputs
     for more, words in (
         ([], "give OUT2"),
         ([str(two), "--set", "filters.gopher_quality.min_words=3"], "give OUT2"),

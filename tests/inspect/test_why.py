@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -9,22 +11,24 @@ from filters import gopher_quality
 from flows.inspect import main
 from pipeline.inspect.turning import asked
 from pipeline.plan.recipe import ActiveFilter
-from tests.support import PROSE, prose, table, winnow, write_rows
+from tests.support import PROSE, curate, prose, table, winnow, write_rows
+
+pytestmark = pytest.mark.usefixtures("blank_charts")
 
 
-@pytest.fixture
-def out(capsys, tmp_path):
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("why")
     rows = [{"id": f"d{k}", "text": prose(k)} for k in range(3)]
     rows += [{"id": "twin", "text": prose(1) + " Indeed so."}, {"id": "short", "text": "Six words are not enough here."}]
     rows += [
         {"id": "mail", "text": PROSE + " Write to someone@mail.example.net soon."},
         {"id": "\u202eevil\x1b[31m", "text": PROSE + " x"},
     ]
-    path = write_rows(tmp_path / "in" / "a.jsonl", [*rows, b'{"id": "broken", "text": 5}'])
+    path = write_rows(folder / "in" / "a.jsonl", [*rows, b'{"id": "broken", "text": 5}'])
     longest = ("--set", "dedup.keep=[n_bytes desc]")  # survives, whatever the quality model says of the two
-    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=0.5", *longest)
-    assert ran.code == 0, ran.err
-    return tmp_path / "out"
+    curate("--input", path, "--output", folder / "out", "--set", "source.max_bad_fraction=0.5", *longest)
+    return folder / "out"
 
 
 def why(capsys, out, *arguments: str) -> tuple[int, str, str]:

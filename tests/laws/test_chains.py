@@ -2,8 +2,12 @@
 
 import itertools
 
+import pytest
+
 from pipeline.text import definition
 from tests.support import curate, prose, table, write_rows
+
+pytestmark = pytest.mark.usefixtures("blank_charts")
 
 
 def chain(links: int) -> list[str]:

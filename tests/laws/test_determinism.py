@@ -7,6 +7,8 @@ import pytest
 
 from tests.support import SAMPLE, curate, digests
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 @pytest.mark.parametrize(
     ("arguments", "workers"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,9 @@ from queue import SimpleQueue
 import pytest
 
 from tests.killed import ready
-from tests.support import ROOT, SAMPLE, digests
+from tests.support import ROOT, SAMPLE, digests, winnow
 
-POINTS = 10
+SPREAD = 6
 AT_ONCE = 2
 
 
@@ -55,14 +56,18 @@ def small_sample() -> tuple[str | Path, ...]:
 
 
 def chosen(events: list[str]) -> list[int]:
-    """Points that hit every kind of file at least once, and then evenly spread ones."""
+    """Points of kinds that are evenly spread from the first kind to the last, and points evenly spread over the run."""
+    kinds, every = of_every_kind(events), range(1, len(events) + 1)
+    return sorted({some[k * (len(some) - 1) // (SPREAD - 1)] for some in (kinds, every) for k in range(SPREAD)})
+
+
+def of_every_kind(events: list[str]) -> list[int]:
+    """The first point before, and the first after, each kind of change (renamed, created, …) to each folder."""
     kinds: dict[str, int] = {}
     for number, event in enumerate(events, start=1):
-        words = event.split()
-        kinds.setdefault(f"{words[0]} {words[1]} {words[2].split('/')[0]}" if len(words) > 2 else event, number)
-    first = sorted(kinds.values())
-    step = max(1, len(first) // POINTS)
-    return [*first[::step][:POINTS], len(events)]
+        when, what, path = event.split(maxsplit=2)
+        kinds.setdefault(f"{when} {what} {path.split('/')[0]}", number)
+    return sorted(kinds.values())
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +87,22 @@ def test_there_are_points_in_every_stage(undisturbed):
         assert part in events, part
 
 
-def test_killed_at_points_in_every_stage_the_same_command_gives_the_same_bytes(runs, undisturbed, tmp_path):
-    def one(number: int) -> None:
-        killed_and_resumed(runs, undisturbed, number, tmp_path / str(number))
+def test_killed_at_points_spread_over_the_run_the_same_command_gives_the_same_bytes(runs, undisturbed, tmp_path):
+    numbers = chosen(undisturbed.events)
+    assert len(numbers) >= 2 * SPREAD - 2
+    each_killed_and_resumed(runs, undisturbed, numbers, tmp_path)
 
+
+@pytest.mark.slow
+def test_killed_at_a_point_of_every_kind_the_same_command_gives_the_same_bytes(runs, undisturbed, tmp_path):
+    numbers = of_every_kind(undisturbed.events)
+    assert len(numbers) > 40
+    each_killed_and_resumed(runs, undisturbed, numbers, tmp_path)
+
+
+def each_killed_and_resumed(runs: Runs, undisturbed: Undisturbed, numbers: list[int], folder: Path) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(one, chosen(undisturbed.events)))
+        list(pool.map(lambda number: killed_and_resumed(runs, undisturbed, number, folder / str(number)), numbers))
 
 
 def killed_and_resumed(runs: Runs, undisturbed: Undisturbed, number: int, out: Path) -> None:
@@ -112,10 +127,9 @@ def killed_and_resumed(runs: Runs, undisturbed: Undisturbed, number: int, out: P
 
 
 def test_a_finished_run_has_nothing_new(curated, tmp_path, capsys):
-    from tests.support import winnow
-
-    before = digests(curated)
-    ran = winnow(capsys, SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", curated)
+    out = tmp_path / "curated"
+    shutil.copytree(curated, out)
+    ran = winnow(capsys, SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out)
     assert ran.code == 0
     assert "nothing new" in ran.err
-    assert digests(curated) == before
+    assert digests(out) == digests(curated)

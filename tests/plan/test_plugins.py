@@ -13,6 +13,8 @@ from pipeline.plan import plugins
 from pipeline.plan.model import with_plugins
 from tests.support import PROSE, ROOT, table, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 EXAMPLE = next(
     block
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)

@@ -12,11 +12,11 @@ from pipeline.errors import PlanError
 from pipeline.plan.load import validate
 from pipeline.plan.recipe import decisive, differences
 from pipeline.report import card
-from tests.report import fixture_metrics
+from tests.real_run import hostile
 from tests.support import curate, digests, prose, write_rows
 
 
-def _card(metrics: dict | None = None, **changes) -> str:
+def _card(metrics: dict, **changes) -> str:
     given = {
         "files_by_folder": {"data": ["data/train-00000-of-00001-g0001.parquet"], "rejected": [], "ledger": [], "quarantine": []},
         "languages": ["en", "no", "und", "zh-min-nan", "deu", ""],
@@ -24,7 +24,7 @@ def _card(metrics: dict | None = None, **changes) -> str:
         "plan_yaml": "source:\n  paths: [crawl/*.jsonl.gz]\n",
         "licence": None,
     }
-    return card.render(metrics or fixture_metrics.metrics(), **{**given, **changes})
+    return card.render(metrics, **{**given, **changes})
 
 
 def _front(text: str) -> dict:
@@ -52,7 +52,7 @@ def _load(folder, cache, monkeypatch):
     return datasets.load_dataset(str(folder), cache_dir=str(cache))
 
 
-def test_load_dataset_sees_committed_rows_only(tmp_path, monkeypatch):
+def test_load_dataset_sees_committed_rows_only(tmp_path, monkeypatch, everything):
     out, committed = tmp_path / "out", ["data/train-00000-of-00001-g0001.parquet", "data/train-00000-of-00001-g0002.parquet"]
     _write(out / "data", "train-00000-of-00001-g0001.parquet", ["a", "b"])
     _write(out / "data", "train-00000-of-00001-g0002.parquet", ["c"])
@@ -60,24 +60,26 @@ def test_load_dataset_sees_committed_rows_only(tmp_path, monkeypatch):
     _write(out / "rejected", "train-00000-of-00001-g0001.parquet", ["rejected"])
     (out / "metrics.json").write_text("{}")
     files = {"data": committed, "rejected": ["rejected/train-00000-of-00001-g0001.parquet"], "ledger": [], "quarantine": []}
-    (out / "README.md").write_text(_card(files_by_folder=files, languages=["no"]))
+    (out / "README.md").write_text(_card(everything.metrics, files_by_folder=files, languages=["no"]))
     loaded = _load(out, tmp_path / "cache", monkeypatch)
     assert list(loaded) == ["train"]
     assert loaded["train"]["id"][:] == ["a", "b", "c"]
     assert loaded["train"].column_names == schema.DATA.names
 
 
-def test_a_card_without_shards_loads_nothing_rather_than_the_rejected(tmp_path, monkeypatch):
+def test_a_card_without_shards_loads_nothing_rather_than_the_rejected(tmp_path, monkeypatch, everything):
     out = tmp_path / "out"
     _write(out / "rejected", "train-00000-of-00001-g0001.parquet", ["rejected"])
-    (out / "README.md").write_text(_card(files_by_folder={"data": []}))
+    (out / "README.md").write_text(_card(everything.metrics, files_by_folder={"data": []}))
     with pytest.raises(Exception) as error:
         _load(out, tmp_path / "cache", monkeypatch)
     assert "rejected" not in str(error.value)
 
 
-def test_front_matter_is_what_the_hub_reads_with_yaml_1_1():
-    front = _front(_card(licence="odc-by"))
+def test_front_matter_is_what_the_hub_reads_with_yaml_1_1(everything):
+    metrics = everything.metrics
+    metrics["all_generations"]["kept"] = 1_472_128
+    front = _front(_card(metrics, licence="odc-by"))
     assert front["language"] == ["deu", "en", "no"]
     assert front["license"] == "odc-by"
     assert front["size_categories"] == ["1M<n<10M"]
@@ -87,8 +89,8 @@ def test_front_matter_is_what_the_hub_reads_with_yaml_1_1():
     ]
 
 
-def test_no_licence_and_no_language_are_left_out_and_not_guessed():
-    assert not {"license", "language"} & set(_front(_card(languages=["und"])))
+def test_no_licence_and_no_language_are_left_out_and_not_guessed(everything):
+    assert not {"license", "language"} & set(_front(_card(everything.metrics, languages=["und"])))
 
 
 @pytest.mark.parametrize(
@@ -111,9 +113,9 @@ def test_every_column_of_the_schema_has_a_sentence_and_no_other():
     assert list(card.COLUMNS) == schema.DATA.names
 
 
-def test_hostile_text_is_neither_markup_nor_front_matter():
+def test_hostile_text_is_neither_markup_nor_front_matter(everything):
     evil = 'x"\n---\nlicense: mit\n# heading <script> [a](http://e.example) @mention `b` | c \x1b\u202e\ud800'
-    metrics = fixture_metrics.hostile()
+    metrics = hostile(everything.metrics)
     for line in metrics["funnel"]:
         line["label"] = evil
     text = _card(metrics, name=evil, licence=evil, plan_yaml=f"a: 1\n```\n# {evil}\n````\n")
@@ -131,14 +133,14 @@ def test_hostile_text_is_neither_markup_nor_front_matter():
     text.encode("utf-8")
 
 
-def test_every_row_of_the_funnel_has_four_cells_whatever_its_label():
-    rows = [line for line in _card(fixture_metrics.hostile()).splitlines() if line.startswith("| `<")]
+def test_every_row_of_the_funnel_has_four_cells_whatever_its_label(everything):
+    rows = [line for line in _card(hostile(everything.metrics)).splitlines() if line.startswith("| `<")]
     assert rows
     assert all(line.count("|") == 5 for line in rows)
 
 
-def test_says_to_shuffle_and_what_null_means():
-    text = _card()
+def test_says_to_shuffle_and_what_null_means(everything):
+    text = _card(everything.metrics)
     assert "not shuffled" in text
     assert "null where its filter was off" in text
 

@@ -1,73 +1,100 @@
 """The summary for the terminal: 80 columns, harmless, complete."""
 
+from typing import Any
+
 import pytest
 
 from pipeline import report
 from pipeline.report.visible import columns
-from tests.report import fixture_metrics
-
-CASES = {"real": fixture_metrics.metrics, "empty": fixture_metrics.empty, "hostile": fixture_metrics.hostile}
+from tests.real_run import Reported, hostile
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.fixture
+def metrics(everything: Reported) -> dict[str, Any]:
+    return everything.metrics
+
+
+@pytest.fixture(params=["real", "empty", "hostile"])
+def case(request, metrics, nothing) -> dict[str, Any]:
+    return {"real": metrics, "empty": nothing.metrics, "hostile": hostile(metrics)}[request.param]
+
+
 def test_every_line_fits_80_columns(case):
-    lines = report.summary(CASES[case](), out="curated").splitlines()
+    lines = report.summary(case, out="curated").splitlines()
     assert max(columns(line) for line in lines) <= 80
 
 
-def test_wide_characters_count_two_columns():
-    metrics = fixture_metrics.metrics()
+def test_wide_characters_count_two_columns(metrics):
     metrics["reasons"] = [dict(r, reason="重複" * 40) for r in metrics["reasons"]]
     metrics["quarantine"] = [dict(q, cause="壊れた行" * 40) for q in metrics["quarantine"]]
     assert max(columns(line) for line in report.summary(metrics, out="curated").splitlines()) <= 80
 
 
-def test_a_run_with_everything_on_takes_at_most_34_lines_and_names_the_report_last():
-    lines = report.summary(fixture_metrics.metrics(), out="some/where/").splitlines()
-    assert len(lines) <= 34
+def test_a_run_with_everything_on_takes_at_most_40_lines_and_names_the_report_last(metrics):
+    lines = report.summary(metrics, out="some/where/").splitlines()
+    assert len(lines) <= 40
     assert lines[-1].split() == ["report", "some/where/report.html"]
 
 
-def test_the_report_path_is_never_cut():
+def test_the_report_path_is_never_cut(metrics):
     long = "/".join(["folder"] * 30)
-    assert f"{long}/report.html" in report.summary(fixture_metrics.metrics(), out=long)
+    assert f"{long}/report.html" in report.summary(metrics, out=long)
 
 
-def test_no_control_or_format_character_reaches_the_terminal():
-    text = report.summary(fixture_metrics.hostile(), out="o\x1b]0;evil\x07ut")
+def test_no_control_or_format_character_reaches_the_terminal(metrics):
+    text = report.summary(hostile(metrics), out="o\x1b]0;evil\x07ut")
     assert not set(text) & set("\x1b\x07\x00\u202e\u2066\u200b\ud800\r")
     assert "[U+001B]" in text
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "736,064",
+def test_a_real_run_says_what_its_metrics_hold(metrics):
+    metrics["cost"] |= {
+        "wall_s": 71.4,
+        "cpu_s": 131.8,
+        "work_bytes": 2_310_000_000,
+        "stages": [{"stage": "signals", "cpu_s": 48.4}],
+    }
+    metrics["totals"]["bytes_read"] = 4_210_000_000
+    duplicates, selected, quality = metrics["duplicates"], metrics["selection"], metrics["models"][0]
+    (failed,) = (check for check in metrics["checks"] if check["failed"])
+    assert min(duplicates["exact"], duplicates["near"], selected["selected"], selected["unscored"], quality["scored"]) > 10
+    not_covered = sum(n for _, n in quality["not_covered"])
+    text = " ".join(report.summary(metrics, out="curated").split())
+    for said in (
+        f"kept {metrics['totals']['kept']} ",
         "gopher_quality.too_few_words",
-        "71,225 exact, 101,988 near",
-        "quality, toxicity scored 402,113; not covered 179,724:",
-        "301,224 by quality_score, 190,117 not (179,724 without a score)",
-        "120 invalid_json",
+        f"{duplicates['exact']} exact, {duplicates['near']} near",
+        f"quality, toxicity scored {quality['scored']}; not covered {not_covered}:",
+        f"{selected['selected']} by quality_score, {selected['not_selected']} not ({selected['unscored']} without a score)",
+        "2 invalid_json",
         "59.0 MB/s",
         "signals 48.4 s",
         "work directory 2.31 GB",
-        "CHECK FAILED  max_source_loss",
-    ],
-)
-def test_a_real_run_says(said):
-    assert said in report.summary(fixture_metrics.metrics(), out="curated")
+        f"CHECK FAILED {failed['check']}",
+        "note no longer there",
+    ):
+        assert said in text, said
 
 
-def test_dedup_off_and_unknown_costs_are_said_and_not_guessed():
-    text = report.summary(fixture_metrics.empty(), out="curated")
+def test_thousands_are_told_apart(metrics):
+    metrics["totals"]["kept"] = 736_064
+    metrics["duplicates"] |= {"exact": 71_225, "near": 101_988}
+    text = report.summary(metrics, out="curated")
+    assert "736,064" in text and "71,225 exact, 101,988 near" in text
+
+
+def test_dedup_off_and_unknown_costs_are_said_and_not_guessed(nothing):
+    unknown = nothing.metrics
+    unknown["cost"] |= {"wall_s": 0.0, "peak_memory_bytes": None, "work_bytes": None, "mb_per_cpu_s": None}
+    text = report.summary(unknown, out="curated")
     assert "not looked for" in text
     assert "– MB/s" in text
     assert "CHECK FAILED" not in text
 
 
-def test_many_failed_checks_are_counted_and_not_listed():
-    metrics = fixture_metrics.metrics()
-    metrics["checks"] = [dict(metrics["checks"][1], detail=f"of source {i}") for i in range(1000)]
+def test_many_failed_checks_are_counted_and_not_listed(metrics):
+    failed = next(check for check in metrics["checks"] if check["failed"])
+    metrics["checks"] = [dict(failed, detail=f"of source {i}") for i in range(1000)]
     text = report.summary(metrics, out="curated")
     assert "and 992 more" in text
     assert text.count("CHECK FAILED") == 8

@@ -12,6 +12,8 @@ from pipeline.run import estimate
 from pipeline.stages import sampling
 from tests.support import prose, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:

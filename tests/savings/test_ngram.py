@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.savings.tiers import ngram
@@ -33,7 +33,6 @@ def plain(train: list[bytes], text: bytes) -> float:
     return total
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=4), st.binary(min_size=1, max_size=30))
 def test_it_equals_plain_counting(train, text):
     assert ngram.bits(ngram.train(train), [text])[0] == pytest.approx(plain(train, text))

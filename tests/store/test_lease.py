@@ -7,13 +7,14 @@ import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import OutputLocked
 from pipeline.store import lease
 from pipeline.store.lease import STALE_S, held
 from tests.store.fakes import FakeStore, client
+from tests.support import examples
 
 FOLDER = "memory://bucket/out/.lock"
 ROOT = "memory://bucket/out"
@@ -184,7 +185,7 @@ def test_removing_leaves_nothing_behind():
     assert locks(store) == []
 
 
-@settings(max_examples=25)
+@examples(0.25)
 @given(
     contenders=st.integers(2, 6),
     number=st.integers(1, 9),

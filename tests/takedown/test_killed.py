@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
+from tests.killed import ready
 from tests.support import ROOT, digests, table
 from tests.takedown.test_takedown import conserved, curated, keys, run, traces
 
@@ -20,13 +22,25 @@ NEXT = ("takedown", "why", "curate")
 CHILDREN = 2
 
 
-def killed(folder: Path, limit: int | str) -> list[str]:
+@pytest.fixture(scope="module")
+def children() -> Iterator[SimpleQueue]:
+    """Processes that are ready to run a command: see `tests/killed.py`."""
+    free: SimpleQueue = SimpleQueue()
+    with ExitStack() as held:
+        for _ in range(CHILDREN):
+            free.put(held.enter_context(ready(ROOT)))
+        yield free
+
+
+def killed(children: SimpleQueue, folder: Path, limit: int | str) -> list[str]:
     """The take-down, killed at its n-th change, or at the point of that name (0: not killed; returns the points)."""
-    events = folder / "events.txt"
-    command = [sys.executable, "-m", "tests.killed", str(limit), str(events), "inspect", "takedown", "--yes"]
-    command += ["--output", str(folder / "out"), "--keys", keys(folder, "s", "mail")]
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == (0 if limit == 0 else -9), done.stderr
+    events, run = folder / "events.txt", children.get()
+    command = ["inspect", "takedown", "--yes", "--output", str(folder / "out"), "--keys", keys(folder, "s", "mail")]
+    try:
+        status, printed = run(limit, events, command)
+    finally:
+        children.put(run)
+    assert status == (0 if limit == 0 else -signal.SIGKILL), printed
     return events.read_text().splitlines() if limit == 0 else []
 
 
@@ -59,16 +73,16 @@ def judge(capsys: pytest.CaptureFixture[str], folder: Path, command: str) -> Non
     assert not committed or not list((folder / "out").rglob(".tmp-*"))
 
 
-def points(curated: Path, tmp_path: Path) -> list[str]:
-    return killed(copy(curated, tmp_path / "whole"), 0)
+def points(children: SimpleQueue, curated: Path, tmp_path: Path) -> list[str]:
+    return killed(children, copy(curated, tmp_path / "whole"), 0)
 
 
-def each_killed(curated: Path, tmp_path: Path, limits: Sequence[int | str]) -> Iterator[Path]:
+def each_killed(children: SimpleQueue, curated: Path, tmp_path: Path, limits: Sequence[int | str]) -> Iterator[Path]:
     """A folder for each of these points, as the kill there left it: children side by side, a few folders at a time."""
 
     def one(limit: int | str) -> Path:
         folder = copy(curated, tmp_path / str(limit).replace("/", " "))
-        killed(folder, limit)
+        killed(children, folder, limit)
         return folder
 
     with ThreadPoolExecutor(CHILDREN) as pool:
@@ -78,17 +92,17 @@ def each_killed(curated: Path, tmp_path: Path, limits: Sequence[int | str]) -> I
                 shutil.rmtree(folder)
 
 
-def test_a_kill_before_the_commit_and_one_after_it(capsys, curated, tmp_path):
+def test_a_kill_before_the_commit_and_one_after_it(capsys, children, curated, tmp_path):
     chosen = {"before create manifests/000002.json": "why", "after _rename manifests/000001.json": "takedown"}
-    for folder, command in zip(each_killed(curated, tmp_path, list(chosen)), chosen.values(), strict=True):
+    for folder, command in zip(each_killed(children, curated, tmp_path, list(chosen)), chosen.values(), strict=True):
         assert (folder / "out/manifests/000002.json").exists() is (command == "takedown")
         judge(capsys, folder, command)
 
 
 @pytest.mark.slow
-def test_a_kill_at_every_point(capsys, curated, tmp_path):
-    limits = range(1, len(points(curated, tmp_path)) + 1)
-    for limit, folder in zip(limits, each_killed(curated, tmp_path, limits), strict=True):
+def test_a_kill_at_every_point(capsys, children, curated, tmp_path):
+    limits = range(1, len(points(children, curated, tmp_path)) + 1)
+    for limit, folder in zip(limits, each_killed(children, curated, tmp_path, limits), strict=True):
         try:
             judge(capsys, folder, NEXT[limit % 3])
         except BaseException as error:

@@ -19,7 +19,10 @@ from pipeline.output import reviews
 from pipeline.output.reviews import Label
 from pipeline.store.store import open_output
 from pipeline.takedown import exports
+from tests.once import made_once
 from tests.support import curate, digests, prose, table, write_rows
+
+pytestmark = pytest.mark.usefixtures("blank_charts")
 
 SECRET = "Zanzibarquokka"
 
@@ -47,13 +50,14 @@ def bad_row() -> bytes:
     return b'{"id": "torn", "text": "' + secret().encode()[:300]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def curated(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("takedown")
-    write_rows(folder / "in" / "a.jsonl", [*rows(), bad_row()])
-    write_rows(folder / "in" / "b.jsonl", [{"id": f"e{k}", "text": prose(100 + k)} for k in range(4)])
-    run(folder)
-    return folder
+    def make(folder: Path) -> None:
+        write_rows(folder / "in" / "a.jsonl", [*rows(), bad_row()])
+        write_rows(folder / "in" / "b.jsonl", [{"id": f"e{k}", "text": prose(100 + k)} for k in range(4)])
+        run(folder)
+
+    return made_once(tmp_path_factory, "takedown", make)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from datasketch import MinHash
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.kernels import buffers
@@ -31,7 +31,6 @@ def numbers(*ranges: tuple[int, int]) -> str:
     return " ".join(f"n{i}" for start, stop in ranges for i in range(start, stop))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(texts | long_texts, max_size=4), st.integers(1, 7))
 def test_shingle_sets_are_the_defined_ones(items, ngram):
     expected = [sorted(map(shingle_hash, definition.shingles(text, ngram))) for text in items]
@@ -62,7 +61,6 @@ def test_crowded_buckets_are_sorted_too():
     assert crowded[:n].tolist() == expected.tolist()
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(texts | long_texts, max_size=4), st.integers(1, 6))
 def test_datasketch_family_is_datasketch_bit_for_bit(items, ngram):
     least = sign(column(items), ngram=ngram, number=64, family="datasketch")
@@ -81,7 +79,6 @@ def test_datasketch_family_agrees_on_long_documents_and_any_number_of_permutatio
         assert sign(column([text]), number=number, family="datasketch")[0].tolist() == theirs.hashvalues.tolist()
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(texts | long_texts, max_size=4), st.integers(1, 6))
 def test_default_family_is_its_definition(items, ngram):
     a, b = minhash.permutations("default", 32)
@@ -161,7 +158,6 @@ def test_estimate_is_unbiased_for_documents_of_a_few_shingles(family, words, cha
     assert abs((sign(first, family=family) == sign(second, family=family)).mean() - exact) < allowed
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(texts, max_size=6), st.integers(0, 6), st.integers(0, 6))
 def test_facts_do_not_depend_on_slices_or_batch_splits(items, start, length):
     options = {"ngram": 2, "permutations": 32, "bands": 4, "rows": 8, "hash_": "default"}
@@ -173,7 +169,6 @@ def test_facts_do_not_depend_on_slices_or_batch_splits(items, start, length):
     assert part.to_pylist() == whole.to_pylist()[start : start + length]
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=6), st.integers(1, 4))
 def test_words_are_counted(items, ngram):
     made = signatures.annotate(column(items), ngram=ngram, permutations=16, bands=4, rows=4, hash_="default")

@@ -6,11 +6,12 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.text import normalise as module
 from pipeline.text.normalise import normalise
+from tests.support import examples
 
 
 def oracle(text: str) -> str:
@@ -60,7 +61,7 @@ interesting = st.sampled_from(
 
 
 @given(st.lists(st.text(interesting | st.characters(exclude_categories=["Cs"]), max_size=40), max_size=8), st.integers(0, 3))
-@settings(max_examples=400, deadline=None)
+@examples(4)
 def test_equals_the_definition_on_any_text_and_any_slice(texts: list[str], skip: int) -> None:
     assert normalise(column(texts)[skip:]).to_pylist() == [oracle(text) for text in texts[skip:]]
 
@@ -100,6 +101,5 @@ def test_a_long_run_of_marks_takes_no_quadratic_time() -> None:
 
 
 @given(st.text(st.sampled_from("a\u0301\u0323\u0344\u0f73\u1112\u1161\u11abй"), max_size=300))
-@settings(max_examples=100, deadline=None)
 def test_sorting_marks_first_changes_no_result(text: str) -> None:
     assert unicodedata.normalize("NFC", module._with_marks_sorted(text)) == unicodedata.normalize("NFC", text)

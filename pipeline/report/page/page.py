@@ -7,6 +7,7 @@ is made visible (`harmless.visible`, by jinja2's `finalize`) and then escaped, s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ def render(
     )
 
 
+@cache
 def _environment() -> jinja2.Environment:
+    """One for all pages of a process: compiling the template takes longer than filling it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

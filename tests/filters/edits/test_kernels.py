@@ -8,14 +8,15 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from filters.kernels import buffers
 from filters.kernels.lines import c4_lines, line_edits, phrases, refinedweb_lines, repeats
 from tests.filters.edits import oracles
+from tests.support import examples
 
-CHECKS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=200, deadline=None)
+CHECKS = examples(2, suppress_health_check=[HealthCheck.too_slow])
 ANY_CHAR = st.characters(exclude_categories=["Cs"])
 BREAKS = st.sampled_from(["\n", "\n\n", "\n\n\n", "\r\n", "\r", "\x0b", "\x1c", "\x85", "\u2028", " \n ", "\u3000"])
 PIECES = st.sampled_from(

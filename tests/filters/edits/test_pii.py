@@ -6,7 +6,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -16,8 +16,9 @@ from filters.edits.pii import PiiParams, mask_text, steps
 from filters.kernels import buffers
 from filters.kernels.pii import pii
 from tests.filters.edits import pii_oracle
+from tests.support import examples
 
-CHECKS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300, deadline=None)
+CHECKS = examples(2, suppress_health_check=[HealthCheck.too_slow])
 DEFAULT = PiiParams()
 ALL = PiiParams(iban=True, card=True, phone=True)
 DOLMA = PiiParams(

@@ -14,13 +14,13 @@ import tracemalloc
 import urllib.error
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fasttext
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from filters import models
@@ -28,6 +28,7 @@ from filters.kernels import buffers
 from filters.kernels.models import fasttext_words
 from filters.models import __main__ as command
 from filters.models import reader
+from tests.support import examples
 
 TOLERANCE = 1e-5
 PRUNED_MAP = 3 * (reader.MAX_BUCKETS // 64) * 16  # bytes: the map of a pruned model's buckets, and what builds it
@@ -143,7 +144,8 @@ def _encodable(text: str) -> bool:
     return not any(0xD800 <= ord(char) < 0xE000 for char in text)
 
 
-CHECKS = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+ALIKE: dict[str, Any] = {"derandomize": True, "suppress_health_check": list(HealthCheck)}
+CHECKS = examples(0.4, **ALIKE)
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
@@ -220,7 +222,7 @@ def test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_predict_does(tr
     model, oracle = models.load(trained[flavour]), fasttext.load_model(str(trained[flavour]))
     known = random.Random(1).choices(oracle.get_words(), k=60)
 
-    @settings(CHECKS, max_examples=15)
+    @examples(0.15, **ALIKE)
     @given(texts(known))
     def check(batch: list[str]) -> None:
         pieces = [text.replace("\n", " ").replace("</s>", "</t>").encode() for text in batch]
@@ -318,7 +320,7 @@ def test_a_damaged_file_is_a_model_error_or_a_model_that_predicts(trained: dict[
     offsets, data = buffers.views(pa.array(["a b c", "жд 中中 abc" * 50, ""], pa.large_string()))
     ends = {"error": 0, "model": 0}
 
-    @settings(CHECKS, max_examples=500)
+    @examples(4, **ALIKE)
     @given(st.sampled_from(sorted(good)), DAMAGES)
     def check(name: str, changes: list[Damage]) -> None:
         body = damaged(good[name], changes)
@@ -348,7 +350,7 @@ def test_a_damaged_language_model_is_a_model_error_or_a_model_that_predicts(lid:
     good = lid.path.read_bytes()
     offsets, data = buffers.views(pa.array(["a b c", "жд 中中 abc" * 50, ""], pa.large_string()))
 
-    @settings(CHECKS, max_examples=60)
+    @examples(0.6, **ALIKE)
     @given(DAMAGES)
     def check(changes: list[Damage]) -> None:
         try:

@@ -10,7 +10,9 @@ import pytest
 from flows.inspect import main
 from pipeline.errors import UsageError
 from pipeline.inspect.thresholds.sweep import values
-from tests.support import SAMPLE, prose, table, winnow, write_rows
+from tests.support import SAMPLE, curate, prose, table, winnow, write_rows
+
+pytestmark = pytest.mark.usefixtures("blank_charts")
 
 PLAN = (
     "--set",
@@ -34,10 +36,11 @@ def sweep(capsys, out: Path, key: str, *more: str) -> list[dict]:
     return json.loads(shown.out)
 
 
-@pytest.fixture
-def out(capsys, tmp_path: Path) -> Path:
-    assert winnow(capsys, "default", "--input", SAMPLE / "input", "--output", tmp_path / "out", *PLAN).code == 0
-    return tmp_path / "out"
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    made = tmp_path_factory.mktemp("sweep") / "out"
+    curate("default", "--input", SAMPLE / "input", "--output", made, *PLAN)
+    return made
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from pipeline import read
@@ -24,6 +24,7 @@ from pipeline.read.rows import UnitRows
 from pipeline.read.units import unit_key_parts
 from pipeline.schema import BAD_ROW, DOCUMENT
 from tests.hostile.kinds import FATES
+from tests.support import examples
 
 InputOf = Callable[..., InputFile]
 
@@ -209,7 +210,7 @@ def test_the_longest_row(tmp_path: Path, input_of: InputOf, size: int, refused: 
     st.integers(1, 25),
     st.integers(1, 12),
 )
-@settings(max_examples=400, deadline=None)
+@examples(4)
 def test_cutting_does_not_depend_on_the_chunks(parts: list[bytes], steps: list[int], unit_bytes: int, most: int) -> None:
     data = b"".join(parts)
     chunks, at = [], 0
@@ -244,7 +245,7 @@ lines = st.sampled_from(
     st.booleans(),
     st.integers(1, 2000),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(0.6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_do_not_depend_on_units_or_compression(
     tmp_path: Path, input_of: InputOf, rows: list, bom: bool, cut_last: bool, unit_bytes: int
 ) -> None:
@@ -282,8 +283,14 @@ def test_members_and_frames_follow_each_other(tmp_path: Path, input_of: InputOf)
     half = len(ROWS) // 2  # within a row
     skippable = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
     for data, name in (
-        (gzip.compress(ROWS[:half]) + gzip.compress(b"") + gzip.compress(ROWS[half:]) + b"\0" * 1000, "a.jsonl.gz"),
-        (gzip.compress(ROWS[:half]) + b"\0\0" + gzip.compress(ROWS[half:]) + b"\0", "a.jsonl.gz"),
+        (
+            gzip.compress(ROWS[:half], mtime=0)
+            + gzip.compress(b"", mtime=0)
+            + gzip.compress(ROWS[half:], mtime=0)
+            + b"\0" * 1000,
+            "a.jsonl.gz",
+        ),
+        (gzip.compress(ROWS[:half], mtime=0) + b"\0\0" + gzip.compress(ROWS[half:], mtime=0) + b"\0", "a.jsonl.gz"),
         (zstandard.compress(ROWS[:half]) + skippable + zstandard.compress(ROWS[half:]), "a.jsonl.zst"),
     ):
         good, refused = archive(tmp_path, input_of, data, name)
@@ -296,7 +303,7 @@ def _flipped(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
 
 
-GZ, ZST = gzip.compress(ROWS), zstandard.ZstdCompressor(write_checksum=True).compress(ROWS)
+GZ, ZST = gzip.compress(ROWS, mtime=0), zstandard.ZstdCompressor(write_checksum=True).compress(ROWS)
 
 
 @pytest.mark.parametrize(

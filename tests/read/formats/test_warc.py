@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import read
 from pipeline.read.formats import warc
 from tests.read.conftest import make
+from tests.support import examples
 
 PAGE = b"<html><head><title>T</title><script>var secret</script></head><body><p>Some words of a page.</p></body></html>"
 
@@ -82,7 +83,7 @@ def test_an_archive_of_nothing_but_beginnings_is_read_once(tmp_path: Path) -> No
     assert [r["row"] for r in bad] == list(range(1, n + 1))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(st.binary(max_size=200), st.integers(0, len(ARCHIVE)), st.integers(20, 3_000), st.integers(1, 3_000))
 def test_units_and_chunks_change_nothing(tmp_path_factory, noise: bytes, at: int, chunk: int, unit: int) -> None:
     path = tmp_path_factory.getbasetemp() / "x.warc"

@@ -9,6 +9,8 @@ import pytest
 from pipeline.report.metrics import changes
 from tests.support import prose, table, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 def metrics(generation: int, kept: int, dropped: int, *, edges: list[float], counts: list[int]) -> dict:
     return {

@@ -13,8 +13,10 @@ from pipeline.report import numbers
 from pipeline.report.metrics import checks
 from pipeline.report.refusal import refusal
 from pipeline.report.visible import columns
-from tests.report import fixture_metrics
+from tests.real_run import EVIL
 from tests.support import prose, winnow, write_rows
+
+pytestmark = pytest.mark.usefixtures("blank_charts")
 
 STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0")
 
@@ -157,10 +159,11 @@ def test_a_value_just_over_is_not_shown_as_the_limit(value, limit, shown):
     assert numbers.beside(value, limit) == shown
 
 
-def test_the_refusal_fits_a_terminal_and_is_harmless_whatever_the_input_is_called():
-    made = fixture_metrics.metrics()
-    made["checks"] += [dict(made["checks"][1], detail=f"of source {'重複' * 40}{i}") for i in range(40)]
-    made["by_source"] = [dict(made["by_source"][0], source=f"{fixture_metrics.EVIL} {i}") for i in range(1000)]
+def test_the_refusal_fits_a_terminal_and_is_harmless_whatever_the_input_is_called(everything):
+    made = everything.metrics
+    failed = next(check for check in made["checks"] if check["failed"])
+    made["checks"] = [failed] + [dict(failed, check="max_source_loss", detail=f"of source {'重複' * 40}{i}") for i in range(40)]
+    made["by_source"] = [dict(made["by_source"][0], source=f"{EVIL} {i}") for i in range(1000)]
     before = dict(made, generation=123_456, reasons=[{"reason": "重複" * 40, "first": 3}])
     said = refusal(made, before)
     tables = said.partition("loss by source")[2].splitlines()[:-1]

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import report
 from tests.chromium import SIZES, watched
-from tests.report import fixture_metrics
+from tests.real_run import Reported, full, full_samples, hostile, hostile_samples
 from tests.support import SAMPLE, curate, eval_data, write_rows
 
 pytestmark = pytest.mark.slow
@@ -98,9 +98,9 @@ def _luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_hostile_metrics_and_samples_are_text(browser: Any, tmp_path: Path) -> None:
+def test_hostile_metrics_and_samples_are_text(browser: Any, everything: Reported, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    text = report.render(fixture_metrics.hostile(), None, samples=fixture_metrics.hostile_samples())
+    text = report.render(hostile(everything.metrics), None, samples=hostile_samples(everything.samples))
     path.write_bytes(text.encode("utf-8", "backslashreplace"))
     for size in SIZES:
         with shown(browser, path, size) as page:
@@ -125,10 +125,11 @@ def test_naughty_strings_as_documents_ids_and_sources_do_nothing(browser: Any, t
             assert page.evaluate("document.documentElement.scrollWidth") == SIZES[size]["width"]
 
 
-def test_opens_within_two_seconds_at_ten_million_documents(browser: Any, tmp_path: Path) -> None:
+def test_opens_within_two_seconds_at_ten_million_documents(browser: Any, everything: Reported, tmp_path: Path) -> None:
     """The largest page that the bounds allow: every table, list and sample full."""
     path = tmp_path / "report.html"
-    path.write_text(report.render(fixture_metrics.full(), None, samples=fixture_metrics.full_samples()), "utf-8")
+    page = report.render(full(everything.metrics), None, samples=full_samples(everything.samples))
+    path.write_text(page, "utf-8")
     print(f"{path.stat().st_size:,} bytes")
     for size in ("desktop", "phone"):
         started = time.monotonic()

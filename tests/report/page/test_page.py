@@ -3,13 +3,14 @@
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from pipeline import report
 from pipeline.output.reviews import Reviewed
 from pipeline.report.page.page import MOST_STEPS, funnel
-from tests.report import fixture_metrics
+from tests.real_run import EVIL, Reported, hostile, hostile_samples
 
 LEVELS = ("rows read", "kept", "kept, final text")
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
@@ -40,14 +41,26 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
 
-CASES = {"real": fixture_metrics.metrics, "empty": fixture_metrics.empty, "hostile": fixture_metrics.hostile}
+@pytest.fixture
+def metrics(everything: Reported) -> dict[str, Any]:
+    return everything.metrics
 
 
-@pytest.fixture(params=CASES)
-def page(request) -> Page:
-    samples = {"real": fixture_metrics.samples(), "hostile": fixture_metrics.hostile_samples()}.get(request.param)
+@pytest.fixture
+def samples(everything: Reported) -> dict[str, Any]:
+    return everything.samples
+
+
+@pytest.fixture(params=["real", "empty", "hostile"])
+def page(request, metrics, samples, nothing) -> Page:
+    cases = {
+        "real": (metrics, samples),
+        "empty": (nothing.metrics, None),
+        "hostile": (hostile(metrics), hostile_samples(samples)),
+    }
+    made, quoted = cases[request.param]
     reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
-    return Page(report.render(CASES[request.param](), None, samples=samples, reviews=reviews))
+    return Page(report.render(made, None, samples=quoted, reviews=reviews))
 
 
 def test_policy_forbids_everything_but_inline_style_and_stands_before_any_content(page):
@@ -65,18 +78,19 @@ def test_nothing_runs_and_nothing_is_fetched(page):
         assert tag != "a" or re.fullmatch("#[a-z]+", attributes["href"])
 
 
-def test_charts_are_paths_and_text_of_the_page_s_colours():
-    text = report.render(fixture_metrics.hostile(), None)
+def test_charts_are_paths_and_text_of_the_page_s_colours(metrics):
+    text = report.render(hostile(metrics), None)
     charts = re.findall("<svg.*?</svg>", text, re.S)
-    assert len(charts) == 4
+    scored = [signal for signal in metrics["signals"] if any(signal["counts"])]
+    assert len(charts) == len(scored) + 2 < len(metrics["signals"]) + 2  # and pairs found, cluster sizes
     for chart in charts:
         assert set(re.findall("<([a-z]+)", chart)) == {"svg", "path", "text"}
         assert "#" not in re.sub("#[0-9]", "", chart)  # neither a colour of its own nor a link
         assert re.search("documents|pairs found, %", chart)  # the axis says what it counts
 
 
-def test_the_same_metrics_give_the_same_page():
-    pages = {report.render(fixture_metrics.metrics(), None, samples=fixture_metrics.samples()) for _ in range(2)}
+def test_the_same_metrics_give_the_same_page(everything):
+    pages = {report.render(everything.metrics, None, samples=everything.samples) for _ in range(2)}
     assert len(pages) == 1
 
 
@@ -85,45 +99,52 @@ def test_links_within_the_page_lead_somewhere(page):
     assert {attributes["href"][1:] for tag, attributes in page.tags if tag == "a"} <= places
 
 
-def test_a_dropped_document_stands_beside_a_near_miss_with_both_numbers():
-    words = Page(report.render(fixture_metrics.metrics(), None, samples=fixture_metrics.samples())).words()
+def test_a_dropped_document_stands_beside_a_near_miss_with_both_numbers(metrics, samples):
+    (near,) = (line for line in samples["near"]["gopher_quality.too_few_words"] if line["id"] == "at the limit")
+    assert (near["value"], near["limit"]) == (50.0, 50.0)
+    line = {**samples["dropped"]["gopher_quality.too_few_words"][0], "value": 37.0, "text": "Buy now.\n\nBuy  cheap.\t" * 9}
+    samples["dropped"]["gopher_quality.too_few_words"] = [{**line, "failed": ["a", "b"]}]
+    (copy,) = (one for one in samples["dropped"]["near_duplicate"] if one["id"] == "twin")
+    samples["dropped"]["near_duplicate"] = [{**copy, "value": 0.8125, "survivor": "Buy later."}]
+    samples["dropped"]["empty"] = [{**line, "text": None}]
+    words = Page(report.render(metrics, None, samples=samples)).words()
     for said in ("37 < 50", "50 = 50", "Buy now.↵ Buy cheap.", "similarity 0.8125", "failed 2 rules", "Not quoted", "Buy later."):
         assert said in words, said
 
 
-def test_reviewed_precision_stands_beside_its_reason():
+def test_reviewed_precision_stands_beside_its_reason(metrics):
     reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
-    words = Page(report.render(fixture_metrics.metrics(), None, reviews=reviews)).words()
+    words = Page(report.render(metrics, None, reviews=reviews)).words()
     assert "95.0 % of 200; 91.0 % to 97.0 %" in words
-    assert "as reviewed" not in Page(report.render(fixture_metrics.metrics(), None)).words()
+    assert "as reviewed" not in Page(report.render(metrics, None)).words()
 
 
-def test_the_plan_is_shown_line_by_line():
-    page = Page(report.render(fixture_metrics.metrics(), None, plan=f"filters:\n  c4: {fixture_metrics.EVIL}\n"))
+def test_the_plan_is_shown_line_by_line(metrics):
+    page = Page(report.render(metrics, None, plan=f"filters:\n  c4: {EVIL}\n"))
     assert "filters: c4: </td><script>" in page.words()
     assert "pre" in [tag for tag, _ in page.tags]
 
 
-def test_metrics_of_an_earlier_release_still_make_a_page():
-    old = {**fixture_metrics.metrics(), "schema_version": 1}
+def test_metrics_of_an_earlier_release_still_make_a_page(metrics):
+    old = {**metrics, "schema_version": 1}
     del old["overlap"], old["crossed"]
     for signal in old["signals"]:
         del signal["whole"], signal["limits"]
-    assert "736,064 of 1,234,567 documents kept" in Page(report.render(old, None)).words()
+    assert "136 of 609 documents kept" in Page(report.render(old, None)).words()
 
 
-def test_without_samples_the_page_says_so():
-    assert "samples of this generation are not there" in Page(report.render(fixture_metrics.metrics(), None)).words()
+def test_without_samples_the_page_says_so(metrics):
+    assert "samples of this generation are not there" in Page(report.render(metrics, None)).words()
 
 
-def test_style_has_no_import_and_no_url():
-    style = re.search("<style>(.*?)</style>", report.render(fixture_metrics.metrics(), None), re.S).group(1)
+def test_style_has_no_import_and_no_url(metrics):
+    style = re.search("<style>(.*?)</style>", report.render(metrics, None), re.S).group(1)
     assert "url(" not in style
     assert "@import" not in style
 
 
-def test_hostile_strings_are_shown_as_text_with_what_they_hide():
-    text = report.render(fixture_metrics.hostile(), None, samples=fixture_metrics.hostile_samples())
+def test_hostile_strings_are_shown_as_text_with_what_they_hide(metrics, samples):
+    text = report.render(hostile(metrics), None, samples=hostile_samples(samples))
     assert not set(text) & set("\x1b\x07\x00\u202e\u2066\u200b\ud800")
     words = Page(text).words()
     assert "<script>alert(1)</script>" in words
@@ -131,19 +152,22 @@ def test_hostile_strings_are_shown_as_text_with_what_they_hide():
     text.encode("utf-8")
 
 
-def test_a_hostile_saving_is_text_too():
-    page = Page(report.render(fixture_metrics.metrics(), {"headline": fixture_metrics.EVIL}))
+def test_a_hostile_saving_is_text_too(metrics):
+    page = Page(report.render(metrics, {"headline": EVIL}))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
     assert "Not measured yet" not in page.words()
 
 
-def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_measured():
-    words = Page(report.render(fixture_metrics.metrics(), None)).words()
+def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_measured(metrics):
+    metrics["totals"] |= {"read": 1_234_567, "kept": 736_064}
+    metrics["cost"] |= {"cpu_s": 131.8, "peak_memory_bytes": 812_000_000}
+    epochs = metrics["compute"]["sufficiency"]["epochs"]["value"]
+    words = Page(report.render(metrics, None)).words()
     head = words[: words.index("Why documents were dropped")]
     for said in (
         "736,064 of 1,234,567 documents kept",
-        "1,384 epochs",
+        f"{epochs:,.0f} epochs",
         "Not measured yet",
         "python -m flows.proxy",
         "2 min 12 s",
@@ -152,21 +176,22 @@ def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_me
         assert said in head
 
 
-def test_failed_checks_come_before_the_headline_and_passed_ones_do_not():
-    words = Page(report.render(fixture_metrics.metrics(), None)).words()
+def test_failed_checks_come_before_the_headline_and_passed_ones_do_not(metrics, nothing):
+    (failed,) = (check for check in metrics["checks"] if check["failed"])
+    words = Page(report.render(metrics, None)).words()
     assert words.index("1 check failed") < words.index("documents kept", words.index("curation report"))
-    assert "of source menus" in words[: words.index("Where the documents went")]
-    assert "alert" not in [a.get("role") for _, a in Page(report.render(fixture_metrics.empty(), None)).tags]
+    assert failed["detail"] in words[: words.index("Where the documents went")]
+    assert "alert" not in [a.get("role") for _, a in Page(report.render(nothing.metrics, None)).tags]
 
 
-def test_dedup_off_is_said():
-    assert "dedup was off" in Page(report.render(fixture_metrics.empty(), None)).words()
+def test_dedup_off_is_said(nothing):
+    assert "dedup was off" in Page(report.render(nothing.metrics, None)).words()
 
 
-def test_a_thousand_sources_and_notes_do_not_flood_the_page():
-    metrics = fixture_metrics.metrics()
+def test_a_thousand_sources_and_notes_do_not_flood_the_page(metrics):
     metrics["by_source"] = [dict(metrics["by_source"][0], source=f"source-{i}") for i in range(1000)]
-    metrics["checks"] = [dict(metrics["checks"][1], detail=f"of source-{i}") for i in range(1000)]
+    failed = next(check for check in metrics["checks"] if check["failed"])
+    metrics["checks"] = [dict(failed, detail=f"of source-{i}") for i in range(1000)]
     metrics["notes"] = [f"gone: {i}" for i in range(1000)]
     words = Page(report.render(metrics, None)).words()
     assert "1,000 checks failed" in words
@@ -175,18 +200,17 @@ def test_a_thousand_sources_and_notes_do_not_flood_the_page():
     assert len(words) < 30_000
 
 
-def test_folding_the_funnel_loses_no_document_and_no_byte():
-    metrics = fixture_metrics.metrics()
+def test_folding_the_funnel_loses_no_document_and_no_byte(metrics):
     lines = funnel(metrics)
     steps = [line for line in lines if not line["level"]]
     assert len(steps) == MOST_STEPS
     for what in ("documents", "bytes"):
         assert sum(s[what] for s in steps) == sum(s[what] for s in metrics["funnel"] if s["label"] not in LEVELS)
-    assert lines[-1]["left"] == pytest.approx(100 * 736_064 / 1_234_567)
+    assert lines[-1]["left"] == pytest.approx(100 * metrics["totals"]["kept"] / metrics["totals"]["read"])
 
 
-def test_each_step_of_the_funnel_ends_where_the_next_begins():
-    lines = funnel(fixture_metrics.metrics())
+def test_each_step_of_the_funnel_ends_where_the_next_begins(metrics):
+    lines = funnel(metrics)
     for before, after in pairwise(lines):
         assert after["left"] + after["lost"] == pytest.approx(before["left"])
 
@@ -218,7 +242,7 @@ def _saving() -> dict:
         "headline": "At least 37 % less training compute for the same loss on web (…).",
         "model": {"what": "a model of 0.16 M parameters", "unit_of_compute": "FLOPs (6 x N x D)"},
         "sets": [
-            {**held, "name": fixture_metrics.EVIL, "arms": [line]},
+            {**held, "name": EVIL, "arms": [line]},
             {**held, "name": "dropped:spam", "arms": [cost]},
         ],
         "regimes": [{"regime": "a third of the learning rate", "sets": [{**held, "name": "web", "arms": [line]}]}],
@@ -231,8 +255,8 @@ def _saving() -> dict:
     }
 
 
-def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_the_page_fetches():
-    page = Page(report.render(fixture_metrics.metrics(), _saving()))
+def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_the_page_fetches(metrics):
+    page = Page(report.render(metrics, _saving()))
     words = page.words()
     for said in ("At least 37 %", "costs", "at least 37 %", "0.400", "Attempt 3", "10.0 orders", "rising", "83.1 times"):
         assert said in words, said
@@ -242,14 +266,14 @@ def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_
         assert attributes.get("src", "data:image/svg+xml;base64,").startswith("data:image/svg+xml;base64,")
 
 
-def test_a_saving_of_an_older_generation_is_called_stale():
+def test_a_saving_of_an_older_generation_is_called_stale(metrics):
     old = {**_saving(), "generation": 1}
-    assert "Measure again" in Page(report.render(fixture_metrics.metrics(), old)).words()
-    assert "Measure again" not in Page(report.render(fixture_metrics.metrics(), _saving())).words()
+    assert "Measure again" in Page(report.render(metrics, old)).words()
+    assert "Measure again" not in Page(report.render(metrics, _saving())).words()
 
 
-def test_curves_of_a_saving_are_charts_of_the_page():
-    text = report.render(fixture_metrics.metrics(), _saving())
+def test_curves_of_a_saving_are_charts_of_the_page(metrics):
+    text = report.render(metrics, _saving())
     charts = [chart for chart in re.findall("<svg.*?</svg>", text, re.S) if "bits per byte" in chart]
     assert len(charts) == 2
     for chart in charts:

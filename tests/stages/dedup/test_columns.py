@@ -5,13 +5,14 @@ from __future__ import annotations
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.kernels import warm
 from pipeline.errors import BrokenContract
 from pipeline.schema import DOCUMENT
 from pipeline.stages.dedup import columns
+from tests.support import examples
 
 TRICKY_NAMES = [
     "a",
@@ -65,7 +66,7 @@ def as_text(value) -> str | None:
     return value if value is None or isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-@settings(max_examples=500, deadline=None)
+@examples(4)
 @given(st.lists(rows, max_size=5), names, st.integers(0, 4))
 def test_values_are_those_of_the_parsed_object(metadata, name, start):
     documents = table(metadata)

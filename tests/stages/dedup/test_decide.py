@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.kernels import warm
@@ -21,6 +21,7 @@ from pipeline.stages.dedup import decide as decide_
 from pipeline.stages.dedup import near, survivors
 from pipeline.stages.dedup.decide import EXACT, KEPT, NEAR, URL
 from tests.stages.dedup.fakes import Corpus, Decided, Doc, doc
+from tests.support import examples
 
 BANDS = 3
 TINY = 1_000
@@ -152,7 +153,7 @@ def split(docs: list[Doc], at: list[int]) -> list[list[Doc]]:
     return [docs[a:b] for a, b in pairwise(edges)]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(corpora(), thresholds, caps, cuts, rooms, st.booleans(), st.sampled_from([1, 2]))
 def test_fates_are_the_defined_ones_whatever_units_memory_and_threads(docs, threshold, cap, units, room, urls, workers):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -172,7 +173,7 @@ def test_fates_are_the_defined_ones_whatever_units_memory_and_threads(docs, thre
     assert made == oracle(docs, threshold=threshold, cap=cap, urls=urls)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(corpora(), thresholds, caps, cuts, rooms, st.booleans())
 def test_increments_give_the_fates_of_one_run_over_everything(docs, threshold, cap, at, room, urls):
     """Law 4: generations stand before later ones, so one run over all has the parts as priorities; here without scores."""
@@ -183,7 +184,7 @@ def test_increments_give_the_fates_of_one_run_over_everything(docs, threshold, c
     assert made == oracle(docs, threshold=threshold, cap=cap, urls=urls)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(0.2)
 @given(corpora(), caps, cuts)
 def test_within_each_generation_the_keep_list_decides(docs, cap, at):
     with tempfile.TemporaryDirectory() as folder:
@@ -191,7 +192,7 @@ def test_within_each_generation_the_keep_list_decides(docs, cap, at):
     assert made == oracle(*split(docs, at), threshold=0.5, cap=cap, urls=True)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(0.2)
 @given(corpora(), st.permutations([0.2, 0.5, 0.8]), rooms)
 def test_a_changed_threshold_verifies_no_pair_again_and_gives_the_same_fates(docs, order, room):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -218,7 +219,7 @@ def test_a_changed_threshold_verifies_no_pair_again_and_gives_the_same_fates(doc
     assert threshold == order[0] and not asked
 
 
-@settings(max_examples=30, deadline=None)
+@examples(0.3)
 @given(corpora(), thresholds, caps)
 def test_counts_evidence_tables_and_clusters_add_up(docs, threshold, cap):
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.kernels import warm
@@ -14,6 +14,7 @@ from pipeline.stages.dedup import survivors
 from pipeline.stages.dedup.decide import NEAR
 from tests.stages.dedup.fakes import Corpus, doc
 from tests.stages.dedup.test_decide import BANDS, TINY, corpora, grown, oracle
+from tests.support import examples
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -34,14 +35,14 @@ CORPORA = (
 )
 
 
-@settings(max_examples=6)
+@examples(0.06)
 @given(*CORPORA)
 def test_fates_evidence_and_index_are_those_of_one_process(docs, split, threshold, cap, urls, tasks, room, cuts, chunk):
     same(docs, split, threshold, cap, urls, tasks, room, cuts, chunk)
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@examples(0.6)
 @given(*CORPORA)
 def test_fates_evidence_and_index_are_those_of_one_process_often(docs, split, threshold, cap, urls, tasks, room, cuts, chunk):
     same(docs, split, threshold, cap, urls, tasks, room, cuts, chunk)

@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.machine import scratch, workers
 from pipeline.stages.dedup.order import order
 from pipeline.stages.dedup.part import Part
 from tests.stages.dedup.fakes import part_of
+from tests.support import examples
 
 numbers = st.one_of(st.none(), st.floats(allow_nan=False), st.integers(-3, 3).map(float))
 words = st.one_of(st.none(), st.text(max_size=3), st.sampled_from(["1", "10", "9"]))
@@ -27,7 +28,7 @@ def part(unit: list[tuple]) -> Part:
     return dataclasses.replace(part_of([], 1, 0, urls=False), n=len(unit), order=lambda: frame)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(st.lists(st.lists(rows, max_size=12), max_size=4), st.booleans(), st.sampled_from([500, 1 << 30]))
 def test_ranks_are_those_of_one_sort(tmp_path_factory, units, descending, room):
     parts = [part(unit) for unit in units]

@@ -9,6 +9,8 @@ from pipeline.stages.dedup import selftest
 from pipeline.text import definition
 from tests.support import SAMPLE, curate, digests, prose
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 
 @pytest.mark.parametrize("aim", selftest.STEPS)
 def test_plants_are_as_similar_as_they_should_be(aim):

@@ -6,7 +6,7 @@ import contextlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.machine import scratch, workers
@@ -16,6 +16,7 @@ from pipeline.stages.dedup.part import shingles_of
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.store.store import open_store
 from pipeline.text import definition
+from tests.support import examples
 from tests.text.twins import column, texts
 
 
@@ -29,7 +30,6 @@ def measured(folder, items: list[str], pairs: list[tuple[int, int]], *, ngram: i
         return store.counts(later, earlier, pool)
 
 
-@settings(max_examples=60, deadline=None)
 @given(items=st.lists(texts, min_size=1, max_size=6), ngram=st.integers(1, 4))
 def test_similarity_is_the_defined_one(tmp_path_factory, items, ngram):
     pairs = [(i, j) for i in range(len(items)) for j in range(len(items))]
@@ -58,7 +58,7 @@ def test_known_pairs(tmp_path, later, earlier, jaccard, containment):
 keys = st.tuples(st.sampled_from([0, 1, 2**64 - 1]), st.integers(0, 3))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(st.lists(st.lists(st.tuples(keys, keys, st.tuples(*[st.integers(0, 9)] * 3)), max_size=8), min_size=1, max_size=3))
 def test_facts_of_pairs_are_found_again_whichever_text_is_the_later_one(tmp_path_factory, runs):
     work = open_store(str(tmp_path_factory.mktemp("work")))

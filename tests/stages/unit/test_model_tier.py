@@ -10,6 +10,8 @@ import pytest
 
 from tests.support import PROSE, prose, table, winnow, write_rows
 
+pytestmark = pytest.mark.usefixtures("blank_charts")
+
 CODE = """
 import polars as pl
 import pyarrow as pa

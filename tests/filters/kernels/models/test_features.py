@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from filters import models
@@ -87,13 +87,11 @@ def test_what_becomes_of_a_text(text, made):
 
 
 @given(st.lists(TEXT, max_size=5))
-@settings(deadline=None)
 def test_kernel_equals_plain_python(texts):
     assert tokens(texts) == [features.plain(text) for text in texts]
 
 
 @given(TEXT, TEXT)
-@settings(deadline=None)
 def test_parts_of_a_text_are_made_into_tokens_each_by_itself(one, other):
     a, b = one.encode(), other.encode()
     data = np.frombuffer(a + b"xxx" + b, np.uint8)
@@ -126,7 +124,6 @@ def cut(text: str, size: int) -> list[str]:
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "bc", ".", "?!", "\n", " ", "é", "中" * 9])).map("".join)), st.integers(1, 4))
-@settings(deadline=None)
 def test_windows_equal_plain_python_and_cover_the_text(texts, size):
     offsets, data = buffers.views(pa.array(texts, pa.large_string()))
     owner, spans = passages.passages(offsets, data, size=size)

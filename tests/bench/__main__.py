@@ -1,0 +1,74 @@
+"""`make bench B=NAME` (`python -m tests.bench NAME [OPTIONS]`): measurements by name.
+
+`list` prints them. Status 1: a target was missed. A name may stand for several
+programs, which run one after the other; options go to a program that has its name for itself.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+DEFAULT = "throughput"
+
+
+@dataclass(frozen=True)
+class Bench:
+    about: str
+    programs: tuple[str, ...]
+    """Modules of this package, with their options."""
+
+
+BENCHES = {
+    "throughput": Bench("the default plan over real text, as a user runs it", ("throughput",)),
+    "dedup": Bench(
+        "dedup beside its peers, each in environments of their own: minutes to install", ("dedup_accuracy", "dedup_speed")
+    ),
+    "signatures": Bench("MB of text per CPU-second of MinHash signatures, on one thread", ("signatures_speed",)),
+    "increment": Bench("what it costs to add 5 % to a curated corpus", ("dedup_increment",)),
+    "scale": Bench(
+        "a million and ten million documents of known fates; 10 GB in the temporary folder, TMPDIR names another",
+        ("dedup_scale --documents 1e6 --also 1e7",),
+    ),
+    "kernels": Bench("rule kernels alone, on one core", ("kernels",)),
+    "parity": Bench(
+        "every published rule set beside datatrove's filters and dolma's taggers, in environments of theirs", ("parity",)
+    ),
+    "language": Bench("the language filter: speed, agreement with fastText, accuracy in 129 languages", ("language",)),
+    "pii": Bench("masks: addresses and look-alikes set into real text, and a labelled synthetic set", ("pii",)),
+    "models": Bench(
+        "the recipes of the quality and toxicity models with sources held out: minutes", ("quality_model", "toxicity_model")
+    ),
+    "model-tier": Bench("MB per CPU-second of the default plan's models", ("model_tier",)),
+    "savings": Bench("the saving on a mix of good text and junk, by n-grams and small models; needs torch", ("savings",)),
+    "inspect": Bench("the page of `inspect browse`: the slider over a million rows, pages and searches", ("inspect_page",)),
+    "why": Bench("seconds of `inspect why` on an output of many documents", ("why_scale",)),
+    "formats": Bench("MB of input per CPU-second, by format", ("formats",)),
+    "parquet": Bench("what decoding Parquet in another process costs", ("parquet_decoder",)),
+    "threshold": Bench("what deciding again with another threshold costs", ("changed_threshold",)),
+    "nothing-new": Bench("what a scheduled run costs that finds nothing new", ("nothing_new",)),
+    "prefect": Bench("what Prefect costs over --inline, against a running server", ("prefect_overhead",)),
+    "words": Bench("how many characters say as much as one English word, by script", ("words_per_script",)),
+}
+
+
+def main(arguments: list[str]) -> int:
+    name, *options = arguments or [DEFAULT]
+    if name == "list":
+        width = max(map(len, BENCHES))
+        print("\n".join(f"{known:{width}}  {bench.about}" for known, bench in BENCHES.items()))
+        return 0
+    if name not in BENCHES or (options and len(BENCHES[name].programs) > 1):
+        wrong = f"{name} takes no options" if name in BENCHES else f"no measurement is called {name}"
+        print(f"{wrong}; `make bench B=list` prints their names", file=sys.stderr)
+        return 2
+    failed = False
+    for program in BENCHES[name].programs:
+        module, *own = program.split()
+        failed |= subprocess.run([sys.executable, "-m", f"tests.bench.{module}", *own, *options], check=False).returncode != 0
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

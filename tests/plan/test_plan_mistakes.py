@@ -1,0 +1,67 @@
+"""A mistake in a plan is one message that names the key, what was found and what was expected, before anything is read.
+
+What the command makes of it (status 2, nothing started) is in `tests/cli/test_bad_input.py`, for one mistake of each kind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.plan import load, recipe
+from pipeline.report import publish
+
+
+@pytest.mark.parametrize(
+    ("assignments", "words"),
+    [
+        pytest.param(["filters.gopher_quality.min_word=3"], ["min_word", "min_words"], id="unknown key, near miss"),
+        pytest.param(["filter.x=3"], ["filter", "unknown key"], id="unknown section"),
+        pytest.param(["dedup.threshold=high"], ["dedup.threshold", "high"], id="wrong type"),
+        pytest.param(["dedup.threshold=7"], ["dedup.threshold", "7"], id="out of range"),
+        pytest.param(["dedup.bucket_cap=18446744073709551616"], ["dedup.bucket_cap", "than or equal to 1000000"], id="too much"),
+        pytest.param(["dedup.bucket_cap=0"], ["dedup.bucket_cap", "greater than or equal to 1"], id="too little"),
+        pytest.param(["dedup.keep=[rank asc, rank desc]"], ["dedup.keep", "'rank' is named twice"], id="an order named twice"),
+        pytest.param(["dedup.scope=[dump, dump]"], ["dedup.scope", "'dump' is named twice"], id="a column named twice"),
+        pytest.param(["select.keep_top={share: 0}"], ["select.keep_top", "share"], id="a share of nothing"),
+        pytest.param(["nonsense"], ["KEY=VALUE"], id="no assignment"),
+        pytest.param(["output.tokenizer=/no/such/tokenizer.json"], ["output.tokenizer", "does not exist"], id="no tokenizer"),
+        pytest.param(["filters.language={model: /no/such.ftz}"], ["/no/such.ftz", "filters.language.model"], id="no model"),
+    ],
+)
+def test_a_mistake_names_the_key_and_what_was_expected(assignments: list[str], words: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        recipe.resolve(load.load("minimal", inputs=["a.jsonl"], assignments=assignments).plan)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("filters:\n  gopher_quality: {max_wrds: 10}\n", ["mine.yaml", "filters.gopher_quality.max_wrds"]),
+        ("a: [1, 2\nb: }", ["mine.yaml"]),
+        (None, ["mine.yaml"]),
+    ],
+    ids=["a key that is unknown", "no YAML", "not there"],
+)
+def test_a_plan_file_with_a_mistake_is_named(tmp_path: Path, content: str | None, words: list[str]) -> None:
+    plan = tmp_path / "mine.yaml"
+    if content is not None:
+        plan.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        load.load(str(plan))
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_yaml_1_2_values_are_what_they_look_like(tmp_path: Path) -> None:
+    """`no` is a language and 1e12 a number; in YAML 1.1 the one would be false and the other a string."""
+    plan = tmp_path / "p.yaml"
+    plan.write_text("filters: {language: {keep: [no, en]}}\ncompute: {plan: {tokens: 1e12}}\n")
+    loaded = load.load(str(plan)).plan
+    written = tmp_path / "plan.resolved.yaml"
+    written.write_text(publish.yaml(load.dump(loaded)))
+    for found in (loaded, load.load(str(written)).plan):
+        assert found.model_dump()["filters"]["language"]["keep"] == ("en", "no")
+        assert found.compute.plan.tokens == 10**12
