@@ -11,6 +11,11 @@ thirds of the time that a small function takes (120 ms of CPU to 43).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
 from filters.kernels.absent import absent
 
 # numba imports scipy.linalg to see whether it is there, which takes up to half a CPU-second, and cffi, which takes a tenth of
@@ -20,30 +25,38 @@ with absent("scipy.linalg"), absent("cffi"):
     import numba.np.arraymath  # noqa: F401
     from numba import njit
 
-# numba's annotations leave these options out.
-kernel = njit(nogil=True, cache=True, _nrt=False, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+Array: TypeAlias = np.ndarray
+Int: TypeAlias = Any
+Float: TypeAlias = Any
+Bool: TypeAlias = Any
+"""What kernels are given and give: numba infers which of Python's and numpy's types a number has."""
 
-inner_kernel = njit(nogil=True, _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True)  # type: ignore[call-overload]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _compiler(**options: Any) -> Callable[[_Function], _Function]:
+    """A decorator that leaves the function's type to see."""
+    made: Callable[[_Function], _Function] = njit(  # type: ignore[call-overload]  # its annotations leave some of these options out
+        nogil=True, _nrt=False, no_cfunc_wrapper=True, **options
+    )
+    return made
+
+
+kernel = _compiler(cache=True)
+
+inner_kernel = _compiler(no_cpython_wrapper=True)
 """`@kernel` of what Python does not call: it cannot."""
 
-unchecked_kernel = njit(  # type: ignore[call-overload]
-    nogil=True, cache=True, _nrt=False, no_cfunc_wrapper=True, error_model="numpy"
-)
+unchecked_kernel = _compiler(cache=True, error_model="numpy")
 """`@kernel` with numpy's error model: no test for a zero divisor before each division and remainder. For kernels whose tables
 were checked to hold no such divisor."""
 
-inner_unchecked_kernel = njit(  # type: ignore[call-overload]
-    nogil=True, _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True, error_model="numpy"
-)
+inner_unchecked_kernel = _compiler(no_cpython_wrapper=True, error_model="numpy")
 """`@unchecked_kernel` of what Python does not call."""
 
-inlined_kernel = njit(  # type: ignore[call-overload]
-    nogil=True, _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True, forceinline=True
-)
+inlined_kernel = _compiler(no_cpython_wrapper=True, forceinline=True)
 """`@inner_kernel` that is compiled into each kernel that calls it: for a few lines that are called for every character."""
 
-inlined_unchecked_kernel = njit(  # type: ignore[call-overload]
-    nogil=True, _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True, error_model="numpy", forceinline=True
-)
+inlined_unchecked_kernel = _compiler(no_cpython_wrapper=True, error_model="numpy", forceinline=True)
 """`@inlined_kernel` with numpy's error model. A model's tables are some 30 arrays: a call that is not inlined copies them all,
 which took a quarter of the time of fastText's prediction."""

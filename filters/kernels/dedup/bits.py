@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.buffers import frozen
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 
 _SIX = np.uint64(6)
 _LOW = np.uint64(63)
@@ -72,27 +72,27 @@ def place_of(bits: np.ndarray, before: np.ndarray, numbers: np.ndarray) -> np.nd
 
 
 @kernel
-def _add(bits, numbers):
+def _add(bits: Array, numbers: Array) -> None:
     for k in range(numbers.size):
         number = np.uint64(numbers[k])
         bits[np.uintp(number >> _SIX)] |= _ONE << (number & _LOW)
 
 
 @kernel
-def _has(bits, numbers, found):
+def _has(bits: Array, numbers: Array, found: Array) -> None:
     for k in range(numbers.size):
         found[k] = is_in(bits, numbers[k])
 
 
 @inner_kernel
-def is_in(bits, number):
+def is_in(bits: Array, number: Int) -> Bool:
     """Whether one number is in the set; for other kernels."""
     at = np.uint64(number)
     return (bits[np.uintp(at >> _SIX)] >> (at & _LOW)) & _ONE == _ONE
 
 
 @kernel
-def _place_of(bits, before, numbers, found):
+def _place_of(bits: Array, before: Array, numbers: Array, found: Array) -> None:
     for k in range(numbers.size):
         number = np.uint64(numbers[k])
         word = bits[np.uintp(number >> _SIX)]
@@ -103,7 +103,7 @@ def _place_of(bits, before, numbers, found):
 
 
 @inner_kernel
-def _ones(word):
+def _ones(word: Int) -> Int:
     """How many bits of a word are set (Hacker's Delight, section 5-1)."""
     word -= (word >> _ONE) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))

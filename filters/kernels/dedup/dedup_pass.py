@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels.buffers import frozen
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Float, Int, inner_kernel, kernel
 from filters.kernels.dedup.bits import is_in
 from filters.kernels.words.words import SEED, finalise
 
@@ -34,7 +34,7 @@ def mixed(scope: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _mixed(scope, keys, made):
+def _mixed(scope: Array, keys: Array, made: Array) -> None:
     for i in range(made.size):
         made[i] = finalise(keys[i] ^ finalise(scope[i] ^ SEED))
 
@@ -60,15 +60,27 @@ def link(bucket: np.ndarray, number: np.ndarray, old: tuple[np.ndarray, np.ndarr
     places, documents = old
     later, start, members = (np.empty(n, np.int64) for n in (len(bucket), len(bucket), len(bucket) + len(places)))
     count, took, sizes = np.empty(len(bucket), np.int32), np.empty(len(bucket), np.bool_), np.zeros(2, np.int64)
-    arguments = [frozen(column) for column in (bucket, number, places, documents)]
-    _link(*arguments, bucket_cap, later, start, count, members, took, sizes)
+    of_new, of_old = (frozen(bucket), frozen(number)), (frozen(places), frozen(documents))
+    _link(*of_new, *of_old, bucket_cap, later, start, count, members, took, sizes)
     links = np.empty(sizes[0], LINK)
     links["later"], links["start"], links["count"] = (column[: sizes[0]] for column in (later, start, count))
     return Linked(links, members[: sizes[1]].copy(), took)
 
 
 @kernel
-def _link(bucket, number, places, documents, bucket_cap, later, start, count, members, took, sizes):
+def _link(
+    bucket: Array,
+    number: Array,
+    places: Array,
+    documents: Array,
+    bucket_cap: Int,
+    later: Array,
+    start: Array,
+    count: Array,
+    members: Array,
+    took: Array,
+    sizes: Array,
+) -> None:
     n_links = n_members = first = place = np.int64(0)
     while first < bucket.size:
         last = first + 1
@@ -100,14 +112,14 @@ def _link(bucket, number, places, documents, bucket_cap, later, start, count, me
 def pairs(links: np.ndarray, members: np.ndarray, kept: np.ndarray, *, old: int, first: int) -> np.ndarray:
     """The distinct pairs with a kept earlier document, as `(later - first) << EARLIER_BITS | earlier`, ascending; uint64."""
     made = np.empty(int(links["count"].sum()), np.uint64)
-    columns = [frozen(links[name]) for name in ("later", "start", "count")]
+    columns = frozen(links["later"]), frozen(links["start"]), frozen(links["count"])
     n = _pairs(*columns, frozen(members), kept, old, first, made)
     made = np.sort(made[:n])
     return made[np.append(True, made[1:] != made[:-1])] if len(made) else made
 
 
 @kernel
-def _pairs(later, start, count, members, kept, old, first, made):
+def _pairs(later: Array, start: Array, count: Array, members: Array, kept: Array, old: Int, first: Int, made: Array) -> Int:
     n = np.int64(0)
     for k in range(later.size):
         high = np.uint64(later[k] - first) << _EARLIER
@@ -139,13 +151,26 @@ def judge(
     """
     most = len(pairs) + len(visits)
     dropped, survivor, evidence = (np.empty(most, dtype) for dtype in (np.int64, np.int64, np.float64))
-    columns = [frozen(visits[name]) for name in ("number", "url")]
+    columns = frozen(visits["number"]), frozen(visits["url"])
     n = _judge(pairs, frozen(similarity), *columns, holders, float(threshold), kept, old, first, dropped, survivor, evidence)
     return dropped[:n], survivor[:n], evidence[:n]
 
 
 @kernel
-def _judge(pairs, similarity, visitor, url, holders, threshold, kept, old, first, dropped, survivor, evidence):
+def _judge(
+    pairs: Array,
+    similarity: Array,
+    visitor: Array,
+    url: Array,
+    holders: Array,
+    threshold: Float,
+    kept: Array,
+    old: Int,
+    first: Int,
+    dropped: Array,
+    survivor: Array,
+    evidence: Array,
+) -> Int:
     n, k, v = np.int64(0), np.int64(0), np.int64(0)
     mask = (np.uint64(1) << _EARLIER) - np.uint64(1)
     last = np.int64(0x7FFFFFFFFFFFFFFF)
@@ -178,12 +203,13 @@ def shared(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarr
     `one` and `other` are `(starts int64[m], sizes int32[m])`: a set is `hashes[start:start + size]`, strictly ascending uint64.
     """
     counts = np.empty(len(one[0]), np.int32)
-    _shared(*(frozen(column) for column in (*one, *other, hashes)), counts)
+    sets = frozen(one[0]), frozen(one[1]), frozen(other[0]), frozen(other[1])
+    _shared(*sets, frozen(hashes), counts)
     return counts
 
 
 @kernel
-def _shared(one_at, one_size, other_at, other_size, hashes, counts):
+def _shared(one_at: Array, one_size: Array, other_at: Array, other_size: Array, hashes: Array, counts: Array) -> None:
     for k in range(counts.size):
         one = hashes[one_at[k] : one_at[k] + one_size[k]]
         other = hashes[other_at[k] : other_at[k] + other_size[k]]
@@ -191,7 +217,7 @@ def _shared(one_at, one_size, other_at, other_size, hashes, counts):
 
 
 @inner_kernel
-def _common(one, other):
+def _common(one: Array, other: Array) -> Int:
     """How many values two strictly ascending arrays share."""
     a = b = n = np.uintp(0)
     while a < np.uintp(one.size) and b < np.uintp(other.size):

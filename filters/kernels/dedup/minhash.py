@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode import unicode_words
 from filters.kernels.words.words import SPARE, finalise, next_words
 
@@ -99,7 +99,22 @@ def _power(ngram: int) -> np.uint64:
 
 
 @kernel
-def _sign(offsets, data, blocks, cells, ascii_, ngram, power, multipliers, increments, datasketch, words, points, counts, least):
+def _sign(
+    offsets: Array,
+    data: Array,
+    blocks: Array,
+    cells: Array,
+    ascii_: Array,
+    ngram: Int,
+    power: Int,
+    multipliers: Array,
+    increments: Array,
+    datasketch: bool,
+    words: Array,
+    points: Array,
+    counts: Array,
+    least: Array,
+) -> None:
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         have = np.int64(0)
@@ -115,7 +130,7 @@ def _sign(offsets, data, blocks, cells, ascii_, ngram, power, multipliers, incre
 
 
 @inner_kernel
-def _points(words, n, ngram, power, datasketch, points):
+def _points(words: Array, n: Int, ngram: Int, power: Int, datasketch: bool, points: Array) -> None:
     """What the permutations permute, of the n shingles that start at words 0 to n - 1."""
     value = _before(words, ngram)
     for k in range(n):
@@ -126,7 +141,7 @@ def _points(words, n, ngram, power, datasketch, points):
 
 
 @inner_kernel
-def _before(words, ngram):
+def _before(words: Array, ngram: Int) -> Int:
     """The sum of all but the last word of the first shingle."""
     value = np.uint64(0)
     for k in range(ngram - 1):
@@ -135,7 +150,7 @@ def _before(words, ngram):
 
 
 @inner_kernel
-def _carry(words, n, have):
+def _carry(words: Array, n: Int, have: Int) -> Int:
     """Moves the words that shingles of the next block begin with to the front; returns how many."""
     for k in range(n, have):
         words[k - n] = words[k]
@@ -143,7 +158,7 @@ def _carry(words, n, have):
 
 
 @inner_kernel
-def _lower(points, n, multipliers, increments, least):
+def _lower(points: Array, n: Int, multipliers: Array, increments: Array, least: Array) -> None:
     """Lowers `least` to the least value of each permutation. The inner loop runs over points: it vectorises."""
     for j in range(least.size):
         a, b, value = multipliers[j], increments[j], least[j]
@@ -153,7 +168,7 @@ def _lower(points, n, multipliers, increments, least):
 
 
 @inner_kernel
-def _fmix32(x):
+def _fmix32(x: Int) -> Int:
     """MurmurHash3's 32-bit finaliser."""
     x = np.uint32(np.uint32(x ^ (x >> np.uint32(16))) * np.uint32(0x85EBCA6B))
     x = np.uint32(np.uint32(x ^ (x >> np.uint32(13))) * np.uint32(0xC2B2AE35))
@@ -161,7 +176,7 @@ def _fmix32(x):
 
 
 @kernel
-def _band_keys(least, rows, keys):
+def _band_keys(least: Array, rows: Int, keys: Array) -> None:
     for i in range(keys.shape[0]):
         for band in range(keys.shape[1]):
             value = finalise(np.uint64(band + 1))
@@ -172,7 +187,19 @@ def _band_keys(least, rows, keys):
 
 
 @kernel
-def _shingles(offsets, data, blocks, cells, ascii_, ngram, power, words, sizes, starts, hashes):
+def _shingles(
+    offsets: Array,
+    data: Array,
+    blocks: Array,
+    cells: Array,
+    ascii_: Array,
+    ngram: Int,
+    power: Int,
+    words: Array,
+    sizes: Array,
+    starts: Array,
+    hashes: Array,
+) -> None:
     """Appends each row's hashes, then sorts them in place with what lies behind them as scratch."""
     total = np.int64(0)
     for i in range(offsets.size - 1):
@@ -191,7 +218,7 @@ def _shingles(offsets, data, blocks, cells, ascii_, ngram, power, words, sizes, 
 
 
 @inner_kernel
-def _hash_shingles(words, n, ngram, power, hashes):
+def _hash_shingles(words: Array, n: Int, ngram: Int, power: Int, hashes: Array) -> None:
     value = _before(words, ngram)
     for k in range(n):
         value = value * BASE + words[np.uintp(k + ngram - 1)]
@@ -200,7 +227,7 @@ def _hash_shingles(words, n, ngram, power, hashes):
 
 
 @kernel
-def _sort_unique(values, scratch, sizes):
+def _sort_unique(values: Array, scratch: Array, sizes: Array) -> Int:
     """Sorts `values` into its front without repetitions, and returns how many those are.
 
     Into buckets by the upper bits, which hashes fill evenly, then each bucket alone.
@@ -232,7 +259,7 @@ def _sort_unique(values, scratch, sizes):
 
 
 @inner_kernel
-def _sort(values):
+def _sort(values: Array) -> None:
     """Sorts in place: by insertion where there are few, else by heap, which no input makes quadratic."""
     if values.size > _INSERTION:
         _heap_sort(values)
@@ -246,7 +273,7 @@ def _sort(values):
 
 
 @inner_kernel
-def _heap_sort(values):
+def _heap_sort(values: Array) -> None:
     for root in range(values.size // 2 - 1, -1, -1):
         _sift(values, root, values.size)
     for last in range(values.size - 1, 0, -1):
@@ -255,7 +282,7 @@ def _heap_sort(values):
 
 
 @inner_kernel
-def _sift(values, root, size):
+def _sift(values: Array, root: Int, size: Int) -> None:
     value = values[root]
     while 2 * root + 1 < size:
         child = 2 * root + 1

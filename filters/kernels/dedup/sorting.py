@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.buffers import frozen
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 
 _INSERTION = 24  # chosen: buckets hold about four keys
 _BITS = 20  # of buckets at most: their starts take 8 MB
@@ -26,7 +26,9 @@ def sort_pairs(keys: np.ndarray, values: np.ndarray, *, shared_bits: int = 0) ->
 
 
 @kernel
-def _sort_pairs(keys, values, skip, shift, starts, sorted_keys, sorted_values):
+def _sort_pairs(
+    keys: Array, values: Array, skip: Int, shift: Int, starts: Array, sorted_keys: Array, sorted_values: Array
+) -> None:
     one = np.uint64(1)
     for k in range(keys.size):
         starts[np.uintp(((keys[k] << skip) >> shift) + one)] += 1
@@ -46,7 +48,7 @@ def _sort_pairs(keys, values, skip, shift, starts, sorted_keys, sorted_values):
 
 
 @inner_kernel
-def _sort(keys, values):
+def _sort(keys: Array, values: Array) -> None:
     if keys.size > _INSERTION:
         _heap_sort(keys, values)
         return
@@ -59,7 +61,7 @@ def _sort(keys, values):
 
 
 @inner_kernel
-def _heap_sort(keys, values):
+def _heap_sort(keys: Array, values: Array) -> None:
     for root in range(keys.size // 2 - 1, -1, -1):
         _sift(keys, values, root, keys.size)
     for last in range(keys.size - 1, 0, -1):
@@ -69,7 +71,7 @@ def _heap_sort(keys, values):
 
 
 @inner_kernel
-def _sift(keys, values, root, size):
+def _sift(keys: Array, values: Array, root: Int, size: Int) -> None:
     key, value = keys[root], values[root]
     while 2 * root + 1 < size:
         child = 2 * root + 1

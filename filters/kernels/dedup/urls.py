@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
+from filters.kernels.url_paths import KEEP, UNRESERVED, is_slash, lower, path, query
 
-KEEP, UNRESERVED = np.uint8(1), np.uint8(2)
 HOST = np.uint8(4)
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _UNRESERVED = _ALPHANUMERIC + "-._~"  # 2.3
@@ -53,7 +53,20 @@ def normal(
 
 
 @kernel
-def _normal(offsets, data, text, classes, scheme, session, name_starts, names, prefixes, out, starts, ok):
+def _normal(
+    offsets: Array,
+    data: Array,
+    text: Array,
+    classes: Array,
+    scheme: Array,
+    session: Array,
+    name_starts: Array,
+    names: Array,
+    prefixes: Int,
+    out: Array,
+    starts: Array,
+    ok: Array,
+) -> None:
     n = np.int64(0)
     for i in range(ok.size):
         size = _trimmed(data, offsets[i], offsets[i + 1], text)
@@ -64,7 +77,7 @@ def _normal(offsets, data, text, classes, scheme, session, name_starts, names, p
 
 
 @inner_kernel
-def _trimmed(data, p, end, text):
+def _trimmed(data: Array, p: Int, end: Int, text: Array) -> Int:
     """Copies a row to `text` without C0 and spaces at its ends and without tab, CR and LF (WHATWG, basic URL parser, 1-3)."""
     while p < end and data[p] <= 0x20:
         p += 1
@@ -80,27 +93,27 @@ def _trimmed(data, p, end, text):
 
 
 @inner_kernel
-def _lower(byte):
-    return byte | np.uint8(0x20) if 0x41 <= byte <= 0x5A else byte
-
-
-@inner_kernel
-def _slash(byte):
-    """WHATWG: a special scheme takes a backslash for a slash."""
-    return byte == 0x2F or byte == 0x5C
-
-
-@inner_kernel
-def _row(text, size, classes, scheme, session, name_starts, names, prefixes, out, n):
+def _row(
+    text: Array,
+    size: Int,
+    classes: Array,
+    scheme: Array,
+    session: Array,
+    name_starts: Array,
+    names: Array,
+    prefixes: Int,
+    out: Array,
+    n: Int,
+) -> Int:
     """Where the normal form written at `n` ends; -1 where there is none."""
     p = _after_scheme(text, size, scheme)
     if p < 0:
         return np.int64(-1)
-    while p < size and _slash(text[p]):
+    while p < size and is_slash(text[p]):
         p += 1
     end = p
     host = p
-    while end < size and not _slash(text[end]) and text[end] != 0x3F and text[end] != 0x23:
+    while end < size and not is_slash(text[end]) and text[end] != 0x3F and text[end] != 0x23:
         if text[end] == 0x40:
             host = end + 1
         end += 1
@@ -112,28 +125,28 @@ def _row(text, size, classes, scheme, session, name_starts, names, prefixes, out
     stop = end
     while stop < size and text[stop] != 0x3F and text[stop] != 0x23:
         stop += 1
-    n = _path(text, end, stop, classes, session, out, n)
+    n = path(text, end, stop, classes, session, out, n)
     if stop < size and text[stop] == 0x3F:
         last = stop + 1
         while last < size and text[last] != 0x23:
             last += 1
-        n = _query(text, stop + 1, last, classes, name_starts, names, prefixes, out, n)
+        n = query(text, stop + 1, last, classes, name_starts, names, prefixes, out, n)
     return n
 
 
 @inner_kernel
-def _after_scheme(text, size, scheme):
+def _after_scheme(text: Array, size: Int, scheme: Array) -> Int:
     for k in range(4):
-        if k >= size or _lower(text[k]) != scheme[k]:
+        if k >= size or lower(text[k]) != scheme[k]:
             return np.int64(-1)
     p = np.int64(4)
-    if p < size and _lower(text[p]) == 0x73:
+    if p < size and lower(text[p]) == 0x73:
         p += 1
     return p + 1 if p < size and text[p] == 0x3A else np.int64(-1)
 
 
 @inner_kernel
-def _authority(text, p, end, classes, out, n):
+def _authority(text: Array, p: Int, end: Int, classes: Array, out: Array, n: Int) -> Int:
     """Writes host and port; -1 where the host is empty or holds what none may hold, or the port is no number below 65536."""
     start = n
     colon = p
@@ -144,13 +157,13 @@ def _authority(text, p, end, classes, out, n):
         if colon > end or not _is_address(text, p + 1, colon - 1):
             return np.int64(-1)
         for k in range(p, colon):
-            out[n] = _lower(text[k])
+            out[n] = lower(text[k])
             n += 1
     else:
         while colon < end and text[colon] != 0x3A:
             if not classes[text[colon]] & HOST:
                 return np.int64(-1)
-            out[n] = _lower(text[colon])
+            out[n] = lower(text[colon])
             n += 1
             colon += 1
         n = _without_www(out, start, n)
@@ -160,19 +173,19 @@ def _authority(text, p, end, classes, out, n):
 
 
 @inner_kernel
-def _is_address(text, p, end):
+def _is_address(text: Array, p: Int, end: Int) -> Bool:
     """Only what an IPv6 address is written with; not whether it is one."""
     if p >= end:
         return False
     for k in range(p, end):
-        byte = _lower(text[k])
+        byte = lower(text[k])
         if not (0x30 <= byte <= 0x3A or byte == 0x2E or 0x61 <= byte <= 0x66):
             return False
     return True
 
 
 @inner_kernel
-def _without_www(out, start, n):
+def _without_www(out: Array, start: Int, n: Int) -> Int:
     """The host `out[start:n]` without dots at its end, and without `www.` before what still has a dot; its new end."""
     while n > start and out[n - 1] == 0x2E:
         n -= 1
@@ -189,7 +202,7 @@ def _without_www(out, start, n):
 
 
 @inner_kernel
-def _port(text, p, end, out, n):
+def _port(text: Array, p: Int, end: Int, out: Array, n: Int) -> Int:
     number = np.int64(-1)
     for k in range(p, end):
         if not 0x30 <= text[k] <= 0x39:
@@ -209,141 +222,6 @@ def _port(text, p, end, out, n):
         n += 1
         power //= 10
     return n
-
-
-@inner_kernel
-def _hex(byte):
-    """The value of a hexadecimal digit, -1 of another byte."""
-    if 0x30 <= byte <= 0x39:
-        return np.int64(byte) - 0x30
-    low = _lower(byte)
-    return np.int64(low) - 0x57 if 0x61 <= low <= 0x66 else np.int64(-1)
-
-
-@inner_kernel
-def _escape(value, out, n):
-    """Writes %XX; the new end."""
-    out[n] = 0x25
-    for k in range(2):
-        digit = (value >> (4 - 4 * k)) & 15
-        out[n + 1 + k] = digit + 0x30 if digit < 10 else digit + 0x37
-    return n + 3
-
-
-@inner_kernel
-def _put(text, p, end, classes, out, n):
-    """Writes the byte or escape at p as it is to be (6.2.2.1, 6.2.2.2); `(next p, new end)`."""
-    byte = text[p]
-    if byte != 0x25:
-        if classes[byte] & KEEP:
-            out[n] = byte
-            return p + 1, n + 1
-        return p + 1, _escape(np.int64(byte), out, n)
-    if p + 2 < end and _hex(text[p + 1]) >= 0 and _hex(text[p + 2]) >= 0:
-        value = _hex(text[p + 1]) * 16 + _hex(text[p + 2])
-        if classes[value] & UNRESERVED:
-            out[n] = value
-            return p + 3, n + 1
-        return p + 3, _escape(value, out, n)
-    return p + 1, _escape(np.int64(0x25), out, n)
-
-
-@inner_kernel
-def _path(text, p, end, classes, session, out, n):
-    """Writes the path: escapes in order, then no session, no dot segments, no slash at the end but that of the root."""
-    start = n
-    if p == end or not _slash(text[p]):
-        out[n] = 0x2F
-        n += 1
-    while p < end:
-        if text[p] == 0x5C:
-            out[n] = 0x2F
-            p, n = p + 1, n + 1
-        else:
-            p, n = _put(text, p, end, classes, out, n)
-    n = _without_session(out, start, n, session)
-    n = _without_dots(out, start, n)
-    while n > start and out[n - 1] == 0x2F:
-        n -= 1
-    if n == start:
-        out[n] = 0x2F
-        n += 1
-    return n
-
-
-@inner_kernel
-def _without_session(out, start, n, session):
-    """Takes `;jsessionid=…` out of every segment of `out[start:n]`; the new end."""
-    to = p = start
-    while p < n:
-        if out[p] == 0x3B and _starts(out, p, n, session):
-            while p < n and (out[p] != 0x2F):
-                p += 1
-                if p < n and out[p] == 0x3B:
-                    break
-        else:
-            out[to] = out[p]
-            p, to = p + 1, to + 1
-    return to
-
-
-@inner_kernel
-def _starts(out, p, n, name):
-    if n - p < name.size:
-        return False
-    k = 0
-    while k < name.size and _lower(out[p + k]) == name[k]:
-        k += 1
-    return k == name.size
-
-
-@inner_kernel
-def _without_dots(out, start, n):
-    """Removes dot segments from the path `out[start:n]`, which begins with a slash (5.2.4); the new end."""
-    to = p = start
-    while p < n:
-        stop = p + 1
-        while stop < n and out[stop] != 0x2F:
-            stop += 1
-        if stop - p == 3 and out[p + 1] == 0x2E and out[p + 2] == 0x2E:
-            while to > start:
-                to -= 1
-                if out[to] == 0x2F:
-                    break
-        elif stop - p != 2 or out[p + 1] != 0x2E:
-            for k in range(p, stop):
-                out[to] = out[k]
-                to += 1
-        p = stop
-    return to
-
-
-@inner_kernel
-def _query(text, p, end, classes, name_starts, names, prefixes, out, n):
-    """Writes the parameters that stay, in their order."""
-    start = n
-    while p <= end:
-        before = n
-        out[n] = 0x3F if n == start else 0x26
-        n += 1
-        while p < end and text[p] != 0x26:
-            p, n = _put(text, p, end, classes, out, n)
-        p += 1
-        if n == before + 1 or _is_tracking(out, before + 1, n, name_starts, names, prefixes):
-            n = before
-    return n
-
-
-@inner_kernel
-def _is_tracking(out, p, n, name_starts, names, prefixes):
-    stop = p
-    while stop < n and out[stop] != 0x3D:
-        stop += 1
-    for i in range(name_starts.size - 1):
-        name = names[name_starts[i] : name_starts[i + 1]]
-        if (stop - p == name.size or (i < prefixes and stop - p > name.size)) and _starts(out, p, stop, name):
-            return True
-    return False
 
 
 def warm() -> None:

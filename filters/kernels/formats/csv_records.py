@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import Array, Int, kernel
 
 START, FIELD_START, FIELD, QUOTED, QUOTE, CR = range(6)
 """Before a record; before a field; in an unquoted field; in a quoted one; behind a quote in one; behind a `\r`."""
 
 
 @kernel
-def record_ends(data, delimiter, state, ends):  # type: ignore[no-untyped-def]
+def record_ends(data: Array, delimiter: Int, state: Int, ends: Array) -> tuple[Int, Int, Int]:  # type: ignore[no-untyped-def]
     r"""Write the offset behind each record's line break to `ends` (int64), until that or the data are used up.
 
     Returns `(number of ends, bytes looked at, state behind them)`. A record that ends in `\r` ends once it is known that no

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 
 ABSENT, STRING, ESCAPED, NUMBER, BOOLEAN, NESTED, BROKEN = range(7)
 """What a value is. NULL is ABSENT; ESCAPED: a string with a backslash; NESTED: an object or an array."""
@@ -29,13 +29,13 @@ def find(offsets: np.ndarray, data: np.ndarray, key: np.ndarray) -> tuple[np.nda
 
 
 @kernel
-def _find(offsets, data, key, spans, kinds):
+def _find(offsets: Array, data: Array, key: Array, spans: Array, kinds: Array) -> None:
     for i in range(kinds.size):
         kinds[i] = _row(data, offsets[i], offsets[i + 1], key, spans[i])
 
 
 @inner_kernel
-def _row(data, p, end, key, span):
+def _row(data: Array, p: Int, end: Int, key: Array, span: Array) -> Int:
     if end - p < 2 or data[p] != _OPEN or data[end - 1] != _CLOSE:
         return BROKEN
     p += 1
@@ -59,7 +59,7 @@ def _row(data, p, end, key, span):
 
 
 @inner_kernel
-def _equal(data, p, key):
+def _equal(data: Array, p: Int, key: Array) -> Bool:
     k = 0
     while k < key.size and data[p + k] == key[k]:
         k += 1
@@ -67,14 +67,14 @@ def _equal(data, p, key):
 
 
 @inner_kernel
-def _has_backslash(data, p, end):
+def _has_backslash(data: Array, p: Int, end: Int) -> Bool:
     while p < end and data[p] != _BACKSLASH:
         p += 1
     return p < end
 
 
 @inner_kernel
-def _string_end(data, p, end):
+def _string_end(data: Array, p: Int, end: Int) -> Int:
     """Behind the closing quote of the string that opens at p; `end` where there is none."""
     p += 1
     while p < end and data[np.uintp(p)] != _QUOTE:
@@ -83,7 +83,7 @@ def _string_end(data, p, end):
 
 
 @inner_kernel
-def _value_end(data, p, end):
+def _value_end(data: Array, p: Int, end: Int) -> tuple[Int, Int]:
     """`(stop, kind)` of the value at p."""
     first = data[p]
     if first == _QUOTE:
@@ -98,7 +98,7 @@ def _value_end(data, p, end):
 
 
 @inner_kernel
-def _nested_end(data, p, end):
+def _nested_end(data: Array, p: Int, end: Int) -> Int:
     depth = np.int64(0)
     while p < end:
         if data[p] == _QUOTE:
@@ -123,7 +123,7 @@ def gather(data: np.ndarray, spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 @kernel
-def _gather(data, spans, offsets, out):
+def _gather(data: Array, spans: Array, offsets: Array, out: Array) -> None:
     for i in range(spans.shape[0]):
         for k in range(spans[i, 1] - spans[i, 0]):
             out[offsets[i] + k] = data[spans[i, 0] + k]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.lines import phrases
 from filters.kernels.lines.pieces import buffer, copy, stripped, trimmed
 from filters.kernels.unicode import char_classes
@@ -56,7 +56,20 @@ def clean(offsets: np.ndarray, data: np.ndarray, rules: LineRules) -> tuple[np.n
 
 
 @kernel
-def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, out, back, changes):
+def _clean(
+    offsets: Array,
+    data: Array,
+    blocks: Array,
+    cells: Array,
+    classes: Array,
+    steps: Array,
+    hits: Array,
+    options: Array,
+    starts: Array,
+    out: Array,
+    back: Array,
+    changes: Array,
+) -> None:
     o = np.int64(0)
     for i in range(offsets.size - 1):
         o, changed = _row(data, offsets[i], offsets[i + 1], blocks, cells, classes, steps, hits, options, out, back, o)
@@ -65,7 +78,20 @@ def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, 
 
 
 @inner_kernel
-def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, o):
+def _row(
+    data: Array,
+    p: Int,
+    end: Int,
+    blocks: Array,
+    cells: Array,
+    classes: Array,
+    steps: Array,
+    hits: Array,
+    options: Array,
+    out: Array,
+    back: Array,
+    o: Int,
+) -> tuple[Int, Int]:
     """Appends the lines of `data[p:end]` that stay; `(next o, changes)`."""
     whole = options[0] != 0
     begin = o
@@ -108,7 +134,7 @@ def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, 
 
 
 @inner_kernel
-def _fails(data, first, last, words, longest, found, options):
+def _fails(data: Array, first: Int, last: Int, words: Int, longest: Int, found: Int, options: Array) -> Int:
     """The first rule that the line `data[first:last]` fails, else 0."""
     if options[1] and longest > options[1]:
         return np.int64(_LONG)
@@ -128,7 +154,7 @@ def _fails(data, first, last, words, longest, found, options):
 
 
 @inner_kernel
-def _ends_well(data, first, last, whole):
+def _ends_well(data: Array, first: Int, last: Int, whole: bool) -> Bool:
     """datatrove: ends in . ? ! " ' but not in "..."; dolma, of the stripped line: in . ? ! "."""
     if last == first:
         return False
@@ -139,7 +165,9 @@ def _ends_well(data, first, last, whole):
 
 
 @inner_kernel
-def _scan(data, p, end, newlines, blocks, cells, classes, steps, hits):
+def _scan(
+    data: Array, p: Int, end: Int, newlines: bool, blocks: Array, cells: Array, classes: Array, steps: Array, hits: Array
+) -> tuple[Int, Int, Int, Int, Int, Int, Int]:
     """`(stop, next, first, last, words, longest, found)` of the line at p: where it and its break end, its stripped part, number
     of words, characters of the longest, phrases. `newlines`: other breaks are white space."""
     words = longest = chars = state = found = np.int64(0)
@@ -184,7 +212,7 @@ def _scan(data, p, end, newlines, blocks, cells, classes, steps, hits):
 
 
 @inner_kernel
-def _without_citations(data, p, end, blocks, cells, out, o):
+def _without_citations(data: Array, p: Int, end: Int, blocks: Array, cells: Array, out: Array, o: Int) -> Int:
     r"""Writes `re.sub(r"\[\d*]|\[edit]|\[citation needed]", "", line)`; returns where it ends."""
     while p < end:
         if data[np.uintp(p)] == 0x5B:
@@ -203,7 +231,7 @@ _NEEDED = np.frombuffer(b"citation needed]", np.uint8)
 
 
 @inner_kernel
-def _citation(data, p, end, blocks, cells):
+def _citation(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Int:
     """Where the citation whose bracket stands before p ends; 0 where there is none."""
     q = p
     while q < end:
@@ -221,7 +249,7 @@ def _citation(data, p, end, blocks, cells):
 
 
 @inner_kernel
-def _is(data, p, end, word):
+def _is(data: Array, p: Int, end: Int, word: Array) -> Bool:
     if end - p < word.size:
         return False
     k = 0

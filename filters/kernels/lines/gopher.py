@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.lines.pieces import trimmed
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, lowest
@@ -75,7 +75,7 @@ def words(offsets: np.ndarray, data: np.ndarray) -> Words:
 
 
 @inner_kernel
-def _ends(data, start, end):
+def _ends(data: Array, start: Int, end: Int) -> tuple[Bool, Bool]:
     """`(dots, mark)`: whether `data[start:end]` ends in "..." or ". . .", and whether in "…"."""
     size = end - start
     dots = size >= 3 and data[end - 1] == _DOT and data[end - 2] == _DOT and data[end - 3] == _DOT
@@ -85,7 +85,7 @@ def _ends(data, start, end):
 
 
 @inner_kernel
-def _bullet(data, p, end):
+def _bullet(data: Array, p: Int, end: Int) -> Int:
     """1 for - • and 2 for * ● at p, else 0."""
     if p >= end:
         return 0
@@ -102,7 +102,7 @@ def _bullet(data, p, end):
 
 
 @kernel
-def _lines(offsets, data, blocks, cells, out):
+def _lines(offsets: Array, data: Array, blocks: Array, cells: Array, out: Array) -> None:
     for i in range(offsets.size - 1):
         p, end, count = offsets[i], offsets[i + 1], out[i]
         while True:
@@ -118,7 +118,7 @@ def _lines(offsets, data, blocks, cells, out):
 
 
 @inner_kernel
-def _line(data, p, end, blocks, cells, count):
+def _line(data: Array, p: Int, end: Int, blocks: Array, cells: Array, count: Array) -> None:
     """Adds the line at p to end."""
     count[_N] += 1
     count[_DOLMA_BULLETS] += p < end and (data[np.uintp(p)] == 0x2D or data[np.uintp(p)] == 0x2A)
@@ -140,7 +140,7 @@ def _line(data, p, end, blocks, cells, count):
 
 
 @inner_kernel
-def _to_feed(data, p, end):
+def _to_feed(data: Array, p: Int, end: Int) -> tuple[Int, Int, Int]:
     """`(stop, breaks, spaced)`: the first line feed at or after p, or end; not 0 if another line break may stand before it; not
     0 if ". . ." may. What could go on in the next 64 bytes may."""
     breaks = spaced = np.uint64(0)
@@ -168,7 +168,7 @@ def _to_feed(data, p, end):
 
 
 @inner_kernel
-def _bullets(data, p, end, blocks, cells):
+def _bullets(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Int:
     """Bullets after the line breaks between p and end, but for the first thing that is no white space."""
     found = np.int64(0)
     begun = fresh = False  # fresh: nothing but white space since a break
@@ -184,7 +184,7 @@ def _bullets(data, p, end, blocks, cells):
 
 
 @inner_kernel
-def _spaced(data, p, end):
+def _spaced(data: Array, p: Int, end: Int) -> Int:
     """How often ". . ." occurs, without overlap."""
     found = np.int64(0)
     while p + 5 <= end:
@@ -196,7 +196,7 @@ def _spaced(data, p, end):
 
 
 @kernel
-def _words(offsets, data, blocks, cells, sizes, out):
+def _words(offsets: Array, data: Array, blocks: Array, cells: Array, sizes: Array, out: Array) -> None:
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         n = longest = np.int64(0)
@@ -236,7 +236,7 @@ def _words(offsets, data, blocks, cells, sizes, out):
 
 
 @inner_kernel
-def _short_words(data, p, end, sizes, n, longest, out):
+def _short_words(data: Array, p: Int, end: Int, sizes: Array, n: Int, longest: Int, out: Array) -> tuple[Int, Int, Int]:
     """`(n, longest, next)`: adds whole words that end within 64 bytes of a block's start, up to one that may hold a wide space
     or … (whose first byte is one that `white` calls wide)."""
     while p + BYTES <= end:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.unicode.char_classes import ALPHA, BREAK, DIGIT, OUTER, SPACE, TERMINAL, UPPER, decode, lookup
@@ -75,7 +75,7 @@ def lines(offsets: np.ndarray, data: np.ndarray, *, all_breaks: bool) -> Lines:
 
 
 @inner_kernel
-def _to_break(data, p, end, blocks, cells, all_breaks):
+def _to_break(data: Array, p: Int, end: Int, blocks: Array, cells: Array, all_breaks: bool) -> tuple[Int, Int]:
     """`(stop, size)` of the first line break at or after p; `(end, 0)` if there is none."""
     if all_breaks:
         while p < end:
@@ -97,7 +97,7 @@ def _to_break(data, p, end, blocks, cells, all_breaks):
 
 
 @inner_kernel
-def _break(data, p, end, blocks, cells):
+def _break(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Int:
     """Bytes of the line break of `str.splitlines` at p < end, 0 if there is none."""
     byte = data[np.uintp(p)]
     if byte == _LINE_FEED:
@@ -111,7 +111,7 @@ def _break(data, p, end, blocks, cells):
 
 
 @kernel
-def _count(offsets, data, blocks, cells, all_breaks, rows):
+def _count(offsets: Array, data: Array, blocks: Array, cells: Array, all_breaks: bool, rows: Array) -> None:
     for i in range(offsets.size - 1):
         begin, end = offsets[i], offsets[i + 1]
         found = np.int64(0)
@@ -125,7 +125,19 @@ def _count(offsets, data, blocks, cells, all_breaks, rows):
 
 
 @kernel
-def _lines(offsets, data, blocks, cells, all_breaks, rows, begin, end, hashes, counts, terminal):
+def _lines(
+    offsets: Array,
+    data: Array,
+    blocks: Array,
+    cells: Array,
+    all_breaks: bool,
+    rows: Array,
+    begin: Array,
+    end: Array,
+    hashes: Array,
+    counts: Array,
+    terminal: Array,
+) -> None:
     for i in range(offsets.size - 1):
         p, limit = offsets[i], offsets[i + 1]
         for k in range(rows[i], rows[i + 1]):
@@ -137,7 +149,7 @@ def _lines(offsets, data, blocks, cells, all_breaks, rows, begin, end, hashes, c
 
 
 @inner_kernel
-def _line(data, p, end, limit, blocks, cells, count):
+def _line(data: Array, p: Int, end: Int, limit: Int, blocks: Array, cells: Array, count: Array) -> Bool:
     """Fills `count` for the line at p to end, of a text up to `limit`; says whether its last character is a terminal one."""
     chars = words = longest = word = upper = digits = sentences = letters = np.int64(0)
     last = filled = flags = stops = np.int64(0)
@@ -203,7 +215,7 @@ def _line(data, p, end, limit, blocks, cells, count):
 
 
 @inner_kernel
-def _plain(data, p, end):
+def _plain(data: Array, p: Int, end: Int) -> tuple[Int, Int, Int, Int]:
     """`(size, space, letter, outer)`: how many of the 64 bytes at p, up to end, are ASCII before the first that may end a
     sentence, and which are white space, letters, punctuation or symbols."""
     at = np.uintp(p)
@@ -217,7 +229,7 @@ def _plain(data, p, end):
 
 
 @inner_kernel
-def _longest(filled, size, longest, word):
+def _longest(filled: Int, size: Int, longest: Int, word: Int) -> tuple[Int, Int]:
     """`(longest, word)`: the longest word, and the one that goes on, after `size` characters, of which `filled` are of words; a
     word of `word` characters goes on into them."""
     at = np.uint64(0)

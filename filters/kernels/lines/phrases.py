@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode.ascii_words import BYTES, between, lowest
 
 WIDTH = 32
@@ -92,7 +92,7 @@ def _complete(nodes: list[dict[int, int]], hits: list[int]) -> np.ndarray:
 
 
 @inner_kernel
-def find(data, p, end, classes, steps, hits):
+def find(data: Array, p: Int, end: Int, classes: Array, steps: Array, hits: Array) -> Int:
     """Bits of the phrases in `data[p:end]`."""
     state = found = np.int64(0)
     while p < end:
@@ -102,7 +102,7 @@ def find(data, p, end, classes, steps, hits):
 
 
 @inner_kernel
-def advance(data, p, end, state, classes, steps):
+def advance(data: Array, p: Int, end: Int, state: Int, classes: Array, steps: Array) -> tuple[Int, Int]:
     """`(state, next)` after the byte at p, or after the Kelvin sign there, which reads as a k."""
     byte = data[np.uintp(p)]
     if byte == 0xE2 and p + 3 <= end and data[np.uintp(p + 1)] == 0x84 and data[np.uintp(p + 2)] == 0xAA:
@@ -111,7 +111,7 @@ def advance(data, p, end, state, classes, steps):
 
 
 @inner_kernel
-def after_wide(point, state, classes, steps):
+def after_wide(point: Int, state: Int, classes: Array, steps: Array) -> Int:
     """The state after a character beyond ASCII."""
     if point == KELVIN:
         return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[0x6B]))])
@@ -126,7 +126,7 @@ def found(offsets: np.ndarray, data: np.ndarray, phrases: Phrases) -> np.ndarray
 
 
 @kernel
-def _found(offsets, data, classes, steps, hits, begins, made):
+def _found(offsets: Array, data: Array, classes: Array, steps: Array, hits: Array, begins: Array, made: Array) -> None:
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         state = np.int64(0)
@@ -140,7 +140,7 @@ def _found(offsets, data, classes, steps, hits, begins, made):
 
 
 @inner_kernel
-def _to_begin(data, p, end, begins):
+def _to_begin(data: Array, p: Int, end: Int, begins: Array) -> Int:
     """The first place from p on where a phrase may begin: none begins before it."""
     while p + BYTES <= end:
         at = np.uintp(p)

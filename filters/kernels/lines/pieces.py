@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel
+from filters.kernels.compiled import Array, Int, inner_kernel
 from filters.kernels.unicode.char_classes import SPACE, decode, lookup
 
 
 @inner_kernel
-def last_char(data, start, stop):
+def last_char(data: Array, start: Int, stop: Int) -> Int:
     """Where the last character of `data[start:stop]` (not empty) begins."""
     p = stop - 1
     while p > start and (data[np.uintp(p)] & 0xC0) == 0x80:
@@ -22,7 +22,7 @@ def last_char(data, start, stop):
 
 
 @inner_kernel
-def trimmed(data, start, stop, blocks, cells):
+def trimmed(data: Array, start: Int, stop: Int, blocks: Array, cells: Array) -> Int:
     """Where `data[start:stop].rstrip()` ends."""
     while stop > start:
         p = last_char(data, start, stop)
@@ -34,7 +34,7 @@ def trimmed(data, start, stop, blocks, cells):
 
 
 @inner_kernel
-def stripped(back, begin, end, blocks, cells, out):
+def stripped(back: Array, begin: Int, end: Int, blocks: Array, cells: Array, out: Array) -> Int:
     """Moves `back[begin:end].strip()` to begin; returns where it ends."""
     end = trimmed(back, begin, end, blocks, cells)
     first = begin
@@ -49,7 +49,7 @@ def stripped(back, begin, end, blocks, cells, out):
 
 
 @inner_kernel
-def copy(data, p, end, out, o):
+def copy(data: Array, p: Int, end: Int, out: Array, o: Int) -> Int:
     """Copies `data[p:end]` to `out[o:]`, upwards; returns where it ends."""
     for k in range(end - p):
         out[np.uintp(o + k)] = data[np.uintp(p + k)]

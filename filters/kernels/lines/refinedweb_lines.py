@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.lines import phrases, pieces
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
+from filters.kernels.lines import phrases
 from filters.kernels.lines.pieces import buffer, copy, stripped
+from filters.kernels.refinedweb_phrases import CUT, ENDS, cut_phrase
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, classes, lowest
 from filters.kernels.unicode.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
@@ -21,22 +22,18 @@ from filters.kernels.words.spaces import ones
 
 CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")
 """Bit k of a row's changes. A line counts for the first rule that it fails; `ends`: white space at the ends of the text."""
-_NEWLINES, _CAPITALS, _DIGITS, _COUNTER, _FEW, _PHRASE, _ENDS = (1 << k for k in range(len(CHANGES)))
+_NEWLINES, _CAPITALS, _DIGITS, _COUNTER, _FEW = (1 << k for k in range(CHANGES.index("phrase")))
 
 COUNTED = (
     *("likes", "shares", "comments", "retweets", "reposts", "quotes", "bookmarks", "upvotes", "downvotes", "downloads", "views"),
     "followers",
 )
 """modifiers.py, `counter_line_modifier`."""
-CUT = ("items in cart", "read more", "sign-in")
-"""Taken out of lines of at most `PHRASE_WORDS` words: anywhere; at the end, with three more characters; at the beginning."""
-PHRASE_WORDS = 10
 _PHRASES = phrases.compile_phrases((*CUT, *COUNTED))
 _CUT = (1 << len(CUT)) - 1
 _NONE, _ONE, _BITS, _ALL = np.uint64(0), np.uint64(1), np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 _NOUN_BYTES = np.frombuffer("".join(COUNTED).encode(), np.uint8)
 _NOUN_STARTS = np.cumsum([0, *map(len, COUNTED)])
-_CART, _MORE, _SIGN = (np.frombuffer(phrase.encode(), np.uint8) for phrase in CUT)
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,20 @@ def clean(offsets: np.ndarray, data: np.ndarray, rules: LineRules) -> tuple[np.n
 
 
 @kernel
-def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, out, back, changes):
+def _clean(
+    offsets: Array,
+    data: Array,
+    blocks: Array,
+    cells: Array,
+    classes: Array,
+    steps: Array,
+    hits: Array,
+    options: Array,
+    starts: Array,
+    out: Array,
+    back: Array,
+    changes: Array,
+) -> None:
     o = np.int64(0)
     for i in range(offsets.size - 1):
         begin = o
@@ -74,14 +84,27 @@ def _clean(offsets, data, blocks, cells, classes, steps, hits, options, starts, 
         )
         if phrase:
             for which in range(3):
-                o, cut = _cut_phrase(back, begin, o, which, blocks, cells, out)
+                o, cut = cut_phrase(back, begin, o, which, blocks, cells, out)
                 changed |= cut
         starts[i + 1] = o
         changes[i] = changed
 
 
 @inner_kernel
-def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, o):
+def _row(
+    data: Array,
+    p: Int,
+    end: Int,
+    blocks: Array,
+    cells: Array,
+    classes: Array,
+    steps: Array,
+    hits: Array,
+    options: Array,
+    out: Array,
+    back: Array,
+    o: Int,
+) -> tuple[Int, Int, Bool]:
     """Appends the lines of `data[p:end]` that stay, without white space at the ends; `(next o, changes, phrases to cut)`."""
     begin = o
     lines = changed = np.int64(0)
@@ -117,11 +140,13 @@ def _row(data, p, end, blocks, cells, classes, steps, hits, options, out, back, 
             break
         p = stop + 1
     kept = stripped(back, begin, o, blocks, cells, out)
-    return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0)), phrase
+    return kept, changed | (np.int64(ENDS) if kept < o else np.int64(0)), phrase
 
 
 @inner_kernel
-def _scan(data, p, end, blocks, cells, classes, steps, hits):
+def _scan(
+    data: Array, p: Int, end: Int, blocks: Array, cells: Array, classes: Array, steps: Array, hits: Array
+) -> tuple[Int, Int, Int, Int, Int, Int]:
     """`(stop, chars, upper, digits, words, found)` of the line at p, up to a newline."""
     chars = upper = digits = words = state = found = np.int64(0)
     inside = False
@@ -148,7 +173,7 @@ def _scan(data, p, end, blocks, cells, classes, steps, hits):
 
 
 @inner_kernel
-def _is_counter(data, p, end, blocks, cells):
+def _is_counter(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Bool:
     r"""`re.search(r"^\W*\d(?:,|\.|\d)*[kmb]?\s+(?:likes|…)\W*$", line.lower())`."""
     p = _not_words(data, p, end, blocks, cells)
     if p == end or not flags_at(data, p, end, blocks, cells)[0] & DECIMAL:
@@ -179,7 +204,7 @@ def _is_counter(data, p, end, blocks, cells):
 
 
 @inner_kernel
-def _not_words(data, p, end, blocks, cells):
+def _not_words(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Int:
     r"""Where `\W*` from p on ends."""
     while p < end:
         flags, size = flags_at(data, p, end, blocks, cells)
@@ -190,7 +215,7 @@ def _not_words(data, p, end, blocks, cells):
 
 
 @inner_kernel
-def _letter(data, p, end):
+def _letter(data: Array, p: Int, end: Int) -> tuple[Int, Int]:
     """`(letter, bytes)`: the ASCII letter that the character at p lowers to, else something else."""
     point, size = decode(data, p, end)
     if 0x41 <= point <= 0x5A:
@@ -199,7 +224,7 @@ def _letter(data, p, end):
 
 
 @inner_kernel
-def _after_noun(data, p, end, first, last):
+def _after_noun(data: Array, p: Int, end: Int, first: Int, last: Int) -> Int:
     """Where the noun at p ends, 0 if it does not stand there."""
     for k in range(first, last):
         if p >= end:
@@ -211,112 +236,6 @@ def _after_noun(data, p, end, first, last):
     return p
 
 
-@inner_kernel
-def _cut_phrase(back, begin, end, which, blocks, cells, out):
-    """Takes phrase `which` out of the lines of `back[begin:end]`, in place; `(new end, changes)`."""
-    o = p = begin
-    first = True
-    changed = np.int64(0)
-    while True:
-        stop = p
-        words = 0
-        inside = False
-        while stop < end and back[np.uintp(stop)] != 0x0A:
-            flags, size = flags_at(back, stop, end, blocks, cells)
-            words += not flags & SPACE and not inside
-            inside = not flags & SPACE
-            stop += size
-        at = o if first else o + 1
-        to = _cut_in_line(back, p, stop, which, blocks, cells, out, at) if words <= PHRASE_WORDS else copy(back, p, stop, out, at)
-        if to - at < stop - p:
-            changed |= _PHRASE
-        if stop > p and words <= PHRASE_WORDS and _is_blank(back, at, to, blocks, cells):
-            changed |= _PHRASE
-        else:
-            if not first:
-                out[np.uintp(o)] = 0x0A
-            first = False
-            o = to
-        if stop >= end:
-            break
-        p = stop + 1
-    kept = stripped(back, begin, o, blocks, cells, out)
-    return kept, changed | (np.int64(_ENDS) if kept < o else np.int64(0))
-
-
-@inner_kernel
-def _cut_in_line(back, p, end, which, blocks, cells, out, o):
-    r"""Writes the line `back[p:end]` without its phrase to `out[o:]`, o <= p; returns where it ends.
-
-    The patterns of `substring_line_modifier`: `\s?items in cart`, `\s?Read more...$` (its dots are any character), `^Sign-in\s?`.
-    """
-    if which == 1:
-        cut = _before_read_more(back, p, end, blocks, cells)
-        return copy(back, p, cut, out, o)
-    if which == 2:
-        if _starts(back, p, end, _SIGN):
-            p += _SIGN.size
-            if p < end:
-                flags, size = flags_at(back, p, end, blocks, cells)
-                p += size if flags & SPACE else 0
-        return copy(back, p, end, out, o)
-    while p < end:
-        flags, size = flags_at(back, p, end, blocks, cells)
-        q = p + size if flags & SPACE else p
-        if _starts(back, q, end, _CART):
-            p = q + _CART.size
-        elif _starts(back, p, end, _CART):
-            p += _CART.size
-        else:
-            o = copy(back, p, p + size, out, o)
-            p += size
-    return o
-
-
-@inner_kernel
-def _before_read_more(back, p, end, blocks, cells):
-    """Where the line is cut: before "read more" and three characters at its end, and a white space before them."""
-    q = end
-    for _ in range(3):
-        if q <= p:
-            return end
-        q = pieces.last_char(back, p, q)
-    q -= _MORE.size
-    if q < p or not _starts(back, q, end, _MORE):
-        return end
-    if q > p:
-        before = pieces.last_char(back, p, q)
-        flags, _ = flags_at(back, before, q, blocks, cells)
-        if flags & SPACE:
-            return before
-    return q
-
-
-@inner_kernel
-def _starts(back, p, end, phrase):
-    """Whether the phrase stands at p, in any case."""
-    if end - p < phrase.size:
-        return False
-    for k in range(phrase.size):
-        byte = back[np.uintp(p + k)]
-        if 0x41 <= byte <= 0x5A:
-            byte |= 0x20
-        if byte != phrase[k]:
-            return False
-    return True
-
-
-@inner_kernel
-def _is_blank(back, p, end, blocks, cells):
-    """Whether there is nothing, or white space alone."""
-    while p < end:
-        flags, size = flags_at(back, p, end, blocks, cells)
-        if not flags & SPACE:
-            return False
-        p += size
-    return True
-
-
 def counted_words(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
     """int64[n]: `sum(w[0].isalnum() for w in text.split())`, DCLM's words without punctuation."""
     counts = np.zeros(len(offsets) - 1, np.int64)
@@ -325,7 +244,7 @@ def counted_words(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _counted_words(offsets, data, blocks, cells, counts):
+def _counted_words(offsets: Array, data: Array, blocks: Array, cells: Array, counts: Array) -> None:
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         n = np.int64(0)

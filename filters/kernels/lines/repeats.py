@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.lines.pieces import copy, trimmed
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.char_classes import SPACE, flags_at
@@ -38,7 +38,18 @@ def cut(offsets: np.ndarray, data: np.ndarray, min_chars: int) -> tuple[np.ndarr
 
 
 @kernel
-def _cut(offsets, data, blocks, cells, min_chars, known, slots, starts, out, changes):
+def _cut(
+    offsets: Array,
+    data: Array,
+    blocks: Array,
+    cells: Array,
+    min_chars: Int,
+    known: Array,
+    slots: Array,
+    starts: Array,
+    out: Array,
+    changes: Array,
+) -> None:
     o = np.int64(0)
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
@@ -53,7 +64,9 @@ def _cut(offsets, data, blocks, cells, min_chars, known, slots, starts, out, cha
 
 
 @inner_kernel
-def _row(data, p, end, blocks, cells, min_chars, known, slots, out, o):
+def _row(
+    data: Array, p: Int, end: Int, blocks: Array, cells: Array, min_chars: Int, known: Array, slots: Array, out: Array, o: Int
+) -> tuple[Int, Int]:
     """Appends `data[p:end]` without repeated blocks to `out[:o]`; `(next o, changes)`."""
     n = changed = np.int64(0)
     gone = False
@@ -96,7 +109,7 @@ def _row(data, p, end, blocks, cells, min_chars, known, slots, out, o):
 
 
 @inner_kernel
-def _line(data, p, end, blocks, cells):
+def _line(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[Int, Int, Int]:
     """`(after, first, last)` of the line at p: where the next one begins, and its stripped part, empty if it is blank."""
     stop = p
     while stop < end and data[np.uintp(stop)] != 0x0A:
@@ -111,7 +124,7 @@ def _line(data, p, end, blocks, cells):
 
 
 @inner_kernel
-def _has(data, first, last, min_chars):
+def _has(data: Array, first: Int, last: Int, min_chars: Int) -> Bool:
     """Whether `data[first:last]` has that many characters."""
     if last - first < min_chars:
         return False
@@ -122,7 +135,7 @@ def _has(data, first, last, min_chars):
 
 
 @inner_kernel
-def _hash(data, p, end):
+def _hash(data: Array, p: Int, end: Int) -> Int:
     """64-bit FNV-1a, its upper half folded into the lower (Fowler, Noll, Vo; RFC 9923)."""
     value = _BASIS
     for q in range(p, end):
@@ -131,7 +144,7 @@ def _hash(data, p, end):
 
 
 @inner_kernel
-def _seen(data, first, last, hashed, known, slots):
+def _seen(data: Array, first: Int, last: Int, hashed: Int, known: Array, slots: Array) -> Bool:
     """Whether a known block has the content `data[first:last]`."""
     mask = np.uint64(slots.size - 1)
     for probe in range(PROBES):
@@ -151,7 +164,7 @@ def _seen(data, first, last, hashed, known, slots):
 
 
 @inner_kernel
-def _add(first, last, hashed, known, n, slots):
+def _add(first: Int, last: Int, hashed: Int, known: Array, n: Int, slots: Array) -> Int:
     """Remembers a block where a place is free within `PROBES`; returns how many are known."""
     mask = np.uint64(slots.size - 1)
     for probe in range(PROBES):

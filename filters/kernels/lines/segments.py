@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.unicode.char_classes import SPACE, flags_at
@@ -106,10 +107,10 @@ def _power(n: int) -> int:
 
 
 @intrinsic
-def _feeds(typing_context, data, p):
+def _feeds(typing_context: Any, data: Any, p: Any) -> Any:
     """`(feed, later)` uint64: bit k says that byte p + k is a line feed; is not the first byte of a character. Unchecked."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.gep(array.data, [arguments[1]])
         text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
@@ -121,7 +122,19 @@ def _feeds(typing_context, data, p):
 
 
 @kernel
-def _rows(offsets, data, row, limit, kind, blocks, cells, keys, counts, max_probes, out):
+def _rows(
+    offsets: Array,
+    data: Array,
+    row: Int,
+    limit: Int,
+    kind: Int,
+    blocks: Array,
+    cells: Array,
+    keys: Array,
+    counts: Array,
+    max_probes: Int,
+    out: Array,
+) -> tuple[Int, Int]:
     """`(row, status)`: counts rows from `row` on; stops before one of more than `limit` bytes, or that the table does not
     hold. Without a limit (0) the row gets the whole table."""
     for i in range(row, offsets.size - 1):
@@ -138,7 +151,19 @@ def _rows(offsets, data, row, limit, kind, blocks, cells, keys, counts, max_prob
 
 
 @inner_kernel
-def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out):
+def _row(
+    data: Array,
+    p: Int,
+    end: Int,
+    size: Int,
+    kind: Int,
+    blocks: Array,
+    cells: Array,
+    keys: Array,
+    counts: Array,
+    max_probes: Int,
+    out: Array,
+) -> Int:
     """Fills `out` for the text at p to end, with the first `size` places of the table."""
     for k in range(size):
         counts[np.uintp(k)] = 0
@@ -208,7 +233,7 @@ def _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out)
 
 
 @inner_kernel
-def _to_feed(data, p, end):
+def _to_feed(data: Array, p: Int, end: Int) -> tuple[Int, Int]:
     """`(stop, chars)`: the first line feed at or after p, or end; code points before it."""
     chars = np.int64(0)
     while p + BYTES <= end:
@@ -226,7 +251,7 @@ def _to_feed(data, p, end):
 
 
 @inner_kernel
-def _stripped(data, p, end, blocks, cells):
+def _stripped(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[Int, Int, Int]:
     """`(start, stop, blanks)`: the text at p to end without white space at its ends, and how many code points that was."""
     blanks = np.int64(0)
     while p < end:

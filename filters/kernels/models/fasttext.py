@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import inner_unchecked_kernel, unchecked_kernel
-from filters.kernels.models.fasttext_tables import HS, SOFTMAX, Tables
+from filters.kernels.compiled import Array, Bool, Float, Int, inner_unchecked_kernel, unchecked_kernel
+from filters.kernels.models.fasttext_tables import HS, SOFTMAX, Head, Tables
 from filters.kernels.models.fasttext_words import END, IN_ORDER, Kept, add_rows, collect_rows, kept, pending
 
 _ONE, _LITTLE = np.float32(1.0), np.float64(1e-5)  # std_log(x) = log(x + 1e-5), loss.cc
@@ -51,7 +51,7 @@ def work(tables: Tables) -> Work:
 
 
 @inner_unchecked_kernel
-def _size(spans):
+def _size(spans: Array) -> Int:
     """Bytes of a text."""
     total = np.int64(0)
     for part in range(spans.shape[0]):
@@ -60,7 +60,7 @@ def _size(spans):
 
 
 @inner_unchecked_kernel
-def _hidden(t, data, spans, work):
+def _hidden(t: Tables, data: Array, spans: Array, work: Work) -> Int:
     """Mean of the rows of a text, the parts `data[a:b]` of `spans` in order, into `work.hidden`; returns how many rows.
 
     As in Dictionary::getLine a token `</s>` in the text ends it; else the newline that predict appends gives one.
@@ -90,7 +90,7 @@ def _hidden(t, data, spans, work):
 
 
 @inner_unchecked_kernel
-def _dot(matrix, row, vector):
+def _dot(matrix: Array, row: Int, vector: Array) -> Float:
     total = np.float32(0)
     for d in range(vector.shape[0]):
         total += matrix[row, d] * vector[d]
@@ -98,7 +98,7 @@ def _dot(matrix, row, vector):
 
 
 @inner_unchecked_kernel
-def _offer(label, score, labels, scores):
+def _offer(label: Int, score: Float, labels: Array, scores: Array) -> None:
     """Put a label into the best k (k = 1 or 2); of equal scores the later comes first, as from fastText's heap."""
     last = labels.shape[0] - 1
     if score >= scores[0]:
@@ -109,12 +109,12 @@ def _offer(label, score, labels, scores):
 
 
 @inner_unchecked_kernel
-def _log(x):
+def _log(x: Float) -> Float:
     return np.float32(np.log(np.float64(x) + _LITTLE))
 
 
 @inner_unchecked_kernel
-def _sigmoid(table, x):
+def _sigmoid(table: Array, x: Float) -> Float:
     """fastText's sigmoid, a table of 512 steps (Loss::sigmoid)."""
     if x < -8:
         return np.float32(0)
@@ -124,7 +124,7 @@ def _sigmoid(table, x):
 
 
 @inner_unchecked_kernel
-def _flat(head, work, labels, scores):
+def _flat(head: Head, work: Work, labels: Array, scores: Array) -> None:
     """Best labels of a softmax or of independent sigmoids (Loss::findKBest)."""
     output = work.output
     for i in range(output.shape[0]):
@@ -149,7 +149,7 @@ def _flat(head, work, labels, scores):
 
 
 @inner_unchecked_kernel
-def _tree(head, work, labels, scores):
+def _tree(head: Head, work: Work, labels: Array, scores: Array) -> None:
     """Best labels of hierarchical softmax (HierarchicalSoftmaxLoss::dfs): left first, branches below the k-th best left out."""
     n, nodes, weights = head.output.shape[0], work.nodes, work.weights
     nodes[0], weights[0] = 2 * n - 2, np.float32(0)
@@ -169,7 +169,7 @@ def _tree(head, work, labels, scores):
 
 
 @unchecked_kernel
-def predict(t, data, spans, work, labels, scores):
+def predict(t: Tables, data: Array, spans: Array, work: Work, labels: Array, scores: Array) -> None:
     """The best k labels of each text, best first.
 
     `spans` int64[n, parts, 2]: text i is `data[a:b]` for each (a, b) of `spans[i]`; what lies between parts separates words.
@@ -188,7 +188,7 @@ def predict(t, data, spans, work, labels, scores):
 
 
 @unchecked_kernel
-def means(t, data, spans, work, out):
+def means(t: Tables, data: Array, spans: Array, work: Work, out: Array) -> None:
     """The mean of each text's rows of the input matrix, float32[n, dim]; zeros where it has none. `spans` as for `predict`."""
     for i in range(spans.shape[0]):
         _hidden(t, data, spans[i], work)
@@ -197,7 +197,9 @@ def means(t, data, spans, work, out):
 
 
 @inner_unchecked_kernel
-def _rows_of(t, data, at, stop, into, work, n_recent, in_order):
+def _rows_of(
+    t: Tables, data: Array, at: Int, stop: Int, into: Array, work: Work, n_recent: Int, in_order: bool
+) -> tuple[Int, Int, Bool]:
     """Sum of the rows of `data[at:stop]` in `into`: how many rows, the new n_recent, and whether `</s>` ended the text."""
     for d in range(into.shape[0]):
         into[d] = 0
@@ -209,7 +211,7 @@ def _rows_of(t, data, at, stop, into, work, n_recent, in_order):
 
 
 @inner_unchecked_kernel
-def _best(t, total, count, work, labels, scores):
+def _best(t: Tables, total: Array, count: Int, work: Work, labels: Array, scores: Array) -> None:
     """The best labels of a text whose `count` rows have the sum `total`; `scores` as logarithms."""
     for k in range(labels.shape[0]):
         labels[k], scores[k] = -1, -np.inf
@@ -225,7 +227,17 @@ def _best(t, total, count, work, labels, scores):
 
 
 @unchecked_kernel
-def judge(t, data, spans, work, total, labels, scores, part_labels, part_scores):
+def judge(
+    t: Tables,
+    data: Array,
+    spans: Array,
+    work: Work,
+    total: Array,
+    labels: Array,
+    scores: Array,
+    part_labels: Array,
+    part_scores: Array,
+) -> None:
     """The best labels of texts, and the best one of each part of them, from one reading.
 
     As `predict` for `spans`, `labels`, `scores`, but no word n-gram goes over the end of a part. `part_labels` int32[n, parts],

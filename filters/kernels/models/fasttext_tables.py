@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import inlined_unchecked_kernel, unchecked_kernel
+from filters.kernels.compiled import Array, Bool, Int, inlined_unchecked_kernel, unchecked_kernel
 
 HS, NS, SOFTMAX, OVA = 1, 2, 3, 4
 MAX_PROBES = 512  # of a hash table at load <= 0.5; the longest in 2,097,152 random keys was 41
@@ -61,13 +61,13 @@ class Tables(NamedTuple):
 
 
 @inlined_unchecked_kernel
-def step(h, byte):
+def step(h: Int, byte: Int) -> Int:
     """One byte of 32-bit FNV-1a; bytes are signed, as in every released model."""
     return np.uint32((h ^ np.uint32(np.int8(byte))) * _FNV_PRIME)
 
 
 @inlined_unchecked_kernel
-def slot(key, mask):
+def slot(key: Int, mask: Int) -> Int:
     """Home of a 32-bit key in a table of mask + 1 places (murmur3's finaliser)."""
     h = np.uint64(key)
     h = ((h ^ (h >> np.uint64(16))) * np.uint64(0x85EBCA6B)) & np.uint64(0xFFFFFFFF)
@@ -76,7 +76,7 @@ def slot(key, mask):
 
 
 @unchecked_kernel
-def hash_words(words, offsets, hashes, slots):
+def hash_words(words: Array, offsets: Array, hashes: Array, slots: Array) -> Bool:
     """Fill `hashes`, and `slots` (all -1, a power of two, at least twice the words); false if a probe passes MAX_PROBES."""
     mask = slots.shape[0] - 1
     for w in range(offsets.shape[0] - 1):
@@ -96,7 +96,7 @@ def hash_words(words, offsets, hashes, slots):
 
 
 @unchecked_kernel
-def parse_words(data, words, offsets, counts, kinds):
+def parse_words(data: Array, words: Array, offsets: Array, counts: Array, kinds: Array) -> Int:
     """Read `kinds.shape[0]` entries of a dictionary (zero-terminated bytes, int64 count, int8 kind) from `data`.
 
     Returns the bytes read, or -1 if the data ends before.
@@ -121,7 +121,7 @@ def parse_words(data, words, offsets, counts, kinds):
 
 
 @unchecked_kernel
-def huffman(counts, weight, left, right):
+def huffman(counts: Array, weight: Array, left: Array, right: Array) -> None:
     """The tree of HierarchicalSoftmaxLoss::buildTree: two smallest joined, the leaf first where it is the smaller.
 
     `counts`: of the labels, from the most frequent to the least, each below 1e15, the count of a node not yet made.
@@ -149,13 +149,13 @@ def huffman(counts, weight, left, right):
 
 
 @inlined_unchecked_kernel
-def is_word(data, start, end, word):
+def is_word(data: Array, start: Int, end: Int, word: Array) -> Bool:
     """`data[start:end] == word`."""
     return end - start == word.shape[0] and starts_with(data, start, end, word)
 
 
 @inlined_unchecked_kernel
-def starts_with(data, start, end, word):
+def starts_with(data: Array, start: Int, end: Int, word: Array) -> Bool:
     """`data[start:end].startswith(word)`."""
     if end - start < word.shape[0]:
         return False
@@ -166,7 +166,7 @@ def starts_with(data, start, end, word):
 
 
 @inlined_unchecked_kernel
-def find(v, data, start, end, h):
+def find(v: Vocabulary, data: Array, start: Int, end: Int, h: Int) -> Int:
     """Number of a token among words and labels, or -1. `h` is its hash."""
     mask = v.slots.shape[0] - 1
     at = slot(h, mask)

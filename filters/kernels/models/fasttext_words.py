@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
-from filters.kernels.models.fasttext_tables import FNV_SEED, Ngrams, Tables, find, is_word, starts_with, step
+from filters.kernels.compiled import Array, Bool, Float, Int, inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
+from filters.kernels.models.fasttext_tables import FNV_SEED, Ngrams, Tables, Vocabulary, find, is_word, starts_with, step
 from filters.kernels.unicode.ascii_words import eight
 
 MAX_PENDING = 256  # rows collected before they are added: few enough that they stay in the cache while columns are added in fours
@@ -55,7 +55,7 @@ def kept(tables: Tables) -> Kept:
 
 
 @unchecked_kernel
-def fold_words(vocabulary, ngrams, rows, counts, pending):
+def fold_words(vocabulary: Vocabulary, ngrams: Ngrams, rows: Array, counts: Array, pending: Array) -> None:
     """Add to each word's row the rows of its character n-grams, and count them: a known word then costs one addition."""
     for w in range(vocabulary.n_words):
         start, end = vocabulary.offsets[w], vocabulary.offsets[w + 1]
@@ -67,7 +67,19 @@ def fold_words(vocabulary, ngrams, rows, counts, pending):
 
 
 @inner_unchecked_kernel
-def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent, kept, in_order):
+def collect_rows(
+    t: Tables,
+    data: Array,
+    at: Int,
+    stop: Int,
+    total: Array,
+    pending: Array,
+    n: Int,
+    recent: Array,
+    n_recent: Int,
+    kept: Kept,
+    in_order: bool,
+) -> tuple[Int, Int, Int, Bool]:
     """Collect the rows of the tokens of `data[at:stop]`: how many, the new n and n_recent, and whether `</s>` ended the text.
 
     `in_order`: rows are added one by one, as fastText does, instead of by words.
@@ -100,12 +112,12 @@ def collect_rows(t, data, at, stop, total, pending, n, recent, n_recent, kept, i
 
 
 @inlined_unchecked_kernel
-def _separates(byte):
+def _separates(byte: Int) -> Bool:
     return byte == 32 or (byte <= 13 and (byte >= 9 or byte == 0))
 
 
 @inlined_unchecked_kernel
-def _hash(data, start, end):
+def _hash(data: Array, start: Int, end: Int) -> Int:
     h = FNV_SEED
     for j in range(start, end):
         h = step(h, data[np.uintp(j)])
@@ -113,7 +125,7 @@ def _hash(data, start, end):
 
 
 @inner_unchecked_kernel
-def _token(t, data, start, end, total, pending, n):
+def _token(t: Tables, data: Array, start: Int, end: Int, total: Array, pending: Array, n: Int) -> tuple[Int, Int]:
     """Collect the rows of one token (Dictionary::addSubwords); returns how many, -1 for a label, and the new n."""
     w = find(t.vocabulary, data, start, end, _hash(data, start, end))
     if w >= t.vocabulary.n_words:
@@ -129,7 +141,7 @@ def _token(t, data, start, end, total, pending, n):
 
 
 @inlined_unchecked_kernel
-def _kept_word(t, data, start, end, total, kept):
+def _kept_word(t: Tables, data: Array, start: Int, end: Int, total: Array, kept: Kept) -> Int:
     """Add the sum of a token's rows to `total`; returns how many rows, -1 for a label."""
     a, b, c, e = _blocks(data, start, end)
     place = _place(a, b, c, e, kept.counts.shape[0])
@@ -148,7 +160,7 @@ def _kept_word(t, data, start, end, total, kept):
 
 
 @inlined_unchecked_kernel
-def _blocks(data, start, end):
+def _blocks(data: Array, start: Int, end: Int) -> tuple[Int, Int, Int, Int]:
     """The bytes of a token of 1 to 32 bytes as four uint64, zeros behind them."""
     size = end - start
     if start + 32 <= data.shape[0]:
@@ -174,7 +186,7 @@ def _blocks(data, start, end):
 
 
 @inlined_unchecked_kernel
-def _first_bytes(block, size):
+def _first_bytes(block: Int, size: Int) -> Int:
     """`block` with the bytes from `size` on set to zero."""
     left = min(max(8 - size, 0), 8)
     half = np.uint64(4 * left)  # a shift by 64 is not defined
@@ -182,7 +194,7 @@ def _first_bytes(block, size):
 
 
 @inlined_unchecked_kernel
-def _place(a, b, c, e, places):
+def _place(a: Int, b: Int, c: Int, e: Int, places: Int) -> Int:
     h = (a ^ (b * _MIX)) * _MIX
     h ^= h >> np.uint64(29)
     h = (h ^ c ^ (e * _MIX)) * _MIX
@@ -190,7 +202,9 @@ def _place(a, b, c, e, places):
 
 
 @inner_unchecked_kernel
-def char_ngrams(g, rows, data, start, end, total, pending, n):
+def char_ngrams(
+    g: Ngrams, rows: Array, data: Array, start: Int, end: Int, total: Array, pending: Array, n: Int
+) -> tuple[Int, Int]:
     """Collect the rows of the n-grams of `<token>` (Dictionary::computeSubwords); returns how many, and the new n.
 
     Hashed onwards from each first character. `<` and `>` alone are left out, so lengths from 2 start at `<`, and none at `>`.
@@ -218,7 +232,7 @@ def char_ngrams(g, rows, data, start, end, total, pending, n):
 
 
 @inlined_unchecked_kernel
-def _char(data, j, end, h):
+def _char(data: Array, j: Int, end: Int, h: Int) -> tuple[Int, Int]:
     """Hash the UTF-8 character at `j`, or the closing `>` at `end`; returns the hash and what follows."""
     if j == end:
         return step(h, _CLOSE), j + 1
@@ -231,7 +245,7 @@ def _char(data, j, end, h):
 
 
 @inlined_unchecked_kernel
-def _word_ngrams(g, h, recent, n_recent, pending, n):
+def _word_ngrams(g: Ngrams, h: Int, recent: Array, n_recent: Int, pending: Array, n: Int) -> tuple[Int, Int]:
     """Collect the rows of the word n-grams that end in the word with hash `h` (Dictionary::addWordNgrams).
 
     `recent[:n_recent]`: hashes of the n-grams that end in the word before, shortest first; grows by this word.
@@ -249,7 +263,7 @@ def _word_ngrams(g, h, recent, n_recent, pending, n):
 
 
 @inner_unchecked_kernel
-def push(g, h, pending, n):
+def push(g: Ngrams, h: Int, pending: Array, n: Int) -> Int:
     """Append the row of the n-gram with hash `h` to `pending[:n]` unless it was pruned; returns the new length."""
     # A power of two, as our own models have, spares a division, which costs as much as all the rest.
     bucket = h & np.uint64(g.bucket - 1) if g.bucket & (g.bucket - 1) == 0 else h % np.uint64(g.bucket)
@@ -257,7 +271,7 @@ def push(g, h, pending, n):
 
 
 @inlined_unchecked_kernel
-def _remainder(h, divisor, inverse):
+def _remainder(h: Int, divisor: Int, inverse: Float) -> Int:
     """`h % divisor` of two numbers below 2 ** 32, by the float64 `1 / divisor`: the quotient is at most one off."""
     rest = np.int64(h) - np.int64(np.float64(np.int64(h)) * inverse) * divisor
     rest += divisor if rest < 0 else 0
@@ -265,7 +279,7 @@ def _remainder(h, divisor, inverse):
 
 
 @inlined_unchecked_kernel
-def _push_bucket(g, bucket, pending, n):
+def _push_bucket(g: Ngrams, bucket: Int, pending: Array, n: Int) -> Int:
     """Append the row of the n-gram in `bucket` to `pending[:n]` unless it was pruned; returns the new length.
 
     Without a branch: which n-grams were kept is close to random, and mispredicted branches cost more than this arithmetic.
@@ -281,7 +295,7 @@ def _push_bucket(g, bucket, pending, n):
 
 
 @inlined_unchecked_kernel
-def _ones(x):
+def _ones(x: Int) -> Int:
     """Bits set in a uint64 (compiled to one instruction)."""
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -290,7 +304,7 @@ def _ones(x):
 
 
 @inner_unchecked_kernel
-def add_rows(rows, pending, n, total):
+def add_rows(rows: Array, pending: Array, n: Int, total: Array) -> None:
     """Add the rows `pending[:n]` to `total`, four columns at a time, so that sums stay in registers."""
     fours = total.shape[0] - total.shape[0] % 4
     for d in range(0, fours, 4):

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import Array, Int, kernel
 from filters.kernels.unicode.ascii_words import eight, lowest, put_eight
 
 VERSION = 1
@@ -84,7 +84,7 @@ PUNCTUATION = _general_punctuation()
 
 
 @kernel
-def _unit(data, p, end, classes, punctuation):
+def _unit(data: Array, p: Int, end: Int, classes: Array, punctuation: Array) -> tuple[Int, Int, Int, Int]:
     """`(class, first byte, second byte or 0, size)` of the character at p, as `_PLAIN` translates it.
 
     A letter of three or more bytes comes in pieces of one byte, which are letters: nothing depends on where it begins.
@@ -117,7 +117,7 @@ def _unit(data, p, end, classes, punctuation):
 
 
 @kernel
-def _word(data, p, end, classes, punctuation, out, o):
+def _word(data: Array, p: Int, end: Int, classes: Array, punctuation: Array, out: Array, o: Int) -> tuple[Int, Int]:
     """Appends the word at p to `out[:o]`; returns `(next, o)`."""
     kept_p, kept_o = p, o  # behind the last letter: what joins is taken back unless a letter follows
     last, run = np.uint8(0), 0
@@ -162,7 +162,7 @@ _EIGHT, _SHIFT = np.uint64(8), np.uint64(3)
 
 
 @kernel
-def _ascii_letters(data, p, end, classes, out, o):
+def _ascii_letters(data: Array, p: Int, end: Int, classes: Array, out: Array, o: Int) -> Int:
     """`_word` of letters a-z alone, eight bytes at a time: how many, written to `out[o:]`; 0 where `_word` must look closer.
 
     That is so near the end of the text, where a letter may be there three times, and before what may join letters or is not
@@ -191,7 +191,7 @@ def _ascii_letters(data, p, end, classes, out, o):
 
 
 @kernel
-def next_token(data, p, end, classes, punctuation, out, o):
+def next_token(data: Array, p: Int, end: Int, classes: Array, punctuation: Array, out: Array, o: Int) -> tuple[Int, Int]:
     """Appends the first token of `data[p:end]` to `out[:o]`; returns `(next, o)`, with the o it was given if there is none."""
     while p < end:
         if data[np.uintp(p)] == 32:
@@ -231,7 +231,7 @@ def next_token(data, p, end, classes, punctuation, out, o):
 
 
 @kernel
-def _put(first, second, out, o):
+def _put(first: Int, second: Int, out: Array, o: Int) -> Int:
     out[np.uintp(o)] = first
     o += 1
     if second:
@@ -241,7 +241,7 @@ def _put(first, second, out, o):
 
 
 @kernel
-def _features(data, spans, classes, punctuation, starts, out):
+def _features(data: Array, spans: Array, classes: Array, punctuation: Array, starts: Array, out: Array) -> None:
     o = np.int64(0)
     for i in range(spans.shape[0]):
         for part in range(spans.shape[1]):

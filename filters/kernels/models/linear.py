@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import unchecked_kernel
+from filters.kernels.compiled import Array, Bool, Float, Int, unchecked_kernel
 from filters.kernels.models import features
 from filters.kernels.models.fasttext_tables import FNV_SEED, MAX_PROBES, Tables, step
 from filters.kernels.models.fasttext_words import END, MAX_PENDING, char_ngrams, pending, push
@@ -41,7 +41,7 @@ class Work(NamedTuple):
 
 
 @unchecked_kernel
-def _key(data, start, end):
+def _key(data: Array, start: Int, end: Int) -> Int:
     h = _SEED
     at = start
     while at + 8 < end:
@@ -54,7 +54,7 @@ def _key(data, start, end):
 
 
 @unchecked_kernel
-def _find(slots, key):
+def _find(slots: Array, key: Int) -> Int:
     """Number of a word, or -1."""
     mask = np.uint64(slots.shape[0] - 1)
     at = key & mask
@@ -69,7 +69,7 @@ def _find(slots, key):
 
 
 @unchecked_kernel
-def _index(words, offsets, n_words, slots):
+def _index(words: Array, offsets: Array, n_words: Int, slots: Array) -> Bool:
     """Fill `slots`; false if two words have one key or a probe is too long. `words` has _SPARE bytes behind the last."""
     mask = np.uint64(slots.shape[0] - 1)
     for w in range(n_words):
@@ -86,7 +86,7 @@ def _index(words, offsets, n_words, slots):
 
 
 @unchecked_kernel
-def _fnv(data, start, end):
+def _fnv(data: Array, start: Int, end: Int) -> Int:
     h = FNV_SEED
     for j in range(start, end):
         h = step(h, data[j])
@@ -94,7 +94,7 @@ def _fnv(data, start, end):
 
 
 @unchecked_kernel
-def _sum(weights, rows, n):
+def _sum(weights: Array, rows: Array, n: Int) -> Float:
     total = np.float64(0)
     for i in range(n):
         total += weights[np.uintp(rows[i]), 0]
@@ -102,7 +102,9 @@ def _sum(weights, rows, n):
 
 
 @unchecked_kernel
-def _logits(t, index, data, spans, classes, punctuation, work, logits):
+def _logits(
+    t: Tables, index: Index, data: Array, spans: Array, classes: Array, punctuation: Array, work: Work, logits: Array
+) -> None:
     token, rows, spilt = work.token, work.rows, work.spilt
     end_hash = np.uint64(np.int64(np.int32(_fnv(END, 0, END.shape[0]))))
     for i in range(spans.shape[0]):

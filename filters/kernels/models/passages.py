@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import Array, Int, kernel
 
 WORD_BYTES = 16
 """Windows have at most 2 x `size` x this many bytes (and three more): bounds those of text without spaces. Chosen: a word and its
@@ -17,7 +17,7 @@ _STOP, _EXCLAIM, _ASK, _NEWLINE = np.uint8(ord(".")), np.uint8(ord("!")), np.uin
 
 
 @kernel
-def _passages(offsets, data, size, rows, spans):
+def _passages(offsets: Array, data: Array, size: Int, rows: Array, spans: Array) -> Int:
     n = np.int64(0)
     longest = 2 * size * WORD_BYTES
     for i in range(offsets.shape[0] - 1):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
+from filters.kernels.compiled import Array, Bool, Int, inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
 
 LEAST = 128
 """Bytes of a part of a short text. Chosen on pages of two lid_eval paragraphs in two languages and on single paragraphs: both
@@ -74,12 +74,12 @@ class Sample(NamedTuple):
 
 
 @inlined_unchecked_kernel
-def _separates(byte):
+def _separates(byte: Int) -> Bool:
     return byte == 32 or (byte <= 13 and (byte >= 9 or byte == 0))
 
 
 @inner_unchecked_kernel
-def _copy(data, at, stop, out, n, most):
+def _copy(data: Array, at: Int, stop: Int, out: Array, n: Int, most: Int) -> Int:
     """Copy the prose tokens of `data[at:stop]`, each with a newline or space behind it, up to `most` bytes; returns the new n."""
     first, full = n, n + most
     while at < stop and n < full:
@@ -107,7 +107,7 @@ def _copy(data, at, stop, out, n, most):
 
 
 @inner_unchecked_kernel
-def _cut(data, at, reach, end):
+def _cut(data: Array, at: Int, reach: Int, end: Int) -> Int:
     """The first place from `at` on, at most `reach` further, that follows a newline; else white space; else a character."""
     for newline in (True, False):
         for j in range(at, min(at + reach, end)):
@@ -119,7 +119,7 @@ def _cut(data, at, reach, end):
 
 
 @unchecked_kernel
-def _sample(offsets, data, limit, out, spans):
+def _sample(offsets: Array, data: Array, limit: Int, out: Array, spans: Array) -> Int:
     n, parts = np.int64(0), spans.shape[1]
     size = limit // parts
     for i in range(offsets.shape[0] - 1):

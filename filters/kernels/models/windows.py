@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 
 WINDOWS = 3
 SEARCH = 4  # a cut moves by up to 1 / SEARCH of a window to reach white space; text without any (Chinese) is cut where it stands
 
 
 @inner_kernel
-def _is_space(byte):
+def _is_space(byte: Int) -> Bool:
     return byte == 32 or 9 <= byte <= 13
 
 
 @inner_kernel
-def _cut(data, at, stop, end):
+def _cut(data: Array, at: Int, stop: Int, end: Int) -> Int:
     """The first place from `at` on, before `stop`, that follows white space; else the first character boundary from `at` on."""
     for j in range(at, stop):
         if _is_space(data[j - 1]):
@@ -31,7 +31,7 @@ def _cut(data, at, stop, end):
 
 
 @kernel
-def _sample(offsets, data, limit, spans):
+def _sample(offsets: Array, data: Array, limit: Int, spans: Array) -> None:
     size = limit // WINDOWS
     for i in range(offsets.shape[0] - 1):
         start, end = offsets[i], offsets[i + 1]

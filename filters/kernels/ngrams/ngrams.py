@@ -9,7 +9,7 @@ n-grams have one number, given in order of first occurrence, so that what is kep
 n-gram is known by the numbers of its two (n - 1)-grams, so that equal keys are equal n-grams. Most often an (n - 1)-gram is
 followed by the same one each time: only where it is not does a hash table have to be asked.
 
-Hostile input: a probe that finds no place after MAX_PROBES ends the row with PROBES, and `_by_sorting` (numpy) measures it
+Hostile input: a probe that finds no place after MAX_PROBES ends the row with PROBES, and `by_sorting` (numpy) measures it
 instead. A row above LARGE, and one with more than a word in two bytes (signs), is measured by `ngrams_large` in bounded memory.
 """
 
@@ -19,14 +19,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels import ngram_passes
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
+from filters.kernels.ngram_passes import words_of
 from filters.kernels.ngrams import ngrams_large
-from filters.kernels.ngrams.ngrams_large import words_of
+from filters.kernels.ngrams_sorted import by_sorting
 from filters.kernels.unicode import char_classes
 from filters.kernels.words import spacy_rules, tokens
 from filters.kernels.words.words import SPARE
 
-SPLIT = ngrams_large.SPLIT
+SPLIT = ngram_passes.SPLIT
 """The words are `text.split()`."""
 TOP = (2, 3, 4)
 """Lengths whose most frequent n-gram is measured (Rae et al. 2021, table A1)."""
@@ -92,7 +94,7 @@ def repetition(
             found = None
             if status == WORDS:
                 found = ngrams_large.measured(data[start:end], kind=kind, tables=tables, scan=scan, max_probes=8 * max_probes)
-            out[row] = _by_sorting(*ngrams_large.all_words(data[start:end], kind, tables)) if found is None else found
+            out[row] = by_sorting(_COLUMNS, *ngrams_large.all_words(data[start:end], kind, tables)) if found is None else found
             row += 1
     return _named(out)
 
@@ -109,7 +111,7 @@ def _tables(kind: int) -> tuple[np.ndarray, np.ndarray]:
     return spacy_rules.tables() if kind == tokens.DATATROVE else tokens.tables()
 
 
-def _scratch(size: int) -> tuple[np.ndarray, ...]:
+def _scratch(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Arrays that `_rows` works in, for rows of up to `size` bytes; pages that stay unwritten cost no memory."""
     words = size // 2 + 1 + SPARE
     return (
@@ -136,7 +138,23 @@ def _named(out: np.ndarray) -> Repetition:
 
 
 @kernel
-def _rows(offsets, data, row, limit, kind, blocks, cells, hashes, ends, grams, found, keys, slots, max_probes, out):
+def _rows(
+    offsets: Array,
+    data: Array,
+    row: Int,
+    limit: Int,
+    kind: Int,
+    blocks: Array,
+    cells: Array,
+    hashes: Array,
+    ends: Array,
+    grams: Array,
+    found: Array,
+    keys: Array,
+    slots: Array,
+    max_probes: Int,
+    out: Array,
+) -> tuple[Int, Int]:
     """`(row, status)`: measures rows from `row` on; stops before one of more than `limit` bytes, or that the scratch does not
     hold.
 
@@ -168,7 +186,7 @@ def _rows(offsets, data, row, limit, kind, blocks, cells, hashes, ends, grams, f
 
 
 @inner_kernel
-def _pairs(m, hashes, grams, found, keys, slots, max_probes):
+def _pairs(m: Int, hashes: Array, grams: Array, found: Array, keys: Array, slots: Array, max_probes: Int) -> tuple[Int, Int]:
     """`(entries, numbers)`: fills `grams` with the 2-grams that occur more than once, and `found` by number; -1 entries where
     the table fails."""
     mask = _emptied(slots, m)
@@ -187,7 +205,9 @@ def _pairs(m, hashes, grams, found, keys, slots, max_probes):
 
 
 @inner_kernel
-def _longer(entries, before, grams, found, follower, keys, slots, max_probes):
+def _longer(
+    entries: Int, before: Int, grams: Array, found: Array, follower: Array, keys: Array, slots: Array, max_probes: Int
+) -> tuple[Int, Int]:
     """As `_pairs`: turns `grams[:entries]` and its `before` numbers from (n - 1)-grams into n-grams.
 
     `follower[number]`: the (n - 1)-gram that first came after that one << 32 | the number of the n-gram of both.
@@ -226,7 +246,7 @@ def _longer(entries, before, grams, found, follower, keys, slots, max_probes):
 
 
 @inner_kernel
-def _emptied(slots, entries):
+def _emptied(slots: Array, entries: Int) -> Int:
     """Empties as much of the table as so many entries need; returns the mask of its places."""
     size = np.int64(64)
     while size < 2 * entries:
@@ -237,7 +257,7 @@ def _emptied(slots, entries):
 
 
 @inner_kernel
-def _number(key, home, mask, numbers, keys, slots, max_probes):
+def _number(key: Int, home: Int, mask: Int, numbers: Int, keys: Array, slots: Array, max_probes: Int) -> Int:
     """The number of a key; `numbers`, the next one, if it is new; -1 after too many probes."""
     home &= mask
     for _ in range(max_probes):
@@ -253,7 +273,7 @@ def _number(key, home, mask, numbers, keys, slots, max_probes):
 
 
 @inner_kernel
-def _those_repeated(entries, grams, found):
+def _those_repeated(entries: Int, grams: Array, found: Array) -> Int:
     """Leaves in `grams` what occurs more than once; returns how many. Each is written: whether it stays is hard to foresee."""
     left = np.int64(0)
     for j in range(entries):
@@ -264,7 +284,7 @@ def _those_repeated(entries, grams, found):
 
 
 @inner_kernel
-def _top(n, entries, numbers, m, found, ends, out):
+def _top(n: Int, entries: Int, numbers: Int, m: Int, found: Array, ends: Array, out: Array) -> None:
     """Fills the columns of the most frequent n-gram."""
     count, longest, first = np.int64(1), np.int64(0), np.int64(0)
     if entries:
@@ -287,7 +307,7 @@ def _top(n, entries, numbers, m, found, ends, out):
 
 
 @inner_kernel
-def _repeated(n, entries, m, grams, found, ends, out):
+def _repeated(n: Int, entries: Int, m: Int, grams: Array, found: Array, ends: Array, out: Array) -> None:
     """Fills the columns of the n-grams that occur more than once."""
     covered = repeated = scanned = total = reach = after = np.int64(0)
     for j in range(entries):
@@ -307,41 +327,3 @@ def _repeated(n, entries, m, grams, found, ends, out):
         total += np.int64(ends[np.uintp(m - k)]) - np.int64(ends[np.uintp(k)])
     at = 6 + n
     out[at], out[at + 6], out[at + 12], out[at + 18] = covered, repeated, total, scanned
-
-
-def _by_sorting(hashes: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The same measures of one row by sorting the n-grams of each length: `_COLUMNS` numbers."""
-    m = len(hashes)
-    out = np.zeros(_COLUMNS, np.int64)
-    out[0], out[1] = m, ends[m]
-    _, numbers = np.unique(hashes, return_inverse=True)
-    words = numbers
-    for n in range(2, min(m, 10) + 1):
-        pairs = numbers[:-1].astype(np.int64) << 32 | words[n - 1 :]
-        _, firsts, numbers, counts = np.unique(pairs, return_index=True, return_inverse=True, return_counts=True)
-        sizes = ends[n:] - ends[:-n]
-        if n <= 4:
-            most = firsts[counts == counts.max()]
-            out[[n, n + 3, n + 6]] = counts.max(), sizes[most].max(), sizes[most.min()]
-            continue
-        again = counts[numbers] > 1
-        inside = np.zeros(m + 1, np.int64)
-        np.add.at(inside, np.flatnonzero(again), 1)
-        np.add.at(inside, np.flatnonzero(again) + n, -1)
-        at = 6 + n
-        out[at] = np.diff(ends)[np.cumsum(inside)[:-1] > 0].sum()
-        out[at + 6], out[at + 12] = sizes[again].sum(), sizes.sum()
-        out[at + 18] = _scan(numbers, again, sizes, n)
-    return out
-
-
-def _scan(numbers: np.ndarray, again: np.ndarray, sizes: np.ndarray, n: int) -> int:
-    """`Repetition.scanned` from the numbers of the n-grams."""
-    met = np.zeros(len(numbers), np.bool_)
-    found = after = 0
-    for place in np.flatnonzero(again).tolist():
-        if place >= after:
-            if met[numbers[place]]:
-                found, after = found + int(sizes[place]), place + n
-            met[numbers[place]] = True
-    return found

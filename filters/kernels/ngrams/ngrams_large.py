@@ -17,14 +17,24 @@ from functools import partial
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
-from filters.kernels.unicode.ascii_words import soon
-from filters.kernels.words.spaces import split_words
-from filters.kernels.words.tokens import token_words
-from filters.kernels.words.words import MULTIPLIER, SPARE, finalise
+from filters.kernels import ngram_passes
+from filters.kernels.ngram_passes import (
+    COVERED,
+    DONE,
+    FIRST,
+    FULL,
+    LONGEST_TOP,
+    MOST,
+    PLACE,
+    PROBES,
+    REPEATED,
+    SCANNED,
+    SPLIT,
+    TAKEN,
+    words_of,
+)
+from filters.kernels.words.words import SPARE
 
-SPLIT = 0
-"""Kind of words: `text.split()`. The other kinds are the dialects of `tokens`."""
 SCRATCH = 2.9
 """Bytes of scratch per byte of text at most; the rest, to three, is for what does not grow with the text."""
 SMALLEST = 1_000_000
@@ -35,13 +45,8 @@ LONGEST = 10
 MAX_PROBES = 512
 
 _WORD = 12  # bytes of a word's hash and end
-_PLACE = 16  # bytes of a place of the table
 _CHUNK = 1 << 14  # words, where not all are kept: 192 kB
-_AHEAD = 16  # n-grams between asking for a place of the table and reading it
-_ONE, _NONE, _HALF, _LOW, _SIX, _LAST = (np.uint64(n) for n in (1, 0, 32, 0xFFFFFFFF, 6, 63))
-_TAKEN, _MOST, _REPEATED, _COVERED, _REACH, _LONGEST, _FIRST, _SCANNED, _AFTER = range(9)
 _NO_PLACES = np.empty(0, np.int32)
-DONE, FULL, PROBES = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def scratch(size: int, words: int) -> Scratch:
     size = max(size, SMALLEST)
     kept = words if words * _WORD <= 2 * size else _CHUNK
     bits = words // 64 + 2
-    places = (int(SCRATCH * size) - kept * _WORD - 3 * 8 * bits) // _PLACE
+    places = (int(SCRATCH * size) - kept * _WORD - 3 * 8 * bits) // PLACE
     return Scratch(
         np.empty(kept + LONGEST + SPARE, np.uint64),
         np.empty(kept + LONGEST + SPARE + 1, np.int32),
@@ -114,13 +119,13 @@ def measured(
         if found is None:
             return None
         if n <= 4:
-            tops[:, n - 2] = found[[_MOST, _LONGEST, _FIRST]]
+            tops[:, n - 2] = found[[MOST, LONGEST_TOP, FIRST]]
         else:
             total = int(last[::-1][:n].sum() - first[:n].sum())
-            repeats[:, n - 5] = found[_COVERED], found[_REPEATED], total, found[_SCANNED]
+            repeats[:, n - 5] = found[COVERED], found[REPEATED], total, found[SCANNED]
         space.old[:] = space.new
         again = _bits(space.new)
-        if not whole and n >= 4 and (16 * n + 2 * _PLACE) * again <= 2 * len(data):
+        if not whole and n >= 4 and (16 * n + 2 * PLACE) * again <= 2 * len(data):
             space = replace(space, table=np.empty((0, 2), np.uint64))
             # Bound anew, so that nothing holds the old table beside the words.
             passes = partial(_chunks, data, kind, tables, space, n=n)
@@ -151,7 +156,9 @@ def _picked(n: int, again: int, chunks: Iterable[Chunk], flags: np.ndarray) -> C
     words = np.empty(n * again, np.uint64), np.zeros(n * again + 1, np.int32), np.empty(n * again, np.int32)
     count = following = 0
     for chunk in chunks:
-        count, following = _pick(n, chunk.place, chunk.count, chunk.hashes, chunk.ends, flags, count, following, *words)
+        count, following = ngram_passes.pick(
+            n, chunk.place, chunk.count, chunk.hashes, chunk.ends, flags, count, following, *words
+        )
     hashes, ends, places = words
     return Chunk(0, 0, count, hashes, ends, places)
 
@@ -184,10 +191,10 @@ def _chunks(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray], 
 def _level(
     n: int, words: int, chunks: Callable[[], Iterable[Chunk]], space: Scratch, *, scan: bool, max_probes: int
 ) -> np.ndarray | None:
-    """What passes over the n-grams of n words found (`_MOST` and on), and `space.new`; None where every salt failed."""
+    """What passes over the n-grams of n words found (`MOST` and on), and `space.new`; None where every salt failed."""
     for salt in range(SALTS):
         state = np.zeros(9, np.int64)
-        state[_MOST], state[_FIRST] = 1, -1
+        state[MOST], state[FIRST] = 1, -1
         if _counted(n, words, chunks, space, np.uint64(salt), max_probes, state) and _spread_out(
             n, chunks, space, np.uint64(salt), scan, max_probes, state
         ):
@@ -212,11 +219,11 @@ def _counted(
     while parts:
         part, of = parts.pop()
         table[:, 1] = 0
-        state[_TAKEN] = 0
+        state[TAKEN] = 0
         status = DONE
         for c in chunks():
             inputs = (c.place, c.count, c.hashes, c.places, space.old)
-            status = _gather(n, part, of, salt, *inputs, space.new, table, max_probes, state)
+            status = ngram_passes.gather(n, part, of, salt, *inputs, space.new, table, max_probes, state)
             if status != DONE:
                 break
         if status == PROBES or of > len(table):
@@ -224,7 +231,7 @@ def _counted(
         if status == FULL:
             parts += [(part, 2 * of), (part + of, 2 * of)]
         elif n <= 4:
-            _mark(table, space.marked, state)
+            ngram_passes.mark(table, space.marked, state)
     return True
 
 
@@ -245,149 +252,12 @@ def _spread_out(
     if seen.size and 5 * seen.size < 3 * again:
         seen = np.empty(again, np.uint64)  # signs alone, a word in one byte
     seen[:] = 0
-    flags, every = (space.new, False) if n > 4 else (space.marked, state[_MOST] == 1)
+    flags, every = (space.new, False) if n > 4 else (space.marked, state[MOST] == 1)
     for c in chunks():
         inputs = (c.place, c.chars, c.count, c.hashes, c.ends, c.places, flags, every)
-        if _spread(n, salt, *inputs, seen, 8 * max_probes, state) != DONE:
+        if ngram_passes.spread(n, salt, *inputs, seen, 8 * max_probes, state) != DONE:
             return False
     return True
-
-
-@kernel
-def words_of(kind, data, p, end, blocks, cells, hashes, ends):
-    """The words of one kind, as `spaces.split_words`: SPLIT, or a dialect of `tokens`; `blocks` and `cells` are its tables."""
-    if kind != SPLIT:
-        return token_words(data, p, end, blocks, cells, kind, hashes, ends)
-    return split_words(data, p, end, blocks, cells, hashes, ends)
-
-
-@inner_kernel
-def _has(bits, place):
-    return (bits[np.uintp(place >> 6)] >> (np.uint64(place) & _LAST)) & _ONE != _NONE
-
-
-@inner_kernel
-def _set(bits, place):
-    bits[np.uintp(place >> 6)] |= _ONE << (np.uint64(place) & _LAST)
-
-
-@inner_kernel
-def _slot(key, salt, size):
-    """`(key, place)`: the key under a salt, which is one to one, and where its place in a table of `size` places is."""
-    key = finalise(key ^ (salt * MULTIPLIER))
-    return key, np.int64(((key >> _HALF) * np.uint64(size)) >> _HALF)
-
-
-@kernel
-def _gather(n, part, of, salt, base, count, hashes, places, old, new, table, max_probes, state):
-    """Counts those n-grams of the chunk whose (n - 1)-grams occur again and whose key % of == part; sets bits of `new`."""
-    size, mask = table.shape[0], np.uint64(of - 1)
-    power, value = _ONE, _NONE
-    for j in range(n - 1):
-        power *= MULTIPLIER
-        value = value * MULTIPLIER + hashes[np.uintp(j)]
-    ahead, begun = value, np.int64(0)
-    for j in range(count - n + 1):
-        while begun < min(j + _AHEAD, count - n + 1):
-            ahead = ahead * MULTIPLIER + hashes[np.uintp(begun + n - 1)]
-            key, home = _slot(ahead, salt, size)
-            ahead -= power * hashes[np.uintp(begun)]
-            if key & mask == np.uint64(part):
-                soon(table, home * _PLACE)
-            begun += 1
-        value = value * MULTIPLIER + hashes[np.uintp(j + n - 1)]
-        whole = value
-        value -= power * hashes[np.uintp(j)]
-        place = np.int64(places[np.uintp(j)]) if places.size else base + j
-        if n > 2 and not (_has(old, place) and _has(old, place + 1)):
-            continue
-        key, home = _slot(whole, salt, size)
-        if key & mask != np.uint64(part):
-            continue
-        probes = np.int64(0)
-        while table[np.uintp(home), np.uintp(1)] and table[np.uintp(home), np.uintp(0)] != key:
-            home = home + 1 if home + 1 < size else np.int64(0)
-            probes += 1
-            if probes >= max_probes:
-                return PROBES
-        info = table[np.uintp(home), np.uintp(1)]
-        if info == _NONE:
-            state[_TAKEN] += 1
-            if 4 * state[_TAKEN] > 3 * size:
-                return FULL
-            table[np.uintp(home), np.uintp(0)] = key
-            table[np.uintp(home), np.uintp(1)] = (np.uint64(place) << _HALF) | _ONE
-            continue
-        table[np.uintp(home), np.uintp(1)] = info + _ONE
-        _set(new, np.int64(info >> _HALF))
-        _set(new, place)
-    return DONE
-
-
-@kernel
-def _mark(table, marked, state):
-    """Sets the bit of the first occurrence of each n-gram that occurs more than once and as often as any so far."""
-    most = np.uint64(state[_MOST])
-    for k in range(table.shape[0]):
-        most = max(most, table[np.uintp(k), np.uintp(1)] & _LOW)
-    if most > np.uint64(state[_MOST]):
-        state[_MOST] = np.int64(most)
-        for k in range(marked.size):
-            marked[np.uintp(k)] = _NONE
-    if most > _ONE:
-        for k in range(table.shape[0]):
-            info = table[np.uintp(k), np.uintp(1)]
-            if info & _LOW == most:
-                _set(marked, np.int64(info >> _HALF))
-
-
-@kernel
-def _spread(n, salt, base, chars, count, hashes, ends, places, flags, every, seen, max_probes, state):
-    """Measures the n-grams of the chunk that `flags` has (or every one); with places in `seen` it scans too."""
-    for j in range(count - n + 1):
-        begin, end = chars + np.int64(ends[np.uintp(j)]), chars + np.int64(ends[np.uintp(j + n)])
-        place = np.int64(places[np.uintp(j)]) if places.size else base + j
-        if not (every or _has(flags, place)):
-            continue
-        state[_REPEATED] += end - begin
-        state[_COVERED] += end - max(begin, state[_REACH])
-        state[_REACH] = end
-        state[_LONGEST] = max(state[_LONGEST], end - begin)
-        if state[_FIRST] < 0:
-            state[_FIRST] = end - begin
-        if seen.size == 0 or place < state[_AFTER]:
-            continue
-        value = _NONE
-        for k in range(n):
-            value = value * MULTIPLIER + hashes[np.uintp(j + k)]
-        key, home = _slot(value, salt, seen.size)
-        key = max(key, _ONE)
-        probes = np.int64(0)
-        while seen[np.uintp(home)] and seen[np.uintp(home)] != key:
-            home = home + 1 if home + 1 < seen.size else np.int64(0)
-            probes += 1
-            if probes >= max_probes:
-                return PROBES
-        if seen[np.uintp(home)] == key:
-            state[_SCANNED] += end - begin
-            state[_AFTER] = place + n
-        seen[np.uintp(home)] = key
-    return DONE
-
-
-@kernel
-def _pick(n, base, count, hashes, ends, flags, kept, following, to_hashes, to_ends, to_places):
-    """`(kept, following)`: appends the words of the chunk from number `following` on that lie in an n-gram that `flags` has."""
-    for j in range(count - n + 1):
-        if not _has(flags, base + j):
-            continue
-        for place in range(max(base + j, following), base + j + n):
-            at = place - base
-            to_hashes[kept], to_places[kept] = hashes[at], place
-            to_ends[kept + 1] = to_ends[kept] + (ends[at + 1] - ends[at])
-            kept += 1
-        following = base + j + n
-    return kept, following
 
 
 def warm(data: np.ndarray, tables: tuple[np.ndarray, np.ndarray]) -> None:
@@ -396,4 +266,4 @@ def warm(data: np.ndarray, tables: tuple[np.ndarray, np.ndarray]) -> None:
     space = scratch(0, _CHUNK)
     _picked(2, 1, _chunks(data, SPLIT, tables, space, n=2), space.new)
     inputs = (0, 0, 0, space.hashes, space.ends, _NO_PLACES, space.new, False, space.table.reshape(-1), MAX_PROBES)
-    _spread(2, np.uint64(0), *inputs, np.zeros(9, np.int64))
+    ngram_passes.spread(2, np.uint64(0), *inputs, np.zeros(9, np.int64))

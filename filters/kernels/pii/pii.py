@@ -8,11 +8,12 @@ nothing more. Linear: what one such byte makes the walk read, no later one reads
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import types
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import Array, Bool, Int, kernel
 from filters.kernels.lines.pieces import copy
 from filters.kernels.pii.pii_addresses import email, ipv4
 from filters.kernels.pii.pii_ipv6 import ipv6
@@ -66,7 +67,19 @@ def masked(
 
 
 @kernel
-def _replace(offsets, data, begins, ends, kinds, counts, bounds, masks, out, starts, changes):
+def _replace(
+    offsets: Array,
+    data: Array,
+    begins: Array,
+    ends: Array,
+    kinds: Array,
+    counts: Array,
+    bounds: Array,
+    masks: Array,
+    out: Array,
+    starts: Array,
+    changes: Array,
+) -> None:
     o = k = np.int64(0)
     for i in range(offsets.size - 1):
         p = offsets[i]
@@ -83,7 +96,7 @@ def _replace(offsets, data, begins, ends, kinds, counts, bounds, masks, out, sta
 
 
 @kernel
-def _same(data, p, end, masks, mask, stop):
+def _same(data: Array, p: Int, end: Int, masks: Array, mask: Int, stop: Int) -> Bool:
     if end - p != stop - mask:
         return False
     while p < end and data[np.uintp(p)] == masks[np.uintp(mask)]:
@@ -93,7 +106,21 @@ def _same(data, p, end, masks, mask, stop):
 
 
 @kernel
-def _find(offsets, data, emails, v4, v6, classes, tlds, words, groups, starts, ends, kinds, counts):
+def _find(
+    offsets: Array,
+    data: Array,
+    emails: bool,
+    v4: bool,
+    v6: bool,
+    classes: Array,
+    tlds: Array,
+    words: tuple[Array, Array, Int, Int],
+    groups: Array,
+    starts: Array,
+    ends: Array,
+    kinds: Array,
+    counts: Array,
+) -> None:
     n = np.int64(0)
     for i in range(offsets.size - 1):
         begin, end = offsets[i], offsets[i + 1]
@@ -128,7 +155,7 @@ def _find(offsets, data, emails, v4, v6, classes, tlds, words, groups, starts, e
 
 
 @kernel
-def _anchors(data, begin, p, end, classes):
+def _anchors(data: Array, begin: Int, p: Int, end: Int, classes: Array) -> Int:
     """Bits of the bytes `data[p:min(p + 64, end)]` at which an address may have its `@`, dot or colon."""
     if p > begin and p + BYTES < end:
         return _vector(data, np.uintp(p))
@@ -150,24 +177,24 @@ def _anchors(data, begin, p, end, classes):
 
 
 @intrinsic
-def _vector(typing_context, data, p):
+def _vector(typing_context: Any, data: Any, p: Any) -> Any:
     """`_anchors` of 64 bytes that have a byte of their row on both sides. Reads `data[p - 1:p + 65]`."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         one = arguments[1].type(1)
 
-        def load(place):
+        def load(place: Any) -> Any:
             at = builder.bitcast(builder.gep(array.data, [place]), VECTOR.as_pointer())
             return builder.load(at, align=1)
 
-        def equal(text, char):
+        def equal(text: Any, char: Any) -> Any:
             return builder.icmp_unsigned("==", text, every(ord(char)))
 
-        def digit(text):
+        def digit(text: Any) -> Any:
             return builder.icmp_unsigned("<", builder.sub(text, every(ord("0"))), every(10))
 
-        def hexadecimal(text):
+        def hexadecimal(text: Any) -> Any:
             letter = builder.icmp_unsigned("<", builder.sub(builder.or_(text, every(0x20)), every(ord("a"))), every(6))
             return builder.or_(builder.or_(letter, digit(text)), equal(text, ":"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import Array, Bool, Int, kernel
 from filters.kernels.pii.pii_tables import DIGIT, LETTER, LOCAL, PRIME, SEED, WORD
 
 LONGEST_LOCAL = 64
@@ -21,7 +21,7 @@ PRODUCT = 32
 
 
 @kernel
-def email(data, floor, q, end, classes, tlds):
+def email(data: Array, floor: Int, q: Int, end: Int, classes: Array, tlds: Array) -> tuple[Int, Int]:
     """`(start, end)` of the address whose `@` is at q, not before `floor`; (0, 0) where there is none."""
     s = q
     while s > floor and classes[data[np.uintp(s - 1)]] & LOCAL:
@@ -43,7 +43,7 @@ def email(data, floor, q, end, classes, tlds):
 
 
 @kernel
-def _domain(data, p, end, classes, tlds):
+def _domain(data: Array, p: Int, end: Int, classes: Array, tlds: Array) -> Int:
     """Where the longest domain name that begins at p ends, 0 where there is none."""
     good = np.int64(0)
     labels = np.int64(0)
@@ -82,14 +82,14 @@ def _domain(data, p, end, classes, tlds):
 
 
 @kernel
-def _digits(data, p, end, classes):
+def _digits(data: Array, p: Int, end: Int, classes: Array) -> Bool:
     while p < end and classes[data[np.uintp(p)]] & DIGIT:
         p += 1
     return p == end
 
 
 @kernel
-def _punycode(data, p, end):
+def _punycode(data: Array, p: Int, end: Int) -> Bool:
     return (
         end - p > 4
         and data[np.uintp(p)] | 0x20 == 0x78
@@ -100,7 +100,7 @@ def _punycode(data, p, end):
 
 
 @kernel
-def _known(data, p, end, tlds):
+def _known(data: Array, p: Int, end: Int, tlds: Array) -> Bool:
     """Whether `data[p:end]` is a top-level domain, in any case."""
     if end - p > LONGEST_LABEL:
         return False
@@ -121,7 +121,7 @@ def _known(data, p, end, tlds):
 
 
 @kernel
-def quad(data, p, end, classes):
+def quad(data: Array, p: Int, end: Int, classes: Array) -> tuple[Int, Int]:
     """`(value, end of it)` of the dotted quad that begins at p, value -1 where there is none. A part has no leading zero."""
     value = np.int64(0)
     for k in range(4):
@@ -142,7 +142,7 @@ def quad(data, p, end, classes):
 
 
 @kernel
-def public4(value):
+def public4(value: Int) -> Bool:
     """Whether an IPv4 address is a globally reachable unicast one (IANA IPv4 Special-Purpose Address Registry, RFC 6890)."""
     a, b, c = value >> 24, value >> 16 & 255, value >> 8 & 255
     if a == 0 or a == 10 or a == 127 or a >= 224:
@@ -161,7 +161,9 @@ def public4(value):
 
 
 @kernel
-def ipv4(data, begin, floor, q, end, classes, words):
+def ipv4(
+    data: Array, begin: Int, floor: Int, q: Int, end: Int, classes: Array, words: tuple[Array, Array, Int, Int]
+) -> tuple[Int, Int, Int]:
     """`(start, end, end of the run of digits and dots)` of the address that has its dot at q; start = end where there is none."""
     s, e = q, q + 1
     while s > floor and (classes[data[np.uintp(s - 1)]] & DIGIT or data[np.uintp(s - 1)] == 0x2E):
@@ -187,7 +189,7 @@ def ipv4(data, begin, floor, q, end, classes, words):
 
 
 @kernel
-def _number(value):
+def _number(value: Int) -> Bool:
     """Whether the quad is more likely something else: see SMALL; 2.5.4 and 2.5.29 begin X.500's object identifiers."""
     if value >> 8 == 0x020504 or value >> 8 == 0x02051D:
         return True
@@ -196,7 +198,7 @@ def _number(value):
 
 
 @kernel
-def _version(data, floor, s, classes, words):
+def _version(data: Array, floor: Int, s: Int, classes: Array, words: tuple[Array, Array, Int, Int]) -> Bool:
     """Whether what stands before the quad at s makes it a version or a section: a word, `name-`, `Product/`."""
     if s == floor:
         return False
@@ -219,7 +221,7 @@ def _version(data, floor, s, classes, words):
 
 
 @kernel
-def _changed(data, floor, p, classes, words):
+def _changed(data: Array, floor: Int, p: Int, classes: Array, words: tuple[Array, Array, Int, Int]) -> Bool:
     """Whether one of the three words before p begins as a verb of change does: upgrade V8 to 3.6.6.25."""
     starts, letters, _, verbs = words
     for _ in range(3):
@@ -239,7 +241,7 @@ def _changed(data, floor, p, classes, words):
 
 
 @kernel
-def _equal(data, p, words, w, size):
+def _equal(data: Array, p: Int, words: Array, w: Int, size: Int) -> Bool:
     """Whether `data[p:p + size]`, its A-Z in lower case, is `words[w:w + size]`."""
     for j in range(size):
         byte = data[np.uintp(p + j)]
@@ -249,7 +251,7 @@ def _equal(data, p, words, w, size):
 
 
 @kernel
-def _between(byte):
+def _between(byte: Int) -> Bool:
     """Space : = " ' ( . #"""
     return (
         byte == 0x20
@@ -264,7 +266,7 @@ def _between(byte):
 
 
 @kernel
-def _product(data, floor, slash, classes):
+def _product(data: Array, floor: Int, slash: Int, classes: Array) -> Bool:
     """Whether a product's name ends at `slash` (RFC 9110, section 10.1.5): a capital, after white space or ( or a quote."""
     p = slash
     while p > floor and slash - p < PRODUCT and (classes[data[np.uintp(p - 1)]] & WORD or data[np.uintp(p - 1)] == 0x2D):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import Array, Bool, Int, kernel
 from filters.kernels.pii.pii_addresses import public4, quad
 from filters.kernels.pii.pii_tables import HEX, WORD
 
@@ -13,7 +13,7 @@ LONGEST = 45
 
 
 @kernel
-def ipv6(data, begin, floor, q, end, classes, groups):
+def ipv6(data: Array, begin: Int, floor: Int, q: Int, end: Int, classes: Array, groups: Array) -> tuple[Int, Int, Int]:
     """`(start, end, end of the run)` of the address that has its colon at q; start = end where there is none. A run is
     hexadecimal digits, colons and dots; `groups` int64[8] is scratch."""
     s, e = q, q + 1
@@ -48,12 +48,12 @@ def ipv6(data, begin, floor, q, end, classes, groups):
 
 
 @kernel
-def _part(byte, classes):
+def _part(byte: Int, classes: Array) -> Bool:
     return (classes[byte] & HEX) != 0 or byte == 0x3A or byte == 0x2E
 
 
 @kernel
-def _groups(data, p, end, classes, groups):
+def _groups(data: Array, p: Int, end: Int, classes: Array, groups: Array) -> Bool:
     """Reads `data[p:end]` into the eight groups (RFC 4291, section 2.2); whether it is an address."""
     n = np.int64(0)
     gap = np.int64(-1)
@@ -104,7 +104,7 @@ def _groups(data, p, end, classes, groups):
 
 
 @kernel
-def _public6(groups):
+def _public6(groups: Array) -> Bool:
     """Whether an address is of a host that the Internet reaches (IANA IPv6 Special-Purpose Address Registry, RFC 6890): global
     unicast, 2000::/3, without documentation and protocol blocks; where an IPv4 address is part of it, whether that is public."""
     first, second = groups[0], groups[1]

@@ -23,13 +23,13 @@ def every(byte: int) -> ir.Constant:
 
 
 @intrinsic
-def classes(typing_context, data, p):
+def classes(typing_context: Any, data: Any, p: Any) -> Any:
     """`(word, other)` uint64: bit k of the first: byte p + k is one of A-Z a-z 0-9 _; of the second: it is not ASCII.
 
     Reads `data[p:p + 64]`, unchecked.
     """
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.gep(array.data, [arguments[1]])
         text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
@@ -44,15 +44,15 @@ def classes(typing_context, data, p):
 
 
 @intrinsic
-def between(typing_context, data, p, first, last):
+def between(typing_context: Any, data: Any, p: Any, first: Any, last: Any) -> Any:
     """uint64: bit k says that `first <= data[p + k] <= last`. Reads `data[p:p + 64]`, unchecked."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.gep(array.data, [arguments[1]])
         text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
 
-        def spread(byte):
+        def spread(byte: Any) -> Any:
             one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), byte, ir.IntType(32)(0))
             return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), BYTES), [0] * BYTES))
 
@@ -64,11 +64,11 @@ def between(typing_context, data, p, first, last):
 
 
 @intrinsic
-def alphabet(typing_context, data, p):
+def alphabet(typing_context: Any, data: Any, p: Any) -> Any:
     """`(letter, digit)` uint64: bit k says that byte p + k is one of A-Z a-z, and that it is one of 0-9. Reads
     `data[p:p + 64]`, unchecked."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.gep(array.data, [arguments[1]])
         text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
@@ -80,10 +80,10 @@ def alphabet(typing_context, data, p):
 
 
 @intrinsic
-def eight(typing_context, data, p):
+def eight(typing_context: Any, data: Any, p: Any) -> Any:
     """`int.from_bytes(data[p:p + 8], sys.byteorder)` as uint64, unchecked."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.gep(array.data, [arguments[1]])
         value = builder.load(builder.bitcast(at, MASK.as_pointer()), align=1)
@@ -93,10 +93,10 @@ def eight(typing_context, data, p):
 
 
 @intrinsic
-def put_eight(typing_context, data, p, value):
+def put_eight(typing_context: Any, data: Any, p: Any, value: Any) -> Any:
     """`data[p:p + 8] = value.to_bytes(8, sys.byteorder)`, unchecked."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.gep(array.data, [arguments[1]])
         builder.store(arguments[2], builder.bitcast(at, MASK.as_pointer()), align=1)
@@ -106,20 +106,20 @@ def put_eight(typing_context, data, p, value):
 
 
 @intrinsic
-def lowest(typing_context, mask):
+def lowest(typing_context: Any, mask: Any) -> Any:
     """Number of the lowest bit that is set in a uint64, 64 where none is."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.uint64(types.uint64), generate
 
 
 @intrinsic
-def highest(typing_context, mask):
+def highest(typing_context: Any, mask: Any) -> Any:
     """One more than the number of the highest bit that is set in a uint64, 0 where none is."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         above = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
         return builder.sub(ir.Constant(MASK, BYTES), above)
 
@@ -127,10 +127,10 @@ def highest(typing_context, mask):
 
 
 @intrinsic
-def soon(typing_context, array, byte):
+def soon(typing_context: Any, array: Any, byte: Any) -> Any:
     """Asks for the cache line of `array`'s memory that is `byte` bytes from its start: it will be read and written soon."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = ir.IntType(8).as_pointer()
         base = builder.bitcast(context.make_array(signature.args[0])(context, builder, arguments[0]).data, pointer)
         flag = ir.IntType(32)

@@ -15,7 +15,7 @@ import unicodedata
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel
+from filters.kernels.compiled import Array, Int, inner_kernel
 from filters.kernels.kept import kept
 
 SCRIPT = 0b111
@@ -146,7 +146,7 @@ def two_stages(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @inner_kernel
-def decode(data, p, end):
+def decode(data: Array, p: Int, end: Int) -> tuple[Int, Int]:
     """`(code point, bytes)` of the UTF-8 character at p < end; `(U+FFFD, 1)` where the bytes make none."""
     lead = np.int64(data[np.uintp(p)])
     point = lead
@@ -170,13 +170,13 @@ def decode(data, p, end):
 
 
 @inner_kernel
-def lookup(point, blocks, cells):
+def lookup(point: Int, blocks: Array, cells: Array) -> Int:
     """Flags of a code point. Indices are unsigned here and in `decode` because numba adds a test to signed ones."""
     return np.int64(cells[np.uintp((np.int64(blocks[np.uintp(point >> 8)]) << 8) | (point & 255))])
 
 
 @inner_kernel
-def flags_at(data, p, end, blocks, cells):
+def flags_at(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[Int, Int]:
     """`(flags, bytes)` of the character at p < end."""
     if data[np.uintp(p)] < 0x80:
         return np.int64(cells[np.uintp(data[np.uintp(p)])]), 1

@@ -7,12 +7,14 @@ each text's last 64 bytes, are looked up one by one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.ir as ir
 import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.unicode.char_classes import SPACE, flags_at
@@ -41,7 +43,7 @@ def folded(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 @kernel
-def _folded(offsets, data, blocks, cells, starts, out):
+def _folded(offsets: Array, data: Array, blocks: Array, cells: Array, starts: Array, out: Array) -> None:
     n = np.int64(0)
     for i in range(offsets.size - 1):
         n = _row(data, offsets[i], offsets[i + 1], blocks, cells, out, n)
@@ -49,7 +51,7 @@ def _folded(offsets, data, blocks, cells, starts, out):
 
 
 @inner_kernel
-def _row(data, p, end, blocks, cells, out, n):
+def _row(data: Array, p: Int, end: Int, blocks: Array, cells: Array, out: Array, n: Int) -> Int:
     """Appends the text at p to end, folded, to `out[:n]`; returns the new n."""
     start = n
     after_space = True
@@ -74,7 +76,7 @@ def _row(data, p, end, blocks, cells, out, n):
 
 
 @inner_kernel
-def _blocks(data, p, end, out, n, after_space):
+def _blocks(data: Array, p: Int, end: Int, out: Array, n: Int, after_space: bool) -> tuple[Int, Int, Bool, Bool]:
     """`(n, next, after_space, wide)`: folds ASCII; stops at what may be a wide space (`wide`), or near the text's end."""
     while p + BYTES < end:
         space, wide = _block(data, np.uintp(p), out, np.uintp(n))
@@ -92,20 +94,20 @@ def _blocks(data, p, end, out, n, after_space):
     return n, p, after_space, False
 
 
-def _within(builder, text, first: int, last: int):
+def _within(builder: Any, text: Any, first: int, last: int) -> Any:
     """Which bytes are from `first` to `last`."""
     return builder.icmp_unsigned("<=", builder.sub(text, every(first)), every(last - first))
 
 
 @intrinsic
-def _block(typing_context, data, p, out, n):
+def _block(typing_context: Any, data: Any, p: Any, out: Any, n: Any) -> Any:
     """Copies `data[p:p + 64]` to `out[n:n + 64]`, ASCII white space as 0x20; `(space, wide)` uint64.
 
     Bit k of the first: byte p + k is ASCII white space; of the second: bytes p + k and p + k + 1 begin as WIDE_SPACES do. Reads
     `data[p:p + 65]`; unchecked.
     """
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         here = builder.bitcast(builder.gep(array.data, [arguments[1]]), VECTOR.as_pointer())
         after = builder.bitcast(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 
 SCRIPTS = {
     "Latn": (
@@ -81,7 +81,7 @@ _JPAN, _KORE, _ZYYY = _NONE, _NONE + 1, _NONE + 2
 
 
 @inner_kernel
-def _code_point(data, j, end):
+def _code_point(data: Array, j: Int, end: Int) -> tuple[Int, Int]:
     """The code point beyond ASCII at `j` of valid UTF-8, and the place after it (at most `end`)."""
     byte = np.int64(data[j])
     size = 2 + (byte >= 0xE0) + (byte >= 0xF0)
@@ -92,7 +92,7 @@ def _code_point(data, j, end):
 
 
 @inner_kernel
-def _main(counts):
+def _main(counts: Array) -> Int:
     """Number of the script with most letters; the earlier of equals; Han goes with the kana or the Hangul beside it."""
     kana, han = counts[_HIRA] + counts[_KANA], counts[_HANI] + counts[_BOPO]
     best, most = _ZYYY, 0
@@ -110,7 +110,7 @@ def _main(counts):
 
 
 @kernel
-def _majority(data, spans, counts, letters, scripts):
+def _majority(data: Array, spans: Array, counts: Array, letters: Array, scripts: Array) -> None:
     for i in range(spans.shape[0]):
         for k in range(counts.shape[0]):
             counts[k] = 0

@@ -6,10 +6,12 @@ first bytes of longer characters are looked at one by one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import types
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.unicode.char_classes import decode
 
@@ -32,7 +34,7 @@ def suspects(
 
 
 @kernel
-def _suspects(offsets, data, points, leads, long_run, found, long):
+def _suspects(offsets: Array, data: Array, points: Array, leads: Array, long_run: Int, found: Array, long: Array) -> None:
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         run, last = np.int64(0), p - 8
@@ -51,7 +53,7 @@ def _suspects(offsets, data, points, leads, long_run, found, long):
 
 
 @inner_kernel
-def _mask(data, p, end):
+def _mask(data: Array, p: Int, end: Int) -> Int:
     """Bits of the bytes `data[p:min(p + 64, end)]` that may begin a suspect."""
     if p + BYTES <= data.size:
         mask = _begins(data, np.uintp(p))
@@ -65,10 +67,10 @@ def _mask(data, p, end):
 
 
 @intrinsic
-def _begins(typing_context, data, p):
+def _begins(typing_context: Any, data: Any, p: Any) -> Any:
     """uint64: bit k says that byte p + k is a control other than tab and newline, or from 0xC0 on. Reads `data[p:p + 64]`."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.bitcast(builder.gep(array.data, [arguments[1]]), VECTOR.as_pointer())
         text = builder.load(at, align=1)

@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel
+from filters.kernels.compiled import Array, Int, inner_kernel
 from filters.kernels.kept import kept
 
 WORD = 1
@@ -110,6 +110,6 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 @inner_kernel
-def cell_of(point, blocks, cells):
+def cell_of(point: Int, blocks: Array, cells: Array) -> Int:
     """The cell of a code point. Indices are unsigned because numba adds a test to signed ones."""
     return np.int64(cells[np.uintp((np.int64(blocks[np.uintp(point >> 8)]) << 8) | (point & 255))])

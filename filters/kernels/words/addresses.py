@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import kernel
+from filters.kernels.compiled import Array, Bool, Int, kernel
 from filters.kernels.unicode.char_classes import flags_at
 from filters.kernels.words.spacy_rules import DIGIT, LETTER, LOWER
 
@@ -18,7 +18,7 @@ _STOP, _COLON, _SLASH, _AT, _HYPHEN = 0x2E, 0x3A, 0x2F, 0x40, 0x2D
 
 
 @kernel
-def is_address(data, p, end, blocks, cells):
+def is_address(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Bool:
     """Whether `data[p:end]` is a whole address: spaCy's URL_PATTERN (`lang/tokenizer_exceptions.py`)."""
     if _host(data, p, end, blocks, cells):
         return True
@@ -37,19 +37,19 @@ def is_address(data, p, end, blocks, cells):
 
 
 @kernel
-def _slashes(data, p, end):
+def _slashes(data: Array, p: Int, end: Int) -> Bool:
     """Whether "://" stands at p, and something after it."""
     return p + 3 < end and data[np.uintp(p)] == _COLON and data[np.uintp(p + 1)] == _SLASH and data[np.uintp(p + 2)] == _SLASH
 
 
 @kernel
-def _host_byte(byte):
+def _host_byte(byte: Int) -> Bool:
     """A-Z a-z 0-9 _ - and every byte of the characters from U+0080 on."""
     return byte >= 0x80 or 0x30 <= byte <= 0x39 or 0x41 <= (byte & 0xDF) <= 0x5A or byte == 0x5F or byte == _HYPHEN
 
 
 @kernel
-def _host(data, p, end, blocks, cells):
+def _host(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Bool:
     """Whether `data[p:end]` is a host, a port and a path, the latter two as they like."""
     if p >= end:
         return False
@@ -80,7 +80,7 @@ def _host(data, p, end, blocks, cells):
 
 
 @kernel
-def _path(data, p, end):
+def _path(data: Array, p: Int, end: Int) -> Bool:
     """Whether `data[p:end]` is `(?::\\d{2,5})?(?:[/?#]\\S*)?`."""
     if p < end and data[np.uintp(p)] == _COLON:
         digits = np.int64(0)
@@ -93,7 +93,7 @@ def _path(data, p, end):
 
 
 @kernel
-def _octets(data, p, end):
+def _octets(data: Array, p: Int, end: Int) -> Bool:
     """Whether `data[p:end]` is an address of four numbers in public use, a port and a path."""
     first = second = np.int64(0)
     for k in range(4):

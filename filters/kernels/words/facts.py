@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.unicode.char_classes import (
@@ -117,14 +117,14 @@ def text_facts(offsets: np.ndarray, data: np.ndarray) -> TextFacts:
 
 
 @kernel
-def _walk(offsets, data, blocks, cells, counts):
+def _walk(offsets: Array, data: Array, blocks: Array, cells: Array, counts: Array) -> None:
     """Adds the facts of text i to `counts[i]`."""
     for i in range(offsets.size - 1):
         _text(data, offsets[i], offsets[i + 1], blocks, cells, counts[i])
 
 
 @inner_kernel
-def _text(data, p, end, blocks, cells, count):
+def _text(data: Array, p: Int, end: Int, blocks: Array, cells: Array, count: Array) -> None:
     """Adds the facts of the text at p to end."""
     line = word = word_end = p
     while p < end:
@@ -148,7 +148,7 @@ def _text(data, p, end, blocks, cells, count):
 
 
 @inner_kernel
-def _end_line(data, line, word, word_end, count):
+def _end_line(data: Array, line: Int, word: Int, word_end: Int, count: Array) -> None:
     """Adds a line whose last word is at word to word_end; `word_end == line` where it has none."""
     count[_LINES] += 1
     if word_end == line:
@@ -161,7 +161,7 @@ def _end_line(data, line, word, word_end, count):
 
 
 @inner_kernel
-def _plain_words(data, p, end, count):
+def _plain_words(data: Array, p: Int, end: Int, count: Array) -> Int:
     """Adds whole words of ASCII without # and "...", and the blanks after them; returns where the first other thing starts.
 
     The fast path, 64 bytes at a time. A word has a letter if adding its letters to its bits carries into the blank after it.
@@ -198,7 +198,7 @@ def _plain_words(data, p, end, count):
 
 
 @inner_kernel
-def _word(data, p, end, blocks, cells, count):
+def _word(data: Array, p: Int, end: Int, blocks: Array, cells: Array, count: Array) -> Int:
     """Adds the word that starts at p, if one does, and returns its end."""
     start = p
     seen = np.int64(0)
@@ -239,7 +239,7 @@ def _word(data, p, end, blocks, cells, count):
 
 
 @inner_kernel
-def _add_word(count, chars, alpha, marks, syllables, unspaced_alpha, seen):
+def _add_word(count: Array, chars: Int, alpha: Int, marks: Int, syllables: Int, unspaced_alpha: Int, seen: Int) -> None:
     """Adds a word of `chars` code points; `seen` has every flag that one of them has."""
     has_alpha = np.int64((seen & ALPHA) != 0)
     count[_CHARS] += chars
@@ -258,7 +258,7 @@ def _add_word(count, chars, alpha, marks, syllables, unspaced_alpha, seen):
 
 
 @inner_kernel
-def _add_plain_words(count, words, chars, gaps, alpha_words, alpha):
+def _add_plain_words(count: Array, words: Int, chars: Int, gaps: Int, alpha_words: Int, alpha: Int) -> None:
     """Adds spaced words without marks: `chars` code points, `gaps` of them blanks."""
     count[_CHARS] += chars
     count[_WORDS] += words
@@ -271,7 +271,7 @@ def _add_plain_words(count, words, chars, gaps, alpha_words, alpha):
 
 
 @inner_kernel
-def _special(data, p, end, count):
+def _special(data: Array, p: Int, end: Int, count: Array) -> Int:
     """Adds the # or the run of full stops at p and returns its end."""
     if data[p] == 0x23:
         count[_HASH] += 1
@@ -284,7 +284,7 @@ def _special(data, p, end, count):
 
 
 @inner_kernel
-def _ellipses(data, p, end, count):
+def _ellipses(data: Array, p: Int, end: Int, count: Array) -> Int:
     """Adds the run of … at p and returns how many there are."""
     run = np.int64(0)
     while p + 3 <= end and data[p] == 0xE2 and data[p + 1] == 0x80 and data[p + 2] == 0xA6:

@@ -7,12 +7,14 @@ up character by character.
 
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.ir as ir
 import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from filters.kernels.compiled import inner_kernel
+from filters.kernels.compiled import Array, Int, inner_kernel
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, eight, every, intrinsic, lowest
 from filters.kernels.unicode.char_classes import SPACE, flags_at
 from filters.kernels.unicode.fold import ASCII_SPACES
@@ -24,11 +26,11 @@ _WIDE_LEADS = (0xC2, 0xE1, 0xE2, 0xE3)
 
 
 @intrinsic
-def white(typing_context, data, p):
+def white(typing_context: Any, data: Any, p: Any) -> Any:
     """`(space, later, wide)` uint64: bit k says that byte p + k is ASCII white space; a second or later byte of a character; or
     a first byte of _WIDE_LEADS. Reads `data[p:p + 64]`, unchecked."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         at = builder.gep(array.data, [arguments[1]])
         text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
@@ -44,17 +46,17 @@ def white(typing_context, data, p):
 
 
 @intrinsic
-def ones(typing_context, mask):
+def ones(typing_context: Any, mask: Any) -> Any:
     """How many bits of a uint64 are set."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate
 
 
 @inner_kernel
-def hash_bytes(data, p, end, limit):
+def hash_bytes(data: Array, p: Int, end: Int, limit: Int) -> Int:
     """uint64 of `data[p:end]`, reading no byte from `limit` on: blocks of eight by xor and multiply, MurmurHash3's finaliser."""
     size = np.uint64(end - p)
     value = SEED ^ (size * MULTIPLIER)
@@ -77,13 +79,13 @@ def hash_bytes(data, p, end, limit):
 
 
 @inner_kernel
-def _mix(value, block):
+def _mix(value: Int, block: Int) -> Int:
     value = (value ^ block) * MULTIPLIER
     return value ^ (value >> np.uint64(32))
 
 
 @inner_kernel
-def split_words(data, p, end, blocks, cells, hashes, ends):
+def split_words(data: Array, p: Int, end: Int, blocks: Array, cells: Array, hashes: Array, ends: Array) -> tuple[Int, Int]:
     """`(n, next)`: the words of the text at p to end. Word k has hash `hashes[k]`; `ends[k + 1]` is the code points of the words
     up to and with it. Stops where fewer than SPARE places of `hashes` are left; `ends` has one place more."""
     n = chars = np.int64(0)
@@ -111,7 +113,7 @@ def split_words(data, p, end, blocks, cells, hashes, ends):
 
 
 @inner_kernel
-def _blocks(data, p, end, hashes, ends, n, chars):
+def _blocks(data: Array, p: Int, end: Int, hashes: Array, ends: Array, n: Int, chars: Int) -> tuple[Int, Int, Int]:
     """`(n, next, chars)`: whole words that end within 64 bytes of a block's start, up to one that may hold a wide space."""
     while p + BYTES + 8 <= end and n + SPARE <= hashes.size:
         space, later, wide = white(data, np.uintp(p))
@@ -137,7 +139,7 @@ def _blocks(data, p, end, hashes, ends, n, chars):
 
 
 @inner_kernel
-def _short(data, at, size):
+def _short(data: Array, at: Int, size: Int) -> Int:
     """`hash_bytes` of one byte or more at `at`, with eight more to read."""
     value = SEED ^ (size * MULTIPLIER)
     while size > _BYTE:

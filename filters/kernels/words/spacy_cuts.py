@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inlined_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inlined_kernel, kernel
 from filters.kernels.unicode.ascii_words import BYTES, alphabet, lowest
 from filters.kernels.unicode.char_classes import flags_at
 from filters.kernels.words.addresses import is_address
@@ -49,7 +49,7 @@ _STOP, _COLON, _SLASH, _HYPHEN = 0x2E, 0x3A, 0x2F, 0x2D
 
 
 @kernel
-def plain(data, p, end, cells):
+def plain(data: Array, p: Int, end: Int, cells: Array) -> tuple[Int, Int]:
     """`(bytes, more)`: the token at p, no white space, if it is A-Z a-z or 0-9 alone or one sign, with white space behind it, or
     with one suffix (more = 1) and white space. `(0, 0)` where its piece takes more than that to cut."""
     no = (np.int64(0), np.int64(0))
@@ -81,7 +81,7 @@ def plain(data, p, end, cells):
 
 
 @kernel
-def next_piece(data, p, end, blocks, cells, cuts):
+def next_piece(data: Array, p: Int, end: Int, blocks: Array, cells: Array, cuts: Array) -> tuple[Int, Int, Int]:
     """`(n, seen, chars)`: the tokens of the piece at p, which is no white space: how many there are, token k ending at `cuts[k]`
     (uint64); the flags that any of the piece's characters has; its code points.
 
@@ -101,7 +101,7 @@ def next_piece(data, p, end, blocks, cells, cuts):
 
 
 @inlined_kernel
-def _before(data, start, p, blocks, cells):
+def _before(data: Array, start: Int, p: Int, blocks: Array, cells: Array) -> tuple[Int, Int]:
     """`(flags, bytes)` of the character that ends at p, 0 and 0 where p is the start."""
     if p <= start:
         return np.int64(0), 0
@@ -115,7 +115,7 @@ def _before(data, start, p, blocks, cells):
 
 
 @inlined_kernel
-def _whole(data, p, stop, n, cuts):
+def _whole(data: Array, p: Int, stop: Int, n: Int, cuts: Array) -> Int:
     """Appends `data[p:stop]` as one token, or as the exception that it is; returns how many tokens there are now, or -1."""
     parts = exception(data, p, stop)
     if parts == _NONE:
@@ -134,7 +134,7 @@ def _whole(data, p, stop, n, cuts):
 
 
 @inlined_kernel
-def _cut(data, p, stop, seen, blocks, cells, cuts):
+def _cut(data: Array, p: Int, stop: Int, seen: Int, blocks: Array, cells: Array, cuts: Array) -> Int:
     """Tokens of a whole piece: `_split_affixes` and `_attach_tokens`. Suffixes wait at the far end of cuts."""
     first, last = p, stop
     n = waiting = np.int64(0)
@@ -179,7 +179,7 @@ def _cut(data, p, stop, seen, blocks, cells, cuts):
 
 
 @inlined_kernel
-def _dots(data, p, end):
+def _dots(data: Array, p: Int, end: Int) -> Int:
     """How many full stops stand at p."""
     n = np.int64(0)
     while p + n < end and data[np.uintp(p + n)] == _STOP:
@@ -188,7 +188,7 @@ def _dots(data, p, end):
 
 
 @inlined_kernel
-def _prefix(data, p, end, blocks, cells):
+def _prefix(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Int:
     """Bytes of the prefix of `data[p:end]`, 0 for none."""
     flags, size = flags_at(data, p, end, blocks, cells)
     if flags & PREFIX or flags & ICON:
@@ -203,7 +203,7 @@ def _prefix(data, p, end, blocks, cells):
 
 
 @inlined_kernel
-def _dollar(data, p, end):
+def _dollar(data: Array, p: Int, end: Int) -> Int:
     """Bytes of US$, C$ or A$ at p, 0 for none."""
     byte = data[np.uintp(p)]
     if (byte == 0x41 or byte == 0x43) and p + 1 < end and data[np.uintp(p + 1)] == 0x24:
@@ -214,7 +214,7 @@ def _dollar(data, p, end):
 
 
 @inlined_kernel
-def _suffix(data, p, end, seen, blocks, cells):
+def _suffix(data: Array, p: Int, end: Int, seen: Int, blocks: Array, cells: Array) -> Int:
     """Bytes of the suffix of `data[p:end]`, 0 for none: the longest, as `re.search` finds the one that begins first."""
     if p >= end:
         return np.int64(0)
@@ -249,13 +249,13 @@ def _suffix(data, p, end, seen, blocks, cells):
 
 
 @inlined_kernel
-def _is(data, p, code):
+def _is(data: Array, p: Int, code: Int) -> Bool:
     """Whether the three bytes at p are `code`."""
     return data[np.uintp(p)] == code >> 16 and data[np.uintp(p + 1)] == (code >> 8) & 255 and data[np.uintp(p + 2)] == code & 255
 
 
 @inlined_kernel
-def _stopped(data, p, end, blocks, cells):
+def _stopped(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Bool:
     """Whether a full stop at end is a suffix of what begins at p."""
     flags, size = _before(data, p, end, blocks, cells)
     if flags & STOPPED:
@@ -269,7 +269,7 @@ def _stopped(data, p, end, blocks, cells):
 
 
 @inlined_kernel
-def _infixes(data, p, end, blocks, cells, n, cuts):
+def _infixes(data: Array, p: Int, end: Int, blocks: Array, cells: Array, n: Int, cuts: Array) -> Int:
     """Appends the tokens of `data[p:end]`, cut at its infixes; returns how many tokens there are now, or -1."""
     start, at, before = p, p, np.int64(0)
     while at < end:
@@ -299,7 +299,7 @@ def _infixes(data, p, end, blocks, cells, n, cuts):
 
 
 @inlined_kernel
-def _infix(data, p, size, end, flags, before, blocks, cells):
+def _infix(data: Array, p: Int, size: Int, end: Int, flags: Int, before: Int, blocks: Array, cells: Array) -> Int:
     """Bytes of the infix at p, a character of these flags and bytes with `before` before it; 0 for none."""
     if flags & ICON:
         return np.int64(size)

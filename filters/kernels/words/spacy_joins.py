@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inlined_kernel, inner_kernel
+from filters.kernels.compiled import Array, Int, inlined_kernel, inner_kernel
 from filters.kernels.unicode.ascii_words import lowest
 from filters.kernels.words.spacy_rules import AFFIXED, LONGEST, exception
 
@@ -21,7 +21,7 @@ _NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
 @inlined_kernel
-def _apart(data, p, n, cuts):
+def _apart(data: Array, p: Int, n: Int, cuts: Array) -> Int:
     """The most tokens of n, side by side, that an exception came apart into; 0 for none."""
     most = np.int64(0)
     for k in range(n - 1):
@@ -36,7 +36,7 @@ def _apart(data, p, n, cuts):
 
 
 @inlined_kernel
-def joined(data, p, n, cuts):
+def joined(data: Array, p: Int, n: Int, cuts: Array) -> Int:
     """Puts exceptions together that came apart, the longest first; returns how many tokens there are now, or -1.
 
     As `_filter_special_spans`: a token is part of one at most, whether that is taken or not; all are sought before any is put
@@ -65,7 +65,7 @@ def joined(data, p, n, cuts):
 
 
 @inner_kernel
-def _ends(start, marks, at, cuts):
+def _ends(start: Int, marks: Int, at: Int, cuts: Array) -> Int:
     """Writes the ends of the exception at start to `cuts[at:]`; returns how many."""
     n = np.int64(0)
     while marks:
@@ -76,7 +76,7 @@ def _ends(start, marks, at, cuts):
 
 
 @inner_kernel
-def _count(marks):
+def _count(marks: Int) -> Int:
     n = np.int64(0)
     while marks:
         marks &= marks - _ONE
@@ -85,7 +85,7 @@ def _count(marks):
 
 
 @inner_kernel
-def _shrunk(data, p, n, cuts):
+def _shrunk(data: Array, p: Int, n: Int, cuts: Array) -> tuple[Int, Int]:
     """Puts together the exceptions that have no more tokens than they came apart into. `(tokens now, tokens that others add)`."""
     at = k = more = np.int64(0)
     start = np.int64(p)
@@ -106,7 +106,7 @@ def _shrunk(data, p, n, cuts):
 
 
 @inner_kernel
-def _grown(data, p, n, more, cuts):
+def _grown(data: Array, p: Int, n: Int, more: Int, cuts: Array) -> None:
     """Puts together those that have more (°C. is three tokens, and comes apart into two), from the end, and adds `more`."""
     r, w = n - 1, n + more - 1
     while r >= 0 and more > 0:

@@ -15,7 +15,7 @@ from importlib import resources
 import numpy as np
 
 from filters import data as figures
-from filters.kernels.compiled import inlined_kernel, inner_kernel
+from filters.kernels.compiled import Array, Bool, Int, inlined_kernel, inner_kernel
 from filters.kernels.kept import kept
 from filters.kernels.unicode import char_classes
 from filters.kernels.words.signs import signs
@@ -143,7 +143,7 @@ _NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
 @inlined_kernel
-def exception(data, p, end):
+def exception(data: Array, p: Int, end: Int) -> Int:
     """uint64: where the exception that `data[p:end]` is gets cut (bit k: after byte k, and AFFIXED), 0 for none."""
     if not 0 < end - p <= LONGEST or not _possible(data, p, end, _MAYBE):
         return _NONE
@@ -151,7 +151,7 @@ def exception(data, p, end):
 
 
 @inner_kernel
-def unit(data, p, end):
+def unit(data: Array, p: Int, end: Int) -> Bool:
     """Whether `data[p:end]` is one of UNITS."""
     if not 0 < end - p <= LONGEST_UNIT or not _possible(data, p, end, _MAYBE_UNIT):
         return False
@@ -159,14 +159,14 @@ def unit(data, p, end):
 
 
 @inlined_kernel
-def _possible(data, p, end, maybe):
+def _possible(data: Array, p: Int, end: Int, maybe: Array) -> Bool:
     """Whether a form begins and ends with these bytes and is as long, or a few others are."""
     place = np.int64(data[np.uintp(p)] & 63) | np.int64(data[np.uintp(end - 1)] & 63) << 6 | ((end - p) & 15) << 12
     return (maybe[np.uintp(place >> 6)] >> np.uint64(place & 63)) & _ONE != _NONE
 
 
 @inner_kernel
-def _found(data, p, end, keys, values):
+def _found(data: Array, p: Int, end: Int, keys: Array, values: Array) -> Int:
     key = np.uint64(0xCBF29CE484222325)
     for k in range(p, end):
         key = (key ^ np.uint64(data[np.uintp(k)])) * np.uint64(0x100000001B3)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.compiled import inlined_kernel, inner_kernel, kernel
+from filters.kernels.compiled import Array, Bool, Int, inlined_kernel, inner_kernel, kernel
 from filters.kernels.kept import kept
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, classes, lowest
@@ -89,7 +89,7 @@ def _within(points: range, spans: Iterable[tuple[int, int]]) -> np.ndarray:
 
 
 @inner_kernel
-def _joins(before, kind):
+def _joins(before: Int, kind: Int) -> Bool:
     """Whether UAX #29 puts no boundary between two classes side by side (WB5, WB8 to WB10, WB13)."""
     if before in (LETTER, NUMERIC):
         return kind in (LETTER, NUMERIC, JOINER)
@@ -99,7 +99,7 @@ def _joins(before, kind):
 
 
 @inner_kernel
-def next_token(data, p, end, blocks, cells):
+def next_token(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[Int, Int]:
     """`(stop, chars)`: where DCLM's token at p, which is no white space, ends, and its code points."""
     first, size = flags_at(data, p, end, blocks, cells)
     before, chars = first & CLASS, np.int64(1)
@@ -125,7 +125,7 @@ def next_token(data, p, end, blocks, cells):
 
 
 @inner_kernel
-def plain_token(data, p, end):
+def plain_token(data: Array, p: Int, end: Int) -> Int:
     """Where DCLM's token at p, which is no white space, ends if ASCII alone tells that; else -1. It is a single sign, or a run of
     letters, digits and connectors that does not begin with a connector."""
     if p + BYTES > end or data[np.uintp(p)] >= 0x80:
@@ -143,7 +143,9 @@ def plain_token(data, p, end):
 
 
 @inner_kernel
-def token_words(data, p, end, blocks, cells, dialect, hashes, ends):
+def token_words(
+    data: Array, p: Int, end: Int, blocks: Array, cells: Array, dialect: Int, hashes: Array, ends: Array
+) -> tuple[Int, Int]:
     """As `spaces.split_words`, for the tokens of a dialect, whose tables blocks and cells are."""
     if dialect == DATATROVE:
         return _spacy_words(data, p, end, blocks, cells, hashes, ends)
@@ -170,7 +172,7 @@ def token_words(data, p, end, blocks, cells, dialect, hashes, ends):
 
 
 @inner_kernel
-def _spacy_words(data, p, end, blocks, cells, hashes, ends):
+def _spacy_words(data: Array, p: Int, end: Int, blocks: Array, cells: Array, hashes: Array, ends: Array) -> tuple[Int, Int]:
     """`token_words` of DATATROVE. What is left of hashes holds the ends of a piece's tokens until their hashes come."""
     n = chars = np.int64(0)
     ends[0] = 0
@@ -206,7 +208,7 @@ def _spacy_words(data, p, end, blocks, cells, hashes, ends):
 
 
 @inner_kernel
-def _chars(data, p, end):
+def _chars(data: Array, p: Int, end: Int) -> Int:
     """Code points of `data[p:end]`."""
     n = np.int64(0)
     for k in range(p, end):
@@ -243,7 +245,7 @@ def token_facts(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
 
 
 @inlined_kernel
-def _sorts(data, p, end, narrow, blocks, cells):
+def _sorts(data: Array, p: Int, end: Int, narrow: bool, blocks: Array, cells: Array) -> tuple[Int, Int, Int]:
     """`(seen, every, chars)` of the token `data[p:end]`: LETTER if any of its characters is one, SIGN if all are, code points.
     `narrow` says that each is one byte."""
     seen, size = flags_at(data, p, end, blocks, cells)
@@ -261,12 +263,26 @@ def _sorts(data, p, end, narrow, blocks, cells):
 
 
 @kernel
-def _facts(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, longest, cuts, out):
+def _facts(
+    offsets: Array,
+    data: Array,
+    list_id: Array,
+    blocks: Array,
+    cells: Array,
+    slot_starts: Array,
+    slots: Array,
+    form_starts: Array,
+    form_bytes: Array,
+    form_words: Array,
+    longest: Array,
+    cuts: Array,
+    out: Array,
+) -> None:
     for i in range(offsets.size - 1):
         p, end, count = offsets[i], offsets[i + 1], out[i]
         k = list_id[i]
         table = slots[slot_starts[max(k, 0)] : slot_starts[max(k, 0) + 1]]
-        met = np.int64(0)
+        met: Int = np.int64(0)
         while p < end:
             flags, size = flags_at(data, p, end, blocks, cells)
             if flags & spacy_rules.BLANK:

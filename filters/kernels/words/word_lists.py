@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
 from filters.kernels.unicode.char_classes import OUTER, SPACE, flags_at
@@ -137,13 +137,25 @@ def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
 
 
 @inner_kernel
-def _may_be(data, first, last, sizes):
+def _may_be(data: Array, first: Int, last: Int, sizes: Array) -> Int:
     """Whether a form is as long as `data[first:last]`, one byte or more, and begins as it does."""
     return (sizes[np.uintp(data[np.uintp(first)])] >> min(last - first, _MANY)) & 1
 
 
 @kernel
-def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, sizes, found):
+def _occurrences(
+    offsets: Array,
+    data: Array,
+    list_id: Array,
+    blocks: Array,
+    cells: Array,
+    slot_starts: Array,
+    slots: Array,
+    form_starts: Array,
+    form_bytes: Array,
+    sizes: Array,
+    found: Array,
+) -> None:
     for i in range(offsets.size - 1):
         k = list_id[i]
         if k < 0:
@@ -173,7 +185,9 @@ def _occurrences(offsets, data, list_id, blocks, cells, slot_starts, slots, form
 
 
 @inner_kernel
-def _short_occurrences(data, p, end, sizes, table, form_starts, form_bytes):
+def _short_occurrences(
+    data: Array, p: Int, end: Int, sizes: Array, table: Array, form_starts: Array, form_bytes: Array
+) -> tuple[Int, Int]:
     """`(n, next)`: words of the list among whole words that end within 64 bytes of a block's start, up to one that may hold a
     wide space."""
     n = np.int64(0)
@@ -200,8 +214,20 @@ def _short_occurrences(data, p, end, sizes, table, form_starts, form_bytes):
 
 @kernel
 def _distinct_members(
-    offsets, data, list_id, blocks, cells, slot_starts, slots, form_starts, form_bytes, form_words, n_words, sizes, found
-):
+    offsets: Array,
+    data: Array,
+    list_id: Array,
+    blocks: Array,
+    cells: Array,
+    slot_starts: Array,
+    slots: Array,
+    form_starts: Array,
+    form_bytes: Array,
+    form_words: Array,
+    n_words: Array,
+    sizes: Array,
+    found: Array,
+) -> None:
     """Fills `found` for the rows that have a list; a row ends early once every word of its list was seen."""
     for i in range(offsets.size - 1):
         k = list_id[i]
@@ -210,7 +236,7 @@ def _distinct_members(
         table = slots[slot_starts[k] : slot_starts[k + 1]]
         p, end = offsets[i], offsets[i + 1]
         every = (np.int64(1) << n_words[k]) - 1
-        seen = np.int64(0)
+        seen: Int = np.int64(0)
         while p < end and seen != every:
             if p + BYTES <= end:
                 seen, p = _short_members(data, p, end, sizes[k], table, form_starts, form_bytes, form_words, seen, every)
@@ -224,7 +250,18 @@ def _distinct_members(
 
 
 @inner_kernel
-def _short_members(data, p, end, sizes, table, form_starts, form_bytes, form_words, seen, every):
+def _short_members(
+    data: Array,
+    p: Int,
+    end: Int,
+    sizes: Array,
+    table: Array,
+    form_starts: Array,
+    form_bytes: Array,
+    form_words: Array,
+    seen: Int,
+    every: Int,
+) -> tuple[Int, Int]:
     """`(seen, next)`: adds words of the list among whole words of ASCII that end within 64 bytes of a block's start."""
     while p + BYTES <= end and seen != every:
         at = np.uintp(p)
@@ -254,7 +291,7 @@ def _short_members(data, p, end, sizes, table, form_starts, form_bytes, form_wor
 
 
 @inner_kernel
-def _next_word(data, p, end, blocks, cells):
+def _next_word(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[Int, Int, Int]:
     """`(first, last, next)`: the next word at or after p without its outer characters (empty if it has no others)."""
     first = last = p
     begun = inside = False
@@ -275,7 +312,7 @@ def _next_word(data, p, end, blocks, cells):
 
 
 @inner_kernel
-def find(data, first, last, table, form_starts, form_bytes):
+def find(data: Array, first: Int, last: Int, table: Array, form_starts: Array, form_bytes: Array) -> Int:
     """Number of the form that equals `data[first:last]`, or -1."""
     place = _hash(data, first, last) & (table.size - 1)
     while table[place] >= 0:
@@ -291,7 +328,7 @@ def find(data, first, last, table, form_starts, form_bytes):
 
 
 @kernel
-def _hash(data, first, last):
+def _hash(data: Array, first: Int, last: Int) -> Int:
     """32-bit FNV-1a of `data[first:last]` (Fowler, Noll, Vo; RFC 9923)."""
     value = np.int64(0x811C9DC5)
     for p in range(first, last):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode import unicode_words
 from filters.kernels.unicode.ascii_words import BYTES, classes, eight, lowest
 from filters.kernels.unicode.char_classes import decode
@@ -43,7 +43,7 @@ def dedup_words(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 @kernel
-def _dedup_words(offsets, data, blocks, cells, ascii_, starts, hashes):
+def _dedup_words(offsets: Array, data: Array, blocks: Array, cells: Array, ascii_: Array, starts: Array, hashes: Array) -> None:
     n = np.int64(0)
     for i in range(offsets.size - 1):
         found, _ = next_words(data, offsets[i], offsets[i], offsets[i + 1], blocks, cells, ascii_, hashes[n:])
@@ -52,7 +52,9 @@ def _dedup_words(offsets, data, blocks, cells, ascii_, starts, hashes):
 
 
 @inner_kernel
-def next_words(data, start, p, end, blocks, cells, ascii_, hashes):
+def next_words(
+    data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array, ascii_: Array, hashes: Array
+) -> tuple[Int, Int]:
     """`(n, next)`: writes to `hashes` the words at or after p of the text at start to end.
 
     Stops where the text ends, or where fewer than SPARE places are left: `hashes` needs that many more than words are wanted.
@@ -82,7 +84,7 @@ def next_words(data, start, p, end, blocks, cells, ascii_, hashes):
 
 
 @inner_kernel
-def _ascii_words(data, p, end, hashes, n):
+def _ascii_words(data: Array, p: Int, end: Int, hashes: Array, n: Int) -> tuple[Int, Int]:
     """`(n, next)`: appends words of ASCII from hashes[n] on; stops at one that is not, at a long one, or near the text's end."""
     while p + BYTES + 8 <= end and n + SPARE <= hashes.size and data[np.uintp(p)] < 0x80:
         word, other = classes(data, np.uintp(p))
@@ -105,7 +107,7 @@ def _ascii_words(data, p, end, hashes, n):
 
 
 @inner_kernel
-def _ascii_word(data, p, size):
+def _ascii_word(data: Array, p: Int, size: Int) -> Int:
     """Hash of the word of `size` ASCII bytes at p."""
     value = SEED
     while size > _BYTE:
@@ -117,13 +119,13 @@ def _ascii_word(data, p, size):
 
 
 @inner_kernel
-def _lower(text):
+def _lower(text: Int) -> Int:
     """ASCII letters in lower case, _ as 0x7F, digits and zeros as they are: bit 5 goes wherever bit 6 is."""
     return text | ((text & _LETTERS) >> np.uint64(1))
 
 
 @inner_kernel
-def _word(data, start, p, end, blocks, cells, ascii_):
+def _word(data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array, ascii_: Array) -> tuple[Int, Int]:
     """`(hash, end)` of the word whose first character is at p."""
     value, block, filled = SEED, _NONE, _NONE
     while p < end:
@@ -157,14 +159,14 @@ def _word(data, start, p, end, blocks, cells, ascii_):
 
 
 @inner_kernel
-def _mix(value, block):
+def _mix(value: Int, block: Int) -> Int:
     """The hash after eight more bytes."""
     value = (value ^ block) * MULTIPLIER
     return value ^ (value >> np.uint64(32))
 
 
 @inner_kernel
-def finalise(value):
+def finalise(value: Int) -> Int:
     """MurmurHash3's 64-bit finaliser (Appleby 2011): each bit of the input turns each bit of the output half the time."""
     value = (value ^ (value >> np.uint64(33))) * _FMIX_1
     value = (value ^ (value >> np.uint64(33))) * _FMIX_2
@@ -172,7 +174,7 @@ def finalise(value):
 
 
 @inner_kernel
-def _utf8(point):
+def _utf8(point: Int) -> tuple[Int, Int]:
     """`(bytes, bits)`: the UTF-8 bytes of a code point, the first one lowest, and how many bits they take."""
     c = np.uint64(point)
     six, mask, tail = np.uint64(6), np.uint64(0x3F), np.uint64(0x80)
@@ -190,7 +192,7 @@ def _utf8(point):
 
 
 @inner_kernel
-def _sigma(data, start, p, end, blocks, cells):
+def _sigma(data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array) -> Int:
     """What the Σ at p lowers to: ς after a cased character and not before one, ignorable ones apart (Unicode's Final_Sigma)."""
     back = p
     cell = np.int64(IGNORABLE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from filters.kernels.lines import c4_lines, refinedweb_lines
+from filters.kernels.refinedweb_phrases import PHRASE_WORDS
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 
@@ -72,8 +73,8 @@ def _strip(lines: list[str]) -> list[str]:
 def _without(lines: list[str], pattern: re.Pattern[str]) -> list[str]:
     kept = []
     for line in lines:
-        made = pattern.sub("", line) if len(line.split()) <= refinedweb_lines.PHRASE_WORDS else line
-        if len(line.split()) <= refinedweb_lines.PHRASE_WORDS and line and not made.strip():
+        made = pattern.sub("", line) if len(line.split()) <= PHRASE_WORDS else line
+        if len(line.split()) <= PHRASE_WORDS and line and not made.strip():
             continue
         kept.append(made)
     return kept
