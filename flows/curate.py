@@ -188,8 +188,8 @@ def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool
                 on_event=progress,
             )
         if inline:
-            from pipeline.cluster.open import opened
             from pipeline.run.cluster import engine
+            from pipeline.run.cluster.open import opened
 
             with opened(options.runner, options.runner_address, workers=options.workers) as cluster:
                 return execute.run(loaded, options, mapper=engine.mapper(cluster), on_event=progress)

@@ -20,11 +20,11 @@ from prefect.tasks import exponential_backoff
 from flows.retry import may_retry
 from flows.serving import server
 from flows.serving.artifacts import plain
-from pipeline.cluster.open import opened as connected
 from pipeline.errors import RunFailed, UsageError
 from pipeline.machine.workers import Mapper
 from pipeline.run.cluster import engine
 from pipeline.run.cluster.engine import Done, Engine
+from pipeline.run.cluster.open import opened as connected
 from pipeline.run.options import RunOptions
 
 RUNNER, ADDRESS = "WINNOW_RUNNER", "WINNOW_RUNNER_ADDRESS"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
-from filters.kernels.url_paths import KEEP, UNRESERVED, is_slash, lower, path, query
+from filters.kernels.dedup.url_paths import KEEP, UNRESERVED, is_slash, lower, path, query
 
 HOST = np.uint8(4)
 _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

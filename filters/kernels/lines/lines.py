@@ -194,11 +194,7 @@ def _line(data: Array, p: Int, end: Int, limit: Int, blocks: Array, cells: Array
         word += 1
         filled = point
         if flags & TERMINAL:
-            stops = (stops + 1) * np.int64(point == 0x2E)
-            if point != 0x2E or (stops == 1 and letters != 1):
-                ends = True
-            elif stops > 1:
-                ends = False
+            stops, ends = _stopped(point, stops, letters, ends)
             if point >= 0x3000 and point < 0x10000:
                 sentences += open_
                 open_ = ends = False
@@ -212,6 +208,17 @@ def _line(data: Array, p: Int, end: Int, limit: Int, blocks: Array, cells: Array
     count[_UPPER], count[_DIGITS], count[_SENTENCES] = upper, digits, sentences + open_
     count[_LAST], count[_LAST_FILLED] = last, filled
     return (flags & TERMINAL) != 0
+
+
+@inner_kernel
+def _stopped(point: Int, stops: Int, letters: Int, ends: Bool) -> tuple[Int, Bool]:
+    """`(stops, ends)` after a terminal character: full stops in a row; whether the sentence ends if white space follows."""
+    stops = (stops + 1) * np.int64(point == 0x2E)
+    if point != 0x2E or (stops == 1 and letters != 1):
+        ends = True
+    elif stops > 1:
+        ends = False
+    return stops, ends
 
 
 @inner_kernel

@@ -14,7 +14,7 @@ import numpy as np
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.lines import phrases
 from filters.kernels.lines.pieces import buffer, copy, stripped
-from filters.kernels.refinedweb_phrases import CUT, ENDS, cut_phrase
+from filters.kernels.lines.refinedweb_phrases import CUT, ENDS, cut_phrase
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, classes, lowest
 from filters.kernels.unicode.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup

@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from filters.kernels.compiled import Array, Int, inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inlined_kernel, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 from filters.kernels.unicode.char_classes import SPACE, flags_at
@@ -178,23 +178,7 @@ def _row(
     more = np.int64(1)
     while more:
         start = p
-        feeds = np.int64(0)
-        chars = np.int64(0)
-        # One segment: up to a run of at least `shortest` line feeds, of which `longest` belong to the cut.
-        while True:
-            stop, found = _to_feed(data, p, end)
-            chars += found
-            feeds = np.int64(0)
-            while stop + feeds < end and feeds < longest and data[np.uintp(stop + feeds)] == _FEED:
-                feeds += 1
-            p = stop + feeds
-            if feeds >= shortest or p >= end:
-                break
-            chars += feeds
-        more = np.int64(feeds >= shortest)
-        if not more and feeds:
-            stop = p
-            chars += feeds
+        stop, p, chars, more = _next(data, p, end, shortest, longest)
         if strip:
             start, stop, blanks = _stripped(data, start, stop, blocks, cells)
             chars -= blanks
@@ -206,11 +190,7 @@ def _row(
             empties += 1
             continue
         key = hash_bytes(data, start, stop, end)
-        home = key & np.uint64(size - 1)
-        probes = np.int64(0)
-        while probes < max_probes and counts[np.uintp(home)] and keys[np.uintp(home)] != key:
-            home = (home + _ONE) & np.uint64(size - 1)
-            probes += 1
+        home, probes = _place(key, size, keys, counts, max_probes)
         if probes >= max_probes:
             return _PROBES
         before = counts[np.uintp(home)]
@@ -230,6 +210,39 @@ def _row(
         out[2] += empties - 1
         out[4] += empties
     return _DONE
+
+
+@inlined_kernel
+def _place(key: Int, size: Int, keys: Array, counts: Array, max_probes: Int) -> tuple[Int, Int]:
+    """`(place, probes)`: where `key` is, or the first free place of its probes; `max_probes` of them if there is neither."""
+    home = key & np.uint64(size - 1)
+    probes = np.int64(0)
+    while probes < max_probes and counts[np.uintp(home)] and keys[np.uintp(home)] != key:
+        home = (home + _ONE) & np.uint64(size - 1)
+        probes += 1
+    return home, probes
+
+
+@inlined_kernel
+def _next(data: Array, p: Int, end: Int, shortest: Int, longest: Int) -> tuple[Int, Int, Int, Int]:
+    """`(stop, after, chars, more)` of the segment at p: it stops at a run of at least `shortest` line feeds, of which at most
+    `longest` belong to the cut, or at the end, and then there is no more."""
+    chars = np.int64(0)
+    while True:
+        stop, found = _to_feed(data, p, end)
+        chars += found
+        feeds = np.int64(0)
+        while stop + feeds < end and feeds < longest and data[np.uintp(stop + feeds)] == _FEED:
+            feeds += 1
+        p = stop + feeds
+        if feeds >= shortest or p >= end:
+            break
+        chars += feeds
+    more = np.int64(feeds >= shortest)
+    if not more and feeds:
+        stop = p
+        chars += feeds
+    return stop, p, chars, more
 
 
 @inner_kernel

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels import ngram_passes
 from filters.kernels.compiled import Array, Int, inner_kernel, kernel
-from filters.kernels.ngram_passes import words_of
-from filters.kernels.ngrams import ngrams_large
-from filters.kernels.ngrams_sorted import by_sorting
+from filters.kernels.ngrams import ngram_passes, ngrams_large
+from filters.kernels.ngrams.ngram_passes import words_of
+from filters.kernels.ngrams.ngrams_sorted import by_sorting
 from filters.kernels.unicode import char_classes
 from filters.kernels.words import spacy_rules, tokens
 from filters.kernels.words.words import SPARE

@@ -17,8 +17,8 @@ from functools import partial
 
 import numpy as np
 
-from filters.kernels import ngram_passes
-from filters.kernels.ngram_passes import (
+from filters.kernels.ngrams import ngram_passes
+from filters.kernels.ngrams.ngram_passes import (
     COVERED,
     DONE,
     FIRST,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from filters.kernels.lines import c4_lines, refinedweb_lines
-from filters.kernels.refinedweb_phrases import PHRASE_WORDS
+from filters.kernels.lines.refinedweb_phrases import PHRASE_WORDS
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 
