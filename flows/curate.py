@@ -186,9 +186,9 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     if arguments.json:
         new = result.generation is not None
         shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}
-        print(json.dumps({**shown, "metrics": result.metrics}, sort_keys=True))
+        print(json.dumps({**shown, "metrics": result.metrics.model_dump(mode="json")}, sort_keys=True))
     elif result.generation is None:
-        kept, newest = result.metrics["all_generations"]["kept"], result.metrics["generation"]
+        kept, newest = result.metrics.all_generations.kept, result.metrics.generation
         print(f"nothing new: {result.out} stays as generation {newest} left it, {kept:,} documents kept")
     else:
         print(report.summary(result.metrics, out=result.out))

@@ -111,8 +111,7 @@ def _curate(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options
         publish.of_failure(error)
         raise
     publish.of_result(made.result, made.inputs)
-    totals = made.result.metrics.get("totals", {})
-    documents = {name: totals[name] for name in ("read", "kept", "dropped", "quarantined") if name in totals}
+    documents = made.result.metrics.totals.documents()
     return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
 
 

@@ -65,7 +65,7 @@ def _markdown(key: str, text: str, about: str) -> None:
     create_markdown_artifact(markdown=text, key=PREFIX + key, description=about)
 
 
-def _table(key: str, rows: list[dict[str, Any]], about: str) -> None:
+def _table(key: str, rows: list[artifacts.Row], about: str) -> None:
     create_table_artifact(table=rows, key=PREFIX + key, description=about)
 
 
@@ -93,7 +93,6 @@ def _savings(out: str) -> dict[str, Any] | None:
 
 def _asset(result: Result, inputs: Sequence[str]) -> None:
     """The output as an asset with this generation's counts, made of the inputs."""
-    totals = result.metrics["totals"]
     about = AssetProperties(name=plain(Path(result.out).name or result.out), description="Curated text: Parquet shards")
     asset = Asset(key=asset_key(result.out), properties=about)
     upstream: list[Asset | str] = []
@@ -109,7 +108,7 @@ def _asset(result: Result, inputs: Sequence[str]) -> None:
         persist_result=False,
     )
     def output() -> None:
-        counts = {name: totals[name] for name in ("read", "kept", "dropped", "quarantined")}
+        counts = result.metrics.totals.documents()
         add_asset_metadata(asset, {"generation": result.generation, "documents": counts})
 
     output()

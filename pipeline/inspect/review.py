@@ -46,8 +46,7 @@ def sample(output: Output, reason: str, *, n: int, seed: int) -> list[Candidate]
     shards = list(_shards(output, reason))
     counts = [int(scan.select(pl.len()).collect().item()) for _, scan in shards]
     if not sum(counts):
-        metrics = output.newest.metrics.get("reasons", [])
-        known = [line["reason"] for line in metrics if line["first"]]
+        known = [line.reason for line in output.newest.metrics.reasons if line.first]
         if reason != KEPT and any(_meant(name, reason) for name in known):
             raise InputError(
                 f"{output.store.root}: no text of documents dropped for {reason} was kept (output.rejected in the plan);"

@@ -12,10 +12,11 @@ import re
 from importlib import metadata
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
 from pipeline.plan.recipe import Recipe, decisive, differences
+from pipeline.records.base import FileRecord, Json, Record, Totals
+from pipeline.records.metrics_json import RunMetrics
+from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.store.store import Store
 
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
@@ -36,11 +37,7 @@ _QUOTED = re.compile(r"[0-9]{6}\.json")
 """Names that only Winnow gives: nothing else is ever removed from an output."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputRecord(_Record):
+class InputRecord(Record):
     """One input file as it was read. Its identity is path, size and content, never a time."""
 
     source: str
@@ -52,7 +49,7 @@ class InputRecord(_Record):
     n_bytes: int
 
 
-class AnnotationRecord(_Record):
+class AnnotationRecord(Record):
     """One file of scores that was joined: the last part of its path, and what it held."""
 
     name: str
@@ -60,27 +57,7 @@ class AnnotationRecord(_Record):
     bytes: int
 
 
-class FileRecord(_Record):
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class Totals(_Record):
-    """Documents (quarantined rows included) and bytes as read (law 1)."""
-
-    read: int
-    kept: int
-    dropped: int
-    quarantined: int
-    bytes_read: int
-    bytes_kept: int
-    bytes_dropped: int
-    bytes_quarantined: int
-
-
-class Manifest(_Record):
+class Manifest(Record):
     """What one generation added, and which generations the output holds since."""
 
     schema_version: int
@@ -94,19 +71,19 @@ class Manifest(_Record):
     files: tuple[FileRecord, ...]
     index: tuple[FileRecord, ...]
     content_sha256: dict[str, str]
-    selection: dict[str, Any] = {}  # the cuts that this generation fitted, and the tokens that it selected
+    selection: Fitted | NothingFitted = NothingFitted()  # the cuts that this generation fitted, and the tokens that it selected
     totals: Totals
     failed_checks: tuple[str, ...]
     accepted: bool
     plan_name: str
-    plan: dict[str, Any]  # resolved, defaults included
-    metrics: dict[str, Any]
+    plan: Json  # resolved, defaults included
+    metrics: RunMetrics
     versions: dict[str, str]
     architecture: str
     takedown: Takedown | None = None
 
 
-class Takedown(_Record):
+class Takedown(Record):
     """This manifest adds nothing: it removed documents from the generations that it lists as live.
 
     `pending`: what other manifests say since, until they say so themselves; empty once everything that was replaced is gone.

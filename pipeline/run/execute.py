@@ -21,11 +21,14 @@ from pipeline.machine.events import Event, OnEvent, of_generation, of_span, sile
 from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Mapper, Stopped, Workers
 from pipeline.output import manifest
-from pipeline.output.manifest import FileRecord, Manifest, Totals
+from pipeline.output.manifest import Manifest
 from pipeline.plan.load import Loaded, dump
 from pipeline.plan.recipe import Recipe
+from pipeline.records.base import FileRecord
+from pipeline.records.counts import Counts
+from pipeline.records.metrics_json import Check, Metrics, RunMetrics
+from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.report import publish
-from pipeline.report.compute import ledger
 from pipeline.report.metrics import changes, checks, examples
 from pipeline.report.metrics import collect as metrics
 from pipeline.report.metrics import limits as turns
@@ -33,6 +36,7 @@ from pipeline.report.metrics.limits import Turn
 from pipeline.report.metrics.tally import Tally, tally
 from pipeline.report.refusal import in_words, refusal
 from pipeline.run import accounts, attempts, prepare
+from pipeline.run.accounts import Spent
 from pipeline.run.cluster import site as site_
 from pipeline.run.cluster import tasks
 from pipeline.run.cluster.site import Site
@@ -74,7 +78,7 @@ class Result:
 
     out: str
     generation: int | None
-    metrics: dict[str, Any]
+    metrics: Metrics
     notes: tuple[str, ...]
 
 
@@ -139,24 +143,24 @@ def run(
         resources.PeakMemory() as memory,
     ):
 
-        def cost() -> dict[str, Any]:
-            return accounts.cost_of(ready, options, started, before, memory, attempt)
+        def spent() -> Spent:
+            return accounts.spent(ready, options, started, before, memory, attempt)
 
         tell = of_generation(on_event, ready.generation)
-        result = within(lambda: _run(ready, loaded, options, mapper, tell, cost))
+        result = within(lambda: _run(ready, loaded, options, mapper, tell, spent))
         if options.clean:
             prepare.remove_work(ready.work)
         return result
 
 
 def _run(
-    ready: Prepared, loaded: Loaded, options: RunOptions, mapper: Mapper, on_event: OnEvent, cost: Callable[[], dict[str, Any]]
+    ready: Prepared, loaded: Loaded, options: RunOptions, mapper: Mapper, on_event: OnEvent, spent: Callable[[], Spent]
 ) -> Result:
     if options.runner == "local":
-        return _stages(ready, loaded, options, mapper, on_event, cost, None)
+        return _stages(ready, loaded, options, mapper, on_event, spent, None)
     takedowns = manifest.takedowns(list(ready.manifests))
     with site_.of_run(ready.work, ready.out, ready.recipe, takedowns=takedowns, threads=1, memory=options.memory) as site:
-        return _stages(ready, loaded, options, mapper, on_event, cost, site)
+        return _stages(ready, loaded, options, mapper, on_event, spent, site)
 
 
 def _stages(
@@ -165,15 +169,16 @@ def _stages(
     options: RunOptions,
     mapper: Mapper,
     on_event: OnEvent,
-    cost: Callable[[], dict[str, Any]],
+    spent: Callable[[], Spent],
     site: Site | None,
 ) -> Result:
     pool = ready.pool
     if not ready.inputs:
         ready.work.remove("staging")  # a run that was killed behind its commit leaves it, and what it cost
         attempts.clear(ready.work)
-        metrics_ = ready.out.read_json("metrics.json")
-        return Result(ready.out.root, None, metrics_, (*ready.notes, "nothing new: every input was curated before"))
+        return Result(
+            ready.out.root, None, publish.metrics_of(ready.out), (*ready.notes, "nothing new: every input was curated before")
+        )
     compiled = ready.warmed.result()
     units = _annotate(ready, pool, mapper, on_event, site)
     accounts.check_bad_rows(ready, units)
@@ -195,7 +200,7 @@ def _stages(
         ready.recipe,
         units,
         decided.fates,
-        [made.selection for made in ready.live if made.selection],
+        [made.selection for made in ready.live if isinstance(made.selection, Fitted)],
         generation=ready.generation,
         memory=options.memory,
         pool=pool,
@@ -220,9 +225,10 @@ def _stages(
         summed.add(part)
         pieces += of_unit
     accounts.check_conserved(summed, units)
-    report = _metrics(ready, loaded, summed, decided.summary, selected.summary)
-    report["changes"] = changes.since(ready.live[-1].metrics, report) if ready.live else None
-    failed = _checks(ready, report, options)
+    counts = metrics.collect(ready.recipe, summed, _about(ready, loaded), search=decided.search, selection=selected.selection)
+    checked, failed = _checks(ready, counts, options)
+    if failed and options.accept and ready.recipe.plan.checks.on_fail == "stop":
+        counts = counts.model_copy(update={"notes": (*counts.notes, "published with --accept, although a check failed")})
     meter = Meter(pool.clock())
     writer = None if site is None else partial(tasks.write_shards, site, mapper, pool.stop)
     written, staging = _write(ready, inputs, pieces, pool, meter, on_event, writer)
@@ -231,24 +237,29 @@ def _stages(
     index = stage_index(ready.work, staging, decided, written, ready.generation)
     publish.place(ready.out, ready.work, staging, shards, index)
     elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
-    report["cost"] = accounts.by_stage(units, {"compile": compiled, **decided.costs, **meter.seconds}, cost(), elsewhere)
-    report["compute"] = ledger.ledger(
-        ready.recipe.plan.compute,
-        tokens_read=report["tokens"]["read"],
-        tokens_kept=report["tokens"]["kept"],
-        tokens_kind=report["tokens"]["kind"],
-        curation_cpu_s=report["cost"]["cpu_s"],
-        lost_cpu_s=report["cost"]["lost_cpu_s"],
-        languages=[(line["language"], line["bytes_kept"]) for line in report["by_language"] if line["language"]],
+    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in shards)
+    cost = accounts.cost(
+        units,
+        {"compile": compiled, **decided.costs, **meter.seconds},
+        spent(),
+        elsewhere=elsewhere,
+        output_bytes=sum(record.bytes for record in (*files, *index)),
     )
-    made = _manifest(ready, loaded, report, units, shards, index, selected.cuts, failed, options)
+    report = RunMetrics(
+        **dict(counts),
+        changes=changes.since(ready.live[-1].metrics, counts) if ready.live else None,
+        checks=checked,
+        cost=cost,
+        compute=metrics.ledger(counts, ready.recipe.plan.compute, cost),
+        files=files,
+    )
+    made = _manifest(ready, loaded, report, units, shards, index, selected.fitted, failed, options)
     publish.quote(ready.out, examples.document(inputs, summed.examples, ready.generation))
     _commit(ready, made)
     ready.work.write_bytes(generations.name(ready.generation), generations.encode(units))
     attempts.clear(ready.work)
     on_event(Event("end", "publish"))
-    final = ready.out.read_json("metrics.json")
-    return Result(ready.out.root, ready.generation, final, tuple(ready.notes))
+    return Result(ready.out.root, ready.generation, publish.metrics_of(ready.out), tuple(ready.notes))
 
 
 def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent, site: Site | None) -> tuple[Annotated, ...]:
@@ -274,35 +285,26 @@ def _annotate(ready: Prepared, pool: Workers, mapper: Mapper, on_event: OnEvent,
     return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
 
 
-def _metrics(
-    ready: Prepared, loaded: Loaded, summed: Tally, duplicates: dict[str, Any] | None, selection: dict[str, Any] | None
-) -> dict[str, Any]:
-    made = metrics.collect(
-        ready.recipe,
-        summed,
+def _about(ready: Prepared, loaded: Loaded) -> metrics.About:
+    return metrics.About(
         generation=ready.generation,
-        live=list(ready.next_live),
+        live=ready.next_live,
         plan_name=loaded.name,
-        duplicates=duplicates,
+        notes=ready.notes,
+        versions=manifest.versions(),
+        architecture=ready.architecture,
     )
-    made["selection"] = selection
-    made["notes"] = [*ready.notes, *metrics.unscored_notes(made["models"])]
-    made["versions"] = manifest.versions()
-    made["architecture"] = ready.architecture
-    return made
 
 
-def _checks(ready: Prepared, report: dict[str, Any], options: RunOptions) -> tuple[str, ...]:
-    """What failed, in words. Raises CheckFailed where that stops the run."""
+def _checks(ready: Prepared, counts: Counts, options: RunOptions) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+    """All checks, and what failed in words. Raises CheckFailed where that stops the run."""
     before = ready.live[-1].metrics if ready.live else None
     limits = ready.recipe.plan.checks
-    report["checks"] = checks.judge(limits, report, before)
-    failed = [c for c in report["checks"] if c["failed"]]
-    if failed and limits.on_fail == "stop":
-        if not options.accept:
-            raise CheckFailed(refusal(report, before))
-        report["notes"].append("published with --accept, although a check failed")
-    return tuple(map(in_words, failed))
+    found = checks.judge(limits, counts, before)
+    failed = tuple(in_words(check) for check in found if check.failed)
+    if failed and limits.on_fail == "stop" and not options.accept:
+        raise CheckFailed(refusal(counts, found, before))
+    return found, failed
 
 
 def _measure(inputs: write.Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int) -> tuple[Tally, list[layout.Piece]]:
@@ -357,17 +359,14 @@ def _write(
 def _manifest(
     ready: Prepared,
     loaded: Loaded,
-    report: dict[str, Any],
+    report: RunMetrics,
     units: Sequence[Annotated],
     shards: Sequence[write.Shard],
     index: Sequence[FileRecord],
-    selection: dict[str, Any],
+    selection: Fitted | NothingFitted,
     failed: tuple[str, ...],
     options: RunOptions,
 ) -> Manifest:
-    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in shards)
-    report["files"] = [record.model_dump() for record in files]
-    report["cost"]["output_bytes"] = sum(record.bytes for record in (*files, *index))
     folders = [f for f in manifest.FOLDERS if f != "signals" or ready.recipe.plan.output.signals]
     content = {f: key([s.content_sha256 for s in shards if s.folder == f]) for f in folders}
     return Manifest(
@@ -379,11 +378,11 @@ def _manifest(
         sources=ready.sources,
         inputs=tuple(ready.records(units)),
         annotation_inputs=tuple(ready.annotation_records()),
-        files=files,
+        files=report.files,
         index=tuple(index),
         content_sha256=content,
         selection=selection,
-        totals=Totals(**report["totals"]),
+        totals=report.totals,
         failed_checks=failed,
         accepted=bool(failed) and options.accept,
         plan_name=loaded.name,

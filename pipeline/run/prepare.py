@@ -24,6 +24,7 @@ from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
 from pipeline.read.files import InputFile
 from pipeline.read.listing import expand
+from pipeline.records.metrics_json import StoreTraffic
 from pipeline.report import publish
 from pipeline.report.compute import gpus
 from pipeline.run import spans
@@ -91,7 +92,7 @@ class Prepared:
     def architecture(self) -> str:
         return platform.machine()
 
-    def traffic(self) -> dict[str, dict[str, Any]]:
+    def traffic(self) -> dict[str, StoreTraffic]:
         """Bytes and requests so far of input, work directory and output (see `pipeline.store.traffic`)."""
         remote = {
             "input": any("://" in item.file.url for item in self.inputs),
@@ -99,7 +100,7 @@ class Prepared:
             "output": not self.out.is_local,
         }
         counts = {"input": self.read, "work": self.work.traffic, "output": self.out.traffic}
-        return {name: {"remote": remote[name], **counted.counts()} for name, counted in counts.items()}
+        return {name: StoreTraffic(remote=remote[name], **counted.counts()) for name, counted in counts.items()}
 
     def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
         """The manifest's lines about the inputs that this run read."""

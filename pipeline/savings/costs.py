@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.output.manifest import Manifest
@@ -22,14 +23,14 @@ def of(compute: Compute, live: Sequence[Manifest], made: dict[str, Any], *, cpu_
     """
     spent = max(cpu_s, made["model"].get("training_cpu_s", 0.0))
     proxy = ledger.curation(compute, spent, 0.0)
-    curated = sum(m.metrics["compute"]["curation"]["dollars"]["value"] for m in live)
+    curated = sum(m.metrics.compute.curation.dollars.number for m in live)
     line = line_of(made["sets"], made["primary"], made["arms"][1]["arm"]) if made["primary"] else None
     repeated = next((item["sets"] for item in made["regimes"] if item["regime"] == training.REPEATED), made["sets"])
     paid = line_of(repeated, made["primary"], made["arms"][1]["arm"]) if made["primary"] else None
     return {
-        "proxy": {"cpu_hours": proxy["cpu_hours"], "dollars": proxy["dollars"], "kwh": proxy["kwh"]},
+        "proxy": {"cpu_hours": asdict(proxy.cpu_hours), "dollars": asdict(proxy.dollars), "kwh": asdict(proxy.kwh)},
         "curation_dollars": curated,
-        "break_even": _break_even(compute, curated + proxy["dollars"]["value"], paid, made["tier"]),
+        "break_even": _break_even(compute, curated + proxy.dollars.number, paid, made["tier"]),
         "extrapolation": _extrapolation(compute, live, made, line),
     }
 
@@ -93,5 +94,5 @@ def _loss(law: laws.Law, compute: Compute, unique: float, worth: float) -> float
 def _duplicates(live: Sequence[Manifest]) -> float:
     """Share of the bytes read that dedup dropped."""
     read = sum(m.totals.bytes_read for m in live)
-    reasons = [line for m in live for line in m.metrics["reasons"] if line["stage"] == "dedup"]
-    return sum(line["first_bytes"] for line in reasons) / read if read else 0.0
+    reasons = [line for m in live for line in m.metrics.reasons if line.stage == "dedup"]
+    return sum(line.first_bytes for line in reasons) / read if read else 0.0

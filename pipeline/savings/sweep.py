@@ -103,7 +103,7 @@ def by_reason(request: Request, on_event: OnEvent) -> dict[str, Any]:
     specs = (Spec("curated", request.output), *(Spec(v.name, folders[v.name]) for v in variants))
     made = measure.measured(replace(request, arms=specs, tier="ngram"), on_event)
     chosen = made["primary"] or made["sets"][0]["name"]
-    costs = {stage["stage"]: stage["cpu_s"] for stage in live[-1].metrics["cost"]["stages"]}
+    costs = {stage.stage: stage.cpu_s for stage in live[-1].metrics.cost.stages}
     lines: list[dict[str, Any]] = []
     for variant in variants:
         line = findings.line_of(made["sets"], chosen, variant.name)

@@ -19,10 +19,11 @@ from uuid import uuid4
 from pipeline.errors import InputError
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
-from pipeline.output.manifest import FileRecord, Manifest, Takedown
+from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import recipe
 from pipeline.plan.load import validate
+from pipeline.records.base import FileRecord
 from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite

@@ -26,6 +26,7 @@ from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.machine.events import Event
 from pipeline.plan.load import load
 from pipeline.run.execute import Mapper, Result, RunOptions
+from tests.counts import metrics
 from tests.support import ROOT
 
 DONE = Result("out", 1, {"totals": {"read": 4, "kept": 3, "dropped": 1, "quarantined": 0}}, ())
@@ -299,7 +300,7 @@ def test_names_are_one_harmless_line(text: str, shown: str) -> None:
 
 
 def test_the_summary_escapes_what_comes_from_outside() -> None:
-    made = artifacts.summary(Result("/tmp/<img src=x>|`", None, {}, ("[click](javascript:1)",)))
+    made = artifacts.summary(Result("/tmp/<img src=x>|`", None, metrics(), ("[click](javascript:1)",)))
     assert "<img" not in made
     assert r"\[click\]\(javascript:1\)" in made
 

@@ -316,9 +316,9 @@ def empty() -> dict:
         "wall_s": 0.0,
         "cpu_s": 0.0,
         "stages": [],
-        "peak_memory_bytes": None,
-        "work_bytes": None,
-        "mb_per_cpu_s": None,
+        "peak_memory_bytes": 0,
+        "work_bytes": 0,
+        "mb_per_cpu_s": 0.0,
     }
     return made
 

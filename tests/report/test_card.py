@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from pipeline import schema
+from pipeline.records.metrics_json import Metrics
 from pipeline.report import card
 from tests.report import fixture_metrics
 
@@ -18,7 +19,7 @@ def _card(metrics: dict | None = None, **changes) -> str:
         "plan_yaml": "source:\n  paths: [crawl/*.jsonl.gz]\n",
         "licence": None,
     }
-    return card.render(metrics or fixture_metrics.metrics(), **{**given, **changes})
+    return card.render(Metrics.model_validate(metrics or fixture_metrics.metrics()), **{**given, **changes})
 
 
 def _front(text: str) -> dict:

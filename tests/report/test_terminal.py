@@ -2,16 +2,15 @@
 
 import pytest
 
-from pipeline import report
 from pipeline.report.visible import columns
-from tests.report import fixture_metrics
+from tests.report import fixture_metrics, shown
 
 CASES = {"real": fixture_metrics.metrics, "empty": fixture_metrics.empty, "hostile": fixture_metrics.hostile}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_line_fits_80_columns(case):
-    lines = report.summary(CASES[case](), out="curated").splitlines()
+    lines = shown.summary(CASES[case](), out="curated").splitlines()
     assert max(columns(line) for line in lines) <= 80
 
 
@@ -19,22 +18,22 @@ def test_wide_characters_count_two_columns():
     metrics = fixture_metrics.metrics()
     metrics["reasons"] = [dict(r, reason="重複" * 40) for r in metrics["reasons"]]
     metrics["quarantine"] = [dict(q, cause="壊れた行" * 40) for q in metrics["quarantine"]]
-    assert max(columns(line) for line in report.summary(metrics, out="curated").splitlines()) <= 80
+    assert max(columns(line) for line in shown.summary(metrics, out="curated").splitlines()) <= 80
 
 
 def test_a_run_with_everything_on_takes_at_most_34_lines_and_names_the_report_last():
-    lines = report.summary(fixture_metrics.metrics(), out="some/where/").splitlines()
+    lines = shown.summary(fixture_metrics.metrics(), out="some/where/").splitlines()
     assert len(lines) <= 34
     assert lines[-1].split() == ["report", "some/where/report.html"]
 
 
 def test_the_report_path_is_never_cut():
     long = "/".join(["folder"] * 30)
-    assert f"{long}/report.html" in report.summary(fixture_metrics.metrics(), out=long)
+    assert f"{long}/report.html" in shown.summary(fixture_metrics.metrics(), out=long)
 
 
 def test_no_control_or_format_character_reaches_the_terminal():
-    text = report.summary(fixture_metrics.hostile(), out="o\x1b]0;evil\x07ut")
+    text = shown.summary(fixture_metrics.hostile(), out="o\x1b]0;evil\x07ut")
     assert not set(text) & set("\x1b\x07\x00\u202e\u2066\u200b\ud800\r")
     assert "[U+001B]" in text
 
@@ -55,11 +54,11 @@ def test_no_control_or_format_character_reaches_the_terminal():
     ],
 )
 def test_a_real_run_says(said):
-    assert said in report.summary(fixture_metrics.metrics(), out="curated")
+    assert said in shown.summary(fixture_metrics.metrics(), out="curated")
 
 
 def test_dedup_off_and_unknown_costs_are_said_and_not_guessed():
-    text = report.summary(fixture_metrics.empty(), out="curated")
+    text = shown.summary(fixture_metrics.empty(), out="curated")
     assert "not looked for" in text
     assert "– MB/s" in text
     assert "CHECK FAILED" not in text
@@ -68,6 +67,6 @@ def test_dedup_off_and_unknown_costs_are_said_and_not_guessed():
 def test_many_failed_checks_are_counted_and_not_listed():
     metrics = fixture_metrics.metrics()
     metrics["checks"] = [dict(metrics["checks"][1], detail=f"of source {i}") for i in range(1000)]
-    text = report.summary(metrics, out="curated")
+    text = shown.summary(metrics, out="curated")
     assert "and 992 more" in text
     assert text.count("CHECK FAILED") == 8

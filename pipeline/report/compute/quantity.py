@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.records.base import Number
 
 Tag = Literal["measured", "counted", "estimated", "computed", "assumed"]
 
@@ -12,12 +14,17 @@ Tag = Literal["measured", "counted", "estimated", "computed", "assumed"]
 class Quantity:
     """A number with its unit and where it comes from; `value` is None where it is undefined."""
 
-    value: float | None
+    value: Number | None
     unit: str
     tag: Tag
     source: str
 
+    @property
+    def number(self) -> float:
+        """The value, 0 where it is undefined."""
+        return self.value or 0
 
-def computed(value: float | None, unit: str, source: str) -> dict[str, Any]:
-    """A computed quantity as JSON-able data."""
-    return asdict(Quantity(value, unit, "computed", source))
+
+def computed(value: float | None, unit: str, source: str) -> Quantity:
+    """A quantity that follows from others by the formula `source`."""
+    return Quantity(value, unit, "computed", source)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pipeline.records.samples import SCHEMA_VERSION, Sample, Samples
 from pipeline.report.metrics.limits import Turn
 from pipeline.stages.dedup.part import texts_of
 from pipeline.stages.shards import layout, write
 from pipeline.stages.unit import withhold
 
-SCHEMA_VERSION = 1
 MOST = 3
 """Examples of a reason and kind; chosen because a page of thirty reasons stays readable."""
 LARGEST = 10
@@ -168,21 +168,24 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def document(inputs: write.Inputs, made: Examples, generation: int) -> dict[str, Any]:
-    """What samples/ holds of a generation, JSON-able, with the beginnings of the quoted texts."""
+def document(inputs: write.Inputs, made: Examples, generation: int) -> Samples:
+    """What samples/ holds of a generation, with the beginnings of the quoted texts."""
     wanted = [(e.unit, e.position) for found in made.found.values() for e in found if e.quoted and e.position is not None]
     survivors = {e.other: _kept(inputs, e.other) for found in made.of("dropped").values() for e in found if e.here and e.other}
     texts = _texts(inputs, [*wanted, *(place for place in survivors.values() if place is not None)])
     said = {ref: texts[place] for ref, place in survivors.items() if place is not None}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "generation": generation,
-        "largest": [_line(e, texts, said) for e in made.of("largest").get("", [])],
-        **{
-            kind: {reason: [_line(e, texts, said) for e in found] for reason, found in made.of(kind).items()}
-            for kind in ("dropped", "near", "quarantine")
-        },
-    }
+    dropped, near, quarantine = (
+        {reason: tuple(_sample(e, texts, said) for e in found) for reason, found in made.of(kind).items()}
+        for kind in ("dropped", "near", "quarantine")
+    )
+    return Samples(
+        schema_version=SCHEMA_VERSION,
+        generation=generation,
+        largest=tuple(_sample(e, texts, said) for e in made.of("largest").get("", [])),
+        dropped=dropped,
+        near=near,
+        quarantine=quarantine,
+    )
 
 
 def _kept(inputs: write.Inputs, source_ref: str) -> tuple[int, int] | None:
@@ -212,15 +215,15 @@ def _cut(text: str) -> str:
     return text if len(text) <= QUOTED else text[: QUOTED - 1].rstrip() + "…"
 
 
-def _line(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, str]) -> dict[str, Any]:
-    return {
-        "id": _cut(e.id),
-        "source_ref": _cut(e.source_ref),
-        "signal": e.signal,
-        "value": e.value,
-        "limit": e.limit,
-        "other": None if e.other is None else _cut(e.other),
-        "failed": [_cut(name) for name in e.failed],
-        "survivor": survivors.get(e.other) if e.other is not None and e.here else None,
-        "text": texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None,
-    }
+def _sample(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, str]) -> Sample:
+    return Sample(
+        id=_cut(e.id),
+        source_ref=_cut(e.source_ref),
+        signal=e.signal,
+        value=e.value,
+        limit=e.limit,
+        other=None if e.other is None else _cut(e.other),
+        failed=tuple(_cut(name) for name in e.failed),
+        survivor=survivors.get(e.other) if e.other is not None and e.here else None,
+        text=texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None,
+    )

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline import report
 from pipeline.output.reviews import Reviewed
+from pipeline.records.metrics_json import Metrics
 from pipeline.report.page.page import MOST_STEPS, funnel
-from tests.report import fixture_metrics
+from tests.report import fixture_metrics, shown
 
 LEVELS = ("rows read", "kept", "kept, final text")
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
@@ -47,7 +47,7 @@ CASES = {"real": fixture_metrics.metrics, "empty": fixture_metrics.empty, "hosti
 def page(request) -> Page:
     samples = {"real": fixture_metrics.samples(), "hostile": fixture_metrics.hostile_samples()}.get(request.param)
     reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
-    return Page(report.render(CASES[request.param](), None, samples=samples, reviews=reviews))
+    return Page(shown.render(CASES[request.param](), None, samples=samples, reviews=reviews))
 
 
 def test_policy_forbids_everything_but_inline_style_and_stands_before_any_content(page):
@@ -66,7 +66,7 @@ def test_nothing_runs_and_nothing_is_fetched(page):
 
 
 def test_charts_are_paths_and_text_of_the_page_s_colours():
-    text = report.render(fixture_metrics.hostile(), None)
+    text = shown.render(fixture_metrics.hostile(), None)
     charts = re.findall("<svg.*?</svg>", text, re.S)
     assert len(charts) == 4
     for chart in charts:
@@ -76,7 +76,7 @@ def test_charts_are_paths_and_text_of_the_page_s_colours():
 
 
 def test_the_same_metrics_give_the_same_page():
-    pages = {report.render(fixture_metrics.metrics(), None, samples=fixture_metrics.samples()) for _ in range(2)}
+    pages = {shown.render(fixture_metrics.metrics(), None, samples=fixture_metrics.samples()) for _ in range(2)}
     assert len(pages) == 1
 
 
@@ -86,20 +86,20 @@ def test_links_within_the_page_lead_somewhere(page):
 
 
 def test_a_dropped_document_stands_beside_a_near_miss_with_both_numbers():
-    words = Page(report.render(fixture_metrics.metrics(), None, samples=fixture_metrics.samples())).words()
+    words = Page(shown.render(fixture_metrics.metrics(), None, samples=fixture_metrics.samples())).words()
     for said in ("37 < 50", "50 = 50", "Buy now.↵ Buy cheap.", "similarity 0.8125", "failed 2 rules", "Not quoted", "Buy later."):
         assert said in words, said
 
 
 def test_reviewed_precision_stands_beside_its_reason():
     reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
-    words = Page(report.render(fixture_metrics.metrics(), None, reviews=reviews)).words()
+    words = Page(shown.render(fixture_metrics.metrics(), None, reviews=reviews)).words()
     assert "95.0 % of 200; 91.0 % to 97.0 %" in words
-    assert "as reviewed" not in Page(report.render(fixture_metrics.metrics(), None)).words()
+    assert "as reviewed" not in Page(shown.render(fixture_metrics.metrics(), None)).words()
 
 
 def test_the_plan_is_shown_line_by_line():
-    page = Page(report.render(fixture_metrics.metrics(), None, plan=f"filters:\n  c4: {fixture_metrics.EVIL}\n"))
+    page = Page(shown.render(fixture_metrics.metrics(), None, plan=f"filters:\n  c4: {fixture_metrics.EVIL}\n"))
     assert "filters: c4: </td><script>" in page.words()
     assert "pre" in [tag for tag, _ in page.tags]
 
@@ -109,21 +109,21 @@ def test_metrics_of_an_earlier_release_still_make_a_page():
     del old["overlap"], old["crossed"]
     for signal in old["signals"]:
         del signal["whole"], signal["limits"]
-    assert "736,064 of 1,234,567 documents kept" in Page(report.render(old, None)).words()
+    assert "736,064 of 1,234,567 documents kept" in Page(shown.render(old, None)).words()
 
 
 def test_without_samples_the_page_says_so():
-    assert "samples of this generation are not there" in Page(report.render(fixture_metrics.metrics(), None)).words()
+    assert "samples of this generation are not there" in Page(shown.render(fixture_metrics.metrics(), None)).words()
 
 
 def test_style_has_no_import_and_no_url():
-    style = re.search("<style>(.*?)</style>", report.render(fixture_metrics.metrics(), None), re.S).group(1)
+    style = re.search("<style>(.*?)</style>", shown.render(fixture_metrics.metrics(), None), re.S).group(1)
     assert "url(" not in style
     assert "@import" not in style
 
 
 def test_hostile_strings_are_shown_as_text_with_what_they_hide():
-    text = report.render(fixture_metrics.hostile(), None, samples=fixture_metrics.hostile_samples())
+    text = shown.render(fixture_metrics.hostile(), None, samples=fixture_metrics.hostile_samples())
     assert not set(text) & set("\x1b\x07\x00\u202e\u2066\u200b\ud800")
     words = Page(text).words()
     assert "<script>alert(1)</script>" in words
@@ -132,14 +132,14 @@ def test_hostile_strings_are_shown_as_text_with_what_they_hide():
 
 
 def test_a_hostile_saving_is_text_too():
-    page = Page(report.render(fixture_metrics.metrics(), {"headline": fixture_metrics.EVIL}))
+    page = Page(shown.render(fixture_metrics.metrics(), {"headline": fixture_metrics.EVIL}))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
     assert "Not measured yet" not in page.words()
 
 
 def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_measured():
-    words = Page(report.render(fixture_metrics.metrics(), None)).words()
+    words = Page(shown.render(fixture_metrics.metrics(), None)).words()
     head = words[: words.index("Why documents were dropped")]
     for said in (
         "736,064 of 1,234,567 documents kept",
@@ -153,14 +153,14 @@ def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_me
 
 
 def test_failed_checks_come_before_the_headline_and_passed_ones_do_not():
-    words = Page(report.render(fixture_metrics.metrics(), None)).words()
+    words = Page(shown.render(fixture_metrics.metrics(), None)).words()
     assert words.index("1 check failed") < words.index("documents kept", words.index("curation report"))
     assert "of source menus" in words[: words.index("Where the documents went")]
-    assert "alert" not in [a.get("role") for _, a in Page(report.render(fixture_metrics.empty(), None)).tags]
+    assert "alert" not in [a.get("role") for _, a in Page(shown.render(fixture_metrics.empty(), None)).tags]
 
 
 def test_dedup_off_is_said():
-    assert "dedup was off" in Page(report.render(fixture_metrics.empty(), None)).words()
+    assert "dedup was off" in Page(shown.render(fixture_metrics.empty(), None)).words()
 
 
 def test_a_thousand_sources_and_notes_do_not_flood_the_page():
@@ -168,7 +168,7 @@ def test_a_thousand_sources_and_notes_do_not_flood_the_page():
     metrics["by_source"] = [dict(metrics["by_source"][0], source=f"source-{i}") for i in range(1000)]
     metrics["checks"] = [dict(metrics["checks"][1], detail=f"of source-{i}") for i in range(1000)]
     metrics["notes"] = [f"gone: {i}" for i in range(1000)]
-    words = Page(report.render(metrics, None)).words()
+    words = Page(shown.render(metrics, None)).words()
     assert "1,000 checks failed" in words
     assert "and 992 more notes in metrics.json" in words
     assert "950 more sources in metrics.json" in words
@@ -177,18 +177,18 @@ def test_a_thousand_sources_and_notes_do_not_flood_the_page():
 
 def test_folding_the_funnel_loses_no_document_and_no_byte():
     metrics = fixture_metrics.metrics()
-    lines = funnel(metrics)
-    steps = [line for line in lines if not line["level"]]
+    lines = funnel(Metrics.model_validate(metrics))
+    steps = [line for line in lines if not line.level]
     assert len(steps) == MOST_STEPS
     for what in ("documents", "bytes"):
-        assert sum(s[what] for s in steps) == sum(s[what] for s in metrics["funnel"] if s["label"] not in LEVELS)
-    assert lines[-1]["left"] == pytest.approx(100 * 736_064 / 1_234_567)
+        assert sum(getattr(s, what) for s in steps) == sum(s[what] for s in metrics["funnel"] if s["label"] not in LEVELS)
+    assert lines[-1].left == pytest.approx(100 * 736_064 / 1_234_567)
 
 
 def test_each_step_of_the_funnel_ends_where_the_next_begins():
-    lines = funnel(fixture_metrics.metrics())
+    lines = funnel(Metrics.model_validate(fixture_metrics.metrics()))
     for before, after in pairwise(lines):
-        assert after["left"] + after["lost"] == pytest.approx(before["left"])
+        assert after.left + after.lost == pytest.approx(before.left)
 
 
 def _saving() -> dict:
@@ -232,7 +232,7 @@ def _saving() -> dict:
 
 
 def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_the_page_fetches():
-    page = Page(report.render(fixture_metrics.metrics(), _saving()))
+    page = Page(shown.render(fixture_metrics.metrics(), _saving()))
     words = page.words()
     for said in ("At least 37 %", "costs", "at least 37 %", "0.400", "Attempt 3", "10.0 orders", "rising", "83.1 times"):
         assert said in words, said
@@ -244,12 +244,12 @@ def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_
 
 def test_a_saving_of_an_older_generation_is_called_stale():
     old = {**_saving(), "generation": 1}
-    assert "Measure again" in Page(report.render(fixture_metrics.metrics(), old)).words()
-    assert "Measure again" not in Page(report.render(fixture_metrics.metrics(), _saving())).words()
+    assert "Measure again" in Page(shown.render(fixture_metrics.metrics(), old)).words()
+    assert "Measure again" not in Page(shown.render(fixture_metrics.metrics(), _saving())).words()
 
 
 def test_curves_of_a_saving_are_charts_of_the_page():
-    text = report.render(fixture_metrics.metrics(), _saving())
+    text = shown.render(fixture_metrics.metrics(), _saving())
     charts = [chart for chart in re.findall("<svg.*?</svg>", text, re.S) if "bits per byte" in chart]
     assert len(charts) == 2
     for chart in charts:
