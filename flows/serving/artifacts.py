@@ -8,13 +8,14 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.output import manifest
 from pipeline.report import numbers
 
 if TYPE_CHECKING:
     from pipeline.records.metrics_json import Metrics
+    from pipeline.records.savings_json import Savings
     from pipeline.run.execute import Result
 
 NAME_LENGTH = 120
@@ -49,7 +50,7 @@ def funnel(metrics: Metrics) -> list[Row]:
     ]
 
 
-def compute(metrics: Metrics, savings: dict[str, Any] | None, out: str) -> list[Row]:
+def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
     """Table: the ledger of one training pass, what the curation cost, and the saving: measured, or the command that measures it.
 
     `savings`: what savings.json holds, None before it was measured.
@@ -76,13 +77,13 @@ def _row(what: str, value: str, kind: str) -> Row:
     return {"what": what, "value": value, "kind": kind}
 
 
-def saving(savings: dict[str, Any] | None, metrics: Metrics, out: str) -> str:
+def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
     """The headline of savings.json, or what is to be done."""
     command = f"python -m flows.proxy {plain(out, 500)}"
-    if savings is None or not savings.get("headline"):
+    if savings is None or not savings.headline:
         return f"not measured yet: {command}"
-    stale = "" if savings["generation"] == metrics.generation else f" (of generation {savings['generation']}; anew: {command})"
-    return plain(savings["headline"], 500) + stale
+    stale = "" if savings.generation == metrics.generation else f" (of generation {savings.generation}; anew: {command})"
+    return plain(savings.headline, 500) + stale
 
 
 def changes(metrics: Metrics) -> str | None:
@@ -127,7 +128,7 @@ def inputs(notes: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def summary(result: Result, savings: dict[str, Any] | None = None) -> str:
+def summary(result: Result, savings: Savings | None = None) -> str:
     """Markdown of a result; what comes from plans and paths is escaped."""
     metrics = result.metrics
     new = result.generation is not None

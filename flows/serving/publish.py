@@ -17,6 +17,7 @@ from prefect.logging import get_run_logger
 
 from flows.serving import artifacts
 from flows.serving.artifacts import plain
+from pipeline.report.publish import savings_of
 from pipeline.run.execute import Result
 from pipeline.store.remote import refuse_secrets
 from pipeline.store.store import open_store
@@ -30,7 +31,7 @@ MOST_UPSTREAM = 20
 
 def of_result(result: Result, inputs: Sequence[str] = ()) -> None:
     """`inputs`: the folders and files that the plan reads, for the asset's lineage."""
-    savings = _quietly(lambda: _savings(result.out))
+    savings = _quietly(lambda: savings_of(open_store(result.out, create=False)))
     _quietly(lambda: _markdown("summary", artifacts.summary(result, savings), "What was kept and dropped"))
     moved = artifacts.inputs(result.notes)
     if moved:
@@ -84,11 +85,6 @@ def asset_key(place: str) -> str:
     """`place` as the key of an asset: its URL, with `-` for what Prefect refuses in a key."""
     refuse_secrets(place)
     return _UNFIT.sub("-", place if "://" in place else f"file://{Path(place).absolute()}")[:512]
-
-
-def _savings(out: str) -> dict[str, Any] | None:
-    store = open_store(out, create=False)
-    return store.read_json("savings.json") if store.has("savings.json") else None
 
 
 def _asset(result: Result, inputs: Sequence[str]) -> None:

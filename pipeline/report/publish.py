@@ -12,18 +12,22 @@ import json
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from pipeline import report
+from pipeline.errors import Damaged
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import Manifest
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import SCHEMA_VERSION, Samples
+from pipeline.records.savings_json import SCHEMA, Savings
 from pipeline.report import card
 from pipeline.stages.shards.write import Shard
 from pipeline.store.store import Store
 
+SAVINGS = "savings.json"
 _DERIVED = ("README.md", "metrics.json", "report.html", "plan.resolved.yaml")
 
 
@@ -50,7 +54,7 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     newest = manifests[-1]
     live = manifest.live(list(manifests))
     metrics = Metrics(**dict(newest.metrics), all_generations=_sum([m.totals for m in live]))
-    savings = out.read_json("savings.json") if out.has("savings.json") else None
+    savings = savings_of(out)
     samples = _samples(out, newest.generation)
     judged = [label for label in reviews.labels(out) if label.recipe == newest.recipe_hash]
     files = [record.path for m in live for record in m.files]
@@ -79,6 +83,17 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
 def metrics_of(out: Store) -> Metrics:
     """What metrics.json says."""
     return Metrics.model_validate(out.read_json("metrics.json"))
+
+
+def savings_of(out: Store) -> Savings | None:
+    """What savings.json says; None before it was measured, and where another release did."""
+    found = out.read_json(SAVINGS) if out.has(SAVINGS) else None
+    if found is None or found.get("schema") != SCHEMA:
+        return None
+    try:
+        return Savings.model_validate(found)
+    except ValidationError as error:
+        raise Damaged(f"{out.path(SAVINGS)}: not a measurement of this release; remove it and measure again: {error}") from error
 
 
 def _samples(out: Store, generation: int) -> Samples | None:

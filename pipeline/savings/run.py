@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.machine.events import OnEvent
+    from pipeline.records.savings_json import Savings
     from pipeline.savings.measure import Request
 
 
-def carry_out(request: Request, sweep_: str | None, by_reason: bool, on_event: OnEvent) -> dict[str, Any]:
+def carry_out(request: Request, sweep_: str | None, by_reason: bool, on_event: OnEvent) -> Savings:
     """The measurement that the arguments ask for."""
     from pipeline.savings import measure, sweep
 

@@ -13,6 +13,7 @@ from pipeline.errors import CheckFailed, InputError
 from pipeline.output import manifest
 from pipeline.plan.load import load
 from pipeline.records.metrics_json import Metrics
+from pipeline.records.savings_json import Savings
 from pipeline.run.execute import Result, RunOptions
 from tests.support import curate, prose, write_rows
 
@@ -54,7 +55,7 @@ def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
 
 
 def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result) -> None:
-    now, old = ({"headline": "saves [1.1, 1.4] `x`", "generation": g} for g in (2, 1))
+    now, old = (Savings.model_construct(headline="saves [1.1, 1.4] `x`", generation=g) for g in (2, 1))
     assert artifacts.saving(now, made.metrics, "out") == "saves [1.1, 1.4] `x`"
     assert "of generation 1; anew: python -m flows.proxy out" in artifacts.saving(old, made.metrics, "out")
     rows = artifacts.compute(made.metrics, now, "out")

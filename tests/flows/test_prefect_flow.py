@@ -26,10 +26,10 @@ from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.machine.events import Event
 from pipeline.plan.load import load
 from pipeline.run.execute import Mapper, Result, RunOptions
-from tests.counts import metrics
+from tests.counts import metrics, totals
 from tests.support import ROOT
 
-DONE = Result("out", 1, {"totals": {"read": 4, "kept": 3, "dropped": 1, "quarantined": 0}}, ())
+DONE = Result("out", 1, metrics().model_copy(update={"totals": totals(4, 3, 1)}), ())
 Body = Callable[[Mapper], Result]
 
 

@@ -7,11 +7,13 @@ from typing import Any
 from pipeline import report
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
+from pipeline.records.savings_json import Savings
 
 
 def render(made: dict, savings: dict | None, *, samples: dict | None = None, **given: Any) -> str:
     quoted = None if samples is None else Samples.model_validate(samples)
-    return report.render(Metrics.model_validate(made), savings, samples=quoted, **given)
+    measured = None if savings is None else Savings.model_validate(savings)
+    return report.render(Metrics.model_validate(made), measured, samples=quoted, **given)
 
 
 def summary(made: dict, *, out: str) -> str:

@@ -19,6 +19,7 @@ from pipeline.output.reviews import Reviewed
 from pipeline.records.counts import FunnelLine, Histogram, Limit
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
+from pipeline.records.savings_json import Savings
 from pipeline.report import numbers
 from pipeline.report.page import charts, tables
 from pipeline.report.page.savings import page_of
@@ -46,7 +47,7 @@ MOST_STEPS = 12
 
 def render(
     metrics: Metrics,
-    savings: dict[str, Any] | None,
+    savings: Savings | None,
     *,
     samples: Samples | None = None,
     reviews: Sequence[Reviewed] = (),
@@ -61,7 +62,7 @@ def render(
     return template.render(
         m=metrics,
         savings=savings,
-        saving=page_of(savings, metrics.generation, sheets) if savings is not None and savings.get("sets") else None,
+        saving=page_of(savings, metrics.generation, sheets) if savings is not None and savings.sets else None,
         funnel=funnel(metrics),
         signals=signals_by_filter(metrics.signals, sheets),
         overlap=tables.overlap(metrics.overlap),

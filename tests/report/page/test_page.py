@@ -132,7 +132,7 @@ def test_hostile_strings_are_shown_as_text_with_what_they_hide():
 
 
 def test_a_hostile_saving_is_text_too():
-    page = Page(shown.render(fixture_metrics.metrics(), {"headline": fixture_metrics.EVIL}))
+    page = Page(shown.render(fixture_metrics.metrics(), {**_saving(), "sets": [], "headline": fixture_metrics.EVIL}))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
     assert "Not measured yet" not in page.words()
@@ -210,22 +210,39 @@ def _saving() -> dict:
         "status_in_words": "never",
     }
     curves = {"curated": [[1e12, 3.0, 0.01], [2e12, 2.5, 0.02]], "raw": [[1e12, 3.1, 0.01], [2e12, 2.7, 0.02]]}
-    held = {"about": "declared by you", "role": "target", "baseline": "raw", "noise_floor": [0.9, 1.1], "curves": curves}
+    held = {
+        "about": "declared by you", "role": "target", "bytes": 9, "documents": 3, "sha256": "0", "baseline": "raw",
+        "decontaminated": {"lines": 3, "removed": 0}, "noise_floor": [0.9, 1.1], "curves": curves,
+    }  # fmt: skip
+    spent = {"cpu_hours": 0.1, "dollars": 0.004, "kwh": 0.001}
     return {
+        "schema": 1,
         "tier": "cpu",
         "generation": 2,
+        "primary": "web",
+        "targets": "0",
+        "arms": [],
+        "ranking": None,
         "attempt": 3,
         "headline": "At least 37 % less training compute for the same loss on web (…).",
-        "model": {"what": "a model of 0.16 M parameters", "unit_of_compute": "FLOPs (6 x N x D)"},
+        "model": {"what": "a model of 0.16 M parameters", "unit_of_compute": "FLOPs (6 x N x D)", "seeds": 3},
         "sets": [
             {**held, "name": fixture_metrics.EVIL, "arms": [line]},
             {**held, "name": "dropped:spam", "arms": [cost]},
         ],
-        "regimes": [{"regime": "a third of the learning rate", "sets": [{**held, "name": "web", "arms": [line]}]}],
+        "regimes": [
+            {"regime": "a third of the learning rate", "unique_tokens": None, "sets": [{**held, "name": "web", "arms": [line]}]}
+        ],
         "notes": ["the planned run reads curated 83.1 times"],
         "costs": {
-            "proxy": {"cpu_hours": {"value": 0.1}, "dollars": {"value": 0.004}},
-            "break_even": {"sentence": "It pays for itself from 1e+15 FLOPs on."},
+            "proxy": {name: {"value": n, "unit": "", "tag": "measured", "source": ""} for name, n in spent.items()},
+            "curation_dollars": 0.1,
+            "break_even": {
+                "dollars": 0.1,
+                "flops": 1e15,
+                "gpu_hours": 1.0,
+                "sentence": "It pays for itself from 1e+15 FLOPs on.",
+            },
             "extrapolation": {"suppressed": "the planned run is 10.0 orders of magnitude larger"},
         },
     }
