@@ -133,8 +133,8 @@ def shown(output: Output, candidate: Candidate) -> str:
     lines = [visible(candidate.source_ref, limit=WIDTH)]
     if row.row["duplicate_ref"]:
         lines.append(f"of {visible(row.row['duplicate_ref'], limit=80)}, similarity {row.row['similarity']:.4f}")
-        if row.survivor is not None and row.survivor["text"] is not None:
-            lines += ["", *_text(row.survivor["text"], LINES // 2), "", "the document:"]
+        if row.survivor is not None and row.survivor.text is not None:
+            lines += ["", *_text(row.survivor.text, LINES // 2), "", "the document:"]
     lines += ["", *_text(row.text, LINES)]
     if "." in candidate.reason:
         lines += ["", *_evidence(output, candidate.reason, row.text)]

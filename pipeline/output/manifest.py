@@ -10,12 +10,13 @@ import json
 import platform
 import re
 from importlib import metadata
-from typing import Any
 
 from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
 from pipeline.plan.recipe import Recipe, decisive, differences
 from pipeline.records.base import FileRecord, Json, Record, Totals
+from pipeline.records.inputs import RecipeDocument, SourceSettings
 from pipeline.records.metrics_json import RunMetrics
+from pipeline.records.receipt import Receipt
 from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.store.store import Store
 
@@ -64,8 +65,8 @@ class Manifest(Record):
     generation: int
     live: tuple[int, ...]
     recipe_hash: str
-    recipe: dict[str, Any]
-    sources: dict[str, dict[str, Any]]
+    recipe: RecipeDocument
+    sources: dict[str, SourceSettings]
     inputs: tuple[InputRecord, ...]
     annotation_inputs: tuple[AnnotationRecord, ...] = ()
     files: tuple[FileRecord, ...]
@@ -91,7 +92,7 @@ class Takedown(Record):
 
     request: str
     selection: str  # keyed hash of what was asked for
-    receipt: dict[str, Any]
+    receipt: Receipt
     work: str | None = None  # where the work directory is; only while something is pending
     pending: tuple[Manifest, ...] = ()
 
@@ -178,20 +179,25 @@ def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
     return [r.path for m in live(manifests) for r in (*m.files, *m.index) if r.path not in there]
 
 
-def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, dict[str, Any]]) -> None:
+def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, SourceSettings]) -> None:
     """Raise RecipeDiffers, with the differences, unless `recipe` is what the output was made with."""
-    known = {name: settings for name, settings in sources.items() if name in old.sources}
+    known = [name for name in sources if name in old.sources]
     lines = []
     if old.recipe_hash != recipe.hash:
         lines = differences(decisive(old.plan), decisive(recipe.plan.model_dump(mode="json")))
-        lines += differences({**old.recipe, "plan": None}, {**recipe.document, "plan": None})
-    lines += differences({n: old.sources[n] for n in known}, known, "source")
+        lines += differences(_beside_plan(old.recipe), _beside_plan(recipe.document))
+    then, now = ({name: found[name].model_dump() for name in known} for found in (old.sources, sources))
+    lines += differences(then, now, "source")
     if lines or old.recipe_hash != recipe.hash:
         shown = "\n  ".join(lines)
         raise RecipeDiffers(
             f"{out.root} was made with another recipe:\n  {shown}\n"
             "use --replace to make it anew with this one (facts that still hold are used), or another --output"
         )
+
+
+def _beside_plan(document: RecipeDocument) -> Json:
+    return document.model_dump(mode="json", exclude={"plan"})
 
 
 def known_inputs(manifests: list[Manifest]) -> dict[str, set[tuple[int, str]]]:

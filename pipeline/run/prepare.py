@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from filters.kernels import warm
 from pipeline.errors import InputError, OutputError
@@ -24,6 +24,7 @@ from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
 from pipeline.read.files import InputFile
 from pipeline.read.listing import expand
+from pipeline.records.inputs import SourceSettings
 from pipeline.records.metrics_json import StoreTraffic
 from pipeline.report import publish
 from pipeline.report.compute import gpus
@@ -69,7 +70,7 @@ class Prepared:
     recipe: Recipe
     manifests: tuple[Manifest, ...]
     replacing: bool
-    sources: dict[str, dict[str, Any]]
+    sources: dict[str, SourceSettings]
     inputs: tuple[Input, ...]  # new ones only
     notes: tuple[str, ...]
     warmed: Future[float]  # CPU seconds that compiling took
@@ -257,17 +258,17 @@ def _refuse_foreign(out: Store, files: Sequence[InputFile]) -> None:
         raise InputError(f"{inside[0]} lies in the output folder {out.root}; choose another --output")
 
 
-def _source_settings(files: Sequence[InputFile]) -> dict[str, dict[str, Any]]:
+def _source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     """By source name, the settings whose change makes another recipe."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, SourceSettings] = {}
     for file in files:
-        settings = {"text": file.text, "id": file.id, "priority": file.priority, "max_row_bytes": file.max_row_bytes}
+        settings = SourceSettings(text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes)
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")
     return dict(sorted(found.items()))
 
 
-def _all_sources(manifests: Sequence[Manifest], new: dict[str, dict[str, Any]], replacing: bool) -> dict[str, dict[str, Any]]:
+def _all_sources(manifests: Sequence[Manifest], new: dict[str, SourceSettings], replacing: bool) -> dict[str, SourceSettings]:
     old = {} if replacing or not manifests else manifests[-1].sources
     return {**old, **new}
 

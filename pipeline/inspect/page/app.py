@@ -198,7 +198,7 @@ def _facts(output: Output, found: why.Found) -> dict[str, Any]:
         except WinnowError as error:
             fault = str(error)
     rules = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)) if made else []
-    left = found.survivor["text"] if found.survivor is not None else None
+    left = found.survivor.text if found.survivor is not None else None
     both = diff.side_by_side(found.text, left) if found.text is not None and left is not None else None
     lines, out = shown.text_lines(found.text or "")
     return {
