@@ -204,7 +204,7 @@ def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, pr
         found = estimate.run(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
     finally:
         progress.close()
-    print(json.dumps(found, sort_keys=True) if arguments.json else estimate.shown(found))
+    print(json.dumps(estimate.plain(found), sort_keys=True) if arguments.json else estimate.shown(found))
     return 0
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import as_completed
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -73,7 +73,7 @@ def curate(
     workers: Threads = 2,
     replace: bool = False,
     accept: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Curate text for training language models: what is new in the input becomes the output's next generation.
 
     A failed check stops the run before it publishes (`checks.on_fail: stop`), unless `overrides` says `warn`.
@@ -103,7 +103,7 @@ class Made:
     inputs: Sequence[str]
 
 
-def _curate(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions) -> dict[str, Any]:
+def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions) -> dict[str, object]:
     body = _prepared.get()
     try:
         made = body() if body is not None else _deployed(plan, overrides, inputs, options)
@@ -115,7 +115,7 @@ def _curate(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options
     return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
 
 
-def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions) -> Made:
+def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions) -> Made:
     """The whole run inside a flow run that a server or a worker started."""
     lines = Json(sys.stderr) if os.environ.get(LOG_JSON) else None
     try:
@@ -127,7 +127,7 @@ def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
         raise
 
 
-def _run_here(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions, lines: Json | None) -> Made:
+def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions, lines: Json | None) -> Made:
     options = cluster_flow.bound(options)
     assignments = ["checks.on_fail=stop", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
     bounds = roots.configured()
@@ -263,8 +263,18 @@ def _as_flow_run(
     return results[0]
 
 
-def _shown_parameters(loaded: Loaded, options: RunOptions) -> dict[str, Any]:
-    """What Prefect shows of a run from the command line."""
+class _Shown(TypedDict):
+    """The parameters of a run from the command line, as Prefect shows them."""
+
+    plan: str
+    input: list[str]
+    output: str
+    workers: int
+    replace: bool
+    accept: bool
+
+
+def _shown_parameters(loaded: Loaded, options: RunOptions) -> _Shown:
     paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
     return {
         "plan": plain(loaded.name, 500),

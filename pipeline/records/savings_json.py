@@ -5,11 +5,11 @@ Which keys are there depends on the tier and on what was asked for; a field that
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from pipeline.records.base import Number, Record
+from pipeline.records.base import Json, Number, Record
 from pipeline.report.compute.quantity import Quantity
 
 SCHEMA = 1
@@ -234,6 +234,6 @@ class Savings(Record):
     sweep: Sweep | None = None
     by_reason: Families | None = None
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> Json:
         """JSON with the keys that were set."""
         return self.model_dump(mode="json", exclude_unset=True)

@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -204,7 +203,9 @@ class _Corpus:
         folder = self.space.folder / "-".join(("order", *first))
         return sorting.sorted_pieces(lambda unit: rows(unit).select(by), filled, wanted, by, descending, folder, self.pool)
 
-    def cut_at(self, row: dict[str, Any], *, scored: int, kept: int) -> Cut:
+    def cut_at(self, piece: pl.DataFrame, at: int, *, scored: int, kept: int) -> Cut:
+        """The cut behind a row of a piece of `ordered`."""
+        row = piece.row(at, named=True)
         unit = self.units[row["place"] >> 40]
         number = self.work.read_frame(unit.names.documents, ["row"])["row"][row["place"] & ((1 << 40) - 1)]
         hash_ = f"{row['left']:016x}{row['right']:016x}"
@@ -251,7 +252,7 @@ def _fit_top(corpus: _Corpus, rows: Callable[[int], pl.DataFrame], share: Fracti
             group = str(name)
             last = wanted[group] - 1 - seen[group]
             if 0 <= last < len(found):
-                cuts[group] = corpus.cut_at(found.row(last, named=True), scored=sizes[group], kept=wanted[group])
+                cuts[group] = corpus.cut_at(found, last, scored=sizes[group], kept=wanted[group])
             seen[group] += len(found)
     return cuts
 
@@ -264,7 +265,7 @@ def _fit_budget(corpus: _Corpus, rows: Callable[[int], pl.DataFrame], budget: in
         fit = int(np.searchsorted(total, budget, side="right"))  # tokens are never negative
         kept += fit
         if fit:
-            used, cut = int(total[fit - 1]), corpus.cut_at(piece.row(fit - 1, named=True), scored=scored, kept=kept)
+            used, cut = int(total[fit - 1]), corpus.cut_at(piece, fit - 1, scored=scored, kept=kept)
         if fit < len(piece):
             return cut
     return Cut("all", scored=scored, kept=kept)

@@ -24,6 +24,7 @@ from typing import Any
 import fsspec
 
 from pipeline.errors import InputError, OutputError, UsageError, WinnowError
+from pipeline.records.base import Json
 from pipeline.store.traffic import Traffic
 
 STREAMED = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
@@ -95,7 +96,7 @@ def filesystem(url: str, *, error: type[UsageError]) -> tuple[Any, str]:
     return fs, str(path)
 
 
-def identity_of(scheme: str, info: dict[str, Any]) -> str:
+def identity_of(scheme: str, info: Json) -> str:
     """What a store says of a file's content, such that another content has another one; empty where it says nothing.
 
     S3: the ETag; Google: the MD5, else the generation; Azure: the ETag. A weak ETag says nothing.
@@ -152,7 +153,7 @@ class Client:
     scheme: str
     traffic: Traffic = field(default_factory=Traffic, compare=False)
 
-    def look(self, path: str) -> dict[str, Any] | None:
+    def look(self, path: str) -> Json | None:
         """What the store knows of a file or folder now; None if it is not there."""
         self.traffic.count(requests=1)
         try:

@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
 from uuid import uuid4
 
 from pipeline.errors import InputError
@@ -201,7 +200,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
         work=None if place.work is None else place.work.root,
         pending=pending or (last,),
     )
-    nothing: dict[str, Any] = {"files": (), "index": (), "inputs": (), "annotation_inputs": (), "content_sha256": {}}
+    nothing: dict[str, object] = {"files": (), "index": (), "inputs": (), "annotation_inputs": (), "content_sha256": {}}
     live = tuple(made.generation for made in place.live)
     made = last.model_copy(update={**nothing, "generation": number, "live": live, "takedown": taken})
     shown = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})

@@ -189,7 +189,7 @@ def _number(asked: Mapping[str, str], name: str) -> float | None:
         raise UsageError(f"{name}: expected a number, got {text!r}") from error
 
 
-def _facts(output: Output, found: why.Found) -> dict[str, Any]:
+def _facts(output: Output, found: why.Found) -> dict[str, object]:
     """One document, for its template."""
     made, fault = None, None
     if found.text is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,22 @@ QUOTED = 300
 """Characters of a document that are quoted, and the most of an id or a place."""
 
 Order = tuple[float, int, str]
+
+
+class UnitRow(TypedDict):
+    """Of a unit's rows (`write.unit_rows`) what an example is made of. `drawn`: a hash of its source_ref."""
+
+    row: int
+    position: int | None
+    id: str
+    source_ref: str
+    reason: str
+    failed: list[str] | None
+    similarity: float | None
+    duplicate_ref: str | None
+    duplicate_generation: int | None
+    cluster_size: int
+    drawn: int
 
 
 @dataclass(frozen=True)
@@ -86,15 +102,19 @@ def of_unit(
     if len(clusters):
         made.found["largest", ""] = [
             replace(_example(unit, line, (-line["cluster_size"], 0, line["source_ref"])), value=line["cluster_size"])
-            for line in clusters.iter_rows(named=True)
+            for line in _lines(clusters)
         ]
     for cause, found in _quarantined(inputs, unit, rows):
         made.found.setdefault(("quarantine", cause), []).append(found)
     return made
 
 
-def _example(unit: int, line: dict[str, Any], order: Order) -> Example:
+def _example(unit: int, line: UnitRow, order: Order) -> Example:
     return Example(order, unit, line["position"], line["id"], line["source_ref"], failed=tuple(line["failed"] or ()))
+
+
+def _lines(rows: pl.DataFrame) -> Iterator[UnitRow]:
+    return cast(Iterator[UnitRow], rows.iter_rows(named=True))
 
 
 def _first(rows: pl.DataFrame) -> pl.DataFrame:
@@ -106,7 +126,7 @@ def _dropped(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tu
     dropped = rows.filter((pl.col("verdict") == "dropped") & (pl.col("reason") != withhold.REASON))
     if inputs.rejected != "none":
         dropped = dropped.filter(layout.belongs(dropped, "rejected", rejected=inputs.rejected, seed=inputs.seed))
-    for line in _first(dropped).iter_rows(named=True):
+    for line in _lines(_first(dropped)):
         found = _example(unit, line, (0.0, line["drawn"], line["source_ref"]))
         found = replace(found, value=line["similarity"], other=line["duplicate_ref"], quoted=inputs.rejected != "none")
         found = replace(found, here=line["duplicate_generation"] == inputs.generation)
@@ -145,9 +165,11 @@ def _near(
     farthest = compared["distance"].bottom_k(MOST).max()
     ties = compared.filter(pl.col("distance") <= farthest)
     lines = documents[ties["place"]].with_columns(ties["distance"], ties["value"], ties["limit"])
-    for line in lines.sort("distance", "drawn", "source_ref").head(MOST).iter_rows(named=True):
-        order = (line["distance"], line["drawn"], line["source_ref"])
-        yield replace(_example(unit, line, order), signal=turn.signal, value=_number(line["value"]), limit=_number(line["limit"]))
+    nearest = lines.sort("distance", "drawn", "source_ref").head(MOST)
+    numbers = nearest.select("distance", "value", "limit").iter_rows()
+    for line, (distance, value, limit) in zip(_lines(nearest), numbers, strict=True):
+        example = _example(unit, line, (distance, line["drawn"], line["source_ref"]))
+        yield replace(example, signal=turn.signal, value=_number(value), limit=_number(limit))
 
 
 def _quarantined(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:
@@ -156,7 +178,7 @@ def _quarantined(inputs: write.Inputs, unit: int, rows: pl.DataFrame) -> Iterato
         return
     said = inputs.work.read_frame(inputs.units[unit].names.bad, ["row", "detail"])
     details = dict(said.iter_rows())
-    for line in _first(bad).iter_rows(named=True):
+    for line in _lines(_first(bad)):
         order = (0.0, line["drawn"], line["source_ref"])
         yield (
             line["reason"],

@@ -266,9 +266,9 @@ def _on_disk(type_: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_large_string(type_) else type_
 
 
-def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, scored: pa.Array) -> dict[str, Any]:
+def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
     """Signals of the rows at `positions`; null for rows without one: they were quarantined or taken down."""
-    columns: dict[str, Any] = {}
+    columns: dict[str, pa.ChunkedArray] = {}
     for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
         table = inputs.work.read_table(name, schema.names)
         for column in schema.names:
@@ -281,7 +281,7 @@ def _seen(inputs: Inputs, number: int, signal: Any, scored: pa.Array) -> Any:
     return pc.if_else(scored, signal, pa.scalar(None, signal.type)) if inputs.scored_only[number] else signal
 
 
-def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, scored: pa.Array) -> dict[str, Any]:
+def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
     """Columns of the documents at `positions` (int64), in this order. `scored`: which of them the model tier scored."""
     if (np.diff(positions) < 0).any():
         order = np.argsort(positions)
@@ -290,7 +290,7 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, sc
         return {name: column.take(back) for name, column in sorted_.items()}
     documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
     finals = inputs.work.take(unit.names.final, ["final_text", "final_url", "final_metadata"], positions)
-    columns: dict[str, Any] = {"date": documents["date"]}
+    columns: dict[str, pa.ChunkedArray] = {"date": documents["date"]}
     for column in ("text", "url", "metadata"):
         before, after = documents[column], finals[f"final_{column}"]
         columns[column] = before if after.null_count == len(after) else pc.coalesce(after, before.cast(pa.large_string()))
