@@ -5,7 +5,8 @@ Invariant: a record that is read from JSON and written again gives the same JSON
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
@@ -28,6 +29,24 @@ class Record(BaseModel):
         serialize_by_alias=True,
         json_schema_serialization_defaults_required=True,
     )
+
+
+Tag = Literal["measured", "counted", "estimated", "computed", "assumed"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with its unit and where it comes from; `value` is None where it is undefined."""
+
+    value: Number | None
+    unit: str
+    tag: Tag
+    source: str
+
+    @property
+    def number(self) -> float:
+        """The value, 0 where it is undefined."""
+        return self.value or 0
 
 
 class FileRecord(Record):

@@ -9,8 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.records.base import Record
-from pipeline.report.compute.quantity import Quantity
+from pipeline.records.base import Quantity, Record
 
 Enough = Literal["nothing", "enough", "repeats", "costly", "too_few"]
 """Whether the kept text is enough for the planned run."""

@@ -9,8 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.records.base import Json, Number, Record
-from pipeline.report.compute.quantity import Quantity
+from pipeline.records.base import Json, Number, Quantity, Record
 
 SCHEMA = 1
 """Of savings.json; rises when a key changes its meaning."""

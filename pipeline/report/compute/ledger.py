@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.plan.compute import Compute
+from pipeline.records.base import Quantity
 from pipeline.records.ledger import Curation, Ledger, Pass
 from pipeline.report.compute.gpus import ALL_IN_PER_TDP, find_gpu
 from pipeline.report.compute.levers import levers
-from pipeline.report.compute.quantity import Quantity, computed
+from pipeline.report.compute.quantity import computed
 from pipeline.report.compute.sufficiency import sufficiency
 
 NOT_A_SAVING = (

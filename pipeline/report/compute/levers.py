@@ -8,9 +8,10 @@ what data are worth).
 from __future__ import annotations
 
 from pipeline.plan.compute import Compute
+from pipeline.records.base import Quantity
 from pipeline.records.ledger import Lever
 from pipeline.report.compute.gpus import find_gpu
-from pipeline.report.compute.quantity import Quantity, computed
+from pipeline.report.compute.quantity import computed
 
 _BYTES_PER_WEIGHT = {"bf16": 2.0, "fp8": 1.0}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.plan.compute import TrainingPlan
+from pipeline.records.base import Quantity
 from pipeline.records.ledger import Enough, LanguageSufficiency, Sufficiency
-from pipeline.report.compute.quantity import Quantity, computed
+from pipeline.report.compute.quantity import computed
 
 EPOCHS_CHEAP = 4
 EPOCHS_COSTLY = 16
