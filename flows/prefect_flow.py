@@ -16,7 +16,7 @@ from concurrent.futures import as_completed
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -251,7 +251,7 @@ def _as_flow_run(
     token = _prepared.set(recorded)
     try:
         with command_settings(temporary):
-            curate.with_options(validate_parameters=False)(**_shown_parameters(loaded, options))
+            _call(loaded, options)
     except Exception as error:
         if errors:
             raise errors[0] from errors[0].__cause__
@@ -263,27 +263,17 @@ def _as_flow_run(
     return results[0]
 
 
-class _Shown(TypedDict):
-    """The parameters of a run from the command line, as Prefect shows them."""
-
-    plan: str
-    input: list[str]
-    output: str
-    workers: int
-    replace: bool
-    accept: bool
-
-
-def _shown_parameters(loaded: Loaded, options: RunOptions) -> _Shown:
+def _call(loaded: Loaded, options: RunOptions) -> None:
+    """The flow, with what Prefect shows of a run from the command line."""
     paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
-    return {
-        "plan": plain(loaded.name, 500),
-        "input": paths[:100],
-        "output": plain(options.output, 500),
-        "workers": options.workers,
-        "replace": options.replace,
-        "accept": options.accept,
-    }
+    curate.with_options(validate_parameters=False)(
+        plan=plain(loaded.name, 500),
+        input=paths[:100],
+        output=plain(options.output, 500),
+        workers=options.workers,
+        replace=options.replace,
+        accept=options.accept,
+    )
 
 
 def prefect_mapper(options: RunOptions, on_event: OnEvent = silent) -> Mapper:

@@ -157,12 +157,12 @@ class Scored:
     """One result of the user's trainer; numbers are as the line has them."""
 
     arm: str
-    seed: int | str
+    seed: int
     params: float
     tokens: float
     set: str
     value: float
-    document: int | str
+    document: int
     bytes: float
 
 
@@ -186,8 +186,8 @@ def _rows(lines: Iterable[str], where: str) -> Iterator[Scored]:
 def _losses(rows: Sequence[Scored], arm: str, name: str, where: str) -> Losses:
     """seeds x checkpoints x documents. Raises InputError where a cell is missing: arms are compared at equal tokens."""
     own = [row for row in rows if row.arm == arm and row.set == name]
-    seeds, tokens = sorted({row.seed for row in rows}), sorted({row.tokens for row in rows})  # type: ignore[type-var]
-    documents = sorted({row.document for row in rows if row.set == name})  # type: ignore[type-var]
+    seeds, tokens = sorted({row.seed for row in rows}), sorted({row.tokens for row in rows})
+    documents = sorted({row.document for row in rows if row.set == name})
     cells = {(row.seed, row.tokens, row.document): row for row in own}
     bits = np.empty((len(seeds), len(tokens), len(documents)))
     sizes = np.ones(len(documents))
