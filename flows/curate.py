@@ -151,9 +151,9 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     if arguments.json:
         new = result.generation is not None
         shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}
-        print(json.dumps({**shown, "metrics": result.metrics}, sort_keys=True))
+        print(json.dumps({**shown, "metrics": result.metrics.model_dump(mode="json")}, sort_keys=True))
     elif result.generation is None:
-        kept, newest = result.metrics["all_generations"]["kept"], result.metrics["generation"]
+        kept, newest = result.metrics.all_generations.kept, result.metrics.generation
         print(f"nothing new: {show.harmless(result.out)} stays as generation {newest} left it, {kept:,} documents kept")
     else:
         print(report.summary(result.metrics, out=result.out))
@@ -170,7 +170,7 @@ def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, pr
         found = estimate.run(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
     finally:
         progress.close()
-    print(json.dumps(found, sort_keys=True) if arguments.json else estimate.shown(found))
+    print(json.dumps(estimate.plain(found), sort_keys=True) if arguments.json else estimate.shown(found))
     return 0
 
 

@@ -15,13 +15,14 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows import errors
 from pipeline.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
+    from pydantic import JsonValue
 
     from pipeline.plan.model import Plan
 
@@ -43,7 +44,7 @@ class Deployment:
 
     name: str
     cron: str | None
-    parameters: dict[str, Any]
+    parameters: dict[str, JsonValue]
     roots: tuple[str, ...]
     written: tuple[str, ...]
     model: type[Plan]
@@ -119,7 +120,7 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     roots.check_plan(arguments.plan, bounds)
     roots.check(loaded, output=arguments.output, work=arguments.work, bounds=bounds, matched=False)
     plan = arguments.plan or DEFAULT
-    parameters: dict[str, Any] = {
+    parameters: dict[str, JsonValue] = {
         "plan": _absolute(plan) if roots.plan_files(plan) else plan,
         "overrides": dict(assigned(text) for text in arguments.set),
         "input": [_absolute(path) for path in arguments.input],

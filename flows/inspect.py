@@ -14,7 +14,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.records.receipt import Receipt
 
 from flows import errors
 
@@ -215,7 +218,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
     if not any((asked.keys, (asked.domain or "").strip(" ."), (asked.like or "").strip())):
         raise UsageError("takedown: what was given is empty; expected ids or source_refs, a domain, or a text")
 
-    def confirm(receipt: dict[str, Any]) -> bool:
+    def confirm(receipt: Receipt) -> bool:
         if arguments.yes:
             return True
         if not sys.stdin.isatty():
@@ -233,7 +236,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
         dry_run=arguments.dry_run,
         confirm=confirm,
     )
-    return json.dumps(done.receipt, indent=1) + "\n" if arguments.json else run.shown(done)
+    return json.dumps(done.receipt.model_dump(mode="json"), indent=1) + "\n" if arguments.json else run.shown(done)
 
 
 def _keys(path: str) -> tuple[str, ...]:

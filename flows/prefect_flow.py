@@ -69,7 +69,7 @@ def curate(
     workers: Threads = 2,
     replace: bool = False,
     accept: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Curate text for training language models: what is new in the input becomes the output's next generation.
 
     A failed check stops the run before it publishes (`checks.on_fail: stop`), unless `overrides` says `warn`.
@@ -99,7 +99,7 @@ class Made:
     inputs: Sequence[str]
 
 
-def _curate(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions) -> dict[str, Any]:
+def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions) -> dict[str, object]:
     body = _prepared.get()
     try:
         made = body() if body is not None else _deployed(plan, overrides, inputs, options)
@@ -107,12 +107,11 @@ def _curate(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options
         publish.of_failure(error)
         raise
     publish.of_result(made.result, made.inputs)
-    totals = made.result.metrics.get("totals", {})
-    documents = {name: totals[name] for name in ("read", "kept", "dropped", "quarantined") if name in totals}
+    documents = made.result.metrics.totals.documents()
     return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
 
 
-def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions) -> Made:
+def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions) -> Made:
     """The whole run inside a flow run that a server or a worker started."""
     lines = Json(sys.stderr) if os.environ.get(LOG_JSON) else None
     try:
@@ -124,7 +123,7 @@ def _deployed(plan: str, overrides: dict[str, Any], inputs: Sequence[str], optio
         raise
 
 
-def _run_here(plan: str, overrides: dict[str, Any], inputs: Sequence[str], options: RunOptions, lines: Json | None) -> Made:
+def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions, lines: Json | None) -> Made:
     options = cluster_flow.bound(options)
     assignments = ["checks.on_fail=stop", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
     bounds = roots.configured()
@@ -248,7 +247,7 @@ def _as_flow_run(
     token = _prepared.set(recorded)
     try:
         with command_settings(temporary):
-            curate.with_options(validate_parameters=False)(**_shown_parameters(loaded, options))
+            _call(loaded, options)
     except Exception as error:
         if errors:
             raise errors[0] from errors[0].__cause__
@@ -260,14 +259,14 @@ def _as_flow_run(
     return results[0]
 
 
-def _shown_parameters(loaded: Loaded, options: RunOptions) -> dict[str, Any]:
-    """What Prefect shows of a run from the command line."""
+def _call(loaded: Loaded, options: RunOptions) -> None:
+    """The flow, with what Prefect shows of a run from the command line."""
     paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
-    return {
-        "plan": plain(loaded.name, 500),
-        "input": paths[:100],
-        "output": plain(options.output, 500),
-        "workers": options.workers,
-        "replace": options.replace,
-        "accept": options.accept,
-    }
+    curate.with_options(validate_parameters=False)(
+        plan=plain(loaded.name, 500),
+        input=paths[:100],
+        output=plain(options.output, 500),
+        workers=options.workers,
+        replace=options.replace,
+        accept=options.accept,
+    )

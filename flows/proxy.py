@@ -11,11 +11,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows import errors
 
 if TYPE_CHECKING:
+    from pipeline.records.savings_json import Savings
     from pipeline.savings.measure import Request
 
 COMMANDS = ("export-arms", "score")
@@ -161,10 +162,10 @@ def _measure(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show(made: dict[str, Any], arguments: argparse.Namespace, *, out: str | None) -> None:
+def _show(made: Savings, arguments: argparse.Namespace, *, out: str | None) -> None:
     from pipeline.report.page.savings import summary
 
-    print(json.dumps(made, sort_keys=True) if arguments.json else summary(made, out=out).rstrip("\n"))
+    print(json.dumps(made.plain(), sort_keys=True) if arguments.json else summary(made, out=out).rstrip("\n"))
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -185,12 +186,12 @@ def _export(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
     )
     exports.record(where.out, arguments.to, what="arms of flows.proxy export-arms")
-    for arm in card["arms"]:
-        less = "" if arm["enough"] else "; less than the run sees: it repeats"
-        if not arm["repeated_as_planned"]:
-            less += f"; not repeated {arm['planned_epochs']:,.0f} times as the planned run would: too little text would be left"
-        print(harmless(f"{arguments.to}/{arm['path']}: {arm['documents']:,} documents, {arm['bytes']:,} bytes{less}"))
-    print(f"{harmless(arguments.to)}/{exchange.CARD}: {len(card['sets'])} held-out sets, seeds, and what results must look like")
+    for arm in card.arms:
+        less = "" if arm.enough else "; less than the run sees: it repeats"
+        if not arm.repeated_as_planned:
+            less += f"; not repeated {arm.planned_epochs:,.0f} times as the planned run would: too little text would be left"
+        print(harmless(f"{arguments.to}/{arm.path}: {arm.documents:,} documents, {arm.bytes:,} bytes{less}"))
+    print(f"{harmless(arguments.to)}/{exchange.CARD}: {len(card.sets)} held-out sets, seeds, and what results must look like")
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pipeline.plan import reference
+from pipeline.records.metrics_json import Metrics
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -117,12 +118,11 @@ def test_nothing_in_the_tree_names_a_machine():
 
 def test_the_output_shown_is_what_the_sample_gives(curated):
     """Counts, reasons and duplicates; times and sizes differ by machine."""
-    import json
 
     from pipeline import report
 
     shown = README.partition("<!-- output of make run: begin -->")[2].partition("<!-- output of make run: end -->")[0]
-    summary = report.summary(json.loads((curated / "metrics.json").read_text()), out="curated")
+    summary = report.summary(Metrics.model_validate_json((curated / "metrics.json").read_bytes()), out="curated")
     stable = [line for line in summary.partition("tokens ")[0].splitlines() if line.strip()]
     assert len(stable) > 10
     for line in stable:

@@ -37,8 +37,12 @@ def same(value: float) -> Figures:
     return Figures(value, value, value, value)
 
 
+FineWeb2 = dict[str, Any]
+"""One language's figures as fineweb2.json has them: numbers, lists of numbers, and the words that it stops at."""
+
+
 @cache
-def fineweb2() -> dict[str, dict[str, Any]]:
+def fineweb2() -> dict[str, FineWeb2]:
     """FineWeb-2's figures by language, as lid.176 names it: the keys of fineweb2.json."""
     text = resources.files(__name__).joinpath("fineweb2.json").read_text("utf-8")
     figures: dict[str, dict[str, Any]] = json.loads(text)["languages"]

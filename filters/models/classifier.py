@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from filters import models
 from filters.kernels import buffers
@@ -82,7 +82,7 @@ class Sidecar(_Part):
     text: Text
     calibration: Annotated[Platt | Isotonic, Field(discriminator="kind")]
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]]
-    figures: dict[str, Any] = Field(default_factory=dict)
+    figures: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_default(self) -> Sidecar:

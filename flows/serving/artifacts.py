@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import html
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.output import manifest
 from pipeline.report import numbers
 
 if TYPE_CHECKING:
+    from pipeline.records.metrics_json import Metrics
+    from pipeline.records.savings_json import Savings
     from pipeline.run.options import Result
 
 NAME_LENGTH = 120
@@ -28,84 +31,92 @@ def plain(text: str, length: int = NAME_LENGTH) -> str:
     return shown if len(shown) <= length else f"{shown[:half]}…{shown[-half:]}"
 
 
-def funnel(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+Row = dict[str, str]
+"""A row of a table: column → what it shows."""
+
+
+def funnel(metrics: Metrics) -> list[Row]:
     """Table: where the documents went. Losses are negative."""
-    read = metrics["totals"]["read"]
+    read = metrics.totals.read
     return [
         {
-            "step": plain(line["label"]),
-            "stage": line["stage"],
-            "documents": numbers.count(line["documents"]),
-            "share": numbers.share(line["documents"], read),
-            "bytes": numbers.size(line["bytes"]),
+            "step": plain(line.label),
+            "stage": line.stage,
+            "documents": numbers.count(line.documents),
+            "share": numbers.share(line.documents, read),
+            "bytes": numbers.size(line.bytes),
         }
-        for line in metrics["funnel"]
+        for line in metrics.funnel
     ]
 
 
-def compute(metrics: dict[str, Any], savings: dict[str, Any] | None, out: str) -> list[dict[str, Any]]:
+def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
     """Table: the ledger of one training pass, what the curation cost, and the saving: measured, or the command that measures it.
 
     `savings`: what savings.json holds, None before it was measured.
     """
     rows = [_row("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
-    for line in metrics["compute"]["passes"]:
-        name, _, aside = line["pass"].partition(" (")
+    for line in metrics.compute.passes:
+        name, _, aside = line.name.partition(" (")
         caution = f"; {aside.partition(':')[0]}" if aside else ""
         figures = (
-            ("tokens", numbers.short(line["tokens"]["value"]), line["tokens"]["tag"]),
-            ("compute", f"{numbers.power_of_ten(line['flops']['value'])} FLOP", line["flops"]["tag"]),
-            ("GPU time", f"{numbers.digits(line['gpu_hours']['value'])} {line['gpu_hours']['unit']}", line["gpu_hours"]["tag"]),
-            ("price", numbers.money(line["dollars"]["value"]), line["dollars"]["tag"]),
+            ("tokens", numbers.short(line.tokens.value), line.tokens.tag),
+            ("compute", f"{numbers.power_of_ten(line.flops.value)} FLOP", line.flops.tag),
+            ("GPU time", f"{numbers.digits(line.gpu_hours.value)} {line.gpu_hours.unit}", line.gpu_hours.tag),
+            ("price", numbers.money(line.dollars.value), line.dollars.tag),
         )
         rows += [_row(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
-    spent = metrics["compute"]["curation"]
-    hours = spent["cpu_hours"]
-    rows.append(_row("this curation: time", f"{numbers.digits(hours['value'])} {hours['unit']}", hours["tag"]))
-    rows.append(_row("this curation: price", numbers.money(spent["dollars"]["value"]), spent["dollars"]["tag"]))
+    spent = metrics.compute.curation
+    hours = spent.cpu_hours
+    rows.append(_row("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
+    rows.append(_row("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
     return rows
 
 
-def _row(what: str, value: str, kind: str) -> dict[str, Any]:
+def _row(what: str, value: str, kind: str) -> Row:
     return {"what": what, "value": value, "kind": kind}
 
 
-def saving(savings: dict[str, Any] | None, metrics: dict[str, Any], out: str) -> str:
+def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
     """The headline of savings.json, or what is to be done."""
     command = f"python -m flows.proxy {plain(out, 500)}"
-    if savings is None or not savings.get("headline"):
+    if savings is None or not savings.headline:
         return f"not measured yet: {command}"
-    stale = "" if savings["generation"] == metrics["generation"] else f" (of generation {savings['generation']}; anew: {command})"
-    return plain(savings["headline"], 500) + stale
+    stale = "" if savings.generation == metrics.generation else f" (of generation {savings.generation}; anew: {command})"
+    return plain(savings.headline, 500) + stale
 
 
-def changes(metrics: dict[str, Any]) -> str | None:
+def changes(metrics: Metrics) -> str | None:
     """Markdown of what changed since the last generation; None for the first."""
-    found = metrics["changes"]
+    found = metrics.changes
     if found is None:
         return None
-    kept, documents = found["kept_share"], found["documents"]
     lines = [
-        f"# Changed since generation {found['since']}",
+        f"# Changed since generation {found.since}",
         "",
         "| | then | now |",
         "|:--|--:|--:|",
-        f"| rows read | {documents['before']:,} | {documents['now']:,} |",
-        f"| share kept | {kept['before']:.1%} | {kept['now']:.1%} |",
+        f"| rows read | {found.documents.before:,} | {found.documents.now:,} |",
+        f"| share kept | {found.kept_share.before:.1%} | {found.kept_share.now:.1%} |",
         "",
+        *_shares("reason (share of the rows read)", [(row.reason, row.before, row.now) for row in found.reasons]),
+        *_shares("source (share kept)", [(row.source, row.before, row.now) for row in found.sources]),
+        *_shares("language (share of the rows read)", [(row.language, row.before, row.now) for row in found.languages]),
     ]
-    for name, title in (("reason", "share of the rows read"), ("source", "share kept"), ("language", "share of the rows read")):
-        rows = found[f"{name}s"]
-        if rows:
-            lines += [f"| {name} ({title}) | then | now |", "|:--|--:|--:|"]
-            lines += [f"| {escaped(row[name] or '–')} | {row['before']:.1%} | {row['now']:.1%} |" for row in rows] + [""]
-    if found["signals"]:
+    if found.signals:
         lines += ["| signal | drift (share of documents in another bin) |", "|:--|--:|"]
-        lines += [f"| {escaped(row['signal'])} | {row['drift']:.1%} |" for row in found["signals"]]
+        lines += [f"| {escaped(row.signal)} | {row.drift:.1%} |" for row in found.signals]
     return "\n".join(lines)
 
 
-def inputs(notes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _shares(title: str, rows: Sequence[tuple[str, float, float]]) -> list[str]:
+    if not rows:
+        return []
+    head = [f"| {title} | then | now |", "|:--|--:|--:|"]
+    return [*head, *(f"| {escaped(name or '–')} | {before:.1%} | {now:.1%} |" for name, before, now in rows), ""]
+
+
+def inputs(notes: tuple[str, ...]) -> list[Row]:
     """Table: inputs that changed or vanished since they were read, by name; empty where none did."""
     rows = []
     for note in notes:
@@ -117,26 +128,22 @@ def inputs(notes: tuple[str, ...]) -> list[dict[str, Any]]:
     return rows
 
 
-def summary(result: Result, savings: dict[str, Any] | None = None) -> str:
+def summary(result: Result, savings: Savings | None = None) -> str:
     """Markdown of a result; what comes from plans and paths is escaped."""
     metrics = result.metrics
     new = result.generation is not None
     lines = [f"# Winnow: generation {result.generation}" if new else "# Winnow: nothing new", ""]
     if not new:
-        stays = f"every input was curated before; the output stays as generation {metrics.get('generation', '?')} left it"
+        stays = f"every input was curated before; the output stays as generation {metrics.generation} left it"
         lines += [f"Nothing was published: {stays}.", ""]
     lines += [f"Output: {escaped(result.out)}", ""]
-    totals = metrics.get("totals", {})
-    if totals:
-        lines += ["| | documents | share | bytes |", "|:--|--:|--:|--:|"]
-        for name in ("read", "kept", "dropped", "quarantined"):
-            share, size = numbers.share(totals[name], totals["read"]), numbers.size(totals.get(f"bytes_{name}"))
-            lines.append(f"| {name} | {totals[name]:,} | {share} | {size} |")
-        lines.append("")
+    lines += ["| | documents | share | bytes |", "|:--|--:|--:|--:|"]
+    for name, documents, size in metrics.totals.lines():
+        lines.append(f"| {name} | {documents:,} | {numbers.share(documents, metrics.totals.read)} | {numbers.size(size)} |")
+    lines.append("")
     if new:
         lines += _reasons(metrics) + _checks(metrics)
-    if "compute" in metrics:
-        lines += ["## Compute saved", "", escaped(saving(savings, metrics, result.out)), ""]
+    lines += ["## Compute saved", "", escaped(saving(savings, metrics, result.out)), ""]
     if new:
         lines += _files(metrics)
     if result.notes:
@@ -145,33 +152,33 @@ def summary(result: Result, savings: dict[str, Any] | None = None) -> str:
     return "\n".join(lines)
 
 
-def _reasons(metrics: dict[str, Any]) -> list[str]:
-    counted = [line for line in metrics.get("reasons", []) if line["first"]]
-    found = sorted(counted, key=lambda line: (-line["first"], line["reason"]))
+def _reasons(metrics: Metrics) -> list[str]:
+    counted = [line for line in metrics.reasons if line.first]
+    found = sorted(counted, key=lambda line: (-line.first, line.reason))
     if not found:
         return []
-    read = metrics["totals"]["read"]
+    read = metrics.totals.read
     lines = ["## Dropped, by the first reason", "", "| reason | documents | share |", "|:--|--:|--:|"]
     for line in found[:MOST_REASONS]:
-        lines.append(f"| {escaped(line['reason'])} | {line['first']:,} | {numbers.share(line['first'], read)} |")
+        lines.append(f"| {escaped(line.reason)} | {line.first:,} | {numbers.share(line.first, read)} |")
     rest = found[MOST_REASONS:]
-    lines += [f"| {len(rest)} more reasons | {sum(line['first'] for line in rest):,} | |"] if rest else []
+    lines += [f"| {len(rest)} more reasons | {sum(line.first for line in rest):,} | |"] if rest else []
     return [*lines, ""]
 
 
-def _checks(metrics: dict[str, Any]) -> list[str]:
+def _checks(metrics: Metrics) -> list[str]:
     from pipeline.report.refusal import in_words
 
-    failed = [check for check in metrics.get("checks", []) if check["failed"]]
+    failed = [check for check in metrics.checks if check.failed]
     return ["## Failed checks", "", *(f"- {escaped(in_words(check))}" for check in failed), ""] if failed else []
 
 
-def _files(metrics: dict[str, Any]) -> list[str]:
-    shards = [record for record in metrics.get("files", []) if record["path"].startswith("data/")]
+def _files(metrics: Metrics) -> list[str]:
+    shards = [record for record in metrics.files if record.path.startswith("data/")]
     if not shards:
         return []
     lines = ["## New shards", "", "| file | documents | bytes |", "|:--|--:|--:|"]
-    lines += [f"| {escaped(s['path'])} | {s['rows']:,} | {numbers.size(s['bytes'])} |" for s in shards[:MOST_FILES]]
+    lines += [f"| {escaped(s.path)} | {s.rows:,} | {numbers.size(s.bytes)} |" for s in shards[:MOST_FILES]]
     lines += [f"| and {len(shards) - MOST_FILES:,} more | | |"] if len(shards) > MOST_FILES else []
     return [*lines, ""]
 

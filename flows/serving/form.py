@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from pipeline.plan.load import presets
 from pipeline.plan.model import Plan
+from pipeline.records.base import Json
 from pipeline.store.remote import SECRET
 
 NOT_HERE = ("source.paths", "plugins", "annotations")
@@ -28,14 +29,14 @@ def preset_names() -> list[str]:
     return sorted({shown for name in presets() for shown in (name, name.partition("@")[0])})
 
 
-def override_schemas(model: type[BaseModel] = Plan) -> dict[str, dict[str, Any]]:
+def override_schemas(model: type[BaseModel] = Plan) -> dict[str, Json]:
     """Dotted key of the plan → JSON schema of its value. Parts that can be switched off take true and false."""
     schema = model.model_json_schema()
     found = _keys(schema, schema.get("$defs", {}), "")
     return {key: value for key, value in found if not key.startswith(NOT_HERE)}
 
 
-def _keys(node: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _keys(node: Json, definitions: Json, prefix: str) -> Iterator[tuple[str, Json]]:
     for name, field in node.get("properties", {}).items():
         key = f"{prefix}{name}"
         inner = _inner(field, definitions)
@@ -48,7 +49,7 @@ def _keys(node: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Ite
         yield from _keys(inner, definitions, f"{key}.")
 
 
-def _inner(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+def _inner(field: Json, definitions: Json) -> Json | None:
     """The model that a key holds, where it holds one, or a list of such."""
     for part in (field, field.get("items", {}), *field.get("anyOf", ())):
         if isinstance(part, dict) and "$ref" in part:
@@ -67,7 +68,7 @@ def _without_secrets(schema: Any) -> Any:
     return {**made, "pattern": NO_SECRET} if free else made
 
 
-def overrides_schema(model: type[BaseModel] = Plan) -> dict[str, Any]:
+def overrides_schema(model: type[BaseModel] = Plan) -> Json:
     """Within `then`, so that the form shows one field of JSON and not two hundred fields."""
     return {"if": True, "then": {"properties": override_schemas(model), "additionalProperties": False}}
 
@@ -84,7 +85,7 @@ PlanName = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": plan
 Overrides = Annotated[dict[str, JsonValue], Field(json_schema_extra=overrides_schema())]
 
 
-def bounded(schema: dict[str, Any], bounds: Sequence[str], *, model: type[BaseModel]) -> dict[str, Any]:
+def bounded(schema: Json, bounds: Sequence[str], *, model: type[BaseModel]) -> Json:
     """A deployment's schema from the flow's: paths lie below `bounds` (absolute), overrides are keys of `model`."""
     made = deepcopy(schema)
     inside = rf"^(?!.*/\.\.(?:/|$))(?:{'|'.join(_literal(bound.rstrip('/')) for bound in bounds)})(?:/|$)"

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import threading
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from prefect.logging.loggers import flow_run_logger
@@ -24,6 +24,26 @@ VARIABLE = "WINNOW_NOTIFY_URL"
 TIMEOUT_S = 5.0
 LENGTH = 500
 """Characters of a message: chat services cut longer ones."""
+
+
+class Ended(TypedDict):
+    """Of a flow's result what is told: the generation, None where nothing was new, and documents read and by verdict."""
+
+    generation: int | None
+    documents: dict[str, int]
+
+
+class Message(TypedDict):
+    """What is posted. `event`: completed, refused (by a check), failed, crashed or cancelled; `text` is for chat services."""
+
+    event: str
+    flow_run: str
+    flow_run_id: str
+    state: str
+    generation: int | None
+    documents: dict[str, int]
+    message: str
+    text: str
 
 
 def check(url: str) -> None:
@@ -62,7 +82,7 @@ def tell_webhook(flow: Any, flow_run: Any, state: Any) -> None:
         flow_run_logger(flow_run, flow).warning("the webhook was not told: %s", type(error).__name__)
 
 
-def _post(url: str, body: dict[str, Any]) -> None:
+def _post(url: str, body: Message) -> None:
     import httpx
 
     here = _is_here(urlsplit(url).hostname or "")
@@ -80,15 +100,16 @@ def _post(url: str, body: dict[str, Any]) -> None:
         log.removeFilter(of_others)
 
 
-def message(flow_run: Any, state: Any) -> dict[str, Any]:
-    """What is posted. `event`: completed, refused (by a check), failed, crashed or cancelled; `text` is for chat services."""
+def message(flow_run: Any, state: Any) -> Message:
+    """What is posted of this flow run's state."""
     result = _result(state)
-    made = result if isinstance(result, dict) else {}
+    made: Ended = {"generation": None, "documents": {}}
+    if isinstance(result, dict):
+        made = {"generation": result.get("generation"), "documents": result.get("documents") or {}}
     if isinstance(result, CheckFailed):
         event = "refused"
     else:
         event = {"cancelling": "cancelled"}.get(state.type.value.lower(), state.type.value.lower())
-    documents = made.get("documents") or {}
     said = str(result) if isinstance(result, BaseException) else (state.message or "")
     if event == "completed":
         said = _in_words(made)
@@ -98,8 +119,8 @@ def message(flow_run: Any, state: Any) -> dict[str, Any]:
         "flow_run": plain(flow_run.name),
         "flow_run_id": str(flow_run.id),
         "state": plain(state.name or ""),
-        "generation": made.get("generation"),
-        "documents": documents,
+        "generation": made["generation"],
+        "documents": made["documents"],
         "message": text,
         "text": f"Winnow {event}: {plain(flow_run.name)}: {text}",
     }
@@ -112,10 +133,10 @@ def _result(state: Any) -> Any:
         return None
 
 
-def _in_words(made: dict[str, Any]) -> str:
-    if made.get("generation") is None:
+def _in_words(made: Ended) -> str:
+    if made["generation"] is None:
         return "nothing new"
-    counts = ", ".join(f"{count:,} {name}" for name, count in (made.get("documents") or {}).items())
+    counts = ", ".join(f"{count:,} {name}" for name, count in made["documents"].items())
     return f"generation {made['generation']}: {counts}"
 
 

@@ -6,7 +6,6 @@ Texts, losses and paths of corpora never reach Prefect: only names, figures and 
 # No `from __future__ import annotations`: a served flow is pickled by value, and its types must go with it.
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -18,11 +17,12 @@ from flows.serving.form import Text
 from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
 from pipeline.machine.events import Event, OnEvent
+from pipeline.records.savings_json import Savings
 from pipeline.report.page import savings as shown
 from pipeline.savings.measure import Request
 from pipeline.savings.run import carry_out
 
-_prepared: ContextVar[Callable[[], dict[str, Any]] | None] = ContextVar("prepared", default=None)
+_prepared: ContextVar[Callable[[], Savings] | None] = ContextVar("prepared", default=None)
 
 
 @flow(name="measure-saving", retries=0, persist_result=False, log_prints=False)
@@ -48,27 +48,27 @@ def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: boo
     else:
         made = body()
     create_markdown_artifact(markdown=table(made), key="winnow-saving", description="Compute saved at equal quality")
-    return str(made["headline"])
+    return str(made.headline)
 
 
-def table(made: dict[str, Any]) -> str:
+def table(made: Savings) -> str:
     """Markdown: the headline and a line for each arm and set."""
     head = "| held-out set | arm | multiplier | 95 % interval | verdict |"
-    lines = [f"# {escaped(made['headline'])}", "", head, "|:--|:--|--:|:--|:--|"]
-    for held in made["sets"]:
-        for line in held["arms"]:
-            verdict = line["verdict"] if made["tier"] != "ngram" else shown.order_of(line)
-            cells = (held["name"], line["arm"], shown.multiplier(line), shown.interval(line), verdict)
+    lines = [f"# {escaped(made.headline)}", "", head, "|:--|:--|--:|:--|:--|"]
+    for held in made.sets:
+        for line in held.arms:
+            verdict = line.verdict if made.tier != "ngram" else shown.order_of(line)
+            cells = (held.name, line.arm, shown.multiplier(line), shown.interval(line), verdict)
             lines.append("| " + " | ".join(escaped(str(cell)) for cell in cells) + " |")
     return "\n".join(lines)
 
 
-def run(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> dict[str, Any]:
+def run(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:
     """From the command line, as a flow run on the configured server, or else on a temporary one. Raises what the stages raise."""
-    results: list[dict[str, Any]] = []
+    results: list[Savings] = []
     errors: list[BaseException] = []
 
-    def body() -> dict[str, Any]:
+    def body() -> Savings:
         try:
             results.append(carry_out(request, on_event, sweep=sweep, by_reason=by_reason))
         except BaseException as error:

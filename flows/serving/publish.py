@@ -17,6 +17,7 @@ from prefect.logging import get_run_logger
 
 from flows.serving import artifacts
 from flows.serving.artifacts import plain
+from pipeline.report.publish import savings_of
 from pipeline.run.options import Result
 from pipeline.store.remote import refuse_secrets
 from pipeline.store.store import open_store
@@ -30,7 +31,7 @@ MOST_UPSTREAM = 20
 
 def of_result(result: Result, inputs: Sequence[str] = ()) -> None:
     """`inputs`: the folders and files that the plan reads, for the asset's lineage."""
-    savings = _quietly(lambda: _savings(result.out))
+    savings = _quietly(lambda: savings_of(open_store(result.out, create=False)))
     _quietly(lambda: _markdown("summary", artifacts.summary(result, savings), "What was kept and dropped"))
     moved = artifacts.inputs(result.notes)
     if moved:
@@ -65,7 +66,7 @@ def _markdown(key: str, text: str, about: str) -> None:
     create_markdown_artifact(markdown=text, key=PREFIX + key, description=about)
 
 
-def _table(key: str, rows: list[dict[str, Any]], about: str) -> None:
+def _table(key: str, rows: list[artifacts.Row], about: str) -> None:
     create_table_artifact(table=rows, key=PREFIX + key, description=about)
 
 
@@ -86,14 +87,8 @@ def asset_key(place: str) -> str:
     return _UNFIT.sub("-", place if "://" in place else f"file://{Path(place).absolute()}")[:512]
 
 
-def _savings(out: str) -> dict[str, Any] | None:
-    store = open_store(out, create=False)
-    return store.read_json("savings.json") if store.has("savings.json") else None
-
-
 def _asset(result: Result, inputs: Sequence[str]) -> None:
     """The output as an asset with this generation's counts, made of the inputs."""
-    totals = result.metrics["totals"]
     about = AssetProperties(name=plain(Path(result.out).name or result.out), description="Curated text: Parquet shards")
     asset = Asset(key=asset_key(result.out), properties=about)
     upstream: list[Asset | str] = []
@@ -109,7 +104,7 @@ def _asset(result: Result, inputs: Sequence[str]) -> None:
         persist_result=False,
     )
     def output() -> None:
-        counts = {name: totals[name] for name in ("read", "kept", "dropped", "quarantined")}
+        counts = result.metrics.totals.documents()
         add_asset_metadata(asset, {"generation": result.generation, "documents": counts})
 
     output()

@@ -132,7 +132,9 @@ class Json:
         """A run's notes, and that it is done, with the totals of its metrics."""
         for note in result.notes:
             self.line(event="note", stage="run", generation=result.generation, note=note)
-        self.line(event="done", stage="run", output=result.out, generation=result.generation, **result.metrics["totals"])
+        self.line(
+            event="done", stage="run", output=result.out, generation=result.generation, **result.metrics.totals.model_dump()
+        )
 
     def failed(self, message: str, exit_code: int) -> None:
         """Why a run ended, and the stage and generation in which it did, where it had come that far."""

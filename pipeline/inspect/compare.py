@@ -7,7 +7,6 @@ the outputs has read is counted apart, and neither enters nor leaves.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -19,18 +18,31 @@ MOST_LINES = 15
 EXCERPT = 160
 
 
+Counted = tuple[tuple[str, int], ...]
+"""Names with their documents, largest first."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Documents that move one way. `samples`: source_ref, reason and the beginning of the text of some."""
+
+    documents: int
+    bytes: int
+    reasons: Counted
+    sources: Counted
+    languages: Counted
+    samples: tuple[tuple[str, str | None, str], ...]
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """`enter`: kept by the second and not by the first, by the first's reason; `leave`: the other way, by the second's reason.
-
-    Each is `{"documents", "bytes", "reasons", "sources", "languages", "samples"}`, lists of `[name, documents]` largest first.
-    """
+    """`enter`: kept by the second and not by the first, by the first's reason; `leave`: the other way, by the second's reason."""
 
     both: int
     kept: tuple[int, int]
     only: tuple[int, int]
-    enter: dict[str, Any]
-    leave: dict[str, Any]
+    enter: Side
+    leave: Side
 
 
 def compare(first: Output, second: Output) -> Comparison:
@@ -64,7 +76,7 @@ def _number(frame: pl.LazyFrame) -> int:
     return int(frame.select(pl.len()).collect().item())
 
 
-def _side(rows: pl.LazyFrame, holder: Output) -> dict[str, Any]:
+def _side(rows: pl.LazyFrame, holder: Output) -> Side:
     """`holder`: the output that keeps these documents, and so holds text and language of each."""
     found = rows.collect()
     data = holder.scan("data")
@@ -78,19 +90,19 @@ def _side(rows: pl.LazyFrame, holder: Output) -> dict[str, Any]:
         )
         texts = languages.join(excerpts.collect(), on="source_ref", how="left")
     samples = texts.drop_nulls("text").join(found, on="source_ref").sort("source_ref")
-    return {
-        "documents": len(found),
-        "bytes": int(found["n_bytes"].sum() or 0),
-        "reasons": _counted(found["reason"]),
-        "sources": _counted(found["source"]),
-        "languages": _counted(texts["language"]),
-        "samples": [[row["source_ref"], row["reason"], row["text"]] for row in samples.iter_rows(named=True)],
-    }
+    return Side(
+        documents=len(found),
+        bytes=int(found["n_bytes"].sum() or 0),
+        reasons=_counted(found["reason"]),
+        sources=_counted(found["source"]),
+        languages=_counted(texts["language"]),
+        samples=tuple(samples.select("source_ref", "reason", "text").iter_rows()),
+    )
 
 
-def _counted(column: pl.Series) -> list[list[Any]]:
+def _counted(column: pl.Series) -> Counted:
     counts = {value or "none": n for value, n in column.value_counts().iter_rows()}
-    return [[name, n] for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def shown(found: Comparison) -> str:
@@ -99,10 +111,10 @@ def shown(found: Comparison) -> str:
     if any(found.only):
         lines.append(f"only in the first {found.only[0]:,}, only in the second {found.only[1]:,}: not compared")
     for name, side, meaning in (("enter", found.enter, "the first dropped for"), ("leave", found.leave, "the second drops for")):
-        lines += ["", f"{name}: {side['documents']:,} documents"]
-        for what, title in (("reasons", meaning), ("sources", "source"), ("languages", "language")):
-            for label, n in side[what][:MOST_LINES]:
+        lines += ["", f"{name}: {side.documents:,} documents"]
+        for counted, title in ((side.reasons, meaning), (side.sources, "source"), (side.languages, "language")):
+            for label, n in counted[:MOST_LINES]:
                 lines.append(f"  {title:<24}{fit(label, 48)}{n:>10,}")
-        for ref, _, text in side["samples"]:
+        for ref, _, text in side.samples:
             lines.append(f"  {visible(ref, limit=60)}: {visible(' '.join(text.split()), limit=EXCERPT)}")
     return "\n".join(lines) + "\n"

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output
+from pipeline.records.base import Json
 from pipeline.stages.unit.withhold import REASON
 
 VIEWS = {"kept": "data", "dropped": "rejected", "quarantined": "quarantine"}
@@ -78,7 +79,7 @@ def place_of(text: str) -> Place | None:
 @dataclass(frozen=True)
 class Row:
     place: Place
-    columns: dict[str, Any]
+    columns: Json  # of whichever folder the view shows
     excerpt: str
     cut: bool  # the text goes on
 

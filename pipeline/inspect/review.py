@@ -46,8 +46,7 @@ def sample(output: Output, reason: str, *, n: int, seed: int) -> list[Candidate]
     shards = list(_shards(output, reason))
     counts = [int(scan.select(pl.len()).collect().item()) for _, scan in shards]
     if not sum(counts):
-        metrics = output.newest.metrics.get("reasons", [])
-        known = [line["reason"] for line in metrics if line["first"]]
+        known = [line.reason for line in output.newest.metrics.reasons if line.first]
         if reason != KEPT and any(_meant(name, reason) for name in known):
             raise InputError(
                 f"{output.store.root}: no text of documents dropped for {reason} was kept (output.rejected in the plan);"
@@ -134,8 +133,8 @@ def shown(output: Output, candidate: Candidate) -> str:
     lines = [visible(candidate.source_ref, limit=WIDTH)]
     if row.row["duplicate_ref"]:
         lines.append(f"of {visible(row.row['duplicate_ref'], limit=80)}, similarity {row.row['similarity']:.4f}")
-        if row.survivor is not None and row.survivor["text"] is not None:
-            lines += ["", *_text(row.survivor["text"], LINES // 2), "", "the document:"]
+        if row.survivor is not None and row.survivor.text is not None:
+            lines += ["", *_text(row.survivor.text, LINES // 2), "", "the document:"]
     lines += ["", *_text(row.text, LINES)]
     if "." in candidate.reason:
         lines += ["", *_evidence(output, candidate.reason, row.text)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -16,6 +15,7 @@ from filters.contract import Tier
 from pipeline.errors import InputError
 from pipeline.inspect.judge import Judged, judged
 from pipeline.inspect.output import Output
+from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.report import numbers
 from pipeline.report.visible import fit, visible
 
@@ -26,13 +26,22 @@ _REF = re.compile(r".*#[0-9]+")
 
 
 @dataclass(frozen=True)
+class Survivor:
+    """The document that another one repeats; its text is None where data/ does not hold it any more."""
+
+    id: str
+    source_ref: str
+    text: str | None
+
+
+@dataclass(frozen=True)
 class Found:
     """A row of the ledger, where its text is (folder and file; None: kept nowhere), and its text."""
 
-    row: dict[str, Any]
+    row: LedgerRow
     file: str | None
     text: str | None
-    survivor: dict[str, Any] | None  # the row that data/ holds of the document that it is a duplicate of
+    survivor: Survivor | None  # of the document that it is a duplicate of
 
 
 def find(output: Output, name: str) -> list[Found]:
@@ -40,7 +49,7 @@ def find(output: Output, name: str) -> list[Found]:
     rows = _rows(output, "ledger", name).head(MOST)
     if not len(rows):
         raise InputError(f"{output.store.root}: no document has the id or source_ref {name}; ids and refs stand in ledger/")
-    return [_found(output, row) for row in rows.to_dicts()]
+    return [_found(output, row) for row in ledger_rows(rows)]
 
 
 def _rows(output: Output, folder: str, name: str) -> pl.DataFrame:
@@ -56,13 +65,13 @@ def _rows(output: Output, folder: str, name: str) -> pl.DataFrame:
     return pl.concat(found) if found else pl.DataFrame()
 
 
-def _found(output: Output, row: dict[str, Any]) -> Found:
+def _found(output: Output, row: LedgerRow) -> Found:
     folder = {"kept": "data", "dropped": "rejected"}.get(row["verdict"])
     file, text = _text(output, folder, row["source_ref"], row["generation"]) if folder else (None, None)
     survivor = None
     if row["duplicate_ref"]:
-        _, kept = _text(output, "data", row["duplicate_ref"], row["duplicate_generation"])
-        survivor = {"id": row["duplicate_of"], "source_ref": row["duplicate_ref"], "text": kept}
+        _, kept = _text(output, "data", row["duplicate_ref"], row["duplicate_generation"] or 0)
+        survivor = Survivor(row["duplicate_of"] or "", row["duplicate_ref"], kept)
     return Found(row, file, text, survivor)
 
 
@@ -88,7 +97,7 @@ def shown(output: Output, found: Found) -> str:
     lines.append(f"  now in {found.file or 'no folder: its text was not kept'}")
     lines += _excerpt("text", found.text)
     if found.survivor is not None:
-        lines += _excerpt("survivor", found.survivor["text"])
+        lines += _excerpt("survivor", found.survivor.text)
     if found.text is not None:
         lines += ["", *rules(judged(output.recipe, found.text)), *notes(output, row)]
     return "\n".join(lines) + "\n"
@@ -101,7 +110,7 @@ def shown_text(output: Output, text: str) -> str:
     return "\n".join([verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]) + "\n"
 
 
-def notes(output: Output, row: dict[str, Any]) -> list[str]:
+def notes(output: Output, row: LedgerRow) -> list[str]:
     """Where the values shown of a document, which are made now, are not what its run saw."""
     made = []
     if row["edits"] and any(item.reads == "source" for item in output.recipe.filters):
@@ -114,7 +123,7 @@ def notes(output: Output, row: dict[str, Any]) -> list[str]:
     return made
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _verdict(row: LedgerRow) -> str:
     if row["verdict"] == "kept":
         return "kept"
     also = [visible(name) for name in row["failed"] or () if name != row["reason"]]

@@ -10,12 +10,14 @@ import json
 import platform
 import re
 from importlib import metadata
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
 from pipeline.plan.recipe import Recipe, decisive, differences
+from pipeline.records.base import FileRecord, Json, Record, Totals
+from pipeline.records.inputs import RecipeDocument, SourceSettings
+from pipeline.records.metrics_json import RunMetrics
+from pipeline.records.receipt import Receipt
+from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.store.store import Store
 
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
@@ -36,11 +38,7 @@ _QUOTED = re.compile(r"[0-9]{6}\.json")
 """Names that only Winnow gives: nothing else is ever removed from an output."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputRecord(_Record):
+class InputRecord(Record):
     """One input file as it was read. Its identity is path, size and content, never a time."""
 
     source: str
@@ -52,7 +50,7 @@ class InputRecord(_Record):
     n_bytes: int
 
 
-class AnnotationRecord(_Record):
+class AnnotationRecord(Record):
     """One file of scores that was joined: the last part of its path, and what it held."""
 
     name: str
@@ -60,53 +58,33 @@ class AnnotationRecord(_Record):
     bytes: int
 
 
-class FileRecord(_Record):
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class Totals(_Record):
-    """Documents (quarantined rows included) and bytes as read (law 1)."""
-
-    read: int
-    kept: int
-    dropped: int
-    quarantined: int
-    bytes_read: int
-    bytes_kept: int
-    bytes_dropped: int
-    bytes_quarantined: int
-
-
-class Manifest(_Record):
+class Manifest(Record):
     """What one generation added, and which generations the output holds since."""
 
     schema_version: int
     generation: int
     live: tuple[int, ...]
     recipe_hash: str
-    recipe: dict[str, Any]
-    sources: dict[str, dict[str, Any]]
+    recipe: RecipeDocument
+    sources: dict[str, SourceSettings]
     inputs: tuple[InputRecord, ...]
     annotation_inputs: tuple[AnnotationRecord, ...] = ()
     files: tuple[FileRecord, ...]
     index: tuple[FileRecord, ...]
     content_sha256: dict[str, str]
-    selection: dict[str, Any] = {}  # the cuts that this generation fitted, and the tokens that it selected
+    selection: Fitted | NothingFitted = NothingFitted()  # the cuts that this generation fitted, and the tokens that it selected
     totals: Totals
     failed_checks: tuple[str, ...]
     accepted: bool
     plan_name: str
-    plan: dict[str, Any]  # resolved, defaults included
-    metrics: dict[str, Any]
+    plan: Json  # resolved, defaults included
+    metrics: RunMetrics
     versions: dict[str, str]
     architecture: str
     takedown: Takedown | None = None
 
 
-class Takedown(_Record):
+class Takedown(Record):
     """This manifest adds nothing: it removed documents from the generations that it lists as live.
 
     `pending`: what other manifests say since, until they say so themselves; empty once everything that was replaced is gone.
@@ -114,7 +92,7 @@ class Takedown(_Record):
 
     request: str
     selection: str  # keyed hash of what was asked for
-    receipt: dict[str, Any]
+    receipt: Receipt
     work: str | None = None  # where the work directory is; only while something is pending
     pending: tuple[Manifest, ...] = ()
 
@@ -201,20 +179,25 @@ def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
     return [r.path for m in live(manifests) for r in (*m.files, *m.index) if r.path not in there]
 
 
-def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, dict[str, Any]]) -> None:
+def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, SourceSettings]) -> None:
     """Raise RecipeDiffers, with the differences, unless `recipe` is what the output was made with."""
-    known = {name: settings for name, settings in sources.items() if name in old.sources}
+    known = [name for name in sources if name in old.sources]
     lines = []
     if old.recipe_hash != recipe.hash:
         lines = differences(decisive(old.plan), decisive(recipe.plan.model_dump(mode="json")))
-        lines += differences({**old.recipe, "plan": None}, {**recipe.document, "plan": None})
-    lines += differences({n: old.sources[n] for n in known}, known, "source")
+        lines += differences(_beside_plan(old.recipe), _beside_plan(recipe.document))
+    then, now = ({name: found[name].model_dump() for name in known} for found in (old.sources, sources))
+    lines += differences(then, now, "source")
     if lines or old.recipe_hash != recipe.hash:
         shown = "\n  ".join(lines)
         raise RecipeDiffers(
             f"{out.root} was made with another recipe:\n  {shown}\n"
             "use --replace to make it anew with this one (facts that still hold are used), or another --output"
         )
+
+
+def _beside_plan(document: RecipeDocument) -> Json:
+    return document.model_dump(mode="json", exclude={"plan"})
 
 
 def known_inputs(manifests: list[Manifest]) -> dict[str, set[tuple[int, str]]]:

@@ -21,6 +21,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PlanError
 from pipeline.plan.model import Plan, with_plugins
+from pipeline.records.base import Json
 from pipeline.store.remote import refuse_secrets
 
 DEFAULT = "default@1"
@@ -41,7 +42,7 @@ def presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def _preset(name: str) -> tuple[str, dict[str, Any]]:
+def _preset(name: str) -> tuple[str, Json]:
     known = presets()
     if name in known:
         return name, _read_yaml(known[name].read_text("utf-8"), where=f"preset {name}")
@@ -53,7 +54,7 @@ def _preset(name: str) -> tuple[str, dict[str, Any]]:
     raise PlanError(f"preset {name}: unknown; {hint}there are {', '.join(known)}; a file's name ends in .yaml")
 
 
-def _read_yaml(text: str, *, where: str) -> dict[str, Any]:
+def _read_yaml(text: str, *, where: str) -> Json:
     try:
         value = YAML(typ="safe", pure=True).load(io.StringIO(text))
     except YAMLError as error:
@@ -83,7 +84,7 @@ def assigned(text: str) -> tuple[str, Any]:
     return key.strip(), _read_yaml(f"value: {value}" if value.strip() else "value: ''", where=f"--set {text}")["value"]
 
 
-def _assignment(text: str) -> dict[str, Any]:
+def _assignment(text: str) -> Json:
     key, value = assigned(text)
     *outer, last = key.split(".")
     parsed = {last: value}
@@ -130,7 +131,7 @@ def _explain(plan: type[Plan], error: ValidationError) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
-def validate(data: dict[str, Any], *, where: str) -> Plan:
+def validate(data: Json, *, where: str) -> Plan:
     """A `Plan` from plain data; PlanError names every mistake with its path."""
     modules = data.get("plugins") or ()
     named = isinstance(modules, list | tuple) and all(isinstance(module, str) for module in modules)
@@ -167,7 +168,7 @@ def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[
     return Loaded(plan=resolved, name=name, extends=extends)
 
 
-def _named(plan: str | None) -> tuple[str, dict[str, Any]]:
+def _named(plan: str | None) -> tuple[str, Json]:
     if plan is None:
         return DEFAULT, {}
     path = Path(plan)
@@ -194,12 +195,12 @@ def _with_paths(source: Any, paths: list[str], *, where: str) -> Any:
     return {**settings, "paths": paths} if isinstance(settings, dict) else settings
 
 
-def dump(plan: Plan) -> dict[str, Any]:
+def dump(plan: Plan) -> Json:
     """The resolved plan as plain data, defaults included."""
     return plan.model_dump(mode="json")
 
 
-def overridden(resolved: dict[str, Any], assignments: Sequence[str]) -> Plan:
+def overridden(resolved: Json, assignments: Sequence[str]) -> Plan:
     """A plan from its resolved form (plain data, as manifests hold it) and `KEY=VALUE` overrides. Raises PlanError."""
     data: Any = resolved
     for text in assignments:

@@ -29,6 +29,7 @@ from pipeline.plan import plugins, scores
 from pipeline.plan.annotations import Annotation
 from pipeline.plan.compute import Compute
 from pipeline.read.source import Source
+from pipeline.records.base import Json
 from pipeline.settings import Bytes, PlanModel
 
 
@@ -47,7 +48,7 @@ def switchable(model: type[Settings]) -> Any:
 
 
 def _filter_model(filter_: Filter) -> Any:
-    fields: dict[str, Any] = {}
+    fields: Json = {}
     for part in (filter_.params, filter_.thresholds):
         for name, info in part.model_fields.items():
             fields[name] = (info.annotation, info)

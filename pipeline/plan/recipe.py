@@ -26,6 +26,8 @@ from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import plugins, scores
 from pipeline.plan.model import Plan
 from pipeline.read import units
+from pipeline.records.base import Json
+from pipeline.records.inputs import RecipeDocument
 from pipeline.store.keys import key
 from pipeline.text import final, normalise, signatures, urls
 
@@ -78,13 +80,13 @@ class Recipe:
     steps: tuple[Step | Walk, ...]
     edits: tuple[tuple[Any, ...], ...]  # name, version and params of each edit that is on
     tokenizer: str | None  # sha256 of tokenizer.json
-    document: dict[str, Any]
+    document: RecipeDocument
     tombstones: Withheld | None = field(default=None, compare=False)
     """Handed beside the recipe by the run that adds to an output: no part of it, but of the key of each judgement (law 2)."""
 
     @property
     def hash(self) -> str:
-        return key("recipe", self.document)
+        return key("recipe", self.document.model_dump(mode="json"))
 
 
 def sha256(path: Path) -> str:
@@ -140,13 +142,11 @@ def resolve(plan: Plan) -> Recipe:
         **({"dedup": signatures.VERSION} if plan.dedup is not None else {}),
         **({"urls": urls.VERSION} if plan.dedup is not None and plan.dedup.exact_url else {}),
     }
-    document = {
-        "plan": _decisive(plan),
-        "versions": versions,
-        # Files of scores are inputs: new ones do not make a new recipe.
-        "files": {a.filter.name: list(a.files) for a in active if a.files and a.filter.name != scores.NAME}
-        | ({"tokenizer": [tokenizer]} if tokenizer else {}),
-    }
+    # Files of scores are inputs: new ones do not make a new recipe.
+    files = {a.filter.name: a.files for a in active if a.files and a.filter.name != scores.NAME}
+    document = RecipeDocument(
+        plan=_decisive(plan), versions=versions, files=files | ({"tokenizer": (tokenizer,)} if tokenizer else {})
+    )
     return Recipe(
         plan=plan,
         known=filters,
@@ -169,14 +169,14 @@ def _check_tokenizer(path: Path) -> None:
         ) from error
 
 
-def _decisive(plan: Plan) -> dict[str, Any]:
+def _decisive(plan: Plan) -> Json:
     data = plan.model_dump(mode="json", exclude_defaults=True, exclude={"source", "on_changed", "checks", "compute"})
     for annotation in data.get("annotations", ()):
         annotation.pop("path", None)
     return data
 
 
-def decisive(plan: dict[str, Any]) -> dict[str, Any]:
+def decisive(plan: Json) -> Json:
     """The part of a resolved plan (plain data) that belongs to the recipe, defaults included, those of later releases too."""
     whole = _with_defaults(plan, Plan().model_dump(mode="json"))
     kept = {key: value for key, value in whole.items() if key not in ("source", "on_changed", "checks", "compute")}

@@ -21,6 +21,7 @@ from pydantic import model_serializer
 from filters.contract import Filter, Rule, Settings, Tier
 from pipeline.errors import PlanError
 from pipeline.plan.annotations import POLARS, TYPES, Annotation
+from pipeline.records.base import Json
 
 NAME = "annotations"
 DOCUMENT_KEYS = ("source", "id", "source_ref", "url")
@@ -32,7 +33,7 @@ class Entries(Settings):
     entries: tuple[Annotation, ...]
 
     @model_serializer
-    def _keys_and_columns(self) -> dict[str, Any]:
+    def _keys_and_columns(self) -> dict[str, list[Json]]:
         return {"entries": [entry.model_dump(mode="json", include={"on", "columns"}) for entry in self.entries]}
 
 
@@ -42,7 +43,7 @@ class Limits(Settings):
     limits: tuple[Annotation, ...]
 
     @model_serializer
-    def _limits(self) -> dict[str, Any]:
+    def _limits(self) -> dict[str, list[Json]]:
         return {"limits": [entry.model_dump(mode="json", include={"min", "max"}) for entry in self.limits]}
 
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import InputError
+from pipeline.records.base import Json
 from pipeline.store import remote
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -67,7 +68,7 @@ def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
     return fs, "" if "://" in location else f"{scheme}://", location.rstrip("/")
 
 
-def _look(fs: Any, prefix: str, location: str) -> tuple[str, dict[str, Any]]:
+def _look(fs: Any, prefix: str, location: str) -> tuple[str, Json]:
     """`("file" | "directory" | "", what is known of it)`. Raises OSError where a store does not answer or allow it."""
     if prefix.removesuffix("://") not in remote.FLAT:
         kind = "file" if fs.isfile(location) else "directory" if fs.isdir(location) else ""
@@ -80,7 +81,7 @@ def _look(fs: Any, prefix: str, location: str) -> tuple[str, dict[str, Any]]:
         return "", {}
 
 
-def _identity(prefix: str, info: dict[str, Any]) -> str:
+def _identity(prefix: str, info: Json) -> str:
     return remote.identity_of(prefix.removesuffix("://"), info)
 
 
@@ -89,7 +90,7 @@ def _last(folder: str) -> str:
     return folder.rstrip("/").rpartition("/")[2]
 
 
-def _size(info: dict[str, Any]) -> int:
+def _size(info: Json) -> int:
     return int(info.get("size") or 0)
 
 

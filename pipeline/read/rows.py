@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -21,6 +21,9 @@ import pyarrow.compute as pc
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Refused
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
+
+if TYPE_CHECKING:
+    from pipeline.records.base import Json
 
 _MISSING = object()
 _SORTED = orjson.OPT_SORT_KEYS
@@ -48,7 +51,7 @@ class Collector:
         self._good: list[tuple[Any, ...]] = []
         self._bad: list[tuple[Any, ...]] = []
 
-    def add(self, row: int, record: dict[str, Any], raw: bytes | memoryview = b"", *, python_values: bool = False) -> None:
+    def add(self, row: int, record: Json, raw: bytes | memoryview = b"", *, python_values: bool = False) -> None:
         """`record` is used up. `raw`: its bytes. `python_values`: it may hold more than what JSON has (dates, bytes, …)."""
         file, pop = self.file, record.pop
         text = pop(file.text, _MISSING)
@@ -136,7 +139,7 @@ def default_id(path: str, row: int) -> str:
     return blake2b(f"{path}#{row}".encode(), digest_size=16).hexdigest()
 
 
-def _put_back(record: dict[str, Any], key: str, value: Any) -> None:
+def _put_back(record: Json, key: str, value: Any) -> None:
     """What is not usable under its name is metadata; null and the empty string say no more than its absence."""
     if value is not None and value != "":
         record[key] = value
@@ -150,7 +153,7 @@ def _why_no_text(value: Any, column: str) -> tuple[str, str]:
     return "text_not_a_string", f"column {column!r} is of type {type(value).__name__}"
 
 
-def _python_json(record: dict[str, Any]) -> bytes:
+def _python_json(record: Json) -> bytes:
     return orjson.dumps(_finite(record), option=_PYTHON, default=_plain)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import string
-from typing import Any
 
 from pipeline import schema
+from pipeline.records.metrics_json import Metrics
 from pipeline.report import numbers
 from pipeline.report.visible import visible
 
@@ -51,7 +51,7 @@ _NOT_LANGUAGES = {"mis", "mul", "und", "zxx"}
 
 
 def render(
-    metrics: dict[str, Any],
+    metrics: Metrics,
     *,
     files_by_folder: dict[str, list[str]],
     languages: list[str],
@@ -76,14 +76,14 @@ def render(
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(metrics: dict[str, Any], data: list[str], languages: list[str], name: str, licence: str | None) -> str:
+def _front_matter(metrics: Metrics, data: list[str], languages: list[str], name: str, licence: str | None) -> str:
     codes = sorted({code for code in languages if code and re.fullmatch("[a-z]{2,3}", code)} - _NOT_LANGUAGES)
     lines = ["---", f"pretty_name: {_quoted(name)}"]
     if licence is not None:
         lines.append(f"license: {_quoted(licence)}")
     if codes:
         lines += ["language:", *(f"- {_quoted(code)}" for code in codes)]
-    lines += ["size_categories:", f"- {_quoted(size_category(metrics['all_generations']['kept']))}"]
+    lines += ["size_categories:", f"- {_quoted(size_category(metrics.all_generations.kept))}"]
     lines += ["configs:", '- config_name: "default"', "  data_files:", '  - split: "train"']
     lines += ["    path:", *(f"    - {_quoted(path)}" for path in data)] if data else ["    path: []"]
     return "\n".join([*lines, "---"])
@@ -97,13 +97,13 @@ def size_category(documents: int) -> str:
     return "n>1T"
 
 
-def _introduction(metrics: dict[str, Any], name: str) -> str:
-    total = metrics["all_generations"]
-    generations = ", ".join(str(g) for g in metrics["live"])
+def _introduction(metrics: Metrics, name: str) -> str:
+    total = metrics.all_generations
+    generations = ", ".join(str(g) for g in metrics.live)
     return (
         f"# {escaped(name)}\n\n"
-        f"{numbers.count(total['kept'])} of {numbers.count(total['read'])} documents, curated by Winnow with the plan"
-        f" {code(metrics['plan_name'])} (recipe {code(metrics['recipe_hash'])}), generations {generations}."
+        f"{numbers.count(total.kept)} of {numbers.count(total.read)} documents, curated by Winnow with the plan"
+        f" {code(metrics.plan_name)} (recipe {code(metrics.recipe_hash)}), generations {generations}."
         " What was dropped is in `rejected/`, why is in `ledger/`, rows that could not be read are in `quarantine/`;"
         " none of these belongs to the dataset. Charts and costs are in `report.html`, numbers in `metrics.json`."
     )
@@ -122,13 +122,13 @@ def _loading(files_by_folder: dict[str, list[str]]) -> str:
     )
 
 
-def _funnel(metrics: dict[str, Any]) -> str:
-    read = metrics["totals"]["read"]
+def _funnel(metrics: Metrics) -> str:
+    read = metrics.totals.read
     rows = []
-    for line in metrics["funnel"]:
-        documents = f"{numbers.count(line['documents'])} | {numbers.share(abs(line['documents']), read)}"
-        rows.append(f"| {code(line['label'])} | {documents} | {numbers.size(line['bytes'])} |")
-    head = [f"## What was removed in generation {metrics['generation']}", "", "| step | documents | share of read | bytes |"]
+    for line in metrics.funnel:
+        documents = f"{numbers.count(line.documents)} | {numbers.share(abs(line.documents), read)}"
+        rows.append(f"| {code(line.label)} | {documents} | {numbers.size(line.bytes)} |")
+    head = [f"## What was removed in generation {metrics.generation}", "", "| step | documents | share of read | bytes |"]
     notes = ["", "Bytes are as read; those of the final text as written. A document counts for the first rule that it failed."]
     return "\n".join([*head, "|:--|--:|--:|--:|", *rows, *notes])
 
@@ -138,10 +138,10 @@ def _columns() -> str:
     return "\n".join(["## Columns", "", "| column | type | what it is |", "|:--|:--|:--|", *rows])
 
 
-def _limits(metrics: dict[str, Any]) -> str:
+def _limits(metrics: Metrics) -> str:
     dedup = (
         "Duplicates were not looked for."
-        if metrics["duplicates"] is None
+        if metrics.duplicates is None
         else ("Near duplicates are found by MinHash, which misses some pairs; `report.html` has the detection table.")
     )
     lines = [
@@ -158,11 +158,11 @@ def _limits(metrics: dict[str, Any]) -> str:
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
 
 
-def _recipe(metrics: dict[str, Any], plan_yaml: str) -> str:
+def _recipe(metrics: Metrics, plan_yaml: str) -> str:
     text = "\n".join(visible(line) for line in plan_yaml.rstrip("\n").split("\n"))
     fence = "`" * (1 + max([2, *(len(run) for run in re.findall("`+", text))]))
-    versions = ", ".join(f"{code(package)} {code(version)}" for package, version in metrics["versions"].items())
-    return f"## Recipe\n\n{fence}yaml\n{text}\n{fence}\n\nMade with {versions} on {code(metrics['architecture'])}."
+    versions = ", ".join(f"{code(package)} {code(version)}" for package, version in metrics.versions.items())
+    return f"## Recipe\n\n{fence}yaml\n{text}\n{fence}\n\nMade with {versions} on {code(metrics.architecture)}."
 
 
 def code(text: str) -> str:

@@ -11,18 +11,23 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from pipeline import report
+from pipeline.errors import Damaged
 from pipeline.output import manifest, reviews
-from pipeline.output.manifest import FileRecord, Manifest
+from pipeline.output.manifest import Manifest
+from pipeline.records.base import FileRecord, Json, Record, Totals
+from pipeline.records.metrics_json import Metrics
+from pipeline.records.samples import SCHEMA_VERSION, Samples
+from pipeline.records.savings_json import SCHEMA, Savings
 from pipeline.report import card
-from pipeline.report.metrics import examples
 from pipeline.stages.shards.parquet import Shard
 from pipeline.store.store import Store
 
+SAVINGS = "savings.json"
 _DERIVED = ("README.md", "metrics.json", "report.html", "plan.resolved.yaml")
 
 
@@ -35,10 +40,10 @@ def place(out: Store, work: Store, staging: str, shards: Sequence[Shard], index:
             out.place(work, f"{staging}/{path}", path)
 
 
-def quote(out: Store, samples: dict[str, Any]) -> None:
+def quote(out: Store, samples: Samples) -> None:
     """Write what the report quotes of a generation, before the commit: the page is remade from it."""
     out.private(manifest.SAMPLES)
-    out.write_bytes(manifest.samples(samples["generation"]), _pretty(samples), durable=True)
+    out.write_bytes(manifest.samples(samples.generation), _pretty(samples), durable=True)
 
 
 def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
@@ -48,16 +53,13 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     """
     newest = manifests[-1]
     live = manifest.live(list(manifests))
-    metrics = {**newest.metrics, "all_generations": _sum([m.totals.model_dump() for m in live])}
-    savings = out.read_json("savings.json") if out.has("savings.json") else None
-    quoted = manifest.samples(newest.generation)
-    samples = out.read_json(quoted) if out.has(quoted) else None
-    if samples is not None and samples["schema_version"] != examples.SCHEMA_VERSION:
-        samples = None
+    metrics = Metrics(**dict(newest.metrics), all_generations=_sum([m.totals for m in live]))
+    savings = savings_of(out)
+    samples = _samples(out, newest.generation)
     judged = [label for label in reviews.labels(out) if label.recipe == newest.recipe_hash]
     files = [record.path for m in live for record in m.files]
     by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
-    languages = sorted({line["language"] for m in live for line in m.metrics["by_language"] if line["kept"] and line["language"]})
+    languages = sorted({line.language for m in live for line in m.metrics.by_language if line.kept and line.language})
     plan = yaml(newest.plan)
     shareable = yaml({key: value for key, value in newest.plan.items() if key != "source"})  # paths of this machine stay here
     readme = card.render(
@@ -76,6 +78,29 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
         "README.md": readme.encode("utf-8", "backslashreplace"),
         "manifest.json": manifest.encode(newest),
     }
+
+
+def metrics_of(out: Store) -> Metrics:
+    """What metrics.json says."""
+    return Metrics.model_validate(out.read_json("metrics.json"))
+
+
+def savings_of(out: Store) -> Savings | None:
+    """What savings.json says; None before it was measured, and where another release did."""
+    found = out.read_json(SAVINGS) if out.has(SAVINGS) else None
+    if found is None or found.get("schema") != SCHEMA:
+        return None
+    try:
+        return Savings.model_validate(found)
+    except ValidationError as error:
+        raise Damaged(f"{out.path(SAVINGS)}: not a measurement of this release; remove it and measure again: {error}") from error
+
+
+def _samples(out: Store, generation: int) -> Samples | None:
+    """None where they are gone, or of another release."""
+    path = manifest.samples(generation)
+    found = out.read_json(path) if out.has(path) else None
+    return None if found is None or found["schema_version"] != SCHEMA_VERSION else Samples.model_validate(found)
 
 
 def repaint(out: Store) -> None:
@@ -102,15 +127,17 @@ def repair(out: Store, manifests: Sequence[Manifest]) -> bool:
     return True
 
 
-def _sum(totals: Sequence[dict[str, int]]) -> dict[str, int]:
-    return {name: sum(t[name] for t in totals) for name in totals[0]}
+def _sum(totals: Sequence[Totals]) -> Totals:
+    return Totals(**{name: sum(getattr(one, name) for one in totals) for name in Totals.model_fields})
 
 
-def _pretty(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
+def _pretty(value: Record) -> bytes:
+    return json.dumps(value.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode(
+        "utf-8", "backslashreplace"
+    )
 
 
-def yaml(data: dict[str, Any]) -> str:
+def yaml(data: Json) -> str:
     """Plain data as YAML 1.2."""
     stream = io.StringIO()
     writer = YAML(typ="safe", pure=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
+from pipeline.records.metrics_json import Cost, StageCost, StoreTraffic
 from pipeline.report.metrics.tally import Tally, totals
 from pipeline.run import attempts
 from pipeline.run.options import RunOptions
@@ -42,37 +43,61 @@ def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:
     total = totals(summed)
     rows = sum(unit.rows + unit.bad_rows for unit in units)
     size = sum(unit.n_bytes for unit in units)
-    if (total["read"], total["bytes_read"]) != (rows, size):
+    if (total.read, total.bytes_read) != (rows, size):
         raise BrokenContract(
-            f"conservation: {rows:,} rows and {size:,} bytes were read, but fates sum to {total['read']:,} and"
-            f" {total['bytes_read']:,}"
+            f"conservation: {rows:,} rows and {size:,} bytes were read, but fates sum to {total.read:,} and {total.bytes_read:,}"
         )
 
 
-def cost_of(
-    run: Run, options: RunOptions, *, started: float, before: float, memory: resources.PeakMemory, attempt: str
-) -> dict[str, Any]:
-    return {
-        "wall_s": time.monotonic() - started,
-        "cpu_s": resources.tree_cpu_s() - before,
-        "lost_cpu_s": attempts.lost_cpu_s(run.work, attempt),
-        "exact": options.workers == 1 and options.runner == "local",
-        "workers": options.workers,
-        "peak_memory_bytes": memory.peak or resources.tree_rss(),
-        "work_bytes": run.work.bytes_below(),
-        "stores": run.traffic(),
-    }
+@dataclass(frozen=True)
+class Spent:
+    """What a run has cost so far."""
+
+    wall_s: float
+    cpu_s: float
+    lost_cpu_s: float
+    exact: bool
+    workers: int
+    peak_memory_bytes: int
+    work_bytes: int
+    stores: dict[str, StoreTraffic]
 
 
-def by_stage(units: Sequence[Annotated], others: dict[str, float], cost: dict[str, Any], elsewhere: float) -> dict[str, Any]:
-    """`elsewhere`: CPU seconds of stages on machines whose processes are not this one's; what else these did is not known."""
-    cost["cpu_s"] += elsewhere
+def spent(run: Run, options: RunOptions, *, started: float, before: float, memory: resources.PeakMemory, attempt: str) -> Spent:
+    """`started`, `before`: clock and CPU seconds when the run began; `attempt`: its name among those that were lost."""
+    return Spent(
+        wall_s=time.monotonic() - started,
+        cpu_s=resources.tree_cpu_s() - before,
+        lost_cpu_s=attempts.lost_cpu_s(run.work, attempt),
+        exact=options.workers == 1 and options.runner == "local",
+        workers=options.workers,
+        peak_memory_bytes=memory.peak or resources.tree_rss(),
+        work_bytes=run.work.bytes_below(),
+        stores=run.traffic(),
+    )
+
+
+def cost(units: Sequence[Annotated], others: Mapping[str, float], made: Spent, *, elsewhere: float, output_bytes: int) -> Cost:
+    """`others`: CPU seconds of stages that no unit accounts for; `elsewhere`: those of stages on machines whose processes are not
+    this one's; what else these did is not known."""
+    cpu_s = made.cpu_s + elsewhere
     seconds: dict[str, float] = dict(others)
     for unit in units:
         for stage, used in unit.costs:
             seconds[stage] = seconds.get(stage, 0.0) + used
     accounted = sum(seconds.values())
-    seconds["everything else"] = max(0.0, cost["cpu_s"] - accounted)
+    seconds["everything else"] = max(0.0, cpu_s - accounted)
     size = sum(unit.n_bytes for unit in units)
-    stages = [{"stage": name, "cpu_s": used} for name, used in sorted(seconds.items(), key=lambda item: -item[1])]
-    return {**cost, "stages": stages, "mb_per_cpu_s": size / 1e6 / cost["cpu_s"] if cost["cpu_s"] else 0.0}
+    return Cost(
+        wall_s=made.wall_s,
+        cpu_s=cpu_s,
+        lost_cpu_s=made.lost_cpu_s,
+        exact=made.exact,
+        workers=made.workers,
+        peak_memory_bytes=made.peak_memory_bytes,
+        work_bytes=made.work_bytes,
+        stores=made.stores,
+        stages=tuple(StageCost(stage=name, cpu_s=used) for name, used in sorted(seconds.items(), key=lambda item: -item[1])),
+        mb_per_cpu_s=size / 1e6 / cpu_s if cpu_s else 0.0,
+        output_bytes=output_bytes,
+    )

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.machine.events import OnEvent
 from pipeline.machine.workers import Mapper
 from pipeline.plan.load import Loaded
+from pipeline.run.accounts import Spent
 from pipeline.run.cluster.site import Site
 from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
@@ -17,14 +18,14 @@ from pipeline.run.state import Run
 
 @dataclass(frozen=True)
 class Context:
-    """One run under way. `cost()`: what it has cost so far; `site`: where its tasks run, None where that is this process."""
+    """One run under way. `spent()`: what it has cost so far; `site`: where its tasks run, None where that is this process."""
 
     run: Run
     loaded: Loaded
     options: RunOptions
     mapper: Mapper
     tell: OnEvent
-    cost: Callable[[], dict[str, Any]]
+    spent: Callable[[], Spent]
     site: Site | None = None
 
     def on_site(self, function: Callable[..., Any]) -> Callable[..., Any] | None:

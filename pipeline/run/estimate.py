@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,15 +46,34 @@ class _Counts:
     reasons: dict[str, int]
 
 
-def run(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> dict[str, Any]:
-    """The estimates, JSON-able: `units` and `bytes` (judged, all), `rows`, shares of them, and what the whole run would take.
+Share = tuple[float, float | None, float | None]
+"""A share of the rows read, and its interval's ends; None from fewer than two units."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What the whole run would do and take. `units`, `bytes`: judged, and all.
 
     `seconds` and `work_bytes` are None where every unit had been judged before.
     """
+
+    units: tuple[int, int]
+    bytes: tuple[int, int]
+    rows: int
+    kept: Share
+    reasons: dict[str, Share]
+    exact_duplicates: float
+    seconds: float | None
+    work_bytes: int | None
+    output_bytes: int
+
+
+def run(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
+    """The estimates; None where nothing is new."""
     with prepare.open_run(loaded, options, on_event) as held:
         chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)
         if not chosen:
-            return {"units": [0, 0]}
+            return None
         held.warmed.result()
         sampled, whole = (sum(_bytes(item) for item in inputs) for inputs in (chosen, held.inputs))
         new = sum(_bytes(item) for item in chosen if not _judged(held, item))
@@ -65,17 +84,22 @@ def run(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on
         rows = sum(count.rows for count in counts)
         reasons = sorted({reason for count in counts for reason in count.reasons})
         exact = _repeated(held.work, done)
-        return {
-            "units": [sum(len(i.units or (i,)) for i in chosen), sum(len(i.units or (i,)) for i in held.inputs)],
-            "bytes": [sampled, whole],
-            "rows": rows,
-            "kept": _share([c.kept for c in counts], counts),
-            "reasons": {name: _share([c.reasons.get(name, 0) for c in counts], counts) for name in reasons},
-            "exact_duplicates": exact / rows if rows else 0.0,
-            "seconds": seconds * whole / new if new else None,
-            "work_bytes": int(made * whole / new) if new else None,
-            "output_bytes": int(_compressed(held.work, done) * whole / sampled),
-        }
+        return Estimates(
+            units=(sum(len(i.units or (i,)) for i in chosen), sum(len(i.units or (i,)) for i in held.inputs)),
+            bytes=(sampled, whole),
+            rows=rows,
+            kept=_share([c.kept for c in counts], counts),
+            reasons={name: _share([c.reasons.get(name, 0) for c in counts], counts) for name in reasons},
+            exact_duplicates=exact / rows if rows else 0.0,
+            seconds=seconds * whole / new if new else None,
+            work_bytes=int(made * whole / new) if new else None,
+            output_bytes=int(_compressed(held.work, done) * whole / sampled),
+        )
+
+
+def plain(found: Estimates | None) -> dict[str, object]:
+    """For JSON."""
+    return {"units": (0, 0)} if found is None else asdict(found)
 
 
 def _chosen(inputs: Sequence[Input], *, share: float, seed: int) -> list[Input]:
@@ -152,54 +176,51 @@ def _compressed(work: Store, done: Sequence[Annotated]) -> float:
     return size * len(zstandard.ZstdCompressor(level=3).compress(joined)) / len(joined) if joined else 0.0
 
 
-def _share(parts: Sequence[int], counts: Sequence[_Counts]) -> list[float | None]:
-    """`[share, low, high]` of the rows read; no interval from fewer than two units."""
+def _share(parts: Sequence[int], counts: Sequence[_Counts]) -> Share:
     some, rows = np.array(parts, float), np.array([count.rows for count in counts], float)
     if not rows.sum():
-        return [0.0, None, None]
+        return 0.0, None, None
     value = float(some.sum() / rows.sum())
     if len(parts) < 2:
-        return [value, None, None]
+        return value, None, None
     drawn = np.random.default_rng(0).integers(0, len(parts), (RESAMPLES, len(parts)))
     shares = some[drawn].sum(axis=1) / np.maximum(1, rows[drawn].sum(axis=1))
     low, high = np.quantile(shares, [0.025, 0.975])
-    return [value, float(low), float(high)]
+    return value, float(low), float(high)
 
 
-def shown(found: dict[str, Any]) -> str:
+def shown(found: Estimates | None) -> str:
     """The estimates for a terminal."""
-    units, all_units = found["units"]
-    if not all_units:
+    if found is None:
         return "nothing new: every input was curated before\n"
+    units, all_units = found.units
     lines = [
-        f"{units:,} of {all_units:,} units judged, {written.count(found['rows'])} rows,"
-        f" {written.size(found['bytes'][0])} of {written.size(found['bytes'][1])}; nothing was published",
+        f"{units:,} of {all_units:,} units judged, {written.count(found.rows)} rows,"
+        f" {written.size(found.bytes[0])} of {written.size(found.bytes[1])}; nothing was published",
         "",
         f"{'share of the rows read':<44}{'estimate':>10}{'95 % interval':>22}",
-        _line("kept by the filters, before near-dedup", found["kept"]),
-        f"{'  exact duplicates among them, at least':<44}{written.share(found['exact_duplicates'], 1):>10}",
-        *(_line(f"  {visible(reason, limit=40)}", value) for reason, value in _largest(found["reasons"])),
+        _line("kept by the filters, before near-dedup", found.kept),
+        f"{'  exact duplicates among them, at least':<44}{written.share(found.exact_duplicates, 1):>10}",
+        *(_line(f"  {visible(reason, limit=40)}", value) for reason, value in _largest(found.reasons)),
         "",
-        f"to the end    {_time(found)}, output at most {written.size(found['output_bytes'])}",
+        f"to the end    {_time(found)}, output at most {written.size(found.output_bytes)}",
     ]
-    if found["kept"][1] is None:
+    if found.kept[1] is None:
         lines.append("no interval: one unit only; take a larger share, or smaller source.unit_bytes")
     return "\n".join(lines) + "\n"
 
 
-def _time(found: dict[str, Any]) -> str:
-    if found["seconds"] is None:
+def _time(found: Estimates) -> str:
+    if found.seconds is None:
         return "time not measured (all of these units had been judged before)"
-    return (
-        f"about {written.seconds(found['seconds'])} for reading and scoring, work directory {written.size(found['work_bytes'])}"
-    )
+    return f"about {written.seconds(found.seconds)} for reading and scoring, work directory {written.size(found.work_bytes)}"
 
 
-def _largest(reasons: dict[str, list[float | None]]) -> list[tuple[str, list[float | None]]]:
+def _largest(reasons: dict[str, Share]) -> list[tuple[str, Share]]:
     return sorted(reasons.items(), key=lambda item: (-(item[1][0] or 0), item[0]))
 
 
-def _line(name: str, value: list[float | None]) -> str:
+def _line(name: str, value: Share) -> str:
     share, low, high = value
     between = "" if low is None or high is None else f"{written.share(low, 1)} to {written.share(high, 1)}"
     return f"{name:<44}{written.share(share or 0, 1):>10}{between:>22}"

@@ -55,8 +55,8 @@ def run(
         attempts.noted(held.work, before) as attempt,
         resources.PeakMemory() as memory,
     ):
-        cost = partial(accounts.cost_of, held, options, started=started, before=before, memory=memory, attempt=attempt)
-        context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), cost)
+        spent = partial(accounts.spent, held, options, started=started, before=before, memory=memory, attempt=attempt)
+        context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), spent)
         result = within(lambda: _run(context))
         if options.clean:
             prepare.remove_work(held.work)
@@ -90,7 +90,7 @@ def _stages(context: Context) -> Result:
 def _nothing_new(run: Run) -> Result:
     run.work.remove("staging")  # a run that was killed behind its commit leaves it, and what it cost
     attempts.clear(run.work)
-    metrics = run.out.read_json("metrics.json")
+    metrics = publish.metrics_of(run.out)
     return Result(run.out.root, None, metrics, (*run.notes, "nothing new: every input was curated before"))
 
 

@@ -13,6 +13,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
 from pipeline.read.listing import expand
+from pipeline.records.inputs import SourceSettings
 from pipeline.run import spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import Names, names
@@ -35,7 +36,7 @@ def explain(loaded: Loaded, options: RunOptions) -> str:
     lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
     if manifests and not replacing:
         sources = {
-            f.source: {"text": f.text, "id": f.id, "priority": f.priority, "max_row_bytes": f.max_row_bytes} for f in files
+            f.source: SourceSettings(text=f.text, id=f.id, priority=f.priority, max_row_bytes=f.max_row_bytes) for f in files
         }
         try:
             manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources)

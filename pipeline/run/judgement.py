@@ -8,6 +8,7 @@ from functools import partial
 
 from pipeline.machine.events import Event
 from pipeline.plan.recipe import Recipe
+from pipeline.records.selection import Fitted
 from pipeline.report.metrics import limits
 from pipeline.report.metrics.limits import Turn
 from pipeline.report.metrics.tally import Tally, tally
@@ -62,7 +63,7 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
         run.recipe,
         units,
         decided.fates,
-        [made.selection for made in run.live if made.selection],
+        [made.selection for made in run.live if isinstance(made.selection, Fitted)],
         generation=run.generation,
         memory=memory,
         pool=run.pool,

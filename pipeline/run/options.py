@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from pipeline.records.metrics_json import Metrics
 
 DEFAULT_MEMORY = 2_000_000_000
 """Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
@@ -33,5 +34,5 @@ class Result:
 
     out: str
     generation: int | None
-    metrics: dict[str, Any]
+    metrics: Metrics
     notes: tuple[str, ...]

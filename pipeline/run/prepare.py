@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from filters.kernels import warm
 from pipeline import read
@@ -26,6 +25,7 @@ from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
 from pipeline.read.files import InputFile, Inputs
 from pipeline.read.listing import expand
+from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
 from pipeline.report.compute import gpus
 from pipeline.run import spans
@@ -49,7 +49,7 @@ class Task:
     recipe: Recipe
     units: int
     inputs: Inputs
-    sources: dict[str, dict[str, Any]]
+    sources: dict[str, SourceSettings]
 
 
 @contextmanager
@@ -212,16 +212,16 @@ def remove_work(work: Store) -> None:
     work.remove_if_empty()
 
 
-def _source_settings(files: Sequence[InputFile]) -> dict[str, dict[str, Any]]:
+def _source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     """By source name, the settings whose change makes another recipe."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, SourceSettings] = {}
     for file in files:
-        settings = {"text": file.text, "id": file.id, "priority": file.priority, "max_row_bytes": file.max_row_bytes}
+        settings = SourceSettings(text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes)
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")
     return dict(sorted(found.items()))
 
 
-def _all_sources(history: History, new: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _all_sources(history: History, new: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
     old = history.continued[-1].sources if history.continued else {}
     return {**old, **new}

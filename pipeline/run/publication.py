@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from pipeline.machine.events import Event
 from pipeline.output import manifest
-from pipeline.output.manifest import FileRecord, Manifest, Totals
+from pipeline.output.manifest import Manifest
 from pipeline.plan.load import dump
+from pipeline.records.base import FileRecord
+from pipeline.records.metrics_json import RunMetrics
 from pipeline.report import publish
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.tally import Tally
@@ -50,21 +52,19 @@ def publish_generation(context: Context, made: Generation) -> Result:
     index = stage_index(run.work, written.staging, decided, written.every, run.generation)
     publish.place(run.out, run.work, written.staging, written.shards, index)
     seconds = {"compile": made.compile_s, **decided.costs, **written.seconds}
-    run_report.add_costs(context, made.report, made.units, seconds=seconds)
-    committed = _manifest(context, made, index)
+    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
+    found = run_report.with_costs(context, made.report, made.units, seconds=seconds, files=files, index=index)
+    committed = _manifest(context, made, found, index)
     publish.quote(run.out, examples.document(made.judgement.inputs, made.tally.examples, run.generation))
     _commit(run, committed)
     run.work.write_bytes(generations.name(run.generation), generations.encode(made.units))
     attempts.clear(run.work)
     context.tell(Event("end", "publish"))
-    return Result(run.out.root, run.generation, run.out.read_json("metrics.json"), tuple(run.notes))
+    return Result(run.out.root, run.generation, publish.metrics_of(run.out), tuple(run.notes))
 
 
-def _manifest(context: Context, made: Generation, index: Sequence[FileRecord]) -> Manifest:
-    run, report, shards = context.run, made.report, made.written.shards
-    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in shards)
-    report.metrics["files"] = [record.model_dump() for record in files]
-    report.metrics["cost"]["output_bytes"] = sum(record.bytes for record in (*files, *index))
+def _manifest(context: Context, made: Generation, found: RunMetrics, index: Sequence[FileRecord]) -> Manifest:
+    run, report = context.run, made.report
     return Manifest(
         schema_version=1,
         generation=run.generation,
@@ -74,16 +74,16 @@ def _manifest(context: Context, made: Generation, index: Sequence[FileRecord]) -
         sources=run.sources,
         inputs=tuple(run.records(made.units)),
         annotation_inputs=tuple(run.annotation_records()),
-        files=files,
+        files=found.files,
         index=tuple(index),
-        content_sha256=_content(run, shards),
-        selection=made.judgement.selection.cuts,
-        totals=Totals(**report.metrics["totals"]),
+        content_sha256=_content(run, made.written.shards),
+        selection=made.judgement.selection.fitted,
+        totals=found.totals,
         failed_checks=report.failed,
         accepted=bool(report.failed) and context.options.accept,
         plan_name=context.loaded.name,
         plan=dump(context.loaded.plan),
-        metrics=report.metrics,
+        metrics=found,
         versions=manifest.versions(),
         architecture=run.architecture,
     )

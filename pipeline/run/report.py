@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.errors import CheckFailed
 from pipeline.output import manifest
-from pipeline.report.compute import ledger
+from pipeline.records.base import FileRecord
+from pipeline.records.counts import Counts
+from pipeline.records.metrics_json import Check, RunMetrics
 from pipeline.report.metrics import changes, checks
 from pipeline.report.metrics import collect as metrics
 from pipeline.report.metrics.tally import Tally
@@ -16,62 +17,69 @@ from pipeline.report.refusal import in_words, refusal
 from pipeline.run import accounts
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
-from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
 
 
 @dataclass(frozen=True)
 class Report:
-    """The metrics, which grow until the commit, and the checks that failed, in words."""
+    """What is known before anything is written: the counts and the plan's checks."""
 
-    metrics: dict[str, Any]
-    failed: tuple[str, ...]
+    counts: Counts
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The checks that failed, in words."""
+        return tuple(in_words(check) for check in self.checks if check.failed)
 
 
 def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
-    """The metrics of what was judged. Raises CheckFailed where a failed check stops the run."""
-    run = context.run
-    found = metrics.collect(
-        run.recipe,
-        tally,
-        generation=run.generation,
-        live=list(run.next_live),
-        plan_name=context.loaded.name,
-        duplicates=judgement.dedup.summary,
-    )
-    found["selection"] = judgement.selection.summary
-    found["notes"] = [*run.notes, *metrics.unscored_notes(found["models"])]
-    found["versions"] = manifest.versions()
-    found["architecture"] = run.architecture
-    found["changes"] = changes.since(run.live[-1].metrics, found) if run.live else None
-    return Report(found, _check(run, found, context.options))
-
-
-def _check(run: Run, found: dict[str, Any], options: RunOptions) -> tuple[str, ...]:
-    """What failed, in words. Raises CheckFailed where that stops the run."""
+    """The counts of what was judged. Raises CheckFailed where a failed check stops the run."""
+    run, plan = context.run, context.run.recipe.plan
+    search, selection = judgement.dedup.search, judgement.selection.selection
+    counts = metrics.collect(run.recipe, tally, _about(context), search=search, selection=selection)
     before = run.live[-1].metrics if run.live else None
-    limits = run.recipe.plan.checks
-    found["checks"] = checks.judge(limits, found, before)
-    failed = [c for c in found["checks"] if c["failed"]]
-    if failed and limits.on_fail == "stop":
-        if not options.accept:
-            raise CheckFailed(refusal(found, before))
-        found["notes"].append("published with --accept, although a check failed")
-    return tuple(map(in_words, failed))
+    report = Report(counts, checks.judge(plan.checks, counts, before))
+    if report.failed and plan.checks.on_fail == "stop":
+        if not context.options.accept:
+            raise CheckFailed(refusal(counts, report.checks, before))
+        notes = (*counts.notes, "published with --accept, although a check failed")
+        return Report(counts.model_copy(update={"notes": notes}), report.checks)
+    return report
 
 
-def add_costs(context: Context, report: Report, units: tuple[Annotated, ...], *, seconds: Mapping[str, float]) -> None:
-    """What the run cost, and the compute that it saves. `seconds`: CPU seconds of the stages that no unit accounts for."""
-    found = report.metrics
+def _about(context: Context) -> metrics.About:
+    run = context.run
+    return metrics.About(
+        generation=run.generation,
+        live=run.next_live,
+        plan_name=context.loaded.name,
+        notes=run.notes,
+        versions=manifest.versions(),
+        architecture=run.architecture,
+    )
+
+
+def with_costs(
+    context: Context,
+    report: Report,
+    units: Sequence[Annotated],
+    *,
+    seconds: Mapping[str, float],
+    files: tuple[FileRecord, ...],
+    index: Sequence[FileRecord],
+) -> RunMetrics:
+    """The metrics of the generation. `seconds`: CPU seconds of the stages that no unit accounts for."""
+    run: Run = context.run
     elsewhere = sum(used for unit in units for _, used in unit.costs) if context.options.runner_address else 0.0
-    found["cost"] = accounts.by_stage(units, dict(seconds), context.cost(), elsewhere)
-    found["compute"] = ledger.ledger(
-        context.run.recipe.plan.compute,
-        tokens_read=found["tokens"]["read"],
-        tokens_kept=found["tokens"]["kept"],
-        tokens_kind=found["tokens"]["kind"],
-        curation_cpu_s=found["cost"]["cpu_s"],
-        lost_cpu_s=found["cost"]["lost_cpu_s"],
-        languages=[(line["language"], line["bytes_kept"]) for line in found["by_language"] if line["language"]],
+    size = sum(record.bytes for record in (*files, *index))
+    cost = accounts.cost(units, seconds, context.spent(), elsewhere=elsewhere, output_bytes=size)
+    return RunMetrics(
+        **dict(report.counts),
+        changes=changes.since(run.live[-1].metrics, report.counts) if run.live else None,
+        checks=report.checks,
+        cost=cost,
+        compute=metrics.ledger(report.counts, run.recipe.plan.compute, cost),
+        files=files,
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.machine.workers import Workers
 from pipeline.output import manifest
@@ -15,6 +14,8 @@ from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import scores
 from pipeline.plan.recipe import Recipe
+from pipeline.records.inputs import SourceSettings
+from pipeline.records.metrics_json import StoreTraffic
 from pipeline.run.spans import Input
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.store import Store
@@ -49,7 +50,7 @@ class Run:
     pool: Workers
     recipe: Recipe
     history: History
-    sources: dict[str, dict[str, Any]]
+    sources: dict[str, SourceSettings]
     inputs: tuple[Input, ...]  # new ones only
     notes: tuple[str, ...]
     warmed: Future[float]  # CPU seconds that compiling took
@@ -73,7 +74,7 @@ class Run:
     def architecture(self) -> str:
         return platform.machine()
 
-    def traffic(self) -> dict[str, dict[str, Any]]:
+    def traffic(self) -> dict[str, StoreTraffic]:
         """Bytes and requests so far of input, work directory and output (see `pipeline.store.traffic`)."""
         remote = {
             "input": any("://" in item.file.url for item in self.inputs),
@@ -81,7 +82,7 @@ class Run:
             "output": self.out.remote,
         }
         counts = {"input": self.read, "work": self.work.traffic, "output": self.out.traffic}
-        return {name: {"remote": remote[name], **counted.counts()} for name, counted in counts.items()}
+        return {name: StoreTraffic(remote=remote[name], **counted.counts()) for name, counted in counts.items()}
 
     def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
         """The manifest's lines about the inputs that this run read."""

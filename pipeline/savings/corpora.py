@@ -96,7 +96,7 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
 def sizes(live: Sequence[Manifest]) -> tuple[int, int]:
     """Bytes of text: source text of all documents (as read), final text of the kept ones."""
     read_ = sum(m.totals.bytes_read - m.totals.bytes_quarantined for m in live)
-    return read_, sum(m.metrics["final_bytes"]["kept"] for m in live)
+    return read_, sum(m.metrics.final_bytes.kept for m in live)
 
 
 def _shards(live: Sequence[Manifest], folder: str) -> list[str]:

@@ -4,84 +4,82 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
+from pipeline.records.savings_json import ArmLine, BreakEven, Costs, Extrapolation, NoExtrapolation, ProxyCost, Savings
 from pipeline.report.compute import ledger
 from pipeline.savings.analysis import laws
 from pipeline.savings.analysis.findings import line_of
 from pipeline.savings.tiers import training
 
 
-def of(compute: Compute, live: Sequence[Manifest], made: dict[str, Any], *, cpu_s: float) -> dict[str, Any]:
-    """`proxy`: this measurement's own cost; `curation`: of all live generations; `break_even`; `extrapolation`.
+def of(compute: Compute, live: Sequence[Manifest], made: Savings, *, cpu_s: float) -> Costs:
+    """Costs of this measurement and of the curation of all live generations.
 
-    The break-even goes by the arms that repeat text as often as planned, where they were measured. `made`: what savings.json
-    holds so far. `cpu_s`: CPU seconds of this attempt; those of killed ones are in the runs' own.
+    The break-even goes by the arms that repeat text as often as planned, where they were measured. `made`: what was
+    found. `cpu_s`: CPU seconds of this attempt; those of killed ones are in the runs' own.
     """
-    spent = max(cpu_s, made["model"].get("training_cpu_s", 0.0))
+    spent = max(cpu_s, made.model.training_cpu_s)
     proxy = ledger.curation(compute, spent, 0.0)
-    curated = sum(m.metrics["compute"]["curation"]["dollars"]["value"] for m in live)
-    line = line_of(made["sets"], made["primary"], made["arms"][1]["arm"]) if made["primary"] else None
-    repeated = next((item["sets"] for item in made["regimes"] if item["regime"] == training.REPEATED), made["sets"])
-    paid = line_of(repeated, made["primary"], made["arms"][1]["arm"]) if made["primary"] else None
-    return {
-        "proxy": {"cpu_hours": proxy["cpu_hours"], "dollars": proxy["dollars"], "kwh": proxy["kwh"]},
-        "curation_dollars": curated,
-        "break_even": _break_even(compute, curated + proxy["dollars"]["value"], paid, made["tier"]),
-        "extrapolation": _extrapolation(compute, live, made, line),
-    }
+    curated = sum(m.metrics.compute.curation.dollars.number for m in live)
+    line = line_of(made.sets, made.primary, made.arms[1].arm) if made.primary else None
+    repeated = next((item.sets for item in made.regimes if item.regime == training.REPEATED), made.sets)
+    paid = line_of(repeated, made.primary, made.arms[1].arm) if made.primary else None
+    return Costs(
+        proxy=ProxyCost(cpu_hours=proxy.cpu_hours, dollars=proxy.dollars, kwh=proxy.kwh),
+        curation_dollars=curated,
+        break_even=_break_even(compute, curated + proxy.dollars.number, paid, made.tier),
+        extrapolation=_extrapolation(compute, live, made, line),
+    )
 
 
-def _break_even(compute: Compute, dollars: float, line: dict[str, Any] | None, tier: str) -> dict[str, Any]:
-    low = line["interval"][0] if line is not None and line["interval"] is not None and line["verdict"] == "saves" else 1.0
+def _break_even(compute: Compute, dollars: float, line: ArmLine | None, tier: str) -> BreakEven:
+    low = line.interval[0] if line is not None and line.interval is not None and line.verdict == "saves" else 1.0
     per_flop = ledger.gpu_hours(compute, 1e12) * compute.price_per_gpu_hour / (6 * compute.plan.parameters * 1e12)
     if tier == "ngram" or not low > 1 or not per_flop:
         ranked = "An order is no saving, so nothing is set against the cost of curation; --tier cpu measures one."
         sentence = ranked if tier == "ngram" else "No saving was shown, so nothing pays for itself."
-        return {"dollars": dollars, "flops": None, "gpu_hours": None, "sentence": sentence}
+        return BreakEven(dollars=dollars, flops=None, gpu_hours=None, sentence=sentence)
     flops = laws.break_even_flops(dollars, dollars_per_flop=per_flop, low_multiplier=low) or 0.0
     hours = flops * per_flop / compute.price_per_gpu_hour
     sentence = (
         f"Curation and this measurement (${dollars:,.4f}) pay for themselves from {flops:.2g} FLOPs of training on, about"
         f" {hours:,.3g} {compute.gpu}-hours, if the lower bound of the multiplier ({low:.2f}) held at that size."
     )
-    return {"dollars": dollars, "flops": flops, "gpu_hours": hours, "sentence": sentence}
+    return BreakEven(dollars=dollars, flops=flops, gpu_hours=hours, sentence=sentence)
 
 
 def _extrapolation(
-    compute: Compute, live: Sequence[Manifest], made: dict[str, Any], line: dict[str, Any] | None
-) -> dict[str, Any]:
+    compute: Compute, live: Sequence[Manifest], made: Savings, line: ArmLine | None
+) -> NoExtrapolation | Extrapolation:
     """Suppressed, with the reason, unless the small model is within three orders of magnitude of the planned run."""
-    if made["tier"] == "ngram" or line is None or line["interval"] is None:
-        return {"suppressed": "there is no multiplier on a declared target to extrapolate"}
-    used = 6.0 * made["model"]["parameters"] * made["model"]["tokens"]
+    if made.tier == "ngram" or line is None or line.interval is None or line.multiplier is None:
+        return NoExtrapolation(suppressed="there is no multiplier on a declared target to extrapolate")
+    used = 6.0 * made.model.parameters * made.model.tokens
     planned = 6.0 * compute.plan.parameters * compute.plan.tokens
     orders = math.log10(planned / used)
     if orders > laws.MOST_ORDERS:
         said = f"the planned run is {orders:.1f} orders of magnitude larger than the measured one (at most {laws.MOST_ORDERS:g})"
-        return {"suppressed": said, "orders": orders}
-    baseline, judged = made["arms"][0], made["arms"][1]
-    unique = baseline["corpus_tokens"] * (1 - _duplicates(live))
-    points = {"low": line["interval"][0], "value": line["multiplier"], "high": line["interval"][1]}
+        return NoExtrapolation(suppressed=said, orders=orders)
+    baseline, judged = made.arms[0], made.arms[1]
+    unique = baseline.corpus_tokens * (1 - _duplicates(live))
+    points = {"low": line.interval[0], "value": line.multiplier, "high": line.interval[1]}
     net = {
-        name: laws.net_multiplier(
-            fresh, planned=compute.plan.tokens, unique_baseline=unique, unique_other=judged["corpus_tokens"]
-        )
+        name: laws.net_multiplier(fresh, planned=compute.plan.tokens, unique_baseline=unique, unique_other=judged.corpus_tokens)
         for name, fresh in points.items()
     }
-    return {
-        "orders": orders,
-        "caution": laws.CAUTION,
-        "law": laws.LAWS["muennighoff_c4"].source,
-        "net_multiplier": net,
-        "crossover_tokens": laws.crossover(points["value"], unique_baseline=unique, unique_other=judged["corpus_tokens"]),
-        "loss_difference": {
-            name: _loss(law, compute, judged["corpus_tokens"], 1.0) - _loss(law, compute, unique, points["value"])
+    return Extrapolation(
+        orders=orders,
+        caution=laws.CAUTION,
+        law=laws.LAWS["muennighoff_c4"].source,
+        net_multiplier=net,
+        crossover_tokens=laws.crossover(points["value"], unique_baseline=unique, unique_other=judged.corpus_tokens),
+        loss_difference={
+            name: _loss(law, compute, judged.corpus_tokens, 1.0) - _loss(law, compute, unique, points["value"])
             for name, law in laws.LAWS.items()
         },
-    }
+    )
 
 
 def _loss(law: laws.Law, compute: Compute, unique: float, worth: float) -> float:
@@ -93,5 +91,5 @@ def _loss(law: laws.Law, compute: Compute, unique: float, worth: float) -> float
 def _duplicates(live: Sequence[Manifest]) -> float:
     """Share of the bytes read that dedup dropped."""
     read = sum(m.totals.bytes_read for m in live)
-    reasons = [line for m in live for line in m.metrics["reasons"] if line["stage"] == "dedup"]
-    return sum(line["first_bytes"] for line in reasons) / read if read else 0.0
+    reasons = [line for m in live for line in m.metrics.reasons if line.stage == "dedup"]
+    return sum(line.first_bytes for line in reasons) / read if read else 0.0

@@ -7,28 +7,41 @@ after a kill, is one attempt; another one with the same targets is the next. Res
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import asdict, dataclass
 
+from pipeline.records.base import Json
 from pipeline.store.store import Store
 
 NAME = "savings_history.jsonl"
 
 
-def lines(out: Store) -> list[dict[str, Any]]:
-    """All lines, oldest first."""
+@dataclass(frozen=True)
+class About:
+    """What was to be measured. `sets`: name → sha256 of its texts; `recipe`: of the output, None where every arm is a folder."""
+
+    tier: str
+    primary: str | None
+    seeds: int
+    arms: tuple[str, ...]
+    sets: dict[str, str]
+    recipe: str | None
+
+
+def lines(out: Store) -> list[Json]:
+    """All lines, oldest first; of any release."""
     if not out.has(NAME):
         return []
     return [json.loads(line) for line in out.read_bytes(NAME).splitlines() if line.strip()]
 
 
-def started(out: Store, *, targets: str, identity: str, about: dict[str, Any]) -> int:
+def started(out: Store, *, targets: str, identity: str, about: About) -> int:
     """Register a measurement; returns the number of the attempt with these targets, from 1."""
     before = [line for line in lines(out) if line["event"] == "started" and line["targets"] == targets]
     for line in before:
         if line["identity"] == identity:
             return int(line["attempt"])
     attempt = len(before) + 1
-    _append(out, {"event": "started", "attempt": attempt, "targets": targets, "identity": identity, **about})
+    _append(out, {"event": "started", "attempt": attempt, "targets": targets, "identity": identity, **asdict(about)})
     return attempt
 
 
@@ -39,7 +52,7 @@ def ended(out: Store, *, targets: str, identity: str, attempt: int, headline: st
         _append(out, line)
 
 
-def _append(out: Store, line: dict[str, Any]) -> None:
+def _append(out: Store, line: Json) -> None:
     before = out.read_bytes(NAME) if out.has(NAME) else b""
     added = json.dumps(line, sort_keys=True, ensure_ascii=False).encode("utf-8", "backslashreplace")
     out.write_bytes(NAME, before + added + b"\n", durable=True)

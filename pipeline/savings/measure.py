@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TypedDict
 
 from pipeline.errors import UsageError
 from pipeline.machine import resources
@@ -18,20 +18,18 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
 from pipeline.plan.load import validate
+from pipeline.records.savings_json import SCHEMA, ArmSize, Families, Model, Ranking, RegimeLine, Savings, Sweep
 from pipeline.report import publish
 from pipeline.savings import arms, corpora, costs, history
 from pipeline.savings.analysis import findings
 from pipeline.savings.analysis.findings import Measured
-from pipeline.savings.arms import RANDOM, SOURCE, Experiment, Spec
+from pipeline.savings.arms import RANDOM, SOURCE, Arm, Experiment, Spec
 from pipeline.savings.tiers import ranks, training
 from pipeline.store.keys import key
 from pipeline.store.store import Store, open_store
 
-SCHEMA = 1
-"""Of savings.json; rises when a key changes its meaning."""
 DEFINITION = "compute of the baseline / compute at which the arm first has the baseline's final loss (backward, iso-loss)"
 LOCK = ".lock"
-NAME = "savings.json"
 SEEDS = 3
 
 
@@ -103,14 +101,14 @@ def experiment_of(request: Request, where: Opened, *, needed_bytes: int) -> Expe
     )
 
 
-def run(request: Request, on_event: OnEvent) -> dict[str, Any]:
+def run(request: Request, on_event: OnEvent) -> Savings:
     """Measure and publish; returns what was found."""
     made = measured(request, on_event)
     publish_savings(opened(request).out, made)
     return made
 
 
-def measured(request: Request, on_event: OnEvent) -> dict[str, Any]:
+def measured(request: Request, on_event: OnEvent) -> Savings:
     """Register, measure, and write the outcome to the history; publishes nothing."""
     where = opened(request)
     with where.work.lock("savings/.lock"):
@@ -124,46 +122,47 @@ def measured(request: Request, on_event: OnEvent) -> dict[str, Any]:
             where.out,
             targets=experiment.targets,
             identity=identity,
-            about={
-                "tier": request.tier,
-                "primary": experiment.primary,
-                "seeds": request.seeds,
-                "arms": [arm.name for arm in experiment.arms],
-                "sets": {made.name: made.sha256 for made in experiment.sets},
-                "recipe": where.live[-1].recipe_hash if where.live else None,
-            },
+            about=history.About(
+                tier=request.tier,
+                primary=experiment.primary,
+                seeds=request.seeds,
+                arms=tuple(arm.name for arm in experiment.arms),
+                sets={made.name: made.sha256 for made in experiment.sets},
+                recipe=where.live[-1].recipe_hash if where.live else None,
+            ),
         )
         measure = _ranked if request.tier == "ngram" else _trained
         made = measure(request, where, experiment, on_event)
-        made["attempt"] = attempt
-        made["costs"] = costs.of(where.compute, where.live, made, cpu_s=resources.tree_cpu_s() - before)
-        history.ended(where.out, targets=experiment.targets, identity=identity, attempt=attempt, headline=made["headline"])
-        return made
+        cost = costs.of(where.compute, where.live, made, cpu_s=resources.tree_cpu_s() - before)
+        history.ended(where.out, targets=experiment.targets, identity=identity, attempt=attempt, headline=made.headline)
+        return made.model_copy(update={"attempt": attempt, "costs": cost})
 
 
-def _ranked(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> dict[str, Any]:
+def _ranked(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> Savings:
     measured = ranks.measure(experiment, seeds=request.seeds, on_event=on_event)
     sets = findings.sets_of(measured, experiment.sets)
-    name, baseline = experiment.primary or str(sets[0]["name"]), experiment.arms[0].name
+    name, baseline = experiment.primary or sets[0].name, experiment.arms[0].name
     ranked = findings.ranking(sets, name=name, baseline=baseline)
-    return {
-        **_head(request, where, experiment, measured),
-        "headline": findings.ranked_in_words(ranked, name=name, baseline=baseline),
-        "ranking": {"set": name, "arms": ranked},
-        "model": {"what": "byte 6-gram, interpolated Witten-Bell", "unit_of_compute": "bytes of text", "seeds": request.seeds},
-        "sets": sets,
-        "regimes": [],
-        "notes": ["counts cannot see repetition, and random bytes poison them: an order of arms, never a size"],
-    }
+    return Savings(
+        **_head(request, where, experiment),
+        arms=tuple(ArmSize(**_size(arm, measured)) for arm in experiment.arms),
+        headline=findings.ranked_in_words(ranked, name=name, baseline=baseline),
+        ranking=Ranking(set=name, arms=ranked),
+        model=Model(what="byte 6-gram, interpolated Witten-Bell", unit_of_compute="bytes of text", seeds=request.seeds),
+        sets=sets,
+        regimes=(),
+        notes=("counts cannot see repetition, and random bytes poison them: an order of arms, never a size",),
+    )
 
 
-def _trained(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> dict[str, Any]:
+def _trained(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> Savings:
+    planned = where.compute.plan.tokens
     found = training.measure(
         experiment,
         tier=request.tier,
         seeds=request.seeds,
         thorough=request.thorough,
-        planned_tokens=where.compute.plan.tokens,
+        planned_tokens=planned,
         work=where.work,
         workers=request.workers,
         minutes=request.minutes,
@@ -172,46 +171,61 @@ def _trained(request: Request, where: Opened, experiment: Experiment, on_event: 
     (_, fresh), *others = found.regimes
     sets = findings.sets_of(fresh, experiment.sets)
     baseline, judged = experiment.arms[0].name, experiment.arms[1].name
-    regimes = [
-        {"regime": regime.name, "unique_tokens": regime.unique, "sets": findings.sets_of(measured, experiment.sets)}
+    regimes = tuple(
+        RegimeLine(regime=regime.name, unique_tokens=regime.unique, sets=findings.sets_of(measured, experiment.sets))
         for regime, measured in others
-    ]
+    )
     words = training.model_in_words(found.shape, found.tokens, request.seeds)
-    repeated = [regime for regime in regimes if regime["regime"] == training.REPEATED]
+    repeated = [regime for regime in regimes if regime.regime == training.REPEATED]
     repeats = "".join(findings.with_repeats(regime, primary=experiment.primary, arm=judged) for regime in repeated)
-    notes = [*found.notes, *findings.differing(sets, regimes, arm=judged)]
-    head = _head(request, where, experiment, fresh)
-    for line in head["arms"]:
-        name = line["arm"]
-        line |= {
-            "bytes_per_token": found.bytes_per_token[name],
-            "corpus_tokens": found.corpus_tokens[name],
-            "planned_epochs": where.compute.plan.tokens / found.corpus_tokens[name],
-        }
-    return {
-        **head,
-        "headline": findings.headline(sets, primary=experiment.primary, arm=judged, baseline=baseline, model=words) + repeats,
-        "ranking": None,
-        "model": {
-            "what": words,
-            "unit_of_compute": "FLOPs (6 x parameters in products x tokens)",
-            "parameters": found.shape.parameters,
-            "tokens": found.tokens,
-            "seeds": request.seeds,
-            "learning_rate": found.shape.rate,
-            "schedule": "constant after warm-up, averaged weights scored",
-            "vocabulary": found.shape.vocabulary,
-            "training_cpu_s": found.cpu_s,
-        },
-        "sets": sets,
-        "regimes": regimes,
-        "notes": notes,
-    }
+    return Savings(
+        **_head(request, where, experiment),
+        arms=tuple(
+            ArmSize(
+                **_size(arm, fresh),
+                bytes_per_token=found.bytes_per_token[arm.name],
+                corpus_tokens=found.corpus_tokens[arm.name],
+                planned_epochs=planned / found.corpus_tokens[arm.name],
+            )
+            for arm in experiment.arms
+        ),
+        headline=findings.headline(sets, primary=experiment.primary, arm=judged, baseline=baseline, model=words) + repeats,
+        ranking=None,
+        model=Model(
+            what=words,
+            unit_of_compute="FLOPs (6 x parameters in products x tokens)",
+            parameters=found.shape.parameters,
+            tokens=found.tokens,
+            seeds=request.seeds,
+            learning_rate=found.shape.rate,
+            schedule="constant after warm-up, averaged weights scored",
+            vocabulary=found.shape.vocabulary,
+            training_cpu_s=found.cpu_s,
+        ),
+        sets=sets,
+        regimes=regimes,
+        notes=(*found.notes, *findings.differing(sets, regimes, arm=judged)),
+    )
 
 
-def _head(request: Request, where: Opened, experiment: Experiment, measured: Measured) -> dict[str, Any]:
+class _Head(TypedDict):
+    """What every tier says of a measurement."""
+
+    schema_version: int
+    tier: str
+    generation: int | None
+    recipe_hash: str | None
+    definition: str
+    primary: str | None
+    targets: str
+    sample_share: float
+    split_off_documents: int
+    provenance: dict[str, str]
+
+
+def _head(request: Request, where: Opened, experiment: Experiment) -> _Head:
     return {
-        "schema": SCHEMA,
+        "schema_version": SCHEMA,
         "tier": request.tier,
         "generation": where.live[-1].generation if where.live else None,
         "recipe_hash": where.live[-1].recipe_hash if where.live else None,
@@ -220,43 +234,56 @@ def _head(request: Request, where: Opened, experiment: Experiment, measured: Mea
         "targets": experiment.targets,
         "sample_share": experiment.share,
         "split_off_documents": experiment.split_off,
-        "arms": [
-            {
-                "arm": arm.name,
-                "what": arm.what,
-                "documents": len(arm.texts),
-                "bytes": arm.n_bytes,
-                "corpus_bytes": arm.corpus_bytes,
-                "kept_share": measured.kept_share[arm.name],
-            }
-            for arm in experiment.arms
-        ],
         "provenance": {"sets": "measured", "arms": "measured", "costs": "computed", "extrapolation": "extrapolated"},
     }
 
 
-def publish_savings(out: Store, made: dict[str, Any]) -> None:
+class _Size(TypedDict):
+    """What every tier says of an arm."""
+
+    arm: str
+    what: str
+    documents: int
+    bytes: int
+    corpus_bytes: float
+    kept_share: float
+
+
+def _size(arm: Arm, measured: Measured) -> _Size:
+    return {
+        "arm": arm.name,
+        "what": arm.what,
+        "documents": len(arm.texts),
+        "bytes": arm.n_bytes,
+        "corpus_bytes": arm.corpus_bytes,
+        "kept_share": measured.kept_share[arm.name],
+    }
+
+
+def publish_savings(out: Store, made: Savings) -> None:
     """Write savings.json and, where the folder is an output, its page anew.
 
     A sweep or a table of families is put beside what was measured before, and so is a ranking beside a measurement of the same
     generation: counting n-grams never replaces a trained model.
     """
     with out.lock(LOCK):
-        content = json.dumps(_beside(made, _before(out)), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        out.write_bytes(NAME, content.encode("utf-8", "backslashreplace"), durable=True)
+        shown = _beside(made, publish.savings_of(out))
+        content = json.dumps(shown.plain(), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        out.write_bytes(publish.SAVINGS, content.encode("utf-8", "backslashreplace"), durable=True)
         publish.repaint(out)
 
 
-def _before(out: Store) -> dict[str, Any] | None:
-    return out.read_json(NAME) if out.has(NAME) else None
-
-
-def _beside(made: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
-    if before is None or before["schema"] != SCHEMA or before["generation"] != made["generation"]:
+def _beside(made: Savings, before: Savings | None) -> Savings:
+    if before is None or before.generation != made.generation:
         return made
-    added: dict[str, Any] = {name: made[name] for name in ("sweep", "by_reason") if name in made}
-    if added:
-        return {**before, **added}
-    if made["tier"] == "ngram" and before["tier"] != "ngram":
-        return {**before, "ranking": made["ranking"]}
-    return {**{name: value for name, value in before.items() if name in ("sweep", "by_reason")}, **made}
+    if added := _tables(made):
+        return before.model_copy(update=added)
+    if made.tier == "ngram" and before.tier != "ngram":
+        return before.model_copy(update={"ranking": made.ranking})
+    return made.model_copy(update=_tables(before))
+
+
+def _tables(made: Savings) -> dict[str, Sweep | Families]:
+    """The sweep and the table of families, where they were made."""
+    found: dict[str, Sweep | Families | None] = {"sweep": made.sweep, "by_reason": made.by_reason}
+    return {name: table for name, table in found.items() if table is not None}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipeline.machine.events import OnEvent
+from pipeline.records.savings_json import Savings
 from pipeline.savings import measure
 from pipeline.savings import sweep as sweep_
 from pipeline.savings.measure import Request
 
 
-def carry_out(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> dict[str, Any]:
+def carry_out(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:
     """What `savings.json` holds. `sweep`: KEY=V1,V2 of the plan; `by_reason`: with each filter off in turn."""
     if sweep is not None:
         return sweep_.sweep(request, sweep, on_event)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.plan.load import Loaded, load, validate
+from pipeline.records.base import Json
+from pipeline.records.savings_json import ArmLine, Families, Family, Range, Savings, Sweep
 from pipeline.run import execute
 from pipeline.run.local_mapper import in_process
 from pipeline.run.options import RunOptions
@@ -65,28 +66,29 @@ def _loaded(out: Store, variant: Variant) -> Loaded:
     return replace(loaded, plan=loaded.plan.model_copy(update={"checks": limits}), name=variant.name)
 
 
-def sweep(request: Request, asked: str, on_event: OnEvent) -> dict[str, Any]:
+def sweep(request: Request, asked: str, on_event: OnEvent) -> Savings:
     """Measure the values of a key against the raw text; `recommended` is a value, or None where no difference is measurable."""
     name, variants = values_of(asked)
     folders = curated(request, variants, on_event)
     specs = (Spec("raw", SOURCE), *(Spec(variant.name, folders[variant.name]) for variant in variants))
     made = measure.measured(replace(request, arms=specs), on_event)
-    chosen = made["primary"] or made["sets"][0]["name"]
-    repeated = next((item["sets"] for item in made["regimes"] if item["regime"] == training.REPEATED), None)
-    ranked = findings.ranking(repeated or made["sets"], name=chosen, baseline="raw")
-    best = findings.recommended([item for item in ranked if item["arm"] != "raw"])
+    chosen = made.primary or made.sets[0].name
+    repeated = next((item.sets for item in made.regimes if item.regime == training.REPEATED), None)
+    ranked = findings.ranking(repeated or made.sets, name=chosen, baseline="raw")
+    best = findings.recommended([item for item in ranked if item.arm != "raw"])
     sentence = (
         f"Best on {chosen}: {best}; its interval lies above the others'."
         if best is not None
         else f"No measurable difference between the values of {name} on {chosen}: the intervals overlap."
     )
     sentence += "" if repeated is None else " Text was repeated as often as planned."
-    made["sweep"] = {"key": name, "set": chosen, "ranking": ranked, "recommended": best, "sentence": sentence}
+    found = Sweep(key=name, set=chosen, ranking=ranked, recommended=best, sentence=sentence)
+    made = made.model_copy(update={"sweep": found})
     measure.publish_savings(measure.opened(request).out, made)
     return made
 
 
-def families(out_plan: dict[str, Any]) -> list[Variant]:
+def families(out_plan: Json) -> list[Variant]:
     """One variant for each filter that the plan switches on, and one without dedup: each switched off alone."""
     plan = validate(out_plan, where="the plan of the output")
     names = [name for name in type(plan.filters).model_fields if getattr(plan.filters, name) is not None]
@@ -94,7 +96,7 @@ def families(out_plan: dict[str, Any]) -> list[Variant]:
     return [*found, *([Variant("without dedup", ("dedup=false",))] if plan.dedup is not None else [])]
 
 
-def by_reason(request: Request, on_event: OnEvent) -> dict[str, Any]:
+def by_reason(request: Request, on_event: OnEvent) -> Savings:
     """What each family adds, in the `ngram` tier: the multiplier of the whole plan over the plan without it, and its CPU cost."""
     _, live = corpora.opened(request.output)
     variants = families(live[-1].plan)
@@ -103,23 +105,24 @@ def by_reason(request: Request, on_event: OnEvent) -> dict[str, Any]:
     folders = curated(request, variants, on_event)
     specs = (Spec("curated", request.output), *(Spec(v.name, folders[v.name]) for v in variants))
     made = measure.measured(replace(request, arms=specs, tier="ngram"), on_event)
-    chosen = made["primary"] or made["sets"][0]["name"]
-    costs = {stage["stage"]: stage["cpu_s"] for stage in live[-1].metrics["cost"]["stages"]}
-    lines: list[dict[str, Any]] = []
+    chosen = made.primary or made.sets[0].name
+    costs = {stage.stage: stage.cpu_s for stage in live[-1].metrics.cost.stages}
+    lines = []
     for variant in variants:
-        line = findings.line_of(made["sets"], chosen, variant.name)
+        line = findings.line_of(made.sets, chosen, variant.name)
         family = variant.name.removeprefix("without ")
-        interval = line["interval"] if line is not None else None
-        value = line["multiplier"] if line is not None else None
-        lines.append(
-            {
-                "family": family,
-                "worth": None if value is None else 1 / value,
-                "interval": None if interval is None else [1 / interval[1], 1 / interval[0]],
-                "cpu_s": costs.get("dedup" if family == "dedup" else f"annotate.{family}"),
-            }
-        )
-    lines.sort(key=lambda item: -(item["worth"] or 0.0))
-    made["by_reason"] = {"set": chosen, "families": lines}
+        cpu_s = costs.get("dedup" if family == "dedup" else f"annotate.{family}")
+        lines.append(Family(family=family, worth=_worth(line), interval=_inverse(line), cpu_s=cpu_s))
+    lines.sort(key=lambda item: -(item.worth or 0.0))
+    made = made.model_copy(update={"by_reason": Families(set=chosen, families=tuple(lines))})
     measure.publish_savings(measure.opened(request).out, made)
     return made
+
+
+def _worth(line: ArmLine | None) -> float | None:
+    """The whole plan's multiplier over that of the plan without a family, whose line it is."""
+    return None if line is None or line.multiplier is None else 1 / line.multiplier
+
+
+def _inverse(line: ArmLine | None) -> Range | None:
+    return None if line is None or line.interval is None else (1 / line.interval[1], 1 / line.interval[0])

@@ -18,17 +18,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from pydantic import ValidationError
 
 from pipeline.errors import Damaged, PlanError
 from pipeline.machine import resources, scratch, sorting
 from pipeline.machine.workers import Workers
 from pipeline.plan.model import Select
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
+from pipeline.records.base import Number
+from pipeline.records.selection import Cut, Cuts, Fitted, Group, NothingFitted, Selection
 from pipeline.stages.dedup import part
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.keys import key
@@ -40,39 +42,24 @@ _ROW_BYTES = 250  # of a document while a piece is sorted: six columns, their ro
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Where a group is cut: `at` keeps every document up to the named one, itself included; `all` and `nothing` say so."""
-
-    kind: Literal["at", "all", "nothing"]
-    score: float = 0.0
-    text_hash: str = "0" * 32
-    source_ref: str = "#0"
-    scored: int = 0  # documents that it was fitted to
-    kept: int = 0  # how many of them it keeps
-
-    def keeps(self, rows: pl.DataFrame) -> pl.Series:
-        """Which rows (`_Corpus.rows` of one unit, of this group) it keeps."""
-        if self.kind != "at":
-            return pl.Series([self.kind == "all"] * len(rows), dtype=pl.Boolean)
-        left, right = (pl.lit(int(half, 16), pl.UInt64) for half in (self.text_hash[:16], self.text_hash[16:]))
-        path, _, row = self.source_ref.rpartition("#")
-        last = (pl.col("path") < path) | ((pl.col("path") == path) & (pl.col("row") <= int(row)))  # texts compare by bytes
-        last = (pl.col("right") < right) | ((pl.col("right") == right) & last)
-        last = (pl.col("left") < left) | ((pl.col("left") == left) & last)
-        return rows.select((pl.col("score") > self.score) | ((pl.col("score") == self.score) & last)).to_series()
-
-
-Cuts = dict[str, dict[str, Cut]]
-"""`keep_top` or `token_budget` → group (JSON list of its values, or EVERYTHING) → cut."""
-
-
-@dataclass(frozen=True)
 class Selected:
     """Names of the tables of what was not selected (None: the plan selects nothing), the cuts, and what metrics.json says."""
 
     tables: tuple[str | None, ...]
-    cuts: dict[str, Any]
-    summary: dict[str, Any] | None = None
+    fitted: Fitted | NothingFitted
+    selection: Selection | None = None
+
+
+def keeps(cut: Cut, rows: pl.DataFrame) -> pl.Series:
+    """Which rows (`_Corpus.rows` of one unit, of the cut's group) it keeps."""
+    if cut.kind != "at":
+        return pl.Series([cut.kind == "all"] * len(rows), dtype=pl.Boolean)
+    left, right = (pl.lit(int(half, 16), pl.UInt64) for half in (cut.text_hash[:16], cut.text_hash[16:]))
+    path, _, row = cut.source_ref.rpartition("#")
+    last = (pl.col("path") < path) | ((pl.col("path") == path) & (pl.col("row") <= int(row)))  # texts compare by bytes
+    last = (pl.col("right") < right) | ((pl.col("right") == right) & last)
+    last = (pl.col("left") < left) | ((pl.col("left") == left) & last)
+    return rows.select((pl.col("score") > cut.score) | ((pl.col("score") == cut.score) & last)).to_series()
 
 
 def check(recipe: Recipe) -> None:
@@ -97,7 +84,7 @@ def run(
     recipe: Recipe,
     units: Sequence[Annotated],
     fates: Sequence[str | None],
-    earlier: Sequence[dict[str, Any]],
+    earlier: Sequence[Fitted],
     *,
     generation: int,
     memory: int,
@@ -106,15 +93,15 @@ def run(
     """Select among what dedup kept. `earlier`: what the live generations' manifests say of selection, oldest first."""
     chosen = recipe.plan.select
     if chosen.keep_top is None and chosen.token_budget is None:
-        return Selected(tuple(None for _ in units), {})
+        return Selected(tuple(None for _ in units), NothingFitted())
     known = _known(earlier)
     inputs = [[unit.path, unit.first_row, unit.names.signals, unit.names.tokens, unit.names.verdicts] for unit in units]
-    recorded = [found.get("cuts") for found in earlier]
+    recorded = [_plain(found.cuts) for found in earlier]
     made = key("select", DECIDE_VERSION, chosen.model_dump(mode="json"), inputs, list(fates), recorded, generation)
     folder = f"judgements/select/{made}"
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
-    summary = _finished(work, folder, names)
-    if summary is None:
+    done = _finished(work, folder, names)
+    if done is None:
         if chosen.keep_top is not None and not earlier:
             for name in chosen.keep_top.by:
                 part.check_column(work, recipe, "select.keep_top.by", name, units)
@@ -125,30 +112,40 @@ def run(
             counts: Counter[str] = Counter()
             for found in pool.map(lambda number: _apply(corpus, number, cuts, names[number]), range(len(units))):
                 counts.update(found)
-        summary = _summary(chosen, counts, cuts, earlier) | {"cuts": _plain(new)}
-        work.write_bytes(f"{folder}/summary.json", json.dumps(summary, sort_keys=True).encode())
-    return Selected(names, {"cuts": summary.pop("cuts"), "tokens": summary["tokens"]}, summary)
+        new = {what: dict(sorted(groups.items())) for what, groups in new.items()}
+        done = _Done(**dict(_selection(chosen, counts, cuts, earlier)), cuts=new)
+        work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
+    selection = Selection.model_validate(done.model_dump(exclude={"cuts"}))
+    return Selected(names, Fitted(cuts=done.cuts, tokens=done.tokens), selection)
 
 
-def _finished(work: Store, folder: str, names: Sequence[str]) -> dict[str, Any] | None:
+class _Done(Selection):
+    """What the judgement's folder says when everything in it is there."""
+
+    cuts: Cuts
+
+
+def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
     """What an earlier run selected, unless a file of it is damaged or gone: then it is selected anew."""
-    try:
-        found = work.read_json(f"{folder}/summary.json") if work.has(f"{folder}/summary.json") else None
-    except Damaged:
+    if not work.has(f"{folder}/summary.json"):
         return None
-    return found if isinstance(found, dict) and found.keys() >= {"cuts", "tokens"} and all(map(work.has, names)) else None
+    try:
+        found = _Done.model_validate(work.read_json(f"{folder}/summary.json"))
+    except (Damaged, ValidationError):
+        return None
+    return found if all(map(work.has, names)) else None
 
 
-def _known(earlier: Sequence[dict[str, Any]]) -> Cuts:
+def _known(earlier: Sequence[Fitted]) -> Cuts:
     known: Cuts = {}
     for found in earlier:
-        for what, groups in found["cuts"].items():
-            known.setdefault(what, {}).update({group: Cut(**cut) for group, cut in groups.items()})
+        for what, groups in found.cuts.items():
+            known.setdefault(what, {}).update(groups)
     return known
 
 
-def _plain(cuts: Cuts) -> dict[str, Any]:
-    return {what: {group: asdict(cut) for group, cut in sorted(groups.items())} for what, groups in cuts.items()}
+def _plain(cuts: Cuts) -> dict[str, dict[str, dict[str, str | Number]]]:
+    return {what: {group: asdict(cut) for group, cut in groups.items()} for what, groups in cuts.items()}
 
 
 @dataclass(frozen=True)
@@ -206,7 +203,9 @@ class _Corpus:
         folder = self.space.folder / "-".join(("order", *first))
         return sorting.sorted_pieces(lambda unit: rows(unit).select(by), filled, wanted, by, descending, folder, self.pool)
 
-    def cut_at(self, row: dict[str, Any], *, scored: int, kept: int) -> Cut:
+    def cut_at(self, piece: pl.DataFrame, at: int, *, scored: int, kept: int) -> Cut:
+        """The cut behind a row of a piece of `ordered`."""
+        row = piece.row(at, named=True)
         unit = self.units[row["place"] >> 40]
         number = self.work.read_frame(unit.names.documents, ["row"])["row"][row["place"] & ((1 << 40) - 1)]
         hash_ = f"{row['left']:016x}{row['right']:016x}"
@@ -253,7 +252,7 @@ def _fit_top(corpus: _Corpus, rows: Callable[[int], pl.DataFrame], share: Fracti
             group = str(name)
             last = wanted[group] - 1 - seen[group]
             if 0 <= last < len(found):
-                cuts[group] = corpus.cut_at(found.row(last, named=True), scored=sizes[group], kept=wanted[group])
+                cuts[group] = corpus.cut_at(found, last, scored=sizes[group], kept=wanted[group])
             seen[group] += len(found)
     return cuts
 
@@ -266,7 +265,7 @@ def _fit_budget(corpus: _Corpus, rows: Callable[[int], pl.DataFrame], budget: in
         fit = int(np.searchsorted(total, budget, side="right"))  # tokens are never negative
         kept += fit
         if fit:
-            used, cut = int(total[fit - 1]), corpus.cut_at(piece.row(fit - 1, named=True), scored=scored, kept=kept)
+            used, cut = int(total[fit - 1]), corpus.cut_at(piece, fit - 1, scored=scored, kept=kept)
         if fit < len(piece):
             return cut
     return Cut("all", scored=scored, kept=kept)
@@ -279,7 +278,7 @@ def _within(rows: pl.DataFrame, cuts: dict[str, Cut]) -> pl.Series:
     for (group,), found in numbered.partition_by("group", as_dict=True).items():
         cut = cuts.get(str(group))
         if cut is not None:  # else no document of the group has a score
-            kept[found["number of a row"].to_numpy()] = cut.keeps(found).to_numpy()
+            kept[found["number of a row"].to_numpy()] = keeps(cut, found).to_numpy()
     return pl.Series(kept)
 
 
@@ -290,7 +289,7 @@ def _apply(corpus: _Corpus, unit: int, cuts: Cuts, name: str) -> dict[str, int]:
     if "keep_top" in cuts:
         chosen &= _within(rows, cuts["keep_top"])
     if "token_budget" in cuts:
-        chosen &= cuts["token_budget"][EVERYTHING].keeps(rows).fill_null(False)
+        chosen &= keeps(cuts["token_budget"][EVERYTHING], rows).fill_null(False)
     corpus.work.write_table(name, pa.table({"position": pa.array(rows["position"].filter(~chosen), pa.int64())}))
     return {
         "selected": int(chosen.sum()),
@@ -300,23 +299,23 @@ def _apply(corpus: _Corpus, unit: int, cuts: Cuts, name: str) -> dict[str, int]:
     }
 
 
-def _summary(chosen: Select, counts: Counter[str], cuts: Cuts, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    tokens = counts["tokens"] + sum(found["tokens"] for found in earlier)
+def _selection(chosen: Select, counts: Counter[str], cuts: Cuts, earlier: Sequence[Fitted]) -> Selection:
+    tokens = counts["tokens"] + sum(found.tokens for found in earlier)
     budget = chosen.token_budget
-    return {
-        "score": chosen.score,
-        **{what: counts[what] for what in ("selected", "not_selected", "unscored", "tokens")},
-        "budget": budget,
-        "tokens_of_all_generations": tokens,
-        "over_budget": None if budget is None else max(0, tokens - budget),
-        "groups": [
-            {
-                "group": group,
-                "kind": cut.kind,
-                "score": cut.score if cut.kind == "at" else None,
-                "scored": cut.scored,
-                "kept": cut.kept,
-            }
-            for group, cut in sorted(cuts.get("keep_top", {}).items(), key=lambda pair: (-pair[1].scored, pair[0]))
-        ],
-    }
+    groups = sorted(cuts.get("keep_top", {}).items(), key=lambda pair: (-pair[1].scored, pair[0]))
+    return Selection(
+        score=chosen.score,
+        selected=counts["selected"],
+        not_selected=counts["not_selected"],
+        unscored=counts["unscored"],
+        tokens=counts["tokens"],
+        budget=budget,
+        tokens_of_all_generations=tokens,
+        over_budget=None if budget is None else max(0, tokens - budget),
+        groups=tuple(_group(name, cut) for name, cut in groups),
+    )
+
+
+def _group(name: str, cut: Cut) -> Group:
+    score = cut.score if cut.kind == "at" else None
+    return Group(group=name, kind=cut.kind, score=score, scored=cut.scored, kept=cut.kept)

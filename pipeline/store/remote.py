@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import fsspec
 
 from pipeline.errors import InputError, UsageError, WinnowError
+from pipeline.records.base import Json
 from pipeline.store.traffic import Traffic
 
 STREAMED = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
@@ -93,7 +94,7 @@ def filesystem(url: str, *, error: type[UsageError]) -> tuple[Any, str]:
     return fs, str(path)
 
 
-def identity_of(scheme: str, info: dict[str, Any]) -> str:
+def identity_of(scheme: str, info: Json) -> str:
     """What a store says of a file's content, such that another content has another one; empty where it says nothing.
 
     S3: the ETag; Google: the MD5, else the generation; Azure: the ETag. A weak ETag says nothing.
@@ -145,10 +146,10 @@ def _is_busy(error: OSError) -> bool:
 class FileSystem(Protocol):
     """What is asked of an fsspec filesystem, which has no types of its own."""
 
-    def info(self, path: str) -> dict[str, Any]: ...
+    def info(self, path: str) -> Json: ...
     def modified(self, path: str) -> datetime: ...
-    def ls(self, path: str, *, detail: bool) -> list[dict[str, Any]]: ...
-    def find(self, path: str, *, maxdepth: int | None, detail: bool) -> dict[str, dict[str, Any]]: ...
+    def ls(self, path: str, *, detail: bool) -> list[Json]: ...
+    def find(self, path: str, *, maxdepth: int | None, detail: bool) -> dict[str, Json]: ...
     def cat_file(self, path: str, *, start: int | None, end: int | None, **options: Any) -> bytes: ...
     def pipe_file(self, path: str, value: bytes, **options: Any) -> None: ...
     def open(self, path: str, mode: str, **options: Any) -> Any: ...
@@ -173,7 +174,7 @@ class Entry:
         return self.path.rpartition("/")[2]
 
 
-def _entry(info: dict[str, Any]) -> Entry:
+def _entry(info: Json) -> Entry:
     return Entry(str(info["name"]), int(info.get("size") or 0), info["type"] == "file")
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from filters import language
 from filters.kernels import buffers
 from pipeline.output.tombstones import Tombstones
+from pipeline.records.inputs import UnitCard
 from pipeline.stages.unit import generations, verdicts, withhold
 from pipeline.stages.unit.annotate import GROUP_BYTES
 from pipeline.stages.unit.tables import Names
@@ -68,20 +69,20 @@ def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
 def _unit(work: Store, tombstones: Tombstones, name: str, known: Sequence[Names], counts: dict[str, int]) -> None:
     """One unit, with the tables that generations name."""
     documents = work.read_table(name)
-    card = json.loads(work.metadata(name)["unit"])
-    before = set(card.get(withhold.TAKEN, ()))
+    card = UnitCard.model_validate(json.loads(work.metadata(name)["unit"]))
+    before = set(card.taken)
     path = known[0].path if known else ""
     finals = [work.read_table(where.final) for where in known if work.has(where.final)]
     gone = set(before)
     for finished in finals or [final.finish(final.one_chunk(documents["text"]), ())]:
         gone |= set(withhold.taken(tombstones, path, documents, finished))
     positions = sorted(gone)
+    card = card.model_copy(update={"taken": tuple(positions)})
     if gone != before:  # first of all: after a kill the card says which rows of the other tables are still to go
-        card[withhold.TAKEN] = positions
         documents = withhold.blanked(documents.replace_schema_metadata(None), positions)
         offsets = buffers.views(final.one_chunk(documents["text"]))[0]
         groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
-        work.write_table(name, documents, metadata={"unit": json.dumps(card)}, groups=groups)
+        work.write_table(name, documents, metadata={"unit": card.encoded()}, groups=groups)
         counts["rewritten"] += 1
     for where in known if positions else ():
         _tables(work, where, positions, counts)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from typing import Any
 
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.output import manifest, tombstones
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
+from pipeline.records.receipt import Receipt
 from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
@@ -86,7 +86,8 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
         stones = tombstones.load(out, committed)
         assert stones is not None
         cleaned = _cleaned(out, newest.takedown, stones, work)
-        receipt = {**newest.takedown.receipt, "work": "not there: nothing to clean" if cleaned is None else cleaned}
+        said = "not there: nothing to clean" if cleaned is None else cleaned
+        receipt = newest.takedown.receipt.model_copy(update={"work": said})
         out.private(RECEIPTS)
         out.write_bytes(receipt_name(newest.generation), _encoded(receipt), durable=True)
         done = newest.takedown.model_copy(update={"pending": (), "work": None, "receipt": receipt})
@@ -113,8 +114,8 @@ def receipt_name(number: int) -> str:
     return f"{RECEIPTS}/{number:06d}.json"
 
 
-def _encoded(receipt: dict[str, Any]) -> bytes:
-    return json.dumps(receipt, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+def _encoded(receipt: Receipt) -> bytes:
+    return json.dumps(receipt.model_dump(mode="json"), indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _work_of(out: Store, made: Takedown) -> Store | None:

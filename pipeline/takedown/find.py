@@ -17,6 +17,7 @@ from pipeline.output import tombstones
 from pipeline.output.manifest import Manifest
 from pipeline.output.tombstones import Parameters, Text, Tombstones
 from pipeline.plan.recipe import Recipe
+from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.stages.unit import generations
 from pipeline.stages.unit.withhold import REASON, STAGE, excerpt_text
 from pipeline.store.store import Store
@@ -42,7 +43,7 @@ class Gone:
     `role`: asked | survivor (of one that was asked for and whose own text is nowhere any more) | copy.
     """
 
-    line: dict[str, Any]
+    line: LedgerRow
     role: str
     text: str | None = None  # as data/ or rejected/ has it
     source_text: str | None = None
@@ -115,12 +116,12 @@ def _ledger(place: Place) -> pl.LazyFrame:
     return place.out.scan([r.path for m in place.live for r in m.files if r.path.startswith("ledger/")])
 
 
-def _named(place: Place, asked: Asked) -> tuple[list[dict[str, Any]], int]:
+def _named(place: Place, asked: Asked) -> tuple[list[LedgerRow], int]:
     """Lines of the ledger of the rows that keys or domain name, and how many of them were taken down before."""
     if asked.keys:
         keys = pl.Series(asked.keys, dtype=pl.String).implode()
         named = pl.col("source_ref").is_in(keys) | pl.col("id").is_in(keys)
-        lines = _ledger(place).filter(named).collect().to_dicts()
+        lines = ledger_rows(_ledger(place).filter(named).collect())
         there = [line for line in lines if line["stage"] != STAGE]
         return there, len(lines) - len(there)
     if asked.domain is not None:
@@ -128,33 +129,33 @@ def _named(place: Place, asked: Asked) -> tuple[list[dict[str, Any]], int]:
     return [], 0
 
 
-def _lines(place: Place, rows: Sequence[Row]) -> dict[Row, dict[str, Any]]:
+def _lines(place: Place, rows: Sequence[Row]) -> dict[Row, LedgerRow]:
     """Lines of the ledger that were not taken down."""
     if not rows:
         return {}
     frame = pl.DataFrame(rows, schema={"generation": pl.Int32, "source_ref": pl.String}, orient="row")
     found = _ledger(place).join(frame.lazy(), on=["generation", "source_ref"], how="semi")
-    lines = found.filter(pl.col("reason").ne_missing(REASON)).collect().to_dicts()
+    lines = ledger_rows(found.filter(pl.col("reason").ne_missing(REASON)).collect())
     return {(line["generation"], line["source_ref"]): line for line in lines}
 
 
-def _survivors(place: Place, rows: dict[Row, Gone]) -> dict[Row, dict[str, Any]]:
+def _survivors(place: Place, rows: dict[Row, Gone]) -> dict[Row, LedgerRow]:
     """Documents that hold what `rows` without a text held, or nearly that."""
     named = [
         (gone.line["duplicate_generation"], gone.line["duplicate_ref"])
         for gone in rows.values()
         if gone.text is None and gone.line["reason"] in ("exact_duplicate", "near_duplicate")
     ]
-    return _lines(place, named)
+    return _lines(place, [(generation, ref) for generation, ref in named if generation is not None and ref is not None])
 
 
-def _copies(place: Place, rows: set[Row]) -> dict[Row, dict[str, Any]]:
+def _copies(place: Place, rows: set[Row]) -> dict[Row, LedgerRow]:
     """Dropped documents that name one of `rows` as the one that survives for them."""
     if not rows:
         return {}
     names = pl.DataFrame(sorted(rows), schema={"duplicate_generation": pl.Int32, "duplicate_ref": pl.String}, orient="row")
     found = _ledger(place).join(names.lazy(), on=["duplicate_generation", "duplicate_ref"], how="semi").collect()
-    return {(line["generation"], line["source_ref"]): line for line in found.to_dicts()}
+    return {(line["generation"], line["source_ref"]): line for line in ledger_rows(found)}
 
 
 def in_domain(url: str | None, domain: str) -> bool:

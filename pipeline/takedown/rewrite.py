@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.output.manifest import FOLDERS, FileRecord, Manifest, rewritten
+from pipeline.output.manifest import FOLDERS, Manifest, rewritten
 from pipeline.output.tombstones import Tombstones
+from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import index
 from pipeline.stages.shards.content_hash import ContentHash
 from pipeline.stages.shards.parquet import shard_writer

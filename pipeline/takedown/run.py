@@ -13,16 +13,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
 from uuid import uuid4
 
 from pipeline.errors import InputError
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
-from pipeline.output.manifest import FileRecord, Manifest, Takedown
+from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import recipe
 from pipeline.plan.load import validate
+from pipeline.records.base import FileRecord
+from pipeline.records.receipt import Inputs, Receipt, Replaced, StillThere, TakenDocument
 from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
@@ -37,7 +38,7 @@ _ROLES = {"asked": "asked for", "copy": "like them", "survivor": "kept in place 
 class Outcome:
     """`receipt`: what was done, or would be; `done`: whether this command did it."""
 
-    receipt: dict[str, Any]
+    receipt: Receipt
     done: bool
     note: str
 
@@ -50,7 +51,7 @@ def take_down(
     work: str | None,
     unlocked: bool,
     dry_run: bool,
-    confirm: Callable[[dict[str, Any]], bool],
+    confirm: Callable[[Receipt], bool],
 ) -> Outcome:
     """Take down what is asked for. Raises InputError where there is nothing, OutputLocked where a run goes on.
 
@@ -75,7 +76,7 @@ def take_down(
             return Outcome(made, False, "nothing was changed")
         key = tombstones.key_for(out)
         receipt = _carry_out(replace(place, stones=tombstones.keyed(key)), manifests, found, asked, made)
-        return Outcome(receipt, True, f"receipt: {out.path(receipt_name(receipt['manifest']))}")
+        return Outcome(receipt, True, f"receipt: {out.path(receipt_name(receipt.manifest))}")
 
 
 @contextmanager
@@ -119,19 +120,19 @@ def _nothing(manifests: Sequence[Manifest], found: Found, asked: Asked, before: 
     )
 
 
-def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request: str | None, place: Place) -> dict[str, Any]:
+def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request: str | None, place: Place) -> Receipt:
     """What is known before anything is done."""
     lines = sorted(found.rows.values(), key=lambda gone: (gone.role, *gone.row))
-    documents = [
-        {
-            "generation": gone.line["generation"],
-            "source_ref": gone.line["source_ref"],
-            "id": gone.line["id"],
-            "was": gone.line["verdict"] + (f": {gone.line['reason']}" if gone.line["reason"] else ""),
-            "role": gone.role,
-        }
+    documents = tuple(
+        TakenDocument(
+            generation=gone.line["generation"],
+            source_ref=gone.line["source_ref"],
+            id=gone.line["id"],
+            was=gone.line["verdict"] + (f": {gone.line['reason']}" if gone.line["reason"] else ""),
+            role=gone.role,
+        )
         for gone in lines
-    ]
+    )
     missing = []
     if place.work is None:
         missing.append(
@@ -146,27 +147,27 @@ def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request:
         path, _, row = gone.line["source_ref"].rpartition("#")
         by_file.setdefault(path, []).append(int(row))
     what = "keys" if asked.keys else f"domain {host_of(asked.domain)}" if asked.domain is not None else "text"
-    return {
-        "request": request or uuid4().hex[:12],
-        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "asked_by": what,
-        "before": manifests[-1].generation,
-        "manifest": manifests[-1].generation + 1,
-        "counts": dict(sorted(Counter(line["role"] for line in documents).items())),
-        "documents": documents,
-        "files": [],
-        "work": None,
-        "exports": [],
-        "not_reached": missing,
-        "inputs": {
-            "note": "the source files are yours and still hold the text; a run that reads them again drops it as taken_down",
-            "files": [{"path": path, "rows": sorted(rows)} for path, rows in sorted(by_file.items())],
-        },
-    }
+    return Receipt(
+        request=request or uuid4().hex[:12],
+        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        asked_by=what,
+        before=manifests[-1].generation,
+        manifest=manifests[-1].generation + 1,
+        counts=dict(sorted(Counter(line.role for line in documents).items())),
+        documents=documents,
+        files=(),
+        work=None,
+        exports=(),
+        not_reached=tuple(missing),
+        inputs=Inputs(
+            note="the source files are yours and still hold the text; a run that reads them again drops it as taken_down",
+            files=tuple(StillThere(path=path, rows=tuple(sorted(rows))) for path, rows in sorted(by_file.items())),
+        ),
+    )
 
 
-def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Asked, receipt: dict[str, Any]) -> dict[str, Any]:
-    out, number = place.out, receipt["manifest"]
+def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Asked, receipt: Receipt) -> Receipt:
+    out, number = place.out, receipt.manifest
     table = place.stones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
     tables = [out.read_table(tombstones.name(n)) for n in committed]
@@ -186,24 +187,20 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
             after.append(amend.manifest(made, gone, files, refs, new, number=number))
         else:
             after.append(made.model_copy(update={"metrics": amend.scrubbed(made.metrics, refs, new)}))
-    receipt = {
-        **receipt,
-        "files": [
-            {"path": old.path, "replaced_by": new_.path, "rows_before": old.rows, "rows_after": new_.rows}
-            for old, new_ in replaced
-        ],
-        "exports": exports.holding(out, new),
-    }
+    files_ = tuple(
+        Replaced(path=old.path, replaced_by=new_.path, rows_before=old.rows, rows_after=new_.rows) for old, new_ in replaced
+    )
+    receipt = receipt.model_copy(update={"files": files_, "exports": tuple(exports.holding(out, new))})
     pending = tuple(b for a, b in zip(manifests, after, strict=True) if a != b)
     last = next(made for made in reversed(after) if made.generation == place.live[-1].generation)
     taken = Takedown(
-        request=receipt["request"],
+        request=receipt.request,
         selection=selection_of(asked, place.stones.key),
         receipt=receipt,
         work=None if place.work is None else place.work.root,
         pending=pending or (last,),
     )
-    nothing: dict[str, Any] = {"files": (), "index": (), "inputs": (), "annotation_inputs": (), "content_sha256": {}}
+    nothing: dict[str, object] = {"files": (), "index": (), "inputs": (), "annotation_inputs": (), "content_sha256": {}}
     live = tuple(made.generation for made in place.live)
     made = last.model_copy(update={**nothing, "generation": number, "live": live, "takedown": taken})
     shown = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})
@@ -223,26 +220,24 @@ def shown(outcome: Outcome) -> str:
     from pipeline.report.visible import visible
 
     made = outcome.receipt
-    counts = ", ".join(f"{n:,} {_ROLES[role]}" for role, n in made["counts"].items())
-    done = "taken down" if outcome.done or made["files"] else "would be taken down"
-    total = len(made["documents"])
-    lines = [f"request {visible(made['request'])}: {total:,} document{'s' * (total != 1)} {done} ({counts})"]
-    for line in made["documents"][:SHOWN]:
-        lines.append(
-            f"  {line['role']:<6} {visible(line['source_ref'], limit=60)} ({visible(line['id'], limit=40)}), {line['was']}"
-        )
-    if len(made["documents"]) > SHOWN:
-        lines.append(f"  and {len(made['documents']) - SHOWN:,} more")
-    if made["files"]:
-        lines.append(f"manifest {made['before']} → {made['manifest']}")
-    for file in made["files"]:
-        lines.append(f"  {file['path']} → {file['replaced_by']}: {file['rows_before']:,} → {file['rows_after']:,} rows")
-    if isinstance(made["work"], dict):
-        lines.append(f"work directory: {made['work']['rewritten']} tables rewritten, {made['work']['removed']} removed")
-    lines += [f"an export holds it: {visible(line)}" for line in made["exports"]]
-    lines += [f"not reached: {visible(line)}" for line in made["not_reached"]]
-    lines.append(made["inputs"]["note"] + ":")
-    for file in made["inputs"]["files"][:SHOWN]:
-        rows = ", ".join(f"{row:,}" for row in file["rows"][:10]) + (" …" if len(file["rows"]) > 10 else "")
-        lines.append(f"  {visible(file['path'], limit=80)}, row {rows}")
+    counts = ", ".join(f"{n:,} {_ROLES[role]}" for role, n in made.counts.items())
+    done = "taken down" if outcome.done or made.files else "would be taken down"
+    total = len(made.documents)
+    lines = [f"request {visible(made.request)}: {total:,} document{'s' * (total != 1)} {done} ({counts})"]
+    for line in made.documents[:SHOWN]:
+        lines.append(f"  {line.role:<6} {visible(line.source_ref, limit=60)} ({visible(line.id, limit=40)}), {line.was}")
+    if len(made.documents) > SHOWN:
+        lines.append(f"  and {len(made.documents) - SHOWN:,} more")
+    if made.files:
+        lines.append(f"manifest {made.before} → {made.manifest}")
+    for file in made.files:
+        lines.append(f"  {file.path} → {file.replaced_by}: {file.rows_before:,} → {file.rows_after:,} rows")
+    if isinstance(made.work, dict):
+        lines.append(f"work directory: {made.work['rewritten']} tables rewritten, {made.work['removed']} removed")
+    lines += [f"an export holds it: {visible(line)}" for line in made.exports]
+    lines += [f"not reached: {visible(line)}" for line in made.not_reached]
+    lines.append(made.inputs.note + ":")
+    for one in made.inputs.files[:SHOWN]:
+        rows = ", ".join(f"{row:,}" for row in one.rows[:10]) + (" …" if len(one.rows) > 10 else "")
+        lines.append(f"  {visible(one.path, limit=80)}, row {rows}")
     return "\n".join([*lines, outcome.note]) + "\n"

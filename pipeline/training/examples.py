@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
@@ -21,6 +21,7 @@ from pipeline.read.files import InputFile
 from pipeline.read.listing import expand
 from pipeline.read.source import Source
 from pipeline.read.units import chunks, opened
+from pipeline.records.base import Json
 
 Part = Literal["train", "calibrate", "test"]
 PARTS: dict[Part, float] = {"train": 0.70, "calibrate": 0.20, "test": 0.10}
@@ -162,7 +163,7 @@ def part_of(group: str, *, seed: int) -> Part:
     return "test"
 
 
-def _document(row: dict[str, Any], file: InputFile, positive: bool, columns: Columns) -> Document:
+def _document(row: Json, file: InputFile, positive: bool, columns: Columns) -> Document:
     others = orjson.loads(row["metadata"]) if columns.label or columns.group or columns.language_column else {}
     if columns.label:
         if columns.label not in others:
@@ -180,14 +181,14 @@ def _document(row: dict[str, Any], file: InputFile, positive: bool, columns: Col
     )
 
 
-def _value(others: dict[str, Any], column: str, row: dict[str, Any], file: InputFile) -> str:
+def _value(others: Json, column: str, row: Json, file: InputFile) -> str:
     if column not in others and column not in row:
         raise _no_column(column, others, row, file)
     value = others.get(column, row.get(column))
     return UNKNOWN if value is None else str(value)
 
 
-def _no_column(column: str, others: dict[str, Any], row: dict[str, Any], file: InputFile) -> InputError:
+def _no_column(column: str, others: Json, row: Json, file: InputFile) -> InputError:
     return InputError(f"{file.path}#{row['row']}: no column {column}; found {', '.join(sorted(others)) or 'none'}")
 
 
@@ -198,7 +199,7 @@ def _label(value: object, where: str) -> bool:
     return said in TRUE
 
 
-def _tables(file: InputFile) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _tables(file: InputFile) -> Iterator[tuple[list[Json], int]]:
     """Rows of a file, a unit at a time, and how many could not be read."""
     found = read.units_of(file)
     if found.units is not None:

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from pydantic import JsonValue
 
 from filters.models.classifier import Isotonic, Platt, Sidecar
 from pipeline.errors import InputError
@@ -88,7 +89,7 @@ class Trained:
         )
 
 
-def summary(trained: Trained) -> dict[str, Any]:
+def summary(trained: Trained) -> dict[str, JsonValue]:
     """The figures of the sidecar and of `--json`, rounded."""
     auc = trained.overall.auc
     assert auc is not None  # the parts have at least examples.MIN_EACH of each class

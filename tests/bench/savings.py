@@ -159,9 +159,10 @@ def trained(folder: Path, *, thorough: bool) -> bool:
 
 
 def show(made: dict[str, object]) -> None:
+    from pipeline.records.savings_json import Savings
     from pipeline.report.page.savings import summary
 
-    print(summary(made, out=None))
+    print(summary(Savings.model_validate(made), out=None))
 
 
 def main() -> int:

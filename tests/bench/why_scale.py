@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.output.manifest import FileRecord
+from pipeline.records.base import FileRecord
 from pipeline.schema import LEDGER
 from pipeline.stages.shards.parquet import shard_writer
 from pipeline.stages.shards.write import ROW_GROUP_ROWS

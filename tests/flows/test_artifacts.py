@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from flows.serving import artifacts, publish
 from pipeline.errors import CheckFailed, InputError
 from pipeline.output import manifest
 from pipeline.plan.load import load
+from pipeline.records.metrics_json import Metrics
+from pipeline.records.savings_json import Savings
 from pipeline.run.options import Result, RunOptions
 from tests.support import curate, prose, write_rows
 
@@ -28,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Result:
             folder / "in" / f"{name}.jsonl", [{"text": prose(first + i)} for i in range(20)] + [{"text": prose(first)}] * 5
         )
         curate("default", "--input", folder / "in", "--output", folder / "out", "--set", "dedup.exact_url=false")
-    metrics = json.loads((folder / "out" / "metrics.json").read_text())
+    metrics = Metrics.model_validate_json((folder / "out" / "metrics.json").read_bytes())
     return Result(str(folder / "out"), 2, metrics, ("skipped: x",))
 
 
@@ -54,7 +55,7 @@ def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
 
 
 def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result) -> None:
-    now, old = ({"headline": "saves [1.1, 1.4] `x`", "generation": g} for g in (2, 1))
+    now, old = (Savings.model_construct(headline="saves [1.1, 1.4] `x`", generation=g) for g in (2, 1))
     assert artifacts.saving(now, made.metrics, "out") == "saves [1.1, 1.4] `x`"
     assert "of generation 1; anew: python -m flows.proxy out" in artifacts.saving(old, made.metrics, "out")
     rows = artifacts.compute(made.metrics, now, "out")
@@ -67,7 +68,7 @@ def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result)
 def test_the_funnel_begins_with_what_was_read_and_every_figure_is_the_metrics(made: Result) -> None:
     rows = artifacts.funnel(made.metrics)
     assert rows[0]["documents"] == "25"
-    assert [row["step"] for row in rows] == [line["label"] for line in made.metrics["funnel"]]
+    assert [row["step"] for row in rows] == [line.label for line in made.metrics.funnel]
 
 
 def test_changes_show_counts_shares_by_reason_and_source_and_drift(made: Result) -> None:

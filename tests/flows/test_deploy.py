@@ -23,6 +23,7 @@ from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
 from pipeline.errors import InputError, OutputError, PlanError
 from pipeline.run.options import Result, RunOptions
+from tests.counts import metrics
 from tests.flows.serving import SLOW_FILTER
 from tests.support import ROOT, SAMPLE
 
@@ -248,7 +249,7 @@ def bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
 
     def stages(loaded: Any, options: RunOptions, **_: Any) -> Result:
         ran.append(loaded.plan)
-        return Result(options.output, None, {}, ())
+        return Result(options.output, None, metrics(), ())
 
     monkeypatch.setattr(prefect_flow.execute, "run", stages)
 
@@ -309,7 +310,7 @@ def test_a_deployed_run_is_tried_again_as_a_whole_for_what_can_pass(
         begun.append(1)
         if len(begun) <= len(errors):
             raise errors[len(begun) - 1]
-        return Result(options.output, None, {}, ())
+        return Result(options.output, None, metrics(), ())
 
     monkeypatch.setattr(prefect_flow, "RUN_BACK_OFF_S", 0)
     monkeypatch.setattr(prefect_flow.execute, "run", stages)

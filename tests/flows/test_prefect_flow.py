@@ -27,9 +27,10 @@ from pipeline.machine.events import Event
 from pipeline.machine.workers import Mapper
 from pipeline.plan.load import load
 from pipeline.run.options import Result, RunOptions
+from tests.counts import metrics, totals
 from tests.support import ROOT
 
-DONE = Result("out", 1, {"totals": {"read": 4, "kept": 3, "dropped": 1, "quarantined": 0}}, ())
+DONE = Result("out", 1, metrics().model_copy(update={"totals": totals(4, 3, 1)}), ())
 Body = Callable[[Mapper], Result]
 
 
@@ -175,7 +176,7 @@ def test_a_published_run_is_a_success_though_prefect_fails_afterwards(
     def broken(*_: Any) -> None:
         raise httpx.ConnectError("server gone")
 
-    monkeypatch.setattr(prefect_flow.shown, "of_result", broken)
+    monkeypatch.setattr(prefect_flow.publish, "of_result", broken)
     events: list[Event] = []
     assert flow(lambda _: DONE, events=events) == DONE
     assert "could not record it: ConnectError: server gone" in events[-1].note
@@ -227,7 +228,7 @@ def test_a_proxy_in_the_environment_does_not_come_between(flow: Callable[..., Re
 
 
 def test_the_server_dies_with_a_killed_parent_and_leaves_nothing(tmp_path: Path) -> None:
-    code = "from flows import server; s = server.temporary().start(); s.wait(); print(s.home, flush=True); input()"
+    code = "from flows.serving import server; s = server.temporary().start(); s.wait(); print(s.home, flush=True); input()"
     child = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )
@@ -252,7 +253,7 @@ def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def configured_in_a_new_process(folder: Path, **environment: str) -> str:
-    code = "from flows import server; print(server.configured())"
+    code = "from flows.serving import server; print(server.configured())"
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     made = {**kept, "PREFECT_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), **environment}
     ran = subprocess.run([sys.executable, "-c", code], cwd=folder, env=made, capture_output=True, text=True, check=True)
@@ -300,7 +301,7 @@ def test_names_are_one_harmless_line(text: str, shown: str) -> None:
 
 
 def test_the_summary_escapes_what_comes_from_outside() -> None:
-    made = artifacts.summary(Result("/tmp/<img src=x>|`", None, {}, ("[click](javascript:1)",)))
+    made = artifacts.summary(Result("/tmp/<img src=x>|`", None, metrics(), ("[click](javascript:1)",)))
     assert "<img" not in made
     assert r"\[click\]\(javascript:1\)" in made
 

@@ -10,19 +10,16 @@ import pytest
 from flows.serving import proxy_flow
 from flows.serving.server import Temporary
 from pipeline.errors import UsageError
+from pipeline.records.savings_json import ArmLine, Savings, SetLine
 from pipeline.savings.measure import Request
 from tests.flows.test_prefect_flow import newest
 
-MADE: dict[str, Any] = {
-    "tier": "cpu",
-    "headline": "No evidence of a saving on web | *really*",
-    "sets": [
-        {
-            "name": "dropped:<b>",
-            "arms": [{"arm": "curated", "multiplier": 0.5, "interval": [0.3, 0.8], "bound": None, "verdict": "costs"}],
-        }
-    ],
-}
+LINE = ArmLine.model_construct(arm="curated", multiplier=0.5, interval=(0.3, 0.8), bound=None, verdict="costs")
+MADE = Savings.model_construct(
+    tier="cpu",
+    headline="No evidence of a saving on web | *really*",
+    sets=(SetLine.model_construct(name="dropped:<b>", arms=(LINE,)),),
+)
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ def test_the_table_is_an_artifact_and_costs_stand_in_it_escaped(on_server, monke
 
 
 def test_the_very_error_reaches_the_caller(on_server, monkeypatch):
-    def refuse(*_: Any, **__: Any) -> dict[str, Any]:
+    def refuse(*_: Any, **__: Any) -> Savings:
         raise UsageError("no target")
 
     monkeypatch.setattr(proxy_flow, "carry_out", refuse)

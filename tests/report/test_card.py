@@ -11,6 +11,7 @@ from pipeline import schema
 from pipeline.errors import PlanError
 from pipeline.plan.load import validate
 from pipeline.plan.recipe import decisive, differences
+from pipeline.records.metrics_json import Metrics
 from pipeline.report import card
 from tests.real_run import hostile
 from tests.support import curate, digests, prose, write_rows
@@ -24,7 +25,7 @@ def _card(metrics: dict, **changes) -> str:
         "plan_yaml": "source:\n  paths: [crawl/*.jsonl.gz]\n",
         "licence": None,
     }
-    return card.render(metrics, **{**given, **changes})
+    return card.render(Metrics.model_validate(metrics), **{**given, **changes})
 
 
 def _front(text: str) -> dict:
@@ -146,9 +147,9 @@ def test_says_to_shuffle_and_what_null_means(everything):
 
 
 @pytest.mark.parametrize("licence", ["odc-by", "Apache-2.0", "LicenseRef-my.own", "GPL-2.0+", "0bsd", "no", "a" * 100])
-def test_the_plan_s_licence_is_read_back_from_the_front_matter(licence):
+def test_the_plan_s_licence_is_read_back_from_the_front_matter(everything, licence):
     plan = validate({"output": {"licence": licence}}, where="test")
-    assert _front(_card(licence=plan.output.licence))["license"] == licence
+    assert _front(_card(everything.metrics, licence=plan.output.licence))["license"] == licence
 
 
 @pytest.mark.parametrize(

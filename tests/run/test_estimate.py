@@ -62,7 +62,7 @@ def test_a_larger_share_takes_in_a_smaller_one_and_other_seeds_choose_others():
 def test_the_interval_is_as_wide_as_units_differ():
     same = [estimate._Counts(10, 5, {})] * 20
     apart = [estimate._Counts(10, k, {}) for k in (0, 10)] * 10
-    assert estimate._share([c.kept for c in same], same) == [0.5, 0.5, 0.5]
+    assert estimate._share([c.kept for c in same], same) == (0.5, 0.5, 0.5)
     value, low, high = estimate._share([c.kept for c in apart], apart)
     assert value == 0.5 and low is not None and high is not None
     # The bootstrap of a mean of 20 units of standard deviation 0.5: 1.96 x 0.5 / sqrt(20) on each side.

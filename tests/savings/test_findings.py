@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.records.savings_json import Ranked, RegimeLine, SetLine
 from pipeline.savings.analysis import findings, intervals
 from pipeline.savings.analysis.findings import Measured
 from pipeline.savings.analysis.intervals import Estimate, Interval, Losses
@@ -29,6 +30,10 @@ def measured(**shifts: float) -> Measured:
     return Measured(C, arms, {"raw": 1.0, **dict.fromkeys(list(shifts)[1:], 0.5)})
 
 
+def regime_of(name: str, sets: tuple[SetLine, ...]) -> RegimeLine:
+    return RegimeLine(regime=name, unique_tokens=None, sets=sets)
+
+
 def headline(made: Measured, *, primary: str | None = "web") -> str:
     sets = findings.sets_of(made, SETS)
     return findings.headline(sets, primary=primary, arm="curated", baseline="raw", model="a small model")
@@ -37,34 +42,35 @@ def headline(made: Measured, *, primary: str | None = "web") -> str:
 def test_a_saving_is_stated_at_its_lower_bound():
     made = measured(raw=1, curated=2)
     line = findings.line_of(findings.sets_of(made, SETS), "web", "curated")
-    assert line["verdict"] == "saves"
-    assert line["status"] == "ok"
-    low = line["interval"][0]
+    assert line.verdict == "saves"
+    assert line.status == "ok"
+    low = line.interval[0]
     assert headline(made).startswith(
         f"At least {int(100 * (1 - 1 / low))} % less training compute for the same loss on web, no text seen"
     )
-    assert line["multiplier"] == pytest.approx(2, rel=0.05)
-    assert line["yield"] == pytest.approx(1, abs=0.05), "half of the text, twice the value"
+    assert line.multiplier == pytest.approx(2, rel=0.05)
+    assert line.kept_yield == pytest.approx(1, abs=0.05), "half of the text, twice the value"
 
 
 def test_a_filter_that_drops_good_text_costs_and_its_upper_bound_is_below_1():
     made = measured(raw=1, curated=1 / 3)
     line = findings.line_of(findings.sets_of(made, SETS), "web", "curated")
-    assert line["interval"][1] < 1
-    assert (line["verdict"], line["status"]) == ("costs", "not_reached")
+    assert line.interval[1] < 1
+    assert (line.verdict, line.status) == ("costs", "not_reached")
     assert headline(made).startswith("Costs: curated is worse than raw on web; never reached it: no saving at this quality")
 
 
 def test_a_random_subset_of_the_same_kind_is_no_evidence():
     made = measured(raw=1, curated=1)
     line = findings.line_of(findings.sets_of(made, SETS), "web", "curated")
-    assert line["interval"][0] <= 1 <= line["interval"][1]
+    assert line.interval[0] <= 1 <= line.interval[1]
     assert headline(made).startswith("No evidence of a saving on web")
 
 
 def test_an_interval_within_the_noise_of_two_equal_runs_is_ranking_only():
     sets = findings.sets_of(measured(raw=1, curated=2), SETS)
-    findings.line_of(sets, "web", "curated")["clears_noise"] = False
+    line = findings.line_of(sets, "web", "curated").model_copy(update={"clears_noise": False})
+    sets = [made.model_copy(update={"arms": (line,)}) if made.name == "web" else made for made in sets]
     said = findings.headline(sets, primary="web", arm="curated", baseline="raw", model="a small model")
     assert said.startswith("Ranking only: curated is ahead of raw on web")
     assert "less training compute" not in said
@@ -89,7 +95,7 @@ def test_a_ranking_is_an_order_without_a_percentage():
     made = measured(raw=1, good=2, same=1, bad=1 / 3)
     sets = findings.sets_of(made, SETS)
     ranked = findings.ranking(sets, name="web", baseline="raw")
-    order = [item["arm"] for item in ranked]
+    order = [item.arm for item in ranked]
     assert order[0] == "good"
     assert order[-1] == "bad"
     said = findings.ranked_in_words(ranked, name="web", baseline="raw")
@@ -102,12 +108,14 @@ def test_a_ranking_is_an_order_without_a_percentage():
     [([[2.0, 2.5], [1.0, 1.9]], "a"), ([[2.0, 2.5], [1.0, 2.0]], None), ([[2.0, 2.5], [1.0, 2.1]], None), ([], None)],
 )
 def test_a_value_is_recommended_only_where_its_interval_lies_above_the_others(intervals, best):
-    ranked = [{"arm": name, "interval": found} for name, found in zip("ab", intervals, strict=False)]
+    ranked = [
+        Ranked(arm=name, multiplier=1.0, interval=tuple(found), same=False) for name, found in zip("ab", intervals, strict=False)
+    ]
     assert findings.recommended(ranked) == best
 
 
 def test_what_repeats_do_is_part_of_the_headline():
-    regime = {"regime": "text repeated as often as planned", "sets": findings.sets_of(measured(raw=1, curated=1 / 3), SETS)}
+    regime = regime_of("text repeated as often as planned", findings.sets_of(measured(raw=1, curated=1 / 3), SETS))
     said = findings.with_repeats(regime, primary="web", arm="curated")
     assert said.startswith(" With text repeated as often as planned: costs (multiplier 0.3")
     assert findings.with_repeats(regime, primary=None, arm="curated") == ""
@@ -115,6 +123,6 @@ def test_what_repeats_do_is_part_of_the_headline():
 
 def test_a_sign_that_changes_with_the_regime_is_noted():
     first = findings.sets_of(measured(raw=1, curated=2), SETS)
-    second = [{"regime": "a third of the learning rate", "sets": findings.sets_of(measured(raw=1, curated=0.5), SETS)}]
+    second = [regime_of("a third of the learning rate", findings.sets_of(measured(raw=1, curated=0.5), SETS))]
     assert any("it depends on how the model is trained" in note for note in findings.differing(first, second, arm="curated"))
-    assert not findings.differing(first, [{"regime": "same", "sets": first}], arm="curated")
+    assert not findings.differing(first, [regime_of("same", first)], arm="curated")

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.kernels import warm
+from filters.kernels.dedup import url_paths
 from filters.kernels.dedup import urls as kernels
 from pipeline.text import urls
 from tests.support import examples
@@ -227,7 +228,7 @@ def test_a_megabyte_of_anything_is_normalised_in_linear_time(unit):
     start = "http://a.b" + ("/" if unit not in ("www.", "@", "[") else "")
     urls.normalised(pa.array([start + unit * (1_000_000 // len(unit))]))  # quadratic work would take minutes
     some, twice = (pa.array([start + unit * (n // len(unit))]) for n in (2_000, 4_000))
-    work = [lines_run(lambda column=column: urls.normalised(column), kernels) for column in (some, twice)]
+    work = [lines_run(lambda column=column: urls.normalised(column), kernels, url_paths) for column in (some, twice)]
     assert 1.8 < work[1] / work[0] < 2.2
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -61,7 +60,7 @@ def _number(asked: Mapping[str, str], name: str) -> float | None:
         raise UsageError(f"{name}: expected a number, got {text!r}") from error
 
 
-def facts(output: Output, found: why.Found) -> dict[str, Any]:
+def facts(output: Output, found: why.Found) -> dict[str, object]:
     """One document, for its template."""
     made, fault = None, None
     if found.text is not None:
@@ -70,7 +69,7 @@ def facts(output: Output, found: why.Found) -> dict[str, Any]:
         except WinnowError as error:
             fault = str(error)
     rules = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)) if made else []
-    left = found.survivor["text"] if found.survivor is not None else None
+    left = found.survivor.text if found.survivor is not None else None
     both = diff.side_by_side(found.text, left) if found.text is not None and left is not None else None
     lines, out = shown.text_lines(found.text or "")
     return {

@@ -44,10 +44,10 @@ def facets(output: Output) -> Facets:
     for made in output.live:
         totals, metrics = made.totals, made.metrics
         views.update({"kept": totals.kept, "dropped": totals.dropped, "quarantined": totals.quarantined})
-        reasons.update({line["reason"]: line["first"] for line in metrics["reasons"] if line["first"]})
-        causes.update({line["cause"]: line["rows"] for line in metrics["quarantine"]})
-        languages.update({line["language"]: line["documents"] for line in metrics["by_language"] if line["language"]})
-        sources.update({line["source"]: line["read"] for line in metrics["by_source"]})
+        reasons.update({line.reason: line.first for line in metrics.reasons if line.first})
+        causes.update({line.cause: line.rows for line in metrics.quarantine})
+        languages.update({line.language: line.documents for line in metrics.by_language if line.language})
+        sources.update({line.source: line.read for line in metrics.by_source})
     filters: Counter[str] = Counter()
     for reason, n in reasons.items():
         if "." in reason:

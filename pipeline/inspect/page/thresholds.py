@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -117,7 +116,7 @@ def _plan_file(site: Site, request: Request) -> bytes:
     return (SAVED + publish.yaml(plan.model_dump(mode="json"))).encode("utf-8", "backslashreplace")
 
 
-def _sample(one: Sample) -> dict[str, Any]:
+def _sample(one: Sample) -> dict[str, object]:
     return {
         "id": visible(one.id, limit=80),
         "ref": visible(one.source_ref, limit=120),

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -213,7 +212,7 @@ class Rows:
         kind = next(field.type for known in self.recipe.known for field in known.signals if field.name == name)
         return pl.Series(name, pl.from_arrow(pa.nulls(len(self), kind)))
 
-    def add_scores(self, rows: np.ndarray, made: dict[str, Any]) -> None:
+    def add_scores(self, rows: np.ndarray, made: dict[str, pa.Array]) -> None:
         """Signals of the model tier for `rows`, in memory only: column → Arrow array, row by row with `rows`."""
         for name, values in made.items():
             self._added.setdefault(name, []).append((rows, pl.Series(pl.from_arrow(values))))

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from pydantic import ValidationError
 
-from filters.contract import Tier
+from filters.contract import Rule, Tier
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output, value_of
 from pipeline.inspect.thresholds.rows import Rows, rethresholded, same_rule, units_of
@@ -144,7 +145,7 @@ def _moved_by(item: ActiveFilter, name: str) -> list[Any]:
     now = item.thresholds.model_dump()
     if isinstance(now[name], bool | str) or not isinstance(now[name], int | float | None):
         return []
-    found: dict[str, Any] = {}
+    found: dict[str, Rule] = {}
     for tried in _TRIED:
         other = _with(item, name, tried)
         if other is not None and getattr(other, name) != now[name]:
@@ -298,7 +299,7 @@ class Slider:
                 done += len(missing)
         return done
 
-    def _scores(self, block: Rows, unit: Annotated, start: int, rows: np.ndarray) -> dict[str, Any]:
+    def _scores(self, block: Rows, unit: Annotated, start: int, rows: np.ndarray) -> dict[str, pa.Array]:
         recipe = self.output.recipe
         cheap = {f.name for item in recipe.filters if item.filter.tier is Tier.CHEAP for f in item.filter.signals}
         needed = {name for item in recipe.filters if item.filter.tier is Tier.MODEL for name in item.filter.needs} & cheap

@@ -91,14 +91,15 @@ def _text(work: Store, unit: Annotated, row: int, reason: str) -> tuple[str, str
     return f"{unit.path}#{number}", reason, texts_at(work, unit.names, at)[0].as_py()[:1_000]
 
 
-def plain(found: Rethought) -> dict[str, Any]:
+def plain(found: Rethought) -> dict[str, object]:
     """For JSON: counters as lists, largest first."""
-    made: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found)}
-    for name in ("enter", "leave"):
-        side: Side = made[name]
-        made[name] = {"documents": side.documents, "n_bytes": side.n_bytes, "samples": side.samples}
-        made[name] |= {kind: _ordered(getattr(side, kind)) for kind in ("reasons", "sources", "languages")}
-    return made
+    made = {one.name: getattr(found, one.name) for one in fields(found)}
+    return {**made, "enter": _plain(found.enter), "leave": _plain(found.leave)}
+
+
+def _plain(side: Side) -> dict[str, object]:
+    counts = {kind: _ordered(getattr(side, kind)) for kind in ("reasons", "sources", "languages")}
+    return {"documents": side.documents, "n_bytes": side.n_bytes, "samples": side.samples, **counts}
 
 
 def _ordered(counts: Counter[str]) -> list[list[Any]]:

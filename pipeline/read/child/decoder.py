@@ -18,9 +18,12 @@ import resource
 import signal
 import struct
 import sys
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Required, TypedDict
 
 from pipeline.read.files import InputFile
+
+if TYPE_CHECKING:
+    from pipeline.records.base import Json
 
 MEMORY_BYTES = 2_000_000_000
 """Most that decoding may take beyond what the process starts with: as much as a run holds by default. A page that decodes
@@ -28,6 +31,24 @@ to more than this is one that no writer makes."""
 OUT_OF_MEMORY = 3
 """Exit status where that did not suffice."""
 _HEAD = struct.Struct("<cQ")
+
+
+class Request(TypedDict, total=False):
+    """What is asked for: the row groups, the rows of `start:stop` of them, or those of `web` records.
+
+    `size`: bytes of the file; `file`: an InputFile's fields; `limits`: those of `decoding.Limits`; `kind`: warc or wet, or html;
+    `records`: number and bytes of each.
+    """
+
+    ask: Required[Literal["groups", "rows", "web"]]
+    size: int
+    file: Json
+    start: int
+    stop: int
+    first_row: int
+    limits: dict[str, int]
+    kind: str
+    records: list[tuple[int, int]]
 
 
 def send(stream: BinaryIO, kind: bytes, data: Any) -> None:
@@ -97,7 +118,7 @@ class Asked(io.RawIOBase):
         return bytes(data)
 
 
-def answer(request: dict[str, Any], to: BinaryIO, answers: BinaryIO) -> None:
+def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
     """Answer one request: `groups`, the rows of `start:stop` of them, or those of `web` records."""
     import pyarrow as pa
 

@@ -93,7 +93,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def ask(
-    file: InputFile, handle: BinaryIO, request: dict[str, Any], *, still_cpu_s: float | None = None
+    file: InputFile, handle: BinaryIO, request: decoder.Request, *, still_cpu_s: float | None = None
 ) -> Iterator[tuple[bytes, bytearray]]:
     """Frames of the answer (`pipeline.read.child.decoder`), reads apart, which `handle` answers. `still_cpu_s`: its own
     `STILL_CPU_S`. Raises Died, RunFailed."""
@@ -110,7 +110,7 @@ def ask(
 
 
 def _frames(
-    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, request: dict[str, Any], still_cpu_s: float
+    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, request: decoder.Request, still_cpu_s: float
 ) -> Iterator[tuple[bytes, bytearray]]:
     to: Any = process.stdin
     decoder.send(to, b"?", json.dumps(request).encode())

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from pipeline.read.child import html
 from pipeline.read.lines import Refused, Unreadable, too_large
 from pipeline.read.rows import Collector
+
+if TYPE_CHECKING:
+    from pipeline.records.base import Json
 
 _FLUSH_BYTES = 4_000_000
 _HTML = ("text/html", "application/xhtml+xml")
@@ -50,7 +53,7 @@ class _TooLarge(Exception):
         self.size = size
 
 
-def _warc(raw: bytes, collector: Collector) -> dict[str, Any]:
+def _warc(raw: bytes, collector: Collector) -> Json:
     from fastwarc.warc import WarcRecord
 
     file = collector.file
@@ -58,7 +61,7 @@ def _warc(raw: bytes, collector: Collector) -> dict[str, Any]:
         record = WarcRecord.from_reader(io.BytesIO(raw), quirks_mode=True)
         headers = record.headers
         url = (headers.get("WARC-Target-URI") or "").strip().removeprefix("<").removesuffix(">")
-        made: dict[str, Any] = {"url": url or None, "date": headers.get("WARC-Date")}
+        made: Json = {"url": url or None, "date": headers.get("WARC-Date")}
         text, about = _text(raw, record, file.max_row_bytes)
     except OSError as error:
         raise Unreadable("unreadable", f"WARC record: {str(error)[:200]}") from error
@@ -67,9 +70,9 @@ def _warc(raw: bytes, collector: Collector) -> dict[str, Any]:
     return {**made, file.text: text}
 
 
-def _text(raw: bytes, record: Any, limit: int) -> tuple[str, dict[str, Any]]:
+def _text(raw: bytes, record: Any, limit: int) -> tuple[str, Json]:
     """Text of a record, and what metadata says about it."""
-    about: dict[str, Any] = {}
+    about: Json = {}
     charset = None
     if record.is_http:
         body, record = _http(raw, record, limit)

@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import accumulate
-from typing import Any
 
 import pyarrow as pa
 
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
+from pipeline.read.child.decoder import Request
 from pipeline.read.child.parquet import Limits
 from pipeline.read.child.supervised import Died, ask, gathered
 from pipeline.read.files import InputFile
@@ -89,7 +89,7 @@ def _groups(file: InputFile) -> list[tuple[int, int]]:
 def _read_groups(unit: Unit) -> UnitRows:
     buffer = REMOTE_BUFFER if "://" in unit.file.url else 1 << 20
     limits = Limits(BATCH_ROWS, BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, BOMB_ROWS, buffer)
-    request = {
+    request: Request = {
         "ask": "rows",
         "file": {name: value for name, value in asdict(replace(unit.file, url="")).items() if name != "traffic"},
         "start": unit.start,
@@ -100,7 +100,7 @@ def _read_groups(unit: Unit) -> UnitRows:
     return gathered(unit.file, _asked(unit.file, request))
 
 
-def _asked(file: InputFile, request: dict[str, Any]) -> Iterator[tuple[bytes, bytearray]]:
+def _asked(file: InputFile, request: Request) -> Iterator[tuple[bytes, bytearray]]:
     unreadable = None
     with opened(file, ranges=True) as handle:
         for kind, data in ask(file, handle, request):

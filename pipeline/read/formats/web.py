@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 
 import pyarrow as pa
 
+from pipeline.read.child.decoder import Request
 from pipeline.read.child.supervised import Died, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, Refused
@@ -54,7 +55,7 @@ def read(file: InputFile, records: Records) -> UnitRows:
 def _asked(file: InputFile, handle: _Watched, records: Records) -> UnitRows:
     """What a decoder makes of the records, whose bytes `handle` holds. Raises Died."""
     sent = {name: value for name, value in asdict(replace(file, url="")).items() if name != "traffic"}
-    request = {"ask": "web", "kind": file.format, "file": sent, "records": [(row, len(raw)) for row, raw in records]}
+    request: Request = {"ask": "web", "kind": file.format, "file": sent, "records": [(row, len(raw)) for row, raw in records]}
     return gathered(file, ask(file, handle, request, still_cpu_s=STILL_CPU_S))
 
 

@@ -9,13 +9,14 @@ equal quality (`pipeline.savings`). Every number carries its unit, a tag (`measu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.plan.compute import Compute
+from pipeline.records.base import Quantity
+from pipeline.records.ledger import Curation, Ledger, Pass
 from pipeline.report.compute.gpus import ALL_IN_PER_TDP, find_gpu
 from pipeline.report.compute.levers import levers
-from pipeline.report.compute.quantity import Quantity, computed
+from pipeline.report.compute.quantity import computed
 from pipeline.report.compute.sufficiency import sufficiency
 
 NOT_A_SAVING = (
@@ -42,10 +43,10 @@ def ledger(
     curation_cpu_s: float,
     lost_cpu_s: float = 0.0,
     languages: Sequence[tuple[str, int]] = (),
-) -> dict[str, Any]:
-    """The ledger as JSON-able data: `sentence`, `assumptions`, `passes`, `curation`, `sufficiency`, `levers`.
+) -> Ledger:
+    """The ledger of one generation.
 
-    Each leaf is a Quantity's dict. `tokens_*`: tokens of the final text of all documents and of the kept ones.
+    `tokens_*`: tokens of the final text of all documents and of the kept ones.
     `curation_cpu_s`: CPU-seconds (user + system) of the run that published; `lost_cpu_s`: of attempts before it that did not.
     `languages`: kept bytes by language, where it is known.
     """
@@ -59,17 +60,17 @@ def ledger(
         "one-pass difference (not a saving: the models are not equally good)": less,
         "the planned run": planned,
     }
-    lines = [{"pass": name, **training(compute, tokens)} for name, tokens in passes.items()]
+    lines = [training(compute, tokens, name=name) for name, tokens in passes.items()]
     if compute.extra_gpu_hours:
-        lines.append({"pass": "the planned run with its later stages", **training(compute, planned, later_stages=True)})
-    return {
-        "sentence": NOT_A_SAVING,
-        "assumptions": {name: asdict(quantity) for name, quantity in assumptions(compute).items()},
-        "passes": lines,
-        "curation": curation(compute, curation_cpu_s, lost_cpu_s),
-        "sufficiency": sufficiency(planned, kept, compute.plan, languages),
-        "levers": levers(compute, training_dollars=lines[-1]["dollars"]["value"]),
-    }
+        lines.append(training(compute, planned, name="the planned run with its later stages", later_stages=True))
+    return Ledger(
+        sentence=NOT_A_SAVING,
+        assumptions=assumptions(compute),
+        passes=tuple(lines),
+        curation=curation(compute, curation_cpu_s, lost_cpu_s),
+        sufficiency=sufficiency(planned, kept, compute.plan, languages),
+        levers=levers(compute, training_dollars=lines[-1].dollars.number),
+    )
 
 
 def assumptions(compute: Compute) -> dict[str, Quantity]:
@@ -136,38 +137,35 @@ def gpu_hours(compute: Compute, tokens: float) -> float:
     return 6 * compute.plan.parameters * tokens / (find_gpu(compute.gpu).bf16 * 1e12 * compute.mfu * speedup) / 3600
 
 
-def training(compute: Compute, tokens: Quantity, *, later_stages: bool = False) -> dict[str, Any]:
+def training(compute: Compute, tokens: Quantity, *, name: str, later_stages: bool = False) -> Pass:
     """FLOPs, GPU-hours, dollars, energy and carbon of training once on `tokens`."""
-    hours = gpu_hours(compute, tokens.value or 0) + (compute.extra_gpu_hours if later_stages else 0)
+    hours = gpu_hours(compute, tokens.number) + (compute.extra_gpu_hours if later_stages else 0)
     measured = compute.gpu_hours_per_trillion_tokens is not None
     how = "tokens x GPU-hours for 10^12 tokens" if measured else "FLOPs / (BF16 dense peak x MFU x speed-up) / 3600"
     kwh = hours * kilowatts(compute) * compute.pue
-    return {
-        "tokens": asdict(tokens),
-        "flops": computed(
-            6 * compute.plan.parameters * (tokens.value or 0),
+    return Pass(
+        name=name,
+        tokens=tokens,
+        flops=computed(
+            6 * compute.plan.parameters * tokens.number,
             "FLOP",
             "6 x active parameters x tokens, without the attention term",
         ),
-        "gpu_hours": computed(hours, f"{compute.gpu}-hours", how + (" + later stages" if later_stages else "")),
-        "dollars": computed(hours * compute.price_per_gpu_hour, "US dollars", "GPU-hours x price"),
-        "kwh": computed(kwh, "kWh", "GPU-hours x all-in kW x PUE"),
-        "kg_co2e": computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
-    }
+        gpu_hours=computed(hours, f"{compute.gpu}-hours", how + (" + later stages" if later_stages else "")),
+        dollars=computed(hours * compute.price_per_gpu_hour, "US dollars", "GPU-hours x price"),
+        kwh=computed(kwh, "kWh", "GPU-hours x all-in kW x PUE"),
+        kg_co2e=computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
+    )
 
 
-def curation(compute: Compute, cpu_s: float, lost_cpu_s: float) -> dict[str, Any]:
+def curation(compute: Compute, cpu_s: float, lost_cpu_s: float) -> Curation:
     """What work on CPUs cost: hours, of which lost ones, dollars, energy and carbon."""
     hours = (cpu_s + lost_cpu_s) / 3600
     kwh = hours * compute.vcpu_watts / 1000 * compute.pue
-    return {
-        "cpu_hours": asdict(
-            Quantity(hours, "CPU-hours", "measured", "user + system time of the process tree, lost attempts included")
-        ),
-        "lost_cpu_hours": asdict(
-            Quantity(lost_cpu_s / 3600, "CPU-hours", "measured", "attempts before this one that published nothing")
-        ),
-        "dollars": computed(hours * compute.vcpu_price_per_hour, "US dollars", "CPU-hours x assumed price of a vCPU"),
-        "kwh": computed(kwh, "kWh", "CPU-hours x assumed power of a vCPU x PUE"),
-        "kg_co2e": computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
-    }
+    return Curation(
+        cpu_hours=Quantity(hours, "CPU-hours", "measured", "user + system time of the process tree, lost attempts included"),
+        lost_cpu_hours=Quantity(lost_cpu_s / 3600, "CPU-hours", "measured", "attempts before this one that published nothing"),
+        dollars=computed(hours * compute.vcpu_price_per_hour, "US dollars", "CPU-hours x assumed price of a vCPU"),
+        kwh=computed(kwh, "kWh", "CPU-hours x assumed power of a vCPU x PUE"),
+        kg_co2e=computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
+    )

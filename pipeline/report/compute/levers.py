@@ -7,22 +7,21 @@ what data are worth).
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 from pipeline.plan.compute import Compute
+from pipeline.records.base import Quantity
+from pipeline.records.ledger import Lever
 from pipeline.report.compute.gpus import find_gpu
-from pipeline.report.compute.quantity import Quantity, computed
+from pipeline.report.compute.quantity import computed
 
 _BYTES_PER_WEIGHT = {"bf16": 2.0, "fp8": 1.0}
 
 
-def levers(compute: Compute, *, training_dollars: float) -> list[dict[str, Any]]:
-    """The table: `lever`, `setting`, `effect` (Quantities' dicts) and `note`. `training_dollars`: of the planned run."""
+def levers(compute: Compute, *, training_dollars: float) -> tuple[Lever, ...]:
+    """The table, one line a lever. `training_dollars`: of the planned run."""
     gpu, plan = find_gpu(compute.gpu), compute.plan
     total = plan.total_parameters or plan.parameters
     served = _serving_dollars(compute)
-    return [
+    return (
         _line(
             "active parameters",
             Quantity(plan.parameters, "parameters", "assumed", "compute.plan.parameters"),
@@ -63,11 +62,11 @@ def levers(compute: Compute, *, training_dollars: float) -> list[dict[str, Any]]
             computed(served, "US dollars", "tokens x 2 x active parameters / (BF16 peak x mfu_inference) x price"),
             "A smaller model trained longer pays where this outweighs training (arXiv 2401.00448).",
         ),
-    ]
+    )
 
 
-def _line(lever: str, setting: Quantity, effect: dict[str, Any], note: str) -> dict[str, Any]:
-    return {"lever": lever, "setting": asdict(setting), "effect": effect, "note": note}
+def _line(lever: str, setting: Quantity, effect: Quantity, note: str) -> Lever:
+    return Lever(lever=lever, setting=setting, effect=effect, note=note)
 
 
 def _speedup(compute: Compute) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from pipeline.plan.compute import TrainingPlan
-from pipeline.report.compute.quantity import Quantity, computed
+from pipeline.records.base import Quantity
+from pipeline.records.ledger import Enough, LanguageSufficiency, Sufficiency
+from pipeline.report.compute.quantity import computed
 
 EPOCHS_CHEAP = 4
 EPOCHS_COSTLY = 16
@@ -18,49 +18,49 @@ MOST_LANGUAGES = 20
 """Languages listed, the largest first; a planned language is always among them."""
 
 
-def sufficiency(planned: Quantity, kept: Quantity, plan: TrainingPlan, languages: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def sufficiency(planned: Quantity, kept: Quantity, plan: TrainingPlan, languages: Sequence[tuple[str, int]]) -> Sufficiency:
     """How often the planned run reads each kept token: planned tokens / kept tokens.
 
     `languages`: name and kept bytes; tokens of a language are its share of the kept bytes.
     """
-    epochs = (planned.value or 0) / kept.value if kept.value else None
+    epochs = planned.number / kept.value if kept.value else None
     verdict, sentence = judge(epochs)
-    return {
-        "planned_tokens": asdict(planned),
-        "kept_tokens": asdict(kept),
-        "epochs": computed(epochs, "epochs", "planned tokens / kept tokens (unique as far as dedup compared them)"),
-        "verdict": verdict,
-        "sentence": sentence,
-        "by_language": _by_language(planned, kept, plan, languages),
-    }
+    return Sufficiency(
+        planned_tokens=planned,
+        kept_tokens=kept,
+        epochs=computed(epochs, "epochs", "planned tokens / kept tokens (unique as far as dedup compared them)"),
+        verdict=verdict,
+        sentence=sentence,
+        by_language=_by_language(planned, kept, plan, languages),
+    )
 
 
 def _by_language(
     planned: Quantity, kept: Quantity, plan: TrainingPlan, languages: Sequence[tuple[str, int]]
-) -> list[dict[str, Any]]:
+) -> tuple[LanguageSufficiency, ...]:
     whole = sum(size for _, size in languages)
     sizes = dict(languages)
     largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:MOST_LANGUAGES]
     lines = []
     for name in dict.fromkeys((*plan.languages, *largest)):
         share = sizes.get(name, 0) / whole if whole else 0.0
-        tokens = (kept.value or 0) * share
-        wanted = (planned.value or 0) * plan.languages.get(name, 0.0 if plan.languages else share)
+        tokens = kept.number * share
+        wanted = planned.number * plan.languages.get(name, 0.0 if plan.languages else share)
         epochs = wanted / tokens if tokens else None
         asked = "compute.plan.languages" if plan.languages else "its share of the kept text"
         lines.append(
-            {
-                "language": name,
-                "kept_tokens": asdict(Quantity(tokens, "tokens", "estimated", "kept tokens x its share of the kept bytes")),
-                "planned_tokens": asdict(Quantity(wanted, "tokens", "assumed", f"planned tokens x {asked}")),
-                "epochs": computed(epochs, "epochs", "planned tokens / kept tokens of the language"),
-                "verdict": judge(epochs)[0] if wanted else "not planned",
-            }
+            LanguageSufficiency(
+                language=name,
+                kept_tokens=Quantity(tokens, "tokens", "estimated", "kept tokens x its share of the kept bytes"),
+                planned_tokens=Quantity(wanted, "tokens", "assumed", f"planned tokens x {asked}"),
+                epochs=computed(epochs, "epochs", "planned tokens / kept tokens of the language"),
+                verdict=judge(epochs)[0] if wanted else "not planned",
+            )
         )
-    return lines
+    return tuple(lines)
 
 
-def judge(epochs: float | None) -> tuple[str, str]:
+def judge(epochs: float | None) -> tuple[Enough, str]:
     """Verdict and sentence; None: nothing was kept."""
     if epochs is None:
         return "nothing", "Nothing was kept, so there is nothing to train on."

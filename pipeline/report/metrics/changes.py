@@ -7,65 +7,76 @@ were others (`schema_version`), no drift is told.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from pipeline.records.counts import Counts, Histogram, SourceLine
+from pipeline.records.metrics_json import BeforeAndNow, Change, Changes, Drift, LanguageChange, ReasonChange, SourceChange
 
 MOST = 20
 """Lines of each list; chosen so that a page shows them at once. Metrics of both generations have all."""
 
 
-def since(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+def since(before: Counts, now: Counts) -> Changes:
     """`before`, `now`: metrics of two generations. Lists are ordered by the size of the change, largest first."""
-    return {
-        "since": before["generation"],
-        "documents": {"before": before["totals"]["read"], "now": now["totals"]["read"]},
-        "kept_share": _change(before["totals"]["kept"], before["totals"]["read"], now["totals"]["kept"], now["totals"]["read"]),
-        "reasons": _shares("reason", "first", before["reasons"], now["reasons"], before, now),
-        "sources": _sources(before["by_source"], now["by_source"]),
-        "languages": _shares("language", "documents", before["by_language"], now["by_language"], before, now),
-        "signals": _drift(before["signals"], now["signals"]) if before["schema_version"] == now["schema_version"] else [],
-    }
+    then, today = before.totals, now.totals
+    reasons = _shares(
+        {r.reason: r.first for r in before.reasons}, {r.reason: r.first for r in now.reasons}, then.read, today.read
+    )
+    languages = _shares(
+        {line.language: line.documents for line in before.by_language},
+        {line.language: line.documents for line in now.by_language},
+        then.read,
+        today.read,
+    )
+    return Changes(
+        since=before.generation,
+        documents=BeforeAndNow(before=then.read, now=today.read),
+        kept_share=_change(_share(then.kept, then.read), _share(today.kept, today.read)),
+        reasons=tuple(ReasonChange(reason=name, **dict(change)) for name, change in reasons),
+        sources=_sources(before.by_source, now.by_source),
+        languages=tuple(LanguageChange(language=name, **dict(change)) for name, change in languages),
+        signals=_drift(before.signals, now.signals) if before.schema_version == now.schema_version else (),
+    )
 
 
-def _change(part: int, whole: int, new_part: int, new_whole: int) -> dict[str, float]:
-    then, now = part / whole if whole else 0.0, new_part / new_whole if new_whole else 0.0
-    return {"before": then, "now": now, "change": now - then}
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
-def _shares(name: str, count: str, old: Any, new: Any, before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
-    """Share of the rows read, by `name`."""
-    then, today = ({line[name]: line[count] for line in lines} for lines in (old, new))
-    read, read_now = before["totals"]["read"], now["totals"]["read"]
-    lines = [{name: n, **_change(then.get(n, 0), read, today.get(n, 0), read_now)} for n in sorted({*then, *today})]
-    return sorted((line for line in lines if line["change"]), key=lambda line: -abs(line["change"]))[:MOST]
+def _change(before: float, now: float) -> Change:
+    return Change(before=before, now=now, change=now - before)
 
 
-def _sources(old: Any, new: Any) -> list[dict[str, Any]]:
-    """Kept share of each source; `read` and `read_before` are 0 where it gave nothing."""
-    then, today = ({line["source"]: line for line in lines} for lines in (old, new))
+def _shares(then: Mapping[str, int], now: Mapping[str, int], read: int, read_now: int) -> list[tuple[str, Change]]:
+    """Shares of the rows read, by name, that changed."""
+    lines = [(n, _change(_share(then.get(n, 0), read), _share(now.get(n, 0), read_now))) for n in sorted({*then, *now})]
+    return sorted((line for line in lines if line[1].change), key=lambda line: -abs(line[1].change))[:MOST]
+
+
+def _sources(old: Sequence[SourceLine], new: Sequence[SourceLine]) -> tuple[SourceChange, ...]:
+    then, today = ({line.source: (line.kept, line.read) for line in lines} for lines in (old, new))
     lines = []
     for name in sorted({*then, *today}):
-        a, b = (found.get(name, {"kept": 0, "read": 0}) for found in (then, today))
-        lines.append(
-            {"source": name, "read_before": a["read"], "read": b["read"], **_change(a["kept"], a["read"], b["kept"], b["read"])}
-        )
-    return sorted(lines, key=lambda line: (-abs(line["change"]), -line["read"], line["source"]))[:MOST]
+        (kept, read), (kept_now, read_now) = (found.get(name, (0, 0)) for found in (then, today))
+        change = _change(_share(kept, read), _share(kept_now, read_now))
+        lines.append(SourceChange(source=name, read_before=read, read=read_now, **dict(change)))
+    return tuple(sorted(lines, key=lambda line: (-abs(line.change), -line.read, line.source))[:MOST])
 
 
-def _drift(old: Any, new: Any) -> list[dict[str, Any]]:
-    then = {(line["filter"], line["signal"]): line for line in old}
+def _drift(old: Sequence[Histogram], new: Sequence[Histogram]) -> tuple[Drift, ...]:
+    then = {(line.filter, line.signal): line for line in old}
     lines = []
     for line in new:
-        other = then.get((line["filter"], line["signal"]))
-        if other is not None and sum(line["counts"]) and sum(other["counts"]):
-            distance = _distance(other, line)
-            lines.append({"filter": line["filter"], "signal": line["signal"], "drift": distance})
-    return sorted(lines, key=lambda line: (-line["drift"], line["filter"], line["signal"]))[:MOST]
+        other = then.get((line.filter, line.signal))
+        if other is not None and line.scored and other.scored:
+            lines.append(Drift(filter=line.filter, signal=line.signal, drift=_distance(other, line)))
+    return tuple(sorted(lines, key=lambda line: (-line.drift, line.filter, line.signal))[:MOST])
 
 
-def _distance(one: dict[str, Any], other: dict[str, Any]) -> float:
+def _distance(one: Histogram, other: Histogram) -> float:
     """Total variation distance of two histograms, whose bins are those of `tally.EDGES`, named by their lower edge."""
-    shares = [{edge: n / sum(h["counts"]) for edge, n in zip(h["edges"], h["counts"], strict=False)} for h in (one, other)]
+    shares = [{edge: n / h.scored for edge, n in zip(h.edges, h.counts, strict=False)} for h in (one, other)]
     bins = {*shares[0], *shares[1]}
     return float(np.abs([shares[0].get(b, 0.0) - shares[1].get(b, 0.0) for b in bins]).sum() / 2)

@@ -7,46 +7,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 from pipeline.plan.model import Checks
+from pipeline.records.counts import Counts
+from pipeline.records.metrics_json import Check
 
 SMALL_SOURCE = 20
 """Sources with fewer rows are not checked for loss: chosen because one page of navigation is not a lost source."""
 
 
-def judge(limits: Checks, metrics: dict[str, Any], before: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Each check with its limit, value and verdict. `metrics`: this run's; `before`: those of the last generation, if any."""
-    total = metrics["totals"]
-    lines = [_check("max_drop_share", limits.max_drop_share, _share(total["dropped"], total["read"]), "of the rows read")]
-    for item in metrics["by_source"]:
-        if item["read"] >= SMALL_SOURCE:
-            lost = _share(item["dropped"] + item["quarantined"], item["read"])
-            lines.append(_check("max_source_loss", limits.max_source_loss, lost, f"of source {item['source']}"))
+def judge(limits: Checks, counts: Counts, before: Counts | None) -> tuple[Check, ...]:
+    """Each check with its limit, value and verdict. `counts`: this run's; `before`: those of the last generation, if any."""
+    total = counts.totals
+    lines = [_check("max_drop_share", limits.max_drop_share, _share(total.dropped, total.read), "of the rows read")]
+    for item in counts.by_source:
+        if item.read >= SMALL_SOURCE:
+            lost = _share(item.dropped + item.quarantined, item.read)
+            lines.append(_check("max_source_loss", limits.max_source_loss, lost, f"of source {item.source}"))
     if before is not None:
-        lines += [_check("max_change", limits.max_change, change, what) for what, change in _changes(metrics, before)]
-    return lines
+        lines += [_check("max_change", limits.max_change, change, what) for what, change in _changes(counts, before)]
+    return tuple(lines)
 
 
-def _changes(metrics: dict[str, Any], before: dict[str, Any]) -> Iterator[tuple[str, Fraction]]:
+def _changes(counts: Counts, before: Counts) -> Iterator[tuple[str, Fraction]]:
     """What changed since the last generation, and by how much: the kept share, then the share of each reason of either."""
-    since = f"since generation {before['generation']}"
-    read, read_before = metrics["totals"]["read"], before["totals"]["read"]
-    kept = _share(metrics["totals"]["kept"], read) - _share(before["totals"]["kept"], read_before)
+    since = f"since generation {before.generation}"
+    read, read_before = counts.totals.read, before.totals.read
+    kept = _share(counts.totals.kept, read) - _share(before.totals.kept, read_before)
     yield f"change of the kept share {since}", abs(kept)
-    now, then = by_reason(metrics), by_reason(before)
+    now, then = by_reason(counts), by_reason(before)
     for reason in sorted({*now, *then}):
         change = _share(now.get(reason, 0), read) - _share(then.get(reason, 0), read_before)
         yield f"change of the share of {reason} {since}", abs(change)
 
 
-def by_reason(metrics: dict[str, Any]) -> dict[str, int]:
+def by_reason(counts: Counts) -> dict[str, int]:
     """Rows dropped, by the first reason that they failed."""
-    return {line["reason"]: line["first"] for line in metrics["reasons"] if line["first"]}
+    return {line.reason: line.first for line in counts.reasons if line.first}
 
 
-def _check(name: str, limit: float, value: Fraction, detail: str) -> dict[str, Any]:
-    return {"check": name, "limit": limit, "value": float(value), "failed": value > Fraction(repr(limit)), "detail": detail}
+def _check(name: str, limit: float, value: Fraction, detail: str) -> Check:
+    return Check(check=name, limit=limit, value=float(value), failed=value > Fraction(repr(limit)), detail=detail)
 
 
 def _share(part: int, whole: int) -> Fraction:

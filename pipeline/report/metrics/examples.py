@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import polars as pl
 
+from pipeline.records.samples import SCHEMA_VERSION, Sample, Samples
 from pipeline.report.metrics.limits import Turn
 from pipeline.stages.shards import layout
 from pipeline.stages.shards.rows import Inputs, JoinedRows
 from pipeline.stages.unit import withhold
 from pipeline.stages.unit.tables import texts_at
 
-SCHEMA_VERSION = 1
 MOST = 3
 """Examples of a reason and kind; chosen because a page of thirty reasons stays readable."""
 LARGEST = 10
@@ -29,6 +29,22 @@ QUOTED = 300
 """Characters of a document that are quoted, and the most of an id or a place."""
 
 Order = tuple[float, int, str]
+
+
+class UnitRow(TypedDict):
+    """Of a unit's rows (`write.unit_rows`) what an example is made of. `drawn`: a hash of its source_ref."""
+
+    row: int
+    position: int | None
+    id: str
+    source_ref: str
+    reason: str
+    failed: list[str] | None
+    similarity: float | None
+    duplicate_ref: str | None
+    duplicate_generation: int | None
+    cluster_size: int
+    drawn: int
 
 
 @dataclass(frozen=True)
@@ -85,15 +101,19 @@ def of_unit(inputs: Inputs, rows: JoinedRows, *, turned: Sequence[Turn], signals
     if len(clusters):
         made.found["largest", ""] = [
             replace(_example(unit, line, (-line["cluster_size"], 0, line["source_ref"])), value=line["cluster_size"])
-            for line in clusters.iter_rows(named=True)
+            for line in _lines(clusters)
         ]
     for cause, found in _quarantined(inputs, unit, frame):
         made.found.setdefault(("quarantine", cause), []).append(found)
     return made
 
 
-def _example(unit: int, line: dict[str, Any], order: Order) -> Example:
+def _example(unit: int, line: UnitRow, order: Order) -> Example:
     return Example(order, unit, line["position"], line["id"], line["source_ref"], failed=tuple(line["failed"] or ()))
+
+
+def _lines(rows: pl.DataFrame) -> Iterator[UnitRow]:
+    return cast(Iterator[UnitRow], rows.iter_rows(named=True))
 
 
 def _first(rows: pl.DataFrame) -> pl.DataFrame:
@@ -105,7 +125,7 @@ def _dropped(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Ex
     dropped = rows.filter((pl.col("verdict") == "dropped") & (pl.col("reason") != withhold.REASON))
     if inputs.rejected != "none":
         dropped = dropped.filter(layout.belongs(dropped, "rejected", rejected=inputs.rejected, seed=inputs.seed))
-    for line in _first(dropped).iter_rows(named=True):
+    for line in _lines(_first(dropped)):
         found = _example(unit, line, (0.0, line["drawn"], line["source_ref"]))
         found = replace(found, value=line["similarity"], other=line["duplicate_ref"], quoted=inputs.rejected != "none")
         found = replace(found, here=line["duplicate_generation"] == inputs.generation)
@@ -144,9 +164,11 @@ def _near(
     farthest = compared["distance"].bottom_k(MOST).max()
     ties = compared.filter(pl.col("distance") <= farthest)
     lines = documents[ties["place"]].with_columns(ties["distance"], ties["value"], ties["limit"])
-    for line in lines.sort("distance", "drawn", "source_ref").head(MOST).iter_rows(named=True):
-        order = (line["distance"], line["drawn"], line["source_ref"])
-        yield replace(_example(unit, line, order), signal=turn.signal, value=_number(line["value"]), limit=_number(line["limit"]))
+    nearest = lines.sort("distance", "drawn", "source_ref").head(MOST)
+    numbers = nearest.select("distance", "value", "limit").iter_rows()
+    for line, (distance, value, limit) in zip(_lines(nearest), numbers, strict=True):
+        example = _example(unit, line, (distance, line["drawn"], line["source_ref"]))
+        yield replace(example, signal=turn.signal, value=_number(value), limit=_number(limit))
 
 
 def _quarantined(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:
@@ -155,7 +177,7 @@ def _quarantined(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tupl
         return
     said = inputs.work.read_frame(inputs.units[unit].names.bad, ["row", "detail"])
     details = dict(said.iter_rows())
-    for line in _first(bad).iter_rows(named=True):
+    for line in _lines(_first(bad)):
         order = (0.0, line["drawn"], line["source_ref"])
         yield (
             line["reason"],
@@ -167,21 +189,24 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def document(inputs: Inputs, made: Examples, generation: int) -> dict[str, Any]:
-    """What samples/ holds of a generation, JSON-able, with the beginnings of the quoted texts."""
+def document(inputs: Inputs, made: Examples, generation: int) -> Samples:
+    """What samples/ holds of a generation, with the beginnings of the quoted texts."""
     wanted = [(e.unit, e.position) for found in made.found.values() for e in found if e.quoted and e.position is not None]
     survivors = {e.other: _kept(inputs, e.other) for found in made.of("dropped").values() for e in found if e.here and e.other}
     texts = _texts(inputs, [*wanted, *(place for place in survivors.values() if place is not None)])
     said = {ref: texts[place] for ref, place in survivors.items() if place is not None}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "generation": generation,
-        "largest": [_line(e, texts, said) for e in made.of("largest").get("", [])],
-        **{
-            kind: {reason: [_line(e, texts, said) for e in found] for reason, found in made.of(kind).items()}
-            for kind in ("dropped", "near", "quarantine")
-        },
-    }
+    dropped, near, quarantine = (
+        {reason: tuple(_sample(e, texts, said) for e in found) for reason, found in made.of(kind).items()}
+        for kind in ("dropped", "near", "quarantine")
+    )
+    return Samples(
+        schema_version=SCHEMA_VERSION,
+        generation=generation,
+        largest=tuple(_sample(e, texts, said) for e in made.of("largest").get("", [])),
+        dropped=dropped,
+        near=near,
+        quarantine=quarantine,
+    )
 
 
 def _kept(inputs: Inputs, source_ref: str) -> tuple[int, int] | None:
@@ -210,15 +235,15 @@ def _cut(text: str) -> str:
     return text if len(text) <= QUOTED else text[: QUOTED - 1].rstrip() + "…"
 
 
-def _line(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, str]) -> dict[str, Any]:
-    return {
-        "id": _cut(e.id),
-        "source_ref": _cut(e.source_ref),
-        "signal": e.signal,
-        "value": e.value,
-        "limit": e.limit,
-        "other": None if e.other is None else _cut(e.other),
-        "failed": [_cut(name) for name in e.failed],
-        "survivor": survivors.get(e.other) if e.other is not None and e.here else None,
-        "text": texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None,
-    }
+def _sample(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, str]) -> Sample:
+    return Sample(
+        id=_cut(e.id),
+        source_ref=_cut(e.source_ref),
+        signal=e.signal,
+        value=e.value,
+        limit=e.limit,
+        other=None if e.other is None else _cut(e.other),
+        failed=tuple(_cut(name) for name in e.failed),
+        survivor=survivors.get(e.other) if e.other is not None and e.here else None,
+        text=texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None,
+    )

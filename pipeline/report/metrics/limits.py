@@ -6,7 +6,7 @@ rule that is no comparison of one signal with a limit (`~listed`, a flag) has no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ def of(recipe: Recipe) -> tuple[Turn, ...]:
     return tuple(turn for item in active for turn in _turns(item, types))
 
 
-def _turns(item: ActiveFilter, types: dict[str, Any]) -> Iterator[Turn]:
+def _turns(item: ActiveFilter, types: Mapping[str, pl.DataType]) -> Iterator[Turn]:
     for rule in item.rules:
         reason = f"{item.filter.name}.{rule.reason}"
         found = [turn for node in _nodes(rule.drop) if (turn := _turn(item, reason, node, types)) is not None]
@@ -53,7 +53,7 @@ def _nodes(expr: pl.Expr) -> Iterator[pl.Expr]:
         yield from _nodes(part)
 
 
-def _turn(item: ActiveFilter, reason: str, node: pl.Expr, types: dict[str, Any]) -> Turn | None:
+def _turn(item: ActiveFilter, reason: str, node: pl.Expr, types: Mapping[str, pl.DataType]) -> Turn | None:
     parts = node.meta.pop()
     own = [part for part in parts if part.meta.is_column()]
     if len(parts) != 2 or len(own) != 1:

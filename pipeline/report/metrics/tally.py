@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from filters.contract import Tier
 from pipeline.plan.recipe import Recipe
+from pipeline.records.base import Totals
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.examples import Examples
 from pipeline.report.metrics.limits import Turn
@@ -51,6 +51,7 @@ class Tally:
         return {name[1:]: n for name, n in self.counts.items() if name[0] == what}
 
 
+VERDICTS = ("kept", "dropped", "quarantined")
 NO_LANGUAGE = "unknown"
 """Stands for the language of every row where the plan has no language filter."""
 OTHER = "other"
@@ -202,9 +203,17 @@ def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, languages: pl.Ser
         made.counts["model", name, "not covered", language] += n
 
 
-def totals(made: Tally) -> dict[str, int]:
+def totals(made: Tally) -> Totals:
     """The conserved numbers: documents and bytes as read."""
-    verdicts = ("kept", "dropped", "quarantined")
-    counts: dict[str, Any] = {v: made.get("verdict", v, "documents") for v in verdicts}
-    sizes = {f"bytes_{v}": made.get("verdict", v, "bytes") for v in verdicts}
-    return {"read": sum(counts.values()), **counts, "bytes_read": sum(sizes.values()), **sizes}
+    kept, dropped, quarantined = (made.get("verdict", v, "documents") for v in VERDICTS)
+    bytes_kept, bytes_dropped, bytes_quarantined = (made.get("verdict", v, "bytes") for v in VERDICTS)
+    return Totals(
+        read=kept + dropped + quarantined,
+        kept=kept,
+        dropped=dropped,
+        quarantined=quarantined,
+        bytes_read=bytes_kept + bytes_dropped + bytes_quarantined,
+        bytes_kept=bytes_kept,
+        bytes_dropped=bytes_dropped,
+        bytes_quarantined=bytes_quarantined,
+    )

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from pipeline.output.reviews import wilson
+from pipeline.records.counts import Duplicates, Histogram
 from pipeline.report import numbers
 from pipeline.report.page.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
 from pipeline.report.visible import visible
@@ -51,52 +52,53 @@ _UNITS = {
 }
 
 
-def unit_of(signal: dict[str, Any]) -> str:
+def unit_of(signal: str, edges: Sequence[float], *, whole: bool) -> str:
     """What a signal's axis counts."""
-    known = _UNITS.get(signal["signal"])
+    known = _UNITS.get(signal)
     if known is not None:
         return known
-    if signal["signal"].startswith("repetition_"):
+    if signal.startswith("repetition_"):
         return "share of characters"
-    if signal["whole"]:
+    if whole:
         return "number"
-    edges = signal["edges"]
     return "share or score, 0 to 1" if edges and edges[0] >= 0 and edges[-1] <= 1 else "value"
 
 
-def histogram(signal: dict[str, Any], sheets: Sheets) -> Markup | None:
+def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
     """Documents by value, the limits of its rules as dashed lines with the side that drops shaded; None of nothing scored."""
-    if not any(signal["counts"]):
+    if not any(signal.counts):
         return None
-    edges, counts, logarithmic = bars(signal["edges"], signal["counts"], whole=signal["whole"])
-    limits = signal["limits"]
+    edges, counts, logarithmic = bars(signal.edges, signal.counts, whole=signal.whole)
+    limits = signal.limits
     at = math.log10 if logarithmic else float
 
     def draw(axes: Axes) -> None:
         from matplotlib.patches import Rectangle
 
-        low, high = _span(edges, [limit["value"] for limit in limits], logarithmic=logarithmic)
+        low, high = _span(edges, [limit.value for limit in limits], logarithmic=logarithmic)
         axes.set_xlim(at(low), at(high))
         bottom, top = _documents_axis(axes, max(counts))
         _steps(axes, [at(edge) for edge in edges], counts, bottom)
         if logarithmic:
             ticks = [0.7, *_decades(10, high)] if edges[0] < 1 else _decades(low, high)
-            labels = [("0" if signal["whole"] else "<1") if t == 0.7 else _power(t) for t in ticks]
+            labels = [("0" if signal.whole else "<1") if t == 0.7 else _power(t) for t in ticks]
             axes.set_xticks([at(t) for t in ticks], labels)
         else:
             ticks = round_numbers(low, high)
             axes.set_xticks(ticks, [_number(t) for t in ticks])
         for limit in limits:
-            place = at(max(limit["value"], low))
-            start, end = (at(low), place) if limit["least"] else (place, at(high))
+            place = at(max(limit.value, low))
+            start, end = (at(low), place) if limit.least else (place, at(high))
             axes.add_artist(
                 Rectangle((start, bottom), end - start, top - bottom, facecolor=LOST, alpha=0.25, linewidth=0, zorder=0.5)
             )
             _rule(axes, place, bottom, top)
-            said = f"{'min' if limit['least'] else 'max'} {_number(limit['value'])}{'*' if limit['by_row'] else ''}"
+            said = f"{'min' if limit.least else 'max'} {_number(limit.value)}{'*' if limit.by_row else ''}"
             left = (place - at(low)) / (at(high) - at(low)) > 0.5
             _say(axes, said, place, top, left=left)
-        axes.set_xlabel(visible(unit_of(signal), limit=48) + (" (log)" if logarithmic else ""))
+        axes.set_xlabel(
+            visible(unit_of(signal.signal, signal.edges, whole=signal.whole), limit=48) + (" (log)" if logarithmic else "")
+        )
 
     return drawn(draw, sheets.axes(SMALL))
 
@@ -114,7 +116,7 @@ def decided(
     filled: those of them (`alone`) that the threshold decides alone. `growing`: bins grow by a factor.
     """
     n = len(counts)
-    unit = unit_of({"signal": signal, "whole": whole, "edges": edges})
+    unit = unit_of(signal, edges, whole=whole)
     ticks = sorted({round(k * n / most) for most in [max(1, min(n, 10 if wide else 4))] for k in range(most + 1)})
     sheets, size = Sheets(), WIDE if wide else LARGE
 
@@ -240,10 +242,10 @@ def _documents_axis(axes: Axes, most: int, label: str = "documents (log)") -> tu
     return bottom, top
 
 
-def detection(duplicates: dict[str, Any], sheets: Sheets) -> Markup:
+def detection(duplicates: Duplicates, sheets: Sheets) -> Markup:
     """Share of pairs found by their similarity: computed as a line, planted copies of this run as points with 95 % intervals."""
-    curve = [(s, 100 * p) for s, p in duplicates["detection"]]
-    threshold = duplicates["threshold"]
+    curve = [(s, 100 * p) for s, p in duplicates.detection]
+    threshold = duplicates.threshold
 
     def draw(axes: Axes) -> None:
         from matplotlib.lines import Line2D
@@ -254,7 +256,7 @@ def detection(duplicates: dict[str, Any], sheets: Sheets) -> Markup:
         _rule(axes, threshold, -6, 112)
         _say(axes, f"threshold {threshold:g}", threshold, 12, left=threshold > 0.7)
         axes.add_artist(Line2D(*zip(*curve, strict=True), color=KEPT, linewidth=1.8))
-        for similarity, planted, found, _ in duplicates["measured"] or []:
+        for similarity, planted, found, _ in duplicates.measured:
             low, high = wilson(found, planted)
             axes.add_artist(Line2D([similarity, similarity], [100 * low, 100 * high], color=INK, linewidth=1))
             dot = Ellipse((similarity, 100 * found / planted), 0.009, 5.2, facecolor=INK, linewidth=0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from pipeline.records.savings_json import SetLine
 from pipeline.report import numbers
 from pipeline.report.page import svg
 from pipeline.report.visible import visible
@@ -19,9 +20,9 @@ _ARM_COLOURS = (svg.QUIET, svg.KEPT, svg.LOST, svg.INK)
 """The baseline's first. Twelve arms differ in the pair of colour and line."""
 
 
-def picture(held: dict[str, Any], sheets: svg.Sheets, *, axis: str) -> Markup:
+def picture(held: SetLine, sheets: svg.Sheets, *, axis: str) -> Markup:
     """A set's curves with bands of one standard deviation; dotted: the baseline's last loss."""
-    arms = sorted(held["curves"].items(), key=lambda item: item[0] != held["baseline"])
+    arms = sorted(held.curves.items(), key=lambda item: item[0] != held.baseline)
 
     def draw(axes: Axes) -> None:
         from matplotlib.lines import Line2D
@@ -42,7 +43,7 @@ def picture(held: dict[str, Any], sheets: svg.Sheets, *, axis: str) -> Markup:
             xs, ys, _ = zip(*points, strict=True)
             lines.append(Line2D(xs, ys, color=colour, linewidth=1.6, linestyle=style, label=visible(arm, limit=30)))
             axes.add_artist(lines[-1])
-        goal = held["curves"][held["baseline"]][-1][1]
+        goal = held.curves[held.baseline][-1][1]
         axes.add_artist(Line2D([low, high], [goal, goal], color=svg.QUIET, linewidth=0.8, linestyle=(0, (1, 2))))
         ticks = _ticks(low, high)
         axes.set_xticks([math.log10(tick) for tick in ticks], [_power(tick) for tick in ticks])

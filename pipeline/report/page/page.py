@@ -7,6 +7,7 @@ is made visible (`harmless.visible`, by jinja2's `finalize`) and then escaped, s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +17,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from pipeline.output.reviews import Reviewed
+from pipeline.records.counts import FunnelLine, Histogram, Limit
+from pipeline.records.metrics_json import Metrics
+from pipeline.records.samples import Samples
+from pipeline.records.savings_json import Savings
 from pipeline.report import numbers
 from pipeline.report.page import charts, tables
 from pipeline.report.page.savings import page_of
@@ -42,36 +47,34 @@ MOST_STEPS = 12
 
 
 def render(
-    metrics: dict[str, Any],
-    savings: dict[str, Any] | None,
+    metrics: Metrics,
+    savings: Savings | None,
     *,
-    samples: dict[str, Any] | None = None,
+    samples: Samples | None = None,
     reviews: Sequence[Reviewed] = (),
     plan: str = "",
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
     what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons; `plan`: the resolved
     plan as YAML."""
-    if metrics["schema_version"] < 2:  # made by an earlier release, which counted none of these
-        metrics = {**metrics, "overlap": {"reasons": [], "counts": []}, "crossed": {"reasons": [], "cells": []}, "signals": []}
     template = _environment().get_template("report.html")
     sheets = Sheets()
-    duplicates = metrics["duplicates"]
+    duplicates = metrics.duplicates
     return template.render(
         m=metrics,
         savings=savings,
-        saving=page_of(savings, metrics["generation"], sheets) if savings is not None and savings.get("sets") else None,
+        saving=page_of(savings, metrics.generation, sheets) if savings is not None and savings.sets else None,
         funnel=funnel(metrics),
-        signals=signals_by_filter(metrics["signals"], sheets),
-        overlap=tables.overlap(metrics["overlap"]),
-        crossed=tables.crossed(metrics["crossed"]),
-        samples=None if samples is None else tables.samples(metrics["reasons"], samples),
-        quarantined=tables.quarantine(metrics["quarantine"], samples),
-        largest=[] if duplicates is None else tables.largest(duplicates["largest"], samples),
+        signals=signals_by_filter(metrics.signals, sheets),
+        overlap=tables.overlap(metrics.overlap),
+        crossed=tables.crossed(metrics.crossed),
+        samples=None if samples is None else tables.samples(metrics.reasons, samples),
+        quarantined=tables.quarantine(metrics.quarantine, samples),
+        largest=[] if duplicates is None else tables.largest(duplicates.largest, samples),
         reviewed={review.reason: tables.right(review) for review in reviews},
         detection=None if duplicates is None else charts.detection(duplicates, sheets),
-        clusters=None if duplicates is None else charts.clusters(duplicates["cluster_sizes"], sheets),
-        failed=[check for check in metrics["checks"] if check["failed"]],
+        clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes, sheets),
+        failed=[check for check in metrics.checks if check.failed],
         pace=pace(metrics),
         plan=plan.splitlines()[:MOST_PLAN_LINES],
         most=MOST_ROWS,
@@ -131,59 +134,90 @@ def breakable(name: str) -> Markup:
     return Markup(str(escape(shown(name))).replace(".", ".<wbr>").replace("_", "_<wbr>"))
 
 
-def funnel(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """The funnel's lines with what a bar needs: `left` (share of documents still there), `lost` (share taken by this line).
+@dataclass(frozen=True)
+class Step:
+    """A line of the funnel with what a bar needs, in percent: `left` is still there, `lost` was taken by this line.
 
-    A line is a `level` (rows read, kept: a state) or a step (what left). Steps that took nothing are left out.
+    A line is a `level` (rows read, kept: a state) or a step (what left).
     """
-    read = metrics["totals"]["read"] or 1
+
+    stage: str
+    label: str
+    documents: int
+    bytes: int
+    level: bool
+    left: float
+    lost: float
+
+
+def funnel(metrics: Metrics) -> list[Step]:
+    """The funnel's lines. Steps that took nothing are left out."""
+    read = metrics.totals.read or 1
     lines, left = [], read
-    for line in _fold([line for line in metrics["funnel"] if _is_level(line) or line["documents"] or line["bytes"]]):
+    for line in _fold([line for line in metrics.funnel if _is_level(line) or line.documents or line.bytes]):
         level = _is_level(line)
-        left = line["documents"] if level else left + line["documents"]
-        lost = 0 if level else -line["documents"]
-        lines.append({**line, "level": level, "left": 100 * left / read, "lost": 100 * lost / read})
+        left = line.documents if level else left + line.documents
+        lost = 0 if level else -line.documents
+        lines.append(Step(line.stage, line.label, line.documents, line.bytes, level, 100 * left / read, 100 * lost / read))
     return lines
 
 
-def _is_level(line: dict[str, Any]) -> bool:
-    return line["stage"] == "kept" or line["label"] == "rows read"
+def _is_level(line: FunnelLine) -> bool:
+    return line.stage == "kept" or line.label == "rows read"
 
 
-def _fold(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _fold(lines: list[FunnelLine]) -> list[FunnelLine]:
     """At most MOST_STEPS steps: the filters' smallest become one line, after the last filter."""
-    rules = [line for line in lines if line["stage"] == "filter"]
+    rules = [line for line in lines if line.stage == "filter"]
     spare = sum(1 for line in lines if not _is_level(line)) - MOST_STEPS
     if spare <= 0 or len(rules) < 2:
         return lines
-    small = sorted(rules, key=lambda line: -line["documents"])[: min(spare + 1, len(rules))]
-    folded = {
-        "stage": "filter",
-        "label": f"{len(small)} rules that took fewer",
-        "documents": sum(line["documents"] for line in small),
-        "bytes": sum(line["bytes"] for line in small),
-    }
-    last = max(index for index, line in enumerate(lines) if line["stage"] == "filter")
+    small = sorted(rules, key=lambda line: -line.documents)[: min(spare + 1, len(rules))]
+    folded = FunnelLine(
+        stage="filter",
+        label=f"{len(small)} rules that took fewer",
+        documents=sum(line.documents for line in small),
+        bytes=sum(line.bytes for line in small),
+    )
+    last = max(index for index, line in enumerate(lines) if line.stage == "filter")
     head = [line for line in lines[: last + 1] if not any(line is other for other in small)]
     return [*head, folded, *lines[last + 1 :]]
 
 
-def signals_by_filter(signals: list[dict[str, Any]], sheets: Sheets) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Signal:
+    """What the page shows of a signal; `chart` is None where it is not drawn."""
+
+    signal: str
+    scored: int
+    nulls: int
+    limits: tuple[Limit, ...]
+    chart: Markup | None
+
+
+@dataclass(frozen=True)
+class Family:
+    """The signals of one filter."""
+
+    filter: str
+    signals: tuple[Signal, ...]
+
+
+def signals_by_filter(signals: Sequence[Histogram], sheets: Sheets) -> list[Family]:
     """Signals grouped by filter, each with its chart (at most MOST_CHARTS in all) and how many documents were scored."""
     groups = []
     left = MOST_CHARTS
-    for name, members in groupby(signals, key=lambda signal: signal["filter"]):
+    for name, members in groupby(signals, key=lambda signal: signal.filter):
         lines = []
         for signal in members:
-            scored = sum(signal["counts"])
             chart = charts.histogram(signal, sheets) if left > 0 else None
             left -= chart is not None
-            lines.append({**signal, "scored": scored, "chart": chart, "unit": charts.unit_of(signal)})
-        groups.append({"filter": name, "signals": lines})
+            lines.append(Signal(signal.signal, signal.scored, signal.nulls, signal.limits, chart))
+        groups.append(Family(name, tuple(lines)))
     return groups
 
 
-def pace(metrics: dict[str, Any]) -> float | None:
+def pace(metrics: Metrics) -> float | None:
     """MB/s of the run by the clock, over the bytes read."""
-    wall = metrics["cost"]["wall_s"]
-    return metrics["totals"]["bytes_read"] / 1e6 / wall if wall else None
+    wall = metrics.cost.wall_s
+    return metrics.totals.bytes_read / 1e6 / wall if wall else None

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from pipeline.output.reviews import Reviewed
+from pipeline.records.counts import Cluster, Crossed, Overlap, ReasonLine, Unreadable
+from pipeline.records.samples import Sample, Samples
 from pipeline.report import numbers
 
 MOST_RULES = 20
@@ -20,73 +22,138 @@ MOST_COLUMNS = 7
 """Reasons with a column there; the rest are summed."""
 
 
-def right(review: Reviewed) -> dict[str, Any]:
-    """Share that was right, how many were looked at, and the interval in words."""
-    return {"share": review.precision, "n": review.right + review.wrong, "low": review.low, "high": review.high}
+@dataclass(frozen=True)
+class Right:
+    """Share of the drops that was right, how many were looked at, and the interval of the share."""
+
+    share: float
+    n: int
+    low: float
+    high: float
 
 
-def overlap(found: dict[str, Any]) -> dict[str, Any]:
-    """Rows of the matrix: each cell `(documents, share of the row's rule)`, None where no document can have failed both."""
-    names, counts = found["reasons"], found["counts"]
+def right(review: Reviewed) -> Right:
+    """What people said of a reason's drops."""
+    return Right(review.precision, review.right + review.wrong, review.low, review.high)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the overlap: each cell `(documents, share of this rule's)`, None where the rule meets itself."""
+
+    reason: str
+    any: int
+    cells: tuple[tuple[int, float] | None, ...]
+
+
+@dataclass(frozen=True)
+class OverlapTable:
+    """The rules that failed the most documents; `left`: how many more there are."""
+
+    rows: tuple[Rule, ...]
+    left: int
+
+
+def overlap(found: Overlap) -> OverlapTable:
+    """The matrix of rules that failed the same documents."""
+    names, counts = found.reasons, found.counts
     order = sorted((i for i in range(len(names)) if counts[i][i]), key=lambda i: (-counts[i][i], i))
     chosen = sorted(order[:MOST_RULES])
     rows = [
-        {
-            "reason": names[i],
-            "any": counts[i][i],
-            "cells": [None if i == j else (counts[i][j], counts[i][j] / counts[i][i]) for j in chosen],
-        }
+        Rule(
+            reason=names[i],
+            any=counts[i][i],
+            cells=tuple(None if i == j else (counts[i][j], counts[i][j] / counts[i][i]) for j in chosen),
+        )
         for i in chosen
     ]
-    return {"rows": rows, "left": len(order) - len(chosen)}
+    return OverlapTable(tuple(rows), len(order) - len(chosen))
 
 
-def crossed(found: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Pair:
+    """Documents of a language in a source; `cells`: of each reason and of all others, with their share of the line."""
+
+    language: str
+    source: str
+    documents: int
+    kept: int
+    cells: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class CrossedTable:
+    """The largest pairs of language and source by the largest reasons; `left`: how many more pairs there are."""
+
+    reasons: tuple[str, ...]
+    lines: tuple[Pair, ...]
+    left: int
+
+
+def crossed(found: Crossed) -> CrossedTable:
     """A line for each language and source: documents, kept, and the largest reasons' documents with their share of the line."""
     documents: Counter[tuple[str, str]] = Counter()
     by_reason: dict[tuple[str, str], Counter[str | None]] = {}
-    for cell in found["cells"]:
-        pair = (cell["language"], cell["source"])
-        documents[pair] += cell["documents"]
-        by_reason.setdefault(pair, Counter())[cell["reason"]] += cell["documents"]
-    columns = found["reasons"][:MOST_COLUMNS]
+    for cell in found.cells:
+        pair = (cell.language, cell.source)
+        documents[pair] += cell.documents
+        by_reason.setdefault(pair, Counter())[cell.reason] += cell.documents
+    columns = found.reasons[:MOST_COLUMNS]
     pairs = sorted(documents, key=lambda pair: (-documents[pair], pair))
     lines = []
     for pair in pairs[:MOST_PAIRS]:
         own, n = by_reason[pair], documents[pair]
         cells = [own[reason] for reason in columns]
         cells.append(n - own[None] - sum(cells))
-        lines.append(
-            {
-                "language": pair[0],
-                "source": pair[1],
-                "documents": n,
-                "kept": own[None],
-                "cells": [(count, count / n) for count in cells],
-            }
-        )
-    return {"reasons": columns, "lines": lines, "left": len(pairs) - len(lines)}
+        lines.append(Pair(pair[0], pair[1], n, own[None], tuple((count, count / n) for count in cells)))
+    return CrossedTable(columns, tuple(lines), len(pairs) - len(lines))
 
 
-def samples(reasons: Sequence[dict[str, Any]], found: dict[str, Any]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Shown:
+    """A row that is quoted; `said`: its numbers in words."""
+
+    source_ref: str
+    signal: str | None
+    other: str | None
+    failed: tuple[str, ...]
+    survivor: str | None
+    text: str | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason with documents that it dropped, and kept ones next to its limit."""
+
+    reason: str
+    stage: str
+    first: int
+    any: int
+    dropped: tuple[Shown, ...]
+    near: tuple[Shown, ...]
+
+
+def samples(reasons: Sequence[ReasonLine], found: Samples) -> list[Reason]:
     """By reason, those that dropped the most first: dropped documents, and kept ones next to the limit."""
     lines = []
-    for line in sorted(reasons, key=lambda line: (-line["first"], -line["any"])):
-        dropped, near = found["dropped"].get(line["reason"], []), found["near"].get(line["reason"], [])
-        if dropped or (near and line["any"]):
-            lines.append({**line, "dropped": [_example(e) for e in dropped], "near": [_example(e) for e in near]})
+    for line in sorted(reasons, key=lambda line: (-line.first, -line.any)):
+        dropped, near = found.dropped.get(line.reason, ()), found.near.get(line.reason, ())
+        if dropped or (near and line.any):
+            quoted = [tuple(_shown(sample) for sample in part) for part in (dropped, near)]
+            lines.append(Reason(line.reason, line.stage, line.first, line.any, *quoted))
     return lines
 
 
-def _example(example: dict[str, Any]) -> dict[str, Any]:
-    """With `said`: the numbers in words."""
-    if example["signal"] is not None and example["value"] is not None:
-        low = example["limit"] is not None and example["value"] < example["limit"]
-        sign = "=" if example["value"] == example["limit"] else "<" if low else ">"
-        said = f"{_number(example['value'])} {sign} {_number(example['limit'])}"
+def _shown(sample: Sample) -> Shown:
+    value, limit = sample.value, sample.limit
+    if sample.signal is not None and value is not None:
+        low = limit is not None and value < limit
+        sign = "=" if value == limit else "<" if low else ">"
+        said = f"{_number(value)} {sign} {_number(limit)}"
     else:
-        said = f"similarity {_number(example['value'])}" if example["other"] is not None and example["value"] is not None else ""
-    return {**example, "said": said}
+        said = f"similarity {_number(value)}" if sample.other is not None and value is not None else ""
+    return Shown(sample.source_ref, sample.signal, sample.other, sample.failed, sample.survivor, sample.text, said)
 
 
 def _number(value: float | None) -> str:
@@ -94,13 +161,33 @@ def _number(value: float | None) -> str:
     return numbers.NONE if value is None else f"{value:,.5g}".replace("-", "−") if abs(value) < 1e5 else numbers.count(value)
 
 
-def quarantine(causes: Sequence[dict[str, Any]], found: dict[str, Any] | None) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Cause:
+    """Why rows could not be read, how many, and the places of some."""
+
+    cause: str
+    rows: int
+    bytes: int
+    places: tuple[Sample, ...]
+
+
+def quarantine(causes: Sequence[Unreadable], found: Samples | None) -> list[Cause]:
     """Causes with the places of some of their rows."""
-    places = {} if found is None else found["quarantine"]
-    return [{**cause, "places": places.get(cause["cause"], [])} for cause in causes]
+    places = {} if found is None else found.quarantine
+    return [Cause(one.cause, one.rows, one.bytes, places.get(one.cause, ())) for one in causes]
 
 
-def largest(clusters: Sequence[dict[str, Any]], found: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The largest clusters with the beginning of the survivor's text, None where it is not known."""
-    texts = {} if found is None else {line["source_ref"]: line["text"] for line in found["largest"]}
-    return [{**cluster, "text": texts.get(cluster["source_ref"])} for cluster in clusters]
+@dataclass(frozen=True)
+class Survivor:
+    """A large cluster's kept document, and how its text begins; None where that is not known."""
+
+    id: str
+    source_ref: str
+    size: int
+    text: str | None
+
+
+def largest(clusters: Sequence[Cluster], found: Samples | None) -> list[Survivor]:
+    """The largest clusters with the beginning of the survivor's text."""
+    texts = {} if found is None else {line.source_ref: line.text for line in found.largest}
+    return [Survivor(one.id, one.source_ref, one.size, texts.get(one.source_ref)) for one in clusters]

@@ -98,7 +98,7 @@ def measure(
         budget,
         ratio,
         whole,
-        sum(found["cpu_s"] for found in results.values()),
+        sum(found.cpu_s for found in results.values()),
         tuple(notes),
     )
 
@@ -152,14 +152,23 @@ def _job(folder: Path, encoded: Encoded, shape: Shape, regime: Regime, arm: str,
     return train.Job(str(folder / name), encoded.arms[arm], encoded.sets, shape, seed, shape.tokens, rate, unique, device)
 
 
-def _result(folder: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Run:
+    """One model's losses: `bits[checkpoint, document]`, the tokens seen at each checkpoint, and what it cost."""
+
+    bits: np.ndarray
+    tokens: np.ndarray
+    cpu_s: float
+
+
+def _result(folder: str) -> _Run:
     with np.load(Path(folder) / "result.npz") as saved:
-        return {"bits": saved["bits"], "tokens": saved["tokens"], "cpu_s": float(saved["cpu_s"])}
+        return _Run(saved["bits"], saved["tokens"], float(saved["cpu_s"]))
 
 
 def _measured(
     regime: Regime,
-    results: dict[tuple[str, str, int], dict[str, Any]],
+    results: dict[tuple[str, str, int], _Run],
     encoded: Encoded,
     shape: Shape,
     seeds: int,
@@ -167,9 +176,9 @@ def _measured(
 ) -> Measured:
     losses: dict[str, dict[str, Losses]] = {}
     for arm in regime.arms:
-        bits = np.stack([results[regime.name, arm, seed]["bits"] for seed in range(seeds)])
+        bits = np.stack([results[regime.name, arm, seed].bits for seed in range(seeds)])
         losses[arm] = {name: Losses(bits[:, :, part], encoded.n_bytes[part]) for name, part in encoded.slices.items()}
-    seen = results[regime.name, regime.arms[0], 0]["tokens"].astype(np.float64)
+    seen = results[regime.name, regime.arms[0], 0].tokens.astype(np.float64)
     return Measured(6.0 * shape.parameters * seen, losses, share)
 
 

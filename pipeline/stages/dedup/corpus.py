@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from filters.kernels.dedup import bits, urls
 from pipeline.errors import Damaged
@@ -24,6 +25,8 @@ from pipeline.machine.workers import Workers
 from pipeline.output.manifest import Manifest
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
+from pipeline.records.base import Record
+from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
 from pipeline.stages.dedup.decide import Fates, decide
 from pipeline.stages.dedup.decided import Decided
@@ -95,22 +98,29 @@ def run(
             fates.write_fates(work, parts, positions, found, known, names, generation=generation, scratch=space, pool=pool)
             tables = fates.write_index(work, folder, found, known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units, parts, found, space, old=len(known))
-            done = {"summary": _summary(dedup, shape, found, measured, space), "index": tables}
-            work.write_bytes(f"{folder}/summary.json", json.dumps(done, sort_keys=True).encode())
+            done = _Done(summary=_search(dedup, shape, found, measured, space), index=tables)
+            work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{TASKS}")
-    return Decided(names, done["summary"], folder, meter.seconds)
+    return Decided(names, done.summary, folder, meter.seconds)
 
 
-def _finished(work: Store, folder: str, names: Sequence[str]) -> dict[str, Any] | None:
+class _Done(Record):
+    """What the judgement's folder says when everything in it is there; `index`: digests of the tables for the index."""
+
+    summary: Search
+    index: dict[str, str]
+
+
+def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
     """What an earlier run decided, unless a file of it is damaged or gone: then it is decided anew."""
+    if not work.has(f"{folder}/summary.json"):
+        return None
     try:
-        found = work.read_json(f"{folder}/summary.json") if work.has(f"{folder}/summary.json") else None
-    except Damaged:
+        found = _Done.model_validate(work.read_json(f"{folder}/summary.json"))
+    except (Damaged, ValidationError):
         return None
-    if not isinstance(found, dict) or not found.keys() >= {"summary", "index"}:
-        return None
-    whole = all(has_content(work, f"{folder}/{table}.parquet", sha256) for table, sha256 in found["index"].items())
+    whole = all(has_content(work, f"{folder}/{table}.parquet", sha256) for table, sha256 in found.index.items())
     return found if whole and all(map(work.has, names)) else None
 
 
@@ -136,24 +146,22 @@ def _positions(work: Store, unit: Annotated) -> np.ndarray:
     return part.kept_rows(work, unit)
 
 
-def _summary(dedup: Dedup, shape: tuple[int, int], found: Fates, measured: list[list[float]], space: Scratch) -> dict[str, Any]:
-    return {
-        "threshold": dedup.threshold,
-        "similarity": dedup.similarity,
-        "ngram": dedup.ngram,
-        "bucket_cap": dedup.bucket_cap,
-        "bands": shape[0],
-        "rows": shape[1],
-        "verified_pairs": found.judged.verified,
-        "refused_pairs": found.judged.refused,
-        "documents_in_full_buckets": bits.count(found.links.full),
-        "scratch_bytes": space.bytes(),
-        "measured": measured,
-        "detection": [
-            [s, bands.detection_probability(s, *shape)]
-            for s in sorted({*_CURVE, dedup.threshold, min(1.0, round(dedup.threshold + 0.05, 6))})
-        ],
-    }
+def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, measured: Sequence[Planted], space: Scratch) -> Search:
+    similarities = sorted({*_CURVE, dedup.threshold, min(1.0, round(dedup.threshold + 0.05, 6))})
+    return Search(
+        threshold=dedup.threshold,
+        similarity=dedup.similarity,
+        ngram=dedup.ngram,
+        bucket_cap=dedup.bucket_cap,
+        bands=shape[0],
+        rows=shape[1],
+        verified_pairs=found.judged.verified,
+        refused_pairs=found.judged.refused,
+        documents_in_full_buckets=bits.count(found.links.full),
+        scratch_bytes=space.bytes(),
+        measured=tuple(measured),
+        detection=tuple((s, bands.detection_probability(s, *shape)) for s in similarities),
+    )
 
 
 def _selftest(
@@ -166,7 +174,7 @@ def _selftest(
     space: Scratch,
     *,
     old: int,
-) -> list[list[float]]:
+) -> list[Planted]:
     """Candidate recall on planted copies of documents that entered near dedup."""
     shape, _ = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
     entered = bits.count(found.links.eligible)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from pipeline.records.counts import Search
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,6 @@ class Decided:
     """Names of the units' fates (None without dedup), what metrics.json says of dedup, and where the index part lies."""
 
     fates: tuple[str | None, ...]
-    summary: dict[str, Any] | None = None
+    search: Search | None = None
     folder: str | None = None
     costs: dict[str, float] = field(default_factory=dict)

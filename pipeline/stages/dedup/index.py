@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import BrokenContract, Damaged
-from pipeline.output.manifest import FileRecord, Manifest
+from pipeline.output.manifest import Manifest
+from pipeline.records.base import FileRecord
 from pipeline.stages.dedup.part import Sets, shingles_of
 from pipeline.store.store import Store
 

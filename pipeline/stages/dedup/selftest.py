@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from filters.kernels.dedup import dedup_pass
 from pipeline.plan.model import Dedup
+from pipeline.records.counts import Planted
 from pipeline.stages.dedup import similarity
 from pipeline.stages.dedup.near import Places
 from pipeline.text import bands as bands_
@@ -55,8 +56,8 @@ def plant(text: str, similarity: float, *, number: int, ngram: int) -> str:
     return " ".join([*words[:start], *(f"planted{number}word{i}" for i in range(replaced)), *words[start + replaced :]])
 
 
-def measure(originals: Sequence[Originals], places: Sequence[Places], dedup: Dedup, *, old: int) -> list[list[float]]:
-    """`[mean similarity, plants, found, expected share]` for each step with plants. `old`: documents in the index."""
+def measure(originals: Sequence[Originals], places: Sequence[Places], dedup: Dedup, *, old: int) -> list[Planted]:
+    """A line for each step with plants. `old`: documents in the index."""
     shape = bands_.choose(dedup.threshold, dedup.permutations, dedup.bands)
     texts = [text for group in originals for text in group.texts]
     rows = [row for row, text in enumerate(texts) if MIN_WORDS <= len(text.split()) <= MAX_WORDS]
@@ -106,7 +107,7 @@ def _exact(before: pa.Array, planted: pa.Array, ngram: int) -> np.ndarray:
     return similarity.similarities(counts)
 
 
-def _by_step(exact: np.ndarray, found: np.ndarray, shape: tuple[int, int]) -> list[list[float]]:
+def _by_step(exact: np.ndarray, found: np.ndarray, shape: tuple[int, int]) -> list[Planted]:
     edges = np.array([0.45, 0.55, 0.65, 0.725, 0.775, 0.825, 0.875, 0.925, 0.975, 1.0 + 1e-9])
     lines = []
     for low, high in itertools.pairwise(edges):
@@ -114,5 +115,5 @@ def _by_step(exact: np.ndarray, found: np.ndarray, shape: tuple[int, int]) -> li
         if inside.any():
             expected = float(np.mean([bands_.detection_probability(s, *shape) for s in exact[inside]]))
             mean = float(exact[inside].mean())
-            lines.append([round(mean, 4), int(inside.sum()), int(found[inside].sum()), round(expected, 4)])
+            lines.append((round(mean, 4), int(inside.sum()), int(found[inside].sum()), round(expected, 4)))
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from pipeline.output.manifest import FileRecord
+from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import index
 from pipeline.stages.dedup.decided import Decided
 from pipeline.stages.shards.parquet import DOCUMENTS, Shard

@@ -80,9 +80,9 @@ def _on_disk(type_: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_large_string(type_) else type_
 
 
-def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, scored: pa.Array) -> dict[str, Any]:
+def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
     """Signals of the rows at `positions`; null for rows without one: they were quarantined or taken down."""
-    columns: dict[str, Any] = {}
+    columns: dict[str, pa.ChunkedArray] = {}
     for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
         table = inputs.work.read_table(name, schema.names)
         for column in schema.names:
@@ -95,7 +95,7 @@ def _seen(inputs: Inputs, number: int, signal: Any, scored: pa.Array) -> Any:
     return pc.if_else(scored, signal, pa.scalar(None, signal.type)) if inputs.scored_only[number] else signal
 
 
-def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, scored: pa.Array) -> dict[str, Any]:
+def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
     """Columns of the documents at `positions` (int64), in this order. `scored`: which of them the model tier scored."""
     if (np.diff(positions) < 0).any():
         order = np.argsort(positions)
@@ -104,7 +104,7 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, sc
         return {name: column.take(back) for name, column in sorted_.items()}
     documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
     finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
-    columns: dict[str, Any] = {"date": documents["date"]}
+    columns: dict[str, pa.ChunkedArray] = {"date": documents["date"]}
     columns |= {name: final.merged(name, documents, finished) for name in _EDITED}
     given = dict(inputs.signals)
     types = {field.name: field.type for schema in inputs.columns for field in schema}

@@ -22,6 +22,7 @@ from filters.kernels import buffers
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
 from pipeline.read.units import Unit
+from pipeline.records.inputs import UnitCard
 from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
 from pipeline.stages.unit.tables import Names, UnitText, names
@@ -68,7 +69,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
             if recipe.tombstones is not None:
                 finished = _finished(recipe, documents)
                 if gone := withhold.taken(recipe.tombstones, where.path, documents, finished):
-                    card[withhold.TAKEN] = gone
+                    card = card.model_copy(update={"taken": tuple(gone)})
                     documents = withhold.blanked(documents, gone)
                     finished = _finished(recipe, documents)
             _write_documents(work, where, documents, card)
@@ -76,7 +77,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
     if not work.has(where.final):
         with meter.measure("edit"):
             _finish(work, recipe, where, text, finished)
-    card = json.loads(work.metadata(where.documents)["unit"])
+    card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
     kept = _verdicts(work, recipe, where, text, card, meter)
     if where.sign is not None and recipe.plan.dedup is not None:
         _sign(work, recipe, where, text, kept, meter)
@@ -89,19 +90,19 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
         first_row=unit.first_row,
         priority=unit.file.priority,
         names=where,
-        rows=card["rows"],
-        bad_rows=card["bad_rows"],
-        n_bytes=card["n_bytes"],
+        rows=card.rows,
+        bad_rows=card.bad_rows,
+        n_bytes=card.n_bytes,
         kept=int(kept.sum()),
-        sources=tuple((name, good, bad) for name, good, bad in card["sources"]),
+        sources=card.sources,
         costs=tuple(meter.seconds.items()),
     )
 
 
-def _write_documents(work: Store, where: Names, documents: pa.Table, card: dict[str, Any]) -> None:
+def _write_documents(work: Store, where: Names, documents: pa.Table, card: UnitCard) -> None:
     offsets = buffers.views(final.one_chunk(documents["text"]))[0]
     groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
-    work.write_table(where.documents, documents, metadata={"unit": json.dumps(card)}, groups=groups)
+    work.write_table(where.documents, documents, metadata={"unit": card.encoded()}, groups=groups)
 
 
 def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
@@ -118,11 +119,11 @@ def _finish(work: Store, recipe: Recipe, where: Names, text: UnitText, finished:
         finished = final.finish(text.batch("source").text, recipe.steps, beside)
     else:
         documents = work.read_table(where.documents)
-        card = json.loads(work.metadata(where.documents)["unit"])
+        card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
         finished = _finished(recipe, documents)
         more = withhold.taken(recipe.tombstones, where.path, documents, finished)
         if more:
-            card[withhold.TAKEN] = sorted({*card.get(withhold.TAKEN, ()), *more})
+            card = card.model_copy(update={"taken": tuple(sorted({*card.taken, *more}))})
             documents = withhold.blanked(documents, more)
             _write_documents(work, where, documents, card)
             finished = _finished(recipe, documents)
@@ -139,25 +140,25 @@ def _release(text: UnitText) -> None:
         pa.default_memory_pool().release_unused()
 
 
-def _card(read: Any) -> dict[str, Any]:
+def _card(read: Any) -> UnitCard:
     good = _counts(read.documents["source"])
     bad = _counts(read.bad["source"])
     n_bytes = (pc.sum(read.documents["n_bytes_read"]).as_py() or 0) + (pc.sum(read.bad["n_bytes_read"]).as_py() or 0)
-    return {
-        "rows": read.documents.num_rows,
-        "bad_rows": read.bad.num_rows,
-        "n_bytes": n_bytes,
-        "sources": [[name, good.get(name, 0), bad.get(name, 0)] for name in sorted({*good, *bad})],
-    }
+    return UnitCard(
+        rows=read.documents.num_rows,
+        bad_rows=read.bad.num_rows,
+        n_bytes=n_bytes,
+        sources=tuple((name, good.get(name, 0), bad.get(name, 0)) for name in sorted({*good, *bad})),
+    )
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     return {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
 
 
-def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, card: dict[str, Any], meter: Meter) -> np.ndarray:
+def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, card: UnitCard, meter: Meter) -> np.ndarray:
     """Which rows the filters keep; signals and verdicts are made where they are missing."""
-    n = int(card["rows"])
+    n = card.rows
     if not (work.has(where.verdicts) and all(map(work.has, where.signals))):
         columns = signals.cheap(work, recipe, where, text, n, meter)
         with meter.measure("decide"):
@@ -173,7 +174,7 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, card: d
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
                 failed[Tier.MODEL] = verdicts.spread(verdicts.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
         with meter.measure("decide"):
-            table = verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.get(withhold.TAKEN, ()))
+            table = verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.taken)
             work.write_table(where.verdicts, table.to_arrow().cast(_VERDICT_SCHEMA))
     reasons = work.read_table(where.verdicts, ["reason"])["reason"]
     return reasons.is_null().to_numpy()

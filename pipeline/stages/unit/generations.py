@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from pipeline.errors import Damaged
+from pipeline.records.base import Json
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import Names
 from pipeline.store.store import Store
@@ -38,7 +38,7 @@ def load(work: Store, generation: int) -> list[Annotated] | None:
         ) from error
 
 
-def _unit(fields: dict[str, Any]) -> Annotated:
+def _unit(fields: Json) -> Annotated:
     names = fields.pop("names")
     sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
     costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))

@@ -2,7 +2,7 @@
 
 Where a unit's documents are read, and where their final text is made anew, each text is compared with the tombstones first. A
 row that was taken down stays a row (law 1), with `n_bytes_read`, but its text, url, date and metadata are empty; the table's card
-names its position under TAKEN, and the unit's verdicts say `taken_down` of it before dedup sees anything.
+names its position (`UnitCard.taken`), and the unit's verdicts say `taken_down` of it before dedup sees anything.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from pipeline.text import final
 
 STAGE = "takedown"
 REASON = "taken_down"
-TAKEN = "taken"
-"""Key of a documents table's card: positions that were taken down, ascending."""
 
 
 def taken(tombstones: Withheld | None, path: str, documents: pa.Table, finished: pa.Table) -> list[int]:

@@ -13,7 +13,7 @@ from pipeline.report.compute import ledger as compute
 
 def _ledger(settings: Compute, **changes) -> dict:
     given = {"tokens_read": 10**12, "tokens_kept": 31 * 10**10, "tokens_kind": "counted", "curation_cpu_s": 0.0}
-    return compute.ledger(settings, **{**given, **changes})
+    return compute.ledger(settings, **{**given, **changes}).model_dump(mode="json")
 
 
 def _passes(ledger: dict) -> dict[str, dict]:

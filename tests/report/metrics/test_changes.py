@@ -6,31 +6,33 @@ import json
 
 import pytest
 
+from pipeline.records.counts import Counts
+from pipeline.records.metrics_json import Drift, ReasonChange
 from pipeline.report.metrics import changes
+from tests import counts as made
 from tests.support import prose, table, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
 
-def metrics(generation: int, kept: int, dropped: int, *, edges: list[float], counts: list[int]) -> dict:
-    return {
-        "schema_version": 2,
-        "generation": generation,
-        "totals": {"read": kept + dropped, "kept": kept},
-        "reasons": [{"reason": "c4.x", "first": dropped}],
-        "by_source": [{"source": "s", "read": kept + dropped, "kept": kept}],
-        "by_language": [{"language": "en", "documents": kept}],
-        "signals": [{"filter": "f", "signal": "words", "edges": edges, "counts": counts}],
-    }
+def metrics(generation: int, kept: int, dropped: int, *, edges: list[float], counts: list[int]) -> Counts:
+    return made.counts(
+        generation=generation,
+        totals=made.totals(kept + dropped, kept, dropped),
+        reasons=(made.reason("c4.x", dropped),),
+        by_source=(made.source("s", kept + dropped, kept),),
+        by_language=({"language": "en", "documents": kept, "kept": kept, "bytes_read": kept, "bytes_kept": kept},),
+        signals=(made.signal("words", edges, counts),),
+    )
 
 
 def test_shares_and_drift_are_those_of_the_two_generations():
     before = metrics(1, 80, 20, edges=[0, 1, 2], counts=[50, 50])
     found = changes.since(before, metrics(2, 30, 20, edges=[1, 2, 4], counts=[20, 20]))
-    assert found["kept_share"] == pytest.approx({"before": 0.8, "now": 0.6, "change": -0.2})
-    assert found["reasons"] == [{"reason": "c4.x", "before": 0.2, "now": 0.4, "change": 0.2}]
-    assert found["signals"] == [{"filter": "f", "signal": "words", "drift": 0.5}]  # half of them left the lowest bin
-    assert found["languages"][0]["language"] == "en"
+    assert dict(found.kept_share) == pytest.approx({"before": 0.8, "now": 0.6, "change": -0.2})
+    assert found.reasons == (ReasonChange(reason="c4.x", before=0.2, now=0.4, change=0.2),)
+    assert found.signals == (Drift(filter="f", signal="words", drift=0.5),)  # half of them left the lowest bin
+    assert found.languages[0].language == "en"
 
 
 @pytest.mark.parametrize(
@@ -38,12 +40,12 @@ def test_shares_and_drift_are_those_of_the_two_generations():
 )
 def test_drift_is_the_share_that_moved(then, now, drift):
     one, other = (metrics(g, 1, 0, edges=[0, 1, 2], counts=c) for g, c in ((1, then), (2, now)))
-    assert changes.since(one, other)["signals"][0]["drift"] == drift
+    assert changes.since(one, other).signals[0].drift == drift
 
 
 def test_no_drift_is_told_where_the_bins_were_others():
     one, other = (metrics(g, 1, 0, edges=[0, 1, 2], counts=[1, 1]) for g in (1, 2))
-    assert changes.since({**one, "schema_version": 1}, other)["signals"] == []
+    assert changes.since(one.model_copy(update={"schema_version": 1}), other).signals == ()
 
 
 def test_a_changed_input_is_read_again_under_append_and_only_its_new_rows_are_kept(capsys, tmp_path):

@@ -9,10 +9,13 @@ import pytest
 
 from pipeline import report
 from pipeline.plan.model import Checks
+from pipeline.records.counts import Counts
+from pipeline.records.metrics_json import Metrics
 from pipeline.report import numbers
 from pipeline.report.metrics import checks
 from pipeline.report.refusal import refusal
 from pipeline.report.visible import columns
+from tests import counts
 from tests.real_run import EVIL
 from tests.support import prose, winnow, write_rows
 
@@ -127,28 +130,27 @@ def test_with_warn_the_run_publishes_and_says_the_same(capsys, tmp_path):
     assert "max_drop_share" in (out / "report.html").read_text()
 
 
-def metrics(kept: int, read: int, generation: int = 1, **reasons: int) -> dict:
-    totals = {"read": read, "kept": kept, "dropped": sum(reasons.values()), "quarantined": read - kept - sum(reasons.values())}
-    lines = [{"reason": name, "first": n} for name, n in reasons.items()]
-    return {"generation": generation, "totals": totals, "reasons": lines, "by_source": []}
+def metrics(kept: int, read: int, **reasons: int) -> Counts:
+    lines = tuple(counts.reason(name, n) for name, n in reasons.items())
+    return counts.counts(totals=counts.totals(read, kept, sum(reasons.values())), reasons=lines)
 
 
 @pytest.mark.parametrize(("dropped", "failed"), [(949_999, False), (950_000, False), (950_001, True)])
 def test_shares_are_compared_exactly(dropped, failed):
     made = checks.judge(Checks(), metrics(1_000_000 - dropped, 1_000_000, empty=dropped), None)
-    assert [check["failed"] for check in made] == [failed]
+    assert [check.failed for check in made] == [failed]
 
 
 @pytest.mark.parametrize(("kept", "failed"), [(501, False), (500, False), (499, True)])
 def test_a_change_that_equals_the_limit_passes_although_floats_say_otherwise(kept, failed):
     assert 0.8 - 0.5 > 0.3
     made = checks.judge(Checks(), metrics(kept, 1000), metrics(800, 1000))
-    assert [check["failed"] for check in made if check["check"] == "max_change"] == [failed]
+    assert [check.failed for check in made if check.check == "max_change"] == [failed]
 
 
 def test_runs_over_nothing_have_no_share_and_fail_nothing():
     made = checks.judge(Checks(max_change=0), metrics(0, 0), metrics(0, 0))
-    assert [check["failed"] for check in made] == [False, False]
+    assert [check.failed for check in made] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -164,10 +166,11 @@ def test_the_refusal_fits_a_terminal_and_is_harmless_whatever_the_input_is_calle
     failed = next(check for check in made["checks"] if check["failed"])
     made["checks"] = [failed] + [dict(failed, check="max_source_loss", detail=f"of source {'重複' * 40}{i}") for i in range(40)]
     made["by_source"] = [dict(made["by_source"][0], source=f"{EVIL} {i}") for i in range(1000)]
-    before = dict(made, generation=123_456, reasons=[{"reason": "重複" * 40, "first": 3}])
-    said = refusal(made, before)
+    now = Metrics.model_validate(made)
+    before = now.model_copy(update={"generation": 123_456, "reasons": (counts.reason("重複" * 40, 3),)})
+    said = refusal(now, now.checks, before)
     tables = said.partition("loss by source")[2].splitlines()[:-1]
     assert max(map(columns, tables)) <= 80 and len(said.splitlines()) < 50 and max(map(len, said.splitlines())) <= 160
     assert not set(said) & set("\x1b\x07\x00\u202e\ud800")
     assert "988 more" in said and "29 more" in said
-    assert report.summary(made, out="x")
+    assert report.summary(now, out="x")

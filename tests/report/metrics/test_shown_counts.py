@@ -242,7 +242,7 @@ def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
     curate("--input", path, "--output", out)
     store = open_store(str(out))
     newest = manifest.load_all(store)[-1]
-    gone = manifest.Takedown(request="r", selection="s", receipt={})
+    gone = manifest.Takedown.model_construct(request="r", selection="s")
     manifest.remove_orphans(store, [newest, newest.model_copy(update={"generation": 2, "takedown": gone})])
     assert not list((out / "samples").iterdir())
     assert list((out / "rejected").iterdir())

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import report
 from tests.chromium import SIZES, watched
 from tests.real_run import Reported, full, full_samples, hostile, hostile_samples
+from tests.report.shown import render
 from tests.support import SAMPLE, curate, eval_data, write_rows
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ def _luminance(colour: str) -> float:
 
 def test_hostile_metrics_and_samples_are_text(browser: Any, everything: Reported, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    text = report.render(hostile(everything.metrics), None, samples=hostile_samples(everything.samples))
+    text = render(hostile(everything.metrics), None, samples=hostile_samples(everything.samples))
     path.write_bytes(text.encode("utf-8", "backslashreplace"))
     for size in SIZES:
         with shown(browser, path, size) as page:
@@ -128,7 +128,7 @@ def test_naughty_strings_as_documents_ids_and_sources_do_nothing(browser: Any, t
 def test_opens_within_two_seconds_at_ten_million_documents(browser: Any, everything: Reported, tmp_path: Path) -> None:
     """The largest page that the bounds allow: every table, list and sample full."""
     path = tmp_path / "report.html"
-    page = report.render(full(everything.metrics), None, samples=full_samples(everything.samples))
+    page = render(full(everything.metrics), None, samples=full_samples(everything.samples))
     path.write_text(page, "utf-8")
     print(f"{path.stat().st_size:,} bytes")
     for size in ("desktop", "phone"):

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import report
 from pipeline.output.reviews import Reviewed
+from pipeline.records.metrics_json import Metrics
 from pipeline.report.page.page import MOST_STEPS, funnel
 from tests.real_run import EVIL, Reported, hostile, hostile_samples
+from tests.report import shown
 
 LEVELS = ("rows read", "kept", "kept, final text")
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
@@ -60,7 +61,7 @@ def page(request, metrics, samples, nothing) -> Page:
     }
     made, quoted = cases[request.param]
     reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
-    return Page(report.render(made, None, samples=quoted, reviews=reviews))
+    return Page(shown.render(made, None, samples=quoted, reviews=reviews))
 
 
 def test_policy_forbids_everything_but_inline_style_and_stands_before_any_content(page):
@@ -79,7 +80,7 @@ def test_nothing_runs_and_nothing_is_fetched(page):
 
 
 def test_charts_are_paths_and_text_of_the_page_s_colours(metrics):
-    text = report.render(hostile(metrics), None)
+    text = shown.render(hostile(metrics), None)
     charts = re.findall("<svg.*?</svg>", text, re.S)
     scored = [signal for signal in metrics["signals"] if any(signal["counts"])]
     assert len(charts) == len(scored) + 2 < len(metrics["signals"]) + 2  # and pairs found, cluster sizes
@@ -90,7 +91,7 @@ def test_charts_are_paths_and_text_of_the_page_s_colours(metrics):
 
 
 def test_the_same_metrics_give_the_same_page(everything):
-    pages = {report.render(everything.metrics, None, samples=everything.samples) for _ in range(2)}
+    pages = {shown.render(everything.metrics, None, samples=everything.samples) for _ in range(2)}
     assert len(pages) == 1
 
 
@@ -107,20 +108,20 @@ def test_a_dropped_document_stands_beside_a_near_miss_with_both_numbers(metrics,
     (copy,) = (one for one in samples["dropped"]["near_duplicate"] if one["id"] == "twin")
     samples["dropped"]["near_duplicate"] = [{**copy, "value": 0.8125, "survivor": "Buy later."}]
     samples["dropped"]["empty"] = [{**line, "text": None}]
-    words = Page(report.render(metrics, None, samples=samples)).words()
+    words = Page(shown.render(metrics, None, samples=samples)).words()
     for said in ("37 < 50", "50 = 50", "Buy now.↵ Buy cheap.", "similarity 0.8125", "failed 2 rules", "Not quoted", "Buy later."):
         assert said in words, said
 
 
 def test_reviewed_precision_stands_beside_its_reason(metrics):
     reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
-    words = Page(report.render(metrics, None, reviews=reviews)).words()
+    words = Page(shown.render(metrics, None, reviews=reviews)).words()
     assert "95.0 % of 200; 91.0 % to 97.0 %" in words
-    assert "as reviewed" not in Page(report.render(metrics, None)).words()
+    assert "as reviewed" not in Page(shown.render(metrics, None)).words()
 
 
 def test_the_plan_is_shown_line_by_line(metrics):
-    page = Page(report.render(metrics, None, plan=f"filters:\n  c4: {EVIL}\n"))
+    page = Page(shown.render(metrics, None, plan=f"filters:\n  c4: {EVIL}\n"))
     assert "filters: c4: </td><script>" in page.words()
     assert "pre" in [tag for tag, _ in page.tags]
 
@@ -130,21 +131,21 @@ def test_metrics_of_an_earlier_release_still_make_a_page(metrics):
     del old["overlap"], old["crossed"]
     for signal in old["signals"]:
         del signal["whole"], signal["limits"]
-    assert "136 of 609 documents kept" in Page(report.render(old, None)).words()
+    assert "136 of 609 documents kept" in Page(shown.render(old, None)).words()
 
 
 def test_without_samples_the_page_says_so(metrics):
-    assert "samples of this generation are not there" in Page(report.render(metrics, None)).words()
+    assert "samples of this generation are not there" in Page(shown.render(metrics, None)).words()
 
 
 def test_style_has_no_import_and_no_url(metrics):
-    style = re.search("<style>(.*?)</style>", report.render(metrics, None), re.S).group(1)
+    style = re.search("<style>(.*?)</style>", shown.render(metrics, None), re.S).group(1)
     assert "url(" not in style
     assert "@import" not in style
 
 
 def test_hostile_strings_are_shown_as_text_with_what_they_hide(metrics, samples):
-    text = report.render(hostile(metrics), None, samples=hostile_samples(samples))
+    text = shown.render(hostile(metrics), None, samples=hostile_samples(samples))
     assert not set(text) & set("\x1b\x07\x00\u202e\u2066\u200b\ud800")
     words = Page(text).words()
     assert "<script>alert(1)</script>" in words
@@ -153,7 +154,7 @@ def test_hostile_strings_are_shown_as_text_with_what_they_hide(metrics, samples)
 
 
 def test_a_hostile_saving_is_text_too(metrics):
-    page = Page(report.render(metrics, {"headline": EVIL}))
+    page = Page(shown.render(metrics, {**_saving(), "sets": [], "headline": EVIL}))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
     assert "Not measured yet" not in page.words()
@@ -163,7 +164,7 @@ def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_me
     metrics["totals"] |= {"read": 1_234_567, "kept": 736_064}
     metrics["cost"] |= {"cpu_s": 131.8, "peak_memory_bytes": 812_000_000}
     epochs = metrics["compute"]["sufficiency"]["epochs"]["value"]
-    words = Page(report.render(metrics, None)).words()
+    words = Page(shown.render(metrics, None)).words()
     head = words[: words.index("Why documents were dropped")]
     for said in (
         "736,064 of 1,234,567 documents kept",
@@ -178,14 +179,14 @@ def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_me
 
 def test_failed_checks_come_before_the_headline_and_passed_ones_do_not(metrics, nothing):
     (failed,) = (check for check in metrics["checks"] if check["failed"])
-    words = Page(report.render(metrics, None)).words()
+    words = Page(shown.render(metrics, None)).words()
     assert words.index("1 check failed") < words.index("documents kept", words.index("curation report"))
     assert failed["detail"] in words[: words.index("Where the documents went")]
-    assert "alert" not in [a.get("role") for _, a in Page(report.render(nothing.metrics, None)).tags]
+    assert "alert" not in [a.get("role") for _, a in Page(shown.render(nothing.metrics, None)).tags]
 
 
 def test_dedup_off_is_said(nothing):
-    assert "dedup was off" in Page(report.render(nothing.metrics, None)).words()
+    assert "dedup was off" in Page(shown.render(nothing.metrics, None)).words()
 
 
 def test_a_thousand_sources_and_notes_do_not_flood_the_page(metrics):
@@ -193,7 +194,7 @@ def test_a_thousand_sources_and_notes_do_not_flood_the_page(metrics):
     failed = next(check for check in metrics["checks"] if check["failed"])
     metrics["checks"] = [dict(failed, detail=f"of source-{i}") for i in range(1000)]
     metrics["notes"] = [f"gone: {i}" for i in range(1000)]
-    words = Page(report.render(metrics, None)).words()
+    words = Page(shown.render(metrics, None)).words()
     assert "1,000 checks failed" in words
     assert "and 992 more notes in metrics.json" in words
     assert "950 more sources in metrics.json" in words
@@ -201,18 +202,18 @@ def test_a_thousand_sources_and_notes_do_not_flood_the_page(metrics):
 
 
 def test_folding_the_funnel_loses_no_document_and_no_byte(metrics):
-    lines = funnel(metrics)
-    steps = [line for line in lines if not line["level"]]
+    lines = funnel(Metrics.model_validate(metrics))
+    steps = [line for line in lines if not line.level]
     assert len(steps) == MOST_STEPS
     for what in ("documents", "bytes"):
-        assert sum(s[what] for s in steps) == sum(s[what] for s in metrics["funnel"] if s["label"] not in LEVELS)
-    assert lines[-1]["left"] == pytest.approx(100 * metrics["totals"]["kept"] / metrics["totals"]["read"])
+        assert sum(getattr(s, what) for s in steps) == sum(s[what] for s in metrics["funnel"] if s["label"] not in LEVELS)
+    assert lines[-1].left == pytest.approx(100 * metrics["totals"]["kept"] / metrics["totals"]["read"])
 
 
 def test_each_step_of_the_funnel_ends_where_the_next_begins(metrics):
-    lines = funnel(metrics)
+    lines = funnel(Metrics.model_validate(metrics))
     for before, after in pairwise(lines):
-        assert after["left"] + after["lost"] == pytest.approx(before["left"])
+        assert after.left + after.lost == pytest.approx(before.left)
 
 
 def _saving() -> dict:
@@ -234,29 +235,46 @@ def _saving() -> dict:
         "status_in_words": "never",
     }
     curves = {"curated": [[1e12, 3.0, 0.01], [2e12, 2.5, 0.02]], "raw": [[1e12, 3.1, 0.01], [2e12, 2.7, 0.02]]}
-    held = {"about": "declared by you", "role": "target", "baseline": "raw", "noise_floor": [0.9, 1.1], "curves": curves}
+    held = {
+        "about": "declared by you", "role": "target", "bytes": 9, "documents": 3, "sha256": "0", "baseline": "raw",
+        "decontaminated": {"lines": 3, "removed": 0}, "noise_floor": [0.9, 1.1], "curves": curves,
+    }  # fmt: skip
+    spent = {"cpu_hours": 0.1, "dollars": 0.004, "kwh": 0.001}
     return {
+        "schema": 1,
         "tier": "cpu",
         "generation": 2,
+        "primary": "web",
+        "targets": "0",
+        "arms": [],
+        "ranking": None,
         "attempt": 3,
         "headline": "At least 37 % less training compute for the same loss on web (…).",
-        "model": {"what": "a model of 0.16 M parameters", "unit_of_compute": "FLOPs (6 x N x D)"},
+        "model": {"what": "a model of 0.16 M parameters", "unit_of_compute": "FLOPs (6 x N x D)", "seeds": 3},
         "sets": [
             {**held, "name": EVIL, "arms": [line]},
             {**held, "name": "dropped:spam", "arms": [cost]},
         ],
-        "regimes": [{"regime": "a third of the learning rate", "sets": [{**held, "name": "web", "arms": [line]}]}],
+        "regimes": [
+            {"regime": "a third of the learning rate", "unique_tokens": None, "sets": [{**held, "name": "web", "arms": [line]}]}
+        ],
         "notes": ["the planned run reads curated 83.1 times"],
         "costs": {
-            "proxy": {"cpu_hours": {"value": 0.1}, "dollars": {"value": 0.004}},
-            "break_even": {"sentence": "It pays for itself from 1e+15 FLOPs on."},
+            "proxy": {name: {"value": n, "unit": "", "tag": "measured", "source": ""} for name, n in spent.items()},
+            "curation_dollars": 0.1,
+            "break_even": {
+                "dollars": 0.1,
+                "flops": 1e15,
+                "gpu_hours": 1.0,
+                "sentence": "It pays for itself from 1e+15 FLOPs on.",
+            },
             "extrapolation": {"suppressed": "the planned run is 10.0 orders of magnitude larger"},
         },
     }
 
 
 def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_the_page_fetches(metrics):
-    page = Page(report.render(metrics, _saving()))
+    page = Page(shown.render(metrics, _saving()))
     words = page.words()
     for said in ("At least 37 %", "costs", "at least 37 %", "0.400", "Attempt 3", "10.0 orders", "rising", "83.1 times"):
         assert said in words, said
@@ -268,12 +286,12 @@ def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_
 
 def test_a_saving_of_an_older_generation_is_called_stale(metrics):
     old = {**_saving(), "generation": 1}
-    assert "Measure again" in Page(report.render(metrics, old)).words()
-    assert "Measure again" not in Page(report.render(metrics, _saving())).words()
+    assert "Measure again" in Page(shown.render(metrics, old)).words()
+    assert "Measure again" not in Page(shown.render(metrics, _saving())).words()
 
 
 def test_curves_of_a_saving_are_charts_of_the_page(metrics):
-    text = report.render(metrics, _saving())
+    text = shown.render(metrics, _saving())
     charts = [chart for chart in re.findall("<svg.*?</svg>", text, re.S) if "bits per byte" in chart]
     assert len(charts) == 2
     for chart in charts:

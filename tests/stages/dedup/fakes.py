@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.machine import scratch, workers
-from pipeline.output.manifest import FileRecord
 from pipeline.plan.model import Dedup
+from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import decide as decide_
 from pipeline.stages.dedup import fates as fates_
 from pipeline.stages.dedup import index as index_
