@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-all soak lint bench clean setup
+.PHONY: run test test-all mutants soak lint bench clean setup
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -23,6 +23,11 @@ test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
 	$(VENV)-browser/bin/python -m pytest -q tests/inspect/page/test_browser.py tests/report/page/test_browser.py -m slow
 	$(VENV)-cluster/bin/python -m pytest -q tests/store tests/run/cluster tests/stages/dedup/test_driver.py -m "slow or not slow"
+
+# Breaks one line at a time in a copy of the tree: a test of the fast suite must notice each. A quarter of an hour on two cores, and
+# as long as `make test` for each that its own tests miss.
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants
 
 # Faults at length against the real program: an hour and a quarter on two cores (`-m tests.soak --short`: some ten minutes). Of that,
 # kills and hostile files half an hour (ten kills on Dask: hence the environment with clients of clusters), a process that is

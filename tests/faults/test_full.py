@@ -50,6 +50,17 @@ def test_the_changes_are_those_of_every_stage(expected):
         assert any(part in change for change in expected[1]), part
 
 
+def test_the_commit_stands_between_what_it_names_and_what_tells_of_it(expected):
+    """Also when it is killed at any point: no reader meets a generation whose files or manifest are not there."""
+    names = [change.split()[-1] for change in expected[1] if not change.startswith("remove")]
+    told = ["plan.resolved.yaml", "metrics.json", "report.html", "README.md", "manifest.json"]
+    folders = ("data/", "rejected/", "ledger/", "quarantine/", "index/", "manifests/")
+    order = [name for name in names if name.startswith(folders) or name in told]
+    commit = order.index("manifests/000001.json")
+    assert order[commit:] == ["manifests/000001.json", *told]
+    assert {name.partition("/")[0] for name in order[:commit]} == {"data", "rejected", "ledger", "quarantine", "index"}
+
+
 @pytest.mark.parametrize(
     ("number", "share"),
     [(errno.ENOSPC, 4), (errno.EROFS, 2), pytest.param(errno.ENOSPC, 60, marks=pytest.mark.slow)],

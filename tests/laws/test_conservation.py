@@ -1,10 +1,15 @@
 """Law 1: rows read = kept + dropped + quarantined, in documents and bytes, in every run."""
 
 import json
+from types import SimpleNamespace
 
 import polars as pl
+import pytest
 
-from tests.support import FOLDERS, SAMPLE, curate, table
+from pipeline.errors import BrokenContract
+from pipeline.report.metrics.tally import Tally
+from pipeline.run import accounts
+from tests.support import FOLDERS, SAMPLE, curate, prose, table, write_rows
 
 
 def lines_of_sample() -> int:
@@ -61,3 +66,36 @@ def test_conservation_holds_across_generations(tmp_path):
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["all_generations"]["read"] == lines_of_sample() == len(table(out, "ledger"))
     assert metrics["live"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("documents", "n_bytes", "said"),
+    [
+        (7, 300, None),
+        (6, 300, "7 rows and 300 bytes were read, but fates sum to 6 and 300"),
+        (7, 299, "7 rows and 300 bytes were read, but fates sum to 7 and 299"),
+    ],
+)
+def test_a_run_whose_fates_do_not_sum_to_what_was_read_ends(documents, n_bytes, said):
+    fates = Tally()
+    fates.counts["verdict", "kept", "documents"] = documents - 2
+    fates.counts["verdict", "quarantined", "documents"] = 2
+    fates.counts["verdict", "kept", "bytes"] = n_bytes - 30
+    fates.counts["verdict", "quarantined", "bytes"] = 30
+    units = [SimpleNamespace(rows=4, bad_rows=0, n_bytes=210), SimpleNamespace(rows=1, bad_rows=2, n_bytes=90)]
+    if said is None:
+        accounts.check_conserved(fates, units)
+    else:
+        with pytest.raises(BrokenContract, match=said):
+            accounts.check_conserved(fates, units)
+
+
+def test_sums_of_all_generations_are_of_those_that_the_output_holds(tmp_path):
+    command = ("minimal", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    found = []
+    for number, more in enumerate([(), (), ("--replace",)]):
+        write_rows(tmp_path / f"in/{number}.jsonl", [{"text": prose(10 * number + k)} for k in range(2)])
+        curate(*command, *more)
+        metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+        found.append((metrics["totals"]["read"], metrics["all_generations"]["read"]))
+    assert found == [(2, 2), (2, 4), (6, 6)]

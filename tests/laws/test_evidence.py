@@ -83,6 +83,10 @@ def test_cluster_sizes_count_every_dropped_copy(curated):
     assert data["minhash_cluster_size"].sum() == len(data) + len(copies)
 
 
+def test_a_dropped_row_stands_for_itself_alone(curated):
+    assert set(table(curated, "rejected")["minhash_cluster_size"]) == {1}
+
+
 def test_text_is_the_input_text_unless_an_edit_is_named(curated):
     import gzip
     import unicodedata

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.output import tombstones
 from pipeline.plan.model import Dedup
+from pipeline.stages.unit import withhold
 from pipeline.text import final
 from tests.support import PROSE, prose
 
@@ -74,6 +75,13 @@ def test_a_near_copy_is_known_from_the_threshold_on(changed, known):
     assert stones.knows(words(104, changed=changed)) is known
 
 
+@pytest.mark.parametrize(("kept", "known"), [(84, True), (83, False)])
+def test_a_beginning_is_known_down_to_the_threshold_itself(kept, known):
+    """80 of 100 shingles are 0.8, which is the threshold."""
+    stones = made(tombstones.Text(words(104), near=True))
+    assert stones.knows(" ".join(words(104).split()[:kept])) is known
+
+
 def test_white_space_does_not_hide_a_content_and_other_texts_are_not_known():
     stones = made(tombstones.Text(PROSE, near=True), tombstones.Text("Too short.", near=True))
     assert stones.knows(PROSE.replace(" ", "\n  ")) and stones.knows(" Too  short. ")
@@ -90,6 +98,16 @@ def test_a_place_is_the_row_with_its_content():
     array = pa.array([PROSE, PROSE, "x"], pa.large_string())
     found = stones.taken(array, final.text_hashes(array), ["in/a.jsonl#3", "in/a.jsonl#4", "in/a.jsonl#3"])
     assert found.tolist() == [True, False, False]
+
+
+def test_a_source_text_is_known_whatever_edits_make_of_it():
+    stones = made(tombstones.Text(PROSE, near=False))
+    source = pa.array([PROSE, prose(1), PROSE, prose(2)], pa.large_string())
+    edited = pa.array([prose(3), PROSE, None, prose(4)], pa.large_string())
+    documents = pa.table({"row": [1, 2, 3, 4], "text": source})
+    finished = pa.table({"final_text": edited, "text_hash": final.text_hashes(pa.compute.coalesce(edited, source))})
+    assert withhold.taken(stones, "in/a.jsonl", documents, finished) == [0, 1, 2]
+    assert withhold.taken(None, "in/a.jsonl", documents, finished) == []
 
 
 def test_excerpts_that_share_five_words_are_known():

@@ -74,6 +74,13 @@ def test_the_best_share_is_kept_rounded_up_and_the_rest_has_a_reason(capsys, tmp
     assert metrics["totals"]["dropped"] == 4
 
 
+def test_of_equal_scores_the_smallest_hashes_are_kept(capsys, tmp_path):
+    path = corpus(tmp_path, [0.5] * 12)
+    assert winnow(capsys, *plan(tmp_path, path, select__keep_top="{share: 0.5}")).code == 0
+    hashes = {f"a{k}": final.text_hash(prose(k + 9700)) for k in range(12)}
+    assert kept(tmp_path) == sorted(sorted(hashes, key=hashes.__getitem__)[:6])
+
+
 @pytest.mark.parametrize(("share", "expected"), [("0.2", 1), ("0.20001", 2), ("0.6", 3), ("1", 5)])
 def test_the_share_is_exact(capsys, tmp_path, share, expected):
     path = corpus(tmp_path, [0.1, 0.9, 0.5, 0.7, 0.3])

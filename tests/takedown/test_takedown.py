@@ -17,8 +17,10 @@ import pytest
 from flows.inspect import main
 from pipeline.output import reviews
 from pipeline.output.reviews import Label
+from pipeline.output.tombstones import Text
 from pipeline.store.store import open_output
 from pipeline.takedown import exports
+from pipeline.takedown.find import Found, Gone
 from tests.once import made_once
 from tests.support import curate, digests, prose, table, write_rows
 
@@ -168,6 +170,24 @@ def test_nothing_is_left_of_a_document_and_its_copies(capsys, folder):
     for file in receipt["files"]:
         assert not (folder / "out" / file["path"]).exists() and (folder / "out" / file["replaced_by"]).exists()
     assert "b.jsonl" not in str(receipt["inputs"])
+
+
+def test_chains_end_at_the_copies_of_what_was_asked_for():
+    """What is only like a copy is not like what was asked for: it stays, and may come."""
+    line = {"verdict": "kept", "generation": 1, "source_ref": "in/a.jsonl#1"}
+    torn = {**line, "verdict": "quarantined", "source_ref": "in/a.jsonl#9"}
+    rows = {
+        (1, "in/a.jsonl#1"): Gone(line, "asked", text="Asked."),
+        (1, "in/a.jsonl#2"): Gone(line, "survivor", text="Survivor."),
+        (1, "in/a.jsonl#3"): Gone(line, "copy", text="Copy."),
+        (1, "in/a.jsonl#9"): Gone(torn, "asked", text="{"),
+    }
+    assert Found(rows, 0, ()).contents() == [
+        Text("Asked.", near=True),
+        Text("Survivor.", near=True),
+        Text("Copy.", near=False),
+        Text("{", near=False, place="in/a.jsonl#9"),
+    ]
 
 
 def test_tombstones_are_private(capsys, folder):

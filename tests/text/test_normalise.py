@@ -87,6 +87,17 @@ def test_the_suspect_table_holds_every_character_that_nfc_can_touch() -> None:
         assert unicodedata.is_normalized("NFC", char), hex(code)
 
 
+def test_every_hangul_syllable_is_put_together_again() -> None:
+    _, points = module._suspect_tables()
+    syllables = [chr(code) for code in range(0xAC00, 0xD7A4)]
+    parts = {part for syllable in syllables for part in unicodedata.normalize("NFD", syllable)[1:]}
+    assert len(parts) == 21 + 27 and all(points[ord(part)] for part in parts)
+    # Of a syllable with a final consonant (27 in 28) the first two letters can be composed already.
+    taken_apart = [unicodedata.normalize("NFC", unicodedata.normalize("NFD", syllable)[:2]) + last
+                   for syllable in syllables for last in unicodedata.normalize("NFD", syllable)[2:]]  # fmt: skip
+    assert normalise(column(taken_apart)).to_pylist() == [s for s in syllables if (ord(s) - 0xAC00) % 28]
+
+
 def _canonical(char: str) -> list[str]:
     parts = unicodedata.decomposition(char)
     return [] if parts.startswith("<") else parts.split()

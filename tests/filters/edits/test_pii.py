@@ -291,6 +291,10 @@ def test_the_ledger_names_the_masks_and_a_mask_that_stands_there_already_is_no_c
         "pii.email": [True, False, False, False, True],
         "pii.ip": [False, True, True, False, True],
     }
+    # The address behind the first mask is an e-mail address only once that stands there.
+    text, changed = apply(steps(DEFAULT), pa.array(["2a00:1::1a@b.org"], pa.large_string()))
+    assert text.to_pylist() == ["2001:db8::email@example.com"]
+    assert {name: found.tolist() for name, found in changed} == {"pii.email": [True], "pii.ip": [True]}
     (only,) = steps(PiiParams(email=False))
     assert only.names == ("pii.ip",)
     assert steps(PiiParams(email=False, ip=False)) == []

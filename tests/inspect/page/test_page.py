@@ -80,6 +80,10 @@ def test_nothing_is_answered_without_the_token_and_a_name_of_this_machine(page):
     assert page.post("score", headers={"sec-fetch-site": "cross-site"}).status_code == 403
     assert page.get("documents", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == 200
     assert page.get("documents", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}).status_code == 403
+    assert page.post("score", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == 403
+    assert page.get("documents", headers={"sec-fetch-site": "same-site"}).status_code == 403
+    hosts = [("host", f"127.0.0.1:{PORT}"), ("host", "rebound.example")]
+    assert page.get("documents", headers=hosts).status_code == 421
     assert page.delete("documents").status_code == 405
     assert page.get("static/page.js").status_code == 200
     assert page.get("static/%2e%2e/app.py").status_code == 404 and page.get("static/..%2fapp.py").status_code == 404
@@ -91,6 +95,19 @@ def test_every_answer_forbids_what_the_page_does_not_need(page):
         assert headers["content-security-policy"] == guard.POLICY and "unsafe" not in guard.POLICY
         assert headers["x-frame-options"] == "DENY" and headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer" and headers["cache-control"] == "no-store"
+
+
+def test_the_policy_is_this_one():
+    assert guard.POLICY.split("; ") == [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
 
 
 def test_tokens_are_random():

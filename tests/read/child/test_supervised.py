@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import read
-from pipeline.errors import BrokenContract, RunFailed
+from pipeline.errors import BrokenContract, InputChanged, RunFailed
 from pipeline.read.child import supervised
 from pipeline.read.files import InputFile
+from pipeline.schema import BAD_ROW
 from tests.support import prose, table, winnow
 
 InputOf = Callable[..., InputFile]
@@ -104,3 +108,45 @@ def test_no_decoder_outlives_its_run_and_an_unused_one_holds_little(tmp_path: Pa
     read.close()
     assert not child.is_running()
     assert len(os.listdir("/proc/self/fd")) == len(files) - 2
+
+
+def test_a_decoder_may_take_2_gb_more_than_it_starts_with_and_leaves_no_core(tmp_path: Path, input_of: InputOf) -> None:
+    for unit in read.units_of(input_of(three_groups(tmp_path))).units or ():
+        read.read(unit)
+    (child,) = [p for p in psutil.Process().children() if "pipeline.read.child.decoder" in " ".join(p.cmdline())]
+    soft, _ = child.rlimit(psutil.RLIMIT_DATA)
+    assert 2_000_000_000 < soft < 4_000_000_000
+    assert child.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+
+
+def test_a_decoder_that_works_on_without_a_word_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "_LOOK_S", 0.05)
+    with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"], stdout=subprocess.PIPE) as process:
+        late = threading.Timer(10, process.kill)
+        late.start()
+        try:
+            with pytest.raises(supervised.Died, match="the decoder worked 0 s without an end"):
+                supervised._wait(process, 0.2)
+            assert late.is_alive()
+        finally:
+            late.cancel()
+            process.kill()
+
+
+def test_a_table_of_a_damaged_decoder_is_not_believed(tmp_path: Path, input_of: InputOf) -> None:
+    """Its buffers have the right sizes; what they hold is no UTF-8."""
+    columns = [pa.array([1]), *(pa.array(["x"]) for _ in range(4)), pa.array([1]), pa.array([b"x"])]
+    sound = pa.RecordBatch.from_arrays(columns, schema=BAD_ROW)
+    file = input_of(three_groups(tmp_path))
+    assert supervised._batch(file, bytearray(sound.serialize()), BAD_ROW).equals(sound)
+    torn = pa.StringArray.from_buffers(1, pa.py_buffer(bytes([0, 0, 0, 0, 1, 0, 0, 0])), pa.py_buffer(b"\xff"))
+    damaged = pa.RecordBatch.from_arrays([columns[0], torn, *columns[2:]], schema=BAD_ROW)
+    with pytest.raises(BrokenContract, match="its decoder gave a table that is not valid"):
+        supervised._batch(file, bytearray(damaged.serialize()), BAD_ROW)
+
+
+def test_a_file_that_is_shorter_than_it_was_has_changed(tmp_path: Path, input_of: InputOf) -> None:
+    file = input_of(three_groups(tmp_path))
+    assert supervised._read(file, io.BytesIO(b"0123456789"), 2, 8) == b"23456789"
+    with pytest.raises(InputChanged, match="changed while it was read"):
+        supervised._read(file, io.BytesIO(b"0123456789"), 2, 9)

@@ -204,6 +204,28 @@ def test_the_longest_row(tmp_path: Path, input_of: InputOf, size: int, refused: 
     )
 
 
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b"*\n"],
+        [b"*\r\n"],
+        [b"*"],
+        [b"01", b"+\n"],
+        [b"01", b"+", b"\r\n"],
+        [b"0", b"1+\r", b"\n"],
+        [b"\n", b"*\nx\n"],
+        [b"x\n*\n"],
+    ],
+)
+def test_a_row_as_long_as_it_may_be_is_read_wherever_a_chunk_ends(chunks: list[bytes]) -> None:
+    """`*` stands for a row of ten bytes, `+` for all but its first two."""
+    for row, refused in ((b"0123456789", 0), (b"0123456789x", 1)):
+        given = [chunk.replace(b"*", row).replace(b"+", row[2:]) for chunk in chunks]
+        (found,) = cut(given, unit_bytes=None, max_row_bytes=10)
+        assert len(found.refused) == refused
+        assert (row in b"".join(found.pieces)) is not bool(refused)
+
+
 @given(
     st.lists(st.sampled_from([b"", b"\n", b"\r\n", b"ab", b"x" * 9, b"y" * 11 + b"\r", b"\r", b"z" * 30]), max_size=14),
     st.lists(st.integers(1, 9), min_size=1, max_size=4),

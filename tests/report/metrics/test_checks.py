@@ -141,6 +141,14 @@ def test_shares_are_compared_exactly(dropped, failed):
     assert [check.failed for check in made] == [failed]
 
 
+@pytest.mark.parametrize(("dropped", "quarantined", "failed"), [(5, 5, False), (6, 5, True), (0, 11, True), (11, 0, True)])
+def test_a_source_loses_what_was_dropped_and_what_could_not_be_read(dropped, quarantined, failed):
+    made = metrics(20 - dropped - quarantined, 20)
+    made["by_source"] = [{"source": "crawl", "read": 20, "dropped": dropped, "quarantined": quarantined}]
+    (lost,) = [check for check in checks.judge(Checks(max_source_loss=0.5), made, None) if check["check"] == "max_source_loss"]
+    assert (lost["failed"], lost["value"]) == (failed, (dropped + quarantined) / 20)
+
+
 @pytest.mark.parametrize(("kept", "failed"), [(501, False), (500, False), (499, True)])
 def test_a_change_that_equals_the_limit_passes_although_floats_say_otherwise(kept, failed):
     assert 0.8 - 0.5 > 0.3

@@ -19,7 +19,7 @@ from pipeline.plan.recipe import resolve
 from pipeline.report import publish
 from pipeline.report.metrics import limits as turns
 from pipeline.report.metrics.collect import MOST_NAMED
-from pipeline.report.metrics.tally import EDGES, OTHER, _folded
+from pipeline.report.metrics.tally import EDGES, OTHER, Tally, _add_reasons, _add_verdicts, _folded
 from pipeline.store.store import open_store
 from tests.support import SAMPLE, curate, table, write_rows
 
@@ -275,3 +275,46 @@ def test_folding_sources_keeps_every_document_and_the_largest_sources() -> None:
     assert folded.total() == cross.total()
     assert (folded["en", "large", ""], folded["de", "large", ""]) == (50, 7)
     assert len(folded) <= 100_001
+
+
+def test_documents_bytes_and_tokens_are_summed_over_sources() -> None:
+    rows = [
+        ("web", "kept", 10, 9, 3),
+        ("web", "kept", 20, 20, 4),
+        ("books", "kept", 30, 25, 5),
+        ("books", "dropped", 40, None, None),
+    ]
+    names = ["source", "verdict", "n_bytes_read", "n_bytes", "token_count"]
+    made = Tally()
+    _add_verdicts(made, pl.DataFrame(rows, schema=names, orient="row"))
+    units = ("documents", "bytes", "final", "tokens")
+    assert [made.get("verdict", "kept", unit) for unit in units] == [3, 60, 54, 12]
+    assert [made.get("verdict", "dropped", unit) for unit in units] == [1, 40, 0, 0]
+    assert [made.get("source", "web", "kept", unit) for unit in units] == [2, 30, 29, 7]
+    assert [made.get("source", "books", "kept", unit) for unit in units] == [1, 30, 25, 5]
+
+
+def test_of_the_rules_that_failed_a_row_the_first_any_and_only_are_told_apart() -> None:
+    rows = [
+        ("kept", None, None, 1, [], ["pii.email"]),
+        ("dropped", "filter", "a.x", 10, ["a.x"], []),
+        ("dropped", "filter", "a.x", 20, ["a.x", "b.y"], ["pii.email"]),
+        ("dropped", "filter", "b.y", 40, ["b.y"], []),
+        ("dropped", "filter", "b.y", 80, ["b.y"], []),
+        ("quarantined", "read", "text_null", 5, [], []),
+    ]
+    names = ["verdict", "stage", "reason", "n_bytes_read", "failed", "edits"]
+    made = Tally()
+    _add_reasons(made, pl.DataFrame(rows, schema=names, orient="row"))
+    assert made.rows("any") == {("a.x",): 2, ("b.y",): 3}
+    assert made.rows("only") == {("a.x",): 1, ("b.y",): 2}
+    assert made.rows("pair") == {("a.x", "b.y"): 1}
+    assert made.rows("edit") == {("pii.email",): 2}
+    assert made.rows("reason") == {
+        ("dropped", "filter", "a.x", "documents"): 2,
+        ("dropped", "filter", "a.x", "bytes"): 30,
+        ("dropped", "filter", "b.y", "documents"): 2,
+        ("dropped", "filter", "b.y", "bytes"): 120,
+        ("quarantined", "read", "text_null", "documents"): 1,
+        ("quarantined", "read", "text_null", "bytes"): 5,
+    }

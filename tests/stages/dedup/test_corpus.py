@@ -24,6 +24,24 @@ def test_documents_that_filters_dropped_and_no_duplicate_at_all(tmp_path):
     assert len(table(tmp_path / "out", "data")) == 5 and len(table(tmp_path / "out", "rejected")) == 1
 
 
+def test_documents_that_a_loosened_threshold_lets_in_between_others_keep_their_signatures(tmp_path):
+    """Each text has a near copy; short and long ones take turns, and the short ones are signed later."""
+    given = []
+    for near, end in (("", " So it ends."), ("near ", "")):
+        for number in range(6):
+            short = " ".join(prose(50 + number).split()[:60])
+            given += [
+                {"id": f"{near}short{number}", "text": short + end},
+                {"id": f"{near}long{number}", "text": prose(number) + end},
+            ]
+    path = write_rows(tmp_path / "in" / "a.jsonl", given)
+    command = ("minimal", "--input", path, "--output", tmp_path / "out", "--replace", "--set")
+    for least, kept in ((100, {"long"}), (20, {"long", "short"})):
+        curate(*command, f"filters.gopher_quality.min_words={least}")
+        expected = {f"{name}{number}" for name in kept for number in range(6)}
+        assert set(table(tmp_path / "out", "data")["id"]) == expected
+
+
 @pytest.mark.parametrize("unit_bytes", ["1000", "64MB"])
 def test_who_survives_depends_on_no_other_row_and_no_unit(tmp_path, unit_bytes):
     """Numbers compare as numbers, also where a row that the filters drop has text in the same column."""

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.machine import scratch, workers
+from pipeline.plan.model import Dedup
 from pipeline.stages.dedup.order import order
-from pipeline.stages.dedup.part import Part
+from pipeline.stages.dedup.part import Part, keep_columns
 from tests.stages.dedup.fakes import part_of
 from tests.support import examples
 
@@ -42,3 +43,9 @@ def test_ranks_are_those_of_one_sort(tmp_path_factory, units, descending, room):
         ordered = whole.sort(by, descending=down, nulls_last=True)["row"].to_list() if frames else []
         assert made.rows.tolist() == ordered
         assert made.ranks[made.rows].tolist() == list(range(len(made)))
+
+
+def test_the_keep_list_says_which_end_of_a_column_is_better() -> None:
+    keep = ("quality_score desc", "n_bytes asc", "a column of spaces desc", "asc asc")
+    wanted = [("quality_score", True), ("n_bytes", False), ("a column of spaces", True), ("asc", False)]
+    assert keep_columns(Dedup(keep=keep)) == wanted

@@ -3,12 +3,14 @@
 import json
 import os
 
+import numpy as np
 import polars as pl
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.schema import DATA, LEDGER, QUARANTINE, REJECTED
+from pipeline.stages.shards.layout import Piece, Segment, shards
 from tests.support import SAMPLE, curate, prose, table, write_rows
 
 
@@ -51,6 +53,15 @@ def test_shards_are_closed_at_their_size_and_named_with_their_generation(tmp_pat
     sizes = [pl.read_parquet(path)["n_bytes"].sum() for path in sorted((out / "data").iterdir())]
     assert len(sizes) == 4
     assert all(50_000 <= size < 60_000 for size in sizes[:-1])
+
+
+def test_a_shard_that_is_full_to_the_byte_is_closed():
+    pieces = [Piece(n, "web", {"data": 2}, {"data": 100}, lambda _: np.array([60, 40])) for n in range(3)]
+    assert shards(pieces, "data", 100) == [[Segment(n, "web", 0, 2)] for n in range(3)]
+    assert shards(pieces, "data", 101) == [
+        [Segment(0, "web", 0, 2), Segment(1, "web", 0, 1)],
+        [Segment(1, "web", 1, 2), Segment(2, "web", 0, 2)],
+    ]
 
 
 def test_rejected_can_be_switched_off_or_sampled(tmp_path):

@@ -94,6 +94,22 @@ def test_lines_equal_plain_python_on_any_unicode_and_do_not_depend_on_slices(tex
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a\r\n", ["a"]),
+        ("\r\n", [""]),
+        ("a\r\n\r\n", ["a", ""]),
+        ("a\r", ["a"]),
+        ("a\n\r", ["a", ""]),
+        ("\r\nb", ["", "b"]),
+    ],
+)
+def test_a_line_break_at_the_edge_of_a_text_is_one(text: str, found: list[str]) -> None:
+    (made,) = measured(pa.array(["\n", text, "\n"], pa.large_string()).slice(1, 1), all_breaks=True)
+    assert [line for line, _ in made] == found
+
+
+@pytest.mark.parametrize(
     ("line", "n"),
     [
         ("", 0),
