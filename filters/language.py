@@ -127,7 +127,7 @@ _NOTHING = pa.RecordBatch.from_pylist([], schema=SIGNALS)
 
 
 def _path(params: Params) -> Path:
-    return models.find_lid() if params.model is None else places.find(params.model)
+    return models.find_lid() if params.model is None else places.find_model_file(params.model)
 
 
 def files(params: Params) -> tuple[Path, ...]:
@@ -141,7 +141,7 @@ def files(params: Params) -> tuple[Path, ...]:
 def load(params: Params) -> models.Model:
     """Read the model. Raises ModelError: missing, damaged, or not the known lid.176.ftz where the plan names none."""
     (path,) = files(params)
-    return models.load(path, expected_sha256=models.LID_SHA256 if params.model is None else None)
+    return models.load_model(path, expected_sha256=models.LID_SHA256 if params.model is None else None)
 
 
 def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, model: models.Model) -> pa.RecordBatch:

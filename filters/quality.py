@@ -51,7 +51,7 @@ FILTER = Filter(
     signals=SIGNALS,
     thresholds=Thresholds,
     files=partial(coverage.files, shipped="quality_en"),
-    load=partial(coverage.load, shipped="quality_en"),
+    load=partial(coverage.load_covered, shipped="quality_en"),
     annotate=annotate,
     rules=rules,
 )

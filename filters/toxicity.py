@@ -55,7 +55,7 @@ FILTER = Filter(
     signals=SIGNALS,
     thresholds=Thresholds,
     files=partial(coverage.files, shipped="toxicity_en"),
-    load=partial(coverage.load, shipped="toxicity_en"),
+    load=partial(coverage.load_covered, shipped="toxicity_en"),
     annotate=annotate,
     rules=rules,
 )

@@ -113,13 +113,13 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows.terminal import progress as show
     from pipeline import report
-    from pipeline.plan.load import load
+    from pipeline.plan.load import load_plan
     from pipeline.run.options import RunOptions
 
     gc.freeze()
     gc.enable()
     plan, inputs = _asked(arguments)
-    loaded = load(plan, inputs=inputs, assignments=arguments.set)
+    loaded = load_plan(plan, inputs=inputs, assignments=arguments.set)
     options = RunOptions(
         output=arguments.output,
         work=arguments.work,
@@ -167,10 +167,10 @@ def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, pr
 
     try:
         mapper = in_process(options.workers)
-        found = estimate.run(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
+        found = estimate.estimate(loaded, options, arguments.sample, mapper=mapper, on_event=progress)
     finally:
         progress.close()
-    print(json.dumps(estimate.plain(found), sort_keys=True) if arguments.json else estimate.shown(found))
+    print(json.dumps(estimate.plain(found), sort_keys=True) if arguments.json else estimate.estimate_text(found))
     return 0
 
 
@@ -182,20 +182,20 @@ def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool
     try:
         if inline and options.runner == "local":
             return tried(
-                lambda: execute.run(loaded, options, mapper=in_process(options.workers), on_event=progress),
+                lambda: execute.execute(loaded, options, mapper=in_process(options.workers), on_event=progress),
                 retries=options.retries,
                 back_off_s=BACK_OFF_S,
                 on_event=progress,
             )
         if inline:
             from pipeline.run.cluster import engine
-            from pipeline.run.cluster.open import opened
+            from pipeline.run.cluster.open import connect
 
-            with opened(options.runner, options.runner_address, workers=options.workers) as cluster:
-                return execute.run(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
+            with connect(options.runner, options.runner_address, workers=options.workers) as cluster:
+                return execute.execute(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
         from flows import prefect_flow
 
-        return prefect_flow.run(loaded, options, on_event=progress, temporary=temporary)
+        return prefect_flow.run_in_flow(loaded, options, on_event=progress, temporary=temporary)
     finally:
         progress.close()
 

@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
 def prepare(arguments: argparse.Namespace) -> Deployment:
     """Check everything that can be checked without a server. Raises UsageError."""
     from flows.serving import notify, roots
-    from pipeline.plan.load import DEFAULT, assigned, load
+    from pipeline.plan.load import DEFAULT, assigned, load_plan
     from pipeline.store.remote import refuse_secrets
 
     refuse_secrets(arguments.output, what="output", error=OutputError)
@@ -104,7 +104,7 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     webhook = arguments.notify or os.environ.get(notify.VARIABLE)
     if webhook is not None:
         notify.check(webhook)
-    loaded = load(arguments.plan, inputs=arguments.input, assignments=arguments.set)
+    loaded = load_plan(arguments.plan, inputs=arguments.input, assignments=arguments.set)
     if not loaded.plan.source:
         raise UsageError("no input: give --input PATH, or source.paths in the plan")
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))

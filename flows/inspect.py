@@ -132,8 +132,8 @@ def _why(arguments: argparse.Namespace) -> str:
         raise UsageError("why: give the id or source_ref of a document, or --text TEXT")
     output = opened.open_output_of(arguments.output)
     if arguments.text is not None:
-        return why.shown_text(output, sys.stdin.read() if arguments.text == "-" else arguments.text)
-    return "\n".join(why.shown(output, found) for found in why.find(output, arguments.name))
+        return why.explanation_of_text(output, sys.stdin.read() if arguments.text == "-" else arguments.text)
+    return "\n".join(why.explanation(output, found) for found in why.find_rows(output, arguments.name))
 
 
 def _sweep(arguments: argparse.Namespace) -> str:
@@ -148,7 +148,7 @@ def _sweep(arguments: argparse.Namespace) -> str:
     lines = sweep.sweep(output, key, sweep.values(text), by_language=arguments.by == "language", work=arguments.work)
     if arguments.json:
         return json.dumps([asdict(line) for line in lines]) + "\n"
-    return sweep.shown(key, lines, now=opened.value_of(output, key))
+    return sweep.sweep_text(key, lines, now=opened.value_of(output, key))
 
 
 def _compare(arguments: argparse.Namespace) -> str:
@@ -162,9 +162,13 @@ def _compare(arguments: argparse.Namespace) -> str:
     first = opened.open_output_of(arguments.output)
     if arguments.set:
         made = what_if.rethink(first, arguments.set, work=arguments.work)
-        return json.dumps(what_if.plain(made), sort_keys=True) + "\n" if arguments.json else what_if.shown(made, arguments.set)
+        return (
+            json.dumps(what_if.plain(made), sort_keys=True) + "\n"
+            if arguments.json
+            else what_if.what_if_text(made, arguments.set)
+        )
     found = compare.compare(first, opened.open_output_of(arguments.other))
-    return json.dumps(asdict(found), sort_keys=True) + "\n" if arguments.json else compare.shown(found)
+    return json.dumps(asdict(found), sort_keys=True) + "\n" if arguments.json else compare.comparison_text(found)
 
 
 def _add_takedown(commands: Any) -> None:
@@ -223,7 +227,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
             return True
         if not sys.stdin.isatty():
             raise UsageError("takedown: give --yes where there is no terminal to ask; --dry-run shows what would go")
-        print(run.shown(run.Outcome(receipt, False, "this cannot be undone")), end="", file=sys.stderr)
+        print(run.receipt_text(run.Outcome(receipt, False, "this cannot be undone")), end="", file=sys.stderr)
         print("take down? [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -236,7 +240,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
         dry_run=arguments.dry_run,
         confirm=confirm,
     )
-    return json.dumps(done.receipt.model_dump(mode="json"), indent=1) + "\n" if arguments.json else run.shown(done)
+    return json.dumps(done.receipt.model_dump(mode="json"), indent=1) + "\n" if arguments.json else run.receipt_text(done)
 
 
 def _keys(path: str) -> tuple[str, ...]:

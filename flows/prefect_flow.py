@@ -31,7 +31,7 @@ from flows.terminal.progress import Json
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine.events import Event, OnEvent, silent
 from pipeline.machine.workers import Mapper
-from pipeline.plan.load import DEFAULT, Loaded, load
+from pipeline.plan.load import DEFAULT, Loaded, load_plan
 from pipeline.run import execute
 from pipeline.run.options import Result, RunOptions
 from pipeline.store.remote import refuse_secrets
@@ -131,13 +131,13 @@ def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], options: R
         refuse_secrets(place)
     roots.check_plan(plan, bounds)
     roots.check_overrides(overrides, bounds)
-    loaded = load(plan, inputs=inputs, assignments=assignments)
+    loaded = load_plan(plan, inputs=inputs, assignments=assignments)
     roots.check(loaded, output=options.output, work=options.work, bounds=bounds)
     logger = get_run_logger()
     made = progress.Progress()
     on_event = progress.both(_logged(logger), made)
     on_event = on_event if lines is None else progress.both(on_event, lines)
-    with progress.shown(made):
+    with progress.progress_bars(made):
         result = _tried(loaded, options, on_event)
     for note in result.notes[:MOST_NOTES]:
         logger.info(plain(note, 2000))
@@ -153,7 +153,7 @@ def _tried(loaded: Loaded, options: RunOptions, on_event: OnEvent) -> Result:
 
     def body() -> Result:
         with _mapper(options, on_event) as mapper:
-            return execute.run(loaded, options, mapper=mapper, on_event=on_event)
+            return execute.execute(loaded, options, mapper=mapper, on_event=on_event)
 
     return tried(body, retries=options.retries, back_off_s=RUN_BACK_OFF_S, on_event=on_event)
 
@@ -179,17 +179,17 @@ def _logged(logger: Any) -> OnEvent:
     return on_event
 
 
-def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temporary: Temporary | None = None) -> Result:
+def run_in_flow(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temporary: Temporary | None = None) -> Result:
     """A run from the command line, as a flow run on the configured server, or else on a temporary one.
 
     `temporary` may have been started earlier (`server.for_this_run`). It starts in the background here otherwise, while
-    inputs are hashed and kernels compiled. Raises what `execute.run` raises, and RunFailed where Prefect itself fails.
+    inputs are hashed and kernels compiled. Raises what `execute.execute` raises, and RunFailed where Prefect itself fails.
     """
     for place in (*(path for source in loaded.plan.source for path in source.paths), options.output, options.work or ""):
         refuse_secrets(place)
     if temporary is None and server.configured() is None:
         with server.temporary() as own:
-            return run(loaded, options, on_event=on_event, temporary=own)
+            return run_in_flow(loaded, options, on_event=on_event, temporary=own)
     made = progress.Progress()
     events = on_event if temporary is not None else progress.both(on_event, made)  # nobody can look at a temporary server
 
@@ -207,14 +207,14 @@ def run(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temp
         def followed() -> Result:
             if temporary is not None:
                 return body()
-            with progress.shown(made):
+            with progress.progress_bars(made):
                 return body()
 
         return _as_flow_run(followed, loaded, options, on_event, temporary)
 
     with _mapper(options, on_event) as mapper:
         return tried(
-            lambda: execute.run(loaded, options, mapper=mapper, on_event=events, within=within),
+            lambda: execute.execute(loaded, options, mapper=mapper, on_event=events, within=within),
             retries=options.retries,
             back_off_s=BACK_OFF_S,
             on_event=events,
@@ -226,7 +226,7 @@ def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Ma
     """Spans as tasks: in threads here, or on a cluster."""
     if options.runner == "local":
         return nullcontext(prefect_mapper(options, on_event, back_off_s=BACK_OFF_S))
-    return cluster_flow.opened(options, back_off_s=BACK_OFF_S)
+    return cluster_flow.cluster_mapper(options, back_off_s=BACK_OFF_S)
 
 
 def _as_flow_run(

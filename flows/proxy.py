@@ -154,7 +154,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         else:
             from flows.serving import proxy_flow
 
-            made = proxy_flow.run(request, progress, sweep=arguments.sweep, by_reason=arguments.by_reason)
+            made = proxy_flow.measure_in_flow(request, progress, sweep=arguments.sweep, by_reason=arguments.by_reason)
     finally:
         progress.close()
     reported = os.path.isfile(os.path.join(arguments.output, "report.html"))
@@ -174,7 +174,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from pipeline.takedown import exports
 
     request = _request(arguments, "own trainer")
-    where = measure.opened(request)
+    where = measure.open_measurement(request)
     per_token = where.compute.bytes_per_token
     experiment = measure.experiment_of(request, where, needed_bytes=int(arguments.tokens * per_token))
     card = exchange.export(

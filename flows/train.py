@@ -121,7 +121,7 @@ def _request(arguments: argparse.Namespace, command: str) -> Request:
     wanted = [(arguments.positive, True), ([] if drawn else arguments.negative, False), (arguments.input, False)]
     for paths, positive in wanted:
         if paths:
-            found, read = examples.load(paths, positive=positive, columns=columns)
+            found, read = examples.load_examples(paths, positive=positive, columns=columns)
             documents += found
             records += read
     if arguments.corpus:

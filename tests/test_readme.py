@@ -85,12 +85,12 @@ def test_the_example_filter_keeps_the_contract(tmp_path):
 
 
 def test_the_plan_in_readme_is_valid(tmp_path):
-    from pipeline.plan.load import load
+    from pipeline.plan.load import load_plan
 
     text = next(block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "extends:" in block)
     path = tmp_path / "plan.yaml"
     path.write_text(text)
-    assert load(str(path)).plan.dedup is not None
+    assert load_plan(str(path)).plan.dedup is not None
 
 
 def test_columns_in_readme_are_the_schema():

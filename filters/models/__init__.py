@@ -84,7 +84,7 @@ class Model:
         return found
 
 
-def load(path: Path, *, expected_sha256: str | None = None) -> Model:
+def load_model(path: Path, *, expected_sha256: str | None = None) -> Model:
     """Read a fastText model file. Raises ModelError: missing, not the expected file, damaged, or not a supervised model."""
     data = reader.read_bytes(path)
     if expected_sha256 is not None:

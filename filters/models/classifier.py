@@ -178,7 +178,7 @@ class Classifier:
         return logits
 
 
-def load(path: Path, *, label: str | None = None, text: Text | None = None) -> Classifier:
+def load_classifier(path: Path, *, label: str | None = None, text: Text | None = None) -> Classifier:
     """Read a classifier: a fastText file, and its sidecar if there is one.
 
     `label`, `text`: the positive label of a file without sidecar, and how it reads text (default: as it stands). Raises

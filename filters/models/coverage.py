@@ -57,7 +57,7 @@ class Loaded:
 
 def path_of(params: Params, *, shipped: str) -> Path:
     """The model's file: what the plan names, or the one of this name that Winnow ships."""
-    return SHIPPED / f"{shipped}.ftz" if params.model is None else places.find(params.model)
+    return SHIPPED / f"{shipped}.ftz" if params.model is None else places.find_model_file(params.model)
 
 
 def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
@@ -70,10 +70,10 @@ def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
     return (path, beside) if beside.is_file() else (path,)
 
 
-def load(params: Params, *, shipped: str) -> Loaded:
-    """Raises ModelError as `classifier.load` does, and for listed languages that the model's card has no figures for."""
+def load_covered(params: Params, *, shipped: str) -> Loaded:
+    """Raises ModelError as `load_classifier` does, and for listed languages that the model's card has no figures for."""
     path = path_of(params, shipped=shipped)
-    found = classifier.load(path, label=params.label)
+    found = classifier.load_classifier(path, label=params.label)
     known = frozenset(found.languages)
     if params.languages == "all" or (params.languages == "model" and not known):
         return Loaded(found, None)

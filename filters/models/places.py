@@ -19,7 +19,7 @@ _OTHER_KINDS = ("datasets", "spaces", "models")
 _FORM = "hf://ORG/NAME/FILE, or hf://ORG/NAME@REVISION/FILE"
 
 
-def find(name: str) -> Path:
+def find_model_file(name: str) -> Path:
     """The file that `name` means, fetched if it is on the Hub and not in the cache.
 
     `hf://ORG/NAME[@REVISION]/FILE`: REVISION is a commit, a tag, or a branch without `/`. Raises ModelError: no such form, not
@@ -36,11 +36,11 @@ def find(name: str) -> Path:
 def fetch_beside(name: str, suffix: str) -> None:
     """Fetch the file of the same name with another suffix, if `name` is on the Hub and the repository has it.
 
-    It then lies beside what `find` gives. What cannot be fetched is not there: a model needs no such file.
+    It then lies beside what `find_model_file` gives. What cannot be fetched is not there: a model needs no such file.
     """
     if name.startswith(SCHEME):
         with contextlib.suppress(ModelError):
-            find(f"{SCHEME}{PurePosixPath(name.removeprefix(SCHEME)).with_suffix(suffix)}")
+            find_model_file(f"{SCHEME}{PurePosixPath(name.removeprefix(SCHEME)).with_suffix(suffix)}")
 
 
 def _fetch(name: str, *, repository: str, revision: str | None, file: str) -> Path:

@@ -24,7 +24,7 @@ from pipeline.errors import RunFailed, UsageError
 from pipeline.machine.workers import Mapper
 from pipeline.run.cluster import engine
 from pipeline.run.cluster.engine import Done, Engine
-from pipeline.run.cluster.open import opened as connected
+from pipeline.run.cluster.open import connect as connected
 from pipeline.run.options import RunOptions
 
 RUNNER, ADDRESS = "WINNOW_RUNNER", "WINNOW_RUNNER_ADDRESS"
@@ -66,7 +66,7 @@ def _is_loopback(address: str) -> bool:
 
 
 @contextmanager
-def opened(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
+def cluster_mapper(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
     """A mapper like `flows.prefect_mapper`, whose items run on the cluster that `options` name."""
     with ExitStack() as held:
         clusters: list[Engine] = []

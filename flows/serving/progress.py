@@ -62,7 +62,7 @@ def both(one: OnEvent, other: OnEvent) -> OnEvent:
 
 
 @contextmanager
-def shown(progress: Progress) -> Iterator[None]:
+def progress_bars(progress: Progress) -> Iterator[None]:
     """Within a flow run: its progress artifact follows `progress` until the block ends."""
     artifact = _created(progress)
     ended = threading.Event()

@@ -63,7 +63,7 @@ def table(made: Savings) -> str:
     return "\n".join(lines)
 
 
-def run(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:
+def measure_in_flow(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:
     """From the command line, as a flow run on the configured server, or else on a temporary one. Raises what the stages raise."""
     results: list[Savings] = []
     errors: list[BaseException] = []

@@ -84,8 +84,8 @@ def _side(rows: pl.LazyFrame, holder: Output) -> Side:
     if data is not None and len(found):
         wanted = data.join(found.lazy().select("source_ref"), on="source_ref", how="semi")
         languages = wanted.select("source_ref", "language").collect()
-        shown = found.sort("source_ref").group_by("reason", maintain_order=True).head(1)["source_ref"].head(SAMPLES)
-        excerpts = wanted.filter(pl.col("source_ref").is_in(shown.implode())).select(
+        sampled = found.sort("source_ref").group_by("reason", maintain_order=True).head(1)["source_ref"].head(SAMPLES)
+        excerpts = wanted.filter(pl.col("source_ref").is_in(sampled.implode())).select(
             "source_ref", pl.col("text").str.slice(0, 1_000)
         )
         texts = languages.join(excerpts.collect(), on="source_ref", how="left")
@@ -105,7 +105,7 @@ def _counted(column: pl.Series) -> Counted:
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def shown(found: Comparison) -> str:
+def comparison_text(found: Comparison) -> str:
     """For a terminal."""
     lines = [f"{found.both:,} rows in both outputs; kept {found.kept[0]:,} → {found.kept[1]:,}"]
     if any(found.only):

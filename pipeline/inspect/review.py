@@ -106,7 +106,7 @@ def in_terminal(output: Output, found: Sequence[Candidate], keys: Iterator[str],
     given: dict[int, Label] = {}
     at = 0
     while at < len(found):
-        screen.write(f"\n{at + 1} of {len(found)}  " + "─" * 60 + "\n" + shown(output, found[at]))
+        screen.write(f"\n{at + 1} of {len(found)}  " + "─" * 60 + "\n" + candidate_text(output, found[at]))
         question = "kept: rightly?" if found[at].reason == KEPT else f"dropped for {visible(found[at].reason)}: rightly?"
         screen.write(f"{question}  [r]ight  [w]rong  [s]kip  [b]ack  [q]uit  ")
         screen.flush()
@@ -125,9 +125,9 @@ def _answer(keys: Iterator[str]) -> str:
     return next((KEYS[key] for key in map(str.lower, keys) if key in KEYS), "quit")
 
 
-def shown(output: Output, candidate: Candidate) -> str:
+def candidate_text(output: Output, candidate: Candidate) -> str:
     """A document's fate and text for a terminal, and what of it the reason looked at."""
-    row = next((f for f in why.find(output, candidate.source_ref) if f.row["generation"] == candidate.generation), None)
+    row = next((f for f in why.find_rows(output, candidate.source_ref) if f.row["generation"] == candidate.generation), None)
     if row is None or row.text is None:
         return f"{visible(candidate.source_ref)}: its text is not there any more\n"
     lines = [visible(candidate.source_ref, limit=WIDTH)]

@@ -44,7 +44,7 @@ class Found:
     survivor: Survivor | None  # of the document that it is a duplicate of
 
 
-def find(output: Output, name: str) -> list[Found]:
+def find_rows(output: Output, name: str) -> list[Found]:
     """Documents with this source_ref or id. Raises InputError if there is none."""
     rows = _rows(output, "ledger", name).head(MOST)
     if not len(rows):
@@ -85,7 +85,7 @@ def _text(output: Output, folder: str, ref: str, generation: int) -> tuple[str |
     return None, None
 
 
-def shown(output: Output, found: Found) -> str:
+def explanation(output: Output, found: Found) -> str:
     """For a terminal: fate, evidence, place, text, and each rule with its value and limit."""
     row = found.row
     lines = [f"{visible(row['id'])}  {visible(row['source_ref'])}, generation {row['generation']}", _verdict(row)]
@@ -103,7 +103,7 @@ def shown(output: Output, found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def shown_text(output: Output, text: str) -> str:
+def explanation_of_text(output: Output, text: str) -> str:
     """The same for a text that is no document of the output."""
     made = judged(output.recipe, text)
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"

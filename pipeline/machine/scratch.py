@@ -235,7 +235,7 @@ class Scratch:
 
 
 @contextmanager
-def opened(folder: Path, room: int) -> Iterator[Scratch]:
+def open_scratch(folder: Path, room: int) -> Iterator[Scratch]:
     """An empty scratch folder, removed at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

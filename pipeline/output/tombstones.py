@@ -199,7 +199,7 @@ def numbers(out: Store) -> list[int]:
     return sorted(int(match[1]) for file in out.names(FOLDER) if (match := _NAME.fullmatch(file)))
 
 
-def load(out: Store, committed: Sequence[int]) -> Tombstones | None:
+def load_tombstones(out: Store, committed: Sequence[int]) -> Tombstones | None:
     """The tombstones of these take-downs (numbers of their manifests); None where there are none."""
     if not committed:
         return None

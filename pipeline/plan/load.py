@@ -142,7 +142,7 @@ def validate(data: Json, *, where: str) -> Plan:
         raise PlanError(f"{where}:\n{_explain(model, error)}") from error
 
 
-def load(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> Loaded:
+def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> Loaded:
     """The plan of a run.
 
     `plan`: a YAML file's path, a preset's name, or None for `default@1`. `inputs` replace the plan's paths; each entry of

@@ -32,7 +32,7 @@ class Plugin:
 
 
 @lru_cache(maxsize=8)
-def load(modules: tuple[str, ...]) -> tuple[Plugin, ...]:
+def load_plugins(modules: tuple[str, ...]) -> tuple[Plugin, ...]:
     """Import the modules, once in a process. Raises PlanError for one that cannot be imported or holds no filter."""
     if len(set(modules)) < len(modules):
         raise PlanError(f"plugins: {', '.join(modules)}: a module is named twice")
@@ -70,9 +70,9 @@ def _package_sha256(folders: Iterable[str]) -> str:
 
 def filters_of(modules: tuple[str, ...]) -> tuple[Filter, ...]:
     """All filters of the modules, in the order of the plan."""
-    return tuple(item for plugin in load(modules) for item in plugin.filters)
+    return tuple(item for plugin in load_plugins(modules) for item in plugin.filters)
 
 
 def source_of(filter_: Filter, modules: tuple[str, ...]) -> tuple[str, ...]:
     """The sha256 of the source of the plugin that `filter_` comes from; nothing for a filter of ours."""
-    return tuple(plugin.sha256 for plugin in load(modules) if any(item is filter_ for item in plugin.filters))
+    return tuple(plugin.sha256 for plugin in load_plugins(modules) if any(item is filter_ for item in plugin.filters))

@@ -37,7 +37,7 @@ class Found:
     identity: str = ""  # of its content, where the store knows it (`remote.identity_of`)
 
 
-def find(path: str, *, base: Path | None) -> tuple[list[Found] | None, list[str], bool]:
+def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, list[str], bool]:
     """`(files, what was passed over, whether the path names one file)`; files is None if nothing is there."""
     fs, prefix, location = _filesystem(path, base)
     skipped: list[str] = []

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, NotYet
 from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
-from pipeline.read.find import Found, find
+from pipeline.read.find import Found, find_files
 from pipeline.read.formats import huggingface
 from pipeline.store.remote import refuse_secrets
 from pipeline.store.traffic import Traffic
@@ -66,7 +66,7 @@ def _path_bytes(file: InputFile) -> bytes:
 
 
 def _expand(source: Source, path: str, base: Path | None) -> tuple[list[InputFile], list[str]]:
-    found, skipped, explicit = find(path, base=base)
+    found, skipped, explicit = find_files(path, base=base)
     if found is None:
         raise InputError(f"{path}: no such file or folder{_where(path, base)}")
     kinds = [(item, kind_of(item.below)) for item in found]

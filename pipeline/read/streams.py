@@ -11,7 +11,7 @@ from pipeline.read import archives
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.units import CHUNK, Block, Unit, changed, named, new_digest, opened, source_of
+from pipeline.read.units import CHUNK, Block, Unit, changed, named, new_digest, open_input, source_of
 
 Cut = Callable[[Iterable[bytes], InputFile], Iterator[Lines]]
 Parse = Callable[[Collector, Lines], None]
@@ -21,7 +21,7 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
     """Units of a file, in order. Raises InputChanged at its end if it is not what `content` names."""
     digest = new_digest()
     hashed = content != file.identity  # else the store says when it changes
-    with opened(file) as handle:
+    with open_input(file) as handle:
         read = source_of(file, handle)
 
         def source(n: int) -> bytes:

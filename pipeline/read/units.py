@@ -89,7 +89,7 @@ def identify(file: InputFile, *, read: bool = False) -> str:
     """Identity of the file's bytes: what its store says, else (or with `read`) a hash, by reading the file once."""
     if file.identity and not read:
         return file.identity
-    with opened(file) as handle:
+    with open_input(file) as handle:
         digest = new_digest()
         for chunk in chunks(file, handle):
             digest.update(chunk)
@@ -105,7 +105,7 @@ def named(digest: hashlib.blake2b) -> str:
 
 
 @contextmanager
-def opened(file: InputFile, *, ranges: bool = False) -> Iterator[BinaryIO]:
+def open_input(file: InputFile, *, ranges: bool = False) -> Iterator[BinaryIO]:
     """The file's raw bytes; `ranges`: some places of it are read, not all. Raises InputChanged if it is gone or is not what was
     listed, at its opening or, where the store tells, at the end; CannotRead if it cannot be opened."""
     if "://" not in file.url:

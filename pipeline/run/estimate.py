@@ -68,7 +68,7 @@ class Estimates:
     output_bytes: int
 
 
-def run(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
+def estimate(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
     """The estimates; None where nothing is new."""
     with prepare.open_run(loaded, options, on_event) as held:
         chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)
@@ -189,7 +189,7 @@ def _share(parts: Sequence[int], counts: Sequence[_Counts]) -> Share:
     return value, float(low), float(high)
 
 
-def shown(found: Estimates | None) -> str:
+def estimate_text(found: Estimates | None) -> str:
     """The estimates for a terminal."""
     if found is None:
         return "nothing new: every input was curated before\n"

@@ -17,6 +17,7 @@ from pipeline.machine.events import Event, OnEvent, of_generation, of_span, sile
 from pipeline.machine.workers import Mapper
 from pipeline.output import manifest
 from pipeline.plan.load import Loaded
+from pipeline.report import publish
 from pipeline.run import accounts, attempts, prepare
 from pipeline.run import report as run_report
 from pipeline.run.cluster import site, tasks
@@ -35,7 +36,7 @@ def call(body: Callable[[], Result]) -> Result:
     return body()
 
 
-def run(
+def execute(
     loaded: Loaded,
     options: RunOptions,
     *,

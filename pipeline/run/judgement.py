@@ -46,7 +46,7 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
     """Dedup among what the filters kept, then selection among what dedup kept."""
     run, memory = context.run, context.options.memory
     context.tell(Event("begin", "dedup"))
-    decided = corpus.run(
+    decided = corpus.dedup_corpus(
         run.work,
         run.out,
         run.recipe,
@@ -58,7 +58,7 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
         tasks=context.on_site(tasks.run_step),
     )
     context.tell(Event("end", "dedup"))
-    selected = select.run(
+    selected = select.select_documents(
         run.work,
         run.recipe,
         units,

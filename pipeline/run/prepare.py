@@ -131,7 +131,7 @@ def _load_history(out: Store, work: Store, *, replacing: bool) -> History:
     """What was committed. A take-down that was cut short is completed first, and the work directory holds nothing taken down."""
     manifests = manifest.load_all(out)
     takedown.complete(out, manifests, work=work, orphans=False)
-    stones = tombstones.load(out, manifest.takedowns(manifests))
+    stones = tombstones.load_tombstones(out, manifest.takedowns(manifests))
     if stones is not None and not clean.stamped(work, stones):
         clean.clean(work, stones)
     return History(tuple(manifests), stones, replacing)

@@ -139,7 +139,7 @@ def _corpus(spec: Spec, out: Store | None, live: Sequence[Manifest], work: Store
         rows = sum(m.totals.read - m.totals.quarantined for m in live)
         return _Corpus(lambda: corpora.source(out, live, work=work), corpora.sizes(live)[0], rows)
     if corpora.is_output(spec.what):
-        store, generations = corpora.opened(spec.what)
+        store, generations = corpora.open_finished(spec.what)
         rows = sum(m.totals.kept for m in generations)
         return _Corpus(lambda: corpora.kept(store, generations), corpora.sizes(generations)[1], rows)
     found = [(int(frame["text"].str.len_bytes().sum()), len(frame)) for frame in corpora.of_files(spec.what)]

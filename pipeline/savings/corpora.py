@@ -39,7 +39,7 @@ def is_output(path: str) -> bool:
     return (Path(path) / "manifests").is_dir()
 
 
-def opened(path: str) -> tuple[Store, list[Manifest]]:
+def open_finished(path: str) -> tuple[Store, list[Manifest]]:
     """An output and its live generations. Raises UsageError where there are none."""
     out = open_store(path, create=False)
     live = manifest.live(manifest.load_all(out))
@@ -124,7 +124,7 @@ def _languages(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
 
 def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:
     """Path, and documents of each unit of a generation as the curation read them."""
-    units = generations.load(work, made.generation)
+    units = generations.load_generation(work, made.generation)
     if units is not None and all(work.has(unit.names.documents) for unit in units):
         for unit in units:
             yield unit.path, work.read_frame(unit.names.documents, ["row", "text"])

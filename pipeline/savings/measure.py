@@ -53,7 +53,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Opened:
+class Measurement:
     """The folders of a request, and the plan of the output (defaults where there is none)."""
 
     out: Store
@@ -62,10 +62,10 @@ class Opened:
     compute: Compute
 
 
-def opened(request: Request) -> Opened:
+def open_measurement(request: Request) -> Measurement:
     """Raises UsageError where there is no output and an arm needs one."""
     if corpora.is_output(request.output):
-        out, live = corpora.opened(request.output)
+        out, live = corpora.open_finished(request.output)
         compute = validate(live[-1].plan, where="the plan of the output").compute
     elif request.arms and all(spec.what not in (SOURCE, request.output) for spec in request.arms):
         out, live, compute = open_store(request.output), [], Compute()
@@ -74,7 +74,7 @@ def opened(request: Request) -> Opened:
     work = open_store(request.work or out.path(".work"))
     work.private("")
     work.private("savings")
-    return Opened(out, tuple(live), work, compute)
+    return Measurement(out, tuple(live), work, compute)
 
 
 def default_arms(output: str) -> tuple[Spec, ...]:
@@ -89,7 +89,7 @@ def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
     return named
 
 
-def experiment_of(request: Request, where: Opened, *, needed_bytes: int) -> Experiment:
+def experiment_of(request: Request, where: Measurement, *, needed_bytes: int) -> Experiment:
     return arms.build(
         request.arms or default_arms(request.output),
         out=where.out if where.live else None,
@@ -101,16 +101,16 @@ def experiment_of(request: Request, where: Opened, *, needed_bytes: int) -> Expe
     )
 
 
-def run(request: Request, on_event: OnEvent) -> Savings:
+def measure(request: Request, on_event: OnEvent) -> Savings:
     """Measure and publish; returns what was found."""
     made = measured(request, on_event)
-    publish_savings(opened(request).out, made)
+    publish_savings(open_measurement(request).out, made)
     return made
 
 
 def measured(request: Request, on_event: OnEvent) -> Savings:
     """Register, measure, and write the outcome to the history; publishes nothing."""
-    where = opened(request)
+    where = open_measurement(request)
     with where.work.lock("savings/.lock"):
         before = resources.tree_cpu_s()
         on_event(Event("begin", "arms"))
@@ -138,7 +138,7 @@ def measured(request: Request, on_event: OnEvent) -> Savings:
         return made.model_copy(update={"attempt": attempt, "costs": cost})
 
 
-def _ranked(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> Savings:
+def _ranked(request: Request, where: Measurement, experiment: Experiment, on_event: OnEvent) -> Savings:
     measured = ranks.measure(experiment, seeds=request.seeds, on_event=on_event)
     sets = findings.sets_of(measured, experiment.sets)
     name, baseline = experiment.primary or sets[0].name, experiment.arms[0].name
@@ -155,7 +155,7 @@ def _ranked(request: Request, where: Opened, experiment: Experiment, on_event: O
     )
 
 
-def _trained(request: Request, where: Opened, experiment: Experiment, on_event: OnEvent) -> Savings:
+def _trained(request: Request, where: Measurement, experiment: Experiment, on_event: OnEvent) -> Savings:
     planned = where.compute.plan.tokens
     found = training.measure(
         experiment,
@@ -223,7 +223,7 @@ class _Head(TypedDict):
     provenance: dict[str, str]
 
 
-def _head(request: Request, where: Opened, experiment: Experiment) -> _Head:
+def _head(request: Request, where: Measurement, experiment: Experiment) -> _Head:
     return {
         "schema_version": SCHEMA,
         "tier": request.tier,

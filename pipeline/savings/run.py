@@ -13,4 +13,4 @@ def carry_out(request: Request, on_event: OnEvent, *, sweep: str | None = None, 
     """What `savings.json` holds. `sweep`: KEY=V1,V2 of the plan; `by_reason`: with each filter off in turn."""
     if sweep is not None:
         return sweep_.sweep(request, sweep, on_event)
-    return sweep_.by_reason(request, on_event) if by_reason else measure.run(request, on_event)
+    return sweep_.by_reason(request, on_event) if by_reason else measure.measure(request, on_event)

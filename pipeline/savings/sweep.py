@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
-from pipeline.plan.load import Loaded, load, validate
+from pipeline.plan.load import Loaded, load_plan, validate
 from pipeline.records.base import Json
 from pipeline.records.savings_json import ArmLine, Families, Family, Range, Savings, Sweep
 from pipeline.run import execute
@@ -45,7 +45,7 @@ def values_of(asked: str) -> tuple[str, list[Variant]]:
 
 def curated(request: Request, variants: Sequence[Variant], on_event: OnEvent) -> dict[str, str]:
     """Variant → folder of its output, made with the plan of `request.output`. Facts are shared through its work directory."""
-    out, live = corpora.opened(request.output)
+    out, live = corpora.open_finished(request.output)
     work = open_store(request.work or out.path(".work"))
     made = {}
     for variant in variants:
@@ -55,13 +55,13 @@ def curated(request: Request, variants: Sequence[Variant], on_event: OnEvent) ->
         )
         on_event(Event("note", "proxy", note=f"curating with {variant.name}"))
         options = RunOptions(output=folder, work=work.root, workers=request.workers)
-        execute.run(loaded, options, mapper=in_process(request.workers), on_event=on_event)
+        execute.execute(loaded, options, mapper=in_process(request.workers), on_event=on_event)
         made[variant.name] = folder
     return made
 
 
 def _loaded(out: Store, variant: Variant) -> Loaded:
-    loaded = load(out.path("plan.resolved.yaml"), assignments=variant.assignments)
+    loaded = load_plan(out.path("plan.resolved.yaml"), assignments=variant.assignments)
     limits = loaded.plan.checks.model_copy(update={"on_fail": "warn"})
     return replace(loaded, plan=loaded.plan.model_copy(update={"checks": limits}), name=variant.name)
 
@@ -84,7 +84,7 @@ def sweep(request: Request, asked: str, on_event: OnEvent) -> Savings:
     sentence += "" if repeated is None else " Text was repeated as often as planned."
     found = Sweep(key=name, set=chosen, ranking=ranked, recommended=best, sentence=sentence)
     made = made.model_copy(update={"sweep": found})
-    measure.publish_savings(measure.opened(request).out, made)
+    measure.publish_savings(measure.open_measurement(request).out, made)
     return made
 
 
@@ -98,7 +98,7 @@ def families(out_plan: Json) -> list[Variant]:
 
 def by_reason(request: Request, on_event: OnEvent) -> Savings:
     """What each family adds, in the `ngram` tier: the multiplier of the whole plan over the plan without it, and its CPU cost."""
-    _, live = corpora.opened(request.output)
+    _, live = corpora.open_finished(request.output)
     variants = families(live[-1].plan)
     if not variants:
         raise UsageError(f"{request.output}: the plan switches no filter on")
@@ -115,7 +115,7 @@ def by_reason(request: Request, on_event: OnEvent) -> Savings:
         lines.append(Family(family=family, worth=_worth(line), interval=_inverse(line), cpu_s=cpu_s))
     lines.sort(key=lambda item: -(item.worth or 0.0))
     made = made.model_copy(update={"by_reason": Families(set=chosen, families=tuple(lines))})
-    measure.publish_savings(measure.opened(request).out, made)
+    measure.publish_savings(measure.open_measurement(request).out, made)
     return made
 
 

@@ -79,7 +79,7 @@ def check(recipe: Recipe) -> None:
         raise PlanError("select.token_budget counts tokens: name output.tokenizer, the path of a tokenizer.json")
 
 
-def run(
+def select_documents(
     work: Store,
     recipe: Recipe,
     units: Sequence[Annotated],
@@ -105,7 +105,7 @@ def run(
         if chosen.keep_top is not None and not earlier:
             for name in chosen.keep_top.by:
                 part.check_column(work, recipe, "select.keep_top.by", name, units)
-        with scratch.opened(work.scratch(f"{folder}/scratch"), (memory - resources.tree_rss()) // 2) as space:
+        with scratch.open_scratch(work.scratch(f"{folder}/scratch"), (memory - resources.tree_rss()) // 2) as space:
             corpus = _Corpus(work, recipe, tuple(units), tuple(fates), space, pool)
             new = _fit(corpus, chosen, known)
             cuts = {what: known.get(what, {}) | new.get(what, {}) for what in {*known, *new}}

@@ -194,7 +194,7 @@ class LocalFolder:
         return self
 
 
-def opened(url: str, *, create: bool) -> LocalFolder:
+def open_local(url: str, *, create: bool) -> LocalFolder:
     """A folder by path or `file://` URL, made and tried out with `create`. OutputError, which names it as it was given."""
     folder = LocalFolder(os.path.abspath(url.partition("://")[2] if "://" in url else url))
     if create:

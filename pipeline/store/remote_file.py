@@ -175,11 +175,11 @@ class Upload:
         """The name is given by `finish`, not by this."""
 
 
-def opened(client: Client, path: str) -> RangeFile:
+def open_file(client: Client, path: str) -> RangeFile:
     """A file for reading, from its beginning on."""
     return RangeFile(client, path, client.size(path), ahead=AHEAD_BYTES)
 
 
-def opened_ranges(client: Client, path: str) -> RangeFile:
+def open_ranges(client: Client, path: str) -> RangeFile:
     """A file for reading of some parts: no more is fetched than is asked for."""
     return RangeFile(client, path, client.size(path), ahead=0)

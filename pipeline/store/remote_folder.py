@@ -83,14 +83,14 @@ class RemoteFolder:
         return None
 
     def open(self, name: str) -> BinaryIO:
-        return cast(BinaryIO, remote_file.opened(self.client, self.path(name)))
+        return cast(BinaryIO, remote_file.open_file(self.client, self.path(name)))
 
     def read_bytes(self, name: str) -> bytes:
         return self.client.get(self.path(name))
 
     @contextlib.contextmanager
     def parquet(self, name: str) -> Iterator[pq.ParquetFile]:
-        with remote_file.opened_ranges(self.client, self.path(name)) as file:
+        with remote_file.open_ranges(self.client, self.path(name)) as file:
             checksums.check(file)
             # Columns that lie side by side come in one request.
             yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=True)
@@ -203,10 +203,10 @@ class RemoteFolder:
 
     def writable(self, *, unlocked: bool) -> RemoteFolder:
         """With conditional writes, which it is asked for now."""
-        return opened(self.root, create=True, unlocked=unlocked)
+        return open_remote(self.root, create=True, unlocked=unlocked)
 
 
-def opened(url: str, *, create: bool, unlocked: bool) -> RemoteFolder:
+def open_remote(url: str, *, create: bool, unlocked: bool) -> RemoteFolder:
     """A folder by URL. OutputError if it cannot be one, cannot be written, or is to be locked and cannot be.
 
     With `create` it is tried out: a file is created, must not be created a second time, and is removed.

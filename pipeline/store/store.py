@@ -269,5 +269,5 @@ def open_store(url: str, *, create: bool = True, unlocked: bool = False) -> Stor
     Raises OutputError if it cannot be made or written, or has no conditional writes and is not to be used `unlocked`.
     """
     if scheme_of(url) in ("file", "local"):
-        return Store(local.opened(url, create=create))
-    return Store(remote_folder.opened(url, create=create, unlocked=unlocked))
+        return Store(local.open_local(url, create=create))
+    return Store(remote_folder.open_remote(url, create=create, unlocked=unlocked))

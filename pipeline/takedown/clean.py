@@ -43,7 +43,7 @@ def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
     known: dict[str, list[Names]] = {}
     paths: dict[str, str] = {}
     for file in work.names("generations"):
-        for unit in generations.load(work, int(file.removesuffix(".json"))) or ():
+        for unit in generations.load_generation(work, int(file.removesuffix(".json"))) or ():
             paths[unit.names.bad] = unit.path
             if unit.names not in known.setdefault(unit.names.documents, []):
                 known[unit.names.documents].append(unit.names)

@@ -83,7 +83,7 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
         for folder in ("", "manifests", "index", tombstones.FOLDER, RECEIPTS, *manifest.FOLDERS):
             out.sweep(folder)
         manifest.remove_orphans(out, manifests)
-        stones = tombstones.load(out, committed)
+        stones = tombstones.load_tombstones(out, committed)
         assert stones is not None
         cleaned = _cleaned(out, newest.takedown, stones, work)
         said = "not there: nothing to clean" if cleaned is None else cleaned

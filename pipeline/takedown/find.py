@@ -87,7 +87,7 @@ class Place:
     parameters: Parameters
 
 
-def find(place: Place, asked: Asked) -> Found:
+def find_documents(place: Place, asked: Asked) -> Found:
     """What the request takes down."""
     lines, already = _named(place, asked)
     like: tuple[str, ...] = ()
@@ -206,7 +206,7 @@ def units(place: Place) -> Iterator[tuple[int, Any]]:
     if place.work is None:
         return
     for made in place.live:
-        for unit in generations.load(place.work, made.generation) or ():
+        for unit in generations.load_generation(place.work, made.generation) or ():
             if place.work.has(unit.names.documents):
                 yield made.generation, unit
 

@@ -28,7 +28,7 @@ from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
 from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
-from pipeline.takedown.find import Asked, Found, Place, find, host_of
+from pipeline.takedown.find import Asked, Found, Place, find_documents, host_of
 
 SHOWN = 20
 _ROLES = {"asked": "asked for", "copy": "like them", "survivor": "kept in place of one asked for"}
@@ -64,11 +64,11 @@ def take_down(
         complete(out, manifests, work=store)
         live = manifest.live(manifests)
         key = out.read_bytes(tombstones.KEY) if out.has(tombstones.KEY) else b""
-        before = tombstones.load(out, manifest.takedowns(manifests))
+        before = tombstones.load_tombstones(out, manifest.takedowns(manifests))
         resolved = recipe.resolve(validate(live[-1].plan, where=out.root))
         parameters = tombstones.parameters_of(resolved.plan.dedup)
         place = Place(out, store, tuple(live), resolved, tombstones.keyed(key or bytes(tombstones.KEY_BYTES)), parameters)
-        found = find(place, asked)
+        found = find_documents(place, asked)
         if not found.rows:
             return _nothing(manifests, found, asked, before, key)
         made = _receipt(manifests, found, asked, request, place)
@@ -203,8 +203,8 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
     nothing: dict[str, object] = {"files": (), "index": (), "inputs": (), "annotation_inputs": (), "content_sha256": {}}
     live = tuple(made.generation for made in place.live)
     made = last.model_copy(update={**nothing, "generation": number, "live": live, "takedown": taken})
-    shown = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})
-    publish.rendered(out, [*after, shown])  # what cannot be shown is never published
+    settled = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})
+    publish.rendered(out, [*after, settled])  # what cannot be shown is never published
     out.private(RECEIPTS)
     with out.writer(tombstones.name(number), durable=True) as file:
         tombstones.write(file, table)
@@ -215,7 +215,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
     return manifests[-1].takedown.receipt
 
 
-def shown(outcome: Outcome) -> str:
+def receipt_text(outcome: Outcome) -> str:
     """For a terminal."""
     from pipeline.report.visible import visible
 

@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 from pipeline.read.files import InputFile
 from pipeline.read.listing import expand
 from pipeline.read.source import Source
-from pipeline.read.units import chunks, opened
+from pipeline.read.units import chunks, open_input
 from pipeline.records.base import Json
 
 Part = Literal["train", "calibrate", "test"]
@@ -79,7 +79,7 @@ class Cleaned:
     contradictions: int
 
 
-def load(paths: Sequence[str], *, positive: bool, columns: Columns) -> tuple[list[Document], list[InputRecord]]:
+def load_examples(paths: Sequence[str], *, positive: bool, columns: Columns) -> tuple[list[Document], list[InputRecord]]:
     """All documents of files, folders or globs. Raises InputError: nothing there, or a label that is neither true nor false."""
     documents: list[Document] = []
     records: list[InputRecord] = []
@@ -221,7 +221,7 @@ def _sha256(file: InputFile) -> str:
     if file.format == "hf":
         return read.units_of(file).content
     digest = hashlib.sha256()
-    with opened(file) as handle:
+    with open_input(file) as handle:
         for chunk in chunks(file, handle):
             digest.update(chunk)
     return digest.hexdigest()

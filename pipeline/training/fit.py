@@ -169,7 +169,7 @@ def _fit(lines: list[str], settings: Settings, *, folder: Path, seed: int, quant
 
 def raw(path: Path, settings: Settings) -> Classifier:
     """A model file that has no sidecar yet, reading text as `settings` say."""
-    return classifier.load(path, label=POSITIVE, text=settings.text)
+    return classifier.load_classifier(path, label=POSITIVE, text=settings.text)
 
 
 def logits(model: Classifier, texts: Sequence[str], settings: Settings) -> np.ndarray:

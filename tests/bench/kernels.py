@@ -88,7 +88,7 @@ def presets(text: pa.Array) -> None:
     print("cheap signals of each preset but the language, MB of source text per CPU-second (edits made before, not measured)")
     english = {"language": pa.array(["en"] * len(text), pa.string())}
     for name in sorted(load.presets()):
-        made = recipe.resolve(load.load(name, inputs=["."]).plan)
+        made = recipe.resolve(load.load_plan(name, inputs=["."]).plan)
         finished = final.finish(text, made.steps)
         chosen = [f for f in made.filters if f.filter.tier is Tier.CHEAP and f.filter.name != "language"]
 

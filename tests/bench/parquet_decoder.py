@@ -23,7 +23,7 @@ from pipeline.read.child import parquet as decoding
 from pipeline.read.child import supervised
 from pipeline.read.formats import parquet
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.units import Unit, opened
+from pipeline.read.units import Unit, open_input
 from tests.read.conftest import make
 from tests.support import eval_data
 
@@ -32,7 +32,7 @@ def in_process(unit: Unit) -> UnitRows:
     """The same decoding without a process between."""
     collector = Collector(unit.file)
     limits = decoding.Limits(parquet.BATCH_ROWS, parquet.BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, parquet.BOMB_ROWS, 1 << 20)
-    with opened(unit.file) as handle:
+    with open_input(unit.file) as handle:
         first_row = unit.first_row
         for index, (rows, _) in enumerate(decoding.groups(handle)[: unit.stop]):
             if index >= unit.start:

@@ -129,7 +129,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     folder = Path(os.environ.get("WINNOW_EVAL_DATA", DEFAULT_DATA))
-    documents, _ = examples.load([str(folder / quality.FILE)], positive=True, columns=Columns(label="hq", group="group"))
+    documents, _ = examples.load_examples([str(folder / quality.FILE)], positive=True, columns=Columns(label="hq", group="group"))
     y = labels(documents)
     missed: list[str] = []
 
@@ -152,7 +152,7 @@ def main() -> int:
         auc = unseen_spam(documents, held, seed=arguments.seed)
         print(f"  spam of {held}, trained on the other corpus: {auc}")
         target(f"ROC AUC on {held}", None if auc is None else auc.value, MIN_SPAM)
-    model = classifier.load(SHIPPED)
+    model = classifier.load_classifier(SHIPPED)
     print(f"\nshipped model {SHIPPED.name}; it was trained on parts of {', '.join(quality.PROSE)}")
     found = logits(model, documents)
     table(documents, found, model.calibrated(found), threshold=model.threshold)

@@ -39,14 +39,14 @@ MAX_FALSE_ALARMS, MIN_RECALL, MAX_IDENTITY = 0.005, 0.70, 0.30
 
 def comments(folder: Path) -> list[Document]:
     """All of `toxicity_eval`."""
-    found, _ = examples.load([str(folder / toxicity.FILE)], positive=True, columns=toxicity.COLUMNS)
+    found, _ = examples.load_examples([str(folder / toxicity.FILE)], positive=True, columns=toxicity.COLUMNS)
     return found
 
 
 def good(folder: Path) -> list[Document]:
     """hq = 1 of `quality`."""
     columns = Columns(label="hq", group="group")
-    found, _ = examples.load([str(folder / quality.FILE)], positive=True, columns=columns)
+    found, _ = examples.load_examples([str(folder / quality.FILE)], positive=True, columns=columns)
     return [document for document in found if document.positive]
 
 
@@ -80,7 +80,7 @@ def held_out(source: str, everything: Sequence[Document], ordinary: Sequence[Doc
         command="",
     )
     with tempfile.TemporaryDirectory() as folder:
-        return classifier.load(card.write(train.train(request), Path(folder)))
+        return classifier.load_classifier(card.write(train.train(request), Path(folder)))
 
 
 def line(name: str, model: Classifier, documents: Sequence[Document]) -> str:
@@ -176,7 +176,7 @@ def others(model: Classifier, documents: Sequence[Document]) -> None:
 
 def shipped(everything: Sequence[Document], prose: Sequence[Document]) -> None:
     """The shipped model; of the sources in its training these figures say nothing."""
-    model = classifier.load(SHIPPED)
+    model = classifier.load_classifier(SHIPPED)
     print(f"\nshipped model {SHIPPED.name}, default threshold {model.threshold:g}; * : it was trained on most of these\n{HEAD}")
     for source in HELD:
         own = [document for document in everything if document.source == source and document.language == "en"]

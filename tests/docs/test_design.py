@@ -45,6 +45,6 @@ def test_the_plan_it_shows_is_one_that_loads(tmp_path):
     shown = DESIGN.partition("```yaml\n")[2].partition("```")[0].replace("crawl/*.jsonl.gz", str(tmp_path / "*.jsonl"))
     path = tmp_path / "plan.yaml"
     path.write_text(shown, "utf-8")
-    loaded = load.load(str(path))
+    loaded = load.load_plan(str(path))
     assert loaded.plan.dedup and loaded.plan.dedup.threshold == 0.8
     assert loaded.plan.checks.max_drop_share == 0.95 and loaded.plan.output.licence is None

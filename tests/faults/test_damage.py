@@ -156,10 +156,10 @@ def test_a_list_of_a_generations_units_that_is_not_one_is_named(tmp_path, text):
     work = open_store(str(tmp_path))
     work.write_bytes(generations.name(1), text)
     if text == b"{}":
-        assert generations.load(work, 1) == []
+        assert generations.load_generation(work, 1) == []
     else:
         with pytest.raises(Damaged, match=r"generations/000001\.json: not what was written .*remove it"):
-            generations.load(work, 1)
+            generations.load_generation(work, 1)
 
 
 @pytest.mark.parametrize("harm", [truncated, *(pytest.param(h, marks=pytest.mark.slow) for h in (flipped, emptied))])

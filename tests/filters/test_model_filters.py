@@ -64,7 +64,7 @@ def test_one_vile_paragraph_in_a_long_page_counts():
 
 @pytest.mark.parametrize(("name", "key"), [("quality", "min_score"), ("toxicity", "max_score")])
 def test_the_plans_default_is_the_shipped_models(name, key):
-    model = classifier.load(SHIPPED / f"{name}_en.ftz")
+    model = classifier.load_classifier(SHIPPED / f"{name}_en.ftz")
     assert getattr(FILTERS[name].thresholds(), key) == model.threshold
 
 

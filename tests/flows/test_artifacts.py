@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from flows.prefect_flow import run
+from flows.prefect_flow import run_in_flow
 from flows.serving import artifacts, publish
 from pipeline.errors import CheckFailed, InputError
 from pipeline.output import manifest
-from pipeline.plan.load import load
+from pipeline.plan.load import load_plan
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.savings_json import Savings
 from pipeline.run.options import Result, RunOptions
@@ -116,4 +116,4 @@ def test_links_and_asset_keys_are_urls_without_markup_and_without_secrets(tmp_pa
 def test_a_run_of_the_command_line_with_a_secret_does_not_reach_prefect(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.serving.server.temporary", lambda: pytest.fail("a server was started"))
     with pytest.raises(InputError, match="credentials come from the environment"):
-        run(load(None, inputs=["in"]), RunOptions(**place))
+        run_in_flow(load_plan(None, inputs=["in"]), RunOptions(**place))

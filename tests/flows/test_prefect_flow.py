@@ -25,7 +25,7 @@ from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.machine.events import Event
 from pipeline.machine.workers import Mapper
-from pipeline.plan.load import load
+from pipeline.plan.load import load_plan
 from pipeline.run.options import Result, RunOptions
 from tests.counts import metrics, totals
 from tests.support import ROOT
@@ -51,7 +51,7 @@ def flow(monkeypatch: pytest.MonkeyPatch, prefect_server: Temporary) -> Callable
         monkeypatch.setattr(prefect_flow, "BACK_OFF_S", 0)
         options = RunOptions(output="out", workers=workers, retries=retries)
         shown = (lambda _: None) if events is None else events.append
-        return prefect_flow.run(load(None, inputs=["in"]), options, on_event=shown, temporary=temporary)
+        return prefect_flow.run_in_flow(load_plan(None, inputs=["in"]), options, on_event=shown, temporary=temporary)
 
     return run
 

@@ -64,13 +64,13 @@ def test_the_artifact_ends_where_the_run_ended(in_flow: Any, monkeypatch: pytest
 
     def done() -> None:
         made = progress.Progress()
-        with progress.shown(made):
+        with progress.progress_bars(made):
             made(Event("begin", "dedup"))
             time.sleep(0.1)
 
     def failed() -> None:
         made = progress.Progress()
-        with pytest.raises(ValueError), progress.shown(made):
+        with pytest.raises(ValueError), progress.progress_bars(made):
             made(Event("begin", "dedup"))
             raise ValueError
 
@@ -95,7 +95,7 @@ def test_a_server_that_is_gone_costs_a_run_next_to_nothing(in_flow: Any, gone: s
             monkeypatch.setattr(progress, "create_progress_artifact", hang)
         monkeypatch.setattr(progress, "get_client", lambda **_: nullcontext(SimpleNamespace(update_artifact=hang)))
         begin = time.monotonic()
-        with progress.shown(progress.Progress()):
+        with progress.progress_bars(progress.Progress()):
             time.sleep(0.05)
         took.append(time.monotonic() - begin)
 

@@ -34,7 +34,7 @@ def on_server(prefect_server: Temporary, monkeypatch: pytest.MonkeyPatch) -> Tem
 
 def test_the_table_is_an_artifact_and_costs_stand_in_it_escaped(on_server, monkeypatch):
     monkeypatch.setattr(proxy_flow, "carry_out", lambda *_, **__: MADE)
-    assert proxy_flow.run(Request(output="out", tier="cpu"), lambda _: None) == MADE
+    assert proxy_flow.measure_in_flow(Request(output="out", tier="cpu"), lambda _: None) == MADE
     found = [a["data"] for a in newest(on_server.url, "artifacts", 5) if a["key"] == "winnow-saving"]
     assert "| curated | 0\\.500 | 0\\.300 to 0\\.800 | costs |" in found[0]
     assert "<b>" not in found[0]
@@ -47,5 +47,5 @@ def test_the_very_error_reaches_the_caller(on_server, monkeypatch):
 
     monkeypatch.setattr(proxy_flow, "carry_out", refuse)
     with pytest.raises(UsageError, match="no target"):
-        proxy_flow.run(Request(output="out", tier="cpu"), lambda _: None)
+        proxy_flow.measure_in_flow(Request(output="out", tier="cpu"), lambda _: None)
     assert newest(on_server.url, "flow_runs")[0]["state_type"] == "FAILED"

@@ -23,7 +23,7 @@ OF_TEXT = {"final", *ALL_SIGNALS, "verdicts", "sign", "tokens"}
 
 
 def planned(*assignments: str) -> Recipe:
-    made = recipe.resolve(load.load("default", assignments=assignments).plan)
+    made = recipe.resolve(load.load_plan("default", assignments=assignments).plan)
     return replace(made, tokenizer="11" * 32)
 
 

@@ -44,7 +44,7 @@ def test_records_come_back_from_the_partition_they_went_to(tmp_path, partitions)
 
 
 def test_a_thousand_partitions_and_logs_hold_no_file_open(tmp_path):
-    with scratch.opened(tmp_path / "s", 0) as space, few_files(24):
+    with scratch.open_scratch(tmp_path / "s", 0) as space, few_files(24):
         space.room = 1_000  # everything goes to disk at once
         spill = space.spill("spill", PAIR, 1 << 10)
         logs = [space.log(f"log.{number}", np.int64) for number in range(1 << 10)]
@@ -60,7 +60,7 @@ def test_a_thousand_partitions_and_logs_hold_no_file_open(tmp_path):
 def test_priority_order_in_a_hundred_pieces_holds_no_file_open(tmp_path):
     docs = [Doc(i, None, frozenset(), score=float(i * 7919 % 400)) for i in range(400)]
     parts = [part_of(docs[start : start + 100], 1, start, urls=False) for start in range(0, 400, 100)]
-    with scratch.opened(tmp_path / "s", 0) as space, contextlib.closing(workers.Workers(2)) as pool, few_files(24):
+    with scratch.open_scratch(tmp_path / "s", 0) as space, contextlib.closing(workers.Workers(2)) as pool, few_files(24):
         space.room = 1_200
         made = order(parts, [("score", True)], space, pool)
         expected = pl.Series([d.score for d in docs]).arg_sort(descending=True)
@@ -68,7 +68,7 @@ def test_priority_order_in_a_hundred_pieces_holds_no_file_open(tmp_path):
 
 
 def test_a_log_reads_as_it_was_written_before_and_after_it_left_memory(tmp_path):
-    with scratch.opened(tmp_path / "s", 0) as space:
+    with scratch.open_scratch(tmp_path / "s", 0) as space:
         space.room = 4096 * 100  # logs hold a hundred bytes
         log = space.log("log", np.int64)
         written: list[int] = []
@@ -83,7 +83,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, monkeypatch, code
     def full(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    with scratch.opened(tmp_path / "s", 0) as space:
+    with scratch.open_scratch(tmp_path / "s", 0) as space:
         space.room = 1_000
         log, spill = space.log("log", np.int64), space.spill("spill", PAIR, 2)
         monkeypatch.setattr(os, "posix_fallocate", full)
@@ -99,7 +99,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, monkeypatch, code
 
 
 def test_mapped_pages_go_when_they_take_too_much(tmp_path):
-    with scratch.opened(tmp_path / "s", 0) as space:
+    with scratch.open_scratch(tmp_path / "s", 0) as space:
         space.room = 40_000_000
         column = space.column("column", np.uint8, 64_000_000)
         before = scratch.mapped_bytes()
@@ -114,7 +114,7 @@ def test_an_old_scratch_folder_is_emptied_and_a_used_one_removed(tmp_path):
     folder: Path = tmp_path / "s"
     folder.mkdir()
     (folder / "log").write_bytes(b"left by a run that was killed")
-    with pytest.raises(RuntimeError), scratch.opened(folder, 0) as space:
+    with pytest.raises(RuntimeError), scratch.open_scratch(folder, 0) as space:
         assert space.log("log", np.uint8).read().tolist() == [] and not list(folder.iterdir())
         raise RuntimeError
     assert not folder.exists()

@@ -33,7 +33,7 @@ from pipeline.report import publish
 )
 def test_a_mistake_names_the_key_and_what_was_expected(assignments: list[str], words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        recipe.resolve(load.load("minimal", inputs=["a.jsonl"], assignments=assignments).plan)
+        recipe.resolve(load.load_plan("minimal", inputs=["a.jsonl"], assignments=assignments).plan)
     assert all(word in str(caught.value) for word in words), caught.value
 
 
@@ -51,7 +51,7 @@ def test_a_plan_file_with_a_mistake_is_named(tmp_path: Path, content: str | None
     if content is not None:
         plan.write_text(content)
     with pytest.raises(UsageError) as caught:
-        load.load(str(plan))
+        load.load_plan(str(plan))
     assert all(word in str(caught.value) for word in words), caught.value
 
 
@@ -59,9 +59,9 @@ def test_yaml_1_2_values_are_what_they_look_like(tmp_path: Path) -> None:
     """`no` is a language and 1e12 a number; in YAML 1.1 the one would be false and the other a string."""
     plan = tmp_path / "p.yaml"
     plan.write_text("filters: {language: {keep: [no, en]}}\ncompute: {plan: {tokens: 1e12}}\n")
-    loaded = load.load(str(plan)).plan
+    loaded = load.load_plan(str(plan)).plan
     written = tmp_path / "plan.resolved.yaml"
     written.write_text(publish.yaml(load.dump(loaded)))
-    for found in (loaded, load.load(str(written)).plan):
+    for found in (loaded, load.load_plan(str(written)).plan):
         assert found.model_dump()["filters"]["language"]["keep"] == ("en", "no")
         assert found.compute.plan.tokens == 10**12

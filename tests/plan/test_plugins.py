@@ -37,7 +37,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return folder / f"{name}.py"
 
     def forget() -> None:
-        plugins.load.cache_clear()
+        plugins.load_plugins.cache_clear()
         with_plugins.cache_clear()
         for name in written:
             sys.modules.pop(name, None)
@@ -59,7 +59,7 @@ def test_a_plugins_filter_is_a_filter_like_ours(capsys, tmp_path, own, text):
     assert table(out, "ledger")["reason"].to_list() == [None, "shouting.shouting"]
     made = json.loads((out / "manifest.json").read_text())
     assert made["recipe"]["versions"]["filters.shouting"] == 1
-    assert made["recipe"]["files"]["shouting"] == [plugins.load(("shouting_filter",))[0].sha256]
+    assert made["recipe"]["files"]["shouting"] == [plugins.load_plugins(("shouting_filter",))[0].sha256]
     assert (tmp_path / "out" / "plan.resolved.yaml").read_text().count("max_capitals: 0.5") == 1
     ran = winnow(capsys, *plan, "--set", "filters.shouting.max_capitals=1", "--replace")
     assert ran.code == 0
@@ -86,10 +86,10 @@ def test_the_hash_of_a_package_covers_every_file_of_it(tmp_path, monkeypatch):
     def hashed(**changes: str) -> str:
         for name, code in (files | changes).items():
             (package / name).write_text(code)
-        plugins.load.cache_clear()
+        plugins.load_plugins.cache_clear()
         for name in [name for name in sys.modules if name.partition(".")[0] == "house_rules"]:
             del sys.modules[name]
-        return plugins.load(("house_rules",))[0].sha256
+        return plugins.load_plugins(("house_rules",))[0].sha256
 
     try:
         first = hashed()
@@ -101,7 +101,7 @@ def test_the_hash_of_a_package_covers_every_file_of_it(tmp_path, monkeypatch):
         (package / "deep" / "helper.py").rename(package / "helper.py")
         assert hashed() not in changed | {first}
     finally:
-        plugins.load.cache_clear()
+        plugins.load_plugins.cache_clear()
 
 
 @pytest.mark.parametrize(

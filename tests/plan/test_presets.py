@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan.load import load, presets
+from pipeline.plan.load import load_plan, presets
 from tests.support import PROSE, SAMPLE, table, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
@@ -84,6 +84,6 @@ def test_dolma_takes_lines_without_an_end_before_gopher_counts(capsys, tmp_path)
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_presets_resolve_to_plans_that_say_every_threshold(name: str) -> None:
-    loaded = load(name)
+    loaded = load_plan(name)
     assert loaded.extends == f"{name}@1"
     assert loaded.plan.dedup is not None

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline.errors import BadRows
-from pipeline.plan.load import load
+from pipeline.plan.load import load_plan
 from pipeline.run import attempts, execute
 from pipeline.run.local_mapper import in_process
 from pipeline.run.options import RunOptions
@@ -21,8 +21,8 @@ def test_a_failed_attempt_is_counted_by_the_run_that_publishes_and_only_once(tmp
     options = RunOptions(output=str(tmp_path / "out"), workers=1)
 
     def run(limit):
-        loaded = load("minimal", inputs=[str(source)], assignments=[f"source.max_bad_fraction={limit}"])
-        return execute.run(loaded, options, mapper=in_process(1))
+        loaded = load_plan("minimal", inputs=[str(source)], assignments=[f"source.max_bad_fraction={limit}"])
+        return execute.execute(loaded, options, mapper=in_process(1))
 
     with pytest.raises(BadRows):
         run(0.001)

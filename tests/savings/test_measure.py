@@ -211,7 +211,7 @@ def test_families_are_ranked_beside_their_cost(output, capsys):
 
 def test_without_the_work_directory_the_source_text_is_read_again_from_the_inputs(output, capsys):
     def raw(out) -> pl.DataFrame:
-        store, live = corpora.opened(str(out))
+        store, live = corpora.open_finished(str(out))
         return pl.concat(corpora.source(store, live, work=open_store(str(out / ".work")))).sort("key")
 
     kept = raw(output / "out")

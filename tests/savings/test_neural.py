@@ -27,7 +27,7 @@ def job(tmp_path):
 
 
 def result(job):
-    assert train.run(job)
+    assert train.train_job(job)
     return np.load(f"{job.folder}/result.npz")
 
 
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(job, tmp_p
 def test_a_run_that_was_stopped_resumes_to_the_same_end(job, tmp_path):
     stopped = replace(job, folder=str(tmp_path / "stopped"))
     tries = 0
-    while not train.run(stopped, deadline=-math.inf):  # saves and stops after every step
+    while not train.train_job(stopped, deadline=-math.inf):  # saves and stops after every step
         tries += 1
     assert tries == steps_at(TINY, 2048)[-1] - 1
     assert np.array_equal(np.load(f"{stopped.folder}/result.npz")["bits"], result(job)["bits"])

@@ -80,7 +80,7 @@ def try_reader(path: Path, unit_bytes: int) -> str:
 
 def try_model(path: Path) -> str:
     try:
-        model = models.load(path)
+        model = models.load_model(path)
     except models.ModelError:
         return "refused"
     offsets, data = buffers.views(pa.array([PROSE, "w1 w2 w37 the", "日本語", ""], pa.large_string()))
@@ -95,7 +95,7 @@ def everything() -> recipe.Recipe:
     from filters import FILTERS
 
     switched = [f"filters.{item.name}={{}}" for item in FILTERS]
-    return recipe.resolve(load.load("default", inputs=["."], assignments=[*switched, " ".join(EDITS.split())]).plan)
+    return recipe.resolve(load.load_plan("default", inputs=["."], assignments=[*switched, " ".join(EDITS.split())]).plan)
 
 
 def try_texts(data: bytes) -> str:

@@ -112,11 +112,11 @@ def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) 
         "on_changed": "append" if append else "ignore",
     }
     path.write_text(json.dumps(made))
-    return load.load(str(path))
+    return load.load_plan(str(path))
 
 
 def _run(loaded: load.Loaded, out: Path) -> Result:
-    return execute.run(loaded, RunOptions(output=str(out)), mapper=in_process(2))
+    return execute.execute(loaded, RunOptions(output=str(out)), mapper=in_process(2))
 
 
 class Series:

@@ -96,9 +96,9 @@ def process(folder: Path, minutes: float, seed: int) -> None:
         for step in range(CYCLE):
             write(cycle / "in" / f"{step}.{KINDS[step % len(KINDS)]}", texts(number, chosen))
             assigned = (ALL_MASKS, "source.max_bad_fraction=1")
-            loaded = load.load("default", inputs=[str(cycle / "in")], assignments=assigned)
+            loaded = load.load_plan("default", inputs=[str(cycle / "in")], assignments=assigned)
             options = RunOptions(output=str(cycle / "out"))
-            made = execute.run(loaded, options, mapper=in_process(options.workers))
+            made = execute.execute(loaded, options, mapper=in_process(options.workers))
             assert made.generation == step + 1, made
             number += 1
             now = Sample(time.monotonic() - start, me.memory_info().rss, me.num_fds(), me.num_threads(), len(me.children()))

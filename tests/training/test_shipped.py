@@ -26,12 +26,12 @@ NAMES = ("quality_en", "toxicity_en")
 
 @pytest.fixture(scope="module", params=NAMES)
 def model(request: pytest.FixtureRequest) -> Classifier:
-    return classifier.load(FOLDER / f"{request.param}.ftz")
+    return classifier.load_classifier(FOLDER / f"{request.param}.ftz")
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    documents, _ = examples.load([str(SAMPLE / "input")], positive=True, columns=Columns())
+    documents, _ = examples.load_examples([str(SAMPLE / "input")], positive=True, columns=Columns())
     found = [document.text for document in documents]
     assert len(found) > 100
     return found
@@ -75,12 +75,12 @@ def test_tells_prose_from_menus_and_insults_from_questions():
         "could you tell me when the library opens tomorrow?",
     )
     scores = _texts("toxicity_en", [insult, question])
-    assert scores[0] > classifier.load(FOLDER / "toxicity_en.ftz").threshold > scores[1]
+    assert scores[0] > classifier.load_classifier(FOLDER / "toxicity_en.ftz").threshold > scores[1]
 
 
 def _texts(name: str, texts: list[str]) -> np.ndarray:
     offsets, data = buffers.views(pa.array(texts, pa.large_string()))
-    return classifier.load(FOLDER / f"{name}.ftz").texts(offsets, data)
+    return classifier.load_classifier(FOLDER / f"{name}.ftz").texts(offsets, data)
 
 
 def comment(text: str, spans: object) -> Document:

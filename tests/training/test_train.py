@@ -89,7 +89,7 @@ def test_a_trained_model_is_read_with_its_sidecar_and_equals_fasttext(folder, tm
         run(capsys, "quality", "--input", folder / "all.jsonl", "--label", "good", "--group", "site", "--output", tmp_path)[0]
         == 0
     )
-    model = classifier.load(tmp_path / "quality.ftz")
+    model = classifier.load_classifier(tmp_path / "quality.ftz")
     assert model.languages == ("en",)
     some = [*texts(GOOD, 20, seed=5), *texts(BAD, 20, seed=6), "", "中文 ☃", "Fuuuck THE River's ice!!"]
     offsets, data = buffers.views(pa.array(some, pa.large_string()))
@@ -106,7 +106,7 @@ def test_character_ngrams_equal_fasttext_too(folder, tmp_path, capsys):
     given = ("--positive", folder / "bad.jsonl", "--negative", folder / "good.jsonl", "--output", tmp_path)
     code, shown, _ = run(capsys, "toxicity_x", *given)
     assert code == 0 and "max_score" in shown
-    model = classifier.load(tmp_path / "toxicity_x.ftz")
+    model = classifier.load_classifier(tmp_path / "toxicity_x.ftz")
     oracle = fasttext.load_model(str(tmp_path / "toxicity_x.ftz"))
     some = ["chick hre now", "pilllls f*ee", "", "harbours unbekanntes Wörterbuch", "x" * 300, " ".join(texts(BAD, 9, seed=3))]
     offsets, data = buffers.views(pa.array(some, pa.large_string()))
@@ -122,7 +122,7 @@ def test_character_ngrams_equal_fasttext_too(folder, tmp_path, capsys):
 def test_one_bad_passage_in_a_long_text_counts(folder, tmp_path, capsys):
     given = ("--positive", folder / "bad.jsonl", "--negative", folder / "good.jsonl", "--output", tmp_path)
     assert run(capsys, "toxicity", *given)[0] == 0
-    model = classifier.load(tmp_path / "toxicity.ftz")
+    model = classifier.load_classifier(tmp_path / "toxicity.ftz")
     good, bad = " .\n".join(texts(GOOD, 30, seed=8)), " .\n".join(texts(BAD, 5, seed=9))
     offsets, data = buffers.views(pa.array([good, f"{good} .\n{bad} .\n{good}"], pa.large_string()))
     (clean, mixed), (none, some) = model.windows(offsets, data)
@@ -225,20 +225,20 @@ def test_a_sidecar_of_another_file_or_shape_is_refused(folder, tmp_path, capsys)
     ):
         sidecar.write_text(json.dumps(good | change))
         with pytest.raises(ModelError, match=said):
-            classifier.load(path)
+            classifier.load_classifier(path)
     sidecar.write_text(json.dumps(good))
-    assert classifier.load(path, label="positive").label == "positive"
+    assert classifier.load_classifier(path, label="positive").label == "positive"
     with pytest.raises(ModelError, match="score of label positive; found label negative"):
-        classifier.load(path, label="negative")
+        classifier.load_classifier(path, label="negative")
     sidecar.unlink()
     with pytest.raises(ModelError, match=r"one of (positive, negative|negative, positive); found None"):
-        classifier.load(path)
-    assert classifier.load(path, label="positive").threshold == 0.5
+        classifier.load_classifier(path)
+    assert classifier.load_classifier(path, label="positive").threshold == 0.5
 
 
 def test_columns_of_other_names(folder, tmp_path):
     write(tmp_path / "x.jsonl", [{"body": "b", "lang": "de", "site": 3}])
-    (found,), _ = examples.load(
+    (found,), _ = examples.load_examples(
         [str(tmp_path / "x.jsonl")], positive=True, columns=Columns(text="body", group="site", language_column="lang")
     )
     assert (found.text, found.language, found.group) == ("b", "de", "3")

@@ -18,7 +18,7 @@ _QUOTE, _BACKSLASH, _COMMA, _COLON, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = (np
 _TRUE, _FALSE, _NULL = (np.uint8(ord(c)) for c in "tfn")
 
 
-def find(offsets: np.ndarray, data: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_field(offsets: np.ndarray, data: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(spans int64[n, 2], kinds uint8[n])`: the bytes of each row's value, quotes of a string left out.
 
     `offsets`, `data`: `buffers.views`; `key` uint8[:]: with its quotes.
@@ -133,5 +133,5 @@ def warm() -> None:
     """Compiles or loads the kernels of this module."""
     offsets, data = np.array([0, 2]), np.frombuffer(b"{}", np.uint8)
     offsets.flags.writeable = False
-    spans, _ = find(offsets, data, np.frombuffer(b'"a"', np.uint8))
+    spans, _ = find_field(offsets, data, np.frombuffer(b'"a"', np.uint8))
     gather(data, spans)

@@ -106,7 +106,7 @@ def _row(
             to = _without_citations(data, a, b, blocks, cells, out, at)
             if to - at < b - a:
                 cut = np.int64(_CITATION)
-                found = phrases.find(back, at, to, classes, steps, hits)
+                found = phrases.find_phrases(back, at, to, classes, steps, hits)
         reason = _fails(data, first, last, words, longest, found, options)
         if cut:
             reason = _fails(back, at, trimmed(back, at, to, blocks, cells) if whole else to, words, longest, found, options)

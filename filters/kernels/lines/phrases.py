@@ -92,7 +92,7 @@ def _complete(nodes: list[dict[int, int]], hits: list[int]) -> np.ndarray:
 
 
 @inner_kernel
-def find(data: Array, p: Int, end: Int, classes: Array, steps: Array, hits: Array) -> Int:
+def find_phrases(data: Array, p: Int, end: Int, classes: Array, steps: Array, hits: Array) -> Int:
     """Bits of the phrases in `data[p:end]`."""
     state = found = np.int64(0)
     while p < end:

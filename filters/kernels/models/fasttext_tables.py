@@ -166,7 +166,7 @@ def starts_with(data: Array, start: Int, end: Int, word: Array) -> Bool:
 
 
 @inlined_unchecked_kernel
-def find(v: Vocabulary, data: Array, start: Int, end: Int, h: Int) -> Int:
+def find_word(v: Vocabulary, data: Array, start: Int, end: Int, h: Int) -> Int:
     """Number of a token among words and labels, or -1. `h` is its hash."""
     mask = v.slots.shape[0] - 1
     at = slot(h, mask)

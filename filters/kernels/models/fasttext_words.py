@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Float, Int, inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
-from filters.kernels.models.fasttext_tables import FNV_SEED, Ngrams, Tables, Vocabulary, find, is_word, starts_with, step
+from filters.kernels.models.fasttext_tables import FNV_SEED, Ngrams, Tables, Vocabulary, find_word, is_word, starts_with, step
 from filters.kernels.unicode.ascii_words import eight
 
 MAX_PENDING = 256  # rows collected before they are added: few enough that they stay in the cache while columns are added in fours
@@ -127,7 +127,7 @@ def _hash(data: Array, start: Int, end: Int) -> Int:
 @inner_unchecked_kernel
 def _token(t: Tables, data: Array, start: Int, end: Int, total: Array, pending: Array, n: Int) -> tuple[Int, Int]:
     """Collect the rows of one token (Dictionary::addSubwords); returns how many, -1 for a label, and the new n."""
-    w = find(t.vocabulary, data, start, end, _hash(data, start, end))
+    w = find_word(t.vocabulary, data, start, end, _hash(data, start, end))
     if w >= t.vocabulary.n_words:
         return np.int64(-1), n
     if w >= 0:

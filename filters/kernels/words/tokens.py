@@ -29,7 +29,7 @@ from filters.kernels.unicode.char_classes import flags_at
 from filters.kernels.words import spacy_rules
 from filters.kernels.words.spaces import hash_bytes
 from filters.kernels.words.spacy_cuts import LONGEST_PIECE, next_piece, plain
-from filters.kernels.words.word_lists import WordLists, check_ids, find
+from filters.kernels.words.word_lists import WordLists, check_ids, find_form
 from filters.kernels.words.words import SPARE
 
 DATATROVE, DCLM = 1, 2
@@ -307,7 +307,7 @@ def _facts(
                 letters = seen & spacy_rules.LETTER != 0
                 count[_ALPHA_TOKENS] += letters
                 if k >= 0 and letters and last - p <= longest[k]:
-                    form = find(data, p, last, table, form_starts, form_bytes)
+                    form = find_form(data, p, last, table, form_starts, form_bytes)
                     if form >= 0:
                         met |= np.int64(1) << form_words[form]
                 p = last

@@ -180,7 +180,7 @@ def _occurrences(
                     break
                 p += size
             if _may_be(data, first, p, sizes[k]):
-                n += find(data, first, p, table, form_starts, form_bytes) >= 0
+                n += find_form(data, first, p, table, form_starts, form_bytes) >= 0
         found[i] = n
 
 
@@ -204,7 +204,7 @@ def _short_occurrences(
                 break
             a, b = p + np.int64(first), p + np.int64(last)
             if _may_be(data, a, b, sizes):
-                n += find(data, a, b, table, form_starts, form_bytes) >= 0
+                n += find_form(data, a, b, table, form_starts, form_bytes) >= 0
             word &= _ALL << last
         p += np.int64(next_)
         if next_ == 0 or (next_ != valid and valid != _BITS):
@@ -244,7 +244,7 @@ def _distinct_members(
                     break
             first, last, p = _next_word(data, p, end, blocks, cells)
             if first < last and _may_be(data, first, last, sizes[k]):
-                form = find(data, first, last, table, form_starts, form_bytes)
+                form = find_form(data, first, last, table, form_starts, form_bytes)
                 seen |= np.int64(1) << form_words[form] if form >= 0 else np.int64(0)
         found[i] = ones(np.uint64(seen))
 
@@ -281,7 +281,7 @@ def _short_members(
             if inner:
                 a, b = p + np.int64(lowest(inner)), p + np.int64(highest(inner))
                 if _may_be(data, a, b, sizes):
-                    form = find(data, a, b, table, form_starts, form_bytes)
+                    form = find_form(data, a, b, table, form_starts, form_bytes)
                     seen |= np.int64(1) << form_words[form] if form >= 0 else np.int64(0)
             word &= _ALL << last
         p += np.int64(next_)
@@ -312,7 +312,7 @@ def _next_word(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tu
 
 
 @inner_kernel
-def find(data: Array, first: Int, last: Int, table: Array, form_starts: Array, form_bytes: Array) -> Int:
+def find_form(data: Array, first: Int, last: Int, table: Array, form_starts: Array, form_bytes: Array) -> Int:
     """Number of the form that equals `data[first:last]`, or -1."""
     place = _hash(data, first, last) & (table.size - 1)
     while table[place] >= 0:

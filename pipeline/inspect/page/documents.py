@@ -47,7 +47,7 @@ def add(app: FastAPI, site: Site) -> None:
 
     @app.get("/document")
     def document(name: str, generation: int | None = None) -> Response:
-        found = why.find(site.output, name)
+        found = why.find_rows(site.output, name)
         chosen = [one for one in found if generation in (None, one.row["generation"])] or found
         return site.page("document.html", name=name, found=[facts(site.output, one) for one in chosen])
 

@@ -28,7 +28,7 @@ def add(app: FastAPI, site: Site) -> None:
         now = next((one for one in found if again and visible(one.source_ref) == visible(again)), now)
         facts = None
         if now is not None:
-            rows = [one for one in why.find(site.output, now.source_ref) if one.row["generation"] == now.generation]
+            rows = [one for one in why.find_rows(site.output, now.source_ref) if one.row["generation"] == now.generation]
             facts = facts_of(site.output, rows[0]) if rows else None
         return site.page(
             "review.html",

@@ -95,7 +95,7 @@ def _line(value: str, group: str, counted: Counter[tuple[str, str]]) -> Line:
     return Line(value, group, *(counted[group, name] for name in _COUNTED))
 
 
-def shown(key: str, lines: Sequence[Line], *, now: Any) -> str:
+def sweep_text(key: str, lines: Sequence[Line], *, now: Any) -> str:
     """A table for a terminal; `now`: the plan's value."""
     models = any(line.unscored for line in lines)
     head = f"{'value':<14}{'group':<12}{'kept':>12}{'bytes':>12}{'enter':>10}{'leave':>10}{'not yet scored':>16}"

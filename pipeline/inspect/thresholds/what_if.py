@@ -35,7 +35,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Rethought:
+class WhatIf:
     """`enter` by the reason that drops them now, `leave` by the one that would. `kept`: by the filters, before and after."""
 
     rows: int
@@ -46,7 +46,7 @@ class Rethought:
     uncompared: int  # of those that enter: dedup has not seen them
 
 
-def rethink(output: Output, assignments: Sequence[str], *, work: str | None = None) -> Rethought:
+def rethink(output: Output, assignments: Sequence[str], *, work: str | None = None) -> WhatIf:
     """What `KEY=VALUE` assignments of thresholds or actions would change, over all live generations.
 
     Raises PlanError for a wrong key or value, UsageError for one that changes more than a threshold, InputError where the
@@ -65,7 +65,7 @@ def rethink(output: Output, assignments: Sequence[str], *, work: str | None = No
         rows, before_all, after_all = rows + len(seen), before_all + int(before.sum()), after_all + int(after.sum())
         unscored += int((~seen.scored[entering]).sum()) if seen.models else 0
     compared = output.plan.dedup is not None
-    return Rethought(rows, (before_all, after_all), enter, leave, unscored, enter.documents if compared else 0)
+    return WhatIf(rows, (before_all, after_all), enter, leave, unscored, enter.documents if compared else 0)
 
 
 def _add(side: Side, work: Store, seen: Rows, unit: Annotated, rows: np.ndarray, reasons: Sequence[str]) -> None:
@@ -91,7 +91,7 @@ def _text(work: Store, unit: Annotated, row: int, reason: str) -> tuple[str, str
     return f"{unit.path}#{number}", reason, texts_at(work, unit.names, at)[0].as_py()[:1_000]
 
 
-def plain(found: Rethought) -> dict[str, object]:
+def plain(found: WhatIf) -> dict[str, object]:
     """For JSON: counters as lists, largest first."""
     made = {one.name: getattr(found, one.name) for one in fields(found)}
     return {**made, "enter": _plain(found.enter), "leave": _plain(found.leave)}
@@ -106,7 +106,7 @@ def _ordered(counts: Counter[str]) -> list[list[Any]]:
     return [[name, n] for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def shown(found: Rethought, assignments: Sequence[str]) -> str:
+def what_if_text(found: WhatIf, assignments: Sequence[str]) -> str:
     """For a terminal."""
     values = visible(", ".join(assignments), limit=200)
     lines = [f"with {values}: of {found.rows:,} rows the filters keep {found.kept[0]:,} → {found.kept[1]:,}, before dedup and"]

@@ -16,7 +16,7 @@ import orjson
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Line, Lines, Refused, cut, end_of_rows, most_rows, newlines, without_newline
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, opened
+from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
 
 _SPACE = 32
 _BOM = b"\xef\xbb\xbf"
@@ -31,7 +31,7 @@ def split(file: InputFile) -> FileUnits:
     position = start = 0
     first_row = row = 1
     most = most_rows(file.unit_bytes)
-    with opened(file) as handle:
+    with open_input(file) as handle:
         for chunk in chunks(file, handle):
             if not file.identity:
                 digest.update(chunk)
@@ -65,7 +65,7 @@ def read_unit(unit: Unit) -> UnitRows:
 
 def _span(unit: Unit) -> Iterator[bytes]:
     missing = unit.stop - unit.start
-    with opened(unit.file) as handle:
+    with open_input(unit.file) as handle:
         try:
             handle.seek(unit.start)
         except (OSError, ValueError) as error:  # ValueError: a web server that cannot give parts of a file

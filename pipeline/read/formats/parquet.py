@@ -21,7 +21,7 @@ from pipeline.read.child.supervised import Died, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Refused, Unreadable
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.units import FileUnits, Unit, identify, opened
+from pipeline.read.units import FileUnits, Unit, identify, open_input
 
 BATCH_ROWS = 1_000
 """Chosen so that a batch is some MB of text; a text repeated by a dictionary is multiplied by no more than this."""
@@ -102,7 +102,7 @@ def _read_groups(unit: Unit) -> UnitRows:
 
 def _asked(file: InputFile, request: Request) -> Iterator[tuple[bytes, bytearray]]:
     unreadable = None
-    with opened(file, ranges=True) as handle:
+    with open_input(file, ranges=True) as handle:
         for kind, data in ask(file, handle, request):
             if kind == b"u":
                 unreadable = Unreadable(*json.loads(data))

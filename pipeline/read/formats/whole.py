@@ -10,7 +10,7 @@ from pipeline.read.formats import web
 from pipeline.read.lines import Refused, Unreadable, too_large
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.streams import decoded
-from pipeline.read.units import FileUnits, Unit, identify, opened, source_of
+from pipeline.read.units import FileUnits, Unit, identify, open_input, source_of
 from pipeline.schema import EXCERPT_BYTES
 
 _ROW = 1
@@ -41,7 +41,7 @@ def _bytes(unit: Unit) -> bytes | Refused:
     """The file's decoded bytes, or why they are no row."""
     file = unit.file
     held, size = bytearray(), 0
-    with opened(file) as handle:
+    with open_input(file) as handle:
         try:
             for chunk in decoded(source_of(file, handle), file.compression):
                 size += len(chunk)

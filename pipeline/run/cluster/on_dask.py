@@ -30,7 +30,7 @@ _SETTINGS = {
 
 
 @contextlib.contextmanager
-def opened(address: str | None, *, workers: int) -> Iterator[Engine]:
+def connect(address: str | None, *, workers: int) -> Iterator[Engine]:
     """See `pipeline.run.cluster.open`."""
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what of it a user must know is in our own errors

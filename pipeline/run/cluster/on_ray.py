@@ -34,7 +34,7 @@ CLOSE_S = 10.0
 
 
 @contextlib.contextmanager
-def opened(address: str | None, *, workers: int) -> Iterator[Engine]:
+def connect(address: str | None, *, workers: int) -> Iterator[Engine]:
     """See `pipeline.run.cluster.open`."""
     try:
         if address is None:

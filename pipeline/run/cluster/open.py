@@ -8,7 +8,7 @@ from pipeline.errors import NotInstalled
 from pipeline.run.cluster.engine import Engine
 
 
-def opened(runner: str, address: str | None, *, workers: int) -> AbstractContextManager[Engine]:
+def connect(runner: str, address: str | None, *, workers: int) -> AbstractContextManager[Engine]:
     """The cluster at `address`, or one of `workers` processes on this machine for as long as the block lasts.
 
     Raises NotInstalled without the engine's package, UsageError where nothing answers at the address.
@@ -17,9 +17,9 @@ def opened(runner: str, address: str | None, *, workers: int) -> AbstractContext
         if runner == "dask":
             from pipeline.run.cluster import on_dask
 
-            return on_dask.opened(address, workers=workers)
+            return on_dask.connect(address, workers=workers)
         from pipeline.run.cluster import on_ray
 
-        return on_ray.opened(address, workers=workers)
+        return on_ray.connect(address, workers=workers)
     except ImportError as error:
         raise NotInstalled(f"--runner {runner}: {error}; install winnow-curation[{runner}]") from error

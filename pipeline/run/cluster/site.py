@@ -111,7 +111,7 @@ def _at(site: Site) -> Here:
         )
     out = open_output(site.out, create=False)
     try:
-        known = tombstones.load(out, site.takedowns)
+        known = tombstones.load_tombstones(out, site.takedowns)
     except (WinnowError, OSError) as error:
         raise RunFailed(f"{who} cannot read the output {site.out}: {error}; work and output must be shared") from error
     if (None if known is None else known.hash) != site.tombstones:

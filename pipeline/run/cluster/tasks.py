@@ -97,7 +97,7 @@ def _scratch(site: Site) -> Iterator[Scratch]:
     """A folder on this worker's own disk."""
     with (
         tempfile.TemporaryDirectory(prefix="winnow-") as folder,
-        scratch.opened(Path(folder) / "scratch", site.memory // 4) as made,
+        scratch.open_scratch(Path(folder) / "scratch", site.memory // 4) as made,
     ):
         yield made
 

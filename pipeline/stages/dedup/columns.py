@@ -76,7 +76,7 @@ def _from_metadata(column: pa.ChunkedArray, name: str) -> Values:
 
 def _chunk(chunk: pa.LargeStringArray, key: np.ndarray) -> Values:
     offsets, data = buffers.views(chunk)
-    spans, kinds = json_fields.find(offsets, data, key)
+    spans, kinds = json_fields.find_field(offsets, data, key)
     if (kinds == BROKEN).any():
         raise BrokenContract(f"metadata of a document is not compact JSON: row {int(np.argmax(kinds == BROKEN))} of its batch")
     spans[kinds == ABSENT] = 0

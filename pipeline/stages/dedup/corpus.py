@@ -47,7 +47,7 @@ RunStep = Callable[[Index, Sequence[Annotated], str, Callable[[Worker, Any], Non
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
 
 
-def run(
+def dedup_corpus(
     work: Store,
     out: Store,
     recipe: Recipe,
@@ -82,10 +82,10 @@ def run(
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
     meter = Meter(time.process_time)  # nothing else runs meanwhile
     with meter.measure("dedup"):
-        known = index.load(out, live)
+        known = index.load_index(out, live)
     done = _finished(work, folder, names)
     if done is None:
-        with meter.measure("dedup"), scratch.opened(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
+        with meter.measure("dedup"), scratch.open_scratch(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             if not live:  # what comes later may lack a column: null is a value, as in one run over everything
                 part.check_columns(work, recipe, dedup, units)
             if dedup.exact_url:

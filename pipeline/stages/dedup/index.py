@@ -144,7 +144,7 @@ class Index:
 _TAKEN = 1 << 8  # documents read at a time: longer texts than those of a unit would take too much together
 
 
-def load(out: Store, live: Sequence[Manifest]) -> Index:
+def load_index(out: Store, live: Sequence[Manifest]) -> Index:
     """The index of the live generations. Raises BrokenContract where a part is missing."""
     parts: list[IndexPart] = []
     number = 0

@@ -24,7 +24,7 @@ def encode(units: Sequence[Annotated]) -> bytes:
     return json.dumps([asdict(unit) for unit in units]).encode("utf-8", "surrogatepass")
 
 
-def load(work: Store, generation: int) -> list[Annotated] | None:
+def load_generation(work: Store, generation: int) -> list[Annotated] | None:
     """The units of a generation in order; None where the work directory does not know them (any more)."""
     if not work.has(name(generation)):
         return None

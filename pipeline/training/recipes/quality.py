@@ -64,7 +64,7 @@ LIMITS = (
 
 def request(folder: Path, *, name: str, seed: int) -> train.Request:
     """What to train on, from the files below `folder`. Raises InputError where one is missing."""
-    prose, records = examples.load([str(folder / FILE)], positive=True, columns=Columns(group="group"))
+    prose, records = examples.load_examples([str(folder / FILE)], positive=True, columns=Columns(group="group"))
     books, read = manuals(folder, seed=seed)
     good = [*(document for document in prose if document.source in PROSE), *books]
     quarry = [document for document in good if examples.part_of(f"quarry {document.group}", seed=seed) == "test"]
@@ -86,7 +86,7 @@ def manuals(folder: Path, *, seed: int) -> tuple[list[Document], list[InputRecor
     documents: list[Document] = []
     records: list[InputRecord] = []
     for file, most in MANUALS.items():
-        found, read = examples.load([str(folder / file)], positive=True, columns=Columns(language_column="lang_hint"))
+        found, read = examples.load_examples([str(folder / file)], positive=True, columns=Columns(language_column="lang_hint"))
         long = [document for document in found if document.language == "en" and len(document.text) >= MIN_MANUAL]
         random.Random(seed).shuffle(long)
         documents += long[:most]

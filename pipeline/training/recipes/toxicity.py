@@ -65,8 +65,8 @@ _LEET = str.maketrans("aeiost", "431057")
 
 def request(folder: Path, *, name: str, seed: int) -> train.Request:
     """What to train on, from the files below `folder`. Raises InputError where one is missing."""
-    comments, records = examples.load([str(folder / FILE)], positive=True, columns=COLUMNS)
-    prose, read = examples.load([str(folder / quality.FILE)], positive=False, columns=Columns(group="group"))
+    comments, records = examples.load_examples([str(folder / FILE)], positive=True, columns=COLUMNS)
+    prose, read = examples.load_examples([str(folder / quality.FILE)], positive=False, columns=Columns(group="group"))
     records += read
     ordinary = [document for document in prose if document.source in quality.PROSE]
     manuals, read = quality.manuals(folder, seed=seed)

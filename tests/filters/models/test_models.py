@@ -101,7 +101,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def lid() -> models.Model:
     try:
-        return models.load(models.find_lid(), expected_sha256=models.LID_SHA256)
+        return models.load_model(models.find_lid(), expected_sha256=models.LID_SHA256)
     except models.ModelError as error:
         pytest.skip(str(error))
 
@@ -151,7 +151,7 @@ CHECKS = examples(0.4, **ALIKE)
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_predicts_as_fasttext_does_whatever_loss_ngrams_and_quantisation(trained: dict[str, Path], flavour: str) -> None:
-    model, oracle = models.load(trained[flavour]), fasttext.load_model(str(trained[flavour]))
+    model, oracle = models.load_model(trained[flavour]), fasttext.load_model(str(trained[flavour]))
     known = random.Random(1).choices(oracle.get_words(), k=60)
 
     @CHECKS
@@ -213,14 +213,14 @@ def test_a_text_of_which_nothing_is_known_has_no_label(trained: dict[str, Path],
     """As fastText returns an empty list: here a model without </s>, as it is named otherwise in the file."""
     path = tmp_path / "no_end.bin"
     path.write_bytes(trained["ova"].read_bytes().replace(b"</s>\0", b"</x>\0"))
-    labels, scores = predict(models.load(path), ["", "\n \t"])
+    labels, scores = predict(models.load_model(path), ["", "\n \t"])
     assert labels.tolist() == [[-1, -1]] * 2 and scores.tolist() == [[0, 0]] * 2
     assert fasttext.load_model(str(path)).predict([""], k=2)[0] == [[]]
 
 
 @pytest.mark.parametrize("flavour", ["softmax_words", "hs_chars", "ova", "pruned_qnorm", "quantised"])
 def test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_predict_does(trained: dict[str, Path], flavour: str) -> None:
-    model, oracle = models.load(trained[flavour]), fasttext.load_model(str(trained[flavour]))
+    model, oracle = models.load_model(trained[flavour]), fasttext.load_model(str(trained[flavour]))
     known = random.Random(1).choices(oracle.get_words(), k=60)
 
     @examples(0.15, **ALIKE)
@@ -397,7 +397,7 @@ def test_a_header_that_lies_is_refused_before_memory_is_taken(
     tracemalloc.start()
     try:
         with pytest.raises(models.ModelError) as error:
-            models.load(path)
+            models.load_model(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -411,14 +411,14 @@ def test_what_is_not_a_model_file_is_refused(tmp_path: Path, trained: dict[str, 
     cases = {"missing": "found nothing there", "": "found a folder there", "empty": "found 0 until", "long": "found 1 more bytes"}
     for name, message in cases.items():
         with pytest.raises(models.ModelError, match=message):
-            models.load(tmp_path / name)
+            models.load_model(tmp_path / name)
 
 
 def test_a_file_of_another_sha256_is_refused(trained: dict[str, Path]) -> None:
     path = trained["ova"]
-    models.load(path, expected_sha256=models.sha256(path))
+    models.load_model(path, expected_sha256=models.sha256(path))
     with pytest.raises(models.ModelError, match=f"expected sha256 {models.LID_SHA256}, found {models.sha256(path)}"):
-        models.load(path, expected_sha256=models.LID_SHA256)
+        models.load_model(path, expected_sha256=models.LID_SHA256)
 
 
 def test_fetch_lid_gives_the_file_its_name_only_if_the_sha256_is_right(

@@ -75,17 +75,17 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
 
 def test_a_path_is_itself_and_nothing_is_looked_up(hub: type[Hub]) -> None:
     for name in ("model.bin", "/a/b.ftz", "hf/org/x.bin", "../x"):
-        assert places.find(name) == Path(name)
+        assert places.find_model_file(name) == Path(name)
     assert hub.asked == []
 
 
 @pytest.mark.parametrize("name", ["hf://org/lid/model.bin", "hf://org/lid@main/model.bin", "hf://org/lid@v2/deep/model.bin"])
 def test_a_file_of_the_hub_is_fetched_once(hub: type[Hub], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = places.find(name)
+    found = places.find_model_file(name)
     assert found.read_bytes() == MODEL
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     before = len(hub.asked)
-    assert places.find(name) == found and len(hub.asked) == before
+    assert places.find_model_file(name) == found and len(hub.asked) == before
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_file_of_the_hub_is_fetched_once(hub: type[Hub], name: str, monkeypatc
 )
 def test_what_the_hub_refuses_is_said(hub: type[Hub], name: str, message: str) -> None:
     with pytest.raises(models.ModelError, match=message) as error:
-        places.find(name)
+        places.find_model_file(name)
     assert name in str(error.value)
 
 
@@ -107,7 +107,7 @@ def test_without_a_network_the_message_says_what_to_do(hub: type[Hub], monkeypat
     name = "hf://org/lid/model.bin"
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(models.ModelError, match=r"not in the cache; download it by hand .* `hf download org/lid model\.bin`"):
-        places.find(name)
+        places.find_model_file(name)
 
 
 def test_any_error_of_the_http_library_is_a_model_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_any_error_of_the_http_library_is_a_model_error(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", cut)
     with pytest.raises(models.ModelError, match=r"not fetched \(RuntimeError: connection cut\); download it by hand"):
-        places.find("hf://org/lid/model.bin")
+        places.find_model_file("hf://org/lid/model.bin")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_any_error_of_the_http_library_is_a_model_error(monkeypatch: pytest.Monk
 )  # fmt: skip
 def test_other_forms_are_refused_without_asking(hub: type[Hub], name: str) -> None:
     with pytest.raises(models.ModelError, match="expected a file of a model repository"):
-        places.find(name)
+        places.find_model_file(name)
     assert hub.asked == []
 
 

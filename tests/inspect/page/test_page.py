@@ -231,7 +231,7 @@ def test_the_plan_that_is_saved_is_accepted_and_has_the_values(out, tmp_path):
         asked = {"set": ["filters.gopher_quality.min_words=77", "filters.quality.min_score=0.4"]}
         assert page.post("save", params=asked).status_code == 200
         assert page.get("plan.yaml", params=asked).content == file.read_bytes()
-        loaded = load.load(str(file)).plan
+        loaded = load.load_plan(str(file)).plan
         expected = load.overridden(opened.open_output_of(str(out)).newest.plan, asked["set"])
         assert loaded == expected and recipe.resolve(loaded).hash == recipe.resolve(expected).hash
         assert page.post("save", params=asked).status_code == 200  # its own file may be written again

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from pipeline.output import manifest, reviews
-from pipeline.plan.load import load
+from pipeline.plan.load import load_plan
 from pipeline.plan.recipe import resolve
 from pipeline.report import publish
 from pipeline.report.metrics import limits as turns
@@ -263,7 +263,7 @@ def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
     ],
 )
 def test_turns_are_read_off_the_rules(setting: str, reason: str, expected: tuple[Any, ...] | None) -> None:
-    recipe = resolve(load(None, inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
+    recipe = resolve(load_plan(None, inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
     found = {turn.reason: turn for turn in turns.of(recipe)}
     turn = found.get(reason)
     assert expected == (turn and (turn.signal, turn.value, turn.by_row, turn.least, turn.passes))

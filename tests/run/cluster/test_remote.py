@@ -14,7 +14,7 @@ import pytest
 from pipeline import errors
 from pipeline.errors import BadRows, BrokenContract, InputChanged, OutputLocked, RunFailed, WinnowError
 from pipeline.machine.events import Event
-from pipeline.plan.load import load
+from pipeline.plan.load import load_plan
 from pipeline.plan.recipe import resolve
 from pipeline.run import execute
 from pipeline.run.cluster import engine, site, tasks
@@ -30,9 +30,9 @@ pytestmark = pytest.mark.usefixtures("blank_charts")
 def remote(out: Path, *inputs: Path, plan: str | Path = "minimal", assignments: tuple[str, ...] = (), on_event=None) -> Pickling:
     """A run whose tasks are pickled; the engine that ran them."""
     made = Pickling()
-    loaded = load(str(plan), inputs=[str(path) for path in inputs], assignments=list(assignments))
+    loaded = load_plan(str(plan), inputs=[str(path) for path in inputs], assignments=list(assignments))
     options = RunOptions(output=str(out), runner="dask")
-    execute.run(loaded, options, mapper=engine.mapper(made), on_event=on_event or (lambda _: None))
+    execute.execute(loaded, options, mapper=engine.mapper(made), on_event=on_event or (lambda _: None))
     return made
 
 
@@ -87,7 +87,7 @@ def test_near_copies_of_an_earlier_generation_are_found_whatever_the_order_of_it
 def here(tmp_path):
     """`(site, work folder)` of a run that goes on."""
     work, out = open_store(str(tmp_path / "work")), open_store(str(tmp_path / "out"))
-    with site.of_run(work, out, resolve(load("minimal").plan), threads=1, memory=2_000_000_000) as made:
+    with site.of_run(work, out, resolve(load_plan("minimal").plan), threads=1, memory=2_000_000_000) as made:
         yield made
 
 

@@ -116,7 +116,7 @@ class Corpus:
         index = _Index(self.store, tuple(self.parts), self.known, self.names)
         generation = len(self.parts) + 1
         with (
-            scratch.opened(self.store.scratch("scratch"), 0) as space,
+            scratch.open_scratch(self.store.scratch("scratch"), 0) as space,
             contextlib.closing(workers.Workers(self.workers)) as pool,
         ):
             space.room = self.room
@@ -145,7 +145,7 @@ class Corpus:
 
         @contextlib.contextmanager
         def space() -> Iterator[scratch.Scratch]:
-            with tempfile.TemporaryDirectory() as place, scratch.opened(Path(place) / "scratch", 0) as made:
+            with tempfile.TemporaryDirectory() as place, scratch.open_scratch(Path(place) / "scratch", 0) as made:
                 made.room = self.room
                 yield made
 

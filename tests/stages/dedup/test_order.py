@@ -33,7 +33,7 @@ def part(unit: list[tuple]) -> Part:
 @given(st.lists(st.lists(rows, max_size=12), max_size=4), st.booleans(), st.sampled_from([500, 1 << 30]))
 def test_ranks_are_those_of_one_sort(tmp_path_factory, units, descending, room):
     parts = [part(unit) for unit in units]
-    with scratch.opened(tmp_path_factory.mktemp("order"), 0) as space, contextlib.closing(workers.Workers(2)) as pool:
+    with scratch.open_scratch(tmp_path_factory.mktemp("order"), 0) as space, contextlib.closing(workers.Workers(2)) as pool:
         space.room = room
         made = order(parts, [("a", descending), ("b", not descending)], space, pool)
         frames = [item.order() for item in parts if item.n]

@@ -22,7 +22,7 @@ from tests.text.twins import column, texts
 
 def measured(folder, items: list[str], pairs: list[tuple[int, int]], *, ngram: int) -> np.ndarray:
     """COUNTS of pairs (later, earlier) of texts."""
-    with scratch.opened(folder / "scratch", 0) as space, contextlib.closing(workers.Workers(1)) as pool:
+    with scratch.open_scratch(folder / "scratch", 0) as space, contextlib.closing(workers.Workers(1)) as pool:
         store = ShingleStore(space, len(items))
         store.add(shingles_of(column(items), np.arange(len(items)), ngram))
         assert store.has(np.arange(len(items))).all()
@@ -65,7 +65,7 @@ def test_facts_of_pairs_are_found_again_whichever_text_is_the_later_one(tmp_path
     stored: dict[frozenset, dict] = {}
     for run in runs:
         fresh = {frozenset(pair[:2]): pair for pair in run if pair[0] != pair[1] and frozenset(pair[:2]) not in stored}
-        with scratch.opened(work.scratch("scratch"), 0) as space:
+        with scratch.open_scratch(work.scratch("scratch"), 0) as space:
             known = Known(work, space, 5)
             if fresh:
                 later, earlier = (halves([pair[side] for pair in fresh.values()]) for side in (0, 1))
@@ -73,7 +73,7 @@ def test_facts_of_pairs_are_found_again_whichever_text_is_the_later_one(tmp_path
                 known.add(later, earlier, records(COUNTS, *np.array([pair[2] for pair in fresh.values()], np.int32).T))
             known.save()
         stored |= {name: {pair[0]: pair[2], pair[1]: (pair[2][0], pair[2][2], pair[2][1])} for name, pair in fresh.items()}
-    with scratch.opened(work.scratch("scratch"), 0) as space:
+    with scratch.open_scratch(work.scratch("scratch"), 0) as space:
         known = Known(work, space, 5)
         for name, facts in stored.items():
             for later in name:

@@ -55,13 +55,13 @@ def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "two_models.py").write_text(CODE)
     monkeypatch.syspath_prepend(tmp_path / "modules")
-    for forget in (plugins.load.cache_clear, with_plugins.cache_clear):
+    for forget in (plugins.load_plugins.cache_clear, with_plugins.cache_clear):
         forget()
     sys.modules.pop("two_models", None)
     import two_models
 
     yield two_models.SEEN
-    for forget in (plugins.load.cache_clear, with_plugins.cache_clear):
+    for forget in (plugins.load_plugins.cache_clear, with_plugins.cache_clear):
         forget()
     sys.modules.pop("two_models", None)
 

@@ -53,7 +53,7 @@ def run_all(jobs: Sequence[Job], *, workers: int, minutes: float | None, on_even
 def _one_by_one(jobs: Sequence[Job], deadline: float | None, on_event: OnEvent) -> list[bool]:
     begun, finished = time.monotonic(), []
     for job in jobs:
-        finished.append(train.run(job, deadline))
+        finished.append(train.train_job(job, deadline))
         on_event(Event("note", "proxy", note=_progress(jobs, time.monotonic() - begun)))
         if not finished[-1]:
             break
@@ -64,7 +64,7 @@ def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, on_
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     begun = time.monotonic()
     with processes.pool(min(workers, len(jobs))) as pool:
-        futures = [pool.submit(train.run, job, deadline) for job in jobs]
+        futures = [pool.submit(train.train_job, job, deadline) for job in jobs]
         pending: set[Future[bool]] = set(futures)
         while pending:
             _, pending = wait(pending, timeout=EVERY_S)

@@ -60,7 +60,7 @@ class _State:
     scores: list[np.ndarray]
 
 
-def run(job: Job, deadline: float | None = None) -> bool:
+def train_job(job: Job, deadline: float | None = None) -> bool:
     """Train and score; True when finished, False where `deadline` (time.monotonic) came first. Results: `result.npz`.
 
     A finished run is not done again.
