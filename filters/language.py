@@ -180,7 +180,7 @@ def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.Rec
     part_main = number_of[part_best]
     judged, own = size.sum(axis=1), np.where(part_main == main[:, None], size, 0).sum(axis=1)
     mixed = np.flatnonzero(known & (own < judged))
-    second[mixed], second_score[mixed] = _second(part_main[mixed], part_scores[mixed], size[mixed], main[mixed])
+    second[mixed], second_score[mixed] = _second(part_main[mixed], part_scores[mixed], size[mixed], main=main[mixed])
     has_second = known & ((best[:, 1] >= 0) | (own < judged)) & (second != main)
     has_share = known & (judged > 0)
 
@@ -200,7 +200,7 @@ def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.Rec
     )
 
 
-def _second(parts: np.ndarray, scores: np.ndarray, size: np.ndarray, main: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _second(parts: np.ndarray, scores: np.ndarray, size: np.ndarray, *, main: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each row the language, besides `main`, with most bytes of `size` over its parts, and the best score of these parts; of
     equals the earlier. A row has a part in another language."""
     others = np.where(parts == main[:, None], 0, size)

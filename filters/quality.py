@@ -32,7 +32,7 @@ SIGNALS = pa.schema([pa.field("quality_score", pa.float32())])
 
 def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: Loaded) -> pa.RecordBatch:
     """quality_score: the model's calibrated probability, of long texts by a sample; null where it does not cover the language."""
-    columns = coverage.scored(batch, needed["language"], loaded, lambda *text: (loaded.classifier.texts(*text),))
+    columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: (loaded.classifier.texts(*text),))
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
 

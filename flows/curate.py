@@ -102,14 +102,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, workers: int, lines: Json | None) -> int:
     _check(arguments, workers)
     if arguments.inline or arguments.explain or arguments.sample is not None:
-        return _carry_out(arguments, workers, None, lines)
+        return _carry_out(arguments, workers, None, lines=lines)
     from flows.serving import server
 
     with server.for_this_run() as temporary:
-        return _carry_out(arguments, workers, temporary, lines)
+        return _carry_out(arguments, workers, temporary, lines=lines)
 
 
-def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None, lines: Json | None) -> int:
+def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None, *, lines: Json | None) -> int:
     gc.disable()  # the imports make half a million objects that live for ever: collecting between them costs a second
     from flows.terminal import progress as show
     from pipeline import report
@@ -141,7 +141,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         return 0
     progress = lines or show.on_stderr()
     if arguments.sample is not None:
-        return _look(loaded, options, arguments, progress)
+        return _look(loaded, options, arguments, progress=progress)
     result = _execute(loaded, options, progress, inline=arguments.inline, temporary=temporary)
     if isinstance(progress, show.Json):
         progress.result(result)
@@ -160,7 +160,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     return 0
 
 
-def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, progress: Any) -> int:
+def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, *, progress: Any) -> int:
     """`--sample`: estimates on stdout."""
     from pipeline.run import estimate
     from pipeline.run.local_mapper import in_process

@@ -116,7 +116,7 @@ def _review(arguments: argparse.Namespace) -> str:
     output = opened.open_output_of(arguments.output)
     found = review.sample(output, arguments.reason, n=arguments.n, seed=arguments.seed)
     with pressed(sys.stdin) as keys:
-        given = review.in_terminal(output, review.unlabelled(output, found), keys, sys.stderr)
+        given = review.in_terminal(output, review.unlabelled(output, found), keys, screen=sys.stderr)
     if given:
         with contextlib.suppress(OutputLocked), output.store.lock(LOCK):  # the run that holds it makes the page anew itself
             publish.repaint(output.store)

@@ -64,6 +64,7 @@ def curate(
     plan: PlanName = DEFAULT,
     overrides: Overrides = {},  # noqa: B006 (never changed; the form shows an empty field, where None were a switch)
     input: list[Place] = [],  # noqa: B006
+    *,
     output: Place = "curated",
     work: OptionalPlace = "",
     workers: Threads = 2,
@@ -88,7 +89,7 @@ def curate(
     """
     # Pickled by value when it is served: it may name functions and classes of this module, and nothing else.
     options = RunOptions(output=output, work=work or None, workers=workers, replace=replace, accept=accept)
-    return _curate(plan, overrides, input, options)
+    return _curate(plan, overrides, input, options=options)
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,10 @@ class Made:
     inputs: Sequence[str]
 
 
-def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions) -> dict[str, object]:
+def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> dict[str, object]:
     body = _prepared.get()
     try:
-        made = body() if body is not None else _deployed(plan, overrides, inputs, options)
+        made = body() if body is not None else _deployed(plan, overrides, inputs, options=options)
     except WinnowError as error:
         publish.of_failure(error)
         raise
@@ -111,11 +112,11 @@ def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], options: Run
     return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
 
 
-def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions) -> Made:
+def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> Made:
     """The whole run inside a flow run that a server or a worker started."""
     lines = Json(sys.stderr) if os.environ.get(LOG_JSON) else None
     try:
-        return _run_here(plan, overrides, inputs, options, lines)
+        return _run_here(plan, overrides, inputs, options=options, lines=lines)
     except Exception as error:
         if lines is not None:
             said, code = (str(error), error.exit_code) if isinstance(error, WinnowError) else (short(error), 1)
@@ -123,7 +124,7 @@ def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], options: R
         raise
 
 
-def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], options: RunOptions, lines: Json | None) -> Made:
+def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions, lines: Json | None) -> Made:
     options = cluster_flow.bound(options)
     assignments = ["checks.on_fail=stop", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
     bounds = roots.configured()
@@ -210,7 +211,7 @@ def run_in_flow(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = sile
             with progress.progress_bars(made):
                 return body()
 
-        return _as_flow_run(followed, loaded, options, on_event, temporary)
+        return _as_flow_run(followed, loaded, options, on_event=on_event, temporary=temporary)
 
     with _mapper(options, on_event) as mapper:
         return tried(
@@ -230,7 +231,7 @@ def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Ma
 
 
 def _as_flow_run(
-    body: Callable[[], Result], loaded: Loaded, options: RunOptions, on_event: OnEvent, temporary: Temporary | None
+    body: Callable[[], Result], loaded: Loaded, options: RunOptions, *, on_event: OnEvent, temporary: Temporary | None
 ) -> Result:
     results: list[Result] = []
     errors: list[BaseException] = []

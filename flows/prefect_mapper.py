@@ -75,6 +75,7 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent, *, back_off_s: float)
         stage: str,
         function: Callable[[Any], Any],
         items: Sequence[Any],
+        *,
         stop: Callable[[], None] = lambda: None,
         done: Callable[[Any, Any], None] | None = None,
     ) -> list[Any]:

@@ -109,8 +109,6 @@ def _serve() -> int:
     import gc
     import tempfile
 
-    import matplotlib.axis
-    import matplotlib.backends.backend_svg
     import matplotlib.figure  # noqa: F401
 
     from filters.kernels import warm

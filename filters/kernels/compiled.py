@@ -21,7 +21,6 @@ from filters.kernels.absent import absent
 # numba imports scipy.linalg to see whether it is there, which takes up to half a CPU-second, and cffi, which takes a tenth of
 # one. Kernels that do linear algebra would still find scipy, when they are compiled; none calls a function of cffi.
 with absent("scipy.linalg"), absent("cffi"):
-    import numba.core.typing.cffi_utils
     import numba.np.arraymath  # noqa: F401
     from numba import njit
 

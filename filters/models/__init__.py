@@ -27,7 +27,7 @@ __all__ = [
     "check_sha256",
     "find_lid",
     "lid_cache",
-    "load",
+    "load_model",
     "sha256",
     "whole",
 ]

@@ -91,7 +91,7 @@ def load_covered(params: Params, *, shipped: str) -> Loaded:
 
 
 def scored(
-    batch: TextBatch, language: pa.Array, loaded: Loaded, score: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
+    batch: TextBatch, language: pa.Array, loaded: Loaded, *, score: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
 ) -> list[pa.Array]:
     """The columns that `score(offsets, data)` gives, float32[n] each, for the rows that the model covers; null elsewhere."""
     n = len(batch)

@@ -128,8 +128,8 @@ def parse(path: Path, data: bytes) -> tuple[tuple[str, ...], Tables]:
     output = _quantised(file, "output", args.dim) if quantised and quantised_output else _dense(file, "output", args.dim)
     file.require("the end of the file", f"{len(data) - file.at} more bytes", file.at == len(data))
     file.require(f"{dictionary.n_labels} rows in the output matrix", len(output), len(output) == dictionary.n_labels)
-    _check_rows(file, args, dictionary, len(rows))
-    return dictionary.labels(file), _tables(file, args, dictionary, rows, output)
+    _check_rows(file, args, dictionary, rows=len(rows))
+    return dictionary.labels(file), _tables(file, args, dictionary, rows=rows, output=output)
 
 
 def _args(file: File) -> Args:
@@ -239,7 +239,7 @@ def _finite(file: File, name: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _check_rows(file: File, args: Args, dictionary: Dictionary, rows: int) -> None:
+def _check_rows(file: File, args: Args, dictionary: Dictionary, *, rows: int) -> None:
     """Every row number that the kernels can form is below `rows`."""
     needed = dictionary.n_words
     if dictionary.pruned is None and args.has_ngrams:
@@ -260,7 +260,7 @@ def _check_rows(file: File, args: Args, dictionary: Dictionary, rows: int) -> No
         file.require(f"at most {n_rows} kept buckets", len(buckets), len(buckets) <= n_rows)
 
 
-def _tables(file: File, args: Args, dictionary: Dictionary, rows: np.ndarray, output: np.ndarray) -> Tables:
+def _tables(file: File, args: Args, dictionary: Dictionary, *, rows: np.ndarray, output: np.ndarray) -> Tables:
     size = len(dictionary.offsets) - 1
     hashes, slots = np.empty(size, np.uint32), np.full(_places(size), -1, np.int32)
     file.require(

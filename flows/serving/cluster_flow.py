@@ -75,6 +75,7 @@ def cluster_mapper(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper
             stage: str,
             function: Callable[[Any], Any],
             items: Sequence[Any],
+            *,
             stop: Callable[[], None] = lambda: None,
             done: Done | None = None,
         ) -> list[Any]:
@@ -92,7 +93,7 @@ def cluster_mapper(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper
                 persist_result=False,
             )(one)
             with _runner(options.runner, clusters[0]) as runner:
-                return _run(clusters[0], runner, made, function, items, stop, done)
+                return _run(clusters[0], runner, made, function=function, items=items, stop=stop, done=done)
 
         yield mapper
 
@@ -123,6 +124,7 @@ def _run(
     cluster: Engine,
     runner: TaskRunner[Any],
     made: Any,
+    *,
     function: Callable[[Any], Any],
     items: Sequence[Any],
     stop: Callable[[], None],

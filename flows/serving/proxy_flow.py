@@ -26,7 +26,7 @@ _prepared: ContextVar[Callable[[], Savings] | None] = ContextVar("prepared", def
 
 
 @flow(name="measure-saving", retries=0, persist_result=False, log_prints=False)
-def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: bool = False, seeds: int = 3) -> str:
+def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: bool = False, *, seeds: int = 3) -> str:
     """Measure the training compute that a curation saves, at equal quality; the headline is the result.
 
     Args:

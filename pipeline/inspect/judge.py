@@ -50,7 +50,7 @@ def judged(recipe: Recipe, text: str) -> Judged:
         if item.filter.name == scores.NAME:
             made = pa.RecordBatch.from_arrays([pa.nulls(1, f.type) for f in item.filter.signals], schema=item.filter.signals)
         else:
-            made = signals.run_filter(item, recipe.known, batches[item.reads], columns)
+            made = signals.run_filter(item, recipe.known, batches[item.reads], columns=columns)
         columns |= dict(zip(made.schema.names, made.columns, strict=True))
         frame = pl.DataFrame({name: pl.from_arrow(column) for name, column in columns.items()})
         rules += asked(item, _with_needed(item, frame, recipe))

@@ -123,12 +123,12 @@ def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: 
     read_bytes = 0
     first = last = None
     ended = True
-    for shard, group, start, n in _groups(output, files, rows_of, after, before):
+    for shard, group, start, n in _groups(output, files, rows_of, after=after, before=before):
         if len(found) >= size or looked >= MOST_ROWS or read_bytes >= MOST_BYTES:
             ended = False
             break
         file = _opened(output, files[shard])
-        rows = np.flatnonzero(_matches(file, group, wanted, folder))
+        rows = np.flatnonzero(_matches(file, group, wanted, folder=folder))
         low = after.row - start + 1 if after is not None and shard == after.shard else 0
         high = before.row - start if before is not None and shard == before.shard else n
         rows = rows[(rows >= low) & (rows < high)]
@@ -143,7 +143,7 @@ def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: 
         bounds = Place(shard, start + low), Place(shard, start + max(high - 1, low))
         first = bounds[0] if first is None else min(first, bounds[0])
         last = bounds[1] if last is None else max(last, bounds[1])
-        made = _read(file, group, rows, Place(shard, start), wanted.text) if len(rows) else []
+        made = _read(file, group, rows, start=Place(shard, start), text=wanted.text) if len(rows) else []
         found = [*found, *made] if before is None else [*made, *found]
         if not ended:
             break
@@ -165,7 +165,7 @@ def _opened(output: Output, name: str) -> pq.ParquetFile:
 
 
 def _groups(
-    output: Output, files: Sequence[str], rows_of: Sequence[int], after: Place | None, before: Place | None
+    output: Output, files: Sequence[str], rows_of: Sequence[int], *, after: Place | None, before: Place | None
 ) -> Iterator[tuple[int, int, int, int]]:
     """`(shard, row group, its first row, its rows)` in reading order: backwards where `before` is given."""
     shards: Any = range(len(files))
@@ -217,7 +217,7 @@ def _meant(reason: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.or_(pc.equal(column, reason), pc.starts_with(column, f"{reason}."))
 
 
-def _matches(file: pq.ParquetFile, group: int, wanted: Wanted, folder: str) -> np.ndarray:
+def _matches(file: pq.ParquetFile, group: int, wanted: Wanted, *, folder: str) -> np.ndarray:
     """bool[rows of the group]."""
     have = set(file.schema_arrow.names)
     chosen = np.ones(file.metadata.row_group(group).num_rows, bool)
@@ -238,7 +238,7 @@ def _true(answers: pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(answers, False).to_numpy().astype(bool)
 
 
-def _read(file: pq.ParquetFile, group: int, rows: np.ndarray, start: Place, text: str) -> list[Row]:
+def _read(file: pq.ParquetFile, group: int, rows: np.ndarray, *, start: Place, text: str) -> list[Row]:
     have = set(file.schema_arrow.names)
     names = [name for name in file.schema_arrow.names if name in _SHOWN]
     body = next((name for name in ("text", "excerpt") if name in have), None)

@@ -101,7 +101,7 @@ def label(output: Output, candidate: Candidate, answer: str) -> Label:
     return made
 
 
-def in_terminal(output: Output, found: Sequence[Candidate], keys: Iterator[str], screen: TextIO) -> list[Label]:
+def in_terminal(output: Output, found: Sequence[Candidate], keys: Iterator[str], *, screen: TextIO) -> list[Label]:
     """Show each document and wait for its key. The labels given, each document's last."""
     given: dict[int, Label] = {}
     at = 0

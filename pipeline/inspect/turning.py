@@ -55,11 +55,13 @@ def asked(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[Asked]:
         own = [name for name in sorted(rule_columns(rule) & set(item.filter.signals.names)) if signals[name].dtype.is_numeric()]
         signal = own[0] if len(own) == 1 else None
         value = None if signal is None else signals[signal][0]
-        limit, least = (None, False) if signal is None or value is None else _limit(item, rule, signals, signal, float(value))
+        limit, least = (
+            (None, False) if signal is None or value is None else _limit(item, rule, signals, signal=signal, value=float(value))
+        )
         yield Asked(item.filter.name, rule.reason, item.action, fails, signal, value, limit, least)
 
 
-def _limit(item: ActiveFilter, rule: Rule, row: pl.DataFrame, signal: str, value: float) -> tuple[float | None, bool]:
+def _limit(item: ActiveFilter, rule: Rule, row: pl.DataFrame, *, signal: str, value: float) -> tuple[float | None, bool]:
     """The passing value next to the turn that is nearest to `value`, and whether larger values pass."""
     dtype = row[signal].dtype
 

@@ -67,15 +67,15 @@ def _rows(output: Output, folder: str, name: str) -> pl.DataFrame:
 
 def _found(output: Output, row: LedgerRow) -> Found:
     folder = {"kept": "data", "dropped": "rejected"}.get(row["verdict"])
-    file, text = _text(output, folder, row["source_ref"], row["generation"]) if folder else (None, None)
+    file, text = _text(output, folder, row["source_ref"], generation=row["generation"]) if folder else (None, None)
     survivor = None
     if row["duplicate_ref"]:
-        _, kept = _text(output, "data", row["duplicate_ref"], row["duplicate_generation"] or 0)
+        _, kept = _text(output, "data", row["duplicate_ref"], generation=row["duplicate_generation"] or 0)
         survivor = Survivor(row["duplicate_of"] or "", row["duplicate_ref"], kept)
     return Found(row, file, text, survivor)
 
 
-def _text(output: Output, folder: str, ref: str, generation: int) -> tuple[str | None, str | None]:
+def _text(output: Output, folder: str, ref: str, *, generation: int) -> tuple[str | None, str | None]:
     """File and text of a document of a generation: its shards are in order of source_ref within a source."""
     records = [record for made in output.live if made.generation == generation for record in made.files]
     for path in (record.path for record in records if record.path.startswith(f"{folder}/")):

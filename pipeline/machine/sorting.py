@@ -24,6 +24,7 @@ def sorted_pieces(
     frame: Callable[[int], pl.DataFrame],
     filled: Sequence[int],
     wanted: int,
+    *,
     by: Sequence[str],
     descending: Sequence[bool],
     folder: Path,
@@ -33,7 +34,7 @@ def sorted_pieces(
 
     Frames have the columns `by` and no other. `folder`: is made for the pieces, and is empty once all were asked for.
     """
-    for piece in _pieces(frame, filled, wanted, by, descending, folder, pool):
+    for piece in _pieces(frame, filled, wanted, by=by, descending=descending, folder=folder, pool=pool):
         if not len(piece):
             continue
         used = [(name, down) for name, down in zip(by, descending, strict=True) if piece[name].null_count() < len(piece)]
@@ -45,6 +46,7 @@ def _pieces(
     frame: Callable[[int], pl.DataFrame],
     filled: Sequence[int],
     wanted: int,
+    *,
     by: Sequence[str],
     descending: Sequence[bool],
     folder: Path,

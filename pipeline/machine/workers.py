@@ -24,6 +24,7 @@ class Mapper(Protocol):
         stage: str,
         function: Callable[[Any], Any],
         items: Sequence[Any],
+        *,
         stop: Callable[[], None] = lambda: None,
         done: Callable[[Any, Any], None] | None = None,
     ) -> list[Any]:

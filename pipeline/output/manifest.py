@@ -179,7 +179,7 @@ def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
     return [r.path for m in live(manifests) for r in (*m.files, *m.index) if r.path not in there]
 
 
-def check_recipe(out: Store, old: Manifest, recipe: Recipe, sources: dict[str, SourceSettings]) -> None:
+def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str, SourceSettings]) -> None:
     """Raise RecipeDiffers, with the differences, unless `recipe` is what the output was made with."""
     known = [name for name in sources if name in old.sources]
     lines = []

@@ -46,9 +46,9 @@ def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, lis
         folder, _, name = _without_query(location).rpartition("/")
         return [Found(_last(folder), name, prefix + location, _size(info), _identity(prefix, info))], skipped, True
     if kind == "directory":
-        return _files_below(fs, prefix, location, None, skipped), skipped, False
+        return _files_below(fs, prefix, location, depth=None, skipped=skipped), skipped, False
     if _has_wildcard(path):
-        return _matches(fs, prefix, location, skipped), skipped, False
+        return _matches(fs, prefix, location, skipped=skipped), skipped, False
     return None, skipped, False
 
 
@@ -103,11 +103,11 @@ def _has_wildcard(path: str) -> bool:
     return bool(re.search(r"[*\[]", path) if path.startswith("http") else _WILDCARD.search(path))
 
 
-def _matches(fs: Any, prefix: str, pattern: str, skipped: list[str]) -> list[Found]:
+def _matches(fs: Any, prefix: str, pattern: str, *, skipped: list[str]) -> list[Found]:
     parts = pattern.split("/")
     free = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
     root, rest = "/".join(parts[:free]), parts[free:]
-    found = _files_below(fs, prefix, root, None if "**" in rest else len(rest), skipped)
+    found = _files_below(fs, prefix, root, depth=None if "**" in rest else len(rest), skipped=skipped)
     try:
         regex = re.compile(_regex(rest), re.DOTALL)
     except re.error as error:
@@ -139,9 +139,9 @@ def _regex(parts: Iterable[str]) -> str:
     return "".join(made)
 
 
-def _files_below(fs: Any, prefix: str, root: str, depth: int | None, skipped: list[str]) -> list[Found]:
+def _files_below(fs: Any, prefix: str, root: str, *, depth: int | None, skipped: list[str]) -> list[Found]:
     """Files below `root`, at most `depth` levels down."""
-    sizes = _walk(root or "/", depth, skipped) if isinstance(fs, LocalFileSystem) else _find(fs, prefix, root, depth)
+    sizes = _walk(root or "/", depth, skipped) if isinstance(fs, LocalFileSystem) else _find(fs, prefix, root, depth=depth)
     return [
         Found(_last(root), below, f"{prefix}{root}/{below}", size, identity)
         for below, size, identity in sorted(sizes)
@@ -171,7 +171,7 @@ def _cannot_list(error: OSError) -> NoReturn:
     raise InputError(f"{error.filename}: the folder cannot be listed ({error.strerror})") from error
 
 
-def _find(fs: Any, prefix: str, root: str, depth: int | None) -> Iterable[tuple[str, int, str]]:
+def _find(fs: Any, prefix: str, root: str, *, depth: int | None) -> Iterable[tuple[str, int, str]]:
     with remote.asked(prefix + root):
         found = fs.find(root, maxdepth=depth, detail=True)
     for name, info in found.items():

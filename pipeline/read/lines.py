@@ -69,7 +69,7 @@ def most_rows(unit_bytes: int) -> int:
     return max(FEW_ROWS, unit_bytes // ROW_BYTES)
 
 
-def end_of_rows(chunk: bytes, begin: int, end: int, left: int) -> int:
+def end_of_rows(chunk: bytes, begin: int, end: int, *, left: int) -> int:
     r"""Where the newline number `left` behind `begin` stands, if that is before `end` or, without one (-1), in the chunk at
     all; else `end`."""
     upto = end if end >= 0 else len(chunk)
@@ -84,7 +84,7 @@ def without_newline(line: Line) -> Line:
     return line[:-1] if line[-1:] == b"\r" else line
 
 
-def too_large(row: int, n_bytes: int, excerpt: bytes, limit: int) -> Refused:
+def too_large(row: int, n_bytes: int, excerpt: bytes, *, limit: int) -> Refused:
     return Refused(
         row, "row_too_large", f"{n_bytes} bytes; max_row_bytes is {limit}", n_bytes, excerpt[: min(n_bytes, EXCERPT_BYTES)]
     )
@@ -140,7 +140,7 @@ class _Cutter:
             return -1
         missing = self.unit_bytes - (self.stop - self.start) - self.tail_bytes
         end = chunk.find(b"\n", begin + max(missing - 1, 0))
-        return end_of_rows(chunk, begin, end, most_rows(self.unit_bytes) - (self.row - self.first_row))
+        return end_of_rows(chunk, begin, end, left=most_rows(self.unit_bytes) - (self.row - self.first_row))
 
     def _grow(self, part: bytes) -> None:
         self.tail_bytes += len(part)
@@ -159,7 +159,7 @@ class _Cutter:
         size = self.tail_bytes + first - ends_in_cr
         if size > self.max_row_bytes:
             self.refused.append(
-                too_large(self.row, size, bytes(self.tail + whole[: min(first, EXCERPT_BYTES)]), self.max_row_bytes)
+                too_large(self.row, size, bytes(self.tail + whole[: min(first, EXCERPT_BYTES)]), limit=self.max_row_bytes)
             )
             whole = whole[first:]
         elif self.tail:
@@ -182,14 +182,14 @@ class _Cutter:
         for i, line in enumerate(lines):
             record = without_newline(line)
             if len(record) > self.max_row_bytes:
-                self.refused.append(too_large(self.row + i, len(record), record, self.max_row_bytes))
+                self.refused.append(too_large(self.row + i, len(record), record, limit=self.max_row_bytes))
                 lines[i] = b""
         return b"\n".join(lines)
 
     def end(self) -> None:
         """The input ends here, and with it a last line without a newline."""
         if self.tail_bytes > self.max_row_bytes:
-            self.refused.append(too_large(self.row, self.tail_bytes, bytes(self.tail), self.max_row_bytes))
+            self.refused.append(too_large(self.row, self.tail_bytes, bytes(self.tail), limit=self.max_row_bytes))
         elif self.tail_bytes:
             self.pieces.append(bytes(self.tail))
         self.stop += self.tail_bytes

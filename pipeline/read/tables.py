@@ -29,7 +29,7 @@ def add_batch(collector: Collector, batch: pa.RecordBatch, first_row: int) -> No
         record = {name: values[i] for name, values in lists.items()}
         text = (raw[i] if raw is not None else None) or b""
         if len(text) > file.max_row_bytes:
-            collector.refuse(too_large(row, len(text), text, file.max_row_bytes))
+            collector.refuse(too_large(row, len(text), text, limit=file.max_row_bytes))
             continue
         if raw is not None:
             record[file.text] = None if raw[i] is None else _decoded(text)

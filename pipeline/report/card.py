@@ -65,7 +65,7 @@ def render(
     show; `licence`: the Hub's identifier, if the user gave one.
     """
     parts = [
-        _front_matter(metrics, files_by_folder["data"], languages, name, licence),
+        _front_matter(metrics, files_by_folder["data"], languages, name=name, licence=licence),
         _introduction(metrics, name),
         _loading(files_by_folder),
         _funnel(metrics),
@@ -76,7 +76,7 @@ def render(
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(metrics: Metrics, data: list[str], languages: list[str], name: str, licence: str | None) -> str:
+def _front_matter(metrics: Metrics, data: list[str], languages: list[str], *, name: str, licence: str | None) -> str:
     codes = sorted({code for code in languages if code and re.fullmatch("[a-z]{2,3}", code)} - _NOT_LANGUAGES)
     lines = ["---", f"pretty_name: {_quoted(name)}"]
     if licence is not None:

@@ -31,7 +31,7 @@ SAVINGS = "savings.json"
 _DERIVED = ("README.md", "metrics.json", "report.html", "plan.resolved.yaml")
 
 
-def place(out: Store, work: Store, staging: str, shards: Sequence[Shard], index: Sequence[FileRecord]) -> None:
+def place(out: Store, work: Store, staging: str, *, shards: Sequence[Shard], index: Sequence[FileRecord]) -> None:
     """Put finished shards and index parts in place; what a killed run placed already is passed over."""
     for folder in manifest.PRIVATE:
         out.private(folder)

@@ -69,21 +69,21 @@ def _totals(metrics: Metrics) -> list[str]:
     head = f"{visible(metrics.plan_name, limit=28)}, generation {metrics.generation}"
     return [
         f"{fit(head, _NAME)}{'documents':>14}{'share':>9}{'bytes':>13}",
-        *(_line(what, documents, size, total.read) for what, documents, size in total.lines()),
+        *(_line(what, documents, size, whole=total.read) for what, documents, size in total.lines()),
     ]
 
 
 def _reasons(reasons: Sequence[ReasonLine], total: Totals) -> list[str]:
     found = sorted((r for r in reasons if r.first), key=lambda r: -r.first)
-    lines = [_line(f"  {r.reason}", r.first, r.first_bytes, total.read) for r in found[:MOST_REASONS]]
+    lines = [_line(f"  {r.reason}", r.first, r.first_bytes, whole=total.read) for r in found[:MOST_REASONS]]
     rest = found[MOST_REASONS:]
     if rest:
         documents, size = sum(r.first for r in rest), sum(r.first_bytes for r in rest)
-        lines.append(_line(f"  {len(rest)} more reasons", documents, size, total.read))
+        lines.append(_line(f"  {len(rest)} more reasons", documents, size, whole=total.read))
     return ["dropped, by the first reason", *lines] if lines else []
 
 
-def _line(name: str, documents: int, size: int, whole: int) -> str:
+def _line(name: str, documents: int, size: int, *, whole: int) -> str:
     return f"{fit(name, _NAME)}{numbers.count(documents):>14}{numbers.share(documents, whole):>9}{numbers.size(size):>13}"
 
 

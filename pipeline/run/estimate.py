@@ -78,7 +78,7 @@ def estimate(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mappe
         sampled, whole = (sum(_bytes(item) for item in inputs) for inputs in (chosen, held.inputs))
         new = sum(_bytes(item) for item in chosen if not _judged(held, item))
         before, started = held.work.bytes_below(), time.monotonic()
-        done = _annotated(held, chosen, mapper, on_event)
+        done = _annotated(held, chosen, mapper, on_event=on_event)
         seconds, made = time.monotonic() - started, held.work.bytes_below() - before
         counts = [_counts(held.work, unit) for unit in done]
         rows = sum(count.rows for count in counts)
@@ -135,13 +135,13 @@ def _judged(held: Run, item: Input) -> bool:
     return units is not None and all(held.work.has(names(unit, held.recipe).verdicts) for unit in units)
 
 
-def _annotated(held: Run, chosen: Sequence[Input], mapper: Mapper, on_event: OnEvent) -> list[Annotated]:
+def _annotated(held: Run, chosen: Sequence[Input], mapper: Mapper, *, on_event: OnEvent) -> list[Annotated]:
     on_event(Event("begin", "annotate", total=sum(map(_bytes, chosen))))
 
     def one(span: Any) -> list[Annotated]:
-        return run_span(held.work, held.recipe, span, held.pool, on_event)
+        return run_span(held.work, held.recipe, span, pool=held.pool, on_event=on_event)
 
-    done = [unit for units in mapper("annotate", one, make_spans(chosen), held.pool.stop) for unit in units]
+    done = [unit for units in mapper("annotate", one, make_spans(chosen), stop=held.pool.stop) for unit in units]
     on_event(Event("end", "annotate"))
     return done
 

@@ -102,7 +102,7 @@ def _annotate(context: Context) -> tuple[Annotated, ...]:
     tell(Event("begin", "annotate", total=sum(item.file.size for item in run.inputs)))
 
     def one(span: Span) -> list[Annotated]:
-        return run_span(run.work, run.recipe, span, run.pool, of_span(tell, span.name))
+        return run_span(run.work, run.recipe, span, pool=run.pool, on_event=of_span(tell, span.name))
 
     def told(span: Span, units: list[Annotated]) -> None:
         documents, size = sum(unit.rows + unit.bad_rows for unit in units), sum(unit.n_bytes for unit in units)
@@ -111,9 +111,9 @@ def _annotate(context: Context) -> tuple[Annotated, ...]:
         )
 
     if context.site is None:
-        found = context.mapper("annotate", one, spans, run.pool.stop)
+        found = context.mapper("annotate", one, spans, stop=run.pool.stop)
     else:
-        found = context.mapper("annotate", partial(tasks.span, context.site), spans, run.pool.stop, told)
+        found = context.mapper("annotate", partial(tasks.span, context.site), spans, stop=run.pool.stop, done=told)
     done = [unit for units in found for unit in units]
     read.close()
     tell(Event("end", "annotate"))

@@ -39,7 +39,7 @@ def explain(loaded: Loaded, options: RunOptions) -> str:
             f.source: SourceSettings(text=f.text, id=f.id, priority=f.priority, max_row_bytes=f.max_row_bytes) for f in files
         }
         try:
-            manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources)
+            manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources=sources)
         except RecipeDiffers as error:
             return "\n".join([*lines, f"would stop: {error}"])
     known = set() if replacing else {(r.path, r.content) for m in manifest.live(manifests) for r in m.inputs}

@@ -50,8 +50,8 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
         run.work,
         run.out,
         run.recipe,
-        units,
-        run.live,
+        units=units,
+        live=run.live,
         generation=run.generation,
         memory=memory,
         pool=run.pool,
@@ -62,8 +62,8 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
         run.work,
         run.recipe,
         units,
-        decided.fates,
-        [made.selection for made in run.live if isinstance(made.selection, Fitted)],
+        fates=decided.fates,
+        earlier=[made.selection for made in run.live if isinstance(made.selection, Fitted)],
         generation=run.generation,
         memory=memory,
         pool=run.pool,
@@ -75,7 +75,7 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
 def count(context: Context, units: Sequence[Annotated], judgement: Judgement) -> Count:
     """One look at each unit's joined rows. Raises BrokenContract where a row was lost."""
     run = context.run
-    one = partial(_count_unit, judgement.inputs, run.recipe, limits.of(run.recipe))
+    one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe, turned=limits.of(run.recipe))
     summed = Tally()
     pieces: list[Piece] = []
     for part, of_unit in run.pool.map(one, range(len(units))):
@@ -85,7 +85,7 @@ def count(context: Context, units: Sequence[Annotated], judgement: Judgement) ->
     return Count(summed, tuple(pieces))
 
 
-def _count_unit(inputs: Inputs, recipe: Recipe, turned: Sequence[Turn], unit: int) -> tuple[Tally, list[Piece]]:
+def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe, turned: Sequence[Turn]) -> tuple[Tally, list[Piece]]:
     rows = inputs.rows(unit)
     found = tally(inputs, rows, recipe, turned=turned)
     return found, list(layout.pieces(rows, partial(inputs.rows, unit), rejected=inputs.rejected, seed=inputs.seed))

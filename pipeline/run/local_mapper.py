@@ -16,6 +16,7 @@ def in_process(workers: int) -> Mapper:
         stage: str,
         function: Callable[[Any], Any],
         items: Sequence[Any],
+        *,
         stop: Callable[[], None] = lambda: None,
         done: Callable[[Any, Any], None] | None = None,
     ) -> list[Any]:

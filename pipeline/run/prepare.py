@@ -66,7 +66,7 @@ def open_run(loaded: Loaded, options: RunOptions, on_event: OnEvent) -> Iterator
         history = _load_history(out, work, replacing=options.replace or options.fresh)
         _check(out, history, task)
         _repair(out, history, on_event)
-        inputs, notes = _find_new(task, history, pool, on_event)
+        inputs, notes = _find_new(task, history, pool, on_event=on_event)
         yield Run(
             out=out,
             work=work,
@@ -146,7 +146,7 @@ def _check(out: Store, history: History, task: Task) -> None:
             " output anew with --replace"
         )
     if history.continued:
-        manifest.check_recipe(out, history.live[-1], task.recipe, task.sources)
+        manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
 
 
 def _repair(out: Store, history: History, on_event: OnEvent) -> None:
@@ -158,7 +158,7 @@ def _repair(out: Store, history: History, on_event: OnEvent) -> None:
         manifest.remove_orphans(out, manifests)
 
 
-def _find_new(task: Task, history: History, pool: Workers, on_event: OnEvent) -> tuple[tuple[Input, ...], list[str]]:
+def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent) -> tuple[tuple[Input, ...], list[str]]:
     """Inputs that no generation has read, and notes about changed and vanished ones."""
     before = list(history.continued)
     on_event(Event("begin", "scan", total=len(task.inputs.files)))

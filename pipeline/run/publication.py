@@ -49,12 +49,12 @@ def publish_generation(context: Context, made: Generation) -> Result:
     """Commit it."""
     run, decided, written = context.run, made.judgement.dedup, made.written
     context.tell(Event("begin", "publish"))
-    index = stage_index(run.work, written.staging, decided, written.every, run.generation)
-    publish.place(run.out, run.work, written.staging, written.shards, index)
+    index = stage_index(run.work, written.staging, decided, shards=written.every, generation=run.generation)
+    publish.place(run.out, run.work, written.staging, shards=written.shards, index=index)
     seconds = {"compile": made.compile_s, **decided.costs, **written.seconds}
     files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
     found = run_report.with_costs(context, made.report, made.units, seconds=seconds, files=files, index=index)
-    committed = _manifest(context, made, found, index)
+    committed = _manifest(context, made, found, index=index)
     publish.quote(run.out, examples.document(made.judgement.inputs, made.tally.examples, run.generation))
     _commit(run, committed)
     run.work.write_bytes(generations.name(run.generation), generations.encode(made.units))
@@ -63,7 +63,7 @@ def publish_generation(context: Context, made: Generation) -> Result:
     return Result(run.out.root, run.generation, publish.metrics_of(run.out), tuple(run.notes))
 
 
-def _manifest(context: Context, made: Generation, found: RunMetrics, index: Sequence[FileRecord]) -> Manifest:
+def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: Sequence[FileRecord]) -> Manifest:
     run, report = context.run, made.report
     return Manifest(
         schema_version=1,

@@ -53,7 +53,7 @@ def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> W
         return shard
 
     elsewhere = context.on_site(tasks.write_shards)
-    done = run.pool.map(one, jobs) if elsewhere is None else elsewhere(inputs, jobs, told)
+    done = run.pool.map(one, jobs) if elsewhere is None else elsewhere(inputs=inputs, jobs=jobs, told=told)
     tell(Event("end", "write"))
     return Written(staging, tuple(done), meter.seconds)
 

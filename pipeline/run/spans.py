@@ -65,11 +65,11 @@ def _name(items: Sequence[Unit | Input]) -> str:
     return path if len(items) == 1 else f"{path} and {len(items) - 1} more"
 
 
-def run_span(work: Store, recipe: Recipe, span: Span, pool: Workers, on_event: OnEvent) -> list[Annotated]:
+def run_span(work: Store, recipe: Recipe, span: Span, *, pool: Workers, on_event: OnEvent) -> list[Annotated]:
     """Annotate every unit of a span; what is done already is only looked up."""
 
     def one(unit: Unit, rows: Callable[[], Any]) -> Annotated:
-        done = annotate(work, recipe, unit, rows, Meter(pool.clock()))
+        done = annotate(work, recipe, unit, rows=rows, meter=Meter(pool.clock()))
         name = f"{unit.file.path} unit {unit.index}"
         on_event(Event("advance", "annotate", documents=done.rows + done.bad_rows, n_bytes=done.n_bytes, name=name))
         return done
@@ -84,12 +84,14 @@ def run_span(work: Store, recipe: Recipe, span: Span, pool: Workers, on_event: O
         if isinstance(item, Unit):
             futures.append(pool.submit(unit_of_file, item, size))
         else:
-            futures += _submit_stream(work, recipe, item, pool, one)
+            futures += _submit_stream(work, recipe, item, pool=pool, one=one)
             on_event(Event("advance", "annotate", steps=size))
     return gather(futures)
 
 
-def _submit_stream(work: Store, recipe: Recipe, item: Input, pool: Workers, one: Callable[..., Annotated]) -> list[Future[Any]]:
+def _submit_stream(
+    work: Store, recipe: Recipe, item: Input, *, pool: Workers, one: Callable[..., Annotated]
+) -> list[Future[Any]]:
     known = stream_units(work, item)
     if known is not None and all(work.has(names(unit, recipe).documents) for unit in known):
         return [pool.submit(one, unit, lambda unit=unit: _gone(unit)) for unit in known]

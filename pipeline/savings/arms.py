@@ -93,7 +93,7 @@ def build(
     """`needed_bytes`: text that every arm should have, if its corpus has it. `targets`: name and path, the primary one first."""
     if len({spec.name for spec in specs}) != len(specs) or len(specs) < 2:
         raise UsageError("--arm: expected two or more arms with different names; the first is the baseline")
-    corpora_ = {spec.name: _corpus(spec, out, live, work) for spec in specs if spec.what != RANDOM}
+    corpora_ = {spec.name: _corpus(spec, out, live, work=work) for spec in specs if spec.what != RANDOM}
     if specs[0].what == RANDOM or specs[1].what == RANDOM:
         raise UsageError("--arm: the first arm is the baseline, the second what is judged; a random subset comes after them")
     least = min(corpus.n_bytes for corpus in corpora_.values())
@@ -107,10 +107,12 @@ def build(
     rows = _without_texts_of(declared, rows)
     baseline, judged = rows[specs[0].name], rows[specs[1].name]
     sets = [*declared, *heldout.split_off(baseline, judged, seed=seed)]
-    made = {n: _arm(n, frame.filter(~pl.col("held")), corpora_[n].n_bytes, _said(specs, n)) for n, frame in rows.items()}
+    made = {n: _arm(n, frame.filter(~pl.col("held")), corpora_[n].n_bytes, what=_said(specs, n)) for n, frame in rows.items()}
     for spec in specs:
         if spec.what == RANDOM:
-            made[spec.name] = _random(spec.name, baseline.filter(~pl.col("held")), made[specs[0].name], made[specs[1].name], seed)
+            made[spec.name] = _random(
+                spec.name, baseline.filter(~pl.col("held")), made[specs[0].name], judged=made[specs[1].name], seed=seed
+            )
     arms = tuple(made[spec.name] for spec in specs)
     distinct = dict.fromkeys(text for arm in arms for text in arm.texts)
     clean = heldout.cleaned(sets, distinct)
@@ -132,7 +134,7 @@ def _said(specs: Sequence[Spec], name: str) -> str:
     return "source text of every document read" if what == SOURCE else what
 
 
-def _corpus(spec: Spec, out: Store | None, live: Sequence[Manifest], work: Store | None) -> _Corpus:
+def _corpus(spec: Spec, out: Store | None, live: Sequence[Manifest], *, work: Store | None) -> _Corpus:
     if spec.what == SOURCE:
         if out is None or work is None:
             raise UsageError(f"--arm {spec.name}=source: the text of an output's rows needs an output; name a path")
@@ -162,14 +164,14 @@ def _without_texts_of(declared: Sequence[HeldOut], rows: dict[str, pl.DataFrame]
     return left
 
 
-def _arm(name: str, frame: pl.DataFrame, corpus_bytes: int, what: str) -> Arm:
+def _arm(name: str, frame: pl.DataFrame, corpus_bytes: int, *, what: str) -> Arm:
     if not len(frame):
         raise UsageError(f"arm {name} holds no text outside the held-out documents")
     hashes = [corpora.number_of(group) for group in frame["group"].to_list()]
     return Arm(name, what, tuple(frame["text"].to_list()), np.array(hashes, dtype=np.uint64), corpus_bytes)
 
 
-def _random(name: str, rows: pl.DataFrame, baseline: Arm, judged: Arm, seed: int) -> Arm:
+def _random(name: str, rows: pl.DataFrame, baseline: Arm, *, judged: Arm, seed: int) -> Arm:
     """Groups of the baseline, chosen at random, of as many bytes as the judged arm: tells smaller from better."""
     order = corpora.fractions(rows["group"], seed=seed, purpose="random")
     ordered = rows.with_columns(order=order, size=pl.col("text").str.len_bytes()).sort("order", "group", "key")
@@ -179,5 +181,5 @@ def _random(name: str, rows: pl.DataFrame, baseline: Arm, judged: Arm, seed: int
         name,
         ordered.filter(upto | (pl.int_range(pl.len()) == 0)),
         whole,
-        f"random groups of {baseline.name}, as large as {judged.name}",
+        what=f"random groups of {baseline.name}, as large as {judged.name}",
     )

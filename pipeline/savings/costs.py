@@ -29,12 +29,12 @@ def of(compute: Compute, live: Sequence[Manifest], made: Savings, *, cpu_s: floa
     return Costs(
         proxy=ProxyCost(cpu_hours=proxy.cpu_hours, dollars=proxy.dollars, kwh=proxy.kwh),
         curation_dollars=curated,
-        break_even=_break_even(compute, curated + proxy.dollars.number, paid, made.tier),
-        extrapolation=_extrapolation(compute, live, made, line),
+        break_even=_break_even(compute, curated + proxy.dollars.number, paid, tier=made.tier),
+        extrapolation=_extrapolation(compute, live, made, line=line),
     )
 
 
-def _break_even(compute: Compute, dollars: float, line: ArmLine | None, tier: str) -> BreakEven:
+def _break_even(compute: Compute, dollars: float, line: ArmLine | None, *, tier: str) -> BreakEven:
     low = line.interval[0] if line is not None and line.interval is not None and line.verdict == "saves" else 1.0
     per_flop = ledger.gpu_hours(compute, 1e12) * compute.price_per_gpu_hour / (6 * compute.plan.parameters * 1e12)
     if tier == "ngram" or not low > 1 or not per_flop:
@@ -51,7 +51,7 @@ def _break_even(compute: Compute, dollars: float, line: ArmLine | None, tier: st
 
 
 def _extrapolation(
-    compute: Compute, live: Sequence[Manifest], made: Savings, line: ArmLine | None
+    compute: Compute, live: Sequence[Manifest], made: Savings, *, line: ArmLine | None
 ) -> NoExtrapolation | Extrapolation:
     """Suppressed, with the reason, unless the small model is within three orders of magnitude of the planned run."""
     if made.tier == "ngram" or line is None or line.interval is None or line.multiplier is None:
@@ -76,13 +76,13 @@ def _extrapolation(
         net_multiplier=net,
         crossover_tokens=laws.crossover(points["value"], unique_baseline=unique, unique_other=judged.corpus_tokens),
         loss_difference={
-            name: _loss(law, compute, judged.corpus_tokens, 1.0) - _loss(law, compute, unique, points["value"])
+            name: _loss(law, compute, judged.corpus_tokens, worth=1.0) - _loss(law, compute, unique, worth=points["value"])
             for name, law in laws.LAWS.items()
         },
     )
 
 
-def _loss(law: laws.Law, compute: Compute, unique: float, worth: float) -> float:
+def _loss(law: laws.Law, compute: Compute, unique: float, *, worth: float) -> float:
     """Predicted nats a token of the planned run, a token being worth 1 / `worth`."""
     effective = laws.effective_tokens(compute.plan.tokens, unique) / worth
     return law.e + law.a / compute.plan.parameters**law.alpha + law.b / effective**law.beta

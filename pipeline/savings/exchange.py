@@ -129,7 +129,7 @@ def score(folder: str, results: str) -> Savings:
         raise InputError(f"{results}: expected results of two or more of the arms {', '.join(a.arm for a in card.arms)}")
     sets = [entry for entry in card.sets if any(row.set == entry.set for row in rows)]
     baseline = next(arm for arm in card.arms if arm.arm == names[0])
-    losses = {name: {entry.set: _losses(rows, name, entry.set, results) for entry in sets} for name in names}
+    losses = {name: {entry.set: _losses(rows, name, entry.set, where=results) for entry in sets} for name in names}
     tokens = sorted({float(row.tokens) for row in rows})
     parameters = float(rows[0].params)
     share = {arm.arm: arm.corpus_bytes / baseline.corpus_bytes for arm in card.arms}
@@ -183,7 +183,7 @@ def _rows(lines: Iterable[str], where: str) -> Iterator[Scored]:
         yield Scored(**named, document=row.get("document", 0), bytes=row.get("bytes", 1))
 
 
-def _losses(rows: Sequence[Scored], arm: str, name: str, where: str) -> Losses:
+def _losses(rows: Sequence[Scored], arm: str, name: str, *, where: str) -> Losses:
     """seeds x checkpoints x documents. Raises InputError where a cell is missing: arms are compared at equal tokens."""
     own = [row for row in rows if row.arm == arm and row.set == name]
     seeds, tokens = sorted({row.seed for row in rows}), sorted({row.tokens for row in rows})

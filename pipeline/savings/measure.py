@@ -132,13 +132,13 @@ def measured(request: Request, on_event: OnEvent) -> Savings:
             ),
         )
         measure = _ranked if request.tier == "ngram" else _trained
-        made = measure(request, where, experiment, on_event)
+        made = measure(request, where, experiment, on_event=on_event)
         cost = costs.of(where.compute, where.live, made, cpu_s=resources.tree_cpu_s() - before)
         history.ended(where.out, targets=experiment.targets, identity=identity, attempt=attempt, headline=made.headline)
         return made.model_copy(update={"attempt": attempt, "costs": cost})
 
 
-def _ranked(request: Request, where: Measurement, experiment: Experiment, on_event: OnEvent) -> Savings:
+def _ranked(request: Request, where: Measurement, experiment: Experiment, *, on_event: OnEvent) -> Savings:
     measured = ranks.measure(experiment, seeds=request.seeds, on_event=on_event)
     sets = findings.sets_of(measured, experiment.sets)
     name, baseline = experiment.primary or sets[0].name, experiment.arms[0].name
@@ -155,7 +155,7 @@ def _ranked(request: Request, where: Measurement, experiment: Experiment, on_eve
     )
 
 
-def _trained(request: Request, where: Measurement, experiment: Experiment, on_event: OnEvent) -> Savings:
+def _trained(request: Request, where: Measurement, experiment: Experiment, *, on_event: OnEvent) -> Savings:
     planned = where.compute.plan.tokens
     found = training.measure(
         experiment,

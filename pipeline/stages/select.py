@@ -83,9 +83,9 @@ def select_documents(
     work: Store,
     recipe: Recipe,
     units: Sequence[Annotated],
+    *,
     fates: Sequence[str | None],
     earlier: Sequence[Fitted],
-    *,
     generation: int,
     memory: int,
     pool: Workers,
@@ -104,16 +104,16 @@ def select_documents(
     if done is None:
         if chosen.keep_top is not None and not earlier:
             for name in chosen.keep_top.by:
-                part.check_column(work, recipe, "select.keep_top.by", name, units)
+                part.check_column(work, recipe, "select.keep_top.by", name=name, units=units)
         with scratch.open_scratch(work.scratch(f"{folder}/scratch"), (memory - resources.tree_rss()) // 2) as space:
             corpus = _Corpus(work, recipe, tuple(units), tuple(fates), space, pool)
             new = _fit(corpus, chosen, known)
             cuts = {what: known.get(what, {}) | new.get(what, {}) for what in {*known, *new}}
             counts: Counter[str] = Counter()
-            for found in pool.map(lambda number: _apply(corpus, number, cuts, names[number]), range(len(units))):
+            for found in pool.map(lambda number: _apply(corpus, number, cuts, name=names[number]), range(len(units))):
                 counts.update(found)
         new = {what: dict(sorted(groups.items())) for what, groups in new.items()}
-        done = _Done(**dict(_selection(chosen, counts, cuts, earlier)), cuts=new)
+        done = _Done(**dict(_selection(chosen, counts, cuts, earlier=earlier)), cuts=new)
         work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
     selection = Selection.model_validate(done.model_dump(exclude={"cuts"}))
     return Selected(names, Fitted(cuts=done.cuts, tokens=done.tokens), selection)
@@ -168,7 +168,7 @@ class _Corpus:
             decided = self.work.read_frame(name, ["position", "reason"])
             kept = np.sort(decided.filter(pl.col("reason").is_null())["position"].to_numpy())
         left, right = part.halves(self.work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(pa.array(kept)))
-        score = part.signal(self.work, self.recipe, unit, self.recipe.plan.select.score)
+        score = part.signal(self.work, self.recipe, unit, name=self.recipe.plan.select.score)
         tokens = unit.names.tokens and self.work.read_frame(unit.names.tokens)["token_count"].gather(kept)
         return pl.DataFrame(
             {
@@ -188,7 +188,7 @@ class _Corpus:
         top = self.recipe.plan.select.keep_top
         if top is None or not top.by:
             return pl.Series("group", ["[]"], dtype=pl.String).new_from_index(0, len(rows))
-        values = pl.DataFrame([part.text_of(self.work, self.recipe, unit, name).gather(rows).alias(name) for name in top.by])
+        values = pl.DataFrame([part.text_of(self.work, self.recipe, unit, name=name).gather(rows).alias(name) for name in top.by])
         unique = values.unique()
         texts = [json.dumps(list(row), ensure_ascii=False, separators=(",", ":")) for row in unique.iter_rows()]
         unique = unique.with_columns(pl.Series("group of a row", texts, dtype=pl.String))
@@ -201,7 +201,9 @@ class _Corpus:
         filled = [number for number, unit in enumerate(self.units) if unit.kept]
         wanted = 1 + n * _ROW_BYTES // self.space.room
         folder = self.space.folder / "-".join(("order", *first))
-        return sorting.sorted_pieces(lambda unit: rows(unit).select(by), filled, wanted, by, descending, folder, self.pool)
+        return sorting.sorted_pieces(
+            lambda unit: rows(unit).select(by), filled, wanted, by=by, descending=descending, folder=folder, pool=self.pool
+        )
 
     def cut_at(self, piece: pl.DataFrame, at: int, *, scored: int, kept: int) -> Cut:
         """The cut behind a row of a piece of `ordered`."""
@@ -282,7 +284,7 @@ def _within(rows: pl.DataFrame, cuts: dict[str, Cut]) -> pl.Series:
     return pl.Series(kept)
 
 
-def _apply(corpus: _Corpus, unit: int, cuts: Cuts, name: str) -> dict[str, int]:
+def _apply(corpus: _Corpus, unit: int, cuts: Cuts, *, name: str) -> dict[str, int]:
     """Write which documents of a unit are not selected; the unit's counts."""
     rows = corpus.rows(unit)
     chosen = rows["score"].is_not_null()
@@ -299,7 +301,7 @@ def _apply(corpus: _Corpus, unit: int, cuts: Cuts, name: str) -> dict[str, int]:
     }
 
 
-def _selection(chosen: Select, counts: Counter[str], cuts: Cuts, earlier: Sequence[Fitted]) -> Selection:
+def _selection(chosen: Select, counts: Counter[str], cuts: Cuts, *, earlier: Sequence[Fitted]) -> Selection:
     tokens = counts["tokens"] + sum(found.tokens for found in earlier)
     budget = chosen.token_budget
     groups = sorted(cuts.get("keep_top", {}).items(), key=lambda pair: (-pair[1].scored, pair[0]))

@@ -31,7 +31,7 @@ _NAMES = ("source_ref", "ref", "duplicate_ref")
 
 
 def manifest(
-    made: Manifest, gone: Sequence[Gone], rewritten: Rewritten, refs: set[str], tombstones: Tombstones, *, number: int
+    made: Manifest, gone: Sequence[Gone], rewritten: Rewritten, *, refs: set[str], tombstones: Tombstones, number: int
 ) -> Manifest:
     """The generation's manifest since. `gone`: its rows that went; `refs`: of all rows that went; `number`: of the take-down."""
     counted = [row for row in gone if row.line["verdict"] != "quarantined"]

@@ -56,7 +56,7 @@ def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
                 work.write_table(name, cleaned)
                 counts["rewritten"] += 1
         elif file.endswith(".parquet"):
-            _unit(work, tombstones, name, known.get(name, []), counts)
+            _unit(work, tombstones, name, known=known.get(name, []), counts=counts)
     _unknown(work, {name for names in known.values() for where in names for name in (where.final, *where.signals)}, counts)
     for folder in ("judgements/dedup", "judgements/select", "staging", "savings"):
         if work.entries(folder):
@@ -66,7 +66,7 @@ def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
     return counts
 
 
-def _unit(work: Store, tombstones: Tombstones, name: str, known: Sequence[Names], counts: dict[str, int]) -> None:
+def _unit(work: Store, tombstones: Tombstones, name: str, *, known: Sequence[Names], counts: dict[str, int]) -> None:
     """One unit, with the tables that generations name."""
     documents = work.read_table(name)
     card = UnitCard.model_validate(json.loads(work.metadata(name)["unit"]))
@@ -75,7 +75,7 @@ def _unit(work: Store, tombstones: Tombstones, name: str, known: Sequence[Names]
     finals = [work.read_table(where.final) for where in known if work.has(where.final)]
     gone = set(before)
     for finished in finals or [final.finish(final.one_chunk(documents["text"]), ())]:
-        gone |= set(withhold.taken(tombstones, path, documents, finished))
+        gone |= set(withhold.taken(tombstones, path, documents, finished=finished))
     positions = sorted(gone)
     card = card.model_copy(update={"taken": tuple(positions)})
     if gone != before:  # first of all: after a kill the card says which rows of the other tables are still to go
@@ -85,10 +85,10 @@ def _unit(work: Store, tombstones: Tombstones, name: str, known: Sequence[Names]
         work.write_table(name, documents, metadata={"unit": card.encoded()}, groups=groups)
         counts["rewritten"] += 1
     for where in known if positions else ():
-        _tables(work, where, positions, counts)
+        _tables(work, where, positions, counts=counts)
 
 
-def _tables(work: Store, where: Names, positions: list[int], counts: dict[str, int]) -> None:
+def _tables(work: Store, where: Names, positions: list[int], *, counts: dict[str, int]) -> None:
     """Final texts, verdicts, signatures and odd signals of the unit without these rows."""
     if work.has(where.final):
         table = work.read_table(where.final)

@@ -85,7 +85,7 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
         manifest.remove_orphans(out, manifests)
         stones = tombstones.load_tombstones(out, committed)
         assert stones is not None
-        cleaned = _cleaned(out, newest.takedown, stones, work)
+        cleaned = _cleaned(out, newest.takedown, stones, held=work)
         said = "not there: nothing to clean" if cleaned is None else cleaned
         receipt = newest.takedown.receipt.model_copy(update={"work": said})
         out.private(RECEIPTS)
@@ -98,7 +98,7 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
     return cleaned
 
 
-def _cleaned(out: Store, made: Takedown, stones: Tombstones, held: Store | None) -> dict[str, int] | None:
+def _cleaned(out: Store, made: Takedown, stones: Tombstones, *, held: Store | None) -> dict[str, int] | None:
     """Clean the work directory that the take-down names; what another one holds goes when a run opens that."""
     where = _work_of(out, made)
     if where is None or (held is not None and held.root == where.root):

@@ -38,7 +38,7 @@ class Rewritten:
 
 
 def generation(
-    out: Store, made: Manifest, rows: set[Row], tombstones: Tombstones, numbers: np.ndarray, *, number: int
+    out: Store, made: Manifest, rows: set[Row], *, tombstones: Tombstones, numbers: np.ndarray, number: int
 ) -> Rewritten:
     """The files of a generation without `rows`. `numbers`: documents of the dedup index that go; `number`: of the take-down."""
     refs = pa.array(sorted(ref for g, ref in rows if g == made.generation), pa.string())
@@ -48,13 +48,13 @@ def generation(
     for folder in FOLDERS:
         records = [record for record in made.files if record.path.startswith(f"{folder}/")]
         change = _changes(folder, refs, tombstones)
-        new = [_shard(out, record, folder, refs, change, number) for record in records]
+        new = [_shard(out, record, folder, refs=refs, change=change, number=number) for record in records]
         files += [b for _, b in zip(records, new, strict=True)]
         pairs = [(a, b) for a, b in zip(records, new, strict=True) if a != b]
         replaced += pairs
         if pairs:
             content[folder] = key([_content(out, record.path) for record in new])
-    parts = [(record, _index(out, record, numbers, number)) for record in made.index]
+    parts = [(record, _index(out, record, numbers, number=number)) for record in made.index]
     replaced += [(a, b) for a, b in parts if a != b]
     order = {record.path: place for place, record in enumerate(made.files)}
     old_of = {b.path: a.path for a, b in replaced}
@@ -103,9 +103,9 @@ def _changes(folder: str, refs: pa.Array, tombstones: Tombstones) -> Change:
     return {"ledger": ledger, "signals": signals, "quarantine": quarantine}.get(folder, without)
 
 
-def _shard(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: Change, number: int) -> FileRecord:
+def _shard(out: Store, record: FileRecord, folder: str, *, refs: pa.Array, change: Change, number: int) -> FileRecord:
     """The file that replaces a shard, or the shard itself where nothing in it changes."""
-    if not _affected(out, record, folder, refs, change):
+    if not _affected(out, record, folder, refs=refs, change=change):
         return record
     path = rewritten(record.path, number)
     rows = 0
@@ -121,7 +121,7 @@ def _shard(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: 
     return FileRecord(path=path, rows=rows, bytes=out.size(path), sha256=file.digest.hexdigest())
 
 
-def _affected(out: Store, record: FileRecord, folder: str, refs: pa.Array, change: Change) -> bool:
+def _affected(out: Store, record: FileRecord, folder: str, *, refs: pa.Array, change: Change) -> bool:
     if folder == "quarantine":
         return any(not change(table).equals(table) for table in out.batches(record.path))
     if not len(refs) or not record.rows:
@@ -136,7 +136,7 @@ def _content(out: Store, path: str) -> str:
     return made.hexdigest()
 
 
-def _index(out: Store, record: FileRecord, numbers: np.ndarray, number: int) -> FileRecord:
+def _index(out: Store, record: FileRecord, numbers: np.ndarray, *, number: int) -> FileRecord:
     """A table of the index that knows nothing of these documents; numbers of others stay."""
     table = record.path.split("/")[1].partition("-")[0]
     gone = pa.array(numbers, pa.int64())

@@ -70,12 +70,12 @@ def take_down(
         place = Place(out, store, tuple(live), resolved, tombstones.keyed(key or bytes(tombstones.KEY_BYTES)), parameters)
         found = find_documents(place, asked)
         if not found.rows:
-            return _nothing(manifests, found, asked, before, key)
-        made = _receipt(manifests, found, asked, request, place)
+            return _nothing(manifests, found, asked, before=before, key=key)
+        made = _receipt(manifests, found, asked, request=request, place=place)
         if dry_run or not confirm(made):
             return Outcome(made, False, "nothing was changed")
         key = tombstones.key_for(out)
-        receipt = _carry_out(replace(place, stones=tombstones.keyed(key)), manifests, found, asked, made)
+        receipt = _carry_out(replace(place, stones=tombstones.keyed(key)), manifests, found, asked=asked, receipt=made)
         return Outcome(receipt, True, f"receipt: {out.path(receipt_name(receipt.manifest))}")
 
 
@@ -104,7 +104,7 @@ def selection_of(asked: Asked, key: bytes) -> str:
     return blake2b(data, key=key, digest_size=16, person=b"selection").hexdigest()
 
 
-def _nothing(manifests: Sequence[Manifest], found: Found, asked: Asked, before: Tombstones | None, key: bytes) -> Outcome:
+def _nothing(manifests: Sequence[Manifest], found: Found, asked: Asked, *, before: Tombstones | None, key: bytes) -> Outcome:
     """The receipt of the request that took it down; InputError where there is none."""
     made = [m.takedown for m in manifests if m.takedown is not None]
     same = [done for done in made if key and done.selection == selection_of(asked, key)]
@@ -120,7 +120,7 @@ def _nothing(manifests: Sequence[Manifest], found: Found, asked: Asked, before: 
     )
 
 
-def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request: str | None, place: Place) -> Receipt:
+def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, *, request: str | None, place: Place) -> Receipt:
     """What is known before anything is done."""
     lines = sorted(found.rows.values(), key=lambda gone: (gone.role, *gone.row))
     documents = tuple(
@@ -166,7 +166,7 @@ def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, request:
     )
 
 
-def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Asked, receipt: Receipt) -> Receipt:
+def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: Asked, receipt: Receipt) -> Receipt:
     out, number = place.out, receipt.manifest
     table = place.stones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
@@ -182,9 +182,9 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, asked: Ask
     for made in manifests:
         if made.generation in generations:
             gone = [row for name, row in found.rows.items() if name[0] == made.generation]
-            files = rewrite.generation(out, made, rows, stones, numbers, number=number)
+            files = rewrite.generation(out, made, rows, tombstones=stones, numbers=numbers, number=number)
             replaced += files.replaced
-            after.append(amend.manifest(made, gone, files, refs, new, number=number))
+            after.append(amend.manifest(made, gone, files, refs=refs, tombstones=new, number=number))
         else:
             after.append(made.model_copy(update={"metrics": amend.scrubbed(made.metrics, refs, new)}))
     files_ = tuple(

@@ -108,7 +108,7 @@ def for_tokens(scores: np.ndarray, n_bytes: np.ndarray, *, tokens: float, corpus
     return float(scores[order][at]) if at < len(scores) else None
 
 
-def describe(name: str, score: float, scores: np.ndarray, labels: np.ndarray) -> Threshold:
+def describe(name: str, score: float, scores: np.ndarray, *, labels: np.ndarray) -> Threshold:
     """What a threshold does on examples."""
     y, above = np.asarray(labels, bool), scores >= score
     hits = int((above & y).sum())

@@ -86,7 +86,7 @@ def load_examples(paths: Sequence[str], *, positive: bool, columns: Columns) -> 
     for file in expand([Source(paths=tuple(paths), text=columns.text)]).files:
         before, bad = len(documents), 0
         for table, refused in _tables(file):
-            documents += (_document(row, file, positive, columns) for row in table)
+            documents += (_document(row, file, positive, columns=columns) for row in table)
             bad += refused
         records.append(InputRecord(file.path, _sha256(file), len(documents) - before, bad))
         if len(documents) == before:
@@ -113,7 +113,7 @@ def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tupl
                 place = f"{file.path}#{row['row']}"
                 rank = -hashed(seed, place)
                 if len(chosen) < n or rank > chosen[0][0]:
-                    item = (rank, place, replace(_document(row, file, False, columns), ordinary=True))
+                    item = (rank, place, replace(_document(row, file, False, columns=columns), ordinary=True))
                     (heapq.heappush if len(chosen) < n else heapq.heappushpop)(chosen, item)
         records.append(InputRecord(file.path, _sha256(file), count, bad))
     return [item[2] for item in sorted(chosen, key=lambda item: item[1])], records, total
@@ -163,14 +163,14 @@ def part_of(group: str, *, seed: int) -> Part:
     return "test"
 
 
-def _document(row: Json, file: InputFile, positive: bool, columns: Columns) -> Document:
+def _document(row: Json, file: InputFile, positive: bool, *, columns: Columns) -> Document:
     others = orjson.loads(row["metadata"]) if columns.label or columns.group or columns.language_column else {}
     if columns.label:
         if columns.label not in others:
-            raise _no_column(columns.label, others, row, file)
+            raise _no_column(columns.label, others, row, file=file)
         positive = _label(others[columns.label], f"{file.path}#{row['row']}, column {columns.label}")
-    group = _value(others, columns.group, row, file) if columns.group else _text_key(row["text"]).hex()
-    language = _value(others, columns.language_column, row, file) if columns.language_column else columns.language
+    group = _value(others, columns.group, row, file=file) if columns.group else _text_key(row["text"]).hex()
+    language = _value(others, columns.language_column, row, file=file) if columns.language_column else columns.language
     return Document(
         text=row["text"],
         positive=positive,
@@ -181,14 +181,14 @@ def _document(row: Json, file: InputFile, positive: bool, columns: Columns) -> D
     )
 
 
-def _value(others: Json, column: str, row: Json, file: InputFile) -> str:
+def _value(others: Json, column: str, row: Json, *, file: InputFile) -> str:
     if column not in others and column not in row:
-        raise _no_column(column, others, row, file)
+        raise _no_column(column, others, row, file=file)
     value = others.get(column, row.get(column))
     return UNKNOWN if value is None else str(value)
 
 
-def _no_column(column: str, others: Json, row: Json, file: InputFile) -> InputError:
+def _no_column(column: str, others: Json, row: Json, *, file: InputFile) -> InputError:
     return InputError(f"{file.path}#{row['row']}: no column {column}; found {', '.join(sorted(others)) or 'none'}")
 
 

@@ -123,7 +123,7 @@ def train(request: Request) -> Trained:
     scores = {
         part: calibrate.probabilities(calibration, found).astype(np.float32).astype(float) for part, found in logits.items()
     }
-    thresholds = _thresholds(request, parts["calibrate"], scores, labels)
+    thresholds = _thresholds(request, parts["calibrate"], scores, labels=labels)
     test = parts["test"]
     lengths = np.array([len(d.text).bit_length() for d in test])
     unquantised_auc = metrics.auc(before, labels["test"])
@@ -153,7 +153,7 @@ def _count(documents: Sequence[Document]) -> tuple[int, int]:
 
 
 def _thresholds(
-    request: Request, documents: Sequence[Document], scores: dict[str, np.ndarray], labels: dict[str, np.ndarray]
+    request: Request, documents: Sequence[Document], scores: dict[str, np.ndarray], *, labels: dict[str, np.ndarray]
 ) -> list[Threshold]:
     """The default, then by precision, share and token budget; set on the calibration part, described on the test part."""
     own, y = scores["calibrate"], labels["calibrate"]
@@ -172,7 +172,11 @@ def _thresholds(
     if request.tokens is not None:
         n_bytes = np.array([len(document.text.encode()) for document in documents])[ordinary]
         found["tokens"] = evaluate.for_tokens(corpus, n_bytes, tokens=request.tokens, corpus_bytes=request.corpus_bytes)
-    return [evaluate.describe(name, score, scores["test"], labels["test"]) for name, score in found.items() if score is not None]
+    return [
+        evaluate.describe(name, score, scores["test"], labels=labels["test"])
+        for name, score in found.items()
+        if score is not None
+    ]
 
 
 def _notes(request: Request) -> list[str]:

@@ -97,7 +97,7 @@ def presets(text: pa.Array) -> None:
             whole = TextBatch(final.texts(text, finished), source) if final.edited(finished).any() else source
             columns: dict[str, pa.Array] = dict(english)
             for item in chosen:
-                signals = run_filter(item, made.known, source if item.reads == "source" else whole, columns)
+                signals = run_filter(item, made.known, source if item.reads == "source" else whole, columns=columns)
                 columns |= dict(zip(signals.schema.names, signals.columns, strict=True))
 
         if chosen:

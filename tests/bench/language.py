@@ -125,7 +125,7 @@ def fast(report: Report, model: models.Model, oracle: Any, texts: list[str]) -> 
     lines = [text.replace("\n", " ") for text in texts]
     theirs, _ = cpu(lambda: oracle.predict(lines), 1)
     ours, whole = cpu(lambda: predict(model, offsets, data))
-    sampled, signals = cpu(lambda: language.annotate(TextBatch(array), NOTHING, language.Params(), model))
+    sampled, signals = cpu(lambda: language.annotate(TextBatch(array), NOTHING, language.Params(), model=model))
     print(f"  fastText's predict {megabytes / theirs:.1f}; ours {megabytes / ours:.1f}; the filter {megabytes / sampled:.1f}")
     report.target("whole texts", megabytes / ours, WHOLE_MB, " MB")
     report.target("sampled (the filter, script and share included)", megabytes / sampled, SAMPLED_MB, " MB")
@@ -198,7 +198,7 @@ def right(report: Report, model: models.Model, everything: list[dict[str, Any]])
     )
     print(f"  {len(clear) - len(known):,} in other languages")
     array, offsets, data = column([row["text"] for row in known])
-    signals = language.annotate(TextBatch(array), NOTHING, language.Params(), model)
+    signals = language.annotate(TextBatch(array), NOTHING, language.Params(), model=model)
     sample = prose.sample(offsets, data, limit=language.SAMPLE_BYTES, parts=language.PARTS)
     whole, ours = predict(model, offsets, data)[0], model.predict(sample.data, sample.spans)[0][:, 0]
     truth = np.array([model.labels.index(SAME.get(row["lang"], row["lang"])) for row in known])
@@ -233,7 +233,7 @@ def mixed(model: models.Model, everything: list[dict[str, Any]]) -> None:
     rng = np.random.default_rng(1)
     chosen = [r for r in everything if r["unit"] == "paragraph" and r["source"] != "udhr" and not r["ambiguous"]]
     texts = [row["text"] for row in chosen]
-    alone = language.annotate(TextBatch(pa.array(texts, pa.large_string())), NOTHING, language.Params(), model).to_pylist()
+    alone = language.annotate(TextBatch(pa.array(texts, pa.large_string())), NOTHING, language.Params(), model=model).to_pylist()
     codes = [SAME.get(row["lang"], row["lang"]) for row in chosen]
     fine = [i for i, signal in enumerate(alone) if signal["language"] == codes[i]]
     shares = np.array([alone[i]["language_share"] for i in fine], float)
@@ -247,7 +247,7 @@ def mixed(model: models.Model, everything: list[dict[str, Any]]) -> None:
             pages.append("\n".join(cut))
             true.append({codes[a]: sizes[0] / sum(sizes), codes[b]: sizes[1] / sum(sizes)})
             pairs.append({codes[a], codes[b]})
-    found = language.annotate(TextBatch(pa.array(pages, pa.large_string())), NOTHING, language.Params(), model).to_pylist()
+    found = language.annotate(TextBatch(pa.array(pages, pa.large_string())), NOTHING, language.Params(), model=model).to_pylist()
     scored = [(s["language_share"], t[s["language"]]) for s, t in zip(found, true, strict=True) if s["language"] in t]
     wrong = [abs(share - t) for share, t in scored if share is not None]
     both = np.mean([{s["language"], s["language_second"]} == pair for s, pair in zip(found, pairs, strict=True)])
@@ -271,7 +271,7 @@ def main() -> int:
     model = language.load(language.Params())
     oracle = fasttext.load_model(str(model.path))
     no_columns = pa.RecordBatch.from_arrays([], names=[])
-    language.annotate(TextBatch(pa.array(["warm"], pa.large_string())), no_columns, language.Params(), model)
+    language.annotate(TextBatch(pa.array(["warm"], pa.large_string())), no_columns, language.Params(), model=model)
     report = Report()
     faithful(report, model, oracle, chosen.data, chosen.sample)
     documents = [(path.name.split(".")[0], row["text"]) for path in files for row in rows(path)]

@@ -36,7 +36,7 @@ def in_process(unit: Unit) -> UnitRows:
         first_row = unit.first_row
         for index, (rows, _) in enumerate(decoding.groups(handle)[: unit.stop]):
             if index >= unit.start:
-                decoding.add_group(collector, handle, index, first_row, limits)
+                decoding.add_group(collector, handle, index, first_row=first_row, limits=limits)
                 first_row += rows
     return collector.finish()
 

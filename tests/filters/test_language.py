@@ -226,7 +226,7 @@ def test_the_second_language_is_the_one_that_most_other_parts_are_in() -> None:
     parts = np.array([[1, 2, 3, 2, 3, 3], [5, 1, 1, 4, 4, 1]])
     scores = np.array([[0.9, 0.5, 0.8, 0.6, 0.7, 1.00001], [0.4, 0.9, 0.9, 0.5, 0.6, 0.9]], np.float32)
     size = np.array([[300, 200, 100, 150, 200, 0], [200, 200, 200, 50, 100, 200]])
-    second, score = language._second(parts, scores, size, np.array([1, 1]))
+    second, score = language._second(parts, scores, size, main=np.array([1, 1]))
     assert second.tolist() == [2, 5]
     assert score.tolist() == pytest.approx([0.6, 0.4])
 

@@ -256,7 +256,7 @@ def bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
     def run(plan: str = "default", *, path: str = "in/*.jsonl", output: str = "out/x", **overrides: str) -> Any:
         chosen = {key.replace("__", "."): value for key, value in overrides.items()}
         options = RunOptions(output=str(tmp_path / output))
-        prefect_flow._deployed(plan, chosen, [str(tmp_path / path)], options)
+        prefect_flow._deployed(plan, chosen, [str(tmp_path / path)], options=options)
         return ran[-1]
 
     return run
@@ -316,10 +316,10 @@ def test_a_deployed_run_is_tried_again_as_a_whole_for_what_can_pass(
     monkeypatch.setattr(prefect_flow.execute, "run", stages)
     options, inputs = RunOptions(output=str(tmp_path / "out"), retries=2), [str(tmp_path / "in" / "a.jsonl")]
     if len(errors) < runs:
-        assert prefect_flow._deployed("none", {}, inputs, options).result.generation is None
+        assert prefect_flow._deployed("none", {}, inputs, options=options).result.generation is None
     else:
         with pytest.raises(type(errors[0])):
-            prefect_flow._deployed("none", {}, inputs, options)
+            prefect_flow._deployed("none", {}, inputs, options=options)
     assert len(begun) == runs
 
 

@@ -62,7 +62,7 @@ def test_priority_order_in_a_hundred_pieces_holds_no_file_open(tmp_path):
     parts = [part_of(docs[start : start + 100], 1, start, urls=False) for start in range(0, 400, 100)]
     with scratch.open_scratch(tmp_path / "s", 0) as space, contextlib.closing(workers.Workers(2)) as pool, few_files(24):
         space.room = 1_200
-        made = order(parts, [("score", True)], space, pool)
+        made = order(parts, [("score", True)], space, pool=pool)
         expected = pl.Series([d.score for d in docs]).arg_sort(descending=True)
         assert made.rows.tolist() == expected.to_list()
 

@@ -112,7 +112,7 @@ def try_texts(data: bytes) -> str:
     batch = TextBatch(text, TextBatch(source))
     columns: dict[str, pa.Array] = {}
     for item in made.filters:
-        signals = run_filter(item, made.known, batch if item.reads == "final" else batch.source, columns)
+        signals = run_filter(item, made.known, batch if item.reads == "final" else batch.source, columns=columns)
         columns |= dict(zip(signals.schema.names, signals.columns, strict=True))
     offsets, raw = batch.buffers
     permutations = tuple(np.arange(1, 33, dtype=np.uint32) * k for k in (3, 7))

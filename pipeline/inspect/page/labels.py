@@ -19,7 +19,7 @@ def add(app: FastAPI, site: Site) -> None:
     """Answer the addresses of the review."""
 
     @app.get("/review")
-    def page(reason: str = "", skipped: Annotated[int, Query(ge=0)] = 0, again: str = "", last: str = "") -> Response:
+    def page(reason: str = "", skipped: Annotated[int, Query(ge=0)] = 0, again: str = "", *, last: str = "") -> Response:
         found = left = []
         if reason:
             found = site.sample(reason)
@@ -44,7 +44,7 @@ def add(app: FastAPI, site: Site) -> None:
         )
 
     @app.post("/label")
-    def label(reason: str, generation: int, ref: str, answer: str) -> Response:
+    def label(reason: str, generation: int, ref: str, *, answer: str) -> Response:
         if answer not in ("right", "wrong"):
             raise UsageError(f"answer {answer!r}: expected right or wrong")
         for candidate in site.sample(reason):

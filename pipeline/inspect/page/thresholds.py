@@ -132,6 +132,6 @@ def _assignments(chosen: dict[str, str]) -> str:
 
 def _drawing(signal: str, found: Histogram, *, wide: bool) -> dict[str, object]:
     """The chart that the page's script lays the threshold over, and where its axes lie."""
-    drawn = charts.decided(signal, found.edges, found.counts, found.left, whole=found.whole, growing=found.log, wide=wide)
+    drawn = charts.decided(signal, found.edges, found.counts, alone=found.left, whole=found.whole, growing=found.log, wide=wide)
     frame = svg.frame(svg.WIDE if wide else svg.LARGE)
     return {"drawn": drawn, "frame": frame, "beside": charts.BESIDE}

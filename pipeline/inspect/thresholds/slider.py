@@ -295,18 +295,20 @@ class Slider:
                     start, stop = block.starts[place], block.starts[place + 1]
                     rows = missing[(missing >= start) & (missing < stop)]
                     if len(rows):
-                        block.add_scores(rows, self._scores(block, unit, int(start), rows - start))
+                        block.add_scores(rows, self._scores(block, unit, int(start), rows=rows - start))
                 done += len(missing)
         return done
 
-    def _scores(self, block: Rows, unit: Annotated, start: int, rows: np.ndarray) -> dict[str, pa.Array]:
+    def _scores(self, block: Rows, unit: Annotated, start: int, *, rows: np.ndarray) -> dict[str, pa.Array]:
         recipe = self.output.recipe
         cheap = {f.name for item in recipe.filters if item.filter.tier is Tier.CHEAP for f in item.filter.signals}
         needed = {name for item in recipe.filters if item.filter.tier is Tier.MODEL for name in item.filter.needs} & cheap
         types = {f.name: f.type for known in recipe.known for f in known.signals}
         columns = {name: block.column(name).slice(start, unit.rows).to_arrow().cast(types[name]) for name in needed}
         text = UnitText(self._work, unit.names)
-        return signals.model(self._work, recipe, unit.names, text, columns, rows, Meter(), n=unit.rows, keep=False)
+        return signals.model(
+            self._work, recipe, unit.names, text=text, columns=columns, rows=rows, meter=Meter(), n=unit.rows, keep=False
+        )
 
 
 def _blocks(units: Sequence[Annotated]) -> Iterator[list[Annotated]]:

@@ -64,11 +64,11 @@ def sweep(output: Output, key: str, wanted: Sequence[str], *, by_language: bool,
         seen = Rows(store, output.recipe, [unit])
         before = seen.kept(output.recipe)
         for recipe, counted in zip(recipes, counts, strict=True):
-            _count(counted, seen, before, seen.kept(recipe), by_language=by_language)
+            _count(counted, seen, before, now=seen.kept(recipe), by_language=by_language)
     return [_line(value, group, counted) for value, counted in zip(wanted, counts, strict=True) for group in _groups(counted)]
 
 
-def _count(counted: Counter[tuple[str, str]], unit: Rows, before: np.ndarray, now: np.ndarray, *, by_language: bool) -> None:
+def _count(counted: Counter[tuple[str, str]], unit: Rows, before: np.ndarray, *, now: np.ndarray, by_language: bool) -> None:
     frame = pl.DataFrame(
         {
             "group": unit.languages if by_language else pl.Series([EVERYTHING]).new_from_index(0, len(now)),

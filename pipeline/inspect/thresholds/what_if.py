@@ -60,15 +60,15 @@ def rethink(output: Output, assignments: Sequence[str], *, work: str | None = No
         seen = Rows(store, output.recipe, [unit])
         before, after = seen.kept(output.recipe), seen.kept(recipe)
         entering, leaving = np.flatnonzero(after & ~before), np.flatnonzero(before & ~after)
-        _add(enter, store, seen, unit, entering, seen.first_reasons(output.recipe, entering))
-        _add(leave, store, seen, unit, leaving, seen.first_reasons(recipe, leaving))
+        _add(enter, store, seen, unit=unit, rows=entering, reasons=seen.first_reasons(output.recipe, entering))
+        _add(leave, store, seen, unit=unit, rows=leaving, reasons=seen.first_reasons(recipe, leaving))
         rows, before_all, after_all = rows + len(seen), before_all + int(before.sum()), after_all + int(after.sum())
         unscored += int((~seen.scored[entering]).sum()) if seen.models else 0
     compared = output.plan.dedup is not None
     return WhatIf(rows, (before_all, after_all), enter, leave, unscored, enter.documents if compared else 0)
 
 
-def _add(side: Side, work: Store, seen: Rows, unit: Annotated, rows: np.ndarray, reasons: Sequence[str]) -> None:
+def _add(side: Side, work: Store, seen: Rows, *, unit: Annotated, rows: np.ndarray, reasons: Sequence[str]) -> None:
     if not len(rows):
         return
     side.documents += len(rows)
@@ -82,10 +82,10 @@ def _add(side: Side, work: Store, seen: Rows, unit: Annotated, rows: np.ndarray,
             break
         if reason not in known:
             known.add(reason)
-            side.samples.append([*_text(work, unit, at, reason)])
+            side.samples.append([*_text(work, unit, at, reason=reason)])
 
 
-def _text(work: Store, unit: Annotated, row: int, reason: str) -> tuple[str, str, str]:
+def _text(work: Store, unit: Annotated, row: int, *, reason: str) -> tuple[str, str, str]:
     at = np.array([row])
     number = work.take(unit.names.documents, ["row"], at)["row"][0].as_py()
     return f"{unit.path}#{number}", reason, texts_at(work, unit.names, at)[0].as_py()[:1_000]

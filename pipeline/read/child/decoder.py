@@ -136,7 +136,7 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
             send(to, b"g", json.dumps(parquet.groups(handle)).encode())
         elif request["ask"] == "web":
             collector = Collector(InputFile(**request["file"]), sink=give)
-            web.add_records(collector, handle, request["kind"], request["records"])
+            web.add_records(collector, handle, request["kind"], records=request["records"])
             for batch in collector.finish().bad.to_batches():
                 send(to, b"q", batch.serialize())
         else:
@@ -144,7 +144,7 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
             first_row = request["first_row"]
             for index, (rows, _) in enumerate(parquet.groups(handle)[: request["stop"]]):
                 if index >= request["start"]:
-                    parquet.add_group(collector, handle, index, first_row, parquet.Limits(**request["limits"]))
+                    parquet.add_group(collector, handle, index, first_row=first_row, limits=parquet.Limits(**request["limits"]))
                     first_row += rows
             for batch in collector.finish().bad.to_batches():
                 send(to, b"q", batch.serialize())

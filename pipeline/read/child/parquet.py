@@ -48,7 +48,7 @@ def groups(handle: BinaryIO) -> list[tuple[int, int]]:
     return made
 
 
-def add_group(collector: Collector, handle: BinaryIO, index: int, first_row: int, limits: Limits) -> None:
+def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: int, limits: Limits) -> None:
     """Add the rows of row group `index`, or what can be decoded of them and one bad row."""
     done = given = 0
     try:

@@ -100,7 +100,9 @@ def ask(
     process = _idle.take()
     still_cpu_s = STILL_CPU_S if still_cpu_s is None else still_cpu_s
     try:
-        yield from _frames(process, file, handle, {**request, "size": handle.seek(0, os.SEEK_END)}, still_cpu_s)
+        yield from _frames(
+            process, file, handle, request={**request, "size": handle.seek(0, os.SEEK_END)}, still_cpu_s=still_cpu_s
+        )
     except BaseException as error:
         _end(process)
         if isinstance(error, EOFError | BrokenPipeError):
@@ -110,7 +112,7 @@ def ask(
 
 
 def _frames(
-    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, request: decoder.Request, still_cpu_s: float
+    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, *, request: decoder.Request, still_cpu_s: float
 ) -> Iterator[tuple[bytes, bytearray]]:
     to: Any = process.stdin
     decoder.send(to, b"?", json.dumps(request).encode())
@@ -118,7 +120,7 @@ def _frames(
         _wait(process, still_cpu_s)
         kind, data = decoder.receive(process.stdout)  # type: ignore[arg-type]
         if kind == b"r":
-            decoder.send(to, b"b", _read(file, handle, *json.loads(data)))
+            decoder.send(to, b"b", _read(file, handle, json.loads(data)))
         elif kind == b"x":
             raise BrokenContract(f"{file.path}: decoding failed, which is a bug:\n{data.decode()}")
         elif kind == b"e":
@@ -127,7 +129,8 @@ def _frames(
             yield kind, data
 
 
-def _read(file: InputFile, handle: BinaryIO, offset: int, size: int) -> bytes:
+def _read(file: InputFile, handle: BinaryIO, piece: list[int]) -> bytes:
+    offset, size = piece
     try:
         handle.seek(offset)
         parts = []

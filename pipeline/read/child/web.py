@@ -27,7 +27,7 @@ _CHUNK = re.compile(rb"[0-9a-fA-F]{1,8}[ \t]*(;[^\n]*)?\r?\n")
 """How a chunked body begins."""
 
 
-def add_records(collector: Collector, handle: BinaryIO, kind: str, records: list[tuple[int, int]]) -> None:
+def add_records(collector: Collector, handle: BinaryIO, kind: str, *, records: list[tuple[int, int]]) -> None:
     """Add `kind` (warc or html) records: the number of each, and how many of the handle's bytes it has."""
     waiting = 0
     for row, size in records:
@@ -40,7 +40,7 @@ def add_records(collector: Collector, handle: BinaryIO, kind: str, records: list
         except Unreadable as error:
             collector.refuse(Refused(row, error.cause, error.detail, size, raw))
         except _TooLarge as error:
-            collector.refuse(too_large(row, error.size, raw, collector.file.max_row_bytes))
+            collector.refuse(too_large(row, error.size, raw, limit=collector.file.max_row_bytes))
         waiting += size
         if waiting >= _FLUSH_BYTES:
             collector.flush()

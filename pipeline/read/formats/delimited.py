@@ -135,7 +135,7 @@ class _Cutter:
                 self.head = bytes(self.tail)
         else:
             if size > self.max_row_bytes:
-                self.refused.append(too_large(self.row, size, bytes(self.tail[:size]), self.max_row_bytes))
+                self.refused.append(too_large(self.row, size, bytes(self.tail[:size]), limit=self.max_row_bytes))
                 self.pieces.append(b"\n")
             else:
                 self.pieces.append(bytes(self.tail))
@@ -147,7 +147,7 @@ class _Cutter:
         for i, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
             record = without_line_break(whole[begin:end])
             if len(record) > self.max_row_bytes:
-                self.refused.append(too_large(self.row + i, len(record), record, self.max_row_bytes))
+                self.refused.append(too_large(self.row + i, len(record), record, limit=self.max_row_bytes))
             parts.append(whole[begin:end] if len(record) <= self.max_row_bytes else b"\n")
         return b"".join(parts)
 
@@ -187,7 +187,7 @@ def parse(collector: Collector, lines: Lines) -> None:
                 if header:
                     collector.refuse(Refused(row, "invalid_csv", header, len(record), record))
                 else:
-                    _add(collector, row, record, names, delimiter)
+                    _add(collector, row, record, names=names, delimiter=delimiter)
             row += 1
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -195,7 +195,7 @@ def parse(collector: Collector, lines: Lines) -> None:
             waiting = 0
 
 
-def _add(collector: Collector, row: int, record: bytes, names: list[str], delimiter: str) -> None:
+def _add(collector: Collector, row: int, record: bytes, *, names: list[str], delimiter: str) -> None:
     fields, why = _fields(record, delimiter)
     if not why and len(fields) != len(names):
         why = "invalid_csv", f"{len(fields)} fields; the header has {len(names)}"

@@ -38,7 +38,7 @@ def split(file: InputFile) -> FileUnits:
             view, begin = memoryview(chunk), 0
             while True:
                 end = chunk.find(b"\n", max(begin, start + file.unit_bytes - 1 - position))
-                end = end_of_rows(chunk, begin, end, most - (row - first_row))
+                end = end_of_rows(chunk, begin, end, left=most - (row - first_row))
                 if end < 0:
                     break
                 row += newlines(view[begin : end + 1])

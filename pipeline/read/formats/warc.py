@@ -112,7 +112,7 @@ class _Cutter:
                 parts.append(part)
         self.stop += size
         if is_row and not keep:
-            self.refused.append(too_large(self.row, size, header, self.max_row_bytes))
+            self.refused.append(too_large(self.row, size, header, limit=self.max_row_bytes))
         self._add(b"".join(parts))
 
     def _lost(self, what: str) -> None:

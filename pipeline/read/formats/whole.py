@@ -51,4 +51,4 @@ def _bytes(unit: Unit) -> bytes | Refused:
                     del held[EXCERPT_BYTES:]
         except Unreadable as error:
             return Refused(_ROW, error.cause, error.detail, size, bytes(held[:EXCERPT_BYTES]) or None)
-    return too_large(_ROW, size, bytes(held), file.max_row_bytes) if size > file.max_row_bytes else bytes(held)
+    return too_large(_ROW, size, bytes(held), limit=file.max_row_bytes) if size > file.max_row_bytes else bytes(held)

@@ -68,7 +68,7 @@ def ledger(
         assumptions=assumptions(compute),
         passes=tuple(lines),
         curation=curation(compute, curation_cpu_s, lost_cpu_s),
-        sufficiency=sufficiency(planned, kept, compute.plan, languages),
+        sufficiency=sufficiency(planned, kept, compute.plan, languages=languages),
         levers=levers(compute, training_dollars=lines[-1].dollars.number),
     )
 

@@ -26,7 +26,7 @@ def levers(compute: Compute, *, training_dollars: float) -> tuple[Lever, ...]:
             "active parameters",
             Quantity(plan.parameters, "parameters", "assumed", "compute.plan.parameters"),
             computed(total / plan.parameters, "times cheaper", "total / active parameters: against a dense model of that size"),
-            "Memory and serving hold all parameters, not only the active ones.",
+            note="Memory and serving hold all parameters, not only the active ones.",
         ),
         _line(
             "weights in memory",
@@ -36,36 +36,36 @@ def levers(compute: Compute, *, training_dollars: float) -> tuple[Lever, ...]:
                 f"{compute.gpu}s",
                 "total parameters x bytes a weight / memory of a GPU: the least that can serve it",
             ),
-            "Without the cache of keys and values.",
+            note="Without the cache of keys and values.",
         ),
         _line(
             f"precision {compute.precision}",
             Quantity(compute.fp8_speedup, "ratio", "assumed", "compute.fp8_speedup: measure it on your trainer"),
             computed(_speedup(compute), "times cheaper", "speed over BF16, where the precision is fp8"),
-            "Peaks promise 2; whole training runs see less.",
+            note="Peaks promise 2; whole training runs see less.",
         ),
         _line(
             "utilisation",
             Quantity(compute.mfu, "share", "assumed", "compute.mfu, against the BF16 dense peak"),
             computed(1 / compute.mfu, "times cheaper at most", "1 / MFU: what is left to gain"),
-            "Published runs reach 0.38 to 0.45; below 1B parameters 0.2 to 0.3 is usual.",
+            note="Published runs reach 0.38 to 0.45; below 1B parameters 0.2 to 0.3 is usual.",
         ),
         _line(
             "price",
             Quantity(compute.price_per_gpu_hour, "US dollars an hour", "assumed", "compute.price_per_gpu_hour"),
             computed(training_dollars, "US dollars", "the planned run at that price; it is proportional"),
-            "List prices of one GPU differ by a factor of two to three.",
+            note="List prices of one GPU differ by a factor of two to three.",
         ),
         _line(
             "inference volume",
             Quantity(plan.inference_tokens, "tokens", "assumed", "compute.plan.inference_tokens"),
             computed(served, "US dollars", "tokens x 2 x active parameters / (BF16 peak x mfu_inference) x price"),
-            "A smaller model trained longer pays where this outweighs training (arXiv 2401.00448).",
+            note="A smaller model trained longer pays where this outweighs training (arXiv 2401.00448).",
         ),
     )
 
 
-def _line(lever: str, setting: Quantity, effect: Quantity, note: str) -> Lever:
+def _line(lever: str, setting: Quantity, effect: Quantity, *, note: str) -> Lever:
     return Lever(lever=lever, setting=setting, effect=effect, note=note)
 
 

@@ -18,7 +18,7 @@ MOST_LANGUAGES = 20
 """Languages listed, the largest first; a planned language is always among them."""
 
 
-def sufficiency(planned: Quantity, kept: Quantity, plan: TrainingPlan, languages: Sequence[tuple[str, int]]) -> Sufficiency:
+def sufficiency(planned: Quantity, kept: Quantity, plan: TrainingPlan, *, languages: Sequence[tuple[str, int]]) -> Sufficiency:
     """How often the planned run reads each kept token: planned tokens / kept tokens.
 
     `languages`: name and kept bytes; tokens of a language are its share of the kept bytes.
@@ -31,12 +31,12 @@ def sufficiency(planned: Quantity, kept: Quantity, plan: TrainingPlan, languages
         epochs=computed(epochs, "epochs", "planned tokens / kept tokens (unique as far as dedup compared them)"),
         verdict=verdict,
         sentence=sentence,
-        by_language=_by_language(planned, kept, plan, languages),
+        by_language=_by_language(planned, kept, plan, languages=languages),
     )
 
 
 def _by_language(
-    planned: Quantity, kept: Quantity, plan: TrainingPlan, languages: Sequence[tuple[str, int]]
+    planned: Quantity, kept: Quantity, plan: TrainingPlan, *, languages: Sequence[tuple[str, int]]
 ) -> tuple[LanguageSufficiency, ...]:
     whole = sum(size for _, size in languages)
     sizes = dict(languages)

@@ -22,13 +22,13 @@ def since(before: Counts, now: Counts) -> Changes:
     """`before`, `now`: metrics of two generations. Lists are ordered by the size of the change, largest first."""
     then, today = before.totals, now.totals
     reasons = _shares(
-        {r.reason: r.first for r in before.reasons}, {r.reason: r.first for r in now.reasons}, then.read, today.read
+        {r.reason: r.first for r in before.reasons}, {r.reason: r.first for r in now.reasons}, then.read, read_now=today.read
     )
     languages = _shares(
         {line.language: line.documents for line in before.by_language},
         {line.language: line.documents for line in now.by_language},
         then.read,
-        today.read,
+        read_now=today.read,
     )
     return Changes(
         since=before.generation,
@@ -49,7 +49,7 @@ def _change(before: float, now: float) -> Change:
     return Change(before=before, now=now, change=now - before)
 
 
-def _shares(then: Mapping[str, int], now: Mapping[str, int], read: int, read_now: int) -> list[tuple[str, Change]]:
+def _shares(then: Mapping[str, int], now: Mapping[str, int], read: int, *, read_now: int) -> list[tuple[str, Change]]:
     """Shares of the rows read, by name, that changed."""
     lines = [(n, _change(_share(then.get(n, 0), read), _share(now.get(n, 0), read_now))) for n in sorted({*then, *now})]
     return sorted((line for line in lines if line[1].change), key=lambda line: -abs(line[1].change))[:MOST]

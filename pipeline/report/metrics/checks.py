@@ -19,13 +19,13 @@ SMALL_SOURCE = 20
 def judge(limits: Checks, counts: Counts, before: Counts | None) -> tuple[Check, ...]:
     """Each check with its limit, value and verdict. `counts`: this run's; `before`: those of the last generation, if any."""
     total = counts.totals
-    lines = [_check("max_drop_share", limits.max_drop_share, _share(total.dropped, total.read), "of the rows read")]
+    lines = [_check("max_drop_share", limits.max_drop_share, _share(total.dropped, total.read), detail="of the rows read")]
     for item in counts.by_source:
         if item.read >= SMALL_SOURCE:
             lost = _share(item.dropped + item.quarantined, item.read)
-            lines.append(_check("max_source_loss", limits.max_source_loss, lost, f"of source {item.source}"))
+            lines.append(_check("max_source_loss", limits.max_source_loss, lost, detail=f"of source {item.source}"))
     if before is not None:
-        lines += [_check("max_change", limits.max_change, change, what) for what, change in _changes(counts, before)]
+        lines += [_check("max_change", limits.max_change, change, detail=what) for what, change in _changes(counts, before)]
     return tuple(lines)
 
 
@@ -46,7 +46,7 @@ def by_reason(counts: Counts) -> dict[str, int]:
     return {line.reason: line.first for line in counts.reasons if line.first}
 
 
-def _check(name: str, limit: float, value: Fraction, detail: str) -> Check:
+def _check(name: str, limit: float, value: Fraction, *, detail: str) -> Check:
     return Check(check=name, limit=limit, value=float(value), failed=value > Fraction(repr(limit)), detail=detail)
 
 

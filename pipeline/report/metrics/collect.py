@@ -97,7 +97,7 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
             for (verdict, stage, reason, what), n in sorted(tally.rows("reason").items())
             if verdict == "quarantined" and what == "documents"
         ),
-        tokens=_tokens(tally, recipe.plan, final_read, final_kept),
+        tokens=_tokens(tally, recipe.plan, final_read, final_kept=final_kept),
         selection=selection,
         notes=(*about.notes, *unscored_notes(models)),
         versions=about.versions,
@@ -125,16 +125,16 @@ def _filter_rank(names: list[str], reason: str) -> int:
 def funnel(total: Totals, reasons: Sequence[ReasonLine], final_kept: int) -> tuple[FunnelLine, ...]:
     """From the rows read to the final text: what each reason took, in the order of the reasons."""
     return (
-        _step("read", "rows read", total.read, total.bytes_read),
-        _step("read", "quarantined", -total.quarantined, -total.bytes_quarantined),
-        *(_step(line.stage, line.reason, -line.first, -line.first_bytes) for line in reasons if line.first),
-        _step("kept", "kept", total.kept, total.bytes_kept),
-        _step("edit", "changed by normalise and edits", 0, final_kept - total.bytes_kept),
-        _step("kept", "kept, final text", total.kept, final_kept),
+        _step("read", "rows read", total.read, size=total.bytes_read),
+        _step("read", "quarantined", -total.quarantined, size=-total.bytes_quarantined),
+        *(_step(line.stage, line.reason, -line.first, size=-line.first_bytes) for line in reasons if line.first),
+        _step("kept", "kept", total.kept, size=total.bytes_kept),
+        _step("edit", "changed by normalise and edits", 0, size=final_kept - total.bytes_kept),
+        _step("kept", "kept, final text", total.kept, size=final_kept),
     )
 
 
-def _step(stage: str, label: str, documents: int, size: int) -> FunnelLine:
+def _step(stage: str, label: str, documents: int, *, size: int) -> FunnelLine:
     return FunnelLine(stage=stage, label=label, documents=documents, bytes=size)
 
 
@@ -280,7 +280,7 @@ def _duplicates(tally: Tally, search: Search | None) -> Duplicates | None:
     )
 
 
-def _tokens(tally: Tally, plan: Plan, final_read: int, final_kept: int) -> Tokens:
+def _tokens(tally: Tally, plan: Plan, final_read: int, *, final_kept: int) -> Tokens:
     if plan.output.tokenizer is not None:
         kept = tally.get("verdict", "kept", "tokens")
         read = kept + tally.get("verdict", "dropped", "tokens")

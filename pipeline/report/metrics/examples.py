@@ -94,7 +94,7 @@ def of_unit(inputs: Inputs, rows: JoinedRows, *, turned: Sequence[Turn], signals
         )
     kept = (documents["verdict"] == "kept").to_numpy()
     for turn in turned:
-        if near := list(_near(unit, documents, kept, turn, signals)):
+        if near := list(_near(unit, documents, kept, turn=turn, signals=signals)):
             made.found["near", turn.reason] = near
     clusters = documents.filter((pl.col("verdict") == "kept") & (pl.col("cluster_size") > 1))
     clusters = clusters.sort(-pl.col("cluster_size"), "source_ref").head(LARGEST)
@@ -151,7 +151,7 @@ def _columns(turn: Turn, signals: dict[str, pl.DataFrame], positions: Any = None
 
 
 def _near(
-    unit: int, documents: pl.DataFrame, kept: np.ndarray, turn: Turn, signals: dict[str, pl.DataFrame]
+    unit: int, documents: pl.DataFrame, kept: np.ndarray, *, turn: Turn, signals: dict[str, pl.DataFrame]
 ) -> Iterator[Example]:
     """Kept documents whose value is nearest to the limit, on the side that passes."""
     if turn.filter not in signals or not kept.any():

@@ -42,7 +42,7 @@ def of(recipe: Recipe) -> tuple[Turn, ...]:
 def _turns(item: ActiveFilter, types: Mapping[str, pl.DataType]) -> Iterator[Turn]:
     for rule in item.rules:
         reason = f"{item.filter.name}.{rule.reason}"
-        found = [turn for node in _nodes(rule.drop) if (turn := _turn(item, reason, node, types)) is not None]
+        found = [turn for node in _nodes(rule.drop) if (turn := _turn(item, reason, node, types=types)) is not None]
         if len(found) == 1 and ".not()" not in str(rule.drop):
             yield found[0]
 
@@ -53,7 +53,7 @@ def _nodes(expr: pl.Expr) -> Iterator[pl.Expr]:
         yield from _nodes(part)
 
 
-def _turn(item: ActiveFilter, reason: str, node: pl.Expr, types: Mapping[str, pl.DataType]) -> Turn | None:
+def _turn(item: ActiveFilter, reason: str, node: pl.Expr, *, types: Mapping[str, pl.DataType]) -> Turn | None:
     parts = node.meta.pop()
     own = [part for part in parts if part.meta.is_column()]
     if len(parts) != 2 or len(own) != 1:

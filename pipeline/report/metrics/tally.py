@@ -182,7 +182,7 @@ def _add_signals(
         if item.filter.tier is Tier.MODEL:
             seen[item.filter.name] = frame.select(pl.when(scored).then(pl.all()))
             frame = frame.filter(scored)
-            _add_coverage(made, item.filter.name, frame, None if languages is None else languages.filter(scored))
+            _add_coverage(made, item.filter.name, frame, languages=None if languages is None else languages.filter(scored))
         else:
             frame = frame.filter(there)
         for column in frame.columns:
@@ -195,7 +195,7 @@ def _add_signals(
     return seen
 
 
-def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, languages: pl.Series | None) -> None:
+def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, *, languages: pl.Series | None) -> None:
     nothing = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
     made.counts["model", name, "scored"] += len(frame) - int(nothing.sum())
     left = pl.Series("language", [NO_LANGUAGE] * len(frame)) if languages is None else languages

@@ -78,7 +78,7 @@ def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
         low, high = _span(edges, [limit.value for limit in limits], logarithmic=logarithmic)
         axes.set_xlim(at(low), at(high))
         bottom, top = _documents_axis(axes, max(counts))
-        _steps(axes, [at(edge) for edge in edges], counts, bottom)
+        _steps(axes, [at(edge) for edge in edges], counts, bottom=bottom)
         if logarithmic:
             ticks = [0.7, *_decades(10, high)] if edges[0] < 1 else _decades(low, high)
             labels = [("0" if signal.whole else "<1") if t == 0.7 else _power(t) for t in ticks]
@@ -92,10 +92,10 @@ def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
             axes.add_artist(
                 Rectangle((start, bottom), end - start, top - bottom, facecolor=LOST, alpha=0.25, linewidth=0, zorder=0.5)
             )
-            _rule(axes, place, bottom, top)
+            _rule(axes, place, bottom, top=top)
             said = f"{'min' if limit.least else 'max'} {_number(limit.value)}{'*' if limit.by_row else ''}"
             left = (place - at(low)) / (at(high) - at(low)) > 0.5
-            _say(axes, said, place, top, left=left)
+            _say(axes, said, place, y=top, left=left)
         axes.set_xlabel(
             visible(unit_of(signal.signal, signal.edges, whole=signal.whole), limit=48) + (" (log)" if logarithmic else "")
         )
@@ -108,7 +108,7 @@ BESIDE = 0.4
 
 
 def decided(
-    signal: str, edges: Sequence[float], counts: Sequence[int], alone: Sequence[int], *, whole: bool, growing: bool, wide: bool
+    signal: str, edges: Sequence[float], counts: Sequence[int], *, alone: Sequence[int], whole: bool, growing: bool, wide: bool
 ) -> dict[str, Markup]:
     """Documents by value for a page that draws the threshold itself: with `linear` and with `log` heights.
 
@@ -159,7 +159,7 @@ def _bars(axes: Axes, heights: Sequence[float], *, facecolor: str, edgecolor: st
         axes.add_patch(PathPatch(Path(corners, codes), facecolor=facecolor, edgecolor=edgecolor, linewidth=linewidth))
 
 
-def _steps(axes: Axes, edges: Sequence[float], counts: Sequence[int], bottom: float) -> None:
+def _steps(axes: Axes, edges: Sequence[float], counts: Sequence[int], *, bottom: float) -> None:
     """Bars side by side as one path; heights are logarithms, 0 has none."""
     from matplotlib.patches import Polygon
 
@@ -170,13 +170,13 @@ def _steps(axes: Axes, edges: Sequence[float], counts: Sequence[int], bottom: fl
     axes.add_artist(Polygon([*points, (edges[-1], bottom)], closed=True, facecolor=KEPT, linewidth=0))
 
 
-def _rule(axes: Axes, at: float, bottom: float, top: float) -> None:
+def _rule(axes: Axes, at: float, bottom: float, *, top: float) -> None:
     from matplotlib.lines import Line2D
 
     axes.add_artist(Line2D([at, at], [bottom, top], color=INK, linewidth=1, linestyle=(0, (3, 2))))
 
 
-def _say(axes: Axes, said: str, x: float, y: float, *, left: bool, colour: str = INK) -> None:
+def _say(axes: Axes, said: str, x: float, *, y: float, left: bool, colour: str = INK) -> None:
     offset = (-3 if left else 3, -1)
     axes.annotate(said, (x, y), offset, "data", "offset points", ha="right" if left else "left", va="top", color=colour)
 
@@ -253,8 +253,8 @@ def detection(duplicates: Duplicates, sheets: Sheets) -> Markup:
 
         axes.set_xlim(min(s for s, _ in curve), 1.01)
         axes.set_ylim(-6, 112)
-        _rule(axes, threshold, -6, 112)
-        _say(axes, f"threshold {threshold:g}", threshold, 12, left=threshold > 0.7)
+        _rule(axes, threshold, -6, top=112)
+        _say(axes, f"threshold {threshold:g}", threshold, y=12, left=threshold > 0.7)
         axes.add_artist(Line2D(*zip(*curve, strict=True), color=KEPT, linewidth=1.8))
         for similarity, planted, found, _ in duplicates.measured:
             low, high = wilson(found, planted)
@@ -284,7 +284,7 @@ def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
         axes.set_xlim(-0.6, last + 0.6)
         bottom, _ = _documents_axis(axes, max(counts), "kept documents (log)")
         for k, n in enumerate(counts):
-            _steps(axes, [k - 0.46, k + 0.46], [n], bottom)
+            _steps(axes, [k - 0.46, k + 0.46], [n], bottom=bottom)
             if n and last < 9:
                 axes.annotate(numbers.short(n), (k, math.log10(n)), (0, 2), "data", "offset points", ha="center", color=INK)
         shown = range(0, last + 1, 1 if last < 7 else 2 if last < 14 else 3)

@@ -65,6 +65,7 @@ def mapper(engine: Engine) -> Mapper:
         stage: str,
         function: Callable[[Any], Any],
         items: Sequence[Any],
+        *,
         stop: Callable[[], None] = lambda: None,
         done: Done | None = None,
     ) -> list[Any]:

@@ -41,7 +41,7 @@ def span(site: Site, item: Span) -> list[Annotated]:
     _see_inputs(item)
     largest = max((part.file.unit_bytes for part in item.items), default=1)
     with workers.workers(site.threads, units=workers.units_within(site.memory, largest), alone=False, at_end=read.close) as pool:
-        return spans.run_span(here.work, here.recipe, item, pool, silent)
+        return spans.run_span(here.work, here.recipe, item, pool=pool, on_event=silent)
 
 
 def _see_inputs(item: Span) -> None:
@@ -69,6 +69,7 @@ def run_step(
     site: Site,
     mapper: Mapper,
     stop: Callable[[], None],
+    *,
     index: Index,
     units: Sequence[Annotated],
     stage: str,
@@ -77,7 +78,7 @@ def run_step(
 ) -> None:
     """Carry a step of dedup out on the workers, for each of the jobs."""
     items = [Step(job.name, function, job, {number: units[number] for number in job.parts}, index.parts) for job in jobs]
-    mapper(stage, partial(step, site), items, stop)
+    mapper(stage, partial(step, site), items, stop=stop)
 
 
 def step(site: Site, item: Step) -> None:
@@ -87,7 +88,7 @@ def step(site: Site, item: Step) -> None:
     assert dedup is not None
 
     def part(number: int) -> part_.Part:
-        return part_.of_unit(here.work, here.recipe, dedup, item.units[number])
+        return part_.of_unit(here.work, here.recipe, dedup, unit=item.units[number])
 
     item.function(Worker(here.work, Index(here.out, item.index), part, partial(_scratch, site)), item.job)
 
@@ -119,6 +120,7 @@ def write_shards(
     site: Site,
     mapper: Mapper,
     stop: Callable[[], None],
+    *,
     inputs: Inputs,
     jobs: Sequence[write.Job],
     told: Callable[[Shard], None],
@@ -131,7 +133,7 @@ def write_shards(
         for shard in shards:
             told(shard)
 
-    return [shard for shards in mapper("write", partial(shards_of, site), batches, stop, done) for shard in shards]
+    return [shard for shards in mapper("write", partial(shards_of, site), batches, stop=stop, done=done) for shard in shards]
 
 
 def _batch(inputs: Inputs, jobs: tuple[write.Job, ...]) -> Batch:

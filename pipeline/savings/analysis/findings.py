@@ -56,7 +56,7 @@ def _set(measured: Measured, made: HeldOut, seed: int) -> SetLine:
         baseline=measured.arms[0],
         noise_floor=_interval(floor),
         curves={arm: _curve(compute, measured.losses[arm][made.name]) for arm in measured.arms},
-        arms=tuple(_line(measured, arm, made.name, floor, seed) for arm in measured.arms[1:]),
+        arms=tuple(_line(measured, arm, made.name, floor=floor, seed=seed) for arm in measured.arms[1:]),
     )
 
 
@@ -67,7 +67,7 @@ def _curve(compute: np.ndarray, losses: Losses) -> tuple[tuple[float, float, flo
     return tuple((float(c), float(m), float(s)) for c, m, s in zip(compute, found.mean(axis=0), sd, strict=True))
 
 
-def _line(measured: Measured, arm: str, name: str, floor: Interval | None, seed: int) -> ArmLine:
+def _line(measured: Measured, arm: str, name: str, *, floor: Interval | None, seed: int) -> ArmLine:
     baseline, other = measured.losses[measured.arms[0]][name], measured.losses[arm][name]
     found = intervals.estimate(measured.compute, baseline, other, noise=NOISE, seed=seed)
     gap, gap_interval = intervals.gap_interval(baseline, other)

@@ -82,9 +82,9 @@ def measure(
     shape = replace(shape, tokens=budget)
     ratio = {arm.name: arm.n_bytes / encoded.tokens[arm.name] for arm in experiment.arms}
     whole = {arm.name: arm.corpus_bytes / ratio[arm.name] for arm in experiment.arms}
-    regimes, notes = _regimes(experiment, thorough, budget, planned_tokens, whole)
+    regimes, notes = _regimes(experiment, thorough, budget, planned=planned_tokens, whole=whole)
     jobs = {
-        (regime.name, arm, seed): _job(folder, encoded, shape, regime, arm, seed, device)
+        (regime.name, arm, seed): _job(folder, encoded, shape, regime=regime, arm=arm, seed=seed, device=device)
         for regime in regimes
         for seed in range(seeds)
         for arm in regime.arms
@@ -93,7 +93,7 @@ def measure(
     results = {name: _result(job.folder) for name, job in jobs.items()}
     share = {name: size / whole[experiment.arms[0].name] for name, size in whole.items()}
     return Trained(
-        tuple((regime, _measured(regime, results, encoded, shape, seeds, share)) for regime in regimes),
+        tuple((regime, _measured(regime, results, encoded, shape=shape, seeds=seeds, share=share)) for regime in regimes),
         shape,
         budget,
         ratio,
@@ -114,7 +114,7 @@ def _runner() -> Any:
 
 
 def _regimes(
-    experiment: Experiment, thorough: bool, budget: int, planned: float, whole: dict[str, float]
+    experiment: Experiment, thorough: bool, budget: int, *, planned: float, whole: dict[str, float]
 ) -> tuple[list[Regime], list[str]]:
     names = tuple(arm.name for arm in experiment.arms)
     found, notes = [Regime("below one epoch", 1.0, None, names)], []
@@ -143,7 +143,7 @@ def _regimes(
     return found, notes
 
 
-def _job(folder: Path, encoded: Encoded, shape: Shape, regime: Regime, arm: str, seed: int, device: str) -> Any:
+def _job(folder: Path, encoded: Encoded, shape: Shape, *, regime: Regime, arm: str, seed: int, device: str) -> Any:
     from pipeline.savings.tiers.neural import train
 
     unique = regime.unique[arm] if regime.unique is not None and regime.unique[arm] < shape.tokens else None
@@ -170,6 +170,7 @@ def _measured(
     regime: Regime,
     results: dict[tuple[str, str, int], _Run],
     encoded: Encoded,
+    *,
     shape: Shape,
     seeds: int,
     share: dict[str, float],

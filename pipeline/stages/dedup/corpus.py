@@ -42,8 +42,8 @@ from pipeline.text import bands
 
 TASKS = "tasks"
 """Of a judgement's folder: what tasks hand on, until the judgement is done."""
-RunStep = Callable[[Index, Sequence[Annotated], str, Callable[[Worker, Any], None], Sequence[Job]], None]
-"""`run(index, units, stage, step, jobs)`: as `elsewhere.Run`, for documents of these units and this index."""
+RunStep = Callable[..., None]
+"""`run(index=, units=, stage=, function=, jobs=)`: as `driver.Run`, for documents of these units and this index."""
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
 
 
@@ -51,9 +51,9 @@ def dedup_corpus(
     work: Store,
     out: Store,
     recipe: Recipe,
+    *,
     units: Sequence[Annotated],
     live: Sequence[Manifest],
-    *,
     generation: int,
     memory: int,
     pool: Workers,
@@ -87,18 +87,22 @@ def dedup_corpus(
     if done is None:
         with meter.measure("dedup"), scratch.open_scratch(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             if not live:  # what comes later may lack a column: null is a value, as in one run over everything
-                part.check_columns(work, recipe, dedup, units)
+                part.check_columns(work, recipe, dedup, units=units)
             if dedup.exact_url:
                 urls.warm()
-            parts = [part.of_unit(work, recipe, dedup, unit) for unit in units]
+            parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-            elsewhere = None if tasks is None else _elsewhere(tasks, work, f"{folder}/{TASKS}", units, known, memory)
-            found = decide(parts, known, work, dedup, bands=shape[0], scratch=space, pool=pool, elsewhere=elsewhere)
+            elsewhere = (
+                None if tasks is None else _elsewhere(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
+            )
+            found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, elsewhere=elsewhere)
             positions = [partial(_positions, work, unit) for unit in units]
-            fates.write_fates(work, parts, positions, found, known, names, generation=generation, scratch=space, pool=pool)
-            tables = fates.write_index(work, folder, found, known, exact_url=dedup.exact_url, scratch=space)
-            measured = _selftest(work, recipe, dedup, units, parts, found, space, old=len(known))
-            done = _Done(summary=_search(dedup, shape, found, measured, space), index=tables)
+            fates.write_fates(
+                work, parts, positions, fates=found, index=known, names=names, generation=generation, scratch=space, pool=pool
+            )
+            tables = fates.write_index(work, folder, found, index=known, exact_url=dedup.exact_url, scratch=space)
+            measured = _selftest(work, recipe, dedup, units=units, parts=parts, found=found, space=space, old=len(known))
+            done = _Done(summary=_search(dedup, shape, found, measured=measured, space=space), index=tables)
             work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{TASKS}")
@@ -124,10 +128,14 @@ def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
     return found if whole and all(map(work.has, names)) else None
 
 
-def _elsewhere(tasks: RunStep, work: Store, folder: str, units: Sequence[Annotated], known: Index, memory: int) -> Elsewhere:
+def _elsewhere(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated], known: Index, memory: int) -> Elsewhere:
     documents = sum(unit.kept for unit in units)
+
+    def run(stage: str, step: Callable[[Worker, Any], None], jobs: Sequence[Job]) -> None:
+        tasks(index=known, units=units, stage=stage, function=step, jobs=jobs)
+
     return Elsewhere(
-        partial(tasks, known, units),
+        run,
         work,
         folder,
         [number for number, unit in enumerate(units) if unit.kept],
@@ -146,7 +154,7 @@ def _positions(work: Store, unit: Annotated) -> np.ndarray:
     return part.kept_rows(work, unit)
 
 
-def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, measured: Sequence[Planted], space: Scratch) -> Search:
+def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, *, measured: Sequence[Planted], space: Scratch) -> Search:
     similarities = sorted({*_CURVE, dedup.threshold, min(1.0, round(dedup.threshold + 0.05, 6))})
     return Search(
         threshold=dedup.threshold,
@@ -168,11 +176,11 @@ def _selftest(
     work: Store,
     recipe: Recipe,
     dedup: Dedup,
+    *,
     units: Sequence[Annotated],
     parts: Sequence[part.Part],
     found: Fates,
     space: Scratch,
-    *,
     old: int,
 ) -> list[Planted]:
     """Candidate recall on planted copies of documents that entered near dedup."""

@@ -97,15 +97,15 @@ def decide(
     parts: Sequence[Part],
     index: Index,
     work: Store,
-    dedup: Dedup,
     *,
+    dedup: Dedup,
     bands: int,
     scratch: Scratch,
     pool: Workers,
     elsewhere: Elsewhere | None = None,
 ) -> Fates:
     """Fates of all documents of the parts. `work`: where pair similarities are kept. `bands`: how many a document has."""
-    ordered = order.order(parts, keep_columns(dedup), scratch, pool)
+    ordered = order.order(parts, keep_columns(dedup), scratch, pool=pool)
     n = len(ordered)
     columns = Columns(
         *(
@@ -124,7 +124,7 @@ def decide(
             parts,
             ordered,
             run.dropped,
-            index,
+            index=index,
             bands=bands,
             ngram=dedup.ngram,
             bucket_cap=dedup.bucket_cap,
@@ -134,7 +134,7 @@ def decide(
     else:
         links = elsewhere.link(n, run.dropped, scratch, bands=bands, ngram=dedup.ngram, bucket_cap=dedup.bucket_cap)
     urls, visits = _visits(run, links) if dedup.exact_url else ([], None)
-    judged = _near(run, links, visits) if elsewhere is None else _near_elsewhere(run, elsewhere, links, visits)
+    judged = _near(run, links, visits) if elsewhere is None else _near_elsewhere(run, elsewhere, links, visits=visits)
     kept = judged.kept & ~run.dropped
     _resolve(run, kept)
     return Fates(ordered, columns, kept, links, judged, texts, urls, visits)
@@ -170,8 +170,10 @@ def _copies(run: _Run) -> list[Log]:
 
     if run.elsewhere is not None:
         run.pool.map(texts, run.filled)  # for `hashes`
-        return run.elsewhere.grouped("texts", len(run.order), None, run.scratch, run.pool, drop, again)
-    return exact.grouped("texts", texts, run.filled, len(run.order), run.index, run.scratch, run.pool, drop, again)
+        return run.elsewhere.grouped("texts", len(run.order), None, scratch=run.scratch, pool=run.pool, each=drop, again=again)
+    return exact.grouped(
+        "texts", texts, run.filled, n=len(run.order), index=run.index, scratch=run.scratch, pool=run.pool, each=drop, again=again
+    )
 
 
 def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
@@ -197,33 +199,33 @@ def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
         return firsts
 
     if run.elsewhere is not None:
-        return run.elsewhere.grouped("urls", n, run.dropped, run.scratch, run.pool, add), visits
-    return exact.grouped("urls", urls, run.filled, n, run.index, run.scratch, run.pool, add), visits
+        return run.elsewhere.grouped("urls", n, run.dropped, scratch=run.scratch, pool=run.pool, each=add), visits
+    return exact.grouped("urls", urls, run.filled, n=n, index=run.index, scratch=run.scratch, pool=run.pool, each=add), visits
 
 
 def _near(run: _Run, links: Links, visits: Visits | None) -> Judged:
     """Near duplicates. Shingles are made for the pairs whose similarity is not known from an earlier run."""
     store = ShingleStore(run.scratch, len(run.index) + len(run.order))
     known = Known(run.work, run.scratch, run.dedup.ngram)
-    wanted = survivors.linked(links, visits, run.order, run.index)
+    wanted = survivors.linked(links, visits, run.order, index=run.index)
     for look in range(_LOOKS + 1):
         if look == _LOOKS or not len(known):
-            _shingle(run, store, *wanted)
+            _shingle(run, store, wanted)
         missing = bits.empty(len(run.index)), bits.empty(len(run.order))
         judged = survivors.judge(
             links,
             visits,
             run.order,
-            run.index,
+            index=run.index,
             threshold=run.dedup.threshold,
-            similarities=partial(_similarities, run, store, known, missing),
-            dropped=partial(_drop, run.columns),
+            similarities=partial(_similarities, run=run, store=store, known=known, missing=missing),
+            dropped=partial(_drop, columns=run.columns),
             scratch=run.scratch,
         )
         if not any(map(bits.count, missing)):
             break
         _forget(run.columns)
-        _shingle(run, store, *missing)
+        _shingle(run, store, missing)
     known.save()
     return judged
 
@@ -235,14 +237,14 @@ def _forget(columns: Columns) -> None:
         fate[fate > EXACT] = KEPT
 
 
-def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, visits: Visits | None) -> Judged:
+def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, *, visits: Visits | None) -> Judged:
     """Near duplicates, pairs verified by tasks. A pass asks for the similarities that it lacks and takes them for 1, so that what
     it drops is not compared with what stands behind; then it goes again. A pass that lacks none is the one that `_near` ends
     with. After `_LOOKS` of them all candidates are verified: only holders of URLs can be asked for then."""
     known, verified = Known(run.work, run.scratch, run.dedup.ngram), Verified(run.scratch, links, old=len(run.index))
     for look in count():
         asked = run.scratch.log(f"asked.{look}", PAIR)
-        see = partial(_seen, run, known, verified, asked)
+        see = partial(_seen, run=run, known=known, verified=verified, asked=asked)
         if look == _LOOKS:
             for later, earlier in survivors.candidates(links, old=len(run.index)):
                 see(later, earlier)
@@ -251,10 +253,10 @@ def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, visits: Visit
                 links,
                 visits,
                 run.order,
-                run.index,
+                index=run.index,
                 threshold=run.dedup.threshold,
                 similarities=see,
-                dropped=partial(_drop, run.columns),
+                dropped=partial(_drop, columns=run.columns),
                 scratch=run.scratch,
             )
             if not asked.size:
@@ -269,7 +271,7 @@ def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, visits: Visit
     return judged
 
 
-def _seen(run: _Run, known: Known, verified: Verified, asked: Log, later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+def _seen(later: np.ndarray, earlier: np.ndarray, *, run: _Run, known: Known, verified: Verified, asked: Log) -> np.ndarray:
     """Similarities of pairs of numbers; 1 for those that are not known, which are `asked` for."""
     counts, have = verified.look_up(later, earlier)
     rest = np.flatnonzero(~have & (earlier >= len(run.index)))
@@ -278,14 +280,22 @@ def _seen(run: _Run, known: Known, verified: Verified, asked: Log, later: np.nda
     return np.where(have, similarities(counts, kind=run.dedup.similarity), 1.0)
 
 
-def _drop(columns: Columns, ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray, by_url: np.ndarray) -> None:
+def _drop(  # noqa: PLR0917 (what a pass over the pairs hands on, by position)
+    ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray, by_url: np.ndarray, *, columns: Columns
+) -> None:
     columns.fate[ranks] = np.where(by_url, URL, NEAR)
     columns.survivor[ranks] = survivor
     columns.similarity[ranks] = similarity
 
 
 def _similarities(
-    run: _Run, store: ShingleStore, known: Known, missing: tuple[np.ndarray, np.ndarray], later: np.ndarray, earlier: np.ndarray
+    later: np.ndarray,
+    earlier: np.ndarray,
+    *,
+    run: _Run,
+    store: ShingleStore,
+    known: Known,
+    missing: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
     """Similarities of pairs of numbers. Documents whose shingles would be needed go to `missing`; their pairs get 0."""
     old = len(run.index)
@@ -311,10 +321,11 @@ def _at(keys: Keys, places: np.ndarray) -> Keys:
     return keys[0][places], keys[1][places]
 
 
-def _shingle(run: _Run, store: ShingleStore, old: np.ndarray, new: np.ndarray) -> None:
+def _shingle(run: _Run, store: ShingleStore, wanted: tuple[np.ndarray, np.ndarray]) -> None:
     """Make the sets of these documents that are not there yet: those of the index, and ranks."""
-    wanted = bits.members(old, 0, len(run.index))
-    store.add(run.index.shingles(wanted[~store.has(wanted)], ngram=run.dedup.ngram))
+    old, new = wanted
+    earlier = bits.members(old, 0, len(run.index))
+    store.add(run.index.shingles(earlier[~store.has(earlier)], ngram=run.dedup.ngram))
 
     def one(part: int) -> None:
         numbers = run.order.of_part(part) + len(run.index)

@@ -26,6 +26,7 @@ def grouped(
     table: str,
     hashes: Callable[[int], tuple[np.ndarray, Keys]],
     parts: Sequence[int],
+    *,
     n: int,
     index: Index,
     scratch: Scratch,

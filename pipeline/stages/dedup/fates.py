@@ -31,7 +31,7 @@ class _Names:
         self._id, self._ref = (scratch.column(f"names.{name}", np.int32, documents) for name in ("id", "ref"))
         self._generation = scratch.column("names.generation", np.int32, documents)
 
-    def add(self, numbers: np.ndarray, id_: pl.Series, ref: pl.Series, generation: int | np.ndarray) -> None:
+    def add(self, numbers: np.ndarray, id_: pl.Series, ref: pl.Series, *, generation: int | np.ndarray) -> None:
         ids, refs = id_.str.len_bytes().to_numpy(), ref.str.len_bytes().to_numpy()
         together = pl.select(pl.lit(id_) + pl.lit(ref)).to_series().to_arrow().cast(pa.large_string())  # type: ignore[arg-type]
         offsets, data = views(together)
@@ -64,10 +64,10 @@ def write_fates(
     work: Store,
     parts: Sequence[Part],
     positions: Sequence[Callable[[], np.ndarray]],
+    *,
     fates: Fates,
     index: Index,
     names: Sequence[str],
-    *,
     generation: int,
     scratch: Scratch,
     pool: Workers,
@@ -118,13 +118,14 @@ def _survivors(parts: Sequence[Part], fates: Fates, index: Index, *, generation:
         bits.add(asked[0], to[to < old])
         bits.add(asked[1], to[to >= old] - old)
     for numbers, frame in index.names(bits.members(asked[0], 0, old)):
-        made.add(numbers, frame["id"], frame["source_ref"], frame["generation"].to_numpy())
+        made.add(numbers, frame["id"], frame["source_ref"], generation=frame["generation"].to_numpy())
 
     def one(part: int) -> None:
         ranks = fates.order.of_part(part)
         chosen = np.flatnonzero(bits.has(asked[1], ranks))
         if len(chosen):
-            made.add(ranks[chosen] + old, *parts[part].names(chosen), generation)
+            ids, refs = parts[part].names(chosen)
+            made.add(ranks[chosen] + old, ids, refs, generation=generation)
 
     pool.map(one, [i for i, part in enumerate(parts) if part.n])
     return made
@@ -149,7 +150,7 @@ class Numbers:
         return made
 
 
-def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_url: bool, scratch: Scratch) -> dict[str, str]:
+def write_index(work: Store, folder: str, fates: Fates, *, index: Index, exact_url: bool, scratch: Scratch) -> dict[str, str]:
     """This generation's texts, urls and places, sorted as `index.SCHEMAS` says; the sha256 of each. Its documents are written
     beside the shards."""
     made: dict[str, str] = {}
@@ -162,7 +163,7 @@ def write_index(work: Store, folder: str, fates: Fates, index: Index, *, exact_u
                     for seen in _pieces(log):
                         held = seen if table == "texts" else _held(seen, fates, len(index))
                         if len(held):
-                            writer.write_table(_keys(held, fates, numbers, len(index)))
+                            writer.write_table(_keys(held, fates, numbers, old=len(index)))
             made[table] = file.digest.hexdigest()
     with work.writer(f"{folder}/places.parquet") as raw:
         file = HashingFile(raw)
@@ -189,7 +190,7 @@ def _held(seen: np.ndarray, fates: Fates, old: int) -> np.ndarray:
     return held[held["rank"] >= 0]
 
 
-def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, old: int) -> pa.Table:
+def _keys(seen: np.ndarray, fates: Fates, numbers: Numbers, *, old: int) -> pa.Table:
     """KEYS of documents: who survives for each, and how similar it is."""
     ranks = seen["rank"]
     fate = fates.columns.fate[ranks]

@@ -104,12 +104,14 @@ class Index:
 
     def keys(self, table: str, low: int, high: int) -> pl.DataFrame:
         """KEYS of `texts` or `urls` whose left half is from low to high."""
-        found = [_rows(self.out, part.files[table].path, "left", low, high) for part in self.parts if table in part.files]
+        found = [
+            _rows(self.out, part.files[table].path, "left", low=low, high=high) for part in self.parts if table in part.files
+        ]
         return pl.concat([pl.DataFrame(KEYS.empty_table()), *found])
 
     def places(self, band: int, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
         """`(bucket uint64[:], document int64[:])` of a band's places in a range of buckets, by bucket and priority."""
-        found = [_rows(self.out, part.files["places"].path, "bucket", low, high, band=band) for part in self.parts]
+        found = [_rows(self.out, part.files["places"].path, "bucket", low=low, high=high, band=band) for part in self.parts]
         rows = pl.concat([pl.DataFrame(PLACES.empty_table()), *found])
         if len(found) > 1:
             rows = rows.sort("bucket", maintain_order=True)
@@ -193,7 +195,7 @@ def writer(file: Any, table: str, *, first: int | None = None) -> pq.ParquetWrit
     )
 
 
-def _rows(store: Store, path: str, key: str, low: int, high: int, *, band: int | None = None) -> pl.DataFrame:
+def _rows(store: Store, path: str, key: str, *, low: int, high: int, band: int | None = None) -> pl.DataFrame:
     """Rows whose key is from low to high; the file is sorted by it (within a band)."""
 
     def wanted(group: pq.RowGroupMetaData, at: dict[str, int]) -> bool:

@@ -70,8 +70,8 @@ def link(
     parts: Sequence[Part],
     order: Order,
     dropped: np.ndarray,
-    index: Index,
     *,
+    index: Index,
     bands: int,
     ngram: int,
     bucket_cap: int,
@@ -87,7 +87,7 @@ def link(
     lock = threading.Lock()
 
     def read(wanted: range, spill: Spill, part: int) -> None:
-        ranks, places = places_of(parts[part], order.of_part(part), dropped, wanted, ngram=ngram, old=old)
+        ranks, places = places_of(parts[part], order.of_part(part), dropped, bands=wanted, ngram=ngram, old=old)
         if wanted.start == 0:
             with lock:
                 bits.add(made.eligible, ranks)
@@ -103,7 +103,7 @@ def link(
         places, number, spill = job
         took = list[tuple[np.ndarray, np.ndarray]]()
         before = index.places(places.band, *range_of(number % ranges, ranges))
-        for found in link_range(in_turn(spill, number, most, scratch), before, bucket_cap=bucket_cap, ranges=ranges):
+        for found in link_range(in_turn(spill, number, most, scratch=scratch), before, bucket_cap=bucket_cap, ranges=ranges):
             took.append(found.took)
             with lock:
                 made.add(found, old=old)
@@ -138,7 +138,7 @@ def no_places(band: int, range_: int, scratch: Scratch) -> Places:
 
 
 def places_of(
-    part: Part, ranks: np.ndarray, dropped: np.ndarray, bands: range, *, ngram: int, old: int
+    part: Part, ranks: np.ndarray, dropped: np.ndarray, *, bands: range, ngram: int, old: int
 ) -> tuple[np.ndarray, Iterator[np.ndarray]]:
     """Ranks of the documents of a part that take part, and their PLACE records in each of the bands. `ranks`: of all of them."""
     inside = np.flatnonzero((part.words() >= ngram) & ~bits.has(dropped, ranks))
@@ -173,7 +173,7 @@ def link_range(
         yield Linked(found.links, found.members, last, numbers[~found.took])
 
 
-def in_turn(spill: Spill, partition: int, most: int, scratch: Scratch) -> Iterator[np.ndarray]:
+def in_turn(spill: Spill, partition: int, most: int, *, scratch: Scratch) -> Iterator[np.ndarray]:
     """The places of a partition, which then has none, about `most` at a time: those of earlier documents first.
 
     A part stands to the next one as the index does to all of them, so a bucket that every document is in takes no more memory

@@ -39,7 +39,7 @@ class Order:
         return self.ranks[self.first[part] : self.first[part + 1]]
 
 
-def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scratch, pool: Workers) -> Order:
+def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scratch, *, pool: Workers) -> Order:
     """`keep`: `(column, descending)`; `Part.order` has a column of numbers and one of texts for each."""
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum([part.n for part in parts], dtype=np.int64)])
     n = int(first[-1])
@@ -55,7 +55,9 @@ def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scra
     wanted = 1 + n * _ROW_BYTES // scratch.room
     filled = [i for i in range(len(parts)) if parts[i].n]
     start = 0
-    for piece in sorting.sorted_pieces(frame, filled, wanted, by, descending, scratch.folder / "order", pool):
+    for piece in sorting.sorted_pieces(
+        frame, filled, wanted, by=by, descending=descending, folder=scratch.folder / "order", pool=pool
+    ):
         ordered = piece["row"].to_numpy()
         made.rows[start : start + len(ordered)] = ordered
         made.ranks[ordered] = np.arange(start, start + len(ordered))

@@ -56,20 +56,20 @@ class Part:
     """`(id, source_ref)` of the given documents."""
 
 
-def of_unit(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated) -> Part:
+def of_unit(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated) -> Part:
     """The documents of a unit that the filters kept."""
     rows = partial(kept_rows, work, unit)
     return Part(
         n=unit.kept,
-        order=lambda: _order(work, recipe, dedup, unit, rows()),
+        order=lambda: _order(work, recipe, dedup, unit=unit, rows=rows()),
         texts=lambda: halves(work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(pa.array(rows()))),
-        scope=lambda: _scope(work, recipe, dedup, unit, rows()),
+        scope=lambda: _scope(work, recipe, dedup, unit=unit, rows=rows()),
         urls=(lambda: urls.url_keys(work.read_table(unit.names.documents, ["url"])["url"].take(pa.array(rows()))))
         if dedup.exact_url
         else None,
-        words=lambda: _signed(work, unit, rows, ["dedup_words"])[0],
-        bands=lambda wanted: _signed(work, unit, rows, [signatures.band_name(band) for band in wanted]),
-        shingles=lambda chosen: _shingles(work, unit, rows()[chosen], chosen, dedup.ngram),
+        words=lambda: _signed(work, unit, rows, wanted=["dedup_words"])[0],
+        bands=lambda wanted: _signed(work, unit, rows, wanted=[signatures.band_name(band) for band in wanted]),
+        shingles=lambda chosen: _shingles(work, unit, rows()[chosen], chosen=chosen, ngram=dedup.ngram),
         names=lambda chosen: _names(work, unit, rows()[chosen]),
     )
 
@@ -95,10 +95,10 @@ def keep_columns(dedup: Dedup) -> list[tuple[str, bool]]:
     return [(name, direction == "desc") for name, _, direction in (item.rpartition(" ") for item in dedup.keep)]
 
 
-def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> pl.DataFrame:
+def _order(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated, rows: np.ndarray) -> pl.DataFrame:
     made = {"priority": pl.Series(np.full(len(rows), unit.priority, np.int64))}
     for name, _ in keep_columns(dedup):
-        found = signal(work, recipe, unit, name)
+        found = signal(work, recipe, unit, name=name)
         number, text = found, None
         if found is None and name not in SCORES:
             number, text = columns.ordered(_values(work, unit, name))
@@ -110,7 +110,7 @@ def _order(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.
     return pl.DataFrame(made)
 
 
-def signal(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series | None:
+def signal(work: Store, recipe: Recipe, unit: Annotated, *, name: str) -> pl.Series | None:
     """A fact about all documents of the unit: a filter's signal, or their size."""
     if name == "n_bytes":
         return work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"]
@@ -120,9 +120,9 @@ def signal(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series
     return None
 
 
-def text_of(work: Store, recipe: Recipe, unit: Annotated, name: str) -> pl.Series:
+def text_of(work: Store, recipe: Recipe, unit: Annotated, *, name: str) -> pl.Series:
     """A signal or a column of the input as texts, of all documents of the unit; null where there is no value."""
-    found = signal(work, recipe, unit, name)
+    found = signal(work, recipe, unit, name=name)
     return _values(work, unit, name).text if found is None else found.cast(pl.String)
 
 
@@ -131,13 +131,13 @@ def _values(work: Store, unit: Annotated, name: str) -> columns.Values:
     return columns.column_of(work.read_table(unit.names.documents, list(columns.needs(name))), name)
 
 
-def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.ndarray) -> np.ndarray | None:
+def _scope(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated, rows: np.ndarray) -> np.ndarray | None:
     """uint64: a hash of the scope columns' values; None for the whole corpus."""
     if dedup.scope == "corpus":
         return None
     shown = []
     for name in dedup.scope:
-        values = text_of(work, recipe, unit, name)[rows]
+        values = text_of(work, recipe, unit, name=name)[rows]
         size = values.str.len_bytes().cast(pl.String)  # so that no two lists of values look alike
         shown.append(pl.select(pl.lit(size) + ":" + pl.lit(values)).to_series().fill_null("null"))
     joined = pl.select(pl.concat_str([pl.lit(column) for column in shown])).to_series()
@@ -146,15 +146,15 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, unit: Annotated, rows: np.
     return joined.replace_strict(unique, pl.Series(hashes, dtype=pl.UInt64), return_dtype=pl.UInt64).to_numpy()
 
 
-def check_columns(work: Store, recipe: Recipe, dedup: Dedup, units: Sequence[Annotated]) -> None:
+def check_columns(work: Store, recipe: Recipe, dedup: Dedup, *, units: Sequence[Annotated]) -> None:
     """Raise PlanError if the plan names a column that no document has."""
     keep = [("dedup.keep", name) for name, _ in keep_columns(dedup) if name not in SCORES]
     scope = [("dedup.scope", name) for name in (() if dedup.scope == "corpus" else dedup.scope)]
     for plan_key, name in (*scope, *keep):
-        check_column(work, recipe, plan_key, name, units)
+        check_column(work, recipe, plan_key, name=name, units=units)
 
 
-def check_column(work: Store, recipe: Recipe, plan_key: str, name: str, units: Sequence[Annotated]) -> None:
+def check_column(work: Store, recipe: Recipe, plan_key: str, *, name: str, units: Sequence[Annotated]) -> None:
     """Raise PlanError if `name`, which the plan's key names, is no signal and no column that some document has."""
     signals = {"n_bytes", *(c for item in recipe.filters for c in item.filter.signals.names)}
     filled = [unit for unit in units if unit.rows]
@@ -166,7 +166,7 @@ def check_column(work: Store, recipe: Recipe, plan_key: str, name: str, units: S
     raise columns.no_such_column(plan_key, name, others=signals, documents=known)
 
 
-def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], wanted: list[str]) -> list[np.ndarray]:
+def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], *, wanted: list[str]) -> list[np.ndarray]:
     """Columns of the unit's signatures, which may cover more documents than the filters keep now."""
     table = work.read_table(unit.names.sign or "", wanted)
     if table.num_rows != unit.kept:
@@ -175,7 +175,7 @@ def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], wanted
     return [column.to_numpy() for column in table.columns]
 
 
-def _shingles(work: Store, unit: Annotated, rows: np.ndarray, chosen: np.ndarray, ngram: int) -> Iterator[Sets]:
+def _shingles(work: Store, unit: Annotated, rows: np.ndarray, *, chosen: np.ndarray, ngram: int) -> Iterator[Sets]:
     yield from shingles_of(texts_at(work, unit.names, rows), chosen, ngram)
 
 

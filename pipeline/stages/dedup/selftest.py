@@ -79,11 +79,13 @@ def measure(originals: Sequence[Originals], places: Sequence[Places], dedup: Ded
         hash_=dedup.hash,
     )
     same = np.stack([signed[signatures.band_name(band)].to_numpy() for band in range(shape[0])], axis=1) == keys
-    found = (same & _took(keys, scope, ranks + old, places)).any(axis=1) & (signed["dedup_words"].to_numpy() >= dedup.ngram)
+    found = (same & _took(keys, scope, ranks + old, places=places)).any(axis=1) & (
+        signed["dedup_words"].to_numpy() >= dedup.ngram
+    )
     return _by_step(_exact(before, planted, dedup.ngram), found, shape)
 
 
-def _took(keys: np.ndarray, scope: np.ndarray | None, numbers: np.ndarray, places: Sequence[Places]) -> np.ndarray:
+def _took(keys: np.ndarray, scope: np.ndarray | None, numbers: np.ndarray, *, places: Sequence[Places]) -> np.ndarray:
     """bool[n, bands]: where each document is among the first of its bucket."""
     took = np.zeros(keys.shape, np.bool_)
     for taken in places:

@@ -61,7 +61,7 @@ def visits_of(links: Links, order: Order, scratch: Scratch) -> Visits:
     )
 
 
-def linked(links: Links, visits: Visits | None, order: Order, index: Index) -> tuple[np.ndarray, np.ndarray]:
+def linked(links: Links, visits: Visits | None, order: Order, *, index: Index) -> tuple[np.ndarray, np.ndarray]:
     """Sets of the documents that a pair can have: numbers in the index, and ranks."""
     old, new = bits.empty(len(index)), bits.empty(len(order))
     members = links.members.read()
@@ -92,8 +92,8 @@ def judge(
     links: Links,
     visits: Visits | None,
     order: Order,
-    index: Index,
     *,
+    index: Index,
     threshold: float,
     similarities: Similarities,
     dropped: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None],

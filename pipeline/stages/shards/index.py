@@ -13,7 +13,7 @@ from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
 
 
-def stage_index(work: Store, staging: str, decided: Decided, shards: Sequence[Shard], generation: int) -> list[FileRecord]:
+def stage_index(work: Store, staging: str, decided: Decided, *, shards: Sequence[Shard], generation: int) -> list[FileRecord]:
     """This generation's index part in the staging folder, named as in the output. `shards`: the staged ones."""
     records: list[FileRecord] = []
     for table in index.SORTED if decided.folder is not None else ():

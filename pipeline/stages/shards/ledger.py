@@ -14,7 +14,7 @@ from pipeline.stages.unit.withhold import STAGE
 from pipeline.store.store import Store
 
 
-def fates_of_rows(work: Store, unit: Annotated, fates: str | None, unselected: str | None) -> pl.DataFrame:
+def fates_of_rows(work: Store, unit: Annotated, fates: str | None, *, unselected: str | None) -> pl.DataFrame:
     """All rows of `unit`, sorted by row number.
 
     `fates`: name of the unit's `FATES` table, None without dedup; `unselected`: of the table of what selection left out, None

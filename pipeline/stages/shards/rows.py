@@ -83,7 +83,7 @@ class Inputs:
         unit = self.units[number]
         frame = self.remembered.get(number)
         if frame is None:
-            frame = fates_of_rows(self.work, unit, self.fates[number], self.unselected[number])
+            frame = fates_of_rows(self.work, unit, self.fates[number], unselected=self.unselected[number])
             frame = frame.with_columns((pl.lit(f"{unit.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
             self.remembered.put(number, frame)
         return JoinedRows(number, unit, frame)

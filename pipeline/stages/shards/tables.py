@@ -29,31 +29,31 @@ def tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator
     uses = Counter(segment.unit for segment in segments)
     if max(uses.values(), default=0) <= 1:
         for segment in segments:
-            yield _unit_tables(inputs, folder, segment.unit, [segment]).pop()
+            yield _unit_tables(inputs, folder, segment.unit, segments=[segment]).pop()
         return
     made: dict[Segment, pa.Table] = {}
     for unit in uses:
         own = [segment for segment in segments if segment.unit == unit]
-        made |= dict(zip(own, _unit_tables(inputs, folder, unit, own), strict=True))
+        made |= dict(zip(own, _unit_tables(inputs, folder, unit, segments=own), strict=True))
     for segment in segments:
         yield made.pop(segment)
 
 
-def _unit_tables(inputs: Inputs, folder: str, unit: int, segments: Sequence[Segment]) -> list[pa.Table]:
+def _unit_tables(inputs: Inputs, folder: str, unit: int, *, segments: Sequence[Segment]) -> list[pa.Table]:
     rows = inputs.rows(unit).frame
     rows = rows.filter(belongs(rows, folder, rejected=inputs.rejected, seed=inputs.seed))
     by_source = rows.partition_by("source", as_dict=True, maintain_order=True)
     chosen = [by_source[(s.source,)].slice(s.start, s.stop - s.start) for s in segments]
-    table = _table(inputs, folder, inputs.units[unit], pl.concat(chosen))
+    table = _table(inputs, folder, inputs.units[unit], rows=pl.concat(chosen))
     starts = [0, *accumulate(len(part) for part in chosen)]
     return [table.slice(start, len(part)) for start, part in zip(starts, chosen, strict=False)]
 
 
-def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> pa.Table:
+def _table(inputs: Inputs, folder: str, unit: Annotated, *, rows: pl.DataFrame) -> pa.Table:
     rows = rows.with_columns(pl.lit(inputs.generation, pl.Int32).alias("generation"))
     columns = {name: rows[name].to_arrow() for name in rows.columns}
     if folder in WITH_TEXT:
-        columns |= _document_columns(inputs, unit, rows["position"].to_numpy(), rows["scored"].to_arrow())
+        columns |= _document_columns(inputs, unit, rows["position"].to_numpy(), scored=rows["scored"].to_arrow())
         columns["minhash_cluster_size"] = columns["cluster_size"]
     if folder == "quarantine":
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
@@ -61,7 +61,7 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, rows: pl.DataFrame) -> 
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
     if folder == "signals":
         shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
-        columns |= _signal_columns(inputs, unit, shown.to_arrow(), rows["scored"].to_arrow())
+        columns |= _signal_columns(inputs, unit, shown.to_arrow(), scored=rows["scored"].to_arrow())
     wanted = schema(inputs, folder)
     if folder in WITH_TEXT and NUMBER.name in columns:
         wanted = wanted.append(NUMBER)
@@ -80,27 +80,27 @@ def _on_disk(type_: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_large_string(type_) else type_
 
 
-def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
+def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
     """Signals of the rows at `positions`; null for rows without one: they were quarantined or taken down."""
     columns: dict[str, pa.ChunkedArray] = {}
     for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
         table = inputs.work.read_table(name, schema.names)
         for column in schema.names:
-            columns[column] = _seen(inputs, number, table[column].take(positions), scored)
+            columns[column] = _seen(inputs, number, table[column].take(positions), scored=scored)
     return columns
 
 
-def _seen(inputs: Inputs, number: int, signal: Any, scored: pa.Array) -> Any:
+def _seen(inputs: Inputs, number: int, signal: Any, *, scored: pa.Array) -> Any:
     """A filter's signal where this plan had the row scored: the table may hold rows that another plan let through."""
     return pc.if_else(scored, signal, pa.scalar(None, signal.type)) if inputs.scored_only[number] else signal
 
 
-def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
+def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, *, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
     """Columns of the documents at `positions` (int64), in this order. `scored`: which of them the model tier scored."""
     if (np.diff(positions) < 0).any():
         order = np.argsort(positions)
         back = pa.array(np.argsort(order))
-        sorted_ = _document_columns(inputs, unit, positions[order], scored.take(pa.array(order)))
+        sorted_ = _document_columns(inputs, unit, positions[order], scored=scored.take(pa.array(order)))
         return {name: column.take(back) for name, column in sorted_.items()}
     documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
     finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
@@ -111,7 +111,7 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, sc
     for score in SCORES:
         if score in given:
             signal = inputs.work.take(unit.names.signals[given[score]], [score], positions)[score]
-            columns[score] = _seen(inputs, given[score], signal, scored)
+            columns[score] = _seen(inputs, given[score], signal, scored=scored)
         else:
             columns[score] = pa.nulls(len(positions), types.get(score, OUTPUTS["data"].field(score).type))
     return columns

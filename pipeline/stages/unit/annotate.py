@@ -53,7 +53,7 @@ class Annotated:
     costs: tuple[tuple[str, float], ...]  # stage, CPU seconds
 
 
-def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], meter: Meter) -> Annotated:
+def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any], meter: Meter) -> Annotated:
     """Make what is missing of a unit. `rows()` reads it (`UnitRows`) and is called only if its documents are missing."""
     where = names(unit, recipe)
     text = UnitText(work, where)
@@ -68,19 +68,19 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
             documents, card = read.documents, _card(read)
             if recipe.tombstones is not None:
                 finished = _finished(recipe, documents)
-                if gone := withhold.taken(recipe.tombstones, where.path, documents, finished):
+                if gone := withhold.taken(recipe.tombstones, where.path, documents, finished=finished):
                     card = card.model_copy(update={"taken": tuple(gone)})
                     documents = withhold.blanked(documents, gone)
                     finished = _finished(recipe, documents)
-            _write_documents(work, where, documents, card)
+            _write_documents(work, where, documents, card=card)
             text.put("source", final.one_chunk(documents["text"]))
     if not work.has(where.final):
         with meter.measure("edit"):
-            _finish(work, recipe, where, text, finished)
+            _finish(work, recipe, where, text=text, finished=finished)
     card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
-    kept = _verdicts(work, recipe, where, text, card, meter)
+    kept = _verdicts(work, recipe, where, text=text, card=card, meter=meter)
     if where.sign is not None and recipe.plan.dedup is not None:
-        _sign(work, recipe, where, text, kept, meter)
+        _sign(work, recipe, where, text=text, kept=kept, meter=meter)
     if where.tokens is not None and not work.has(where.tokens):
         with meter.measure("tokens"):
             work.write_table(where.tokens, _count_tokens(text.batch("final"), str(recipe.plan.output.tokenizer)))
@@ -99,7 +99,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, rows: Callable[[], Any], m
     )
 
 
-def _write_documents(work: Store, where: Names, documents: pa.Table, card: UnitCard) -> None:
+def _write_documents(work: Store, where: Names, documents: pa.Table, *, card: UnitCard) -> None:
     offsets = buffers.views(final.one_chunk(documents["text"]))[0]
     groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
     work.write_table(where.documents, documents, metadata={"unit": card.encoded()}, groups=groups)
@@ -110,7 +110,7 @@ def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
     return final.finish(final.one_chunk(documents["text"]), recipe.steps, beside)
 
 
-def _finish(work: Store, recipe: Recipe, where: Names, text: UnitText, finished: pa.Table | None) -> None:
+def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finished: pa.Table | None) -> None:
     """The final texts, unless they are made already. Other edits may show that a row was taken down: then its text goes first."""
     if finished is not None:
         pass
@@ -121,11 +121,11 @@ def _finish(work: Store, recipe: Recipe, where: Names, text: UnitText, finished:
         documents = work.read_table(where.documents)
         card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
         finished = _finished(recipe, documents)
-        more = withhold.taken(recipe.tombstones, where.path, documents, finished)
+        more = withhold.taken(recipe.tombstones, where.path, documents, finished=finished)
         if more:
             card = card.model_copy(update={"taken": tuple(sorted({*card.taken, *more}))})
             documents = withhold.blanked(documents, more)
-            _write_documents(work, where, documents, card)
+            _write_documents(work, where, documents, card=card)
             finished = _finished(recipe, documents)
             text.put("source", final.one_chunk(documents["text"]))
     work.write_table(where.final, finished)
@@ -156,20 +156,20 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     return {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
 
 
-def _verdicts(work: Store, recipe: Recipe, where: Names, text: UnitText, card: UnitCard, meter: Meter) -> np.ndarray:
+def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card: UnitCard, meter: Meter) -> np.ndarray:
     """Which rows the filters keep; signals and verdicts are made where they are missing."""
     n = card.rows
     if not (work.has(where.verdicts) and all(map(work.has, where.signals))):
-        columns = signals.cheap(work, recipe, where, text, n, meter)
+        columns = signals.cheap(work, recipe, where, text=text, n=n, meter=meter)
         with meter.measure("decide"):
             hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
             empty = pl.Series("empty", pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16))))
             failed = {Tier.CHEAP: verdicts.failures(recipe, Tier.CHEAP, _frame(columns))}
             scored = {Tier.CHEAP: ~empty}
         if any(item.filter.tier is Tier.MODEL for item in recipe.filters):
-            scored[Tier.MODEL] = ~empty & (~verdicts.fails(failed[Tier.CHEAP], n) | _audited(work, recipe, where, n))
+            scored[Tier.MODEL] = ~empty & (~verdicts.fails(failed[Tier.CHEAP], n) | _audited(work, recipe, where, n=n))
             rows = np.flatnonzero(scored[Tier.MODEL].to_numpy())
-            made = signals.model(work, recipe, where, text, columns, rows, meter, n=n)
+            made = signals.model(work, recipe, where, text=text, columns=columns, rows=rows, meter=meter, n=n)
             with meter.measure("decide"):
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
                 failed[Tier.MODEL] = verdicts.spread(verdicts.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
@@ -184,7 +184,7 @@ def _frame(columns: dict[str, pa.Array]) -> pl.DataFrame:
     return pl.DataFrame({name: pl.from_arrow(column) for name, column in columns.items()})
 
 
-def _audited(work: Store, recipe: Recipe, where: Names, n: int) -> pl.Series:
+def _audited(work: Store, recipe: Recipe, where: Names, *, n: int) -> pl.Series:
     """The share `audit_fraction` of the rows, chosen by a hash of their source_ref: the model tier scores them regardless."""
     if not recipe.plan.audit_fraction:
         return pl.Series(np.zeros(n, dtype=bool))
@@ -198,7 +198,7 @@ _VERDICT_SCHEMA = pa.schema(
 )
 
 
-def _sign(work: Store, recipe: Recipe, where: Names, text: UnitText, kept: np.ndarray, meter: Meter) -> None:
+def _sign(work: Store, recipe: Recipe, where: Names, *, text: UnitText, kept: np.ndarray, meter: Meter) -> None:
     """Band keys of the kept rows: a fact that covers a set of rows, which grows when a threshold is loosened."""
     dedup = recipe.plan.dedup
     name = where.sign or ""

@@ -30,7 +30,7 @@ BATCH_BYTES = 8_000_000
 """Text that the model tier looks at a time, or one longer text: the filters of a plan share its facts, which then go."""
 
 
-def cheap(work: Store, recipe: Recipe, where: Names, text: UnitText, n: int, meter: Meter) -> dict[str, pa.Array]:
+def cheap(work: Store, recipe: Recipe, where: Names, *, text: UnitText, n: int, meter: Meter) -> dict[str, pa.Array]:
     """Signals of the cheap tier, by column, length n; computed where they are missing."""
     columns: dict[str, pa.Array] = {}
     for item, name in _of_tier(recipe, where, Tier.CHEAP):
@@ -39,7 +39,7 @@ def cheap(work: Store, recipe: Recipe, where: Names, text: UnitText, n: int, met
                 if item.filter.name == scores.NAME:
                     made = _scores(item, work, where)
                 else:
-                    made = run_filter(item, recipe.known, text.batch(item.reads), columns)
+                    made = run_filter(item, recipe.known, text.batch(item.reads), columns=columns)
                 work.write_table(name, pa.Table.from_batches([made]))
         table = work.read_table(name)
         columns |= {c: final.one_chunk(table[c]) for c in table.column_names}
@@ -50,11 +50,11 @@ def model(
     work: Store,
     recipe: Recipe,
     where: Names,
+    *,
     text: UnitText,
     columns: dict[str, pa.Array],
     rows: np.ndarray,
     meter: Meter,
-    *,
     n: int,
     keep: bool = True,
 ) -> dict[str, pa.Array]:
@@ -64,7 +64,7 @@ def model(
     goes into the tables.
     """
     chosen = list(_of_tier(recipe, where, Tier.MODEL))
-    tables = [_Growing(work, name, item.filter, n) for item, name in chosen]
+    tables = [_Growing(work, name, item.filter, n=n) for item, name in chosen]
     wanted = [rows[~table.scored[rows]] for table in tables]
     missing = np.unique(np.concatenate([np.zeros(0, np.int64), *wanted]))
     for part in _parts(missing, text, [item.reads for item, _ in chosen]):
@@ -74,11 +74,11 @@ def model(
             if not len(here):
                 continue
             with meter.measure(f"annotate.{item.filter.name}"):
-                batch = _taken(batches, text, item.reads, here)
+                batch = _taken(batches, text, item.reads, rows=here)
                 given = {c: a.take(pa.array(here)) for c, a in columns.items() if c in item.filter.needs}
                 for other in tables:
                     given |= {c: a for c, a in other.at(here).items() if c in item.filter.needs}
-                table.add(here, run_filter(item, recipe.known, batch, given))
+                table.add(here, run_filter(item, recipe.known, batch, columns=given))
     made: dict[str, pa.Array] = {}
     for table in tables:
         if keep:
@@ -103,12 +103,12 @@ def _parts(rows: np.ndarray, text: UnitText, views: Sequence[str]) -> Iterator[n
         yield rows[first:stop]
 
 
-def _taken(batches: dict[tuple[str, bytes], TextBatch], text: UnitText, view: str, rows: np.ndarray) -> TextBatch:
+def _taken(batches: dict[tuple[str, bytes], TextBatch], text: UnitText, view: str, *, rows: np.ndarray) -> TextBatch:
     """The texts of these rows as one batch, the same one for all filters that ask for it."""
     key = (view, rows.tobytes())
     if key not in batches:
         whole = text.batch(view)
-        source = None if whole.source is whole else _taken(batches, text, "source", rows)
+        source = None if whole.source is whole else _taken(batches, text, "source", rows=rows)
         together = len(rows) == rows[-1] - rows[0] + 1
         batches[key] = TextBatch(whole.text.slice(rows[0], len(rows)) if together else whole.text.take(pa.array(rows)), source)
     return batches[key]
@@ -117,7 +117,7 @@ def _taken(batches: dict[tuple[str, bytes], TextBatch], text: UnitText, view: st
 class _Growing:
     """A model filter's table of a unit: a line for each of its n rows, filled where the row was scored."""
 
-    def __init__(self, work: Store, name: str, filter_: Filter, n: int) -> None:
+    def __init__(self, work: Store, name: str, filter_: Filter, *, n: int) -> None:
         self._work, self._name = work, name
         self._schema = pa.schema([pa.field(f.name, f.type) for f in filter_.signals])
         self._grown = not work.has(name)
@@ -145,7 +145,7 @@ class _Growing:
             self._work.write_table(self._name, pa.table([*columns, pa.array(self.scored)], schema=schema))
 
 
-def run_filter(item: ActiveFilter, known: Sequence[Filter], batch: TextBatch, columns: dict[str, pa.Array]) -> pa.RecordBatch:
+def run_filter(item: ActiveFilter, known: Sequence[Filter], batch: TextBatch, *, columns: dict[str, pa.Array]) -> pa.RecordBatch:
     """Annotate and check one batch; `columns`: those it may need, row by row with it, null where they are not there.
 
     Raises BrokenContract if the filter breaks its contract or raises.
@@ -167,7 +167,7 @@ def try_out(recipe: Recipe) -> None:
     batch = TextBatch(final.texts(source, final.finish(source, recipe.steps)), TextBatch(source))
     for item in recipe.filters:
         if item.filter.name != scores.NAME:
-            run_filter(item, recipe.known, batch, {})
+            run_filter(item, recipe.known, batch, columns={})
     if batch.repetition_kinds or batch.source.repetition_kinds:
         ngrams.warm_large()
 

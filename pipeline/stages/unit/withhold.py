@@ -20,7 +20,7 @@ STAGE = "takedown"
 REASON = "taken_down"
 
 
-def taken(tombstones: Withheld | None, path: str, documents: pa.Table, finished: pa.Table) -> list[int]:
+def taken(tombstones: Withheld | None, path: str, documents: pa.Table, *, finished: pa.Table) -> list[int]:
     """Positions of the rows that were taken down, by their source text or their final text."""
     if tombstones is None or not documents.num_rows:
         return []

@@ -105,9 +105,9 @@ def corpus(comments: Sequence[Document], ordinary: Sequence[Document], *, seed: 
 def from_patterns(*, seed: int) -> list[Document]:
     """Sentences from the patterns, and the words of the lists alone."""
     lists, chance = patterns.read("toxicity"), random.Random(seed)
-    made = [_pattern("harmless", fill) for fill in _sentences(lists, "harmless", HARMLESS, chance)]
-    made += [_pattern("hostile", fill) for fill in _sentences(lists, "hostile", HOSTILE, chance)]
-    made += [_pattern("hostile", fill) for fill in _sentences(lists, "pair", PAIRS, chance)]
+    made = [_pattern("harmless", fill) for fill in _sentences(lists, "harmless", HARMLESS, chance=chance)]
+    made += [_pattern("hostile", fill) for fill in _sentences(lists, "hostile", HOSTILE, chance=chance)]
+    made += [_pattern("hostile", fill) for fill in _sentences(lists, "pair", PAIRS, chance=chance)]
     mirrored = lists | {hostile: lists[harmless] for hostile, harmless in MIRROR.items()}
     made += [_pattern("harmless", patterns.draw(mirrored, "pair", chance)) for _ in range(MIRRORED)]
     words = [word for section in ("obscenity", "insult", "slur") for word in lists[section]]
@@ -120,7 +120,7 @@ def word_list() -> list[str]:
     return [word for section in ("obscenity", "insult", "slur") for word in lists[section]]
 
 
-def _sentences(lists: patterns.Lists, section: str, n: int, chance: random.Random) -> list[str]:
+def _sentences(lists: patterns.Lists, section: str, n: int, *, chance: random.Random) -> list[str]:
     disguise = {name: [_disguised(word, chance) for word in lists[name]] for name in HOT}
     disguised = lists | {name: _mixed(lists[name], disguise[name]) for name in HOT}
     return [patterns.draw(lists if section == "harmless" else disguised, section, chance) for _ in range(n)]

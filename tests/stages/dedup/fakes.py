@@ -122,12 +122,16 @@ class Corpus:
             space.room = self.room
             elsewhere = None if self.tasks is None else self._elsewhere(parts, index, folder=f"tasks/{generation}")
             made = decide_.decide(
-                parts, index, self.store, self.dedup, bands=self.bands, scratch=space, pool=pool, elsewhere=elsewhere
+                parts, index, self.store, dedup=self.dedup, bands=self.bands, scratch=space, pool=pool, elsewhere=elsewhere
             )
             names = [f"fates/{generation}-{i}.parquet" for i in range(len(parts))]
             at = [partial(np.arange, len(unit)) for unit in units]
-            fates_.write_fates(self.store, parts, at, made, index, names, generation=generation, scratch=space, pool=pool)
-            fates_.write_index(self.store, f"index/{generation}", made, index, exact_url=self.dedup.exact_url, scratch=space)
+            fates_.write_fates(
+                self.store, parts, at, fates=made, index=index, names=names, generation=generation, scratch=space, pool=pool
+            )
+            fates_.write_index(
+                self.store, f"index/{generation}", made, index=index, exact_url=self.dedup.exact_url, scratch=space
+            )
             ranks = np.array(made.order.ranks)
             columns = [np.array(getattr(made.columns, name))[ranks] for name in ("fate", "survivor", "similarity")]
             whole = dataclasses.replace(made, columns=decide_.Columns(*(np.array(c) for c in dataclasses.astuple(made.columns))))

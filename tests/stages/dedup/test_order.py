@@ -35,7 +35,7 @@ def test_ranks_are_those_of_one_sort(tmp_path_factory, units, descending, room):
     parts = [part(unit) for unit in units]
     with scratch.open_scratch(tmp_path_factory.mktemp("order"), 0) as space, contextlib.closing(workers.Workers(2)) as pool:
         space.room = room
-        made = order(parts, [("a", descending), ("b", not descending)], space, pool)
+        made = order(parts, [("a", descending), ("b", not descending)], space, pool=pool)
         frames = [item.order() for item in parts if item.n]
         whole = pl.concat(frames).with_row_index("row") if frames else pl.DataFrame({"row": []})
         by = ["priority", "number a", "text a", "number b", "text b", "row"]

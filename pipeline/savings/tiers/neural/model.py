@@ -82,7 +82,7 @@ def rotation(shape: Shape, device: torch.device) -> tuple[Tensor, Tensor]:
     return angles.cos().to(device), angles.sin().to(device)
 
 
-def logits(weights: dict[str, Tensor], tokens: Tensor, shape: Shape, turns: tuple[Tensor, Tensor]) -> Tensor:
+def logits(weights: dict[str, Tensor], tokens: Tensor, shape: Shape, *, turns: tuple[Tensor, Tensor]) -> Tensor:
     """Scores of the next token: batch x context x vocabulary. `tokens`: batch x context."""
     x = _norm(F.embedding(tokens, weights["embedding"]))
     batch, context, width = x.shape

@@ -43,7 +43,7 @@ def run_all(jobs: Sequence[Job], *, workers: int, minutes: float | None, on_even
     if left[0].device != "cpu":
         finished = _one_by_one(left, deadline, on_event)
     else:
-        finished = _in_processes(left, workers, deadline, on_event)
+        finished = _in_processes(left, workers, deadline, on_event=on_event)
     on_event(Event("end", "proxy"))
     if not all(finished):
         done = sum(finished) + len(jobs) - len(left)
@@ -60,7 +60,7 @@ def _one_by_one(jobs: Sequence[Job], deadline: float | None, on_event: OnEvent) 
     return finished + [False] * (len(jobs) - len(finished))
 
 
-def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, on_event: OnEvent) -> list[bool]:
+def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, *, on_event: OnEvent) -> list[bool]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     begun = time.monotonic()
     with processes.pool(min(workers, len(jobs))) as pool:

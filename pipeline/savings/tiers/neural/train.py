@@ -80,7 +80,7 @@ def train_job(job: Job, deadline: float | None = None) -> bool:
     spent = _spent(folder)
     stops = steps_at(job.shape, job.tokens)
     saved = time.monotonic()
-    for loss in _steps(state, job, stream, device, last=stops[-1]):
+    for loss in _steps(state, job, stream, device=device, last=stops[-1]):
         due = state.step in stops
         if due:
             state.scores.append(scorer.score(state.average))
@@ -90,7 +90,7 @@ def train_job(job: Job, deadline: float | None = None) -> bool:
             _save(folder, state, loss=float(loss), of=stops[-1], cpu_s=spent + time.process_time() - started)
         if late and state.step < stops[-1]:
             return False
-    _finish(folder, np.stack(state.scores), stops, job, cpu_s=spent + time.process_time() - started)
+    _finish(folder, np.stack(state.scores), stops, job=job, cpu_s=spent + time.process_time() - started)
     return True
 
 
@@ -118,7 +118,7 @@ def order(
     return np.concatenate(parts)[: wanted + 1].astype(np.int64)
 
 
-def _steps(state: _State, job: Job, stream: np.ndarray, device: torch.device, *, last: int) -> Iterator[Tensor]:
+def _steps(state: _State, job: Job, stream: np.ndarray, *, device: torch.device, last: int) -> Iterator[Tensor]:
     """Train from `state.step` to `last`; yields the loss of each batch, in nats a token."""
     shape = job.shape
     rows = shape.batch // shape.context
@@ -136,16 +136,16 @@ def _steps(state: _State, job: Job, stream: np.ndarray, device: torch.device, *,
         batch = torch.from_numpy(stream[rows_now]).to(device)
         gradient.zero_()
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            scores = model.logits(leaves, batch[:, :-1], shape, turns)
+            scores = model.logits(leaves, batch[:, :-1], shape, turns=turns)
             loss = F.cross_entropy(scores.float().flatten(0, 1), batch[:, 1:].flatten())
         loss.backward()
         state.step += 1
         with torch.no_grad():
-            _update(state, gradient, decay, job)
+            _update(state, gradient, decay, job=job)
         yield loss.detach()
 
 
-def _update(state: _State, gradient: Tensor, decay: Tensor, job: Job) -> None:
+def _update(state: _State, gradient: Tensor, decay: Tensor, *, job: Job) -> None:
     """AdamW on the flat vector, after clipping the gradient's norm; then the average."""
     norm = float(gradient.norm())
     if norm > job.shape.clip:
@@ -178,7 +178,7 @@ class Scorer:
         rows = max(1, 4 * shape.batch // shape.context)
         for start in range(0, len(self._inputs), rows):
             part = slice(start, start + rows)
-            scores = model.logits(weights, self._inputs[part], shape, turns).float()
+            scores = model.logits(weights, self._inputs[part], shape, turns=turns).float()
             nats = F.cross_entropy(scores.flatten(0, 1), self._targets[part].flatten(), reduction="none", ignore_index=-1)
             summed = nats.view(self._targets[part].shape).double().sum(dim=1).cpu()
             total.index_add_(0, self._owners[part].cpu(), summed)
@@ -236,7 +236,7 @@ def _spent(folder: Path) -> float:
     return float(json.loads(card.read_text())["cpu_s"]) if card.is_file() else 0.0
 
 
-def _finish(folder: Path, scores: np.ndarray, stops: list[int], job: Job, *, cpu_s: float) -> None:
+def _finish(folder: Path, scores: np.ndarray, stops: list[int], *, job: Job, cpu_s: float) -> None:
     """`result.npz`: bits (checkpoints x documents), tokens seen at each checkpoint, CPU seconds."""
     _write(folder / "result.npz", bits=scores, tokens=np.array(stops) * job.shape.batch, cpu_s=cpu_s)
     (folder / "job.json").write_text(json.dumps(asdict(job), indent=1))

@@ -67,7 +67,7 @@ class Elsewhere:
         cuts = [len(self.filled) * number // count for number in range(count + 1)]
         self._groups = [tuple(self.filled[a:b]) for a, b in pairwise(cuts)]
         if not self.work.has(self._ranks):
-            rows.write(self.work, self._ranks, steps.RANKS, ({"rank": order.of_part(part)} for part in range(parts)))
+            rows.write(self.work, self._ranks, steps.RANKS, rows=({"rank": order.of_part(part)} for part in range(parts)))
 
     @property
     def _ranks(self) -> str:
@@ -84,6 +84,7 @@ class Elsewhere:
         table: str,
         n: int,
         dropped: np.ndarray | None,
+        *,
         scratch: Scratch,
         pool: Workers,
         each: Callable[[pl.DataFrame], pl.DataFrame],
@@ -113,7 +114,7 @@ class Elsewhere:
 
         if again is not None:
             for source in sources:
-                found = rows.read(self.work, source, ranges, steps.HASHES)
+                found = rows.read(self.work, source, ranges, types=steps.HASHES)
                 again(found["rank"], found["left"].astype(np.int64))
         pool.map(collect, range(ranges))
         return logs
@@ -121,7 +122,7 @@ class Elsewhere:
     def _save_set(self, chosen: np.ndarray) -> str:
         name = f"{self.folder}/dropped.parquet"
         if not self.work.has(name):
-            rows.write(self.work, name, steps.BITS, [{"bits": chosen}])
+            rows.write(self.work, name, steps.BITS, rows=[{"bits": chosen}])
         return name
 
     def link(self, n: int, dropped: np.ndarray, scratch: Scratch, *, bands: int, ngram: int, bucket_cap: int) -> Links:
@@ -157,7 +158,7 @@ class Elsewhere:
         self.run("dedup links", steps.link_places, linked)
         made = near.no_links(n, bands=bands, scratch=scratch)
         for source in sources:
-            bits.add(made.eligible, rows.read(self.work, source, bands * ranges, steps.PLACES)["number"])
+            bits.add(made.eligible, rows.read(self.work, source, bands * ranges, types=steps.PLACES)["number"])
         for job in linked:
             places, took = near.no_places(job.band, job.number, scratch), []
             for row in rows.read_all(self.work, job.to, steps.LINKED):
@@ -182,20 +183,23 @@ class Elsewhere:
         distinct = [np.unique(spill.take(block)) for block in range(blocks)]
         base = f"{self.folder}/pairs.{_digest(distinct)}"
         rows.write(
-            self.work, f"{base}/pairs.parquet", steps.PAIRS, ({n: some[n] for n in ("later", "earlier")} for some in distinct)
+            self.work,
+            f"{base}/pairs.parquet",
+            steps.PAIRS,
+            rows=({n: some[n] for n in ("later", "earlier")} for some in distinct),
         )
-        sources = self._shingle(base, distinct, order, scratch, ngram=ngram)
+        sources = self._shingle(base, distinct, order, scratch=scratch, ngram=ngram)
         jobs = [
             Count(f"pairs {block}", f"{base}/counts-{block}.parquet", (), f"{base}/pairs.parquet", block, sources)
             for block in range(blocks)
         ]
         self.run("dedup pairs", steps.count_pairs, jobs)
         for job, some in zip(jobs, distinct, strict=True):
-            found = rows.read(self.work, job.to, 0, steps.COUNTED)
+            found = rows.read(self.work, job.to, 0, types=steps.COUNTED)
             yield some, records(COUNTS, found["shared"], found["later"], found["earlier"])
         self.work.remove(base)
 
-    def _shingle(self, base: str, blocks: Sequence[np.ndarray], order: Order, scratch: Scratch, *, ngram: int) -> tuple[str, ...]:
+    def _shingle(self, base: str, blocks: Sequence[np.ndarray], order: Order, *, scratch: Scratch, ngram: int) -> tuple[str, ...]:
         """Have the sets made that the blocks of pairs need; names of the files that hold them."""
         old, wanted = len(self.index), np.dtype([(name, kind) for name, kind in steps.WANTED])
         slices = min(8, old)
@@ -215,7 +219,10 @@ class Elsewhere:
                 spill.scatter(groups + known * slices // old, records(wanted, next(fill), known, known, next(fill)))
         found = [np.sort(spill.take(number)) for number in range(groups + slices)]
         rows.write(
-            self.work, f"{base}/wanted.parquet", steps.WANTED, ({name: some[name] for name, _ in steps.WANTED} for some in found)
+            self.work,
+            f"{base}/wanted.parquet",
+            steps.WANTED,
+            rows=({name: some[name] for name, _ in steps.WANTED} for some in found),
         )
         jobs = [
             Shingle(

@@ -20,10 +20,10 @@ Types = tuple[tuple[str, str], ...]
 """Name and numpy type of each array."""
 
 
-def write(work: Store, name: str, types: Types, rows: Iterable[Row]) -> None:
+def write(work: Store, name: str, types: Types, *, rows: Iterable[Row]) -> None:
     """Rows, one after the other; only one is held."""
     schema = pa.schema([pa.field(field, pa.large_list(pa.from_numpy_dtype(np.dtype(kind)))) for field, kind in types])
-    _write(work, name, schema, (_table(schema, types, row) for row in rows))
+    _write(work, name, schema, tables=(_table(schema, types, row) for row in rows))
 
 
 def _table(schema: pa.Schema, types: Types, row: Row) -> pa.Table:
@@ -43,7 +43,7 @@ def write_frames(work: Store, name: str, frames: Iterable[pl.DataFrame]) -> None
     """Frames of the same columns, at least one; `Store.batches` reads them one by one."""
     tables = (frame.to_arrow() for frame in frames)
     first = next(tables)
-    _write(work, name, first.schema, _chain(first, tables))
+    _write(work, name, first.schema, tables=_chain(first, tables))
 
 
 def _chain(first: pa.Table, others: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -51,7 +51,7 @@ def _chain(first: pa.Table, others: Iterator[pa.Table]) -> Iterator[pa.Table]:
     yield from others
 
 
-def _write(work: Store, name: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+def _write(work: Store, name: str, schema: pa.Schema, *, tables: Iterable[pa.Table]) -> None:
     with (
         work.writer(name) as file,
         pq.ParquetWriter(
@@ -62,7 +62,7 @@ def _write(work: Store, name: str, schema: pa.Schema, tables: Iterable[pa.Table]
             writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
-def read(work: Store, name: str, row: int, types: Types) -> dict[str, np.ndarray]:
+def read(work: Store, name: str, row: int, *, types: Types) -> dict[str, np.ndarray]:
     """One row."""
     table = work.read_group(name, row, [field for field, _ in types])
     return {field: _values(table[field]) for field, _ in types}
@@ -71,7 +71,7 @@ def read(work: Store, name: str, row: int, types: Types) -> dict[str, np.ndarray
 def read_all(work: Store, name: str, types: Types) -> Iterator[dict[str, np.ndarray]]:
     """All rows, one at a time."""
     for row in range(len(work.group_rows(name))):
-        yield read(work, name, row, types)
+        yield read(work, name, row, types=types)
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:

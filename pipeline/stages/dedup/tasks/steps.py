@@ -131,7 +131,7 @@ def scatter_hashes(worker: Worker, job: Scatter) -> None:
                 yield {name: seen[name] for name, _ in HASHES}
             yield {"left": first.astype(np.uint64), "right": np.zeros(0, np.uint64), "rank": rank}
 
-        rows.write(worker.work, job.to, HASHES, made())
+        rows.write(worker.work, job.to, HASHES, rows=made())
 
 
 def _hashes(part: Part, ranks: np.ndarray, dropped: np.ndarray | None, *, table: str) -> np.ndarray:
@@ -160,7 +160,7 @@ def group_hashes(worker: Worker, job: Gather) -> None:
 
 
 def _seen(worker: Worker, source: str, number: int) -> np.ndarray:
-    found = rows.read(worker.work, source, number, HASHES)
+    found = rows.read(worker.work, source, number, types=HASHES)
     return records(SEEN, found["left"], found["right"], found["rank"])
 
 
@@ -174,7 +174,7 @@ def scatter_places(worker: Worker, job: Scatter) -> None:
         spill, eligible = scratch.spill("places", PLACE, job.bands * job.ranges), [np.zeros(0, np.int64)]
         for part in job.parts:
             ranks, old = _ranks(worker, job, part), len(worker.index)
-            taking, places = near.places_of(worker.part(part), ranks, dropped, range(job.bands), ngram=job.ngram, old=old)
+            taking, places = near.places_of(worker.part(part), ranks, dropped, bands=range(job.bands), ngram=job.ngram, old=old)
             eligible.append(taking)
             for band, found in enumerate(places):
                 spill.scatter(by_range(found["bucket"], job.ranges) + band * job.ranges, found)
@@ -185,7 +185,7 @@ def scatter_places(worker: Worker, job: Scatter) -> None:
                 yield {name: found[name] for name, _ in PLACES}
             yield {"bucket": np.zeros(0, np.uint64), "number": np.concatenate(eligible)}
 
-        rows.write(worker.work, job.to, PLACES, made())
+        rows.write(worker.work, job.to, PLACES, rows=made())
 
 
 def link_places(worker: Worker, job: Gather) -> None:
@@ -195,10 +195,10 @@ def link_places(worker: Worker, job: Gather) -> None:
     with worker.scratch() as scratch:
         spill = scratch.spill("places", PLACE, 1)
         for source in job.sources:
-            found = rows.read(worker.work, source, job.band * job.ranges + job.number, PLACES)
+            found = rows.read(worker.work, source, job.band * job.ranges + job.number, types=PLACES)
             spill.add(0, records(PLACE, found["bucket"], found["number"]))
         before = worker.index.places(job.band, *range_of(job.number, job.ranges))
-        pieces = near.in_turn(spill, 0, job.most, scratch)
+        pieces = near.in_turn(spill, 0, job.most, scratch=scratch)
         made = (
             {
                 **{name: found.links[name] for name in ("later", "start", "count")},
@@ -209,14 +209,14 @@ def link_places(worker: Worker, job: Gather) -> None:
             }
             for found in near.link_range(pieces, before, bucket_cap=job.bucket_cap, ranges=job.ranges)
         )
-        rows.write(worker.work, job.to, LINKED, made)
+        rows.write(worker.work, job.to, LINKED, rows=made)
 
 
 def scatter_shingles(worker: Worker, job: Shingle) -> None:
     """Sets of shingles of the documents of a group, for the blocks of pairs that need them."""
     if worker.work.has(job.to):
         return
-    wanted = rows.read(worker.work, job.wanted, job.row, WANTED)
+    wanted = rows.read(worker.work, job.wanted, job.row, types=WANTED)
 
     def made() -> Iterator[rows.Row]:
         for part in np.unique(wanted["part"]).tolist():
@@ -239,7 +239,7 @@ def scatter_shingles(worker: Worker, job: Shingle) -> None:
                         "hashes": hashes[_spread(starts, sizes)],
                     }
 
-    rows.write(worker.work, job.to, SETS, made())
+    rows.write(worker.work, job.to, SETS, rows=made())
 
 
 def _spread(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -252,11 +252,11 @@ def count_pairs(worker: Worker, job: Count) -> None:
     """How many shingles the pairs of a block share and have."""
     if worker.work.has(job.to):
         return
-    pairs = rows.read(worker.work, job.pairs, job.row, PAIRS)
+    pairs = rows.read(worker.work, job.pairs, job.row, types=PAIRS)
     found = []
     for source in job.sources:
         blocks = worker.work.read_table(source, ["block"])["block"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        found += [rows.read(worker.work, source, row, SETS) for row in np.flatnonzero(blocks == job.row).tolist()]
+        found += [rows.read(worker.work, source, row, types=SETS) for row in np.flatnonzero(blocks == job.row).tolist()]
     empty = {name: np.zeros(0, kind) for name, kind in SETS}
     number, size, hashes = (np.concatenate([sets[name] for sets in (empty, *found)]) for name in ("number", "size", "hashes"))
     starts = np.cumsum(size) - size
@@ -264,7 +264,7 @@ def count_pairs(worker: Worker, job: Count) -> None:
     one, other = (_at(number, order, pairs[side]) for side in ("later", "earlier"))
     sizes = size.astype(np.int32)
     shared = dedup_pass.shared((starts[one], sizes[one]), (starts[other], sizes[other]), hashes)
-    rows.write(worker.work, job.to, COUNTED, [{"shared": shared, "later": sizes[one], "earlier": sizes[other]}])
+    rows.write(worker.work, job.to, COUNTED, rows=[{"shared": shared, "later": sizes[one], "earlier": sizes[other]}])
 
 
 def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -280,8 +280,8 @@ def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray
 
 
 def _ranks(worker: Worker, job: Scatter, part: int) -> np.ndarray:
-    return rows.read(worker.work, job.ranks, part, RANKS)["rank"]
+    return rows.read(worker.work, job.ranks, part, types=RANKS)["rank"]
 
 
 def _set(worker: Worker, name: str | None) -> np.ndarray | None:
-    return None if name is None else np.array(rows.read(worker.work, name, 0, BITS)["bits"])
+    return None if name is None else np.array(rows.read(worker.work, name, 0, types=BITS)["bits"])
