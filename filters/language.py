@@ -201,8 +201,8 @@ def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.Rec
 
 
 def _second(parts: np.ndarray, scores: np.ndarray, size: np.ndarray, *, main: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row the language, besides `main`, with most bytes of `size` over its parts, and the best score of these parts; of
-    equals the earlier. A row has a part in another language."""
+    """Each row's language, besides `main`, with most bytes of `size` over its parts, and the best score of these parts; the
+    earlier one of two equals. Each row must have a part in another language."""
     others = np.where(parts == main[:, None], 0, size)
     same = parts[:, :, None] == parts[:, None, :]
     most = (same * others[:, None, :]).sum(axis=2) * (others > 0)

@@ -1,4 +1,4 @@
 """Entry points: the command line and everything that touches Prefect. Nothing below `flows/` knows about either."""
 
 __version__ = "0.1.0"
-"""Of the whole distribution; pyproject.toml reads it from here."""
+"""Version of the whole distribution; pyproject.toml reads it from here."""

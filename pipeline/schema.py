@@ -8,7 +8,7 @@ In memory text is `large_string`; on disk `string`, so that shards concatenate w
 import pyarrow as pa
 
 VERSION = 1
-"""Of everything below; in the manifest."""
+"""Version of all schemas below; the manifest records it."""
 
 
 def _field(name: str, type_: pa.DataType, *, nullable: bool = False) -> pa.Field:

@@ -18,9 +18,9 @@ from filters.kernels import cache
 
 _HERE = Path(__file__).parent
 DIGEST = cache.digest(_HERE, _HERE.parent / "data" / "spacy_english.json")  # kernels hold its tables
-"""Of the sources of this package, in hexadecimal."""
+"""Digest of the sources of this package, in hexadecimal."""
 FOLDER: Path | None = None
-"""Of the compiled kernels, where it is ours and not the user's."""
+"""Folder of the compiled kernels; None where the user set another one."""
 if not config.CACHE_DIR:  # type: ignore[attr-defined]
     FOLDER = cache.folder(DIGEST)
     _HELD = cache.hold(FOLDER)

@@ -25,7 +25,7 @@ UNUSED_S = 30 * 86_400
 """Folders not used for this long go. Chosen on half a minute that compiling takes: who goes back to an old release or another
 branch within a month does not wait again."""
 MOST = 8
-"""Of those that are not in use the newest this many stay: who edits kernels makes a folder with each edit."""
+"""Number of unused folders that stay, the newest: each edit of a kernel makes one."""
 _NAME = re.compile(r"kernels-[0-9a-f]{16}")
 _REMOVED = ".removed-"
 _TRIES = 3
@@ -34,7 +34,7 @@ PAUSE_S = 0.02
 
 
 def digest(sources: Path, *tables: Path) -> str:
-    """Of every Python file below `sources`, with its path there, and of `tables`; 16 hexadecimal digits."""
+    """The digest of every Python file below `sources`, with its path there, and of `tables`; 16 hexadecimal digits."""
     hashed = blake2b(digest_size=8)
     named = sorted((path.relative_to(sources).as_posix(), path) for path in sources.rglob("*.py"))
     for name, path in (*named, *((table.name, table) for table in tables)):

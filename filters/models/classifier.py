@@ -238,7 +238,7 @@ def _products(path: Path, tables: Tables, positive: int) -> Tables:
     if loss == HS:
         if len(output) != 2:
             raise ModelError(f"{path}: a hierarchical softmax over {len(output)} labels; train it with the softmax loss")
-        # Of two labels the tree has one inner node, the root (number 2), whose sigmoid is the probability of its right child.
+        # The tree of two labels has one inner node, the root (number 2); its sigmoid is the probability of its right child.
         wanted = output[:1] if tables.head.right[2] == positive else -output[:1]
     elif loss == SOFTMAX:
         wanted = output[[positive]] - output[[1 - positive]] if len(output) == 2 else output

@@ -27,7 +27,7 @@ LENGTH = 500
 
 
 class Ended(TypedDict):
-    """Of a flow's result what is told: the generation, None where nothing was new, and documents read and by verdict."""
+    """What a message holds of a flow's result: the generation (None where nothing was new), documents read and by verdict."""
 
     generation: int | None
     documents: dict[str, int]

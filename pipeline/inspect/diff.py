@@ -1,8 +1,8 @@
 """Two texts side by side: which words a document and its surviving duplicate share, and which only one of them has.
 
 Words are compared by `difflib.SequenceMatcher` (Ratcliff and Obershelp), after what both begin and end with was taken off. Its
-time grows with the square of what is left, and texts are hostile, so at most `MOST_WORDS` words of each are compared; what lies
-behind them is told, not compared.
+time grows with the square of what is left, and texts are hostile, so at most `MOST_WORDS` words of each are compared; the number
+of the others is given.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pages of an output's documents, in the order of its shards: kept ones, dropped ones, quarantined rows; filtered and searched.
 
 A page reads shards from a place on, a row group at a time, until it is full or has looked at its share (`MOST_ROWS`, and
-`MOST_BYTES` of text where it searches): what it looked at is told, and the next page goes on there. So a page costs the same at
+`MOST_BYTES` of text where it searches): it says what it looked at, and the next page goes on there. So a page costs the same at
 ten million documents as at ten thousand. Search is for literal text, by Arrow's kernels in linear time.
 """
 

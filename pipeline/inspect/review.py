@@ -70,7 +70,7 @@ def _meant(name: str, reason: str) -> bool:
 
 
 def _shards(output: Output, reason: str) -> Iterator[tuple[int, pl.LazyFrame]]:
-    """Of each shard: its generation, source_ref and reason of the documents that may be chosen, whose text it holds."""
+    """Each shard's generation, with source_ref and reason of the documents that may be chosen and whose text it holds."""
     kept = reason == KEPT
     for made in output.live:
         for record in made.files:
@@ -142,7 +142,7 @@ def candidate_text(output: Output, candidate: Candidate) -> str:
 
 
 def _text(text: str, most: int) -> list[str]:
-    """The first lines, long ones folded; what is left out is told."""
+    """The first lines, long ones folded; a last line says how much is left out."""
     folded: list[str] = []
     for line in text[: most * WIDTH].split("\n"):
         safe = visible(line)

@@ -41,7 +41,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """Of the documents that were judged for a reason: how many rightly, how many not; 95 % interval of the share."""
+    """How many documents that a reason dropped were rightly dropped, how many wrongly, with a 95 % interval of the share."""
 
     reason: str
     right: int

@@ -49,7 +49,7 @@ _SHINGLE = 1 << 16  # no band has this number
 
 @dataclass(frozen=True)
 class Parameters:
-    """Of signature and verdict: see `plan.Dedup`."""
+    """Parameters of the signature and of the similarity, as `plan.Dedup` has them."""
 
     ngram: int
     permutations: int

@@ -32,7 +32,7 @@ from pipeline.store.keys import key
 from pipeline.text import final, normalise, signatures, urls
 
 DECIDE_VERSION = 2
-"""Of everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
+"""Covers everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
 
 
 @dataclass(frozen=True)

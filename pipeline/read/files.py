@@ -47,7 +47,7 @@ class InputFile:
     max_row_bytes: int
     max_bad_fraction: float
     identity: str = ""
-    """Of its content, where its store knows it without a read; else empty (`remote.identity_of`)."""
+    """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 
 

@@ -2,7 +2,7 @@
 
 Invariant: each row of a batch becomes one document or one bad row. Arrow strings from outside may hold invalid UTF-8
 (pyarrow does not look), so every value is decoded here, and a value that cannot be is the fault of its row alone.
-Of columns with one name the last counts, as in JSON. The size of a row is that of its text.
+Where several columns have one name, the last counts, as in JSON. The size of a row is that of its text.
 """
 
 from __future__ import annotations

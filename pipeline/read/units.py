@@ -23,7 +23,7 @@ from pipeline.read.lines import Lines, Refused, Unreadable
 from pipeline.store import remote
 
 VERSION = 1
-"""Of everything in this package that decides what the rows of an input are."""
+"""Covers everything in this package that decides what the rows of an input are."""
 HASHED = "blake2b:"
 """Begins an identity that is a hash of the bytes."""
 STREAMED = {"hf", "csv", "tsv", "warc"}

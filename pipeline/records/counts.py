@@ -14,7 +14,7 @@ from pipeline.records.base import Number, Record, Totals
 from pipeline.records.selection import Selection
 
 SCHEMA_VERSION = 2
-"""Of metrics.json; rises when a key changes its meaning. 2: bins of signals by type, in place of the same ones for all."""
+"""Version of metrics.json; it rises when a key changes its meaning. 2: bins of signals by type, in place of one set for all."""
 
 
 class FinalBytes(Record):

@@ -22,7 +22,7 @@ class Sample(Record):
 
 
 class Samples(Record):
-    """Of each reason a few dropped documents and kept ones near its limit; the largest clusters; unreadable rows by cause."""
+    """A few dropped documents of each reason, kept ones near its limit, the largest clusters, and unreadable rows by cause."""
 
     schema_version: int
     generation: int

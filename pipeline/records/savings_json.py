@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.records.base import Json, Number, Quantity, Record
 
 SCHEMA = 1
-"""Of savings.json; rises when a key changes its meaning."""
+"""Version of the keys of savings.json; it rises when one changes its meaning."""
 
 Range = tuple[Number, Number]
 """The low and the high end of an interval."""

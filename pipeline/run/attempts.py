@@ -29,7 +29,7 @@ def lost_cpu_s(work: Store, own: str) -> float:
 
 
 def _seconds(work: Store, name: str) -> float:
-    """Of an attempt; nothing where its note was damaged: no run ends for the sake of what another one cost."""
+    """Seconds of an attempt; 0 where its note is damaged, since a run must not fail for another one's costs."""
     try:
         return float(work.read_json(f"{FOLDER}/{name}")["cpu_s"])
     except (Damaged, TypeError, KeyError, ValueError):

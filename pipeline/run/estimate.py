@@ -39,7 +39,7 @@ PROBE_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of one unit: rows read, kept by the filters, and by first reason."""
+    """Rows of one unit: read, kept by the filters, and by first reason."""
 
     rows: int
     kept: int

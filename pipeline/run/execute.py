@@ -104,7 +104,7 @@ def _annotate(context: Context) -> tuple[Annotated, ...]:
     def one(span: Span) -> list[Annotated]:
         return run_span(run.work, run.recipe, span, pool=run.pool, on_event=of_span(tell, span.name))
 
-    def told(span: Span, units: list[Annotated]) -> None:
+    def advance(span: Span, units: list[Annotated]) -> None:
         documents, size = sum(unit.rows + unit.bad_rows for unit in units), sum(unit.n_bytes for unit in units)
         tell(
             Event("advance", "annotate", documents=documents, n_bytes=size, steps=sum(span.sizes), name=span.name, span=span.name)
@@ -113,7 +113,7 @@ def _annotate(context: Context) -> tuple[Annotated, ...]:
     if context.site is None:
         found = context.mapper("annotate", one, spans, stop=run.pool.stop)
     else:
-        found = context.mapper("annotate", partial(tasks.span, context.site), spans, stop=run.pool.stop, done=told)
+        found = context.mapper("annotate", partial(tasks.span, context.site), spans, stop=run.pool.stop, done=advance)
     done = [unit for units in found for unit in units]
     read.close()
     tell(Event("end", "annotate"))

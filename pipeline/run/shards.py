@@ -43,17 +43,17 @@ def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> W
     meter = Meter(run.pool.clock())
     tell(Event("begin", "write", total=len(jobs)))
 
-    def told(shard: Shard) -> None:
+    def advance(shard: Shard) -> None:
         tell(Event("advance", "write", n_bytes=shard.n_bytes, steps=1, name=f"{shard.folder}/{shard.name}"))
 
     def one(job: Job) -> Shard:
         with meter.measure("write"):
             shard = write.write(inputs, job)
-        told(shard)
+        advance(shard)
         return shard
 
     elsewhere = context.on_site(tasks.write_shards)
-    done = run.pool.map(one, jobs) if elsewhere is None else elsewhere(inputs=inputs, jobs=jobs, told=told)
+    done = run.pool.map(one, jobs) if elsewhere is None else elsewhere(inputs=inputs, jobs=jobs, advance=advance)
     tell(Event("end", "write"))
     return Written(staging, tuple(done), meter.seconds)
 

@@ -32,7 +32,7 @@ PROBE_BYTES = 20_000
 LEAST_DOCUMENTS = 8
 """Fewer are no set: its interval would say nothing."""
 MOST_PROBES = 6
-"""Of each kind (reasons, languages), the largest first."""
+"""Most probes of each kind (reasons, languages), the largest first."""
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,8 @@ class _Corpus:
     pool: Workers
 
     def rows(self, number: int) -> pl.DataFrame:
-        """Of one unit: position, score, left and right (halves of text_hash), place (in order of source_ref), path, row, tokens,
-        group."""
+        """Columns of one unit: position, score, left and right (halves of text_hash), place (in order of source_ref), path, row,
+        tokens, group."""
         unit, name = self.units[number], self.fates[number]
         kept = part.kept_rows(self.work, unit)
         if name is not None:

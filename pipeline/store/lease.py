@@ -37,7 +37,7 @@ GIVE_UP_S = 80.0
 STALE_S = 120.0
 """Chosen so that a crashed run keeps its successor waiting for two minutes only, while no live one is taken over."""
 _TRIES = 8
-"""Of taking the lock while others come and go."""
+"""Tries of taking the lock while others come and go."""
 
 
 def now() -> float:

@@ -39,7 +39,7 @@ _DRIVERS = {
 DELETED_AT_ONCE = 1_000
 """S3's limit for one request."""
 _TRIES = 4
-"""Of a create-only write while another one of the same name is going on (S3 answers 409 then)."""
+"""Tries of a create-only write while another one of the same name is going on (S3 answers 409 then)."""
 
 SECRET = re.compile(
     r"://[^/?#]*@|[?&;](x-amz-[a-z-]*|x-goog-[a-z-]*|signature|awsaccesskeyid|sig|token|access_token|api_?key|key|password|passwd|pwd|secret|auth)=",

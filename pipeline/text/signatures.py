@@ -13,7 +13,7 @@ from filters.kernels import buffers
 from filters.kernels.dedup import minhash
 
 VERSION = 2
-"""Of word hash, shingle hash, permutations, band keys and their table: raise it when the same text gives other values."""
+"""Covers word hash, shingle hash, permutations, band keys and their table: raise it when the same text gives other values."""
 
 
 def band_name(band: int) -> str:
@@ -22,7 +22,7 @@ def band_name(band: int) -> str:
 
 
 def schema(bands: int) -> pa.Schema:
-    """Of what `annotate` gives."""
+    """The schema of the table that `annotate` returns."""
     keys = [pa.field(band_name(band), pa.uint64(), nullable=False) for band in range(bands)]
     return pa.schema([pa.field("dedup_words", pa.int32(), nullable=False), *keys])
 

@@ -35,7 +35,7 @@ from filters.kernels import buffers
 from filters.kernels.dedup import urls
 
 VERSION = 1
-"""Of the normal form and the key: raise it when a URL gets another one."""
+"""Version of the normal form and the key: raise it when a URL gets another one."""
 
 PREFIXES = ("utm_", "aspsessionid")
 TRACKING = (

@@ -24,7 +24,7 @@ _MIN_ABOVE = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Of a group of examples, at one threshold. `right`: share of them on the right side of it."""
+    """Figures of a group of examples at one threshold. `right`: the share of them on the right side of it."""
 
     name: str
     positives: int

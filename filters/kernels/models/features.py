@@ -16,7 +16,7 @@ from filters.kernels.compiled import Array, Int, kernel
 from filters.kernels.unicode.ascii_words import eight, lowest, put_eight
 
 VERSION = 1
-"""Of the tokens: models name the version that they were trained on."""
+"""Version of the tokens: models name the one that they were trained on."""
 LINE = "\x1e"
 """Stands for an end of line. No text holds it: `normalise` removes control characters."""
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 TOKEN_BYTES = 16
-"""Of the token: 128 bits, beyond guessing over a socket."""
+"""Length of the token: 128 bits are beyond guessing over a socket."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self';"

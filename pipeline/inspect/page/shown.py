@@ -67,7 +67,7 @@ def _choices(counts: Counter[str]) -> list[Choice]:
 
 
 def address(wanted: Wanted, *, after: Place | None = None, before: Place | None = None) -> str:
-    """Of a page of the list, relative to the token's folder."""
+    """The address of a page of the list, relative to the token's folder."""
     keys = {name: value for name, value in asdict(wanted).items() if value not in ("", None)}
     places = {name: str(place) for name, place in (("after", after), ("before", before)) if place is not None}
     return "documents?" + query({**keys, **places})

@@ -172,7 +172,7 @@ class Rows:
         return ~(np.unpackbits(dropped, count=len(self)).view(bool) | moved)
 
     def first_reasons(self, recipe: Recipe, rows: np.ndarray) -> list[str]:
-        """Of each of `rows`, the first reason for which `recipe` drops it; "" where it drops none of these."""
+        """The first reason for which `recipe` drops each of `rows`; "" where it does not drop one."""
         found = np.full(len(rows), "", dtype=object)
         found[self.empty[rows]] = "empty"
         for name, (item, rule) in _dropping(recipe).items():

@@ -237,7 +237,7 @@ class Slider:
         return Sample(document["id"][0].as_py(), f"{unit.path}#{document['row'][0].as_py()}", values, text[:EXCERPT])
 
     def histograms(self, key: str) -> dict[str, Histogram]:
-        """Of each signal that a threshold's rules read."""
+        """The histogram of each signal that a threshold's rules read."""
         found = self.thresholds[key]
         with self._lock:
             for name in [(signal, found.rules) for signal in found.signals]:

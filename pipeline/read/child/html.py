@@ -20,7 +20,7 @@ MAX_UNDECODED = 0.01
 MAX_DEPTH = 4_096
 """Elements within each other: parsing 10,000 takes two seconds, and four times that for twice as many. Browsers stop at 512."""
 MAX_ATTRIBUTES = 10_000
-"""Of one tag: 20,000 take a second, and four times that for twice as many."""
+"""Attributes of one tag: 20,000 take a second, and four times that for twice as many."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _NO_TEXT = ("iframe", "noembed", "noframes", "template", "title", "svg", "math")

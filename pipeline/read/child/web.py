@@ -1,6 +1,6 @@
 """Raw WARC records and HTML files to records. Runs in a process of its own (`pipeline.read.child.decoder`), never in the run's.
 
-Of a WARC record the target URI is `url`, WARC-Date is `date`, and WARC-Record-ID stands in the plan's id column. A
+A WARC record's target URI is `url`, its WARC-Date is `date`, and its WARC-Record-ID stands in the plan's id column. A
 `response` or `resource` gives the main text of its HTML, or its plain text; a `conversion` its text. What is neither has no
 text (it is dropped as `empty`, and its metadata says `content_type`). An HTTP status other than 200 is in metadata.
 Crawlers decode bodies and keep the headers: a body that is not chunked though its header says so is not, and one that is not

@@ -26,7 +26,7 @@ from pipeline.read.units import FileUnits, Unit, identify, open_input
 BATCH_ROWS = 1_000
 """Chosen so that a batch is some MB of text; a text repeated by a dictionary is multiplied by no more than this."""
 BATCH_BYTES = 64_000_000
-"""Of encoded rows, so that a batch of large ones is no larger than a unit."""
+"""Encoded bytes of a batch, so that a batch of large rows is no larger than a unit."""
 BOMB_ROWS = 10_000_000
 """Rows without content decode to no bytes; beyond this many they count as a byte each."""
 REMOTE_BUFFER = 4 << 20

@@ -2,7 +2,7 @@
 
 Drift of a signal is the total variation distance of its two histograms: the share of documents that would have to move to another
 bin, 0 to 1. Invariant: computed from the two generations' metrics alone, so it can be remade from their manifests. Where the bins
-were others (`schema_version`), no drift is told.
+differ (another `schema_version`), there is no drift.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ from pipeline.report.metrics.limits import Turn
 from pipeline.report.metrics.tally import EDGES, NO_LANGUAGE, OTHER, VERDICTS, Tally, totals
 
 MOST_NAMED = {"language": 10, "source": 10, "reason": 12}
-"""Of each, those of the most documents; the rest are summed as `other`. Chosen so that the table has under 2,000 cells."""
+"""Values of each column that have rows of their own, most documents first; the rest are summed as `other`. Chosen so that the
+table has under 2,000 cells."""
 BY_RULE = ("filter", "model")
 """Stages whose reasons are rules over signals: a document may fail several of them."""
 

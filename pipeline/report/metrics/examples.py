@@ -32,7 +32,7 @@ Order = tuple[float, int, str]
 
 
 class UnitRow(TypedDict):
-    """Of a unit's rows (`write.unit_rows`) what an example is made of. `drawn`: a hash of its source_ref."""
+    """The columns of a unit's joined rows that an example is made of. `drawn`: a hash of its source_ref."""
 
     row: int
     position: int | None

@@ -1,6 +1,6 @@
 """Drawing for the page: what matplotlib draws, as SVG that stands in the page and takes its colours.
 
-Of what matplotlib writes only groups, paths and text pass, with the attributes of `_PASSED`: no ids, links, styles or scripts.
+Only groups, paths and text of matplotlib's SVG pass, with the attributes of `_PASSED`: no ids, links, styles or scripts.
 Same metrics, same bytes: no dates, no ids, coordinates in tenths of a point. Drawing colours are placeholders that `_COLOURS`
 turns into the page's variables, so that one chart serves light and dark.
 """

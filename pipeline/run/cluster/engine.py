@@ -40,7 +40,7 @@ class Engine(Protocol):
         ...
 
     def result(self, future: Any) -> Any:
-        """Of a future that has ended: its result, or the error that the function raised."""
+        """The result of a future that has ended; raises the error that its function raised."""
         ...
 
     def cancel(self, futures: Sequence[Any]) -> None:

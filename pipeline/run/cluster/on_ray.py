@@ -28,7 +28,7 @@ from pipeline.run.cluster.engine import LOST_S, POLL_S, Engine, foreign, lost, u
 
 RETRIES = 3
 STORE_BYTES = 100_000_000
-"""Of a local cluster's object store: only names and counts pass through it."""
+"""Size of a local cluster's object store: only names and counts pass through it."""
 PROBE_S = 2.0
 CLOSE_S = 10.0
 

@@ -31,7 +31,7 @@ from pipeline.stages.unit import signals
 from pipeline.store.store import Store, open_output, open_store
 
 FOLDER = "cluster"
-"""Of the work directory: one file for each run that goes on, by which workers know that they see the same folder."""
+"""Folder of the work directory with one file for each run that goes on: workers check there that they see the same folder."""
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def write_shards(
     *,
     inputs: Inputs,
     jobs: Sequence[write.Job],
-    told: Callable[[Shard], None],
+    advance: Callable[[Shard], None],
 ) -> list[Shard]:
     """Have the workers write the shards, a few a task."""
     each = max(1, -(-len(jobs) // MOST_BATCHES))
@@ -131,7 +131,7 @@ def write_shards(
 
     def done(_: Batch, shards: list[Shard]) -> None:
         for shard in shards:
-            told(shard)
+            advance(shard)
 
     return [shard for shards in mapper("write", partial(shards_of, site), batches, stop=stop, done=done) for shard in shards]
 

@@ -19,7 +19,7 @@ from pipeline.savings.arms import Arm, Experiment
 END = "<end>"
 """Token 0: ends a document."""
 TRAINING_BYTES = 2_000_000
-"""Of each of the two arms that the tokenizer is trained on; chosen because a vocabulary of 1024 no longer changes beyond."""
+"""Bytes of each of the two arms that train the tokenizer; chosen because a vocabulary of 1024 no longer changes beyond."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from pipeline.store.store import Store
 from pipeline.text import bands
 
 TASKS = "tasks"
-"""Of a judgement's folder: what tasks hand on, until the judgement is done."""
+"""Folder below a judgement's own for what tasks hand on; it goes when the judgement is done."""
 RunStep = Callable[..., None]
 """`run(index=, units=, stage=, function=, jobs=)`: as `driver.Run`, for documents of these units and this index."""
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]

@@ -125,14 +125,14 @@ def link(
 
 
 def no_links(n: int, *, bands: int, scratch: Scratch) -> Links:
-    """Of `n` documents, to be filled by `Links.add`."""
+    """Empty links of `n` documents; `Links.add` fills them."""
     block = min(_LATER, max(SMALLEST_BLOCK, scratch.room // (8 * LINK.itemsize * bands)))
     links, members = scratch.spill("links", LINK, -(-n // block) or 1), scratch.log("members", np.int64)
     return Links(links, block, members, [], bits.empty(n), bits.empty(n))
 
 
 def no_places(band: int, range_: int, scratch: Scratch) -> Places:
-    """Of a range of a band, to be filled by `Places.take`."""
+    """Empty places of a range of a band; `Places.take` fills them."""
     name = f"places.{band}.{range_}"
     return Places(band, scratch.log(f"{name}.buckets", np.uint64), scratch.log(f"{name}.numbers", np.int64))
 

@@ -50,7 +50,7 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None, *, unselected
             reason=pl.when(left).then(pl.lit("not_selected")).otherwise("reason"),
             stage=pl.when(left).then(pl.lit("select")).otherwise("stage"),
         )
-    documents = documents.with_columns(  # of what was taken down nothing is told but that
+    documents = documents.with_columns(  # sizes of documents that were taken down are null
         pl.when(pl.col("stage").eq_missing(STAGE)).then(None).otherwise(pl.col(name)).alias(name)
         for name in ("n_bytes", "token_count")
     )

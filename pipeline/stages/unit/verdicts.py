@@ -47,13 +47,13 @@ def spread(failed: pl.DataFrame, rows: np.ndarray, n: int) -> pl.DataFrame:
 
 
 def taken_down(verdicts: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame:
-    """The verdicts, with these rows taken down; of what else they failed nothing is told."""
+    """The verdicts with these rows taken down. Other rules that they failed are not recorded."""
     if not positions:
         return verdicts
     gone = pl.Series(np.isin(np.arange(len(verdicts)), positions))
-    told = {"stage": withhold.STAGE, "reason": withhold.REASON, "failed": [], "scored": False}
+    values = {"stage": withhold.STAGE, "reason": withhold.REASON, "failed": [], "scored": False}
     columns = [
-        pl.when(gone).then(pl.lit(value, VERDICT[name])).otherwise(pl.col(name)).alias(name) for name, value in told.items()
+        pl.when(gone).then(pl.lit(value, VERDICT[name])).otherwise(pl.col(name)).alias(name) for name, value in values.items()
     ]
     return verdicts.with_columns(columns)
 

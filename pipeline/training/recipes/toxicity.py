@@ -24,7 +24,7 @@ LANGUAGE = "en"
 CAP = 3000
 """Most documents of one source and class."""
 CAPS = {"mlma": 300}
-"""Of sources whose labels are noisy."""
+"""Lower caps for sources whose labels are noisy."""
 WITHOUT_SPANS = 0.3
 """Share of marked comments that stand among the harmless too, without the marked words."""
 HARMLESS, MIRRORED, PAIRS, HOSTILE = 3000, 4000, 1200, 1000
@@ -34,7 +34,7 @@ MIRROR = {"bad": "good", "crime": "kind", "dislike": "like", "fate": "luck", "ma
 WORD_WEIGHT = 3
 """Times that each word of the lists stands for itself."""
 SURE = ("hateful", "abusive")
-"""Of `mlma`, whose labels are noisy, only what is labelled so counts as toxic."""
+"""Labels of `mlma` that count as toxic: its other labels are noisy."""
 DEFAULT = 0.62
 """Chosen on the 1,881 news and web articles of quality.jsonl.gz that may train no model: 0.3 % of them score above; the threshold
 that books and manuals suggest, 0.36, would flag 8 %."""
@@ -127,7 +127,7 @@ def _sentences(lists: patterns.Lists, section: str, n: int, *, chance: random.Ra
 
 
 def _mixed(words: list[str], disguised: list[str]) -> list[str]:
-    """Of the words and of their disguises, so many that DISGUISED of all are disguised."""
+    """Words and disguised words, mixed so that the share DISGUISED of them is disguised."""
     return words * round((1 - DISGUISED) / DISGUISED) + disguised
 
 

@@ -26,7 +26,7 @@ from pipeline.savings.tiers.neural import model
 from pipeline.savings.tiers.shapes import Shape, steps_at
 
 VERSION = 1
-"""Of what a run computes."""
+"""Version of the training: raise it when the same arguments give other losses."""
 SAVE_EVERY_S = 20.0
 """Seconds between saved states: what a kill can cost."""
 BETAS = (0.9, 0.95)

@@ -39,7 +39,7 @@ MOST_TASKS = 48
 MOST_RANGES = 512
 """Ranges of all bands together."""
 SET_BYTES = 12
-"""Of shingles, for each byte of text: 8 for a word of five letters and its space, and room to sort them."""
+"""Bytes of shingles for each byte of text: 8 for a word of five letters and its space, and room to sort them."""
 PAIR = np.dtype([("later", "<i8"), ("earlier", "<i8")])
 _VERIFIED = np.dtype([("pair", "<u8"), ("shared", "<i4"), ("later", "<i4"), ("earlier", "<i4")])
 

@@ -45,7 +45,7 @@ PAIRS: Types = (("later", "<i8"), ("earlier", "<i8"))
 SETS: Types = (("block", "<i8"), ("number", "<i8"), ("size", "<i8"), ("hashes", "<u8"))
 """Sets of shingles for one block, one after the other."""
 COUNTED: Types = (("shared", "<i4"), ("later", "<i4"), ("earlier", "<i4"))
-"""Of the pairs of one block: `similarity.COUNTS`."""
+"""Counts of the pairs of one block, as `similarity.COUNTS`."""
 
 
 @dataclass(frozen=True)
