@@ -137,7 +137,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     if arguments.explain:
         from pipeline.run.explain import explain
 
-        print(show.harmless(explain(loaded, options)))
+        print(show.escape_controls(explain(loaded, options)))
         return 0
     progress = lines or show.on_stderr()
     if arguments.sample is not None:
@@ -147,14 +147,14 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         progress.result(result)
     else:
         for note in result.notes:
-            print(f"note: {show.harmless(note)}", file=sys.stderr)
+            print(f"note: {show.escape_controls(note)}", file=sys.stderr)
     if arguments.json:
         new = result.generation is not None
         shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}
         print(json.dumps({**shown, "metrics": result.metrics.model_dump(mode="json")}, sort_keys=True))
     elif result.generation is None:
         kept, newest = result.metrics.all_generations.kept, result.metrics.generation
-        print(f"nothing new: {show.harmless(result.out)} stays as generation {newest} left it, {kept:,} documents kept")
+        print(f"nothing new: {show.escape_controls(result.out)} stays as generation {newest} left it, {kept:,} documents kept")
     else:
         print(report.summary(result.metrics, out=result.out))
     return 0

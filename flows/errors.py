@@ -22,10 +22,10 @@ class Parser(argparse.ArgumentParser):
     """A command line whose mistakes end as those of a plan do. Arguments may be names that a shell found: they are escaped."""
 
     def error(self, message: str) -> NoReturn:
-        from flows.terminal.progress import harmless
+        from flows.terminal.progress import escape_controls
 
         self.print_usage(sys.stderr)
-        print(f"winnow: {harmless(message)}", file=sys.stderr)
+        print(f"winnow: {escape_controls(message)}", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -33,9 +33,9 @@ def on_stderr(name: str) -> Tell:
     """Messages as lines of text that begin with the command's name."""
 
     def tell(message: str, code: int) -> None:
-        from flows.terminal.progress import harmless
+        from flows.terminal.progress import escape_controls
 
-        print(f"{name}: {harmless(message)}", file=sys.stderr)
+        print(f"{name}: {escape_controls(message)}", file=sys.stderr)
 
     return tell
 

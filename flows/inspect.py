@@ -87,12 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _settle(arguments: argparse.Namespace) -> None:
     """What an earlier take-down left goes before anything is shown."""
-    from flows.terminal.progress import harmless
+    from flows.terminal.progress import escape_controls
     from pipeline.takedown.complete import settle
 
     for folder in (arguments.output, *([arguments.other] if getattr(arguments, "other", None) else [])):
         if told := settle(folder):
-            print(f"note: {harmless(told)}", file=sys.stderr)
+            print(f"note: {escape_controls(told)}", file=sys.stderr)
 
 
 def _browse(arguments: argparse.Namespace) -> str:

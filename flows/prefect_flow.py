@@ -22,7 +22,7 @@ from prefect.logging import get_run_logger
 
 from flows.prefect_mapper import prefect_mapper, short
 from flows.retry import BACK_OFF_S, tried
-from flows.serving import cluster_flow, notify, progress, publish, roots, server
+from flows.serving import cluster_flow, notify, progress, results, roots, server
 from flows.serving.artifacts import plain
 from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
 from flows.serving.server import Temporary
@@ -105,9 +105,9 @@ def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: 
     try:
         made = body() if body is not None else _deployed(plan, overrides, inputs, options=options)
     except WinnowError as error:
-        publish.of_failure(error)
+        results.of_failure(error)
         raise
-    publish.of_result(made.result, made.inputs)
+    results.of_result(made.result, made.inputs)
     documents = made.result.metrics.totals.documents()
     return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
 
@@ -233,17 +233,17 @@ def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Ma
 def _as_flow_run(
     body: Callable[[], Result], loaded: Loaded, options: RunOptions, *, on_event: OnEvent, temporary: Temporary | None
 ) -> Result:
-    results: list[Result] = []
+    ended: list[Result] = []
     errors: list[BaseException] = []
     inputs = roots.read_by(loaded)
 
     def recorded() -> Made:
         try:
-            results.append(body())
+            ended.append(body())
         except BaseException as error:
             errors.append(error)
             raise
-        return Made(results[0], inputs)
+        return Made(ended[0], inputs)
 
     token = _prepared.set(recorded)
     try:
@@ -252,12 +252,12 @@ def _as_flow_run(
     except Exception as error:
         if errors:
             raise errors[0] from errors[0].__cause__
-        if not results:
+        if not ended:
             raise RunFailed(f"Prefect failed ({short(error)}); the same command resumes, with --inline without it") from error
         on_event(Event("note", "prefect", note=f"the run is done, but Prefect could not record it: {short(error)}"))
     finally:
         _prepared.reset(token)
-    return results[0]
+    return ended[0]
 
 
 def _call(loaded: Loaded, options: RunOptions) -> None:

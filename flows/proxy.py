@@ -103,11 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _settle(output: str) -> None:
     """What an earlier take-down left goes before anything is measured."""
-    from flows.terminal.progress import harmless
+    from flows.terminal.progress import escape_controls
     from pipeline.takedown.complete import settle
 
     if told := settle(output):
-        print(f"note: {harmless(told)}", file=sys.stderr)
+        print(f"note: {escape_controls(told)}", file=sys.stderr)
 
 
 def _workers(arguments: argparse.Namespace) -> int:
@@ -169,7 +169,7 @@ def _show(made: Savings, arguments: argparse.Namespace, *, out: str | None) -> N
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from flows.terminal.progress import harmless
+    from flows.terminal.progress import escape_controls
     from pipeline.savings import exchange, measure
     from pipeline.takedown import exports
 
@@ -190,8 +190,10 @@ def _export(arguments: argparse.Namespace) -> int:
         less = "" if arm.enough else "; less than the run sees: it repeats"
         if not arm.repeated_as_planned:
             less += f"; not repeated {arm.planned_epochs:,.0f} times as the planned run would: too little text would be left"
-        print(harmless(f"{arguments.to}/{arm.path}: {arm.documents:,} documents, {arm.bytes:,} bytes{less}"))
-    print(f"{harmless(arguments.to)}/{exchange.CARD}: {len(card.sets)} held-out sets, seeds, and what results must look like")
+        print(escape_controls(f"{arguments.to}/{arm.path}: {arm.documents:,} documents, {arm.bytes:,} bytes{less}"))
+    print(
+        f"{escape_controls(arguments.to)}/{exchange.CARD}: {len(card.sets)} held-out sets, seeds, and what results must look like"
+    )
     return 0
 
 

@@ -63,20 +63,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, command: str) -> int:
     _check(arguments)
-    from flows.terminal.progress import harmless
+    from flows.terminal.progress import escape_controls
     from pipeline.training import card, train
 
     trained = train.train(_recipe(arguments, command) if arguments.recipe else _request(arguments, command))
     path = card.write(trained, arguments.output)
     line = card.plan_line(trained, path)
     for note in trained.notes:
-        print(f"note: {harmless(note)}", file=sys.stderr)
+        print(f"note: {escape_controls(note)}", file=sys.stderr)
     if arguments.json:
         thresholds = {threshold.name: threshold.score for threshold in trained.thresholds}
         shown = {"model": str(path), "plan": line, "thresholds": thresholds, "figures": train.summary(trained)}
         print(json.dumps(shown, sort_keys=True))
     else:
-        print(harmless(_shown(trained, path, line)))
+        print(escape_controls(_shown(trained, path, line)))
     return 0
 
 

@@ -45,7 +45,7 @@ def check(loaded: Loaded, *, output: str, work: str | None, bounds: Sequence[str
     _inside(written, bounds, what="output", error=OutputError)
     _inside(read_by(loaded), bounds, what="input", error=InputError)
     if matched:
-        from pipeline.read.listing import expand
+        from pipeline.read.expansion import expand
 
         _inside((file.url for file in expand(loaded.plan.source).files), bounds, what="input", error=InputError)
 

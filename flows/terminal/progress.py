@@ -1,4 +1,4 @@
-"""Progress and messages on stderr: bars on a terminal, plain lines elsewhere. What comes from input is made harmless."""
+"""Progress and messages on stderr: bars on a terminal, plain lines elsewhere. What comes from input is escaped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVERY_S = 5.0
 """Seconds between plain lines of one stage; chosen so that a log of an hour stays readable."""
 
 
-def harmless(text: str) -> str:
+def escape_controls(text: str) -> str:
     """`text` with control and bidirectional-override characters shown as escapes: terminals act on them."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
@@ -100,7 +100,7 @@ class Lines:
     def _line(self, stage: str, text: str) -> None:
         if not self._quiet:
             at = time.monotonic() - self._origin
-            print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {harmless(text)}", file=self._stream, flush=True)
+            print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {escape_controls(text)}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -189,7 +189,7 @@ class Bars:
             elif event.kind == "end" and event.stage in self._tasks:
                 self._progress.update(self._tasks[event.stage], total=1, completed=1)  # type: ignore[arg-type]
             elif event.kind in ("note", "wait"):
-                self._console.print(harmless(event.note))
+                self._console.print(escape_controls(event.note))
 
     def close(self) -> None:
         self._progress.stop()

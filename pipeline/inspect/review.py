@@ -15,8 +15,8 @@ import polars as pl
 
 from pipeline.errors import InputError
 from pipeline.inspect import why
-from pipeline.inspect.judge import judged
 from pipeline.inspect.output import Output
+from pipeline.inspect.verdict import judge_text
 from pipeline.output import reviews
 from pipeline.output.reviews import KEPT, Label, Reviewed
 from pipeline.report.visible import visible
@@ -154,7 +154,7 @@ def _text(text: str, most: int) -> list[str]:
 
 
 def _evidence(output: Output, reason: str, text: str) -> list[str]:
-    made = judged(output.recipe, text)
+    made = judge_text(output.recipe, text)
     own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason]
     return [
         f"{rule.signal or 'text'}: {why.number(rule.value)}, passes with {'>=' if rule.least else '<='} {why.number(rule.limit)}"

@@ -13,8 +13,8 @@ import polars as pl
 
 from filters.contract import Tier
 from pipeline.errors import InputError
-from pipeline.inspect.judge import Judged, judged
 from pipeline.inspect.output import Output
+from pipeline.inspect.verdict import TextVerdict, judge_text
 from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.report import numbers
 from pipeline.report.visible import fit, visible
@@ -99,13 +99,13 @@ def explanation(output: Output, found: Found) -> str:
     if found.survivor is not None:
         lines += _excerpt("survivor", found.survivor.text)
     if found.text is not None:
-        lines += ["", *rules(judged(output.recipe, found.text)), *notes(output, row)]
+        lines += ["", *rules(judge_text(output.recipe, found.text)), *notes(output, row)]
     return "\n".join(lines) + "\n"
 
 
 def explanation_of_text(output: Output, text: str) -> str:
     """The same for a text that is no document of the output."""
-    made = judged(output.recipe, text)
+    made = judge_text(output.recipe, text)
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
     return "\n".join([verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]) + "\n"
 
@@ -144,7 +144,7 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{int(value):,}" if value == int(value) else f"{value:.6g}"
 
 
-def rules(made: Judged) -> list[str]:
+def rules(made: TextVerdict) -> list[str]:
     """A line for each rule with a signal: those that fail first, then near misses, then the rest."""
     head = f"{'rule':<46}{'signal':<32}{'value':>10}{'limit':>14}"
     order = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.read import streams
-from pipeline.read.child.supervised import close
+from pipeline.read.child.supervisor import close
 from pipeline.read.files import InputFile
 from pipeline.read.formats import huggingface, jsonl, parquet, warc, web, whole
 from pipeline.read.rows import UnitRows

@@ -1,6 +1,6 @@
 """What a refused run tells on stderr: which check failed, by how much, and where the documents went. Tables are 80 columns wide.
 
-Strings from the input go through `harmless.fit`, as in the summary. Nothing was published, so this is all there is to read.
+Strings from the input go through `visible.fit`, as in the summary. Nothing was published, so this is all there is to read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The summary at the end of a run: plain text, aligned, at most 80 columns wide; only the
 report's path may be longer, so that it can be copied.
 
-Strings from the input go through `harmless.visible`, so that no escape sequence of theirs reaches the terminal.
+Strings from the input go through `visible.visible`, so that no escape sequence of theirs reaches the terminal.
 """
 
 from __future__ import annotations

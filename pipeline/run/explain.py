@@ -12,7 +12,7 @@ from pipeline.output import manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import Loaded
 from pipeline.plan.recipe import Recipe
-from pipeline.read.listing import expand
+from pipeline.read.expansion import expand
 from pipeline.records.inputs import SourceSettings
 from pipeline.run import spans
 from pipeline.run.options import RunOptions

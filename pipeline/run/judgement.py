@@ -10,18 +10,18 @@ from pipeline.machine.events import Event
 from pipeline.plan.recipe import Recipe
 from pipeline.records.selection import Fitted
 from pipeline.report.metrics import limits
-from pipeline.report.metrics.limits import Turn
+from pipeline.report.metrics.limits import RuleLimit
 from pipeline.report.metrics.tally import Tally, tally
 from pipeline.run import accounts
 from pipeline.run.cluster import tasks
 from pipeline.run.context import Context
 from pipeline.stages import select
 from pipeline.stages.dedup import corpus
-from pipeline.stages.dedup.decided import Decided
+from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.select import Selected
 from pipeline.stages.shards import layout
+from pipeline.stages.shards.joined_rows import Inputs, inputs_of
 from pipeline.stages.shards.layout import Piece
-from pipeline.stages.shards.rows import Inputs, inputs_of
 from pipeline.stages.unit.annotate import Annotated
 
 
@@ -29,7 +29,7 @@ from pipeline.stages.unit.annotate import Annotated
 class Judgement:
     """What dedup and selection decided, and what shards are made from on that ground."""
 
-    dedup: Decided
+    dedup: Decision
     selection: Selected
     inputs: Inputs
 
@@ -75,7 +75,7 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
 def count(context: Context, units: Sequence[Annotated], judgement: Judgement) -> Count:
     """One look at each unit's joined rows. Raises BrokenContract where a row was lost."""
     run = context.run
-    one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe, turned=limits.of(run.recipe))
+    one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe, limits=limits.rule_limits(run.recipe))
     summed = Tally()
     pieces: list[Piece] = []
     for part, of_unit in run.pool.map(one, range(len(units))):
@@ -85,7 +85,7 @@ def count(context: Context, units: Sequence[Annotated], judgement: Judgement) ->
     return Count(summed, tuple(pieces))
 
 
-def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe, turned: Sequence[Turn]) -> tuple[Tally, list[Piece]]:
+def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe, limits: Sequence[RuleLimit]) -> tuple[Tally, list[Piece]]:
     rows = inputs.rows(unit)
-    found = tally(inputs, rows, recipe, turned=turned)
+    found = tally(inputs, rows, recipe, limits=limits)
     return found, list(layout.pieces(rows, partial(inputs.rows, unit), rejected=inputs.rejected, seed=inputs.seed))

@@ -23,8 +23,8 @@ from pipeline.plan import recipe
 from pipeline.plan.load import Loaded
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile, Inputs
-from pipeline.read.listing import expand
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
 from pipeline.report.compute import gpus

@@ -13,9 +13,9 @@ from pipeline.run.cluster import tasks
 from pipeline.run.context import Context
 from pipeline.run.state import Run
 from pipeline.stages.shards import layout, write
+from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.layout import Piece
 from pipeline.stages.shards.parquet import Shard
-from pipeline.stages.shards.rows import Inputs
 from pipeline.stages.shards.write import Job
 from pipeline.store.keys import key
 

@@ -20,8 +20,8 @@ from pipeline.errors import InputError, UsageError
 from pipeline.output import manifest
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import validate
+from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile
-from pipeline.read.listing import expand
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
 from pipeline.store.store import Store, open_store

@@ -73,7 +73,7 @@ def refuse_secrets(path: str, *, what: str = "input", error: type[UsageError] = 
     )
 
 
-def harmless(text: str) -> str:
+def without_secrets(text: str) -> str:
     """A client's message without what may be secret: user info and queries of URLs; one line, at most 300 characters."""
     text = re.sub(r"(://)[^/\s\"']*@", r"\1", text)
     return " ".join(re.sub(r"(://[^\s\"'?]*)\?[^\s\"']*", r"\1", text).split())[:300]
@@ -87,10 +87,10 @@ def filesystem(url: str, *, error: type[UsageError]) -> tuple[Any, str]:
         fs, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as missing:
         package = _DRIVERS.get(scheme)
-        todo = f"pip install '{package}'" if package else harmless(str(missing))
+        todo = f"pip install '{package}'" if package else without_secrets(str(missing))
         raise error(f"{scheme}://: its driver is not installed; {todo}") from missing
     except ValueError as unknown:
-        raise error(f"{scheme}://: {harmless(str(unknown))}") from unknown
+        raise error(f"{scheme}://: {without_secrets(str(unknown))}") from unknown
     return fs, str(path)
 
 
@@ -129,7 +129,7 @@ def asked(path: str) -> Iterator[None]:
 
 def _said(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return harmless(text) or type(error).__name__
+    return without_secrets(text) or type(error).__name__
 
 
 def is_conflict(error: OSError) -> bool:

@@ -17,8 +17,8 @@ import orjson
 
 from pipeline import read
 from pipeline.errors import InputError
+from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile
-from pipeline.read.listing import expand
 from pipeline.read.source import Source
 from pipeline.read.units import chunks, open_input
 from pipeline.records.base import Json

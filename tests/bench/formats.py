@@ -23,8 +23,8 @@ from pathlib import Path
 from filters.kernels import warm
 from filters.kernels.formats import csv_records
 from pipeline import read
+from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile
-from pipeline.read.listing import expand
 from pipeline.read.source import Source
 
 DATA = Path(os.environ.get("WINNOW_EVAL_DATA", "")) / "warc"

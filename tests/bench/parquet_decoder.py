@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.machine import resources
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child import parquet as decoding
-from pipeline.read.child import supervised
+from pipeline.read.child import supervisor
 from pipeline.read.formats import parquet
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import Unit, open_input
@@ -74,7 +74,7 @@ def main() -> int:
                 assert n == len(rows)
                 used = (resources.tree_cpu_s() - before, time.perf_counter() - start)
                 best[name] = min(best.get(name, used), used)
-        supervised.close()
+        supervisor.close()
     for name, (cpu, wall) in best.items():
         print(f"{name:16} {cpu:6.2f} CPU-s  {wall:6.2f} s  {size / 1e6 / cpu:6.1f} MB of text per CPU-second")
     one, other = best["this process"][0], best["another process"][0]

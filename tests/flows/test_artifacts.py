@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flows.prefect_flow import run_in_flow
-from flows.serving import artifacts, publish
+from flows.serving import artifacts, results
 from pipeline.errors import CheckFailed, InputError
 from pipeline.output import manifest
 from pipeline.plan.load import load_plan
@@ -101,15 +101,15 @@ def test_a_failure_is_shown_as_it_is_in_a_block_that_it_cannot_close() -> None:
 
 
 def test_links_and_asset_keys_are_urls_without_markup_and_without_secrets(tmp_path: Path) -> None:
-    assert publish.url("/a b/(c)[d]") == "file:///a%20b/%28c%29%5Bd%5D"
-    assert publish.url("s3://bucket/a)b") == "s3://bucket/a%29b"
-    assert publish.asset_key("/a b/c#d") == "file:///a-b/c-d"
-    assert publish.asset_key("s3://bucket/out") == "s3://bucket/out"
+    assert results.url("/a b/(c)[d]") == "file:///a%20b/%28c%29%5Bd%5D"
+    assert results.url("s3://bucket/a)b") == "s3://bucket/a%29b"
+    assert results.asset_key("/a b/c#d") == "file:///a-b/c-d"
+    assert results.asset_key("s3://bucket/out") == "s3://bucket/out"
     for place in ("s3://u:p@bucket/out", "https://host/x?sig=1"):
         with pytest.raises(InputError):
-            publish.url(place)
+            results.url(place)
         with pytest.raises(InputError):
-            publish.asset_key(place)
+            results.asset_key(place)
 
 
 @pytest.mark.parametrize("place", [{"output": "s3://u:p@b/o"}, {"output": "out", "work": "s3://b/w?token=1"}])

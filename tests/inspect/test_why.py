@@ -9,7 +9,7 @@ import pytest
 
 from filters import gopher_quality
 from flows.inspect import main
-from pipeline.inspect.turning import asked
+from pipeline.inspect.margins import rule_margins
 from pipeline.plan.recipe import ActiveFilter
 from tests.support import PROSE, curate, prose, table, winnow, write_rows
 
@@ -132,6 +132,6 @@ def test_the_limit_found_is_the_threshold_and_the_verdict_the_rules_own(signal, 
         }
     ).cast({f.name: pl.Float32 for f in gopher_quality.FILTER.signals if str(f.type) == "float"})  # fmt: skip
     row = row.with_columns(pl.lit(value).cast(row[signal].dtype).alias(signal))
-    (found,) = [a for a in asked(item, row) if a.signal == signal and a.least == key.startswith("min")]
+    (found,) = [a for a in rule_margins(item, row) if a.signal == signal and a.least == key.startswith("min")]
     assert found.limit == pytest.approx(threshold, rel=1e-6)
     assert found.fails == (value < threshold if found.least else value > threshold)

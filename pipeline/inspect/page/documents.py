@@ -9,10 +9,10 @@ from fastapi.responses import Response
 
 from pipeline.errors import UsageError, WinnowError
 from pipeline.inspect import diff, listing, why
-from pipeline.inspect.judge import judged
 from pipeline.inspect.output import Output
-from pipeline.inspect.page import shown
+from pipeline.inspect.page import template_data
 from pipeline.inspect.page.site import Site
+from pipeline.inspect.verdict import judge_text
 
 
 def add(app: FastAPI, site: Site) -> None:
@@ -40,8 +40,8 @@ def add(app: FastAPI, site: Site) -> None:
             scores=listing.SCORES,
             folder=folder,
             share=site.output.plan.output.rejected if wanted.view == "dropped" else "full",
-            later=shown.address(wanted, after=found.last) if found.more and found.last else None,
-            earlier=shown.address(wanted, before=found.first) if found.less and found.first else None,
+            later=template_data.address(wanted, after=found.last) if found.more and found.last else None,
+            earlier=template_data.address(wanted, before=found.first) if found.less and found.first else None,
             paged=after or before,
         )
 
@@ -65,13 +65,13 @@ def facts(output: Output, found: why.Found) -> dict[str, object]:
     made, fault = None, None
     if found.text is not None:
         try:
-            made = judged(output.recipe, found.text)
+            made = judge_text(output.recipe, found.text)
         except WinnowError as error:
             fault = str(error)
     rules = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)) if made else []
     left = found.survivor.text if found.survivor is not None else None
     both = diff.side_by_side(found.text, left) if found.text is not None and left is not None else None
-    lines, out = shown.text_lines(found.text or "")
+    lines, out = template_data.text_lines(found.text or "")
     return {
         "row": found.row,
         "file": found.file,
@@ -94,5 +94,7 @@ def _runs(both: diff.Diff, side: str) -> list[tuple[bool, list[str]]]:
     for run in both.runs:
         text = getattr(run, side)
         body = text if run.same else text.rstrip()
-        made += [(same, shown.text_lines(part)[0]) for same, part in ((run.same, body), (True, text[len(body) :])) if part]
+        made += [
+            (same, template_data.text_lines(part)[0]) for same, part in ((run.same, body), (True, text[len(body) :])) if part
+        ]
     return made

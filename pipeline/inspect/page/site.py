@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from pipeline.inspect import review, why
 from pipeline.inspect.output import Output, open_output_of
-from pipeline.inspect.page import shown
+from pipeline.inspect.page import template_data
 from pipeline.inspect.thresholds.slider import Slider
 from pipeline.report import numbers
 from pipeline.report.page.page import breakable
@@ -41,7 +41,7 @@ class Site:
     def _take(self, output: Output) -> None:
         self._output, self._manifests = output, output.store.names("manifests")
         self._slider: Slider | None = None
-        self.facets = shown.facets(output)
+        self.facets = template_data.facets(output)
         choices = [*self.facets.languages, *self.facets.sources, *(c for found in self.facets.reasons.values() for c in found)]
         self._written = {visible(choice.value): choice.value for choice in choices}
         self._samples: dict[str, list[review.Candidate]] = {}
@@ -96,15 +96,15 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_harmless,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     for function in (numbers.count, numbers.size, numbers.percent, why.number, visible, breakable):
         made.filters[function.__name__] = function
-    made.globals |= {"document": shown.document, "query": shown.query, "address": shown.address}
+    made.globals |= {"document": template_data.document, "query": template_data.query, "address": template_data.address}
     return made
 
 
-def _harmless(value: Any) -> Any:
+def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

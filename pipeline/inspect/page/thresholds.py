@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from pipeline.errors import InputError, UsageError
 from pipeline.inspect import why
-from pipeline.inspect.page import shown
+from pipeline.inspect.page import template_data
 from pipeline.inspect.page.site import Site
 from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Sample
 from pipeline.plan.load import overridden
@@ -120,14 +120,14 @@ def _sample(one: Sample) -> dict[str, object]:
     return {
         "id": visible(one.id, limit=80),
         "ref": visible(one.source_ref, limit=120),
-        "address": shown.document(one.source_ref),
+        "address": template_data.document(one.source_ref),
         "values": ["-" if value is None else why.number(value) for value in one.values],
         "text": visible(" ".join(one.text.split()), limit=300),
     }
 
 
 def _assignments(chosen: dict[str, str]) -> str:
-    return shown.query([("set", f"{key}={value}") for key, value in chosen.items()])
+    return template_data.query([("set", f"{key}={value}") for key, value in chosen.items()])
 
 
 def _drawing(signal: str, found: Histogram, *, wide: bool) -> dict[str, object]:

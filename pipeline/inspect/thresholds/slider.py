@@ -1,9 +1,9 @@
 """The thresholds of an output's plan, and at once what another value of one would keep: the numbers of `inspect sweep`.
 
-Rows are held in blocks of a million (see `pipeline.inspect.thresholds.rows`), so that a value is answered without a file being
-read. Scores of the model tier that a value asks for are computed on demand by the function that a run uses, and stay in memory:
-the work directory is not written to. Whether documents that enter are duplicates, only a run decides: they are counted as not
-compared.
+Rows are held in blocks of a million (see `pipeline.inspect.thresholds.stored_signals`), so that a value is answered without a
+file being read. Scores of the model tier that a value asks for are computed on demand by the function that a run uses, and stay
+in memory: the work directory is not written to. Whether documents that enter are duplicates, only a run decides: they are counted
+as not compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from filters.contract import Rule, Tier
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output, value_of
-from pipeline.inspect.thresholds.rows import Rows, rethresholded, same_rule, units_of
+from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, same_rule, units_of
 from pipeline.machine.meter import Meter
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe

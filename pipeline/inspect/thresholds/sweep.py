@@ -18,7 +18,7 @@ import polars as pl
 
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output
-from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
+from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, units_of
 from pipeline.report import numbers as written
 from pipeline.report.visible import fit
 from pipeline.store.store import open_store

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.inspect.compare import EXCERPT, MOST_LINES, SAMPLES
 from pipeline.inspect.output import Output
-from pipeline.inspect.thresholds.rows import Rows, rethresholded, units_of
+from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, units_of
 from pipeline.report.visible import fit, visible
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at

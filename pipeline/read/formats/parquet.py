@@ -1,4 +1,4 @@
-"""Parquet to rows, one or more row groups a unit; decoded in another process (`pipeline.read.child.supervised`).
+"""Parquet to rows, one or more row groups a unit; decoded in another process (`pipeline.read.child.supervisor`).
 
 Invariants: the rows of a row group, good and bad, do not depend on the unit that it is read in, also where its decoder dies:
 the row groups of such a unit are then read one by one, and the one that kills it is one bad row. A unit with
@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child.decoder import Request
 from pipeline.read.child.parquet import Limits
-from pipeline.read.child.supervised import Died, ask, gathered
+from pipeline.read.child.supervisor import Died, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Refused, Unreadable
 from pipeline.read.rows import Collector, UnitRows

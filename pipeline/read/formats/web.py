@@ -1,4 +1,4 @@
-"""HTML files, WARC and WET to rows; decoded in another process (`pipeline.read.child.supervised`).
+"""HTML files, WARC and WET to rows; decoded in another process (`pipeline.read.child.supervisor`).
 
 Invariant: the rows of a unit do not depend on what other records do: the record that a decoder had asked for last when it
 died is a bad row, and the records before and behind it are asked for anew.
@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 import pyarrow as pa
 
 from pipeline.read.child.decoder import Request
-from pipeline.read.child.supervised import Died, ask, gathered
+from pipeline.read.child.supervisor import Died, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, Refused
 from pipeline.read.rows import Collector, UnitRows

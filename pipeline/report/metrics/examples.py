@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from pipeline.records.samples import SCHEMA_VERSION, Sample, Samples
-from pipeline.report.metrics.limits import Turn
+from pipeline.report.metrics.limits import RuleLimit
 from pipeline.stages.shards import layout
-from pipeline.stages.shards.rows import Inputs, JoinedRows
+from pipeline.stages.shards.joined_rows import Inputs, JoinedRows
 from pipeline.stages.unit import withhold
 from pipeline.stages.unit.tables import texts_at
 
@@ -81,21 +81,21 @@ class Examples:
         return {reason: found for (own, reason), found in sorted(self.found.items()) if own == kind}
 
 
-def of_unit(inputs: Inputs, rows: JoinedRows, *, turned: Sequence[Turn], signals: dict[str, pl.DataFrame]) -> Examples:
+def of_unit(inputs: Inputs, rows: JoinedRows, *, limits: Sequence[RuleLimit], signals: dict[str, pl.DataFrame]) -> Examples:
     """Those of one unit, without their texts. `signals`: of each filter, row by row with the unit's documents."""
     made = Examples()
     drawn = pl.col("source_ref").hash(seed=inputs.seed).alias("drawn")
     unit, frame, documents = rows.number, rows.frame.with_columns(drawn), rows.documents.with_columns(drawn)
-    by_reason = {turn.reason: turn for turn in turned}
+    by_reason = {rule.reason: rule for rule in limits}
     for example, reason in _dropped(inputs, unit, frame):
-        turn = by_reason.get(reason)
+        rule = by_reason.get(reason)
         made.found.setdefault(("dropped", reason), []).append(
-            example if turn is None or example.position is None else _measured(example, turn, signals)
+            example if rule is None or example.position is None else _measured(example, rule, signals)
         )
     kept = (documents["verdict"] == "kept").to_numpy()
-    for turn in turned:
-        if near := list(_near(unit, documents, kept, turn=turn, signals=signals)):
-            made.found["near", turn.reason] = near
+    for rule in limits:
+        if near := list(_near(unit, documents, kept, rule=rule, signals=signals)):
+            made.found["near", rule.reason] = near
     clusters = documents.filter((pl.col("verdict") == "kept") & (pl.col("cluster_size") > 1))
     clusters = clusters.sort(-pl.col("cluster_size"), "source_ref").head(LARGEST)
     if len(clusters):
@@ -132,33 +132,33 @@ def _dropped(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Ex
         yield found, line["reason"]
 
 
-def _measured(example: Example, turn: Turn, signals: dict[str, pl.DataFrame]) -> Example:
-    row = _columns(turn, signals, [example.position])
-    return replace(example, signal=turn.signal, value=_number(row["value"][0]), limit=_number(row["limit"][0]))
+def _measured(example: Example, rule: RuleLimit, signals: dict[str, pl.DataFrame]) -> Example:
+    row = _columns(rule, signals, [example.position])
+    return replace(example, signal=rule.signal, value=_number(row["value"][0]), limit=_number(row["limit"][0]))
 
 
-def _columns(turn: Turn, signals: dict[str, pl.DataFrame], positions: Any = None) -> pl.DataFrame:
+def _columns(rule: RuleLimit, signals: dict[str, pl.DataFrame], positions: Any = None) -> pl.DataFrame:
     """`value` and `limit` of a rule at these positions, or everywhere."""
-    frame = signals[turn.filter]
-    needed = [name for name in turn.limit.meta.root_names() if name not in frame.columns]
-    columns = [frame.get_column(turn.signal), *(f[n] for n in needed for f in signals.values() if n in f.columns)]
-    if turn.by_row:
-        columns += [frame[name] for name in turn.limit.meta.root_names() if name in frame.columns]
+    frame = signals[rule.filter]
+    needed = [name for name in rule.limit.meta.root_names() if name not in frame.columns]
+    columns = [frame.get_column(rule.signal), *(f[n] for n in needed for f in signals.values() if n in f.columns)]
+    if rule.by_row:
+        columns += [frame[name] for name in rule.limit.meta.root_names() if name in frame.columns]
     taken = pl.DataFrame(columns)
     if positions is not None:
         taken = taken[positions]
-    return taken.select(pl.col(turn.signal).alias("value"), turn.limit.alias("limit"))
+    return taken.select(pl.col(rule.signal).alias("value"), rule.limit.alias("limit"))
 
 
 def _near(
-    unit: int, documents: pl.DataFrame, kept: np.ndarray, *, turn: Turn, signals: dict[str, pl.DataFrame]
+    unit: int, documents: pl.DataFrame, kept: np.ndarray, *, rule: RuleLimit, signals: dict[str, pl.DataFrame]
 ) -> Iterator[Example]:
     """Kept documents whose value is nearest to the limit, on the side that passes."""
-    if turn.filter not in signals or not kept.any():
+    if rule.filter not in signals or not kept.any():
         return
-    compared = _columns(turn, signals).with_row_index("place").filter(pl.Series(kept) & pl.col("value").is_not_null())
+    compared = _columns(rule, signals).with_row_index("place").filter(pl.Series(kept) & pl.col("value").is_not_null())
     away = pl.col("value").cast(pl.Float64) - pl.col("limit").cast(pl.Float64)
-    compared = compared.with_columns(distance=away if turn.least else -away).filter(pl.col("distance") >= 0)
+    compared = compared.with_columns(distance=away if rule.least else -away).filter(pl.col("distance") >= 0)
     if not len(compared):
         return
     farthest = compared["distance"].bottom_k(MOST).max()
@@ -168,7 +168,7 @@ def _near(
     numbers = nearest.select("distance", "value", "limit").iter_rows()
     for line, (distance, value, limit) in zip(_lines(nearest), numbers, strict=True):
         example = _example(unit, line, (distance, line["drawn"], line["source_ref"]))
-        yield replace(example, signal=turn.signal, value=_number(value), limit=_number(limit))
+        yield replace(example, signal=rule.signal, value=_number(value), limit=_number(limit))
 
 
 def _quarantined(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:

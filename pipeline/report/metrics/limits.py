@@ -1,7 +1,7 @@
-"""Where a rule turns: the signal that it compares, the limit, and the side that fails. Read off the rule's own expression.
+"""The limit of a rule: the signal that it compares, the value, and the side that fails. Read off the rule's own expression.
 
 A limit may depend on the row (FineWeb-2's figures by language), so it stays an expression. Invariant: nothing is guessed; a
-rule that is no comparison of one signal with a limit (`~listed`, a flag) has no turn.
+rule that is no comparison of one signal with a limit (`~listed`, a flag) has no limit here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.plan.recipe import ActiveFilter, Recipe
 
 
 @dataclass(frozen=True)
-class Turn:
+class RuleLimit:
     """One rule. `least`: values below the limit fail, else values above it; `passes`: the limit itself does not fail."""
 
     filter: str
@@ -30,19 +30,19 @@ class Turn:
     passes: bool
 
 
-def of(recipe: Recipe) -> tuple[Turn, ...]:
-    """The turns of all rules that drop."""
+def rule_limits(recipe: Recipe) -> tuple[RuleLimit, ...]:
+    """The limits of all rules that drop."""
     types = {
         name: kind for f in recipe.known for name, kind in pl.DataFrame(pl.from_arrow(f.signals.empty_table())).schema.items()
     }
     active = [item for item in recipe.filters if item.action == "drop"]
-    return tuple(turn for item in active for turn in _turns(item, types))
+    return tuple(limit for item in active for limit in _limits(item, types))
 
 
-def _turns(item: ActiveFilter, types: Mapping[str, pl.DataType]) -> Iterator[Turn]:
+def _limits(item: ActiveFilter, types: Mapping[str, pl.DataType]) -> Iterator[RuleLimit]:
     for rule in item.rules:
         reason = f"{item.filter.name}.{rule.reason}"
-        found = [turn for node in _nodes(rule.drop) if (turn := _turn(item, reason, node, types=types)) is not None]
+        found = [limit for node in _nodes(rule.drop) if (limit := _limit(item, reason, node, types=types)) is not None]
         if len(found) == 1 and ".not()" not in str(rule.drop):
             yield found[0]
 
@@ -53,7 +53,7 @@ def _nodes(expr: pl.Expr) -> Iterator[pl.Expr]:
         yield from _nodes(part)
 
 
-def _turn(item: ActiveFilter, reason: str, node: pl.Expr, *, types: Mapping[str, pl.DataType]) -> Turn | None:
+def _limit(item: ActiveFilter, reason: str, node: pl.Expr, *, types: Mapping[str, pl.DataType]) -> RuleLimit | None:
     parts = node.meta.pop()
     own = [part for part in parts if part.meta.is_column()]
     if len(parts) != 2 or len(own) != 1:
@@ -72,7 +72,7 @@ def _turn(item: ActiveFilter, reason: str, node: pl.Expr, *, types: Mapping[str,
     asked = pl.DataFrame({signal: pl.Series(_around(default, types[signal]), dtype=types[signal])})
     asked = asked.with_columns(pl.lit(None, types[name]).alias(name) for name in needed)
     sides = _SIDES.get(tuple(asked.select(node).to_series().to_list()))
-    return None if sides is None else Turn(item.filter.name, reason, signal, limit, float(default), bool(needed), *sides)
+    return None if sides is None else RuleLimit(item.filter.name, reason, signal, limit, float(default), bool(needed), *sides)
 
 
 _SIDES = {

@@ -19,8 +19,8 @@ from pipeline.plan.recipe import Recipe
 from pipeline.records.base import Totals
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.examples import Examples
-from pipeline.report.metrics.limits import Turn
-from pipeline.stages.shards.rows import Inputs, JoinedRows
+from pipeline.report.metrics.limits import RuleLimit
+from pipeline.stages.shards.joined_rows import Inputs, JoinedRows
 from pipeline.stages.unit.withhold import STAGE
 
 
@@ -75,8 +75,8 @@ Whole numbers: one bin each up to 32. Others: 40 bins over [0, 1], 1 included, w
 """
 
 
-def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe, *, turned: Sequence[Turn]) -> Tally:
-    """The counts of one unit; `turned`: the recipe's `turns.of`."""
+def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe, *, limits: Sequence[RuleLimit]) -> Tally:
+    """The counts of one unit; `limits`: those of the recipe's rules."""
     made = Tally()
     _add_verdicts(made, rows.frame)
     _add_reasons(made, rows.frame)
@@ -85,7 +85,7 @@ def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe, *, turned: Sequence[
     signals = _add_signals(made, inputs, rows, recipe=recipe, languages=languages)
     for size, count in rows.frame.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
         made.counts["cluster", str(size)] += count
-    made.examples = examples.of_unit(inputs, rows, turned=turned, signals=signals)
+    made.examples = examples.of_unit(inputs, rows, limits=limits, signals=signals)
     return made
 
 

@@ -1,7 +1,7 @@
 """report.html: one self-contained page, rendered from metrics.json, savings.json and samples/.
 
 Invariants: no script, no request to anywhere (a Content-Security-Policy forbids both); every string that reaches the page
-is made visible (`harmless.visible`, by jinja2's `finalize`) and then escaped, so no template line can forget it.
+is made visible (`visible.visible`, by jinja2's `finalize`) and then escaped, so no template line can forget it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_harmless,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -113,7 +113,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _harmless(value: Any) -> Any:
+def _finalize(value: Any) -> Any:
     """jinja2 escapes what this returns. Markup comes from the template's macros, `breakable` and `svg` only."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 

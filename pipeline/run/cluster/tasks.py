@@ -30,8 +30,8 @@ from pipeline.stages.dedup import part as part_
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.shards import write
+from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.parquet import Shard
-from pipeline.stages.shards.rows import Inputs
 from pipeline.stages.unit.annotate import Annotated
 
 

@@ -29,9 +29,9 @@ from pipeline.records.base import Record
 from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
 from pipeline.stages.dedup.decide import Fates, decide
-from pipeline.stages.dedup.decided import Decided
+from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.dedup.index import Index
-from pipeline.stages.dedup.tasks.driver import Elsewhere
+from pipeline.stages.dedup.tasks.driver import Distributed
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at
@@ -58,14 +58,14 @@ def dedup_corpus(
     memory: int,
     pool: Workers,
     tasks: RunStep | None = None,
-) -> Decided:
+) -> Decision:
     """Duplicates among the documents that the filters kept, against all live generations. `memory`: the process's budget.
 
-    `tasks`: carries the corpus-wide steps out elsewhere; None: they are done here.
+    `tasks`: distributes the corpus-wide steps; None: they are done here.
     """
     dedup = recipe.plan.dedup
     if dedup is None:
-        return Decided(fates=tuple(None for _ in units))
+        return Decision(fates=tuple(None for _ in units))
     records = [record for manifest in live for record in manifest.index]
     inputs = [[u.path, u.first_row, u.priority, u.names.sign, u.names.verdicts, u.names.signals] for u in units]
     made = key(
@@ -92,10 +92,10 @@ def dedup_corpus(
                 urls.warm()
             parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-            elsewhere = (
-                None if tasks is None else _elsewhere(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
+            distributed = (
+                None if tasks is None else _on_tasks(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
             )
-            found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, elsewhere=elsewhere)
+            found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, distributed=distributed)
             positions = [partial(_positions, work, unit) for unit in units]
             fates.write_fates(
                 work, parts, positions, fates=found, index=known, names=names, generation=generation, scratch=space, pool=pool
@@ -106,7 +106,7 @@ def dedup_corpus(
             work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{TASKS}")
-    return Decided(names, done.summary, folder, meter.seconds)
+    return Decision(names, done.summary, folder, meter.seconds)
 
 
 class _Done(Record):
@@ -128,13 +128,13 @@ def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
     return found if whole and all(map(work.has, names)) else None
 
 
-def _elsewhere(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated], known: Index, memory: int) -> Elsewhere:
+def _on_tasks(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated], known: Index, memory: int) -> Distributed:
     documents = sum(unit.kept for unit in units)
 
     def run(stage: str, step: Callable[[Worker, Any], None], jobs: Sequence[Job]) -> None:
         tasks(index=known, units=units, stage=stage, function=step, jobs=jobs)
 
-    return Elsewhere(
+    return Distributed(
         run,
         work,
         folder,
@@ -163,8 +163,8 @@ def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, *, measured: Seq
         bucket_cap=dedup.bucket_cap,
         bands=shape[0],
         rows=shape[1],
-        verified_pairs=found.judged.verified,
-        refused_pairs=found.judged.refused,
+        verified_pairs=found.survivors.verified,
+        refused_pairs=found.survivors.refused,
         documents_in_full_buckets=bits.count(found.links.full),
         scratch_bytes=space.bytes(),
         measured=tuple(measured),

@@ -28,8 +28,8 @@ from pipeline.stages.dedup.order import Order
 from pipeline.stages.dedup.pairs import Known
 from pipeline.stages.dedup.part import Keys, Part, keep_columns
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
-from pipeline.stages.dedup.survivors import Judged, Visits
-from pipeline.stages.dedup.tasks.driver import PAIR, Elsewhere, Verified
+from pipeline.stages.dedup.survivors import Survivors, Visits
+from pipeline.stages.dedup.tasks.driver import PAIR, Distributed, Verified
 from pipeline.store.store import Store
 
 KEPT, EXACT, URL, NEAR = 0, 1, 2, 3
@@ -64,7 +64,7 @@ class Fates:
     columns: Columns
     kept: np.ndarray
     links: Links
-    judged: Judged
+    survivors: Survivors
     texts: list[Log]
     urls: list[Log]
     visits: Visits | None
@@ -89,7 +89,7 @@ class _Run:
     """Hash of each text, by rank."""
     dropped: np.ndarray
     """Set of ranks that are copies of a text."""
-    elsewhere: Elsewhere | None
+    distributed: Distributed | None
     """Where hashes are grouped, links made and pairs verified; None: here."""
 
 
@@ -102,7 +102,7 @@ def decide(
     bands: int,
     scratch: Scratch,
     pool: Workers,
-    elsewhere: Elsewhere | None = None,
+    distributed: Distributed | None = None,
 ) -> Fates:
     """Fates of all documents of the parts. `work`: where pair similarities are kept. `bands`: how many a document has."""
     ordered = order.order(parts, keep_columns(dedup), scratch, pool=pool)
@@ -115,11 +115,11 @@ def decide(
     )
     hashes = scratch.column("text.left", np.uint64, n), scratch.column("text.right", np.uint64, n)
     filled = [i for i, part in enumerate(parts) if part.n]
-    run = _Run(parts, index, work, dedup, scratch, pool, ordered, filled, columns, hashes, bits.empty(n), elsewhere)
-    if elsewhere is not None:
-        elsewhere.begin(ordered, len(parts))
+    run = _Run(parts, index, work, dedup, scratch, pool, ordered, filled, columns, hashes, bits.empty(n), distributed)
+    if distributed is not None:
+        distributed.begin(ordered, len(parts))
     texts = _copies(run)
-    if elsewhere is None:
+    if distributed is None:
         links = near.link(
             parts,
             ordered,
@@ -132,12 +132,12 @@ def decide(
             pool=pool,
         )
     else:
-        links = elsewhere.link(n, run.dropped, scratch, bands=bands, ngram=dedup.ngram, bucket_cap=dedup.bucket_cap)
+        links = distributed.link(n, run.dropped, scratch, bands=bands, ngram=dedup.ngram, bucket_cap=dedup.bucket_cap)
     urls, visits = _visits(run, links) if dedup.exact_url else ([], None)
-    judged = _near(run, links, visits) if elsewhere is None else _near_elsewhere(run, elsewhere, links, visits=visits)
-    kept = judged.kept & ~run.dropped
+    result = _near(run, links, visits) if distributed is None else _near_distributed(run, distributed, links, visits=visits)
+    kept = result.kept & ~run.dropped
     _resolve(run, kept)
-    return Fates(ordered, columns, kept, links, judged, texts, urls, visits)
+    return Fates(ordered, columns, kept, links, result, texts, urls, visits)
 
 
 def _copies(run: _Run) -> list[Log]:
@@ -168,9 +168,9 @@ def _copies(run: _Run) -> list[Log]:
         with lock:
             bits.add(run.dropped, ranks)
 
-    if run.elsewhere is not None:
+    if run.distributed is not None:
         run.pool.map(texts, run.filled)  # for `hashes`
-        return run.elsewhere.grouped("texts", len(run.order), None, scratch=run.scratch, pool=run.pool, each=drop, again=again)
+        return run.distributed.grouped("texts", len(run.order), None, scratch=run.scratch, pool=run.pool, each=drop, again=again)
     return exact.grouped(
         "texts", texts, run.filled, n=len(run.order), index=run.index, scratch=run.scratch, pool=run.pool, each=drop, again=again
     )
@@ -198,12 +198,12 @@ def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
         visits.records.scatter(ranks // links.block, records(VISIT, ranks + old, url))
         return firsts
 
-    if run.elsewhere is not None:
-        return run.elsewhere.grouped("urls", n, run.dropped, scratch=run.scratch, pool=run.pool, each=add), visits
+    if run.distributed is not None:
+        return run.distributed.grouped("urls", n, run.dropped, scratch=run.scratch, pool=run.pool, each=add), visits
     return exact.grouped("urls", urls, run.filled, n=n, index=run.index, scratch=run.scratch, pool=run.pool, each=add), visits
 
 
-def _near(run: _Run, links: Links, visits: Visits | None) -> Judged:
+def _near(run: _Run, links: Links, visits: Visits | None) -> Survivors:
     """Near duplicates. Shingles are made for the pairs whose similarity is not known from an earlier run."""
     store = ShingleStore(run.scratch, len(run.index) + len(run.order))
     known = Known(run.work, run.scratch, run.dedup.ngram)
@@ -212,7 +212,7 @@ def _near(run: _Run, links: Links, visits: Visits | None) -> Judged:
         if look == _LOOKS or not len(known):
             _shingle(run, store, wanted)
         missing = bits.empty(len(run.index)), bits.empty(len(run.order))
-        judged = survivors.judge(
+        result = survivors.judge(
             links,
             visits,
             run.order,
@@ -227,7 +227,7 @@ def _near(run: _Run, links: Links, visits: Visits | None) -> Judged:
         _forget(run.columns)
         _shingle(run, store, missing)
     known.save()
-    return judged
+    return result
 
 
 def _forget(columns: Columns) -> None:
@@ -237,7 +237,7 @@ def _forget(columns: Columns) -> None:
         fate[fate > EXACT] = KEPT
 
 
-def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, *, visits: Visits | None) -> Judged:
+def _near_distributed(run: _Run, distributed: Distributed, links: Links, *, visits: Visits | None) -> Survivors:
     """Near duplicates, pairs verified by tasks. A pass asks for the similarities that it lacks and takes them for 1, so that what
     it drops is not compared with what stands behind; then it goes again. A pass that lacks none is the one that `_near` ends
     with. After `_LOOKS` of them all candidates are verified: only holders of URLs can be asked for then."""
@@ -249,7 +249,7 @@ def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, *, visits: Vi
             for later, earlier in survivors.candidates(links, old=len(run.index)):
                 see(later, earlier)
         else:
-            judged = survivors.judge(
+            result = survivors.judge(
                 links,
                 visits,
                 run.order,
@@ -262,13 +262,13 @@ def _near_elsewhere(run: _Run, elsewhere: Elsewhere, links: Links, *, visits: Vi
             if not asked.size:
                 break
             _forget(run.columns)
-        for pairs, counts in elsewhere.count(asked, run.order, run.scratch, ngram=run.dedup.ngram):
+        for pairs, counts in distributed.count(asked, run.order, run.scratch, ngram=run.dedup.ngram):
             verified.add(pairs, counts)
             new = pairs["earlier"] >= len(run.index)
             one, other = (_at(run.hashes, pairs[side][new] - len(run.index)) for side in ("later", "earlier"))
             known.add(one, other, counts[new])
     known.save()
-    return judged
+    return result
 
 
 def _seen(later: np.ndarray, earlier: np.ndarray, *, run: _Run, known: Known, verified: Verified, asked: Log) -> np.ndarray:

@@ -80,8 +80,8 @@ def linked(links: Links, visits: Visits | None, order: Order, *, index: Index) -
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the pass over the pairs found. `kept`: set of ranks that near dedup did not drop."""
+class Survivors:
+    """The result of the pass over the pairs. `kept`: set of ranks that near dedup did not drop."""
 
     kept: np.ndarray
     verified: int
@@ -98,7 +98,7 @@ def judge(
     similarities: Similarities,
     dropped: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None],
     scratch: Scratch,
-) -> Judged:
+) -> Survivors:
     """Calls `dropped(ranks, survivor numbers, similarities, for its URL?)` a few at a time, in order of the later document."""
     old, kept = len(index), bits.full(len(order))
     members = links.members.read()
@@ -122,7 +122,7 @@ def judge(
             verified += len(packed)
             refused += int((values < threshold).sum())
             scratch.relieve()
-    return Judged(kept, verified, refused)
+    return Survivors(kept, verified, refused)
 
 
 def candidates(links: Links, *, old: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

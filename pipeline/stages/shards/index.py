@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import index
-from pipeline.stages.dedup.decided import Decided
+from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.shards.parquet import DOCUMENTS, Shard
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
 
 
-def stage_index(work: Store, staging: str, decided: Decided, *, shards: Sequence[Shard], generation: int) -> list[FileRecord]:
+def stage_index(work: Store, staging: str, decided: Decision, *, shards: Sequence[Shard], generation: int) -> list[FileRecord]:
     """This generation's index part in the staging folder, named as in the output. `shards`: the staged ones."""
     records: list[FileRecord] = []
     for table in index.SORTED if decided.folder is not None else ():

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.stages.sampling import chosen
-from pipeline.stages.shards.rows import JoinedRows
+from pipeline.stages.shards.joined_rows import JoinedRows
 from pipeline.stages.unit.withhold import STAGE
 
 LEDGER_ROWS = 1_000_000

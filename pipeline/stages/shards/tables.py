@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.schema import OUTPUTS, SCORES, SIGNALS_KEY
+from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment, belongs
-from pipeline.stages.shards.rows import Inputs
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.withhold import STAGE
 from pipeline.text import final

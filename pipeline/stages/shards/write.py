@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 from pipeline.stages.dedup import index
 from pipeline.stages.shards.content_hash import ContentHash
+from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment
 from pipeline.stages.shards.parquet import DOCUMENTS, Shard, finished, shard_writer
-from pipeline.stages.shards.rows import Inputs
 from pipeline.stages.shards.tables import NUMBER, schema, tables
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store

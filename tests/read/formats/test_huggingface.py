@@ -8,8 +8,8 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import InputError
+from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile
-from pipeline.read.listing import expand
 from pipeline.read.source import Source
 from pipeline.read.units import unit_key_parts
 

@@ -264,7 +264,7 @@ def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
 )
 def test_turns_are_read_off_the_rules(setting: str, reason: str, expected: tuple[Any, ...] | None) -> None:
     recipe = resolve(load_plan(None, inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
-    found = {turn.reason: turn for turn in turns.of(recipe)}
+    found = {turn.reason: turn for turn in turns.rule_limits(recipe)}
     turn = found.get(reason)
     assert expected == (turn and (turn.signal, turn.value, turn.by_row, turn.least, turn.passes))
 

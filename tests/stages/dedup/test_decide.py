@@ -238,7 +238,7 @@ def test_counts_evidence_tables_and_clusters_add_up(docs, threshold, cap):
             assert fates[survivor][0] == KEPT
         else:
             assert row["duplicate_of"] is row["similarity"] is row["duplicate_generation"] is None
-    assert made.whole.judged.refused <= made.whole.judged.verified
+    assert made.whole.survivors.refused <= made.whole.survivors.verified
 
 
 A, B, C = range(10), range(2, 12), range(4, 14)
@@ -290,7 +290,7 @@ def test_only_the_first_of_a_bucket_are_candidates_and_dropped_ones_keep_their_p
 
 def test_documents_behind_a_full_bucket_are_counted(tmp_path):
     _, (made,) = grown(tmp_path, [doc(i, [i]) for i in range(5)], threshold=0.5, bucket_cap=3)
-    assert bits.count(made.whole.links.full) == 2 and made.whole.judged.verified == 0 + 1 + 2 + 3 + 3
+    assert bits.count(made.whole.links.full) == 2 and made.whole.survivors.verified == 0 + 1 + 2 + 3 + 3
 
 
 def test_later_generations_see_places_that_dropped_documents_took(tmp_path):
@@ -335,7 +335,7 @@ def test_candidates_that_were_dropped_before_are_not_verified(tmp_path, monkeypa
     monkeypatch.setattr(survivors, "BLOCK_PAIRS", 1)
     docs = [doc(0, range(10), (1, 1)), doc(1, range(10), (1, 1)), doc(2, range(9), (1, 1))]
     _, (made,) = grown(tmp_path, docs, n_bands=2, threshold=0.8)
-    assert made.whole.judged.verified == 2
+    assert made.whole.survivors.verified == 2
 
 
 @pytest.mark.parametrize("answer", [[], [0.5, 0.5], [float("nan")], [1.5]])

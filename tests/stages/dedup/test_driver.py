@@ -64,8 +64,8 @@ def same(docs, split, threshold, cap, urls, tasks, room, cuts, chunk) -> None:
         assert found == expected == local
         for part, beside in zip(parts, own, strict=True):
             assert part.tables.equals(beside.tables)
-            assert part.whole.judged.verified == beside.whole.judged.verified
-            assert part.whole.judged.refused == beside.whole.judged.refused
+            assert part.whole.survivors.verified == beside.whole.survivors.verified
+            assert part.whole.survivors.refused == beside.whole.survivors.refused
         for path in sorted(Path(other).glob("index/*/*.parquet")):
             if room > TINY:  # ranges, whose borders row groups keep, depend on the room
                 assert (Path(one) / path.relative_to(other)).read_bytes() == path.read_bytes()
@@ -77,4 +77,4 @@ def test_copies_in_another_chunk_are_compared_with_the_first_of_them_only(tmp_pa
     corpus = Corpus(tmp_path, threshold=0.5, tasks=3)
     made = corpus.add([doc(i, [*range(100), 1000 + i], keys=(7,)) for i in range(60)], cuts=[20, 40])
     assert [fate for fate, _, _ in made.fates[1:]] == [NEAR] * 59
-    assert made.whole.judged.verified == 59 and corpus.stages.count("dedup pairs") == 1
+    assert made.whole.survivors.verified == 59 and corpus.stages.count("dedup pairs") == 1

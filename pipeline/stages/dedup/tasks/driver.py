@@ -30,7 +30,7 @@ from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.near import PLACE, Linked, Links
 from pipeline.stages.dedup.order import Order
 from pipeline.stages.dedup.similarity import COUNTS
-from pipeline.stages.dedup.tasks import rows, steps
+from pipeline.stages.dedup.tasks import array_files, steps
 from pipeline.stages.dedup.tasks.steps import Count, Gather, Job, Scatter, Shingle, Worker
 from pipeline.store.store import Store
 
@@ -48,8 +48,8 @@ Run = Callable[[str, Callable[[Worker, Any], None], Sequence[Job]], None]
 
 
 @dataclass
-class Elsewhere:
-    """`room`: bytes that a task may work with. `text_bytes`: of a document, about."""
+class Distributed:
+    """Dedup's corpus-wide steps as tasks. `room`: bytes that a task may work with; `text_bytes`: about those of a document."""
 
     run: Run
     work: Store
@@ -67,7 +67,7 @@ class Elsewhere:
         cuts = [len(self.filled) * number // count for number in range(count + 1)]
         self._groups = [tuple(self.filled[a:b]) for a, b in pairwise(cuts)]
         if not self.work.has(self._ranks):
-            rows.write(self.work, self._ranks, steps.RANKS, rows=({"rank": order.of_part(part)} for part in range(parts)))
+            array_files.write(self.work, self._ranks, steps.RANKS, rows=({"rank": order.of_part(part)} for part in range(parts)))
 
     @property
     def _ranks(self) -> str:
@@ -114,7 +114,7 @@ class Elsewhere:
 
         if again is not None:
             for source in sources:
-                found = rows.read(self.work, source, ranges, types=steps.HASHES)
+                found = array_files.read(self.work, source, ranges, types=steps.HASHES)
                 again(found["rank"], found["left"].astype(np.int64))
         pool.map(collect, range(ranges))
         return logs
@@ -122,7 +122,7 @@ class Elsewhere:
     def _save_set(self, chosen: np.ndarray) -> str:
         name = f"{self.folder}/dropped.parquet"
         if not self.work.has(name):
-            rows.write(self.work, name, steps.BITS, rows=[{"bits": chosen}])
+            array_files.write(self.work, name, steps.BITS, rows=[{"bits": chosen}])
         return name
 
     def link(self, n: int, dropped: np.ndarray, scratch: Scratch, *, bands: int, ngram: int, bucket_cap: int) -> Links:
@@ -158,10 +158,10 @@ class Elsewhere:
         self.run("dedup links", steps.link_places, linked)
         made = near.no_links(n, bands=bands, scratch=scratch)
         for source in sources:
-            bits.add(made.eligible, rows.read(self.work, source, bands * ranges, types=steps.PLACES)["number"])
+            bits.add(made.eligible, array_files.read(self.work, source, bands * ranges, types=steps.PLACES)["number"])
         for job in linked:
             places, took = near.no_places(job.band, job.number, scratch), []
-            for row in rows.read_all(self.work, job.to, steps.LINKED):
+            for row in array_files.read_all(self.work, job.to, steps.LINKED):
                 links = records(LINK, row["later"], row["start"], row["count"])
                 made.add(Linked(links, row["members"], (row["buckets"], row["numbers"]), row["full"]), old=old)
                 took.append((row["buckets"], row["numbers"]))
@@ -182,7 +182,7 @@ class Elsewhere:
             spill.scatter((mixed % np.uint64(blocks)).astype(np.int64), some)
         distinct = [np.unique(spill.take(block)) for block in range(blocks)]
         base = f"{self.folder}/pairs.{_digest(distinct)}"
-        rows.write(
+        array_files.write(
             self.work,
             f"{base}/pairs.parquet",
             steps.PAIRS,
@@ -195,7 +195,7 @@ class Elsewhere:
         ]
         self.run("dedup pairs", steps.count_pairs, jobs)
         for job, some in zip(jobs, distinct, strict=True):
-            found = rows.read(self.work, job.to, 0, types=steps.COUNTED)
+            found = array_files.read(self.work, job.to, 0, types=steps.COUNTED)
             yield some, records(COUNTS, found["shared"], found["later"], found["earlier"])
         self.work.remove(base)
 
@@ -218,7 +218,7 @@ class Elsewhere:
                 fill = (np.full(len(known), value) for value in (-1, block))
                 spill.scatter(groups + known * slices // old, records(wanted, next(fill), known, known, next(fill)))
         found = [np.sort(spill.take(number)) for number in range(groups + slices)]
-        rows.write(
+        array_files.write(
             self.work,
             f"{base}/wanted.parquet",
             steps.WANTED,

@@ -22,8 +22,8 @@ from pipeline.stages.dedup.exact import SEEN
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.near import PLACE
 from pipeline.stages.dedup.part import Part
-from pipeline.stages.dedup.tasks import rows
-from pipeline.stages.dedup.tasks.rows import Types
+from pipeline.stages.dedup.tasks import array_files
+from pipeline.stages.dedup.tasks.array_files import Types
 from pipeline.store.store import Store
 
 RANKS: Types = (("rank", "<i8"),)
@@ -125,13 +125,13 @@ def scatter_hashes(worker: Worker, job: Scatter) -> None:
             spill.scatter(by_range(found["left"], job.ranges), found)
         rank, first = np.concatenate(repeats, axis=1)
 
-        def made() -> Iterator[rows.Row]:
+        def made() -> Iterator[array_files.Row]:
             for number in range(job.ranges):
                 seen = spill.take(number)
                 yield {name: seen[name] for name, _ in HASHES}
             yield {"left": first.astype(np.uint64), "right": np.zeros(0, np.uint64), "rank": rank}
 
-        rows.write(worker.work, job.to, HASHES, rows=made())
+        array_files.write(worker.work, job.to, HASHES, rows=made())
 
 
 def _hashes(part: Part, ranks: np.ndarray, dropped: np.ndarray | None, *, table: str) -> np.ndarray:
@@ -156,11 +156,11 @@ def group_hashes(worker: Worker, job: Gather) -> None:
         yield from (seen[start : start + job.most] for start in range(0, max(1, len(seen)), job.most))
 
     known = worker.index.keys(job.table, *range_of(job.number, job.ranges))
-    rows.write_frames(worker.work, job.to, exact.groups(pieces, known))
+    array_files.write_frames(worker.work, job.to, exact.groups(pieces, known))
 
 
 def _seen(worker: Worker, source: str, number: int) -> np.ndarray:
-    found = rows.read(worker.work, source, number, types=HASHES)
+    found = array_files.read(worker.work, source, number, types=HASHES)
     return records(SEEN, found["left"], found["right"], found["rank"])
 
 
@@ -179,13 +179,13 @@ def scatter_places(worker: Worker, job: Scatter) -> None:
             for band, found in enumerate(places):
                 spill.scatter(by_range(found["bucket"], job.ranges) + band * job.ranges, found)
 
-        def made() -> Iterator[rows.Row]:
+        def made() -> Iterator[array_files.Row]:
             for number in range(job.bands * job.ranges):
                 found = spill.take(number)
                 yield {name: found[name] for name, _ in PLACES}
             yield {"bucket": np.zeros(0, np.uint64), "number": np.concatenate(eligible)}
 
-        rows.write(worker.work, job.to, PLACES, rows=made())
+        array_files.write(worker.work, job.to, PLACES, rows=made())
 
 
 def link_places(worker: Worker, job: Gather) -> None:
@@ -195,7 +195,7 @@ def link_places(worker: Worker, job: Gather) -> None:
     with worker.scratch() as scratch:
         spill = scratch.spill("places", PLACE, 1)
         for source in job.sources:
-            found = rows.read(worker.work, source, job.band * job.ranges + job.number, types=PLACES)
+            found = array_files.read(worker.work, source, job.band * job.ranges + job.number, types=PLACES)
             spill.add(0, records(PLACE, found["bucket"], found["number"]))
         before = worker.index.places(job.band, *range_of(job.number, job.ranges))
         pieces = near.in_turn(spill, 0, job.most, scratch=scratch)
@@ -209,16 +209,16 @@ def link_places(worker: Worker, job: Gather) -> None:
             }
             for found in near.link_range(pieces, before, bucket_cap=job.bucket_cap, ranges=job.ranges)
         )
-        rows.write(worker.work, job.to, LINKED, rows=made)
+        array_files.write(worker.work, job.to, LINKED, rows=made)
 
 
 def scatter_shingles(worker: Worker, job: Shingle) -> None:
     """Sets of shingles of the documents of a group, for the blocks of pairs that need them."""
     if worker.work.has(job.to):
         return
-    wanted = rows.read(worker.work, job.wanted, job.row, types=WANTED)
+    wanted = array_files.read(worker.work, job.wanted, job.row, types=WANTED)
 
-    def made() -> Iterator[rows.Row]:
+    def made() -> Iterator[array_files.Row]:
         for part in np.unique(wanted["part"]).tolist():
             here = wanted["part"] == part
             place, number, block = (wanted[name][here] for name in ("place", "number", "block"))
@@ -239,7 +239,7 @@ def scatter_shingles(worker: Worker, job: Shingle) -> None:
                         "hashes": hashes[_spread(starts, sizes)],
                     }
 
-    rows.write(worker.work, job.to, SETS, rows=made())
+    array_files.write(worker.work, job.to, SETS, rows=made())
 
 
 def _spread(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -252,11 +252,11 @@ def count_pairs(worker: Worker, job: Count) -> None:
     """How many shingles the pairs of a block share and have."""
     if worker.work.has(job.to):
         return
-    pairs = rows.read(worker.work, job.pairs, job.row, types=PAIRS)
+    pairs = array_files.read(worker.work, job.pairs, job.row, types=PAIRS)
     found = []
     for source in job.sources:
         blocks = worker.work.read_table(source, ["block"])["block"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        found += [rows.read(worker.work, source, row, types=SETS) for row in np.flatnonzero(blocks == job.row).tolist()]
+        found += [array_files.read(worker.work, source, row, types=SETS) for row in np.flatnonzero(blocks == job.row).tolist()]
     empty = {name: np.zeros(0, kind) for name, kind in SETS}
     number, size, hashes = (np.concatenate([sets[name] for sets in (empty, *found)]) for name in ("number", "size", "hashes"))
     starts = np.cumsum(size) - size
@@ -264,7 +264,7 @@ def count_pairs(worker: Worker, job: Count) -> None:
     one, other = (_at(number, order, pairs[side]) for side in ("later", "earlier"))
     sizes = size.astype(np.int32)
     shared = dedup_pass.shared((starts[one], sizes[one]), (starts[other], sizes[other]), hashes)
-    rows.write(worker.work, job.to, COUNTED, rows=[{"shared": shared, "later": sizes[one], "earlier": sizes[other]}])
+    array_files.write(worker.work, job.to, COUNTED, rows=[{"shared": shared, "later": sizes[one], "earlier": sizes[other]}])
 
 
 def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -280,8 +280,8 @@ def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray
 
 
 def _ranks(worker: Worker, job: Scatter, part: int) -> np.ndarray:
-    return rows.read(worker.work, job.ranks, part, types=RANKS)["rank"]
+    return array_files.read(worker.work, job.ranks, part, types=RANKS)["rank"]
 
 
 def _set(worker: Worker, name: str | None) -> np.ndarray | None:
-    return None if name is None else np.array(rows.read(worker.work, name, 0, types=BITS)["bits"])
+    return None if name is None else np.array(array_files.read(worker.work, name, 0, types=BITS)["bits"])

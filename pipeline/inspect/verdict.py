@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
-from pipeline.inspect.turning import Asked, asked
+from pipeline.inspect.margins import RuleMargin, rule_margins
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.stages.unit import signals
@@ -19,13 +19,13 @@ from pipeline.text import final, normalise
 
 
 @dataclass(frozen=True)
-class Judged:
+class TextVerdict:
     """`text`: final; `rules` in the order of reasons; `signals`: filter → column → value; `edits` that changed the text."""
 
     source_text: str
     text: str
     edits: tuple[str, ...]
-    rules: tuple[Asked, ...]
+    rules: tuple[RuleMargin, ...]
     signals: tuple[tuple[str, dict[str, object]], ...]
 
     @property
@@ -36,7 +36,7 @@ class Judged:
         return next((f"{rule.filter}.{rule.reason}" for rule in self.rules if rule.fails and rule.action == "drop"), None)
 
 
-def judged(recipe: Recipe, text: str) -> Judged:
+def judge_text(recipe: Recipe, text: str) -> TextVerdict:
     """Judge `text` as a run with this recipe would. Model filters are asked even where a cheap one drops it."""
     source = normalise.normalise(pa.array([text], pa.large_string()))
     finished = final.finish(source, recipe.steps)
@@ -44,7 +44,7 @@ def judged(recipe: Recipe, text: str) -> Judged:
     batches = {"source": TextBatch(source)}
     batches["final"] = TextBatch(ended, batches["source"]) if final.edited(finished).any() else batches["source"]
     columns: dict[str, pa.Array] = {}
-    rules: list[Asked] = []
+    rules: list[RuleMargin] = []
     shown = []
     for item in _in_order(recipe):
         if item.filter.name == scores.NAME:
@@ -53,10 +53,10 @@ def judged(recipe: Recipe, text: str) -> Judged:
             made = signals.run_filter(item, recipe.known, batches[item.reads], columns=columns)
         columns |= dict(zip(made.schema.names, made.columns, strict=True))
         frame = pl.DataFrame({name: pl.from_arrow(column) for name, column in columns.items()})
-        rules += asked(item, _with_needed(item, frame, recipe))
+        rules += rule_margins(item, _with_needed(item, frame, recipe))
         shown.append((item.filter.name, {name: column[0].as_py() for name, column in zip(made.schema.names, made, strict=True)}))
     edits = finished["edits"][0].as_py()
-    return Judged(source[0].as_py(), ended[0].as_py(), tuple(edits), tuple(rules), tuple(shown))
+    return TextVerdict(source[0].as_py(), ended[0].as_py(), tuple(edits), tuple(rules), tuple(shown))
 
 
 def _in_order(recipe: Recipe) -> list[ActiveFilter]:

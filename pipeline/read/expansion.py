@@ -4,7 +4,7 @@ Invariants: `path` names a file in every output and is the same on disk and on a
 wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path. A URL that
 carries a secret is refused, and no message repeats it.
 
-Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.find`);
+Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.tree`);
 `hf://datasets/...` (see `pipeline.read.formats.huggingface`).
 """
 
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, NotYet
 from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
-from pipeline.read.find import Found, find_files
 from pipeline.read.formats import huggingface
+from pipeline.read.tree import Found, find_files
 from pipeline.store.remote import refuse_secrets
 from pipeline.store.traffic import Traffic
 

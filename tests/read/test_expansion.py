@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import InputError, NotYet
-from pipeline.read.listing import expand
+from pipeline.read.expansion import expand
 from pipeline.read.source import Source
 
 

@@ -1,7 +1,7 @@
-"""What a rule asks of one document: the signal that it reads, its value, and the limit where the verdict turns.
+"""What a rule asks of one document: the signal that it reads, its value, and the limit at which the verdict changes.
 
 A limit may come from the plan, a profile or the document's language, so it is found by asking the rule itself: the signal is
-varied, everything else kept, and the turn is bisected. Invariant: `limit` is a value that passes, and the verdict at the
+varied, everything else kept, and the change is bisected. Invariant: `limit` is a value that passes, and the verdict at the
 document's own value is the rule's.
 """
 
@@ -24,7 +24,7 @@ _STEPS = 32
 
 
 @dataclass(frozen=True)
-class Asked:
+class RuleMargin:
     """One rule of one document. `signal`, `value` and `limit` are None where the rule reads several signals, or a text."""
 
     filter: str
@@ -48,7 +48,7 @@ class Asked:
         return self.off is not None and self.off <= NEAR
 
 
-def asked(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[Asked]:
+def rule_margins(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[RuleMargin]:
     """Every rule of a filter, for the one row of `signals` (own and needed columns)."""
     for rule in item.rules:
         fails = bool(judge(item.filter, [rule], signals).to_series()[0])
@@ -58,11 +58,11 @@ def asked(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[Asked]:
         limit, least = (
             (None, False) if signal is None or value is None else _limit(item, rule, signals, signal=signal, value=float(value))
         )
-        yield Asked(item.filter.name, rule.reason, item.action, fails, signal, value, limit, least)
+        yield RuleMargin(item.filter.name, rule.reason, item.action, fails, signal, value, limit, least)
 
 
 def _limit(item: ActiveFilter, rule: Rule, row: pl.DataFrame, *, signal: str, value: float) -> tuple[float | None, bool]:
-    """The passing value next to the turn that is nearest to `value`, and whether larger values pass."""
+    """The passing value next to the change of verdict that is nearest to `value`, and whether larger values pass."""
     dtype = row[signal].dtype
 
     def fails(values: np.ndarray) -> np.ndarray:
@@ -71,10 +71,10 @@ def _limit(item: ActiveFilter, rule: Rule, row: pl.DataFrame, *, signal: str, va
         return judge(item.filter, [rule], frame).to_series().to_numpy()
 
     points = _points(np.sort(np.append(_GRID, value)), dtype)
-    turns = np.flatnonzero(np.diff(fails(points).astype(np.int8)))
-    if not len(turns):
+    changes = np.flatnonzero(np.diff(fails(points).astype(np.int8)))
+    if not len(changes):
         return None, False
-    at = turns[np.argmin(np.abs(points[turns] - value))]
+    at = changes[np.argmin(np.abs(points[changes] - value))]
     low, high = points[at], points[at + 1]
     while True:
         points = _points(np.linspace(low, high, _STEPS), dtype)

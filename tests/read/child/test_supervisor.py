@@ -18,7 +18,7 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import BrokenContract, InputChanged, RunFailed
-from pipeline.read.child import supervised
+from pipeline.read.child import supervisor
 from pipeline.read.files import InputFile
 from pipeline.schema import BAD_ROW
 from tests.support import prose, table, winnow
@@ -35,14 +35,14 @@ def three_groups(folder: Path) -> Path:
 
 
 def dying(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    supervised.close()
-    monkeypatch.setattr(supervised, "COMMAND", (sys.executable, "-m", "tests.read.child.dying_decoder", how))
+    supervisor.close()
+    monkeypatch.setattr(supervisor, "COMMAND", (sys.executable, "-m", "tests.read.child.dying_decoder", how))
 
 
 @pytest.fixture(autouse=True)
 def no_decoder_of_another_test():
     yield
-    supervised.close()
+    supervisor.close()
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_row_group_that_kills_its_decoder_is_one_row_whatever_the_units(
 ) -> None:
     dying(monkeypatch, how)
     if how == "circles":
-        monkeypatch.setattr(supervised, "_LOOK_S", 0.2)
-        monkeypatch.setattr(supervised, "STILL_CPU_S", 0.9)
+        monkeypatch.setattr(supervisor, "_LOOK_S", 0.2)
+        monkeypatch.setattr(supervisor, "STILL_CPU_S", 0.9)
     path = three_groups(tmp_path)
     for unit_bytes in (1, 64_000_000) if how == "SIGSEGV" else (64_000_000,):
         parts = [read.read(unit) for unit in read.units_of(input_of(path, unit_bytes=unit_bytes)).units or ()]
@@ -120,13 +120,13 @@ def test_a_decoder_may_take_2_gb_more_than_it_starts_with_and_leaves_no_core(tmp
 
 
 def test_a_decoder_that_works_on_without_a_word_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "_LOOK_S", 0.05)
+    monkeypatch.setattr(supervisor, "_LOOK_S", 0.05)
     with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"], stdout=subprocess.PIPE) as process:
         late = threading.Timer(10, process.kill)
         late.start()
         try:
-            with pytest.raises(supervised.Died, match="the decoder worked 0 s without an end"):
-                supervised._wait(process, 0.2)
+            with pytest.raises(supervisor.Died, match="the decoder worked 0 s without an end"):
+                supervisor._wait(process, 0.2)
             assert late.is_alive()
         finally:
             late.cancel()
@@ -138,15 +138,15 @@ def test_a_table_of_a_damaged_decoder_is_not_believed(tmp_path: Path, input_of: 
     columns = [pa.array([1]), *(pa.array(["x"]) for _ in range(4)), pa.array([1]), pa.array([b"x"])]
     sound = pa.RecordBatch.from_arrays(columns, schema=BAD_ROW)
     file = input_of(three_groups(tmp_path))
-    assert supervised._batch(file, bytearray(sound.serialize()), BAD_ROW).equals(sound)
+    assert supervisor._batch(file, bytearray(sound.serialize()), BAD_ROW).equals(sound)
     torn = pa.StringArray.from_buffers(1, pa.py_buffer(bytes([0, 0, 0, 0, 1, 0, 0, 0])), pa.py_buffer(b"\xff"))
     damaged = pa.RecordBatch.from_arrays([columns[0], torn, *columns[2:]], schema=BAD_ROW)
     with pytest.raises(BrokenContract, match="its decoder gave a table that is not valid"):
-        supervised._batch(file, bytearray(damaged.serialize()), BAD_ROW)
+        supervisor._batch(file, bytearray(damaged.serialize()), BAD_ROW)
 
 
 def test_a_file_that_is_shorter_than_it_was_has_changed(tmp_path: Path, input_of: InputOf) -> None:
     file = input_of(three_groups(tmp_path))
-    assert supervised._read(file, io.BytesIO(b"0123456789"), [2, 8]) == b"23456789"
+    assert supervisor._read(file, io.BytesIO(b"0123456789"), [2, 8]) == b"23456789"
     with pytest.raises(InputChanged, match="changed while it was read"):
-        supervised._read(file, io.BytesIO(b"0123456789"), [2, 9])
+        supervisor._read(file, io.BytesIO(b"0123456789"), [2, 9])

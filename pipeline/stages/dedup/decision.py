@@ -8,7 +8,7 @@ from pipeline.records.counts import Search
 
 
 @dataclass(frozen=True)
-class Decided:
+class Decision:
     """Names of the units' fates (None without dedup), what metrics.json says of dedup, and where the index part lies."""
 
     fates: tuple[str | None, ...]
