@@ -207,6 +207,7 @@ def empty_work(work: Store) -> None:
 def remove_work(work: Store) -> None:
     """`--clean`: remove a work directory; the folder itself stays where it holds something that is not ours."""
     empty_work(work)
+    work.remove(clean.STAMP)
     work.remove(MARKER)
     work.unlock(LOCK)
     work.remove_if_empty()

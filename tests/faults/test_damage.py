@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.errors import Damaged
 from pipeline.report import publish
-from pipeline.stages.dedup import corpus
+from pipeline.run import publication
 from pipeline.store.store import open_store
 from tests.faults import common
 from tests.support import ROOT, curate, winnow
@@ -64,12 +64,12 @@ def stopped(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     base = tmp_path_factory.mktemp("damage")
     curate(*arguments(folder, base / "expected"), workers=1)
 
-    def end(*_: object) -> None:
+    def end(*_: object, **__: object) -> None:
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publish, "place", end)
-        patch.setattr(corpus, "stage_index", lambda *_: [])
+        patch.setattr(publication, "stage_index", lambda *_, **__: [])
         with pytest.raises(Killed):
             curate(*arguments(folder, base / "stopped"), workers=1)
     return base / "stopped", common.promised(base / "expected")

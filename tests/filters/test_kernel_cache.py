@@ -24,7 +24,7 @@ def sources(tmp_path: Path) -> Path:
     """The kernels' sources with one of them in a sub-folder."""
     made = Path(shutil.copytree(ROOT / "filters/kernels", tmp_path / "kernels", ignore=shutil.ignore_patterns("__pycache__")))
     (made / "words" / "deep").mkdir(parents=True)
-    (made / "fold.py").rename(made / "words" / "deep" / "fold.py")
+    (made / "unicode" / "fold.py").rename(made / "words" / "deep" / "fold.py")
     return made
 
 
@@ -48,7 +48,7 @@ def test_names_and_bounds_of_files_count_and_other_files_do_not(sources, tmp_pat
     (sources / "words" / "deep" / "fold.py").rename(sources / "words" / "fold.py")
     moved = cache.digest(sources)
     assert moved != before
-    pieces = [sources / "pieces.py", sources / "rows.py"]
+    pieces = [sources / "kept.py", sources / "rows.py"]
     one, two = (piece.read_bytes() for piece in pieces)
     pieces[0].write_bytes(one + two[:1])
     pieces[1].write_bytes(two[1:])

@@ -343,6 +343,14 @@ def test_without_a_work_directory_and_without_rejected_texts(capsys, folder):
     assert digests(folder / "out")
 
 
+def test_clean_after_a_take_down_leaves_no_work_directory_and_the_next_run_makes_one(capsys, folder):
+    takedown(capsys, folder, "--keys", keys(folder, "s", "mail"), "--yes")
+    run(folder, "--replace", "--clean")
+    assert not (folder / "out" / ".work").exists()
+    run(folder, "--replace")
+    assert (folder / "out" / ".work" / ".winnow-work").is_file() and traces(folder / "out") == []
+
+
 def test_without_dedup_the_same_and_nearly_the_same_still_stay_away(capsys, folder):
     run(folder, "--fresh", "--set", "dedup=false")
     takedown(capsys, folder, "--keys", keys(folder, "s"), "--yes")

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import report
 from pipeline.plan.model import Checks
-from pipeline.records.counts import Counts
+from pipeline.records.counts import Counts, SourceLine
 from pipeline.records.metrics_json import Metrics
 from pipeline.report import numbers
 from pipeline.report.metrics import checks
@@ -143,10 +143,13 @@ def test_shares_are_compared_exactly(dropped, failed):
 
 @pytest.mark.parametrize(("dropped", "quarantined", "failed"), [(5, 5, False), (6, 5, True), (0, 11, True), (11, 0, True)])
 def test_a_source_loses_what_was_dropped_and_what_could_not_be_read(dropped, quarantined, failed):
-    made = metrics(20 - dropped - quarantined, 20)
-    made["by_source"] = [{"source": "crawl", "read": 20, "dropped": dropped, "quarantined": quarantined}]
-    (lost,) = [check for check in checks.judge(Checks(max_source_loss=0.5), made, None) if check["check"] == "max_source_loss"]
-    assert (lost["failed"], lost["value"]) == (failed, (dropped + quarantined) / 20)
+    kept = 20 - dropped - quarantined
+    line = SourceLine(
+        source="crawl", read=20, kept=kept, dropped=dropped, quarantined=quarantined, bytes_read=20, bytes_kept=kept
+    )
+    made = counts.counts(totals=counts.totals(20, kept, dropped), by_source=(line,))
+    (lost,) = [check for check in checks.judge(Checks(max_source_loss=0.5), made, None) if check.check == "max_source_loss"]
+    assert (lost.failed, lost.value) == (failed, (dropped + quarantined) / 20)
 
 
 @pytest.mark.parametrize(("kept", "failed"), [(501, False), (500, False), (499, True)])
