@@ -18,7 +18,7 @@ from pydantic import Field
 
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
 from filters.models import coverage
-from filters.models.coverage import Loaded, Params
+from filters.models.coverage import CoveredModel, Params
 
 
 class Thresholds(Settings):
@@ -30,7 +30,7 @@ class Thresholds(Settings):
 SIGNALS = pa.schema([pa.field("quality_score", pa.float32())])
 
 
-def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: Loaded) -> pa.RecordBatch:
+def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: CoveredModel) -> pa.RecordBatch:
     """quality_score: the model's calibrated probability, of long texts by a sample; null where it does not cover the language."""
     columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: (loaded.classifier.texts(*text),))
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
 from filters.models import coverage
-from filters.models.coverage import Loaded, Params
+from filters.models.coverage import CoveredModel, Params
 
 
 class Thresholds(Settings):
@@ -30,7 +30,7 @@ class Thresholds(Settings):
 SIGNALS = pa.schema([pa.field("toxicity_score", pa.float32()), pa.field("toxicity_share", pa.float32())])
 
 
-def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: Loaded) -> pa.RecordBatch:
+def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: CoveredModel) -> pa.RecordBatch:
     """toxicity_score: the largest of the windows' calibrated probabilities; toxicity_share: the share of windows above the
     model's default threshold; null where the model does not cover the language."""
     columns = coverage.scored(batch, needed["language"], loaded, score=loaded.classifier.windows)

@@ -21,7 +21,7 @@ from flows import __version__, errors
 if TYPE_CHECKING:
     from flows.serving.server import Temporary
     from flows.terminal.progress import Json
-    from pipeline.plan.load import Loaded
+    from pipeline.plan.load import LoadedPlan
     from pipeline.run.options import Result, RunOptions
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
@@ -160,7 +160,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     return 0
 
 
-def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, *, progress: Any) -> int:
+def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace, *, progress: Any) -> int:
     """`--sample`: estimates on stdout."""
     from pipeline.run import estimate
     from pipeline.run.local_mapper import in_process
@@ -174,7 +174,7 @@ def _look(loaded: Loaded, options: RunOptions, arguments: argparse.Namespace, *,
     return 0
 
 
-def _execute(loaded: Loaded, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
+def _execute(loaded: LoadedPlan, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
     from flows.retry import BACK_OFF_S, tried
     from pipeline.run import execute
     from pipeline.run.local_mapper import in_process

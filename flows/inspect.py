@@ -202,7 +202,7 @@ def _add_takedown(commands: Any) -> None:
 def _takedown(arguments: argparse.Namespace) -> str:
     from pipeline.errors import NotYet, UsageError
     from pipeline.takedown import run
-    from pipeline.takedown.find import Asked
+    from pipeline.takedown.find import TakedownRequest
 
     if arguments.copies == "promote":
         raise NotYet(
@@ -210,7 +210,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
             " copies go too; where only the licence of one source is the matter, remove that source from the plan and make the"
             " output anew with --replace: its copies from other sources are then kept"
         )
-    asked = Asked(
+    asked = TakedownRequest(
         keys=_keys(arguments.keys) if arguments.keys else (),
         domain=arguments.domain,
         like=None if arguments.like is None else _text(arguments.like),

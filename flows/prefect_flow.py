@@ -31,7 +31,7 @@ from flows.terminal.progress import Json
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine.events import Event, OnEvent, silent
 from pipeline.machine.workers import Mapper
-from pipeline.plan.load import DEFAULT, Loaded, load_plan
+from pipeline.plan.load import DEFAULT, LoadedPlan, load_plan
 from pipeline.run import execute
 from pipeline.run.options import Result, RunOptions
 from pipeline.store.remote import refuse_secrets
@@ -149,7 +149,7 @@ def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], *, options
     return Made(result, roots.read_by(loaded))
 
 
-def _tried(loaded: Loaded, options: RunOptions, on_event: OnEvent) -> Result:
+def _tried(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Result:
     """A run; where storage or network failed outside its tasks, the same run again: what is done is found on disk."""
 
     def body() -> Result:
@@ -180,7 +180,9 @@ def _logged(logger: Any) -> OnEvent:
     return on_event
 
 
-def run_in_flow(loaded: Loaded, options: RunOptions, *, on_event: OnEvent = silent, temporary: Temporary | None = None) -> Result:
+def run_in_flow(
+    loaded: LoadedPlan, options: RunOptions, *, on_event: OnEvent = silent, temporary: Temporary | None = None
+) -> Result:
     """A run from the command line, as a flow run on the configured server, or else on a temporary one.
 
     `temporary` may have been started earlier (`server.for_this_run`). It starts in the background here otherwise, while
@@ -231,7 +233,7 @@ def _mapper(options: RunOptions, on_event: OnEvent) -> AbstractContextManager[Ma
 
 
 def _as_flow_run(
-    body: Callable[[], Result], loaded: Loaded, options: RunOptions, *, on_event: OnEvent, temporary: Temporary | None
+    body: Callable[[], Result], loaded: LoadedPlan, options: RunOptions, *, on_event: OnEvent, temporary: Temporary | None
 ) -> Result:
     ended: list[Result] = []
     errors: list[BaseException] = []
@@ -260,7 +262,7 @@ def _as_flow_run(
     return ended[0]
 
 
-def _call(loaded: Loaded, options: RunOptions) -> None:
+def _call(loaded: LoadedPlan, options: RunOptions) -> None:
     """The flow, with what Prefect shows of a run from the command line."""
     paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
     curate.with_options(validate_parameters=False)(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from flows import errors
 
 if TYPE_CHECKING:
-    from pipeline.training.train import Request, Trained
+    from pipeline.training.train import Request, TrainedModel
 
 RECIPES = ("quality", "toxicity")
 CORPUS = "corpus"
@@ -154,7 +154,7 @@ def _recipe(arguments: argparse.Namespace, command: str) -> Request:
     return replace(request, command=shown, calibration=arguments.calibration)
 
 
-def _shown(trained: Trained, path: Path, line: str) -> str:
+def _shown(trained: TrainedModel, path: Path, line: str) -> str:
     from pipeline.training import card
 
     size = len(trained.data)

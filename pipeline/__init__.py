@@ -1,1 +1,1 @@
-"""Tables on disk, one direction: read, normalise, annotate, decide, dedup, select, write, report. No Prefect here."""
+"""The curation itself, from input files to a report: read, normalise, annotate, decide, dedup, select, write. No Prefect here."""

@@ -48,7 +48,7 @@ class Params(Settings):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class CoveredModel:
     """A classifier, and the languages to score (None: every row, also those of unknown language)."""
 
     classifier: Classifier
@@ -70,15 +70,15 @@ def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
     return (path, beside) if beside.is_file() else (path,)
 
 
-def load_covered(params: Params, *, shipped: str) -> Loaded:
+def load_covered(params: Params, *, shipped: str) -> CoveredModel:
     """Raises ModelError as `load_classifier` does, and for listed languages that the model's card has no figures for."""
     path = path_of(params, shipped=shipped)
     found = classifier.load_classifier(path, label=params.label)
     known = frozenset(found.languages)
     if params.languages == "all" or (params.languages == "model" and not known):
-        return Loaded(found, None)
+        return CoveredModel(found, None)
     if params.languages == "model":
-        return Loaded(found, known)
+        return CoveredModel(found, known)
     listed = {code: labels.names(code)[0] for code in params.languages}
     unknown = [code for code, names in listed.items() if known and not names & known]
     if unknown:
@@ -87,11 +87,15 @@ def load_covered(params: Params, *, shipped: str) -> Loaded:
             f" {', '.join(sorted(known))} only; train a model with `python -m flows.train`, or write languages: all to use it"
             " anyway"
         )
-    return Loaded(found, frozenset().union(*listed.values()))
+    return CoveredModel(found, frozenset().union(*listed.values()))
 
 
 def scored(
-    batch: TextBatch, language: pa.Array, loaded: Loaded, *, score: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]]
+    batch: TextBatch,
+    language: pa.Array,
+    loaded: CoveredModel,
+    *,
+    score: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]],
 ) -> list[pa.Array]:
     """The columns that `score(offsets, data)` gives, float32[n] each, for the rows that the model covers; null elsewhere."""
     n = len(batch)

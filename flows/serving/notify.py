@@ -26,7 +26,7 @@ LENGTH = 500
 """Characters of a message: chat services cut longer ones."""
 
 
-class Ended(TypedDict):
+class RunSummary(TypedDict):
     """What a message holds of a flow's result: the generation (None where nothing was new), documents read and by verdict."""
 
     generation: int | None
@@ -103,7 +103,7 @@ def _post(url: str, body: Message) -> None:
 def message(flow_run: Any, state: Any) -> Message:
     """What is posted of this flow run's state."""
     result = _result(state)
-    made: Ended = {"generation": None, "documents": {}}
+    made: RunSummary = {"generation": None, "documents": {}}
     if isinstance(result, dict):
         made = {"generation": result.get("generation"), "documents": result.get("documents") or {}}
     if isinstance(result, CheckFailed):
@@ -133,7 +133,7 @@ def _result(state: Any) -> Any:
         return None
 
 
-def _in_words(made: Ended) -> str:
+def _in_words(made: RunSummary) -> str:
     if made["generation"] is None:
         return "nothing new"
     counts = ", ".join(f"{count:,} {name}" for name, count in made["documents"].items())

@@ -18,7 +18,7 @@ from pipeline.errors import InputError, OutputError, PlanError, UsageError
 from pipeline.store.remote import refuse_secrets
 
 if TYPE_CHECKING:
-    from pipeline.plan.load import Loaded
+    from pipeline.plan.load import LoadedPlan
 
 VARIABLE = "WINNOW_ROOTS"
 WILDCARDS = "*?["
@@ -34,7 +34,7 @@ def check_plan(plan: str | None, bounds: Sequence[str]) -> None:
     _inside(plan_files(plan), bounds, what="plan", error=PlanError)
 
 
-def check(loaded: Loaded, *, output: str, work: str | None, bounds: Sequence[str], matched: bool = True) -> None:
+def check(loaded: LoadedPlan, *, output: str, work: str | None, bounds: Sequence[str], matched: bool = True) -> None:
     """Raises a UsageError that names the first path outside `bounds`. Without bounds everything is allowed.
 
     `matched`: also look at the files that the plan's patterns match now, links resolved.
@@ -85,7 +85,7 @@ def written_by(output: str, work: str | None) -> list[str]:
     return found
 
 
-def read_by(loaded: Loaded) -> list[str]:
+def read_by(loaded: LoadedPlan) -> list[str]:
     """The folders and files that a plan names: where its inputs lie, and what it needs beside them."""
     plan = loaded.plan
     found = [fixed_part(path) for source in plan.source for path in source.paths]

@@ -1,1 +1,1 @@
-"""What a person at a terminal sees: progress bars, keys, a browser that opens."""
+"""The terminal: progress and messages, keys, and opening the browser."""

@@ -1,1 +1,4 @@
-"""Looking at an output: read-only, from what it holds; nothing here changes a byte of it."""
+"""Questions to a finished output: why a document was dropped, lists, reviews, comparisons, other thresholds.
+
+Invariant: read-only, except that a review appends to `reviews.jsonl`.
+"""

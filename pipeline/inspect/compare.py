@@ -18,7 +18,7 @@ MOST_LINES = 15
 EXCERPT = 160
 
 
-Counted = tuple[tuple[str, int], ...]
+NameCounts = tuple[tuple[str, int], ...]
 """Names with their documents, largest first."""
 
 
@@ -28,9 +28,9 @@ class Side:
 
     documents: int
     bytes: int
-    reasons: Counted
-    sources: Counted
-    languages: Counted
+    reasons: NameCounts
+    sources: NameCounts
+    languages: NameCounts
     samples: tuple[tuple[str, str | None, str], ...]
 
 
@@ -100,7 +100,7 @@ def _side(rows: pl.LazyFrame, holder: Output) -> Side:
     )
 
 
-def _counted(column: pl.Series) -> Counted:
+def _counted(column: pl.Series) -> NameCounts:
     counts = {value or "none": n for value, n in column.value_counts().iter_rows()}
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 

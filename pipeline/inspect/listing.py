@@ -38,7 +38,7 @@ _SHOWN = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DocumentQuery:
     """Which documents. `reason`: a first reason, a filter's name, or a cause of quarantine. Limits include their ends."""
 
     view: str = "kept"
@@ -101,7 +101,7 @@ class Page:
     total: int
 
 
-def folder_of(output: Output, wanted: Wanted) -> str:
+def folder_of(output: Output, wanted: DocumentQuery) -> str:
     """The folder that a view shows: the ledger where no text of such dropped documents is kept."""
     if wanted.view == "dropped" and (wanted.reason == REASON or not any(sized(output, "rejected"))):
         return "ledger"
@@ -113,7 +113,9 @@ def sized(output: Output, folder: str) -> list[int]:
     return [r.rows for m in output.live for r in m.files if r.path.startswith(f"{folder}/")]
 
 
-def page(output: Output, wanted: Wanted, *, after: Place | None = None, before: Place | None = None, size: int = PAGE) -> Page:
+def page(
+    output: Output, wanted: DocumentQuery, *, after: Place | None = None, before: Place | None = None, size: int = PAGE
+) -> Page:
     """At most `size` documents behind `after`, or the last ones before `before`."""
     folder = folder_of(output, wanted)
     files = [r.path for m in output.live for r in m.files if r.path.startswith(f"{folder}/")]
@@ -187,7 +189,7 @@ def _groups(
             yield shard, group, start, stop - start
 
 
-def _tests(wanted: Wanted, folder: str) -> Iterator[tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]]:
+def _tests(wanted: DocumentQuery, folder: str) -> Iterator[tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]]:
     """Columns, and what is asked of each."""
     if folder == "ledger":
         yield "verdict", partial(_equal, "dropped")
@@ -217,7 +219,7 @@ def _meant(reason: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.or_(pc.equal(column, reason), pc.starts_with(column, f"{reason}."))
 
 
-def _matches(file: pq.ParquetFile, group: int, wanted: Wanted, *, folder: str) -> np.ndarray:
+def _matches(file: pq.ParquetFile, group: int, wanted: DocumentQuery, *, folder: str) -> np.ndarray:
     """bool[rows of the group]."""
     have = set(file.schema_arrow.names)
     chosen = np.ones(file.metadata.row_group(group).num_rows, bool)

@@ -18,7 +18,7 @@ from pipeline.inspect import why
 from pipeline.inspect.output import Output
 from pipeline.inspect.verdict import judge_text
 from pipeline.output import reviews
-from pipeline.output.reviews import KEPT, Label, Reviewed
+from pipeline.output.reviews import KEPT, Label, ReviewCounts
 from pipeline.report.visible import visible
 
 MOST = 10_000
@@ -163,7 +163,7 @@ def _evidence(output: Output, reason: str, text: str) -> list[str]:
     ]
 
 
-def summary(found: Sequence[Reviewed], *, session: Sequence[Label], write: Callable[[float], str]) -> str:
+def summary(found: Sequence[ReviewCounts], *, session: Sequence[Label], write: Callable[[float], str]) -> str:
     """For a terminal: every reason's precision."""
     lines = [f"{'reason':<48}{'right':>8}{'wrong':>8}{'precision':>12}   95 % interval (Wilson)"]
     for one in found:

@@ -1,1 +1,1 @@
-"""What this computer has: threads, scratch space, memory, clocks, and events about the work."""
+"""What this computer gives to a run: worker threads, scratch space, sorting on disk, memory, clocks, and events on progress."""

@@ -40,7 +40,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Reviewed:
+class ReviewCounts:
     """How many documents that a reason dropped were rightly dropped, how many wrongly, with a 95 % interval of the share."""
 
     reason: str
@@ -110,7 +110,7 @@ def _last_line(where: int, size: int) -> int:
     return size - len(tail) + tail.rfind(b"\n") + 1
 
 
-def precision(out: Store) -> list[Reviewed]:
+def precision(out: Store) -> list[ReviewCounts]:
     """Reasons with labels given under the output's present recipe, most labels first; empty where there are none."""
     live = manifest.live(manifest.load_all(out))
     if not live:
@@ -118,11 +118,11 @@ def precision(out: Store) -> list[Reviewed]:
     return of_labels([label for label in labels(out) if label.recipe == live[-1].recipe_hash])
 
 
-def of_labels(found: Sequence[Label]) -> list[Reviewed]:
+def of_labels(found: Sequence[Label]) -> list[ReviewCounts]:
     """The same, of these labels."""
     counts = Counter((label.reason, label.label) for label in found)
     made = []
     for reason in {label.reason for label in found}:
         right, wrong = counts[reason, "right"], counts[reason, "wrong"]
-        made.append(Reviewed(reason, right, wrong, *wilson(right, right + wrong)))
+        made.append(ReviewCounts(reason, right, wrong, *wilson(right, right + wrong)))
     return sorted(made, key=lambda r: (-(r.right + r.wrong), r.reason))

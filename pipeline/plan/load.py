@@ -28,7 +28,7 @@ DEFAULT = "default@1"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedPlan:
     """A validated plan and the names it came from, for messages and `plan.resolved.yaml`."""
 
     plan: Plan
@@ -142,7 +142,7 @@ def validate(data: Json, *, where: str) -> Plan:
         raise PlanError(f"{where}:\n{_explain(model, error)}") from error
 
 
-def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> Loaded:
+def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> LoadedPlan:
     """The plan of a run.
 
     `plan`: a YAML file's path, a preset's name, or None for `default@1`. `inputs` replace the plan's paths; each entry of
@@ -165,7 +165,7 @@ def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequ
     resolved = validate(_merge(base, data), where=name)
     for path in (*(path for source in resolved.source for path in source.paths), *(entry.path for entry in resolved.annotations)):
         refuse_secrets(path)
-    return Loaded(plan=resolved, name=name, extends=extends)
+    return LoadedPlan(plan=resolved, name=name, extends=extends)
 
 
 def _named(plan: str | None) -> tuple[str, Json]:

@@ -24,7 +24,7 @@ Line = TypeVar("Line", bytes, memoryview)
 
 
 @dataclass(frozen=True)
-class Refused:
+class QuarantinedRow:
     """A row that cannot be read: what quarantine will say about it. `n_bytes`: of the raw record, as far as it is known."""
 
     row: int
@@ -47,8 +47,8 @@ class Lines:
     stop: int
     first_row: int
     pieces: tuple[bytes, ...]
-    refused: tuple[Refused, ...]
-    rest: Refused | None = None
+    refused: tuple[QuarantinedRow, ...]
+    rest: QuarantinedRow | None = None
     head: bytes = b""
 
 
@@ -84,8 +84,8 @@ def without_newline(line: Line) -> Line:
     return line[:-1] if line[-1:] == b"\r" else line
 
 
-def too_large(row: int, n_bytes: int, excerpt: bytes, *, limit: int) -> Refused:
-    return Refused(
+def too_large(row: int, n_bytes: int, excerpt: bytes, *, limit: int) -> QuarantinedRow:
+    return QuarantinedRow(
         row, "row_too_large", f"{n_bytes} bytes; max_row_bytes is {limit}", n_bytes, excerpt[: min(n_bytes, EXCERPT_BYTES)]
     )
 
@@ -115,7 +115,7 @@ class _Cutter:
         self.start = self.stop = start
         self.first_row = self.row = row
         self.pieces: list[bytes] = []
-        self.refused: list[Refused] = []
+        self.refused: list[QuarantinedRow] = []
         self.tail = bytearray()
         self.tail_bytes = 0
         self.ends_in_cr = False
@@ -195,12 +195,12 @@ class _Cutter:
         self.stop += self.tail_bytes
         self._drop_tail()
 
-    def rest(self, error: Unreadable) -> Refused:
+    def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open line, cut off, and all that would have followed."""
         excerpt = bytes(self.tail[:EXCERPT_BYTES]) or None
-        return Refused(self.row, error.cause, error.detail, self.tail_bytes, excerpt)
+        return QuarantinedRow(self.row, error.cause, error.detail, self.tail_bytes, excerpt)
 
-    def close(self, rest: Refused | None) -> Lines:
+    def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)
         self.start, self.first_row = self.stop, self.row
         self.pieces, self.refused = [], []

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Refused
+from pipeline.read.lines import QuarantinedRow
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Collector:
             _put_back(record, "source", source)
             source = file.source
         if type(text) is not str:
-            self._refuse(Refused(row, *_why_no_text(text, file.text), len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
+            self._refuse(QuarantinedRow(row, *_why_no_text(text, file.text), len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
             return
         url, date = pop("url", None), pop("date", None)
         if url is not None and type(url) is not str:
@@ -77,15 +77,15 @@ class Collector:
             metadata = b"{}" if not record else _python_json(record) if python_values else orjson.dumps(record, None, _SORTED)
         except (TypeError, UnicodeEncodeError) as error:
             detail = f"the other columns cannot be written as JSON: {error}"
-            self._refuse(Refused(row, "unreadable", detail, len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
+            self._refuse(QuarantinedRow(row, "unreadable", detail, len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
             return
         self._good.append((row, id_, source, url, date, text, metadata))
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: QuarantinedRow) -> None:
         """A row whose own id and source are not known."""
         self._refuse(refused, default_id(self.file.path, refused.row), self.file.source)
 
-    def _refuse(self, refused: Refused, id_: str, source: str) -> None:
+    def _refuse(self, refused: QuarantinedRow, id_: str, source: str) -> None:
         excerpt = refused.excerpt[:EXCERPT_BYTES] if refused.excerpt else None
         self._bad.append((refused.row, id_, source, refused.cause, refused.detail, refused.n_bytes, excerpt))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from pipeline.read.lines import Refused, too_large
+from pipeline.read.lines import QuarantinedRow, too_large
 from pipeline.read.rows import Collector
 
 
@@ -36,7 +36,7 @@ def add_batch(collector: Collector, batch: pa.RecordBatch, first_row: int) -> No
         fault = next(((name, value) for name, value in record.items() if type(value) is Fault), None)
         if fault:
             detail = f"column {fault[0]!r}: {fault[1].detail}"
-            collector.refuse(Refused(row, fault[1].cause, detail, len(text), text))
+            collector.refuse(QuarantinedRow(row, fault[1].cause, detail, len(text), text))
         else:
             collector.add(row, record, text, python_values=True)
 

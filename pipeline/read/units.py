@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import CannotRead, InputChanged, InputError
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines, Refused, Unreadable
+from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import remote
 
 VERSION = 1
@@ -63,7 +63,7 @@ class Block:
 
     unit: Unit
     data: Lines | pa.Table
-    rest: Refused | None = None
+    rest: QuarantinedRow | None = None
 
 
 def unit_key_parts(unit: Unit) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.machine.events import OnEvent
 from pipeline.machine.workers import Mapper
-from pipeline.plan.load import Loaded
+from pipeline.plan.load import LoadedPlan
 from pipeline.run.accounts import Spent
 from pipeline.run.cluster.site import Site
 from pipeline.run.options import RunOptions
@@ -21,7 +21,7 @@ class Context:
     """One run under way. `spent()`: what it has cost so far; `site`: where its tasks run, None where that is this process."""
 
     run: Run
-    loaded: Loaded
+    loaded: LoadedPlan
     options: RunOptions
     mapper: Mapper
     tell: OnEvent

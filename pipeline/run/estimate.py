@@ -19,7 +19,7 @@ import zstandard
 
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.workers import Mapper
-from pipeline.plan.load import Loaded
+from pipeline.plan.load import LoadedPlan
 from pipeline.report import numbers as written
 from pipeline.report.visible import visible
 from pipeline.run import prepare
@@ -68,7 +68,7 @@ class Estimates:
     output_bytes: int
 
 
-def estimate(loaded: Loaded, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
+def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
     """The estimates; None where nothing is new."""
     with prepare.open_run(loaded, options, on_event) as held:
         chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)

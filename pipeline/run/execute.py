@@ -16,7 +16,7 @@ from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
 from pipeline.machine.workers import Mapper
 from pipeline.output import manifest
-from pipeline.plan.load import Loaded
+from pipeline.plan.load import LoadedPlan
 from pipeline.report import publish
 from pipeline.run import accounts, attempts, prepare
 from pipeline.run import report as run_report
@@ -37,7 +37,7 @@ def call(body: Callable[[], Result]) -> Result:
 
 
 def execute(
-    loaded: Loaded,
+    loaded: LoadedPlan,
     options: RunOptions,
     *,
     mapper: Mapper,

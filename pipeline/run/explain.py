@@ -10,7 +10,7 @@ from pipeline.machine import workers
 from pipeline.machine.events import silent
 from pipeline.output import manifest
 from pipeline.plan import recipe
-from pipeline.plan.load import Loaded
+from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
 from pipeline.read.expansion import expand
 from pipeline.records.inputs import SourceSettings
@@ -20,7 +20,7 @@ from pipeline.stages.unit.tables import Names, names
 from pipeline.store.store import Store, open_output, open_store
 
 
-def explain(loaded: Loaded, options: RunOptions) -> str:
+def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     """The text that `--explain` prints."""
     if not loaded.plan.source:
         raise InputError("no input: give --input PATH, or source.paths in the plan")

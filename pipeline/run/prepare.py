@@ -20,7 +20,7 @@ from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.manifest import InputRecord
 from pipeline.plan import recipe
-from pipeline.plan.load import Loaded
+from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
 from pipeline.read.expansion import expand
@@ -53,7 +53,7 @@ class Task:
 
 
 @contextmanager
-def open_run(loaded: Loaded, options: RunOptions, on_event: OnEvent) -> Iterator[Run]:
+def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iterator[Run]:
     """Hold the output for one run. Raises UsageError subclasses before anything is changed."""
     task = _load_plan(loaded.plan, options)
     free = _open_output(task, options)
@@ -131,10 +131,10 @@ def _load_history(out: Store, work: Store, *, replacing: bool) -> History:
     """What was committed. A take-down that was cut short is completed first, and the work directory holds nothing taken down."""
     manifests = manifest.load_all(out)
     takedown.complete(out, manifests, work=work, orphans=False)
-    stones = tombstones.load_tombstones(out, manifest.takedowns(manifests))
-    if stones is not None and not clean.stamped(work, stones):
-        clean.clean(work, stones)
-    return History(tuple(manifests), stones, replacing)
+    known = tombstones.load_tombstones(out, manifest.takedowns(manifests))
+    if known is not None and not clean.stamped(work, known):
+        clean.clean(work, known)
+    return History(tuple(manifests), known, replacing)
 
 
 def _check(out: Store, history: History, task: Task) -> None:

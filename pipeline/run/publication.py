@@ -24,7 +24,7 @@ from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
 from pipeline.run.options import Result
 from pipeline.run.report import Report
-from pipeline.run.shards import Written
+from pipeline.run.shards import StagedShards
 from pipeline.run.state import Run
 from pipeline.stages.shards.index import stage_index
 from pipeline.stages.shards.parquet import Shard
@@ -41,7 +41,7 @@ class Generation:
     judgement: Judgement
     tally: Tally
     report: Report
-    written: Written
+    written: StagedShards
     compile_s: float
 
 

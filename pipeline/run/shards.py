@@ -21,7 +21,7 @@ from pipeline.store.keys import key
 
 
 @dataclass(frozen=True)
-class Written:
+class StagedShards:
     """Finished shards, with those that only the dedup index knows (`layout.UNSELECTED`), and the CPU seconds they took."""
 
     staging: str
@@ -34,7 +34,7 @@ class Written:
         return [shard for shard in self.every if shard.folder != layout.UNSELECTED]
 
 
-def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> Written:
+def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> StagedShards:
     """Write every shard, here or on the run's site."""
     run, tell = context.run, context.tell
     staging = _staging(run, inputs)
@@ -55,7 +55,7 @@ def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> W
     elsewhere = context.on_site(tasks.write_shards)
     done = run.pool.map(one, jobs) if elsewhere is None else elsewhere(inputs=inputs, jobs=jobs, advance=advance)
     tell(Event("end", "write"))
-    return Written(staging, tuple(done), meter.seconds)
+    return StagedShards(staging, tuple(done), meter.seconds)
 
 
 def _staging(run: Run, inputs: Inputs) -> str:

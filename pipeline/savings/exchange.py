@@ -21,7 +21,7 @@ from pipeline.errors import InputError, UsageError
 from pipeline.records.base import Number, Record
 from pipeline.records.savings_json import ArmSize, Model, Savings
 from pipeline.savings.analysis import findings
-from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.corpora import by_seed
@@ -42,7 +42,7 @@ class CardSet(Record):
     sha256: str
 
 
-class Wanted(Record):
+class ResultFields(Record):
     """What a line of results must and may hold."""
 
     fields: tuple[str, ...]
@@ -60,7 +60,7 @@ class Card(Record):
     tokens: Number
     seeds: tuple[int, ...]
     checkpoints: str
-    results: Wanted
+    results: ResultFields
 
 
 def export(experiment: Experiment, folder: str, *, tokens: float, planned: float, bytes_per_token: float, seeds: int) -> Card:
@@ -84,7 +84,7 @@ def export(experiment: Experiment, folder: str, *, tokens: float, planned: float
         tokens=tokens,
         seeds=tuple(range(seeds)),
         checkpoints="score the averaged weights, or those of a constant rate, at eight or more log-spaced counts of tokens",
-        results=Wanted(fields=FIELDS, optional=("document", "bytes"), metric="bpb"),
+        results=ResultFields(fields=FIELDS, optional=("document", "bytes"), metric="bpb"),
     )
     (root / CARD).write_text(json.dumps(card.model_dump(mode="json", exclude_unset=True), indent=1, ensure_ascii=False), "utf-8")
     return card
@@ -133,7 +133,7 @@ def score(folder: str, results: str) -> Savings:
     tokens = sorted({float(row.tokens) for row in rows})
     parameters = float(rows[0].params)
     share = {arm.arm: arm.corpus_bytes / baseline.corpus_bytes for arm in card.arms}
-    measured = Measured(6.0 * parameters * np.array(tokens), losses, share)
+    measured = RegimeLosses(6.0 * parameters * np.array(tokens), losses, share)
     held = [HeldOut(entry.set, entry.role, _texts(Path(folder) / entry.path)) for entry in sets]
     found = findings.sets_of(measured, held)
     seeds = len({row.seed for row in rows})
@@ -153,7 +153,7 @@ def score(folder: str, results: str) -> Savings:
 
 
 @dataclass(frozen=True)
-class Scored:
+class TrainerResult:
     """One result of the user's trainer; numbers are as the line has them."""
 
     arm: str
@@ -166,7 +166,7 @@ class Scored:
     bytes: float
 
 
-def _rows(lines: Iterable[str], where: str) -> Iterator[Scored]:
+def _rows(lines: Iterable[str], where: str) -> Iterator[TrainerResult]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -180,10 +180,10 @@ def _rows(lines: Iterable[str], where: str) -> Iterator[Scored]:
         if row["metric"] != "bpb":
             raise InputError(f"{where}, line {number}: metric {row['metric']}; expected bpb: losses per token are not comparable")
         named = {name: row[name] for name in FIELDS if name != "metric"}
-        yield Scored(**named, document=row.get("document", 0), bytes=row.get("bytes", 1))
+        yield TrainerResult(**named, document=row.get("document", 0), bytes=row.get("bytes", 1))
 
 
-def _losses(rows: Sequence[Scored], arm: str, name: str, *, where: str) -> Losses:
+def _losses(rows: Sequence[TrainerResult], arm: str, name: str, *, where: str) -> Losses:
     """seeds x checkpoints x documents. Raises InputError where a cell is missing: arms are compared at equal tokens."""
     own = [row for row in rows if row.arm == arm and row.set == name]
     seeds, tokens = sorted({row.seed for row in rows}), sorted({row.tokens for row in rows})

@@ -22,7 +22,7 @@ from pipeline.records.savings_json import SCHEMA, ArmSize, Families, Model, Rank
 from pipeline.report import publish
 from pipeline.savings import arms, corpora, costs, history
 from pipeline.savings.analysis import findings
-from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.arms import RANDOM, SOURCE, Arm, Experiment, Spec
 from pipeline.savings.tiers import ranks, training
 from pipeline.store.keys import key
@@ -249,7 +249,7 @@ class _Size(TypedDict):
     kept_share: float
 
 
-def _size(arm: Arm, measured: Measured) -> _Size:
+def _size(arm: Arm, measured: RegimeLosses) -> _Size:
     return {
         "arm": arm.name,
         "what": arm.what,

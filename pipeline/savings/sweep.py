@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
-from pipeline.plan.load import Loaded, load_plan, validate
+from pipeline.plan.load import LoadedPlan, load_plan, validate
 from pipeline.records.base import Json
 from pipeline.records.savings_json import ArmLine, Families, Family, Range, Savings, Sweep
 from pipeline.run import execute
@@ -60,7 +60,7 @@ def curated(request: Request, variants: Sequence[Variant], on_event: OnEvent) ->
     return made
 
 
-def _loaded(out: Store, variant: Variant) -> Loaded:
+def _loaded(out: Store, variant: Variant) -> LoadedPlan:
     loaded = load_plan(out.path("plan.resolved.yaml"), assignments=variant.assignments)
     limits = loaded.plan.checks.model_copy(update={"on_fail": "warn"})
     return replace(loaded, plan=loaded.plan.model_copy(update={"checks": limits}), name=variant.name)

@@ -24,14 +24,14 @@ from pipeline.report.metrics.collect import BY_RULE
 from pipeline.report.metrics.tally import NO_LANGUAGE, OTHER
 from pipeline.stages.unit.withhold import REASON, STAGE
 from pipeline.takedown.find import Gone
-from pipeline.takedown.rewrite import Rewritten
+from pipeline.takedown.rewrite import NewFiles
 
 _NOTE = "documents were taken down since this run"
 _NAMES = ("source_ref", "ref", "duplicate_ref")
 
 
 def manifest(
-    made: Manifest, gone: Sequence[Gone], rewritten: Rewritten, *, refs: set[str], tombstones: Tombstones, number: int
+    made: Manifest, gone: Sequence[Gone], rewritten: NewFiles, *, refs: set[str], tombstones: Tombstones, number: int
 ) -> Manifest:
     """The generation's manifest since. `gone`: its rows that went; `refs`: of all rows that went; `number`: of the take-down."""
     counted = [row for row in gone if row.line["verdict"] != "quarantined"]

@@ -83,9 +83,9 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
         for folder in ("", "manifests", "index", tombstones.FOLDER, RECEIPTS, *manifest.FOLDERS):
             out.sweep(folder)
         manifest.remove_orphans(out, manifests)
-        stones = tombstones.load_tombstones(out, committed)
-        assert stones is not None
-        cleaned = _cleaned(out, newest.takedown, stones, held=work)
+        known = tombstones.load_tombstones(out, committed)
+        assert known is not None
+        cleaned = _cleaned(out, newest.takedown, known, held=work)
         said = "not there: nothing to clean" if cleaned is None else cleaned
         receipt = newest.takedown.receipt.model_copy(update={"work": said})
         out.private(RECEIPTS)
@@ -98,16 +98,16 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
     return cleaned
 
 
-def _cleaned(out: Store, made: Takedown, stones: Tombstones, *, held: Store | None) -> dict[str, int] | None:
+def _cleaned(out: Store, made: Takedown, known: Tombstones, *, held: Store | None) -> dict[str, int] | None:
     """Clean the work directory that the take-down names; what another one holds goes when a run opens that."""
     where = _work_of(out, made)
     if where is None or (held is not None and held.root == where.root):
-        return None if where is None else clean.clean(held or where, stones)
+        return None if where is None else clean.clean(held or where, known)
     with ExitStack() as holding:
         where = holding.enter_context(where.writable(unlocked=not out.conditional).lock(LOCK))
         if where.entries("savings"):
             holding.enter_context(where.lock("savings/.lock"))
-        return clean.clean(where, stones)
+        return clean.clean(where, known)
 
 
 def receipt_name(number: int) -> str:

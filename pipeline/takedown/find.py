@@ -28,7 +28,7 @@ Row = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Asked:
+class TakedownRequest:
     """What to take down; what is like it goes too."""
 
     keys: tuple[str, ...] = ()
@@ -83,11 +83,11 @@ class Place:
     work: Store | None
     live: tuple[Manifest, ...]
     recipe: Recipe
-    stones: Tombstones  # only a key is needed of it
+    tombstones: Tombstones  # only a key is needed of it
     parameters: Parameters
 
 
-def find_documents(place: Place, asked: Asked) -> Found:
+def find_documents(place: Place, asked: TakedownRequest) -> Found:
     """What the request takes down."""
     lines, already = _named(place, asked)
     like: tuple[str, ...] = ()
@@ -103,8 +103,8 @@ def find_documents(place: Place, asked: Asked) -> Found:
     rows = _with_texts(place, rows)
     if like or rows:
         wanted = Found(rows, 0, like).contents()
-        stones = tombstones.with_table(place.stones, [place.stones.table(wanted, place.parameters)])
-        more = [row for row in _alike(place, stones) if row not in rows]
+        known = tombstones.with_table(place.tombstones, [place.tombstones.table(wanted, place.parameters)])
+        more = [row for row in _alike(place, known) if row not in rows]
         rows |= {name: Gone(line, "asked" if like else "copy") for name, line in _lines(place, more).items()}
     rows |= {name: Gone(line, "copy") for name, line in _copies(place, set(rows)).items() if name not in rows}
     rows = _with_texts(place, rows)
@@ -116,7 +116,7 @@ def _ledger(place: Place) -> pl.LazyFrame:
     return place.out.scan([r.path for m in place.live for r in m.files if r.path.startswith("ledger/")])
 
 
-def _named(place: Place, asked: Asked) -> tuple[list[LedgerRow], int]:
+def _named(place: Place, asked: TakedownRequest) -> tuple[list[LedgerRow], int]:
     """Lines of the ledger of the rows that keys or domain name, and how many of them were taken down before."""
     if asked.keys:
         keys = pl.Series(asked.keys, dtype=pl.String).implode()
@@ -211,12 +211,12 @@ def units(place: Place) -> Iterator[tuple[int, Any]]:
                 yield made.generation, unit
 
 
-def _alike(place: Place, stones: Tombstones) -> Iterator[Row]:
-    """Rows whose content, or nearly that, `stones` know."""
+def _alike(place: Place, known: Tombstones) -> Iterator[Row]:
+    """Rows whose content, or nearly that, `known` has."""
     for generation, batch in texts(place, ["source_ref", "text"]):
         text = final.one_chunk(batch["text"]).cast(pa.large_string())
         refs = batch["source_ref"].to_pylist()
-        for at in stones.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
+        for at in known.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
             yield generation, refs[at]
     if place.recipe.plan.output.rejected == "full":
         return
@@ -228,7 +228,7 @@ def _alike(place: Place, stones: Tombstones) -> Iterator[Row]:
             views.append(final.texts(views[0], place.work.read_table(unit.names.final, final.columns("text"))))
         refs = [f"{unit.path}#{row}" for row in table["row"].to_pylist()]
         for text in views:
-            for at in stones.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
+            for at in known.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
                 yield generation, refs[at]
 
 

@@ -28,7 +28,7 @@ Change = Callable[[pa.Table], pa.Table]
 
 
 @dataclass(frozen=True)
-class Rewritten:
+class NewFiles:
     """What replaces a generation's files."""
 
     files: tuple[FileRecord, ...]
@@ -39,7 +39,7 @@ class Rewritten:
 
 def generation(
     out: Store, made: Manifest, rows: set[Row], *, tombstones: Tombstones, numbers: np.ndarray, number: int
-) -> Rewritten:
+) -> NewFiles:
     """The files of a generation without `rows`. `numbers`: documents of the dedup index that go; `number`: of the take-down."""
     refs = pa.array(sorted(ref for g, ref in rows if g == made.generation), pa.string())
     replaced: list[tuple[FileRecord, FileRecord]] = []
@@ -59,7 +59,7 @@ def generation(
     order = {record.path: place for place, record in enumerate(made.files)}
     old_of = {b.path: a.path for a, b in replaced}
     files.sort(key=lambda record: order[old_of.get(record.path, record.path)])
-    return Rewritten(tuple(files), tuple(b for _, b in parts), content, tuple(replaced))
+    return NewFiles(tuple(files), tuple(b for _, b in parts), content, tuple(replaced))
 
 
 def index_numbers(out: Store, live: Sequence[Manifest], rows: set[Row]) -> np.ndarray:

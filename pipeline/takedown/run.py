@@ -28,7 +28,7 @@ from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import amend, exports, rewrite
 from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
-from pipeline.takedown.find import Asked, Found, Place, find_documents, host_of
+from pipeline.takedown.find import Found, Place, TakedownRequest, find_documents, host_of
 
 SHOWN = 20
 _ROLES = {"asked": "asked for", "copy": "like them", "survivor": "kept in place of one asked for"}
@@ -45,7 +45,7 @@ class Outcome:
 
 def take_down(
     folder: str,
-    asked: Asked,
+    asked: TakedownRequest,
     *,
     request: str | None,
     work: str | None,
@@ -75,7 +75,7 @@ def take_down(
         if dry_run or not confirm(made):
             return Outcome(made, False, "nothing was changed")
         key = tombstones.key_for(out)
-        receipt = _carry_out(replace(place, stones=tombstones.keyed(key)), manifests, found, asked=asked, receipt=made)
+        receipt = _carry_out(replace(place, tombstones=tombstones.keyed(key)), manifests, found, asked=asked, receipt=made)
         return Outcome(receipt, True, f"receipt: {out.path(receipt_name(receipt.manifest))}")
 
 
@@ -97,14 +97,16 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
         yield out, store
 
 
-def selection_of(asked: Asked, key: bytes) -> str:
+def selection_of(asked: TakedownRequest, key: bytes) -> str:
     """Names a request without telling what it asked for."""
     said = [sorted(asked.keys), None if asked.domain is None else host_of(asked.domain), asked.like]
     data = json.dumps(said, ensure_ascii=True).encode()
     return blake2b(data, key=key, digest_size=16, person=b"selection").hexdigest()
 
 
-def _nothing(manifests: Sequence[Manifest], found: Found, asked: Asked, *, before: Tombstones | None, key: bytes) -> Outcome:
+def _nothing(
+    manifests: Sequence[Manifest], found: Found, asked: TakedownRequest, *, before: Tombstones | None, key: bytes
+) -> Outcome:
     """The receipt of the request that took it down; InputError where there is none."""
     made = [m.takedown for m in manifests if m.takedown is not None]
     same = [done for done in made if key and done.selection == selection_of(asked, key)]
@@ -120,7 +122,9 @@ def _nothing(manifests: Sequence[Manifest], found: Found, asked: Asked, *, befor
     )
 
 
-def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, *, request: str | None, place: Place) -> Receipt:
+def _receipt(
+    manifests: Sequence[Manifest], found: Found, asked: TakedownRequest, *, request: str | None, place: Place
+) -> Receipt:
     """What is known before anything is done."""
     lines = sorted(found.rows.values(), key=lambda gone: (gone.role, *gone.row))
     documents = tuple(
@@ -166,13 +170,13 @@ def _receipt(manifests: Sequence[Manifest], found: Found, asked: Asked, *, reque
     )
 
 
-def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: Asked, receipt: Receipt) -> Receipt:
+def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: TakedownRequest, receipt: Receipt) -> Receipt:
     out, number = place.out, receipt.manifest
-    table = place.stones.table(found.contents(), place.parameters)
+    table = place.tombstones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
     tables = [out.read_table(tombstones.name(n)) for n in committed]
-    stones = tombstones.with_table(place.stones, [*tables, table])
-    new = tombstones.with_table(place.stones, [table])
+    known = tombstones.with_table(place.tombstones, [*tables, table])
+    new = tombstones.with_table(place.tombstones, [table])
     rows = set(found.rows)
     refs = {ref for _, ref in rows}
     numbers = rewrite.index_numbers(out, place.live, rows)
@@ -182,7 +186,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     for made in manifests:
         if made.generation in generations:
             gone = [row for name, row in found.rows.items() if name[0] == made.generation]
-            files = rewrite.generation(out, made, rows, tombstones=stones, numbers=numbers, number=number)
+            files = rewrite.generation(out, made, rows, tombstones=known, numbers=numbers, number=number)
             replaced += files.replaced
             after.append(amend.manifest(made, gone, files, refs=refs, tombstones=new, number=number))
         else:
@@ -195,7 +199,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     last = next(made for made in reversed(after) if made.generation == place.live[-1].generation)
     taken = Takedown(
         request=receipt.request,
-        selection=selection_of(asked, place.stones.key),
+        selection=selection_of(asked, place.tombstones.key),
         receipt=receipt,
         work=None if place.work is None else place.work.root,
         pending=pending or (last,),

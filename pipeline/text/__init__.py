@@ -1,1 +1,1 @@
-"""Pure functions from text to text or to columns: normalise, edits, masks, signatures, and what a duplicate is."""
+"""Pure functions from text to text or to columns: normalise, final text, masks, signatures, and the definition of duplicates."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.errors import OutputError
 from pipeline.training.evaluate import Figures
 from pipeline.training.metrics import Estimate
-from pipeline.training.train import Trained
+from pipeline.training.train import TrainedModel
 
 LIMITS = (
     "Scores are probabilities for the mix of examples above, not for the web's.",
@@ -17,7 +17,7 @@ LIMITS = (
 )
 
 
-def write(trained: Trained, folder: Path) -> Path:
+def write(trained: TrainedModel, folder: Path) -> Path:
     """Write the three files; returns the model's path. Raises OutputError."""
     name = trained.request.name
     path = folder / f"{name}.ftz"
@@ -32,14 +32,14 @@ def write(trained: Trained, folder: Path) -> Path:
     return path
 
 
-def plan_line(trained: Trained, path: Path) -> str:
+def plan_line(trained: TrainedModel, path: Path) -> str:
     """The line of a plan that uses the model, as YAML."""
     by_window = trained.request.settings.by_window
     key, threshold = ("toxicity", "max_score") if by_window else ("quality", "min_score")
     return f"filters: {{{key}: {{model: {json.dumps(str(path))}, {threshold}: {trained.default:g}}}}}"
 
 
-def card(trained: Trained) -> str:
+def card(trained: TrainedModel) -> str:
     """The card, as Markdown."""
     request, settings = trained.request, trained.request.settings
     parts = ", ".join(f"{part} {m:,} + {n:,}" for part, (m, n) in trained.counts.items())
@@ -82,7 +82,7 @@ def figures_table(rows: Iterable[Figures], *, kind: str = "source") -> str:
     )
 
 
-def thresholds_table(trained: Trained) -> str:
+def thresholds_table(trained: TrainedModel) -> str:
     """The proposed thresholds, as a Markdown table."""
     rows = ((t.name, f"{t.score:g}", _said(t.precision), _said(t.recall)) for t in trained.thresholds)
     return _table(("threshold", "score", "precision", "recall"), rows)

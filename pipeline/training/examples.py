@@ -71,7 +71,7 @@ class InputRecord:
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class UniqueDocuments:
     """Documents without copies; how many were left out as copies, and as texts of both classes."""
 
     documents: list[Document]
@@ -119,7 +119,7 @@ def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tupl
     return [item[2] for item in sorted(chosen, key=lambda item: item[1])], records, total
 
 
-def clean(documents: Sequence[Document]) -> Cleaned:
+def clean(documents: Sequence[Document]) -> UniqueDocuments:
     """Leave out copies (white space folded), all but the first, and texts that are in both classes."""
     first: dict[bytes, int] = {}
     keys = [_text_key(document.text) for document in documents]
@@ -132,7 +132,7 @@ def clean(documents: Sequence[Document]) -> Cleaned:
         document for i, (key, document) in enumerate(zip(keys, documents, strict=True)) if first[key] == i and key not in both
     ]
     contradictions = sum(key in both for key in keys)
-    return Cleaned(kept, len(documents) - len(kept) - contradictions, contradictions)
+    return UniqueDocuments(kept, len(documents) - len(kept) - contradictions, contradictions)
 
 
 def split(documents: Sequence[Document], *, seed: int) -> dict[Part, list[Document]]:

@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainedModel:
     """A model in memory, and all that is said about it."""
 
     request: Request
@@ -89,7 +89,7 @@ class Trained:
         )
 
 
-def summary(trained: Trained) -> dict[str, JsonValue]:
+def summary(trained: TrainedModel) -> dict[str, JsonValue]:
     """The figures of the sidecar and of `--json`, rounded."""
     auc = trained.overall.auc
     assert auc is not None  # the parts have at least examples.MIN_EACH of each class
@@ -104,7 +104,7 @@ def summary(trained: Trained) -> dict[str, JsonValue]:
     }
 
 
-def train(request: Request) -> Trained:
+def train(request: Request) -> TrainedModel:
     """Train and measure. Raises InputError (too few examples) or RunFailed (fastText)."""
     cleaned = examples.clean(request.documents)
     if not cleaned.documents:
@@ -128,7 +128,7 @@ def train(request: Request) -> Trained:
     lengths = np.array([len(d.text).bit_length() for d in test])
     unquantised_auc = metrics.auc(before, labels["test"])
     assert unquantised_auc is not None  # as in `summary`
-    return Trained(
+    return TrainedModel(
         request=request,
         data=data,
         calibration=calibration,

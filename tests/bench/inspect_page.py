@@ -84,9 +84,9 @@ def _pages(out: Path) -> None:
 
     output = open_output_of(str(out))
     for name, wanted in {
-        "first page": listing.Wanted(),
-        "dropped for a reason": listing.Wanted("dropped", reason="gopher_quality"),
-        "text that stands nowhere": listing.Wanted(text="no document has this"),
+        "first page": listing.DocumentQuery(),
+        "dropped for a reason": listing.DocumentQuery("dropped", reason="gopher_quality"),
+        "text that stands nowhere": listing.DocumentQuery(text="no document has this"),
     }.items():
         start = time.perf_counter()
         made = listing.page(output, wanted)

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.records.savings_json import Ranked, RegimeLine, SetLine
 from pipeline.savings.analysis import findings, intervals
-from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.analysis.intervals import Estimate, Interval, Losses
 from pipeline.savings.heldout import HeldOut
 
@@ -25,16 +25,16 @@ def losses(shift: float, *, noise: float = 0.01, seeds: int = 3, seed: int = 0) 
     return Losses(np.array(curve)[:, :, None] * sizes * hardness, sizes)
 
 
-def measured(**shifts: float) -> Measured:
+def measured(**shifts: float) -> RegimeLosses:
     arms = {name: {s.name: losses(shift, seed=number) for s in SETS} for number, (name, shift) in enumerate(shifts.items())}
-    return Measured(C, arms, {"raw": 1.0, **dict.fromkeys(list(shifts)[1:], 0.5)})
+    return RegimeLosses(C, arms, {"raw": 1.0, **dict.fromkeys(list(shifts)[1:], 0.5)})
 
 
 def regime_of(name: str, sets: tuple[SetLine, ...]) -> RegimeLine:
     return RegimeLine(regime=name, unique_tokens=None, sets=sets)
 
 
-def headline(made: Measured, *, primary: str | None = "web") -> str:
+def headline(made: RegimeLosses, *, primary: str | None = "web") -> str:
     sets = findings.sets_of(made, SETS)
     return findings.headline(sets, primary=primary, arm="curated", baseline="raw", model="a small model")
 

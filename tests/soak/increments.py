@@ -100,7 +100,7 @@ def corpus(documents: int, chosen: random.Random, folder: Path) -> list[str | No
     return texts
 
 
-def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) -> load.Loaded:
+def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) -> load.LoadedPlan:
     """`sources`: (name, folder, priority). Rows below 40 words are dropped, so that reasons are of more than one stage."""
     made = {
         "extends": "none@1",
@@ -115,7 +115,7 @@ def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) 
     return load.load_plan(str(path))
 
 
-def _run(loaded: load.Loaded, out: Path) -> Result:
+def _run(loaded: load.LoadedPlan, out: Path) -> Result:
     return execute.execute(loaded, RunOptions(output=str(out)), mapper=in_process(2))
 
 

@@ -40,7 +40,7 @@ def _mixed(scope: Array, keys: Array, made: Array) -> None:
 
 
 @dataclass(frozen=True)
-class Linked:
+class BucketLinks:
     """What the buckets of one band, or of a range of it, say."""
 
     links: np.ndarray
@@ -51,7 +51,7 @@ class Linked:
     """bool[n]: which documents are among the first `bucket_cap` of their bucket."""
 
 
-def link(bucket: np.ndarray, number: np.ndarray, old: tuple[np.ndarray, np.ndarray], *, bucket_cap: int) -> Linked:
+def link(bucket: np.ndarray, number: np.ndarray, old: tuple[np.ndarray, np.ndarray], *, bucket_cap: int) -> BucketLinks:
     """Who is a candidate for whom.
 
     `bucket` uint64[n] and `number` int64[n] of the new documents, sorted by both. `old`: the same of the places that earlier
@@ -64,7 +64,7 @@ def link(bucket: np.ndarray, number: np.ndarray, old: tuple[np.ndarray, np.ndarr
     _link(*of_new, *of_old, bucket_cap, later, start, count, members, took, sizes)
     links = np.empty(sizes[0], LINK)
     links["later"], links["start"], links["count"] = (column[: sizes[0]] for column in (later, start, count))
-    return Linked(links, members[: sizes[1]].copy(), took)
+    return BucketLinks(links, members[: sizes[1]].copy(), took)
 
 
 @kernel

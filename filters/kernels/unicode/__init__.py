@@ -1,1 +1,2 @@
-"""Kernels over characters: classes, scripts, case folding, suspect characters, words of a Unicode text."""
+"""Kernels over characters: classes, scripts, case folding, words of ASCII and Unicode text, and characters that normalise
+changes."""

@@ -22,7 +22,7 @@ def add(app: FastAPI, site: Site) -> None:
     @app.get("/documents")
     def documents(request: Request) -> Response:
         asked = request.query_params
-        wanted = listing.Wanted(
+        wanted = listing.DocumentQuery(
             view=asked.get("view", "kept"),
             low=_number(asked, "low"),
             high=_number(asked, "high"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
-from pipeline.inspect.listing import Place, Wanted
+from pipeline.inspect.listing import DocumentQuery, Place
 from pipeline.inspect.output import Output
 from pipeline.report.visible import visible
 
@@ -66,7 +66,7 @@ def _choices(counts: Counter[str]) -> list[Choice]:
     return [Choice(name, n) for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_CHOICES]]
 
 
-def address(wanted: Wanted, *, after: Place | None = None, before: Place | None = None) -> str:
+def address(wanted: DocumentQuery, *, after: Place | None = None, before: Place | None = None) -> str:
     """The address of a page of the list, relative to the token's folder."""
     keys = {name: value for name, value in asdict(wanted).items() if value not in ("", None)}
     places = {name: str(place) for name, place in (("after", after), ("before", before)) if place is not None}

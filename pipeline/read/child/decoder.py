@@ -86,7 +86,7 @@ class WithoutPandas:
             raise ModuleNotFoundError("pandas is not wanted here", name=name)
 
 
-class Asked(io.RawIOBase):
+class RemoteFile(io.RawIOBase):
     """The file that is decoded: each read is asked of the run."""
 
     def __init__(self, size: int, to: BinaryIO, answers: BinaryIO) -> None:
@@ -130,7 +130,7 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
         for batch in table.combine_chunks().to_batches():
             send(to, b"d", batch.serialize())
 
-    handle: Any = Asked(request["size"], to, answers)
+    handle: Any = RemoteFile(request["size"], to, answers)
     try:
         if request["ask"] == "groups":
             send(to, b"g", json.dumps(parquet.groups(handle)).encode())

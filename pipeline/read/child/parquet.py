@@ -15,7 +15,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.read.lines import Refused, Unreadable
+from pipeline.read.lines import QuarantinedRow, Unreadable
 from pipeline.read.rows import Collector
 from pipeline.read.tables import add_batch
 
@@ -69,7 +69,7 @@ def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: 
         if done < rows:
             raise Unreadable("archive_corrupt", f"row group {index} has {done} rows; the footer counts {rows}")
     except Unreadable as error:
-        collector.refuse(Refused(first_row + done, error.cause, error.detail))
+        collector.refuse(QuarantinedRow(first_row + done, error.cause, error.detail))
 
 
 def _batches(parquet: pq.ParquetFile, index: int, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:

@@ -1,7 +1,7 @@
 """The processes in which files from outside are decoded, as the run sees them.
 
 Invariants: a decoder that dies of a signal of its own (SIGSEGV, SIGABRT, …), of its memory limit or of standing still is the
-fault of what it decoded (`Died`); one that was killed from outside is not, and ends the run, which resumes. Errors of
+fault of what it decoded (`DecoderDied`); one that was killed from outside is not, and ends the run, which resumes. Errors of
 the disk or network arise here, where the file is read, and are not the decoder's. Decoders are kept for the next
 request until `close`; no more run at a time than there are readers.
 """
@@ -37,7 +37,7 @@ _OWN_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, si
 _LOOK_S = 5.0
 
 
-class Died(Exception):
+class DecoderDied(Exception):
     """A decoder died of what it decoded; the text says how."""
 
 
@@ -96,7 +96,7 @@ def ask(
     file: InputFile, handle: BinaryIO, request: decoder.Request, *, still_cpu_s: float | None = None
 ) -> Iterator[tuple[bytes, bytearray]]:
     """Frames of the answer (`pipeline.read.child.decoder`), reads apart, which `handle` answers. `still_cpu_s`: its own
-    `STILL_CPU_S`. Raises Died, RunFailed."""
+    `STILL_CPU_S`. Raises DecoderDied, RunFailed."""
     process = _idle.take()
     still_cpu_s = STILL_CPU_S if still_cpu_s is None else still_cpu_s
     try:
@@ -146,7 +146,7 @@ def _read(file: InputFile, handle: BinaryIO, piece: list[int]) -> bytes:
 
 
 def _wait(process: subprocess.Popen[bytes], still_cpu_s: float) -> None:
-    """Until it says something. Raises Died if it works on without doing so."""
+    """Until it says something. Raises DecoderDied if it works on without doing so."""
     start = None
     assert process.stdout is not None
     while not select.select([process.stdout], [], [], _LOOK_S)[0]:
@@ -154,14 +154,14 @@ def _wait(process: subprocess.Popen[bytes], still_cpu_s: float) -> None:
             used = psutil.Process(process.pid).cpu_times()
             start = used.user + used.system if start is None else start
             if used.user + used.system - start > still_cpu_s:
-                raise Died(f"the decoder worked {still_cpu_s:.0f} s without an end")
+                raise DecoderDied(f"the decoder worked {still_cpu_s:.0f} s without an end")
 
 
 def _why(file: InputFile, status: int) -> Exception:
     if status == decoder.OUT_OF_MEMORY:
-        return Died(f"decoding takes more than {decoder.MEMORY_BYTES / 1e9:.0f} GB of memory")
+        return DecoderDied(f"decoding takes more than {decoder.MEMORY_BYTES / 1e9:.0f} GB of memory")
     if -status in _OWN_SIGNALS:
-        return Died(f"the decoder died of {signal.Signals(-status).name}")
+        return DecoderDied(f"the decoder died of {signal.Signals(-status).name}")
     return RunFailed(f"{file.path}: its decoder was killed from outside (status {status}); the same command resumes the run")
 
 

@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from pipeline.read.child import html
-from pipeline.read.lines import Refused, Unreadable, too_large
+from pipeline.read.lines import QuarantinedRow, Unreadable, too_large
 from pipeline.read.rows import Collector
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def add_records(collector: Collector, handle: BinaryIO, kind: str, *, records: l
             else:
                 collector.add(row, _warc(raw, collector), raw)
         except Unreadable as error:
-            collector.refuse(Refused(row, error.cause, error.detail, size, raw))
+            collector.refuse(QuarantinedRow(row, error.cause, error.detail, size, raw))
         except _TooLarge as error:
             collector.refuse(too_large(row, error.size, raw, limit=collector.file.max_row_bytes))
         waiting += size

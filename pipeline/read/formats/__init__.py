@@ -1,1 +1,1 @@
-"""Formats of input, each from bytes to rows."""
+"""Formats of input: each module cuts files of one kind into units and reads their rows."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from filters.kernels.formats.csv_records import QUOTED, START, record_ends
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines, Refused, Unreadable, most_rows, too_large
+from pipeline.read.lines import Lines, QuarantinedRow, Unreadable, most_rows, too_large
 from pipeline.read.rows import Collector
 from pipeline.schema import EXCERPT_BYTES
 
@@ -68,7 +68,7 @@ class _Cutter:
         self.start = self.stop = 0
         self.first_row = self.row = 1
         self.pieces: list[bytes] = []
-        self.refused: list[Refused] = []
+        self.refused: list[QuarantinedRow] = []
         self.tail, self.tail_bytes, self.tail_end = bytearray(), 0, b""
 
     def feed(self, chunk: bytes) -> Iterator[Lines]:
@@ -156,11 +156,11 @@ class _Cutter:
         if self.tail_bytes:
             self._end_of_record()
 
-    def rest(self, error: Unreadable) -> Refused:
+    def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open record, cut off, and all that would have followed."""
-        return Refused(self.row, error.cause, error.detail, self.tail_bytes, bytes(self.tail[:EXCERPT_BYTES]) or None)
+        return QuarantinedRow(self.row, error.cause, error.detail, self.tail_bytes, bytes(self.tail[:EXCERPT_BYTES]) or None)
 
-    def close(self, rest: Refused | None) -> Lines:
+    def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest, self.head or b"")
         self.start, self.first_row = self.stop, self.row
         self.pieces, self.refused = [], []
@@ -185,7 +185,7 @@ def parse(collector: Collector, lines: Lines) -> None:
         for record in _records(piece, ord(delimiter)):
             if record:
                 if header:
-                    collector.refuse(Refused(row, "invalid_csv", header, len(record), record))
+                    collector.refuse(QuarantinedRow(row, "invalid_csv", header, len(record), record))
                 else:
                     _add(collector, row, record, names=names, delimiter=delimiter)
             row += 1
@@ -200,7 +200,7 @@ def _add(collector: Collector, row: int, record: bytes, *, names: list[str], del
     if not why and len(fields) != len(names):
         why = "invalid_csv", f"{len(fields)} fields; the header has {len(names)}"
     if why:
-        collector.refuse(Refused(row, *why, len(record), record))
+        collector.refuse(QuarantinedRow(row, *why, len(record), record))
         return
     values = dict(zip(names, fields, strict=True))
     for name in ("url", "date"):

@@ -23,7 +23,7 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.read import units
 from pipeline.read.files import InputFile, input_file
-from pipeline.read.lines import Refused
+from pipeline.read.lines import QuarantinedRow
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.tables import add_batch
 from pipeline.read.units import Block, Unit, cannot_read
@@ -84,7 +84,7 @@ def stream(file: InputFile, *, content: str) -> Iterator[Block]:
                 yield Block(Unit(file, content, index, start, stop, start + 1), pa.concat_tables(tables))
                 tables, start, index = [], stop, index + 1
     except _Corrupt as error:
-        rest = Refused(stop + 1, "archive_corrupt", str(error))
+        rest = QuarantinedRow(stop + 1, "archive_corrupt", str(error))
     if tables or rest:
         data = pa.concat_tables(tables) if tables else pa.table({})
         yield Block(Unit(file, content, index, start, stop, start + 1), data, rest)

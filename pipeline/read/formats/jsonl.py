@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Line, Lines, Refused, cut, end_of_rows, most_rows, newlines, without_newline
+from pipeline.read.lines import Line, Lines, QuarantinedRow, cut, end_of_rows, most_rows, newlines, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
 
@@ -117,13 +117,13 @@ def _parse_lines(collector: Collector, lines: list[Line], first_row: int) -> Non
             record = loads(line)
         except orjson.JSONDecodeError as error:
             record = bytes(without_newline(line))
-            collector.refuse(Refused(row, _why_not_json(record), str(error), len(record), record))
+            collector.refuse(QuarantinedRow(row, _why_not_json(record), str(error), len(record), record))
             continue
         if type(record) is dict:
             add(row, record, without_newline(line))
         else:
             record = bytes(without_newline(line))
-            collector.refuse(Refused(row, "not_an_object", "the line is JSON but no object", len(record), record))
+            collector.refuse(QuarantinedRow(row, "not_an_object", "the line is JSON but no object", len(record), record))
 
 
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)

@@ -17,9 +17,9 @@ import pyarrow as pa
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child.decoder import Request
 from pipeline.read.child.parquet import Limits
-from pipeline.read.child.supervisor import Died, ask, gathered
+from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Refused, Unreadable
+from pipeline.read.lines import QuarantinedRow, Unreadable
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, identify, open_input
 
@@ -58,7 +58,7 @@ def read_unit(unit: Unit) -> UnitRows:
         return _read_groups(unit)
     except Unreadable as error:
         return _refused(unit, error.cause, error.detail)
-    except Died as error:
+    except DecoderDied as error:
         if unit.stop - unit.start <= 1:
             return _refused(unit, "decoder_died", str(error))
     counts = [rows for rows, _ in _groups(unit.file)[unit.start : unit.stop]]
@@ -73,7 +73,7 @@ def _tables(rows: UnitRows) -> tuple[pa.Table, pa.Table]:
 
 def _refused(unit: Unit, cause: str, detail: str) -> UnitRows:
     collector = Collector(unit.file)
-    collector.refuse(Refused(unit.first_row, cause, detail))
+    collector.refuse(QuarantinedRow(unit.first_row, cause, detail))
     return collector.finish()
 
 
@@ -81,7 +81,7 @@ def _groups(file: InputFile) -> list[tuple[int, int]]:
     """Rows and uncompressed bytes of each row group. Raises Unreadable."""
     try:
         found = [json.loads(data) for kind, data in _asked(file, {"ask": "groups"}) if kind == b"g"]
-    except Died as error:
+    except DecoderDied as error:
         raise Unreadable("decoder_died", str(error)) from error
     return [(rows, n_bytes) for rows, n_bytes in found[0]]
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines, Refused, Unreadable, too_large
+from pipeline.read.lines import Lines, QuarantinedRow, Unreadable, too_large
 from pipeline.schema import EXCERPT_BYTES
 
 MAX_HEADER = 1 << 16
@@ -54,7 +54,7 @@ class _Cutter:
         self.start = self.stop = 0
         self.first_row = self.row = 1
         self.pieces: list[bytes] = []
-        self.refused: list[Refused] = []
+        self.refused: list[QuarantinedRow] = []
         self.open = b""  # what is known of the record that is being read
         self.open_bytes = 0
 
@@ -132,7 +132,7 @@ class _Cutter:
         else:
             lost, self.held = lost + found.start() + 1, self.held[found.start() + 1 :]
         self.stop += lost
-        self.refused.append(Refused(self.row, "archive_corrupt", f"WARC: {what}", lost, excerpt[:lost]))
+        self.refused.append(QuarantinedRow(self.row, "archive_corrupt", f"WARC: {what}", lost, excerpt[:lost]))
         self._add(b"")
 
     def _add(self, piece: bytes) -> None:
@@ -140,12 +140,12 @@ class _Cutter:
         self.row += 1
         self.open, self.open_bytes = b"", 0
 
-    def rest(self, error: Unreadable) -> Refused:
+    def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open record, cut off, and all that would have followed."""
         n_bytes = self.open_bytes or len(self.held)
-        return Refused(self.row, error.cause, error.detail, n_bytes, (self.open or self.held)[:EXCERPT_BYTES] or None)
+        return QuarantinedRow(self.row, error.cause, error.detail, n_bytes, (self.open or self.held)[:EXCERPT_BYTES] or None)
 
-    def close(self, rest: Refused | None) -> Lines:
+    def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)
         self.start, self.first_row = self.stop, self.row
         self.pieces, self.refused = [], []

@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 import pyarrow as pa
 
 from pipeline.read.child.decoder import Request
-from pipeline.read.child.supervisor import Died, ask, gathered
+from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines, Refused
+from pipeline.read.lines import Lines, QuarantinedRow
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import Block
 
@@ -44,16 +44,16 @@ def read(file: InputFile, records: Records) -> UnitRows:
         handle = _Watched(b"".join(raw for _, raw in some))
         try:
             parts.append(_asked(file, handle, some))
-        except Died as error:
+        except DecoderDied as error:
             fault = handle.number([(row, len(raw)) for row, raw in some])
             row, raw = some[fault]
-            refused.append(Refused(row, "decoder_died", str(error), len(raw), raw))
+            refused.append(QuarantinedRow(row, "decoder_died", str(error), len(raw), raw))
             todo += [some[fault + 1 :], some[:fault]]
     return _together([*parts, _refused(file, refused)])
 
 
 def _asked(file: InputFile, handle: _Watched, records: Records) -> UnitRows:
-    """What a decoder makes of the records, whose bytes `handle` holds. Raises Died."""
+    """What a decoder makes of the records, whose bytes `handle` holds. Raises DecoderDied."""
     sent = {name: value for name, value in asdict(replace(file, url="")).items() if name != "traffic"}
     request: Request = {"ask": "web", "kind": file.format, "file": sent, "records": [(row, len(raw)) for row, raw in records]}
     return gathered(file, ask(file, handle, request, still_cpu_s=STILL_CPU_S))
@@ -79,7 +79,7 @@ class _Watched(io.BytesIO):
         return len(sizes) - 1
 
 
-def _refused(file: InputFile, refused: Sequence[Refused]) -> UnitRows:
+def _refused(file: InputFile, refused: Sequence[QuarantinedRow]) -> UnitRows:
     collector = Collector(file)
     for one in refused:
         collector.refuse(one)

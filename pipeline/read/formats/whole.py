@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pipeline.read.files import InputFile
 from pipeline.read.formats import web
-from pipeline.read.lines import Refused, Unreadable, too_large
+from pipeline.read.lines import QuarantinedRow, Unreadable, too_large
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.streams import decoded
 from pipeline.read.units import FileUnits, Unit, identify, open_input, source_of
@@ -27,17 +27,17 @@ def read_unit(unit: Unit) -> UnitRows:
     if isinstance(found, bytes) and unit.file.format == "html" and found:
         return web.read(unit.file, [(_ROW, found)])
     collector = Collector(unit.file)
-    if isinstance(found, Refused):
+    if isinstance(found, QuarantinedRow):
         collector.refuse(found)
         return collector.finish()
     try:
         collector.add(_ROW, {unit.file.text: found.decode("utf-8")}, found)
     except UnicodeDecodeError as error:
-        collector.refuse(Refused(_ROW, "invalid_utf8", f"{error.reason} at byte {error.start}", len(found), found))
+        collector.refuse(QuarantinedRow(_ROW, "invalid_utf8", f"{error.reason} at byte {error.start}", len(found), found))
     return collector.finish()
 
 
-def _bytes(unit: Unit) -> bytes | Refused:
+def _bytes(unit: Unit) -> bytes | QuarantinedRow:
     """The file's decoded bytes, or why they are no row."""
     file = unit.file
     held, size = bytearray(), 0
@@ -50,5 +50,5 @@ def _bytes(unit: Unit) -> bytes | Refused:
                 if size > file.max_row_bytes:
                     del held[EXCERPT_BYTES:]
         except Unreadable as error:
-            return Refused(_ROW, error.cause, error.detail, size, bytes(held[:EXCERPT_BYTES]) or None)
+            return QuarantinedRow(_ROW, error.cause, error.detail, size, bytes(held[:EXCERPT_BYTES]) or None)
     return too_large(_ROW, size, bytes(held), limit=file.max_row_bytes) if size > file.max_row_bytes else bytes(held)

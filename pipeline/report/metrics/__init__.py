@@ -1,1 +1,1 @@
-"""What metrics.json holds: counts, limits, changes, checks and examples of a run."""
+"""The metrics of a generation: counts, limits, changes, checks and examples, as metrics.json and samples/ hold them."""

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from pipeline.output.reviews import Reviewed
+from pipeline.output.reviews import ReviewCounts
 from pipeline.records.counts import FunnelLine, Histogram, Limit
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
@@ -51,7 +51,7 @@ def render(
     savings: Savings | None,
     *,
     samples: Samples | None = None,
-    reviews: Sequence[Reviewed] = (),
+    reviews: Sequence[ReviewCounts] = (),
     plan: str = "",
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.output.reviews import Reviewed
+from pipeline.output.reviews import ReviewCounts
 from pipeline.records.counts import Cluster, Crossed, Overlap, ReasonLine, Unreadable
 from pipeline.records.samples import Sample, Samples
 from pipeline.report import numbers
@@ -32,7 +32,7 @@ class Right:
     high: float
 
 
-def right(review: Reviewed) -> Right:
+def right(review: ReviewCounts) -> Right:
     """What people said of a reason's drops."""
     return Right(review.precision, review.right + review.wrong, review.low, review.high)
 

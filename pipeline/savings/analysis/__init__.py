@@ -1,1 +1,1 @@
-"""From measured losses to a saving and its interval."""
+"""Statistics from measured losses to a compute multiplier and its interval."""

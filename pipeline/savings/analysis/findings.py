@@ -23,7 +23,7 @@ NOISE = 0.01
 
 
 @dataclass(frozen=True)
-class Measured:
+class RegimeLosses:
     """Losses of one regime. `compute`: FLOPs (n-grams: bytes) at each checkpoint; `losses[arm][set]`, the baseline first.
 
     `kept_share[arm]`: its corpus over the baseline's, in tokens (n-grams: bytes)."""
@@ -37,12 +37,12 @@ class Measured:
         return list(self.losses)
 
 
-def sets_of(measured: Measured, sets: Sequence[HeldOut], *, seed: int = 0) -> tuple[SetLine, ...]:
+def sets_of(measured: RegimeLosses, sets: Sequence[HeldOut], *, seed: int = 0) -> tuple[SetLine, ...]:
     """One entry a held-out set: its role, curves of all arms, and a line for every arm but the baseline."""
     return tuple(_set(measured, made, seed) for made in sets)
 
 
-def _set(measured: Measured, made: HeldOut, seed: int) -> SetLine:
+def _set(measured: RegimeLosses, made: HeldOut, seed: int) -> SetLine:
     compute, baseline = measured.compute, measured.losses[measured.arms[0]][made.name]
     floor = intervals.noise_floor(compute, baseline)
     return SetLine(
@@ -67,7 +67,7 @@ def _curve(compute: np.ndarray, losses: Losses) -> tuple[tuple[float, float, flo
     return tuple((float(c), float(m), float(s)) for c, m, s in zip(compute, found.mean(axis=0), sd, strict=True))
 
 
-def _line(measured: Measured, arm: str, name: str, *, floor: Interval | None, seed: int) -> ArmLine:
+def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Interval | None, seed: int) -> ArmLine:
     baseline, other = measured.losses[measured.arms[0]][name], measured.losses[arm][name]
     found = intervals.estimate(measured.compute, baseline, other, noise=NOISE, seed=seed)
     gap, gap_interval = intervals.gap_interval(baseline, other)

@@ -1,1 +1,1 @@
-"""Ways to measure a loss: n-gram counts, or small models that are trained."""
+"""Ways to measure the loss of an arm: n-gram counts, or small models that are trained."""

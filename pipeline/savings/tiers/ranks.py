@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
-from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.corpora import by_seed
@@ -18,7 +18,7 @@ BUDGETS = 4
 """Log-spaced, from an eighth of the largest: chosen so that a run takes seconds and a multiplier up to 8 is interpolated."""
 
 
-def measure(experiment: Experiment, *, seeds: int, on_event: OnEvent) -> Measured:
+def measure(experiment: Experiment, *, seeds: int, on_event: OnEvent) -> RegimeLosses:
     """Losses at equal bytes; a seed chooses and orders the documents. Compute is in bytes."""
     most = min(MOST_BYTES, *(arm.n_bytes for arm in experiment.arms))
     if most < LEAST_BYTES:
@@ -44,7 +44,7 @@ def measure(experiment: Experiment, *, seeds: int, on_event: OnEvent) -> Measure
             losses[name][held.name] = Losses(found[:, :, part], sizes[part])
             first = part.stop
     baseline = experiment.arms[0].corpus_bytes
-    return Measured(budgets.astype(np.float64), losses, {arm.name: arm.corpus_bytes / baseline for arm in experiment.arms})
+    return RegimeLosses(budgets.astype(np.float64), losses, {arm.name: arm.corpus_bytes / baseline for arm in experiment.arms})
 
 
 def shuffled(arm: Arm, *, seed: int, limit: int) -> list[bytes]:

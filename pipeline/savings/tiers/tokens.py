@@ -23,7 +23,7 @@ TRAINING_BYTES = 2_000_000
 
 
 @dataclass(frozen=True)
-class Encoded:
+class TokenFiles:
     """Files of tokens: `arms[name]` and `sets`; `slices[name]`: documents of each set; `n_bytes`: of each of their documents."""
 
     arms: dict[str, str]
@@ -51,7 +51,7 @@ def tokenizer(experiment: Experiment, *, vocabulary: int) -> Any:
     return made
 
 
-def encode(experiment: Experiment, folder: Path, *, vocabulary: int) -> Encoded:
+def encode(experiment: Experiment, folder: Path, *, vocabulary: int) -> TokenFiles:
     """Write the arrays to `folder`; what is there is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     made: Any = None
@@ -76,7 +76,7 @@ def encode(experiment: Experiment, folder: Path, *, vocabulary: int) -> Encoded:
         slices[held.name] = slice(first, first + len(held.texts))
         first += len(held.texts)
     sizes = np.array([len(text.encode("utf-8", "surrogatepass")) for text in texts], dtype=np.float64)
-    return Encoded(arms, counts, str(folder / "sets.npz"), slices, sizes)
+    return TokenFiles(arms, counts, str(folder / "sets.npz"), slices, sizes)
 
 
 def _some(arm: Arm, limit: int) -> list[str]:

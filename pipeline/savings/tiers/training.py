@@ -14,12 +14,12 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import OnEvent
-from pipeline.savings.analysis.findings import Measured
+from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Experiment
 from pipeline.savings.tiers import shapes, tokens
 from pipeline.savings.tiers.shapes import Shape
-from pipeline.savings.tiers.tokens import Encoded
+from pipeline.savings.tiers.tokens import TokenFiles
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 
@@ -40,10 +40,10 @@ class Regime:
 
 
 @dataclass(frozen=True)
-class Trained:
+class Regimes:
     """`regimes[0]` is the one below an epoch. `notes`: what could not be measured and why."""
 
-    regimes: tuple[tuple[Regime, Measured], ...]
+    regimes: tuple[tuple[Regime, RegimeLosses], ...]
     shape: Shape
     tokens: int
     bytes_per_token: dict[str, float]
@@ -68,7 +68,7 @@ def measure(
     workers: int,
     minutes: float | None,
     on_event: OnEvent,
-) -> Trained:
+) -> Regimes:
     """Train what is missing and read all losses. Raises UsageError (no torch, no GPU, too little text) or RunFailed."""
     runner = _runner()
     device = runner.device_of(tier)
@@ -92,7 +92,7 @@ def measure(
     runner.run_all(list(jobs.values()), workers=workers, minutes=minutes, on_event=on_event)
     results = {name: _result(job.folder) for name, job in jobs.items()}
     share = {name: size / whole[experiment.arms[0].name] for name, size in whole.items()}
-    return Trained(
+    return Regimes(
         tuple((regime, _measured(regime, results, encoded, shape=shape, seeds=seeds, share=share)) for regime in regimes),
         shape,
         budget,
@@ -143,7 +143,7 @@ def _regimes(
     return found, notes
 
 
-def _job(folder: Path, encoded: Encoded, shape: Shape, *, regime: Regime, arm: str, seed: int, device: str) -> Any:
+def _job(folder: Path, encoded: TokenFiles, shape: Shape, *, regime: Regime, arm: str, seed: int, device: str) -> Any:
     from pipeline.savings.tiers.neural import train
 
     unique = regime.unique[arm] if regime.unique is not None and regime.unique[arm] < shape.tokens else None
@@ -169,18 +169,18 @@ def _result(folder: str) -> _Run:
 def _measured(
     regime: Regime,
     results: dict[tuple[str, str, int], _Run],
-    encoded: Encoded,
+    encoded: TokenFiles,
     *,
     shape: Shape,
     seeds: int,
     share: dict[str, float],
-) -> Measured:
+) -> RegimeLosses:
     losses: dict[str, dict[str, Losses]] = {}
     for arm in regime.arms:
         bits = np.stack([results[regime.name, arm, seed].bits for seed in range(seeds)])
         losses[arm] = {name: Losses(bits[:, :, part], encoded.n_bytes[part]) for name, part in encoded.slices.items()}
     seen = results[regime.name, regime.arms[0], 0].tokens.astype(np.float64)
-    return Measured(6.0 * shape.parameters * seen, losses, share)
+    return RegimeLosses(6.0 * shape.parameters * seen, losses, share)
 
 
 def model_in_words(shape: Shape, tokens_seen: int, seeds: int) -> str:

@@ -1,1 +1,4 @@
-"""Duplicates, exact and near, found by hashes and judged by exact similarity. `definition` says in plain Python what they are."""
+"""Exact and near duplicates: candidates are found by hashes and verified by exact similarity of the texts.
+
+`pipeline.text.definition` says in plain Python what a near duplicate is.
+"""

@@ -31,7 +31,7 @@ from pipeline.stages.dedup import fates, index, part, selftest
 from pipeline.stages.dedup.decide import Fates, decide
 from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.dedup.index import Index
-from pipeline.stages.dedup.tasks.driver import Distributed
+from pipeline.stages.dedup.tasks.driver import TaskDriver
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at
@@ -92,10 +92,8 @@ def dedup_corpus(
                 urls.warm()
             parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-            distributed = (
-                None if tasks is None else _on_tasks(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
-            )
-            found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, distributed=distributed)
+            driver = None if tasks is None else _driver(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
+            found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, driver=driver)
             positions = [partial(_positions, work, unit) for unit in units]
             fates.write_fates(
                 work, parts, positions, fates=found, index=known, names=names, generation=generation, scratch=space, pool=pool
@@ -128,13 +126,13 @@ def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
     return found if whole and all(map(work.has, names)) else None
 
 
-def _on_tasks(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated], known: Index, memory: int) -> Distributed:
+def _driver(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated], known: Index, memory: int) -> TaskDriver:
     documents = sum(unit.kept for unit in units)
 
     def run(stage: str, step: Callable[[Worker, Any], None], jobs: Sequence[Job]) -> None:
         tasks(index=known, units=units, stage=stage, function=step, jobs=jobs)
 
-    return Distributed(
+    return TaskDriver(
         run,
         work,
         folder,

@@ -29,7 +29,7 @@ from pipeline.stages.dedup.pairs import Known
 from pipeline.stages.dedup.part import Keys, Part, keep_columns
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.stages.dedup.survivors import Survivors, Visits
-from pipeline.stages.dedup.tasks.driver import PAIR, Distributed, Verified
+from pipeline.stages.dedup.tasks.driver import PAIR, TaskDriver, VerifiedPairs
 from pipeline.store.store import Store
 
 KEPT, EXACT, URL, NEAR = 0, 1, 2, 3
@@ -89,7 +89,7 @@ class _Run:
     """Hash of each text, by rank."""
     dropped: np.ndarray
     """Set of ranks that are copies of a text."""
-    distributed: Distributed | None
+    driver: TaskDriver | None
     """Where hashes are grouped, links made and pairs verified; None: here."""
 
 
@@ -102,7 +102,7 @@ def decide(
     bands: int,
     scratch: Scratch,
     pool: Workers,
-    distributed: Distributed | None = None,
+    driver: TaskDriver | None = None,
 ) -> Fates:
     """Fates of all documents of the parts. `work`: where pair similarities are kept. `bands`: how many a document has."""
     ordered = order.order(parts, keep_columns(dedup), scratch, pool=pool)
@@ -115,11 +115,11 @@ def decide(
     )
     hashes = scratch.column("text.left", np.uint64, n), scratch.column("text.right", np.uint64, n)
     filled = [i for i, part in enumerate(parts) if part.n]
-    run = _Run(parts, index, work, dedup, scratch, pool, ordered, filled, columns, hashes, bits.empty(n), distributed)
-    if distributed is not None:
-        distributed.begin(ordered, len(parts))
+    run = _Run(parts, index, work, dedup, scratch, pool, ordered, filled, columns, hashes, bits.empty(n), driver)
+    if driver is not None:
+        driver.begin(ordered, len(parts))
     texts = _copies(run)
-    if distributed is None:
+    if driver is None:
         links = near.link(
             parts,
             ordered,
@@ -132,9 +132,9 @@ def decide(
             pool=pool,
         )
     else:
-        links = distributed.link(n, run.dropped, scratch, bands=bands, ngram=dedup.ngram, bucket_cap=dedup.bucket_cap)
+        links = driver.link(n, run.dropped, scratch, bands=bands, ngram=dedup.ngram, bucket_cap=dedup.bucket_cap)
     urls, visits = _visits(run, links) if dedup.exact_url else ([], None)
-    result = _near(run, links, visits) if distributed is None else _near_distributed(run, distributed, links, visits=visits)
+    result = _near(run, links, visits) if driver is None else _near_by_tasks(run, driver, links, visits=visits)
     kept = result.kept & ~run.dropped
     _resolve(run, kept)
     return Fates(ordered, columns, kept, links, result, texts, urls, visits)
@@ -168,9 +168,9 @@ def _copies(run: _Run) -> list[Log]:
         with lock:
             bits.add(run.dropped, ranks)
 
-    if run.distributed is not None:
+    if run.driver is not None:
         run.pool.map(texts, run.filled)  # for `hashes`
-        return run.distributed.grouped("texts", len(run.order), None, scratch=run.scratch, pool=run.pool, each=drop, again=again)
+        return run.driver.grouped("texts", len(run.order), None, scratch=run.scratch, pool=run.pool, each=drop, again=again)
     return exact.grouped(
         "texts", texts, run.filled, n=len(run.order), index=run.index, scratch=run.scratch, pool=run.pool, each=drop, again=again
     )
@@ -198,8 +198,8 @@ def _visits(run: _Run, links: Links) -> tuple[list[Log], Visits]:
         visits.records.scatter(ranks // links.block, records(VISIT, ranks + old, url))
         return firsts
 
-    if run.distributed is not None:
-        return run.distributed.grouped("urls", n, run.dropped, scratch=run.scratch, pool=run.pool, each=add), visits
+    if run.driver is not None:
+        return run.driver.grouped("urls", n, run.dropped, scratch=run.scratch, pool=run.pool, each=add), visits
     return exact.grouped("urls", urls, run.filled, n=n, index=run.index, scratch=run.scratch, pool=run.pool, each=add), visits
 
 
@@ -237,11 +237,11 @@ def _forget(columns: Columns) -> None:
         fate[fate > EXACT] = KEPT
 
 
-def _near_distributed(run: _Run, distributed: Distributed, links: Links, *, visits: Visits | None) -> Survivors:
+def _near_by_tasks(run: _Run, driver: TaskDriver, links: Links, *, visits: Visits | None) -> Survivors:
     """Near duplicates, pairs verified by tasks. A pass asks for the similarities that it lacks and takes them for 1, so that what
     it drops is not compared with what stands behind; then it goes again. A pass that lacks none is the one that `_near` ends
     with. After `_LOOKS` of them all candidates are verified: only holders of URLs can be asked for then."""
-    known, verified = Known(run.work, run.scratch, run.dedup.ngram), Verified(run.scratch, links, old=len(run.index))
+    known, verified = Known(run.work, run.scratch, run.dedup.ngram), VerifiedPairs(run.scratch, links, old=len(run.index))
     for look in count():
         asked = run.scratch.log(f"asked.{look}", PAIR)
         see = partial(_seen, run=run, known=known, verified=verified, asked=asked)
@@ -262,7 +262,7 @@ def _near_distributed(run: _Run, distributed: Distributed, links: Links, *, visi
             if not asked.size:
                 break
             _forget(run.columns)
-        for pairs, counts in distributed.count(asked, run.order, run.scratch, ngram=run.dedup.ngram):
+        for pairs, counts in driver.count(asked, run.order, run.scratch, ngram=run.dedup.ngram):
             verified.add(pairs, counts)
             new = pairs["earlier"] >= len(run.index)
             one, other = (_at(run.hashes, pairs[side][new] - len(run.index)) for side in ("later", "earlier"))
@@ -271,7 +271,7 @@ def _near_distributed(run: _Run, distributed: Distributed, links: Links, *, visi
     return result
 
 
-def _seen(later: np.ndarray, earlier: np.ndarray, *, run: _Run, known: Known, verified: Verified, asked: Log) -> np.ndarray:
+def _seen(later: np.ndarray, earlier: np.ndarray, *, run: _Run, known: Known, verified: VerifiedPairs, asked: Log) -> np.ndarray:
     """Similarities of pairs of numbers; 1 for those that are not known, which are `asked` for."""
     counts, have = verified.look_up(later, earlier)
     rest = np.flatnonzero(~have & (earlier >= len(run.index)))

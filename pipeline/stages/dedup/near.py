@@ -59,7 +59,7 @@ class Links:
     full: np.ndarray
     """Documents that came after the first `bucket_cap` of a bucket."""
 
-    def add(self, found: Linked, *, old: int) -> None:
+    def add(self, found: BandLinks, *, old: int) -> None:
         """One thread at a time. `old`: documents of the index."""
         found.links["start"] += self.members.append(found.members)
         self.links.scatter((found.links["later"] - old) // self.block, found.links)
@@ -148,7 +148,7 @@ def places_of(
 
 
 @dataclass(frozen=True)
-class Linked:
+class BandLinks:
     """What some places of a range of buckets say: LINK records, where these point to, and `(buckets, numbers)` that took a place;
     `full`: numbers of the documents that did not."""
 
@@ -160,7 +160,7 @@ class Linked:
 
 def link_range(
     pieces: Iterable[np.ndarray], before: tuple[np.ndarray, np.ndarray], *, bucket_cap: int, ranges: int
-) -> Iterator[Linked]:
+) -> Iterator[BandLinks]:
     """Links of a range of a band's buckets. `pieces`: PLACE records, those of earlier documents first (`in_turn`); `before`: the
     places that earlier generations took there."""
     last: tuple[np.ndarray, np.ndarray] | None = None
@@ -170,7 +170,7 @@ def link_range(
         buckets, numbers = sorting.sort_pairs(taken["bucket"], taken["number"], shared_bits=ranges.bit_length() - 1)
         found = dedup_pass.link(buckets, numbers, before, bucket_cap=bucket_cap)
         last = buckets[found.took], numbers[found.took]
-        yield Linked(found.links, found.members, last, numbers[~found.took])
+        yield BandLinks(found.links, found.members, last, numbers[~found.took])
 
 
 def in_turn(spill: Spill, partition: int, most: int, *, scratch: Scratch) -> Iterator[np.ndarray]:

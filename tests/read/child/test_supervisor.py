@@ -125,7 +125,7 @@ def test_a_decoder_that_works_on_without_a_word_is_given_up(monkeypatch: pytest.
         late = threading.Timer(10, process.kill)
         late.start()
         try:
-            with pytest.raises(supervisor.Died, match="the decoder worked 0 s without an end"):
+            with pytest.raises(supervisor.DecoderDied, match="the decoder worked 0 s without an end"):
                 supervisor._wait(process, 0.2)
             assert late.is_alive()
         finally:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.output.reviews import Reviewed
+from pipeline.output.reviews import ReviewCounts
 from pipeline.records.metrics_json import Metrics
 from pipeline.report.page.page import MOST_STEPS, funnel
 from tests.real_run import EVIL, Reported, hostile, hostile_samples
@@ -60,7 +60,7 @@ def page(request, metrics, samples, nothing) -> Page:
         "hostile": (hostile(metrics), hostile_samples(samples)),
     }
     made, quoted = cases[request.param]
-    reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
+    reviews = [ReviewCounts("near_duplicate", 190, 10, 0.91, 0.97)]
     return Page(shown.render(made, None, samples=quoted, reviews=reviews))
 
 
@@ -114,7 +114,7 @@ def test_a_dropped_document_stands_beside_a_near_miss_with_both_numbers(metrics,
 
 
 def test_reviewed_precision_stands_beside_its_reason(metrics):
-    reviews = [Reviewed("near_duplicate", 190, 10, 0.91, 0.97)]
+    reviews = [ReviewCounts("near_duplicate", 190, 10, 0.91, 0.97)]
     words = Page(shown.render(metrics, None, reviews=reviews)).words()
     assert "95.0 % of 200; 91.0 % to 97.0 %" in words
     assert "as reviewed" not in Page(shown.render(metrics, None)).words()

@@ -23,7 +23,7 @@ from pipeline.stages.dedup import fates as fates_
 from pipeline.stages.dedup import index as index_
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.part import Part
-from pipeline.stages.dedup.tasks.driver import Distributed
+from pipeline.stages.dedup.tasks.driver import TaskDriver
 from pipeline.stages.dedup.tasks.steps import Worker
 from pipeline.store.store import Store, open_store
 
@@ -120,9 +120,9 @@ class Corpus:
             contextlib.closing(workers.Workers(self.workers)) as pool,
         ):
             space.room = self.room
-            distributed = None if self.tasks is None else self._distributed(parts, index, folder=f"tasks/{generation}")
+            driver = None if self.tasks is None else self._driver(parts, index, folder=f"tasks/{generation}")
             made = decide_.decide(
-                parts, index, self.store, dedup=self.dedup, bands=self.bands, scratch=space, pool=pool, distributed=distributed
+                parts, index, self.store, dedup=self.dedup, bands=self.bands, scratch=space, pool=pool, driver=driver
             )
             names = [f"fates/{generation}-{i}.parquet" for i in range(len(parts))]
             at = [partial(np.arange, len(unit)) for unit in units]
@@ -144,7 +144,7 @@ class Corpus:
         self.read += len(docs)
         return Decided(fates, whole, tables)
 
-    def _distributed(self, parts: Sequence[Part], index: Index, *, folder: str) -> Distributed:
+    def _driver(self, parts: Sequence[Part], index: Index, *, folder: str) -> TaskDriver:
         """Tasks that go through pickle, each done twice where it is done again."""
 
         @contextlib.contextmanager
@@ -163,7 +163,7 @@ class Corpus:
                 function(worker, item)
 
         filled = [i for i, part in enumerate(parts) if part.n]
-        return Distributed(run, self.store, folder, filled, index, self.room, most_tasks=self.tasks)
+        return TaskDriver(run, self.store, folder, filled, index, self.room, most_tasks=self.tasks)
 
     def _extend(self, docs: Sequence[Doc], made: decide_.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame) -> None:
         numbers = tables["number"].to_numpy()

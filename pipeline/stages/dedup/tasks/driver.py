@@ -27,7 +27,7 @@ from pipeline.machine.workers import Workers
 from pipeline.stages.dedup import exact, near
 from pipeline.stages.dedup.exact import SEEN
 from pipeline.stages.dedup.index import Index
-from pipeline.stages.dedup.near import PLACE, Linked, Links
+from pipeline.stages.dedup.near import PLACE, BandLinks, Links
 from pipeline.stages.dedup.order import Order
 from pipeline.stages.dedup.similarity import COUNTS
 from pipeline.stages.dedup.tasks import array_files, steps
@@ -48,7 +48,7 @@ Run = Callable[[str, Callable[[Worker, Any], None], Sequence[Job]], None]
 
 
 @dataclass
-class Distributed:
+class TaskDriver:
     """Dedup's corpus-wide steps as tasks. `room`: bytes that a task may work with; `text_bytes`: about those of a document."""
 
     run: Run
@@ -163,7 +163,7 @@ class Distributed:
             places, took = near.no_places(job.band, job.number, scratch), []
             for row in array_files.read_all(self.work, job.to, steps.LINKED):
                 links = records(LINK, row["later"], row["start"], row["count"])
-                made.add(Linked(links, row["members"], (row["buckets"], row["numbers"]), row["full"]), old=old)
+                made.add(BandLinks(links, row["members"], (row["buckets"], row["numbers"]), row["full"]), old=old)
                 took.append((row["buckets"], row["numbers"]))
             places.take(took)
             made.places.append(places)
@@ -250,7 +250,7 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-class Verified:
+class VerifiedPairs:
     """Similarities that this run's tasks counted, by pair, on disk: looked up block by block of later documents, as links are."""
 
     def __init__(self, scratch: Scratch, links: Links, *, old: int) -> None:

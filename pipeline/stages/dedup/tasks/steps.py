@@ -37,7 +37,7 @@ LINKED: Types = (
     ("later", "<i8"), ("start", "<i8"), ("count", "<i4"), ("members", "<i8"),
     ("buckets", "<u8"), ("numbers", "<i8"), ("full", "<i8"),
 )  # fmt: skip
-"""`near.Linked`."""
+"""`near.BandLinks`."""
 WANTED: Types = (("part", "<i8"), ("place", "<i8"), ("number", "<i8"), ("block", "<i8"))
 """One row a group: whose shingles which block of pairs needs, by part and place in it; part -1: a number of the index."""
 PAIRS: Types = (("later", "<i8"), ("earlier", "<i8"))
