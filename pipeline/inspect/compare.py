@@ -46,7 +46,7 @@ class Comparison:
 
 
 def compare(first: Output, second: Output) -> Comparison:
-    """What changes for a training job that moves from the first output to the second."""
+    """The difference between two outputs, as a training job that moves from the first to the second sees it."""
     one, other = _ledger(first), _ledger(second)
     joined = one.join(other, on="source_ref", how="inner", suffix="_2")
     enter = joined.filter((pl.col("verdict") != "kept") & (pl.col("verdict_2") == "kept"))
@@ -106,7 +106,7 @@ def _counted(column: pl.Series) -> NameCounts:
 
 
 def comparison_text(found: Comparison) -> str:
-    """For a terminal."""
+    """The comparison as text for a terminal."""
     lines = [f"{found.both:,} rows in both outputs; kept {found.kept[0]:,} → {found.kept[1]:,}"]
     if any(found.only):
         lines.append(f"only in the first {found.only[0]:,}, only in the second {found.only[1]:,}: not compared")

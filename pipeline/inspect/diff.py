@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass
 
 MOST_WORDS = 3_000
-"""Words of each text, behind their common beginning; chosen because the worst text found takes under a second with so many."""
+"""Words that are compared of each text, behind their common beginning; chosen because the worst text found takes under a second
+with so many."""
 MOST_CHARACTERS = 200_000
-"""Read of each text; a word may be as long as the text."""
+"""Characters that are read of each text; a word may be as long as the text."""
 AROUND = 40
 """Words shown of a long run that both share, at each of its ends."""
 _WORD = re.compile(r"\S+\s*|\s+")

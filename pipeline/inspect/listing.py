@@ -190,7 +190,7 @@ def _groups(
 
 
 def _tests(wanted: DocumentQuery, folder: str) -> Iterator[tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]]:
-    """Columns, and what is asked of each."""
+    """Columns, with the condition on each."""
     if folder == "ledger":
         yield "verdict", partial(_equal, "dropped")
     if wanted.reason:
@@ -254,7 +254,7 @@ def _read(file: pq.ParquetFile, group: int, rows: np.ndarray, *, start: Place, t
 
 
 def _excerpt(value: pa.Scalar, text: str) -> tuple[str, bool]:
-    """Some of a text, around the first place where `text` stands; never the whole of a long one in Python."""
+    """An excerpt of a text around the first place where `text` stands; a long text is never made a Python string."""
     buffer = value.as_buffer()
     if buffer is None:
         return "", False

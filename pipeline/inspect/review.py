@@ -82,14 +82,14 @@ def _shards(output: Output, reason: str) -> Iterator[tuple[int, pl.LazyFrame]]:
 
 
 def unlabelled(output: Output, found: Sequence[Candidate]) -> list[Candidate]:
-    """Those that have no label under the output's recipe."""
+    """Candidates that have no label under the output's recipe."""
     recipe = output.newest.recipe_hash
     done = {(m.generation, m.source_ref, m.reason) for m in reviews.labels(output.store) if m.recipe == recipe}
     return [c for c in found if (c.generation, c.source_ref, c.reason) not in done]
 
 
 def label(output: Output, candidate: Candidate, answer: str) -> Label:
-    """Keep what was judged (`right` or `wrong`)."""
+    """Store the label of a document (`right` or `wrong`)."""
     made = Label(
         candidate.generation,
         candidate.source_ref,
@@ -164,7 +164,7 @@ def _evidence(output: Output, reason: str, text: str) -> list[str]:
 
 
 def summary(found: Sequence[ReviewCounts], *, session: Sequence[Label], write: Callable[[float], str]) -> str:
-    """For a terminal: every reason's precision."""
+    """The precision of every reason, as text for a terminal."""
     lines = [f"{'reason':<48}{'right':>8}{'wrong':>8}{'precision':>12}   95 % interval (Wilson)"]
     for one in found:
         share = f"{write(one.precision):>12}   {write(one.low)} to {write(one.high)}"

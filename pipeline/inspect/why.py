@@ -86,7 +86,7 @@ def _text(output: Output, folder: str, ref: str, *, generation: int) -> tuple[st
 
 
 def explanation(output: Output, found: Found) -> str:
-    """For a terminal: fate, evidence, place, text, and each rule with its value and limit."""
+    """Fate, evidence, place, text, and each rule with its value and limit, as text for a terminal."""
     row = found.row
     lines = [f"{visible(row['id'])}  {visible(row['source_ref'])}, generation {row['generation']}", _verdict(row)]
     if row["duplicate_ref"]:
@@ -104,14 +104,14 @@ def explanation(output: Output, found: Found) -> str:
 
 
 def explanation_of_text(output: Output, text: str) -> str:
-    """The same for a text that is no document of the output."""
+    """As `explanation`, for a text that is no document of the output."""
     made = judge_text(output.recipe, text)
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
     return "\n".join([verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]) + "\n"
 
 
 def notes(output: Output, row: LedgerRow) -> list[str]:
-    """Where the values shown of a document, which are made now, are not what its run saw."""
+    """Reasons why the values shown, which are made now, may differ from those that the run saw."""
     made = []
     if row["edits"] and any(item.reads == "source" for item in output.recipe.filters):
         made.append("values of filters that read the text before edits are of the edited text here")

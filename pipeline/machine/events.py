@@ -1,4 +1,4 @@
-"""What a run tells while it goes on. Whoever shows it (terminal, log, Prefect) passes a function that takes events."""
+"""Events of a run that goes on. Code that shows them (terminal, log, Prefect) passes a function that takes events."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ OnEvent = Callable[[Event], None]
 
 
 def of_generation(on_event: OnEvent, generation: int) -> OnEvent:
-    """The same, for events of a run that makes this generation."""
+    """A listener that adds the generation to each event."""
     return lambda event: on_event(replace(event, generation=generation))
 
 
 def of_span(on_event: OnEvent, span: str) -> OnEvent:
-    """The same, for events of this span."""
+    """A listener that adds the span to each event."""
     return lambda event: on_event(replace(event, span=span))
 
 
 def silent(_: Event) -> None:
-    """Shows nothing."""
+    """A listener that ignores events."""

@@ -1,4 +1,4 @@
-"""What the run costs: CPU seconds and resident memory of the whole process tree."""
+"""CPU seconds and resident memory of the whole process tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people judged of an output: `reviews.jsonl` beside its manifests, and how often each rule was right.
+"""The reviews of an output by people: `reviews.jsonl` beside its manifests, and how often each rule was right.
 
 One JSON object a line: generation, source_ref, reason (`kept` of a kept document), label (`right` | `wrong`), recipe (hash of the
 output's). No text. The file is appended to; of several lines for one document and reason the last counts. No run touches it, and
@@ -119,7 +119,7 @@ def precision(out: Store) -> list[ReviewCounts]:
 
 
 def of_labels(found: Sequence[Label]) -> list[ReviewCounts]:
-    """The same, of these labels."""
+    """As `precision`, for these labels."""
     counts = Counter((label.reason, label.label) for label in found)
     made = []
     for reason in {label.reason for label in found}:

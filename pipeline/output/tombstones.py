@@ -184,7 +184,7 @@ class Tombstones:
 
 
 def parameters_of(dedup: Dedup | None) -> Parameters:
-    """Those of the plan's dedup, or its defaults where it is off: the exact content alone would let a changed comma pass."""
+    """The parameters of the plan's dedup, or its defaults where it is off: an exact match alone would miss a changed comma."""
     chosen = dedup or Dedup()
     shape = bands.choose(chosen.threshold, chosen.permutations, chosen.bands)
     return Parameters(chosen.ngram, chosen.permutations, *shape, chosen.hash, chosen.threshold, chosen.similarity)
@@ -207,7 +207,7 @@ def load_tombstones(out: Store, committed: Sequence[int]) -> Tombstones | None:
 
 
 def keyed(key: bytes) -> Tombstones:
-    """No tombstone yet, and the key to make some."""
+    """An empty table of tombstones under a key."""
     return Tombstones(key, frozenset(), frozenset(), (), "")
 
 

@@ -48,17 +48,17 @@ class ActiveFilter:
 
     @property
     def reads(self) -> Literal["source", "final"]:
-        """Which text: the plan's choice where the filter leaves it (`reads` among its params), else the filter's own."""
+        """The text that the filter reads: the plan's choice where its params have `reads`, else the filter's own."""
         return getattr(self.params, "reads", self.filter.reads)
 
     @property
     def identity(self) -> list[Any]:
-        """What its signals depend on, besides the text and the needed columns."""
+        """Everything that its signals depend on, besides the text and the needed columns."""
         return [self.filter.name, self.filter.version, self.params.model_dump(mode="json"), list(self.files)]
 
 
 class Withheld(Protocol):
-    """What was taken down of an output and is withheld from then on (`pipeline.output.tombstones`). `hash` names it."""
+    """Documents that were taken down and are withheld from then on (`pipeline.output.tombstones`). `hash` names it."""
 
     @property
     def hash(self) -> str: ...

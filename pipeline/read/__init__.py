@@ -1,4 +1,4 @@
-"""Inputs to rows: `inputs.expand` lists the files, `units_of` splits them, `read` and `read_block` give `UnitRows`.
+"""Inputs to rows: `expansion.expand` lists the files, `units_of` splits them, `read` and `read_block` give `UnitRows`.
 
 Invariant (laws 1 and 9): each row of an input becomes one document or one bad row, in exactly one unit, with a number that
 does not depend on how the file was split, compressed or listed. Bad data never raises; a file that changes, vanishes or

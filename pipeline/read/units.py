@@ -25,7 +25,7 @@ from pipeline.store import remote
 VERSION = 1
 """Covers everything in this package that decides what the rows of an input are."""
 HASHED = "blake2b:"
-"""Begins an identity that is a hash of the bytes."""
+"""Prefix of an identity that is a hash of the bytes."""
 STREAMED = {"hf", "csv", "tsv", "warc"}
 """Formats that one reader cuts into units, compressed or not."""
 DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "fastwarc")}
@@ -191,7 +191,7 @@ def source_of(file: InputFile, handle: BinaryIO) -> Callable[[int], bytes]:
 
 
 def chunks(file: InputFile, handle: BinaryIO) -> Iterator[bytes]:
-    """What is left of the file, in pieces of `CHUNK` bytes."""
+    """The rest of the file, in pieces of `CHUNK` bytes."""
     source = source_of(file, handle)
     while chunk := source(CHUNK):
         yield chunk

@@ -1,4 +1,4 @@
-"""What a run tells a person, from its metrics alone: `render` the page, `summary` for the terminal.
+"""The report of a run, made from its metrics alone: `render` the page, `summary` for the terminal.
 
 Both take the dict that metrics.json holds and touch no file and no network.
 """

@@ -1,4 +1,4 @@
-"""What every stage of a run is given."""
+"""The context that every stage of a run is given."""
 
 from __future__ import annotations
 

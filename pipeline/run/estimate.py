@@ -98,7 +98,7 @@ def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: M
 
 
 def plain(found: Estimates | None) -> dict[str, object]:
-    """For JSON."""
+    """The estimates as JSON."""
     return {"units": (0, 0)} if found is None else asdict(found)
 
 
@@ -130,7 +130,7 @@ def _bytes(item: Input) -> int:
 
 
 def _judged(held: Run, item: Input) -> bool:
-    """An earlier run or look has judged all of it."""
+    """Whether an earlier run or estimate has judged all of the input."""
     units = item.units if item.units is not None else stream_units(held.work, item)
     return units is not None and all(held.work.has(names(unit, held.recipe).verdicts) for unit in units)
 

@@ -27,7 +27,7 @@ from pipeline.stages.unit.annotate import Annotated
 
 @dataclass(frozen=True)
 class Judgement:
-    """What dedup and selection decided, and what shards are made from on that ground."""
+    """The decisions of dedup and selection, and the inputs of shards that follow from them."""
 
     dedup: Decision
     selection: Selected

@@ -1,4 +1,4 @@
-"""How a run is carried out, and what it comes to: for whoever starts runs."""
+"""Options and result of a run, for code that starts runs."""
 
 from __future__ import annotations
 

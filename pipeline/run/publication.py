@@ -46,7 +46,7 @@ class Generation:
 
 
 def publish_generation(context: Context, made: Generation) -> Result:
-    """Commit it."""
+    """Commit the generation."""
     run, decided, written = context.run, made.judgement.dedup, made.written
     context.tell(Event("begin", "publish"))
     index = stage_index(run.work, written.staging, decided, shards=written.every, generation=run.generation)

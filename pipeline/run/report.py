@@ -1,4 +1,4 @@
-"""What metrics.json says of a generation, and whether the plan's checks let it be published."""
+"""The metrics of a generation, and the plan's checks, which decide whether it is published."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.stages.unit.annotate import Annotated
 
 @dataclass(frozen=True)
 class Report:
-    """What is known before anything is written: the counts and the plan's checks."""
+    """The counts and the plan's checks, before anything is written."""
 
     counts: Counts
     checks: tuple[Check, ...]

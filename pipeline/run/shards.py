@@ -30,7 +30,7 @@ class StagedShards:
 
     @property
     def shards(self) -> list[Shard]:
-        """Those of the output."""
+        """The shards of the output."""
         return [shard for shard in self.every if shard.folder != layout.UNSELECTED]
 
 
@@ -65,7 +65,7 @@ def _staging(run: Run, inputs: Inputs) -> str:
 
 
 def _jobs(staging: str, ordered: Sequence[Piece], output: Output, *, generation: int) -> Iterator[Job]:
-    """What there is to write, folder by folder."""
+    """The jobs that write shards, folder by folder."""
     for folder in (*manifest.FOLDERS, layout.UNSELECTED):
         if (folder == "rejected" and output.rejected == "none") or (folder == "signals" and not output.signals):
             continue

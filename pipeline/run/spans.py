@@ -41,7 +41,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Span:
-    """What one task covers: pieces of split files, or streams."""
+    """The units of one task: pieces of split files, or streams."""
 
     name: str
     items: tuple[Unit | Input, ...]

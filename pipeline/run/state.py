@@ -24,7 +24,7 @@ from pipeline.store.traffic import Traffic
 
 @dataclass(frozen=True)
 class History:
-    """What was committed to an output before this run, and whether the run replaces it or adds to it."""
+    """The generations committed to an output before this run, and whether the run replaces them or adds to them."""
 
     manifests: tuple[Manifest, ...]
     tombstones: Tombstones | None

@@ -29,7 +29,7 @@ Row = tuple[int, str]
 
 @dataclass(frozen=True)
 class TakedownRequest:
-    """What to take down; what is like it goes too."""
+    """The documents to take down; near duplicates of them go too."""
 
     keys: tuple[str, ...] = ()
     domain: str | None = None

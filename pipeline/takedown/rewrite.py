@@ -29,7 +29,7 @@ Change = Callable[[pa.Table], pa.Table]
 
 @dataclass(frozen=True)
 class NewFiles:
-    """What replaces a generation's files."""
+    """The files that replace a generation's."""
 
     files: tuple[FileRecord, ...]
     index: tuple[FileRecord, ...]

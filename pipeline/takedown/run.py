@@ -125,7 +125,7 @@ def _nothing(
 def _receipt(
     manifests: Sequence[Manifest], found: Found, asked: TakedownRequest, *, request: str | None, place: Place
 ) -> Receipt:
-    """What is known before anything is done."""
+    """The receipt as far as it is known before anything is done."""
     lines = sorted(found.rows.values(), key=lambda gone: (gone.role, *gone.row))
     documents = tuple(
         TakenDocument(

@@ -1,4 +1,5 @@
-"""Who may ask: requests with the token in their path, addressed to this machine's loopback name, not sent by another site's page.
+"""Access control: a request must have the token in its path, be addressed to this machine's loopback name, and not be sent by
+another site's page.
 
 The token keeps out other users of the machine; Host keeps out DNS rebinding (a name of the attacker's that resolves to
 127.0.0.1); Origin and Sec-Fetch-Site keep out requests that another page makes the browser send. Headers of every answer forbid

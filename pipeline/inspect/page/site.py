@@ -47,7 +47,7 @@ class Site:
         self._samples: dict[str, list[review.Candidate]] = {}
 
     def sample(self, reason: str) -> list[review.Candidate]:
-        """Documents to judge, the same ones each time."""
+        """A sample of documents to judge; each call gives the same one."""
         with self._lock:
             output = self.output
             if reason not in self._samples:
@@ -56,7 +56,7 @@ class Site:
 
     @property
     def output(self) -> Output:
-        """As it is now."""
+        """The output with its newest generation."""
         with self._lock:
             if self._output.store.names("manifests") != self._manifests:
                 self._take(open_output_of(self._output.store.root))

@@ -192,7 +192,7 @@ class Slider:
         return rethresholded(self.output, plan_lines(overrides))
 
     def effect(self, overrides: dict[str, str]) -> Effect:
-        """What these values would keep."""
+        """The documents that these values would keep."""
         recipe = self.recipe(overrides)
         with self._lock:
             sums = np.zeros(9, np.int64)

@@ -141,7 +141,7 @@ class Rows:
         return pl.Series("language", [NO_LANGUAGE]).new_from_index(0, len(self))
 
     def column(self, name: str) -> pl.Series:
-        """A signal, of all rows."""
+        """A signal of all rows."""
         return self._held(name, partial(self._read, name))
 
     def _held(self, key: str, make: Callable[[], pl.Series]) -> pl.Series:

@@ -92,7 +92,7 @@ def _text(work: Store, unit: Annotated, row: int, *, reason: str) -> tuple[str, 
 
 
 def plain(found: WhatIf) -> dict[str, object]:
-    """For JSON: counters as lists, largest first."""
+    """The changes as JSON: counters as lists, largest first."""
     made = {one.name: getattr(found, one.name) for one in fields(found)}
     return {**made, "enter": _plain(found.enter), "leave": _plain(found.leave)}
 
@@ -107,7 +107,7 @@ def _ordered(counts: Counter[str]) -> list[list[Any]]:
 
 
 def what_if_text(found: WhatIf, assignments: Sequence[str]) -> str:
-    """For a terminal."""
+    """The changes as text for a terminal."""
     values = visible(", ".join(assignments), limit=200)
     lines = [f"with {values}: of {found.rows:,} rows the filters keep {found.kept[0]:,} → {found.kept[1]:,}, before dedup and"]
     lines[0] += " selection; nothing was written"

@@ -159,7 +159,7 @@ def training(compute: Compute, tokens: Quantity, *, name: str, later_stages: boo
 
 
 def curation(compute: Compute, cpu_s: float, lost_cpu_s: float) -> Curation:
-    """What work on CPUs cost: hours, of which lost ones, dollars, energy and carbon."""
+    """The cost of CPU work: hours, and lost hours among them, dollars, energy and carbon."""
     hours = (cpu_s + lost_cpu_s) / 3600
     kwh = hours * compute.vcpu_watts / 1000 * compute.pue
     return Curation(

@@ -1,4 +1,4 @@
-"""What else makes a model cheap: one line a lever, each tagged computed or assumed. Data is one lever among six.
+"""Other ways to make a model cheap: one line a lever, each tagged computed or assumed. Data is one lever among six.
 
 Training multiplies: hours = 6 N_active D / (BF16 peak x MFU x speed-up of the precision), dollars = hours x price; serving adds
 2 N_active a token. The lines are alternatives to look at, never summed, and not independent (a mixture of experts changes

@@ -1,4 +1,4 @@
-"""What changed since the last generation: counts, shares by reason and by source, drift of the signals.
+"""Changes since the last generation: counts, shares by reason and by source, drift of the signals.
 
 Drift of a signal is the total variation distance of its two histograms: the share of documents that would have to move to another
 bin, 0 to 1. Invariant: computed from the two generations' metrics alone, so it can be remade from their manifests. Where the bins

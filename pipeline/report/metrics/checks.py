@@ -30,7 +30,7 @@ def judge(limits: Checks, counts: Counts, before: Counts | None) -> tuple[Check,
 
 
 def _changes(counts: Counts, before: Counts) -> Iterator[tuple[str, Fraction]]:
-    """What changed since the last generation, and by how much: the kept share, then the share of each reason of either."""
+    """Changes since the last generation: the kept share, then the share of each reason of either."""
     since = f"since generation {before.generation}"
     read, read_before = counts.totals.read, before.totals.read
     kept = _share(counts.totals.kept, read) - _share(before.totals.kept, read_before)

@@ -82,7 +82,7 @@ class Examples:
 
 
 def of_unit(inputs: Inputs, rows: JoinedRows, *, limits: Sequence[RuleLimit], signals: dict[str, pl.DataFrame]) -> Examples:
-    """Those of one unit, without their texts. `signals`: of each filter, row by row with the unit's documents."""
+    """The examples of one unit, without their texts. `signals`: each filter's, row by row with the unit's documents."""
     made = Examples()
     drawn = pl.col("source_ref").hash(seed=inputs.seed).alias("drawn")
     unit, frame, documents = rows.number, rows.frame.with_columns(drawn), rows.documents.with_columns(drawn)

@@ -54,7 +54,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Here:
-    """The same, opened on this worker."""
+    """A site that is opened on this worker."""
 
     work: Store
     out: Store

@@ -1,4 +1,4 @@
-"""What a worker does of a run, as plain functions of a site and a small item.
+"""A worker's share of a run, as plain functions of a site and a small item.
 
 Invariant: a result lies in the work directory under its key before the function returns, so that a task may run anywhere, twice,
 or again after its worker died.
@@ -82,7 +82,7 @@ def run_step(
 
 
 def step(site: Site, item: Step) -> None:
-    """Carry out one step."""
+    """Run one step of dedup on a worker."""
     here = site_.at(site)
     dedup = here.recipe.plan.dedup
     assert dedup is not None

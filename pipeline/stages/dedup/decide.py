@@ -57,7 +57,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Fates:
-    """What dedup decided. `kept`: set of ranks (`bits`). SEEN records, sorted: the first document with each of `texts`, and with
+    """The result of dedup. `kept`: set of ranks (`bits`). SEEN records, sorted: the first document with each of `texts`, and with
     each of `urls`, copies of texts left out."""
 
     order: Order
@@ -73,7 +73,7 @@ class Fates:
 
 @dataclass(frozen=True)
 class _Run:
-    """What the steps share."""
+    """State that the steps share."""
 
     parts: Sequence[Part]
     index: Index
@@ -231,7 +231,7 @@ def _near(run: _Run, links: Links, visits: Visits | None) -> Survivors:
 
 
 def _forget(columns: Columns) -> None:
-    """Undo a pass over the pairs."""
+    """Undo what a pass over the pairs decided."""
     for start in range(0, len(columns.fate), CHUNK):
         fate = columns.fate[start : start + CHUNK]
         fate[fate > EXACT] = KEPT

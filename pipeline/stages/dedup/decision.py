@@ -1,4 +1,4 @@
-"""What dedup decided: fates by unit, the index's new part, and a summary."""
+"""The decision of dedup: fates by unit, the index's new part, and a summary."""
 
 from __future__ import annotations
 

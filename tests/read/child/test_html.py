@@ -78,7 +78,7 @@ def test_a_page_that_kills_its_decoder_is_one_bad_row(tmp_path: Path, monkeypatc
     def dying(file, handle, request, **settings):  # type: ignore[no-untyped-def]
         if any(row == 2 for row, _ in request["records"]):
             handle.seek(sum(size for row, size in request["records"] if row < 2))
-            raise web.Died("SIGSEGV")
+            raise web.DecoderDied("SIGSEGV")
         return asked(file, handle, request, **settings)
 
     monkeypatch.setattr(web, "ask", dying)
@@ -91,7 +91,7 @@ def test_as_many_pages_as_there_are_may_kill_their_decoder(tmp_path: Path, monke
     (tmp_path / "a.html").touch()
 
     def dying(file, handle, request, **settings):  # type: ignore[no-untyped-def]
-        raise web.Died("SIGSEGV")
+        raise web.DecoderDied("SIGSEGV")
 
     monkeypatch.setattr(web, "ask", dying)
     found = web.read(make(tmp_path / "a.html"), [(row, b"<p>a") for row in range(1, 1_501)])
