@@ -26,9 +26,9 @@ from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.near import Links
 from pipeline.stages.dedup.order import Order
 from pipeline.stages.dedup.pairs import Known
-from pipeline.stages.dedup.part import Keys, Part, keep_columns
+from pipeline.stages.dedup.part import Keys, Part, keep_columns, keys_at
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
-from pipeline.stages.dedup.survivors import Survivors, Visits
+from pipeline.stages.dedup.survivors import Similarities, Survivors, Visits
 from pipeline.stages.dedup.tasks.driver import PAIR, TaskDriver, VerifiedPairs
 from pipeline.store.store import Store
 
@@ -212,22 +212,34 @@ def _near(run: _Run, links: Links, visits: Visits | None) -> Survivors:
         if look == _LOOKS or not len(known):
             _shingle(run, store, wanted)
         missing = bits.empty(len(run.index)), bits.empty(len(run.order))
-        result = survivors.judge(
-            links,
-            visits,
-            run.order,
-            index=run.index,
-            threshold=run.dedup.threshold,
-            similarities=partial(_similarities, run=run, store=store, known=known, missing=missing),
-            dropped=partial(_drop, columns=run.columns),
-            scratch=run.scratch,
-        )
+        similar = partial(_similarities, run=run, store=store, known=known, missing=missing)
+        result = _pass_over(run, links, visits, measure=similar)
         if not any(map(bits.count, missing)):
             break
         _forget(run.columns)
         _shingle(run, store, missing)
     known.save()
     return result
+
+
+def _pass_over(run: _Run, links: Links, visits: Visits | None, *, measure: Similarities) -> Survivors:
+    """One pass over the pairs, which marks what it drops in the columns."""
+
+    def drop(ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray, by_url: np.ndarray) -> None:  # noqa: PLR0917
+        columns = run.columns
+        columns.fate[ranks], columns.survivor[ranks] = np.where(by_url, URL, NEAR), survivor
+        columns.similarity[ranks] = similarity
+
+    return survivors.judge(
+        links,
+        visits,
+        run.order,
+        index=run.index,
+        threshold=run.dedup.threshold,
+        similarities=measure,
+        dropped=drop,
+        scratch=run.scratch,
+    )
 
 
 def _forget(columns: Columns) -> None:
@@ -249,23 +261,14 @@ def _near_by_tasks(run: _Run, driver: TaskDriver, links: Links, *, visits: Visit
             for later, earlier in survivors.candidates(links, old=len(run.index)):
                 see(later, earlier)
         else:
-            result = survivors.judge(
-                links,
-                visits,
-                run.order,
-                index=run.index,
-                threshold=run.dedup.threshold,
-                similarities=see,
-                dropped=partial(_drop, columns=run.columns),
-                scratch=run.scratch,
-            )
+            result = _pass_over(run, links, visits, measure=see)
             if not asked.size:
                 break
             _forget(run.columns)
         for pairs, counts in driver.count(asked, run.order, run.scratch, ngram=run.dedup.ngram):
             verified.add(pairs, counts)
             new = pairs["earlier"] >= len(run.index)
-            one, other = (_at(run.hashes, pairs[side][new] - len(run.index)) for side in ("later", "earlier"))
+            one, other = (keys_at(run.hashes, pairs[side][new] - len(run.index)) for side in ("later", "earlier"))
             known.add(one, other, counts[new])
     known.save()
     return result
@@ -275,17 +278,11 @@ def _seen(later: np.ndarray, earlier: np.ndarray, *, run: _Run, known: Known, ve
     """Similarities of pairs of numbers; 1 for those that are not known, which are `asked` for."""
     counts, have = verified.look_up(later, earlier)
     rest = np.flatnonzero(~have & (earlier >= len(run.index)))
-    counts[rest], have[rest] = known.look_up(*(_at(run.hashes, numbers[rest] - len(run.index)) for numbers in (later, earlier)))
+    counts[rest], have[rest] = known.look_up(
+        *(keys_at(run.hashes, numbers[rest] - len(run.index)) for numbers in (later, earlier))
+    )
     asked.append(records(PAIR, later[~have], earlier[~have]))
     return np.where(have, similarities(counts, kind=run.dedup.similarity), 1.0)
-
-
-def _drop(  # noqa: PLR0917 (what a pass over the pairs hands on, by position)
-    ranks: np.ndarray, survivor: np.ndarray, similarity: np.ndarray, by_url: np.ndarray, *, columns: Columns
-) -> None:
-    columns.fate[ranks] = np.where(by_url, URL, NEAR)
-    columns.survivor[ranks] = survivor
-    columns.similarity[ranks] = similarity
 
 
 def _similarities(
@@ -301,7 +298,7 @@ def _similarities(
     old = len(run.index)
     counts = np.zeros(len(later), COUNTS)
     new = np.flatnonzero(earlier >= old)
-    one, other = (_at(run.hashes, numbers[new] - old) for numbers in (later, earlier))
+    one, other = (keys_at(run.hashes, numbers[new] - old) for numbers in (later, earlier))
     counts[new], found = known.look_up(one, other)
     have = np.zeros(len(later), np.bool_)
     have[new[found]] = True
@@ -309,16 +306,12 @@ def _similarities(
     rest = np.flatnonzero(able)
     counts[rest] = store.counts(later[rest], earlier[rest], run.pool)
     fresh = np.flatnonzero(able[new])
-    known.add(_at(one, fresh), _at(other, fresh), counts[new[fresh]])
+    known.add(keys_at(one, fresh), keys_at(other, fresh), counts[new[fresh]])
     lost = ~have & ~able
     for numbers in (later[lost], earlier[lost]):
         bits.add(missing[0], numbers[numbers < old])
         bits.add(missing[1], numbers[numbers >= old] - old)
     return similarities(counts, kind=run.dedup.similarity)
-
-
-def _at(keys: Keys, places: np.ndarray) -> Keys:
-    return keys[0][places], keys[1][places]
 
 
 def _shingle(run: _Run, store: ShingleStore, wanted: tuple[np.ndarray, np.ndarray]) -> None:

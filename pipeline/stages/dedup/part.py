@@ -82,6 +82,11 @@ def kept_rows(work: Store, unit: Annotated) -> np.ndarray:
     return np.flatnonzero(reasons.is_null().to_numpy())
 
 
+def keys_at(keys: Keys, places: np.ndarray) -> Keys:
+    """The keys at these places."""
+    return keys[0][places], keys[1][places]
+
+
 def halves(hashes: pa.ChunkedArray | pa.Array) -> Keys:
     """The two halves of `binary(16)` values."""
     array = final.one_chunk(hashes)
