@@ -244,14 +244,14 @@ def bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
     (tmp_path / "secret" / "s.jsonl").write_text('{"text": "s"}\n')
     monkeypatch.setenv("WINNOW_ROOTS", f"{tmp_path}/in:{tmp_path}/out")
     monkeypatch.setattr(prefect_flow, "get_run_logger", lambda: logging.getLogger("test"))
-    monkeypatch.setattr(prefect_flow.progress, "shown", lambda _: nullcontext())
+    monkeypatch.setattr(prefect_flow.progress, "progress_bars", lambda _: nullcontext())
     ran = []
 
     def stages(loaded: Any, options: RunOptions, **_: Any) -> Result:
         ran.append(loaded.plan)
         return Result(options.output, None, metrics(), ())
 
-    monkeypatch.setattr(prefect_flow.execute, "run", stages)
+    monkeypatch.setattr(prefect_flow.execute, "execute", stages)
 
     def run(plan: str = "default", *, path: str = "in/*.jsonl", output: str = "out/x", **overrides: str) -> Any:
         chosen = {key.replace("__", "."): value for key, value in overrides.items()}
@@ -313,7 +313,7 @@ def test_a_deployed_run_is_tried_again_as_a_whole_for_what_can_pass(
         return Result(options.output, None, metrics(), ())
 
     monkeypatch.setattr(prefect_flow, "RUN_BACK_OFF_S", 0)
-    monkeypatch.setattr(prefect_flow.execute, "run", stages)
+    monkeypatch.setattr(prefect_flow.execute, "execute", stages)
     options, inputs = RunOptions(output=str(tmp_path / "out"), retries=2), [str(tmp_path / "in" / "a.jsonl")]
     if len(errors) < runs:
         assert prefect_flow._deployed("none", {}, inputs, options=options).result.generation is None

@@ -47,7 +47,7 @@ def flow(monkeypatch: pytest.MonkeyPatch, prefect_server: Temporary) -> Callable
         def stages(_loaded: Any, _options: Any, *, mapper: Mapper, within: Any, **_: Any) -> Result:
             return within(lambda: body(mapper))
 
-        monkeypatch.setattr(prefect_flow.execute, "run", stages)
+        monkeypatch.setattr(prefect_flow.execute, "execute", stages)
         monkeypatch.setattr(prefect_flow, "BACK_OFF_S", 0)
         options = RunOptions(output="out", workers=workers, retries=retries)
         shown = (lambda _: None) if events is None else events.append
@@ -176,7 +176,7 @@ def test_a_published_run_is_a_success_though_prefect_fails_afterwards(
     def broken(*_: Any) -> None:
         raise httpx.ConnectError("server gone")
 
-    monkeypatch.setattr(prefect_flow.publish, "of_result", broken)
+    monkeypatch.setattr(prefect_flow.results, "of_result", broken)
     events: list[Event] = []
     assert flow(lambda _: DONE, events=events) == DONE
     assert "could not record it: ConnectError: server gone" in events[-1].note

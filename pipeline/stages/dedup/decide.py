@@ -25,6 +25,7 @@ from pipeline.stages.dedup import exact, near, order, survivors
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.near import Links
 from pipeline.stages.dedup.order import Order
+from pipeline.stages.dedup.outcome import Columns, Fates
 from pipeline.stages.dedup.pairs import Known
 from pipeline.stages.dedup.part import Keys, Part, keep_columns, keys_at
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
@@ -39,36 +40,6 @@ CHUNK = 1 << 18
 _LOOKS = 3
 """Passes over the pairs in which shingles are made as they are asked for; then all that a pair can need are made. Chosen: after
 a changed threshold the first pass finds nearly all that is missing."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """By rank. Numbers: the index's documents, then the ranks."""
-
-    fate: np.ndarray
-    """uint8: KEPT, EXACT, URL or NEAR."""
-    survivor: np.ndarray
-    """int64: number of the kept document that survives for a dropped one."""
-    similarity: np.ndarray
-    """float64: exact similarity to it, 1 for a copy of a kept document."""
-    copies: np.ndarray
-    """int32: documents of this generation that were dropped in favour of a kept one."""
-
-
-@dataclass(frozen=True)
-class Fates:
-    """The result of dedup. `kept`: set of ranks (`bits`). SEEN records, sorted: the first document with each of `texts`, and with
-    each of `urls`, copies of texts left out."""
-
-    order: Order
-    columns: Columns
-    kept: np.ndarray
-    links: Links
-    survivors: Survivors
-    texts: list[Log]
-    urls: list[Log]
-    visits: Visits | None
-    """With `exact_url`: who holds each URL that several have."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from pipeline.machine.scratch import Log, Scratch
 from pipeline.machine.workers import Workers
 from pipeline.schema import FATES
 from pipeline.stages.dedup import index as index_
-from pipeline.stages.dedup.decide import CHUNK, KEPT, REASONS, Fates
+from pipeline.stages.dedup.decide import CHUNK, KEPT, REASONS
 from pipeline.stages.dedup.index import GROUP_ROWS, Index
+from pipeline.stages.dedup.outcome import Fates
 from pipeline.stages.dedup.part import Part
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store

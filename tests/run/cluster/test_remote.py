@@ -135,7 +135,7 @@ def test_every_error_crosses_a_tasks_border_as_itself():
 def test_after_a_failure_no_further_item_begins_and_what_waits_is_cancelled():
     made, stopped = Pickling(), []
     with pytest.raises(ZeroDivisionError):
-        engine.mapper(made)("annotate", _reciprocal, [1, 0, 2, 4], lambda: stopped.append(True))
+        engine.mapper(made)("annotate", _reciprocal, [1, 0, 2, 4], stop=lambda: stopped.append(True))
     assert (len(made.begun), len(made.cancelled), stopped) == (2, 4, [True])
 
 

@@ -21,6 +21,7 @@ from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import decide as decide_
 from pipeline.stages.dedup import fates as fates_
 from pipeline.stages.dedup import index as index_
+from pipeline.stages.dedup import outcome
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.part import Part
 from pipeline.stages.dedup.tasks.driver import TaskDriver
@@ -88,7 +89,7 @@ class Decided:
     """Of one run, by document in the order given: `(fate, number of the survivor, similarity)`, and the whole."""
 
     fates: list[tuple[int, int, float]]
-    whole: decide_.Fates
+    whole: outcome.Fates
     tables: pl.DataFrame
 
 
@@ -134,7 +135,7 @@ class Corpus:
             )
             ranks = np.array(made.order.ranks)
             columns = [np.array(getattr(made.columns, name))[ranks] for name in ("fate", "survivor", "similarity")]
-            whole = dataclasses.replace(made, columns=decide_.Columns(*(np.array(c) for c in dataclasses.astuple(made.columns))))
+            whole = dataclasses.replace(made, columns=outcome.Columns(*(np.array(c) for c in dataclasses.astuple(made.columns))))
             whole = dataclasses.replace(whole, order=dataclasses.replace(made.order, ranks=ranks, rows=np.array(made.order.rows)))
         fates = []
         for fate, survivor, similarity in zip(*(column.tolist() for column in columns), strict=True):
@@ -165,7 +166,7 @@ class Corpus:
         filled = [i for i, part in enumerate(parts) if part.n]
         return TaskDriver(run, self.store, folder, filled, index, self.room, most_tasks=self.tasks)
 
-    def _extend(self, docs: Sequence[Doc], made: decide_.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame) -> None:
+    def _extend(self, docs: Sequence[Doc], made: outcome.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame) -> None:
         numbers = tables["number"].to_numpy()
         kept = np.flatnonzero(numbers >= 0)
         first = len(self.known)
