@@ -30,8 +30,8 @@ from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
 from pipeline.stages.dedup.decide import decide
 from pipeline.stages.dedup.decision import Decision
+from pipeline.stages.dedup.fate_columns import Fates
 from pipeline.stages.dedup.index import Index
-from pipeline.stages.dedup.outcome import Fates
 from pipeline.stages.dedup.tasks.driver import TaskDriver
 from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.unit.annotate import Annotated

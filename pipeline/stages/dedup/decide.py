@@ -22,10 +22,10 @@ from pipeline.machine.scratch import Log, Scratch, records
 from pipeline.machine.workers import Workers
 from pipeline.plan.model import Dedup
 from pipeline.stages.dedup import exact, near, order, survivors
+from pipeline.stages.dedup.fate_columns import Columns, Fates
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.near import Links
 from pipeline.stages.dedup.order import Order
-from pipeline.stages.dedup.outcome import Columns, Fates
 from pipeline.stages.dedup.pairs import Known
 from pipeline.stages.dedup.part import Keys, Part, keep_columns, keys_at
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities

@@ -15,8 +15,8 @@ from pipeline.machine.workers import Workers
 from pipeline.schema import FATES
 from pipeline.stages.dedup import index as index_
 from pipeline.stages.dedup.decide import CHUNK, KEPT, REASONS
+from pipeline.stages.dedup.fate_columns import Fates
 from pipeline.stages.dedup.index import GROUP_ROWS, Index
-from pipeline.stages.dedup.outcome import Fates
 from pipeline.stages.dedup.part import Part
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store

@@ -19,9 +19,9 @@ from pipeline.machine import scratch, workers
 from pipeline.plan.model import Dedup
 from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import decide as decide_
+from pipeline.stages.dedup import fate_columns
 from pipeline.stages.dedup import fates as fates_
 from pipeline.stages.dedup import index as index_
-from pipeline.stages.dedup import outcome
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.part import Part
 from pipeline.stages.dedup.tasks.driver import TaskDriver
@@ -89,7 +89,7 @@ class Decided:
     """Of one run, by document in the order given: `(fate, number of the survivor, similarity)`, and the whole."""
 
     fates: list[tuple[int, int, float]]
-    whole: outcome.Fates
+    whole: fate_columns.Fates
     tables: pl.DataFrame
 
 
@@ -135,7 +135,9 @@ class Corpus:
             )
             ranks = np.array(made.order.ranks)
             columns = [np.array(getattr(made.columns, name))[ranks] for name in ("fate", "survivor", "similarity")]
-            whole = dataclasses.replace(made, columns=outcome.Columns(*(np.array(c) for c in dataclasses.astuple(made.columns))))
+            whole = dataclasses.replace(
+                made, columns=fate_columns.Columns(*(np.array(c) for c in dataclasses.astuple(made.columns)))
+            )
             whole = dataclasses.replace(whole, order=dataclasses.replace(made.order, ranks=ranks, rows=np.array(made.order.rows)))
         fates = []
         for fate, survivor, similarity in zip(*(column.tolist() for column in columns), strict=True):
@@ -166,7 +168,9 @@ class Corpus:
         filled = [i for i, part in enumerate(parts) if part.n]
         return TaskDriver(run, self.store, folder, filled, index, self.room, most_tasks=self.tasks)
 
-    def _extend(self, docs: Sequence[Doc], made: outcome.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame) -> None:
+    def _extend(
+        self, docs: Sequence[Doc], made: fate_columns.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame
+    ) -> None:
         numbers = tables["number"].to_numpy()
         kept = np.flatnonzero(numbers >= 0)
         first = len(self.known)

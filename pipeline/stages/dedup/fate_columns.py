@@ -1,4 +1,4 @@
-"""What dedup decided: fates by rank, and the records that the index and the ledger are made from."""
+"""Fates by rank, and the records that the index and the ledger are made from."""
 
 from __future__ import annotations
 
