@@ -50,7 +50,7 @@ def command(request: pytest.FixtureRequest) -> Command:
 
 
 def ended(command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(command.works, fail)

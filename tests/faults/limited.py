@@ -12,11 +12,11 @@ from pipeline.run import spans
 def main() -> int:
     more, inner = int(sys.argv[1]), spans.annotate
 
-    def limited(*args: Any) -> Any:
+    def limited(*args: Any, **named: Any) -> Any:
         with open("/proc/self/status", encoding="ascii") as status:
             held = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
         resource.setrlimit(resource.RLIMIT_DATA, (held + more, resource.RLIM_INFINITY))
-        return inner(*args)
+        return inner(*args, **named)
 
     spans.annotate = limited
     from flows.curate import main as curate

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filters.kernels.cache import IN_USE
 from tests.mutants.table import Mutant
 
 KERNELS = "filters/kernels"
@@ -123,7 +124,7 @@ class Tree:
 
     def _kernels(self) -> Path:
         """Where the tree, as it is now, has its kernels compiled to."""
-        process = self._started([sys.executable, "-c", f"import {KERNELS.replace('/', '.')} as k; print(k._cache_folder())"])
+        process = self._started([sys.executable, "-c", f"import {KERNELS.replace('/', '.')} as k; print(k.FOLDER)"])
         printed, _ = process.communicate()
         if process.returncode:
             raise Unfit(f"where kernels are compiled to is not known:\n{printed[-2000:]}")
@@ -137,7 +138,7 @@ class Tree:
         gone = {path.stem for path in _callers(self._tree, broken)}
 
         def stale(_: str, names: list[str]) -> set[str]:
-            return {name for name in names if name.partition(".")[0] in gone}
+            return {name for name in names if name == IN_USE or name.partition(".")[0] in gone}
 
         if whole.is_dir():
             shutil.copytree(whole, own, ignore=stale, copy_function=os.link, dirs_exist_ok=True)
