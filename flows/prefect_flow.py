@@ -20,11 +20,11 @@ from typing import Any
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows.prefect_mapper import prefect_mapper, short
 from flows.retry import BACK_OFF_S, tried
 from flows.serving import cluster_flow, notify, progress, results, roots, server
 from flows.serving.artifacts import plain
 from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
+from flows.serving.mapper import prefect_mapper, short
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
 from flows.terminal.progress import Json

@@ -67,7 +67,7 @@ def _is_loopback(address: str) -> bool:
 
 @contextmanager
 def cluster_mapper(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper]:
-    """A mapper like `flows.prefect_mapper`, whose items run on the cluster that `options` name."""
+    """A mapper like `flows.serving.mapper`, whose items run on the cluster that `options` name."""
     with ExitStack() as held:
         clusters: list[Engine] = []
 
