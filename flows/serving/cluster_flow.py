@@ -19,13 +19,14 @@ from prefect.tasks import exponential_backoff
 
 from flows.retry import may_retry
 from flows.serving import server
-from flows.serving.artifacts import plain
+from flows.serving.artifacts import NAME_LENGTH
 from pipeline.errors import RunFailed, UsageError
 from pipeline.machine.workers import Mapper
 from pipeline.run.cluster import engine
 from pipeline.run.cluster.engine import Done, Engine
 from pipeline.run.cluster.open import connect as connected
 from pipeline.run.options import RunOptions
+from pipeline.text.visible import visible
 
 RUNNER, ADDRESS = "WINNOW_RUNNER", "WINNOW_RUNNER_ADDRESS"
 """What deployed runs run on. Not in the form: a cluster runs code, so only who serves the flow names one."""
@@ -134,7 +135,7 @@ def _run(
     futures: list[Any] = []
     try:
         for at, item in enumerate(items):
-            name = plain(str(getattr(item, "name", at)))
+            name = visible(str(getattr(item, "name", at)), limit=NAME_LENGTH)
             futures.append(runner.submit(made, {"name": name, "call": partial(function, item)}).wrapped_future)
         for at in cluster.ended(futures):
             state = cluster.result(futures[at])

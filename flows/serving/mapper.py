@@ -17,11 +17,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from flows.retry import can_pass, may_retry
-from flows.serving.artifacts import plain
+from flows.serving.artifacts import NAME_LENGTH
 from pipeline.errors import RunFailed
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.workers import Mapper, Stopped
 from pipeline.run.options import RunOptions
+from pipeline.text.visible import folded, visible
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _run(stage: _Stage, stop: Callable[[], None], options: RunOptions, *, back_o
     def one(name: str, index: int) -> State[None] | None:
         return stage.carry_out(name, index)
 
-    names = [plain(str(getattr(item, "name", index))) for index, item in enumerate(stage.items)]
+    names = [visible(str(getattr(item, "name", index)), limit=NAME_LENGTH) for index, item in enumerate(stage.items)]
     pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
     with pool as runner:
         futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
@@ -119,4 +120,4 @@ def _run(stage: _Stage, stop: Callable[[], None], options: RunOptions, *, back_o
 
 def short(error: BaseException) -> str:
     """An error in a line that is safe to show."""
-    return plain(f"{type(error).__name__}: {error}", 300)
+    return folded(f"{type(error).__name__}: {error}", limit=300)

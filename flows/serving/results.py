@@ -16,11 +16,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from flows.serving import artifacts
-from flows.serving.artifacts import plain
 from pipeline.report.publish import savings_of
 from pipeline.run.options import Result
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
 from pipeline.store.store import open_store
+from pipeline.text.visible import folded, visible
 
 PREFIX = "winnow-curate-"
 COMPUTE = "One training pass, raw and curated (accounting, not a saving), and the saving"
@@ -57,7 +57,7 @@ def _quietly(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:
-        message = plain(f"{type(error).__name__}: {error}", 300)
+        message = folded(f"{type(error).__name__}: {error}", limit=300)
         get_run_logger().warning("an artifact could not be stored: %s", message)
         return None
 
@@ -72,7 +72,7 @@ def _table(key: str, rows: list[artifacts.Row], about: str) -> None:
 
 def _link(key: str, place: str, text: str) -> None:
     where = url(place)
-    create_link_artifact(link=where, link_text=text, key=PREFIX + key, description=plain(place, 500))
+    create_link_artifact(link=where, link_text=text, key=PREFIX + key, description=visible(place, limit=500))
 
 
 def url(place: str) -> str:
@@ -89,7 +89,9 @@ def asset_key(place: str) -> str:
 
 def _asset(result: Result, inputs: Sequence[str]) -> None:
     """The output as an asset with this generation's counts, made of the inputs."""
-    about = AssetProperties(name=plain(Path(result.out).name or result.out), description="Curated text: Parquet shards")
+    about = AssetProperties(
+        name=visible(Path(result.out).name or result.out, limit=artifacts.NAME_LENGTH), description="Curated text: Parquet shards"
+    )
     asset = Asset(key=asset_key(result.out), properties=about)
     upstream: list[Asset | str] = []
     upstream += list(dict.fromkeys(asset_key(place) for place in inputs))[:MOST_UPSTREAM]
