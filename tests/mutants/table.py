@@ -1032,11 +1032,20 @@ MUTANTS = (
     Mutant(
         "bytes that went are kept still",
         "take-down",
-        "pipeline/takedown/amend.py",
-        '"bytes_kept": totals.bytes_kept - size,',
-        '"bytes_kept": totals.bytes_kept,',
+        "pipeline/takedown/recount.py",
+        '"totals": metrics.totals,',
+        '"totals": made.totals,',
         "counts after a take-down are those of the ledger",
         ("tests/takedown/test_takedown.py",),
+    ),
+    Mutant(
+        "what data/ says of a document is lost at a row group's end",
+        "take-down",
+        "pipeline/takedown/recount.py",
+        "waiting[place] = waiting[place].filter(~here)",
+        "waiting[place] = waiting[place].clear()",
+        "counts after a take-down are those of the ledger",
+        ("tests/takedown/test_recount.py",),
     ),
     Mutant(
         "staged shards outlive a take-down",
