@@ -26,6 +26,7 @@ AREAS = (
     "page guard",
     "decoders",
     "take-down",
+    "sketches",
 )
 
 
@@ -1033,11 +1034,47 @@ MUTANTS = (
     Mutant(
         "bytes that went are kept still",
         "take-down",
-        "pipeline/takedown/amend.py",
-        '"bytes_kept": totals.bytes_kept - size,',
-        '"bytes_kept": totals.bytes_kept,',
+        "pipeline/takedown/recount.py",
+        '"totals": metrics.totals,',
+        '"totals": made.totals,',
         "counts after a take-down are those of the ledger",
         ("tests/takedown/test_takedown.py",),
+    ),
+    Mutant(
+        "what data/ says of a document is lost at a row group's end",
+        "take-down",
+        "pipeline/takedown/recount.py",
+        "waiting[place] = waiting[place].filter(~here)",
+        "waiting[place] = waiting[place].clear()",
+        "counts after a take-down are those of the ledger",
+        ("tests/takedown/test_recount.py",),
+    ),
+    Mutant(
+        "texts without a shingle have a sketch",
+        "sketches",
+        "pipeline/inspect/sketches.py",
+        "np.flatnonzero(counts >= self.dedup.ngram)",
+        "np.flatnonzero(counts >= 0)",
+        "a signature without shingles means nothing",
+        ("tests/inspect/test_sketches.py::test_every_document_with_a_shingle_has_a_sketch",),
+    ),
+    Mutant(
+        "a text is looked for in every scope's buckets but its own",
+        "sketches",
+        "pipeline/inspect/sketches.py",
+        "keys = dedup_pass.mixed(np.full(number, scope_hash(scope), np.uint64), keys)",
+        "keys = dedup_pass.mixed(np.full(number, scope_hash(()), np.uint64), keys)",
+        "documents compete within their scope",
+        ("tests/inspect/test_sketches.py::test_a_scope_is_asked_for_by_its_values",),
+    ),
+    Mutant(
+        "sketches of any permutations are compared",
+        "sketches",
+        "pipeline/inspect/sketches.py",
+        "LeanMinHash(seed=SEEDS[self.dedup.hash],",
+        "LeanMinHash(seed=1,",
+        "an estimate is of two signatures of one family",
+        ("tests/inspect/test_sketches.py::test_datasketchs_own_minhash_is_comparable_in_its_family_alone",),
     ),
     Mutant(
         "staged shards outlive a take-down",
