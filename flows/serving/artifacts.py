@@ -1,4 +1,4 @@
-"""What Prefect shows of a run: Markdown and tables, made from a result's metrics.
+"""What Prefect shows of a run: Markdown, made from a result's metrics.
 
 Invariant: what comes from plans, paths and text is escaped, one line, and cut; nothing of it is markup. Lists are bounded.
 """
@@ -6,6 +6,7 @@ Invariant: what comes from plans, paths and text is escaped, one line, and cut; 
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -31,31 +32,29 @@ def plain(text: str, length: int = NAME_LENGTH) -> str:
     return shown if len(shown) <= length else f"{shown[:half]}…{shown[-half:]}"
 
 
-Row = dict[str, str]
-"""A row of a table: column → what it shows."""
+def code(path: str) -> str:
+    """A path as code text: a browser opens no `file://` link from a page."""
+    shown = plain(path, 500)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
 
 
-def funnel(metrics: Metrics) -> list[Row]:
-    """Table: where the documents went. Losses are negative."""
+def funnel(metrics: Metrics) -> str:
+    """Markdown of where the documents went. Losses are negative."""
     read = metrics.totals.read
-    return [
-        {
-            "step": plain(line.label),
-            "stage": line.stage,
-            "documents": numbers.count(line.documents),
-            "share": numbers.share(line.documents, read),
-            "bytes": numbers.size(line.bytes),
-        }
-        for line in metrics.funnel
-    ]
+    lines = ["| step | stage | documents | share | bytes |", "|:--|:--|--:|--:|--:|"]
+    for line in metrics.funnel:
+        figures = f"{numbers.count(line.documents)} | {numbers.share(line.documents, read)} | {numbers.size(line.bytes)}"
+        lines.append(f"| {escaped(line.label)} | {escaped(line.stage)} | {figures} |")
+    return "\n".join(lines)
 
 
-def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
-    """Table: the ledger of one training pass, what the curation cost, and the saving: measured, or the command that measures it.
+def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
+    """Markdown: the ledger of a training pass, what the curation cost, and the saving: measured, or the command that measures it.
 
     `savings`: what savings.json holds, None before it was measured.
     """
-    rows = [_row("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
+    rows = [("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
     for line in metrics.compute.passes:
         name, _, aside = line.name.partition(" (")
         caution = f"; {aside.partition(':')[0]}" if aside else ""
@@ -65,16 +64,12 @@ def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
             ("GPU time", f"{numbers.digits(line.gpu_hours.value)} {line.gpu_hours.unit}", line.gpu_hours.tag),
             ("price", numbers.money(line.dollars.value), line.dollars.tag),
         )
-        rows += [_row(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
+        rows += [(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
     spent = metrics.compute.curation
     hours = spent.cpu_hours
-    rows.append(_row("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
-    rows.append(_row("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
-    return rows
-
-
-def _row(what: str, value: str, kind: str) -> Row:
-    return {"what": what, "value": value, "kind": kind}
+    rows.append(("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
+    rows.append(("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
+    return "\n".join(["| what | value | kind |", "|:--|:--|:--|", *(f"| {' | '.join(map(escaped, row))} |" for row in rows)])
 
 
 def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
@@ -116,16 +111,16 @@ def _shares(title: str, rows: Sequence[tuple[str, float, float]]) -> list[str]:
     return [*head, *(f"| {escaped(name or '–')} | {before:.1%} | {now:.1%} |" for name, before, now in rows), ""]
 
 
-def inputs(notes: tuple[str, ...]) -> list[Row]:
-    """Table: inputs that changed or vanished since they were read, by name; empty where none did."""
-    rows = []
-    for note in notes:
-        if note.startswith((manifest.CHANGED, manifest.GONE)):
-            happened, _, path = note.partition(": ")
-            rows.append({"input": plain(path, 500), "what": plain(happened)})
-    if len(rows) > MOST_INPUTS:
-        rows[MOST_INPUTS:] = [{"input": f"and {len(rows) - MOST_INPUTS:,} more", "what": "in metrics.json of the generation"}]
-    return rows
+def inputs(notes: tuple[str, ...]) -> str | None:
+    """Markdown of the inputs that changed or vanished since they were read, by name; None where none did."""
+    moved = [note.partition(": ") for note in notes if note.startswith((manifest.CHANGED, manifest.GONE))]
+    if not moved:
+        return None
+    lines = ["| input | what |", "|:--|:--|"]
+    lines += [f"| {escaped(path)} | {escaped(happened)} |" for happened, _, path in moved[:MOST_INPUTS]]
+    if len(moved) > MOST_INPUTS:
+        lines.append(f"| and {len(moved) - MOST_INPUTS:,} more | in metrics\\.json of the generation |")
+    return "\n".join(lines)
 
 
 def summary(result: Result, savings: Savings | None = None) -> str:
@@ -136,7 +131,8 @@ def summary(result: Result, savings: Savings | None = None) -> str:
     if not new:
         stays = f"every input was curated before; the output stays as generation {metrics.generation} left it"
         lines += [f"Nothing was published: {stays}.", ""]
-    lines += [f"Output: {escaped(result.out)}", ""]
+    place = result.out.rstrip("/")
+    lines += [f"Output: {code(place)}", "", f"Report: {code(f'{place}/report.html')}", "", f"Shards: {code(f'{place}/data')}", ""]
     lines += ["| | documents | share | bytes |", "|:--|--:|--:|--:|"]
     for name, documents, size in metrics.totals.lines():
         lines.append(f"| {name} | {documents:,} | {numbers.share(documents, metrics.totals.read)} | {numbers.size(size)} |")
