@@ -162,8 +162,8 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
 
 def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace, *, progress: Any) -> int:
     """`--sample`: estimates on stdout."""
+    from pipeline.machine.schedule import in_process
     from pipeline.run import estimate
-    from pipeline.run.local_mapper import in_process
 
     try:
         mapper = in_process(options.workers)
@@ -176,8 +176,8 @@ def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace
 
 def _execute(loaded: LoadedPlan, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
     from flows.retry import BACK_OFF_S, tried
+    from pipeline.machine.schedule import in_process
     from pipeline.run import execute
-    from pipeline.run.local_mapper import in_process
 
     try:
         if inline and options.runner == "local":

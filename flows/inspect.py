@@ -185,12 +185,6 @@ def _add_takedown(commands: Any) -> None:
     what.add_argument("--keys", metavar="FILE", help="ids or source_refs, one a line (- reads stdin)")
     what.add_argument("--domain", metavar="DOMAIN", help="all documents whose url is of this domain or below it")
     what.add_argument("--like", metavar="TEXT", help="documents with this text, or nearly (@FILE reads a file, - stdin)")
-    made.add_argument(
-        "--copies",
-        choices=("drop", "promote"),
-        default="drop",
-        help="what becomes of dropped copies: drop takes them down too (the default); promote is not in this release",
-    )
     made.add_argument("--request", metavar="ID", help="what the receipt calls the request (default: random)")
     made.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     made.add_argument("--unlocked", action="store_true", help="an object store without conditional writes may be changed")
@@ -200,16 +194,10 @@ def _add_takedown(commands: Any) -> None:
 
 
 def _takedown(arguments: argparse.Namespace) -> str:
-    from pipeline.errors import NotYet, UsageError
+    from pipeline.errors import UsageError
     from pipeline.takedown import run
     from pipeline.takedown.find import TakedownRequest
 
-    if arguments.copies == "promote":
-        raise NotYet(
-            "takedown --copies promote: not in this release: a copy is not kept in place of what goes. Without --copies all"
-            " copies go too; where only the licence of one source is the matter, remove that source from the plan and make the"
-            " output anew with --replace: its copies from other sources are then kept"
-        )
     asked = TakedownRequest(
         keys=_keys(arguments.keys) if arguments.keys else (),
         domain=arguments.domain,

@@ -30,7 +30,7 @@ from flows.serving.settings import command_settings
 from flows.terminal.progress import Json
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine.events import Event, OnEvent, silent
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import DEFAULT, LoadedPlan, load_plan
 from pipeline.run import execute
 from pipeline.run.options import Result, RunOptions

@@ -43,7 +43,7 @@ def test_help_works_and_is_quick_to_import():
         [sys.executable, "-X", "importtime", "-m", "flows.curate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "PLAN" in shown.stdout
-    for heavy in ("polars", "pyarrow", "prefect", "numba"):
+    for heavy in ("polars", "pyarrow", "prefect", "numba", "datasketch", "fasttext", "scipy"):
         assert not re.search(rf"\| +{heavy}$", shown.stderr, re.MULTILINE), heavy
 
 

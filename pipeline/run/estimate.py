@@ -18,7 +18,7 @@ import polars as pl
 import zstandard
 
 from pipeline.machine.events import Event, OnEvent
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
 from pipeline.report import numbers as written
 from pipeline.report.visible import visible

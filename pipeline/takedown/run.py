@@ -26,7 +26,7 @@ from pipeline.records.base import FileRecord
 from pipeline.records.receipt import Inputs, Receipt, Replaced, StillThere, TakenDocument
 from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
-from pipeline.takedown import amend, exports, rewrite
+from pipeline.takedown import exports, recount, rewrite
 from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
 from pipeline.takedown.find import Found, Place, TakedownRequest, find_documents, host_of
 
@@ -185,12 +185,11 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     generations = {made.generation for made in place.live}
     for made in manifests:
         if made.generation in generations:
-            gone = [row for name, row in found.rows.items() if name[0] == made.generation]
             files = rewrite.generation(out, made, rows, tombstones=known, numbers=numbers, number=number)
             replaced += files.replaced
-            after.append(amend.manifest(made, gone, files, refs=refs, tombstones=new, number=number))
+            after.append(recount.manifest(out, made, files, recipe=place.recipe, refs=refs, number=number))
         else:
-            after.append(made.model_copy(update={"metrics": amend.scrubbed(made.metrics, refs, new)}))
+            after.append(made.model_copy(update={"metrics": recount.without(made.metrics, refs)}))
     files_ = tuple(
         Replaced(path=old.path, replaced_by=new_.path, rows_before=old.rows, rows_after=new_.rows) for old, new_ in replaced
     )

@@ -24,7 +24,7 @@ from flows.serving import artifacts, server
 from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.machine.events import Event
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import load_plan
 from pipeline.run.options import Result, RunOptions
 from tests.counts import metrics, totals

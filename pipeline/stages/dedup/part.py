@@ -140,15 +140,16 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated, rows: 
     """uint64: a hash of the scope columns' values; None for the whole corpus."""
     if dedup.scope == "corpus":
         return None
-    shown = []
-    for name in dedup.scope:
-        values = text_of(work, recipe, unit, name=name)[rows]
-        size = values.str.len_bytes().cast(pl.String)  # so that no two lists of values look alike
-        shown.append(pl.select(pl.lit(size) + ":" + pl.lit(values)).to_series().fill_null("null"))
-    joined = pl.select(pl.concat_str([pl.lit(column) for column in shown])).to_series()
-    unique = joined.unique()
-    hashes = [int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little") for value in unique]
-    return joined.replace_strict(unique, pl.Series(hashes, dtype=pl.UInt64), return_dtype=pl.UInt64).to_numpy()
+    values = pl.DataFrame({str(at): text_of(work, recipe, unit, name=name)[rows] for at, name in enumerate(dedup.scope)})
+    unique = values.unique().with_row_index("at")
+    hashes = np.array([scope_hash(row[1:]) for row in unique.iter_rows()], np.uint64)
+    return hashes[values.join(unique, on=values.columns, how="left", nulls_equal=True, maintain_order="left")["at"].to_numpy()]
+
+
+def scope_hash(values: Sequence[str | None]) -> int:
+    """What stands for the documents with these values of the scope columns. Sizes: no two lists of values look alike."""
+    joined = "".join("null" if value is None else f"{len(value.encode())}:{value}" for value in values)
+    return int.from_bytes(blake2b(joined.encode(), digest_size=8).digest(), "little")
 
 
 def check_columns(work: Store, recipe: Recipe, dedup: Dedup, *, units: Sequence[Annotated]) -> None:
