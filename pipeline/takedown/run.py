@@ -27,7 +27,7 @@ from pipeline.records.receipt import Inputs, Receipt, Replaced, StillThere, Take
 from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import exports, recount, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
+from pipeline.takedown.complete import RECEIPTS, complete, held_work, receipt_name
 from pipeline.takedown.find import Found, Place, TakedownRequest, find_documents, host_of
 
 SHOWN = 20
@@ -91,9 +91,7 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
     with ExitStack() as held:
         out = held.enter_context(out.writable(unlocked=unlocked).lock(LOCK))
         if store is not None:
-            store = held.enter_context(store.writable(unlocked=unlocked).lock(LOCK))
-            if store.entries("savings"):
-                held.enter_context(store.lock("savings/.lock"))
+            store = held.enter_context(held_work(store, unlocked=unlocked))
         yield out, store
 
 
