@@ -15,6 +15,7 @@ import polars as pl
 
 from pipeline.errors import InputError
 from pipeline.inspect import why
+from pipeline.inspect.margins import number
 from pipeline.inspect.output import Output
 from pipeline.inspect.verdict import judge_text
 from pipeline.output import reviews
@@ -155,12 +156,8 @@ def _text(text: str, most: int) -> list[str]:
 
 def _evidence(output: Output, reason: str, text: str) -> list[str]:
     made = judge_text(output.recipe, text)
-    own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason]
-    return [
-        f"{rule.signal or 'text'}: {why.number(rule.value)}, passes with {'>=' if rule.least else '<='} {why.number(rule.limit)}"
-        for rule in own
-        if rule.limit is not None
-    ]
+    own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason and rule.signal]
+    return [f"{rule.signal}: {number(rule.value)}, passes with {rule.passes}" for rule in own if rule.passes]
 
 
 def summary(found: Sequence[ReviewCounts], *, session: Sequence[Label], write: Callable[[float], str]) -> str:

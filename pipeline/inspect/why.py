@@ -13,6 +13,7 @@ import polars as pl
 
 from filters.contract import Tier
 from pipeline.errors import InputError
+from pipeline.inspect.margins import BY_EXPRESSION, number
 from pipeline.inspect.output import Output
 from pipeline.inspect.verdict import TextVerdict, judge_text
 from pipeline.records.rows import LedgerRow, ledger_rows
@@ -139,24 +140,26 @@ def _excerpt(name: str, text: str | None) -> list[str]:
     return [f"  {name}: {visible(cut, limit=EXCERPT)}"]
 
 
-def number(value: float | None) -> str:
-    """Signals are float32 where they are no whole numbers: six digits are all that they hold. A dash where there is none."""
-    return "-" if value is None else f"{int(value):,}" if value == int(value) else f"{value:.6g}"
-
-
 def rules(made: TextVerdict) -> list[str]:
-    """A line for each rule with a signal: those that fail first, then near misses, then the rest."""
-    head = f"{'rule':<46}{'signal':<32}{'value':>10}{'limit':>14}"
+    """A line for each rule: those that fail first, then near misses, then the rest."""
+    head = f"{'rule':<46}{'signal':<32}{'value':>10}{'passes':>14}"
     order = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near))
     lines = [head]
     for rule in order:
         near = f"near, {100 * rule.off:.1f} % off" if rule.near and rule.off is not None else ""
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
-        limit = "-" if rule.limit is None else f"{'>=' if rule.least else '<='} {number(rule.limit)}"
         names = fit(f"{rule.filter}.{rule.reason}", 46) + fit(rule.signal or "-", 32)
-        lines.append(f"{names}{number(rule.value):>10}{limit:>14}  {mark}".rstrip())
+        lines.append(f"{names}{number(rule.value):>10}{rule.passes or '-':>14}  {mark}".rstrip())
+    lines += without_limit(made)
     for name, values in made.signals:
         if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
             said = (f"{key} {number(value) if isinstance(value, float) else value}" for key, value in values.items())
             lines.append(f"{name}: {', '.join(said)}")
     return lines
+
+
+def without_limit(made: TextVerdict) -> list[str]:
+    """Says why rules that are expressions are shown without a limit."""
+    if not any(rule.passes == BY_EXPRESSION for rule in made.rules):
+        return []
+    return [f"{BY_EXPRESSION}: the rule compares no signal with a limit, so that there is none to show"]

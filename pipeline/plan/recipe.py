@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from filters import FILTERS
-from filters.contract import ContractError, Filter, Rule, check_all, check_rules
+from filters.contract import ContractError, Filter, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
+from filters.rules import AnyRule
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import plugins, scores
@@ -43,7 +44,7 @@ class ActiveFilter:
     params: Any
     thresholds: Any
     action: str
-    rules: tuple[Rule, ...]
+    rules: tuple[AnyRule, ...]
     files: tuple[str, ...]  # sha256 of each model file, of each file of scores, and of a plugin's source
 
     @property

@@ -14,7 +14,8 @@ import jinja2
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from pipeline.inspect import review, why
+from pipeline.inspect import review
+from pipeline.inspect.margins import number
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import template_data
 from pipeline.inspect.thresholds.slider import Slider
@@ -100,7 +101,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (numbers.count, numbers.size, numbers.percent, why.number, visible, breakable):
+    for function in (numbers.count, numbers.size, numbers.percent, number, visible, breakable):
         made.filters[function.__name__] = function
     made.globals |= {"document": template_data.document, "query": template_data.query, "address": template_data.address}
     return made

@@ -9,7 +9,7 @@ square root of twice the documents). All else is bounded by the plan: `overlap` 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -234,15 +234,17 @@ def _signals(tally: Tally, recipe: Recipe, dropping: Sequence[RuleLimit]) -> tup
                         counts=tuple(int(n) for n in counts[lo:hi]) if used else (),
                         nulls=tally.get("nulls", name),
                         thresholds=thresholds,
-                        limits=tuple(_limit(tally, rule) for rule in dropping if (rule.filter, rule.signal) == (owner, column)),
+                        limits=tuple(_limits(tally, dropping, owner, signal=column)),
                     )
                 )
     return tuple(lines)
 
 
-def _limit(tally: Tally, rule: RuleLimit) -> Limit:
-    failed = tally.get("any", rule.reason)
-    return Limit(reason=rule.reason, value=rule.value, by_row=rule.by_row, least=rule.least, failed=failed)
+def _limits(tally: Tally, dropping: Sequence[RuleLimit], owner: str, *, signal: str) -> Iterator[Limit]:
+    for one in dropping:
+        if (one.filter, one.rule.signal) == (owner, signal) and one.value is not None:
+            failed = tally.get("any", one.reason)
+            yield Limit(reason=one.reason, value=one.value, by_row=bool(one.rule.by), least=one.rule.least, failed=failed)
 
 
 def _models(tally: Tally, recipe: Recipe) -> tuple[ModelLine, ...]:

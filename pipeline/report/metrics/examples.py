@@ -14,6 +14,7 @@ from typing import Any, TypedDict, cast
 import numpy as np
 import polars as pl
 
+from filters.rules import rule_columns
 from pipeline.records.samples import SCHEMA_VERSION, Sample, Samples
 from pipeline.report.metrics.limits import RuleLimit
 from pipeline.stages.shards import layout
@@ -94,7 +95,7 @@ def of_unit(inputs: Inputs, rows: JoinedRows, *, limits: Sequence[RuleLimit], si
         )
     kept = (documents["verdict"] == "kept").to_numpy()
     for rule in limits:
-        if near := list(_near(unit, documents, kept, rule=rule, signals=signals)):
+        if near := list(_near(unit, documents, kept, one=rule, signals=signals)):
             made.found["near", rule.reason] = near
     clusters = documents.filter((pl.col("verdict") == "kept") & (pl.col("cluster_size") > 1))
     clusters = clusters.sort(-pl.col("cluster_size"), "source_ref").head(LARGEST)
@@ -132,33 +133,34 @@ def _dropped(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Ex
         yield found, line["reason"]
 
 
-def _measured(example: Example, rule: RuleLimit, signals: dict[str, pl.DataFrame]) -> Example:
-    row = _columns(rule, signals, [example.position])
-    return replace(example, signal=rule.signal, value=_number(row["value"][0]), limit=_number(row["limit"][0]))
+def _measured(example: Example, one: RuleLimit, signals: dict[str, pl.DataFrame]) -> Example:
+    row = _columns(one, signals, [example.position])
+    return replace(example, signal=one.rule.signal, value=_number(row["value"][0]), limit=_number(row["limit"][0]))
 
 
-def _columns(rule: RuleLimit, signals: dict[str, pl.DataFrame], positions: Any = None) -> pl.DataFrame:
-    """`value` and `limit` of a rule at these positions, or everywhere."""
-    frame = signals[rule.filter]
-    needed = [name for name in rule.limit.meta.root_names() if name not in frame.columns]
-    columns = [frame.get_column(rule.signal), *(f[n] for n in needed for f in signals.values() if n in f.columns)]
-    if rule.by_row:
-        columns += [frame[name] for name in rule.limit.meta.root_names() if name in frame.columns]
-    taken = pl.DataFrame(columns)
+def _columns(one: RuleLimit, signals: dict[str, pl.DataFrame], positions: Any = None) -> pl.DataFrame:
+    """`value` and `limit` of a rule at these positions, or everywhere; null where the plan has what a limit depends on off."""
+    own = signals[one.filter]
+    there = {name: frame for frame in (*signals.values(), own) for name in frame.columns}
+    needed = rule_columns(one.rule)
+    taken = pl.DataFrame([there[name][name] for name in needed if name in there])
+    taken = taken.with_columns(pl.lit(None, pl.String).alias(name) for name in needed if name not in there)
     if positions is not None:
         taken = taken[positions]
-    return taken.select(pl.col(rule.signal).alias("value"), rule.limit.alias("limit"))
+    kind = own.schema[one.rule.signal]
+    limit = one.rule.row_limit.cast(kind if kind.is_float() else pl.Float64)
+    return taken.select(pl.col(one.rule.signal).alias("value"), limit.alias("limit"))
 
 
 def _near(
-    unit: int, documents: pl.DataFrame, kept: np.ndarray, *, rule: RuleLimit, signals: dict[str, pl.DataFrame]
+    unit: int, documents: pl.DataFrame, kept: np.ndarray, *, one: RuleLimit, signals: dict[str, pl.DataFrame]
 ) -> Iterator[Example]:
     """Kept documents whose value is nearest to the limit, on the side that passes."""
-    if rule.filter not in signals or not kept.any():
+    if one.filter not in signals or not kept.any():
         return
-    compared = _columns(rule, signals).with_row_index("place").filter(pl.Series(kept) & pl.col("value").is_not_null())
+    compared = _columns(one, signals).with_row_index("place").filter(pl.Series(kept) & pl.col("value").is_not_null())
     away = pl.col("value").cast(pl.Float64) - pl.col("limit").cast(pl.Float64)
-    compared = compared.with_columns(distance=away if rule.least else -away).filter(pl.col("distance") >= 0)
+    compared = compared.with_columns(distance=away if one.rule.least else -away).filter(pl.col("distance") >= 0)
     if not len(compared):
         return
     farthest = compared["distance"].bottom_k(MOST).max()
@@ -168,7 +170,7 @@ def _near(
     numbers = nearest.select("distance", "value", "limit").iter_rows()
     for line, (distance, value, limit) in zip(_lines(nearest), numbers, strict=True):
         example = _example(unit, line, (distance, line["drawn"], line["source_ref"]))
-        yield replace(example, signal=rule.signal, value=_number(value), limit=_number(limit))
+        yield replace(example, signal=one.rule.signal, value=_number(value), limit=_number(limit))
 
 
 def _quarantined(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:
