@@ -10,7 +10,8 @@ import polars as pl
 from filters.contract import judge
 from filters.rules import AnyRule, Rule
 from pipeline.plan.recipe import ActiveFilter
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 NEAR = 0.1
 """A value within this share of the limit is a near miss."""
@@ -43,8 +44,8 @@ class RuleMargin:
         if not isinstance(self.rule, Rule):
             return BY_EXPRESSION
         if not self.rule.numeric:
-            return "as listed" if self.rule.fails == "not in" else number(not self.rule.limit)
-        return None if self.limit is None else f"{_PASSES[self.rule.fails]} {number(self.limit)}"
+            return "as listed" if self.rule.fails == "not in" else worded(not self.rule.limit)
+        return None if self.limit is None else f"{_PASSES[self.rule.fails]} {worded(self.limit)}"
 
     @property
     def off(self) -> float | None:
@@ -67,10 +68,10 @@ def rule_margins(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[RuleMarg
         yield RuleMargin(item.filter.name, rule, item.action, fails, value, limit)
 
 
-def number(value: float | str | None) -> str:
-    """A signal's value as text, a dash for none. Where it is no whole number it is float32: six digits are all that it holds."""
+def worded(value: object) -> str:
+    """A signal's value as text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return visible(value, limit=20)
-    return "-" if value is None else f"{int(value):,}" if value == int(value) else f"{value:.6g}"
+    return numbers.signal(value if isinstance(value, int | float) else None)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.machine.events import OnEvent
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
 from pipeline.run.accounts import Spent
 from pipeline.run.cluster.site import Site

@@ -14,7 +14,7 @@ from functools import partial
 from pipeline import read
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
 from pipeline.report import publish

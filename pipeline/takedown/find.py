@@ -47,7 +47,6 @@ class Gone:
     role: str
     text: str | None = None  # as data/ or rejected/ has it
     source_text: str | None = None
-    language: str | None = None
 
     @property
     def row(self) -> Row:
@@ -260,10 +259,10 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
             continue
         frames = [place.out.scan([file]).filter(pl.col("source_ref").is_in(refs)) for file in files]
         for frame in frames:
-            for ref, text, language in frame.select("source_ref", "text", "language").collect().iter_rows():
+            for ref, text in frame.select("source_ref", "text").collect().iter_rows():
                 name = (manifest.generation, ref)
                 if name in wanted:
-                    made[name] = replace(made[name], text=text, language=language)
+                    made[name] = replace(made[name], text=text)
     for generation, unit in units(place):
         assert place.work is not None
         here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] == unit.path}

@@ -24,7 +24,7 @@ from flows.serving import artifacts, server
 from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.machine.events import Event
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import load_plan
 from pipeline.run.options import Result, RunOptions
 from tests.counts import metrics, totals
@@ -282,22 +282,6 @@ def test_a_configured_server_is_used_and_none_is_started(
     with temporary_settings({PREFECT_API_URL: prefect_server.url}):
         assert flow(lambda _: DONE, temporary=None) == DONE
     assert httpx.post(f"{prefect_server.url}/flow_runs/count", json={}).json() == before + 1
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a/b.jsonl unit 3", "a/b.jsonl unit 3"),
-        ("a\nb\tc", "a\ufffdb\ufffdc"),
-        ("\udcff", "\ufffd"),
-        ("", "?"),
-        ("{name} {0}", "{name} {0}"),
-        ("x" * 120, "x" * 120),
-        ("x" * 60 + "y" * 61, "x" * 59 + "…" + "y" * 59),
-    ],
-)
-def test_names_are_one_harmless_line(text: str, shown: str) -> None:
-    assert artifacts.plain(text) == shown
 
 
 def test_the_summary_escapes_what_comes_from_outside() -> None:

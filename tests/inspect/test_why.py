@@ -14,6 +14,7 @@ from pipeline.inspect.margins import rule_margins
 from pipeline.inspect.verdict import TextVerdict
 from pipeline.inspect.why import rules as rules_of
 from pipeline.plan.recipe import ActiveFilter
+from pipeline.report.table import text
 from tests.support import PROSE, curate, prose, table, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
@@ -156,7 +157,7 @@ def test_flags_and_lists_say_what_passes(capsys, tmp_path):
     assert lines["c4.curly_bracket"] == ["c4_curly_bracket", "true", "false", "FAILS"]
     assert lines["c4.lorem_ipsum"] == ["c4_lorem_ipsum", "false", "false"]
     assert lines["language.other_language"] == ["language", "en", "as", "listed", "FAILS"]
-    assert lines["language.uncertain_language"][2:] == ["-"]  # it is for listed languages
+    assert lines["language.uncertain_language"][2:] == ["–"]  # it is for listed languages
     assert "c4.javascript" not in lines  # the plan has it off
 
 
@@ -165,9 +166,9 @@ def test_a_rule_that_is_an_expression_is_shown_without_a_limit_and_said_so():
     item = ActiveFilter(gopher_quality.FILTER, None, None, "drop", rules, ())
     (found,) = rule_margins(item, pl.DataFrame({"gopher_words": [81]}))
     assert (found.fails, found.signal, found.value, found.limit, found.near) == (True, None, None, None, False)
-    shown = rules_of(TextVerdict("", "a", (), (found,), ()))
-    assert shown[1].split() == ["gopher_quality.odd", "-", "-", "(expression)", "FAILS"]
-    assert shown[2] == "(expression): the rule compares no signal with a limit, so that there is none to show"
+    _, line, said = text(rules_of(TextVerdict("", "a", (), (found,), ()))).splitlines()
+    assert line.split() == ["gopher_quality.odd", "–", "–", "(expression)", "FAILS"]
+    assert said == "(expression): the rule compares no signal with a limit, so that there is none to show"
 
 
 def active(filter_, **thresholds) -> ActiveFilter:

@@ -14,6 +14,7 @@ from pipeline.inspect.output import open_output_of
 from pipeline.inspect.thresholds.slider import Dropped, Slider
 from pipeline.plan import plugins
 from pipeline.plan.model import with_plugins
+from pipeline.report.table import text as table_text
 from pipeline.store.store import open_store
 from tests.support import PROSE, ROOT, table, winnow, write_rows
 
@@ -164,8 +165,9 @@ def test_an_expression_drops_is_counted_under_its_threshold_and_shown_without_a_
     assert (found.line, found.signals, found.in_force) == (0.5, (), True)
     assert slider.dropped[found.key] == Dropped(1, 1, 1)
     assert slider.effect({found.key: "1"}).documents == 2
-    (line,) = [one for one in why.explanation_of_text(output, PROSE.upper()).splitlines() if one.startswith("shouting")]
-    assert line.split() == ["shouting.shouting", "-", "-", "(expression)", "FAILS"]
+    said = table_text(why.explanation_of_text(output, PROSE.upper()))
+    (line,) = [one for one in said.splitlines() if one.startswith("shouting")]
+    assert line.split() == ["shouting.shouting", "–", "–", "(expression)", "FAILS"]
 
 
 def test_a_deployments_form_cannot_name_plugins(monkeypatch):

@@ -11,10 +11,10 @@ from typing import Any, Literal, get_args, get_origin
 import pyarrow as pa
 
 from filters.rules import Rule
-from pipeline.inspect.margins import number
 from pipeline.inspect.output import Output, value_of
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter
+from pipeline.text import numbers
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Threshold:
     @property
     def meaning(self) -> str:
         """`now` for a reader, with what has to be said about it."""
-        said = number(self.line) if self.line is not None else "none" if self.value is None else self.now
+        said = numbers.plain(self.line) if self.line is not None else "none" if self.value is None else self.now
         own = "null: the filter's own figure" if self.line is not None else "null: the profile has no such rule"
         notes = [own] if self.value is None else []
         notes += [f"differs by {' and '.join(self.by)}"] if self.by else []

@@ -53,7 +53,7 @@ class Tally:
 
 VERDICTS = ("kept", "dropped", "quarantined")
 NO_LANGUAGE = "unknown"
-"""Stands for the language of every row where the plan has no language filter."""
+"""Stands for the language of every row where the plan has no language filter, and of a row whose language nobody knows."""
 OTHER = "other"
 """Sources, languages and reasons that a bounded table sums up."""
 OVERLAP_ROWS = 50_000
@@ -77,15 +77,22 @@ Whole numbers: one bin each up to 32. Others: 40 bins over [0, 1], 1 included, w
 
 def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe, *, limits: Sequence[RuleLimit]) -> Tally:
     """The counts of one unit; `limits`: those of the recipe's rules."""
-    made = Tally()
-    _add_verdicts(made, rows.frame)
-    _add_reasons(made, rows.frame)
     languages = inputs.languages(rows)
-    _add_languages(made, rows, languages)
+    made = of_rows(rows.frame, rows.documents, languages)
     signals = _add_signals(made, inputs, rows, recipe=recipe, languages=languages)
-    for size, count in rows.frame.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
-        made.counts["cluster", str(size)] += count
     made.examples = examples.of_unit(inputs, rows, limits=limits, signals=signals)
+    return made
+
+
+def of_rows(rows: pl.DataFrame, documents: pl.DataFrame, languages: pl.Series | None) -> Tally:
+    """What columns of ledger/ say, and `cluster_size` of kept rows. `documents`: the rows that were not quarantined, with
+    `languages` in their order (None where no filter gives one)."""
+    made = Tally()
+    _add_verdicts(made, rows)
+    _add_reasons(made, rows)
+    _add_languages(made, documents, languages)
+    for size, count in documents.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
+        made.counts["cluster", str(size)] += count
     return made
 
 
@@ -133,9 +140,12 @@ def _add_overlap(made: Tally, failed: pl.Series) -> None:
             made.counts["pair", names[int(one)], names[int(other)]] += int(both[one, other])
 
 
-def _add_languages(made: Tally, rows: JoinedRows, found: pl.Series | None) -> None:
-    frame = rows.documents.select("verdict", "source", "reason", "n_bytes_read")
+def _add_languages(made: Tally, documents: pl.DataFrame, found: pl.Series | None) -> None:
+    """What was taken down has no language: its text is gone, and whether a table still has it depends on what was remade."""
+    frame = documents.select("verdict", "stage", "source", "reason", "n_bytes_read")
     frame = frame.with_columns(language=pl.lit(NO_LANGUAGE) if found is None else found)
+    gone = pl.col("stage").eq_missing(STAGE) | pl.col("language").is_null()
+    frame = frame.with_columns(language=pl.when(gone).then(pl.lit(NO_LANGUAGE)).otherwise("language"))
     crossed = frame.group_by("language", "source", pl.col("reason").fill_null("")).len()
     made.cross.update({(language, source, reason): n for language, source, reason, n in crossed.iter_rows()})
     if found is None:
