@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -181,14 +181,7 @@ class Slider:
         return {signal: self._histograms[signal, found.rules] for signal in found.signals}
 
     def _histogram(self, signal: str, rules: tuple[str, ...]) -> Histogram:
-        without = replace(
-            self.output.recipe,
-            filters=tuple(
-                replace(item, rules=tuple(r for r in item.rules if f"{item.filter.name}.{r.reason}" not in rules))
-                for item in self.output.recipe.filters
-            ),
-        )
-        parts = [(_counted(block.column(signal)), block.kept(without)) for block in self._blocks]
+        parts = [(_counted(block.column(signal)), ~block.dropped(but=rules)) for block in self._blocks]
         whole = parts[0][0].dtype.is_integer() if parts else False
         values = pl.concat([column for column, _ in parts]).drop_nulls().to_numpy() if parts else np.zeros(0)
         edges, log = _edges(values, whole=whole)

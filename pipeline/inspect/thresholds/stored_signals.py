@@ -9,7 +9,7 @@ most `MOST_COLUMNS` of them): some 60 MB for a million rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -83,17 +83,6 @@ def same_rule(one: AnyRule, other: AnyRule) -> bool:
     return one == other
 
 
-def _dropping(recipe: Recipe) -> dict[str, tuple[ActiveFilter, AnyRule]]:
-    """`<filter>.<reason>` → rule that is on, of the filters that drop; as in a run, models come last."""
-    return {
-        f"{item.filter.name}.{rule.reason}": (item, rule)
-        for item in sorted(recipe.filters, key=lambda item: item.filter.tier is Tier.MODEL)
-        if item.action == "drop"
-        for rule in item.rules
-        if rule.on
-    }
-
-
 class Rows:
     """The rows of some units, in their order: sizes, languages, signals, who fails which rule. Tables are read when needed."""
 
@@ -165,7 +154,7 @@ class Rows:
 
     def kept(self, recipe: Recipe) -> np.ndarray:
         """bool[n]: rows that the filters keep under `recipe`, which has the same filters as the rows'."""
-        old, new = _dropping(self.recipe), _dropping(recipe)
+        old, new = self.recipe.dropping, recipe.dropping
         dropped = np.packbits(self.empty)
         moved = self.empty  # shares memory: it is not written to
         for name, (item, rule) in new.items():
@@ -177,14 +166,18 @@ class Rows:
 
     def failing(self) -> Iterator[tuple[str, np.ndarray]]:
         """`<filter>.<reason>` → bool[n]: rows with text that fail a rule of the rows' own recipe, in the order of reasons."""
-        for name, (item, rule) in _dropping(self.recipe).items():
+        for name, (item, rule) in self.recipe.dropping.items():
             yield name, np.unpackbits(self._answers(name, item, rule), count=len(self)).view(bool) & ~self.empty
+
+    def dropped(self, *, but: Collection[str] = ()) -> np.ndarray:
+        """bool[n]: rows that the rows' own recipe drops for other rules than these."""
+        return np.logical_or.reduce([self.empty, *(rows for name, rows in self.failing() if name not in but)])
 
     def first_reasons(self, recipe: Recipe, rows: np.ndarray) -> list[str]:
         """The first reason for which `recipe` drops each of `rows`; "" where it does not drop one."""
         found = np.full(len(rows), "", dtype=object)
         found[self.empty[rows]] = "empty"
-        for name, (item, rule) in _dropping(recipe).items():
+        for name, (item, rule) in recipe.dropping.items():
             if not (open_ := found == "").any():
                 break
             found[open_ & self._fail(item, rule)[rows]] = name

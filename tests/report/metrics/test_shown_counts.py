@@ -18,7 +18,6 @@ from pipeline.plan.load import load_plan
 from pipeline.plan.recipe import resolve
 from pipeline.report import publish
 from pipeline.report.metrics.collect import MOST_NAMED
-from pipeline.report.metrics.limits import rule_limits
 from pipeline.report.metrics.tally import EDGES, OTHER, Tally, _add_reasons, _add_verdicts, _folded
 from pipeline.store.store import open_store
 from tests.support import SAMPLE, curate, table, write_rows
@@ -264,9 +263,8 @@ def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
 )
 def test_limits_are_those_of_the_rules_that_compare_numbers(setting: str, reason: str, expected: tuple[Any, ...] | None) -> None:
     recipe = resolve(load_plan(None, inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
-    found = {limit.reason: limit for limit in rule_limits(recipe)}
-    limit = found.get(reason)
-    assert expected == (limit and (limit.rule.signal, limit.value, limit.rule.by, limit.rule.fails))
+    rule = recipe.limits.get(reason)
+    assert expected == (rule and (rule.signal, rule.figure, rule.by, rule.fails))
 
 
 def test_folding_sources_keeps_every_document_and_the_largest_sources() -> None:
