@@ -198,6 +198,9 @@ def test_the_first_rows_that_a_document_is_among_give_its_limit_and_none_is_no_l
     assert frame.select(rule.row_limit).to_series().to_list() == [0.5, None, 0.5, 0.75, 0.25, 0.75]
     assert judge(language.FILTER, [rule], frame).to_series().to_list() == [True, False, True, True, False, True]
     assert (rule.figure, rule.by) == (0.75, ("language", "language_script"))
+    twice = ByRow(((Among("language", ("de",)), 0.25), (Among("language", ("de", "sr")), 0.5)), None)
+    of_language = Rule(reason="unsure", signal="language_score", fails="<", limit=twice, keys=("min_score",))
+    assert frame.select(of_language.row_limit).to_series().to_list() == [0.5, 0.5, None, None, 0.25, None]
 
 
 def test_a_rule_is_for_its_rows_alone() -> None:
