@@ -9,8 +9,6 @@ from functools import partial
 from pipeline.machine.events import Event
 from pipeline.plan.recipe import Recipe
 from pipeline.records.selection import Fitted
-from pipeline.report.metrics import limits
-from pipeline.report.metrics.limits import RuleLimit
 from pipeline.report.metrics.tally import Tally, tally
 from pipeline.run import accounts
 from pipeline.run.cluster import tasks
@@ -75,7 +73,7 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
 def count(context: Context, units: Sequence[Annotated], judgement: Judgement) -> Count:
     """One look at each unit's joined rows. Raises BrokenContract where a row was lost."""
     run = context.run
-    one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe, limits=limits.rule_limits(run.recipe))
+    one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe)
     summed = Tally()
     pieces: list[Piece] = []
     for part, of_unit in run.pool.map(one, range(len(units))):
@@ -85,7 +83,7 @@ def count(context: Context, units: Sequence[Annotated], judgement: Judgement) ->
     return Count(summed, tuple(pieces))
 
 
-def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe, limits: Sequence[RuleLimit]) -> tuple[Tally, list[Piece]]:
+def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe) -> tuple[Tally, list[Piece]]:
     rows = inputs.rows(unit)
-    found = tally(inputs, rows, recipe, limits=limits)
+    found = tally(inputs, rows, recipe)
     return found, list(layout.pieces(rows, partial(inputs.rows, unit), rejected=inputs.rejected, seed=inputs.seed))
