@@ -6,7 +6,6 @@ Invariant: what comes from plans, paths and text is escaped, one line, and cut; 
 from __future__ import annotations
 
 import html
-import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -33,10 +32,9 @@ def plain(text: str, length: int = NAME_LENGTH) -> str:
 
 
 def code(path: str) -> str:
-    """A path as code text: a browser opens no `file://` link from a page."""
+    """A path as code text, where nothing in it can end that: a browser opens no `file://` link from a page."""
     shown = plain(path, 500)
-    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
-    return f"{fence} {shown} {fence}" if "`" in shown else f"`{shown}`"
+    return escaped(shown) if "`" in shown or "<" in shown else f"`{shown}`"
 
 
 def funnel(metrics: Metrics) -> str:
