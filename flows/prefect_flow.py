@@ -24,7 +24,7 @@ from prefect.states import Completed, State
 
 from flows.retry import BACK_OFF_S, tried
 from flows.serving import cluster_flow, notify, outcomes, progress, results, roots, server
-from flows.serving.artifacts import plain
+from flows.serving.artifacts import NAME_LENGTH
 from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
 from flows.serving.mapper import as_task, prefect_mapper, short
 from flows.serving.server import Temporary
@@ -37,7 +37,9 @@ from pipeline.plan.load import DEFAULT, LoadedPlan, load_plan
 from pipeline.run import execute
 from pipeline.run.context import RUN
 from pipeline.run.options import Result, RunOptions
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
+from pipeline.text import numbers
+from pipeline.text.visible import folded, visible
 
 RUN_BACK_OFF_S = 20.0
 """Seconds before a deployed run is tried again as a whole; doubled the second time. Chosen so that two outlast a minute's outage,
@@ -56,7 +58,7 @@ _prepared: ContextVar["Callable[[], Made] | None"] = ContextVar("prepared", defa
 def run_name() -> str:
     """A flow run's, until its end: then it says what became of the output."""
     asked = flow_run.get_parameters()
-    return plain(f"{asked['output']}: {asked['plan']}")
+    return visible(f"{asked['output']}: {asked['plan']}", limit=NAME_LENGTH)
 
 
 @flow(
@@ -152,7 +154,7 @@ def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], *, options
     with progress.progress_bars(made):
         result = _tried(loaded, options, on_event)
     for note in result.notes[:MOST_NOTES]:
-        logger.info(plain(note, 2000))
+        logger.info(folded(note, limit=2000))
     if len(result.notes) > MOST_NOTES:
         logger.info("and %d more notes", len(result.notes) - MOST_NOTES)
     if lines is not None:
@@ -183,9 +185,9 @@ def _logged(logger: Any) -> OnEvent:
                 return
             last[0] = time.monotonic()
             of = f"generation {event.generation} " if event.generation is not None else ""
-            said = plain(event.note, 2000) if event.note else event.kind
-            at = f" {plain(event.name)}" if event.name else ""
-            done = f" {sums[0]:,} documents, {sums[1] / 1e6:,.1f} MB" if sums[0] else ""
+            said = folded(event.note, limit=2000) if event.note else event.kind
+            at = f" {visible(event.name, limit=NAME_LENGTH)}" if event.name else ""
+            done = f" {numbers.count(sums[0])} documents, {numbers.size(sums[1])}" if sums[0] else ""
             logger.info("%s%s: %s%s%s", of, event.stage, said, at, done)
 
     return on_event
@@ -277,11 +279,11 @@ def _as_flow_run(
 
 def _call(loaded: LoadedPlan, options: RunOptions) -> None:
     """The flow, with what Prefect shows of a run from the command line."""
-    paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
+    paths = [visible(path, limit=500) for source in loaded.plan.source for path in source.paths]
     curate.with_options(validate_parameters=False)(
-        plan=plain(loaded.name, 500),
+        plan=visible(loaded.name, limit=500),
         input=paths[:100],
-        output=plain(options.output, 500),
+        output=visible(options.output, limit=500),
         workers=options.workers,
         replace=options.replace,
         accept=options.accept,

@@ -120,9 +120,11 @@ def test_the_output_shown_is_what_the_sample_gives(curated):
     """Counts, reasons and duplicates; times and sizes differ by machine."""
 
     from pipeline import report
+    from pipeline.report import table
 
     shown = README.partition("<!-- output of make run: begin -->")[2].partition("<!-- output of make run: end -->")[0]
-    summary = report.summary(Metrics.model_validate_json((curated / "metrics.json").read_bytes()), out="curated")
+    metrics = Metrics.model_validate_json((curated / "metrics.json").read_bytes())
+    summary = table.text(report.summary(metrics, out="curated"))
     stable = [line for line in summary.partition("tokens ")[0].splitlines() if line.strip()]
     assert len(stable) > 10
     for line in stable:

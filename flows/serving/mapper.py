@@ -20,13 +20,14 @@ from prefect.tasks import exponential_backoff
 
 from flows.retry import can_pass, may_retry
 from flows.serving import outcomes
-from flows.serving.artifacts import plain
+from flows.serving.artifacts import NAME_LENGTH
 from pipeline.errors import RunFailed
 from pipeline.machine import schedule
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.schedule import Executor, Mapper, NotBegun, Threads
 from pipeline.run.context import RUN
 from pipeline.run.options import RunOptions
+from pipeline.text.visible import folded, visible
 
 NOT_BEGUN = "not begun: another span failed"
 
@@ -81,7 +82,7 @@ def starter(runner: TaskRunner[Any], stage: str, options: RunOptions, *, back_of
     )(one)
 
     def start(function: Callable[[Any], Any], item: Any, *, stage: str, name: str) -> Any:
-        return runner.submit(made, {"name": plain(name), "call": partial(function, item)}).wrapped_future
+        return runner.submit(made, {"name": visible(name, limit=NAME_LENGTH), "call": partial(function, item)}).wrapped_future
 
     return start
 
@@ -94,7 +95,13 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent, *, back_off_s: float)
         def final(name: str, error: BaseException) -> bool:
             if not can_pass(error):
                 return True
-            on_event(Event("note", stage, note=f"{plain(name)}: {short(error)}; tried again unless it failed too often"))
+            on_event(
+                Event(
+                    "note",
+                    stage,
+                    note=f"{visible(name, limit=NAME_LENGTH)}: {short(error)}; tried again unless it failed too often",
+                )
+            )
             return False
 
         pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
@@ -125,4 +132,4 @@ def as_task(stage: str, body: Callable[[], Made]) -> Made:
 
 def short(error: BaseException) -> str:
     """An error in a line that is safe to show."""
-    return plain(f"{type(error).__name__}: {error}", 300)
+    return folded(f"{type(error).__name__}: {error}", limit=300)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.report import numbers
 from pipeline.run.options import Result
 from pipeline.run.shards import StagedShards
 from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.select import Selected
 from pipeline.stages.shards.parquet import Shard
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.text import numbers
 
 
 def of_stage(made: Any) -> str:

@@ -18,11 +18,11 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from flows.serving import artifacts
-from flows.serving.artifacts import plain
 from pipeline.report.publish import savings_of
 from pipeline.run.options import Result
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
 from pipeline.store.store import open_store
+from pipeline.text.visible import folded, visible
 
 PREFIX = "winnow-curate-"
 COMPUTE = "One training pass, raw and curated (accounting, not a saving), and the saving"
@@ -54,7 +54,7 @@ def _quietly(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:
-        message = plain(f"{type(error).__name__}: {error}", 300)
+        message = folded(f"{type(error).__name__}: {error}", limit=300)
         get_run_logger().warning("an artifact could not be stored: %s", message)
         return None
 
@@ -63,7 +63,7 @@ def _rename(result: Result) -> None:
     """The flow run's name says from now on what became of the output."""
     became = "nothing new" if result.generation is None else f"generation {result.generation}"
     with get_client(sync_client=True) as client:
-        client.update_flow_run(UUID(flow_run.get_id()), name=plain(f"{result.out}: {became}"))
+        client.update_flow_run(UUID(flow_run.get_id()), name=visible(f"{result.out}: {became}", limit=artifacts.NAME_LENGTH))
 
 
 def _markdown(key: str, text: str | None, about: str) -> None:
@@ -79,7 +79,9 @@ def asset_key(place: str) -> str:
 
 def _asset(result: Result, inputs: Sequence[str]) -> None:
     """The output as an asset with this generation's counts, made of the inputs."""
-    about = AssetProperties(name=plain(Path(result.out).name or result.out), description="Curated text: Parquet shards")
+    about = AssetProperties(
+        name=visible(Path(result.out).name or result.out, limit=artifacts.NAME_LENGTH), description="Curated text: Parquet shards"
+    )
     asset = Asset(key=asset_key(result.out), properties=about)
     upstream: list[Asset | str] = []
     upstream += list(dict.fromkeys(asset_key(place) for place in inputs))[:MOST_UPSTREAM]

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.machine.events import Event
+from pipeline.text import numbers
+from pipeline.text.visible import visible_lines
 
 if TYPE_CHECKING:
     from pipeline.run.options import Result
@@ -29,11 +31,6 @@ LABELS = {
 }
 EVERY_S = 5.0
 """Seconds between plain lines of one stage; chosen so that a log of an hour stays readable."""
-
-
-def escape_controls(text: str) -> str:
-    """`text` with control and bidirectional-override characters shown as escapes: terminals act on them."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
 
 @dataclass
@@ -59,7 +56,7 @@ class _Stage:
     def rates(self) -> str:
         if not self.documents:
             return ""
-        return f" ({self.documents / self.passed:,.0f} documents/s, {self.n_bytes / 1e6 / self.passed:,.1f} MB/s)"
+        return f" ({numbers.count(self.documents / self.passed)} documents/s, {numbers.size(self.n_bytes / self.passed)}/s)"
 
     def so_far(self) -> str:
         left = ""
@@ -67,8 +64,8 @@ class _Stage:
             share = min(1.0, self.steps / self.total)
             left = f", about {self.passed * (1 - share) / share:.0f} s left"
         if not self.documents:
-            return f"{self.steps:,} of {self.total or 0:,} files{left}"
-        return f"{self.documents:,} documents, {self.n_bytes / 1e6:,.1f} MB{self.rates()}{left}"
+            return f"{numbers.count(self.steps)} of {numbers.count(self.total or 0)} files{left}"
+        return f"{numbers.count(self.documents)} documents, {numbers.size(self.n_bytes)}{self.rates()}{left}"
 
 
 class Lines:
@@ -86,7 +83,7 @@ class Lines:
             if event.kind == "begin":
                 self._stages[event.stage] = _Stage(event.total)
                 counted = event.stage in ("scan", "write") and event.total is not None
-                self._line(event.stage, f"{event.total:,} files" if counted else "…")
+                self._line(event.stage, f"{numbers.count(event.total)} files" if counted else "…")
             elif event.kind == "advance" and stage is not None:
                 stage.add(event)
                 if time.monotonic() - stage.last >= EVERY_S:
@@ -100,7 +97,7 @@ class Lines:
     def _line(self, stage: str, text: str) -> None:
         if not self._quiet:
             at = time.monotonic() - self._origin
-            print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {escape_controls(text)}", file=self._stream, flush=True)
+            print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {visible_lines(text)}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -160,7 +157,7 @@ class Bars:
         self._console = Console(file=stream, highlight=False, markup=False)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description:<27}", markup=False),
+            TextColumn("{task.description}", markup=False),
             BarColumn(24),
             TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
@@ -184,12 +181,12 @@ class Bars:
                 documents, n_bytes = documents + event.documents, n_bytes + event.n_bytes
                 self._seen[event.stage] = (documents, n_bytes, start)
                 passed = max(1e-6, time.monotonic() - start)
-                detail = f"{documents:,} docs  {n_bytes / 1e6 / passed:,.0f} MB/s" if documents else ""
+                detail = f"{numbers.count(documents)} docs  {numbers.size(n_bytes / passed)}/s" if documents else ""
                 self._progress.update(self._tasks[event.stage], advance=event.steps, detail=detail)  # type: ignore[arg-type]
             elif event.kind == "end" and event.stage in self._tasks:
                 self._progress.update(self._tasks[event.stage], total=1, completed=1)  # type: ignore[arg-type]
             elif event.kind in ("note", "wait"):
-                self._console.print(escape_controls(event.note))
+                self._console.print(visible_lines(event.note))
 
     def close(self) -> None:
         self._progress.stop()

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.errors import UsageError
 from pipeline.machine import schedule
 from pipeline.machine.schedule import Stopped
+from pipeline.text import numbers
 
 
 class Workers:
@@ -71,12 +72,12 @@ def units_within(memory: int, unit_bytes: int) -> int:
     least = BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
     if memory <= BASE_BYTES:
         raise UsageError(
-            f"--memory {memory / 1e6:,.0f} MB: a run takes {BASE_BYTES / 1e6:,.0f} MB before it has read a row; allow"
-            f" {least / 1e6:,.0f} MB for units of {unit_bytes / 1e6:,.0f} MB"
+            f"--memory {numbers.size(memory)}: a run takes {numbers.size(BASE_BYTES)} before it has read a row; allow"
+            f" {numbers.size(least)} for units of {numbers.size(unit_bytes)}"
         )
     if memory < least:
         raise UsageError(
-            f"--memory {memory / 1e6:,.0f} MB: a unit of {unit_bytes / 1e6:,.0f} MB needs {least / 1e6:,.0f} MB; allow more, or"
+            f"--memory {numbers.size(memory)}: a unit of {numbers.size(unit_bytes)} needs {numbers.size(least)}; allow more, or"
             " lower source.unit_bytes"
         )
     return int((memory - BASE_BYTES) / (UNIT_FACTOR * unit_bytes))

@@ -40,10 +40,10 @@ def test_the_summary_has_counts_reasons_shards_notes_and_how_to_measure_the_savi
         "| exact\\_duplicate | 5 | 20.0 % |",
         "## New shards",
         "g0002\\.parquet",
-        "- skipped: x",
+        "- skipped\\: x",
     ):
         assert part in text, part
-    assert "not measured yet: python \\-m flows\\.proxy" in text
+    assert "not measured yet\\: python \\-m flows\\.proxy" in text
 
 
 def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
@@ -58,7 +58,7 @@ def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result)
     assert artifacts.saving(now, made.metrics, "out") == "saves [1.1, 1.4] `x`"
     assert "of generation 1; anew: python -m flows.proxy out" in artifacts.saving(old, made.metrics, "out")
     lines = artifacts.compute(made.metrics, now, "out").splitlines()
-    assert lines[2] == r"| saving at equal quality | saves \[1\.1, 1\.4\] \`x\` | measured |"
+    assert lines[2] == r"| saving at equal quality | saves \[1\.1\, 1\.4\] \`x\` | measured |"
     assert artifacts.compute(made.metrics, None, "out").splitlines()[2].endswith("| not measured |")
     difference = [line for line in lines if line.startswith(r"| one\-pass difference")]
     assert len(difference) == 4 and all("not a saving" in line for line in difference)
@@ -84,26 +84,12 @@ def test_inputs_that_moved_are_named_and_the_list_is_bounded() -> None:
         "other: x",
     )
     _, _, first, second = str(artifacts.inputs(notes)).splitlines()
-    assert first == r"| in/a\.jsonl | changed since it was read, ignored |"
-    assert "\u202e" not in second and "<img" not in second and "](" not in second and r"\]\(javascript:1\)" in second
+    assert first == r"| in\/a\.jsonl | changed since it was read\, ignored |"
+    assert "\u202e" not in second and r"\<img" in second and "](" not in second and r"\]\(javascript\:1\)" in second
     many = str(artifacts.inputs(tuple(f"{manifest.GONE}: {i}" for i in range(5000)))).splitlines()
     assert len(many) == 2 + artifacts.MOST_INPUTS + 1
     assert many[-1].startswith("| and 4,000 more |")
     assert artifacts.inputs(("other: x",)) is None
-
-
-@pytest.mark.parametrize(
-    ("path", "shown"),
-    [
-        ("/data/out", "`/data/out`"),
-        ("/a b/[x](y)", "`/a b/[x](y)`"),
-        ("/a`b", r"/a\`b"),
-        ("/<img>_", r"/&lt;img&gt;\_"),
-        ("/a\n# b", "`/a\ufffd# b`"),
-    ],
-)
-def test_a_path_is_code_text_and_no_link(path: str, shown: str) -> None:
-    assert artifacts.code(path) == shown
 
 
 def test_no_artifact_links_to_what_a_browser_refuses(made: Result) -> None:
@@ -115,7 +101,7 @@ def test_no_artifact_links_to_what_a_browser_refuses(made: Result) -> None:
 def test_a_failure_is_shown_as_it_is_in_a_block_that_it_cannot_close() -> None:
     text = artifacts.failure(CheckFailed(f"no:\n  max_drop_share   100 %\n```\n{HOSTILE}\n</code>"))
     assert "  max_drop_share   100 %" in text
-    assert text.count("```") == 2
+    assert text.splitlines()[4] == "````text" and text.splitlines()[-1] == "````"
     assert "\x1b" not in text and "\u202e" not in text
     assert max(map(len, artifacts.failure(InputError("  word" * 100)).splitlines())) <= artifacts.WIDTH
 

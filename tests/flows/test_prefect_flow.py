@@ -395,22 +395,6 @@ def test_a_configured_server_is_used_and_none_is_started(
     assert httpx.post(f"{prefect_server.url}/flow_runs/count", json={}).json() == before + 1
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a/b.jsonl unit 3", "a/b.jsonl unit 3"),
-        ("a\nb\tc", "a\ufffdb\ufffdc"),
-        ("\udcff", "\ufffd"),
-        ("", "?"),
-        ("{name} {0}", "{name} {0}"),
-        ("x" * 120, "x" * 120),
-        ("x" * 60 + "y" * 61, "x" * 59 + "…" + "y" * 59),
-    ],
-)
-def test_names_are_one_harmless_line(text: str, shown: str) -> None:
-    assert artifacts.plain(text) == shown
-
-
 def test_the_summary_escapes_what_comes_from_outside() -> None:
     made = artifacts.summary(Result("/tmp/<img src=x>|`", None, metrics(), ("[click](javascript:1)",)))
     assert "<img" not in made

@@ -14,14 +14,14 @@ import jinja2
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from pipeline.inspect import review, why
+from pipeline.inspect import review
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import template_data
 from pipeline.inspect.thresholds.slider import Slider
-from pipeline.report import numbers
 from pipeline.report.page.page import breakable
-from pipeline.report.visible import visible
 from pipeline.store.store import Store, open_store
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 HERE = Path(__file__).parent
 SAMPLE = 100
@@ -100,7 +100,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (numbers.count, numbers.size, numbers.percent, why.number, visible, breakable):
+    for function in (numbers.count, numbers.size, numbers.percent, numbers.signal, visible, breakable):
         made.filters[function.__name__] = function
     made.globals |= {"document": template_data.document, "query": template_data.query, "address": template_data.address}
     return made

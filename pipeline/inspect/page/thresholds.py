@@ -8,14 +8,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from pipeline.errors import InputError, UsageError
-from pipeline.inspect import why
 from pipeline.inspect.page import template_data
 from pipeline.inspect.page.site import Site
 from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Sample
 from pipeline.plan.load import overridden
 from pipeline.report import publish
 from pipeline.report.page import charts, svg
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.visible import folded, visible
 
 SAVED = "# Thresholds chosen in `python -m flows.inspect browse`; use: python -m flows.curate THIS_FILE --output NEW_FOLDER\n"
 
@@ -121,8 +121,8 @@ def _sample(one: Sample) -> dict[str, object]:
         "id": visible(one.id, limit=80),
         "ref": visible(one.source_ref, limit=120),
         "address": template_data.document(one.source_ref),
-        "values": ["-" if value is None else why.number(value) for value in one.values],
-        "text": visible(" ".join(one.text.split()), limit=300),
+        "values": [numbers.signal(value) for value in one.values],
+        "text": folded(one.text, limit=300),
     }
 
 

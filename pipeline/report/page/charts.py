@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from pipeline.output.reviews import wilson
+from pipeline.records import interval
 from pipeline.records.counts import Duplicates, Histogram
-from pipeline.report import numbers
 from pipeline.report.page.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -257,9 +257,9 @@ def detection(duplicates: Duplicates, sheets: Sheets) -> Markup:
         _say(axes, f"threshold {threshold:g}", threshold, y=12, left=threshold > 0.7)
         axes.add_artist(Line2D(*zip(*curve, strict=True), color=KEPT, linewidth=1.8))
         for similarity, planted, found, _ in duplicates.measured:
-            low, high = wilson(found, planted)
-            axes.add_artist(Line2D([similarity, similarity], [100 * low, 100 * high], color=INK, linewidth=1))
-            dot = Ellipse((similarity, 100 * found / planted), 0.009, 5.2, facecolor=INK, linewidth=0)
+            hit = interval.share(found, planted)
+            axes.add_artist(Line2D([similarity, similarity], [100 * hit.low, 100 * hit.high], color=INK, linewidth=1))
+            dot = Ellipse((similarity, 100 * hit.value), 0.009, 5.2, facecolor=INK, linewidth=0)
             axes.add_artist(dot)
         axes.set_xticks(ticks := [t / 10 for t in range(5, 11)], [f"{t:g}" for t in ticks])
         axes.set_yticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])

@@ -21,11 +21,11 @@ from pipeline.records.counts import FunnelLine, Histogram, Limit
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
-from pipeline.report import numbers
 from pipeline.report.page import charts, tables
 from pipeline.report.page.savings import page_of
 from pipeline.report.page.svg import Sheets
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 MOST_ROWS = 50
 """Rows of a table of sources, languages or signals; chosen because a phone still scrolls it. metrics.json has them all."""
@@ -71,7 +71,7 @@ def render(
         samples=None if samples is None else tables.samples(metrics.reasons, samples),
         quarantined=tables.quarantine(metrics.quarantine, samples),
         largest=[] if duplicates is None else tables.largest(duplicates.largest, samples),
-        reviewed={review.reason: tables.right(review) for review in reviews},
+        reviewed={review.reason: review for review in reviews},
         detection=None if duplicates is None else charts.detection(duplicates, sheets),
         clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes, sheets),
         failed=[check for check in metrics.checks if check.failed],

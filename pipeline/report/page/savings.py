@@ -2,65 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from pipeline.records.savings_json import ArmLine, Families, NoExtrapolation, Range, Savings, SetLine, Sweep
-from pipeline.report import numbers
 from pipeline.report.page import curves
 from pipeline.report.page.svg import Sheets
-from pipeline.report.visible import visible
+from pipeline.report.table import Part, Said, table
+from pipeline.text import numbers
 
-_NAME, _ARM = 32, 26
 
-
-def summary(made: Savings, *, out: str | None) -> str:
+def summary(made: Savings, *, out: str | None) -> Said:
     """Headline first, then every set, as plainly where curation costs as where it saves."""
-    lines = [visible(made.headline), ""]
+    said: list[Part] = [made.headline, ""]
     if made.sweep is not None:
-        lines = [visible(made.sweep.sentence), "", *lines]
+        said = [made.sweep.sentence, "", *said]
     if made.by_reason is not None:
-        lines += _families(made.by_reason)
-    lines += [f"{'held-out set':<{_NAME}}{'arm':<{_ARM}}{'bits per byte':>15}{'multiplier':>12}  95 % interval   verdict"]
-    for held in made.sets:
-        lines += _set(held, ranked_only=made.tier == "ngram")
-    lines += ["", f"measured with {visible(made.model.what)}"]
+        said += [*_families(made.by_reason), ""]
+    rows = [row for held in made.sets for row in _set(held, ranked_only=made.tier == "ngram")]
+    said.append(table(("held-out set", "arm", ">bits per byte", ">multiplier", "95 % interval", "verdict"), rows))
+    said += ["", f"measured with {made.model.what}"]
     if made.attempt is not None:
-        lines.append(f"attempt {made.attempt} with these targets")
+        said.append(f"attempt {made.attempt} with these targets")
     if made.costs is not None:
-        lines.append(made.costs.break_even.sentence)
+        said.append(made.costs.break_even.sentence)
         extrapolated = made.costs.extrapolation
-        lines += [f"no extrapolation: {extrapolated.suppressed}"] if isinstance(extrapolated, NoExtrapolation) else []
-    lines += [f"note: {visible(note)}" for note in made.notes]
-    if out is not None:
-        lines.append(f"report {visible(out.rstrip('/'))}/report.html")
-    return "\n".join(lines) + "\n"
+        said += [f"no extrapolation: {extrapolated.suppressed}"] if isinstance(extrapolated, NoExtrapolation) else []
+    said += [f"note: {note}" for note in made.notes]
+    return said if out is None else [*said, f"report {out.rstrip('/')}/report.html"]
 
 
-def _set(held: SetLine, *, ranked_only: bool) -> list[str]:
-    lines = []
-    baseline = held.baseline
-    lines.append(
-        f"{visible(held.name, limit=_NAME - 1):<{_NAME}}{visible(baseline, limit=_ARM - 1):<{_ARM}}{last(held, baseline):>15}"
-    )
+def _set(held: SetLine, *, ranked_only: bool) -> Iterator[tuple[str, ...]]:
+    yield held.name, held.baseline, last(held, held.baseline)
     for line in held.arms:
-        name = visible(line.arm, limit=_ARM - 1)
         verdict = f"{line.verdict}; {line.status_in_words}" if not ranked_only else order_of(line)
-        lines.append(
-            f"{'':<{_NAME}}{name:<{_ARM}}{last(held, line.arm):>15}{multiplier(line):>12}  {interval(line):<16}{verdict}"
-        )
-    return lines
+        yield "", line.arm, last(held, line.arm), multiplier(line), interval(line), verdict
 
 
-def _families(found: Families) -> list[str]:
-    lines = [f"what each family adds on {visible(found.set)} (the plan over the plan without it)"]
-    for item in found.families:
-        cost = numbers.seconds(item.cpu_s) if item.cpu_s is not None else numbers.NONE
-        said = f"{numbers.digits(item.worth)}  {_pair(item.interval):<16}"
-        lines.append(f"  {visible(item.family, limit=_NAME - 3):<{_NAME - 2}}{said} CPU {cost}")
-    return [*lines, ""]
+def _families(found: Families) -> tuple[str, Part]:
+    rows = [
+        (item.family, numbers.digits(item.worth), _pair(item.interval), numbers.seconds(item.cpu_s)) for item in found.families
+    ]
+    head = f"what each family adds on {found.set} (the plan over the plan without it)"
+    return head, table(("family", ">multiplier", "95 % interval", ">CPU"), rows)
 
 
 def last(held: SetLine, arm: str) -> str:

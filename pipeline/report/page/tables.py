@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.output.reviews import ReviewCounts
 from pipeline.records.counts import Cluster, Crossed, Overlap, ReasonLine, Unreadable
 from pipeline.records.samples import Sample, Samples
-from pipeline.report import numbers
+from pipeline.text import numbers
 
 MOST_RULES = 20
 """Rules of the overlap table: those that failed the most documents."""
@@ -20,21 +19,6 @@ MOST_PAIRS = 30
 """Lines of languages by source."""
 MOST_COLUMNS = 7
 """Reasons with a column there; the rest are summed."""
-
-
-@dataclass(frozen=True)
-class Right:
-    """Share of the drops that was right, how many were looked at, and the interval of the share."""
-
-    share: float
-    n: int
-    low: float
-    high: float
-
-
-def right(review: ReviewCounts) -> Right:
-    """What people said of a reason's drops."""
-    return Right(review.precision, review.right + review.wrong, review.low, review.high)
 
 
 @dataclass(frozen=True)
@@ -150,15 +134,15 @@ def _shown(sample: Sample) -> Shown:
     if sample.signal is not None and value is not None:
         low = limit is not None and value < limit
         sign = "=" if value == limit else "<" if low else ">"
-        said = f"{_number(value)} {sign} {_number(limit)}"
+        said = f"{_digits(value)} {sign} {_digits(limit)}"
     else:
-        said = f"similarity {_number(value)}" if sample.other is not None and value is not None else ""
+        said = f"similarity {_digits(value)}" if sample.other is not None and value is not None else ""
     return Shown(sample.source_ref, sample.signal, sample.other, sample.failed, sample.survivor, sample.text, said)
 
 
-def _number(value: float | None) -> str:
+def _digits(value: float | None) -> str:
     """Five digits: values of a near miss differ from the limit in the last ones."""
-    return numbers.NONE if value is None else f"{value:,.5g}".replace("-", "−") if abs(value) < 1e5 else numbers.count(value)
+    return numbers.signal(value, figures=5)
 
 
 @dataclass(frozen=True)
