@@ -27,6 +27,7 @@ AREAS = (
     "decoders",
     "take-down",
     "sketches",
+    "prefect",
 )
 
 
@@ -1165,5 +1166,50 @@ MUTANTS = (
         "np.count_nonzero((own > 0) & (own <= failed))",
         "only: documents that no other rule drops",
         ("tests/inspect/thresholds/test_plan_thresholds.py",),
+    ),
+    Mutant(
+        "Prefect's makers hear of a run",
+        "prefect",
+        "flows/__init__.py",
+        'os.environ.setdefault("DO_NOT_TRACK", "1")',
+        'os.environ.setdefault("DO_NOT_TRACK", "0")',
+        "a run tells nobody",
+        ("tests/flows/test_prefect_flow.py::test_a_run_in_a_terminal_with_a_new_home_tells_nobody_and_shows_no_notice",),
+    ),
+    Mutant(
+        "the server outlives its run",
+        "prefect",
+        "flows/serving/server.py",
+        "        os.read(0, 1)\n",
+        "        time.sleep(1e6)\n",
+        "a killed run leaves no process",
+        ("tests/flows/test_prefect_flow.py::test_the_server_dies_with_a_killed_parent",),
+    ),
+    Mutant(
+        "a memo in the user's profile",
+        "prefect",
+        "flows/serving/server.py",
+        '"PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "0"',
+        '"PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "1"',
+        "a run leaves its history and nothing else",
+        ("tests/flows/test_prefect_flow.py::test_the_history_of_runs_stays_in_the_users_profile_and_nothing_else_does",),
+    ),
+    Mutant(
+        "a home is needed",
+        "prefect",
+        "flows/serving/server.py",
+        "if os.environ.get(DATABASE) == IN_MEMORY:",
+        "if os.environ.get(DATABASE) != IN_MEMORY:",
+        "where no database can be used it is in memory",
+        ("tests/flows/test_prefect_flow.py::test_a_server_needs_no_home_and_asks_for_no_password",),
+    ),
+    Mutant(
+        "what a stage made is lost with Prefect",
+        "prefect",
+        "flows/serving/mapper.py",
+        "        if not made:\n            raise",
+        "        raise",
+        "what a stage made counts, whatever Prefect makes of it",
+        ("tests/flows/test_prefect_flow.py::test_a_stages_error_is_its_own_and_what_it_made_counts_though_prefect_fails",),
     ),
 )
