@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from filters.kernels.dedup import bits, urls
+from filters.kernels.dedup import bits
 from pipeline.errors import Damaged
 from pipeline.machine import resources, scratch
 from pipeline.machine.meter import Meter
@@ -89,8 +89,6 @@ def dedup_corpus(
         with meter.measure("dedup"), scratch.open_scratch(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             if not live:  # what comes later may lack a column: null is a value, as in one run over everything
                 part.check_columns(work, recipe, dedup, units=units)
-            if dedup.exact_url:
-                urls.warm()
             parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
             driver = None if tasks is None else _driver(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
