@@ -1,4 +1,4 @@
-"""What Prefect shows of a run: Markdown and tables, made from a result's metrics.
+"""What Prefect shows of a run: Markdown, made from a result's metrics.
 
 Invariant: what comes from plans, paths and text is escaped, one line, and cut; nothing of it is markup. Lists are bounded.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.output import manifest
 from pipeline.text import numbers
-from pipeline.text.markdown import block, escaped, table
+from pipeline.text.markdown import block, code, escaped, table
 from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
@@ -25,31 +25,22 @@ WIDTH = 80
 MOST_NOTES, MOST_REASONS, MOST_FILES, MOST_INPUTS, MOST_LINES = 50, 10, 20, 1000, 100
 
 
-Row = dict[str, str]
-"""A row of a table: column → what it shows."""
-
-
-def funnel(metrics: Metrics) -> list[Row]:
-    """Table: where the documents went. Losses are negative."""
+def funnel(metrics: Metrics) -> str:
+    """Markdown of where the documents went. Losses are negative."""
     read = metrics.totals.read
-    return [
-        {
-            "step": visible(line.label, limit=NAME_LENGTH),
-            "stage": line.stage,
-            "documents": numbers.count(line.documents),
-            "share": numbers.share(line.documents, read),
-            "bytes": numbers.size(line.bytes),
-        }
-        for line in metrics.funnel
-    ]
+    rows = []
+    for line in metrics.funnel:
+        figures = numbers.count(line.documents), numbers.share(line.documents, read), numbers.size(line.bytes)
+        rows.append((escaped(line.label), escaped(line.stage), *figures))
+    return "\n".join(table(("step", "stage", ">documents", ">share", ">bytes"), rows))
 
 
-def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
-    """Table: the ledger of one training pass, what the curation cost, and the saving: measured, or the command that measures it.
+def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
+    """Markdown: the ledger of a training pass, what the curation cost, and the saving: measured, or the command that measures it.
 
     `savings`: what savings.json holds, None before it was measured.
     """
-    rows = [_row("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
+    rows = [("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
     for line in metrics.compute.passes:
         name, _, aside = line.name.partition(" (")
         caution = f"; {aside.partition(':')[0]}" if aside else ""
@@ -59,16 +50,12 @@ def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
             ("GPU time", f"{numbers.digits(line.gpu_hours.value)} {line.gpu_hours.unit}", line.gpu_hours.tag),
             ("price", numbers.money(line.dollars.value), line.dollars.tag),
         )
-        rows += [_row(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
+        rows += [(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
     spent = metrics.compute.curation
     hours = spent.cpu_hours
-    rows.append(_row("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
-    rows.append(_row("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
-    return rows
-
-
-def _row(what: str, value: str, kind: str) -> Row:
-    return {"what": what, "value": value, "kind": kind}
+    rows.append(("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
+    rows.append(("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
+    return "\n".join(table(("what", "value", "kind"), [tuple(map(escaped, row)) for row in rows]))
 
 
 def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
@@ -111,18 +98,15 @@ def _shares(title: str, rows: Sequence[tuple[str, float, float]]) -> list[str]:
     return [*table((title, ">then", ">now"), shown), ""]
 
 
-def inputs(notes: tuple[str, ...]) -> list[Row]:
-    """Table: inputs that changed or vanished since they were read, by name; empty where none did."""
-    rows = []
-    for note in notes:
-        if note.startswith((manifest.CHANGED, manifest.GONE)):
-            happened, _, path = note.partition(": ")
-            rows.append({"input": visible(path, limit=500), "what": visible(happened, limit=NAME_LENGTH)})
-    if len(rows) > MOST_INPUTS:
-        rows[MOST_INPUTS:] = [
-            {"input": f"and {numbers.count(len(rows) - MOST_INPUTS)} more", "what": "in metrics.json of the generation"}
-        ]
-    return rows
+def inputs(notes: tuple[str, ...]) -> str | None:
+    """Markdown of the inputs that changed or vanished since they were read, by name; None where none did."""
+    moved = [note.partition(": ") for note in notes if note.startswith((manifest.CHANGED, manifest.GONE))]
+    if not moved:
+        return None
+    rows = [(escaped(path), escaped(happened)) for happened, _, path in moved[:MOST_INPUTS]]
+    if len(moved) > MOST_INPUTS:
+        rows.append((f"and {numbers.count(len(moved) - MOST_INPUTS)} more", escaped("in metrics.json of the generation")))
+    return "\n".join(table(("input", "what"), rows))
 
 
 def summary(result: Result, savings: Savings | None = None) -> str:
@@ -133,7 +117,9 @@ def summary(result: Result, savings: Savings | None = None) -> str:
     if not new:
         stays = f"every input was curated before; the output stays as generation {metrics.generation} left it"
         lines += [f"Nothing was published: {stays}.", ""]
-    lines += [f"Output: {escaped(result.out)}", ""]
+    place = result.out.rstrip("/")
+    for name, path in (("Output", place), ("Report", f"{place}/report.html"), ("Shards", f"{place}/data")):
+        lines += [f"{name}: {code(path, limit=500)}", ""]
     read = metrics.totals.read
     totals = [(name, numbers.count(n), numbers.share(n, read), numbers.size(size)) for name, n, size in metrics.totals.lines()]
     lines += [*table(("", ">documents", ">share", ">bytes"), totals), ""]

@@ -1,4 +1,4 @@
-"""What a run leaves at Prefect: artifacts, links, and its output as an asset.
+"""What a run leaves at Prefect: artifacts, and its output as an asset.
 
 Invariant: a server that cannot take them fails no run that was published; what is shown holds no text and no secret.
 """
@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.assets import Asset, AssetProperties, add_asset_metadata, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
@@ -33,18 +32,12 @@ def of_result(result: Result, inputs: Sequence[str] = ()) -> None:
     """`inputs`: the folders and files that the plan reads, for the asset's lineage."""
     savings = _quietly(lambda: savings_of(open_store(result.out, create=False)))
     _quietly(lambda: _markdown("summary", artifacts.summary(result, savings), "What was kept and dropped"))
-    moved = artifacts.inputs(result.notes)
-    if moved:
-        _quietly(lambda: _table("inputs", moved, "Inputs that changed or vanished since they were read"))
+    _quietly(lambda: _markdown("inputs", artifacts.inputs(result.notes), "Inputs that changed or vanished since they were read"))
     if result.generation is None:
         return
-    _quietly(lambda: _table("funnel", artifacts.funnel(result.metrics), "Where the documents went"))
-    _quietly(lambda: _table("compute", artifacts.compute(result.metrics, savings, result.out), COMPUTE))
-    changed = _quietly(lambda: artifacts.changes(result.metrics))
-    if changed:
-        _quietly(lambda: _markdown("changes", changed, "Since the last generation"))
-    _quietly(lambda: _link("report", f"{result.out.rstrip('/')}/report.html", "report.html"))
-    _quietly(lambda: _link("shards", f"{result.out.rstrip('/')}/data", "data/"))
+    _quietly(lambda: _markdown("funnel", artifacts.funnel(result.metrics), "Where the documents went"))
+    _quietly(lambda: _markdown("compute", artifacts.compute(result.metrics, savings, result.out), COMPUTE))
+    _quietly(lambda: _markdown("changes", artifacts.changes(result.metrics), "Since the last generation"))
     _quietly(lambda: _asset(result, inputs))
 
 
@@ -62,23 +55,9 @@ def _quietly(make: Callable[[], Any]) -> Any:
         return None
 
 
-def _markdown(key: str, text: str, about: str) -> None:
-    create_markdown_artifact(markdown=text, key=PREFIX + key, description=about)
-
-
-def _table(key: str, rows: list[artifacts.Row], about: str) -> None:
-    create_table_artifact(table=rows, key=PREFIX + key, description=about)
-
-
-def _link(key: str, place: str, text: str) -> None:
-    where = url(place)
-    create_link_artifact(link=where, link_text=text, key=PREFIX + key, description=visible(place, limit=500))
-
-
-def url(place: str) -> str:
-    """A local path as file://…, a URL as one; no character of either is Markdown. Raises InputError for one with a secret."""
-    refuse_secrets(place)
-    return quote(place, safe=":/%") if "://" in place else Path(place).absolute().as_uri()
+def _markdown(key: str, text: str | None, about: str) -> None:
+    if text is not None:
+        create_markdown_artifact(markdown=text, key=PREFIX + key, description=about)
 
 
 def asset_key(place: str) -> str:

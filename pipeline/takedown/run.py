@@ -28,7 +28,7 @@ from pipeline.report import publish
 from pipeline.report.table import Part, Said, table
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import exports, recount, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
+from pipeline.takedown.complete import RECEIPTS, complete, held_work, receipt_name
 from pipeline.takedown.find import Found, Place, TakedownRequest, find_documents, host_of
 from pipeline.text import numbers
 
@@ -93,9 +93,7 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
     with ExitStack() as held:
         out = held.enter_context(out.writable(unlocked=unlocked).lock(LOCK))
         if store is not None:
-            store = held.enter_context(store.writable(unlocked=unlocked).lock(LOCK))
-            if store.entries("savings"):
-                held.enter_context(store.lock("savings/.lock"))
+            store = held.enter_context(held_work(store, unlocked=unlocked))
         yield out, store
 
 

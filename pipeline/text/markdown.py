@@ -17,9 +17,9 @@ def escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in string.punctuation else c for c in visible(text, limit=LONGEST)).strip()
 
 
-def code(text: str) -> str:
+def code(text: str, *, limit: int = 120) -> str:
     """`text` as a code span that also stands in a table: nothing in it is markup, a link or a mention."""
-    inside = visible(text, limit=120).replace("`", "[U+0060]").replace("|", "[U+007C]").strip()
+    inside = visible(text, limit=limit).replace("`", "[U+0060]").replace("|", "[U+007C]").strip()
     return f"`{inside}`" if inside else "(empty)"
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from filters.kernels import buffers
 from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
@@ -187,13 +188,8 @@ def _shingles(work: Store, unit: Annotated, rows: np.ndarray, *, chosen: np.ndar
 
 def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:
     """Sets of shingles of these documents, BATCH_BYTES of text at a time."""
-    ends = np.cumsum(pa.compute.binary_length(text).to_numpy())
-    start = 0
-    while start < len(text):
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
+    for start, stop in buffers.slices(buffers.views(text)[0], BATCH_BYTES):
         yield documents[start:stop], *signatures.shingles(text.slice(start, stop - start), ngram=ngram)
-        start = stop
 
 
 def _names(work: Store, unit: Annotated, rows: np.ndarray) -> tuple[pl.Series, pl.Series]:
