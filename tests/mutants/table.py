@@ -1146,7 +1146,9 @@ MUTANTS = (
         "line=figures[0][0] if figures else values[name] if plain else None,",
         "line=values[name] if plain else None,",
         "a threshold at null means the filter's figure",
-        ("tests/inspect/thresholds/test_plan_thresholds.py",),
+        (
+            "tests/inspect/thresholds/test_plan_thresholds.py::test_every_threshold_of_a_preset_has_its_line_and_what_it_drops[default]",
+        ),
     ),
     Mutant(
         "a text without words is dropped by rules as well",
@@ -1155,7 +1157,9 @@ MUTANTS = (
         ".view(bool) & ~self.empty",
         ".view(bool)",
         "the documents that a threshold drops are those of the ledger",
-        ("tests/inspect/thresholds/test_plan_thresholds.py",),
+        (
+            "tests/inspect/thresholds/test_plan_thresholds.py::test_every_threshold_of_a_preset_has_its_line_and_what_it_drops[c4]",
+        ),
     ),
     Mutant(
         "a document that several rules drop is dropped by each alone",
@@ -1164,6 +1168,8 @@ MUTANTS = (
         "np.count_nonzero((own > 0) & (own == failed))",
         "np.count_nonzero((own > 0) & (own <= failed))",
         "only: documents that no other rule drops",
-        ("tests/inspect/thresholds/test_plan_thresholds.py",),
+        (
+            "tests/inspect/thresholds/test_plan_thresholds.py::test_every_threshold_of_a_preset_has_its_line_and_what_it_drops[default]",
+        ),
     ),
 )
