@@ -42,7 +42,15 @@ class Count:
 
 def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
     """Dedup among what the filters kept, then selection among what dedup kept."""
-    run, memory = context.run, context.options.memory
+    decided = context.within("dedup", lambda: _dedup(context, units))
+    selected = context.within("select", lambda: _select(context, units, decided))
+    run = context.run
+    inputs = inputs_of(run.work, run.recipe, units, fates=decided.fates, unselected=selected.tables, generation=run.generation)
+    return Judgement(decided, selected, inputs)
+
+
+def _dedup(context: Context, units: tuple[Annotated, ...]) -> Decision:
+    run = context.run
     context.tell(Event("begin", "dedup"))
     decided = corpus.dedup_corpus(
         run.work,
@@ -51,23 +59,26 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
         units=units,
         live=run.live,
         generation=run.generation,
-        memory=memory,
+        memory=context.options.memory,
         pool=run.pool,
         tasks=context.on_site(tasks.run_step),
     )
     context.tell(Event("end", "dedup"))
-    selected = select.select_documents(
+    return decided
+
+
+def _select(context: Context, units: tuple[Annotated, ...], decided: Decision) -> Selected:
+    run = context.run
+    return select.select_documents(
         run.work,
         run.recipe,
         units,
         fates=decided.fates,
         earlier=[made.selection for made in run.live if isinstance(made.selection, Fitted)],
         generation=run.generation,
-        memory=memory,
+        memory=context.options.memory,
         pool=run.pool,
     )
-    inputs = inputs_of(run.work, run.recipe, units, fates=decided.fates, unselected=selected.tables, generation=run.generation)
-    return Judgement(decided, selected, inputs)
 
 
 def count(context: Context, units: Sequence[Annotated], judgement: Judgement) -> Count:
