@@ -29,6 +29,7 @@ AREAS = (
     "sketches",
     "prefect",
     "what people read",
+    "rules",
 )
 
 
@@ -1148,7 +1149,7 @@ MUTANTS = (
         "line=figures[0][0] if figures else values[name] if plain else None,",
         "line=values[name] if plain else None,",
         "a threshold at null means the filter's figure",
-        ("tests/inspect/thresholds/test_plan_thresholds.py",),
+        ("tests/inspect/thresholds/test_plan_thresholds.py::test_every_threshold_of_a_preset_has_its_line_and_what_it_drops",),
     ),
     Mutant(
         "a text without words is dropped by rules as well",
@@ -1157,7 +1158,7 @@ MUTANTS = (
         ".view(bool) & ~self.empty",
         ".view(bool)",
         "the documents that a threshold drops are those of the ledger",
-        ("tests/inspect/thresholds/test_plan_thresholds.py",),
+        ("tests/inspect/thresholds/test_plan_thresholds.py::test_every_threshold_of_a_preset_has_its_line_and_what_it_drops",),
     ),
     Mutant(
         "a document that several rules drop is dropped by each alone",
@@ -1166,7 +1167,7 @@ MUTANTS = (
         "np.count_nonzero((own > 0) & (own == failed))",
         "np.count_nonzero((own > 0) & (own <= failed))",
         "only: documents that no other rule drops",
-        ("tests/inspect/thresholds/test_plan_thresholds.py",),
+        ("tests/inspect/thresholds/test_plan_thresholds.py::test_every_threshold_of_a_preset_has_its_line_and_what_it_drops",),
     ),
     Mutant(
         "Prefect's makers hear of a run",
