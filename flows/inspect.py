@@ -154,7 +154,7 @@ def _why(arguments: argparse.Namespace) -> Said:
 def _sweep(arguments: argparse.Namespace) -> str | Said:
     from pipeline.errors import UsageError
     from pipeline.inspect import output as opened
-    from pipeline.inspect.thresholds import sweep
+    from pipeline.inspect.thresholds import plan_thresholds, sweep
 
     key, equals, text = arguments.key.partition("=")
     if not equals or not text.strip():
@@ -163,7 +163,7 @@ def _sweep(arguments: argparse.Namespace) -> str | Said:
     lines = sweep.sweep(output, key, sweep.values(text), by_language=arguments.by == "language", work=arguments.work)
     if arguments.json:
         return json.dumps([asdict(line) for line in lines])
-    return sweep.sweep_text(key, lines, now=opened.value_of(output, key))
+    return sweep.sweep_text(key, lines, now=plan_thresholds.meaning(output, key))
 
 
 def _compare(arguments: argparse.Namespace) -> str | Said:

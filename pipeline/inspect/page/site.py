@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from pipeline.inspect import review
+from pipeline.inspect.margins import worded
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import template_data
 from pipeline.inspect.thresholds.slider import Slider
@@ -100,7 +101,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (numbers.count, numbers.size, numbers.percent, numbers.signal, visible, breakable):
+    for function in (numbers.count, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable):
         made.filters[function.__name__] = function
     made.globals |= {"document": template_data.document, "query": template_data.query, "address": template_data.address}
     return made
