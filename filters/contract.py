@@ -101,13 +101,8 @@ class TextBatch:
 
     @cached_property
     def lines(self) -> line_kernels.Lines:
-        """Lines as `text.split("\\n")` gives them: bounds, hashes, words, sentences, last characters."""
-        return line_kernels.lines(*self.buffers, all_breaks=False)
-
-    @cached_property
-    def all_lines(self) -> line_kernels.Lines:
-        """Lines as `text.splitlines()` gives them: these end at U+0085, U+2028, U+2029 too; an empty last one is left out."""
-        return line_kernels.lines(*self.buffers, all_breaks=True)
+        """Lines as `text.split("\\n")` gives them: hashes, characters, words, sentences."""
+        return line_kernels.lines(*self.buffers)
 
     @cached_property
     def tokens(self) -> tokens.TokenFacts:

@@ -75,6 +75,7 @@ def _with_command(given: list[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
+    from flows.terminal.settle import settle
     from pipeline.report import table
 
     commands: dict[str, Callable[[argparse.Namespace], str | Said]] = {
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         if arguments.command != "takedown":
-            _settle(arguments)
+            settle(arguments.output, *([arguments.other] if getattr(arguments, "other", None) else []))
         said = commands[arguments.command](arguments)
         if isinstance(said, str):
             print(said)
@@ -97,16 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     return errors.exit_code(run, tell=errors.on_stderr("winnow inspect"))
-
-
-def _settle(arguments: argparse.Namespace) -> None:
-    """What an earlier take-down left goes before anything is shown."""
-    from pipeline.report import table
-    from pipeline.takedown.complete import settle
-
-    for folder in (arguments.output, *([arguments.other] if getattr(arguments, "other", None) else [])):
-        if told := settle(folder):
-            table.show([f"note: {told}"], sys.stderr)
 
 
 def _browse(arguments: argparse.Namespace) -> Said:

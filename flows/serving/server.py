@@ -7,7 +7,7 @@ then nothing is started.
 Prefect 3.8 starts such a server by itself, with the flow run. Ours stays because that one (`make bench B=prefect_server`: the
 sample, medians of five rounds in turn, on 2 busy cores, load 19)
 - takes 95 s to ours' 36, and 19.2 s of CPU to 12.4: it begins when it is needed, and the client imports the server as well;
-- goes on for ever once the run was killed (one process left; ours: none), and ends 24 s after Ctrl-C, which it gets too (ours: 2 s);
+- goes on for ever once the run was killed (one process left; ours: none), and ends 24 s after Ctrl-C, which it gets too (2 s);
 - ends the run where the home cannot be written or a later Prefect made the database (exit 1; ours: 0).
 It showed no notice and told nobody, as ours, with the settings of `of_prefect` there; two first runs at a time worked with both.
 

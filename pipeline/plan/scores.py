@@ -24,7 +24,6 @@ from pipeline.plan.annotations import POLARS, TYPES, Annotation
 from pipeline.records.base import Json
 
 NAME = "annotations"
-DOCUMENT_KEYS = ("source", "id", "source_ref", "url")
 
 
 class Entries(Settings):
@@ -140,7 +139,7 @@ def _read(entry: Annotation) -> Scores:
 
 
 def joined(scores: tuple[Scores, ...], keys: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
-    """Signals of `schema`, row by row with `keys` (the documents' `DOCUMENT_KEYS`)."""
+    """Signals of `schema`, row by row with `keys` (source, id, source_ref and url of the documents)."""
     columns: dict[str, pl.Series] = {}
     for one in scores:
         own = keys.select(one.on)

@@ -14,9 +14,10 @@ from filters.kernels.dedup import minhash
 from flows.inspect import main
 from pipeline.errors import InputError
 from pipeline.inspect.sketches import Indexed, open_sketches
-from pipeline.text import definition, signatures
+from pipeline.text import signatures
 from tests.once import made_once
 from tests.support import ROOT, curate, prose, write_rows
+from tests.text import definition
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
