@@ -30,7 +30,7 @@ def _facts() -> None:
 
 
 def _lines() -> None:
-    lines.lines(_OFFSETS, _DATA, all_breaks=True)
+    lines.lines(_OFFSETS, _DATA)
 
 
 def _ngrams() -> None:

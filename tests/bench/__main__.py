@@ -51,6 +51,8 @@ BENCHES = {
     "threshold": Bench("what deciding again with another threshold costs", ("changed_threshold",)),
     "nothing-new": Bench("what a scheduled run costs that finds nothing new", ("nothing_new",)),
     "prefect": Bench("what Prefect costs over --inline, against a running server", ("prefect_overhead",)),
+    "tricks": Bench("what each trick with the interpreter saves of a start, or of a run", ("tricks",)),
+    "prefect_server": Bench("the server that Prefect starts by itself, beside ours", ("prefect_server",)),
     "words": Bench("how many characters say as much as one English word, by script", ("words_per_script",)),
 }
 

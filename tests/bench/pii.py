@@ -33,6 +33,7 @@ from filters.edits.contract import apply
 from filters.edits.pii import PiiParams, steps
 from filters.kernels import buffers
 from filters.kernels.pii import pii
+from pipeline.records.interval import share
 from tests.bench import pii_strings
 from tests.bench.kernels import DEFAULT_DATA, seconds, texts
 
@@ -43,13 +44,11 @@ ORDER = {"e-mail": pii.EMAIL, "IPv4": pii.IPV4, "IPv6": pii.IPV6}
 
 
 def wilson(good: int, n: int) -> str:
-    """A share and its 95 % interval (Wilson 1927)."""
+    """A share and its 95 % interval."""
     if n == 0:
         return "    -"
-    z, share = 1.959964, good / n
-    middle, width = share + z * z / (2 * n), z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    low, high = ((middle + sign * width) / (1 + z * z / n) for sign in (-1, 1))
-    return f"{share:.4f} [{low:.4f}, {high:.4f}]"
+    found = share(good, n)
+    return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
 
 
 def passages(folder: Path, rng: Random) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.records.base import Record
 from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
-from pipeline.stages.dedup.decide import decide
+from pipeline.stages.dedup.decide import CHUNK, REASONS, decide
 from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.dedup.fate_columns import Fates
 from pipeline.stages.dedup.index import Index
@@ -99,18 +99,21 @@ def dedup_corpus(
             )
             tables = fates.write_index(work, folder, found, index=known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units=units, parts=parts, found=found, space=space, old=len(known))
-            done = _Done(summary=_search(dedup, shape, found, measured=measured, space=space), index=tables)
+            summary = _search(dedup, shape, found, measured=measured, space=space)
+            done = _Done(summary=summary, index=tables, dropped=_dropped(found.columns.fate))
             work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{TASKS}")
-    return Decision(names, done.summary, folder, meter.seconds)
+    return Decision(names, done.summary, folder, meter.seconds, done.dropped)
 
 
 class _Done(Record):
-    """What the judgement's folder says when everything in it is there; `index`: digests of the tables for the index."""
+    """What the judgement's folder says when everything in it is there; `index`: digests of the tables for the index; `dropped`:
+    documents by reason."""
 
     summary: Search
     index: dict[str, str]
+    dropped: dict[str, int]
 
 
 def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
@@ -149,6 +152,12 @@ def _room(memory: int) -> int:
 
 def _positions(work: Store, unit: Annotated) -> np.ndarray:
     return part.kept_rows(work, unit)
+
+
+def _dropped(fate: np.ndarray) -> dict[str, int]:
+    blocks = (fate[start : start + CHUNK] for start in range(0, len(fate), CHUNK))
+    counted = sum((np.bincount(block, minlength=max(REASONS) + 1) for block in blocks), np.zeros(max(REASONS) + 1, np.int64))
+    return {reason: int(counted[code]) for code, reason in REASONS.items()}
 
 
 def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, *, measured: Sequence[Planted], space: Scratch) -> Search:
