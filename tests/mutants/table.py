@@ -1022,7 +1022,7 @@ MUTANTS = (
         "the address stays in the work directory",
         "take-down",
         "pipeline/stages/unit/withhold.py",
-        '("url", None), ',
+        '"url": None, ',
         "",
         "nothing is left of what was taken down",
         ("tests/takedown/test_takedown.py",),
