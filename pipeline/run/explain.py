@@ -13,8 +13,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
 from pipeline.read.expansion import expand
-from pipeline.records.inputs import SourceSettings
-from pipeline.run import spans
+from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import Names, names
 from pipeline.store.store import Store, open_output, open_store
@@ -26,18 +25,15 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
         raise InputError("no input: give --input PATH, or source.paths in the plan")
     resolved = recipe.resolve(loaded.plan)
     found = expand(loaded.plan.source)
-    files, skipped = found.files, found.skipped
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
     with workers.workers(options.workers, at_end=read.close) as pool:
-        inputs = spans.scan(files, pool, silent)
+        inputs = spans.scan(found.files, pool, silent)
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh
     lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
     if manifests and not replacing:
-        sources = {
-            f.source: SourceSettings(text=f.text, id=f.id, priority=f.priority, max_row_bytes=f.max_row_bytes) for f in files
-        }
+        sources = prepare.source_settings(found.files)
         try:
             manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources=sources)
         except RecipeDiffers as error:
@@ -46,7 +42,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     new = [item for item in inputs if (item.file.path, item.content) not in known]
     generation = manifests[-1].generation + 1 if manifests else 1
     lines.append(f"{len(inputs)} inputs, {len(new)} new; would become generation {generation} of {out.root}")
-    lines += [f"skipped, not read in this release: {name}" for name in skipped]
+    lines += [f"skipped, not read in this release: {name}" for name in found.skipped]
     if not new:
         return "\n".join([*lines, "nothing new: nothing would run"])
     return "\n".join([*lines, *_facts(work, resolved, new)])
