@@ -65,7 +65,11 @@ class LocalFolder:
             return []
 
     def bytes_below(self, folder: str) -> int:
-        return sum(_size(entry) for entry in _files(self.path(folder), deep=True))
+        size = 0
+        for path in _files(self.path(folder), deep=True):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                size += os.path.getsize(path)
+        return size
 
     def holds(self, url: str) -> bool:
         path = url.removeprefix("file://")
@@ -177,9 +181,9 @@ class LocalFolder:
         return Path(self.path(folder))
 
     def sweep(self, folder: str, *, below: bool = False) -> None:
-        for entry in list(_files(self.path(folder), deep=below)):
-            if entry.name.startswith(TEMPORARY):
-                os.remove(entry.path)
+        for path in _files(self.path(folder), deep=below):
+            if os.path.basename(path).startswith(TEMPORARY):
+                os.remove(path)
 
     def sweep_scratch(self, folder: str) -> None:
         for name in self.entries(folder):
@@ -229,22 +233,9 @@ def _try_out(root: Path, given: str) -> None:
         raise OutputError(f"{given}: cannot be written ({error.strerror}); choose another folder") from error
 
 
-def _files(folder: str, *, deep: bool) -> Iterator[os.DirEntry[str]]:
-    """Whatever is no folder, in a folder and, if `deep`, below it. Links are not followed; what cannot be listed is left out."""
-    try:
-        with os.scandir(folder) as listed:
-            found = list(listed)
-    except OSError:
-        return
-    for entry in found:
-        if not entry.is_dir(follow_symlinks=False):
-            yield entry
-        elif deep:
-            yield from _files(entry.path, deep=True)
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_size
-    except OSError:  # gone meanwhile
-        return 0
+def _files(folder: str, *, deep: bool) -> Iterator[str]:
+    """The files in a folder and, if `deep`, below it. Links to folders are not followed; what cannot be listed is left out."""
+    for where, _, names in os.walk(folder):
+        yield from (f"{where}/{name}" for name in names)
+        if not deep:
+            return

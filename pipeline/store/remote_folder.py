@@ -263,11 +263,8 @@ def _advice(client: Client, error: OSError) -> str:
         return "make the bucket first, or name another"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "check the credentials in the environment, and what they allow"
-    return (
-        "check the name and that the store can be reached (AWS_ENDPOINT_URL)"
-        if client.scheme.startswith("s3")
-        else "check the name"
-    )
+    reached = " and that the store can be reached (AWS_ENDPOINT_URL)" if client.scheme.startswith("s3") else ""
+    return f"check the name{reached}"
 
 
 @cache
