@@ -35,7 +35,7 @@ class Shape:
         """Parameters that take part in a multiplication: the layers and the head, not the look-up of the embedding."""
         return self.layers * 12 * self.width**2 + self.vocabulary * self.width
 
-    def flops(self, tokens: float) -> float:
+    def flops(self, tokens: np.ndarray) -> np.ndarray:
         return 6.0 * self.parameters * tokens
 
 
