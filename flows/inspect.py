@@ -75,6 +75,7 @@ def _with_command(given: list[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
+    from flows.terminal.settle import settle
     from pipeline.report import table
 
     commands: dict[str, Callable[[argparse.Namespace], str | Said]] = {
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         if arguments.command != "takedown":
-            _settle(arguments)
+            settle(arguments.output, *([arguments.other] if getattr(arguments, "other", None) else []))
         said = commands[arguments.command](arguments)
         if isinstance(said, str):
             print(said)
@@ -97,16 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     return errors.exit_code(run, tell=errors.on_stderr("winnow inspect"))
-
-
-def _settle(arguments: argparse.Namespace) -> None:
-    """What an earlier take-down left goes before anything is shown."""
-    from pipeline.report import table
-    from pipeline.takedown.complete import settle
-
-    for folder in (arguments.output, *([arguments.other] if getattr(arguments, "other", None) else [])):
-        if told := settle(folder):
-            table.show([f"note: {told}"], sys.stderr)
 
 
 def _browse(arguments: argparse.Namespace) -> Said:
@@ -154,7 +145,7 @@ def _why(arguments: argparse.Namespace) -> Said:
 def _sweep(arguments: argparse.Namespace) -> str | Said:
     from pipeline.errors import UsageError
     from pipeline.inspect import output as opened
-    from pipeline.inspect.thresholds import sweep
+    from pipeline.inspect.thresholds import plan_thresholds, sweep
 
     key, equals, text = arguments.key.partition("=")
     if not equals or not text.strip():
@@ -163,7 +154,7 @@ def _sweep(arguments: argparse.Namespace) -> str | Said:
     lines = sweep.sweep(output, key, sweep.values(text), by_language=arguments.by == "language", work=arguments.work)
     if arguments.json:
         return json.dumps([asdict(line) for line in lines])
-    return sweep.sweep_text(key, lines, now=opened.value_of(output, key))
+    return sweep.sweep_text(key, lines, now=plan_thresholds.meaning(output, key))
 
 
 def _compare(arguments: argparse.Namespace) -> str | Said:

@@ -19,12 +19,14 @@ from typing import Any
 
 from prefect import flow
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, State
 
 from flows.retry import BACK_OFF_S, tried
-from flows.serving import cluster_flow, notify, progress, results, roots, server
+from flows.serving import cluster_flow, notify, outcomes, progress, results, roots, server
 from flows.serving.artifacts import NAME_LENGTH
 from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
-from flows.serving.mapper import prefect_mapper, short
+from flows.serving.mapper import as_task, prefect_mapper, short
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
 from flows.terminal.progress import Json
@@ -33,6 +35,7 @@ from pipeline.machine.events import Event, OnEvent, silent
 from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import DEFAULT, LoadedPlan, load_plan
 from pipeline.run import execute
+from pipeline.run.context import RUN
 from pipeline.run.options import Result, RunOptions
 from pipeline.store.secrets import refuse_secrets
 from pipeline.text import numbers
@@ -52,8 +55,15 @@ _prepared: ContextVar["Callable[[], Made] | None"] = ContextVar("prepared", defa
 """The stages of a run that the command line prepared: inputs hashed, kernels compiled."""
 
 
+def run_name() -> str:
+    """A flow run's, until its end: then it says what became of the output."""
+    asked = flow_run.get_parameters()
+    return visible(f"{asked['output']}: {asked['plan']}", limit=NAME_LENGTH)
+
+
 @flow(
     name="curate",
+    flow_run_name=run_name,
     retries=0,
     persist_result=False,
     log_prints=False,
@@ -72,7 +82,7 @@ def curate(
     workers: Threads = 2,
     replace: bool = False,
     accept: bool = False,
-) -> dict[str, object]:
+) -> State[dict[str, object]]:
     """Curate text for training language models: what is new in the input becomes the output's next generation.
 
     A failed check stops the run before it publishes (`checks.on_fail: stop`), unless `overrides` says `warn`.
@@ -102,7 +112,7 @@ class Made:
     inputs: Sequence[str]
 
 
-def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> dict[str, object]:
+def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> State[dict[str, object]]:
     body = _prepared.get()
     try:
         made = body() if body is not None else _deployed(plan, overrides, inputs, options=options)
@@ -111,7 +121,8 @@ def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: 
         raise
     results.of_result(made.result, made.inputs)
     documents = made.result.metrics.totals.documents()
-    return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
+    held: dict[str, object] = {"output": made.result.out, "generation": made.result.generation, "documents": documents}
+    return Completed(message=outcomes.of_run(made.result), data=held)
 
 
 def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> Made:
@@ -156,7 +167,7 @@ def _tried(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Result
 
     def body() -> Result:
         with _mapper(options, on_event) as mapper:
-            return execute.execute(loaded, options, mapper=mapper, on_event=on_event)
+            return execute.execute(loaded, options, mapper=mapper, on_event=on_event, within=as_task)
 
     return tried(body, retries=options.retries, back_off_s=RUN_BACK_OFF_S, on_event=on_event)
 
@@ -203,7 +214,9 @@ def run_in_flow(
 
     begun: list[bool] = []
 
-    def within(body: Callable[[], Result]) -> Result:
+    def within(stage: str, body: Callable[[], Any]) -> Any:
+        if stage != RUN:
+            return as_task(stage, body)
         begun.append(True)
         if temporary is not None and not temporary.ready:
             on_event(Event("wait", "prefect", note="waiting for Prefect's temporary server (4 s; 12 s the first time)"))

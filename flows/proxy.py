@@ -93,21 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, _workers(arguments))))
     act: Callable[[argparse.Namespace], int] = {"export-arms": _export, "score": _score}.get(command or "", _measure)
 
+    from flows.terminal.settle import settle
+
     def run() -> int:
         if command != "score":
-            _settle(arguments.output)
+            settle(arguments.output)
         return act(arguments)
 
     return errors.exit_code(run, tell=errors.on_stderr("winnow"), resumes=True)
-
-
-def _settle(output: str) -> None:
-    """What an earlier take-down left goes before anything is measured."""
-    from pipeline.report import table
-    from pipeline.takedown.complete import settle
-
-    if told := settle(output):
-        table.show([f"note: {told}"], sys.stderr)
 
 
 def _workers(arguments: argparse.Namespace) -> int:

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from pipeline.plan import reference
 from pipeline.records.metrics_json import Metrics
+from tests.docs import reference
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_plan_reference_is_what_the_models_say():
-    """Mend with `python -m pipeline.plan.reference --write`."""
+    """Mend with `python -m tests.docs.reference --write`."""
     section = README.partition(reference.BEGIN)[2].partition(reference.END)[0].strip()
     assert section == reference.markdown()
 

@@ -1,4 +1,5 @@
-"""Items of a stage as tasks of the flow run that is going on: in threads of this process, or on the workers of a cluster.
+"""Stages as tasks of the flow run that is going on: one task for a stage over the corpus, on this thread; for others one an item,
+in threads of this process or on the workers of a cluster.
 
 A task's parameters are a name, which Prefect shows, and a call, which it hands over in memory (on a cluster: to its worker).
 Items, results and errors never reach Prefect's server.
@@ -9,30 +10,36 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Completed, State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from flows.retry import can_pass, may_retry
+from flows.serving import outcomes
 from flows.serving.artifacts import NAME_LENGTH
 from pipeline.errors import RunFailed
 from pipeline.machine import schedule
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.schedule import Executor, Mapper, NotBegun, Threads
+from pipeline.run.context import RUN
 from pipeline.run.options import RunOptions
 from pipeline.text.visible import folded, visible
 
 NOT_BEGUN = "not begun: another span failed"
 
 
-def one(name: str, call: Callable[[], Any]) -> Any:
-    """The body of every task: `name` is shown, the rest is not."""
+Made = TypeVar("Made")
+
+
+def one(name: str, call: Callable[[], Any]) -> State[Any]:
+    """The body of an item's task: `name` is shown, and what came of it in a line; the rest is not."""
     try:
-        return call()
+        made = call()
+        return Completed(message=outcomes.of_stage(made), data=made)
     except NotBegun:
         return Cancelled(message=NOT_BEGUN)
 
@@ -103,6 +110,24 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent, *, back_off_s: float)
             yield Tasks(threads.submit, threads)
 
     return schedule.mapper(opened)
+
+
+def as_task(stage: str, body: Callable[[], Made]) -> Made:
+    """A stage over the corpus as a task: `pipeline.run.context.Within`. What it made counts, whatever Prefect makes of that."""
+    if stage == RUN:
+        return body()
+    made: list[Made] = []
+
+    def call() -> State[None]:
+        made.append(body())
+        return Completed(message=outcomes.of_stage(made[0]))
+
+    try:
+        task(name=stage, task_run_name=stage, cache_policy=NO_CACHE, persist_result=False)(call)()
+    except Exception:
+        if not made:
+            raise
+    return made[0]
 
 
 def short(error: BaseException) -> str:

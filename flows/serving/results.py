@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.assets import Asset, AssetProperties, add_asset_metadata, materialize
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from flows.serving import artifacts
 from pipeline.report.publish import savings_of
@@ -30,6 +33,7 @@ MOST_UPSTREAM = 20
 
 def of_result(result: Result, inputs: Sequence[str] = ()) -> None:
     """`inputs`: the folders and files that the plan reads, for the asset's lineage."""
+    _quietly(lambda: _rename(result))
     savings = _quietly(lambda: savings_of(open_store(result.out, create=False)))
     _quietly(lambda: _markdown("summary", artifacts.summary(result, savings), "What was kept and dropped"))
     _quietly(lambda: _markdown("inputs", artifacts.inputs(result.notes), "Inputs that changed or vanished since they were read"))
@@ -53,6 +57,13 @@ def _quietly(make: Callable[[], Any]) -> Any:
         message = folded(f"{type(error).__name__}: {error}", limit=300)
         get_run_logger().warning("an artifact could not be stored: %s", message)
         return None
+
+
+def _rename(result: Result) -> None:
+    """The flow run's name says from now on what became of the output."""
+    became = "nothing new" if result.generation is None else f"generation {result.generation}"
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(flow_run.get_id()), name=visible(f"{result.out}: {became}", limit=artifacts.NAME_LENGTH))
 
 
 def _markdown(key: str, text: str | None, about: str) -> None:

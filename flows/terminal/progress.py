@@ -71,8 +71,8 @@ class _Stage:
 class Lines:
     """Shows events as lines: one when a stage begins and ends, one every `EVERY_S` seconds between."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
-        self._stream, self._quiet = stream, quiet
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._lock = threading.Lock()
         self._origin = time.monotonic()
         self._stages: dict[str, _Stage] = {}
@@ -95,9 +95,8 @@ class Lines:
                 self._line(event.stage, event.note)
 
     def _line(self, stage: str, text: str) -> None:
-        if not self._quiet:
-            at = time.monotonic() - self._origin
-            print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {visible_lines(text)}", file=self._stream, flush=True)
+        at = time.monotonic() - self._origin
+        print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {visible_lines(text)}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -166,7 +165,7 @@ class Bars:
         )
         self._progress.start()
         self._tasks: dict[str, int] = {}
-        self._seen: dict[str, tuple[int, int, float]] = {}
+        self._seen: dict[str, _Stage] = {}
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
@@ -175,13 +174,12 @@ class Bars:
                 self._tasks[event.stage] = self._progress.add_task(
                     LABELS.get(event.stage, event.stage), total=event.total, detail=""
                 )
-                self._seen[event.stage] = (0, 0, time.monotonic())
+                self._seen[event.stage] = _Stage(event.total)
             elif event.kind == "advance" and event.stage in self._tasks:
-                documents, n_bytes, start = self._seen[event.stage]
-                documents, n_bytes = documents + event.documents, n_bytes + event.n_bytes
-                self._seen[event.stage] = (documents, n_bytes, start)
-                passed = max(1e-6, time.monotonic() - start)
-                detail = f"{numbers.count(documents)} docs  {numbers.size(n_bytes / passed)}/s" if documents else ""
+                seen = self._seen[event.stage]
+                seen.add(event)
+                rate = numbers.size(seen.n_bytes / seen.passed)
+                detail = f"{numbers.count(seen.documents)} docs  {rate}/s" if seen.documents else ""
                 self._progress.update(self._tasks[event.stage], advance=event.steps, detail=detail)  # type: ignore[arg-type]
             elif event.kind == "end" and event.stage in self._tasks:
                 self._progress.update(self._tasks[event.stage], total=1, completed=1)  # type: ignore[arg-type]
@@ -192,11 +190,9 @@ class Bars:
         self._progress.stop()
 
 
-def on_stderr(*, quiet: bool = False, as_json: bool = False) -> Lines | Bars | Json:
-    """Bars on an interactive terminal without `NO_COLOR`, lines elsewhere, JSON where it was asked for."""
+def on_stderr() -> Lines | Bars:
+    """Bars on an interactive terminal without `NO_COLOR`, lines elsewhere."""
     stream = sys.stderr
-    if as_json:
-        return Json(stream)
-    if not quiet and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+    if stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         return Bars(stream)
-    return Lines(stream, quiet=quiet)
+    return Lines(stream)

@@ -15,6 +15,7 @@ import polars as pl
 
 from pipeline.errors import InputError
 from pipeline.inspect import why
+from pipeline.inspect.margins import worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.verdict import judge_text
 from pipeline.output import reviews
@@ -157,9 +158,8 @@ def _text(text: str, most: int) -> list[str]:
 
 def _evidence(output: Output, reason: str, text: str) -> list[str]:
     made = judge_text(output.recipe, text)
-    own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason]
-    passes = ((rule, f"{'>=' if rule.least else '<='} {numbers.signal(rule.limit)}") for rule in own if rule.limit is not None)
-    return [f"{rule.signal or 'text'}: {numbers.signal(rule.value)}, passes with {limit}" for rule, limit in passes]
+    own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason and rule.signal]
+    return [f"{rule.signal}: {worded(rule.value)}, passes with {rule.passes}" for rule in own if rule.passes]
 
 
 def summary(found: Sequence[ReviewCounts], *, session: Sequence[Label]) -> Said:

@@ -13,6 +13,7 @@ import polars as pl
 
 from filters.contract import Tier
 from pipeline.errors import InputError
+from pipeline.inspect.margins import BY_EXPRESSION, worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.verdict import TextVerdict, judge_text
 from pipeline.records.rows import LedgerRow, ledger_rows
@@ -138,16 +139,22 @@ def _excerpt(name: str, text: str | None) -> list[str]:
 
 
 def rules(made: TextVerdict) -> list[Part]:
-    """A row for each rule with a signal: those that fail first, then near misses, then the rest."""
+    """A row for each rule: those that fail first, then near misses, then the rest."""
     rows = []
     for rule in sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)):
         near = f"near, {numbers.share(rule.off, 1)} off" if rule.near and rule.off is not None else ""
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
-        limit = numbers.NONE if rule.limit is None else f"{'>=' if rule.least else '<='} {numbers.signal(rule.limit)}"
-        rows.append((f"{rule.filter}.{rule.reason}", rule.signal or numbers.NONE, numbers.signal(rule.value), limit, mark))
-    said: list[Part] = [table(("rule", "signal", ">value", ">limit", ""), rows)]
+        shown = (rule.signal or numbers.NONE, worded(rule.value), rule.passes or numbers.NONE)
+        rows.append((f"{rule.filter}.{rule.reason}", *shown, mark))
+    said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows), *without_limit(made)]
     for name, values in made.signals:
         if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
-            shown = (f"{key} {numbers.signal(value) if isinstance(value, float) else value}" for key, value in values.items())
-            said.append(f"{name}: {', '.join(shown)}")
+            said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
     return said
+
+
+def without_limit(made: TextVerdict) -> list[str]:
+    """Says why rules that are expressions are shown without a limit."""
+    if not any(rule.passes == BY_EXPRESSION for rule in made.rules):
+        return []
+    return [f"{BY_EXPRESSION}: the rule compares no signal with a limit, so that there is none to show"]

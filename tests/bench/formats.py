@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from filters.kernels import warm
-from filters.kernels.formats import csv_records
 from pipeline import read
 from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile
@@ -128,7 +127,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true")
     warm.warm_stages()
-    csv_records.warm()
     if parser.parse_args().peers:
         peers()
     else:

@@ -46,7 +46,6 @@ class Trick:
 TRICKS = {
     "no-pandas": Trick("filters/kernels/absent.py", "import pandas"),
     "no-scipy": Trick("filters/kernels/compiled.py", "import scipy.linalg"),
-    "no-cffi": Trick("filters/kernels/compiled.py", "import cffi"),
     "gc-at-start": Trick("flows/curate.py", _IDLE.format(name="_carry_out")),
     "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="entry")),
     "gc-of-server": Trick("flows/serving/server.py", _IDLE.format(name="_serve"), arguments=("--workers", "1")),

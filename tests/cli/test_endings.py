@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from flows import curate, deploy, errors, inspect, proxy, train
-from pipeline.errors import CheckFailed, Damaged, Interrupted, PlanError
+from pipeline.errors import CheckFailed, Damaged, PlanError
 from tests.support import ROOT
 
 EVIL = "\x1b]0;owned\x07\u202e\x9b31m"
@@ -57,7 +57,7 @@ def ended(command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseExceptio
     return command.main(command.arguments)
 
 
-@pytest.mark.parametrize(("kind", "code"), [(PlanError, 2), (Damaged, 1), (CheckFailed, 3), (Interrupted, 130)])
+@pytest.mark.parametrize(("kind", "code"), [(PlanError, 2), (Damaged, 1), (CheckFailed, 3)])
 def test_an_error_of_ours_is_shown_escaped_and_gives_its_exit_code(command, monkeypatch, capsys, kind, code):
     assert ended(command, monkeypatch, kind(f"plan {EVIL}:\n  mend it")) == code
     assert capsys.readouterr() == ("", f"{command.name}: plan {SHOWN}:\n  mend it\n")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -16,9 +14,10 @@ from filters.kernels.dedup import minhash
 from flows.inspect import main
 from pipeline.errors import InputError
 from pipeline.inspect.sketches import Indexed, open_sketches
-from pipeline.text import definition, signatures
+from pipeline.text import signatures
 from tests.once import made_once
 from tests.support import ROOT, curate, prose, write_rows
+from tests.text import definition
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
@@ -166,18 +165,3 @@ def test_the_example_of_the_page_runs(tmp_path, monkeypatch, capsys):
     exec(compile(code, "datasketch.md", "exec"), {})
     best = capsys.readouterr().out.splitlines()[0].split()
     assert len(best) == 3 and float(best[2]) > 0.8
-
-
-LOADED = """
-import sys
-from flows.curate import main
-code = main(sys.argv[1:])
-print(code, sorted({"datasketch", "fasttext", "scipy.linalg"} & set(sys.modules)))
-"""
-
-
-def test_a_run_imports_neither_datasketch_nor_fasttext(tmp_path):
-    """Nor scipy, which datasketch brings: a sketch or a training is what needs them."""
-    command = [sys.executable, "-c", LOADED, "--output", str(tmp_path / "out"), "--inline", "--workers", "1"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert shown.stdout.splitlines()[-1] == "0 []"

@@ -6,12 +6,10 @@ and models come later: documents that a threshold lets in and that a model has n
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -95,12 +93,12 @@ def _line(value: str, group: str, counted: Counter[tuple[str, str]]) -> Line:
     return Line(value, group, *(counted[group, name] for name in _COUNTED))
 
 
-def sweep_text(key: str, lines: Sequence[Line], *, now: Any) -> Said:
-    """A table for a terminal; `now`: the plan's value."""
+def sweep_text(key: str, lines: Sequence[Line], *, now: str) -> Said:
+    """A table for a terminal; `now`: what the plan has."""
     models = any(line.unscored for line in lines)
     rows = []
     for line in lines:
         counts = [numbers.count(n) for n in (line.enter, line.leave, *([line.unscored] if models else []))]
         rows.append((line.value, line.group, numbers.count(line.documents), numbers.size(line.n_bytes), *counts))
     head = ("value", "group", ">kept", ">bytes", ">enter", ">leave", *([">not yet scored"] if models else []))
-    return [f"{key} is {json.dumps(now)}; kept by the filters, before dedup and selection", table(head, rows)]
+    return [f"{key} is {now}; kept by the filters, before dedup and selection", table(head, rows)]

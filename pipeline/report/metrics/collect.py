@@ -9,7 +9,7 @@ square root of twice the documents). All else is bounded by the plan: `overlap` 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -45,8 +45,6 @@ from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Cost
 from pipeline.records.selection import Selection
 from pipeline.report.compute import ledger as compute
-from pipeline.report.metrics import limits
-from pipeline.report.metrics.limits import RuleLimit
 from pipeline.report.metrics.tally import EDGES, NO_LANGUAGE, OTHER, VERDICTS, Tally, totals
 
 MOST_NAMED = {"language": 10, "source": 10, "reason": 12}
@@ -90,7 +88,7 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
         edits=tuple(EditLine(edit=name, documents=n) for (name,), n in sorted(tally.rows("edit").items())),
         overlap=_overlap(tally, reasons),
         crossed=_crossed(tally),
-        signals=_signals(tally, recipe, limits.rule_limits(recipe)),
+        signals=_signals(tally, recipe),
         models=models,
         duplicates=_duplicates(tally, search),
         quarantine=tuple(
@@ -214,7 +212,7 @@ def _by_language(tally: Tally) -> tuple[LanguageLine, ...]:
     return tuple(sorted(lines, key=lambda line: (-line.documents, line.language)))
 
 
-def _signals(tally: Tally, recipe: Recipe, dropping: Sequence[RuleLimit]) -> tuple[Histogram, ...]:
+def _signals(tally: Tally, recipe: Recipe) -> tuple[Histogram, ...]:
     lines = []
     for item in recipe.filters:
         thresholds = {k: v for k, v in item.thresholds.model_dump(mode="json").items() if isinstance(v, int | float)}
@@ -234,15 +232,17 @@ def _signals(tally: Tally, recipe: Recipe, dropping: Sequence[RuleLimit]) -> tup
                         counts=tuple(int(n) for n in counts[lo:hi]) if used else (),
                         nulls=tally.get("nulls", name),
                         thresholds=thresholds,
-                        limits=tuple(_limit(tally, rule) for rule in dropping if (rule.filter, rule.signal) == (owner, column)),
+                        limits=tuple(_limits(tally, recipe, owner, signal=column)),
                     )
                 )
     return tuple(lines)
 
 
-def _limit(tally: Tally, rule: RuleLimit) -> Limit:
-    failed = tally.get("any", rule.reason)
-    return Limit(reason=rule.reason, value=rule.value, by_row=rule.by_row, least=rule.least, failed=failed)
+def _limits(tally: Tally, recipe: Recipe, owner: str, *, signal: str) -> Iterator[Limit]:
+    for name, rule in recipe.limits.items():
+        if name.startswith(f"{owner}.") and rule.signal == signal and rule.figure is not None:
+            failed = tally.get("any", name)
+            yield Limit(reason=name, value=rule.figure, by_row=bool(rule.by), least=rule.least, failed=failed)
 
 
 def _models(tally: Tally, recipe: Recipe) -> tuple[ModelLine, ...]:

@@ -8,7 +8,6 @@ are the first ones of an order that each row has by itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +18,6 @@ from pipeline.plan.recipe import Recipe
 from pipeline.records.base import Totals
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.examples import Examples
-from pipeline.report.metrics.limits import RuleLimit
 from pipeline.stages.shards.joined_rows import Inputs, JoinedRows
 from pipeline.stages.unit.withhold import STAGE
 
@@ -75,12 +73,12 @@ Whole numbers: one bin each up to 32. Others: 40 bins over [0, 1], 1 included, w
 """
 
 
-def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe, *, limits: Sequence[RuleLimit]) -> Tally:
-    """The counts of one unit; `limits`: those of the recipe's rules."""
+def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe) -> Tally:
+    """The counts of one unit."""
     languages = inputs.languages(rows)
     made = of_rows(rows.frame, rows.documents, languages)
     signals = _add_signals(made, inputs, rows, recipe=recipe, languages=languages)
-    made.examples = examples.of_unit(inputs, rows, limits=limits, signals=signals)
+    made.examples = examples.of_unit(inputs, rows, limits=recipe.limits, signals=signals)
     return made
 
 
@@ -176,24 +174,22 @@ def _folded(cross: Counter[tuple[str, str, str]]) -> Counter[tuple[str, str, str
     return folded
 
 
-def _add_signals(
-    made: Tally, inputs: Inputs, rows: JoinedRows, *, recipe: Recipe, languages: pl.Series | None
-) -> dict[str, pl.DataFrame]:
+def _add_signals(made: Tally, inputs: Inputs, rows: JoinedRows, *, recipe: Recipe, languages: pl.Series | None) -> pl.DataFrame:
     """Histograms; for filters of the model tier also which languages of the rows that the tier looked at it does not score.
 
-    Returns each filter's signals, row by row with the unit's documents, null where this plan did not have the row scored.
+    Returns all signals, row by row with the unit's documents, null where this plan did not have the row scored.
     """
-    seen: dict[str, pl.DataFrame] = {}
+    seen: list[pl.Series] = []
     scored = rows.documents["scored"]
     there = rows.documents["stage"].ne_missing(STAGE)
     for item, name in zip(recipe.filters, rows.unit.names.signals, strict=True):
         frame = inputs.work.read_frame(name, item.filter.signals.names)
-        seen[item.filter.name] = frame
         if item.filter.tier is Tier.MODEL:
-            seen[item.filter.name] = frame.select(pl.when(scored).then(pl.all()))
+            seen += frame.select(pl.when(scored).then(pl.all())).get_columns()
             frame = frame.filter(scored)
             _add_coverage(made, item.filter.name, frame, languages=None if languages is None else languages.filter(scored))
         else:
+            seen += frame.get_columns()
             frame = frame.filter(there)
         for column in frame.columns:
             if not frame[column].dtype.is_numeric():
@@ -202,7 +198,7 @@ def _add_signals(
             values = np.clip(frame[column].drop_nulls().to_numpy(), edges[0], edges[-1])
             made.histograms[f"{item.filter.name}/{column}"] = np.histogram(values, edges)[0]
             made.counts["nulls", f"{item.filter.name}/{column}"] += frame[column].null_count()
-    return seen
+    return pl.DataFrame(seen)
 
 
 def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, *, languages: pl.Series | None) -> None:

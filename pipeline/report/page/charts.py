@@ -68,7 +68,7 @@ def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
     """Documents by value, the limits of its rules as dashed lines with the side that drops shaded; None of nothing scored."""
     if not any(signal.counts):
         return None
-    edges, counts, logarithmic = bars(signal.edges, signal.counts, whole=signal.whole)
+    edges, counts, logarithmic = bars(signal.edges, signal.counts)
     limits = signal.limits
     at = math.log10 if logarithmic else float
 
@@ -176,9 +176,9 @@ def _rule(axes: Axes, at: float, bottom: float, *, top: float) -> None:
     axes.add_artist(Line2D([at, at], [bottom, top], color=INK, linewidth=1, linestyle=(0, (3, 2))))
 
 
-def _say(axes: Axes, said: str, x: float, *, y: float, left: bool, colour: str = INK) -> None:
+def _say(axes: Axes, said: str, x: float, *, y: float, left: bool) -> None:
     offset = (-3 if left else 3, -1)
-    axes.annotate(said, (x, y), offset, "data", "offset points", ha="right" if left else "left", va="top", color=colour)
+    axes.annotate(said, (x, y), offset, "data", "offset points", ha="right" if left else "left", va="top", color=INK)
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -192,7 +192,7 @@ _ROOM = 0.22
 """Headroom above the highest bar, as a share of its height: the limits' names stand there."""
 
 
-def bars(edges: Sequence[float], counts: Sequence[int], *, whole: bool) -> tuple[list[float], list[int], bool]:
+def bars(edges: Sequence[float], counts: Sequence[int]) -> tuple[list[float], list[int], bool]:
     """`(edges, counts, logarithmic)` to draw: on a logarithmic axis bins become half a doubling wide, and all below 1 is one."""
     if edges[0] < 0 or edges[-1] <= _FEW_DOUBLINGS:
         return list(edges), list(counts), False

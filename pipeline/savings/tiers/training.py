@@ -93,7 +93,7 @@ def measure(
     for regime in regimes:
         runs = {arm: [results[regime.name, arm, seed] for seed in range(seeds)] for arm in regime.arms}
         bits = {arm: np.stack([run["bits"] for run in found]) for arm, found in runs.items()}
-        compute = shape.flops(runs[regime.arms[0]][0]["tokens"].astype(np.float64))
+        compute = 6.0 * shape.parameters * runs[regime.arms[0]][0]["tokens"].astype(np.float64)
         measured.append((regime, losses_of(compute, bits, sets=experiment.sets, sizes=whole)))
     cpu_s = sum(float(run["cpu_s"]) for run in results.values())
     return Regimes(tuple(measured), shape, ratio, whole, cpu_s, tuple(notes))
