@@ -52,7 +52,7 @@ class Arm:
 
     @property
     def n_bytes(self) -> int:
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self.texts)
+        return int(corpora.sizes_of(self.texts).sum())
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,12 @@ def _corpus(spec: Spec, out: Store | None, live: Sequence[Manifest], *, work: St
 
 def _without_texts_of(declared: Sequence[HeldOut], rows: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Groups with a document that is a declared target's too leave every arm, by its first bytes: targets are cut."""
-    begins = {text.encode("utf-8", "surrogatepass")[: heldout.DOCUMENT_BYTES] for made in declared for text in made.texts}
+    begins = {text for made in declared for text in made.texts}
     if not begins:
         return rows
     left = {}
     for name, frame in rows.items():
-        cut = [
-            text.encode("utf-8", "surrogatepass")[: heldout.DOCUMENT_BYTES].decode("utf-8", "ignore").encode() in begins
-            for text in frame["text"].to_list()
-        ]
+        cut = [heldout.beginning(text) in begins for text in frame["text"].to_list()]
         groups = frame.filter(pl.Series(cut, dtype=pl.Boolean))["group"].unique()
         left[name] = frame.filter(~pl.col("group").is_in(groups.implode()))
     return left

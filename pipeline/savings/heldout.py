@@ -8,7 +8,7 @@ not decide alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,14 +46,10 @@ class HeldOut:
     removed_lines: int = 0
 
     @property
-    def n_bytes(self) -> int:
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self.texts)
-
-    @property
     def sha256(self) -> str:
         digest = hashlib.sha256()
         for text in self.texts:
-            digest.update(len(text).to_bytes(8, "big") + text.encode("utf-8", "surrogatepass"))
+            digest.update(len(text).to_bytes(8, "big") + text.encode())
         return digest.hexdigest()
 
 
@@ -91,13 +87,18 @@ def _cut(name: str, role: str, frame: pl.DataFrame, *, limit: int, seed: int) ->
     texts: dict[str, None] = {}
     taken = 0
     for text in frame.with_columns(order=order).sort("order", "key")["text"].to_list():
-        part = text.encode("utf-8", "surrogatepass")[:DOCUMENT_BYTES].decode("utf-8", "ignore")
+        part = beginning(text)
         if part.strip() and part not in texts:
             texts[part] = None
             taken += len(part.encode())
         if taken >= limit:
             break
     return HeldOut(name, role, tuple(texts))
+
+
+def beginning(text: str) -> str:
+    """As much of a text as a held-out set takes: DOCUMENT_BYTES at most, cut at a character."""
+    return text.encode()[:DOCUMENT_BYTES].decode("utf-8", "ignore")
 
 
 def cleaned(sets: Sequence[HeldOut], arms: Iterable[str]) -> list[HeldOut]:
@@ -121,7 +122,7 @@ def cleaned(sets: Sequence[HeldOut], arms: Iterable[str]) -> list[HeldOut]:
     return [_without(made, known) for made in sets]
 
 
-def _without(made: HeldOut, known) -> HeldOut:  # type: ignore[no-untyped-def]
+def _without(made: HeldOut, known: Callable[[str], bool]) -> HeldOut:
     texts, lines, removed = [], 0, 0
     for text in made.texts:
         left = []

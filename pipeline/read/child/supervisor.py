@@ -99,35 +99,26 @@ def ask(
     """Frames of the answer (`pipeline.read.child.decoder`), reads apart, which `handle` answers. `still_cpu_s`: its own
     `STILL_CPU_S`. Raises DecoderDied, RunFailed."""
     process = _idle.take()
-    still_cpu_s = STILL_CPU_S if still_cpu_s is None else still_cpu_s
+    to: Any = process.stdin
     try:
-        yield from _frames(
-            process, file, handle, request={**request, "size": handle.seek(0, os.SEEK_END)}, still_cpu_s=still_cpu_s
-        )
+        size = handle.seek(0, os.SEEK_END)
+        decoder.send(to, b"?", json.dumps({**request, "size": size}).encode())
+        kind = b""
+        while kind != b"e":
+            _wait(process, STILL_CPU_S if still_cpu_s is None else still_cpu_s)
+            kind, data = decoder.receive(process.stdout)  # type: ignore[arg-type]
+            if kind == b"r":
+                decoder.send(to, b"b", _read(file, handle, json.loads(data)))
+            elif kind == b"x":
+                raise BrokenContract(f"{file.path}: decoding failed, which is a bug:\n{data.decode()}")
+            elif kind != b"e":
+                yield kind, data
     except BaseException as error:
         _end(process)
         if isinstance(error, EOFError | BrokenPipeError):
             raise _why(file, process.returncode) from error
         raise
     _idle.put(process)
-
-
-def _frames(
-    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, *, request: decoder.Request, still_cpu_s: float
-) -> Iterator[tuple[bytes, bytearray]]:
-    to: Any = process.stdin
-    decoder.send(to, b"?", json.dumps(request).encode())
-    while True:
-        _wait(process, still_cpu_s)
-        kind, data = decoder.receive(process.stdout)  # type: ignore[arg-type]
-        if kind == b"r":
-            decoder.send(to, b"b", _read(file, handle, json.loads(data)))
-        elif kind == b"x":
-            raise BrokenContract(f"{file.path}: decoding failed, which is a bug:\n{data.decode()}")
-        elif kind == b"e":
-            return
-        else:
-            yield kind, data
 
 
 def _read(file: InputFile, handle: BinaryIO, piece: list[int]) -> bytes:
