@@ -247,7 +247,7 @@ def entry() -> None:
     """The console script `winnow`."""
     code = main()
     gc.disable()
-    gc.freeze()  # the process ends: its objects need no last collection
+    gc.freeze()  # the process ends: last collections of what Prefect made take 0.30 of 0.38 CPU-seconds (`make bench B=tricks`)
     raise SystemExit(code)
 
 

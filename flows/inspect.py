@@ -75,22 +75,16 @@ def _with_command(given: list[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
-    from flows.terminal.settle import settle
-    from pipeline.report import table
-
-    commands: dict[str, Callable[[argparse.Namespace], str | Said]] = {
-        "browse": _browse,
-        "review": _review,
-        "why": _why,
-        "sweep": _sweep,
-        "compare": _compare,
-        "takedown": _takedown,
-    }
+    act: dict[str, Callable[[argparse.Namespace], str | Said]]
+    act = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
 
     def run() -> int:
+        from flows.terminal.settle import settle
+        from pipeline.report import table
+
         if arguments.command != "takedown":
             settle(arguments.output, *([arguments.other] if getattr(arguments, "other", None) else []))
-        said = commands[arguments.command](arguments)
+        said = act[arguments.command](arguments)
         if isinstance(said, str):
             print(said)
         else:

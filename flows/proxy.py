@@ -93,9 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, _workers(arguments))))
     act: Callable[[argparse.Namespace], int] = {"export-arms": _export, "score": _score}.get(command or "", _measure)
 
-    from flows.terminal.settle import settle
-
     def run() -> int:
+        from flows.terminal.settle import settle
+
         if command != "score":
             settle(arguments.output)
         return act(arguments)

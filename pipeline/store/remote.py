@@ -5,6 +5,10 @@ Invariants: a name that exists is whole, since a file gets it in one completed u
 read; nothing listed or looked up comes from a cache; no message holds a secret. Credentials come from the environment, where
 each store's own client finds them.
 
+Not obstore (tried: 0.12.1, against moto). Its errors have types and it tries again by itself. But a create-only write is one
+request to it, so that a stream of 128 MB took 289 MB of memory, where ours goes off in parts of 16 MB; it knows no memory://,
+gcs://, sftp:// and hf://, so that fsspec would stay beside it; and what it raises for a taken name is no OSError.
+
 Sources: S3File.commit (s3fs), GCSFile.commit (gcsfs) and AzureBlobFile._async_upload_chunk (adlfs) give a file its name when all
 its parts are there, with `If-None-Match: *` (GCS: ifGenerationMatch=0) for mode "xb".
 """

@@ -18,7 +18,7 @@ A null, another scheme, and what the standard refuses (no scheme, an impossible 
 documents take no part. The form of a form is itself (a property test).
 
 What a URL duplicate is says CONTRIBUTING.md, "Duplicate, defined". A kernel of our own read 700,000 URLs a CPU-second; this
-reads 150,000, which is 2 % of the time of a run of `minimal` (`make bench B=urls`).
+reads 150,000, 2 % of the CPU time of a run of `minimal` (`make bench B=urls`).
 """
 
 from __future__ import annotations

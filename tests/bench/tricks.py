@@ -28,7 +28,7 @@ for _call in ("disable", "freeze"):
 """
 ENTRY = "from flows.curate import entry; entry()"
 START = ("--inline", "--workers", "1")
-"""A run that finds nothing new: what every start costs."""
+"""A run that finds nothing new: what every start costs. Without --inline it is one with Prefect and its server."""
 LEAST_S, LEAST_SHARE = 0.1, 0.03
 
 
@@ -47,7 +47,7 @@ TRICKS = {
     "no-pandas": Trick("filters/kernels/absent.py", "import pandas"),
     "no-scipy": Trick("filters/kernels/compiled.py", "import scipy.linalg"),
     "gc-at-start": Trick("flows/curate.py", _IDLE.format(name="_carry_out")),
-    "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="entry")),
+    "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="entry"), arguments=("--workers", "1")),
     "gc-of-server": Trick("flows/serving/server.py", _IDLE.format(name="_serve"), arguments=("--workers", "1")),
     "malloc": Trick(
         "pipeline/machine/resources.py",
@@ -76,7 +76,7 @@ def _rounds(trick: Trick, folder: Path, rounds: int) -> list[tuple[tuple[float, 
     (folder / "without").mkdir()
     (folder / "without" / "sitecustomize.py").write_text(trick.without)
     texts = [" ".join(prose(i * 40 + j) for j in range(40)) for i in range(500)]
-    write_rows(folder / "in" / "a.jsonl", [{"text": f"{k} {texts[k % 500]}"} for k in range(4000 if trick.again else 100)])
+    write_rows(folder / "in" / "a.jsonl", [{"text": f"{k} {texts[k % 500]}"} for k in range(1000 if trick.again else 100)])
     plain = os.environ | {"PYTHONPATH": os.getcwd()}
     bare = plain | trick.environment | {"PYTHONPATH": f"{folder / 'without'}:{os.getcwd()}"}
     command = [sys.executable, "-c", ENTRY, *trick.arguments, "--input", str(folder / "in"), "--output", str(folder / "out")]

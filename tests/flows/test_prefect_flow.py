@@ -20,6 +20,7 @@ import cloudpickle
 import httpx
 import psutil
 import pytest
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -147,6 +148,11 @@ def test_a_stages_error_is_its_own_and_what_it_made_counts_though_prefect_fails(
     def fail() -> None:
         raise error
 
+    def of_the_flow() -> Result:
+        assert FlowRunContext.get() is not None and TaskRunContext.get() is None  # which no worker of a cluster could be sent
+        return DONE
+
+    assert flow(lambda _: as_task("dedup", of_the_flow)) == DONE
     with pytest.raises(BadRows) as caught:
         flow(lambda _: as_task("dedup", fail))
     assert caught.value is error

@@ -176,36 +176,18 @@ def _crossed(tally: Tally) -> Crossed:
 def _by_source(tally: Tally) -> tuple[SourceLine, ...]:
     lines = []
     for source in sorted({name[0] for name in tally.rows("source")}):
-        kept, dropped, quarantined = (tally.get("source", source, v, "documents") for v in VERDICTS)
-        sizes = {v: tally.get("source", source, v, "bytes") for v in VERDICTS}
-        lines.append(
-            SourceLine(
-                source=source,
-                read=kept + dropped + quarantined,
-                kept=kept,
-                dropped=dropped,
-                quarantined=quarantined,
-                bytes_read=sum(sizes.values()),
-                bytes_kept=sizes["kept"],
-            )
-        )
+        n, size = ({v: tally.get("source", source, v, what) for v in VERDICTS} for what in ("documents", "bytes"))
+        bytes_read = sum(size.values())
+        lines.append(SourceLine(source=source, read=sum(n.values()), **n, bytes_read=bytes_read, bytes_kept=size["kept"]))
     return tuple(lines)
 
 
 def _by_language(tally: Tally) -> tuple[LanguageLine, ...]:
     lines = []
     for language in {name[0] for name in tally.rows("language")}:
-        n = {v: tally.get("language", language, v, "documents") for v in VERDICTS}
-        size = {v: tally.get("language", language, v, "bytes") for v in VERDICTS}
-        lines.append(
-            LanguageLine(
-                language=language,
-                documents=sum(n.values()),
-                kept=n["kept"],
-                bytes_read=sum(size.values()),
-                bytes_kept=size["kept"],
-            )
-        )
+        n, size = ({v: tally.get("language", language, v, what) for v in VERDICTS} for what in ("documents", "bytes"))
+        read = {"documents": sum(n.values()), "bytes_read": sum(size.values())}
+        lines.append(LanguageLine(language=language, **read, kept=n["kept"], bytes_kept=size["kept"]))
     return tuple(sorted(lines, key=lambda line: (-line.documents, line.language)))
 
 

@@ -50,6 +50,7 @@ class Tally:
 
 
 VERDICTS = ("kept", "dropped", "quarantined")
+"""Fields of records have these names."""
 NO_LANGUAGE = "unknown"
 """Stands for the language of every row where the plan has no language filter, and of a row whose language nobody knows."""
 OTHER = "other"
@@ -209,15 +210,6 @@ def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, *, languages: pl.
 
 def totals(made: Tally) -> Totals:
     """The conserved numbers: documents and bytes as read."""
-    kept, dropped, quarantined = (made.get("verdict", v, "documents") for v in VERDICTS)
-    bytes_kept, bytes_dropped, bytes_quarantined = (made.get("verdict", v, "bytes") for v in VERDICTS)
-    return Totals(
-        read=kept + dropped + quarantined,
-        kept=kept,
-        dropped=dropped,
-        quarantined=quarantined,
-        bytes_read=bytes_kept + bytes_dropped + bytes_quarantined,
-        bytes_kept=bytes_kept,
-        bytes_dropped=bytes_dropped,
-        bytes_quarantined=bytes_quarantined,
-    )
+    n, size = ({v: made.get("verdict", v, what) for v in VERDICTS} for what in ("documents", "bytes"))
+    sizes = {f"bytes_{verdict}": of for verdict, of in size.items()}
+    return Totals(read=sum(n.values()), **n, bytes_read=sum(size.values()), **sizes)

@@ -102,7 +102,7 @@ def test_every_preset_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("preset", LINES)
-def test_every_threshold_of_a_preset_has_its_line_and_the_documents_that_it_drops(curated, preset) -> None:
+def test_every_threshold_of_a_preset_has_its_line_and_what_it_drops(curated, preset) -> None:
     out = curated(preset)
     _, slider = opened(out)
     expected = {f"filters.{name}.{key}": line for name, keys in LINES[preset].items() for key, line in keys.items()}
