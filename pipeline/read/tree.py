@@ -44,7 +44,7 @@ def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, lis
     kind, info = _look(fs, prefix, location)
     if kind == "file":
         folder, _, name = _without_query(location).rpartition("/")
-        return [Found(_last(folder), name, prefix + location, _size(info), _identity(prefix, info))], skipped, True
+        return [Found(_last(folder), name, prefix + location, *_size_and_identity(prefix, info))], skipped, True
     if kind == "directory":
         return _files_below(fs, prefix, location, depth=None, skipped=skipped), skipped, False
     if _has_wildcard(path):
@@ -81,17 +81,13 @@ def _look(fs: Any, prefix: str, location: str) -> tuple[str, Json]:
         return "", {}
 
 
-def _identity(prefix: str, info: Json) -> str:
-    return remote.identity_of(prefix.removesuffix("://"), info)
+def _size_and_identity(prefix: str, info: Json) -> tuple[int, str]:
+    return int(info.get("size") or 0), remote.identity_of(prefix.removesuffix("://"), info)
 
 
 def _last(folder: str) -> str:
     """Last folder of a location; the host or bucket if there is no other."""
     return folder.rstrip("/").rpartition("/")[2]
-
-
-def _size(info: Json) -> int:
-    return int(info.get("size") or 0)
 
 
 def _without_query(location: str) -> str:
@@ -149,4 +145,4 @@ def _find(fs: Any, prefix: str, root: str, *, depth: int | None) -> Iterable[tup
         found = fs.find(root, maxdepth=depth, detail=True)
     for name, info in found.items():
         if info["type"] == "file" and not name.endswith("/"):  # some tools leave empty objects that stand for folders
-            yield name[len(root) :].lstrip("/"), _size(info), _identity(prefix, info)
+            yield name[len(root) :].lstrip("/"), *_size_and_identity(prefix, info)

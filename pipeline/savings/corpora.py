@@ -82,7 +82,9 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
     Raises InputError where an input is gone and the work directory does not hold its documents.
     """
     for made in live:
-        fates, languages = _fates(out, [made]), _languages(out, [made])
+        key, group = pl.col("source_ref"), pl.coalesce("duplicate_ref", "source_ref")  # a copy is of its survivor's group
+        fates = _columns(out, made, ["ledger"], key=key, group=group, reason=pl.col("reason"))
+        languages = _columns(out, made, ["data", "rejected"], key=key, language=pl.col("language"))
         for path, documents in _documents(work, made):
             rows = documents.select(key=_refs(path), text="text")
             known = rows.join(fates, on="key", how="left", maintain_order="left")
@@ -90,33 +92,15 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
             yield known.with_columns(group=pl.coalesce("group", "key")).select(*TEXTS)
 
 
-def sizes(live: Sequence[Manifest]) -> tuple[int, int]:
-    """Bytes of text: source text of all documents (as read), final text of the kept ones."""
-    read_ = sum(m.totals.bytes_read - m.totals.bytes_quarantined for m in live)
-    return read_, sum(m.metrics.final_bytes.kept for m in live)
-
-
 def _shards(live: Sequence[Manifest], folder: str) -> list[str]:
     return [record.path for m in live for record in m.files if record.path.startswith(f"{folder}/") and record.rows]
 
 
-def _fates(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
-    """key, group, reason of every document: a duplicate is of the group of the document that survived for it."""
-    paths = [out.path(path) for path in _shards(live, "ledger")]
-    if not paths:
-        return pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "group", "reason")})
-    rows = pl.scan_parquet(paths).filter(pl.col("verdict") != "quarantined")
-    return rows.select(key="source_ref", group=pl.coalesce("duplicate_ref", "source_ref"), reason="reason").collect()
-
-
-def _languages(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
-    """key, language of every document whose text the output holds."""
-    parts = [pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "language")})]
-    for folder in ("data", "rejected"):
-        paths = [out.path(path) for path in _shards(live, folder)]
-        if paths:
-            parts.append(pl.scan_parquet(paths).select(key="source_ref", language="language").collect())
-    return pl.concat(parts)
+def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.Expr) -> pl.DataFrame:
+    """Columns of all rows of a generation's shards in these folders."""
+    scans = [pl.scan_parquet(out.path(path)) for folder in folders for path in _shards([made], folder)]
+    empty = pl.LazyFrame(schema={name: TEXTS[name] for name in columns})
+    return pl.concat([empty, *(rows.select(**columns) for rows in scans)]).collect()
 
 
 def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:

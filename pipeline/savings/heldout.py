@@ -104,20 +104,20 @@ def beginning(text: str) -> str:
 def cleaned(sets: Sequence[HeldOut], arms: Iterable[str]) -> list[HeldOut]:
     """The sets without the lines that stand in a text of `arms`, or that share thirteen words in a row with one."""
     lines = {line for made in sets for text in made.texts for line in _lines(text)}
-    words: dict[str, int] = {}
-    runs = {run for line in lines for run in _runs(_numbered(line, words, grow=True))}
+    words = {word: number for number, word in enumerate({word for line in lines for word in line.lower().split()}, 1)}
+    runs = {run for line in lines for run in _runs(line, words)}
     wanted = np.array(sorted(runs), dtype=np.uint64)
     seen_lines: set[str] = set()
     seen_runs: set[int] = set()
     for text in arms:
         seen_lines.update(lines.intersection(_lines(text)))
-        found = _runs(_numbered(text, words, grow=False))
+        found = _runs(text, words)
         if len(found) and len(wanted):
             at = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
             seen_runs.update(found[wanted[at] == found].tolist())
 
     def known(line: str) -> bool:
-        return line in seen_lines or not seen_runs.isdisjoint(_runs(_numbered(line, words, grow=False)).tolist())
+        return line in seen_lines or not seen_runs.isdisjoint(_runs(line, words).tolist())
 
     return [_without(made, known) for made in sets]
 
@@ -142,20 +142,12 @@ def _lines(text: str) -> set[str]:
     return {bare for line in text.split("\n") if (bare := line.strip())}
 
 
-def _numbered(text: str, words: dict[str, int], *, grow: bool) -> np.ndarray:
-    """Numbers of the words, 0 for those that no held-out set has."""
-    found = text.lower().split()
-    if grow:
-        for word in found:
-            words.setdefault(word, len(words) + 1)
-    return np.fromiter((words.get(word, 0) for word in found), dtype=np.uint64, count=len(found))
-
-
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def _runs(numbers: np.ndarray) -> np.ndarray:
-    """uint64 hash of every thirteen words in a row that are all known."""
+def _runs(text: str, words: dict[str, int]) -> np.ndarray:
+    """uint64 hash of every thirteen words in a row that all have a number."""
+    numbers = np.array([words.get(word, 0) for word in text.lower().split()], dtype=np.uint64)
     if len(numbers) < WORDS:
         return np.empty(0, np.uint64)
     windows = np.lib.stride_tricks.sliding_window_view(numbers, WORDS)

@@ -77,10 +77,6 @@ def open_measurement(request: Request) -> Measurement:
     return Measurement(out, tuple(live), work, compute)
 
 
-def default_arms(output: str) -> tuple[Spec, ...]:
-    return (Spec("raw", SOURCE), Spec("curated", output), Spec("random", RANDOM))
-
-
 def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
     """Name (the file's, without endings) and path of each target. Raises UsageError where two have one name."""
     named = [(PurePosixPath(path).name.split(".")[0] or path, path) for path in paths]
@@ -91,7 +87,7 @@ def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
 
 def experiment_of(request: Request, where: Measurement, *, needed_bytes: int) -> Experiment:
     return arms.build(
-        request.arms or default_arms(request.output),
+        request.arms or (Spec("raw", SOURCE), Spec("curated", request.output), Spec("random", RANDOM)),
         out=where.out if where.live else None,
         live=where.live,
         work=where.work,
@@ -107,29 +103,27 @@ def measured(request: Request, on_event: OnEvent) -> Savings:
     with where.work.lock("savings/.lock"):
         before = resources.tree_cpu_s()
         on_event(Event("begin", "arms"))
-        needed = ranks.MOST_BYTES if request.tier == "ngram" else training.needed_bytes(request.tier)
+        needed = ranks.MOST_BYTES if request.tier == "ngram" else training.BYTES_PER_TOKEN * training.SHAPES[request.tier].tokens
         experiment = experiment_of(request, where, needed_bytes=needed)
         on_event(Event("end", "arms"))
-        identity = key("measurement", experiment.identity, request.tier, request.seeds, request.thorough)
-        attempt = history.started(
-            where.out,
+        recipe = where.live[-1].recipe_hash if where.live else None
+        about = history.About(
             targets=experiment.targets,
-            identity=identity,
-            about=history.About(
-                tier=request.tier,
-                primary=experiment.primary,
-                seeds=request.seeds,
-                arms=tuple(arm.name for arm in experiment.arms),
-                sets={made.name: made.sha256 for made in experiment.sets},
-                recipe=where.live[-1].recipe_hash if where.live else None,
-            ),
+            identity=key("measurement", experiment.identity, request.tier, request.seeds, request.thorough),
+            tier=request.tier,
+            primary=experiment.primary,
+            seeds=request.seeds,
+            arms=tuple(arm.name for arm in experiment.arms),
+            sets={made.name: made.sha256 for made in experiment.sets},
+            recipe=recipe,
         )
+        attempt = history.started(where.out, about)
         begin = partial(
             Savings,
             schema_version=SCHEMA,
             tier=request.tier,
             generation=where.live[-1].generation if where.live else None,
-            recipe_hash=where.live[-1].recipe_hash if where.live else None,
+            recipe_hash=recipe,
             definition=DEFINITION,
             primary=experiment.primary,
             targets=experiment.targets,
@@ -140,7 +134,7 @@ def measured(request: Request, on_event: OnEvent) -> Savings:
         measure = _ranked if request.tier == "ngram" else _trained
         made = measure(request, where, experiment, begin=begin, on_event=on_event)
         cost = costs.of(where.compute, where.live, made, cpu_s=resources.tree_cpu_s() - before)
-        history.ended(where.out, targets=experiment.targets, identity=identity, attempt=attempt, headline=made.headline)
+        history.ended(where.out, about, attempt=attempt, headline=made.headline)
         return made.model_copy(update={"attempt": attempt, "costs": cost})
 
 

@@ -101,24 +101,25 @@ def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tupl
 
     A folder that `flows.curate` wrote stands for its data/. In the sample are the documents whose hash with the seed is smallest.
     """
-    chosen: list[tuple[int, str, Document]] = []
     records: list[InputRecord] = []
     columns = Columns(text=columns.text, language=columns.language)
     total = 0
-    for file in expand([Source(paths=tuple(_data_of(path) for path in paths), text=columns.text)]).files:
-        count, bad = 0, 0
-        for table, refused in _tables(file):
-            bad += refused
-            for row in table:
-                count += 1
-                total += len(row["text"].encode())
-                place = f"{file.path}#{row['row']}"
-                rank = -hashed(seed, place)
-                if len(chosen) < n or rank > chosen[0][0]:
-                    item = (rank, place, replace(_document(row, file, False, columns=columns), ordinary=True))
-                    (heapq.heappush if len(chosen) < n else heapq.heappushpop)(chosen, item)
-        records.append(InputRecord(file.path, _sha256(file), count, bad))
-    return [item[2] for item in sorted(chosen, key=lambda item: item[1])], records, total
+
+    def ranked() -> Iterator[tuple[int, str, Json, InputFile]]:
+        nonlocal total
+        for file in expand([Source(paths=tuple(_data_of(path) for path in paths), text=columns.text)]).files:
+            count, bad = 0, 0
+            for table, refused in _tables(file):
+                count, bad = count + len(table), bad + refused
+                for row in table:
+                    total += len(row["text"].encode())
+                    place = f"{file.path}#{row['row']}"
+                    yield hashed(seed, place), place, row, file
+            records.append(InputRecord(file.path, _sha256(file), count, bad))
+
+    chosen = sorted(heapq.nsmallest(n, ranked()), key=lambda item: item[1])
+    documents = [replace(_document(row, file, False, columns=columns), ordinary=True) for _, _, row, file in chosen]
+    return documents, records, total
 
 
 def clean(documents: Sequence[Document]) -> UniqueDocuments:

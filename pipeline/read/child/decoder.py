@@ -106,9 +106,6 @@ class RemoteFile(io.RawIOBase):
         self._at = offset + (0, self._at, self._size)[whence]
         return self._at
 
-    def readall(self) -> bytes:
-        return self.read(self._size - self._at)
-
     def read(self, size: int = -1) -> bytes:
         size = max(0, self._size - self._at if size is None or size < 0 else min(size, self._size - self._at))
         send(self._to, b"r", json.dumps([self._at, size]).encode())

@@ -83,11 +83,6 @@ def multiplier(compute: np.ndarray, baseline: np.ndarray, other: np.ndarray, *, 
     return Crossing(whole / reached, "ok" if gap <= 0 else "reached_then_overfits", gap, best_gap)
 
 
-def worst(found: list[Status]) -> Status:
-    """The status shown for several seeds."""
-    return max(found, key=STATUSES.index)
-
-
 def saved_share(value: float) -> float:
     """Share of the baseline's training compute saved at equal quality; negative where the arm costs."""
     return 1 - 1 / value

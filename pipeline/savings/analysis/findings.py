@@ -83,7 +83,7 @@ def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Range | None) -
     baseline, other = measured.losses[measured.arms[0]][name], measured.losses[arm][name]
     found = intervals.estimate(measured.compute, baseline, other, noise=NOISE)
     gap, gap_interval = intervals.gap_interval(baseline, other)
-    status = curves.worst([crossing.status for crossing in found.per_seed])
+    status = max((crossing.status for crossing in found.per_seed), key=curves.STATUSES.index)  # the worst
     return ArmLine(
         arm=arm,
         multiplier=_number(found.value),
@@ -108,10 +108,9 @@ def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Range | None) -
 
 def _bound(found: Estimate) -> Literal["lower", "upper"] | None:
     """The kind where every seed gives a bound of that kind only."""
-    kinds: set[Literal["lower", "upper"] | None] = set()
-    for crossing in found.per_seed:
-        kinds.add(None if not crossing.bound else "lower" if crossing.status == "at_floor" else "upper")
-    return kinds.pop() if len(kinds) == 1 else None
+    bounds = {(crossing.bound, crossing.status == "at_floor") for crossing in found.per_seed}
+    bound, lower = next(iter(bounds))
+    return None if len(bounds) > 1 or not bound else "lower" if lower else "upper"
 
 
 def _number(value: float | None) -> float | None:
@@ -166,10 +165,7 @@ def ranking(sets: Sequence[SetLine], *, name: str, baseline: str) -> tuple[Ranke
 
 def ranked_in_words(ranked: Sequence[Ranked], *, name: str, baseline: str) -> str:
     """The sentence of the `ngram` tier: an order, no percentage."""
-    arms = []
-    for item in ranked:
-        same = item.same and item.arm != baseline
-        arms.append(f"{item.arm} (not told from {baseline})" if same else item.arm)
+    arms = [f"{item.arm} (not told from {baseline})" if item.same and item.arm != baseline else item.arm for item in ranked]
     return f"Ranked by a byte 6-gram on {name}: {' > '.join(arms)}. An order, not a size."
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from statistics import geometric_mean
 from typing import Literal
 
 import numpy as np
@@ -52,10 +53,6 @@ class Estimate:
     by_bootstrap: Range | None
     interval: Range | None
     distinguishable: float | None  # multipliers nearer to 1 than this (or its inverse) are not told from 1
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    return math.exp(sum(map(math.log, values)) / len(values))
 
 
 def t_interval(values: Sequence[float]) -> tuple[Range, float]:

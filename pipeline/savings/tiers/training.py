@@ -25,6 +25,8 @@ from pipeline.store.store import Store
 LEAST_TOKENS = 20_000
 """Fewer show no learning: the first checkpoints of the small model stand at 50,000 in the published prototype."""
 REPEATED = "text repeated as often as planned"
+BYTES_PER_TOKEN = 4
+"""Of the text that an arm should have for a tier's budget."""
 SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
 
 
@@ -48,11 +50,6 @@ class Regimes:
     corpus_tokens: dict[str, float]
     cpu_s: float
     notes: tuple[str, ...]
-
-
-def needed_bytes(tier: str) -> int:
-    """Text that an arm should have for the tier's budget, at four bytes a token."""
-    return 4 * SHAPES[tier].tokens
 
 
 def measure(

@@ -186,15 +186,11 @@ def _windows(tokens: np.ndarray, starts: np.ndarray, context: int) -> tuple[np.n
     inputs, targets, owners = [], [], []
     for document, (start, stop) in enumerate(pairwise(starts.tolist())):
         own = tokens[start:stop].astype(np.int64)
-        before = np.append(0, own[:-1])
-        for at in range(0, len(own), context):
-            n = len(own[at : at + context])
-            inputs.append(np.pad(before[at : at + n], (0, context - n)))
-            targets.append(np.pad(own[at : at + n], (0, context - n), constant_values=-1))
-            owners.append(document)
-    if not owners:
-        return np.zeros((0, context), np.int64), np.zeros((0, context), np.int64), np.zeros(0, np.int64)
-    return np.stack(inputs), np.stack(targets), np.array(owners)
+        room = (0, -len(own) % context)
+        inputs.append(np.pad(np.append(0, own)[: len(own)], room).reshape(-1, context))
+        targets.append(np.pad(own, room, constant_values=-1).reshape(-1, context))
+        owners += [document] * len(inputs[-1])
+    return np.concatenate(inputs), np.concatenate(targets), np.array(owners)
 
 
 _VECTORS = ("weights", "average", "first", "second")
