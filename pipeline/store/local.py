@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import OutputError, OutputLocked, named
 from pipeline.store import checksums
-from pipeline.store.folder import TEMPORARY, Folder, joined
+from pipeline.store.folder import TEMPORARY, Origin, joined
 from pipeline.store.traffic import Traffic, packed
 
 _count = itertools.count()
@@ -35,7 +35,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """`pipeline.store.folder.Folder` on a disk. `root`: an absolute path."""
+    """The folder of a store on a disk. `root`: an absolute path."""
 
     root: str
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
@@ -85,6 +85,7 @@ class LocalFolder:
 
     @contextlib.contextmanager
     def parquet(self, name: str) -> Iterator[pq.ParquetFile]:
+        """A Parquet file whose checksums are verified as it is read."""
         with pa.OSFile(self.path(name)) as file:
             checksums.check(file)
             yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
@@ -93,9 +94,11 @@ class LocalFolder:
         return pl.scan_parquet([self.path(name) for name in names])
 
     def note_read(self, file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> None:
+        """Count what reading columns (default: all) of these row groups reads."""
         self.traffic.count(read=packed(file.metadata, groups, columns))
 
     def failed(self, error: OSError) -> bool:
+        """Whether the place did not answer, which says nothing about the file that was asked for."""
         return False  # a disk that fails is not told from a file that is damaged
 
     @contextlib.contextmanager
@@ -134,7 +137,7 @@ class LocalFolder:
         finally:
             os.unlink(temporary)
 
-    def place(self, other: Folder, staged: str, name: str) -> None:
+    def place(self, other: Origin, staged: str, name: str) -> None:
         os.makedirs(self.path(name.rpartition("/")[0]), exist_ok=True)
         if not other.moved(staged, self.path(name)):
             with other.open(staged) as source, self.writer(name, durable=True) as target:
@@ -184,7 +187,21 @@ class LocalFolder:
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[LocalFolder]:
-        with _locked(self.path(name), root=self.root):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise
+                file.seek(0)
+                holder = file.read(200).strip() or "another process"
+                said = f"{self.root} is locked by a live run ({holder}); wait for it, or choose another folder"
+                raise OutputLocked(said) from error
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
             yield self
 
     def unlock(self, name: str) -> None:
@@ -231,22 +248,3 @@ def _size(entry: os.DirEntry[str]) -> int:
         return entry.stat().st_size
     except OSError:  # gone meanwhile
         return 0
-
-
-@contextlib.contextmanager
-def _locked(path: str, *, root: str) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs. Raises OutputLocked if a live process holds it: a dead one holds none."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            file.seek(0)
-            holder = file.read(200).strip() or "another process"
-            raise OutputLocked(f"{root} is locked by a live run ({holder}); wait for it, or choose another folder") from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        yield
