@@ -1184,6 +1184,27 @@ MUTANTS = (
         ("tests/machine/test_schedule.py",),
     ),
     Mutant(
+        "all that is handed on stays in memory",
+        "verification",
+        "pipeline/stages/dedup/handover.py",
+        "return self._bytes <= self._limit",
+        "return True",
+        "what threads hand on takes a quarter of the room at most (law 7)",
+        ("tests/stages/dedup/test_handover.py",),
+    ),
+    Mutant(
+        "shingles of other documents are compared",
+        "verification",
+        "pipeline/stages/dedup/steps.py",
+        "if not np.array_equal(at[mine], np.arange(len(documents))):",
+        "if len(mine) < len(documents):",
+        "the index holds its documents in the order of its shards, not of their numbers",
+        (
+            "tests/run/cluster/test_remote.py"
+            "::test_near_copies_of_an_earlier_generation_are_found_whatever_the_order_of_its_documents",
+        ),
+    ),
+    Mutant(
         "a least limit fails at its value",
         "rules",
         "filters/rules.py",
