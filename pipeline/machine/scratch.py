@@ -117,8 +117,8 @@ class Spill:
 
     def scatter(self, partition: np.ndarray, records: np.ndarray) -> None:
         """Add records, each to its own partition."""
-        if self.partitions == 1:
-            self.add(0, records)
+        if not len(partition) or (partition == partition[0]).all():
+            self.add(int(partition[0]) if len(partition) else 0, records)
             return
         # Sixteen bits are sorted by radix.
         order = np.argsort(partition.astype(np.uint16) if self.partitions <= 1 << 16 else partition, kind="stable")
@@ -222,6 +222,16 @@ class Scratch:
     def _most(self, dtype: Any, workers: int, factor: float) -> float:
         """Records of a part such that one part a worker, and `factor` times its size, take half the room."""
         return self.room / 2 / (np.dtype(dtype).itemsize * factor * workers)
+
+    @contextmanager
+    def within(self, name: str, room: int) -> Iterator[Scratch]:
+        """One in a folder of this one, which is removed at the end."""
+        made = Scratch(self.folder / name, room)
+        made.folder.mkdir()
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made.folder)
 
     def bytes(self) -> int:
         """Bytes on disk that the folder takes now."""

@@ -223,8 +223,8 @@ class Store:
             self.folder.note_read(file, groups, None)
             return file.read_row_groups(groups, use_threads=False)
 
-    def read_group(self, name: str, group: int, columns: list[str]) -> pa.Table:
-        """Columns of one row group."""
+    def read_group(self, name: str, group: int, columns: list[str] | None = None) -> pa.Table:
+        """Columns (default: all) of one row group."""
         with self._parquet(name) as file:
             self.folder.note_read(file, [group], columns)
             return file.read_row_group(group, columns=columns, use_threads=False)

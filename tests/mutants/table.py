@@ -400,11 +400,11 @@ MUTANTS = (
         ("tests/laws/test_evidence.py::test_a_dropped_row_stands_for_itself_alone",),
     ),
     Mutant(
-        "tokens of the last source only",
+        "counts of the last source only",
         "ledger counts",
         "pipeline/report/metrics/tally.py",
-        'made.counts[(*who, "tokens")] += tokens',
-        'made.counts[(*who, "tokens")] = tokens',
+        "made.counts[(*who, what)] += n",
+        "made.counts[(*who, what)] = n",
         "metrics are the sums of the ledger",
         ("tests/report/metrics/test_shown_counts.py::test_documents_bytes_and_tokens_are_summed_over_sources",),
     ),
@@ -1182,6 +1182,27 @@ MUTANTS = (
         "return [at for at, future in enumerate(futures) if future.cancel()]",
         "what goes on in this process has ended before an error is raised",
         ("tests/machine/test_schedule.py",),
+    ),
+    Mutant(
+        "all that is handed on stays in memory",
+        "verification",
+        "pipeline/stages/dedup/handover.py",
+        "return self._bytes <= self._limit",
+        "return True",
+        "what threads hand on takes a quarter of the room at most (law 7)",
+        ("tests/stages/dedup/test_handover.py",),
+    ),
+    Mutant(
+        "shingles of other documents are compared",
+        "verification",
+        "pipeline/stages/dedup/steps.py",
+        "if not np.array_equal(at[mine], np.arange(len(documents))):",
+        "if len(mine) < len(documents):",
+        "the index holds its documents in the order of its shards, not of their numbers",
+        (
+            "tests/run/cluster/test_remote.py"
+            "::test_near_copies_of_an_earlier_generation_are_found_whatever_the_order_of_its_documents",
+        ),
     ),
     Mutant(
         "a least limit fails at its value",
