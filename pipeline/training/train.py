@@ -42,7 +42,7 @@ class Request:
     records: Sequence[InputRecord]
     settings: Settings
     seed: int
-    command: str
+    command: str = ""
     calibration: Literal["auto", "platt", "isotonic"] = "auto"
     licences: Sequence[str] = ()
     limits: Sequence[str] = ()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PREFIX = "hf://datasets/"
 _FOLDER = re.compile(rf"{PREFIX}((?:/|\./|\.\./)[^#]*)(?:#([^/]+)(?:/([^/]+))?)?")
-_ON_HUB = re.compile(rf"{PREFIX}([^/#]+/[^/#]+)(?:/+|[/#]([^/]+)(?:/([^/]+))?/*)?")
+_ON_HUB = re.compile(rf"{PREFIX}([^/#]+/[^/#]+)(?:(?:/|/*#)([^/#]+)(?:/([^/#]+))?)?/*")
 """Dataset, config and split of the two forms."""
 BATCH_ROWS = 1_000
 """Rows asked of `datasets` in one go; a unit is a whole number of such batches."""

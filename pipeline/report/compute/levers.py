@@ -19,7 +19,8 @@ def levers(compute: Compute, *, training_dollars: float) -> tuple[Lever, ...]:
     """The table, one line a lever. `training_dollars`: of the planned run."""
     gpu, plan = find_gpu(compute.gpu), compute.plan
     total = plan.total_parameters or plan.parameters
-    served = _serving_dollars(compute)
+    rate = gpu.bf16 * 1e12 * compute.mfu_inference * 3600
+    served = plan.inference_tokens * 2 * plan.parameters / rate * compute.price_per_gpu_hour
     return (
         Lever(
             lever="active parameters",
@@ -71,8 +72,3 @@ def levers(compute: Compute, *, training_dollars: float) -> tuple[Lever, ...]:
 def speedup(compute: Compute) -> float:
     """Speed over BF16 of the planned run."""
     return compute.fp8_speedup if compute.precision == "fp8" else 1.0
-
-
-def _serving_dollars(compute: Compute) -> float:
-    rate = find_gpu(compute.gpu).bf16 * 1e12 * compute.mfu_inference * 3600
-    return compute.plan.inference_tokens * 2 * compute.plan.parameters / rate * compute.price_per_gpu_hour

@@ -79,7 +79,6 @@ def request(folder: Path, *, name: str, seed: int) -> train.Request:
         records=records,
         settings=fit.TOXICITY,
         seed=seed,
-        command="",
         licences=LICENCES,
         limits=LIMITS,
         default=DEFAULT,
