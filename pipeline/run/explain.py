@@ -15,7 +15,7 @@ from pipeline.plan.recipe import Recipe
 from pipeline.read.expansion import expand
 from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
-from pipeline.stages.unit.tables import Names, names
+from pipeline.stages.unit.tables import names
 from pipeline.store.store import Store, open_output, open_store
 
 
@@ -57,18 +57,22 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
         else:
             units += [names(unit, resolved) for unit in found]
     lines = [f"{len(units)} units" + (f" and {unread} compressed streams whose units are known once read" if unread else "")]
-    kinds = ["documents", "final", *(item.filter.name for item in resolved.filters), "verdicts", "sign", "tokens"]
-    for kind in kinds:
-        paths = [path for path in (_path(unit, kind, resolved) for unit in units) if path]
-        have = sum(work.has(path) for path in paths)
+    order = [item.filter.name for item in resolved.filters]
+    tables: list[dict[str, str | None]] = [
+        {
+            "documents": unit.documents,
+            "final": unit.final,
+            **dict(zip(order, unit.signals, strict=True)),
+            "verdicts": unit.verdicts,
+            "sign": unit.sign,
+            "tokens": unit.tokens,
+        }
+        for unit in units
+    ]
+    for kind in tables[0] if tables else ():
+        paths = [path for unit in tables if (path := unit[kind])]
+        have = sum(map(work.has, paths))
         version = next((f".v{a.filter.version}" for a in resolved.filters if a.filter.name == kind), "")
         if paths:
             lines.append(f"{have} of {len(paths)} units have {kind}{version}; {len(paths) - have} to do")
     return lines
-
-
-def _path(unit: Names, kind: str, resolved: Recipe) -> str | None:
-    order = [item.filter.name for item in resolved.filters]
-    if kind in order:
-        return unit.signals[order.index(kind)]
-    return getattr(unit, kind)

@@ -219,18 +219,14 @@ def open_local(url: str, *, create: bool) -> LocalFolder:
     """A folder by path or `file://` URL, made and tried out with `create`. OutputError, which names it as it was given."""
     folder = LocalFolder(os.path.abspath(url.partition("://")[2] if "://" in url else url))
     if create:
-        _try_out(Path(folder.root), url)
+        probe = Path(folder.root) / f"{TEMPORARY}{os.getpid()}-probe"
+        try:
+            probe.parent.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise OutputError(f"{url}: cannot be written ({error.strerror}); choose another folder") from error
     return folder
-
-
-def _try_out(root: Path, given: str) -> None:
-    probe = root / f"{TEMPORARY}{os.getpid()}-probe"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"{given}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 def _files(folder: str, *, deep: bool) -> Iterator[str]:
