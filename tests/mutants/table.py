@@ -183,7 +183,7 @@ MUTANTS = (
         "pairs of words add up",
         "kernels",
         "filters/kernels/models/linear.py",
-        "push(t.ngrams, before * _WORD_PRIME + h, rows, n)",
+        "push(t.ngrams, before * WORD_PRIME + h, rows, n)",
         "push(t.ngrams, before + h, rows, n)",
         "a model's score is fastText's",
         ("tests/training/test_shipped.py::test_equals_fasttext_on_the_sample",),
@@ -204,7 +204,7 @@ MUTANTS = (
         "_best(t, work.part, found + count_end, work,",
         "_best(t, work.part, found, work,",
         "a part is judged as a text of its own",
-        ("tests/filters/models/test_models.py::test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_predict_does",),
+        ("tests/filters/models/test_models.py::test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_one_text",),
     ),
     Mutant(
         "a pair at the threshold stays",
