@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -34,6 +35,10 @@ _SHOWN = {
     "id", "source", "source_ref", "language", *SCORES, "n_bytes", "reason", "stage", "similarity", "duplicate_ref",
     "minhash_cluster_size", "generation", "cause", "detail", "n_bytes_read", "verdict",
 }  # fmt: skip
+
+
+Condition = Callable[[pa.ChunkedArray], pa.ChunkedArray]
+"""Which values of a column are meant; null means no."""
 
 
 @dataclass(frozen=True)
@@ -172,38 +177,36 @@ def _groups(
                 yield shard, group, start, low, high
 
 
-def _conditions(wanted: DocumentQuery, folder: str, schema: pa.Schema) -> Iterator[tuple[str, pc.Expression]]:
+def _conditions(wanted: DocumentQuery, folder: str, schema: pa.Schema) -> Iterator[tuple[str, Condition]]:
     """Columns, with the condition on each; the search, which costs most, is last."""
     if folder == "ledger":
-        yield "verdict", pc.field("verdict") == "dropped"
+        yield "verdict", partial(pc.equal, "dropped")
     if wanted.reason:  # one by its name, or all of a filter's
         name = "cause" if wanted.view == "quarantined" else "reason"
-        yield name, (pc.field(name) == wanted.reason) | pc.starts_with(pc.field(name), f"{wanted.reason}.")
-    for column, value in (("language", wanted.language), ("source", wanted.source), ("duplicate_ref", wanted.copies)):
+        yield name, lambda column: pc.or_(pc.equal(column, wanted.reason), pc.starts_with(column, f"{wanted.reason}."))
+    for name, value in (("language", wanted.language), ("source", wanted.source), ("duplicate_ref", wanted.copies)):
         if value:
-            yield column, pc.field(column) == value
-    score = pc.field(wanted.score)
+            yield name, partial(pc.equal, value)
     if wanted.score and wanted.low is not None:  # limits are as exact as the scores: 0.1 equals 0.1
-        yield wanted.score, score >= pa.scalar(wanted.low, pa.float32())
+        yield wanted.score, lambda column: pc.greater_equal(column, pa.scalar(wanted.low, pa.float32()))
     if wanted.score and wanted.high is not None:
-        yield wanted.score, score <= pa.scalar(wanted.high, pa.float32())
+        yield wanted.score, lambda column: pc.less_equal(column, pa.scalar(wanted.high, pa.float32()))
     if wanted.text:
-        column = next(name for name in ("text", "excerpt", "source_ref") if name in schema.names)
-        binary = pa.types.is_binary(schema.field(column).type)
+        name = next(name for name in ("text", "excerpt", "source_ref") if name in schema.names)
+        binary = pa.types.is_binary(schema.field(name).type)
         pattern = wanted.text.encode("utf-8", "surrogatepass") if binary else wanted.text
-        yield column, pc.match_substring(pc.field(column), pattern, ignore_case=not binary)
+        yield name, lambda column: pc.match_substring(column, pattern, ignore_case=not binary)
 
 
 def _matches(file: pq.ParquetFile, group: int, wanted: DocumentQuery, *, folder: str) -> np.ndarray:
     """Numbers of the rows of the group that are meant, ascending."""
-    every = np.arange(file.metadata.row_group(group).num_rows)
-    chosen = every
+    chosen = np.ones(file.metadata.row_group(group).num_rows, bool)
     for column, condition in _conditions(wanted, folder, file.schema_arrow):
-        if column not in file.schema_arrow.names or not len(chosen):
-            return every[:0]
-        table = file.read_row_group(group, columns=[column]).append_column("row of the group", pa.array(every))
-        chosen = np.intersect1d(chosen, table.filter(condition)["row of the group"])
-    return chosen
+        if column not in file.schema_arrow.names or not chosen.any():
+            return np.zeros(0, np.int64)
+        found = condition(file.read_row_group(group, columns=[column])[column])
+        chosen &= pc.fill_null(found, False).to_numpy()
+    return np.flatnonzero(chosen)
 
 
 def _read(file: pq.ParquetFile, group: int, rows: np.ndarray, *, start: Place, text: str) -> list[Row]:
