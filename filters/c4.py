@@ -19,6 +19,7 @@ from pydantic import Field
 
 from filters.contract import Filter, NoParams, Rule, Settings, TextBatch, Tier
 from filters.kernels.lines import phrases
+from filters.kernels.rows import per_row
 
 _PHRASES = phrases.compile_phrases(("lorem ipsum", "{", "javascript"))
 _AS_A_WORD = r"(?:^|\s)(?i-u:javascript)(?:\s|$)"
@@ -45,10 +46,9 @@ SIGNALS = pa.schema(
 
 def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: NoParams, loaded: None) -> pa.RecordBatch:
     lines = batch.lines
-    sentences = np.concatenate([[0], np.cumsum(lines.sentences, dtype=np.int64)])
     found = phrases.found(*batch.buffers, _PHRASES)
     columns = [
-        pa.array(sentences[lines.rows[1:]] - sentences[lines.rows[:-1]], pa.int64()),
+        pa.array(per_row(lines.sentences, lines.rows), pa.int64()),
         pa.array(found & 1 != 0),
         pa.array(found & 2 != 0),
         _javascript(batch.text, found & 4 != 0),

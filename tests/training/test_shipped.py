@@ -11,13 +11,14 @@ import pyarrow as pa
 import pytest
 
 from filters.kernels import buffers
-from filters.kernels.models import features, windows
+from filters.kernels.models import windows
 from filters.models import classifier
 from filters.models.classifier import Classifier
 from pipeline.training import examples
 from pipeline.training.examples import Columns, Document
 from pipeline.training.fit import MAX_BYTES
 from pipeline.training.recipes import quality, toxicity
+from tests.filters.kernels.models.plain_tokens import plain
 from tests.support import ROOT, SAMPLE
 
 FOLDER = ROOT / "filters" / "model_files"
@@ -56,8 +57,8 @@ def test_equals_fasttext_on_the_sample(model, texts):
     oracle = fasttext.load_model(str(model.path))
     whole = data.tobytes()
     for row, score in zip(spans, ours, strict=True):
-        plain = "".join(features.plain(whole[a:b].decode()) for a, b in row)
-        labels, found = oracle.predict([plain], k=2)
+        read = "".join(plain(whole[a:b].decode()) for a, b in row)
+        labels, found = oracle.predict([read], k=2)
         theirs = dict(zip(labels[0], found[0], strict=True)).get(f"__label__{model.label}", 0.0)
         assert score == pytest.approx(theirs, abs=2e-5)  # fastText adds 1e-5 to each probability
     assert spans.shape[1] in (1, windows.WINDOWS)

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 
 from filters.kernels import buffers
-from filters.kernels.models import features
 from filters.models import classifier
 from filters.models.classifier import ModelError
 from flows.train import main
 from pipeline.training import examples, fit
 from pipeline.training.examples import Columns, Document
 from pipeline.training.recipes import patterns, quality, toxicity
+from tests.filters.kernels.models.plain_tokens import plain
 
 GOOD = "the river carried the boats down to a quiet harbour where old people told their children about winter and ice"
 BAD = "click here buy cheap pills now free offer login register cart checkout subscribe winner cash bonus deal"
@@ -97,7 +97,7 @@ def test_a_trained_model_is_read_with_its_sidecar_and_equals_fasttext(folder, tm
     assert scores.dtype == np.float32 and (scores[:20] > 0.5).all() and (scores[20:40] < 0.5).all()
     oracle = fasttext.load_model(str(tmp_path / "quality.ftz"))
     for text, logit in zip(some, model.logits(data, model.spans(offsets, data)), strict=True):
-        labels, found = oracle.predict([features.plain(text)], k=2)
+        labels, found = oracle.predict([plain(text)], k=2)
         p = dict(zip(labels[0], found[0], strict=True))["__label__positive"]
         assert 1 / (1 + np.exp(-logit)) == pytest.approx(p, abs=2e-5)  # fastText adds 1e-5 to a probability
 
@@ -111,7 +111,7 @@ def test_character_ngrams_equal_fasttext_too(folder, tmp_path, capsys):
     some = ["chick hre now", "pilllls f*ee", "", "harbours unbekanntes Wörterbuch", "x" * 300, " ".join(texts(BAD, 9, seed=3))]
     offsets, data = buffers.views(pa.array(some, pa.large_string()))
     for text, logit in zip(some, model.logits(data, model.spans(offsets, data)), strict=True):
-        labels, found = oracle.predict([features.plain(text)], k=2)
+        labels, found = oracle.predict([plain(text)], k=2)
         p = dict(zip(labels[0], found[0], strict=True))["__label__positive"]
         assert 1 / (1 + np.exp(-logit)) == pytest.approx(p, abs=2e-5)
     largest, share = model.windows(offsets, data)

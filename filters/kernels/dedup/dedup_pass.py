@@ -8,6 +8,7 @@ are documents of earlier generations, all of them kept; `kept` is a set (`bits`)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,26 +62,15 @@ def link(bucket: np.ndarray, number: np.ndarray, old: tuple[np.ndarray, np.ndarr
     later, start, members = (np.empty(n, np.int64) for n in (len(bucket), len(bucket), len(bucket) + len(places)))
     count, took, sizes = np.empty(len(bucket), np.int32), np.empty(len(bucket), np.bool_), np.zeros(2, np.int64)
     of_new, of_old = (frozen(bucket), frozen(number)), (frozen(places), frozen(documents))
-    _link(*of_new, *of_old, bucket_cap, later, start, count, members, took, sizes)
+    _link(of_new, of_old, bucket_cap, (later, start, count), members, took, sizes)
     links = np.empty(sizes[0], LINK)
     links["later"], links["start"], links["count"] = (column[: sizes[0]] for column in (later, start, count))
     return BucketLinks(links, members[: sizes[1]].copy(), took)
 
 
 @kernel
-def _link(
-    bucket: Array,
-    number: Array,
-    places: Array,
-    documents: Array,
-    bucket_cap: Int,
-    later: Array,
-    start: Array,
-    count: Array,
-    members: Array,
-    took: Array,
-    sizes: Array,
-) -> None:
+def _link(new: Any, taken: Any, bucket_cap: Int, links: Any, members: Array, took: Array, sizes: Array) -> None:
+    (bucket, number), (places, documents), (later, start, count) = new, taken, links
     n_links = n_members = first = place = np.int64(0)
     while first < bucket.size:
         last = first + 1
@@ -150,27 +140,18 @@ def judge(
     is dropped for the most similar such document, the earliest of equals; any other document holds its URL from then on.
     """
     most = len(pairs) + len(visits)
-    dropped, survivor, evidence = (np.empty(most, dtype) for dtype in (np.int64, np.int64, np.float64))
+    made = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.float64)
     columns = frozen(visits["number"]), frozen(visits["url"])
-    n = _judge(pairs, frozen(similarity), *columns, holders, float(threshold), kept, old, first, dropped, survivor, evidence)
+    n = _judge(pairs, frozen(similarity), columns, holders, float(threshold), kept, old, first, made)
+    dropped, survivor, evidence = made
     return dropped[:n], survivor[:n], evidence[:n]
 
 
 @kernel
 def _judge(
-    pairs: Array,
-    similarity: Array,
-    visitor: Array,
-    url: Array,
-    holders: Array,
-    threshold: Float,
-    kept: Array,
-    old: Int,
-    first: Int,
-    dropped: Array,
-    survivor: Array,
-    evidence: Array,
+    pairs: Array, similarity: Array, visits: Any, holders: Array, threshold: Float, kept: Array, old: Int, first: Int, made: Any
 ) -> Int:
+    (visitor, url), (dropped, survivor, evidence) = visits, made
     n, k, v = np.int64(0), np.int64(0), np.int64(0)
     mask = (np.uint64(1) << _EARLIER) - np.uint64(1)
     last = np.int64(0x7FFFFFFFFFFFFFFF)

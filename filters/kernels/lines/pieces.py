@@ -66,15 +66,6 @@ def skipped(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Int:
 
 
 @inner_kernel
-def chars(data: Array, p: Int, end: Int) -> Int:
-    """Code points of `data[p:end]`."""
-    n = np.int64(0)
-    for k in range(p, end):
-        n += (data[np.uintp(k)] & 0xC0) != 0x80
-    return n
-
-
-@inner_kernel
 def stripped(back: Array, begin: Int, end: Int, blocks: Array, cells: Array, out: Array) -> Int:
     """Moves `back[begin:end].strip()` to begin; returns where it ends."""
     end = trimmed(back, begin, end, blocks, cells)

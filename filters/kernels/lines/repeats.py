@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
-from filters.kernels.lines.pieces import Output, chars, copy, output, skipped, trimmed
+from filters.kernels.lines.pieces import Output, copy, output, skipped, trimmed
 from filters.kernels.unicode import char_classes
+from filters.kernels.unicode.char_classes import count_chars
 from filters.kernels.words.spaces import hash_bytes
 
 PROBES = 64
@@ -108,7 +109,7 @@ def _line(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[I
 @inner_kernel
 def _has(data: Array, first: Int, last: Int, min_chars: Int) -> Bool:
     """Whether `data[first:last]` has that many characters."""
-    return last - first >= min_chars and chars(data, first, last) >= min_chars
+    return last - first >= min_chars and count_chars(data, first, last) >= min_chars
 
 
 @inner_kernel

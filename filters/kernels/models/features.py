@@ -1,14 +1,13 @@
 r"""The tokens that Winnow's own classifiers read, as text for fastText: one space behind each token.
 
-Invariant: row i of `features` equals `plain(text of row i).encode()`, the few lines of Python below. Choices, made because a
-publisher's habits would be learnt otherwise: the case of Latin-1, Greek and Cyrillic letters is folded; typographic quotes,
-dashes and dots are ASCII ones; a number is `0`; a letter of a-z three or more times in a row stands once; punctuation is a token
-of its own, doubled where it is repeated; what joins letters (`don't`, `f*ck`, `sh1t`) stays inside its word; lines end in LINE.
+Invariant: row i of `features` equals `plain(text of row i).encode()` of tests/filters/kernels/models/plain_tokens.py. Choices,
+made because a publisher's habits would be learnt otherwise: the case of Latin-1, Greek and Cyrillic letters is folded;
+typographic quotes, dashes and dots are ASCII ones; a number is `0`; a letter of a-z three or more times in a row stands once;
+punctuation is a token of its own, doubled where it is repeated; what joins letters (`don't`, `f*ck`, `sh1t`) stays inside its
+word; lines end in LINE.
 """
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 
@@ -25,29 +24,11 @@ SPARE = 16
 
 _CAPITALS = [*b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *range(0xC0, 0xD7), *range(0xD8, 0xDF)]
 _CAPITALS += [*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x410, 0x430)]
-_PLAIN = dict.fromkeys((*range(10), *range(0xB, 0x20), *range(0x7F, 0xA1), *range(0x2000, 0x2040)), " ")
-_PLAIN |= {point: chr(point + 32) for point in _CAPITALS}
-_PLAIN |= dict.fromkeys(range(0x2010, 0x2016), "-") | dict.fromkeys(range(0x2018, 0x201C), "'")
-_PLAIN |= dict.fromkeys(range(0x201C, 0x2020), '"') | {0x2022: "*", 0x2026: ".", 0x2028: "\n", 0x2029: "\n"}
-_ELONGATED = re.compile(r"([a-z])\1\1+")
-_LETTER = r"[a-z\u00c0-\u1fff\u2040-\U0010ffff]"
-_WORD = rf"(?P<word>{_LETTER}+(?:[0-9'*@$]+{_LETTER}+)*)"
-_TOKEN = re.compile(_WORD + r"|(?P<number>[0-9]+)|(?P<line>\n[ \n]*)|(?P<mark>[^ ])(?P<more>(?P=mark)*)")
-
-
-def plain(text: str) -> str:
-    """The oracle: what `features` makes of a text, without the kernel."""
-    text = _ELONGATED.sub(r"\1", text.translate(_PLAIN))
-    return "".join(f"{_token(match)} " for match in _TOKEN.finditer(text))
-
-
-def _token(match: re.Match[str]) -> str:
-    if match["word"]:
-        return match["word"]
-    if match["number"]:
-        return "0"
-    return LINE if match["line"] else match["mark"] * (2 if match["more"] else 1)
-
+PLAIN = dict.fromkeys((*range(10), *range(0xB, 0x20), *range(0x7F, 0xA1), *range(0x2000, 0x2040)), " ")
+PLAIN |= {point: chr(point + 32) for point in _CAPITALS}
+PLAIN |= dict.fromkeys(range(0x2010, 0x2016), "-") | dict.fromkeys(range(0x2018, 0x201C), "'")
+PLAIN |= dict.fromkeys(range(0x201C, 0x2020), '"') | {0x2022: "*", 0x2026: ".", 0x2028: "\n", 0x2029: "\n"}
+"""What a character is read as before tokens are cut, for `str.translate`."""
 
 _SPACE, _LETTER_CLASS, _DIGIT, _NEWLINE, _MARK = 0, 1, 2, 3, 4
 _JOINS = 8
@@ -75,7 +56,7 @@ CLASSES = _ascii_classes()
 
 def _general_punctuation() -> np.ndarray:
     """uint8[64]: what stands for U+2000 to U+203F."""
-    table = np.array([ord(_PLAIN[0x2000 + i]) for i in range(64)], np.uint8)
+    table = np.array([ord(PLAIN[0x2000 + i]) for i in range(64)], np.uint8)
     table.flags.writeable = False
     return table
 
@@ -85,7 +66,7 @@ PUNCTUATION = _general_punctuation()
 
 @kernel
 def _unit(data: Array, p: Int, end: Int, classes: Array, punctuation: Array) -> tuple[Int, Int, Int, Int]:
-    """`(class, first byte, second byte or 0, size)` of the character at p, as `_PLAIN` translates it.
+    """`(class, first byte, second byte or 0, size)` of the character at p, as `PLAIN` translates it.
 
     A letter of three or more bytes comes in pieces of one byte, which are letters: nothing depends on where it begins.
     """

@@ -182,3 +182,12 @@ def flags_at(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tupl
         return np.int64(cells[np.uintp(data[np.uintp(p)])]), 1
     point, size = decode(data, p, end)
     return lookup(point, blocks, cells), size
+
+
+@inner_kernel
+def count_chars(data: Array, p: Int, end: Int) -> Int:
+    """Code points of `data[p:end]`."""
+    n = np.int64(0)
+    for k in range(p, end):
+        n += (data[np.uintp(k)] & 0xC0) != 0x80
+    return n

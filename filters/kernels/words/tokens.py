@@ -23,10 +23,9 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inlined_kernel, inner_kernel, kernel
 from filters.kernels.kept import kept
-from filters.kernels.lines.pieces import chars as chars_of
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, classes, lowest, ones
-from filters.kernels.unicode.char_classes import flags_at
+from filters.kernels.unicode.char_classes import count_chars, flags_at
 from filters.kernels.words import spacy_rules
 from filters.kernels.words.spaces import hash_bytes
 from filters.kernels.words.spacy_cuts import LONGEST_PIECE, next_piece, plain
@@ -200,7 +199,7 @@ def _spacy_words(data: Array, p: Int, end: Int, blocks: Array, cells: Array, has
         narrow = size == np.int64(hashes[np.uintp(n + found - 1)]) - p  # a byte a character
         for _ in range(found):
             last = np.int64(hashes[np.uintp(n)])
-            chars += last - p if narrow else chars_of(data, p, last)
+            chars += last - p if narrow else count_chars(data, p, last)
             hashes[np.uintp(n)] = hash_bytes(data, p, last, end)
             ends[np.uintp(n + 1)] = chars
             n += 1

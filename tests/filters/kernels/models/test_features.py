@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from filters import models
 from filters.kernels import buffers
 from filters.kernels.models import features, passages
+from tests.filters.kernels.models.plain_tokens import plain
 
 PIECES = st.sampled_from(
     [
@@ -83,12 +84,12 @@ def tokens(texts: list[str]) -> list[str]:
     ],
 )
 def test_what_becomes_of_a_text(text, made):
-    assert tokens([text]) == [made] == [features.plain(text)]
+    assert tokens([text]) == [made] == [plain(text)]
 
 
 @given(st.lists(TEXT, max_size=5))
 def test_kernel_equals_plain_python(texts):
-    assert tokens(texts) == [features.plain(text) for text in texts]
+    assert tokens(texts) == [plain(text) for text in texts]
 
 
 @given(TEXT, TEXT)
@@ -97,7 +98,7 @@ def test_parts_of_a_text_are_made_into_tokens_each_by_itself(one, other):
     data = np.frombuffer(a + b"xxx" + b, np.uint8)
     spans = np.array([[[0, len(a)], [len(a) + 3, len(a) + 3 + len(b)]]], np.int64)
     starts, made = features.features(data, spans)
-    assert made.tobytes().decode() == features.plain(one) + features.plain(other)
+    assert made.tobytes().decode() == plain(one) + plain(other)
     assert starts.tolist() == [0, len(made)]
 
 
