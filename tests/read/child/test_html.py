@@ -49,6 +49,14 @@ def test_main_text(tmp_path: Path, page: str, text: str) -> None:
         ("<p>größer".encode("utf-16"), None, "<p>größer"),
         ("<p>größer".encode(), "unicode_escape", "<p>größer"),
         (b"<p>" + b"a" * 200 + b"\xff", "utf-8", "<p>" + "a" * 200 + "\ufffd"),
+        ("<p>größer".encode(), "iso-8859-1", "<p>größer"),
+        ('<meta charset="iso-8859-1"><p>größer'.encode(), None, '<meta charset="iso-8859-1"><p>größer'),
+        ('<meta charset="iso-8859-1"><p>größer'.encode("latin-1"), "utf-8", '<meta charset="iso-8859-1"><p>größer'),
+        ("<p>größer".encode("utf-16-le"), "utf-16", "<p>größer"),
+        (("<p>größer" + "a" * 200 + "不").encode()[:-1], None, "<p>größer" + "a" * 200 + "\ufffd"),
+        ("<p>日本".encode("iso-2022-jp"), "iso-2022-jp", "<p>日本"),
+        ("<p>①".encode("cp932"), "shift_jis", "<p>①"),
+        ("<p>镕€".encode("gb18030"), "gb2312", "<p>镕€"),
     ],
 )  # fmt: skip
 def test_encodings(data: bytes, declared: str | None, text: str) -> None:
