@@ -157,6 +157,7 @@ def test_what_is_beside_the_text_is_dropped(block: str) -> None:
         f"<main>{P * 5}</main><div class=comments>{P * 50}</div>",
         f"<table><tr><td>{MENU}<td><div>{P * 5}</div></table>",
         f"<div class=teaser><p>Another story that you may like to read, it is not long.</p></div><div>{P * 5}</div>",
+        f"<article>{P * 2}<div class=promo>{P * 3}</div></article>",
         f"<object>{P * 5}",
         f"<div style='display:none'>{P * 5}</div>",
         f"<div class=newsletter>{P * 5}</div>",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import read
+from pipeline.read import units
 from pipeline.read.child import html
 from pipeline.read.formats import web
 from pipeline.read.lines import Unreadable
@@ -83,6 +84,15 @@ def test_a_page_that_is_not_of_its_encoding_is_refused() -> None:
 )
 def test_pages_that_cost_parsers_of_trees_quadratic_time_are_read(tmp_path: Path, page: str) -> None:
     assert row(tmp_path / "a.html", page.encode()) == ("a", None)
+
+
+@pytest.mark.parametrize(("name", "other"), [("a.html", True), ("a.txt", False)])
+def test_another_main_text_is_another_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, other: bool) -> None:
+    (tmp_path / name).write_bytes(b"<p>a")
+    (unit,) = read.units_of(make(tmp_path / name)).units or ()
+    key = units.unit_key_parts(unit)
+    monkeypatch.setattr(units, "MAIN_TEXT", units.MAIN_TEXT + 1)
+    assert (units.unit_key_parts(unit) != key) is other
 
 
 def test_a_page_that_kills_its_decoder_is_one_bad_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,7 @@ def tree_text(page: str) -> str:
         ("<div><span>a</div>b</span>c", "a\nbc"),
         ("<ul><li>a<p>b<li>c</ul>d", "a\n\nb\n\nc\n\nd"),
         ("<table><tr><td>a</div>b<td>c</table>d", "ab\tc\n\nd"),
+        ("<div>x<table><tr><td>a</div>b<td>c</table>d", "x\n\nab\tc\n\nd"),
         ("<dl><dt>a<dd>b<dt>c</dl>", "a\nb\nc"),
         ("<h1>a<h2>b</h1>c", "a\n\nb\n\nc"),
         ("<svg><path/><g></svg>a<svg><p>b", "a\n\nb"),
