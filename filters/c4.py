@@ -66,14 +66,14 @@ def _javascript(text: pa.LargeStringArray, suspects: np.ndarray) -> pa.Array:
 
 
 def _rules(params: NoParams, thresholds: Thresholds) -> list[Rule]:
-    rules = [Rule(reason="too_few_sentences", drop=pl.col("c4_sentences") < thresholds.min_sentences)]
-    if thresholds.lorem_ipsum:
-        rules.append(Rule(reason="lorem_ipsum", drop=pl.col("c4_lorem_ipsum")))
-    if thresholds.curly_bracket:
-        rules.append(Rule(reason="curly_bracket", drop=pl.col("c4_curly_bracket")))
-    if thresholds.javascript:
-        rules.append(Rule(reason="javascript", drop=pl.col("c4_javascript")))
-    return rules
+    least = Rule(
+        reason="too_few_sentences", signal="c4_sentences", fails="<", limit=thresholds.min_sentences, keys=("min_sentences",)
+    )
+    flags = ("lorem_ipsum", "curly_bracket", "javascript")
+    return [
+        least,
+        *(Rule(reason=key, signal=f"c4_{key}", fails="is", limit=getattr(thresholds, key) or None, keys=(key,)) for key in flags),
+    ]
 
 
 FILTER = Filter(

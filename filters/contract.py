@@ -4,7 +4,7 @@ A filter is two pure functions and the schema between them:
 
 - `annotate` turns a batch of texts into **signals**, one row per text. Signals are facts: they depend on the text and on
   `params`, never on a threshold, and are stored and never computed again.
-- `rules` turns `thresholds` into **rules**, Polars expressions over signals. Rules are judgements, remade in seconds.
+- `rules` turns `thresholds` into **rules**, comparisons of a signal with a limit. Rules are judgements, remade in seconds.
 
 A filter touches no file, clock, network or random number. `check` and `check_rules` hold every batch to this contract;
 a breach is a bug in the filter and stops the run (`ContractError`).
@@ -12,7 +12,7 @@ a breach is a bug in the filter and stops the run (`ContractError`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -31,6 +31,12 @@ from filters.kernels.lines import lines as line_kernels
 from filters.kernels.ngrams import ngrams
 from filters.kernels.words import facts as fact_kernels
 from filters.kernels.words import tokens, word_lists
+from filters.rules import Among as Among
+from filters.rules import AnyRule, rule_columns
+from filters.rules import ByRow as ByRow
+from filters.rules import Comparison as Comparison
+from filters.rules import ExpressionRule as ExpressionRule
+from filters.rules import Rule as Rule
 
 
 class ContractError(Exception):
@@ -52,17 +58,6 @@ class Settings(BaseModel):
 
 class NoParams(Settings):
     """For filters whose signals depend on nothing but the text."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One way to fail. `reason` says what is wrong with the document; `drop` is true on the rows that fail.
-
-    `drop` reads own and needed columns and must be true or false on every row: say with `fill_null` what null means.
-    """
-
-    reason: str
-    drop: pl.Expr
 
 
 class TextBatch:
@@ -106,13 +101,8 @@ class TextBatch:
 
     @cached_property
     def lines(self) -> line_kernels.Lines:
-        """Lines as `text.split("\\n")` gives them: bounds, hashes, words, sentences, last characters."""
-        return line_kernels.lines(*self.buffers, all_breaks=False)
-
-    @cached_property
-    def all_lines(self) -> line_kernels.Lines:
-        """Lines as `text.splitlines()` gives them: these end at U+0085, U+2028, U+2029 too; an empty last one is left out."""
-        return line_kernels.lines(*self.buffers, all_breaks=True)
+        """Lines as `text.split("\\n")` gives them: hashes, characters, words, sentences."""
+        return line_kernels.lines(*self.buffers)
 
     @cached_property
     def tokens(self) -> tokens.TokenFacts:
@@ -169,8 +159,8 @@ class Filter:
     """`load(params)`: what `annotate` needs in memory (a model); called once per process, None without one."""
     annotate: Callable[[TextBatch, pa.RecordBatch, Any, Any], pa.RecordBatch]
     """`annotate(batch, needed, params, loaded)`; `needed` has the columns of `needs`, row by row with `batch`."""
-    rules: Callable[[Any, Any], list[Rule]]
-    """`rules(params, thresholds)`, in the order in which reasons are listed."""
+    rules: Callable[[Any, Any], Sequence[AnyRule]]
+    """`rules(params, thresholds)`, in the order in which reasons are listed; those that the plan switches off with limit None."""
 
 
 def check(filter_: Filter, *, rows: int, signals: pa.RecordBatch) -> None:
@@ -189,40 +179,37 @@ def check(filter_: Filter, *, rows: int, signals: pa.RecordBatch) -> None:
             raise ContractError(f"{who}: NaN in {field.name}; return null for what is not scored")
 
 
-def rule_columns(rule: Rule) -> set[str]:
-    """Names of the columns that a rule reads."""
-    return set(rule.drop.meta.root_names())
-
-
-def check_rules(filter_: Filter, rules: Iterable[Rule]) -> None:
-    """Raise ContractError if a rule names a column that is neither own nor needed, or if two rules share a reason."""
-    known = {*filter_.signals.names, *filter_.needs}
+def check_rules(filter_: Filter, rules: Iterable[AnyRule]) -> None:
+    """Raise ContractError if a rule names a column that is neither own nor needed or a threshold that is not there, or if two
+    rules share a reason."""
+    known, thresholds = {*filter_.signals.names, *filter_.needs}, set(filter_.thresholds.model_fields)
     seen: set[str] = set()
     for rule in rules:
-        unknown = rule_columns(rule) - known
-        if unknown:
+        who = f"filter {filter_.name}, rule {rule.reason}"
+        if unknown := rule_columns(rule) - known:
+            raise ContractError(f"{who}: unknown column {', '.join(sorted(unknown))}; it may read {', '.join(sorted(known))}")
+        if unknown := set(rule.keys) - thresholds:
             raise ContractError(
-                f"filter {filter_.name}, rule {rule.reason}: unknown column {', '.join(sorted(unknown))};"
-                f" it may read {', '.join(sorted(known))}"
+                f"{who}: unknown threshold {', '.join(sorted(unknown))}; there are {', '.join(sorted(thresholds))}"
             )
         if rule.reason in seen:
             raise ContractError(f"filter {filter_.name}: two rules have the reason {rule.reason}")
         seen.add(rule.reason)
 
 
-def judge(filter_: Filter, rules: list[Rule], signals: pl.DataFrame) -> pl.DataFrame:
-    """One Boolean column per rule, named `<filter>.<reason>`: true where the row fails.
+def judge(filter_: Filter, rules: Iterable[AnyRule], signals: pl.DataFrame) -> pl.DataFrame:
+    """One Boolean column per rule that is on, named `<filter>.<reason>`: true where the row fails.
 
-    Raises ContractError if a rule is not Boolean or is null on some row.
+    Raises ContractError if an expression is not Boolean or is null on some row.
     """
-    names = [f"{filter_.name}.{rule.reason}" for rule in rules]
-    failed = signals.select(rule.drop.alias(name) for rule, name in zip(rules, names, strict=True))
-    for name in names:
-        column = failed[name]
+    failed = signals.select(rule.drop.alias(f"{filter_.name}.{rule.reason}") for rule in rules if rule.on)
+    for column in failed:
         if column.dtype != pl.Boolean:
-            raise ContractError(f"rule {name} gives {column.dtype}, not Boolean")
+            raise ContractError(f"rule {column.name} gives {column.dtype}, not Boolean")
         if column.null_count():
-            raise ContractError(f"rule {name} is neither true nor false on {column.null_count()} rows: say what null means")
+            raise ContractError(
+                f"rule {column.name} is neither true nor false on {column.null_count()} rows: say what null means"
+            )
     return failed
 
 

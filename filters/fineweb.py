@@ -19,11 +19,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 from pydantic import Field
 
-from filters.contract import Filter, Rule, Settings, TextBatch, Tier
+from filters.contract import ByRow, Comparison, Filter, Rule, Settings, TextBatch, Tier
 from filters.data import Languages, figure, fineweb2, published
 from filters.kernels.rows import later_copies, per_row
 
@@ -88,17 +87,23 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> pa.Array:
     return pa.array((part / np.maximum(whole, 1)).astype(np.float32), pa.float32())
 
 
+RULES: tuple[tuple[str, str, Comparison, str], ...] = (
+    ("too_few_punctuated_lines", "fineweb_punctuated_lines", "<", "min_punctuated_lines"),
+    ("too_many_short_lines", "fineweb_short_lines", ">", "max_short_lines"),
+    ("too_many_repeated_lines", "fineweb_repeated_lines", ">", "max_repeated_lines"),
+    ("too_many_newlines", "fineweb_newlines", ">", "max_newlines"),
+)
+"""Reason, signal, side that fails, threshold."""
+
+
 def _rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    least, short, repeated, newlines = (_figure(key, thresholds) for key in FIGURES)
     return [
-        Rule(reason="too_few_punctuated_lines", drop=pl.col("fineweb_punctuated_lines") < least),
-        Rule(reason="too_many_short_lines", drop=pl.col("fineweb_short_lines") > short),
-        Rule(reason="too_many_repeated_lines", drop=pl.col("fineweb_repeated_lines") > repeated),
-        Rule(reason="too_many_newlines", drop=pl.col("fineweb_newlines") > newlines),
+        Rule(reason=reason, signal=signal, fails=fails, limit=_figure(key, thresholds), keys=(key, "languages"))
+        for reason, signal, fails, key in RULES
     ]
 
 
-def _figure(key: str, thresholds: Thresholds) -> pl.Expr:
+def _figure(key: str, thresholds: Thresholds) -> float | ByRow | None:
     """The threshold of a key that the plan may leave to FineWeb or to the row's language."""
     by_language: dict[str, float] = {}
     if thresholds.languages == "fineweb2":
@@ -106,9 +111,7 @@ def _figure(key: str, thresholds: Thresholds) -> pl.Expr:
         every = {"max_repeated_lines": 0.1, "max_short_lines": 999.0}
         named = {"min_punctuated_lines": "line_punct_thr", "max_newlines": "new_line_ratio"}
         by_language = published(named[key]) if key in named else dict.fromkeys(fineweb2(), every[key])
-    found = figure(getattr(thresholds, key), FIGURES[key], by_language)
-    assert found is not None  # each key has a figure
-    return found
+    return figure(getattr(thresholds, key), FIGURES[key], by_language)
 
 
 FILTER = Filter(

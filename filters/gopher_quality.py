@@ -49,12 +49,11 @@ from typing import Any, Literal
 from unicodedata import category
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from filters.contract import Filter, Rule, Settings, TextBatch, Tier
+from filters.contract import ByRow, Comparison, Filter, Rule, Settings, TextBatch, Tier
 from filters.data import Figures, Languages, figure, fineweb2, published, same
 from filters.kernels.lines import gopher
 from filters.kernels.words import tokens, word_lists
@@ -268,41 +267,45 @@ def _ratio(part: np.ndarray, whole: np.ndarray, *, null: np.ndarray | None = Non
     return pa.array((part / np.maximum(whole, 1)).astype(np.float32), pa.float32(), mask=null)
 
 
+RULES: tuple[tuple[str, str, Comparison, str], ...] = (
+    ("too_few_words", "gopher_words", "<", "min_words"),
+    ("too_many_words", "gopher_words", ">", "max_words"),
+    ("words_too_short", "gopher_mean_word_length", "<", "min_mean_word_length"),
+    ("words_too_long", "gopher_mean_word_length_unmarked", ">", "max_mean_word_length"),
+    ("too_many_hashes", "gopher_hash_ratio", ">", "max_symbol_ratio"),
+    ("too_many_ellipses", "gopher_ellipsis_ratio", ">", "max_symbol_ratio"),
+    ("too_many_symbols", "gopher_symbol_ratio", ">", "max_symbol_ratio"),
+    ("too_many_bullet_lines", "gopher_bullet_lines", ">", "max_bullet_lines"),
+    ("too_many_ellipsis_lines", "gopher_ellipsis_lines", ">", "max_ellipsis_lines"),
+    ("too_few_alphabetic_words", "gopher_alpha_words", "<", "min_alpha_words"),
+    ("too_few_stop_words", "gopher_stop_words", "<", "min_stop_words"),
+)
+"""Reason, signal, side that fails, threshold. Profiles dclm and dolma count symbols together, the others hashes and ellipses."""
+
+
 def _rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    words = pl.col("gopher_words")
-    shortest, longest, alpha = (_figure(key, params, thresholds) for key in FIGURES)
-    symbols = _float32(thresholds.max_symbol_ratio)
-    apart = {"too_many_hashes": "gopher_hash_ratio", "too_many_ellipses": "gopher_ellipsis_ratio"}
-    ratios = {"too_many_symbols": "gopher_symbol_ratio"} if params.profile in ("dclm", "dolma") else apart
+    together = params.profile in ("dclm", "dolma")
+    missing = {"too_many_hashes", "too_many_ellipses"} if together else {"too_many_symbols"}
     return [
-        Rule(reason="too_few_words", drop=words < thresholds.min_words),
-        Rule(reason="too_many_words", drop=words > thresholds.max_words),
-        Rule(reason="words_too_short", drop=_applies(pl.col("gopher_mean_word_length") < shortest)),
-        Rule(reason="words_too_long", drop=_applies(pl.col("gopher_mean_word_length_unmarked") > longest)),
-        *(Rule(reason=reason, drop=_applies(pl.col(signal) > symbols)) for reason, signal in ratios.items()),
-        Rule(reason="too_many_bullet_lines", drop=pl.col("gopher_bullet_lines") > _float32(thresholds.max_bullet_lines)),
-        Rule(reason="too_many_ellipsis_lines", drop=pl.col("gopher_ellipsis_lines") > _float32(thresholds.max_ellipsis_lines)),
-        Rule(reason="too_few_alphabetic_words", drop=_applies(pl.col("gopher_alpha_words") < alpha)),
-        Rule(reason="too_few_stop_words", drop=_applies(pl.col("gopher_stop_words") < thresholds.min_stop_words)),
+        Rule(
+            reason=reason,
+            signal=signal,
+            fails=fails,
+            limit=_limit(key, params, thresholds),
+            keys=(key, "languages") if key in FIGURES else (key,),
+        )
+        for reason, signal, fails, key in RULES
+        if reason not in missing
     ]
 
 
-def _figure(key: str, params: Params, thresholds: Thresholds) -> pl.Expr:
-    """The threshold of a key that the plan may leave to the profile or to the row's language."""
+def _limit(key: str, params: Params, thresholds: Thresholds) -> float | ByRow | None:
+    """The threshold of a key, which the plan may leave to the profile or to the row's language."""
+    chosen: float | None = getattr(thresholds, key)
+    if key not in FIGURES:
+        return chosen
     by_language = published(_BY_LANGUAGE[key]) if thresholds.languages == "fineweb2" else {}
-    found = figure(getattr(thresholds, key), getattr(FIGURES[key], params.profile), by_language)
-    assert found is not None  # every profile has these three
-    return found
-
-
-def _applies(drop: pl.Expr) -> pl.Expr:
-    """A rule that does not apply (null) drops nothing."""
-    return drop.fill_null(False)
-
-
-def _float32(threshold: float) -> pl.Expr:
-    """The threshold as exact as the signals: 1 hash in 10 words is 0.1 in float32, which is more than 0.1 in float64."""
-    return pl.lit(threshold, pl.Float32)
+    return figure(chosen, getattr(FIGURES[key], params.profile), by_language)
 
 
 FILTER = Filter(

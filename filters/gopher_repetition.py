@@ -31,7 +31,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 from pydantic import Field
 
@@ -169,10 +168,11 @@ def _by_language(key: str) -> dict[str, float]:
 def _rules(params: Params, thresholds: Thresholds) -> list[Rule]:
     rules = []
     for key, signal in zip(FIGURES, _SHARES, strict=True):
-        languages = _by_language(key) if thresholds.languages == "fineweb2" else {}
+        by_language = _by_language(key)
+        languages = by_language if thresholds.languages == "fineweb2" else {}
         most = figure(getattr(thresholds, key), getattr(FIGURES[key], params.profile), languages)
-        if most is not None:
-            rules.append(Rule(reason=signal.removeprefix("repetition_"), drop=pl.col(signal) > most))
+        keys = (key, "languages") if by_language else (key,)
+        rules.append(Rule(reason=signal.removeprefix("repetition_"), signal=signal, fails=">", limit=most, keys=keys))
     return rules
 
 

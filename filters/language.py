@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from filters import models
-from filters.contract import Filter, Rule, Settings, TextBatch, Tier
+from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Tier
 from filters.kernels import buffers
 from filters.kernels.models import prose, windows
 from filters.kernels.unicode import scripts
@@ -212,28 +211,38 @@ def _second(parts: np.ndarray, scores: np.ndarray, size: np.ndarray, *, main: np
 
 
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    """Those that the thresholds switch on. `und` has no score or share to be judged by: listed, it is kept."""
-    found = []
-    score = pl.lit(thresholds.min_score if thresholds.keep != "all" else 0.0)
-    for code, least in thresholds.min_scores.items():
-        score = pl.when(_is(code)).then(pl.lit(least)).otherwise(score)
-    unsure = (pl.col("language") != UNDETERMINED) & (pl.col("language_score") < score)
-    listed = pl.any_horizontal(*(_is(code) for code in thresholds.keep)) if thresholds.keep != "all" else pl.lit(True)
-    if thresholds.keep != "all":
-        found.append(Rule(reason="other_language", drop=~listed))
-    if thresholds.keep != "all" or thresholds.min_scores:
-        found.append(Rule(reason="uncertain_language", drop=listed & unsure))
-    if thresholds.min_share > 0:
-        mixed = (pl.col("language_share") < thresholds.min_share).fill_null(False)
-        found.append(Rule(reason="mixed_languages", drop=mixed))
-    return found
+    """`und` has no score or share to be judged by: listed, it is kept."""
+    listed = () if thresholds.keep == "all" else _rows(thresholds.keep)
+    own = [(rows, least) for code, least in reversed(thresholds.min_scores.items()) for rows in _rows((code,), scored=True)]
+    others = thresholds.min_score if listed else None
+    return [
+        Rule(reason="other_language", signal="language", fails="not in", limit=listed or None, keys=("keep",)),
+        Rule(
+            reason="uncertain_language",
+            signal="language_score",
+            fails="<",
+            limit=ByRow(tuple(own), others) if own else others,
+            keys=("min_score", "min_scores", "keep"),
+            where=_rows(thresholds.keep, scored=True) if listed else (),
+        ),
+        Rule(
+            reason="mixed_languages",
+            signal="language_share",
+            fails="<",
+            limit=thresholds.min_share or None,
+            keys=("min_share",),
+        ),
+    ]
 
 
-def _is(code: str) -> pl.Expr:
-    """Whether the language is the one that a plan means by `code`, and the script where the code has one."""
-    languages, script = labels.names(code)
-    found = pl.col("language").is_in(sorted(languages))
-    return found if script is None else found & (pl.col("language_script") == script)
+def _rows(codes: Iterable[str], *, scored: bool = False) -> tuple[Among, ...]:
+    """Texts in the languages that a plan means by these codes, in the script where a code has one. `scored`: without `und`."""
+    found: dict[str | None, set[str]] = {}
+    for code in codes:
+        languages, script = labels.names(code)
+        found[script] = found.get(script, set()) | (languages - {UNDETERMINED} if scored else languages)
+    scripts_ = {script: None if script is None else Among("language_script", (script,)) for script in found}
+    return tuple(Among("language", tuple(sorted(names)), scripts_[script]) for script, names in found.items())
 
 
 FILTER = Filter(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import polars as pl
 import pyarrow as pa
 from pydantic import Field
 
@@ -37,8 +36,7 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: C
 
 
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    limit = pl.lit(thresholds.min_score, pl.Float32)
-    return [Rule(reason="low_quality", drop=(pl.col("quality_score") < limit).fill_null(False))]
+    return [Rule(reason="low_quality", signal="quality_score", fails="<", limit=thresholds.min_score, keys=("min_score",))]
 
 
 FILTER = Filter(

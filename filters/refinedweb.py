@@ -9,7 +9,6 @@ fastText's words and with uniseg's). All edits of the plan count, not `refinedwe
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 from pydantic import Field
 
@@ -34,8 +33,8 @@ def _annotate(batch: TextBatch, needed: pa.RecordBatch, params: NoParams, loaded
 
 
 def _rules(params: NoParams, thresholds: Thresholds) -> list[Rule]:
-    limit = pl.lit(thresholds.max_removed, pl.Float32)  # as exact as the signal: 1 word in 20 is 0.05 in float32
-    return [Rule(reason="too_many_words_removed", drop=pl.col("removed_words") > limit)]
+    most = thresholds.max_removed
+    return [Rule(reason="too_many_words_removed", signal="removed_words", fails=">", limit=most, keys=("max_removed",))]
 
 
 FILTER = Filter(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import polars as pl
 import pyarrow as pa
 from pydantic import Field
 
@@ -38,10 +37,10 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: C
 
 
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    score, share = (pl.lit(limit, pl.Float32) for limit in (thresholds.max_score, thresholds.max_share))
+    score, share = thresholds.max_score, thresholds.max_share
     return [
-        Rule(reason="toxic", drop=(pl.col("toxicity_score") > score).fill_null(False)),
-        Rule(reason="toxic_throughout", drop=(pl.col("toxicity_share") > share).fill_null(False)),
+        Rule(reason="toxic", signal="toxicity_score", fails=">", limit=score, keys=("max_score",)),
+        Rule(reason="toxic_throughout", signal="toxicity_share", fails=">", limit=share, keys=("max_share",)),
     ]
 
 

@@ -95,7 +95,7 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     """Check everything that can be checked without a server. Raises UsageError."""
     from flows.serving import notify, roots
     from pipeline.plan.load import DEFAULT, assigned, load_plan
-    from pipeline.store.remote import refuse_secrets
+    from pipeline.store.secrets import refuse_secrets
 
     refuse_secrets(arguments.output, what="output", error=OutputError)
     refuse_secrets(arguments.work or "", what="work directory", error=OutputError)

@@ -22,10 +22,10 @@ class Parser(argparse.ArgumentParser):
     """A command line whose mistakes end as those of a plan do. Arguments may be names that a shell found: they are escaped."""
 
     def error(self, message: str) -> NoReturn:
-        from flows.terminal.progress import escape_controls
+        from pipeline.text.visible import visible_lines
 
         self.print_usage(sys.stderr)
-        print(f"winnow: {escape_controls(message)}", file=sys.stderr)
+        print(f"winnow: {visible_lines(message)}", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -33,9 +33,9 @@ def on_stderr(name: str) -> Tell:
     """Messages as lines of text that begin with the command's name."""
 
     def tell(message: str, code: int) -> None:
-        from flows.terminal.progress import escape_controls
+        from pipeline.text.visible import visible_lines
 
-        print(f"{name}: {escape_controls(message)}", file=sys.stderr)
+        print(f"{name}: {visible_lines(message)}", file=sys.stderr)
 
     return tell
 
@@ -66,8 +66,10 @@ def exit_code(run: Callable[[], int], *, tell: Tell, resumes: bool = False) -> i
 
 def _of_system(error: OSError, *, resumes: bool) -> str:
     """Which file, what is wrong with it, what to do. A file's name is one line, whatever it holds."""
+    from pipeline.text.visible import visible
+
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename or "")
-    where = f"{name}: ".replace("\n", "\\u000a") if name else ""
+    where = f"{visible(name)}: " if name else ""
     todo = "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
     then = "run the same command, it resumes" if resumes else "run the same command again"
     return f"{where}{error.strerror or error}; {todo} and {then}"

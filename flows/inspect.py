@@ -12,12 +12,13 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.records.receipt import Receipt
+    from pipeline.report.table import Said
 
 from flows import errors
 
@@ -74,42 +75,40 @@ def _with_command(given: list[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
-    commands = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
+    act: dict[str, Callable[[argparse.Namespace], str | Said]]
+    act = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
 
     def run() -> int:
+        from flows.terminal.settle import settle
+        from pipeline.report import table
+
         if arguments.command != "takedown":
-            _settle(arguments)
-        print(commands[arguments.command](arguments), end="")
+            settle(arguments.output, *([arguments.other] if getattr(arguments, "other", None) else []))
+        said = act[arguments.command](arguments)
+        if isinstance(said, str):
+            print(said)
+        else:
+            table.show(said, sys.stdout)
         return 0
 
     return errors.exit_code(run, tell=errors.on_stderr("winnow inspect"))
 
 
-def _settle(arguments: argparse.Namespace) -> None:
-    """What an earlier take-down left goes before anything is shown."""
-    from flows.terminal.progress import escape_controls
-    from pipeline.takedown.complete import settle
-
-    for folder in (arguments.output, *([arguments.other] if getattr(arguments, "other", None) else [])):
-        if told := settle(folder):
-            print(f"note: {escape_controls(told)}", file=sys.stderr)
-
-
-def _browse(arguments: argparse.Namespace) -> str:
+def _browse(arguments: argparse.Namespace) -> Said:
     from flows.terminal.browse import browse
 
     browse(arguments.output, port=arguments.port, work=arguments.work, save_plan=arguments.save_plan)
-    return ""
+    return []
 
 
-def _review(arguments: argparse.Namespace) -> str:
+def _review(arguments: argparse.Namespace) -> Said:
     from flows.terminal.keys import pressed
     from pipeline.errors import OutputLocked, UsageError
     from pipeline.inspect import output as opened
     from pipeline.inspect import review
     from pipeline.output import reviews
     from pipeline.output.folders import LOCK
-    from pipeline.report import numbers, publish
+    from pipeline.report import publish
 
     if arguments.n < 1 or arguments.seed < 0:
         raise UsageError("review: -n must be 1 or more, --seed 0 or more")
@@ -120,10 +119,10 @@ def _review(arguments: argparse.Namespace) -> str:
     if given:
         with contextlib.suppress(OutputLocked), output.store.lock(LOCK):  # the run that holds it makes the page anew itself
             publish.repaint(output.store)
-    return review.summary(reviews.precision(output.store), session=given, write=numbers.percent)
+    return review.summary(reviews.precision(output.store), session=given)
 
 
-def _why(arguments: argparse.Namespace) -> str:
+def _why(arguments: argparse.Namespace) -> Said:
     from pipeline.errors import UsageError
     from pipeline.inspect import output as opened
     from pipeline.inspect import why
@@ -133,13 +132,14 @@ def _why(arguments: argparse.Namespace) -> str:
     output = opened.open_output_of(arguments.output)
     if arguments.text is not None:
         return why.explanation_of_text(output, sys.stdin.read() if arguments.text == "-" else arguments.text)
-    return "\n".join(why.explanation(output, found) for found in why.find_rows(output, arguments.name))
+    found = why.find_rows(output, arguments.name)
+    return [part for number, one in enumerate(found) for part in ([""] * (number > 0) + why.explanation(output, one))]
 
 
-def _sweep(arguments: argparse.Namespace) -> str:
+def _sweep(arguments: argparse.Namespace) -> str | Said:
     from pipeline.errors import UsageError
     from pipeline.inspect import output as opened
-    from pipeline.inspect.thresholds import sweep
+    from pipeline.inspect.thresholds import plan_thresholds, sweep
 
     key, equals, text = arguments.key.partition("=")
     if not equals or not text.strip():
@@ -147,11 +147,11 @@ def _sweep(arguments: argparse.Namespace) -> str:
     output = opened.open_output_of(arguments.output)
     lines = sweep.sweep(output, key, sweep.values(text), by_language=arguments.by == "language", work=arguments.work)
     if arguments.json:
-        return json.dumps([asdict(line) for line in lines]) + "\n"
-    return sweep.sweep_text(key, lines, now=opened.value_of(output, key))
+        return json.dumps([asdict(line) for line in lines])
+    return sweep.sweep_text(key, lines, now=plan_thresholds.meaning(output, key))
 
 
-def _compare(arguments: argparse.Namespace) -> str:
+def _compare(arguments: argparse.Namespace) -> str | Said:
     from pipeline.errors import UsageError
     from pipeline.inspect import compare
     from pipeline.inspect import output as opened
@@ -162,13 +162,11 @@ def _compare(arguments: argparse.Namespace) -> str:
     first = opened.open_output_of(arguments.output)
     if arguments.set:
         made = what_if.rethink(first, arguments.set, work=arguments.work)
-        return (
-            json.dumps(what_if.plain(made), sort_keys=True) + "\n"
-            if arguments.json
-            else what_if.what_if_text(made, arguments.set)
-        )
+        if arguments.json:
+            return json.dumps(what_if.plain(made), sort_keys=True)
+        return what_if.what_if_text(made, arguments.set)
     found = compare.compare(first, opened.open_output_of(arguments.other))
-    return json.dumps(asdict(found), sort_keys=True) + "\n" if arguments.json else compare.comparison_text(found)
+    return json.dumps(asdict(found), sort_keys=True) if arguments.json else compare.comparison_text(found)
 
 
 def _add_takedown(commands: Any) -> None:
@@ -185,12 +183,6 @@ def _add_takedown(commands: Any) -> None:
     what.add_argument("--keys", metavar="FILE", help="ids or source_refs, one a line (- reads stdin)")
     what.add_argument("--domain", metavar="DOMAIN", help="all documents whose url is of this domain or below it")
     what.add_argument("--like", metavar="TEXT", help="documents with this text, or nearly (@FILE reads a file, - stdin)")
-    made.add_argument(
-        "--copies",
-        choices=("drop", "promote"),
-        default="drop",
-        help="what becomes of dropped copies: drop takes them down too (the default); promote is not in this release",
-    )
     made.add_argument("--request", metavar="ID", help="what the receipt calls the request (default: random)")
     made.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     made.add_argument("--unlocked", action="store_true", help="an object store without conditional writes may be changed")
@@ -199,17 +191,12 @@ def _add_takedown(commands: Any) -> None:
     made.add_argument("--json", action="store_true", help="print the receipt as JSON")
 
 
-def _takedown(arguments: argparse.Namespace) -> str:
-    from pipeline.errors import NotYet, UsageError
+def _takedown(arguments: argparse.Namespace) -> str | Said:
+    from pipeline.errors import UsageError
+    from pipeline.report import table
     from pipeline.takedown import run
     from pipeline.takedown.find import TakedownRequest
 
-    if arguments.copies == "promote":
-        raise NotYet(
-            "takedown --copies promote: not in this release: a copy is not kept in place of what goes. Without --copies all"
-            " copies go too; where only the licence of one source is the matter, remove that source from the plan and make the"
-            " output anew with --replace: its copies from other sources are then kept"
-        )
     asked = TakedownRequest(
         keys=_keys(arguments.keys) if arguments.keys else (),
         domain=arguments.domain,
@@ -227,7 +214,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
             return True
         if not sys.stdin.isatty():
             raise UsageError("takedown: give --yes where there is no terminal to ask; --dry-run shows what would go")
-        print(run.receipt_text(run.Outcome(receipt, False, "this cannot be undone")), end="", file=sys.stderr)
+        table.show(run.receipt_text(run.Outcome(receipt, False, "this cannot be undone")), sys.stderr)
         print("take down? [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -240,7 +227,7 @@ def _takedown(arguments: argparse.Namespace) -> str:
         dry_run=arguments.dry_run,
         confirm=confirm,
     )
-    return json.dumps(done.receipt.model_dump(mode="json"), indent=1) + "\n" if arguments.json else run.receipt_text(done)
+    return json.dumps(done.receipt.model_dump(mode="json"), indent=1) if arguments.json else run.receipt_text(done)
 
 
 def _keys(path: str) -> tuple[str, ...]:

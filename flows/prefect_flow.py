@@ -19,22 +19,27 @@ from typing import Any
 
 from prefect import flow
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, State
 
 from flows.retry import BACK_OFF_S, tried
-from flows.serving import cluster_flow, notify, progress, results, roots, server
-from flows.serving.artifacts import plain
+from flows.serving import cluster_flow, notify, outcomes, progress, results, roots, server
+from flows.serving.artifacts import NAME_LENGTH
 from flows.serving.form import OptionalPlace, Overrides, Place, PlanName, Threads
-from flows.serving.mapper import prefect_mapper, short
+from flows.serving.mapper import as_task, prefect_mapper, short
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
 from flows.terminal.progress import Json
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine.events import Event, OnEvent, silent
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import DEFAULT, LoadedPlan, load_plan
 from pipeline.run import execute
+from pipeline.run.context import RUN
 from pipeline.run.options import Result, RunOptions
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
+from pipeline.text import numbers
+from pipeline.text.visible import folded, visible
 
 RUN_BACK_OFF_S = 20.0
 """Seconds before a deployed run is tried again as a whole; doubled the second time. Chosen so that two outlast a minute's outage,
@@ -50,8 +55,15 @@ _prepared: ContextVar["Callable[[], Made] | None"] = ContextVar("prepared", defa
 """The stages of a run that the command line prepared: inputs hashed, kernels compiled."""
 
 
+def run_name() -> str:
+    """A flow run's, until its end: then it says what became of the output."""
+    asked = flow_run.get_parameters()
+    return visible(f"{asked['output']}: {asked['plan']}", limit=NAME_LENGTH)
+
+
 @flow(
     name="curate",
+    flow_run_name=run_name,
     retries=0,
     persist_result=False,
     log_prints=False,
@@ -70,7 +82,7 @@ def curate(
     workers: Threads = 2,
     replace: bool = False,
     accept: bool = False,
-) -> dict[str, object]:
+) -> State[dict[str, object]]:
     """Curate text for training language models: what is new in the input becomes the output's next generation.
 
     A failed check stops the run before it publishes (`checks.on_fail: stop`), unless `overrides` says `warn`.
@@ -100,7 +112,7 @@ class Made:
     inputs: Sequence[str]
 
 
-def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> dict[str, object]:
+def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> State[dict[str, object]]:
     body = _prepared.get()
     try:
         made = body() if body is not None else _deployed(plan, overrides, inputs, options=options)
@@ -109,7 +121,8 @@ def _curate(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: 
         raise
     results.of_result(made.result, made.inputs)
     documents = made.result.metrics.totals.documents()
-    return {"output": made.result.out, "generation": made.result.generation, "documents": documents}
+    held: dict[str, object] = {"output": made.result.out, "generation": made.result.generation, "documents": documents}
+    return Completed(message=outcomes.of_run(made.result), data=held)
 
 
 def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions) -> Made:
@@ -141,7 +154,7 @@ def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], *, options
     with progress.progress_bars(made):
         result = _tried(loaded, options, on_event)
     for note in result.notes[:MOST_NOTES]:
-        logger.info(plain(note, 2000))
+        logger.info(folded(note, limit=2000))
     if len(result.notes) > MOST_NOTES:
         logger.info("and %d more notes", len(result.notes) - MOST_NOTES)
     if lines is not None:
@@ -154,7 +167,7 @@ def _tried(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Result
 
     def body() -> Result:
         with _mapper(options, on_event) as mapper:
-            return execute.execute(loaded, options, mapper=mapper, on_event=on_event)
+            return execute.execute(loaded, options, mapper=mapper, on_event=on_event, within=as_task)
 
     return tried(body, retries=options.retries, back_off_s=RUN_BACK_OFF_S, on_event=on_event)
 
@@ -172,9 +185,9 @@ def _logged(logger: Any) -> OnEvent:
                 return
             last[0] = time.monotonic()
             of = f"generation {event.generation} " if event.generation is not None else ""
-            said = plain(event.note, 2000) if event.note else event.kind
-            at = f" {plain(event.name)}" if event.name else ""
-            done = f" {sums[0]:,} documents, {sums[1] / 1e6:,.1f} MB" if sums[0] else ""
+            said = folded(event.note, limit=2000) if event.note else event.kind
+            at = f" {visible(event.name, limit=NAME_LENGTH)}" if event.name else ""
+            done = f" {numbers.count(sums[0])} documents, {numbers.size(sums[1])}" if sums[0] else ""
             logger.info("%s%s: %s%s%s", of, event.stage, said, at, done)
 
     return on_event
@@ -201,7 +214,9 @@ def run_in_flow(
 
     begun: list[bool] = []
 
-    def within(body: Callable[[], Result]) -> Result:
+    def within(stage: str, body: Callable[[], Any]) -> Any:
+        if stage != RUN:
+            return as_task(stage, body)
         begun.append(True)
         if temporary is not None and not temporary.ready:
             on_event(Event("wait", "prefect", note="waiting for Prefect's temporary server (4 s; 12 s the first time)"))
@@ -264,11 +279,11 @@ def _as_flow_run(
 
 def _call(loaded: LoadedPlan, options: RunOptions) -> None:
     """The flow, with what Prefect shows of a run from the command line."""
-    paths = [plain(path, 500) for source in loaded.plan.source for path in source.paths]
+    paths = [visible(path, limit=500) for source in loaded.plan.source for path in source.paths]
     curate.with_options(validate_parameters=False)(
-        plan=plain(loaded.name, 500),
+        plan=visible(loaded.name, limit=500),
         input=paths[:100],
-        output=plain(options.output, 500),
+        output=visible(options.output, limit=500),
         workers=options.workers,
         replace=options.replace,
         accept=options.accept,

@@ -94,20 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     act: Callable[[argparse.Namespace], int] = {"export-arms": _export, "score": _score}.get(command or "", _measure)
 
     def run() -> int:
+        from flows.terminal.settle import settle
+
         if command != "score":
-            _settle(arguments.output)
+            settle(arguments.output)
         return act(arguments)
 
     return errors.exit_code(run, tell=errors.on_stderr("winnow"), resumes=True)
-
-
-def _settle(output: str) -> None:
-    """What an earlier take-down left goes before anything is measured."""
-    from flows.terminal.progress import escape_controls
-    from pipeline.takedown.complete import settle
-
-    if told := settle(output):
-        print(f"note: {escape_controls(told)}", file=sys.stderr)
 
 
 def _workers(arguments: argparse.Namespace) -> int:
@@ -163,15 +156,20 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _show(made: Savings, arguments: argparse.Namespace, *, out: str | None) -> None:
+    from pipeline.report import table
     from pipeline.report.page.savings import summary
 
-    print(json.dumps(made.plain(), sort_keys=True) if arguments.json else summary(made, out=out).rstrip("\n"))
+    if arguments.json:
+        print(json.dumps(made.plain(), sort_keys=True))
+    else:
+        table.show(summary(made, out=out), sys.stdout)
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from flows.terminal.progress import escape_controls
+    from pipeline.report import table
     from pipeline.savings import exchange, measure
     from pipeline.takedown import exports
+    from pipeline.text import numbers
 
     request = _request(arguments, "own trainer")
     where = measure.open_measurement(request)
@@ -186,14 +184,16 @@ def _export(arguments: argparse.Namespace) -> int:
         seeds=arguments.seeds,
     )
     exports.record(where.out, arguments.to, what="arms of flows.proxy export-arms")
+    said = []
     for arm in card.arms:
         less = "" if arm.enough else "; less than the run sees: it repeats"
         if not arm.repeated_as_planned:
-            less += f"; not repeated {arm.planned_epochs:,.0f} times as the planned run would: too little text would be left"
-        print(escape_controls(f"{arguments.to}/{arm.path}: {arm.documents:,} documents, {arm.bytes:,} bytes{less}"))
-    print(
-        f"{escape_controls(arguments.to)}/{exchange.CARD}: {len(card.sets)} held-out sets, seeds, and what results must look like"
-    )
+            times = numbers.count(arm.planned_epochs)
+            less += f"; not repeated {times} times as the planned run would: too little text would be left"
+        size = f"{numbers.count(arm.documents)} documents, {numbers.count(arm.bytes)} bytes"
+        said.append(f"{arguments.to}/{arm.path}: {size}{less}")
+    said.append(f"{arguments.to}/{exchange.CARD}: {len(card.sets)} held-out sets, seeds, and what results must look like")
+    table.show(said, sys.stdout)
     return 0
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from flows import errors
 
 if TYPE_CHECKING:
+    from pipeline.report.table import Said
     from pipeline.training.train import Request, TrainedModel
 
 RECIPES = ("quality", "toxicity")
@@ -63,20 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, command: str) -> int:
     _check(arguments)
-    from flows.terminal.progress import escape_controls
+    from pipeline.report import table
     from pipeline.training import card, train
 
     trained = train.train(_recipe(arguments, command) if arguments.recipe else _request(arguments, command))
     path = card.write(trained, arguments.output)
     line = card.plan_line(trained, path)
-    for note in trained.notes:
-        print(f"note: {escape_controls(note)}", file=sys.stderr)
+    table.show([f"note: {note}" for note in trained.notes], sys.stderr)
     if arguments.json:
         thresholds = {threshold.name: threshold.score for threshold in trained.thresholds}
         shown = {"model": str(path), "plan": line, "thresholds": thresholds, "figures": train.summary(trained)}
         print(json.dumps(shown, sort_keys=True))
     else:
-        print(escape_controls(_shown(trained, path, line)))
+        table.show(_shown(trained, path, line), sys.stdout)
     return 0
 
 
@@ -154,27 +154,27 @@ def _recipe(arguments: argparse.Namespace, command: str) -> Request:
     return replace(request, command=shown, calibration=arguments.calibration)
 
 
-def _shown(trained: TrainedModel, path: Path, line: str) -> str:
+def _shown(trained: TrainedModel, path: Path, line: str) -> Said:
+    from pipeline.report.table import table
+    from pipeline.text import numbers
     from pipeline.training import card
 
-    size = len(trained.data)
-    counts = ", ".join(f"{part} {m:,} + {n:,}" for part, (m, n) in trained.counts.items())
-    return "\n".join(
-        [
-            f"{path}: {size:,} bytes; positive + negative documents: {counts}",
-            f"left out: {trained.copies:,} copies, {trained.contradictions:,} texts in both classes",
-            f"calibration error {trained.calibration_error:.3f} ({trained.why})",
-            f"ROC AUC before quantising {trained.unquantised_auc:.4f}, after {trained.overall.auc}",
-            "",
-            f"held out, at the default threshold {trained.default:g}:",
-            card.figures_table([trained.overall, *trained.by_source]),
-            "",
-            card.thresholds_table(trained),
-            "",
-            "use it with:",
-            line,
-        ]
-    )
+    counts = ", ".join(f"{part} {numbers.count(m)} + {numbers.count(n)}" for part, (m, n) in trained.counts.items())
+    copies, contradictions = numbers.count(trained.copies), numbers.count(trained.contradictions)
+    return [
+        f"{path}: {numbers.count(len(trained.data))} bytes; positive + negative documents: {counts}",
+        f"left out: {copies} copies, {contradictions} texts in both classes",
+        f"calibration error {trained.calibration_error:.3f} ({trained.why})",
+        f"ROC AUC before quantising {trained.unquantised_auc:.4f}, after {trained.overall.auc}",
+        "",
+        f"held out, at the default threshold {trained.default:g}:",
+        table(*card.figures_rows([trained.overall, *trained.by_source])),
+        "",
+        table(*card.thresholds_rows(trained)),
+        "",
+        "use it with:",
+        line,
+    ]
 
 
 if __name__ == "__main__":

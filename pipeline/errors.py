@@ -15,8 +15,7 @@
     │   ├── CannotRead            a disk or network failed while an input was read; may pass
     │   ├── Damaged               a file of the work directory or the output is not what was written
     │   └── BrokenContract        a filter or a stage broke its contract: a bug, not bad data
-    ├── CheckFailed           3   a check refused to publish
-    └── Interrupted           130 stopped by the user; the same command resumes
+    └── CheckFailed           3   a check refused to publish
 
 Messages say which file or key, what was expected, and what to do next. Bad data never raises: it is quarantined.
 Errors of the operating system stay OSError (exit 1); `named` lets them say which file they are about.
@@ -93,10 +92,6 @@ class Damaged(RunFailed):
 
 class CheckFailed(WinnowError):
     exit_code = 3
-
-
-class Interrupted(WinnowError):
-    exit_code = 130
 
 
 @contextlib.contextmanager

@@ -55,6 +55,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Files(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Runs under Prefect that tests begin leave their history here, and not with the user's."""
+    os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+
+
 @pytest.fixture(scope="module")
 def blank_charts() -> Iterator[None]:
     """Reports with empty charts, for files whose tests look at other things of a run: drawing them (`tests/report` does) takes

@@ -61,6 +61,17 @@ def test_no_module_unpickles_or_calls_a_shell():
         assert "shell=True" not in source
 
 
+def test_figures_and_tables_for_people_are_laid_out_in_one_place():
+    """Percentages, sizes and columns: `pipeline.text.numbers` and `pipeline.report.table`. Tables on disk are not for people."""
+    own = {"pipeline/text/numbers.py", "pipeline/read/child/html.py"}
+    for path in files():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FormattedValue) and isinstance(node.format_spec, ast.JoinedStr) and name(path) not in own:
+                spec = ast.unparse(node.format_spec)
+                assert not set("<>^%") & set(spec), (name(path), spec)
+            assert not (isinstance(node, ast.Attribute) and node.attr in ("ljust", "rjust", "center")), name(path)
+
+
 def test_no_module_of_the_pipeline_stands_outside_a_room():
     assert sizes.loose_modules() == ["errors", "schema", "settings"]
 

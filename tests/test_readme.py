@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from pipeline.plan import reference
 from pipeline.records.metrics_json import Metrics
+from tests.docs import reference
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_plan_reference_is_what_the_models_say():
-    """Mend with `python -m pipeline.plan.reference --write`."""
+    """Mend with `python -m tests.docs.reference --write`."""
     section = README.partition(reference.BEGIN)[2].partition(reference.END)[0].strip()
     assert section == reference.markdown()
 
@@ -43,7 +43,7 @@ def test_help_works_and_is_quick_to_import():
         [sys.executable, "-X", "importtime", "-m", "flows.curate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "PLAN" in shown.stdout
-    for heavy in ("polars", "pyarrow", "prefect", "numba"):
+    for heavy in ("polars", "pyarrow", "prefect", "numba", "datasketch", "fasttext", "scipy"):
         assert not re.search(rf"\| +{heavy}$", shown.stderr, re.MULTILINE), heavy
 
 
@@ -120,9 +120,11 @@ def test_the_output_shown_is_what_the_sample_gives(curated):
     """Counts, reasons and duplicates; times and sizes differ by machine."""
 
     from pipeline import report
+    from pipeline.report import table
 
     shown = README.partition("<!-- output of make run: begin -->")[2].partition("<!-- output of make run: end -->")[0]
-    summary = report.summary(Metrics.model_validate_json((curated / "metrics.json").read_bytes()), out="curated")
+    metrics = Metrics.model_validate_json((curated / "metrics.json").read_bytes())
+    summary = table.text(report.summary(metrics, out="curated"))
     stable = [line for line in summary.partition("tokens ")[0].splitlines() if line.strip()]
     assert len(stable) > 10
     for line in stable:

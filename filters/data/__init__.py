@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-import polars as pl
+from filters.rules import Among, ByRow
 
 Languages = Literal["none", "fineweb2"]
 """Whose figures by language a plan takes."""
@@ -54,15 +54,11 @@ def published(key: str, place: int | None = None) -> dict[str, float]:
     return {name: float(own[key] if place is None else own[key][place]) for name, own in fineweb2().items()}
 
 
-def figure(chosen: float | None, default: float | None, by_language: dict[str, float]) -> pl.Expr | None:
-    """The threshold as float32 on every row, which is as exact as the signals; None where there is no rule.
+def figure(chosen: float | None, default: float | None, by_language: dict[str, float]) -> float | ByRow | None:
+    """The limit: `chosen` by the plan wins; else the figure of the row's language, column `language`; else the profile's.
 
-    `chosen` by the plan wins; else the figure of the row's language, column `language`; else the profile's.
+    None where the profile has no such rule.
     """
-    value = default if chosen is None else chosen
-    if value is None:
-        return None
-    if chosen is not None or not by_language:
-        return pl.lit(value, pl.Float32)
-    language = pl.col("language").cast(pl.String).fill_null("")
-    return language.replace_strict(by_language, default=value, return_dtype=pl.Float32)
+    if chosen is not None or default is None or not by_language:
+        return default if chosen is None else chosen
+    return ByRow(tuple((Among("language", (name,)), own) for name, own in by_language.items()), default)

@@ -6,6 +6,9 @@ one space or hyphen between; as long as the SWIFT IBAN Registry says for the cou
 **Payment card** (ISO/IEC 7812-1): the issuer's prefix, a length that it issues, and the Luhn check digit; digits together, or
 with one space or hyphen between groups as printed on cards. One number in ten with such a prefix and length passes by chance.
 
+The registry (release 101, 89 countries) and both checksums are python-stdnum's; the issuers are ours, for it has none. It takes
+44 ms to import, which runs without these masks do without.
+
 Time is linear: patterns without a choice, applied to texts that a search by Rust's regex engine lets through.
 """
 
@@ -13,36 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import polars as pl
 
 Span = tuple[int, int]
-
-IBAN_LENGTHS = {
-    country: length
-    for length, countries in {
-        15: "NO",
-        16: "BE",
-        18: "DK FI FK FO GL NL SD",
-        19: "MK SI",
-        20: "AT BA EE KZ LT LU MN XK",
-        21: "CH HR LI LV",
-        22: "BG BH CR DE GB GE IE ME RS VA",
-        23: "AE GI IL IQ OM SO TL",
-        24: "AD CZ ES MD PK RO SA SE SK TN VG",
-        25: "LY PT ST",
-        26: "IS TR",
-        27: "BI DJ FR GR IT MC MR SM",
-        28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
-        29: "BR EG PS QA UA",
-        30: "JO KW MU YE",
-        31: "MT SC",
-        32: "LC",
-        33: "RU",
-    }.items()
-    for country in countries.split()
-}
-"""SWIFT, IBAN Registry (ISO 13616), release 97 and Honduras and Yemen of the releases after it: characters by country."""
 
 ISSUERS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     (4, 4, (13, 16, 19)),  # Visa
@@ -115,14 +93,16 @@ def mask_cards(texts: pl.Series, mask: str) -> pl.Series:
 
 def ibans(text: str) -> Iterator[Span]:
     """Where IBANs stand, in order."""
+    from stdnum.iso7064 import mod_97_10
+
     last = 0
     for found in _IBAN_START.finditer(text):
         start = found.start()
-        length = IBAN_LENGTHS.get(found[0][:2])
-        if length is None or start < last:
+        length = iban_length(found[0][:2])
+        if not length or start < last:
             continue
         end, value = _iban_text(text, start, length)
-        if value and mod97(value) == 1:
+        if value and mod_97_10.is_valid(value[4:] + value[:4]):
             yield start, end
             last = end
 
@@ -144,22 +124,22 @@ def _iban_text(text: str, start: int, length: int) -> tuple[int, str]:
     return start + size, value if well else ""
 
 
-def mod97(iban: str) -> int:
-    """ISO 7064 MOD 97-10 of an IBAN: 1 where it is right."""
-    return int("".join(str(int(char, 36)) for char in iban[4:] + iban[:4])) % 97
+@cache
+def iban_length(country: str) -> int:
+    """Characters of the country's IBANs; 0 where it has none. stdnum writes the part behind the check digits as `8!n10!n`."""
+    from stdnum import numdb
 
-
-def luhn(digits: str) -> bool:
-    """ISO/IEC 7812-1, annex B."""
-    doubled = (2 * int(digit) for digit in digits[-2::-2])
-    return (sum(map(int, digits[-1::-2])) + sum(n - 9 if n > 9 else n for n in doubled)) % 10 == 0
+    structure: str = numdb.get("iban").info(country)[0][1].get("bban", "")
+    return 4 + sum(map(int, re.findall("([0-9]+)!", structure))) if structure else 0
 
 
 def is_card(digits: str) -> bool:
     """Whether a known issuer gives out numbers of this prefix and length, and the check digit is right."""
+    from stdnum import luhn
+
     for low, high, lengths in ISSUERS:
         if len(digits) in lengths and low <= int(digits[: len(str(low))]) <= high:
-            return luhn(digits)
+            return luhn.is_valid(digits)
     return False
 
 

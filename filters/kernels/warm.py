@@ -16,7 +16,6 @@ import numpy as np
 
 from filters.kernels import FOLDER, cache
 from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
-from filters.kernels.formats import csv_records
 from filters.kernels.lines import gopher, lines, segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.pii import pii
@@ -31,7 +30,7 @@ def _facts() -> None:
 
 
 def _lines() -> None:
-    lines.lines(_OFFSETS, _DATA, all_breaks=True)
+    lines.lines(_OFFSETS, _DATA)
 
 
 def _ngrams() -> None:
@@ -82,7 +81,7 @@ def _pii() -> None:
     pii.masked(offsets, row, wanted=(True, True, True), masks=("", "", ""))
 
 
-STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm, csv_records.warm]
+STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
 FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _word_lists, _pii]
 
 

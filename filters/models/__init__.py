@@ -28,7 +28,6 @@ __all__ = [
     "find_lid",
     "lid_cache",
     "load_model",
-    "sha256",
     "whole",
 ]
 
@@ -96,12 +95,6 @@ def load_model(path: Path, *, expected_sha256: str | None = None) -> Model:
 def whole(offsets: np.ndarray) -> np.ndarray:
     """Spans of whole texts, int64[n, 1, 2], from Arrow offsets int64[n + 1]."""
     return np.stack((offsets[:-1], offsets[1:]), axis=1)[:, None, :]
-
-
-def sha256(path: Path) -> str:
-    """The sha256 of a file, as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_sha256(path: Path, data: bytes, expected: str) -> None:

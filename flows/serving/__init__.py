@@ -1,1 +1,1 @@
-"""The flow as Prefect sees it: settings, server, form, roots, artifacts, progress, notifications."""
+"""The flow as Prefect sees it: settings, server, form, roots, outcomes, artifacts, progress, notifications."""

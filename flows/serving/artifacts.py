@@ -1,17 +1,18 @@
-"""What Prefect shows of a run: Markdown and tables, made from a result's metrics.
+"""What Prefect shows of a run: Markdown, made from a result's metrics.
 
 Invariant: what comes from plans, paths and text is escaped, one line, and cut; nothing of it is markup. Lists are bounded.
 """
 
 from __future__ import annotations
 
-import html
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.output import manifest
-from pipeline.report import numbers
+from pipeline.text import numbers
+from pipeline.text.markdown import block, code, escaped, table
+from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from pipeline.records.metrics_json import Metrics
@@ -24,38 +25,22 @@ WIDTH = 80
 MOST_NOTES, MOST_REASONS, MOST_FILES, MOST_INPUTS, MOST_LINES = 50, 10, 20, 1000, 100
 
 
-def plain(text: str, length: int = NAME_LENGTH) -> str:
-    """`text` on one line without control, bidirectional and undecodable characters, its middle left out if it is too long."""
-    shown = " ".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).split()) or "?"
-    half = (length - 1) // 2
-    return shown if len(shown) <= length else f"{shown[:half]}…{shown[-half:]}"
-
-
-Row = dict[str, str]
-"""A row of a table: column → what it shows."""
-
-
-def funnel(metrics: Metrics) -> list[Row]:
-    """Table: where the documents went. Losses are negative."""
+def funnel(metrics: Metrics) -> str:
+    """Markdown of where the documents went. Losses are negative."""
     read = metrics.totals.read
-    return [
-        {
-            "step": plain(line.label),
-            "stage": line.stage,
-            "documents": numbers.count(line.documents),
-            "share": numbers.share(line.documents, read),
-            "bytes": numbers.size(line.bytes),
-        }
-        for line in metrics.funnel
-    ]
+    rows = []
+    for line in metrics.funnel:
+        figures = numbers.count(line.documents), numbers.share(line.documents, read), numbers.size(line.bytes)
+        rows.append((escaped(line.label), escaped(line.stage), *figures))
+    return "\n".join(table(("step", "stage", ">documents", ">share", ">bytes"), rows))
 
 
-def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
-    """Table: the ledger of one training pass, what the curation cost, and the saving: measured, or the command that measures it.
+def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
+    """Markdown: the ledger of a training pass, what the curation cost, and the saving: measured, or the command that measures it.
 
     `savings`: what savings.json holds, None before it was measured.
     """
-    rows = [_row("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
+    rows = [("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
     for line in metrics.compute.passes:
         name, _, aside = line.name.partition(" (")
         caution = f"; {aside.partition(':')[0]}" if aside else ""
@@ -65,25 +50,21 @@ def compute(metrics: Metrics, savings: Savings | None, out: str) -> list[Row]:
             ("GPU time", f"{numbers.digits(line.gpu_hours.value)} {line.gpu_hours.unit}", line.gpu_hours.tag),
             ("price", numbers.money(line.dollars.value), line.dollars.tag),
         )
-        rows += [_row(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
+        rows += [(f"{name}: {what}", value, tag + caution) for what, value, tag in figures]
     spent = metrics.compute.curation
     hours = spent.cpu_hours
-    rows.append(_row("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
-    rows.append(_row("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
-    return rows
-
-
-def _row(what: str, value: str, kind: str) -> Row:
-    return {"what": what, "value": value, "kind": kind}
+    rows.append(("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
+    rows.append(("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
+    return "\n".join(table(("what", "value", "kind"), [tuple(map(escaped, row)) for row in rows]))
 
 
 def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
     """The headline of savings.json, or what is to be done."""
-    command = f"python -m flows.proxy {plain(out, 500)}"
+    command = f"python -m flows.proxy {visible(out, limit=500)}"
     if savings is None or not savings.headline:
         return f"not measured yet: {command}"
     stale = "" if savings.generation == metrics.generation else f" (of generation {savings.generation}; anew: {command})"
-    return plain(savings.headline, 500) + stale
+    return visible(savings.headline, limit=500) + stale
 
 
 def changes(metrics: Metrics) -> str | None:
@@ -91,41 +72,41 @@ def changes(metrics: Metrics) -> str | None:
     found = metrics.changes
     if found is None:
         return None
+    then_and_now = [
+        ("rows read", numbers.count(found.documents.before), numbers.count(found.documents.now)),
+        ("share kept", numbers.share(found.kept_share.before, 1), numbers.share(found.kept_share.now, 1)),
+    ]
     lines = [
         f"# Changed since generation {found.since}",
         "",
-        "| | then | now |",
-        "|:--|--:|--:|",
-        f"| rows read | {found.documents.before:,} | {found.documents.now:,} |",
-        f"| share kept | {found.kept_share.before:.1%} | {found.kept_share.now:.1%} |",
+        *table(("", ">then", ">now"), then_and_now),
         "",
         *_shares("reason (share of the rows read)", [(row.reason, row.before, row.now) for row in found.reasons]),
         *_shares("source (share kept)", [(row.source, row.before, row.now) for row in found.sources]),
         *_shares("language (share of the rows read)", [(row.language, row.before, row.now) for row in found.languages]),
     ]
     if found.signals:
-        lines += ["| signal | drift (share of documents in another bin) |", "|:--|--:|"]
-        lines += [f"| {escaped(row.signal)} | {row.drift:.1%} |" for row in found.signals]
+        drifted = [(escaped(row.signal), numbers.share(row.drift, 1)) for row in found.signals]
+        lines += table(("signal", ">drift (share of documents in another bin)"), drifted)
     return "\n".join(lines)
 
 
 def _shares(title: str, rows: Sequence[tuple[str, float, float]]) -> list[str]:
     if not rows:
         return []
-    head = [f"| {title} | then | now |", "|:--|--:|--:|"]
-    return [*head, *(f"| {escaped(name or '–')} | {before:.1%} | {now:.1%} |" for name, before, now in rows), ""]
+    shown = [(escaped(name or numbers.NONE), numbers.share(before, 1), numbers.share(now, 1)) for name, before, now in rows]
+    return [*table((title, ">then", ">now"), shown), ""]
 
 
-def inputs(notes: tuple[str, ...]) -> list[Row]:
-    """Table: inputs that changed or vanished since they were read, by name; empty where none did."""
-    rows = []
-    for note in notes:
-        if note.startswith((manifest.CHANGED, manifest.GONE)):
-            happened, _, path = note.partition(": ")
-            rows.append({"input": plain(path, 500), "what": plain(happened)})
-    if len(rows) > MOST_INPUTS:
-        rows[MOST_INPUTS:] = [{"input": f"and {len(rows) - MOST_INPUTS:,} more", "what": "in metrics.json of the generation"}]
-    return rows
+def inputs(notes: tuple[str, ...]) -> str | None:
+    """Markdown of the inputs that changed or vanished since they were read, by name; None where none did."""
+    moved = [note.partition(": ") for note in notes if note.startswith((manifest.CHANGED, manifest.GONE))]
+    if not moved:
+        return None
+    rows = [(escaped(path), escaped(happened)) for happened, _, path in moved[:MOST_INPUTS]]
+    if len(moved) > MOST_INPUTS:
+        rows.append((f"and {numbers.count(len(moved) - MOST_INPUTS)} more", escaped("in metrics.json of the generation")))
+    return "\n".join(table(("input", "what"), rows))
 
 
 def summary(result: Result, savings: Savings | None = None) -> str:
@@ -136,11 +117,12 @@ def summary(result: Result, savings: Savings | None = None) -> str:
     if not new:
         stays = f"every input was curated before; the output stays as generation {metrics.generation} left it"
         lines += [f"Nothing was published: {stays}.", ""]
-    lines += [f"Output: {escaped(result.out)}", ""]
-    lines += ["| | documents | share | bytes |", "|:--|--:|--:|--:|"]
-    for name, documents, size in metrics.totals.lines():
-        lines.append(f"| {name} | {documents:,} | {numbers.share(documents, metrics.totals.read)} | {numbers.size(size)} |")
-    lines.append("")
+    place = result.out.rstrip("/")
+    for name, path in (("Output", place), ("Report", f"{place}/report.html"), ("Shards", f"{place}/data")):
+        lines += [f"{name}: {code(path, limit=500)}", ""]
+    read = metrics.totals.read
+    totals = [(name, numbers.count(n), numbers.share(n, read), numbers.size(size)) for name, n, size in metrics.totals.lines()]
+    lines += [*table(("", ">documents", ">share", ">bytes"), totals), ""]
     if new:
         lines += _reasons(metrics) + _checks(metrics)
     lines += ["## Compute saved", "", escaped(saving(savings, metrics, result.out)), ""]
@@ -148,7 +130,7 @@ def summary(result: Result, savings: Savings | None = None) -> str:
         lines += _files(metrics)
     if result.notes:
         lines += ["## Notes", "", *(f"- {escaped(note)}" for note in result.notes[:MOST_NOTES])]
-        lines += [f"- and {len(result.notes) - MOST_NOTES:,} more"] if len(result.notes) > MOST_NOTES else []
+        lines += [f"- and {numbers.count(len(result.notes) - MOST_NOTES)} more"] if len(result.notes) > MOST_NOTES else []
     return "\n".join(lines)
 
 
@@ -158,12 +140,10 @@ def _reasons(metrics: Metrics) -> list[str]:
     if not found:
         return []
     read = metrics.totals.read
-    lines = ["## Dropped, by the first reason", "", "| reason | documents | share |", "|:--|--:|--:|"]
-    for line in found[:MOST_REASONS]:
-        lines.append(f"| {escaped(line.reason)} | {line.first:,} | {numbers.share(line.first, read)} |")
+    rows = [(escaped(line.reason), numbers.count(line.first), numbers.share(line.first, read)) for line in found[:MOST_REASONS]]
     rest = found[MOST_REASONS:]
-    lines += [f"| {len(rest)} more reasons | {sum(line.first for line in rest):,} | |"] if rest else []
-    return [*lines, ""]
+    rows += [(f"{len(rest)} more reasons", numbers.count(sum(line.first for line in rest)), "")] if rest else []
+    return ["## Dropped, by the first reason", "", *table(("reason", ">documents", ">share"), rows), ""]
 
 
 def _checks(metrics: Metrics) -> list[str]:
@@ -177,27 +157,19 @@ def _files(metrics: Metrics) -> list[str]:
     shards = [record for record in metrics.files if record.path.startswith("data/")]
     if not shards:
         return []
-    lines = ["## New shards", "", "| file | documents | bytes |", "|:--|--:|--:|"]
-    lines += [f"| {escaped(s.path)} | {s.rows:,} | {numbers.size(s.bytes)} |" for s in shards[:MOST_FILES]]
-    lines += [f"| and {len(shards) - MOST_FILES:,} more | | |"] if len(shards) > MOST_FILES else []
-    return [*lines, ""]
+    rows = [(escaped(s.path), numbers.count(s.rows), numbers.size(s.bytes)) for s in shards[:MOST_FILES]]
+    rows += [(f"and {numbers.count(len(shards) - MOST_FILES)} more", "", "")] if len(shards) > MOST_FILES else []
+    return ["## New shards", "", *table(("file", ">documents", ">bytes"), rows), ""]
 
 
 def failure(error: BaseException) -> str:
-    """Markdown of why a run ended without publishing: the message as it is, in a block that nothing in it can close."""
-    lines = [part for line in str(error).splitlines()[:MOST_LINES] for part in _verbatim(line)]
-    return "\n".join(["# Winnow: nothing was published", "", f"{type(error).__name__}:", "", "```text", *lines, "```"])
+    """Markdown of why a run ended without publishing: the message as it is; lines wider than tables of messages are folded."""
+    lines = [part for line in str(error).splitlines()[:MOST_LINES] for part in _folded(visible(line, limit=1000))]
+    return f"# Winnow: nothing was published\n\n{type(error).__name__}:\n\n{block(chr(10).join(lines), 'text')}"
 
 
-def _verbatim(line: str) -> list[str]:
-    """A line as it is, or what it is cut into where it is wider than tables of messages are."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line[:1000]).replace("`", "'")
-    if len(shown) <= WIDTH:
-        return [shown]
-    indent = " " * (len(shown) - len(shown.lstrip()) + 2)
-    return textwrap.wrap(shown, WIDTH - 8, subsequent_indent=indent, break_on_hyphens=False)
-
-
-def escaped(text: str) -> str:
-    """`text` on one line, without meaning as Markdown or HTML."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~" else c for c in html.escape(plain(text, 1000)))
+def _folded(line: str) -> list[str]:
+    if len(line) <= WIDTH:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, WIDTH - 8, subsequent_indent=indent, break_on_hyphens=False)

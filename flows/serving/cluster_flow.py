@@ -6,24 +6,20 @@ The cluster is opened with the first stage, inside the flow run: workers of a lo
 
 import ipaddress
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
-from prefect.tasks import exponential_backoff
 
-from flows.retry import may_retry
 from flows.serving import server
-from flows.serving.artifacts import plain
-from pipeline.errors import RunFailed, UsageError
-from pipeline.machine.workers import Mapper
+from flows.serving.mapper import Tasks, starter
+from pipeline.errors import UsageError
+from pipeline.machine import schedule
+from pipeline.machine.schedule import Mapper
 from pipeline.run.cluster import engine
-from pipeline.run.cluster.engine import Done, Engine
+from pipeline.run.cluster.engine import Engine
 from pipeline.run.cluster.open import connect as connected
 from pipeline.run.options import RunOptions
 
@@ -40,11 +36,6 @@ def bound(options: RunOptions) -> RunOptions:
     if runner != "local":
         check_server(made)
     return made
-
-
-def one(name: str, call: Callable[[], Any]) -> Any:
-    """The body of every task: `name` is shown, the rest is not."""
-    return call()
 
 
 def check_server(options: RunOptions) -> None:
@@ -71,31 +62,16 @@ def cluster_mapper(options: RunOptions, *, back_off_s: float) -> Iterator[Mapper
     with ExitStack() as held:
         clusters: list[Engine] = []
 
-        def mapper(
-            stage: str,
-            function: Callable[[Any], Any],
-            items: Sequence[Any],
-            *,
-            stop: Callable[[], None] = lambda: None,
-            done: Done | None = None,
-        ) -> list[Any]:
+        @contextmanager
+        def opened(stage: str) -> Iterator[Tasks]:
             if not clusters:
                 with _quiet_workers():
                     opening = connected(options.runner, options.runner_address, workers=options.workers)
                     clusters.append(held.enter_context(opening))
-            made = task(
-                name=stage,
-                task_run_name="{name}",
-                retries=options.retries,
-                retry_delay_seconds=exponential_backoff(backoff_factor=back_off_s),
-                retry_condition_fn=may_retry,
-                cache_policy=NO_CACHE,
-                persist_result=False,
-            )(one)
             with _runner(options.runner, clusters[0]) as runner:
-                return _run(clusters[0], runner, made, function=function, items=items, stop=stop, done=done)
+                yield Tasks(starter(runner, stage, options, back_off_s=back_off_s), clusters[0])
 
-        yield mapper
+        yield schedule.mapper(opened)
 
 
 @contextmanager
@@ -118,33 +94,3 @@ def _runner(name: str, cluster: Engine) -> TaskRunner[Any]:
     from prefect_ray import RayTaskRunner
 
     return RayTaskRunner(address=cluster.address)  # Ray is connected: it uses that connection, and leaves it open
-
-
-def _run(
-    cluster: Engine,
-    runner: TaskRunner[Any],
-    made: Any,
-    *,
-    function: Callable[[Any], Any],
-    items: Sequence[Any],
-    stop: Callable[[], None],
-    done: Done | None,
-) -> list[Any]:
-    results: dict[int, Any] = {}
-    futures: list[Any] = []
-    try:
-        for at, item in enumerate(items):
-            name = plain(str(getattr(item, "name", at)))
-            futures.append(runner.submit(made, {"name": name, "call": partial(function, item)}).wrapped_future)
-        for at in cluster.ended(futures):
-            state = cluster.result(futures[at])
-            if state.is_cancelled():
-                raise RunFailed(f"Prefect cancelled {made.name} {at}; the same command resumes")
-            results[at] = state.result(raise_on_failure=True, _sync=True)
-            if done is not None:
-                done(items[at], results[at])
-    except BaseException:
-        stop()
-        cluster.cancel(futures)
-        raise
-    return [results[at] for at in range(len(items))]

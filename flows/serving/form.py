@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, JsonValue
 from pipeline.plan.load import presets
 from pipeline.plan.model import Plan
 from pipeline.records.base import Json
-from pipeline.store.remote import SECRET
+from pipeline.store.secrets import SECRET
 
 NOT_HERE = ("source.paths", "plugins", "annotations")
 """Keys that a form does not set: `input` has the paths, and which code and scores a run uses is said by its plan."""
@@ -42,7 +42,7 @@ def _keys(node: Json, definitions: Json, prefix: str) -> Iterator[tuple[str, Jso
         inner = _inner(field, definitions)
         about = {"description": field["description"]} if "description" in field else {}
         if inner is None:
-            yield key, _without_secrets({word: value for word, value in field.items() if word not in ("title", "default", "ge")})
+            yield key, _refusing_secrets({word: value for word, value in field.items() if word not in ("title", "default", "ge")})
             continue
         if "anyOf" in field:
             yield key, {"type": ["boolean", "null"], **about}
@@ -57,13 +57,13 @@ def _inner(field: Json, definitions: Json) -> Json | None:
     return None
 
 
-def _without_secrets(schema: Any) -> Any:
+def _refusing_secrets(schema: Any) -> Any:
     """The same, where free text must not hold a URL with a secret."""
     if isinstance(schema, list):
-        return [_without_secrets(part) for part in schema]
+        return [_refusing_secrets(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {word: _without_secrets(value) for word, value in schema.items()}
+    made = {word: _refusing_secrets(value) for word, value in schema.items()}
     free = schema.get("type") == "string" and not {"enum", "const", "pattern"} & set(schema)
     return {**made, "pattern": NO_SECRET} if free else made
 

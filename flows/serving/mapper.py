@@ -1,122 +1,135 @@
-"""Items of a stage as tasks of the flow run that is going on, in threads of this process.
+"""Stages as tasks of the flow run that is going on: one task for a stage over the corpus, on this thread; for others one an item,
+in threads of this process or on the workers of a cluster.
 
-Task parameters are a name and an index: items, results and errors are handed over in memory and never reach Prefect.
+A task's parameters are a name, which Prefect shows, and a call, which it hands over in memory (on a cluster: to its worker).
+Items, results and errors never reach Prefect's server.
 """
 
 # No `from __future__ import annotations`: Prefect reads the annotations of a task.
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import as_completed
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Cancelled, State
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.states import Cancelled, Completed, State
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from flows.retry import can_pass, may_retry
-from flows.serving.artifacts import plain
+from flows.serving import outcomes
+from flows.serving.artifacts import NAME_LENGTH
 from pipeline.errors import RunFailed
+from pipeline.machine import schedule
 from pipeline.machine.events import Event, OnEvent
-from pipeline.machine.workers import Mapper, Stopped
+from pipeline.machine.schedule import Executor, Mapper, NotBegun, Threads
+from pipeline.run.context import RUN
 from pipeline.run.options import RunOptions
+from pipeline.text.visible import folded, visible
+
+NOT_BEGUN = "not begun: another span failed"
+
+
+Made = TypeVar("Made")
+
+
+def one(name: str, call: Callable[[], Any]) -> State[Any]:
+    """The body of an item's task: `name` is shown, and what came of it in a line; the rest is not."""
+    try:
+        made = call()
+        return Completed(message=outcomes.of_stage(made), data=made)
+    except NotBegun:
+        return Cancelled(message=NOT_BEGUN)
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """The items of one stage, and what has come of them so far, by index."""
+class Tasks:
+    """A stage's items as tasks. `start`: what submits one; `beneath`: what its futures are futures of."""
 
-    name: str
-    function: Callable[[Any], Any]
-    items: Sequence[Any]
-    done: Callable[[Any, Any], None] | None
-    on_event: OnEvent
-    results: dict[int, Any] = field(default_factory=dict)
-    errors: dict[int, BaseException] = field(default_factory=dict)
-    stopped: threading.Event = field(default_factory=threading.Event)
+    start: Callable[..., Any]
+    beneath: Executor
 
-    def carry_out(self, name: str, index: int) -> State[None] | None:
-        """One try of one item. What it raises stops the stage, unless another try may do."""
-        if self.stopped.is_set():
-            return Cancelled(message="not begun: another span failed")
-        try:
-            self.results[index] = self.function(self.items[index])
-            self.errors.pop(index, None)
-            if self.done is not None:
-                self.done(self.items[index], self.results[index])
-        except BaseException as error:
-            self.errors[index] = error
-            if can_pass(error):
-                note = f"{name}: {short(error)}; tried again unless it failed too often"
-                self.on_event(Event("note", self.name, note=note))
-            else:
-                self.stopped.set()
-            raise
-        return None
+    def submit(self, function: Callable[[Any], Any], item: Any, *, stage: str, name: str) -> Any:
+        return self.start(function, item, stage=stage, name=name)
 
-    def outcome(self) -> list[Any]:
-        """Results in order, or the error of the first item that has one, as the object that the function raised."""
-        if self.errors:
-            first = self.errors[min(self.errors, key=lambda index: (isinstance(self.errors[index], Stopped), index))]
-            raise first from first.__cause__
-        n = len(self.items)
-        missing = [index for index in range(n) if index not in self.results]
-        if missing:
-            raise RunFailed(f"Prefect did not run {len(missing)} of {n} spans of {self.name}; the same command resumes")
-        return [self.results[index] for index in range(n)]
+    def ended(self, futures: Sequence[Any]) -> Iterator[int]:
+        return self.beneath.ended(futures)
+
+    def result(self, future: Any) -> Any:
+        state = self.beneath.result(future)
+        if state.is_cancelled() and state.message == NOT_BEGUN:
+            raise NotBegun
+        if not (state.is_completed() or state.is_failed()):
+            raise RunFailed(f"Prefect left a task {state.name} ({state.message}); the same command resumes")
+        return state.result(raise_on_failure=True, _sync=True)
+
+    def cancel(self, futures: Sequence[Any]) -> Iterable[int]:
+        return self.beneath.cancel(futures)
 
 
-def prefect_mapper(options: RunOptions, on_event: OnEvent, *, back_off_s: float) -> Mapper:
-    """Runs items as tasks. After a failure no further item is begun; the failure of the first item that has one is raised."""
-
-    def mapper(
-        stage: str,
-        function: Callable[[Any], Any],
-        items: Sequence[Any],
-        *,
-        stop: Callable[[], None] = lambda: None,
-        done: Callable[[Any, Any], None] | None = None,
-    ) -> list[Any]:
-        made = _Stage(stage, function, items, done, on_event)
-        _run(made, stop, options, back_off_s=back_off_s)
-        return made.outcome()
-
-    return mapper
-
-
-def _run(stage: _Stage, stop: Callable[[], None], options: RunOptions, *, back_off_s: float) -> None:
-    """Run the stage's items until all have ended, or one has failed."""
-
-    @task(
-        name=stage.name,
+def starter(runner: TaskRunner[Any], stage: str, options: RunOptions, *, back_off_s: float) -> Callable[..., Any]:
+    """As `Executor.submit`: the runner's tasks of a stage."""
+    made = task(
+        name=stage,
         task_run_name="{name}",
         retries=options.retries,
         retry_delay_seconds=exponential_backoff(backoff_factor=back_off_s),
         retry_condition_fn=may_retry,
         cache_policy=NO_CACHE,
         persist_result=False,
-    )
-    def one(name: str, index: int) -> State[None] | None:
-        return stage.carry_out(name, index)
+    )(one)
 
-    names = [plain(str(getattr(item, "name", index))) for index, item in enumerate(stage.items)]
-    pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
-    with pool as runner:
-        futures = [runner.submit(one, {"name": name, "index": index}) for index, name in enumerate(names)]
-        try:
-            for ended in as_completed(future.wrapped_future for future in futures):
-                if not ended.result().is_completed():
-                    stage.stopped.set()
-                    stop()
-                    break  # leaving the block waits for what runs
-        except BaseException:
-            stage.stopped.set()
-            stop()
+    def start(function: Callable[[Any], Any], item: Any, *, stage: str, name: str) -> Any:
+        return runner.submit(made, {"name": visible(name, limit=NAME_LENGTH), "call": partial(function, item)}).wrapped_future
+
+    return start
+
+
+def prefect_mapper(options: RunOptions, on_event: OnEvent, *, back_off_s: float) -> Mapper:
+    """Runs items as tasks in threads. An error that can pass ends nothing before its task was tried often enough."""
+
+    @contextmanager
+    def opened(stage: str) -> Iterator[Tasks]:
+        def final(name: str, error: BaseException) -> bool:
+            if not can_pass(error):
+                return True
+            on_event(
+                Event(
+                    "note",
+                    stage,
+                    note=f"{visible(name, limit=NAME_LENGTH)}: {short(error)}; tried again unless it failed too often",
+                )
+            )
+            return False
+
+        pool: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=options.workers)
+        with pool as runner:
+            threads = Threads(starter(runner, stage, options, back_off_s=back_off_s), final)
+            yield Tasks(threads.submit, threads)
+
+    return schedule.mapper(opened)
+
+
+def as_task(stage: str, body: Callable[[], Made]) -> Made:
+    """A stage over the corpus as a task: `pipeline.run.context.Within`. What it made counts, whatever Prefect makes of that."""
+    if stage == RUN:
+        return body()
+    made: list[Made] = []
+
+    def call() -> State[None]:
+        made.append(body())
+        return Completed(message=outcomes.of_stage(made[0]))
+
+    try:
+        task(name=stage, task_run_name=stage, cache_policy=NO_CACHE, persist_result=False)(call)()
+    except Exception:
+        if not made:
             raise
+    return made[0]
 
 
 def short(error: BaseException) -> str:
     """An error in a line that is safe to show."""
-    return plain(f"{type(error).__name__}: {error}", 300)
+    return folded(f"{type(error).__name__}: {error}", limit=300)

@@ -9,16 +9,16 @@ for at most `TIMEOUT_S` seconds.
 import ipaddress
 import logging
 import os
-import re
 import threading
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from prefect.logging.loggers import flow_run_logger
 
-from flows.serving.artifacts import plain
+from flows.serving.artifacts import NAME_LENGTH
 from pipeline.errors import CheckFailed, UsageError
-from pipeline.store.remote import SECRET
+from pipeline.store.secrets import without_secrets
+from pipeline.text.visible import folded, visible
 
 VARIABLE = "WINNOW_NOTIFY_URL"
 TIMEOUT_S = 5.0
@@ -113,16 +113,17 @@ def message(flow_run: Any, state: Any) -> Message:
     said = str(result) if isinstance(result, BaseException) else (state.message or "")
     if event == "completed":
         said = _in_words(made)
-    text = plain("; ".join(line.strip() for line in without_secrets(said).splitlines()), LENGTH)
+    text = folded("; ".join(without_secrets(said).splitlines()), limit=LENGTH)
+    name = visible(flow_run.name, limit=NAME_LENGTH)
     return {
         "event": event,
-        "flow_run": plain(flow_run.name),
+        "flow_run": name,
         "flow_run_id": str(flow_run.id),
-        "state": plain(state.name or ""),
+        "state": visible(state.name or "", limit=NAME_LENGTH),
         "generation": made["generation"],
         "documents": made["documents"],
         "message": text,
-        "text": f"Winnow {event}: {plain(flow_run.name)}: {text}",
+        "text": f"Winnow {event}: {name}: {text}",
     }
 
 
@@ -138,9 +139,3 @@ def _in_words(made: RunSummary) -> str:
         return "nothing new"
     counts = ", ".join(f"{count:,} {name}" for name, count in made["documents"].items())
     return f"generation {made['generation']}: {counts}"
-
-
-def without_secrets(text: str) -> str:
-    """`text` whose URLs lost their user info and the values of their keys and signatures."""
-    text = re.sub(r"://[^/?#\s@]*@", "://", text)
-    return re.sub(r"\S*" + f"(?:{SECRET.pattern})" + r"\S*", "(a URL with a secret)", text, flags=re.IGNORECASE)

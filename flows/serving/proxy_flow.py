@@ -12,7 +12,6 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 
 from flows.serving import server
-from flows.serving.artifacts import escaped
 from flows.serving.form import Text
 from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
@@ -21,6 +20,7 @@ from pipeline.records.savings_json import Savings
 from pipeline.report.page import savings as shown
 from pipeline.savings.measure import Request
 from pipeline.savings.run import carry_out
+from pipeline.text import markdown
 
 _prepared: ContextVar[Callable[[], Savings] | None] = ContextVar("prepared", default=None)
 
@@ -53,14 +53,14 @@ def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: boo
 
 def table(made: Savings) -> str:
     """Markdown: the headline and a line for each arm and set."""
-    head = "| held-out set | arm | multiplier | 95 % interval | verdict |"
-    lines = [f"# {escaped(made.headline)}", "", head, "|:--|:--|--:|:--|:--|"]
+    rows = []
     for held in made.sets:
         for line in held.arms:
             verdict = line.verdict if made.tier != "ngram" else shown.order_of(line)
-            cells = (held.name, line.arm, shown.multiplier(line), shown.interval(line), verdict)
-            lines.append("| " + " | ".join(escaped(str(cell)) for cell in cells) + " |")
-    return "\n".join(lines)
+            cells = (held.name, line.arm, shown.multiplier(line), shown.pair(line.interval), verdict)
+            rows.append([*map(markdown.escaped, cells)])
+    head = ("held-out set", "arm", ">multiplier", "95 % interval", "verdict")
+    return "\n".join([f"# {markdown.escaped(made.headline)}", "", *markdown.table(head, rows)])
 
 
 def measure_in_flow(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:

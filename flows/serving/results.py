@@ -1,4 +1,4 @@
-"""What a run leaves at Prefect: artifacts, links, and its output as an asset.
+"""What a run leaves at Prefect: artifacts, and its output as an asset.
 
 Invariant: a server that cannot take them fails no run that was published; what is shown holds no text and no secret.
 """
@@ -8,19 +8,21 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from uuid import UUID
 
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.assets import Asset, AssetProperties, add_asset_metadata, materialize
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 
 from flows.serving import artifacts
-from flows.serving.artifacts import plain
 from pipeline.report.publish import savings_of
 from pipeline.run.options import Result
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
 from pipeline.store.store import open_store
+from pipeline.text.visible import folded, visible
 
 PREFIX = "winnow-curate-"
 COMPUTE = "One training pass, raw and curated (accounting, not a saving), and the saving"
@@ -31,20 +33,15 @@ MOST_UPSTREAM = 20
 
 def of_result(result: Result, inputs: Sequence[str] = ()) -> None:
     """`inputs`: the folders and files that the plan reads, for the asset's lineage."""
+    _quietly(lambda: _rename(result))
     savings = _quietly(lambda: savings_of(open_store(result.out, create=False)))
     _quietly(lambda: _markdown("summary", artifacts.summary(result, savings), "What was kept and dropped"))
-    moved = artifacts.inputs(result.notes)
-    if moved:
-        _quietly(lambda: _table("inputs", moved, "Inputs that changed or vanished since they were read"))
+    _quietly(lambda: _markdown("inputs", artifacts.inputs(result.notes), "Inputs that changed or vanished since they were read"))
     if result.generation is None:
         return
-    _quietly(lambda: _table("funnel", artifacts.funnel(result.metrics), "Where the documents went"))
-    _quietly(lambda: _table("compute", artifacts.compute(result.metrics, savings, result.out), COMPUTE))
-    changed = _quietly(lambda: artifacts.changes(result.metrics))
-    if changed:
-        _quietly(lambda: _markdown("changes", changed, "Since the last generation"))
-    _quietly(lambda: _link("report", f"{result.out.rstrip('/')}/report.html", "report.html"))
-    _quietly(lambda: _link("shards", f"{result.out.rstrip('/')}/data", "data/"))
+    _quietly(lambda: _markdown("funnel", artifacts.funnel(result.metrics), "Where the documents went"))
+    _quietly(lambda: _markdown("compute", artifacts.compute(result.metrics, savings, result.out), COMPUTE))
+    _quietly(lambda: _markdown("changes", artifacts.changes(result.metrics), "Since the last generation"))
     _quietly(lambda: _asset(result, inputs))
 
 
@@ -57,28 +54,21 @@ def _quietly(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:
-        message = plain(f"{type(error).__name__}: {error}", 300)
+        message = folded(f"{type(error).__name__}: {error}", limit=300)
         get_run_logger().warning("an artifact could not be stored: %s", message)
         return None
 
 
-def _markdown(key: str, text: str, about: str) -> None:
-    create_markdown_artifact(markdown=text, key=PREFIX + key, description=about)
+def _rename(result: Result) -> None:
+    """The flow run's name says from now on what became of the output."""
+    became = "nothing new" if result.generation is None else f"generation {result.generation}"
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(flow_run.get_id()), name=visible(f"{result.out}: {became}", limit=artifacts.NAME_LENGTH))
 
 
-def _table(key: str, rows: list[artifacts.Row], about: str) -> None:
-    create_table_artifact(table=rows, key=PREFIX + key, description=about)
-
-
-def _link(key: str, place: str, text: str) -> None:
-    where = url(place)
-    create_link_artifact(link=where, link_text=text, key=PREFIX + key, description=plain(place, 500))
-
-
-def url(place: str) -> str:
-    """A local path as file://…, a URL as one; no character of either is Markdown. Raises InputError for one with a secret."""
-    refuse_secrets(place)
-    return quote(place, safe=":/%") if "://" in place else Path(place).absolute().as_uri()
+def _markdown(key: str, text: str | None, about: str) -> None:
+    if text is not None:
+        create_markdown_artifact(markdown=text, key=PREFIX + key, description=about)
 
 
 def asset_key(place: str) -> str:
@@ -89,7 +79,9 @@ def asset_key(place: str) -> str:
 
 def _asset(result: Result, inputs: Sequence[str]) -> None:
     """The output as an asset with this generation's counts, made of the inputs."""
-    about = AssetProperties(name=plain(Path(result.out).name or result.out), description="Curated text: Parquet shards")
+    about = AssetProperties(
+        name=visible(Path(result.out).name or result.out, limit=artifacts.NAME_LENGTH), description="Curated text: Parquet shards"
+    )
     asset = Asset(key=asset_key(result.out), properties=about)
     upstream: list[Asset | str] = []
     upstream += list(dict.fromkeys(asset_key(place) for place in inputs))[:MOST_UPSTREAM]

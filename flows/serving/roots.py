@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, OutputError, PlanError, UsageError
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
 
 if TYPE_CHECKING:
     from pipeline.plan.load import LoadedPlan

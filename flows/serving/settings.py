@@ -15,7 +15,6 @@ from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_LOGGING_TO_API_ENABLED,
     PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
     temporary_settings,
@@ -33,7 +32,7 @@ patience once it is gone (Prefect's default, 5, took 214 s to end a run whose se
 @contextmanager
 def command_settings(temporary: Temporary | None) -> Iterator[None]:
     """Prefect for a run from the command line: its settings, and its console silent."""
-    with _quiet_console(), _settings(temporary):
+    with quiet_console(), _settings(temporary):
         yield
 
 
@@ -46,7 +45,7 @@ def _settings(temporary: Temporary | None) -> Iterator[None]:
     changed: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
     if temporary is not None:
         changed |= {PREFECT_API_URL: temporary.url, PREFECT_LOGGING_TO_API_ENABLED: False}
-        changed |= {PREFECT_LOCAL_STORAGE_PATH: temporary.home / "storage", PREFECT_CLIENT_MAX_RETRIES: CALL_RETRIES}
+        changed |= {PREFECT_CLIENT_MAX_RETRIES: CALL_RETRIES}
     with temporary_settings(changed), _no_proxy("127.0.0.1" if temporary is not None else None):
         try:
             yield
@@ -73,7 +72,7 @@ def _no_proxy(host: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_console() -> Iterator[None]:
+def quiet_console() -> Iterator[None]:
     """Prefect's own lines stay off the terminal (not off its server), unless PREFECT_LOGGING_LEVEL asks for them."""
     ensure_logging_setup()
     handlers = [

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.machine.events import Event
+from pipeline.text import numbers
+from pipeline.text.visible import visible_lines
 
 if TYPE_CHECKING:
     from pipeline.run.options import Result
@@ -29,11 +31,6 @@ LABELS = {
 }
 EVERY_S = 5.0
 """Seconds between plain lines of one stage; chosen so that a log of an hour stays readable."""
-
-
-def escape_controls(text: str) -> str:
-    """`text` with control and bidirectional-override characters shown as escapes: terminals act on them."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
 
 @dataclass
@@ -59,7 +56,7 @@ class _Stage:
     def rates(self) -> str:
         if not self.documents:
             return ""
-        return f" ({self.documents / self.passed:,.0f} documents/s, {self.n_bytes / 1e6 / self.passed:,.1f} MB/s)"
+        return f" ({numbers.count(self.documents / self.passed)} documents/s, {numbers.size(self.n_bytes / self.passed)}/s)"
 
     def so_far(self) -> str:
         left = ""
@@ -67,15 +64,15 @@ class _Stage:
             share = min(1.0, self.steps / self.total)
             left = f", about {self.passed * (1 - share) / share:.0f} s left"
         if not self.documents:
-            return f"{self.steps:,} of {self.total or 0:,} files{left}"
-        return f"{self.documents:,} documents, {self.n_bytes / 1e6:,.1f} MB{self.rates()}{left}"
+            return f"{numbers.count(self.steps)} of {numbers.count(self.total or 0)} files{left}"
+        return f"{numbers.count(self.documents)} documents, {numbers.size(self.n_bytes)}{self.rates()}{left}"
 
 
 class Lines:
     """Shows events as lines: one when a stage begins and ends, one every `EVERY_S` seconds between."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
-        self._stream, self._quiet = stream, quiet
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._lock = threading.Lock()
         self._origin = time.monotonic()
         self._stages: dict[str, _Stage] = {}
@@ -86,7 +83,7 @@ class Lines:
             if event.kind == "begin":
                 self._stages[event.stage] = _Stage(event.total)
                 counted = event.stage in ("scan", "write") and event.total is not None
-                self._line(event.stage, f"{event.total:,} files" if counted else "…")
+                self._line(event.stage, f"{numbers.count(event.total)} files" if counted else "…")
             elif event.kind == "advance" and stage is not None:
                 stage.add(event)
                 if time.monotonic() - stage.last >= EVERY_S:
@@ -98,9 +95,8 @@ class Lines:
                 self._line(event.stage, event.note)
 
     def _line(self, stage: str, text: str) -> None:
-        if not self._quiet:
-            at = time.monotonic() - self._origin
-            print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {escape_controls(text)}", file=self._stream, flush=True)
+        at = time.monotonic() - self._origin
+        print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {visible_lines(text)}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -160,7 +156,7 @@ class Bars:
         self._console = Console(file=stream, highlight=False, markup=False)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description:<27}", markup=False),
+            TextColumn("{task.description}", markup=False),
             BarColumn(24),
             TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
@@ -169,7 +165,7 @@ class Bars:
         )
         self._progress.start()
         self._tasks: dict[str, int] = {}
-        self._seen: dict[str, tuple[int, int, float]] = {}
+        self._seen: dict[str, _Stage] = {}
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
@@ -178,28 +174,25 @@ class Bars:
                 self._tasks[event.stage] = self._progress.add_task(
                     LABELS.get(event.stage, event.stage), total=event.total, detail=""
                 )
-                self._seen[event.stage] = (0, 0, time.monotonic())
+                self._seen[event.stage] = _Stage(event.total)
             elif event.kind == "advance" and event.stage in self._tasks:
-                documents, n_bytes, start = self._seen[event.stage]
-                documents, n_bytes = documents + event.documents, n_bytes + event.n_bytes
-                self._seen[event.stage] = (documents, n_bytes, start)
-                passed = max(1e-6, time.monotonic() - start)
-                detail = f"{documents:,} docs  {n_bytes / 1e6 / passed:,.0f} MB/s" if documents else ""
+                seen = self._seen[event.stage]
+                seen.add(event)
+                rate = numbers.size(seen.n_bytes / seen.passed)
+                detail = f"{numbers.count(seen.documents)} docs  {rate}/s" if seen.documents else ""
                 self._progress.update(self._tasks[event.stage], advance=event.steps, detail=detail)  # type: ignore[arg-type]
             elif event.kind == "end" and event.stage in self._tasks:
                 self._progress.update(self._tasks[event.stage], total=1, completed=1)  # type: ignore[arg-type]
             elif event.kind in ("note", "wait"):
-                self._console.print(escape_controls(event.note))
+                self._console.print(visible_lines(event.note))
 
     def close(self) -> None:
         self._progress.stop()
 
 
-def on_stderr(*, quiet: bool = False, as_json: bool = False) -> Lines | Bars | Json:
-    """Bars on an interactive terminal without `NO_COLOR`, lines elsewhere, JSON where it was asked for."""
+def on_stderr() -> Lines | Bars:
+    """Bars on an interactive terminal without `NO_COLOR`, lines elsewhere."""
     stream = sys.stderr
-    if as_json:
-        return Json(stream)
-    if not quiet and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+    if stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         return Bars(stream)
-    return Lines(stream, quiet=quiet)
+    return Lines(stream)

@@ -6,12 +6,17 @@ the outputs has read is counted apart, and neither enters nor leaves.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from pipeline.inspect.output import Output
-from pipeline.report.visible import fit, visible
+from pipeline.report.table import Part, table
+from pipeline.text import numbers
+from pipeline.text.visible import folded
 
 SAMPLES = 3
 MOST_LINES = 15
@@ -105,16 +110,21 @@ def _counted(column: pl.Series) -> NameCounts:
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def comparison_text(found: Comparison) -> str:
-    """The comparison as text for a terminal."""
-    lines = [f"{found.both:,} rows in both outputs; kept {found.kept[0]:,} → {found.kept[1]:,}"]
+def comparison_text(found: Comparison) -> list[Part]:
+    """The comparison as a person reads it."""
+    kept, only = (tuple(map(numbers.count, pair)) for pair in (found.kept, found.only))
+    said: list[Part] = [f"{numbers.count(found.both)} rows in both outputs; kept {kept[0]} → {kept[1]}"]
     if any(found.only):
-        lines.append(f"only in the first {found.only[0]:,}, only in the second {found.only[1]:,}: not compared")
+        said.append(f"only in the first {only[0]}, only in the second {only[1]}: not compared")
     for name, side, meaning in (("enter", found.enter, "the first dropped for"), ("leave", found.leave, "the second drops for")):
-        lines += ["", f"{name}: {side.documents:,} documents"]
-        for counted, title in ((side.reasons, meaning), (side.sources, "source"), (side.languages, "language")):
-            for label, n in counted[:MOST_LINES]:
-                lines.append(f"  {title:<24}{fit(label, 48)}{n:>10,}")
-        for ref, _, text in side.samples:
-            lines.append(f"  {visible(ref, limit=60)}: {visible(' '.join(text.split()), limit=EXCERPT)}")
-    return "\n".join(lines) + "\n"
+        counted = {meaning: side.reasons, "source": side.sources, "language": side.languages}
+        said += ["", f"{name}: {numbers.count(side.documents)} documents", *side_text(counted, side.samples)]
+    return said
+
+
+def side_text(counted: Mapping[str, Iterable[Sequence[Any]]], samples: Iterable[Sequence[Any]]) -> list[Part]:
+    """What moves one way. `counted`: title → names with their documents; `samples`: as of a `Side`."""
+    largest = ((title, name, n) for title, counts in counted.items() for name, n in itertools.islice(counts, MOST_LINES))
+    rows = [(f"  {title}", name, numbers.count(n)) for title, name, n in largest]
+    quoted = (f"  {ref}: {folded(text, limit=EXCERPT)}" for ref, _, text in samples)
+    return [*([table(("", "", ">documents"), rows)] if rows else []), *quoted]

@@ -23,12 +23,11 @@ _WORD = re.compile(r"\S+\s*|\s+")
 
 @dataclass(frozen=True)
 class Run:
-    """Text that both have (`left == right`), or what stands in its place on each side. `left_out`: words between two runs."""
+    """Text that both have (`left == right`), or what stands in its place on each side."""
 
     same: bool
     left: str
     right: str
-    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,4 +83,4 @@ def _common(one: list[str], other: list[str]) -> int:
 def _shared(words: list[str]) -> Run:
     out = max(0, len(words) - 2 * AROUND)
     text = "".join(words) if not out else "".join(words[:AROUND]).rstrip() + " … " + "".join(words[-AROUND:])
-    return Run(True, text, text, out)
+    return Run(True, text, text)

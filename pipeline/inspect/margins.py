@@ -1,45 +1,56 @@
-"""What a rule asks of one document: the signal that it reads, its value, and the limit at which the verdict changes.
-
-A limit may come from the plan, a profile or the document's language, so it is found by asking the rule itself: the signal is
-varied, everything else kept, and the change is bisected. Invariant: `limit` is a value that passes, and the verdict at the
-document's own value is the rule's.
-"""
+"""What the rules ask of one document: the signal, its value, what passes, and how far the one is from the other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import polars as pl
 
-from filters.contract import Rule, judge, rule_columns
+from filters.contract import judge
+from filters.rules import AnyRule, Rule
 from pipeline.plan.recipe import ActiveFilter
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 NEAR = 0.1
 """A value within this share of the limit is a near miss."""
-_GRID = np.concatenate([[0.0], np.geomspace(1e-7, 1e10, 341)])
-_STEPS = 32
+BY_EXPRESSION = "(expression)"
+_PASSES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 @dataclass(frozen=True)
 class RuleMargin:
-    """One rule of one document. `signal`, `value` and `limit` are None where the rule reads several signals, or a text."""
+    """One rule of one document. `limit`: of this document; None where it has none, or where the rule compares no numbers."""
 
     filter: str
-    reason: str
+    rule: AnyRule
     action: str
     fails: bool
-    signal: str | None
-    value: float | None
+    value: float | str | None
     limit: float | None
-    least: bool  # the limit is the least value that passes, else the largest
+
+    @property
+    def reason(self) -> str:
+        return self.rule.reason
+
+    @property
+    def signal(self) -> str | None:
+        return self.rule.signal if isinstance(self.rule, Rule) else None
+
+    @property
+    def passes(self) -> str | None:
+        """What passes: `>= 50`, `false`, `as listed`; None where the rule does not apply."""
+        if not isinstance(self.rule, Rule):
+            return BY_EXPRESSION
+        if not self.rule.numeric:
+            return "as listed" if self.rule.fails == "not in" else worded(not self.rule.limit)
+        return None if self.limit is None else f"{_PASSES[self.rule.fails]} {worded(self.limit)}"
 
     @property
     def off(self) -> float | None:
         """How far the value is from the limit, as a share of the larger of the two; None where there is no limit."""
-        if self.value is None or self.limit is None:
+        if self.limit is None or not isinstance(self.value, int | float):
             return None
         return abs(self.value - self.limit) / (max(abs(self.limit), abs(self.value)) or 1.0)
 
@@ -49,48 +60,18 @@ class RuleMargin:
 
 
 def rule_margins(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[RuleMargin]:
-    """Every rule of a filter, for the one row of `signals` (own and needed columns)."""
-    for rule in item.rules:
-        fails = bool(judge(item.filter, [rule], signals).to_series()[0])
-        own = [name for name in sorted(rule_columns(rule) & set(item.filter.signals.names)) if signals[name].dtype.is_numeric()]
-        signal = own[0] if len(own) == 1 else None
-        value = None if signal is None else signals[signal][0]
-        limit, least = (
-            (None, False) if signal is None or value is None else _limit(item, rule, signals, signal=signal, value=float(value))
-        )
-        yield RuleMargin(item.filter.name, rule.reason, item.action, fails, signal, value, limit, least)
+    """Every rule of a filter that is on, for the one row of `signals` (own and needed columns)."""
+    for rule in (rule for rule in item.rules if rule.on):
+        fails = bool(judge(item.filter, [rule], signals).item())
+        value = signals[rule.signal].item() if isinstance(rule, Rule) else None
+        limit = signals.select(rule.row_limit).item() if isinstance(rule, Rule) and rule.numeric else None
+        yield RuleMargin(item.filter.name, rule, item.action, fails, value, limit)
 
 
-def _limit(item: ActiveFilter, rule: Rule, row: pl.DataFrame, *, signal: str, value: float) -> tuple[float | None, bool]:
-    """The passing value next to the change of verdict that is nearest to `value`, and whether larger values pass."""
-    dtype = row[signal].dtype
-
-    def fails(values: np.ndarray) -> np.ndarray:
-        frame = row.drop(signal).select(pl.all().repeat_by(len(values)).explode()) if row.width > 1 else pl.DataFrame()
-        frame = frame.with_columns(pl.Series(signal, values).cast(dtype, strict=False))
-        return judge(item.filter, [rule], frame).to_series().to_numpy()
-
-    points = _points(np.sort(np.append(_GRID, value)), dtype)
-    changes = np.flatnonzero(np.diff(fails(points).astype(np.int8)))
-    if not len(changes):
-        return None, False
-    at = changes[np.argmin(np.abs(points[changes] - value))]
-    low, high = points[at], points[at + 1]
-    while True:
-        points = _points(np.linspace(low, high, _STEPS), dtype)
-        verdicts = fails(points)
-        at = int(np.flatnonzero(np.diff(verdicts.astype(np.int8)))[0])
-        if len(points) < 3 or (points[at], points[at + 1]) == (low, high):
-            break
-        low, high = points[at], points[at + 1]
-    least = bool(verdicts[at])
-    return float(points[at + 1] if least else points[at]), least
-
-
-def _points(values: np.ndarray, dtype: Any) -> np.ndarray:
-    """The values as the signal's type holds them, each once."""
-    if dtype.is_integer():
-        values = np.clip(np.round(values), 0, 2**31 - 1)
-    elif dtype == pl.Float32:
-        values = values.astype(np.float32).astype(np.float64)
-    return np.unique(values)
+def worded(value: object) -> str:
+    """A signal's value as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return visible(value, limit=20)
+    return numbers.signal(value if isinstance(value, int | float) else None)

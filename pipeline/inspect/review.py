@@ -6,7 +6,7 @@ smaller. So a review goes on where it was left: documents that have a label are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -15,11 +15,14 @@ import polars as pl
 
 from pipeline.errors import InputError
 from pipeline.inspect import why
+from pipeline.inspect.margins import worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.verdict import judge_text
 from pipeline.output import reviews
 from pipeline.output.reviews import KEPT, Label, ReviewCounts
-from pipeline.report.visible import visible
+from pipeline.report.table import Said, table
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 MOST = 10_000
 """Documents of a review; nobody judges more at a sitting."""
@@ -150,23 +153,20 @@ def _text(text: str, most: int) -> list[str]:
         if len(folded) >= most:
             break
     left = len(text) - most * WIDTH
-    return [*folded[:most], *([f"… {left:,} characters more"] if left > 0 or len(folded) > most else [])]
+    return [*folded[:most], *([f"… {numbers.count(left)} characters more"] if left > 0 or len(folded) > most else [])]
 
 
 def _evidence(output: Output, reason: str, text: str) -> list[str]:
     made = judge_text(output.recipe, text)
-    own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason]
-    return [
-        f"{rule.signal or 'text'}: {why.number(rule.value)}, passes with {'>=' if rule.least else '<='} {why.number(rule.limit)}"
-        for rule in own
-        if rule.limit is not None
-    ]
+    own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason and rule.signal]
+    return [f"{rule.signal}: {worded(rule.value)}, passes with {rule.passes}" for rule in own if rule.passes]
 
 
-def summary(found: Sequence[ReviewCounts], *, session: Sequence[Label], write: Callable[[float], str]) -> str:
-    """The precision of every reason, as text for a terminal."""
-    lines = [f"{'reason':<48}{'right':>8}{'wrong':>8}{'precision':>12}   95 % interval (Wilson)"]
+def summary(found: Sequence[ReviewCounts], *, session: Sequence[Label]) -> Said:
+    """The precision of every reason."""
+    rows = []
     for one in found:
-        share = f"{write(one.precision):>12}   {write(one.low)} to {write(one.high)}"
-        lines.append(f"{visible(one.reason, limit=47):<48}{one.right:>8,}{one.wrong:>8,}{share}")
-    return "\n".join([f"{len(session):,} judged now; all labels of this output's recipe:", *lines]) + "\n"
+        value, low, high = (numbers.percent(share) for share in (one.precision.value, one.precision.low, one.precision.high))
+        rows.append((one.reason, numbers.count(one.right), numbers.count(one.wrong), value, f"{low} to {high}"))
+    head = ("reason", ">right", ">wrong", ">precision", "95 % interval (Wilson)")
+    return [f"{numbers.count(len(session))} judged now; all labels of this output's recipe:", table(head, rows)]

@@ -13,11 +13,13 @@ import polars as pl
 
 from filters.contract import Tier
 from pipeline.errors import InputError
+from pipeline.inspect.margins import BY_EXPRESSION, worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.verdict import TextVerdict, judge_text
 from pipeline.records.rows import LedgerRow, ledger_rows
-from pipeline.report import numbers
-from pipeline.report.visible import fit, visible
+from pipeline.report.table import Part, table
+from pipeline.text import numbers
+from pipeline.text.visible import folded
 
 MOST = 20
 """Documents of one id that are shown."""
@@ -85,29 +87,29 @@ def _text(output: Output, folder: str, ref: str, *, generation: int) -> tuple[st
     return None, None
 
 
-def explanation(output: Output, found: Found) -> str:
-    """Fate, evidence, place, text, and each rule with its value and limit, as text for a terminal."""
+def explanation(output: Output, found: Found) -> list[Part]:
+    """Fate, evidence, place, text, and each rule with its value and limit."""
     row = found.row
-    lines = [f"{visible(row['id'])}  {visible(row['source_ref'])}, generation {row['generation']}", _verdict(row)]
+    said: list[Part] = [f"{row['id']}  {row['source_ref']}, generation {row['generation']}", _verdict(row)]
     if row["duplicate_ref"]:
-        survivor = f"{visible(row['duplicate_of'] or '')} ({visible(row['duplicate_ref'])}"
-        lines.append(f"  of {survivor}, generation {row['duplicate_generation']}), similarity {row['similarity']:.4f}")
+        survivor = f"{row['duplicate_of'] or ''} ({row['duplicate_ref']}, generation {row['duplicate_generation']})"
+        said.append(f"  of {survivor}, similarity {row['similarity']:.4f}")
     final = f", {numbers.size(row['n_bytes'])} of final text" if row["n_bytes"] else ""
-    lines.append(f"  {numbers.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
-    lines.append(f"  now in {found.file or 'no folder: its text was not kept'}")
-    lines += _excerpt("text", found.text)
+    said.append(f"  {numbers.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
+    said.append(f"  now in {found.file or 'no folder: its text was not kept'}")
+    said += _excerpt("text", found.text)
     if found.survivor is not None:
-        lines += _excerpt("survivor", found.survivor.text)
+        said += _excerpt("survivor", found.survivor.text)
     if found.text is not None:
-        lines += ["", *rules(judge_text(output.recipe, found.text)), *notes(output, row)]
-    return "\n".join(lines) + "\n"
+        said += ["", *rules(judge_text(output.recipe, found.text)), *notes(output, row)]
+    return said
 
 
-def explanation_of_text(output: Output, text: str) -> str:
+def explanation_of_text(output: Output, text: str) -> list[Part]:
     """As `explanation`, for a text that is no document of the output."""
     made = judge_text(output.recipe, text)
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
-    return "\n".join([verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]) + "\n"
+    return [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]
 
 
 def notes(output: Output, row: LedgerRow) -> list[str]:
@@ -126,37 +128,33 @@ def notes(output: Output, row: LedgerRow) -> list[str]:
 def _verdict(row: LedgerRow) -> str:
     if row["verdict"] == "kept":
         return "kept"
-    also = [visible(name) for name in row["failed"] or () if name != row["reason"]]
-    return f"{row['verdict']} ({row['stage']}): {visible(row['reason'] or '')}" + (
-        f"; also failed {', '.join(also)}" if also else ""
-    )
+    also = ", ".join(name for name in row["failed"] or () if name != row["reason"])
+    return f"{row['verdict']} ({row['stage']}): {row['reason'] or ''}" + (f"; also failed {also}" if also else "")
 
 
 def _excerpt(name: str, text: str | None) -> list[str]:
     if text is None:
         return []
-    cut = " ".join(text[: 4 * EXCERPT].split())
-    return [f"  {name}: {visible(cut, limit=EXCERPT)}"]
+    return [f"  {name}: {folded(text[: 4 * EXCERPT], limit=EXCERPT)}"]
 
 
-def number(value: float | None) -> str:
-    """Signals are float32 where they are no whole numbers: six digits are all that they hold. A dash where there is none."""
-    return "-" if value is None else f"{int(value):,}" if value == int(value) else f"{value:.6g}"
-
-
-def rules(made: TextVerdict) -> list[str]:
-    """A line for each rule with a signal: those that fail first, then near misses, then the rest."""
-    head = f"{'rule':<46}{'signal':<32}{'value':>10}{'limit':>14}"
-    order = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near))
-    lines = [head]
-    for rule in order:
-        near = f"near, {100 * rule.off:.1f} % off" if rule.near and rule.off is not None else ""
+def rules(made: TextVerdict) -> list[Part]:
+    """A row for each rule: those that fail first, then near misses, then the rest."""
+    rows = []
+    for rule in sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)):
+        near = f"near, {numbers.share(rule.off, 1)} off" if rule.near and rule.off is not None else ""
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
-        limit = "-" if rule.limit is None else f"{'>=' if rule.least else '<='} {number(rule.limit)}"
-        names = fit(f"{rule.filter}.{rule.reason}", 46) + fit(rule.signal or "-", 32)
-        lines.append(f"{names}{number(rule.value):>10}{limit:>14}  {mark}".rstrip())
+        shown = (rule.signal or numbers.NONE, worded(rule.value), rule.passes or numbers.NONE)
+        rows.append((f"{rule.filter}.{rule.reason}", *shown, mark))
+    said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows), *without_limit(made)]
     for name, values in made.signals:
         if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
-            said = (f"{key} {number(value) if isinstance(value, float) else value}" for key, value in values.items())
-            lines.append(f"{name}: {', '.join(said)}")
-    return lines
+            said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
+    return said
+
+
+def without_limit(made: TextVerdict) -> list[str]:
+    """Says why rules that are expressions are shown without a limit."""
+    if not any(rule.passes == BY_EXPRESSION for rule in made.rules):
+        return []
+    return [f"{BY_EXPRESSION}: the rule compares no signal with a limit, so that there is none to show"]

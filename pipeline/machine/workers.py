@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.errors import UsageError
-
-
-class Stopped(Exception):
-    """The run ends because of something else: an interrupt, or another span's error."""
-
-
-class Mapper(Protocol):
-    """The function's results in order. Items have a `name`."""
-
-    def __call__(
-        self,
-        stage: str,
-        function: Callable[[Any], Any],
-        items: Sequence[Any],
-        *,
-        stop: Callable[[], None] = lambda: None,
-        done: Callable[[Any, Any], None] | None = None,
-    ) -> list[Any]:
-        """`stop()` is called as soon as an item fails or the run is interrupted; items that go on then end with `Stopped`.
-        `done(item, result)` is called as soon as an item is done."""
-        ...
+from pipeline.machine import schedule
+from pipeline.machine.schedule import Stopped
+from pipeline.text import numbers
 
 
 class Workers:
@@ -61,8 +43,12 @@ class Workers:
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """Results in order; the first error is raised once the others have stopped."""
-        futures = [self.submit(function, item) for item in items]
-        return gather(futures)
+        threads = schedule.of_pool(self.submit)
+        return schedule.gather(threads, (threads.submit(function, item) for item in items))
+
+    def gather(self, futures: Iterable[Future[Any]]) -> list[Any]:
+        """The same for futures of `submit`, which an iterator may submit."""
+        return schedule.gather(schedule.of_pool(self.submit), futures)
 
     def clock(self) -> Callable[[], float]:
         return time.process_time if self.count == 1 and self._alone else time.thread_time
@@ -86,12 +72,12 @@ def units_within(memory: int, unit_bytes: int) -> int:
     least = BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
     if memory <= BASE_BYTES:
         raise UsageError(
-            f"--memory {memory / 1e6:,.0f} MB: a run takes {BASE_BYTES / 1e6:,.0f} MB before it has read a row; allow"
-            f" {least / 1e6:,.0f} MB for units of {unit_bytes / 1e6:,.0f} MB"
+            f"--memory {numbers.size(memory)}: a run takes {numbers.size(BASE_BYTES)} before it has read a row; allow"
+            f" {numbers.size(least)} for units of {numbers.size(unit_bytes)}"
         )
     if memory < least:
         raise UsageError(
-            f"--memory {memory / 1e6:,.0f} MB: a unit of {unit_bytes / 1e6:,.0f} MB needs {least / 1e6:,.0f} MB; allow more, or"
+            f"--memory {numbers.size(memory)}: a unit of {numbers.size(unit_bytes)} needs {numbers.size(least)}; allow more, or"
             " lower source.unit_bytes"
         )
     return int((memory - BASE_BYTES) / (UNIT_FACTOR * unit_bytes))
@@ -107,13 +93,3 @@ def workers(
         yield pool
     finally:
         pool.close()
-
-
-def gather(futures: Sequence[Future[Any]]) -> list[Any]:
-    """Results in order. On an error the futures that have not begun are cancelled, then the first error is raised."""
-    try:
-        return [future.result() for future in futures]
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise

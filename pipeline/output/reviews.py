@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -19,13 +18,12 @@ from typing import Literal
 
 from pipeline.errors import Damaged, OutputError
 from pipeline.output import manifest
+from pipeline.records.interval import Estimate, share
 from pipeline.store.store import Store
 
 FILE = "reviews.jsonl"
 KEPT = "kept"
 """Stands for the reason of a kept document."""
-Z_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +39,20 @@ class Label:
 
 @dataclass(frozen=True)
 class ReviewCounts:
-    """How many documents that a reason dropped were rightly dropped, how many wrongly, with a 95 % interval of the share."""
+    """How many documents that a reason dropped were rightly dropped, how many wrongly."""
 
     reason: str
     right: int
     wrong: int
-    low: float
-    high: float
 
     @property
-    def precision(self) -> float:
-        return self.right / (self.right + self.wrong)
+    def n(self) -> int:
+        """Documents that were looked at."""
+        return self.right + self.wrong
 
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share, `right` of n >= 1 (Wilson 1927, JASA 22, pp. 209-212). For documents drawn
-    from a large number; where most of a reason's documents were judged it is wider than need be."""
-    share, z2 = right / n, Z_95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return (0.0 if right == 0 else middle - half, 1.0 if right == n else middle + half)
+    @property
+    def precision(self) -> Estimate:
+        return share(self.right, self.n)
 
 
 def labels(out: Store) -> list[Label]:
@@ -121,8 +113,5 @@ def precision(out: Store) -> list[ReviewCounts]:
 def of_labels(found: Sequence[Label]) -> list[ReviewCounts]:
     """As `precision`, for these labels."""
     counts = Counter((label.reason, label.label) for label in found)
-    made = []
-    for reason in {label.reason for label in found}:
-        right, wrong = counts[reason, "right"], counts[reason, "wrong"]
-        made.append(ReviewCounts(reason, right, wrong, *wilson(right, right + wrong)))
-    return sorted(made, key=lambda r: (-(r.right + r.wrong), r.reason))
+    made = [ReviewCounts(name, counts[name, "right"], counts[name, "wrong"]) for name in {label.reason for label in found}]
+    return sorted(made, key=lambda review: (-review.n, review.reason))

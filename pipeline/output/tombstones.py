@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from filters.kernels import buffers
 from pipeline.plan.model import Dedup
 from pipeline.store.keys import key as key_of
 from pipeline.store.store import Store
@@ -100,8 +101,8 @@ class Tombstones:
         if self.places:
             found |= np.array([self._place(r, v) in self.places for r, v in zip(refs, raw, strict=True)], bool)
         for item in self.sets:
-            for start, part in _batches(text):
-                found[start : start + len(part)] |= self._near(item, part)
+            for start, stop in buffers.slices(buffers.views(text)[0], BATCH_BYTES):
+                found[start:stop] |= self._near(item, text.slice(start, stop - start))
         return found
 
     def knows(self, text: str) -> bool:
@@ -278,17 +279,6 @@ def _similarity(document: np.ndarray, tombstone: np.ndarray, kind: str) -> float
     shared = len(np.intersect1d(document, tombstone, assume_unique=True))
     divisor = len(document) if kind == "containment" else len(document) + len(tombstone) - shared
     return shared / max(1, divisor)
-
-
-def _batches(text: pa.LargeStringArray) -> list[tuple[int, pa.LargeStringArray]]:
-    ends = np.cumsum(pa.compute.binary_length(text).to_numpy())
-    made, start = [], 0
-    while start < len(text):
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
-        made.append((start, text.slice(start, stop - start)))
-        start = stop
-    return made
 
 
 def siphash(key: bytes, first: np.uint64, second: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.errors import PlanError
 from pipeline.plan.model import Plan, with_plugins
 from pipeline.records.base import Json
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
 
 DEFAULT = "default@1"
 

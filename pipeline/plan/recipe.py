@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from filters import FILTERS
-from filters.contract import ContractError, Filter, Rule, check_all, check_rules
+from filters.contract import ContractError, Filter, Tier, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
+from filters.rules import AnyRule, Rule
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import plugins, scores
@@ -43,7 +44,7 @@ class ActiveFilter:
     params: Any
     thresholds: Any
     action: str
-    rules: tuple[Rule, ...]
+    rules: tuple[AnyRule, ...]
     files: tuple[str, ...]  # sha256 of each model file, of each file of scores, and of a plugin's source
 
     @property
@@ -83,6 +84,22 @@ class Recipe:
     document: RecipeDocument
     tombstones: Withheld | None = field(default=None, compare=False)
     """Handed beside the recipe by the run that adds to an output: no part of it, but of the key of each judgement (law 2)."""
+
+    @cached_property
+    def dropping(self) -> dict[str, tuple[ActiveFilter, AnyRule]]:
+        """`<filter>.<reason>` → rule that is on, of the filters that drop; those of models last, as a run asks them."""
+        return {
+            f"{item.filter.name}.{rule.reason}": (item, rule)
+            for item in sorted(self.filters, key=lambda item: item.filter.tier is Tier.MODEL)
+            if item.action == "drop"
+            for rule in item.rules
+            if rule.on
+        }
+
+    @cached_property
+    def limits(self) -> dict[str, Rule]:
+        """Those of `dropping` that compare numbers."""
+        return {name: rule for name, (_, rule) in self.dropping.items() if isinstance(rule, Rule) and rule.numeric}
 
     @property
     def hash(self) -> str:

@@ -24,7 +24,6 @@ from pipeline.plan.annotations import POLARS, TYPES, Annotation
 from pipeline.records.base import Json
 
 NAME = "annotations"
-DOCUMENT_KEYS = ("source", "id", "source_ref", "url")
 
 
 class Entries(Settings):
@@ -96,17 +95,11 @@ def _rules(params: Entries, thresholds: Limits) -> list[Rule]:
     rules = []
     for entry in thresholds.limits:
         for name in entry.columns:
-            value = pl.col(name)
             if name in entry.min:
-                rules.append(Rule(reason=f"{name}_too_low", drop=(value < _limit(entry, name, entry.min)).fill_null(False)))
+                rules.append(Rule(reason=f"{name}_too_low", signal=name, fails="<", limit=entry.min[name], keys=("limits",)))
             if name in entry.max:
-                rules.append(Rule(reason=f"{name}_too_high", drop=(value > _limit(entry, name, entry.max)).fill_null(False)))
+                rules.append(Rule(reason=f"{name}_too_high", signal=name, fails=">", limit=entry.max[name], keys=("limits",)))
     return rules
-
-
-def _limit(entry: Annotation, name: str, limits: dict[str, float]) -> pl.Expr:
-    """The limit as exact as a float32 score: 0.1 equals 0.1."""
-    return pl.lit(limits[name], pl.Float32 if entry.columns[name] == "float32" else pl.Float64)
 
 
 def _load(params: Entries) -> tuple[Scores, ...]:
@@ -146,7 +139,7 @@ def _read(entry: Annotation) -> Scores:
 
 
 def joined(scores: tuple[Scores, ...], keys: pl.DataFrame, schema: pa.Schema) -> pa.RecordBatch:
-    """Signals of `schema`, row by row with `keys` (the documents' `DOCUMENT_KEYS`)."""
+    """Signals of `schema`, row by row with `keys` (source, id, source_ref and url of the documents)."""
     columns: dict[str, pl.Series] = {}
     for one in scores:
         own = keys.select(one.on)

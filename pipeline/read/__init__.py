@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pipeline.read import streams
 from pipeline.read.child.supervisor import close
 from pipeline.read.files import InputFile
-from pipeline.read.formats import huggingface, jsonl, parquet, warc, web, whole
+from pipeline.read.formats import delimited, huggingface, jsonl, parquet, warc, web, whole
 from pipeline.read.rows import UnitRows
 from pipeline.read.units import HASHED, STREAMED, Block, FileUnits, Unit, identify
 
@@ -57,8 +57,6 @@ def stream(file: InputFile, content: str) -> Iterator[Block]:
     if file.format == "hf":
         return huggingface.stream(file, content=content)
     if file.format in ("csv", "tsv"):
-        from pipeline.read.formats import delimited  # its kernel brings numba, which no decoder's process needs
-
         return streams.stream(file, delimited.cut, content=content)
     return streams.stream(file, warc.cut if file.format == "warc" else jsonl.cut_units, content=content)
 
@@ -71,7 +69,5 @@ def read_block(block: Block) -> UnitRows:
     if kind == "warc":
         return web.read_block(block)
     if kind in ("csv", "tsv"):
-        from pipeline.read.formats import delimited
-
         return streams.read_block(block, delimited.parse)
     return streams.read_block(block, jsonl.parse)

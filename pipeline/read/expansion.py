@@ -22,7 +22,7 @@ from pipeline.errors import InputError, NotYet
 from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
 from pipeline.read.formats import huggingface
 from pipeline.read.tree import Found, find_files
-from pipeline.store.remote import refuse_secrets
+from pipeline.store.secrets import refuse_secrets
 from pipeline.store.traffic import Traffic
 
 if TYPE_CHECKING:

@@ -39,8 +39,8 @@ class Lines:
     """Bytes `start:stop` of an input. Each piece holds whole lines; only the input's last line may lack its newline.
 
     A refused line has left an empty line in its place, so that the others keep their numbers. `rest` is the unreadable
-    rest of the input, which begins behind `stop`. Of CSV a record stands for a line, and `head` is the header's; of WARC a
-    piece is a record, empty for one that is no row or was refused.
+    rest of the input, which begins behind `stop`. Of CSV, whose `head` is the
+    header, and of WARC a piece is a record, empty for one that is no row or was refused.
     """
 
     start: int

@@ -164,23 +164,11 @@ class Search(Record):
     detection: tuple[tuple[Number, Number], ...]
 
 
-class Duplicates(Record):
+class Duplicates(Search):
     """Documents dropped as duplicates, how they were looked for, and `(size, clusters)` of what is left, smallest first."""
 
     exact: int
     near: int
-    threshold: Number
-    similarity: str = "jaccard"
-    ngram: int
-    bucket_cap: int
-    bands: int
-    rows: int
-    verified_pairs: int
-    refused_pairs: int
-    documents_in_full_buckets: int
-    scratch_bytes: int = 0
-    measured: tuple[Planted, ...]
-    detection: tuple[tuple[Number, Number], ...]
     cluster_sizes: tuple[tuple[int, int], ...]
     largest: tuple[Cluster, ...]
 

@@ -9,12 +9,12 @@ reads YAML 1.1, where a bare `no` (Norwegian) is false. Source: https://huggingf
 from __future__ import annotations
 
 import re
-import string
 
 from pipeline import schema
 from pipeline.records.metrics_json import Metrics
-from pipeline.report import numbers
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.markdown import block, code, escaped, table
+from pipeline.text.visible import visible
 
 COLUMNS = {
     "id": "The input's id, or 32 hex digits of a hash of `source_ref` where it had none. Ids may repeat.",
@@ -124,18 +124,18 @@ def _loading(files_by_folder: dict[str, list[str]]) -> str:
 
 def _funnel(metrics: Metrics) -> str:
     read = metrics.totals.read
-    rows = []
-    for line in metrics.funnel:
-        documents = f"{numbers.count(line.documents)} | {numbers.share(abs(line.documents), read)}"
-        rows.append(f"| {code(line.label)} | {documents} | {numbers.size(line.bytes)} |")
-    head = [f"## What was removed in generation {metrics.generation}", "", "| step | documents | share of read | bytes |"]
+    rows = [
+        (code(line.label), numbers.count(line.documents), numbers.share(abs(line.documents), read), numbers.size(line.bytes))
+        for line in metrics.funnel
+    ]
+    head = [f"## What was removed in generation {metrics.generation}", ""]
     notes = ["", "Bytes are as read; those of the final text as written. A document counts for the first rule that it failed."]
-    return "\n".join([*head, "|:--|--:|--:|--:|", *rows, *notes])
+    return "\n".join([*head, *table(("step", ">documents", ">share of read", ">bytes"), rows), *notes])
 
 
 def _columns() -> str:
-    rows = [f"| `{f.name}` | {f.type}{' or null' if f.nullable else ''} | {COLUMNS[f.name]} |" for f in schema.DATA]
-    return "\n".join(["## Columns", "", "| column | type | what it is |", "|:--|:--|:--|", *rows])
+    rows = [(f"`{f.name}`", f"{f.type}{' or null' if f.nullable else ''}", COLUMNS[f.name]) for f in schema.DATA]
+    return "\n".join(["## Columns", "", *table(("column", "type", "what it is"), rows)])
 
 
 def _limits(metrics: Metrics) -> str:
@@ -159,21 +159,8 @@ def _limits(metrics: Metrics) -> str:
 
 
 def _recipe(metrics: Metrics, plan_yaml: str) -> str:
-    text = "\n".join(visible(line) for line in plan_yaml.rstrip("\n").split("\n"))
-    fence = "`" * (1 + max([2, *(len(run) for run in re.findall("`+", text))]))
     versions = ", ".join(f"{code(package)} {code(version)}" for package, version in metrics.versions.items())
-    return f"## Recipe\n\n{fence}yaml\n{text}\n{fence}\n\nMade with {versions} on {code(metrics.architecture)}."
-
-
-def code(text: str) -> str:
-    """`text` as a Markdown code span that also stands in a table: nothing in it is markup, a link or a mention."""
-    inside = visible(text, limit=120).replace("`", "[U+0060]").replace("|", "[U+007C]").strip()
-    return f"`{inside}`" if inside else "(empty)"
-
-
-def escaped(text: str) -> str:
-    """`text` with every ASCII punctuation character escaped, as CommonMark allows (section 2.4)."""
-    return "".join(f"\\{c}" if c in string.punctuation else c for c in visible(text, limit=120)).strip()
+    return f"## Recipe\n\n{block(plan_yaml, 'yaml')}\n\nMade with {versions} on {code(metrics.architecture)}."
 
 
 def _quoted(text: str) -> str:

@@ -1,6 +1,6 @@
-"""What a refused run tells on stderr: which check failed, by how much, and where the documents went. Tables are 80 columns wide.
+"""What a refused run tells on stderr: which check failed, by how much, and where the documents went; 80 columns wide.
 
-Strings from the input go through `visible.fit`, as in the summary. Nothing was published, so this is all there is to read.
+Nothing was published, so this is all there is to read.
 """
 
 from __future__ import annotations
@@ -9,67 +9,82 @@ from collections.abc import Sequence
 
 from pipeline.records.counts import Counts, SourceLine
 from pipeline.records.metrics_json import Check
-from pipeline.report import numbers as units
+from pipeline.report import table
 from pipeline.report.metrics.checks import by_reason
-from pipeline.report.visible import fit, visible
+from pipeline.report.table import Part
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 MOST = 12
 """Lines of each table; chosen so that the whole stays on one screen."""
-_NAME, _REASON = 44, 38
-_DETAIL = 120
-"""Characters of what a check was made of; more than the line has, because it must name a reason or a source whole."""
+WIDTH = 80
+NAME = 80
+"""Characters of a source's or reason's name, and of what a check was made of; real ones stay below."""
 
 
 def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None) -> str:
     """`counts`: of the run that was not published; `before`: of the last generation, if there is one."""
     failed = [check for check in checks if check.failed]
-    said = [f"nothing was published: {len(failed)} check{'s' if len(failed) != 1 else ''} failed"]
-    said += [*_checks(failed), *_sources(counts.by_source), *_reasons(counts, before)]
-    said.append("look at the input and the plan; the same command with --accept publishes nevertheless")
-    return "\n".join(line.rstrip() for line in said)
+    said = [
+        f"nothing was published: {len(failed)} check{'s' if len(failed) != 1 else ''} failed",
+        *_checks(failed),
+        *_sources(counts.by_source),
+        *_reasons(counts, before),
+        "look at the input and the plan; the same command with --accept publishes nevertheless",
+    ]
+    return table.text(said, width=WIDTH).rstrip("\n")
 
 
 def in_words(check: Check) -> str:
     """A check and its figures in one line."""
-    value = units.beside(check.value, check.limit)
-    return f"{check.check}: {value} {check.detail}, limit {units.percent(check.limit)}"
+    value = numbers.beside(check.value, check.limit)
+    return f"{check.check}: {value} {check.detail}, limit {numbers.percent(check.limit)}"
 
 
-def _checks(failed: Sequence[Check]) -> list[str]:
-    lines = [f"  {'check':<16}{'value':>10}{'limit':>10}  what"]
-    for check in failed[:MOST]:
-        numbers = f"{units.beside(check.value, check.limit):>10}{units.percent(check.limit):>10}"
-        lines.append(f"  {fit(check.check, 16)}{numbers}  {visible(check.detail, limit=_DETAIL)}")
-    return lines + _more(len(failed))
+def _checks(failed: Sequence[Check]) -> list[Part]:
+    rows = [
+        (
+            f"  {check.check}",
+            numbers.beside(check.value, check.limit),
+            numbers.percent(check.limit),
+            visible(check.detail, limit=NAME),
+        )
+        for check in failed[:MOST]
+    ]
+    return [table.table(("  check", ">value", ">limit", "what"), rows), *_more(len(failed))]
 
 
-def _sources(sources: Sequence[SourceLine]) -> list[str]:
-    lines = [f"{'loss by source':<{_NAME}}{'read':>13}{'lost':>13}{'share':>10}"]
+def _sources(sources: Sequence[SourceLine]) -> list[Part]:
     ordered = sorted(sources, key=lambda s: (-(s.read - s.kept) / (s.read or 1), -s.read, s.source))
-    for item in ordered[:MOST]:
-        lost = item.read - item.kept
-        name = fit(f"  {item.source}", _NAME)
-        lines.append(f"{name}{units.count(item.read):>13}{units.count(lost):>13}{units.share(lost, item.read):>10}")
-    return lines + _more(len(sources))
+    rows = [
+        (_name(s.source), numbers.count(s.read), numbers.count(s.read - s.kept), numbers.share(s.read - s.kept, s.read))
+        for s in ordered[:MOST]
+    ]
+    return [table.table(("loss by source", ">read", ">lost", ">share"), rows), *_more(len(sources))]
 
 
-def _reasons(counts: Counts, before: Counts | None) -> list[str]:
+def _reasons(counts: Counts, before: Counts | None) -> list[Part]:
     """By the share that each reason took, and what it took of the last generation."""
-    then, read_then = (by_reason(before), before.totals.read) if before else ({}, 0)
-    now = by_reason(counts)
-    if counts.totals.quarantined:
-        now["(quarantined)"] = counts.totals.quarantined
-    if before and before.totals.quarantined:
-        then["(quarantined)"] = before.totals.quarantined
-    head = f"generation {before.generation}" if before else ""
-    lines = [f"{'loss by reason':<{_REASON}}{'documents':>13}{'share':>9}{head:>20}"]
+    now, then = _dropped(counts), _dropped(before) if before else {}
     names = sorted({*now, *then}, key=lambda name: (-now.get(name, 0), -then.get(name, 0), name))
+    rows = []
     for name in names[:MOST]:
-        share = units.share(now.get(name, 0), counts.totals.read)
-        was = units.share(then.get(name, 0), read_then) if before else ""
-        lines.append(f"{fit(f'  {name}', _REASON)}{units.count(now.get(name, 0)):>13}{share:>9}{was:>20}")
-    return lines + _more(len(names))
+        dropped = now.get(name, 0)
+        row = [_name(name), numbers.count(dropped), numbers.share(dropped, counts.totals.read)]
+        rows.append([*row, numbers.share(then.get(name, 0), before.totals.read)] if before else row)
+    was = [f">generation {before.generation}"] if before else []
+    return [table.table(("loss by reason", ">documents", ">share", *was), rows), *_more(len(names))]
+
+
+def _name(text: str) -> str:
+    return f"  {visible(text, limit=NAME)}"
+
+
+def _dropped(counts: Counts) -> dict[str, int]:
+    """Documents by reason, quarantined ones included."""
+    lost = counts.totals.quarantined
+    return by_reason(counts) | ({"(quarantined)": lost} if lost else {})
 
 
 def _more(number: int) -> list[str]:
-    return [f"  and {number - MOST:,} more"] if number > MOST else []
+    return [f"  and {numbers.count(number - MOST)} more"] if number > MOST else []

@@ -14,6 +14,7 @@ from pipeline.run import attempts
 from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.text import numbers
 
 
 def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
@@ -30,8 +31,11 @@ def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
             limits[group] = budgets[unit.path]
     over = [(g, bad, n) for g, (bad, n) in sorted(counts.items()) if n and bad / n > limits[g]]
     if over:
-        lines = [f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({bad / n:.1%}, budget {limits[kind, name]:.1%})"
-                 for (kind, name), bad, n in over]  # fmt: skip
+        shares = ((kind, name, bad, n, numbers.beside(bad / n, limits[kind, name])) for (kind, name), bad, n in over)
+        lines = [
+            f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({share}, budget {numbers.percent(limits[kind, name])})"
+            for kind, name, bad, n, share in shares
+        ]
         worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
         table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
         lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]

@@ -18,10 +18,9 @@ import polars as pl
 import zstandard
 
 from pipeline.machine.events import Event, OnEvent
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
-from pipeline.report import numbers as written
-from pipeline.report.visible import visible
+from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.run import prepare
 from pipeline.run.options import RunOptions
 from pipeline.run.spans import Input, make_spans, run_span, stream_units
@@ -31,6 +30,7 @@ from pipeline.stages.dedup import part
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import names, texts_at
 from pipeline.store.store import Store
+from pipeline.text import numbers
 
 RESAMPLES = 2_000
 PROBE_BYTES = 4_000_000
@@ -189,38 +189,37 @@ def _share(parts: Sequence[int], counts: Sequence[_Counts]) -> Share:
     return value, float(low), float(high)
 
 
-def estimate_text(found: Estimates | None) -> str:
-    """The estimates for a terminal."""
+def estimate_text(found: Estimates | None) -> Said:
+    """The estimates as a person reads them."""
     if found is None:
-        return "nothing new: every input was curated before\n"
-    units, all_units = found.units
-    lines = [
-        f"{units:,} of {all_units:,} units judged, {written.count(found.rows)} rows,"
-        f" {written.size(found.bytes[0])} of {written.size(found.bytes[1])}; nothing was published",
-        "",
-        f"{'share of the rows read':<44}{'estimate':>10}{'95 % interval':>22}",
+        return ["nothing new: every input was curated before"]
+    units, all_units = map(numbers.count, found.units)
+    read, all_bytes = map(numbers.size, found.bytes)
+    largest = sorted(found.reasons.items(), key=lambda item: (-item[1][0], item[0]))
+    rows = [
         _line("kept by the filters, before near-dedup", found.kept),
-        f"{'  exact duplicates among them, at least':<44}{written.share(found.exact_duplicates, 1):>10}",
-        *(_line(f"  {visible(reason, limit=40)}", value) for reason, value in _largest(found.reasons)),
+        _line("  exact duplicates among them, at least", (found.exact_duplicates, None, None)),
+        *(_line(f"  {reason}", value) for reason, value in largest),
+    ]
+    said: list[Part] = [
+        f"{units} of {all_units} units judged, {numbers.count(found.rows)} rows, {read} of {all_bytes}; nothing was published",
         "",
-        f"to the end    {_time(found)}, output at most {written.size(found.output_bytes)}",
+        table(("share of the rows read", ">estimate", ">95 % interval"), rows),
+        "",
+        paragraphs([("to the end", f"{_time(found)}, output at most {numbers.size(found.output_bytes)}")]),
     ]
     if found.kept[1] is None:
-        lines.append("no interval: one unit only; take a larger share, or smaller source.unit_bytes")
-    return "\n".join(lines) + "\n"
+        said.append("no interval: one unit only; take a larger share, or smaller source.unit_bytes")
+    return said
 
 
 def _time(found: Estimates) -> str:
     if found.seconds is None:
         return "time not measured (all of these units had been judged before)"
-    return f"about {written.seconds(found.seconds)} for reading and scoring, work directory {written.size(found.work_bytes)}"
+    return f"about {numbers.seconds(found.seconds)} for reading and scoring, work directory {numbers.size(found.work_bytes)}"
 
 
-def _largest(reasons: dict[str, Share]) -> list[tuple[str, Share]]:
-    return sorted(reasons.items(), key=lambda item: (-(item[1][0] or 0), item[0]))
-
-
-def _line(name: str, value: Share) -> str:
+def _line(name: str, value: Share) -> tuple[str, str, str]:
     share, low, high = value
-    between = "" if low is None or high is None else f"{written.share(low, 1)} to {written.share(high, 1)}"
-    return f"{name:<44}{written.share(share or 0, 1):>10}{between:>22}"
+    between = "" if low is None or high is None else f"{numbers.share(low, 1)} to {numbers.share(high, 1)}"
+    return name, numbers.share(share, 1), between

@@ -7,21 +7,20 @@ Prefect shows and retries; what is done is decided by what lies on disk (law 3).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from pipeline import read
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
 from pipeline.report import publish
 from pipeline.run import accounts, attempts, prepare
 from pipeline.run import report as run_report
 from pipeline.run.cluster import site, tasks
-from pipeline.run.context import Context
+from pipeline.run.context import RUN, Context, Within, right_here
 from pipeline.run.judgement import count, judge
 from pipeline.run.options import Result, RunOptions
 from pipeline.run.publication import Generation, publish_generation
@@ -31,22 +30,18 @@ from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
 
 
-def call(body: Callable[[], Result]) -> Result:
-    """Run the stages right here."""
-    return body()
-
-
 def execute(
     loaded: LoadedPlan,
     options: RunOptions,
     *,
     mapper: Mapper,
     on_event: OnEvent = silent,
-    within: Callable[[Callable[[], Result]], Result] = call,
+    within: Within = right_here,
 ) -> Result:
     """Curate. Raises the errors of `pipeline.errors`; whatever it raises, the same command resumes.
 
-    Inputs are hashed and kernels compiled first; the stages then run as `within(body)`: a Prefect flow, or right here.
+    Inputs are hashed and kernels compiled first; the stages then run as `within(RUN, body)`: a Prefect flow, or right here; in
+    it, each stage over the corpus does as well: a Prefect task.
     """
     started = time.monotonic()
     before = resources.tree_cpu_s()
@@ -57,8 +52,8 @@ def execute(
         resources.PeakMemory() as memory,
     ):
         spent = partial(accounts.spent, held, options, started=started, before=before, memory=memory, attempt=attempt)
-        context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), spent)
-        result = within(lambda: _run(context))
+        context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), spent, within)
+        result = within(RUN, lambda: _run(context))
         if options.clean:
             prepare.remove_work(held.work)
         return result
@@ -84,8 +79,9 @@ def _stages(context: Context) -> Result:
     judgement = judge(context, units)
     counted = count(context, units, judgement)
     report = run_report.collect(context, counted.tally, judgement)
-    written = write_shards(context, judgement.inputs, counted.pieces)
-    return publish_generation(context, Generation(units, judgement, counted.tally, report, written, compile_s))
+    written = context.within("write", lambda: write_shards(context, judgement.inputs, counted.pieces))
+    made = Generation(units, judgement, counted.tally, report, written, compile_s)
+    return context.within("publish", lambda: publish_generation(context, made))
 
 
 def _nothing_new(run: Run) -> Result:

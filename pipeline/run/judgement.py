@@ -9,8 +9,6 @@ from functools import partial
 from pipeline.machine.events import Event
 from pipeline.plan.recipe import Recipe
 from pipeline.records.selection import Fitted
-from pipeline.report.metrics import limits
-from pipeline.report.metrics.limits import RuleLimit
 from pipeline.report.metrics.tally import Tally, tally
 from pipeline.run import accounts
 from pipeline.run.cluster import tasks
@@ -44,7 +42,15 @@ class Count:
 
 def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
     """Dedup among what the filters kept, then selection among what dedup kept."""
-    run, memory = context.run, context.options.memory
+    decided = context.within("dedup", lambda: _dedup(context, units))
+    selected = context.within("select", lambda: _select(context, units, decided))
+    run = context.run
+    inputs = inputs_of(run.work, run.recipe, units, fates=decided.fates, unselected=selected.tables, generation=run.generation)
+    return Judgement(decided, selected, inputs)
+
+
+def _dedup(context: Context, units: tuple[Annotated, ...]) -> Decision:
+    run = context.run
     context.tell(Event("begin", "dedup"))
     decided = corpus.dedup_corpus(
         run.work,
@@ -53,29 +59,32 @@ def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
         units=units,
         live=run.live,
         generation=run.generation,
-        memory=memory,
+        memory=context.options.memory,
         pool=run.pool,
         tasks=context.on_site(tasks.run_step),
     )
     context.tell(Event("end", "dedup"))
-    selected = select.select_documents(
+    return decided
+
+
+def _select(context: Context, units: tuple[Annotated, ...], decided: Decision) -> Selected:
+    run = context.run
+    return select.select_documents(
         run.work,
         run.recipe,
         units,
         fates=decided.fates,
         earlier=[made.selection for made in run.live if isinstance(made.selection, Fitted)],
         generation=run.generation,
-        memory=memory,
+        memory=context.options.memory,
         pool=run.pool,
     )
-    inputs = inputs_of(run.work, run.recipe, units, fates=decided.fates, unselected=selected.tables, generation=run.generation)
-    return Judgement(decided, selected, inputs)
 
 
 def count(context: Context, units: Sequence[Annotated], judgement: Judgement) -> Count:
     """One look at each unit's joined rows. Raises BrokenContract where a row was lost."""
     run = context.run
-    one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe, limits=limits.rule_limits(run.recipe))
+    one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe)
     summed = Tally()
     pieces: list[Piece] = []
     for part, of_unit in run.pool.map(one, range(len(units))):
@@ -85,7 +94,7 @@ def count(context: Context, units: Sequence[Annotated], judgement: Judgement) ->
     return Count(summed, tuple(pieces))
 
 
-def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe, limits: Sequence[RuleLimit]) -> tuple[Tally, list[Piece]]:
+def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe) -> tuple[Tally, list[Piece]]:
     rows = inputs.rows(unit)
-    found = tally(inputs, rows, recipe, limits=limits)
+    found = tally(inputs, rows, recipe)
     return found, list(layout.pieces(rows, partial(inputs.rows, unit), rejected=inputs.rejected, seed=inputs.seed))

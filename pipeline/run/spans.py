@@ -7,7 +7,7 @@ workers. At most `workers + 1` units are in memory at a time, and no more than t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from pipeline import read
 from pipeline.errors import Damaged, InputChanged, RunFailed
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Meter
-from pipeline.machine.workers import Workers, gather
+from pipeline.machine.workers import Workers
 from pipeline.plan.recipe import Recipe
 from pipeline.read.files import InputFile
 from pipeline.read.units import FileUnits, Unit, unit_key_parts
@@ -79,14 +79,15 @@ def run_span(work: Store, recipe: Recipe, span: Span, *, pool: Workers, on_event
         on_event(Event("advance", "annotate", steps=size))
         return done
 
-    futures: list[Future[Any]] = []
-    for item, size in zip(span.items, span.sizes, strict=True):
-        if isinstance(item, Unit):
-            futures.append(pool.submit(unit_of_file, item, size))
-        else:
-            futures += _submit_stream(work, recipe, item, pool=pool, one=one)
-            on_event(Event("advance", "annotate", steps=size))
-    return gather(futures)
+    def submitted() -> Iterator[Future[Annotated]]:
+        for item, size in zip(span.items, span.sizes, strict=True):
+            if isinstance(item, Unit):
+                yield pool.submit(unit_of_file, item, size)
+            else:
+                yield from _submit_stream(work, recipe, item, pool=pool, one=one)
+                on_event(Event("advance", "annotate", steps=size))
+
+    return pool.gather(submitted())
 
 
 def _submit_stream(
@@ -112,7 +113,7 @@ def _submit_stream(
                 if name is not None:
                     work.remove(name)
         raise
-    gather(futures)
+    pool.gather(futures)
     work.write_bytes(_stream_name(item), _encode(units))
     return futures
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.schedule import in_process
 from pipeline.plan.load import LoadedPlan, load_plan, validate
 from pipeline.records.base import Json
 from pipeline.records.savings_json import ArmLine, Families, Family, Range, Savings, Sweep
 from pipeline.run import execute
-from pipeline.run.local_mapper import in_process
 from pipeline.run.options import RunOptions
 from pipeline.savings import corpora, measure
 from pipeline.savings.analysis import findings

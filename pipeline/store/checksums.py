@@ -49,15 +49,6 @@ class _Seal:
     def flush(self) -> None:
         self._file.flush()
 
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
     def close(self) -> None:
         self.closed = True
 

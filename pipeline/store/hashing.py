@@ -24,15 +24,6 @@ class HashingFile:
     def tell(self) -> int:
         return self._file.tell()
 
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
     def close(self) -> None:
         self.closed = True
 

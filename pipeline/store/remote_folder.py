@@ -29,6 +29,7 @@ from pipeline.store.folder import TEMPORARY, Folder, joined
 from pipeline.store.hashing import same
 from pipeline.store.lease import Lease
 from pipeline.store.remote import FLAT, Client, Entry, names_of, scheme_of
+from pipeline.store.secrets import refuse_secrets
 from pipeline.store.traffic import Traffic
 
 
@@ -211,7 +212,7 @@ def open_remote(url: str, *, create: bool, unlocked: bool) -> RemoteFolder:
 
     With `create` it is tried out: a file is created, must not be created a second time, and is removed.
     """
-    remote.refuse_secrets(url, what="output", error=OutputError)
+    refuse_secrets(url, what="output", error=OutputError)
     scheme = scheme_of(url)
     fs, path = remote.filesystem(url, error=OutputError)
     path = re.sub("/{2,}", "/", path)

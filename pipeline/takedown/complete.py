@@ -7,10 +7,12 @@ newest manifest has something pending, this is not done; every step says the sam
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.output import manifest, tombstones
+from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
 from pipeline.records.receipt import Receipt
@@ -18,7 +20,6 @@ from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 
-LOCK = ".lock"
 RECEIPTS = "takedowns"
 
 
@@ -103,11 +104,18 @@ def _cleaned(out: Store, made: Takedown, known: Tombstones, *, held: Store | Non
     where = _work_of(out, made)
     if where is None or (held is not None and held.root == where.root):
         return None if where is None else clean.clean(held or where, known)
-    with ExitStack() as holding:
-        where = holding.enter_context(where.writable(unlocked=not out.conditional).lock(LOCK))
-        if where.entries("savings"):
-            holding.enter_context(where.lock("savings/.lock"))
+    with held_work(where, unlocked=not out.conditional) as where:
         return clean.clean(where, known)
+
+
+@contextmanager
+def held_work(work: Store, *, unlocked: bool) -> Iterator[Store]:
+    """A work directory that no run and no measurement uses meanwhile. Raises OutputLocked where one does."""
+    with ExitStack() as held:
+        work = held.enter_context(work.writable(unlocked=unlocked).lock(LOCK))
+        if work.entries("savings"):
+            held.enter_context(work.lock("savings/.lock"))
+        yield work
 
 
 def receipt_name(number: int) -> str:
@@ -121,4 +129,4 @@ def _encoded(receipt: Receipt) -> bytes:
 def _work_of(out: Store, made: Takedown) -> Store | None:
     """The work directory, if it is there: no command makes one for this."""
     store = open_store(made.work or out.path(".work"), create=False)
-    return store if store.has(".winnow-work") else None
+    return store if store.has(MARKER) else None

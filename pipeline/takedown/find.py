@@ -5,7 +5,7 @@ Texts come from data/ and rejected/; source texts (before edits), and texts that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,7 +47,6 @@ class Gone:
     role: str
     text: str | None = None  # as data/ or rejected/ has it
     source_text: str | None = None
-    language: str | None = None
 
     @property
     def row(self) -> Row:
@@ -106,7 +105,8 @@ def find_documents(place: Place, asked: TakedownRequest) -> Found:
         known = tombstones.with_table(place.tombstones, [place.tombstones.table(wanted, place.parameters)])
         more = [row for row in _alike(place, known) if row not in rows]
         rows |= {name: Gone(line, "asked" if like else "copy") for name, line in _lines(place, more).items()}
-    rows |= {name: Gone(line, "copy") for name, line in _copies(place, set(rows)).items() if name not in rows}
+    copies = _lines(place, rows, ("duplicate_generation", "duplicate_ref"))
+    rows |= {name: Gone(line, "copy") for name, line in copies.items() if name not in rows}
     rows = _with_texts(place, rows)
     textless = tuple(name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined")
     return Found(rows, already, like, textless)
@@ -129,12 +129,12 @@ def _named(place: Place, asked: TakedownRequest) -> tuple[list[LedgerRow], int]:
     return [], 0
 
 
-def _lines(place: Place, rows: Sequence[Row]) -> dict[Row, LedgerRow]:
-    """Lines of the ledger that were not taken down."""
+def _lines(place: Place, rows: Collection[Row], names: tuple[str, str] = ("generation", "source_ref")) -> dict[Row, LedgerRow]:
+    """Lines of the ledger that name one of `rows` in these columns, and were not taken down."""
     if not rows:
         return {}
-    frame = pl.DataFrame(rows, schema={"generation": pl.Int32, "source_ref": pl.String}, orient="row")
-    found = _ledger(place).join(frame.lazy(), on=["generation", "source_ref"], how="semi")
+    frame = pl.DataFrame(list(rows), schema={names[0]: pl.Int32, names[1]: pl.String}, orient="row")
+    found = _ledger(place).join(frame.lazy(), on=names, how="semi")
     lines = ledger_rows(found.filter(pl.col("reason").ne_missing(REASON)).collect())
     return {(line["generation"], line["source_ref"]): line for line in lines}
 
@@ -147,15 +147,6 @@ def _survivors(place: Place, rows: dict[Row, Gone]) -> dict[Row, LedgerRow]:
         if gone.text is None and gone.line["reason"] in ("exact_duplicate", "near_duplicate")
     ]
     return _lines(place, [(generation, ref) for generation, ref in named if generation is not None and ref is not None])
-
-
-def _copies(place: Place, rows: set[Row]) -> dict[Row, LedgerRow]:
-    """Dropped documents that name one of `rows` as the one that survives for them."""
-    if not rows:
-        return {}
-    names = pl.DataFrame(sorted(rows), schema={"duplicate_generation": pl.Int32, "duplicate_ref": pl.String}, orient="row")
-    found = _ledger(place).join(names.lazy(), on=["duplicate_generation", "duplicate_ref"], how="semi").collect()
-    return {(line["generation"], line["source_ref"]): line for line in ledger_rows(found)}
 
 
 def in_domain(url: str | None, domain: str) -> bool:
@@ -260,10 +251,10 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
             continue
         frames = [place.out.scan([file]).filter(pl.col("source_ref").is_in(refs)) for file in files]
         for frame in frames:
-            for ref, text, language in frame.select("source_ref", "text", "language").collect().iter_rows():
+            for ref, text in frame.select("source_ref", "text").collect().iter_rows():
                 name = (manifest.generation, ref)
                 if name in wanted:
-                    made[name] = replace(made[name], text=text, language=language)
+                    made[name] = replace(made[name], text=text)
     for generation, unit in units(place):
         assert place.work is not None
         here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] == unit.path}

@@ -5,12 +5,13 @@ Row groups stay as they were cut, less what goes; only files that hold something
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.output.manifest import FOLDERS, Manifest, rewritten
 from pipeline.output.tombstones import Tombstones
@@ -107,18 +108,9 @@ def _shard(out: Store, record: FileRecord, folder: str, *, refs: pa.Array, chang
     """The file that replaces a shard, or the shard itself where nothing in it changes."""
     if not _affected(out, record, folder, refs=refs, change=change):
         return record
-    path = rewritten(record.path, number)
-    rows = 0
-    with out.writer(path, durable=True) as raw:
-        file = HashingFile(raw)
-        schema = out.schema(record.path).remove_metadata()
-        with shard_writer(file, schema) as writer:
-            for table in out.batches(record.path):
-                new = change(table).cast(schema).combine_chunks()
-                if new.num_rows or not record.rows:
-                    writer.write_table(new, row_group_size=max(1, new.num_rows))
-                rows += new.num_rows
-    return FileRecord(path=path, rows=rows, bytes=out.size(path), sha256=file.digest.hexdigest())
+    schema = out.schema(record.path).remove_metadata()
+    new = (change(table).cast(schema) for table in out.batches(record.path))
+    return _written(out, record, number, tables=new, opened=lambda file: shard_writer(file, schema))
 
 
 def _affected(out: Store, record: FileRecord, folder: str, *, refs: pa.Array, change: Change) -> bool:
@@ -144,21 +136,31 @@ def _index(out: Store, record: FileRecord, numbers: np.ndarray, *, number: int) 
         pc.any(pc.is_in(batch["document"], gone)).as_py() for batch in out.batches(record.path, ["document"])
     ):
         return record
-    path = rewritten(record.path, number)
     first = out.metadata(record.path).get("first")
-    rows = 0
+
+    def without(old: pa.Table) -> pa.Table:
+        mask = pc.is_in(old["document"], gone)
+        if table != "documents":
+            return old.filter(pc.invert(mask))
+        text = pc.if_else(mask, "", old["text"])  # its place stays: documents are numbered through
+        return old.set_column(old.schema.get_field_index("text"), old.schema.field("text"), text)
+
+    new = (without(old).cast(index.SCHEMAS[table]) for old in out.batches(record.path))
+    start = None if first is None else int(first)
+    return _written(out, record, number, tables=new, opened=lambda file: index.writer(file, table, first=start))
+
+
+def _written(
+    out: Store, record: FileRecord, number: int, *, tables: Iterable[pa.Table], opened: Callable[[HashingFile], pq.ParquetWriter]
+) -> FileRecord:
+    """The file that replaces `record`, with a row group for each of `tables` that has rows."""
+    path, rows = rewritten(record.path, number), 0
     with out.writer(path, durable=True) as raw:
         file = HashingFile(raw)
-        with index.writer(file, table, first=None if first is None else int(first)) as writer:
-            for old in out.batches(record.path):
-                mask = pc.is_in(old["document"], gone)
-                if table == "documents":  # its place stays: documents are numbered through
-                    text = pc.if_else(mask, "", old["text"])
-                    new = old.set_column(old.schema.get_field_index("text"), old.schema.field("text"), text)
-                else:
-                    new = old.filter(pc.invert(mask))
-                new = new.cast(index.SCHEMAS[table]).combine_chunks()
-                if new.num_rows:
-                    writer.write_table(new, row_group_size=new.num_rows)
-                rows += new.num_rows
+        with opened(file) as writer:
+            for table in tables:
+                group = table.combine_chunks()
+                if group.num_rows:
+                    writer.write_table(group, row_group_size=group.num_rows)
+                rows += group.num_rows
     return FileRecord(path=path, rows=rows, bytes=out.size(path), sha256=file.digest.hexdigest())

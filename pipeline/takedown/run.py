@@ -25,10 +25,12 @@ from pipeline.plan.load import validate
 from pipeline.records.base import FileRecord
 from pipeline.records.receipt import Inputs, Receipt, Replaced, StillThere, TakenDocument
 from pipeline.report import publish
+from pipeline.report.table import Part, Said, table
 from pipeline.store.store import Store, open_output, open_store
-from pipeline.takedown import amend, exports, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, receipt_name
+from pipeline.takedown import exports, recount, rewrite
+from pipeline.takedown.complete import RECEIPTS, complete, held_work, receipt_name
 from pipeline.takedown.find import Found, Place, TakedownRequest, find_documents, host_of
+from pipeline.text import numbers
 
 SHOWN = 20
 _ROLES = {"asked": "asked for", "copy": "like them", "survivor": "kept in place of one asked for"}
@@ -91,9 +93,7 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
     with ExitStack() as held:
         out = held.enter_context(out.writable(unlocked=unlocked).lock(LOCK))
         if store is not None:
-            store = held.enter_context(store.writable(unlocked=unlocked).lock(LOCK))
-            if store.entries("savings"):
-                held.enter_context(store.lock("savings/.lock"))
+            store = held.enter_context(held_work(store, unlocked=unlocked))
         yield out, store
 
 
@@ -185,12 +185,11 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     generations = {made.generation for made in place.live}
     for made in manifests:
         if made.generation in generations:
-            gone = [row for name, row in found.rows.items() if name[0] == made.generation]
             files = rewrite.generation(out, made, rows, tombstones=known, numbers=numbers, number=number)
             replaced += files.replaced
-            after.append(amend.manifest(made, gone, files, refs=refs, tombstones=new, number=number))
+            after.append(recount.manifest(out, made, files, recipe=place.recipe, refs=refs, number=number))
         else:
-            after.append(made.model_copy(update={"metrics": amend.scrubbed(made.metrics, refs, new)}))
+            after.append(made.model_copy(update={"metrics": recount.without(made.metrics, refs)}))
     files_ = tuple(
         Replaced(path=old.path, replaced_by=new_.path, rows_before=old.rows, rows_after=new_.rows) for old, new_ in replaced
     )
@@ -219,29 +218,27 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     return manifests[-1].takedown.receipt
 
 
-def receipt_text(outcome: Outcome) -> str:
-    """For a terminal."""
-    from pipeline.report.visible import visible
-
+def receipt_text(outcome: Outcome) -> Said:
+    """The receipt as a person reads it."""
     made = outcome.receipt
-    counts = ", ".join(f"{n:,} {_ROLES[role]}" for role, n in made.counts.items())
+    counts = ", ".join(f"{numbers.count(n)} {_ROLES[role]}" for role, n in made.counts.items())
     done = "taken down" if outcome.done or made.files else "would be taken down"
     total = len(made.documents)
-    lines = [f"request {visible(made.request)}: {total:,} document{'s' * (total != 1)} {done} ({counts})"]
-    for line in made.documents[:SHOWN]:
-        lines.append(f"  {line.role:<6} {visible(line.source_ref, limit=60)} ({visible(line.id, limit=40)}), {line.was}")
+    said: list[Part] = [f"request {made.request}: {numbers.count(total)} document{'s' * (total != 1)} {done} ({counts})"]
+    documents = [(f"  {line.role}", line.source_ref, line.id, line.was) for line in made.documents[:SHOWN]]
+    said.append(table(("  role", "source_ref", "id", "was"), documents))
     if len(made.documents) > SHOWN:
-        lines.append(f"  and {len(made.documents) - SHOWN:,} more")
+        said.append(f"  and {numbers.count(len(made.documents) - SHOWN)} more")
     if made.files:
-        lines.append(f"manifest {made.before} → {made.manifest}")
-    for file in made.files:
-        lines.append(f"  {file.path} → {file.replaced_by}: {file.rows_before:,} → {file.rows_after:,} rows")
+        said.append(f"manifest {made.before} → {made.manifest}")
+        rows = [(f"  {f.path}", f.replaced_by, numbers.count(f.rows_before), numbers.count(f.rows_after)) for f in made.files]
+        said.append(table(("  file", "replaced by", ">rows before", ">after"), rows))
     if isinstance(made.work, dict):
-        lines.append(f"work directory: {made.work['rewritten']} tables rewritten, {made.work['removed']} removed")
-    lines += [f"an export holds it: {visible(line)}" for line in made.exports]
-    lines += [f"not reached: {visible(line)}" for line in made.not_reached]
-    lines.append(made.inputs.note + ":")
+        said.append(f"work directory: {made.work['rewritten']} tables rewritten, {made.work['removed']} removed")
+    said += [f"an export holds it: {line}" for line in made.exports]
+    said += [f"not reached: {line}" for line in made.not_reached]
+    said.append(made.inputs.note + ":")
     for one in made.inputs.files[:SHOWN]:
-        rows = ", ".join(f"{row:,}" for row in one.rows[:10]) + (" …" if len(one.rows) > 10 else "")
-        lines.append(f"  {visible(one.path, limit=80)}, row {rows}")
-    return "\n".join([*lines, outcome.note]) + "\n"
+        rows_there = ", ".join(map(numbers.count, one.rows[:10])) + (" …" if len(one.rows) > 10 else "")
+        said.append(f"  {one.path}, row {rows_there}")
+    return [*said, outcome.note]

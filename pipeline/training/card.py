@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.errors import OutputError
+from pipeline.records.interval import Estimate
+from pipeline.text import markdown, numbers
 from pipeline.training.evaluate import Figures
-from pipeline.training.metrics import Estimate
 from pipeline.training.train import TrainedModel
 
 LIMITS = (
@@ -43,14 +44,14 @@ def card(trained: TrainedModel) -> str:
     """The card, as Markdown."""
     request, settings = trained.request, trained.request.settings
     parts = ", ".join(f"{part} {m:,} + {n:,}" for part, (m, n) in trained.counts.items())
+    records: list[Sequence[str]] = [
+        (r.path, numbers.count(r.documents), numbers.count(r.unreadable), r.sha256) for r in request.records
+    ]
     pieces = [
         f"# {request.name}",
         "A fastText classifier of two labels, written by `python -m flows.train`; read by `filters/models/classifier.py`.",
         "## Data",
-        _table(
-            ("file", "documents", "unreadable rows", "sha256"),
-            ((r.path, f"{r.documents:,}", f"{r.unreadable:,}", r.sha256) for r in request.records),
-        ),
+        _table((("file", ">documents", ">unreadable rows", "sha256"), records)),
         _list(request.licences),
         f"Positive + negative documents: {parts}. Left out: {trained.copies:,} copies, {trained.contradictions:,} texts that"
         " stood in both classes. No group and no text is in two parts.",
@@ -59,10 +60,10 @@ def card(trained: TrainedModel) -> str:
         f" {_said(trained.overall.auc)}; with lengths matched {_number(trained.matched_auc)}; before quantising"
         f" {trained.unquantised_auc:.3f}. Expected calibration error {trained.calibration_error:.3f} ({trained.why}).",
         f"At the default threshold {trained.default:g}:",
-        figures_table([trained.overall, *trained.by_source]),
-        figures_table(trained.by_language, kind="language"),
+        _table(figures_rows([trained.overall, *trained.by_source])),
+        _table(figures_rows(trained.by_language, kind="language")),
         "Thresholds, set on the calibration part, with their precision and recall on the test part:",
-        thresholds_table(trained),
+        _table(thresholds_rows(trained)),
         "## Limits",
         _list((*LIMITS, *request.limits, *trained.notes)),
         "## Making it again",
@@ -74,18 +75,21 @@ def card(trained: TrainedModel) -> str:
     return "\n\n".join(piece for piece in pieces if piece) + "\n"
 
 
-def figures_table(rows: Iterable[Figures], *, kind: str = "source") -> str:
-    """Figures by group, as a Markdown table."""
-    return _table(
-        (kind, "positive", "negative", "ROC AUC", "recall", "false alarms"),
-        ((r.name, f"{r.positives:,}", f"{r.negatives:,}", _said(r.auc), _said(r.recall), _said(r.false_alarms)) for r in rows),
-    )
+Rows = tuple[Sequence[str], list[Sequence[str]]]
+"""The head of a table, and its rows; a head that begins with `>` stands over numbers."""
 
 
-def thresholds_table(trained: TrainedModel) -> str:
-    """The proposed thresholds, as a Markdown table."""
-    rows = ((t.name, f"{t.score:g}", _said(t.precision), _said(t.recall)) for t in trained.thresholds)
-    return _table(("threshold", "score", "precision", "recall"), rows)
+def figures_rows(figures: Iterable[Figures], *, kind: str = "source") -> Rows:
+    """Figures by group."""
+    head = (kind, ">positive", ">negative", ">ROC AUC", ">recall", ">false alarms")
+    counts = ((r, numbers.count(r.positives), numbers.count(r.negatives)) for r in figures)
+    return head, [(r.name, m, n, _said(r.auc), _said(r.recall), _said(r.false_alarms)) for r, m, n in counts]
+
+
+def thresholds_rows(trained: TrainedModel) -> Rows:
+    """The proposed thresholds."""
+    rows: list[Sequence[str]] = [(t.name, f"{t.score:g}", _said(t.precision), _said(t.recall)) for t in trained.thresholds]
+    return ("threshold", ">score", ">precision", ">recall"), rows
 
 
 def _list(lines: Iterable[str]) -> str:
@@ -100,5 +104,5 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["-"] * len(head), *rows))
+def _table(made: Rows) -> str:
+    return "\n".join(markdown.table(*made))

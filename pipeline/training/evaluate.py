@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.plan.compute import BYTES_PER_TOKEN
+from pipeline.records import interval
+from pipeline.records.interval import Estimate
 from pipeline.training import metrics
 from pipeline.training.examples import Document
-from pipeline.training.metrics import Estimate
 
 PRECISIONS = (0.9, 0.95, 0.99)
 SHARES = (0.1, 0.25, 0.5)
@@ -54,9 +55,9 @@ def figures(name: str, scores: np.ndarray, labels: np.ndarray, *, threshold: flo
         positives=m,
         negatives=n,
         auc=metrics.auc(scores, y),
-        recall=metrics.share(int((above & y).sum()), m),
-        false_alarms=metrics.share(int((above & ~y).sum()), n),
-        right=metrics.share(int((above == y).sum()), m + n),
+        recall=_share(int((above & y).sum()), m),
+        false_alarms=_share(int((above & ~y).sum()), n),
+        right=_share(int((above == y).sum()), m + n),
     )
 
 
@@ -115,9 +116,13 @@ def describe(name: str, score: float, scores: np.ndarray, *, labels: np.ndarray)
     return Threshold(
         name=name,
         score=score,
-        precision=metrics.share(hits, int(above.sum())),
-        recall=metrics.share(hits, int(y.sum())),
+        precision=_share(hits, int(above.sum())),
+        recall=_share(hits, int(y.sum())),
     )
+
+
+def _share(hits: int, n: int) -> Estimate | None:
+    return interval.share(hits, n) if n else None
 
 
 def _up(score: float) -> float:

@@ -22,6 +22,7 @@ from pipeline.read.files import InputFile
 from pipeline.read.source import Source
 from pipeline.read.units import chunks, open_input
 from pipeline.records.base import Json
+from pipeline.text import numbers
 
 Part = Literal["train", "calibrate", "test"]
 PARTS: dict[Part, float] = {"train": 0.70, "calibrate": 0.20, "test": 0.10}
@@ -145,10 +146,10 @@ def split(documents: Sequence[Document], *, seed: int) -> dict[Part, list[Docume
             count = sum(document.positive == positive for document in inside)
             if count < MIN_EACH:
                 kind = "positive" if positive else "negative"
+                shares = ", ".join(f"{numbers.percent(share)} {name}" for name, share in PARTS.items())
                 raise InputError(
                     f"{count} {kind} examples in the part to {part}, of {len(documents)} in all; at least {MIN_EACH} are needed"
-                    f" in each part ({', '.join(f'{share:.0%} {name}' for name, share in PARTS.items())}): give more examples,"
-                    " or groups that are smaller"
+                    f" in each part ({shares}): give more examples, or groups that are smaller"
                 )
     return parts
 

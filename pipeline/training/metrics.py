@@ -1,29 +1,16 @@
 """How good scores are: ROC AUC, precision, recall, calibration error, each with a 95 % interval where one is due.
 
 Positive examples have label 1 (true). Sources: DeLong, DeLong and Clarke-Pearson 1988, "Comparing the areas under two or more
-correlated receiver operating characteristic curves", for the interval of the AUC; Wilson 1927 for that of a share.
+correlated receiver operating characteristic curves", for the interval of the AUC.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-Z_95 = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+from pipeline.records.interval import Z_95, Estimate
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -61,16 +48,6 @@ def matched_auc(scores: np.ndarray, labels: np.ndarray, strata: np.ndarray) -> f
             right += order[labels[inside]].sum() - m * (m + 1) / 2
             pairs += m * n
     return float(right / pairs) if pairs else None
-
-
-def share(hits: int, of: int) -> Estimate | None:
-    """A share with Wilson's interval; None of nothing."""
-    if not of:
-        return None
-    p, z = hits / of, Z_95
-    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * np.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return Estimate(p, float(max(0.0, middle - half)), float(min(1.0, middle + half)))
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> float:

@@ -50,9 +50,12 @@ BENCHES = {
         "main text of HTML beside its peers, each in environments of their own: quality, speed, characters lost", ("extraction",)
     ),
     "parquet": Bench("what decoding Parquet in another process costs", ("parquet_decoder",)),
+    "urls": Bench("what `exact_url` costs: URLs per CPU-second, and their share of a run", ("urls",)),
     "threshold": Bench("what deciding again with another threshold costs", ("changed_threshold",)),
     "nothing-new": Bench("what a scheduled run costs that finds nothing new", ("nothing_new",)),
     "prefect": Bench("what Prefect costs over --inline, against a running server", ("prefect_overhead",)),
+    "tricks": Bench("what each trick with the interpreter saves of a start, or of a run", ("tricks",)),
+    "prefect_server": Bench("the server that Prefect starts by itself, beside ours", ("prefect_server",)),
     "words": Bench("how many characters say as much as one English word, by script", ("words_per_script",)),
 }
 

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from filters.kernels import warm
-from filters.kernels.formats import csv_records
 from pipeline import read
 from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile
@@ -82,7 +81,6 @@ def formats() -> None:
 
 def main() -> None:
     warm.warm_stages()
-    csv_records.warm()
     formats()
 
 

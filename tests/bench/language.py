@@ -39,6 +39,7 @@ from filters.contract import TextBatch
 from filters.kernels import buffers
 from filters.kernels.models import prose
 from filters.kernels.unicode import scripts
+from pipeline.records import interval
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 LEARN = ("throughput", "lid_eval", "quality", "toxicity_eval", "dedup_eval", "pii_eval", "warc")
@@ -165,12 +166,6 @@ def sampled(report: Report, model: models.Model, sources: np.ndarray, found: dic
         print(f"    {name} ({x.sum()}): the one named is right on {((ours == truth) | (raw == truth))[x].sum()}")
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
-    z, p = 1.96, right / n
-    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-
-
 def macro_f1(truth: np.ndarray, given: np.ndarray, weights: np.ndarray, n: int) -> float:
     """Mean F1 of the languages that occur in `truth`; numbers below n; -1 in `given`: none of them."""
     true = np.bincount(truth, weights, n)
@@ -208,7 +203,8 @@ def right(report: Report, model: models.Model, everything: list[dict[str, Any]])
     for unit in sorted(set(units)):
         x = units == unit
         a, b = (whole == truth)[x].mean(), (ours == truth)[x].mean()
-        low, high = wilson(int((ours == truth)[x].sum()), int(x.sum()))
+        right = interval.share(int((ours == truth)[x].sum()), int(x.sum()))
+        low, high = right.low, right.high
         named_right = (ours == truth)[x & ~und].mean()
         print(
             f"    {unit:<40} {x.sum():>8,}   {a:.4f}   {b:.4f} [{low:.3f}, {high:.3f}]   {und[x].mean():.3f}   {named_right:.4f}"

@@ -33,6 +33,7 @@ def main() -> None:
         size = _fill(source, asked.files, asked.megabytes * 1_000_000)
         command = [sys.executable, "-m", "flows.curate", "minimal", "--input", str(source), "--output", str(out), "--inline"]
         subprocess.run(command, check=True, capture_output=True)
+        os.environ["PREFECT_HOME"] = str(Path(name) / "prefect")
         with server.temporary() as api:
             api.wait()
             environment = os.environ | {"PREFECT_API_URL": api.url}

@@ -26,12 +26,14 @@ from random import Random
 
 import numpy as np
 import pyarrow as pa
+from stdnum import iban, luhn
 
 from filters.edits import pii_numbers, pii_phones
 from filters.edits.contract import apply
 from filters.edits.pii import PiiParams, steps
 from filters.kernels import buffers
 from filters.kernels.pii import pii
+from pipeline.records.interval import share
 from tests.bench import pii_strings
 from tests.bench.kernels import DEFAULT_DATA, seconds, texts
 
@@ -42,13 +44,11 @@ ORDER = {"e-mail": pii.EMAIL, "IPv4": pii.IPV4, "IPv6": pii.IPV6}
 
 
 def wilson(good: int, n: int) -> str:
-    """A share and its 95 % interval (Wilson 1927)."""
+    """A share and its 95 % interval."""
     if n == 0:
         return "    -"
-    z, share = 1.959964, good / n
-    middle, width = share + z * z / (2 * n), z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    low, high = ((middle + sign * width) / (1 + z * z / n) for sign in (-1, 1))
-    return f"{share:.4f} [{low:.4f}, {high:.4f}]"
+    found = share(good, n)
+    return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
 
 
 def passages(folder: Path, rng: Random) -> Iterator[tuple[str, str]]:
@@ -152,11 +152,11 @@ def labelled(folder: Path) -> None:
         if name == "card":
             digits = ["".join(filter(str.isdigit, value)) for value in values]
             print(
-                f"         of them {sum(not pii_numbers.luhn(d) for d in digits)} fail the Luhn check, "
-                f"{sum(pii_numbers.luhn(d) and not pii_numbers.is_card(d) for d in digits)} more have no known issuer and length"
+                f"         of them {sum(not luhn.is_valid(d) for d in digits)} fail the Luhn check, "
+                f"{sum(luhn.is_valid(d) and not pii_numbers.is_card(d) for d in digits)} more have no known issuer and length"
             )
         if name == "IBAN":
-            print(f"         of them {sum(pii_numbers.mod97(value.replace(' ', '')) != 1 for value in values)} fail the checksum")
+            print(f"         of them {sum(not iban.is_valid(value, check_country=False) for value in values)} fail the checksum")
 
 
 def speed(folder: Path, mb: float) -> None:

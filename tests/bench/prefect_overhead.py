@@ -32,6 +32,7 @@ def main() -> None:
 
         run("warm", "--inline")
         own = run("temporary")
+        os.environ["PREFECT_HOME"] = str(folder / "prefect")
         with server.temporary() as api:
             api.wait()
             os.environ["PREFECT_API_URL"] = api.url

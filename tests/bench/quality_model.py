@@ -24,6 +24,7 @@ import pyarrow as pa
 from filters.kernels import buffers
 from filters.models import classifier
 from filters.models.classifier import Classifier
+from pipeline.records import interval
 from pipeline.training import calibrate, examples, fit, metrics
 from pipeline.training.examples import Columns, Document
 from pipeline.training.fit import Example
@@ -82,7 +83,7 @@ def families_held_out(documents: Sequence[Document], *, seed: int) -> tuple[np.n
     return found, scores
 
 
-def unseen_spam(documents: Sequence[Document], held: str, *, seed: int) -> metrics.Estimate | None:
+def unseen_spam(documents: Sequence[Document], held: str, *, seed: int) -> interval.Estimate | None:
     """ROC AUC of one corpus of spam against good documents, when neither was trained on and the other corpus was."""
     is_good = [d.positive and examples.hashed(seed, f"held {d.group}") / 2**64 < HELD_GOOD for d in documents]
     good = [d for d, chosen in zip(documents, is_good, strict=True) if chosen]
@@ -101,7 +102,7 @@ def table(documents: Sequence[Document], found: np.ndarray, scores: np.ndarray, 
         own = names == name
         auc = metrics.auc(found[own], y[own])
         good, bad = own & y, own & ~y
-        kept = [metrics.share(int((scores[side] >= threshold).sum()), int(side.sum())) for side in (good, bad)]
+        kept = [interval.share(int((scores[side] >= threshold).sum()), int(side.sum())) for side in (good, bad)]
         cells = "  ".join(f"{'-' if cell is None else str(cell):<22}" for cell in (auc, *kept))
         print(f"  {name:<18}{good.sum():>6}{bad.sum():>6}  {cells}")
         if auc is not None:

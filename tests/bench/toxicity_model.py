@@ -25,6 +25,7 @@ import pyarrow as pa
 from filters.kernels import buffers
 from filters.models import classifier
 from filters.models.classifier import Classifier
+from pipeline.records import interval
 from pipeline.training import card, examples, fit, metrics, train
 from pipeline.training.examples import Columns, Document
 from pipeline.training.recipes import quality, toxicity
@@ -88,10 +89,10 @@ def line(name: str, model: Classifier, documents: Sequence[Document]) -> str:
     labels = np.array([document.positive for document in documents])
     scores, counts = highest(model, documents), listed(documents)
     above = scores > model.threshold
-    recall, false_alarms = metrics.share(int(above[labels].sum()), int(labels.sum())), None
+    recall, false_alarms = interval.share(int(above[labels].sum()), int(labels.sum())), None
     if not labels.all():
-        false_alarms = metrics.share(int(above[~labels].sum()), int((~labels).sum()))
-    list_recall = metrics.share(int((counts[labels] > 0).sum()), int(labels.sum()))
+        false_alarms = interval.share(int(above[~labels].sum()), int((~labels).sum()))
+    list_recall = interval.share(int((counts[labels] > 0).sum()), int(labels.sum()))
     cells = (metrics.auc(scores, labels), recall, false_alarms, metrics.auc(counts, labels), list_recall)
     return f"  {name:<34}{len(documents):>6}  " + "  ".join(f"{'-' if cell is None else str(cell):<22}" for cell in cells)
 
@@ -108,10 +109,10 @@ def functions(model: Classifier, documents: Sequence[Document]) -> float:
     print("  HateCheck, share flagged by class (_h hateful, _nh not), and by the word list:")
     for name in np.unique(names):
         own = names == name
-        share = metrics.share(int(above[own].sum()), int(own.sum()))
+        share = interval.share(int(above[own].sum()), int(own.sum()))
         print(f"    {name:<22}{own.sum():>5}  {share!s:<22}  {in_list[own].mean():.3f}")
     identity = np.isin(names, IDENTITY)
-    flagged = metrics.share(int(above[identity].sum()), int(identity.sum()))
+    flagged = interval.share(int(above[identity].sum()), int(identity.sum()))
     print(
         f"  harmless sentences about groups ({', '.join(IDENTITY)}) flagged: {flagged}; word list {in_list[identity].mean():.3f}"
     )
@@ -122,7 +123,7 @@ def functions(model: Classifier, documents: Sequence[Document]) -> float:
 def false_alarms(model: Classifier, documents: Sequence[Document]) -> float:
     """Share of good documents flagged; printed with the word list's."""
     above = highest(model, documents) > model.threshold
-    found = metrics.share(int(above.sum()), len(documents))
+    found = interval.share(int(above.sum()), len(documents))
     in_list = (listed(documents) > 0).mean()
     print(f"  good documents flagged: {found} of {len(documents)}; with a word of the list {in_list:.3f}")
     assert found is not None

@@ -21,7 +21,6 @@ SLOW_FILTER = '''
 import os
 import time
 
-import polars as pl
 import pyarrow as pa
 from pydantic import Field
 
@@ -49,7 +48,7 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: N
 
 
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    return [Rule(reason="waited", drop=pl.col("waited") > thresholds.max_waited)]
+    return [Rule(reason="waited", signal="waited", fails=">", limit=thresholds.max_waited, keys=("max_waited",))]
 
 
 FILTER = Filter(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,10 +40,10 @@ def test_the_summary_has_counts_reasons_shards_notes_and_how_to_measure_the_savi
         "| exact\\_duplicate | 5 | 20.0 % |",
         "## New shards",
         "g0002\\.parquet",
-        "- skipped: x",
+        "- skipped\\: x",
     ):
         assert part in text, part
-    assert "not measured yet: python \\-m flows\\.proxy" in text
+    assert "not measured yet\\: python \\-m flows\\.proxy" in text
 
 
 def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
@@ -58,17 +57,17 @@ def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result)
     now, old = (Savings.model_construct(headline="saves [1.1, 1.4] `x`", generation=g) for g in (2, 1))
     assert artifacts.saving(now, made.metrics, "out") == "saves [1.1, 1.4] `x`"
     assert "of generation 1; anew: python -m flows.proxy out" in artifacts.saving(old, made.metrics, "out")
-    rows = artifacts.compute(made.metrics, now, "out")
-    assert rows[0] == {"what": "saving at equal quality", "value": "saves [1.1, 1.4] `x`", "kind": "measured"}
-    assert artifacts.compute(made.metrics, None, "out")[0]["kind"] == "not measured"
-    difference = [row for row in rows if row["what"].startswith("one-pass difference")]
-    assert len(difference) == 4 and all("not a saving" in row["kind"] for row in difference)
+    lines = artifacts.compute(made.metrics, now, "out").splitlines()
+    assert lines[2] == r"| saving at equal quality | saves \[1\.1\, 1\.4\] \`x\` | measured |"
+    assert artifacts.compute(made.metrics, None, "out").splitlines()[2].endswith("| not measured |")
+    difference = [line for line in lines if line.startswith(r"| one\-pass difference")]
+    assert len(difference) == 4 and all("not a saving" in line for line in difference)
 
 
 def test_the_funnel_begins_with_what_was_read_and_every_figure_is_the_metrics(made: Result) -> None:
-    rows = artifacts.funnel(made.metrics)
-    assert rows[0]["documents"] == "25"
-    assert [row["step"] for row in rows] == [line.label for line in made.metrics.funnel]
+    lines = artifacts.funnel(made.metrics).splitlines()[2:]
+    assert lines[0].startswith("| rows read | read | 25 | 100.0 % |")
+    assert [line.split(" | ")[0] for line in lines] == [f"| {artifacts.escaped(line.label)}" for line in made.metrics.funnel]
 
 
 def test_changes_show_counts_shares_by_reason_and_source_and_drift(made: Result) -> None:
@@ -84,30 +83,33 @@ def test_inputs_that_moved_are_named_and_the_list_is_bounded() -> None:
         f"{manifest.GONE} (its rows stay in the output): in/{HOSTILE}",
         "other: x",
     )
-    first, second = artifacts.inputs(notes)
-    assert first == {"input": "in/a.jsonl", "what": "changed since it was read, ignored"}
-    assert "\n" not in second["input"] and "\u202e" not in second["input"]
-    many = artifacts.inputs(tuple(f"{manifest.GONE}: {i}" for i in range(5000)))
-    assert len(many) == artifacts.MOST_INPUTS + 1
-    assert many[-1]["input"] == "and 4,000 more"
+    _, _, first, second = str(artifacts.inputs(notes)).splitlines()
+    assert first == r"| in\/a\.jsonl | changed since it was read\, ignored |"
+    assert "\u202e" not in second and r"\<img" in second and "](" not in second and r"\]\(javascript\:1\)" in second
+    many = str(artifacts.inputs(tuple(f"{manifest.GONE}: {i}" for i in range(5000)))).splitlines()
+    assert len(many) == 2 + artifacts.MOST_INPUTS + 1
+    assert many[-1].startswith("| and 4,000 more |")
+    assert artifacts.inputs(("other: x",)) is None
+
+
+def test_no_artifact_links_to_what_a_browser_refuses(made: Result) -> None:
+    shown = [artifacts.summary(made), artifacts.funnel(made.metrics), artifacts.compute(made.metrics, None, made.out)]
+    assert not [text for text in shown if "file:" in text or "](" in text]
+    assert f"Report: `{made.out}/report.html`" in shown[0]
 
 
 def test_a_failure_is_shown_as_it_is_in_a_block_that_it_cannot_close() -> None:
     text = artifacts.failure(CheckFailed(f"no:\n  max_drop_share   100 %\n```\n{HOSTILE}\n</code>"))
     assert "  max_drop_share   100 %" in text
-    assert text.count("```") == 2
+    assert text.splitlines()[4] == "````text" and text.splitlines()[-1] == "````"
     assert "\x1b" not in text and "\u202e" not in text
     assert max(map(len, artifacts.failure(InputError("  word" * 100)).splitlines())) <= artifacts.WIDTH
 
 
-def test_links_and_asset_keys_are_urls_without_markup_and_without_secrets(tmp_path: Path) -> None:
-    assert results.url("/a b/(c)[d]") == "file:///a%20b/%28c%29%5Bd%5D"
-    assert results.url("s3://bucket/a)b") == "s3://bucket/a%29b"
+def test_asset_keys_are_urls_without_markup_and_without_secrets() -> None:
     assert results.asset_key("/a b/c#d") == "file:///a-b/c-d"
     assert results.asset_key("s3://bucket/out") == "s3://bucket/out"
     for place in ("s3://u:p@bucket/out", "https://host/x?sig=1"):
-        with pytest.raises(InputError):
-            results.url(place)
         with pytest.raises(InputError):
             results.asset_key(place)
 

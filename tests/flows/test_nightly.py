@@ -75,10 +75,10 @@ def test_a_served_deployment_from_the_first_run_to_the_last_note(nightly: Nightl
             assert "Completed" in nightly.prefect(f"{run} --watch")
             assert (out / "manifests" / "000001.json").is_file()
             shown = artifacts_of_last(nightly)
-            assert {"summary", "funnel", "compute", "report", "shards", "progress"} <= set(shown)
+            assert {"summary", "funnel", "compute", "progress"} <= set(shown)
             assert shown["progress"] == 100
-            assert "not measured yet: python \\-m flows\\.proxy" in shown["summary"]
-            assert f"({out.as_uri()}/report.html)" in shown["report"]
+            assert "not measured yet\\: python \\-m flows\\.proxy" in shown["summary"]
+            assert f"`{out}/report.html`" in shown["summary"]
             assert materialized(nightly, f"file://{out}") == {"generation": 1, "documents": {"read": 40, **counts(out)}}
 
             nightly.prefect(run)  # the next one waits for it: one at a time
@@ -90,16 +90,14 @@ def test_a_served_deployment_from_the_first_run_to_the_last_note(nightly: Nightl
             (crawl / "b.jsonl").unlink()
             assert "Completed" in nightly.prefect(f"{run} --watch")
             shown = artifacts_of_last(nightly)
-            assert json.loads(shown["inputs"]) == [
-                {"input": "crawl/b.jsonl", "what": "no longer there (its rows stay in the output)"}
-            ]
+            assert r"| crawl\/b\.jsonl | no longer there \(its rows stay in the output\) |" in shown["inputs"]
             assert "Changed since generation 1" in shown["changes"]
 
             write_rows(crawl / "a.jsonl", [{"text": prose(9000)}])  # known from c: a duplicate
             assert "Failed" in nightly.prefect(f"{run} --watch", code=1)
             assert "crawl/a.jsonl" in artifacts_of_last(nightly)["failure"]
             assert "Completed" in nightly.prefect(f'{run} --watch --param overrides={{"on_changed":"ignore"}}')
-            assert "changed since it was read, ignored" in artifacts_of_last(nightly)["inputs"]
+            assert r"changed since it was read\, ignored" in artifacts_of_last(nightly)["inputs"]
 
             strict = '{"on_changed":"append","checks.max_drop_share":0,"checks.max_source_loss":0}'
             assert "Failed" in nightly.prefect(f"{run} --watch --param overrides={strict}", code=1)

@@ -69,9 +69,9 @@ def webhook(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -
             "refused",
             "nothing was published:; max_drop",
         ),
-        (Failed(data=InputError("s3://u:word@b/x?sig=abc is gone")), "failed", "(a URL with a secret) is gone"),
+        (Failed(data=InputError("s3://u:word@b/x?sig=abc is gone")), "failed", "s3://b/x is gone"),
         (Failed(data=InputError("https://u:word@host/x is gone")), "failed", "https://host/x is gone"),
-        (Crashed(message="killed \x1b[31m"), "crashed", "killed \ufffd[31m"),
+        (Crashed(message="killed \x1b[31m"), "crashed", "killed [U+001B][31m"),
         (Cancelling(message="asked to"), "cancelled", "asked to"),
     ],
 )
@@ -80,7 +80,7 @@ def test_each_end_is_told_in_one_small_object(webhook: Webhook, state: Any, even
     (got,) = webhook.got
     assert got["event"] == event
     assert got["message"].startswith(message)
-    assert got["flow_run"] == "calm-\ufffdlion"
+    assert got["flow_run"] == "calm-[U+202E]lion"
     assert "word" not in json.dumps(got) and "abc" not in json.dumps(got)
     assert len(json.dumps(got)) < 4000
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +25,16 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import prefect_flow
 from flows.serving import artifacts, server
+from flows.serving.mapper import as_task
 from flows.serving.server import Temporary
 from pipeline.errors import BadRows, BrokenContract, CheckFailed, RunFailed
 from pipeline.machine.events import Event
-from pipeline.machine.workers import Mapper
+from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import load_plan
+from pipeline.run.context import RUN
 from pipeline.run.options import Result, RunOptions
 from tests.counts import metrics, totals
-from tests.support import ROOT
+from tests.support import ROOT, prose, write_rows
 
 DONE = Result("out", 1, metrics().model_copy(update={"totals": totals(4, 3, 1)}), ())
 Body = Callable[[Mapper], Result]
@@ -45,7 +51,7 @@ def flow(monkeypatch: pytest.MonkeyPatch, prefect_server: Temporary) -> Callable
 
     def run(body: Body, *, retries: int = 0, workers: int = 2, temporary: Any = prefect_server, events: Any = None) -> Result:
         def stages(_loaded: Any, _options: Any, *, mapper: Mapper, within: Any, **_: Any) -> Result:
-            return within(lambda: body(mapper))
+            return within(RUN, lambda: body(mapper))
 
         monkeypatch.setattr(prefect_flow.execute, "execute", stages)
         monkeypatch.setattr(prefect_flow, "BACK_OFF_S", 0)
@@ -98,6 +104,54 @@ def test_prefect_shows_readable_names_a_state_and_the_funnel(flow: Callable[...,
         time.sleep(0.2)
     shown = [a["data"] for a in newest(prefect_server.url, "artifacts", 5) if a["key"] == "winnow-curate-summary"]
     assert "| kept | 3 |" in shown[0]
+
+
+def test_every_stage_is_a_task_and_names_and_messages_say_what_happened(tmp_path: Path, prefect_server: Temporary) -> None:
+    texts = [prose(i) for i in range(20)]
+    write_rows(tmp_path / "in" / "a.jsonl", [{"text": text} for text in [*texts, *texts[:4], texts[0] + " more"]])
+    with open(tmp_path / "in" / "a.jsonl", "a") as file:
+        file.write("{not json\n")
+    out = str(tmp_path / "out")
+    loaded = load_plan("minimal", inputs=[str(tmp_path / "in")], assignments=["source.max_bad_fraction=0.5"])
+    shown = []
+    for _ in range(2):
+        prefect_flow.run_in_flow(loaded, RunOptions(output=out, workers=2), temporary=prefect_server)
+        run = newest(prefect_server.url, "flow_runs")[0]
+        shown.append((run["name"], run["state"]["message"]))
+        if len(shown) == 1:
+            first = run
+    assert shown == [
+        (f"{out}: generation 1", "generation 1: 20 of 26 kept"),
+        (f"{out}: nothing new", "nothing new: generation 1 stays"),
+    ]
+    expected = {
+        "in/a.jsonl unit 0": "25 documents, 1 bad row",
+        "dedup": "4 exact, 1 near",
+        "select": "the plan asks for none",
+        "publish": "generation 1: 20 of 26 kept",
+    }
+    until = time.monotonic() + 10
+    while True:
+        told = {task["name"]: task["state"]["message"] for task in tasks_of(first, prefect_server.url)}
+        if expected.items() <= told.items() and told.get("write", "").startswith("4 files, "):
+            break
+        assert time.monotonic() < until, told  # the server records task runs a moment later
+        time.sleep(0.2)
+
+
+def test_a_stages_error_is_its_own_and_what_it_made_counts_though_prefect_fails(
+    flow: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = BadRows("too many")
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(BadRows) as caught:
+        flow(lambda _: as_task("dedup", fail))
+    assert caught.value is error
+    monkeypatch.setattr("prefect.task_engine.SyncTaskRunEngine.handle_success", lambda *_, **__: 1 / 0)
+    assert flow(lambda _: as_task("dedup", lambda: DONE)) == DONE
 
 
 @pytest.mark.parametrize(
@@ -198,7 +252,7 @@ def test_the_server_starts_in_the_background_and_the_wait_is_told(
         """A server that is ready once it was waited for."""
 
         ready = False
-        url, home = prefect_server.url, prefect_server.home
+        url = prefect_server.url
 
         def wait(self) -> None:
             self.ready = True
@@ -227,20 +281,16 @@ def test_a_proxy_in_the_environment_does_not_come_between(flow: Callable[..., Re
     assert "no_proxy" not in os.environ
 
 
-def test_the_server_dies_with_a_killed_parent_and_leaves_nothing(tmp_path: Path) -> None:
-    code = "from flows.serving import server; s = server.temporary().start(); s.wait(); print(s.home, flush=True); input()"
-    child = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
+def test_the_server_dies_with_a_killed_parent() -> None:
+    code = "from flows.serving import server; s = server.temporary().start(); s.wait(); print(flush=True); input()"
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin and child.stdout
-    home = Path(child.stdout.readline().strip())
+    child.stdout.readline()
     (own,) = psutil.Process(child.pid).children()
-    assert home.is_dir()
     child.send_signal(signal.SIGKILL)
     child.wait()
     psutil.wait_procs([own], timeout=10)
     assert not own.is_running()
-    assert not home.exists()
     child.stdin.close()
     child.stdout.close()
 
@@ -249,7 +299,68 @@ def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(server, "__file__", "/nonexistent/server.py")
     with server.temporary() as broken, pytest.raises(RunFailed, match=r"ended while it started; .*--inline(.|\n)*nonexistent"):
         broken.wait()
-    assert not broken.home.exists()
+
+
+@contextmanager
+def with_home(home: Path) -> Iterator[str]:
+    """The URL of a temporary server that finds the user's profile in `home`."""
+    with pytest.MonkeyPatch.context() as patched, server.temporary() as own:
+        patched.setenv("PREFECT_HOME", str(home))
+        own.start().wait()
+        yield own.url
+
+
+def test_the_history_of_runs_stays_in_the_users_profile_and_nothing_else_does(tmp_path: Path) -> None:
+    with with_home(tmp_path) as url:
+        made = httpx.post(f"{url}/flows/", json={"name": "mine"})
+        made.raise_for_status()
+    assert [file.name for file in tmp_path.iterdir()] == ["prefect.db"]
+    with closing(sqlite3.connect(tmp_path / "prefect.db")) as database:
+        assert database.execute("select name from flow").fetchall() == [("mine",)]
+        database.execute("update alembic_version set version_num = 'ffffffffffff'")
+        database.commit()
+    with with_home(tmp_path) as url:  # a later Prefect made it: this run's history is not kept
+        assert httpx.post(f"{url}/flows/filter", json={}).json() == []
+
+
+def test_a_server_needs_no_home_and_asks_for_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "admin:secret")
+    monkeypatch.setenv("PREFECT_SERVER_API_BASE_PATH", "/elsewhere")
+    with with_home(Path("/dev/null/home")) as url:
+        assert httpx.post(f"{url}/flows/filter", json={}).json() == []
+
+
+SPY = """
+import os, sys
+def seen(event, args):
+    place = args[1] if event == "socket.connect" else args[0] if event == "socket.getaddrinfo" else ""
+    host = str(place[0] if isinstance(place, tuple) else place)
+    if host and not host.startswith(("127.", "localhost", "/", "b'")):
+        open(os.environ["SPIED"], "a").write(host + chr(10))
+sys.addaudithook(seen)
+"""
+"""`sitecustomize.py` of every process: notes whom it looks for outside this machine."""
+
+
+def test_a_run_in_a_terminal_with_a_new_home_tells_nobody_and_shows_no_notice(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SPY)
+    write_rows(tmp_path / "in.jsonl", [{"text": prose(i)} for i in range(3)])
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_") and k not in ("DO_NOT_TRACK", "CI")}
+    own = {"HOME": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{ROOT}", "SPIED": str(tmp_path / "spied"), "COLUMNS": "200"}
+    own["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "flows.curate", "minimal", "--input", "in.jsonl", "--output", "out"]
+    with subprocess.Popen(command, cwd=tmp_path, env=kept | own, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the end of a terminal
+            while read := os.read(ours, 65536):
+                shown += read
+    os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    assert not (tmp_path / "spied").exists()
+    assert not re.search(rb"Prefect collects|docs.prefect.io|Starting|Stopping|WARNING|INFO|Warning:", shown), shown.decode()
+    assert (tmp_path / ".prefect" / "prefect.db").is_file()
 
 
 def configured_in_a_new_process(folder: Path, **environment: str) -> str:
@@ -282,22 +393,6 @@ def test_a_configured_server_is_used_and_none_is_started(
     with temporary_settings({PREFECT_API_URL: prefect_server.url}):
         assert flow(lambda _: DONE, temporary=None) == DONE
     assert httpx.post(f"{prefect_server.url}/flow_runs/count", json={}).json() == before + 1
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a/b.jsonl unit 3", "a/b.jsonl unit 3"),
-        ("a\nb\tc", "a\ufffdb\ufffdc"),
-        ("\udcff", "\ufffd"),
-        ("", "?"),
-        ("{name} {0}", "{name} {0}"),
-        ("x" * 120, "x" * 120),
-        ("x" * 60 + "y" * 61, "x" * 59 + "…" + "y" * 59),
-    ],
-)
-def test_names_are_one_harmless_line(text: str, shown: str) -> None:
-    assert artifacts.plain(text) == shown
 
 
 def test_the_summary_escapes_what_comes_from_outside() -> None:

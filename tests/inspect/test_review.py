@@ -62,7 +62,7 @@ def test_a_key_a_document_and_the_labels_stand_in_a_private_file_without_text(ca
     assert {line["source_ref"] for line in made} <= set(table(out, "rejected")["source_ref"])
     assert stat.S_IMODE((out / "reviews.jsonl").stat().st_mode) == 0o600
     (found,) = reviews.precision(open_output(str(out)))
-    assert (found.right, found.wrong) == (4, 1) and found.low < 0.8 < found.high
+    assert (found.right, found.wrong) == (4, 1) and found.precision.low < 0.8 < found.precision.high
     assert "80 %" in said and "gopher_quality.too_few_words" in said
 
 
@@ -97,21 +97,6 @@ def test_labels_of_another_recipe_do_not_count(capsys, monkeypatch, out, tmp_pat
     output = opened.open_output_of(str(out))
     review.label(output, review.sample(output, "kept", n=1, seed=0)[0], "right")
     assert [(one.reason, one.right) for one in reviews.precision(open_output(str(out)))] == [("kept", 1)]
-
-
-@pytest.mark.parametrize(
-    ("right", "n", "low", "high"),
-    [
-        # Brown, Cai and DasGupta 2001 and R's prop.test(correct = FALSE), to four digits.
-        (0, 10, 0.0, 0.2775),
-        (10, 10, 0.7225, 1.0),
-        (5, 10, 0.2366, 0.7634),
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-    ],
-)
-def test_the_interval_is_wilsons(right, n, low, high):
-    assert reviews.wilson(right, n) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
 
 
 def test_a_line_cut_by_a_kill_is_passed_over_and_the_next_label_stands(out):

@@ -8,9 +8,13 @@ import polars as pl
 import pytest
 
 from filters import gopher_quality
+from filters.contract import ExpressionRule
 from flows.inspect import main
 from pipeline.inspect.margins import rule_margins
+from pipeline.inspect.verdict import TextVerdict
+from pipeline.inspect.why import rules as rules_of
 from pipeline.plan.recipe import ActiveFilter
+from pipeline.report.table import text
 from tests.support import PROSE, curate, prose, table, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
@@ -108,30 +112,65 @@ def test_no_output_exits_2(capsys, tmp_path):
     assert code == 2 and "nothing" in error
 
 
+QUALITY = {
+    "gopher_words": 80, "gopher_mean_word_length": 4.0, "gopher_mean_word_length_unmarked": 4.0, "gopher_hash_ratio": 0.0,
+    "gopher_ellipsis_ratio": 0.0, "gopher_symbol_ratio": 0.0, "gopher_bullet_lines": 0.0, "gopher_ellipsis_lines": 0.0,
+    "gopher_alpha_words": 1.0, "gopher_stop_words": 5, "language": "en",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("signal", "value", "key", "threshold"),
+    ("row", "thresholds", "reason", "passes", "fails", "near"),
     [
-        ("gopher_words", 49, "min_words", 50),
-        ("gopher_words", 50, "min_words", 50),
-        ("gopher_words", 99_999, "max_words", 100_000),
-        ("gopher_hash_ratio", 0.1, "max_symbol_ratio", 0.1),
-        ("gopher_bullet_lines", 0.95, "max_bullet_lines", 0.9),
-        ("gopher_stop_words", 1, "min_stop_words", 2),
+        ({"gopher_words": 49}, {}, "too_few_words", ">= 50", True, True),
+        ({"gopher_words": 50}, {}, "too_few_words", ">= 50", False, True),
+        ({"gopher_words": 56}, {}, "too_few_words", ">= 50", False, False),
+        ({"gopher_words": 99_999}, {}, "too_many_words", "<= 100,000", False, True),
+        ({"gopher_hash_ratio": 0.1}, {}, "too_many_hashes", "<= 0.1", False, True),
+        ({"gopher_stop_words": None}, {}, "too_few_stop_words", ">= 2", False, False),
+        ({"gopher_mean_word_length_unmarked": 14.5}, {}, "words_too_long", "<= 10", True, False),
+        (
+            {"gopher_mean_word_length_unmarked": 14.5, "language": "de"},
+            {"languages": "fineweb2"},
+            "words_too_long",
+            "<= 15",
+            False,
+            True,
+        ),
     ],
 )
-def test_the_limit_found_is_the_threshold_and_the_verdict_the_rules_own(signal, value, key, threshold):
-    params, thresholds = gopher_quality.FILTER.params(), gopher_quality.FILTER.thresholds()
-    item = ActiveFilter(
-        gopher_quality.FILTER, params, thresholds, "drop", tuple(gopher_quality.FILTER.rules(params, thresholds)), ()
-    )
-    row = pl.DataFrame(
-        {
-            "gopher_words": 80, "gopher_mean_word_length": 4.0, "gopher_mean_word_length_unmarked": 4.0, "gopher_hash_ratio": 0.0,
-            "gopher_ellipsis_ratio": 0.0, "gopher_symbol_ratio": 0.0, "gopher_bullet_lines": 0.0, "gopher_ellipsis_lines": 0.0,
-            "gopher_alpha_words": 1.0, "gopher_stop_words": 5, "language": "en",
-        }
-    ).cast({f.name: pl.Float32 for f in gopher_quality.FILTER.signals if str(f.type) == "float"})  # fmt: skip
-    row = row.with_columns(pl.lit(value).cast(row[signal].dtype).alias(signal))
-    (found,) = [a for a in rule_margins(item, row) if a.signal == signal and a.least == key.startswith("min")]
-    assert found.limit == pytest.approx(threshold, rel=1e-6)
-    assert found.fails == (value < threshold if found.least else value > threshold)
+def test_what_passes_is_the_rules_limit_for_this_document(row, thresholds, reason, passes, fails, near):
+    item = active(gopher_quality.FILTER, **thresholds)
+    values = {name: [value] for name, value in {**QUALITY, **row}.items()}
+    kinds = {f.name: pl.Float32 for f in gopher_quality.FILTER.signals if str(f.type) == "float"}
+    frame = pl.DataFrame(values, schema_overrides={**kinds, "gopher_stop_words": pl.Int32})
+    (found,) = [one for one in rule_margins(item, frame) if one.reason == reason]
+    assert (found.passes, found.fails, found.near) == (passes, fails, near)
+
+
+def test_flags_and_lists_say_what_passes(capsys, tmp_path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": "a", "text": PROSE + " { }"}])
+    sets = ("--set", "filters.c4={}", "--set", "filters.language.keep=[de]")
+    assert winnow(capsys, "none", "--input", path, "--output", tmp_path / "out", *sets).code == 0
+    said = why(capsys, tmp_path / "out", "a")[1]
+    lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
+    assert lines["c4.curly_bracket"] == ["c4_curly_bracket", "true", "false", "FAILS"]
+    assert lines["c4.lorem_ipsum"] == ["c4_lorem_ipsum", "false", "false"]
+    assert lines["language.other_language"] == ["language", "en", "as", "listed", "FAILS"]
+    assert lines["language.uncertain_language"][2:] == ["–"]  # it is for listed languages
+    assert "c4.javascript" not in lines  # the plan has it off
+
+
+def test_a_rule_that_is_an_expression_is_shown_without_a_limit_and_said_so():
+    rules = (ExpressionRule(reason="odd", drop=pl.col("gopher_words") % 2 == 1),)
+    item = ActiveFilter(gopher_quality.FILTER, None, None, "drop", rules, ())
+    (found,) = rule_margins(item, pl.DataFrame({"gopher_words": [81]}))
+    assert (found.fails, found.signal, found.value, found.limit, found.near) == (True, None, None, None, False)
+    _, line, said = text(rules_of(TextVerdict("", "a", (), (found,), ()))).splitlines()
+    assert line.split() == ["gopher_quality.odd", "–", "–", "(expression)", "FAILS"]
+    assert said == "(expression): the rule compares no signal with a limit, so that there is none to show"
+
+
+def active(filter_, **thresholds) -> ActiveFilter:
+    params, chosen = filter_.params(), filter_.thresholds(**thresholds)
+    return ActiveFilter(filter_, params, chosen, "drop", tuple(filter_.rules(params, chosen)), ())

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from pipeline.text import definition
 from tests.support import curate, prose, table, write_rows
+from tests.text import definition
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 

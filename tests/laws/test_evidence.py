@@ -5,8 +5,8 @@ import json
 import polars as pl
 import pytest
 
-from pipeline.text import definition
 from tests.support import SAMPLE, table
+from tests.text import definition
 
 REASONS = {
     "few_letters": {"too_few_alphabetic_words"},

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.inspect import why
+from pipeline.inspect.output import open_output_of
+from pipeline.inspect.thresholds.slider import Dropped, Slider
 from pipeline.plan import plugins
 from pipeline.plan.model import with_plugins
+from pipeline.report.table import text as table_text
+from pipeline.store.store import open_store
 from tests.support import PROSE, ROOT, table, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
@@ -114,7 +119,7 @@ def test_the_hash_of_a_package_covers_every_file_of_it(tmp_path, monkeypatch):
         pytest.param(EXAMPLE, ["filters.shouting.max_capital=1"], 2, ["did you mean max_capitals"], id="unknown key"),
         pytest.param(EXAMPLE, ["filters.shouting.max_capitals=2"], 2, ["filters.shouting.max_capitals"], id="out of range"),
         pytest.param(
-            EXAMPLE.replace('pl.col("capital_share")', 'pl.col("capitals")'),
+            EXAMPLE.replace('signal="capital_share"', 'signal="capitals"'),
             ["filters.shouting={}"], 1, ["shouting", "unknown column capitals"], id="unknown column",
         ),
         pytest.param(
@@ -140,6 +145,29 @@ def test_a_bad_plugin_stops_the_run_with_its_name(capsys, tmp_path, own, text, c
     assert ran.code == exit_code, ran.err
     assert all(word in ran.err for word in words), ran.err
     assert not (tmp_path / "out" / "manifests").exists()
+
+
+def test_an_expression_drops_is_counted_under_its_threshold_and_shown_without_a_limit(capsys, tmp_path, own, text):
+    rule = (
+        'ExpressionRule(reason="shouting", drop=pl.col("capital_share") ** 2 > thresholds.max_capitals, keys=("max_capitals",))'
+    )
+    code = EXAMPLE.replace("import pyarrow as pa", "import polars as pl\nimport pyarrow as pa").replace(
+        "Rule, ", "ExpressionRule, "
+    )
+    code = re.sub(r"    most = .*\n    return .*", f"    return [{rule}]", code).replace("list[Rule]", "list[ExpressionRule]")
+    own("squared_filter", code)
+    plan = ("minimal", "--input", text, "--output", tmp_path / "out", "--set", "plugins=[squared_filter]")
+    assert winnow(capsys, *plan, "--set", "filters.shouting={}").code == 0
+    assert table(tmp_path / "out", "ledger")["reason"].to_list() == [None, "shouting.shouting"]
+    output = open_output_of(str(tmp_path / "out"))
+    slider = Slider(output, open_store(str(tmp_path / "out" / ".work"), create=False))
+    (found,) = slider.thresholds.values()
+    assert (found.line, found.signals, found.in_force) == (0.5, (), True)
+    assert slider.dropped[found.key] == Dropped(1, 1, 1)
+    assert slider.effect({found.key: "1"}).documents == 2
+    said = table_text(why.explanation_of_text(output, PROSE.upper()))
+    (line,) = [one for one in said.splitlines() if one.startswith("shouting")]
+    assert line.split() == ["shouting.shouting", "–", "–", "(expression)", "FAILS"]
 
 
 def test_a_deployments_form_cannot_name_plugins(monkeypatch):

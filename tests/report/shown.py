@@ -8,6 +8,7 @@ from pipeline import report
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
+from pipeline.report import table
 
 
 def render(made: dict, savings: dict | None, *, samples: dict | None = None, **given: Any) -> str:
@@ -16,5 +17,7 @@ def render(made: dict, savings: dict | None, *, samples: dict | None = None, **g
     return report.render(Metrics.model_validate(made), measured, samples=quoted, **given)
 
 
-def summary(made: dict, *, out: str) -> str:
-    return report.summary(Metrics.model_validate(made), out=out)
+def summary(made: dict, *, out: str, width: int | None = None) -> str:
+    """Off a terminal, or in a window of `width` columns."""
+    said = report.summary(Metrics.model_validate(made), out=out)
+    return table.text(said) if width is None else table.text(said, width=width)

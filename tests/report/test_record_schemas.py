@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from pipeline.output.manifest import Manifest
 from pipeline.records.metrics_json import Metrics
-from pipeline.report import schemas
+from tests.docs import schemas
 from tests.support import ROOT, curate, prose, write_rows
 
 RECORDS = {"manifest": Manifest, "metrics": Metrics}
@@ -35,7 +35,7 @@ def _schema(name: str) -> dict:
 @pytest.mark.parametrize("name", schemas.SCHEMAS)
 def test_the_committed_schemas_are_those_of_the_records(name):
     committed = (ROOT / schemas.FOLDER / name).read_text("utf-8")
-    assert committed == schemas.text(schemas.SCHEMAS[name]), "make them: python -m pipeline.report.schemas"
+    assert committed == schemas.text(schemas.SCHEMAS[name]), "make them: python -m tests.docs.schemas"
 
 
 @pytest.mark.parametrize("name", RECORDS)

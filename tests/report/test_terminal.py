@@ -1,10 +1,10 @@
-"""The summary for the terminal: 80 columns, harmless, complete."""
+"""The summary for the terminal: as wide as the window, harmless, complete."""
 
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
-from pipeline.report.visible import columns
 from tests.real_run import Reported, hostile
 from tests.report import shown
 
@@ -19,15 +19,17 @@ def case(request, metrics, nothing) -> dict[str, Any]:
     return {"real": metrics, "empty": nothing.metrics, "hostile": hostile(metrics)}[request.param]
 
 
-def test_every_line_fits_80_columns(case):
-    lines = shown.summary(case, out="curated").splitlines()
-    assert max(columns(line) for line in lines) <= 80
+@pytest.mark.parametrize("width", [80, 40])
+def test_every_line_fits_the_window_but_the_reports_path(case, width):
+    lines = shown.summary(case, out="curated", width=width).splitlines()
+    assert max(cell_len(line) for line in lines) <= width
 
 
-def test_wide_characters_count_two_columns(metrics):
+def test_off_a_terminal_names_are_whole_and_paragraphs_take_80_columns(metrics):
     metrics["reasons"] = [dict(r, reason="重複" * 40) for r in metrics["reasons"]]
-    metrics["quarantine"] = [dict(q, cause="壊れた行" * 40) for q in metrics["quarantine"]]
-    assert max(columns(line) for line in shown.summary(metrics, out="curated").splitlines()) <= 80
+    table, _, paragraphs = shown.summary(metrics, out="curated").rpartition("\n\n")
+    assert "重複" * 40 in table
+    assert max(cell_len(line) for line in paragraphs.splitlines()) <= 80
 
 
 def test_a_run_with_everything_on_takes_at_most_40_lines_and_names_the_report_last(metrics):

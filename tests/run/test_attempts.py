@@ -7,9 +7,9 @@ import json
 import pytest
 
 from pipeline.errors import BadRows
+from pipeline.machine.schedule import in_process
 from pipeline.plan.load import load_plan
 from pipeline.run import attempts, execute
-from pipeline.run.local_mapper import in_process
 from pipeline.run.options import RunOptions
 from pipeline.store.store import open_store
 from tests.support import prose, write_rows

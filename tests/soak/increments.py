@@ -23,9 +23,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.machine.schedule import in_process
 from pipeline.plan import load
 from pipeline.run import execute
-from pipeline.run.local_mapper import in_process
 from pipeline.run.options import Result, RunOptions
 from tests.bench import synthetic
 from tests.soak.common import Report

@@ -15,6 +15,7 @@ import csv
 import gzip
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -29,6 +30,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from unittest import mock
 
 import psutil
 
@@ -401,14 +403,14 @@ def _on_dask(held: ExitStack, folder: Path, *, outside: bool) -> Runner:
 
 
 @contextmanager
-def _prefect() -> Iterator[Runner]:
+def _prefect(home: Path) -> Iterator[Runner]:
     """Runs as Prefect flows on one temporary server."""
     from flows.serving.server import temporary
 
-    with temporary() as server:
+    with mock.patch.dict(os.environ, PREFECT_HOME=str(home)), temporary() as server:
         server.wait()
         direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1")
-        env = {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(server.home), **direct}
+        env = {"PREFECT_API_URL": server.url, **direct}
         yield Runner("under Prefect", ("--workers", str(WORKERS)), env)
 
 
@@ -421,7 +423,7 @@ def go(*, seed: int, inline: int = 70, prefect: int = 20, dask: int = 10, log: C
         if inline:
             soak.some(inline, chosen, Runner("inline", ("--inline", "--workers", str(WORKERS))))
         if prefect:
-            with _prefect() as runner:
+            with _prefect(Path(name) / "prefect") as runner:
                 soak.some(prefect, chosen, runner)
         if dask and find_spec("distributed") is None:
             report.say("under Dask: skipped, distributed is not installed (pip install -e .[dask])")

@@ -31,9 +31,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from pipeline.machine.schedule import in_process
 from pipeline.plan import load
 from pipeline.run import execute
-from pipeline.run.local_mapper import in_process
 from pipeline.run.options import RunOptions
 from tests.soak.common import Report
 from tests.soak.increments import KINDS, write

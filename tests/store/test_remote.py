@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import Damaged, InputError, OutputError, RunFailed
+from pipeline.errors import Damaged, OutputError, RunFailed
 from pipeline.store import remote, remote_file
-from pipeline.store.remote import Client, identity_of, refuse_secrets
+from pipeline.store.remote import Client, identity_of
 from pipeline.store.remote_folder import RemoteFolder
 from pipeline.store.store import Store, open_output, open_store
 from tests.store.fakes import FakeStore, InParts, client
@@ -272,9 +272,3 @@ def test_odd_names_of_an_output_lead_to_one_place(root):
 )
 def test_identity_of_a_content_by_store(scheme, info, identity):
     assert identity_of(scheme, info) == identity
-
-
-def test_azures_container_before_an_at_sign_is_no_secret():
-    refuse_secrets("abfs://container@account.dfs.core.windows.net/data/a.jsonl")
-    with pytest.raises(InputError):
-        refuse_secrets("abfs://me:hunter2@account.dfs.core.windows.net/data/a.jsonl")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from filters.kernels import buffers
 from filters.kernels.dedup import minhash
-from pipeline.text import definition, signatures
+from pipeline.text import signatures
+from tests.text import definition
 from tests.text.twins import column, long_texts, shingle_hash, texts
 
 

@@ -55,10 +55,6 @@ class TextFacts:
     """Characters of spaced words that are a consonant and its vowel in one (`char_classes.SYLLABLE`)."""
     spaced_alpha_words: np.ndarray
     """`alpha_words` among the spaced words."""
-    n_alpha_chars: np.ndarray
-    """`sum(c.isalpha() for c in text)`"""
-    n_unspaced_alpha_chars: np.ndarray
-    """`n_alpha_chars` of unspaced scripts."""
     n_hash: np.ndarray
     """`text.count("#")`"""
     n_ellipsis: np.ndarray
@@ -93,8 +89,6 @@ _SPACED_WORD_CHARS = _NAMES.index("spaced_word_chars")
 _SPACED_WORD_MARKS = _NAMES.index("spaced_word_marks")
 _SPACED_WORD_SYLLABLES = _NAMES.index("spaced_word_syllables")
 _SPACED_ALPHA_WORDS = _NAMES.index("spaced_alpha_words")
-_ALPHA_CHARS = _NAMES.index("n_alpha_chars")
-_UNSPACED_ALPHA_CHARS = _NAMES.index("n_unspaced_alpha_chars")
 _HASH = _NAMES.index("n_hash")
 _ELLIPSIS = _NAMES.index("n_ellipsis")
 _DOUBLE_ELLIPSIS = _NAMES.index("n_double_ellipsis")
@@ -105,7 +99,6 @@ _ELLIPSIS_LINES = _NAMES.index("ellipsis_lines")
 _BEFORE_SCRIPTS = _NAMES.index(f"n_{char_classes.UNSPACED[0]}") - 1
 
 _STOP = SPACE | SPECIAL
-_ALPHA_BIT = ALPHA.bit_length() - 1
 _ALL, _ONE, _TWO, _BITS = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1), np.uint64(2), np.uint64(64)
 
 
@@ -167,7 +160,7 @@ def _plain_words(data: Array, p: Int, end: Int, count: Array) -> Int:
     The fast path, 64 bytes at a time. A word has a letter if adding its letters to its bits carries into the blank after it.
     """
     begin = p
-    words = alpha_words = alpha = gaps = np.int64(0)
+    words = alpha_words = gaps = np.int64(0)
     while p + BYTES <= end and data[np.uintp(p)] < 0x80:
         at = np.uintp(p)
         blank = between(data, at, 0x09, 0x09) | between(data, at, 0x1F, 0x20)
@@ -186,14 +179,13 @@ def _plain_words(data: Array, p: Int, end: Int, count: Array) -> Int:
         word = ~blank & inside
         letter &= inside
         words += np.int64(ones(word & ~(word << _ONE)))
-        alpha += np.int64(ones(letter))
         # The last word may end at a line break, which is bit `size`.
         alpha_words += np.int64(ones((word + letter) & ~word & ((inside << _ONE) | _ONE)))
         gaps += np.int64(ones(blank & inside))
         p += np.int64(size)
         if stop < _BITS:
             break
-    _add_plain_words(count, words, p - begin, gaps, alpha_words, alpha)
+    _add_plain_words(count, words, p - begin, gaps, alpha_words)
     return p
 
 
@@ -202,7 +194,7 @@ def _word(data: Array, p: Int, end: Int, blocks: Array, cells: Array, count: Arr
     """Adds the word that starts at p, if one does, and returns its end."""
     start = p
     seen = np.int64(0)
-    alpha = marks = syllables = unspaced_alpha = surplus = np.int64(0)
+    marks = syllables = surplus = np.int64(0)
     while p < end:
         if data[np.uintp(p)] < 0x80:
             flags = np.int64(cells[np.uintp(data[np.uintp(p)])])
@@ -211,7 +203,6 @@ def _word(data: Array, p: Int, end: Int, blocks: Array, cells: Array, count: Arr
                     break
                 p = _special(data, p, end, count)
                 continue
-            alpha += (flags >> _ALPHA_BIT) & 1
             seen |= flags
             p += 1
             continue
@@ -225,31 +216,26 @@ def _word(data: Array, p: Int, end: Int, blocks: Array, cells: Array, count: Arr
             surplus += run * 2
             p += run * 3
             continue
-        alpha += (flags & ALPHA) != 0
         marks += (flags & MARK) != 0
         syllables += (flags & SYLLABLE) != 0
         if flags & SCRIPT:
-            unspaced_alpha += (flags & ALPHA) != 0
             count[_BEFORE_SCRIPTS + (flags & SCRIPT)] += 1
         surplus += size - 1
         p += size
     if p > start:
-        _add_word(count, p - start - surplus, alpha, marks, syllables, unspaced_alpha, seen)
+        _add_word(count, p - start - surplus, marks, syllables, seen)
     return p
 
 
 @inner_kernel
-def _add_word(count: Array, chars: Int, alpha: Int, marks: Int, syllables: Int, unspaced_alpha: Int, seen: Int) -> None:
+def _add_word(count: Array, chars: Int, marks: Int, syllables: Int, seen: Int) -> None:
     """Adds a word of `chars` code points; `seen` has every flag that one of them has."""
     has_alpha = np.int64((seen & ALPHA) != 0)
     count[_CHARS] += chars
     count[_WORDS] += 1
     count[_WORD_CHARS] += chars
     count[_ALPHA_WORDS] += has_alpha
-    count[_ALPHA_CHARS] += alpha
-    if seen & SCRIPT:
-        count[_UNSPACED_ALPHA_CHARS] += unspaced_alpha
-    else:
+    if not seen & SCRIPT:
         count[_SPACED_WORDS] += 1
         count[_SPACED_WORD_CHARS] += chars
         count[_SPACED_WORD_MARKS] += marks
@@ -258,7 +244,7 @@ def _add_word(count: Array, chars: Int, alpha: Int, marks: Int, syllables: Int, 
 
 
 @inner_kernel
-def _add_plain_words(count: Array, words: Int, chars: Int, gaps: Int, alpha_words: Int, alpha: Int) -> None:
+def _add_plain_words(count: Array, words: Int, chars: Int, gaps: Int, alpha_words: Int) -> None:
     """Adds spaced words without marks: `chars` code points, `gaps` of them blanks."""
     count[_CHARS] += chars
     count[_WORDS] += words
@@ -267,7 +253,6 @@ def _add_plain_words(count: Array, words: Int, chars: Int, gaps: Int, alpha_word
     count[_SPACED_WORD_CHARS] += chars - gaps
     count[_ALPHA_WORDS] += alpha_words
     count[_SPACED_ALPHA_WORDS] += alpha_words
-    count[_ALPHA_CHARS] += alpha
 
 
 @inner_kernel

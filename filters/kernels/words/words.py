@@ -1,6 +1,6 @@
 """The dedup words of texts, as 64-bit hashes.
 
-Invariant: row i gives one hash for each item of `pipeline.text.definition.words(text)`, in order:
+Invariant: row i gives one hash for each item of `tests.text.definition.words(text)`, in order:
 `re.findall(r"\\w+", text.lower())`, where each character of `unicode_words.OWN_WORDS` that `\\w` matches is a word of its own.
 The hash depends on the word's lower-case UTF-8 bytes alone (_ stands as 0x7F, which no word has): blocks of eight, xor and
 multiply, MurmurHash3's 64-bit finaliser. Words of up to eight bytes never collide, because each step is a bijection.
@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import Array, Int, inner_kernel, kernel
-from filters.kernels.unicode import unicode_words
+from filters.kernels.compiled import Array, Int, inner_kernel
 from filters.kernels.unicode.ascii_words import BYTES, classes, eight, lowest
 from filters.kernels.unicode.char_classes import decode
 from filters.kernels.unicode.unicode_words import CASED, IGNORABLE, OWN, SHIFT, SIGMA, SPLIT, WORD, cell_of
@@ -31,24 +30,6 @@ _BYTE = np.uint64(8)
 _WORD_BITS = np.uint64(64)
 _LETTERS = np.uint64(0x4040404040404040)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-
-def dedup_words(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`(starts int64[n + 1], hashes uint64[:])`: the words of row i have `hashes[starts[i]:starts[i + 1]]`."""
-    starts = np.zeros(len(offsets), np.int64)
-    # A word takes two bytes, with the one that ends it; pages that stay unwritten cost no memory.
-    hashes = np.empty((offsets[-1] - offsets[0] + len(offsets)) // 2 + SPARE, np.uint64)
-    _dedup_words(offsets, data, *unicode_words.tables(), starts, hashes)
-    return starts, hashes[: starts[-1]].copy()
-
-
-@kernel
-def _dedup_words(offsets: Array, data: Array, blocks: Array, cells: Array, ascii_: Array, starts: Array, hashes: Array) -> None:
-    n = np.int64(0)
-    for i in range(offsets.size - 1):
-        found, _ = next_words(data, offsets[i], offsets[i], offsets[i + 1], blocks, cells, ascii_, hashes[n:])
-        n += found
-        starts[i + 1] = n
 
 
 @inner_kernel

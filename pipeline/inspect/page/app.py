@@ -18,7 +18,7 @@ from pipeline.inspect.output import Output
 from pipeline.inspect.page import documents, labels, thresholds
 from pipeline.inspect.page.guard import Application, guarded
 from pipeline.inspect.page.site import HERE, Site
-from pipeline.report.visible import visible
+from pipeline.text.visible import visible
 
 MOST_SAID = 2_000
 """Characters of an error; it may quote what was asked for."""

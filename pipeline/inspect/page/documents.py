@@ -84,7 +84,7 @@ def facts(output: Output, found: why.Found) -> dict[str, object]:
         "fault": fault,
         "diff": None if both is None else both,
         "sides": None if both is None else (_runs(both, "left"), _runs(both, "right")),
-        "notes": why.notes(output, found.row) if made else [],
+        "notes": [*why.notes(output, found.row), *why.without_limit(made)] if made else [],
     }
 
 

@@ -12,7 +12,7 @@ from pipeline.inspect import review, why
 from pipeline.inspect.page.documents import facts as facts_of
 from pipeline.inspect.page.site import Site
 from pipeline.output import reviews
-from pipeline.report.visible import visible
+from pipeline.text.visible import visible
 
 
 def add(app: FastAPI, site: Site) -> None:

@@ -12,16 +12,16 @@ from typing import Any
 
 import jinja2
 from fastapi.responses import HTMLResponse
-from markupsafe import Markup
 
-from pipeline.inspect import review, why
+from pipeline.inspect import review
+from pipeline.inspect.margins import worded
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import template_data
 from pipeline.inspect.thresholds.slider import Slider
-from pipeline.report import numbers
-from pipeline.report.page.page import breakable
-from pipeline.report.visible import visible
+from pipeline.report.page.page import breakable, environment
 from pipeline.store.store import Store, open_store
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 HERE = Path(__file__).parent
 SAMPLE = 100
@@ -92,19 +92,6 @@ class Site:
 
 
 def _templates() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for function in (numbers.count, numbers.size, numbers.percent, why.number, visible, breakable):
-        made.filters[function.__name__] = function
+    made = environment(HERE, (numbers.count, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable))
     made.globals |= {"document": template_data.document, "query": template_data.query, "address": template_data.address}
     return made
-
-
-def _finalize(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from pipeline.inspect.listing import DocumentQuery, Place
 from pipeline.inspect.output import Output
-from pipeline.report.visible import visible
+from pipeline.text.visible import visible
 
 MOST_TEXT = 50_000
 """Characters of a document on its page; chosen because a browser draws them at once."""

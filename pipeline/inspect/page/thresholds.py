@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import groupby
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from pipeline.errors import InputError, UsageError
-from pipeline.inspect import why
+from pipeline.inspect.margins import worded
 from pipeline.inspect.page import template_data
 from pipeline.inspect.page.site import Site
 from pipeline.inspect.thresholds.slider import MOST_SCORED, Histogram, Sample
 from pipeline.plan.load import overridden
 from pipeline.report import publish
 from pipeline.report.page import charts, svg
-from pipeline.report.visible import visible
+from pipeline.text.visible import folded, visible
 
 SAVED = "# Thresholds chosen in `python -m flows.inspect browse`; use: python -m flows.curate THIS_FILE --output NEW_FOLDER\n"
 
@@ -35,7 +36,8 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         except InputError as error:
             return _gone(site, error)
         chosen = _overrides(request)
-        return site.page("thresholds.html", thresholds=list(slider.thresholds.values()), chosen=chosen, sets=_assignments(chosen))
+        lines = [(filter_, list(members)) for filter_, members in groupby(slider.thresholds.values(), lambda one: one.filter)]
+        return site.page("thresholds.html", lines=lines, dropped=slider.dropped, chosen=chosen, sets=_assignments(chosen))
 
     @app.get("/threshold")
     def threshold(request: Request, key: str) -> Response:
@@ -48,6 +50,7 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         return site.page(
             "threshold.html",
             it=slider.thresholds[key],
+            dropped=slider.dropped[key],
             chosen=chosen,
             sets=_assignments(chosen),
             counted=slider.counted,
@@ -64,7 +67,10 @@ def _add_figures(app: FastAPI, site: Site) -> None:
         slider.recipe({key: "0"} if key not in slider.thresholds else {})
         found = slider.thresholds[key]
         histograms = {name: {**asdict(one), **_drawing(name, one, wide=wide)} for name, one in slider.histograms(key).items()}
-        return JSONResponse({"value": found.value, "whole": found.whole, "stops": slider.stops(key), "histograms": histograms})
+        said = {"line": found.line, "now": found.now, "by": found.by, "kind": found.kind}
+        return JSONResponse(
+            {**said, **asdict(slider.dropped[key]), "whole": found.whole, "stops": slider.stops(key), "histograms": histograms}
+        )
 
     @app.get("/effect")
     def effect(request: Request) -> Response:
@@ -121,8 +127,8 @@ def _sample(one: Sample) -> dict[str, object]:
         "id": visible(one.id, limit=80),
         "ref": visible(one.source_ref, limit=120),
         "address": template_data.document(one.source_ref),
-        "values": ["-" if value is None else why.number(value) for value in one.values],
-        "text": visible(" ".join(one.text.split()), limit=300),
+        "values": [worded(value) for value in one.values],
+        "text": folded(one.text, limit=300),
     }
 
 

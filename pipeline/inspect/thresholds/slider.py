@@ -9,21 +9,21 @@ as not compared.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from pydantic import ValidationError
 
-from filters.contract import Rule, Tier
+from filters.contract import Tier
 from pipeline.errors import UsageError
-from pipeline.inspect.output import Output, value_of
-from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, same_rule, units_of
+from pipeline.inspect.output import Output
+from pipeline.inspect.thresholds.plan_thresholds import Threshold, thresholds
+from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, units_of
 from pipeline.machine.meter import Meter
-from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.report.compute import ledger
 from pipeline.stages.unit import signals
@@ -41,35 +41,17 @@ EXCERPT = 600
 """Characters of a sample that are read; the page cuts further."""
 MOST_SCORED = 20_000
 """Documents that one press of the button scores; chosen because shipped models take some seconds for as many web pages."""
-_TRIED = (0.5, 2.0, 0, 1, 3)
 _LOG_FROM = 50
 """Largest value / median from which an axis is logarithmic; chosen because the median then lies in the first bins."""
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """A number of the plan that decides verdicts. `value`: None where the filter chooses it, by language or profile."""
+class Dropped:
+    """Documents that a threshold's rules drop: that they are the `first` to, that fail `any`, that fail `only` such."""
 
-    key: str
-    description: str
-    value: float | None
-    whole: bool  # takes whole numbers only
-    signals: tuple[str, ...]  # numbers that its rules compare with it, or read beside it
-    drops: bool
-    rules: tuple[str, ...]  # `<filter>.<reason>`
-
-    @property
-    def filter(self) -> str:
-        return self.key.split(".")[1]
-
-    @property
-    def name(self) -> str:
-        return self.key.rpartition(".")[2]
-
-    @property
-    def least(self) -> bool:
-        """Whether larger values of the signal pass."""
-        return self.name.startswith("min_")
+    first: int
+    any: int
+    only: int
 
 
 @dataclass(frozen=True)
@@ -108,59 +90,8 @@ class Sample:
 
     id: str
     source_ref: str
-    values: tuple[float | None, ...]
+    values: tuple[float | str | None, ...]
     text: str
-
-
-def thresholds(output: Output) -> list[Threshold]:
-    """Every number of the plan's filters that some rule reads, in the order of the plan."""
-    found = []
-    for item in output.recipe.filters:
-        if item.filter.name == scores.NAME:
-            continue
-        for name, field in item.filter.thresholds.model_fields.items():
-            moved = _moved_by(item, name)
-            if moved:
-                rules = tuple(f"{item.filter.name}.{rule.reason}" for rule in moved)
-                numeric = {f.name for f in item.filter.signals if str(f.type) in ("float", "double", "int32", "int64")}
-                own = {column for rule in moved for column in rule.drop.meta.root_names()} & numeric
-                key = f"filters.{item.filter.name}.{name}"
-                value = value_of(output, key)
-                found.append(
-                    Threshold(
-                        key=key,
-                        description=field.description or "",
-                        value=value,
-                        whole=field.annotation is int,
-                        signals=tuple(sorted(own)),
-                        drops=item.action == "drop",
-                        rules=rules,
-                    )
-                )
-    return found
-
-
-def _moved_by(item: ActiveFilter, name: str) -> list[Any]:
-    """The rules that another number in this field changes; none for a field that takes no number."""
-    now = item.thresholds.model_dump()
-    if isinstance(now[name], bool | str) or not isinstance(now[name], int | float | None):
-        return []
-    found: dict[str, Rule] = {}
-    for tried in _TRIED:
-        other = _with(item, name, tried)
-        if other is not None and getattr(other, name) != now[name]:
-            made = item.filter.rules(item.params, other)
-            olds = {rule.reason: rule for rule in item.rules}
-            found |= {rule.reason: rule for rule in made if rule.reason not in olds or not same_rule(olds[rule.reason], rule)}
-    return list(found.values())
-
-
-def _with(item: ActiveFilter, name: str, value: float) -> Any:
-    """The filter's thresholds with another value; None where that is no valid one."""
-    try:
-        return item.filter.thresholds.model_validate({**item.thresholds.model_dump(), name: value})
-    except ValidationError:
-        return None
 
 
 def plan_lines(overrides: dict[str, str]) -> list[str]:
@@ -177,6 +108,10 @@ class Slider:
         self._lock = threading.Lock()
         self._blocks = [Rows(work, output.recipe, units) for units in _blocks(list(units_of(output, work)))]
         self._before = [block.kept(output.recipe) for block in self._blocks]
+        counts = np.zeros((len(self.thresholds), 3), np.int64)
+        for block in self._blocks:
+            counts += _dropped(block, list(self.thresholds.values()))
+        self.dropped = {key: Dropped(*line) for key, line in zip(self.thresholds, counts.tolist(), strict=True)}
         self._histograms: dict[tuple[str, tuple[str, ...]], Histogram] = {}
 
     @property
@@ -246,14 +181,7 @@ class Slider:
         return {signal: self._histograms[signal, found.rules] for signal in found.signals}
 
     def _histogram(self, signal: str, rules: tuple[str, ...]) -> Histogram:
-        without = replace(
-            self.output.recipe,
-            filters=tuple(
-                replace(item, rules=tuple(r for r in item.rules if f"{item.filter.name}.{r.reason}" not in rules))
-                for item in self.output.recipe.filters
-            ),
-        )
-        parts = [(block.column(signal), block.kept(without)) for block in self._blocks]
+        parts = [(_counted(block.column(signal)), ~block.dropped(but=rules)) for block in self._blocks]
         whole = parts[0][0].dtype.is_integer() if parts else False
         values = pl.concat([column for column, _ in parts]).drop_nulls().to_numpy() if parts else np.zeros(0)
         edges, log = _edges(values, whole=whole)
@@ -265,25 +193,27 @@ class Slider:
         nulls = sum(column.null_count() for column, _ in parts)
         return Histogram([float(e) for e in edges], counts.tolist(), left.tolist(), nulls, log, whole)
 
-    def stops(self, key: str) -> list[float]:
-        """Values for a slider over the signal's range and the plan's own value, ascending; only ones that a plan may have."""
+    def stops(self, key: str) -> list[float] | list[bool | str]:
+        """Values for a slider, only ones that a plan may have: the choices; or numbers over the signal's range with the line
+        among them, ascending."""
         found, seen = self.thresholds[key], list(self.histograms(key).values())
+        if found.kind != "number":
+            return list(found.choices)
         low = min((one.edges[0] for one in seen), default=0.0)
         high = max((one.edges[-1] for one in seen), default=1.0)
         log = any(one.log for one in seen)
-        if found.value is not None:
-            log |= found.value > 10 * high > 0
-            low, high = min(low, found.value), max(high, found.value)
+        if found.line is not None:
+            log |= found.line > 10 * high > 0
+            low, high = min(low, found.line), max(high, found.line)
         low = max(low, 0.0) if found.whole else low
         if log and low >= 0:
             made = np.concatenate([[low], np.geomspace(max(low, 1.0 if found.whole else high / 1e6), high, STOPS)])
         else:
             made = np.linspace(low, high, STOPS + 1)
         values = {round(v) for v in made.tolist()} if found.whole else {float(f"{v:.4g}") for v in made}
-        values |= set() if found.value is None else {found.value}
+        values |= set() if found.line is None else {found.line}
         item = next(item for item in self.output.recipe.filters if found.key.startswith(f"filters.{item.filter.name}."))
-        field = found.key.rpartition(".")[2]
-        return sorted(v for v in values if _with(item, field, v) is not None)
+        return sorted(v for v in values if _accepted(item, found.name, v))
 
     def score(self, overrides: dict[str, str], *, most: int = MOST_SCORED) -> int:
         """Have the plan's models score documents that these values let in; how many were scored. At most `most` at a time."""
@@ -309,6 +239,35 @@ class Slider:
         return signals.model(
             self._work, recipe, unit.names, text=text, columns=columns, rows=rows, meter=Meter(), n=unit.rows, keep=False
         )
+
+
+def _dropped(block: Rows, thresholds: Sequence[Threshold]) -> np.ndarray:
+    """int64[thresholds, 3]: the columns of `Dropped`, over a block's rows."""
+    failing, failed, first = dict(block.failing()), np.zeros(len(block), np.int16), Counter[str]()
+    for name, rows in failing.items():
+        first[name] = int(np.count_nonzero(rows & (failed == 0)))
+        failed += rows
+    counts = np.zeros((len(thresholds), 3), np.int64)
+    for k, one in enumerate(thresholds):
+        own = np.zeros(len(block), np.int16)
+        for name in one.rules:
+            own += failing.get(name, False)
+        counts[k] = sum(first[name] for name in one.rules), np.count_nonzero(own), np.count_nonzero((own > 0) & (own == failed))
+    return counts
+
+
+def _counted(column: pl.Series) -> pl.Series:
+    """Flags as 0 and 1."""
+    return column.cast(pl.Int8) if column.dtype == pl.Boolean else column
+
+
+def _accepted(item: ActiveFilter, name: str, value: float) -> bool:
+    """Whether a plan may have this value."""
+    try:
+        item.filter.thresholds.model_validate({**item.thresholds.model_dump(), name: value})
+    except ValidationError:
+        return False
+    return True
 
 
 def _blocks(units: Sequence[Annotated]) -> Iterator[list[Annotated]]:

@@ -9,7 +9,7 @@ most `MOST_COLUMNS` of them): some 60 MB for a million rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -18,7 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.contract import ContractError, Rule, Tier, judge, rule_columns
+from filters.contract import ContractError, Tier, judge
+from filters.rules import AnyRule, ExpressionRule, rule_columns
 from pipeline.errors import BrokenContract, InputError, UsageError
 from pipeline.inspect.output import Output
 from pipeline.plan.load import overridden
@@ -76,18 +77,10 @@ def _not_only_thresholds(keys: str) -> UsageError:
     )
 
 
-def same_rule(one: Rule, other: Rule) -> bool:
-    return one.reason == other.reason and one.drop.meta.eq(other.drop)
-
-
-def _dropping(recipe: Recipe) -> dict[str, tuple[ActiveFilter, Rule]]:
-    """`<filter>.<reason>` → rule, of the filters that drop."""
-    return {
-        f"{item.filter.name}.{rule.reason}": (item, rule)
-        for item in recipe.filters
-        if item.action == "drop"
-        for rule in item.rules
-    }
+def same_rule(one: AnyRule, other: AnyRule) -> bool:
+    if isinstance(one, ExpressionRule) and isinstance(other, ExpressionRule):
+        return one.reason == other.reason and one.drop.meta.eq(other.drop)
+    return one == other
 
 
 class Rows:
@@ -161,7 +154,7 @@ class Rows:
 
     def kept(self, recipe: Recipe) -> np.ndarray:
         """bool[n]: rows that the filters keep under `recipe`, which has the same filters as the rows'."""
-        old, new = _dropping(self.recipe), _dropping(recipe)
+        old, new = self.recipe.dropping, recipe.dropping
         dropped = np.packbits(self.empty)
         moved = self.empty  # shares memory: it is not written to
         for name, (item, rule) in new.items():
@@ -171,23 +164,32 @@ class Rows:
                 moved = moved | self._fail(item, rule)
         return ~(np.unpackbits(dropped, count=len(self)).view(bool) | moved)
 
+    def failing(self) -> Iterator[tuple[str, np.ndarray]]:
+        """`<filter>.<reason>` → bool[n]: rows with text that fail a rule of the rows' own recipe, in the order of reasons."""
+        for name, (item, rule) in self.recipe.dropping.items():
+            yield name, np.unpackbits(self._answers(name, item, rule), count=len(self)).view(bool) & ~self.empty
+
+    def dropped(self, *, but: Collection[str] = ()) -> np.ndarray:
+        """bool[n]: rows that the rows' own recipe drops for other rules than these."""
+        return np.logical_or.reduce([self.empty, *(rows for name, rows in self.failing() if name not in but)])
+
     def first_reasons(self, recipe: Recipe, rows: np.ndarray) -> list[str]:
         """The first reason for which `recipe` drops each of `rows`; "" where it does not drop one."""
         found = np.full(len(rows), "", dtype=object)
         found[self.empty[rows]] = "empty"
-        for name, (item, rule) in _dropping(recipe).items():
+        for name, (item, rule) in recipe.dropping.items():
             if not (open_ := found == "").any():
                 break
             found[open_ & self._fail(item, rule)[rows]] = name
         return found.tolist()
 
-    def _answers(self, name: str, item: ActiveFilter, rule: Rule) -> np.ndarray:
+    def _answers(self, name: str, item: ActiveFilter, rule: AnyRule) -> np.ndarray:
         """A bit for each row: it fails this rule of the rows' own recipe. Asked once."""
         if name not in self._ruled:
             self._ruled[name] = np.packbits(self._fail(item, rule))
         return self._ruled[name]
 
-    def _fail(self, item: ActiveFilter, rule: Rule) -> np.ndarray:
+    def _fail(self, item: ActiveFilter, rule: AnyRule) -> np.ndarray:
         """bool[n]: rows that fail a rule; a model's rules are asked of scored rows only."""
         some = item.filter.tier is Tier.MODEL and not self.scored.all()
         names = sorted(rule_columns(rule))

@@ -6,12 +6,10 @@ and models come later: documents that a threshold lets in and that a model has n
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,9 +17,9 @@ import polars as pl
 from pipeline.errors import UsageError
 from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, units_of
-from pipeline.report import numbers as written
-from pipeline.report.visible import fit
+from pipeline.report.table import Said, table
 from pipeline.store.store import open_store
+from pipeline.text import numbers
 
 MOST_VALUES = 200
 EVERYTHING = "all"
@@ -95,12 +93,12 @@ def _line(value: str, group: str, counted: Counter[tuple[str, str]]) -> Line:
     return Line(value, group, *(counted[group, name] for name in _COUNTED))
 
 
-def sweep_text(key: str, lines: Sequence[Line], *, now: Any) -> str:
-    """A table for a terminal; `now`: the plan's value."""
+def sweep_text(key: str, lines: Sequence[Line], *, now: str) -> Said:
+    """A table for a terminal; `now`: what the plan has."""
     models = any(line.unscored for line in lines)
-    head = f"{'value':<14}{'group':<12}{'kept':>12}{'bytes':>12}{'enter':>10}{'leave':>10}{'not yet scored':>16}"
-    out = [f"{key} is {json.dumps(now)}; kept by the filters, before dedup and selection", head if models else head[:70]]
+    rows = []
     for line in lines:
-        counts = f"{written.count(line.documents):>12}{written.size(line.n_bytes):>12}{line.enter:>10,}{line.leave:>10,}"
-        out.append(f"{fit(line.value, 14)}{fit(line.group, 12)}{counts}" + (f"{line.unscored:>16,}" if models else ""))
-    return "\n".join(out) + "\n"
+        counts = [numbers.count(n) for n in (line.enter, line.leave, *([line.unscored] if models else []))]
+        rows.append((line.value, line.group, numbers.count(line.documents), numbers.size(line.n_bytes), *counts))
+    head = ("value", "group", ">kept", ">bytes", ">enter", ">leave", *([">not yet scored"] if models else []))
+    return [f"{key} is {now}; kept by the filters, before dedup and selection", table(head, rows)]

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.inspect.compare import EXCERPT, MOST_LINES, SAMPLES
+from pipeline.inspect.compare import SAMPLES, side_text
 from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, units_of
-from pipeline.report.visible import fit, visible
+from pipeline.report.table import Part
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store, open_store
+from pipeline.text import numbers
 
 
 @dataclass
@@ -106,19 +107,22 @@ def _ordered(counts: Counter[str]) -> list[list[Any]]:
     return [[name, n] for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def what_if_text(found: WhatIf, assignments: Sequence[str]) -> str:
-    """The changes as text for a terminal."""
-    values = visible(", ".join(assignments), limit=200)
-    lines = [f"with {values}: of {found.rows:,} rows the filters keep {found.kept[0]:,} → {found.kept[1]:,}, before dedup and"]
-    lines[0] += " selection; nothing was written"
+def what_if_text(found: WhatIf, assignments: Sequence[str]) -> list[Part]:
+    """The changes as a person reads them."""
+    kept = " → ".join(map(numbers.count, found.kept))
+    said: list[Part] = [
+        f"with {', '.join(assignments)}: of {numbers.count(found.rows)} rows the filters keep {kept}, before dedup and selection;"
+        " nothing was written"
+    ]
     for name, side, meaning in (("enter", found.enter, "dropped now for"), ("leave", found.leave, "would be dropped for")):
-        lines += ["", f"{name}: {side.documents:,} documents, {side.n_bytes:,} bytes of final text"]
-        for counts, title in ((side.reasons, meaning), (side.sources, "source"), (side.languages, "language")):
-            lines += [f"  {title:<24}{fit(label, 48)}{n:>10,}" for label, n in _ordered(counts)[:MOST_LINES]]
-        for ref, _, text in side.samples:
-            lines.append(f"  {visible(ref, limit=60)}: {visible(' '.join(text.split()), limit=EXCERPT)}")
+        counted = {meaning: side.reasons, "source": side.sources, "language": side.languages}
+        size = f"{numbers.count(side.documents)} documents, {numbers.count(side.n_bytes)} bytes of final text"
+        ordered = {title: _ordered(counts) for title, counts in counted.items()}
+        said += ["", f"{name}: {size}", *side_text(ordered, side.samples)]
     if found.unscored:
-        lines += ["", f"not yet scored by the plan's models: {found.unscored:,} of those that enter; they count as kept"]
+        unscored = numbers.count(found.unscored)
+        said += ["", f"not yet scored by the plan's models: {unscored} of those that enter; they count as kept"]
     if found.uncompared:
-        lines += ["", f"not yet compared for duplicates: {found.uncompared:,}; a run with these values decides that"]
-    return "\n".join(lines) + "\n"
+        uncompared = numbers.count(found.uncompared)
+        said += ["", f"not yet compared for duplicates: {uncompared}; a run with these values decides that"]
+    return said

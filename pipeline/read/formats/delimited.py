@@ -5,17 +5,19 @@ blank line is no row but has a number, as in JSONL. Records end where Python's c
 line breaks); within one it is strict: a record with characters behind a closing quote, with a quote that is never closed,
 or with another number of fields than the header is a bad row, and the next record is read as if nothing had been. Every
 value is text; an empty `url` or `date` is none. Of columns with one name the last counts.
+
+One pattern finds where a record ends and `csv.reader` reads it, strictly. Alone `csv.reader` cannot: where it refuses a record
+it loses the place at which its lenient self would end it, and a quote that is never closed makes it hold the rest of the file,
+four bytes for a character.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
-from filters.kernels.formats.csv_records import QUOTED, START, record_ends
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable, most_rows, too_large
 from pipeline.read.rows import Collector
@@ -23,142 +25,134 @@ from pipeline.schema import EXCERPT_BYTES
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 """Format → what stands between two fields."""
-_ENDS = 1 << 16
-"""Ends of records found in one go: 512 KiB of offsets, whatever the input."""
 _FLUSH_BYTES = 4_000_000
 _BOM = b"\xef\xbb\xbf"
 
 csv.field_size_limit(sys.maxsize)  # the module's own, of the whole process, is 128 KiB; max_row_bytes bounds a record
 
 
+def _record(delimiter: str) -> re.Pattern[bytes]:
+    """A record without its line break, or as much of it as there is: the csv module's lenient state machine.
+
+    A quote opens a quoted field as its first byte only, two quotes inside are one, and behind a closing quote (`closed`) the
+    field goes on to the next delimiter. Possessive throughout: time is linear.
+    """
+    plain = rf"[^{delimiter}\r\n]*+"
+    field = rf'"(?:[^"]++|"")*+(?:"{plain})?+|(?!"){plain}'
+    last = rf'"(?:[^"]++|"")*+(?P<closed>"{plain})?+|(?!"){plain}'
+    return re.compile(rf"(?:(?:{field}){delimiter})*+(?P<last>{last})".encode())
+
+
+_RECORDS = {kind: _record(delimiter) for kind, delimiter in DELIMITERS.items()}
+
+
 def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
-    """Units of whole records. Where `chunks` raises Unreadable, or the header is too large, the last one has a `rest`."""
-    cutter = _Cutter(file)
+    """Units of whole records, a piece each. Where `chunks` raises Unreadable, or the header is too large, the last one has a
+    `rest`."""
+    cutter = _Cutter(chunks, file)
     rest = None
     try:
-        for chunk in _without_mark(chunks):
-            yield from cutter.feed(chunk)
-        cutter.end()
+        while cutter.record():
+            if cutter.is_full():
+                yield cutter.close(None)
     except Unreadable as error:
         rest = cutter.rest(error)
     if rest or cutter.stop > cutter.start:
         yield cutter.close(rest)
 
 
-def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks without a byte order mark in front: behind one a quote would not be a field's first byte."""
-    begin: bytes | None = b""
-    for chunk in chunks:
-        if begin is None:
-            yield chunk
-        elif len(begin := begin + chunk) >= len(_BOM):
-            yield begin.removeprefix(_BOM)
-            begin = None
-    if begin:
-        yield begin
-
-
 class _Cutter:
-    """The open unit, and the open record (`tail`) behind its last whole one."""
+    """The open unit, and `buffer[at:]`, what was read behind its last record.
 
-    def __init__(self, file: InputFile) -> None:
+    Of an open record that is too large the buffer holds a few bytes that stand for it: `begin` is how it began, and `dropped`
+    how many bytes more it has.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], file: InputFile) -> None:
+        self.chunks, self.pattern = _without_mark(chunks), _RECORDS[file.format]
         self.unit_bytes, self.max_row_bytes = file.unit_bytes, file.max_row_bytes
-        self.delimiter, self.state = ord(DELIMITERS[file.format]), START
+        self.held_bytes = max(file.max_row_bytes, EXCERPT_BYTES) + 2  # 2: of the line break
+        self.buffer, self.at, self.ended = b"", 0, False
+        self.begin, self.dropped = b"", 0
+        self.fault: Unreadable | None = None
         self.head: bytes | None = None
         self.start = self.stop = 0
         self.first_row = self.row = 1
         self.pieces: list[bytes] = []
         self.refused: list[QuarantinedRow] = []
-        self.tail, self.tail_bytes, self.tail_end = bytearray(), 0, b""
 
-    def feed(self, chunk: bytes) -> Iterator[Lines]:
-        data = np.frombuffer(chunk, np.uint8)
-        ends = np.empty(_ENDS, np.int64)
-        begin = 0
-        while begin < len(chunk):
-            n, looked, self.state = record_ends(data[begin:], self.delimiter, self.state, ends)
-            taken = 0
-            found = ends[:n]
-            while taken < n:
-                base = int(found[taken - 1]) if taken else 0
-                missing = self.unit_bytes - (self.stop - self.start) - self.tail_bytes + base
-                last = taken + int(np.searchsorted(found[taken:], missing))
-                closes = last < n
-                left = most_rows(self.unit_bytes) - (self.row - self.first_row)
-                closes = closes and last - taken < left
-                last = min(last, n - 1, taken + left - 1)
-                self._take(chunk[begin + base : begin + int(found[last])], found[taken : last + 1] - base)
-                taken = last + 1
-                if closes or self.row - self.first_row >= most_rows(self.unit_bytes):
-                    yield self.close(None)
-            self._grow(chunk[begin + (int(found[-1]) if n else 0) : begin + looked])
-            begin += looked
+    def record(self) -> bool:
+        """Take the next record; False where there is none."""
+        self.begin, self.dropped = b"", 0
+        while not self._is_whole(found := self._found()):
+            if self.dropped or found.end() - self.at > self.held_bytes:
+                self._drop(found)
+            self._more()
+        end = found.end()
+        behind = end + (2 if self.buffer[end : end + 2] == b"\r\n" else int(end < len(self.buffer)))
+        raw, size = self.buffer[self.at : end], end - self.at + self.dropped
+        if self.head is None and size > self.max_row_bytes:
+            self.buffer = self.buffer[:behind]
+            raise Unreadable("row_too_large", f"the header is longer than max_row_bytes, {self.max_row_bytes}")
+        self.at = behind
+        self.stop += size + behind - end
+        if size + behind - end == 0:
+            return False
+        if self.head is not None:
+            self._add(raw, size)
+        elif raw:
+            self.head = raw
+        return True
 
-    def _grow(self, part: bytes) -> None:
-        self.tail_bytes += len(part)
-        self.tail_end = (self.tail_end + part[-2:])[-2:]
-        if len(self.tail) < self.tail_bytes - len(part):  # given up before
-            return
-        self.tail += part
-        if self.tail_bytes > self.max_row_bytes + 2:  # 2: of the line break
-            del self.tail[EXCERPT_BYTES:]
-            if self.head is None:
-                raise Unreadable("row_too_large", f"the header is longer than max_row_bytes, {self.max_row_bytes}")
+    def _found(self) -> re.Match[bytes]:
+        found = self.pattern.match(self.buffer, self.at)
+        assert found  # it matches no byte at all, too
+        return found
 
-    def _take(self, whole: bytes, ends: np.ndarray) -> None:
-        """Whole records, the first of which ends the open one."""
-        first = int(ends[0])
-        self._grow(whole[:first])
-        self._end_of_record()
-        whole, ends = whole[first:], ends[1:] - first
-        if self.head is None and len(ends):
-            blank = int(np.searchsorted(ends, len(whole) - len(whole.lstrip(b"\r\n")), side="right"))
-            skipped = int(ends[blank - 1]) if blank else 0
-            self.stop += skipped
-            if blank < len(ends):  # the header's record, and what is behind it
-                self._take(whole[skipped:], ends[blank:] - skipped)
-            return
-        if not len(ends):
-            return
-        self.stop += len(whole)
-        sizes = np.diff(ends, prepend=0)
-        if sizes.max() > self.max_row_bytes:
-            whole = self._without_long_records(whole, ends.tolist())
-        self.pieces.append(whole)
-        self.row += len(ends)
+    def _is_whole(self, found: re.Match[bytes]) -> bool:
+        r"""Whether a line break is behind it, or nothing more: a `\r` may be half of one."""
+        end = found.end()
+        return self.ended or end + (self.buffer[end : end + 1] == b"\r") < len(self.buffer)
 
-    def _end_of_record(self) -> None:
-        self.stop += self.tail_bytes
-        size = self.tail_bytes - len(_line_break(self.tail_end))
-        if self.head is None:
-            if size:
-                self.head = bytes(self.tail)
-        else:
-            if size > self.max_row_bytes:
-                self.refused.append(too_large(self.row, size, bytes(self.tail[:size]), limit=self.max_row_bytes))
-                self.pieces.append(b"\n")
-            else:
-                self.pieces.append(bytes(self.tail))
-            self.row += 1
-        self.tail, self.tail_bytes, self.tail_end = bytearray(), 0, b""
+    def _drop(self, found: re.Match[bytes]) -> None:
+        """Replace what there is of a record with bytes behind which the csv module's state is the same."""
+        closed, last = found["closed"], found["last"]
+        state = b'""' if closed == b'"' else b"x" if closed else last[:1]
+        self.begin = self.begin or self.buffer[self.at : self.at + EXCERPT_BYTES]
+        self.dropped += found.end() - self.at - len(state)
+        self.buffer, self.at = state + self.buffer[found.end() :], 0
 
-    def _without_long_records(self, whole: bytes, ends: list[int]) -> bytes:
-        parts = []
-        for i, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
-            record = without_line_break(whole[begin:end])
-            if len(record) > self.max_row_bytes:
-                self.refused.append(too_large(self.row + i, len(record), record, limit=self.max_row_bytes))
-            parts.append(whole[begin:end] if len(record) <= self.max_row_bytes else b"\n")
-        return b"".join(parts)
+    def _more(self) -> None:
+        """Read as much again as is held, or to the end: so a long record is not looked through again with each chunk."""
+        if self.fault:
+            raise self.fault
+        parts = [self.buffer[self.at :]]
+        missing = len(parts[0]) or 1
+        try:
+            while missing > 0 and not self.ended:
+                parts.append(next(self.chunks, b""))
+                self.ended = not parts[-1]
+                missing -= len(parts[-1])
+        except Unreadable as error:  # once the records before it are taken
+            self.fault = error
+        self.buffer, self.at = b"".join(parts), 0
 
-    def end(self) -> None:
-        """The input ends here, and with it a last record without a line break."""
-        if self.tail_bytes:
-            self._end_of_record()
+    def _add(self, raw: bytes, size: int) -> None:
+        if size > self.max_row_bytes:
+            self.refused.append(too_large(self.row, size, self.begin or raw, limit=self.max_row_bytes))
+            raw = b""
+        self.pieces.append(raw)
+        self.row += 1
+
+    def is_full(self) -> bool:
+        return self.stop - self.start >= self.unit_bytes or self.row - self.first_row >= most_rows(self.unit_bytes)
 
     def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open record, cut off, and all that would have followed."""
-        return QuarantinedRow(self.row, error.cause, error.detail, self.tail_bytes, bytes(self.tail[:EXCERPT_BYTES]) or None)
+        known = self.buffer[self.at :]
+        return QuarantinedRow(
+            self.row, error.cause, error.detail, len(known) + self.dropped, (self.begin or known)[:EXCERPT_BYTES] or None
+        )
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest, self.head or b"")
@@ -167,29 +161,33 @@ class _Cutter:
         return made
 
 
-def _line_break(end: bytes) -> bytes:
-    return b"\r\n" if end.endswith(b"\r\n") else end[-1:] if end[-1:] in (b"\n", b"\r") else b""
-
-
-def without_line_break(record: bytes) -> bytes:
-    return record[: len(record) - len(_line_break(record[-2:]))]
+def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, none of them empty, without a byte order mark: behind one a quote would not be a field's first byte."""
+    begin: bytes | None = b""
+    for chunk in filter(None, chunks):
+        if begin is None:
+            yield chunk
+        elif len(begin := begin + chunk) >= len(_BOM):
+            yield from filter(None, [begin.removeprefix(_BOM)])
+            begin = None
+    if begin:
+        yield begin
 
 
 def parse(collector: Collector, lines: Lines) -> None:
     """Add the records of a unit."""
     delimiter = DELIMITERS[collector.file.format]
-    names, why = _fields(without_line_break(lines.head), delimiter)
+    names, why = _fields(lines.head, delimiter)
     header = f"the header: {why[1]}" if why else ""
-    row, waiting = lines.first_row, 0
-    for piece in lines.pieces:
-        for record in _records(piece, ord(delimiter)):
-            if record:
-                if header:
-                    collector.refuse(QuarantinedRow(row, "invalid_csv", header, len(record), record))
-                else:
-                    _add(collector, row, record, names=names, delimiter=delimiter)
-            row += 1
-        waiting += len(piece)
+    waiting = 0
+    for row, record in enumerate(lines.pieces, lines.first_row):
+        if not record:
+            continue
+        if header:
+            collector.refuse(QuarantinedRow(row, "invalid_csv", header, len(record), record))
+        else:
+            _add(collector, row, record, names=names, delimiter=delimiter)
+        waiting += len(record)
         if waiting >= _FLUSH_BYTES:
             collector.flush()
             waiting = 0
@@ -217,18 +215,3 @@ def _fields(record: bytes, delimiter: str) -> tuple[list[str], tuple[str, str] |
         return [], ("invalid_utf8", error.reason)
     except csv.Error as error:
         return [], ("invalid_csv", str(error))
-
-
-def _records(piece: bytes, delimiter: int) -> Iterator[bytes]:
-    """Its records without their line breaks."""
-    data = np.frombuffer(piece, np.uint8)
-    ends = np.empty(min(_ENDS, len(piece) + 1), np.int64)
-    begin, last, state = 0, 0, START
-    while begin < len(piece):
-        n, looked, state = record_ends(data[begin:], delimiter, state, ends)
-        for end in (ends[:n] + begin).tolist():
-            yield without_line_break(piece[last:end])
-            last = end
-        begin += looked
-    if last < len(piece):
-        yield without_line_break(piece[last:]) if state != QUOTED else piece[last:]

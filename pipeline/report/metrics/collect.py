@@ -9,7 +9,7 @@ square root of twice the documents). All else is bounded by the plan: `overlap` 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -45,8 +45,6 @@ from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Cost
 from pipeline.records.selection import Selection
 from pipeline.report.compute import ledger as compute
-from pipeline.report.metrics import limits
-from pipeline.report.metrics.limits import RuleLimit
 from pipeline.report.metrics.tally import EDGES, NO_LANGUAGE, OTHER, VERDICTS, Tally, totals
 
 MOST_NAMED = {"language": 10, "source": 10, "reason": 12}
@@ -90,7 +88,7 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
         edits=tuple(EditLine(edit=name, documents=n) for (name,), n in sorted(tally.rows("edit").items())),
         overlap=_overlap(tally, reasons),
         crossed=_crossed(tally),
-        signals=_signals(tally, recipe, limits.rule_limits(recipe)),
+        signals=_signals(tally, recipe),
         models=models,
         duplicates=_duplicates(tally, search),
         quarantine=tuple(
@@ -181,40 +179,22 @@ def _crossed(tally: Tally) -> Crossed:
 def _by_source(tally: Tally) -> tuple[SourceLine, ...]:
     lines = []
     for source in sorted({name[0] for name in tally.rows("source")}):
-        kept, dropped, quarantined = (tally.get("source", source, v, "documents") for v in VERDICTS)
-        sizes = {v: tally.get("source", source, v, "bytes") for v in VERDICTS}
-        lines.append(
-            SourceLine(
-                source=source,
-                read=kept + dropped + quarantined,
-                kept=kept,
-                dropped=dropped,
-                quarantined=quarantined,
-                bytes_read=sum(sizes.values()),
-                bytes_kept=sizes["kept"],
-            )
-        )
+        n, size = ({v: tally.get("source", source, v, what) for v in VERDICTS} for what in ("documents", "bytes"))
+        bytes_read = sum(size.values())
+        lines.append(SourceLine(source=source, read=sum(n.values()), **n, bytes_read=bytes_read, bytes_kept=size["kept"]))
     return tuple(lines)
 
 
 def _by_language(tally: Tally) -> tuple[LanguageLine, ...]:
     lines = []
     for language in {name[0] for name in tally.rows("language")}:
-        n = {v: tally.get("language", language, v, "documents") for v in VERDICTS}
-        size = {v: tally.get("language", language, v, "bytes") for v in VERDICTS}
-        lines.append(
-            LanguageLine(
-                language=language,
-                documents=sum(n.values()),
-                kept=n["kept"],
-                bytes_read=sum(size.values()),
-                bytes_kept=size["kept"],
-            )
-        )
+        n, size = ({v: tally.get("language", language, v, what) for v in VERDICTS} for what in ("documents", "bytes"))
+        read = {"documents": sum(n.values()), "bytes_read": sum(size.values())}
+        lines.append(LanguageLine(language=language, **read, kept=n["kept"], bytes_kept=size["kept"]))
     return tuple(sorted(lines, key=lambda line: (-line.documents, line.language)))
 
 
-def _signals(tally: Tally, recipe: Recipe, dropping: Sequence[RuleLimit]) -> tuple[Histogram, ...]:
+def _signals(tally: Tally, recipe: Recipe) -> tuple[Histogram, ...]:
     lines = []
     for item in recipe.filters:
         thresholds = {k: v for k, v in item.thresholds.model_dump(mode="json").items() if isinstance(v, int | float)}
@@ -234,15 +214,17 @@ def _signals(tally: Tally, recipe: Recipe, dropping: Sequence[RuleLimit]) -> tup
                         counts=tuple(int(n) for n in counts[lo:hi]) if used else (),
                         nulls=tally.get("nulls", name),
                         thresholds=thresholds,
-                        limits=tuple(_limit(tally, rule) for rule in dropping if (rule.filter, rule.signal) == (owner, column)),
+                        limits=tuple(_limits(tally, recipe, owner, signal=column)),
                     )
                 )
     return tuple(lines)
 
 
-def _limit(tally: Tally, rule: RuleLimit) -> Limit:
-    failed = tally.get("any", rule.reason)
-    return Limit(reason=rule.reason, value=rule.value, by_row=rule.by_row, least=rule.least, failed=failed)
+def _limits(tally: Tally, recipe: Recipe, owner: str, *, signal: str) -> Iterator[Limit]:
+    for name, rule in recipe.limits.items():
+        if name.startswith(f"{owner}.") and rule.signal == signal and rule.figure is not None:
+            failed = tally.get("any", name)
+            yield Limit(reason=name, value=rule.figure, by_row=bool(rule.by), least=rule.least, failed=failed)
 
 
 def _models(tally: Tally, recipe: Recipe) -> tuple[ModelLine, ...]:

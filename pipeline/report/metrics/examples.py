@@ -7,15 +7,15 @@ matter, and no list is longer than MOST. Dropped documents are drawn from those 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, cast
 
 import numpy as np
 import polars as pl
 
+from filters.rules import Rule, rule_columns
 from pipeline.records.samples import SCHEMA_VERSION, Sample, Samples
-from pipeline.report.metrics.limits import RuleLimit
 from pipeline.stages.shards import layout
 from pipeline.stages.shards.joined_rows import Inputs, JoinedRows
 from pipeline.stages.unit import withhold
@@ -81,21 +81,20 @@ class Examples:
         return {reason: found for (own, reason), found in sorted(self.found.items()) if own == kind}
 
 
-def of_unit(inputs: Inputs, rows: JoinedRows, *, limits: Sequence[RuleLimit], signals: dict[str, pl.DataFrame]) -> Examples:
-    """The examples of one unit, without their texts. `signals`: each filter's, row by row with the unit's documents."""
+def of_unit(inputs: Inputs, rows: JoinedRows, *, limits: Mapping[str, Rule], signals: pl.DataFrame) -> Examples:
+    """The examples of one unit, without their texts. `signals`: of all filters, row by row with the unit's documents."""
     made = Examples()
     drawn = pl.col("source_ref").hash(seed=inputs.seed).alias("drawn")
     unit, frame, documents = rows.number, rows.frame.with_columns(drawn), rows.documents.with_columns(drawn)
-    by_reason = {rule.reason: rule for rule in limits}
     for example, reason in _dropped(inputs, unit, frame):
-        rule = by_reason.get(reason)
+        rule = limits.get(reason)
         made.found.setdefault(("dropped", reason), []).append(
-            example if rule is None or example.position is None else _measured(example, rule, signals)
+            example if rule is None or example.position is None else _measured(example, rule, signals[example.position])
         )
     kept = (documents["verdict"] == "kept").to_numpy()
-    for rule in limits:
+    for name, rule in limits.items():
         if near := list(_near(unit, documents, kept, rule=rule, signals=signals)):
-            made.found["near", rule.reason] = near
+            made.found["near", name] = near
     clusters = documents.filter((pl.col("verdict") == "kept") & (pl.col("cluster_size") > 1))
     clusters = clusters.sort(-pl.col("cluster_size"), "source_ref").head(LARGEST)
     if len(clusters):
@@ -132,35 +131,25 @@ def _dropped(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Ex
         yield found, line["reason"]
 
 
-def _measured(example: Example, rule: RuleLimit, signals: dict[str, pl.DataFrame]) -> Example:
-    row = _columns(rule, signals, [example.position])
-    return replace(example, signal=rule.signal, value=_number(row["value"][0]), limit=_number(row["limit"][0]))
+def _measured(example: Example, rule: Rule, signals: pl.DataFrame) -> Example:
+    value, limit = _columns(rule, signals).row(0)
+    return replace(example, signal=rule.signal, value=_number(value), limit=_number(limit))
 
 
-def _columns(rule: RuleLimit, signals: dict[str, pl.DataFrame], positions: Any = None) -> pl.DataFrame:
-    """`value` and `limit` of a rule at these positions, or everywhere."""
-    frame = signals[rule.filter]
-    needed = [name for name in rule.limit.meta.root_names() if name not in frame.columns]
-    columns = [frame.get_column(rule.signal), *(f[n] for n in needed for f in signals.values() if n in f.columns)]
-    if rule.by_row:
-        columns += [frame[name] for name in rule.limit.meta.root_names() if name in frame.columns]
-    taken = pl.DataFrame(columns)
-    if positions is not None:
-        taken = taken[positions]
-    return taken.select(pl.col(rule.signal).alias("value"), rule.limit.alias("limit"))
+def _columns(rule: Rule, signals: pl.DataFrame) -> pl.DataFrame:
+    """`value` and `limit` of each row. A column of a filter that is off is null."""
+    missing = sorted(rule_columns(rule) - set(signals.columns))
+    known = signals.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
+    return known.select(pl.col(rule.signal).alias("value"), rule.row_limit.cast(pl.Float64).alias("limit"))
 
 
-def _near(
-    unit: int, documents: pl.DataFrame, kept: np.ndarray, *, rule: RuleLimit, signals: dict[str, pl.DataFrame]
-) -> Iterator[Example]:
-    """Kept documents whose value is nearest to the limit, on the side that passes."""
-    if rule.filter not in signals or not kept.any():
-        return
-    compared = _columns(rule, signals).with_row_index("place").filter(pl.Series(kept) & pl.col("value").is_not_null())
-    away = pl.col("value").cast(pl.Float64) - pl.col("limit").cast(pl.Float64)
-    compared = compared.with_columns(distance=away if rule.least else -away).filter(pl.col("distance") >= 0)
+def _near(unit: int, documents: pl.DataFrame, kept: np.ndarray, *, rule: Rule, signals: pl.DataFrame) -> Iterator[Example]:
+    """Kept documents, which all pass, whose value is nearest to the limit."""
+    compared = _columns(rule, signals).with_row_index("place").filter(pl.Series(kept)).drop_nulls()
     if not len(compared):
         return
+    away = pl.col("value").cast(pl.Float64) - pl.col("limit")
+    compared = compared.with_columns(distance=away if rule.least else -away)
     farthest = compared["distance"].bottom_k(MOST).max()
     ties = compared.filter(pl.col("distance") <= farthest)
     lines = documents[ties["place"]].with_columns(ties["distance"], ties["value"], ties["limit"])

@@ -8,7 +8,6 @@ are the first ones of an order that each row has by itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +18,6 @@ from pipeline.plan.recipe import Recipe
 from pipeline.records.base import Totals
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.examples import Examples
-from pipeline.report.metrics.limits import RuleLimit
 from pipeline.stages.shards.joined_rows import Inputs, JoinedRows
 from pipeline.stages.unit.withhold import STAGE
 
@@ -52,8 +50,9 @@ class Tally:
 
 
 VERDICTS = ("kept", "dropped", "quarantined")
+"""Fields of records have these names."""
 NO_LANGUAGE = "unknown"
-"""Stands for the language of every row where the plan has no language filter."""
+"""Stands for the language of every row where the plan has no language filter, and of a row whose language nobody knows."""
 OTHER = "other"
 """Sources, languages and reasons that a bounded table sums up."""
 OVERLAP_ROWS = 50_000
@@ -75,17 +74,24 @@ Whole numbers: one bin each up to 32. Others: 40 bins over [0, 1], 1 included, w
 """
 
 
-def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe, *, limits: Sequence[RuleLimit]) -> Tally:
-    """The counts of one unit; `limits`: those of the recipe's rules."""
-    made = Tally()
-    _add_verdicts(made, rows.frame)
-    _add_reasons(made, rows.frame)
+def tally(inputs: Inputs, rows: JoinedRows, recipe: Recipe) -> Tally:
+    """The counts of one unit."""
     languages = inputs.languages(rows)
-    _add_languages(made, rows, languages)
+    made = of_rows(rows.frame, rows.documents, languages)
     signals = _add_signals(made, inputs, rows, recipe=recipe, languages=languages)
-    for size, count in rows.frame.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
+    made.examples = examples.of_unit(inputs, rows, limits=recipe.limits, signals=signals)
+    return made
+
+
+def of_rows(rows: pl.DataFrame, documents: pl.DataFrame, languages: pl.Series | None) -> Tally:
+    """What columns of ledger/ say, and `cluster_size` of kept rows. `documents`: the rows that were not quarantined, with
+    `languages` in their order (None where no filter gives one)."""
+    made = Tally()
+    _add_verdicts(made, rows)
+    _add_reasons(made, rows)
+    _add_languages(made, documents, languages)
+    for size, count in documents.filter(pl.col("verdict") == "kept")["cluster_size"].value_counts().iter_rows():
         made.counts["cluster", str(size)] += count
-    made.examples = examples.of_unit(inputs, rows, limits=limits, signals=signals)
     return made
 
 
@@ -133,9 +139,12 @@ def _add_overlap(made: Tally, failed: pl.Series) -> None:
             made.counts["pair", names[int(one)], names[int(other)]] += int(both[one, other])
 
 
-def _add_languages(made: Tally, rows: JoinedRows, found: pl.Series | None) -> None:
-    frame = rows.documents.select("verdict", "source", "reason", "n_bytes_read")
+def _add_languages(made: Tally, documents: pl.DataFrame, found: pl.Series | None) -> None:
+    """What was taken down has no language: its text is gone, and whether a table still has it depends on what was remade."""
+    frame = documents.select("verdict", "stage", "source", "reason", "n_bytes_read")
     frame = frame.with_columns(language=pl.lit(NO_LANGUAGE) if found is None else found)
+    gone = pl.col("stage").eq_missing(STAGE) | pl.col("language").is_null()
+    frame = frame.with_columns(language=pl.when(gone).then(pl.lit(NO_LANGUAGE)).otherwise("language"))
     crossed = frame.group_by("language", "source", pl.col("reason").fill_null("")).len()
     made.cross.update({(language, source, reason): n for language, source, reason, n in crossed.iter_rows()})
     if found is None:
@@ -166,24 +175,22 @@ def _folded(cross: Counter[tuple[str, str, str]]) -> Counter[tuple[str, str, str
     return folded
 
 
-def _add_signals(
-    made: Tally, inputs: Inputs, rows: JoinedRows, *, recipe: Recipe, languages: pl.Series | None
-) -> dict[str, pl.DataFrame]:
+def _add_signals(made: Tally, inputs: Inputs, rows: JoinedRows, *, recipe: Recipe, languages: pl.Series | None) -> pl.DataFrame:
     """Histograms; for filters of the model tier also which languages of the rows that the tier looked at it does not score.
 
-    Returns each filter's signals, row by row with the unit's documents, null where this plan did not have the row scored.
+    Returns all signals, row by row with the unit's documents, null where this plan did not have the row scored.
     """
-    seen: dict[str, pl.DataFrame] = {}
+    seen: list[pl.Series] = []
     scored = rows.documents["scored"]
     there = rows.documents["stage"].ne_missing(STAGE)
     for item, name in zip(recipe.filters, rows.unit.names.signals, strict=True):
         frame = inputs.work.read_frame(name, item.filter.signals.names)
-        seen[item.filter.name] = frame
         if item.filter.tier is Tier.MODEL:
-            seen[item.filter.name] = frame.select(pl.when(scored).then(pl.all()))
+            seen += frame.select(pl.when(scored).then(pl.all())).get_columns()
             frame = frame.filter(scored)
             _add_coverage(made, item.filter.name, frame, languages=None if languages is None else languages.filter(scored))
         else:
+            seen += frame.get_columns()
             frame = frame.filter(there)
         for column in frame.columns:
             if not frame[column].dtype.is_numeric():
@@ -192,7 +199,7 @@ def _add_signals(
             values = np.clip(frame[column].drop_nulls().to_numpy(), edges[0], edges[-1])
             made.histograms[f"{item.filter.name}/{column}"] = np.histogram(values, edges)[0]
             made.counts["nulls", f"{item.filter.name}/{column}"] += frame[column].null_count()
-    return seen
+    return pl.DataFrame(seen)
 
 
 def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, *, languages: pl.Series | None) -> None:
@@ -205,15 +212,6 @@ def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, *, languages: pl.
 
 def totals(made: Tally) -> Totals:
     """The conserved numbers: documents and bytes as read."""
-    kept, dropped, quarantined = (made.get("verdict", v, "documents") for v in VERDICTS)
-    bytes_kept, bytes_dropped, bytes_quarantined = (made.get("verdict", v, "bytes") for v in VERDICTS)
-    return Totals(
-        read=kept + dropped + quarantined,
-        kept=kept,
-        dropped=dropped,
-        quarantined=quarantined,
-        bytes_read=bytes_kept + bytes_dropped + bytes_quarantined,
-        bytes_kept=bytes_kept,
-        bytes_dropped=bytes_dropped,
-        bytes_quarantined=bytes_quarantined,
-    )
+    n, size = ({v: made.get("verdict", v, what) for v in VERDICTS} for what in ("documents", "bytes"))
+    sizes = {f"bytes_{verdict}": of for verdict, of in size.items()}
+    return Totals(read=sum(n.values()), **n, bytes_read=sum(size.values()), **sizes)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from pipeline.output.reviews import wilson
+from pipeline.records import interval
 from pipeline.records.counts import Duplicates, Histogram
-from pipeline.report import numbers
 from pipeline.report.page.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,7 @@ def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
     """Documents by value, the limits of its rules as dashed lines with the side that drops shaded; None of nothing scored."""
     if not any(signal.counts):
         return None
-    edges, counts, logarithmic = bars(signal.edges, signal.counts, whole=signal.whole)
+    edges, counts, logarithmic = bars(signal.edges, signal.counts)
     limits = signal.limits
     at = math.log10 if logarithmic else float
 
@@ -176,9 +176,9 @@ def _rule(axes: Axes, at: float, bottom: float, *, top: float) -> None:
     axes.add_artist(Line2D([at, at], [bottom, top], color=INK, linewidth=1, linestyle=(0, (3, 2))))
 
 
-def _say(axes: Axes, said: str, x: float, *, y: float, left: bool, colour: str = INK) -> None:
+def _say(axes: Axes, said: str, x: float, *, y: float, left: bool) -> None:
     offset = (-3 if left else 3, -1)
-    axes.annotate(said, (x, y), offset, "data", "offset points", ha="right" if left else "left", va="top", color=colour)
+    axes.annotate(said, (x, y), offset, "data", "offset points", ha="right" if left else "left", va="top", color=INK)
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -192,7 +192,7 @@ _ROOM = 0.22
 """Headroom above the highest bar, as a share of its height: the limits' names stand there."""
 
 
-def bars(edges: Sequence[float], counts: Sequence[int], *, whole: bool) -> tuple[list[float], list[int], bool]:
+def bars(edges: Sequence[float], counts: Sequence[int]) -> tuple[list[float], list[int], bool]:
     """`(edges, counts, logarithmic)` to draw: on a logarithmic axis bins become half a doubling wide, and all below 1 is one."""
     if edges[0] < 0 or edges[-1] <= _FEW_DOUBLINGS:
         return list(edges), list(counts), False
@@ -257,9 +257,9 @@ def detection(duplicates: Duplicates, sheets: Sheets) -> Markup:
         _say(axes, f"threshold {threshold:g}", threshold, y=12, left=threshold > 0.7)
         axes.add_artist(Line2D(*zip(*curve, strict=True), color=KEPT, linewidth=1.8))
         for similarity, planted, found, _ in duplicates.measured:
-            low, high = wilson(found, planted)
-            axes.add_artist(Line2D([similarity, similarity], [100 * low, 100 * high], color=INK, linewidth=1))
-            dot = Ellipse((similarity, 100 * found / planted), 0.009, 5.2, facecolor=INK, linewidth=0)
+            hit = interval.share(found, planted)
+            axes.add_artist(Line2D([similarity, similarity], [100 * hit.low, 100 * hit.high], color=INK, linewidth=1))
+            dot = Ellipse((similarity, 100 * hit.value), 0.009, 5.2, facecolor=INK, linewidth=0)
             axes.add_artist(dot)
         axes.set_xticks(ticks := [t / 10 for t in range(5, 11)], [f"{t:g}" for t in ticks])
         axes.set_yticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from pipeline.records.savings_json import SetLine
-from pipeline.report import numbers
 from pipeline.report.page import svg
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

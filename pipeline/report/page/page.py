@@ -6,7 +6,7 @@ is made visible (`visible.visible`, by jinja2's `finalize`) and then escaped, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -21,11 +21,11 @@ from pipeline.records.counts import FunnelLine, Histogram, Limit
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
-from pipeline.report import numbers
 from pipeline.report.page import charts, tables
-from pipeline.report.page.savings import page_of
+from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
-from pipeline.report.visible import visible
+from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 MOST_ROWS = 50
 """Rows of a table of sources, languages or signals; chosen because a phone still scrolls it. metrics.json has them all."""
@@ -63,15 +63,16 @@ def render(
     return template.render(
         m=metrics,
         savings=savings,
-        saving=page_of(savings, metrics.generation, sheets) if savings is not None and savings.sets else None,
+        say=saving,
+        pictures=saving.pictures(savings, sheets) if savings is not None else [],
         funnel=funnel(metrics),
         signals=signals_by_filter(metrics.signals, sheets),
         overlap=tables.overlap(metrics.overlap),
         crossed=tables.crossed(metrics.crossed),
-        samples=None if samples is None else tables.samples(metrics.reasons, samples),
-        quarantined=tables.quarantine(metrics.quarantine, samples),
-        largest=[] if duplicates is None else tables.largest(duplicates.largest, samples),
-        reviewed={review.reason: tables.right(review) for review in reviews},
+        samples=samples,
+        sampled=[] if samples is None else tables.with_samples(metrics.reasons, samples),
+        beginnings={} if samples is None else {line.source_ref: line.text for line in samples.largest},
+        reviewed={review.reason: review for review in reviews},
         detection=None if duplicates is None else charts.detection(duplicates, sheets),
         clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes, sheets),
         failed=[check for check in metrics.checks if check.failed],
@@ -85,32 +86,23 @@ def render(
 @cache
 def _environment() -> jinja2.Environment:
     """One for all pages of a process: compiling the template takes longer than filling it."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    written = (numbers.count, numbers.size, numbers.short, numbers.digits, numbers.plain, numbers.share, numbers.percent)
+    more = (numbers.beside, numbers.seconds, numbers.money, numbers.power_of_ten, shown, quoted, breakable, tables.figures)
+    return environment(Path(__file__).parent, (*written, *more))
+
+
+def environment(folder: Path, filters: Sequence[Callable[..., Any]]) -> jinja2.Environment:
+    """Templates in which every string is made visible, then escaped. `filters`: what they may call, by its name."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (
-        numbers.count,
-        numbers.size,
-        numbers.short,
-        numbers.digits,
-        numbers.plain,
-        numbers.share,
-        numbers.percent,
-        numbers.beside,
-        numbers.seconds,
-        numbers.money,
-        shown,
-        quoted,
-        breakable,
-    ):
-        environment.filters[function.__name__] = function
-    environment.filters["power_of_ten"] = numbers.power_of_ten
-    return environment
+    made.filters |= {function.__name__: function for function in filters}
+    return made
 
 
 def _finalize(value: Any) -> Any:

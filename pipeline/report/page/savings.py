@@ -2,65 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from pipeline.records.savings_json import ArmLine, Families, NoExtrapolation, Range, Savings, SetLine, Sweep
-from pipeline.report import numbers
+from pipeline.records.savings_json import ArmLine, Families, NoExtrapolation, Range, Savings, SetLine
 from pipeline.report.page import curves
 from pipeline.report.page.svg import Sheets
-from pipeline.report.visible import visible
+from pipeline.report.table import Part, Said, table
+from pipeline.text import numbers
 
-_NAME, _ARM = 32, 26
 
-
-def summary(made: Savings, *, out: str | None) -> str:
+def summary(made: Savings, *, out: str | None) -> Said:
     """Headline first, then every set, as plainly where curation costs as where it saves."""
-    lines = [visible(made.headline), ""]
+    said: list[Part] = [made.headline, ""]
     if made.sweep is not None:
-        lines = [visible(made.sweep.sentence), "", *lines]
+        said = [made.sweep.sentence, "", *said]
     if made.by_reason is not None:
-        lines += _families(made.by_reason)
-    lines += [f"{'held-out set':<{_NAME}}{'arm':<{_ARM}}{'bits per byte':>15}{'multiplier':>12}  95 % interval   verdict"]
-    for held in made.sets:
-        lines += _set(held, ranked_only=made.tier == "ngram")
-    lines += ["", f"measured with {visible(made.model.what)}"]
+        said += [*_families(made.by_reason), ""]
+    rows = [row for held in made.sets for row in _set(held, ranked_only=made.tier == "ngram")]
+    said.append(table(("held-out set", "arm", ">bits per byte", ">multiplier", "95 % interval", "verdict"), rows))
+    said += ["", f"measured with {made.model.what}"]
     if made.attempt is not None:
-        lines.append(f"attempt {made.attempt} with these targets")
+        said.append(f"attempt {made.attempt} with these targets")
     if made.costs is not None:
-        lines.append(made.costs.break_even.sentence)
+        said.append(made.costs.break_even.sentence)
         extrapolated = made.costs.extrapolation
-        lines += [f"no extrapolation: {extrapolated.suppressed}"] if isinstance(extrapolated, NoExtrapolation) else []
-    lines += [f"note: {visible(note)}" for note in made.notes]
-    if out is not None:
-        lines.append(f"report {visible(out.rstrip('/'))}/report.html")
-    return "\n".join(lines) + "\n"
+        said += [f"no extrapolation: {extrapolated.suppressed}"] if isinstance(extrapolated, NoExtrapolation) else []
+    said += [f"note: {note}" for note in made.notes]
+    return said if out is None else [*said, f"report {out.rstrip('/')}/report.html"]
 
 
-def _set(held: SetLine, *, ranked_only: bool) -> list[str]:
-    lines = []
-    baseline = held.baseline
-    lines.append(
-        f"{visible(held.name, limit=_NAME - 1):<{_NAME}}{visible(baseline, limit=_ARM - 1):<{_ARM}}{last(held, baseline):>15}"
-    )
+def _set(held: SetLine, *, ranked_only: bool) -> Iterator[tuple[str, ...]]:
+    yield held.name, held.baseline, last(held, held.baseline)
     for line in held.arms:
-        name = visible(line.arm, limit=_ARM - 1)
         verdict = f"{line.verdict}; {line.status_in_words}" if not ranked_only else order_of(line)
-        lines.append(
-            f"{'':<{_NAME}}{name:<{_ARM}}{last(held, line.arm):>15}{multiplier(line):>12}  {interval(line):<16}{verdict}"
-        )
-    return lines
+        yield "", line.arm, last(held, line.arm), multiplier(line), pair(line.interval), verdict
 
 
-def _families(found: Families) -> list[str]:
-    lines = [f"what each family adds on {visible(found.set)} (the plan over the plan without it)"]
-    for item in found.families:
-        cost = numbers.seconds(item.cpu_s) if item.cpu_s is not None else numbers.NONE
-        said = f"{numbers.digits(item.worth)}  {_pair(item.interval):<16}"
-        lines.append(f"  {visible(item.family, limit=_NAME - 3):<{_NAME - 2}}{said} CPU {cost}")
-    return [*lines, ""]
+def _families(found: Families) -> tuple[str, Part]:
+    rows = [
+        (item.family, numbers.digits(item.worth), pair(item.interval), numbers.seconds(item.cpu_s)) for item in found.families
+    ]
+    head = f"what each family adds on {found.set} (the plan over the plan without it)"
+    return head, table(("family", ">multiplier", "95 % interval", ">CPU"), rows)
 
 
 def last(held: SetLine, arm: str) -> str:
@@ -75,11 +60,8 @@ def multiplier(line: ArmLine) -> str:
     return sign + numbers.digits(line.multiplier)
 
 
-def interval(line: ArmLine) -> str:
-    return _pair(line.interval)
-
-
-def _pair(found: Range | None) -> str:
+def pair(found: Range | None) -> str:
+    """The ends of an interval."""
     return numbers.NONE if found is None else f"{numbers.digits(found[0])} to {numbers.digits(found[1])}"
 
 
@@ -102,118 +84,18 @@ MOST_PICTURES = 4
 """Sets with a picture: the target and those after it; a set's figures are in the table all the same."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table; `first`: the baseline's, which opens a set."""
-
-    set: str
-    about: str
-    floor: str
-    first: bool
-    arm: str
-    bits: str
-    multiplier: str
-    interval: str
-    saved: str
-    gap: str
-    verdict: str
-    status: str
-
-
-@dataclass(frozen=True)
-class RegimeRows:
-    """The table of another way of training."""
-
-    name: str
-    rows: list[Row]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A set's curves."""
-
-    set: str
-    chart: Markup
-
-
-@dataclass(frozen=True)
-class FamilyRow:
-    """What a filter adds."""
-
-    family: str
-    worth: float | None
-    interval: str
-    cpu_s: float | None
-
-
-@dataclass(frozen=True)
-class SavingsPage:
-    """What the page shows of a measurement; `stale`: it is of another generation."""
-
-    stale: bool
-    rows: list[Row]
-    pictures: list[Picture]
-    regimes: list[RegimeRows]
-    sweep: Sweep | None
-    families: list[FamilyRow]
-    lines: list[str]
-
-
-def page_of(made: Savings, generation: int, sheets: Sheets) -> SavingsPage:
-    """Table rows, pictures, regimes, and the lines below. `generation`: the page's own."""
-    ngram = made.tier == "ngram"
+def pictures(made: Savings, sheets: Sheets) -> list[tuple[str, Markup]]:
+    """Sets with their curves."""
     axis = made.model.unit_of_compute.partition(" (")[0]
-    families = made.by_reason.families if made.by_reason is not None else ()
-    return SavingsPage(
-        stale=made.generation != generation,
-        rows=_rows(made.sets, ngram=ngram),
-        pictures=[Picture(held.name, curves.picture(held, sheets, axis=axis)) for held in made.sets[:MOST_PICTURES]],
-        regimes=[RegimeRows(regime.regime, _rows(regime.sets, ngram=ngram)) for regime in made.regimes],
-        sweep=made.sweep,
-        families=[FamilyRow(item.family, item.worth, _pair(item.interval), item.cpu_s) for item in families],
-        lines=_below(made),
-    )
+    return [(held.name, curves.picture(held, sheets, axis=axis)) for held in made.sets[:MOST_PICTURES]]
 
 
-def _rows(sets: Sequence[SetLine], *, ngram: bool) -> list[Row]:
-    return [row for held in sets for row in (_baseline(held), *(_row(held, line, ngram=ngram) for line in held.arms))]
+def gap(line: ArmLine) -> str:
+    """Bits per byte at equal compute, the arm's minus the baseline's."""
+    return f"{line.gap:+.3f}".replace("-", "−")
 
 
-def _baseline(held: SetLine) -> Row:
-    return Row(
-        set=held.name,
-        about=held.about,
-        floor=_pair(held.noise_floor),
-        first=True,
-        arm=held.baseline,
-        bits=last(held, held.baseline),
-        multiplier=numbers.NONE,
-        interval=numbers.NONE,
-        saved=numbers.NONE,
-        gap=numbers.NONE,
-        verdict="the baseline",
-        status="",
-    )
-
-
-def _row(held: SetLine, line: ArmLine, *, ngram: bool) -> Row:
-    return Row(
-        set=held.name,
-        about=held.about,
-        floor=_pair(held.noise_floor),
-        first=False,
-        arm=line.arm,
-        bits=last(held, line.arm),
-        multiplier=multiplier(line),
-        interval=interval(line),
-        saved=saved(line),
-        gap=f"{line.gap:+.3f}".replace("-", "−"),
-        verdict=order_of(line) if ngram else line.verdict,
-        status="" if ngram else _aside(line),
-    )
-
-
-def _aside(line: ArmLine) -> str:
+def aside(line: ArmLine) -> str:
     """Status, trend, yield and the least multiplier that could have been told from 1."""
     parts = [line.status_in_words]
     if line.trend.direction != "too few budgets":
@@ -225,7 +107,8 @@ def _aside(line: ArmLine) -> str:
     return "; ".join(parts)
 
 
-def _below(made: Savings) -> list[str]:
+def below(made: Savings) -> list[str]:
+    """What the measurement cost, and what it says of the planned run."""
     cost = made.costs
     if cost is None:  # nothing measured here
         return list(made.notes)

@@ -8,6 +8,7 @@ turns into the page's variables, so that one chart serves light and dark.
 from __future__ import annotations
 
 import io
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a home without room for its cache, which a chart needs not
 
 INK, QUIET, KEPT, LOST = "#010101", "#020202", "#030303", "#040404"
 _COLOURS = {INK: "var(--ink)", QUIET: "var(--quiet)", KEPT: "var(--kept)", LOST: "var(--lost)"}

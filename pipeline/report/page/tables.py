@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.output.reviews import ReviewCounts
-from pipeline.records.counts import Cluster, Crossed, Overlap, ReasonLine, Unreadable
+from pipeline.records.counts import Crossed, Overlap, ReasonLine
 from pipeline.records.samples import Sample, Samples
-from pipeline.report import numbers
+from pipeline.text import numbers
 
 MOST_RULES = 20
 """Rules of the overlap table: those that failed the most documents."""
@@ -20,21 +19,6 @@ MOST_PAIRS = 30
 """Lines of languages by source."""
 MOST_COLUMNS = 7
 """Reasons with a column there; the rest are summed."""
-
-
-@dataclass(frozen=True)
-class Right:
-    """Share of the drops that was right, how many were looked at, and the interval of the share."""
-
-    share: float
-    n: int
-    low: float
-    high: float
-
-
-def right(review: ReviewCounts) -> Right:
-    """What people said of a reason's drops."""
-    return Right(review.precision, review.right + review.wrong, review.low, review.high)
 
 
 @dataclass(frozen=True)
@@ -109,85 +93,18 @@ def crossed(found: Crossed) -> CrossedTable:
     return CrossedTable(columns, tuple(lines), len(pairs) - len(lines))
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A row that is quoted; `said`: its numbers in words."""
-
-    source_ref: str
-    signal: str | None
-    other: str | None
-    failed: tuple[str, ...]
-    survivor: str | None
-    text: str | None
-    said: str
+def with_samples(reasons: Sequence[ReasonLine], found: Samples) -> list[ReasonLine]:
+    """Reasons of which there are dropped documents, or kept ones next to the limit; those that dropped the most first."""
+    ordered = sorted(reasons, key=lambda line: (-line.first, -line.any))
+    return [line for line in ordered if found.dropped.get(line.reason) or (found.near.get(line.reason) and line.any)]
 
 
-@dataclass(frozen=True)
-class Reason:
-    """A reason with documents that it dropped, and kept ones next to its limit."""
-
-    reason: str
-    stage: str
-    first: int
-    any: int
-    dropped: tuple[Shown, ...]
-    near: tuple[Shown, ...]
-
-
-def samples(reasons: Sequence[ReasonLine], found: Samples) -> list[Reason]:
-    """By reason, those that dropped the most first: dropped documents, and kept ones next to the limit."""
-    lines = []
-    for line in sorted(reasons, key=lambda line: (-line.first, -line.any)):
-        dropped, near = found.dropped.get(line.reason, ()), found.near.get(line.reason, ())
-        if dropped or (near and line.any):
-            quoted = [tuple(_shown(sample) for sample in part) for part in (dropped, near)]
-            lines.append(Reason(line.reason, line.stage, line.first, line.any, *quoted))
-    return lines
-
-
-def _shown(sample: Sample) -> Shown:
-    value, limit = sample.value, sample.limit
-    if sample.signal is not None and value is not None:
-        low = limit is not None and value < limit
-        sign = "=" if value == limit else "<" if low else ">"
-        said = f"{_number(value)} {sign} {_number(limit)}"
-    else:
-        said = f"similarity {_number(value)}" if sample.other is not None and value is not None else ""
-    return Shown(sample.source_ref, sample.signal, sample.other, sample.failed, sample.survivor, sample.text, said)
-
-
-def _number(value: float | None) -> str:
-    """Five digits: values of a near miss differ from the limit in the last ones."""
-    return numbers.NONE if value is None else f"{value:,.5g}".replace("-", "−") if abs(value) < 1e5 else numbers.count(value)
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why rows could not be read, how many, and the places of some."""
-
-    cause: str
-    rows: int
-    bytes: int
-    places: tuple[Sample, ...]
-
-
-def quarantine(causes: Sequence[Unreadable], found: Samples | None) -> list[Cause]:
-    """Causes with the places of some of their rows."""
-    places = {} if found is None else found.quarantine
-    return [Cause(one.cause, one.rows, one.bytes, places.get(one.cause, ())) for one in causes]
-
-
-@dataclass(frozen=True)
-class Survivor:
-    """A large cluster's kept document, and how its text begins; None where that is not known."""
-
-    id: str
-    source_ref: str
-    size: int
-    text: str | None
-
-
-def largest(clusters: Sequence[Cluster], found: Samples | None) -> list[Survivor]:
-    """The largest clusters with the beginning of the survivor's text."""
-    texts = {} if found is None else {line.source_ref: line.text for line in found.largest}
-    return [Survivor(one.id, one.source_ref, one.size, texts.get(one.source_ref)) for one in clusters]
+def figures(sample: Sample) -> str:
+    """A quoted row's value beside its limit, or its similarity. Five digits: near misses differ from the limit in the last."""
+    if sample.value is None:
+        return ""
+    value, limit = (numbers.signal(number, figures=5) for number in (sample.value, sample.limit))
+    if sample.signal is None:
+        return f"similarity {value}" if sample.other is not None else ""
+    sign = "=" if sample.value == sample.limit else "<" if sample.limit is not None and sample.value < sample.limit else ">"
+    return f"{value} {sign} {limit}"

@@ -6,11 +6,12 @@ bounded time. Which worker runs an item, and how often, changes no byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from contextlib import nullcontext
+from typing import Protocol
 
 from pipeline.errors import RunFailed, UsageError
-from pipeline.machine.workers import Mapper
+from pipeline.machine import schedule
+from pipeline.machine.schedule import Executor, Mapper
 
 RUNNERS = ("local", "dask", "ray")
 LOST_S = 20.0
@@ -19,32 +20,14 @@ or a worker that is replaced does not end it."""
 POLL_S = 0.1
 """Seconds between two looks at what goes on."""
 
-Done = Callable[[Any, Any], None]
-"""Called with an item and its result as soon as it is there."""
 
-
-class Engine(Protocol):
-    """A cluster that a run is connected to."""
+class Engine(Executor, Protocol):
+    """A cluster that a run is connected to. A worker that dies costs its tasks' work; they run again elsewhere, a few times.
+    `ended` raises RunFailed when the cluster is lost; `cancel` then blocks no longer than ever, and waits for nothing."""
 
     @property
     def address(self) -> str:
         """Where its scheduler answers."""
-        ...
-
-    def submit(self, function: Callable[[Any], Any], item: Any, name: str) -> Any:
-        """A future. A worker that dies costs its tasks' work; they run again elsewhere, a few times."""
-        ...
-
-    def ended(self, futures: Sequence[Any]) -> Iterator[int]:
-        """Places of futures as they end, well or not. Raises RunFailed when the cluster is lost."""
-        ...
-
-    def result(self, future: Any) -> Any:
-        """The result of a future that has ended; raises the error that its function raised."""
-        ...
-
-    def cancel(self, futures: Sequence[Any]) -> None:
-        """Begin none of these any more. Never blocks for long, also when the cluster is lost."""
         ...
 
 
@@ -59,31 +42,8 @@ def lost(what: str) -> RunFailed:
 
 
 def mapper(engine: Engine) -> Mapper:
-    """Runs items on the cluster; `function` must be importable there."""
-
-    def run(
-        stage: str,
-        function: Callable[[Any], Any],
-        items: Sequence[Any],
-        *,
-        stop: Callable[[], None] = lambda: None,
-        done: Done | None = None,
-    ) -> list[Any]:
-        futures: list[Any] = []
-        results: dict[int, Any] = {}
-        try:
-            futures += [engine.submit(function, item, f"{stage} {getattr(item, 'name', at)}") for at, item in enumerate(items)]
-            for at in engine.ended(futures):
-                results[at] = engine.result(futures[at])
-                if done is not None:
-                    done(items[at], results[at])
-        except BaseException:
-            stop()
-            engine.cancel(futures)
-            raise
-        return [results[at] for at in range(len(items))]
-
-    return run
+    """Runs items on the cluster; functions must be importable there."""
+    return schedule.mapper(lambda _stage: nullcontext(engine))
 
 
 def foreign(error: BaseException, engine: str) -> BaseException:

@@ -71,7 +71,7 @@ class Dask:
     address: str
     client: Client
 
-    def submit(self, function: Callable[[Any], Any], item: Any, name: str) -> Any:
+    def submit(self, function: Callable[[Any], Any], item: Any, *, stage: str, name: str) -> Any:
         return self.client.submit(function, item, key=f"winnow-{uuid4().hex}", pure=False)
 
     def ended(self, futures: Sequence[Any]) -> Iterator[int]:
@@ -106,6 +106,7 @@ class Dask:
                     raise lost(f"the Dask scheduler at {self.address} is gone ({type(error).__name__})") from error
                 # its worker died with the result in hand: the task runs again
 
-    def cancel(self, futures: Sequence[Any]) -> None:
+    def cancel(self, futures: Sequence[Any]) -> Sequence[int]:
         if self.client.status == "running":
             _quietly(lambda: self.client.cancel(list(futures), asynchronous=False, force=True))
+        return ()

@@ -66,8 +66,8 @@ class Ray:
 
     address: str
 
-    def submit(self, function: Callable[[Any], Any], item: Any, name: str) -> Any:
-        return ray.remote(_call).options(name=name[:100], num_cpus=1, max_retries=RETRIES).remote(function, item)
+    def submit(self, function: Callable[[Any], Any], item: Any, *, stage: str, name: str) -> Any:
+        return ray.remote(_call).options(name=f"{stage} {name}"[:100], num_cpus=1, max_retries=RETRIES).remote(function, item)
 
     def ended(self, futures: Sequence[Any]) -> Iterator[int]:
         places = {future: at for at, future in enumerate(futures)}
@@ -100,11 +100,12 @@ class Ray:
         except RayError as error:
             raise lost(f"Ray could not run a task at {self.address} ({type(error).__name__}: {error})") from error
 
-    def cancel(self, futures: Sequence[Any]) -> None:
+    def cancel(self, futures: Sequence[Any]) -> Sequence[int]:
         if self._answers():
             for future in futures:
                 with contextlib.suppress(Exception):
                     ray.cancel(future)
+        return ()
 
 
 def _call(function: Callable[[Any], Any], item: Any) -> Any:

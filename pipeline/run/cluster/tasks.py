@@ -20,8 +20,8 @@ from pipeline import read
 from pipeline.errors import RunFailed
 from pipeline.machine import scratch, workers
 from pipeline.machine.events import silent
+from pipeline.machine.schedule import Mapper
 from pipeline.machine.scratch import Scratch
-from pipeline.machine.workers import Mapper
 from pipeline.run import spans
 from pipeline.run.cluster import site as site_
 from pipeline.run.cluster.site import Site

@@ -37,12 +37,12 @@ class RegimeLosses:
         return list(self.losses)
 
 
-def sets_of(measured: RegimeLosses, sets: Sequence[HeldOut], *, seed: int = 0) -> tuple[SetLine, ...]:
+def sets_of(measured: RegimeLosses, sets: Sequence[HeldOut]) -> tuple[SetLine, ...]:
     """One entry a held-out set: its role, curves of all arms, and a line for every arm but the baseline."""
-    return tuple(_set(measured, made, seed) for made in sets)
+    return tuple(_set(measured, made) for made in sets)
 
 
-def _set(measured: RegimeLosses, made: HeldOut, seed: int) -> SetLine:
+def _set(measured: RegimeLosses, made: HeldOut) -> SetLine:
     compute, baseline = measured.compute, measured.losses[measured.arms[0]][made.name]
     floor = intervals.noise_floor(compute, baseline)
     return SetLine(
@@ -56,7 +56,7 @@ def _set(measured: RegimeLosses, made: HeldOut, seed: int) -> SetLine:
         baseline=measured.arms[0],
         noise_floor=_interval(floor),
         curves={arm: _curve(compute, measured.losses[arm][made.name]) for arm in measured.arms},
-        arms=tuple(_line(measured, arm, made.name, floor=floor, seed=seed) for arm in measured.arms[1:]),
+        arms=tuple(_line(measured, arm, made.name, floor=floor) for arm in measured.arms[1:]),
     )
 
 
@@ -67,9 +67,9 @@ def _curve(compute: np.ndarray, losses: Losses) -> tuple[tuple[float, float, flo
     return tuple((float(c), float(m), float(s)) for c, m, s in zip(compute, found.mean(axis=0), sd, strict=True))
 
 
-def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Interval | None, seed: int) -> ArmLine:
+def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Interval | None) -> ArmLine:
     baseline, other = measured.losses[measured.arms[0]][name], measured.losses[arm][name]
-    found = intervals.estimate(measured.compute, baseline, other, noise=NOISE, seed=seed)
+    found = intervals.estimate(measured.compute, baseline, other, noise=NOISE)
     gap, gap_interval = intervals.gap_interval(baseline, other)
     moved = curves.trend(measured.compute, baseline.curves().mean(axis=0), other.curves().mean(axis=0))
     status = curves.worst([crossing.status for crossing in found.per_seed])

@@ -77,9 +77,9 @@ def t_interval(values: Sequence[float]) -> tuple[Interval, float]:
     return Interval(math.exp(middle - half), math.exp(middle + half)), math.exp(half)
 
 
-def bootstrap(compute: np.ndarray, baseline: Losses, other: Losses, *, draws: int = DRAWS, seed: int = 0) -> Interval | None:
+def bootstrap(compute: np.ndarray, baseline: Losses, other: Losses, *, draws: int = DRAWS) -> Interval | None:
     """95 % interval: seeds are drawn again, then documents, the same ones for both arms. None where no draw is defined."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     seeds, documents = baseline.bits.shape[0], baseline.bits.shape[2]
     means = []
     for _ in range(draws):
@@ -94,7 +94,7 @@ def bootstrap(compute: np.ndarray, baseline: Losses, other: Losses, *, draws: in
     return Interval(float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))
 
 
-def estimate(compute: np.ndarray, baseline: Losses, other: Losses, *, noise: float = 0.0, seed: int = 0) -> Estimate:
+def estimate(compute: np.ndarray, baseline: Losses, other: Losses, *, noise: float = 0.0) -> Estimate:
     """The multiplier of `other` over `baseline`, seed by seed, with the wider interval where there are enough seeds."""
     pairs = zip(baseline.curves(), other.curves(), strict=True)
     per_seed = tuple(curves.multiplier(compute, a, b, noise=noise) for a, b in pairs)
@@ -104,7 +104,7 @@ def estimate(compute: np.ndarray, baseline: Losses, other: Losses, *, noise: flo
     if len(values) < LEAST_SEEDS:
         return Estimate(geometric_mean(values), per_seed, None, None, None, None)
     by_t, distinguishable = t_interval(values)
-    by_bootstrap = bootstrap(compute, baseline, other, seed=seed)
+    by_bootstrap = bootstrap(compute, baseline, other)
     interval = by_t if by_bootstrap is None else by_t.wider(by_bootstrap)
     return Estimate(geometric_mean(values), per_seed, by_t, by_bootstrap, interval, distinguishable)
 

@@ -90,13 +90,13 @@ def net_multiplier(fresh: float, *, planned: float, unique_baseline: float, uniq
     return 0.0 if math.isinf(needed) else planned / needed
 
 
-def crossover(fresh: float, *, unique_baseline: float, unique_other: float, most_epochs: float = MOST_EPOCHS) -> float | None:
+def crossover(fresh: float, *, unique_baseline: float, unique_other: float) -> float | None:
     """Planned tokens at which `net_multiplier` falls to 1: beyond, curating for that budget stops to pay. None: it never does."""
 
     def net(planned: float) -> float:
         return net_multiplier(fresh, planned=planned, unique_baseline=unique_baseline, unique_other=unique_other)
 
-    low, high = unique_other, unique_baseline * most_epochs
+    low, high = unique_other, unique_baseline * MOST_EPOCHS
     if net(high) >= 1 or net(low) <= 1:
         return None
     for _ in range(80):

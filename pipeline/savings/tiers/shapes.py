@@ -35,9 +35,6 @@ class Shape:
         """Parameters that take part in a multiplication: the layers and the head, not the look-up of the embedding."""
         return self.layers * 12 * self.width**2 + self.vocabulary * self.width
 
-    def flops(self, tokens: float) -> float:
-        return 6.0 * self.parameters * tokens
-
 
 CPU = Shape("cpu", 1024, 64, 2, 4, 64, 1024, 800_000, 8e-3, 60, 0.97)
 """0.16 M parameters in products (0.23 M with the embedding). Chosen on a measured prototype: a byte-level model of this size

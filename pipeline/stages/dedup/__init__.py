@@ -1,4 +1,4 @@
 """Exact and near duplicates: candidates are found by hashes and verified by exact similarity of the texts.
 
-`pipeline.text.definition` says in plain Python what a near duplicate is.
+`tests.text.definition` says in plain Python what a near duplicate is.
 """

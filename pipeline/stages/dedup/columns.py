@@ -27,6 +27,7 @@ from filters.kernels import buffers
 from filters.kernels.formats import json_fields
 from filters.kernels.formats.json_fields import ABSENT, BROKEN, ESCAPED, NUMBER
 from pipeline.errors import BrokenContract, PlanError
+from pipeline.text.visible import visible
 
 DOCUMENT_COLUMNS = ("id", "source", "url", "date", "n_bytes_read")
 """Columns of the documents table that a plan may name; all but `text`, `row` and `metadata`."""
@@ -115,14 +116,8 @@ def no_such_column(key: str, name: str, *, others: Iterable[str], documents: Ite
         for row in head["metadata"].to_pylist():
             found |= {column for column, value in orjson.loads(row).items() if value is not None}
     names = sorted(found - {name})
-    shown = [_shown(column) for column in names[:_MOST_NAMES]]
+    shown = [visible(column, limit=60) for column in names[:_MOST_NAMES]]
     rest = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     near = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {_shown(near[0])}?" if near else "."
-    return PlanError(f"{key}: no document has a column {_shown(name)}{hint} There are: {', '.join(shown)}{rest}")
-
-
-def _shown(name: str) -> str:
-    """A name from the input, short and in printable ASCII where it is not plain text."""
-    cut = name if len(name) <= 60 else name[:59] + "…"
-    return cut if cut.isprintable() and "," not in cut else ascii(cut)
+    hint = f"; did you mean {visible(near[0], limit=60)}?" if near else "."
+    return PlanError(f"{key}: no document has a column {visible(name, limit=60)}{hint} There are: {', '.join(shown)}{rest}")

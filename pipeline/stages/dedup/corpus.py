@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from filters.kernels.dedup import bits, urls
+from filters.kernels.dedup import bits
 from pipeline.errors import Damaged
 from pipeline.machine import resources, scratch
 from pipeline.machine.meter import Meter
@@ -28,7 +28,7 @@ from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.records.base import Record
 from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
-from pipeline.stages.dedup.decide import decide
+from pipeline.stages.dedup.decide import CHUNK, REASONS, decide
 from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.dedup.fate_columns import Fates
 from pipeline.stages.dedup.index import Index
@@ -89,8 +89,6 @@ def dedup_corpus(
         with meter.measure("dedup"), scratch.open_scratch(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             if not live:  # what comes later may lack a column: null is a value, as in one run over everything
                 part.check_columns(work, recipe, dedup, units=units)
-            if dedup.exact_url:
-                urls.warm()
             parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
             driver = None if tasks is None else _driver(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
@@ -101,18 +99,21 @@ def dedup_corpus(
             )
             tables = fates.write_index(work, folder, found, index=known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units=units, parts=parts, found=found, space=space, old=len(known))
-            done = _Done(summary=_search(dedup, shape, found, measured=measured, space=space), index=tables)
+            summary = _search(dedup, shape, found, measured=measured, space=space)
+            done = _Done(summary=summary, index=tables, dropped=_dropped(found.columns.fate))
             work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{TASKS}")
-    return Decision(names, done.summary, folder, meter.seconds)
+    return Decision(names, done.summary, folder, meter.seconds, done.dropped)
 
 
 class _Done(Record):
-    """What the judgement's folder says when everything in it is there; `index`: digests of the tables for the index."""
+    """What the judgement's folder says when everything in it is there; `index`: digests of the tables for the index; `dropped`:
+    documents by reason."""
 
     summary: Search
     index: dict[str, str]
+    dropped: dict[str, int]
 
 
 def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
@@ -151,6 +152,12 @@ def _room(memory: int) -> int:
 
 def _positions(work: Store, unit: Annotated) -> np.ndarray:
     return part.kept_rows(work, unit)
+
+
+def _dropped(fate: np.ndarray) -> dict[str, int]:
+    blocks = (fate[start : start + CHUNK] for start in range(0, len(fate), CHUNK))
+    counted = sum((np.bincount(block, minlength=max(REASONS) + 1) for block in blocks), np.zeros(max(REASONS) + 1, np.int64))
+    return {reason: int(counted[code]) for code, reason in REASONS.items()}
 
 
 def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, *, measured: Sequence[Planted], space: Scratch) -> Search:

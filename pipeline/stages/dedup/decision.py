@@ -9,9 +9,11 @@ from pipeline.records.counts import Search
 
 @dataclass(frozen=True)
 class Decision:
-    """Names of the units' fates (None without dedup), what metrics.json says of dedup, and where the index part lies."""
+    """Names of the units' fates (None without dedup), what metrics.json says of dedup, where the index part lies, and documents
+    dropped by reason."""
 
     fates: tuple[str | None, ...]
     search: Search | None = None
     folder: str | None = None
     costs: dict[str, float] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)

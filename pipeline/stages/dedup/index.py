@@ -119,15 +119,22 @@ class Index:
 
     def names(self, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
         """`(numbers, frame of id, source_ref, generation)` of the documents `wanted` (ascending numbers), some at a time."""
-        for numbers, table, part in self._read(wanted, ["id", "source_ref"]):
+        for numbers, table, part in self.documents(wanted, ["id", "source_ref"]):
             yield numbers, pl.DataFrame(table).with_columns(generation=pl.lit(part.generation, pl.Int32))
 
     def shingles(self, wanted: np.ndarray, *, ngram: int) -> Iterator[Sets]:
         """Sets of shingles of the documents `wanted` (ascending numbers), some at a time."""
-        for numbers, table, _ in self._read(wanted, ["text"]):
+        for numbers, table, _ in self.documents(wanted, ["text"]):
             yield from shingles_of(table["text"].cast(pa.large_string()).combine_chunks(), numbers, ngram)
 
-    def _read(self, wanted: np.ndarray, columns: list[str]) -> Iterator[tuple[np.ndarray, pa.Table, IndexPart]]:
+    def row_groups(self, columns: list[str]) -> Iterator[tuple[pa.Table, IndexPart]]:
+        """All documents, a row group at a time."""
+        for part in self.parts:
+            for path in part.documents:
+                for table in self.out.batches(path, columns):
+                    yield table, part
+
+    def documents(self, wanted: np.ndarray, columns: list[str]) -> Iterator[tuple[np.ndarray, pa.Table, IndexPart]]:
         """These documents' rows. All numbers are read, but of other columns only row groups that hold one of them."""
         for part in self.parts:
             inside = wanted[np.searchsorted(wanted, part.first) : np.searchsorted(wanted, part.first + part.count)]

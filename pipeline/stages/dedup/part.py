@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from filters.kernels import buffers
 from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
@@ -140,15 +141,16 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated, rows: 
     """uint64: a hash of the scope columns' values; None for the whole corpus."""
     if dedup.scope == "corpus":
         return None
-    shown = []
-    for name in dedup.scope:
-        values = text_of(work, recipe, unit, name=name)[rows]
-        size = values.str.len_bytes().cast(pl.String)  # so that no two lists of values look alike
-        shown.append(pl.select(pl.lit(size) + ":" + pl.lit(values)).to_series().fill_null("null"))
-    joined = pl.select(pl.concat_str([pl.lit(column) for column in shown])).to_series()
-    unique = joined.unique()
-    hashes = [int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little") for value in unique]
-    return joined.replace_strict(unique, pl.Series(hashes, dtype=pl.UInt64), return_dtype=pl.UInt64).to_numpy()
+    values = pl.DataFrame({str(at): text_of(work, recipe, unit, name=name)[rows] for at, name in enumerate(dedup.scope)})
+    unique = values.unique().with_row_index("at")
+    hashes = np.array([scope_hash(row[1:]) for row in unique.iter_rows()], np.uint64)
+    return hashes[values.join(unique, on=values.columns, how="left", nulls_equal=True, maintain_order="left")["at"].to_numpy()]
+
+
+def scope_hash(values: Sequence[str | None]) -> int:
+    """What stands for the documents with these values of the scope columns. Sizes: no two lists of values look alike."""
+    joined = "".join("null" if value is None else f"{len(value.encode())}:{value}" for value in values)
+    return int.from_bytes(blake2b(joined.encode(), digest_size=8).digest(), "little")
 
 
 def check_columns(work: Store, recipe: Recipe, dedup: Dedup, *, units: Sequence[Annotated]) -> None:
@@ -186,13 +188,8 @@ def _shingles(work: Store, unit: Annotated, rows: np.ndarray, *, chosen: np.ndar
 
 def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:
     """Sets of shingles of these documents, BATCH_BYTES of text at a time."""
-    ends = np.cumsum(pa.compute.binary_length(text).to_numpy())
-    start = 0
-    while start < len(text):
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
+    for start, stop in buffers.slices(buffers.views(text)[0], BATCH_BYTES):
         yield documents[start:stop], *signatures.shingles(text.slice(start, stop - start), ngram=ngram)
-        start = stop
 
 
 def _names(work: Store, unit: Annotated, rows: np.ndarray) -> tuple[pl.Series, pl.Series]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from filters.kernels import buffers
 from pipeline.stages.dedup import index
 from pipeline.stages.shards.content_hash import ContentHash
 from pipeline.stages.shards.joined_rows import Inputs
@@ -119,15 +120,11 @@ class _Documents:
         if self._writer is None:
             self._file = HashingFile(self._held.enter_context(self._work.writer(self._path)))
             self._writer = self._held.enter_context(index.writer(self._file, "documents"))
-        ends = np.cumsum(pc.binary_length(kept["text"]).to_numpy(), dtype=np.int64)
-        start = 0
-        while start < kept.num_rows:
-            done = ends[start - 1] if start else 0
-            stop = max(start + 1, int(np.searchsorted(ends, done + index.TEXT_BYTES, side="right")))
+        ends = np.append(0, np.cumsum(pc.binary_length(kept["text"]).to_numpy(), dtype=np.int64))
+        for start, stop in buffers.slices(ends, index.TEXT_BYTES):
             self._writer.write_table(kept.slice(start, stop - start), row_group_size=stop - start)
-            if ends[stop - 1] - done > 2 * ROW_GROUP_BYTES:  # a huge document: the shard's writer needs the room
+            if ends[stop] - ends[start] > 2 * ROW_GROUP_BYTES:  # a huge document: the shard's writer needs the room
                 pa.default_memory_pool().release_unused()
-            start = stop
         self.rows += kept.num_rows
 
     def __exit__(self, *error: Any) -> None:

@@ -160,7 +160,7 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
     """Which rows the filters keep; signals and verdicts are made where they are missing."""
     n = card.rows
     if not (work.has(where.verdicts) and all(map(work.has, where.signals))):
-        columns = signals.cheap(work, recipe, where, text=text, n=n, meter=meter)
+        columns = signals.cheap(work, recipe, where, text=text, meter=meter)
         with meter.measure("decide"):
             hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
             empty = pl.Series("empty", pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16))))

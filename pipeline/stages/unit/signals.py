@@ -30,8 +30,8 @@ BATCH_BYTES = 8_000_000
 """Text that the model tier looks at a time, or one longer text: the filters of a plan share its facts, which then go."""
 
 
-def cheap(work: Store, recipe: Recipe, where: Names, *, text: UnitText, n: int, meter: Meter) -> dict[str, pa.Array]:
-    """Signals of the cheap tier, by column, length n; computed where they are missing."""
+def cheap(work: Store, recipe: Recipe, where: Names, *, text: UnitText, meter: Meter) -> dict[str, pa.Array]:
+    """Signals of the cheap tier, by column; computed where they are missing."""
     columns: dict[str, pa.Array] = {}
     for item, name in _of_tier(recipe, where, Tier.CHEAP):
         if not work.has(name):

@@ -110,8 +110,7 @@ def from_patterns(*, seed: int) -> list[Document]:
     made += [_pattern("hostile", fill) for fill in _sentences(lists, "pair", PAIRS, chance=chance)]
     mirrored = lists | {hostile: lists[harmless] for hostile, harmless in MIRROR.items()}
     made += [_pattern("harmless", patterns.draw(mirrored, "pair", chance)) for _ in range(MIRRORED)]
-    words = [word for section in ("obscenity", "insult", "slur") for word in lists[section]]
-    return [*made, *(replace(_pattern("hostile", word), weight=WORD_WEIGHT) for word in words)]
+    return [*made, *(replace(_pattern("hostile", word), weight=WORD_WEIGHT) for word in word_list())]
 
 
 def word_list() -> list[str]:

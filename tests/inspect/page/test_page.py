@@ -215,10 +215,10 @@ def test_samples_are_documents_that_cross(page, out):
     assert all(one["ref"] in refs_ for one in found["leave"])
 
 
-def test_histograms_count_every_document_and_stops_hold_the_plans_value(page, out):
-    for key in ("filters.gopher_quality.min_words", "filters.gopher_quality.max_words", "filters.toxicity.max_score"):
-        found = page.get("range", params={"key": key}).json()
-        assert found["value"] in found["stops"] and found["stops"] == sorted(found["stops"])
+def test_histograms_count_every_document_and_stops_hold_the_line(page, out):
+    for key in ("gopher_quality.min_words", "gopher_quality.max_words", "gopher_repetition.max_top_2gram", "toxicity.max_score"):
+        found = page.get("range", params={"key": f"filters.{key}"}).json()
+        assert found["line"] in found["stops"] and found["stops"] == sorted(found["stops"])
         for one in found["histograms"].values():
             documents = len(table(out, "ledger")) - len(table(out, "quarantine"))
             assert sum(one["counts"]) + one["nulls"] == documents

@@ -2,8 +2,10 @@
 
 import csv
 import io
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.read import read_block, stream, units_of
 from pipeline.read.files import InputFile
 from pipeline.read.formats.delimited import cut, parse
+from pipeline.read.lines import QuarantinedRow, Unreadable
 from pipeline.read.rows import Collector, UnitRows
 from tests.read.conftest import make
 
@@ -60,9 +63,8 @@ def test_records(tmp_path: Path, data: bytes, expected: list[tuple[int, str]], r
     assert (texts(found), bad(found)) == (expected, refused)
 
 
-def test_blank_lines_before_the_header_are_passed_over_at_once(tmp_path: Path) -> None:
-    """One by one two megabytes of them take half a minute."""
-    (tmp_path / "a.csv").write_bytes(b"\n" * 2_000_000 + b"text\na\nb\n")
+def test_blank_lines_before_the_header_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"\n" * 200_000 + b"text\na\nb\n")
     found = rows_of(tmp_path / "a.csv")
     assert (texts(found), bad(found)) == ([(1, "a"), (2, "b")], [])
 
@@ -81,6 +83,51 @@ def test_columns_are_those_of_jsonl(tmp_path: Path) -> None:
     assert (one["id"], one["text"], one["url"], one["date"], one["source"]) == ("7", "a,b", "http://x", "2020", "wiki")
     assert one["metadata"] == '{"lang":"de"}' and two["metadata"] == '{"lang":""}'
     assert (two["text"], two["url"], two["date"], two["source"], len(two["id"])) == ("c", None, None, "src", 32)
+
+
+def test_a_record_that_is_too_long_does_not_join_its_neighbours(tmp_path: Path) -> None:
+    """What stands in its place is no line break: behind a carriage return that would be half of one."""
+    (tmp_path / "a.csv").write_bytes(b"text\ra\r" + b"x" * 1_001 + b"\n\rb\r")
+    found = rows_of(tmp_path / "a.csv", max_row_bytes=1_000)
+    assert (texts(found), [row for row, *_ in bad(found)]) == ([(1, "a"), (4, "b")], [2])
+
+
+@pytest.mark.parametrize(
+    ("begin", "units", "ends"),
+    [
+        # Within a quoted field; at the first half of a pair of quotes; in what follows a closing quote; before another field.
+        (b'"', (b"y", b"\n", b'""', b"y,"), (b'"\n', b'""\nx"\n', b'"x"\n', b'","\nx"\n')),
+        (b"x", (b"y", b"y,", b'y"",'), (b'z"\n', b',"\nx"\r\n', b"\r")),
+    ],
+)
+def test_a_record_of_any_length_ends_where_the_csv_module_ends_it_and_little_of_it_is_held(
+    tmp_path: Path, begin: bytes, units: tuple[bytes, ...], ends: tuple[bytes, ...]
+) -> None:
+    """Whatever the csv module's state is where a part of it is given up."""
+    (tmp_path / "a.csv").write_bytes(b"")
+    file = make(tmp_path / "a.csv", max_row_bytes=1_000)
+    for unit, end, size in product(units, ends, (1_024, 5_003)):
+        body = begin + unit * (200_000 // len(unit)) + end
+        data = b"text\n" + body + b"last\n"
+        assert len(list(csv.reader(io.StringIO(data.decode(), newline="")))) == 3
+        tracemalloc.start()
+        (part,) = cut((data[i : i + size] for i in range(0, len(data), size)), file)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert part.pieces == (b"", b"last")
+        assert [(row.row, row.n_bytes, row.cause) for row in part.refused] == [(1, len(body.rstrip(b"\r\n")), "row_too_large")]
+        assert peak < 50_000
+
+
+def test_what_was_read_whole_before_a_stream_breaks_off_is_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"")
+
+    def chunks() -> Iterator[bytes]:
+        yield from (b"text\n1\n", b'2\n"3\n', b"4\n")
+        raise Unreadable("archive_truncated", "gone")
+
+    (part,) = cut(chunks(), make(tmp_path / "a.csv"))
+    assert part.pieces == (b"1", b"2") and part.rest == QuarantinedRow(3, "archive_truncated", "gone", 5, b'"3\n4\n')
 
 
 def test_records_longer_than_max_row_bytes(tmp_path: Path) -> None:

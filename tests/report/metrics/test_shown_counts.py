@@ -17,7 +17,6 @@ from pipeline.output import manifest, reviews
 from pipeline.plan.load import load_plan
 from pipeline.plan.recipe import resolve
 from pipeline.report import publish
-from pipeline.report.metrics import limits as turns
 from pipeline.report.metrics.collect import MOST_NAMED
 from pipeline.report.metrics.tally import EDGES, OTHER, Tally, _add_reasons, _add_verdicts, _folded
 from pipeline.store.store import open_store
@@ -251,22 +250,21 @@ def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "reason", "expected"),
     [
-        ("filters.gopher_quality.min_words=7", "gopher_quality.too_few_words", ("gopher_words", 7.0, False, True, True)),
-        ("filters.gopher_quality.max_words=9", "gopher_quality.too_many_words", ("gopher_words", 9.0, False, False, True)),
-        ("filters.quality.min_score=0.25", "quality.low_quality", ("quality_score", 0.25, False, True, True)),
+        ("filters.gopher_quality.min_words=7", "gopher_quality.too_few_words", ("gopher_words", 7.0, (), "<")),
+        ("filters.gopher_quality.max_words=9", "gopher_quality.too_many_words", ("gopher_words", 9.0, (), ">")),
+        ("filters.quality.min_score=0.25", "quality.low_quality", ("quality_score", 0.25, (), "<")),
         (
             "filters.gopher_quality.languages=fineweb2",
             "gopher_quality.words_too_long",
-            ("gopher_mean_word_length_unmarked", 10.0, True, False, True),
+            ("gopher_mean_word_length_unmarked", 10.0, ("language",), ">"),
         ),
         ("filters.c4={}", "c4.curly_bracket", None),
     ],
 )
-def test_turns_are_read_off_the_rules(setting: str, reason: str, expected: tuple[Any, ...] | None) -> None:
+def test_limits_are_those_of_the_rules_that_compare_numbers(setting: str, reason: str, expected: tuple[Any, ...] | None) -> None:
     recipe = resolve(load_plan(None, inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
-    found = {turn.reason: turn for turn in turns.rule_limits(recipe)}
-    turn = found.get(reason)
-    assert expected == (turn and (turn.signal, turn.value, turn.by_row, turn.least, turn.passes))
+    rule = recipe.limits.get(reason)
+    assert expected == (rule and (rule.signal, rule.figure, rule.by, rule.fails))
 
 
 def test_folding_sources_keeps_every_document_and_the_largest_sources() -> None:

@@ -17,10 +17,10 @@ class Pickling:
         self.begun: list[str] = []
         self.largest = 0
 
-    def submit(self, function: Callable[[Any], Any], item: Any, name: str) -> tuple[str, bytes]:
+    def submit(self, function: Callable[[Any], Any], item: Any, *, stage: str, name: str) -> tuple[str, bytes]:
         made = pickle.dumps((function, item))
         self.largest = max(self.largest, len(made))
-        return name, made
+        return f"{stage} {name}", made
 
     def ended(self, futures: Sequence[Any]) -> Iterator[int]:
         yield from range(len(futures))
@@ -35,5 +35,6 @@ class Pickling:
             raise pickle.loads(pickle.dumps(error)) from None
         return pickle.loads(pickle.dumps(found))
 
-    def cancel(self, futures: Sequence[Any]) -> None:
+    def cancel(self, futures: Sequence[Any]) -> Sequence[int]:
         self.cancelled += futures
+        return ()

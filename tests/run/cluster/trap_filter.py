@@ -11,7 +11,6 @@ import signal
 import time
 from pathlib import Path
 
-import polars as pl
 import pyarrow as pa
 
 from filters.contract import Filter, NoParams, Rule, Settings, TextBatch, Tier
@@ -40,7 +39,7 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: NoParams, loaded:
 
 
 def rules(params: NoParams, thresholds: Thresholds) -> list[Rule]:
-    return [Rule(reason="never", drop=pl.col("trap_letters") < 0)]
+    return [Rule(reason="never", signal="trap_letters", fails="<", limit=0, keys=())]
 
 
 FILTER = Filter(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.stages.dedup import selftest
-from pipeline.text import definition
 from tests.support import SAMPLE, curate, digests, prose
+from tests.text import definition
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 

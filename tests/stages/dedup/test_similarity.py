@@ -15,8 +15,8 @@ from pipeline.stages.dedup.pairs import Known
 from pipeline.stages.dedup.part import shingles_of
 from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
 from pipeline.store.store import open_store
-from pipeline.text import definition
 from tests.support import examples
+from tests.text import definition
 from tests.text.twins import column, texts
 
 

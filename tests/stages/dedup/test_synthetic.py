@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.text import definition
 from tests.bench import synthetic
+from tests.text import definition
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from tests.support import PROSE, prose, table, winnow, write_rows
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
 CODE = """
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -33,7 +32,7 @@ def make(name, column, needs=()):
         return pa.RecordBatch.from_arrays([pa.array(scores, pa.float32())], names=[column])
 
     def rules(params, thresholds):
-        return [Rule(reason="much", drop=(pl.col(column) > thresholds.max_score).fill_null(False))]
+        return [Rule(reason="much", signal=column, fails=">", limit=thresholds.max_score, keys=("max_score",))]
 
     return Filter(
         name=name, version=1, tier=Tier.MODEL, reads="final", needs=needs, signals=pa.schema([pa.field(column, pa.float32())]),

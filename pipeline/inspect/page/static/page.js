@@ -70,7 +70,7 @@ function slider(root) {
   async function show() {
     const mine = ++asked;
     const query = sets(value);
-    for (const chart of charts) chart.at(value === null ? range.value : Number(value));
+    for (const chart of charts) chart.at(range.kind === "number" ? (value === null ? range.line : Number(value)) : null);
     try {
       const found = await ask(`effect?${query}`);
       if (mine !== asked) return;
@@ -131,25 +131,23 @@ function slider(root) {
     if ($("save")) $("save").dataset.sets = query;
   }
 
+  // Whether a value is the plan's own: not where the plan leaves it to the filter, which may choose by document.
+  const same = (text) => !range.by.length && (range.kind === "number" ? Number(text) === range.line : text === range.now);
+
   function put(next, from) {
-    value = next;
-    const number = value === null ? range.value : Number(value);
-    if (from !== "slider" && number !== null) $("slider").value = nearest(range.stops, number);
-    if (from !== "value") $("value").value = number === null ? "" : String(number);
-    $("slider").setAttribute("aria-valuetext", number === null ? "chosen by the filter" : String(number));
+    value = next !== null && same(next) ? null : next;
+    const text = value === null ? range.now : value;
+    if (from !== "slider") $("slider").value = range.kind === "number" ? nearest(range.stops, Number(text)) : range.stops.map(String).indexOf(text);
+    if (from !== "value") $("value").value = text;
+    $("slider").setAttribute("aria-valuetext", text);
     clearTimeout(timer);
     timer = setTimeout(show, 25);
   }
 
-  function stop(index) {
-    const chosen = range.stops[index];
-    put(chosen === range.value ? null : String(chosen), "slider");
-  }
-
-  $("slider").addEventListener("input", () => stop(Number($("slider").value)));
+  $("slider").addEventListener("input", () => put(String(range.stops[Number($("slider").value)]), "slider"));
   $("value").addEventListener("input", () => {
     const text = $("value").value.trim();
-    if (/^-?[0-9]*\.?[0-9]+(e-?[0-9]+)?$/i.test(text)) put(Number(text) === range.value ? null : text, "value");
+    if (range.kind === "number" ? /^-?[0-9]*\.?[0-9]+(e-?[0-9]+)?$/i.test(text) : text) put(text, "value");
   });
   $("reset").addEventListener("click", () => put(null));
   $("score")?.addEventListener("click", async () => {
@@ -169,6 +167,7 @@ function slider(root) {
     range = found;
     range.names = Object.keys(found.histograms);
     $("slider").max = String(Math.max(1, found.stops.length - 1));
+    $("slider").hidden = !found.stops.length;
     for (const id of ["slider", "value", "reset"]) $(id).disabled = false;
     charts = range.names.map((name) => chart($("charts"), name, found.histograms[name], root.dataset.least !== ""));
     put(value);
@@ -245,7 +244,7 @@ function chart(parent, name, data, least) {
   return {
     at(next) {
       limit = next;
-      box.setAttribute("aria-label", `Histogram of ${name}; threshold ${next === null ? "chosen by the filter" : next}`);
+      box.setAttribute("aria-label", `Histogram of ${name}${next === null ? "" : `; threshold ${next}`}`);
       line();
     },
   };

@@ -34,11 +34,6 @@ def _table(schema: pa.Schema, types: Types, row: Row) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def of_records(arrays: Iterable[np.ndarray]) -> Iterator[Row]:
-    """A row of each array of records."""
-    return ({name: some[name] for name in some.dtype.names or ()} for some in arrays)
-
-
 def write_frames(work: Store, name: str, frames: Iterable[pl.DataFrame]) -> None:
     """Frames of the same columns, at least one; `Store.batches` reads them one by one."""
     tables = (frame.to_arrow() for frame in frames)

@@ -63,8 +63,6 @@ def expected(text: str) -> dict[str, int]:
         "spaced_word_marks": sum(unicodedata.category(char)[0] == "M" for word in spaced for char in word),
         "spaced_word_syllables": sum(len(SYLLABLE.findall(word)) for word in spaced),
         "spaced_alpha_words": sum(any(map(str.isalpha, word)) for word in spaced),
-        "n_alpha_chars": sum(map(str.isalpha, text)),
-        "n_unspaced_alpha_chars": sum(char.isalpha() for char in UNSPACED.findall(text)),
         "n_hash": text.count("#"),
         "n_ellipsis": text.count("...") + text.count("…"),
         "n_double_ellipsis": text.count("……"),

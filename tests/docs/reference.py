@@ -1,4 +1,4 @@
-"""The plan reference of README.md, generated from the models: `python -m pipeline.plan.reference` prints it, `--write` puts it
+"""The plan reference of README.md, generated from the models: `python -m tests.docs.reference` prints it, `--write` puts it
 between the markers in README.md. A test fails when they differ."""
 
 from __future__ import annotations

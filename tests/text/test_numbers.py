@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.report import numbers
+from pipeline.text import numbers
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Makes text from outside safe to show: what would act on a terminal or deceive a reader becomes a visible code point.
 
 Invariant: the result is one line of printable characters; what was replaced can be read off it (`[U+202E]`); applying it
-twice changes nothing. HTML and Markdown are escaped by those who write them. Dangerous are control characters (ECMA-48
-escapes), format characters (bidi overrides: CVE-2021-42574, zero-width ones), lone surrogates, separators, and letters
+twice changes nothing. HTML is escaped by the template engine behind it, Markdown by `markdown`. Dangerous are control characters
+(ECMA-48 escapes), format characters (bidi overrides: CVE-2021-42574, zero-width ones), lone surrogates, separators, and letters
 that draw nothing.
 """
 
@@ -39,20 +39,11 @@ def _cut(shown: list[str], length: int, limit: int) -> str:
     return "".join(shown) + "…"
 
 
-def columns(text: str) -> int:
-    """Terminal columns that `visible` text takes: wide East Asian characters two, marks none."""
-    return sum(_columns(character) for character in text)
+def visible_lines(text: str) -> str:
+    """`text` with its line breaks, everything else that is hidden made visible: messages and plans."""
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def fit(text: str, width: int) -> str:
-    """`text` made visible, cut and padded to exactly `width` terminal columns."""
-    shown = visible(text, limit=width)
-    while columns(shown) > width:
-        shown = shown.rstrip("…")[:-1] + "…"
-    return shown + " " * (width - columns(shown))
+def folded(text: str, *, limit: int) -> str:
+    """`text` made visible on one line, each run of white space one space."""
+    return visible(" ".join(text.split()), limit=limit)

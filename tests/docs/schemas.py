@@ -1,4 +1,4 @@
-"""The JSON Schemas of manifest.json and metrics.json, made from the records: `python -m pipeline.report.schemas`, in the root.
+"""The JSON Schemas of manifest.json and metrics.json, made from the records: `python -m tests.docs.schemas`, in the root.
 
 They are committed under docs/schemas/, so that who reads an output without this package knows its keys; a test holds them equal
 to the code. Source: JSON Schema 2020-12 (https://json-schema.org/draft/2020-12).

@@ -50,6 +50,14 @@ def plain(value: float | None) -> str:
     return NONE if value is None else f"{value:,.10g}".replace("-", "−")
 
 
+def signal(value: float | None, *, figures: int = 6) -> str:
+    """A signal's value or limit: whole numbers whole, others with six digits, which is what a float32 holds."""
+    if value is None:
+        return NONE
+    whole = value == int(value) or abs(value) >= 10**figures
+    return count(value) if whole else f"{value:,.{figures}g}".replace("-", "−")
+
+
 def power_of_ten(value: float | None) -> str:
     """`4.20 × 10²²`."""
     if value is None:
