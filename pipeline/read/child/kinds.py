@@ -43,6 +43,10 @@ _SUSPECT_NAMES = re.compile(
         banners? adv adverts? advertis(?:ing|ements?) adsense adsbygoogle dfp sponsor(?:ed|s)? copyright disclaimer
         pagination pager paging noprint screen-?reader sr-only visually-?hidden author postauthor metadata postmetadata
         (?:post|entry|article)-?info polls? (?:photo|image)-?credit feeds? edit-?link editsection mathjax-preview
+        ad-?(?:slot|container|wrapper|unit|placeholder|label|block|box) (?:inline|in-article|inarticle)-?(?:ad|promo)
+        relatedposts yarpp recirculation (?:read|up)-?next more-?(?:on|from|stories|news|articles|posts) also-?read you-may
+        latest-?(?:news|stories|posts|articles) paywall onetrust jwplayer vjs ticker (?:site|global|top)-?header
+        (?:post|entry|article)-?(?:topics|keywords|labels|categories|actions|tools)
     """)
     + "|"
     + _whole("""
@@ -55,12 +59,12 @@ _SUSPECT_NAMES = re.compile(
 _COMMENT_NAMES = re.compile(
     _part("""
         comments? commentlist comment-?(?:list|section|area|form|respond) disqus-thread dsq respond replies livefyre
-        fb-comments responses
+        fb-comments responses spot-?im coral viafoura
     """)
 )
 _ARTICLE_NAMES = re.compile(
     _part("""
-        (?:post|entry|article|story|blog|blogpost|news|page|art)-?(?:content|body|text|entry|bodycopy|main|copy|paragraphs?)
+        (?:post|entry|article|story|blog|blogpost|news|art)-?(?:content|body|text|entry|bodycopy|main|copy|paragraphs?)
         body-?(?:text|copy|content) content-?body text-?body main-?text full-?text field-name-body mw-parser-output
         markdown-body instapaper-body e-content rich-?text wysiwyg
     """)
@@ -88,7 +92,7 @@ PLAIN = Kind()
 
 def kind_of(name: str, marks: Marks) -> Kind:
     """Kind of an element of that tag."""
-    names = marks.names
+    names = marks.names.replace("elementor-widget", "elementor")  # whose every block is a widget
     if " hentry " in names or " post " in names:
         names = _ABOUT_POST.sub("", names)
     if _COMMENT_NAMES.search(names):

@@ -43,7 +43,7 @@ _TOKEN = re.compile(
 )
 _TEX = re.compile(r"script[^>]*math/tex[^>]*>(.*)</script", re.IGNORECASE | re.DOTALL)
 _ATTRIBUTE = re.compile(rf"""([^{_SPACE}=/][^{_SPACE}=/]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+("[^"]*+"|'[^']*+'|[^{_SPACE}]*+))?+""")
-_HUMP = re.compile("(?<=[a-z])(?=[A-Z])")
+_HUMP, _DASHES = re.compile("(?<=[a-z])(?=[A-Z])"), re.compile("[-_]+")
 
 
 def words(text: str) -> frozenset[str]:
@@ -51,7 +51,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_READ = words("class id role hidden aria-hidden style itemprop alttext alt encoding")
+_READ = words("class id role hidden aria-hidden style itemprop property alttext alt encoding")
 """Attributes that are looked at."""
 _FORMATTING = words(
     "abbr acronym b basefont bdi bdo bgsound big blink body cite code col data del dfn em embed font frame frameset head html i"
@@ -111,7 +111,7 @@ def read_marks(attributes: str) -> Marks:
         return NO_MARKS
     get = found.get
     style = get("style", "").lower().replace(" ", "")
-    names = _HUMP.sub("-", f" {get('id', '')} {get('class', '')} ").lower().replace("_", "-")
+    names = _DASHES.sub("-", _HUMP.sub("-", f" {get('id', '')} {get('class', '')} ")).lower()
     hidden = (
         get("hidden", "until-found") != "until-found"
         or get("aria-hidden", "").lower() == "true"
@@ -122,7 +122,7 @@ def read_marks(attributes: str) -> Marks:
         " ".join(("", *names.split(), "")) if names.strip() else "",
         get("role", "").lower(),
         style,
-        get("itemprop", ""),
+        get("itemprop", "") or get("property", ""),
         hidden and "mwe-math" not in names,  # MediaWiki hides its MathML behind a picture of it
         get("alttext") or get("alt", ""),
         get("encoding", "").lower(),

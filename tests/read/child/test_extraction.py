@@ -131,7 +131,8 @@ MENU = "<ul><li><a href=/1>Home</a><li><a href=/2>Products</a><li><a href=/3>Imp
 @pytest.mark.parametrize(
     "block",
     [
-        "<nav>x</nav>", "<footer>x</footer>", "<div role=navigation>x</div>", "<div class='post_Related'>x</div>",
+        "<nav>x</nav>", "<footer>x</footer>", "<div class='c-article__more--from'>x</div>", "<p class=ad-slot>x</p>",
+        "<div role=navigation>x</div>", "<div class='post_Related'>x</div>",
         "<div class=relatedPosts>x</div>", "<div id=cookie-banner>x</div>", "<p class=newsletter>x</p>", "<form>x</form>",
         f"<div id=comments>{P * 20}</div>", f"<section class='comment-list'>{P}</section>", MENU, f"<div>{MENU}</div>",
         "<p><a href=/x>Read more</a></p>", "<aside><a href=/x>x</a> y</aside>", "<aside class=promo>x</aside>",
@@ -158,6 +159,9 @@ def test_what_is_beside_the_text_is_dropped(block: str) -> None:
         f"<table><tr><td>{MENU}<td><div>{P * 5}</div></table>",
         f"<div class=teaser><p>Another story that you may like to read, it is not long.</p></div><div>{P * 5}</div>",
         f"<article>{P * 2}<div class=promo>{P * 3}</div></article>",
+        f"<div class='article__body'>{P * 5}</div><div>{P * 2}</div>",
+        f"<section property=articleBody>{P * 5}</section><div>{P * 2}</div>",
+        f"<div class=elementor-widget-wrap>{''.join(f'<div class=elementor-widget>{P}</div>' * 5)}</div>",
         f"<object>{P * 5}",
         f"<div style='display:none'>{P * 5}</div>",
         f"<div class=newsletter>{P * 5}</div>",
