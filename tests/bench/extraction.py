@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tests.bench import pages
-from tests.bench.peers.environments import MAGIC_HTML, TRAFILATURA, installed
+from tests.bench.peers.environments import MAGIC_HTML, TRAFILATURA, Peer, installed
 from tests.read.child.generated import Written, write
 
 LEAST_F1 = 0.91
@@ -44,17 +44,16 @@ def here(extract: Callable[[str], str], sources: Sequence[str]) -> Texts:
     return time.process_time() - start, found
 
 
-def engines(sources: Sequence[str]) -> dict[str, Texts]:
-    """What each engine that is installed makes of the pages."""
+def engines(sources: Sequence[str], peers: Sequence[Peer]) -> dict[str, Texts]:
+    """What each engine makes of the pages."""
     made = {"winnow": here(pages.winnow, sources), "resiliparse": here(resiliparse, sources)}
     with tempfile.TemporaryDirectory() as folder:
         given, texts = Path(folder, "pages"), Path(folder, "texts")
         given.write_text("\n".join(map(json.dumps, sources)), encoding="utf-8")
-        for peer in (TRAFILATURA, MAGIC_HTML):
-            if installed(peer):
-                subprocess.run(peer.command(peer.name, given, texts), check=True)
-                used, *found = map(json.loads, texts.read_text(encoding="utf-8").splitlines())
-                made[peer.name] = used, found
+        for peer in peers:
+            subprocess.run(peer.command(peer.name, given, texts), check=True)
+            used, *found = map(json.loads, texts.read_text(encoding="utf-8").splitlines())
+            made[peer.name] = used, found
     return made
 
 
@@ -122,9 +121,10 @@ def print_layout(written: Sequence[Written], made: dict[str, Texts]) -> float:
 
 def main() -> int:
     gold, written = pages.gold_pages(), [write(random.Random(seed)) for seed in range(GENERATED)]
-    made = engines([page.html for page in gold])
+    peers = [peer for peer in (TRAFILATURA, MAGIC_HTML) if installed(peer)]
+    made = engines([page.html for page in gold], peers)
     ours = print_quality(gold, made | {"best lines": (0.0, [best_lines(page) for page in gold])})
-    missing = print_layout(written, engines([page.page for page in written]))
+    missing = print_layout(written, engines([page.page for page in written], peers))
     ratio = made["trafilatura"][0] / made["winnow"][0] if "trafilatura" in made else LEAST_RATIO
     print(f"\n{ratio:.1f} times as fast as trafilatura" if "trafilatura" in made else "")
     return int(ours < LEAST_F1 or ratio < LEAST_RATIO or missing > 0)
