@@ -25,6 +25,7 @@ AREAS = (
     "checks",
     "page guard",
     "decoders",
+    "pages",
     "take-down",
     "libraries",
     "rules",
