@@ -58,7 +58,7 @@ _prepared: ContextVar["Callable[[], Made] | None"] = ContextVar("prepared", defa
 def run_name() -> str:
     """A flow run's, until its end: then it says what became of the output."""
     asked = flow_run.get_parameters()
-    return visible(f"{asked['output']}: {asked['plan']}", limit=NAME_LENGTH)
+    return visible(f"{results.last_name(asked['output'])}: {results.last_name(asked['plan'])}", limit=NAME_LENGTH)
 
 
 @flow(

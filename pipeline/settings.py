@@ -16,5 +16,8 @@ from filters.contract import Settings
 class PlanModel(Settings):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # some have fields that are mappings
+
 
 Bytes = Annotated[ByteSize, PlainSerializer(int, return_type=int)]

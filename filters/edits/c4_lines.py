@@ -35,15 +35,7 @@ class C4LinesParams(Settings):
 
 
 def steps(params: C4LinesParams) -> list[Walk]:
-    rules = c4_lines.LineRules(
-        whole=params.profile == "dolma",
-        max_word_length=params.max_word_length,
-        citations=params.citations,
-        punctuation=params.punctuation,
-        min_words=params.min_words,
-        javascript=params.javascript,
-        policy=params.policy,
-    )
+    rules = c4_lines.LineRules(whole=params.profile == "dolma", **params.model_dump(exclude={"profile"}))
     names = tuple(f"c4_lines.{name}" for name in c4_lines.CHANGES)
     return [Walk(names=names, apply=lambda offsets, data: c4_lines.clean(offsets, data, rules))]
 

@@ -29,14 +29,7 @@ class RefinedWebLinesParams(Settings):
 
 
 def steps(params: RefinedWebLinesParams) -> list[Walk]:
-    rules = refinedweb_lines.LineRules(
-        max_newlines=params.newlines,
-        max_capitals=params.max_capitals,
-        max_digits=params.max_digits,
-        counters=params.counters,
-        min_words=params.min_words,
-        phrases=params.phrases,
-    )
+    rules = refinedweb_lines.LineRules(**params.model_dump())
     names = tuple(f"refinedweb_lines.{name}" for name in refinedweb_lines.CHANGES)
     return [Walk(names=names, apply=lambda offsets, data: refinedweb_lines.clean(offsets, data, rules))]
 

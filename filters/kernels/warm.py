@@ -63,11 +63,6 @@ def _suspects() -> None:
     suspects.suspects(_OFFSETS, _DATA, np.zeros(0x110000, bool), np.zeros(256, bool), long_run=1)
 
 
-def _word_lists() -> None:
-    lists = word_lists.compile_lists([["the"]])
-    word_lists.distinct_members(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
-
-
 def _minhash() -> None:
     chosen = minhash.permutations("default", 16)
     _, least = minhash.signatures(_OFFSETS, _DATA, ngram=1, permutations=chosen, family="default")
@@ -82,7 +77,7 @@ def _pii() -> None:
 
 
 STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
-FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _word_lists, _pii]
+FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _pii]
 
 
 def warm_stages() -> None:

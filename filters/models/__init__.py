@@ -1,6 +1,6 @@
 """fastText models without fastText: read a `.bin` or `.ftz` file, predict over Arrow buffers, find the language model.
 
-`load(path)` gives a `Model`; `Model.predict(data, spans, k)` its best labels. Nothing is unpickled or executed, and a damaged or
+`load_model(path)` gives a `Model`; `Model.judge(data, spans)` its best labels. Nothing is unpickled or executed, and a damaged or
 hostile file ends in `ModelError` (`filters.models.reader`). `python -m filters.models fetch-lid` downloads the language model.
 """
 
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from filters.kernels.models import fasttext
+from filters.kernels import buffers
+from filters.kernels.models import fasttext, fasttext_words
 from filters.kernels.models.fasttext_tables import Tables
 from filters.models import reader
 from filters.models.reader import ModelError
@@ -44,42 +45,25 @@ class Model:
     labels: tuple[str, ...]
     tables: Tables
 
-    def predict(self, data: np.ndarray, spans: np.ndarray, *, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """`(labels int32[n, k], scores float32[n, k])` of n texts, best first, k = 1 or 2.
-
-        Text i is the UTF-8 `data[a:b]` for each (a, b) of `spans[i]` (int64[n, parts, 2]). Scores are fastText's: a probability
-        plus 1e-5, so up to 1.00001. Label -1 with score 0: fastText gives no label (no word or n-gram of the text is known).
-        """
-        if k not in (1, 2):
-            raise ValueError(f"k is 1 or 2, not {k}")
-        data = data.view()
-        data.flags.writeable = False  # one compilation, whoever owns the buffer
-        labels = np.empty((len(spans), k), np.int32)
-        scores = np.empty((len(spans), k), np.float32)
-        fasttext.predict(self.tables, data, spans, fasttext.work(self.tables), labels, scores)
-        return labels, scores
-
     def judge(self, data: np.ndarray, spans: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """`(labels int32[n, 2], scores float32[n, 2], part_labels int32[n, parts], part_scores float32[n, parts])`: the best two
         labels of n texts and the best one of each of their parts, from one reading.
 
-        As `predict`, but that no word n-gram goes over the end of a part; a part is judged as a text of its own.
+        Text i is the UTF-8 `data[a:b]` for each (a, b) of `spans[i]` (int64[n, parts, 2]); no word n-gram goes over the end of a
+        part, and a part is judged as a text of its own. Scores are fastText's: a probability plus 1e-5, so up to 1.00001. Label
+        -1 with score 0: fastText gives no label (no word or n-gram of the text is known).
         """
-        data = data.view()
-        data.flags.writeable = False
         n, parts = spans.shape[:2]
         labels, scores = np.empty((n, 2), np.int32), np.empty((n, 2), np.float32)
         part_labels, part_scores = np.empty((n, parts), np.int32), np.empty((n, parts), np.float32)
-        work, total = fasttext.work(self.tables), np.empty(self.tables.rows.shape[1], np.float32)
-        fasttext.judge(self.tables, data, spans, work, total, labels, scores, part_labels, part_scores)
+        found = fasttext.Judged(labels, scores, part_labels, part_scores)
+        fasttext.judge(self.tables, buffers.frozen(data), spans, fasttext_words.work(self.tables), found)
         return labels, scores, part_labels, part_scores
 
     def means(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
         """float32[n, dim]: the mean of each text's rows of the input matrix, zeros where it has none."""
-        data = data.view()
-        data.flags.writeable = False
         found = np.empty((len(spans), self.tables.rows.shape[1]), np.float32)
-        fasttext.means(self.tables, data, spans, fasttext.work(self.tables), found)
+        fasttext.means(self.tables, buffers.frozen(data), spans, fasttext_words.work(self.tables), found)
         return found
 
 

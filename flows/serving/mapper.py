@@ -8,6 +8,7 @@ Items, results and errors never reach Prefect's server.
 # No `from __future__ import annotations`: Prefect reads the annotations of a task.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -117,9 +118,10 @@ def as_task(stage: str, body: Callable[[], Made]) -> Made:
     if stage == RUN:
         return body()
     made: list[Made] = []
+    outside = copy_context()  # the stage's own tasks are the flow's: a task's context does not travel to the workers of a cluster
 
     def call() -> State[None]:
-        made.append(body())
+        made.append(outside.run(body))
         return Completed(message=outcomes.of_stage(made[0]))
 
     try:

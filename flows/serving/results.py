@@ -59,11 +59,18 @@ def _quietly(make: Callable[[], Any]) -> Any:
         return None
 
 
+def last_name(place: str) -> str:
+    """The last name of a path or URL: what a list of runs has room for."""
+    return Path(place).name or place
+
+
 def _rename(result: Result) -> None:
     """The flow run's name says from now on what became of the output."""
     became = "nothing new" if result.generation is None else f"generation {result.generation}"
     with get_client(sync_client=True) as client:
-        client.update_flow_run(UUID(flow_run.get_id()), name=visible(f"{result.out}: {became}", limit=artifacts.NAME_LENGTH))
+        client.update_flow_run(
+            UUID(flow_run.get_id()), name=visible(f"{last_name(result.out)}: {became}", limit=artifacts.NAME_LENGTH)
+        )
 
 
 def _markdown(key: str, text: str | None, about: str) -> None:
@@ -80,7 +87,7 @@ def asset_key(place: str) -> str:
 def _asset(result: Result, inputs: Sequence[str]) -> None:
     """The output as an asset with this generation's counts, made of the inputs."""
     about = AssetProperties(
-        name=visible(Path(result.out).name or result.out, limit=artifacts.NAME_LENGTH), description="Curated text: Parquet shards"
+        name=visible(last_name(result.out), limit=artifacts.NAME_LENGTH), description="Curated text: Parquet shards"
     )
     asset = Asset(key=asset_key(result.out), properties=about)
     upstream: list[Asset | str] = []

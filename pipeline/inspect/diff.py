@@ -41,7 +41,7 @@ class Diff:
 
 def side_by_side(left: str, right: str) -> Diff:
     """What the two share, run by run, in order."""
-    one, other = _words(left), _words(right)
+    one, other = (_WORD.findall(text[:MOST_CHARACTERS]) for text in (left, right))
     cut = len(left) > MOST_CHARACTERS or len(right) > MOST_CHARACTERS
     before = _common(one, other)
     after = 0 if cut else _common(one[before:][::-1], other[before:][::-1])
@@ -64,10 +64,6 @@ def side_by_side(left: str, right: str) -> Diff:
     if after:
         runs.append(_shared(one[-after:]))
     return Diff(tuple(runs), counts[0], counts[1], counts[2], cut)
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text[:MOST_CHARACTERS])
 
 
 def _common(one: list[str], other: list[str]) -> int:

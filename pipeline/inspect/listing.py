@@ -7,10 +7,9 @@ ten million documents as at ten thousand. Search is for literal text, by Arrow's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -103,14 +102,9 @@ class Page:
 
 def folder_of(output: Output, wanted: DocumentQuery) -> str:
     """The folder that a view shows: the ledger where no text of such dropped documents is kept."""
-    if wanted.view == "dropped" and (wanted.reason == REASON or not any(sized(output, "rejected"))):
+    if wanted.view == "dropped" and (wanted.reason == REASON or not any(record.rows for record in output.shards("rejected"))):
         return "ledger"
     return VIEWS[wanted.view]
-
-
-def sized(output: Output, folder: str) -> list[int]:
-    """Rows of each of a folder's shards."""
-    return [r.rows for m in output.live for r in m.files if r.path.startswith(f"{folder}/")]
 
 
 def page(
@@ -118,44 +112,38 @@ def page(
 ) -> Page:
     """At most `size` documents behind `after`, or the last ones before `before`."""
     folder = folder_of(output, wanted)
-    files = [r.path for m in output.live for r in m.files if r.path.startswith(f"{folder}/")]
-    rows_of = sized(output, folder)
+    files = [record.path for record in output.shards(folder)]
+    rows_of = [record.rows for record in output.shards(folder)]
+    forward = before is None
     found: list[Row] = []
-    looked = 0
-    read_bytes = 0
-    first = last = None
+    seen: list[Place] = []
+    looked = read_bytes = 0
     ended = True
-    for shard, group, start, n in _groups(output, files, rows_of, after=after, before=before):
+    for shard, group, start, low, high in _groups(output, files, rows_of, after=after, before=before):
         if len(found) >= size or looked >= MOST_ROWS or read_bytes >= MOST_BYTES:
             ended = False
             break
         file = _opened(output, files[shard])
-        rows = np.flatnonzero(_matches(file, group, wanted, folder=folder))
-        low = after.row - start + 1 if after is not None and shard == after.shard else 0
-        high = before.row - start if before is not None and shard == before.shard else n
+        rows = start + _matches(file, group, wanted, folder=folder)
         rows = rows[(rows >= low) & (rows < high)]
-        room = size - len(found)
-        low, high = max(low, 0), min(high, n)
-        if len(rows) > room:
-            rows = rows[:room] if before is None else rows[-room:]
-            low, high = (low, int(rows[-1]) + 1) if before is None else (int(rows[0]), high)
+        begin, end = low, high
+        if len(rows) > (room := size - len(found)):
             ended = False
-        looked += max(0, high - low)
+            rows = rows[:room] if forward else rows[-room:]
+            begin, end = (low, int(rows[-1]) + 1) if forward else (int(rows[0]), high)
+        looked += end - begin
         read_bytes += file.metadata.row_group(group).total_byte_size if wanted.text else 0
-        bounds = Place(shard, start + low), Place(shard, start + max(high - 1, low))
-        first = bounds[0] if first is None else min(first, bounds[0])
-        last = bounds[1] if last is None else max(last, bounds[1])
+        seen += [Place(shard, begin), Place(shard, end - 1)]
         made = _read(file, group, rows, start=Place(shard, start), text=wanted.text) if len(rows) else []
-        found = [*found, *made] if before is None else [*made, *found]
+        found = [*found, *made] if forward else [*made, *found]
         if not ended:
             break
-    forward = before is None
     return Page(
         rows=tuple(found),
-        first=first,
-        last=last,
-        more=not ended if forward else True,
-        less=(after is not None) if forward else not ended,
+        first=min(seen, default=None),
+        last=max(seen, default=None),
+        more=not (forward and ended),
+        less=after is not None if forward else not ended,
         looked=looked,
         total=sum(rows_of),
     )
@@ -168,88 +156,65 @@ def _opened(output: Output, name: str) -> pq.ParquetFile:
 
 def _groups(
     output: Output, files: Sequence[str], rows_of: Sequence[int], *, after: Place | None, before: Place | None
-) -> Iterator[tuple[int, int, int, int]]:
-    """`(shard, row group, its first row, its rows)` in reading order: backwards where `before` is given."""
-    shards: Any = range(len(files))
-    if before is not None:
-        shards = reversed(range(min(before.shard + 1, len(files))))
-    for shard in shards:
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """`(shard, row group, its first row, first and end of its rows within the bounds)`: backwards where `before` is given."""
+    turned: Callable[[range], Iterable[int]] = reversed if before is not None else iter
+    for shard in turned(range(len(files) if before is None else min(before.shard + 1, len(files)))):
         if not rows_of[shard] or (after is not None and shard < after.shard):
             continue
         metadata = _opened(output, files[shard]).metadata
-        sizes = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
-        starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        groups: Any = range(len(sizes))
-        for group in groups if before is None else reversed(groups):
-            start, stop = int(starts[group]), int(starts[group + 1])
-            if after is not None and shard == after.shard and stop <= after.row + 1:
-                continue
-            if before is not None and shard == before.shard and start >= before.row:
-                continue
-            yield shard, group, start, stop - start
+        starts = [0, *accumulate(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups))]
+        for group in turned(range(metadata.num_row_groups)):
+            start, stop = starts[group], starts[group + 1]
+            low = max(start, after.row + 1) if after is not None and shard == after.shard else start
+            high = min(stop, before.row) if before is not None and shard == before.shard else stop
+            if low < high:
+                yield shard, group, start, low, high
 
 
-def _tests(wanted: DocumentQuery, folder: str) -> Iterator[tuple[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]]:
-    """Columns, with the condition on each."""
+def _conditions(wanted: DocumentQuery, folder: str, schema: pa.Schema) -> Iterator[tuple[str, pc.Expression]]:
+    """Columns, with the condition on each; the search, which costs most, is last."""
     if folder == "ledger":
-        yield "verdict", partial(_equal, "dropped")
-    if wanted.reason:
-        yield ("cause" if wanted.view == "quarantined" else "reason"), partial(_meant, wanted.reason)
+        yield "verdict", pc.field("verdict") == "dropped"
+    if wanted.reason:  # one by its name, or all of a filter's
+        name = "cause" if wanted.view == "quarantined" else "reason"
+        yield name, (pc.field(name) == wanted.reason) | pc.starts_with(pc.field(name), f"{wanted.reason}.")
     for column, value in (("language", wanted.language), ("source", wanted.source), ("duplicate_ref", wanted.copies)):
         if value:
-            yield column, partial(_equal, value)
-    if wanted.score and wanted.low is not None:
-        yield wanted.score, partial(_within, wanted.low, None)
+            yield column, pc.field(column) == value
+    score = pc.field(wanted.score)
+    if wanted.score and wanted.low is not None:  # limits are as exact as the scores: 0.1 equals 0.1
+        yield wanted.score, score >= pa.scalar(wanted.low, pa.float32())
     if wanted.score and wanted.high is not None:
-        yield wanted.score, partial(_within, None, wanted.high)
-
-
-def _equal(value: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.equal(column, value)
-
-
-def _within(low: float | None, high: float | None, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """As exact as the float32 scores: 0.1 equals 0.1."""
-    limit = pa.scalar(low if high is None else high, pa.float32())
-    return pc.greater_equal(column, limit) if high is None else pc.less_equal(column, limit)
-
-
-def _meant(reason: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A reason by its name, or all of a filter's."""
-    return pc.or_(pc.equal(column, reason), pc.starts_with(column, f"{reason}."))
+        yield wanted.score, score <= pa.scalar(wanted.high, pa.float32())
+    if wanted.text:
+        column = next(name for name in ("text", "excerpt", "source_ref") if name in schema.names)
+        binary = pa.types.is_binary(schema.field(column).type)
+        pattern = wanted.text.encode("utf-8", "surrogatepass") if binary else wanted.text
+        yield column, pc.match_substring(pc.field(column), pattern, ignore_case=not binary)
 
 
 def _matches(file: pq.ParquetFile, group: int, wanted: DocumentQuery, *, folder: str) -> np.ndarray:
-    """bool[rows of the group]."""
-    have = set(file.schema_arrow.names)
-    chosen = np.ones(file.metadata.row_group(group).num_rows, bool)
-    for column, test in _tests(wanted, folder):
-        if column not in have:
-            return np.zeros(len(chosen), bool)
-        if chosen.any():
-            chosen &= _true(test(file.read_row_group(group, columns=[column])[column]))
-    if wanted.text and chosen.any():
-        column = next(name for name in ("text", "excerpt", "source_ref") if name in have)
-        values = file.read_row_group(group, columns=[column])[column]
-        pattern = wanted.text.encode("utf-8", "surrogatepass") if pa.types.is_binary(values.type) else wanted.text
-        chosen &= _true(pc.match_substring(values, pattern, ignore_case=not pa.types.is_binary(values.type)))
+    """Numbers of the rows of the group that are meant, ascending."""
+    every = np.arange(file.metadata.row_group(group).num_rows)
+    chosen = every
+    for column, condition in _conditions(wanted, folder, file.schema_arrow):
+        if column not in file.schema_arrow.names or not len(chosen):
+            return every[:0]
+        table = file.read_row_group(group, columns=[column]).append_column("row of the group", pa.array(every))
+        chosen = np.intersect1d(chosen, table.filter(condition)["row of the group"])
     return chosen
-
-
-def _true(answers: pa.ChunkedArray) -> np.ndarray:
-    return pc.fill_null(answers, False).to_numpy().astype(bool)
 
 
 def _read(file: pq.ParquetFile, group: int, rows: np.ndarray, *, start: Place, text: str) -> list[Row]:
     have = set(file.schema_arrow.names)
     names = [name for name in file.schema_arrow.names if name in _SHOWN]
     body = next((name for name in ("text", "excerpt") if name in have), None)
-    taken = file.read_row_group(group, columns=[*names, *([body] if body else [])]).take(pa.array(rows))
+    taken = file.read_row_group(group, columns=[*names, *([body] if body else [])]).take(pa.array(rows - start.row))
     shown = taken.select(names).to_pylist()
     excerpts = [("", False)] * len(rows) if body is None else [_excerpt(value, text) for value in taken[body]]
     return [
-        Row(Place(start.shard, start.row + int(row)), columns, *excerpt)
-        for row, columns, excerpt in zip(rows, shown, excerpts, strict=True)
+        Row(Place(start.shard, int(row)), columns, *excerpt) for row, columns, excerpt in zip(rows, shown, excerpts, strict=True)
     ]
 
 

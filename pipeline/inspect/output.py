@@ -15,6 +15,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import validate
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.records.base import FileRecord
 from pipeline.store.store import Store, open_output
 
 
@@ -39,9 +40,13 @@ class Output:
         """Raises PlanError where a model or a plugin of the plan is not there any more."""
         return recipe.resolve(self.plan)
 
+    def shards(self, folder: str) -> list[FileRecord]:
+        """The shards of a folder, in order."""
+        return [record for made in self.live for record in made.files if record.path.startswith(f"{folder}/")]
+
     def scan(self, folder: str) -> pl.LazyFrame | None:
         """All rows of a folder; None where the plan writes none."""
-        files = [r.path for m in self.live for r in m.files if r.path.startswith(f"{folder}/")]
+        files = [record.path for record in self.shards(folder)]
         return self.store.scan(files) if files else None
 
 

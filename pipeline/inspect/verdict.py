@@ -46,7 +46,7 @@ def judge_text(recipe: Recipe, text: str) -> TextVerdict:
     columns: dict[str, pa.Array] = {}
     rules: list[RuleMargin] = []
     shown = []
-    for item in _in_order(recipe):
+    for item in sorted(recipe.filters, key=lambda item: item.filter.tier is Tier.MODEL):
         if item.filter.name == scores.NAME:
             made = pa.RecordBatch.from_arrays([pa.nulls(1, f.type) for f in item.filter.signals], schema=item.filter.signals)
         else:
@@ -57,10 +57,6 @@ def judge_text(recipe: Recipe, text: str) -> TextVerdict:
         shown.append((item.filter.name, {name: column[0].as_py() for name, column in zip(made.schema.names, made, strict=True)}))
     edits = finished["edits"][0].as_py()
     return TextVerdict(source[0].as_py(), ended[0].as_py(), tuple(edits), tuple(rules), tuple(shown))
-
-
-def _in_order(recipe: Recipe) -> list[ActiveFilter]:
-    return sorted(recipe.filters, key=lambda item: item.filter.tier is Tier.MODEL)
 
 
 def _with_needed(item: ActiveFilter, frame: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:

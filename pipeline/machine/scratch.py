@@ -1,6 +1,6 @@
 """Arrays that lie on disk while a stage works on the whole corpus: law 7 without giving up numpy.
 
-A `Column` is a file of fixed-width values, mapped into memory; a `Log` is one that grows; a `Spill` sorts records into
+A column is a file of fixed-width values, mapped into memory; a `Log` is one that grows; a `Spill` sorts records into
 partitions that each fit into memory. Pages that are mapped count as resident, so `Scratch.relieve` lets them go (they stay in
 the kernel's page cache, which it takes back when it needs it) whenever they exceed the budget.
 
@@ -27,18 +27,6 @@ from pipeline.errors import named
 _STATM = "/proc/self/statm"
 SMALLEST = 32_000_000
 """Bytes that a stage works with at least, whatever the budget: chosen because less makes partitions too many to be quick."""
-
-
-@dataclass
-class Column:
-    """A file of `n` values: `array` is writable and shared between threads."""
-
-    array: np.ndarray
-    _map: mmap.mmap
-
-    def release(self) -> None:
-        """Let the mapped pages go; nothing is lost."""
-        self._map.madvise(mmap.MADV_DONTNEED)
 
 
 class Log:
@@ -84,7 +72,7 @@ class Log:
                 return self._mapped
             if self._path.exists():
                 self._flush()
-                self._mapped = self._scratch.map(self._path, self._dtype, self.size).array
+                self._mapped = self._scratch.map(self._path, self._dtype, self.size)
             else:
                 self._mapped = np.concatenate(self._held)
                 self._held = [self._mapped]
@@ -117,8 +105,8 @@ class Spill:
 
     def scatter(self, partition: np.ndarray, records: np.ndarray) -> None:
         """Add records, each to its own partition."""
-        if self.partitions == 1:
-            self.add(0, records)
+        if not len(partition) or (partition == partition[0]).all():
+            self.add(int(partition[0]) if len(partition) else 0, records)
             return
         # Sixteen bits are sorted by radix.
         order = np.argsort(partition.astype(np.uint16) if self.partitions <= 1 << 16 else partition, kind="stable")
@@ -183,25 +171,24 @@ class Scratch:
 
     folder: Path
     room: int
-    _columns: list[Column] = field(default_factory=list)
+    _maps: list[mmap.mmap] = field(default_factory=list)
     _libraries: int = 0  # mapped pages of the process that are not ours
 
     def column(self, name: str, dtype: Any, n: int) -> np.ndarray:
-        """A new column of zeros."""
+        """A new column of n zeros: writable, and shared between threads."""
         path = self.folder / name
         # Its blocks are taken now: a full disk is an error here and a signal later.
         with named(path), open(path, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, n * np.dtype(dtype).itemsize))
-        return self.map(path, dtype, n).array
+        return self.map(path, dtype, n)
 
-    def map(self, path: Path, dtype: Any, n: int) -> Column:
+    def map(self, path: Path, dtype: Any, n: int) -> np.ndarray:
         if not n:
-            return Column(np.zeros(0, dtype), mmap.mmap(-1, 1))
+            return np.zeros(0, dtype)
         with open(path, "r+b") as file:
             mapped = mmap.mmap(file.fileno(), n * np.dtype(dtype).itemsize)
-        made = Column(np.frombuffer(mapped, dtype), mapped)
-        self._columns.append(made)
-        return made
+        self._maps.append(mapped)
+        return np.frombuffer(mapped, dtype)
 
     def log(self, name: str, dtype: Any) -> Log:
         return Log(self, self.folder / name, dtype, limit=self.room >> 12)
@@ -223,15 +210,25 @@ class Scratch:
         """Records of a part such that one part a worker, and `factor` times its size, take half the room."""
         return self.room / 2 / (np.dtype(dtype).itemsize * factor * workers)
 
+    @contextmanager
+    def within(self, name: str, room: int) -> Iterator[Scratch]:
+        """One in a folder of this one, which is removed at the end."""
+        made = Scratch(self.folder / name, room)
+        made.folder.mkdir()
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made.folder)
+
     def bytes(self) -> int:
         """Bytes on disk that the folder takes now."""
         return sum(path.stat().st_blocks * 512 for path in self.folder.rglob("*") if path.is_file())
 
     def relieve(self) -> None:
-        """Let mapped pages go if they take more than a quarter of the room. Any thread, at any time."""
+        """Let mapped pages go if they take more than a quarter of the room; nothing is lost. Any thread, at any time."""
         if mapped_bytes() - self._libraries > self.room // 4:
-            for made in list(self._columns):
-                made.release()
+            for mapped in list(self._maps):
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @contextmanager

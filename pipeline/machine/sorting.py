@@ -34,26 +34,6 @@ def sorted_pieces(
 
     Frames have the columns `by` and no other. `folder`: is made for the pieces, and is empty once all were asked for.
     """
-    for piece in _pieces(frame, filled, wanted, by=by, descending=descending, folder=folder, pool=pool):
-        if not len(piece):
-            continue
-        used = [(name, down) for name, down in zip(by, descending, strict=True) if piece[name].null_count() < len(piece)]
-        names, downs = zip(*used, strict=True)
-        yield piece.sort(names, descending=downs, nulls_last=True)
-
-
-def _pieces(
-    frame: Callable[[int], pl.DataFrame],
-    filled: Sequence[int],
-    wanted: int,
-    *,
-    by: Sequence[str],
-    descending: Sequence[bool],
-    folder: Path,
-    pool: Workers,
-) -> Iterator[pl.DataFrame]:
-    """Frames whose rows stand before those of the next one."""
-
     if not filled:
         return
 
@@ -63,7 +43,7 @@ def _pieces(
 
     together = pl.concat(pool.map(sample, filled))
     if wanted == 1:
-        yield together
+        yield from _sorted(together, by, descending)
         return
     ordered = together.sort(by, descending=descending, nulls_last=True)
     cuts = ordered[np.linspace(0, len(ordered), wanted + 1)[1:-1].astype(np.int64)].unique(maintain_order=True)
@@ -82,7 +62,15 @@ def _pieces(
     for piece in range(len(cuts) + 1):
         found = writers.read(piece)
         if found is not None:
-            yield found
+            yield from _sorted(found, by, descending)
+
+
+def _sorted(piece: pl.DataFrame, by: Sequence[str], descending: Sequence[bool]) -> Iterator[pl.DataFrame]:
+    """The piece, sorted, if it has rows."""
+    if len(piece):
+        used = [(name, down) for name, down in zip(by, descending, strict=True) if piece[name].null_count() < len(piece)]
+        names, downs = zip(*used, strict=True)
+        yield piece.sort(names, descending=downs, nulls_last=True)
 
 
 class _Writers:

@@ -144,8 +144,9 @@ def commit(out: Store, manifest: Manifest) -> None:
         ) from error
 
 
-def encode(manifest: Manifest) -> bytes:
-    return json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False).encode(
+def encode(record: Record) -> bytes:
+    """A manifest or receipt as its file holds it."""
+    return json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False).encode(
         "utf-8", "backslashreplace"
     )
 
@@ -165,12 +166,9 @@ def orphans(out: Store, manifests: list[Manifest], *, of_takedowns: bool = False
     """Shards and index parts that no live generation names; `of_takedowns`: only those that a take-down wrote."""
     named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
     shards = [f"{folder}/{file}" for folder in FOLDERS for file in out.names(folder) if _SHARD.fullmatch(file)]
-    found = [path for path in (*shards, *index_files(out)) if path not in named]
+    index = [f"index/{file}" for file in out.names("index") if _INDEX.fullmatch(file)]
+    found = [path for path in (*shards, *index) if path not in named]
     return [path for path in found if "-t" in path.rpartition("-g")[2]] if of_takedowns else found
-
-
-def index_files(out: Store) -> list[str]:
-    return [f"index/{file}" for file in out.names("index") if _INDEX.fullmatch(file)]
 
 
 def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
@@ -185,7 +183,8 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str
     lines = []
     if old.recipe_hash != recipe.hash:
         lines = differences(decisive(old.plan), decisive(recipe.plan.model_dump(mode="json")))
-        lines += differences(_beside_plan(old.recipe), _beside_plan(recipe.document))
+        beside = [document.model_dump(mode="json", exclude={"plan"}) for document in (old.recipe, recipe.document)]
+        lines += differences(beside[0], beside[1])
     then, now = ({name: found[name].model_dump() for name in known} for found in (old.sources, sources))
     lines += differences(then, now, "source")
     if lines or old.recipe_hash != recipe.hash:
@@ -194,10 +193,6 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str
             f"{out.root} was made with another recipe:\n  {shown}\n"
             "use --replace to make it anew with this one (facts that still hold are used), or another --output"
         )
-
-
-def _beside_plan(document: RecipeDocument) -> Json:
-    return document.model_dump(mode="json", exclude={"plan"})
 
 
 def known_inputs(manifests: list[Manifest]) -> dict[str, set[tuple[int, str]]]:

@@ -204,17 +204,7 @@ def load_tombstones(out: Store, committed: Sequence[int]) -> Tombstones | None:
     """The tombstones of these take-downs (numbers of their manifests); None where there are none."""
     if not committed:
         return None
-    return _of(out.read_bytes(KEY), [out.read_table(name(number)) for number in committed])
-
-
-def keyed(key: bytes) -> Tombstones:
-    """An empty table of tombstones under a key."""
-    return Tombstones(key, frozenset(), frozenset(), (), "")
-
-
-def with_table(old: Tombstones, tables: Sequence[pa.Table]) -> Tombstones:
-    """The tombstones of these tables, under the key of `old`."""
-    return _of(old.key, tables)
+    return of_tables(out.read_bytes(KEY), [out.read_table(name(number)) for number in committed])
 
 
 def key_for(out: Store) -> bytes:
@@ -233,7 +223,8 @@ def write(file: Any, table: pa.Table) -> None:
         writer.write_table(table)
 
 
-def _of(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:
+def of_tables(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:
+    """The tombstones of these tables, under the key that they were made with."""
     contents: set[bytes] = set()
     places: set[bytes] = set()
     digest = hashlib.sha256()

@@ -4,35 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-import polars as pl
-import pyarrow as pa
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from filters.contract import Settings
+from pipeline.settings import PlanModel
 
-TYPES = {
-    "float32": pa.float32(),
-    "float64": pa.float64(),
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "bool": pa.bool_(),
-    "string": pa.large_string(),
-}
-POLARS: dict[str, type[pl.DataType]] = {
-    "float32": pl.Float32,
-    "float64": pl.Float64,
-    "int32": pl.Int32,
-    "int64": pl.Int64,
-    "bool": pl.Boolean,
-    "string": pl.String,
-}
 Type = Literal["float32", "float64", "int32", "int64", "bool", "string"]
 
 
-class Annotation(Settings):
+class Annotation(PlanModel):
     """One file of scores."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     path: str = Field(min_length=1, description="Parquet file of scores computed elsewhere")
     on: tuple[Literal["source", "id", "source_ref", "url"], ...] = Field(
@@ -52,6 +32,3 @@ class Annotation(Settings):
         if taken:
             raise ValueError(f"columns: {', '.join(sorted(taken))} is a column of the documents; rename it")
         return self
-
-    def __hash__(self) -> int:
-        return hash(self.model_dump_json())

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from filters.contract import Settings
+from pipeline.settings import PlanModel
 
 BYTES_PER_TOKEN = 4.0
 """UTF-8 bytes of English a token; chosen on the 3.94 characters a token of a 128k vocabulary on English (Llama 3, arXiv
 2407.21783, section 3.2). Other scripts and vocabularies differ, easily by half: name `output.tokenizer` to count."""
 
 
-class _Keys(Settings):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-
-
-class TrainingPlan(_Keys):
+class TrainingPlan(PlanModel):
     parameters: float = Field(7e9, gt=0, le=1e18, description="active parameters of the planned model")
     total_parameters: float | None = Field(
         None, gt=0, le=1e18, description="all parameters of a mixture of experts, for memory; default: the active ones"
@@ -36,11 +32,8 @@ class TrainingPlan(_Keys):
             raise ValueError("expected shares from 0 to 1 that sum to at most 1")
         return value
 
-    def __hash__(self) -> int:
-        return hash(self.model_dump_json())
 
-
-class Compute(_Keys):
+class Compute(PlanModel):
     """The planned training run, for the compute ledger. Changes no byte of the output."""
 
     plan: TrainingPlan = Field(TrainingPlan(), description="the planned model")
@@ -74,6 +67,3 @@ class Compute(_Keys):
     targets: tuple[str, ...] = Field(
         (), description="held-out sets of the measured saving (JSONL, Parquet), the primary one first"
     )
-
-    def __hash__(self) -> int:
-        return hash(self.model_dump_json())

@@ -44,9 +44,7 @@ def presets() -> dict[str, Path]:
 
 def _preset(name: str) -> tuple[str, Json]:
     known = presets()
-    if name in known:
-        return name, _read_yaml(known[name].read_text("utf-8"), where=f"preset {name}")
-    versions = sorted(full for full in known if full.split("@")[0] == name)
+    versions = [name] if name in known else sorted(full for full in known if full.split("@")[0] == name)
     if versions:
         return versions[-1], _read_yaml(known[versions[-1]].read_text("utf-8"), where=f"preset {name}")
     near = difflib.get_close_matches(name, [*known, *(full.split("@")[0] for full in known)], n=1)

@@ -20,7 +20,7 @@ from pydantic import model_serializer
 
 from filters.contract import Filter, Rule, Settings, Tier
 from pipeline.errors import PlanError
-from pipeline.plan.annotations import POLARS, TYPES, Annotation
+from pipeline.plan.annotations import Annotation
 from pipeline.records.base import Json
 
 NAME = "annotations"
@@ -56,20 +56,24 @@ class Scores:
 
 def filter_of(entries: tuple[Annotation, ...]) -> Filter:
     """The filter that these entries make."""
-    fields = [pa.field(name, TYPES[kind]) for entry in entries for name, kind in entry.columns.items()]
     return Filter(
         name=NAME,
         version=1,
         tier=Tier.CHEAP,
         reads="source",
         params=Entries,
-        signals=pa.schema(fields),
+        signals=pa.schema([field for entry in entries for field in _schema(entry)]),
         thresholds=Limits,
         files=_files,
         load=_load,
         annotate=_not_from_text,
         rules=_rules,
     )
+
+
+def _schema(entry: Annotation) -> pa.Schema:
+    types = {name: pa.large_string() if kind == "string" else pa.type_for_alias(kind) for name, kind in entry.columns.items()}
+    return pa.schema(types)
 
 
 def check_names(entries: tuple[Annotation, ...], filters: tuple[Filter, ...]) -> None:
@@ -124,7 +128,7 @@ def _read(entry: Annotation) -> Scores:
                 raise ValueError(f"{where}: {name} is not whole numbers, which {entry.columns[name]} would cut; write float32")
         frame = frame.with_columns(
             *(pl.col(name).cast(pl.String) for name in entry.on),
-            *(pl.col(name).cast(POLARS[kind]) for name, kind in entry.columns.items()),
+            *(pl.col(name).cast(type_) for name, type_ in pl.DataFrame(_schema(entry).empty_table()).schema.items()),
         ).drop_nulls(entry.on)
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{where}: {str(error).splitlines()[0]}") from error
@@ -146,8 +150,4 @@ def joined(scores: tuple[Scores, ...], keys: pl.DataFrame, schema: pa.Schema) ->
         found = one.frame.join(own, on=list(one.on), how="semi")  # the unit's few keys are hashed, not the whole file
         made = own.join(found, on=list(one.on), how="left", maintain_order="left")
         columns |= {name: made[name] for name in made.columns if name not in one.on}
-    return pa.RecordBatch.from_arrays([_arrow(columns[f.name], f.type) for f in schema], schema=schema)
-
-
-def _arrow(column: pl.Series, type_: pa.DataType) -> pa.Array:
-    return column.to_arrow().cast(type_)
+    return pa.RecordBatch.from_arrays([columns[f.name].to_arrow().cast(f.type) for f in schema], schema=schema)

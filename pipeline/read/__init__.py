@@ -27,6 +27,7 @@ __all__ = [
     "identify",
     "read",
     "read_block",
+    "rows_of",
     "stream",
     "units_of",
 ]
@@ -43,6 +44,15 @@ def units_of(file: InputFile) -> FileUnits:
     if file.compression is not None or file.format in STREAMED:
         return FileUnits(identify(file), None)
     return jsonl.split(file)
+
+
+def rows_of(file: InputFile) -> Iterator[UnitRows]:
+    """Rows of a file, a unit at a time."""
+    found = units_of(file)
+    if found.units is not None:
+        yield from map(read, found.units)
+    else:
+        yield from map(read_block, stream(file, found.content))
 
 
 def read(unit: Unit) -> UnitRows:

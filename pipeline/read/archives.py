@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import zstandard
 
@@ -17,6 +18,8 @@ Source = Callable[[int], bytes]
 
 CHUNK = 1 << 18
 """Most bytes that gzip decodes to in one go; chosen on peps.jsonl.gz, where larger ones were slower."""
+PLAIN_CHUNK = 1 << 20
+"""Bytes of an uncompressed stream read in one go."""
 _GZIP_FEED = 1 << 16
 _ZSTD_FEED = 1 << 11
 """Bytes given to zstd in one go: its shortest block has 4 bytes and decodes to 128 KiB, so at most 64 MiB come back."""
@@ -28,8 +31,8 @@ BOMB_BYTES = 1_000_000_000
 """Beyond this ratio past this size the rest is not decoded (real text packs 3:1 to 20:1)."""
 
 
-def decoded(source: Source, compression: str) -> Iterator[bytes]:
-    """Chunks of the decoded stream. Raises Unreadable behind the last of them."""
+def decoded(source: Source, compression: str | None) -> Iterator[bytes]:
+    """Chunks of a stream, decoded if it is compressed. Raises Unreadable behind the last of them."""
     taken = 0
 
     def counting(n: int) -> bytes:
@@ -117,4 +120,9 @@ def unzstd(source: Source) -> Iterator[bytes]:
         data = frame.unused_data + data or source(_GZIP_FEED)
 
 
-_DECODERS: dict[str, Callable[[Source], Iterator[bytes]]] = {"gzip": gunzip, "zstd": unzstd}
+def plain(source: Source) -> Iterator[bytes]:
+    """The bytes as they are."""
+    return iter(partial(source, PLAIN_CHUNK), b"")
+
+
+_DECODERS: dict[str | None, Callable[[Source], Iterator[bytes]]] = {"gzip": gunzip, "zstd": unzstd, None: plain}

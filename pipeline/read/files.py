@@ -63,20 +63,10 @@ class Inputs:
 def input_file(
     source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
 ) -> InputFile:
+    settings = source.model_dump(exclude={"paths", "name"})
+    name = source.name or folder or "input"
     return InputFile(
-        source=source.name or folder or "input",
-        priority=source.priority,
-        url=url,
-        path=path,
-        format=kind[0],
-        compression=kind[1],
-        size=size,
-        text=source.text,
-        id=source.id,
-        unit_bytes=int(source.unit_bytes),
-        max_row_bytes=int(source.max_row_bytes),
-        max_bad_fraction=source.max_bad_fraction,
-        identity=identity,
+        source=name, url=url, path=path, format=kind[0], compression=kind[1], size=size, identity=identity, **settings
     )
 
 

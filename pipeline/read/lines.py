@@ -69,16 +69,6 @@ def most_rows(unit_bytes: int) -> int:
     return max(FEW_ROWS, unit_bytes // ROW_BYTES)
 
 
-def end_of_rows(chunk: bytes, begin: int, end: int, *, left: int) -> int:
-    r"""Where the newline number `left` behind `begin` stands, if that is before `end` or, without one (-1), in the chunk at
-    all; else `end`."""
-    upto = end if end >= 0 else len(chunk)
-    found = memoryview(chunk)[begin:upto]
-    if newlines(found) < left:
-        return end
-    return begin + int(np.flatnonzero(np.frombuffer(found, dtype=np.uint8) == 10)[left - 1])
-
-
 def without_newline(line: Line) -> Line:
     r"""The record of a line that has lost its `\n`: a `\r` before that belongs to the newline too."""
     return line[:-1] if line[-1:] == b"\r" else line
@@ -136,11 +126,14 @@ class _Cutter:
                 yield self.close(None)
 
     def _end_of_unit(self, chunk: bytes, begin: int) -> int:
+        """Where the newline stands with which the unit has enough bytes, or lines; -1 where it is not in the chunk."""
         if self.unit_bytes is None:
             return -1
         missing = self.unit_bytes - (self.stop - self.start) - self.tail_bytes
+        left = most_rows(self.unit_bytes) - (self.row - self.first_row)
         end = chunk.find(b"\n", begin + max(missing - 1, 0))
-        return end_of_rows(chunk, begin, end, left=most_rows(self.unit_bytes) - (self.row - self.first_row))
+        found = np.frombuffer(chunk, np.uint8)[begin : end if end >= 0 else None] == 10
+        return end if np.count_nonzero(found) < left else begin + int(np.flatnonzero(found)[left - 1])
 
     def _grow(self, part: bytes) -> None:
         self.tail_bytes += len(part)

@@ -30,21 +30,12 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
                 digest.update(data)
             return data
 
-        for index, lines in enumerate(cut(decoded(source, file.compression), file)):
+        for index, lines in enumerate(cut(archives.decoded(source, file.compression), file)):
             yield Block(Unit(file, content, index, lines.start, lines.stop, lines.first_row), lines, lines.rest)
         while source(CHUNK):
             pass
     if hashed and named(digest) != content:
         raise changed(file)
-
-
-def decoded(source: archives.Source, compression: str | None) -> Iterator[bytes]:
-    """Chunks of a stream, decoded if it is compressed. Raises Unreadable behind the last of them."""
-    if compression is not None:
-        yield from archives.decoded(source, compression)
-        return
-    while chunk := source(CHUNK):
-        yield chunk
 
 
 def read_block(block: Block, parse: Parse) -> UnitRows:

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
 
 from pipeline.errors import InputError
 from pipeline.records.base import Json
 from pipeline.store import remote
 
 _WILDCARD = re.compile(r"[*?\[]")
-_SPECIAL, _ESCAPED = r"([\\\[\]^&~|])", r"\\\1"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, lis
     kind, info = _look(fs, prefix, location)
     if kind == "file":
         folder, _, name = _without_query(location).rpartition("/")
-        return [Found(_last(folder), name, prefix + location, _size(info), _identity(prefix, info))], skipped, True
+        return [Found(_last(folder), name, prefix + location, *_size_and_identity(prefix, info))], skipped, True
     if kind == "directory":
         return _files_below(fs, prefix, location, depth=None, skipped=skipped), skipped, False
     if _has_wildcard(path):
@@ -81,17 +81,13 @@ def _look(fs: Any, prefix: str, location: str) -> tuple[str, Json]:
         return "", {}
 
 
-def _identity(prefix: str, info: Json) -> str:
-    return remote.identity_of(prefix.removesuffix("://"), info)
+def _size_and_identity(prefix: str, info: Json) -> tuple[int, str]:
+    return int(info.get("size") or 0), remote.identity_of(prefix.removesuffix("://"), info)
 
 
 def _last(folder: str) -> str:
     """Last folder of a location; the host or bucket if there is no other."""
     return folder.rstrip("/").rpartition("/")[2]
-
-
-def _size(info: Json) -> int:
-    return int(info.get("size") or 0)
 
 
 def _without_query(location: str) -> str:
@@ -108,35 +104,8 @@ def _matches(fs: Any, prefix: str, pattern: str, *, skipped: list[str]) -> list[
     free = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
     root, rest = "/".join(parts[:free]), parts[free:]
     found = _files_below(fs, prefix, root, depth=None if "**" in rest else len(rest), skipped=skipped)
-    try:
-        regex = re.compile(_regex(rest), re.DOTALL)
-    except re.error as error:
-        raise InputError(f"{pattern}: not a valid pattern ({error})") from error
-    return [item for item in found if regex.fullmatch(item.below)]
-
-
-def _regex(parts: Iterable[str]) -> str:
-    """Regular expression of a pattern's components."""
-    made = []
-    parts = list(parts)
-    for i, part in enumerate(parts):
-        last = i == len(parts) - 1
-        if part == "**":
-            made.append(".*" if last else "(?:[^/]+/)*")
-            continue
-        pieces = re.split(r"(\*+|\?|\[!?\]?[^\]]*\])", part)
-        for piece in pieces:
-            if piece.startswith("*"):
-                made.append("[^/]*")
-            elif piece == "?":
-                made.append("[^/]")
-            elif piece.startswith("[") and len(piece) > 2:
-                negated = piece[1] == "!" and len(piece) > 3
-                made.append(f"[{'^' if negated else ''}{re.sub(_SPECIAL, _ESCAPED, piece[1 + negated : -1])}]")
-            else:
-                made.append(re.escape(piece))
-        made.append("" if last else "/")
-    return "".join(made)
+    wanted = re.compile(glob_translate("/".join(part if part == "**" else re.sub(r"\*+", "*", part) for part in rest)))
+    return [item for item in found if wanted.match(item.below)]
 
 
 def _files_below(fs: Any, prefix: str, root: str, *, depth: int | None, skipped: list[str]) -> list[Found]:
@@ -176,4 +145,4 @@ def _find(fs: Any, prefix: str, root: str, *, depth: int | None) -> Iterable[tup
         found = fs.find(root, maxdepth=depth, detail=True)
     for name, info in found.items():
         if info["type"] == "file" and not name.endswith("/"):  # some tools leave empty objects that stand for folders
-            yield name[len(root) :].lstrip("/"), _size(info), _identity(prefix, info)
+            yield name[len(root) :].lstrip("/"), *_size_and_identity(prefix, info)

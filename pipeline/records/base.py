@@ -48,6 +48,11 @@ class Quantity:
         """The value, 0 where it is undefined."""
         return self.value or 0
 
+    @classmethod
+    def computed(cls, value: Number | None, unit: str, source: str) -> Quantity:
+        """A quantity that follows from others by the formula `source`."""
+        return cls(value, unit, "computed", source)
+
 
 class FileRecord(Record):
     """A file that a generation wrote: its place in the output, its rows and bytes, and the digest of its content."""

@@ -34,33 +34,24 @@ class Change(Record):
     change: Number
 
 
-class ReasonChange(Record):
+class ReasonChange(Change):
     """Share of the rows read that a reason dropped."""
 
     reason: str
-    before: Number
-    now: Number
-    change: Number
 
 
-class SourceChange(Record):
+class SourceChange(Change):
     """Kept share of a source; `read` and `read_before` are 0 where it gave nothing."""
 
     source: str
     read_before: int
     read: int
-    before: Number
-    now: Number
-    change: Number
 
 
-class LanguageChange(Record):
+class LanguageChange(Change):
     """Share of the rows read that are of a language."""
 
     language: str
-    before: Number
-    now: Number
-    change: Number
 
 
 class Drift(Record):

@@ -78,10 +78,6 @@ class SetLine(Record):
     curves: dict[str, tuple[tuple[Number, Number, Number], ...]]
     arms: tuple[ArmLine, ...]
 
-    def line(self, arm: str) -> ArmLine | None:
-        """The line of an arm."""
-        return next((line for line in self.arms if line.arm == arm), None)
-
 
 class RegimeLine(Record):
     """The sets where the models were trained in another way. `unique_tokens`: different ones that each arm repeats."""

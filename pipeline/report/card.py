@@ -34,18 +34,7 @@ COLUMNS = {
     "metadata": "JSON object of the input's other columns, keys sorted.",
 }
 
-_SIZES = [
-    "n<1K",
-    "1K<n<10K",
-    "10K<n<100K",
-    "100K<n<1M",
-    "1M<n<10M",
-    "10M<n<100M",
-    "100M<n<1B",
-    "1B<n<10B",
-    "10B<n<100B",
-    "100B<n<1T",
-]
+_SIZES = [f"{number}{unit}" for unit in "KMB" for number in (1, 10, 100)] + ["1T"]
 _NOT_LANGUAGES = {"mis", "mul", "und", "zxx"}
 """ISO 639-3's codes for undetermined and the like; no language of a dataset."""
 
@@ -91,10 +80,10 @@ def _front_matter(metrics: Metrics, data: list[str], languages: list[str], *, na
 
 def size_category(documents: int) -> str:
     """The Hub's word for a number of rows."""
-    for index, word in enumerate(_SIZES):
-        if documents < 10 ** (index + 3):
-            return word
-    return "n>1T"
+    at = max(0, len(str(documents)) - 3)  # thousands begin with four digits
+    if at >= len(_SIZES):
+        return "n>1T"
+    return f"{_SIZES[at - 1]}<n<{_SIZES[at]}" if at else "n<1K"
 
 
 def _introduction(metrics: Metrics, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipeline.plan import scores
 from pipeline.records.counts import Duplicates, Histogram, ModelLine, Tokens, Unreadable
 from pipeline.records.ledger import Ledger
-from pipeline.records.metrics_json import Check, Metrics, StoreTraffic
+from pipeline.records.metrics_json import Metrics, StoreTraffic
 from pipeline.records.selection import Selection
 from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import in_words
@@ -23,7 +23,7 @@ MOST_LANGUAGES = 3
 
 def summary(metrics: Metrics, *, out: str) -> Said:
     """What a person wants to know at the end; `out` is the output folder, for the report's path."""
-    failed = list(_failed(metrics.checks))
+    failed = _some("CHECK FAILED", [in_words(check) for check in metrics.checks if check.failed], where="the report")
     labelled = [
         ("duplicates", _duplicates(metrics.duplicates)),
         *_annotations(metrics.signals),
@@ -33,7 +33,7 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         ("tokens", _tokens(metrics.tokens, metrics.compute)),
         *_cost(metrics),
         *_stores(metrics.cost.stores),
-        *_notes(metrics.notes),
+        *_some("note", metrics.notes, where="metrics.json"),
     ]
     above: list[Part] = [paragraphs(failed), ""] if failed else []
     return [
@@ -45,17 +45,10 @@ def summary(metrics: Metrics, *, out: str) -> Said:
     ]
 
 
-def _failed(checks: Sequence[Check]) -> Iterator[tuple[str, str]]:
-    failed = [check for check in checks if check.failed]
-    yield from (("CHECK FAILED", in_words(check)) for check in failed[:MOST_LINES])
-    if len(failed) > MOST_LINES:
-        yield "", f"and {numbers.count(len(failed) - MOST_LINES)} more, in the report"
-
-
-def _notes(notes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    yield from (("note", note) for note in notes[:MOST_LINES])
-    if len(notes) > MOST_LINES:
-        yield "", f"and {numbers.count(len(notes) - MOST_LINES)} more, in metrics.json"
+def _some(label: str, texts: Sequence[str], *, where: str) -> list[tuple[str, str]]:
+    """The first texts, and how many more there are `where`."""
+    more = [("", f"and {numbers.count(len(texts) - MOST_LINES)} more, in {where}")] if len(texts) > MOST_LINES else []
+    return [*((label, text) for text in texts[:MOST_LINES]), *more]
 
 
 def _documents(metrics: Metrics) -> Part:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
-from pipeline.records.metrics_json import Cost, StageCost, StoreTraffic
+from pipeline.records.metrics_json import Cost, StageCost
 from pipeline.report.metrics.tally import Tally, totals
 from pipeline.run import attempts
 from pipeline.run.options import RunOptions
@@ -54,37 +54,22 @@ def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What a run has cost so far."""
+class Started:
+    """A run's beginning: clock and CPU seconds by then; its name among the attempts, and the memory that is watched since."""
 
-    wall_s: float
+    clock: float
     cpu_s: float
-    lost_cpu_s: float
-    exact: bool
-    workers: int
-    peak_memory_bytes: int
-    work_bytes: int
-    stores: dict[str, StoreTraffic]
+    attempt: str
+    memory: resources.PeakMemory
 
 
-def spent(run: Run, options: RunOptions, *, started: float, before: float, memory: resources.PeakMemory, attempt: str) -> Spent:
-    """`started`, `before`: clock and CPU seconds when the run began; `attempt`: its name among those that were lost."""
-    return Spent(
-        wall_s=time.monotonic() - started,
-        cpu_s=resources.tree_cpu_s() - before,
-        lost_cpu_s=attempts.lost_cpu_s(run.work, attempt),
-        exact=options.workers == 1 and options.runner == "local",
-        workers=options.workers,
-        peak_memory_bytes=memory.peak or resources.tree_rss(),
-        work_bytes=run.work.bytes_below(),
-        stores=run.traffic(),
-    )
-
-
-def cost(units: Sequence[Annotated], others: Mapping[str, float], made: Spent, *, elsewhere: float, output_bytes: int) -> Cost:
-    """`others`: CPU seconds of stages that no unit accounts for; `elsewhere`: those of stages on machines whose processes are not
-    this one's; what else these did is not known."""
-    cpu_s = made.cpu_s + elsewhere
+def cost(
+    run: Run, options: RunOptions, started: Started, *, units: Sequence[Annotated], others: Mapping[str, float], output_bytes: int
+) -> Cost:
+    """What the run has cost so far. `others`: CPU seconds of stages that no unit accounts for. Of stages on machines whose
+    processes are not this one's, only what their units say is known."""
+    elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
+    cpu_s = resources.tree_cpu_s() - started.cpu_s + elsewhere
     seconds: dict[str, float] = dict(others)
     for unit in units:
         for stage, used in unit.costs:
@@ -93,14 +78,14 @@ def cost(units: Sequence[Annotated], others: Mapping[str, float], made: Spent, *
     seconds["everything else"] = max(0.0, cpu_s - accounted)
     size = sum(unit.n_bytes for unit in units)
     return Cost(
-        wall_s=made.wall_s,
+        wall_s=time.monotonic() - started.clock,
         cpu_s=cpu_s,
-        lost_cpu_s=made.lost_cpu_s,
-        exact=made.exact,
-        workers=made.workers,
-        peak_memory_bytes=made.peak_memory_bytes,
-        work_bytes=made.work_bytes,
-        stores=made.stores,
+        lost_cpu_s=attempts.lost_cpu_s(run.work, started.attempt),
+        exact=options.workers == 1 and options.runner == "local",
+        workers=options.workers,
+        peak_memory_bytes=started.memory.peak or resources.tree_rss(),
+        work_bytes=run.work.bytes_below(),
+        stores=run.traffic(),
         stages=tuple(StageCost(stage=name, cpu_s=used) for name, used in sorted(seconds.items(), key=lambda item: -item[1])),
         mb_per_cpu_s=size / 1e6 / cpu_s if cpu_s else 0.0,
         output_bytes=output_bytes,

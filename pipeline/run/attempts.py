@@ -61,14 +61,15 @@ def noted(work: Store, before: float) -> Iterator[str]:
 
     thread = threading.Thread(target=keep, daemon=True, name="attempt")
     thread.start()
+    done = False
     try:
         yield name
-    except BaseException:
+        done = True
+    finally:
         stop.set()
         thread.join()
-        with contextlib.suppress(OSError, WinnowError):  # the error that ends the run is the one to tell
-            write()
-        raise
-    stop.set()
-    thread.join()
-    work.remove(f"{FOLDER}/{name}")
+        if done:
+            work.remove(f"{FOLDER}/{name}")
+        else:
+            with contextlib.suppress(OSError, WinnowError):  # the error that ends the run is the one to tell
+                write()

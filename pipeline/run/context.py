@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from pipeline.machine.events import OnEvent
 from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
-from pipeline.run.accounts import Spent
+from pipeline.run.accounts import Started
 from pipeline.run.cluster.site import Site
 from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
@@ -37,7 +37,7 @@ def right_here(_stage: str, body: Callable[[], Made]) -> Made:
 
 @dataclass(frozen=True)
 class Context:
-    """One run under way. `spent()`: what it has cost so far; `within`: what stages over the corpus run in; `site`: where its
+    """One run under way. `started`: when and where; `within`: what stages over the corpus run in; `site`: where its
     tasks run, None where that is this process."""
 
     run: Run
@@ -45,7 +45,7 @@ class Context:
     options: RunOptions
     mapper: Mapper
     tell: OnEvent
-    spent: Callable[[], Spent]
+    started: Started
     within: Within = right_here
     site: Site | None = None
 

@@ -154,13 +154,8 @@ def _counts(work: Store, unit: Annotated) -> _Counts:
 
 def _repeated(work: Store, done: Sequence[Annotated]) -> int:
     """Kept rows whose text another sampled row has."""
-    seen = [pl.DataFrame(dict(zip("ab", _halves(work, unit), strict=True))) for unit in done if unit.kept]
+    seen = [work.read_frame(unit.names.final, ["text_hash"])[part.kept_rows(work, unit)] for unit in done if unit.kept]
     return sum(map(len, seen)) - len(pl.concat(seen).unique()) if seen else 0
-
-
-def _halves(work: Store, unit: Annotated) -> tuple[np.ndarray, np.ndarray]:
-    rows = part.kept_rows(work, unit)
-    return part.halves(work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(rows))
 
 
 def _compressed(work: Store, done: Sequence[Annotated]) -> float:

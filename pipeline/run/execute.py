@@ -43,16 +43,15 @@ def execute(
     Inputs are hashed and kernels compiled first; the stages then run as `within(RUN, body)`: a Prefect flow, or right here; in
     it, each stage over the corpus does as well: a Prefect task.
     """
-    started = time.monotonic()
-    before = resources.tree_cpu_s()
+    clock, before = time.monotonic(), resources.tree_cpu_s()
     resources.use_system_allocator()
     with (
         prepare.open_run(loaded, options, on_event) as held,
         attempts.noted(held.work, before) as attempt,
         resources.PeakMemory() as memory,
     ):
-        spent = partial(accounts.spent, held, options, started=started, before=before, memory=memory, attempt=attempt)
-        context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), spent, within)
+        started = accounts.Started(clock, before, attempt, memory)
+        context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), started, within)
         result = within(RUN, lambda: _run(context))
         if options.clean:
             prepare.remove_work(held.work)

@@ -13,10 +13,9 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
 from pipeline.read.expansion import expand
-from pipeline.records.inputs import SourceSettings
-from pipeline.run import spans
+from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
-from pipeline.stages.unit.tables import Names, names
+from pipeline.stages.unit.tables import names
 from pipeline.store.store import Store, open_output, open_store
 
 
@@ -26,18 +25,15 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
         raise InputError("no input: give --input PATH, or source.paths in the plan")
     resolved = recipe.resolve(loaded.plan)
     found = expand(loaded.plan.source)
-    files, skipped = found.files, found.skipped
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
     with workers.workers(options.workers, at_end=read.close) as pool:
-        inputs = spans.scan(files, pool, silent)
+        inputs = spans.scan(found.files, pool, silent)
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh
     lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
     if manifests and not replacing:
-        sources = {
-            f.source: SourceSettings(text=f.text, id=f.id, priority=f.priority, max_row_bytes=f.max_row_bytes) for f in files
-        }
+        sources = prepare.source_settings(found.files)
         try:
             manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources=sources)
         except RecipeDiffers as error:
@@ -46,7 +42,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     new = [item for item in inputs if (item.file.path, item.content) not in known]
     generation = manifests[-1].generation + 1 if manifests else 1
     lines.append(f"{len(inputs)} inputs, {len(new)} new; would become generation {generation} of {out.root}")
-    lines += [f"skipped, not read in this release: {name}" for name in skipped]
+    lines += [f"skipped, not read in this release: {name}" for name in found.skipped]
     if not new:
         return "\n".join([*lines, "nothing new: nothing would run"])
     return "\n".join([*lines, *_facts(work, resolved, new)])
@@ -61,18 +57,22 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
         else:
             units += [names(unit, resolved) for unit in found]
     lines = [f"{len(units)} units" + (f" and {unread} compressed streams whose units are known once read" if unread else "")]
-    kinds = ["documents", "final", *(item.filter.name for item in resolved.filters), "verdicts", "sign", "tokens"]
-    for kind in kinds:
-        paths = [path for path in (_path(unit, kind, resolved) for unit in units) if path]
-        have = sum(work.has(path) for path in paths)
+    order = [item.filter.name for item in resolved.filters]
+    tables: list[dict[str, str | None]] = [
+        {
+            "documents": unit.documents,
+            "final": unit.final,
+            **dict(zip(order, unit.signals, strict=True)),
+            "verdicts": unit.verdicts,
+            "sign": unit.sign,
+            "tokens": unit.tokens,
+        }
+        for unit in units
+    ]
+    for kind in tables[0] if tables else ():
+        paths = [path for unit in tables if (path := unit[kind])]
+        have = sum(map(work.has, paths))
         version = next((f".v{a.filter.version}" for a in resolved.filters if a.filter.name == kind), "")
         if paths:
             lines.append(f"{have} of {len(paths)} units have {kind}{version}; {len(paths) - have} to do")
     return lines
-
-
-def _path(unit: Names, kind: str, resolved: Recipe) -> str | None:
-    order = [item.filter.name for item in resolved.filters]
-    if kind in order:
-        return unit.signals[order.index(kind)]
-    return getattr(unit, kind)

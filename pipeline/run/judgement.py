@@ -61,7 +61,7 @@ def _dedup(context: Context, units: tuple[Annotated, ...]) -> Decision:
         generation=run.generation,
         memory=context.options.memory,
         pool=run.pool,
-        tasks=context.on_site(tasks.run_step),
+        tasks=context.on_site(tasks.run_steps),
     )
     context.tell(Event("end", "dedup"))
     return decided

@@ -45,7 +45,6 @@ _WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "
 class Task:
     """What the plan asks for, before any output is looked at. `units`: how many the memory budget has room for."""
 
-    plan: Plan
     recipe: Recipe
     units: int
     inputs: Inputs
@@ -66,16 +65,22 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iter
         history = _load_history(out, work, replacing=options.replace or options.fresh)
         _check(out, history, task)
         _repair(out, history, on_event)
-        inputs, notes = _find_new(task, history, pool, on_event=on_event)
+        inputs, found = _find_new(task, history, pool, on_event=on_event)
+        unlocked = [store.root for store in (out, work) if not store.conditional]
+        notes = (
+            *(f"--unlocked: {root} has no conditional writes, so nothing kept other runs away from it" for root in unlocked),
+            *(f"skipped, not read in this release: {name}" for name in task.inputs.skipped),
+            *found,
+        )
         yield Run(
             out=out,
             work=work,
             pool=pool,
             recipe=replace(task.recipe, tombstones=history.tombstones),
             history=history,
-            sources=_all_sources(history, task.sources),
+            sources={**(history.continued[-1].sources if history.continued else {}), **task.sources},
             inputs=inputs,
-            notes=(*_unlocked(out, work), *_skipped(task), *notes),
+            notes=notes,
             warmed=warmed,
             read=task.inputs.traffic,
         )
@@ -91,7 +96,7 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     recipe.load_models(resolved)
     units = workers.units_within(options.memory, max(int(source.unit_bytes) for source in plan.source))
     inputs = expand(plan.source)
-    return Task(plan, resolved, units, inputs, _source_settings(inputs.files))
+    return Task(resolved, units, inputs, source_settings(inputs.files))
 
 
 def _open_output(task: Task, options: RunOptions) -> Store:
@@ -168,21 +173,9 @@ def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent)
         InputRecord(source=i.file.source, path=i.file.path, size=i.file.size, content=i.content, rows=0, bad_rows=0, n_bytes=0)
         for i in inputs
     ]
-    new, notes = manifest.new_inputs(before, records, on_changed=task.plan.on_changed)
+    new, notes = manifest.new_inputs(before, records, on_changed=task.recipe.plan.on_changed)
     paths = {record.path for record in new}
     return tuple(item for item in inputs if item.file.path in paths), notes
-
-
-def _skipped(task: Task) -> list[str]:
-    return [f"skipped, not read in this release: {name}" for name in task.inputs.skipped]
-
-
-def _unlocked(*stores: Store) -> list[str]:
-    return [
-        f"--unlocked: {store.root} has no conditional writes, so nothing kept other runs away from it"
-        for store in stores
-        if not store.conditional
-    ]
 
 
 def _warm(resolved: Recipe, on_event: OnEvent) -> float:
@@ -213,7 +206,7 @@ def remove_work(work: Store) -> None:
     work.remove_if_empty()
 
 
-def _source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
+def source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     """By source name, the settings whose change makes another recipe."""
     found: dict[str, SourceSettings] = {}
     for file in files:
@@ -221,8 +214,3 @@ def _source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")
     return dict(sorted(found.items()))
-
-
-def _all_sources(history: History, new: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
-    old = history.continued[-1].sources if history.continued else {}
-    return {**old, **new}

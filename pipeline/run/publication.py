@@ -6,6 +6,7 @@ unfinished run needs is removed (see `pipeline.report.publish`).
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: S
         plan=dump(context.loaded.plan),
         metrics=found,
         versions=manifest.versions(),
-        architecture=run.architecture,
+        architecture=platform.machine(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,15 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
     """The counts of what was judged. Raises CheckFailed where a failed check stops the run."""
     run, plan = context.run, context.run.recipe.plan
     search, selection = judgement.dedup.search, judgement.selection.selection
-    counts = metrics.collect(run.recipe, tally, _about(context), search=search, selection=selection)
+    about = metrics.About(
+        generation=run.generation,
+        live=run.next_live,
+        plan_name=context.loaded.name,
+        notes=run.notes,
+        versions=manifest.versions(),
+        architecture=platform.machine(),
+    )
+    counts = metrics.collect(run.recipe, tally, about, search=search, selection=selection)
     before = run.live[-1].metrics if run.live else None
     report = Report(counts, checks.judge(plan.checks, counts, before))
     if report.failed and plan.checks.on_fail == "stop":
@@ -47,18 +56,6 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
         notes = (*counts.notes, "published with --accept, although a check failed")
         return Report(counts.model_copy(update={"notes": notes}), report.checks)
     return report
-
-
-def _about(context: Context) -> metrics.About:
-    run = context.run
-    return metrics.About(
-        generation=run.generation,
-        live=run.next_live,
-        plan_name=context.loaded.name,
-        notes=run.notes,
-        versions=manifest.versions(),
-        architecture=run.architecture,
-    )
 
 
 def with_costs(
@@ -72,9 +69,8 @@ def with_costs(
 ) -> RunMetrics:
     """The metrics of the generation. `seconds`: CPU seconds of the stages that no unit accounts for."""
     run: Run = context.run
-    elsewhere = sum(used for unit in units for _, used in unit.costs) if context.options.runner_address else 0.0
     size = sum(record.bytes for record in (*files, *index))
-    cost = accounts.cost(units, seconds, context.spent(), elsewhere=elsewhere, output_bytes=size)
+    cost = accounts.cost(run, context.options, context.started, units=units, others=seconds, output_bytes=size)
     return RunMetrics(
         **dict(report.counts),
         changes=changes.since(run.live[-1].metrics, report.counts) if run.live else None,

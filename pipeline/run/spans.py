@@ -114,7 +114,8 @@ def _submit_stream(
                     work.remove(name)
         raise
     pool.gather(futures)
-    work.write_bytes(_stream_name(item), _encode(units))
+    known_ = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content")} for unit in units]
+    work.write_bytes(_stream_name(item), json.dumps(known_).encode())
     return futures
 
 
@@ -127,10 +128,6 @@ def _gone(unit: Unit) -> Any:
 def _stream_name(item: Input) -> str:
     first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
     return f"streams/{key('stream', unit_key_parts(first))}.json"
-
-
-def _encode(units: Sequence[Unit]) -> bytes:
-    return json.dumps([{k: v for k, v in asdict(u).items() if k not in ("file", "content")} for u in units]).encode()
 
 
 def stream_units(work: Store, item: Input) -> list[Unit] | None:

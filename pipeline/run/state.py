@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -70,10 +69,6 @@ class Run:
     def next_live(self) -> tuple[int, ...]:
         return (*(m.generation for m in self.live), self.generation)
 
-    @property
-    def architecture(self) -> str:
-        return platform.machine()
-
     def traffic(self) -> dict[str, StoreTraffic]:
         """Bytes and requests so far of input, work directory and output (see `pipeline.store.traffic`)."""
         remote = {
@@ -86,24 +81,21 @@ class Run:
 
     def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
         """The manifest's lines about the inputs that this run read."""
-        made = []
-        by_path: dict[str, list[Annotated]] = {}
+        by_path: dict[str, list[Annotated]] = {item.file.path: [] for item in self.inputs}
         for unit in units:
-            by_path.setdefault(unit.path, []).append(unit)
-        for item in self.inputs:
-            own = by_path.get(item.file.path, [])
-            made.append(
-                InputRecord(
-                    source=item.file.source,
-                    path=item.file.path,
-                    size=item.file.size,
-                    content=item.content,
-                    rows=sum(unit.rows for unit in own),
-                    bad_rows=sum(unit.bad_rows for unit in own),
-                    n_bytes=sum(unit.n_bytes for unit in own),
-                )
+            by_path[unit.path].append(unit)
+        return [
+            InputRecord(
+                source=item.file.source,
+                path=item.file.path,
+                size=item.file.size,
+                content=item.content,
+                rows=sum(unit.rows for unit in by_path[item.file.path]),
+                bad_rows=sum(unit.bad_rows for unit in by_path[item.file.path]),
+                n_bytes=sum(unit.n_bytes for unit in by_path[item.file.path]),
             )
-        return made
+            for item in self.inputs
+        ]
 
     def annotation_records(self) -> list[AnnotationRecord]:
         """The manifest's lines about the files of scores, in the plan's order."""

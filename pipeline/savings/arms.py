@@ -52,7 +52,7 @@ class Arm:
 
     @property
     def n_bytes(self) -> int:
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self.texts)
+        return int(corpora.sizes_of(self.texts).sum())
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def build(
     rows = _without_texts_of(declared, rows)
     baseline, judged = rows[specs[0].name], rows[specs[1].name]
     sets = [*declared, *heldout.split_off(baseline, judged, seed=seed)]
-    made = {n: _arm(n, frame.filter(~pl.col("held")), corpora_[n].n_bytes, what=_said(specs, n)) for n, frame in rows.items()}
+    what = {spec.name: "source text of every document read" if spec.what == SOURCE else spec.what for spec in specs}
+    made = {n: _arm(n, frame.filter(~pl.col("held")), corpora_[n].n_bytes, what=what[n]) for n, frame in rows.items()}
     for spec in specs:
         if spec.what == RANDOM:
             made[spec.name] = _random(
@@ -129,36 +130,29 @@ def build(
     return Experiment(arms, tuple(left), declared[0].name if declared else None, registered, share, int(baseline["held"].sum()))
 
 
-def _said(specs: Sequence[Spec], name: str) -> str:
-    what = next(spec.what for spec in specs if spec.name == name)
-    return "source text of every document read" if what == SOURCE else what
-
-
 def _corpus(spec: Spec, out: Store | None, live: Sequence[Manifest], *, work: Store | None) -> _Corpus:
     if spec.what == SOURCE:
         if out is None or work is None:
             raise UsageError(f"--arm {spec.name}=source: the text of an output's rows needs an output; name a path")
         rows = sum(m.totals.read - m.totals.quarantined for m in live)
-        return _Corpus(lambda: corpora.source(out, live, work=work), corpora.sizes(live)[0], rows)
+        size = sum(m.totals.bytes_read - m.totals.bytes_quarantined for m in live)
+        return _Corpus(lambda: corpora.source(out, live, work=work), size, rows)
     if corpora.is_output(spec.what):
         store, generations = corpora.open_finished(spec.what)
-        rows = sum(m.totals.kept for m in generations)
-        return _Corpus(lambda: corpora.kept(store, generations), corpora.sizes(generations)[1], rows)
+        rows, size = sum(m.totals.kept for m in generations), sum(m.metrics.final_bytes.kept for m in generations)
+        return _Corpus(lambda: corpora.kept(store, generations), size, rows)
     found = [(int(frame["text"].str.len_bytes().sum()), len(frame)) for frame in corpora.of_files(spec.what)]
     return _Corpus(lambda: corpora.of_files(spec.what), sum(size for size, _ in found), sum(n for _, n in found))
 
 
 def _without_texts_of(declared: Sequence[HeldOut], rows: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Groups with a document that is a declared target's too leave every arm, by its first bytes: targets are cut."""
-    begins = {text.encode("utf-8", "surrogatepass")[: heldout.DOCUMENT_BYTES] for made in declared for text in made.texts}
+    begins = {text for made in declared for text in made.texts}
     if not begins:
         return rows
     left = {}
     for name, frame in rows.items():
-        cut = [
-            text.encode("utf-8", "surrogatepass")[: heldout.DOCUMENT_BYTES].decode("utf-8", "ignore").encode() in begins
-            for text in frame["text"].to_list()
-        ]
+        cut = [heldout.beginning(text) in begins for text in frame["text"].to_list()]
         groups = frame.filter(pl.Series(cut, dtype=pl.Boolean))["group"].unique()
         left[name] = frame.filter(~pl.col("group").is_in(groups.implode()))
     return left

@@ -21,10 +21,10 @@ from pipeline.output import manifest
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import validate
 from pipeline.read.expansion import expand
-from pipeline.read.files import InputFile
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
 from pipeline.store.store import Store, open_store
+from pipeline.text.final import text_hash
 
 TEXTS = {"key": pl.String, "group": pl.String, "text": pl.String, "reason": pl.String, "language": pl.String}
 BATCH_ROWS = 4096
@@ -50,22 +50,19 @@ def open_finished(path: str) -> tuple[Store, list[Manifest]]:
 
 def of_files(path: str) -> Frames:
     """Documents of files that Winnow can read: a file, a folder, a glob, a URL. A document's group is its text, spaces folded."""
-    found = expand([Source(paths=(path,))])
-    if not found.files:
-        raise InputError(f"{path}: no file that can be read as a corpus")
-    for file in found.files:
-        for documents in _documents_of(file):
-            texts = documents["text"].to_list()
-            yield _frame(
-                [f"{file.path}#{row}" for row in documents["row"].to_list()],
-                [text_hash(text) for text in texts],
-                texts,
+    for file in expand([Source(paths=(path,))]).files:
+        for found in read.rows_of(file):
+            rows = pl.DataFrame(found.documents.select(["row", "text"]))
+            groups = [text_hash(text).hex() for text in rows["text"].to_list()]
+            none = pl.lit(None, pl.String)
+            yield rows.select(
+                key=_refs(file.path), group=pl.Series(groups, dtype=pl.String), text="text", reason=none, language=none
             )
 
 
-def text_hash(text: str) -> str:
-    """Hash of the text with white space folded: equal for exact duplicates as dedup defines them."""
-    return hashlib.blake2b(" ".join(text.split()).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def _refs(path: str) -> pl.Expr:
+    """source_ref of rows of a file."""
+    return pl.lit(f"{path}#") + pl.col("row").cast(pl.String)
 
 
 def kept(out: Store, live: Sequence[Manifest]) -> Frames:
@@ -85,41 +82,25 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
     Raises InputError where an input is gone and the work directory does not hold its documents.
     """
     for made in live:
-        fates, languages = _fates(out, [made]), _languages(out, [made])
+        key, group = pl.col("source_ref"), pl.coalesce("duplicate_ref", "source_ref")  # a copy is of its survivor's group
+        fates = _columns(out, made, ["ledger"], key=key, group=group, reason=pl.col("reason"))
+        languages = _columns(out, made, ["data", "rejected"], key=key, language=pl.col("language"))
         for path, documents in _documents(work, made):
-            rows = documents.select(key=pl.lit(f"{path}#") + pl.col("row").cast(pl.String), text="text")
+            rows = documents.select(key=_refs(path), text="text")
             known = rows.join(fates, on="key", how="left", maintain_order="left")
             known = known.join(languages, on="key", how="left", maintain_order="left")
             yield known.with_columns(group=pl.coalesce("group", "key")).select(*TEXTS)
-
-
-def sizes(live: Sequence[Manifest]) -> tuple[int, int]:
-    """Bytes of text: source text of all documents (as read), final text of the kept ones."""
-    read_ = sum(m.totals.bytes_read - m.totals.bytes_quarantined for m in live)
-    return read_, sum(m.metrics.final_bytes.kept for m in live)
 
 
 def _shards(live: Sequence[Manifest], folder: str) -> list[str]:
     return [record.path for m in live for record in m.files if record.path.startswith(f"{folder}/") and record.rows]
 
 
-def _fates(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
-    """key, group, reason of every document: a duplicate is of the group of the document that survived for it."""
-    paths = [out.path(path) for path in _shards(live, "ledger")]
-    if not paths:
-        return pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "group", "reason")})
-    rows = pl.scan_parquet(paths).filter(pl.col("verdict") != "quarantined")
-    return rows.select(key="source_ref", group=pl.coalesce("duplicate_ref", "source_ref"), reason="reason").collect()
-
-
-def _languages(out: Store, live: Sequence[Manifest]) -> pl.DataFrame:
-    """key, language of every document whose text the output holds."""
-    parts = [pl.DataFrame(schema={name: TEXTS[name] for name in ("key", "language")})]
-    for folder in ("data", "rejected"):
-        paths = [out.path(path) for path in _shards(live, folder)]
-        if paths:
-            parts.append(pl.scan_parquet(paths).select(key="source_ref", language="language").collect())
-    return pl.concat(parts)
+def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.Expr) -> pl.DataFrame:
+    """Columns of all rows of a generation's shards in these folders."""
+    scans = [pl.scan_parquet(out.path(path)) for folder in folders for path in _shards([made], folder)]
+    empty = pl.LazyFrame(schema={name: TEXTS[name] for name in columns})
+    return pl.concat([empty, *(rows.select(**columns) for rows in scans)]).collect()
 
 
 def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -138,30 +119,13 @@ def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]
             )
         if read.units_of(files[record.path]).content != record.content:
             raise InputError(f"{record.path} changed since it was curated; curate again, or name the raw text: --arm raw=PATH")
-        for documents in _documents_of(files[record.path]):
-            yield record.path, documents
-
-
-def _documents_of(file: InputFile) -> Frames:
-    """Documents of an input, read now."""
-    units = read.units_of(file)
-    rows = map(read.read, units.units) if units.units is not None else map(read.read_block, read.stream(file, units.content))
-    for found in rows:
-        yield pl.DataFrame(found.documents.select(["row", "text"]))
-
-
-def _frame(keys: list[str], groups: list[str], texts: list[str]) -> pl.DataFrame:
-    n = len(keys)
-    return pl.DataFrame({"key": keys, "group": groups, "text": texts, "reason": [None] * n, "language": [None] * n}, schema=TEXTS)
+        for found in read.rows_of(files[record.path]):
+            yield record.path, pl.DataFrame(found.documents.select(["row", "text"]))
 
 
 def number_of(name: str) -> int:
     """64 bits of a name's hash."""
-    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-def _fraction(name: str) -> float:
-    return (number_of(name) >> 8) / 2**56
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 def by_seed(groups: np.ndarray, *, seed: int) -> np.ndarray:
@@ -173,10 +137,20 @@ def by_seed(groups: np.ndarray, *, seed: int) -> np.ndarray:
     return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
 
 
+def upto(order: np.ndarray, sizes: np.ndarray, limit: float) -> np.ndarray:
+    """The first positions of `order`, with the one at which the sizes there reach the limit together."""
+    return order[: int(np.searchsorted(np.cumsum(sizes[order]), limit)) + 1]
+
+
+def sizes_of(texts: Sequence[str]) -> np.ndarray:
+    """float64: UTF-8 bytes of each text."""
+    return np.array([len(text.encode()) for text in texts], dtype=np.float64)
+
+
 def fractions(groups: pl.Series, *, seed: int, purpose: str) -> pl.Series:
     """A number in [0, 1) for each group: the same for a group in every corpus, independent between purposes and seeds."""
     salt = f"{seed}:savings:{purpose}:"
-    return pl.Series([_fraction(salt + group) for group in groups.to_list()], dtype=pl.Float64)
+    return pl.Series([(number_of(salt + group) >> 8) / 2**56 for group in groups.to_list()], dtype=pl.Float64)
 
 
 def gather(frames: Frames, *, share: float, held_out: float, seed: int) -> pl.DataFrame:

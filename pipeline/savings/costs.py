@@ -9,7 +9,7 @@ from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
 from pipeline.records.savings_json import ArmLine, BreakEven, Costs, Extrapolation, NoExtrapolation, ProxyCost, Savings
 from pipeline.report.compute import ledger
-from pipeline.savings.analysis import laws
+from pipeline.savings.analysis import curves, laws
 from pipeline.savings.analysis.findings import line_of
 from pipeline.savings.tiers import training
 
@@ -20,12 +20,10 @@ def of(compute: Compute, live: Sequence[Manifest], made: Savings, *, cpu_s: floa
     The break-even goes by the arms that repeat text as often as planned, where they were measured. `made`: what was
     found. `cpu_s`: CPU seconds of this attempt; those of killed ones are in the runs' own.
     """
-    spent = max(cpu_s, made.model.training_cpu_s)
-    proxy = ledger.curation(compute, spent, 0.0)
+    proxy = ledger.curation(compute, max(cpu_s, made.model.training_cpu_s), 0.0)
     curated = sum(m.metrics.compute.curation.dollars.number for m in live)
-    line = line_of(made.sets, made.primary, made.arms[1].arm) if made.primary else None
     repeated = next((item.sets for item in made.regimes if item.regime == training.REPEATED), made.sets)
-    paid = line_of(repeated, made.primary, made.arms[1].arm) if made.primary else None
+    line, paid = (line_of(sets, made.primary, made.arms[1].arm) for sets in (made.sets, repeated))
     return Costs(
         proxy=ProxyCost(cpu_hours=proxy.cpu_hours, dollars=proxy.dollars, kwh=proxy.kwh),
         curation_dollars=curated,
@@ -41,7 +39,7 @@ def _break_even(compute: Compute, dollars: float, line: ArmLine | None, *, tier:
         ranked = "An order is no saving, so nothing is set against the cost of curation; --tier cpu measures one."
         sentence = ranked if tier == "ngram" else "No saving was shown, so nothing pays for itself."
         return BreakEven(dollars=dollars, flops=None, gpu_hours=None, sentence=sentence)
-    flops = laws.break_even_flops(dollars, dollars_per_flop=per_flop, low_multiplier=low) or 0.0
+    flops = dollars / (per_flop * curves.saved_share(low))
     hours = flops * per_flop / compute.price_per_gpu_hour
     sentence = (
         f"Curation and this measurement (${dollars:,.4f}) pay for themselves from {flops:.2g} FLOPs of training on, about"

@@ -9,13 +9,14 @@ checkpoint and set; with `document` and `bytes` as well, the bootstrap draws doc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import InputError, UsageError
 from pipeline.records.base import Number, Record
@@ -24,13 +25,12 @@ from pipeline.savings.analysis import findings
 from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Arm, Experiment
-from pipeline.savings.corpora import by_seed
+from pipeline.savings.corpora import by_seed, sizes_of, upto
 from pipeline.savings.heldout import HeldOut
 
 CARD = "experiment.json"
 LEAST_TOKENS = 20_000
 """Different tokens of an arm; one that the planned run repeats so often that fewer would be left is exported without repeats."""
-FIELDS = ("arm", "seed", "params", "tokens", "set", "metric", "value")
 
 
 class CardSet(Record):
@@ -40,6 +40,28 @@ class CardSet(Record):
     role: str
     path: str
     sha256: str
+
+
+class TrainerResult(BaseModel):
+    """A result of the user's trainer: a line of JSON, which may say more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    arm: str
+    seed: int
+    params: float
+    tokens: float
+    set: str
+    metric: Literal["bpb"]
+    value: float
+    document: int = 0
+    bytes: float = 1.0
+
+
+FIELDS, OPTIONAL = (
+    tuple(name for name, field in TrainerResult.model_fields.items() if field.is_required() is required)
+    for required in (True, False)
+)
 
 
 class ResultFields(Record):
@@ -84,7 +106,7 @@ def export(experiment: Experiment, folder: str, *, tokens: float, planned: float
         tokens=tokens,
         seeds=tuple(range(seeds)),
         checkpoints="score the averaged weights, or those of a constant rate, at eight or more log-spaced counts of tokens",
-        results=ResultFields(fields=FIELDS, optional=("document", "bytes"), metric="bpb"),
+        results=ResultFields(fields=FIELDS, optional=OPTIONAL, metric="bpb"),
     )
     (root / CARD).write_text(json.dumps(card.model_dump(mode="json", exclude_unset=True), indent=1, ensure_ascii=False), "utf-8")
     return card
@@ -94,20 +116,16 @@ def _export_arm(root: Path, arm: Arm, *, tokens: float, planned: float, bytes_pe
     epochs = max(1.0, planned * bytes_per_token / arm.corpus_bytes)
     matched = tokens / epochs >= LEAST_TOKENS
     wanted = tokens * bytes_per_token / (epochs if matched else 1.0)
-    chosen, size = [], 0
-    for at in by_seed(arm.groups, seed=0):
-        chosen.append(int(at))
-        size += len(arm.texts[at].encode("utf-8", "surrogatepass"))
-        if size >= wanted:
-            break
-    order = np.random.default_rng([0, 2]).permutation(len(chosen))
+    chosen = upto(by_seed(arm.groups, seed=0), sizes_of(arm.texts), wanted)
+    texts = [arm.texts[at] for at in np.random.default_rng([0, 2]).permutation(chosen)]
+    size = int(sizes_of(texts).sum())
     path = f"arms/{arm.name}.parquet"
-    pq.write_table(pa.table({"text": [arm.texts[chosen[at]] for at in order]}), root / path, compression="zstd")
+    pq.write_table(pa.table({"text": texts}), root / path, compression="zstd")
     return ArmSize(
         arm=arm.name,
         what=arm.what,
         path=path,
-        documents=len(chosen),
+        documents=len(texts),
         bytes=size,
         corpus_bytes=arm.corpus_bytes,
         planned_epochs=epochs,
@@ -123,20 +141,21 @@ def score(folder: str, results: str) -> Savings:
         lines = Path(results).read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected what export-arms wrote, and {results} as JSON lines ({error})") from error
-    rows = list(_rows(lines, results))
-    names = [arm.arm for arm in card.arms if any(row.arm == arm.arm for row in rows)]
+    rows = pl.DataFrame([_result(line, f"{results}, line {number}") for number, line in enumerate(lines, 1) if line.strip()])
+    trained, scored = (set(rows[name].to_list()) if len(rows) else set() for name in ("arm", "set"))
+    names = [arm.arm for arm in card.arms if arm.arm in trained]
     if len(names) < 2:
         raise InputError(f"{results}: expected results of two or more of the arms {', '.join(a.arm for a in card.arms)}")
-    sets = [entry for entry in card.sets if any(row.set == entry.set for row in rows)]
+    sets = [entry for entry in card.sets if entry.set in scored]
     baseline = next(arm for arm in card.arms if arm.arm == names[0])
     losses = {name: {entry.set: _losses(rows, name, entry.set, where=results) for entry in sets} for name in names}
-    tokens = sorted({float(row.tokens) for row in rows})
-    parameters = float(rows[0].params)
+    tokens = rows["tokens"].unique().sort().to_list()
+    parameters = rows["params"][0]
     share = {arm.arm: arm.corpus_bytes / baseline.corpus_bytes for arm in card.arms}
     measured = RegimeLosses(6.0 * parameters * np.array(tokens), losses, share)
     held = [HeldOut(entry.set, entry.role, _texts(Path(folder) / entry.path)) for entry in sets]
     found = findings.sets_of(measured, held)
-    seeds = len({row.seed for row in rows})
+    seeds = rows["seed"].n_unique()
     words = f"your trainer, {parameters:.3g} parameters, {tokens[-1]:.3g} tokens a run, {seeds} seeds"
     return Savings(
         tier="own trainer",
@@ -152,54 +171,31 @@ def score(folder: str, results: str) -> Savings:
     )
 
 
-@dataclass(frozen=True)
-class TrainerResult:
-    """One result of the user's trainer; numbers are as the line has them."""
-
-    arm: str
-    seed: int
-    params: float
-    tokens: float
-    set: str
-    value: float
-    document: int
-    bytes: float
+def _result(line: str, where: str) -> TrainerResult:
+    try:
+        return TrainerResult.model_validate_json(line)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        what = ".".join(map(str, fault["loc"]))
+        expected = f"expected {', '.join(FIELDS)}; metric bpb, as losses per token are not comparable"
+        raise InputError(f"{where}: {what}: {fault['msg']}; {expected}") from error
 
 
-def _rows(lines: Iterable[str], where: str) -> Iterator[TrainerResult]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{where}, line {number}: not JSON") from error
-        missing = [field for field in FIELDS if field not in row]
-        if missing:
-            raise InputError(f"{where}, line {number}: {', '.join(missing)} missing; expected {', '.join(FIELDS)}")
-        if row["metric"] != "bpb":
-            raise InputError(f"{where}, line {number}: metric {row['metric']}; expected bpb: losses per token are not comparable")
-        named = {name: row[name] for name in FIELDS if name != "metric"}
-        yield TrainerResult(**named, document=row.get("document", 0), bytes=row.get("bytes", 1))
-
-
-def _losses(rows: Sequence[TrainerResult], arm: str, name: str, *, where: str) -> Losses:
+def _losses(rows: pl.DataFrame, arm: str, name: str, *, where: str) -> Losses:
     """seeds x checkpoints x documents. Raises InputError where a cell is missing: arms are compared at equal tokens."""
-    own = [row for row in rows if row.arm == arm and row.set == name]
-    seeds, tokens = sorted({row.seed for row in rows}), sorted({row.tokens for row in rows})
-    documents = sorted({row.document for row in rows if row.set == name})
-    cells = {(row.seed, row.tokens, row.document): row for row in own}
-    bits = np.empty((len(seeds), len(tokens), len(documents)))
-    sizes = np.ones(len(documents))
-    for i, seed in enumerate(seeds):
-        for j, seen in enumerate(tokens):
-            for k, document in enumerate(documents):
-                row = cells.get((seed, seen, document))
-                if row is None:
-                    raise InputError(f"{where}: no result of arm {arm}, seed {seed}, {seen} tokens, set {name}; all are needed")
-                sizes[k] = float(row.bytes)
-                bits[i, j, k] = float(row.value) * sizes[k]
-    return Losses(bits, sizes)
+    cell = ["seed", "tokens", "document"]
+    of_set = rows.filter(pl.col("set") == name)
+    axes = [rows.select("seed").unique(), rows.select("tokens").unique(), of_set.select("document").unique()]
+    grid = axes[0].join(axes[1], how="cross").join(axes[2], how="cross").sort(cell)
+    own = of_set.filter(pl.col("arm") == arm).unique(cell, keep="last", maintain_order=True)
+    found = grid.join(own, on=cell, how="left", maintain_order="left")
+    missing = found.filter(pl.col("value").is_null())
+    if len(missing):
+        seed, seen, _ = missing.select(cell).row(0)
+        raise InputError(f"{where}: no result of arm {arm}, seed {seed}, {seen:g} tokens, set {name}; all are needed")
+    shape = [len(axis) for axis in axes]
+    sizes = found["bytes"].to_numpy().reshape(shape)
+    return Losses(found["value"].to_numpy().reshape(shape) * sizes, sizes[-1, -1])
 
 
 def _texts(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ not decide alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,14 +46,10 @@ class HeldOut:
     removed_lines: int = 0
 
     @property
-    def n_bytes(self) -> int:
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self.texts)
-
-    @property
     def sha256(self) -> str:
         digest = hashlib.sha256()
         for text in self.texts:
-            digest.update(len(text).to_bytes(8, "big") + text.encode("utf-8", "surrogatepass"))
+            digest.update(len(text).to_bytes(8, "big") + text.encode())
         return digest.hexdigest()
 
 
@@ -91,7 +87,7 @@ def _cut(name: str, role: str, frame: pl.DataFrame, *, limit: int, seed: int) ->
     texts: dict[str, None] = {}
     taken = 0
     for text in frame.with_columns(order=order).sort("order", "key")["text"].to_list():
-        part = text.encode("utf-8", "surrogatepass")[:DOCUMENT_BYTES].decode("utf-8", "ignore")
+        part = beginning(text)
         if part.strip() and part not in texts:
             texts[part] = None
             taken += len(part.encode())
@@ -100,28 +96,33 @@ def _cut(name: str, role: str, frame: pl.DataFrame, *, limit: int, seed: int) ->
     return HeldOut(name, role, tuple(texts))
 
 
+def beginning(text: str) -> str:
+    """As much of a text as a held-out set takes: DOCUMENT_BYTES at most, cut at a character."""
+    return text.encode()[:DOCUMENT_BYTES].decode("utf-8", "ignore")
+
+
 def cleaned(sets: Sequence[HeldOut], arms: Iterable[str]) -> list[HeldOut]:
     """The sets without the lines that stand in a text of `arms`, or that share thirteen words in a row with one."""
     lines = {line for made in sets for text in made.texts for line in _lines(text)}
-    words: dict[str, int] = {}
-    runs = {run for line in lines for run in _runs(_numbered(line, words, grow=True))}
+    words = {word: number for number, word in enumerate({word for line in lines for word in line.lower().split()}, 1)}
+    runs = {run for line in lines for run in _runs(line, words)}
     wanted = np.array(sorted(runs), dtype=np.uint64)
     seen_lines: set[str] = set()
     seen_runs: set[int] = set()
     for text in arms:
         seen_lines.update(lines.intersection(_lines(text)))
-        found = _runs(_numbered(text, words, grow=False))
+        found = _runs(text, words)
         if len(found) and len(wanted):
             at = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
             seen_runs.update(found[wanted[at] == found].tolist())
 
     def known(line: str) -> bool:
-        return line in seen_lines or not seen_runs.isdisjoint(_runs(_numbered(line, words, grow=False)).tolist())
+        return line in seen_lines or not seen_runs.isdisjoint(_runs(line, words).tolist())
 
     return [_without(made, known) for made in sets]
 
 
-def _without(made: HeldOut, known) -> HeldOut:  # type: ignore[no-untyped-def]
+def _without(made: HeldOut, known: Callable[[str], bool]) -> HeldOut:
     texts, lines, removed = [], 0, 0
     for text in made.texts:
         left = []
@@ -141,20 +142,12 @@ def _lines(text: str) -> set[str]:
     return {bare for line in text.split("\n") if (bare := line.strip())}
 
 
-def _numbered(text: str, words: dict[str, int], *, grow: bool) -> np.ndarray:
-    """Numbers of the words, 0 for those that no held-out set has."""
-    found = text.lower().split()
-    if grow:
-        for word in found:
-            words.setdefault(word, len(words) + 1)
-    return np.fromiter((words.get(word, 0) for word in found), dtype=np.uint64, count=len(found))
-
-
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def _runs(numbers: np.ndarray) -> np.ndarray:
-    """uint64 hash of every thirteen words in a row that are all known."""
+def _runs(text: str, words: dict[str, int]) -> np.ndarray:
+    """uint64 hash of every thirteen words in a row that all have a number."""
+    numbers = np.array([words.get(word, 0) for word in text.lower().split()], dtype=np.uint64)
     if len(numbers) < WORDS:
         return np.empty(0, np.uint64)
     windows = np.lib.stride_tricks.sliding_window_view(numbers, WORDS)

@@ -17,8 +17,11 @@ NAME = "savings_history.jsonl"
 
 @dataclass(frozen=True)
 class About:
-    """What was to be measured. `sets`: name → sha256 of its texts; `recipe`: of the output, None where every arm is a folder."""
+    """What was to be measured, with keys of the targets and of the whole. `sets`: name → sha256 of its texts; `recipe`: of the
+    output, None where every arm is a folder."""
 
+    targets: str
+    identity: str
     tier: str
     primary: str | None
     seeds: int
@@ -34,20 +37,20 @@ def lines(out: Store) -> list[Json]:
     return [json.loads(line) for line in out.read_bytes(NAME).splitlines() if line.strip()]
 
 
-def started(out: Store, *, targets: str, identity: str, about: About) -> int:
+def started(out: Store, about: About) -> int:
     """Register a measurement; returns the number of the attempt with these targets, from 1."""
-    before = [line for line in lines(out) if line["event"] == "started" and line["targets"] == targets]
+    before = [line for line in lines(out) if line["event"] == "started" and line["targets"] == about.targets]
     for line in before:
-        if line["identity"] == identity:
+        if line["identity"] == about.identity:
             return int(line["attempt"])
-    attempt = len(before) + 1
-    _append(out, {"event": "started", "attempt": attempt, "targets": targets, "identity": identity, **asdict(about)})
-    return attempt
+    _append(out, {"event": "started", "attempt": len(before) + 1, **asdict(about)})
+    return len(before) + 1
 
 
-def ended(out: Store, *, targets: str, identity: str, attempt: int, headline: str) -> None:
+def ended(out: Store, about: About, *, attempt: int, headline: str) -> None:
     """Write down what came out."""
-    line = {"event": "ended", "attempt": attempt, "targets": targets, "identity": identity, "headline": headline}
+    own = {"attempt": attempt, "targets": about.targets, "identity": about.identity}
+    line = {"event": "ended", **own, "headline": headline}
     if line not in lines(out):
         _append(out, line)
 

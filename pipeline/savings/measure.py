@@ -7,10 +7,10 @@ to `savings.json`, every attempt to `savings_history.jsonl`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TypedDict
 
 from pipeline.errors import UsageError
 from pipeline.machine import resources
@@ -77,10 +77,6 @@ def open_measurement(request: Request) -> Measurement:
     return Measurement(out, tuple(live), work, compute)
 
 
-def default_arms(output: str) -> tuple[Spec, ...]:
-    return (Spec("raw", SOURCE), Spec("curated", output), Spec("random", RANDOM))
-
-
 def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
     """Name (the file's, without endings) and path of each target. Raises UsageError where two have one name."""
     named = [(PurePosixPath(path).name.split(".")[0] or path, path) for path in paths]
@@ -91,7 +87,7 @@ def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
 
 def experiment_of(request: Request, where: Measurement, *, needed_bytes: int) -> Experiment:
     return arms.build(
-        request.arms or default_arms(request.output),
+        request.arms or (Spec("raw", SOURCE), Spec("curated", request.output), Spec("random", RANDOM)),
         out=where.out if where.live else None,
         live=where.live,
         work=where.work,
@@ -101,51 +97,58 @@ def experiment_of(request: Request, where: Measurement, *, needed_bytes: int) ->
     )
 
 
-def measure(request: Request, on_event: OnEvent) -> Savings:
-    """Measure and publish; returns what was found."""
-    made = measured(request, on_event)
-    publish_savings(open_measurement(request).out, made)
-    return made
-
-
 def measured(request: Request, on_event: OnEvent) -> Savings:
     """Register, measure, and write the outcome to the history; publishes nothing."""
     where = open_measurement(request)
     with where.work.lock("savings/.lock"):
         before = resources.tree_cpu_s()
         on_event(Event("begin", "arms"))
-        needed = ranks.MOST_BYTES if request.tier == "ngram" else training.needed_bytes(request.tier)
+        needed = ranks.MOST_BYTES if request.tier == "ngram" else training.BYTES_PER_TOKEN * training.SHAPES[request.tier].tokens
         experiment = experiment_of(request, where, needed_bytes=needed)
         on_event(Event("end", "arms"))
-        identity = key("measurement", experiment.identity, request.tier, request.seeds, request.thorough)
-        attempt = history.started(
-            where.out,
+        recipe = where.live[-1].recipe_hash if where.live else None
+        about = history.About(
             targets=experiment.targets,
-            identity=identity,
-            about=history.About(
-                tier=request.tier,
-                primary=experiment.primary,
-                seeds=request.seeds,
-                arms=tuple(arm.name for arm in experiment.arms),
-                sets={made.name: made.sha256 for made in experiment.sets},
-                recipe=where.live[-1].recipe_hash if where.live else None,
-            ),
+            identity=key("measurement", experiment.identity, request.tier, request.seeds, request.thorough),
+            tier=request.tier,
+            primary=experiment.primary,
+            seeds=request.seeds,
+            arms=tuple(arm.name for arm in experiment.arms),
+            sets={made.name: made.sha256 for made in experiment.sets},
+            recipe=recipe,
+        )
+        attempt = history.started(where.out, about)
+        begin = partial(
+            Savings,
+            schema_version=SCHEMA,
+            tier=request.tier,
+            generation=where.live[-1].generation if where.live else None,
+            recipe_hash=recipe,
+            definition=DEFINITION,
+            primary=experiment.primary,
+            targets=experiment.targets,
+            sample_share=experiment.share,
+            split_off_documents=experiment.split_off,
+            provenance={"sets": "measured", "arms": "measured", "costs": "computed", "extrapolation": "extrapolated"},
         )
         measure = _ranked if request.tier == "ngram" else _trained
-        made = measure(request, where, experiment, on_event=on_event)
+        made = measure(request, where, experiment, begin=begin, on_event=on_event)
         cost = costs.of(where.compute, where.live, made, cpu_s=resources.tree_cpu_s() - before)
-        history.ended(where.out, targets=experiment.targets, identity=identity, attempt=attempt, headline=made.headline)
+        history.ended(where.out, about, attempt=attempt, headline=made.headline)
         return made.model_copy(update={"attempt": attempt, "costs": cost})
 
 
-def _ranked(request: Request, where: Measurement, experiment: Experiment, *, on_event: OnEvent) -> Savings:
+Begun = Callable[..., Savings]
+"""Makes savings.json of what a tier found; what every tier says of a measurement is there already."""
+
+
+def _ranked(request: Request, where: Measurement, experiment: Experiment, *, begin: Begun, on_event: OnEvent) -> Savings:
     measured = ranks.measure(experiment, seeds=request.seeds, on_event=on_event)
     sets = findings.sets_of(measured, experiment.sets)
     name, baseline = experiment.primary or sets[0].name, experiment.arms[0].name
     ranked = findings.ranking(sets, name=name, baseline=baseline)
-    return Savings(
-        **_head(request, where, experiment),
-        arms=tuple(ArmSize(**_size(arm, measured)) for arm in experiment.arms),
+    return begin(
+        arms=tuple(_size(arm, measured) for arm in experiment.arms),
         headline=findings.ranked_in_words(ranked, name=name, baseline=baseline),
         ranking=Ranking(set=name, arms=ranked),
         model=Model(what="byte 6-gram, interpolated Witten-Bell", unit_of_compute="bytes of text", seeds=request.seeds),
@@ -155,7 +158,7 @@ def _ranked(request: Request, where: Measurement, experiment: Experiment, *, on_
     )
 
 
-def _trained(request: Request, where: Measurement, experiment: Experiment, *, on_event: OnEvent) -> Savings:
+def _trained(request: Request, where: Measurement, experiment: Experiment, *, begin: Begun, on_event: OnEvent) -> Savings:
     planned = where.compute.plan.tokens
     found = training.measure(
         experiment,
@@ -175,27 +178,22 @@ def _trained(request: Request, where: Measurement, experiment: Experiment, *, on
         RegimeLine(regime=regime.name, unique_tokens=regime.unique, sets=findings.sets_of(measured, experiment.sets))
         for regime, measured in others
     )
-    words = training.model_in_words(found.shape, found.tokens, request.seeds)
+    words = training.model_in_words(found.shape, request.seeds)
     repeated = [regime for regime in regimes if regime.regime == training.REPEATED]
     repeats = "".join(findings.with_repeats(regime, primary=experiment.primary, arm=judged) for regime in repeated)
-    return Savings(
-        **_head(request, where, experiment),
-        arms=tuple(
-            ArmSize(
-                **_size(arm, fresh),
-                bytes_per_token=found.bytes_per_token[arm.name],
-                corpus_tokens=found.corpus_tokens[arm.name],
-                planned_epochs=planned / found.corpus_tokens[arm.name],
-            )
-            for arm in experiment.arms
-        ),
+    tokens = {
+        name: {"bytes_per_token": found.bytes_per_token[name], "corpus_tokens": whole, "planned_epochs": planned / whole}
+        for name, whole in found.corpus_tokens.items()
+    }
+    return begin(
+        arms=tuple(_size(arm, fresh).model_copy(update=tokens[arm.name]) for arm in experiment.arms),
         headline=findings.headline(sets, primary=experiment.primary, arm=judged, baseline=baseline, model=words) + repeats,
         ranking=None,
         model=Model(
             what=words,
             unit_of_compute="FLOPs (6 x parameters in products x tokens)",
             parameters=found.shape.parameters,
-            tokens=found.tokens,
+            tokens=found.shape.tokens,
             seeds=request.seeds,
             learning_rate=found.shape.rate,
             schedule="constant after warm-up, averaged weights scored",
@@ -208,56 +206,15 @@ def _trained(request: Request, where: Measurement, experiment: Experiment, *, on
     )
 
 
-class _Head(TypedDict):
-    """What every tier says of a measurement."""
-
-    schema_version: int
-    tier: str
-    generation: int | None
-    recipe_hash: str | None
-    definition: str
-    primary: str | None
-    targets: str
-    sample_share: float
-    split_off_documents: int
-    provenance: dict[str, str]
-
-
-def _head(request: Request, where: Measurement, experiment: Experiment) -> _Head:
-    return {
-        "schema_version": SCHEMA,
-        "tier": request.tier,
-        "generation": where.live[-1].generation if where.live else None,
-        "recipe_hash": where.live[-1].recipe_hash if where.live else None,
-        "definition": DEFINITION,
-        "primary": experiment.primary,
-        "targets": experiment.targets,
-        "sample_share": experiment.share,
-        "split_off_documents": experiment.split_off,
-        "provenance": {"sets": "measured", "arms": "measured", "costs": "computed", "extrapolation": "extrapolated"},
-    }
-
-
-class _Size(TypedDict):
-    """What every tier says of an arm."""
-
-    arm: str
-    what: str
-    documents: int
-    bytes: int
-    corpus_bytes: float
-    kept_share: float
-
-
-def _size(arm: Arm, measured: RegimeLosses) -> _Size:
-    return {
-        "arm": arm.name,
-        "what": arm.what,
-        "documents": len(arm.texts),
-        "bytes": arm.n_bytes,
-        "corpus_bytes": arm.corpus_bytes,
-        "kept_share": measured.kept_share[arm.name],
-    }
+def _size(arm: Arm, measured: RegimeLosses) -> ArmSize:
+    return ArmSize(
+        arm=arm.name,
+        what=arm.what,
+        documents=len(arm.texts),
+        bytes=arm.n_bytes,
+        corpus_bytes=arm.corpus_bytes,
+        kept_share=measured.kept_share[arm.name],
+    )
 
 
 def publish_savings(out: Store, made: Savings) -> None:
@@ -285,5 +242,4 @@ def _beside(made: Savings, before: Savings | None) -> Savings:
 
 def _tables(made: Savings) -> dict[str, Sweep | Families]:
     """The sweep and the table of families, where they were made."""
-    found: dict[str, Sweep | Families | None] = {"sweep": made.sweep, "by_reason": made.by_reason}
-    return {name: table for name, table in found.items() if table is not None}
+    return {name: table for name in ("sweep", "by_reason") if (table := getattr(made, name)) is not None}

@@ -10,7 +10,11 @@ from pipeline.savings.measure import Request
 
 
 def carry_out(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:
-    """What `savings.json` holds. `sweep`: KEY=V1,V2 of the plan; `by_reason`: with each filter off in turn."""
+    """Measure and publish; returns what `savings.json` holds. `sweep`: KEY=V1,V2 of the plan; `by_reason`: with each filter off
+    in turn."""
     if sweep is not None:
-        return sweep_.sweep(request, sweep, on_event)
-    return sweep_.by_reason(request, on_event) if by_reason else measure.measure(request, on_event)
+        made = sweep_.sweep(request, sweep, on_event)
+    else:
+        made = sweep_.by_reason(request, on_event) if by_reason else measure.measured(request, on_event)
+    measure.publish_savings(measure.open_measurement(request).out, made)
+    return made

@@ -16,7 +16,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -29,7 +29,6 @@ from pipeline.machine import resources, scratch, sorting
 from pipeline.machine.workers import Workers
 from pipeline.plan.model import Select
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
-from pipeline.records.base import Number
 from pipeline.records.selection import Cut, Cuts, Fitted, Group, NothingFitted, Selection
 from pipeline.stages.dedup import part
 from pipeline.stages.unit.annotate import Annotated
@@ -96,7 +95,7 @@ def select_documents(
         return Selected(tuple(None for _ in units), NothingFitted())
     known = _known(earlier)
     inputs = [[unit.path, unit.first_row, unit.names.signals, unit.names.tokens, unit.names.verdicts] for unit in units]
-    recorded = [_plain(found.cuts) for found in earlier]
+    recorded = [found.model_dump(mode="json")["cuts"] for found in earlier]
     made = key("select", DECIDE_VERSION, chosen.model_dump(mode="json"), inputs, list(fates), recorded, generation)
     folder = f"judgements/select/{made}"
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
@@ -142,10 +141,6 @@ def _known(earlier: Sequence[Fitted]) -> Cuts:
         for what, groups in found.cuts.items():
             known.setdefault(what, {}).update(groups)
     return known
-
-
-def _plain(cuts: Cuts) -> dict[str, dict[str, dict[str, str | Number]]]:
-    return {what: {group: asdict(cut) for group, cut in groups.items()} for what, groups in cuts.items()}
 
 
 @dataclass(frozen=True)
@@ -314,10 +309,8 @@ def _selection(chosen: Select, counts: Counter[str], cuts: Cuts, *, earlier: Seq
         budget=budget,
         tokens_of_all_generations=tokens,
         over_budget=None if budget is None else max(0, tokens - budget),
-        groups=tuple(_group(name, cut) for name, cut in groups),
+        groups=tuple(
+            Group(group=name, kind=cut.kind, score=cut.score if cut.kind == "at" else None, scored=cut.scored, kept=cut.kept)
+            for name, cut in groups
+        ),
     )
-
-
-def _group(name: str, cut: Cut) -> Group:
-    score = cut.score if cut.kind == "at" else None
-    return Group(group=name, kind=cut.kind, score=score, scored=cut.scored, kept=cut.kept)

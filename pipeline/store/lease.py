@@ -102,12 +102,6 @@ class _Files:
             except FileNotFoundError:
                 return False
 
-    def remove(self, number: int) -> None:
-        self.client.rm(self.path(number))
-
-    def remove_all(self) -> None:
-        self.client.rm_below(self.folder)
-
     def times(self, number: int) -> tuple[datetime, datetime] | None:
         """By the store's clock: now, and when the file was written. None where it is not there any more."""
         asked = f"{self.folder}/now-{secrets.token_hex(8)}"
@@ -186,7 +180,7 @@ class Lease:
         """Release it and leave no file of it behind."""
         self._end()
         if not self._lost:
-            self._files.remove_all()
+            self._files.client.rm_below(self._files.folder)
             self._removed = True
 
     def _end(self) -> None:
@@ -223,10 +217,10 @@ def _taken(files: _Files) -> Lease:
             continue
         others = [n for n in files.numbers() if n != number]
         if max(others, default=0) > number:
-            files.remove(number)
+            files.client.rm(files.path(number))
             continue
         for old in others:
-            files.remove(old)
+            files.client.rm(files.path(old))
         return Lease(files, number=number, token=token, begun=begun)
     raise OutputLocked(f"{files.root}: other runs are taking its lock right now; try again")
 

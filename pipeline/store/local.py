@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import OutputError, OutputLocked, named
 from pipeline.store import checksums
-from pipeline.store.folder import TEMPORARY, Folder, joined
+from pipeline.store.folder import TEMPORARY, Origin, joined
 from pipeline.store.traffic import Traffic, packed
 
 _count = itertools.count()
@@ -35,7 +35,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """`pipeline.store.folder.Folder` on a disk. `root`: an absolute path."""
+    """The folder of a store on a disk. `root`: an absolute path."""
 
     root: str
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
@@ -65,7 +65,11 @@ class LocalFolder:
             return []
 
     def bytes_below(self, folder: str) -> int:
-        return sum(_size(entry) for entry in _files(self.path(folder), deep=True))
+        size = 0
+        for path in _files(self.path(folder), deep=True):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                size += os.path.getsize(path)
+        return size
 
     def holds(self, url: str) -> bool:
         path = url.removeprefix("file://")
@@ -85,6 +89,7 @@ class LocalFolder:
 
     @contextlib.contextmanager
     def parquet(self, name: str) -> Iterator[pq.ParquetFile]:
+        """A Parquet file whose checksums are verified as it is read."""
         with pa.OSFile(self.path(name)) as file:
             checksums.check(file)
             yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
@@ -93,9 +98,11 @@ class LocalFolder:
         return pl.scan_parquet([self.path(name) for name in names])
 
     def note_read(self, file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> None:
+        """Count what reading columns (default: all) of these row groups reads."""
         self.traffic.count(read=packed(file.metadata, groups, columns))
 
     def failed(self, error: OSError) -> bool:
+        """Whether the place did not answer, which says nothing about the file that was asked for."""
         return False  # a disk that fails is not told from a file that is damaged
 
     @contextlib.contextmanager
@@ -134,7 +141,7 @@ class LocalFolder:
         finally:
             os.unlink(temporary)
 
-    def place(self, other: Folder, staged: str, name: str) -> None:
+    def place(self, other: Origin, staged: str, name: str) -> None:
         os.makedirs(self.path(name.rpartition("/")[0]), exist_ok=True)
         if not other.moved(staged, self.path(name)):
             with other.open(staged) as source, self.writer(name, durable=True) as target:
@@ -174,9 +181,9 @@ class LocalFolder:
         return Path(self.path(folder))
 
     def sweep(self, folder: str, *, below: bool = False) -> None:
-        for entry in list(_files(self.path(folder), deep=below)):
-            if entry.name.startswith(TEMPORARY):
-                os.remove(entry.path)
+        for path in _files(self.path(folder), deep=below):
+            if os.path.basename(path).startswith(TEMPORARY):
+                os.remove(path)
 
     def sweep_scratch(self, folder: str) -> None:
         for name in self.entries(folder):
@@ -184,7 +191,21 @@ class LocalFolder:
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[LocalFolder]:
-        with _locked(self.path(name), root=self.root):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise
+                file.seek(0)
+                holder = file.read(200).strip() or "another process"
+                said = f"{self.root} is locked by a live run ({holder}); wait for it, or choose another folder"
+                raise OutputLocked(said) from error
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
             yield self
 
     def unlock(self, name: str) -> None:
@@ -198,55 +219,19 @@ def open_local(url: str, *, create: bool) -> LocalFolder:
     """A folder by path or `file://` URL, made and tried out with `create`. OutputError, which names it as it was given."""
     folder = LocalFolder(os.path.abspath(url.partition("://")[2] if "://" in url else url))
     if create:
-        _try_out(Path(folder.root), url)
+        probe = Path(folder.root) / f"{TEMPORARY}{os.getpid()}-probe"
+        try:
+            probe.parent.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise OutputError(f"{url}: cannot be written ({error.strerror}); choose another folder") from error
     return folder
 
 
-def _try_out(root: Path, given: str) -> None:
-    probe = root / f"{TEMPORARY}{os.getpid()}-probe"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"{given}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-def _files(folder: str, *, deep: bool) -> Iterator[os.DirEntry[str]]:
-    """Whatever is no folder, in a folder and, if `deep`, below it. Links are not followed; what cannot be listed is left out."""
-    try:
-        with os.scandir(folder) as listed:
-            found = list(listed)
-    except OSError:
-        return
-    for entry in found:
-        if not entry.is_dir(follow_symlinks=False):
-            yield entry
-        elif deep:
-            yield from _files(entry.path, deep=True)
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_size
-    except OSError:  # gone meanwhile
-        return 0
-
-
-@contextlib.contextmanager
-def _locked(path: str, *, root: str) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs. Raises OutputLocked if a live process holds it: a dead one holds none."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            file.seek(0)
-            holder = file.read(200).strip() or "another process"
-            raise OutputLocked(f"{root} is locked by a live run ({holder}); wait for it, or choose another folder") from error
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        yield
+def _files(folder: str, *, deep: bool) -> Iterator[str]:
+    """The files in a folder and, if `deep`, below it. Links to folders are not followed; what cannot be listed is left out."""
+    for where, _, names in os.walk(folder):
+        yield from (f"{where}/{name}" for name in names)
+        if not deep:
+            return

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import fsspec
 
@@ -125,24 +125,6 @@ def _is_busy(error: OSError) -> bool:
     return "conditional" in str(error).lower() and "conflict" in str(error).lower()
 
 
-class FileSystem(Protocol):
-    """What is asked of an fsspec filesystem, which has no types of its own."""
-
-    def info(self, path: str) -> Json: ...
-    def modified(self, path: str) -> datetime: ...
-    def ls(self, path: str, *, detail: bool) -> list[Json]: ...
-    def find(self, path: str, *, maxdepth: int | None, detail: bool) -> dict[str, Json]: ...
-    def cat_file(self, path: str, *, start: int | None, end: int | None, **options: Any) -> bytes: ...
-    def pipe_file(self, path: str, value: bytes, **options: Any) -> None: ...
-    def open(self, path: str, mode: str, **options: Any) -> Any: ...
-    def cp_file(self, path1: str, path2: str) -> None: ...
-    def mv(self, path1: str, path2: str) -> None: ...
-    def rm(self, path: str | list[str], recursive: bool = ...) -> None: ...
-    def makedirs(self, path: str, exist_ok: bool) -> None: ...
-    def invalidate_cache(self, path: str) -> None: ...
-    def _strip_protocol(self, path: str) -> str: ...
-
-
 @dataclass(frozen=True)
 class Entry:
     """What a listing says of a file or folder. `path`: as the store names it, without the scheme."""
@@ -164,7 +146,7 @@ def _entry(info: Json) -> Entry:
 class Client:
     """One store. Paths are URLs. Every method raises OSError with the path, FileNotFoundError where nothing is there."""
 
-    fs: FileSystem
+    fs: fsspec.AbstractFileSystem
     scheme: str
     traffic: Traffic = field(default_factory=Traffic, compare=False)
 
@@ -197,7 +179,7 @@ class Client:
         self.traffic.count(requests=1)
         with asked(path):
             self._forget(path)
-            found = self.fs.modified(path)
+            found: datetime = self.fs.modified(path)
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def ls(self, path: str) -> list[Entry]:

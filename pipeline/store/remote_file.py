@@ -23,7 +23,7 @@ AHEAD_BYTES = 8 << 20
 
 
 class RangeFile(io.RawIOBase):
-    """A file of a store, read by ranges; each fetch is one request. One thread at a time."""
+    """A file of a store, read by ranges; each fetch is one request, of `ahead` bytes at least. One thread at a time."""
 
     def __init__(self, client: Client, path: str, size: int, *, ahead: int) -> None:
         self._client, self._path, self._ahead = client, path, ahead
@@ -173,13 +173,3 @@ class Upload:
 
     def close(self) -> None:
         """The name is given by `finish`, not by this."""
-
-
-def open_file(client: Client, path: str) -> RangeFile:
-    """A file for reading, from its beginning on."""
-    return RangeFile(client, path, client.size(path), ahead=AHEAD_BYTES)
-
-
-def open_ranges(client: Client, path: str) -> RangeFile:
-    """A file for reading of some parts: no more is fetched than is asked for."""
-    return RangeFile(client, path, client.size(path), ahead=0)

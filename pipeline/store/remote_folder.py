@@ -25,8 +25,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import OutputError, RunFailed
 from pipeline.store import checksums, lease, remote, remote_file
-from pipeline.store.folder import TEMPORARY, Folder, joined
-from pipeline.store.hashing import same
+from pipeline.store.folder import TEMPORARY, Origin, joined
 from pipeline.store.lease import Lease
 from pipeline.store.remote import FLAT, Client, Entry, names_of, scheme_of
 from pipeline.store.secrets import refuse_secrets
@@ -35,7 +34,7 @@ from pipeline.store.traffic import Traffic
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """`pipeline.store.folder.Folder` on an object store. `root`: a URL. `guard`: its lock, where this run holds it."""
+    """The folder of a store on an object store. `root`: a URL. `guard`: its lock, where this run holds it."""
 
     client: Client
     root: str
@@ -84,14 +83,17 @@ class RemoteFolder:
         return None
 
     def open(self, name: str) -> BinaryIO:
-        return cast(BinaryIO, remote_file.open_file(self.client, self.path(name)))
+        return cast(BinaryIO, self._file(name, ahead=remote_file.AHEAD_BYTES))
+
+    def _file(self, name: str, *, ahead: int) -> remote_file.RangeFile:
+        return remote_file.RangeFile(self.client, self.path(name), self.client.size(self.path(name)), ahead=ahead)
 
     def read_bytes(self, name: str) -> bytes:
         return self.client.get(self.path(name))
 
     @contextlib.contextmanager
     def parquet(self, name: str) -> Iterator[pq.ParquetFile]:
-        with remote_file.open_ranges(self.client, self.path(name)) as file:
+        with self._file(name, ahead=0) as file:
             checksums.check(file)
             # Columns that lie side by side come in one request.
             yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=True)
@@ -136,7 +138,7 @@ class RemoteFolder:
             if self.read_bytes(name) != data:  # else it is ours: an answer was lost, and the client asked again
                 raise
 
-    def place(self, other: Folder, staged: str, name: str) -> None:
+    def place(self, other: Origin, staged: str, name: str) -> None:
         """RunFailed: another file is there. A run that lost its lock unnoticed must not replace its successor's files."""
         self._may_change()
         if self == other:
@@ -151,13 +153,15 @@ class RemoteFolder:
             self._must_equal(other, staged, name)
         other.remove(staged)
 
-    def _must_equal(self, other: Folder, staged: str, name: str) -> None:
+    def _must_equal(self, other: Origin, staged: str, name: str) -> None:
         with other.open(staged) as one, self.open(name) as two:
-            if not same(one, two, remote_file.AHEAD_BYTES):
-                raise RunFailed(
-                    f"{self.path(name)}: another run has put another file there, and no manifest names it; run the same command"
-                    " again: it removes such files first"
-                )
+            while (data := one.read(remote_file.AHEAD_BYTES)) == two.read(remote_file.AHEAD_BYTES):
+                if not data:
+                    return
+        raise RunFailed(
+            f"{self.path(name)}: another run has put another file there, and no manifest names it; run the same command"
+            " again: it removes such files first"
+        )
 
     def moved(self, staged: str, path: str) -> bool:
         return False
@@ -259,11 +263,8 @@ def _advice(client: Client, error: OSError) -> str:
         return "make the bucket first, or name another"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "check the credentials in the environment, and what they allow"
-    return (
-        "check the name and that the store can be reached (AWS_ENDPOINT_URL)"
-        if client.scheme.startswith("s3")
-        else "check the name"
-    )
+    reached = " and that the store can be reached (AWS_ENDPOINT_URL)" if client.scheme.startswith("s3") else ""
+    return f"check the name{reached}"
 
 
 @cache

@@ -1,5 +1,5 @@
-"""The only code that touches the output and the work directory: a folder of a disk or of an object store
-(`pipeline.store.folder`), and the tables in it.
+"""The only code that touches the output and the work directory: a folder of a disk (`pipeline.store.local`) or of an object
+store (`pipeline.store.remote_folder`), which have the same methods, and the tables in it.
 
 Invariants: a path that exists is complete (files get their name only when finished); `create` and `place` never overwrite on
 object stores, `create` nowhere; what is done is decided by what exists, never by a clock. Local folders rename; object stores
@@ -24,8 +24,10 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import Damaged
 from pipeline.store import checksums, local, remote_folder
-from pipeline.store.folder import Folder, joined
+from pipeline.store.folder import joined
+from pipeline.store.local import LocalFolder
 from pipeline.store.remote import scheme_of
+from pipeline.store.remote_folder import RemoteFolder
 from pipeline.store.traffic import Traffic
 
 
@@ -33,7 +35,7 @@ from pipeline.store.traffic import Traffic
 class Store:
     """Files of a folder by name, with `/`, and tables among them."""
 
-    folder: Folder
+    folder: LocalFolder | RemoteFolder
     advice: str = "remove it and run the same command"
     """What to do about a damaged file."""
 
@@ -221,8 +223,8 @@ class Store:
             self.folder.note_read(file, groups, None)
             return file.read_row_groups(groups, use_threads=False)
 
-    def read_group(self, name: str, group: int, columns: list[str]) -> pa.Table:
-        """Columns of one row group."""
+    def read_group(self, name: str, group: int, columns: list[str] | None = None) -> pa.Table:
+        """Columns (default: all) of one row group."""
         with self._parquet(name) as file:
             self.folder.note_read(file, [group], columns)
             return file.read_row_group(group, columns=columns, use_threads=False)

@@ -11,7 +11,6 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from filters import language
@@ -52,9 +51,7 @@ def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
         if file.endswith(".bad.parquet"):
             bad = work.read_table(name)
             cleaned = withhold.without_excerpts(tombstones, bad, withhold.refs_of(paths.get(name, ""), bad))
-            if not cleaned.equals(bad):
-                work.write_table(name, cleaned)
-                counts["rewritten"] += 1
+            _replace(work, name, bad, new=cleaned, counts=counts)
         elif file.endswith(".parquet"):
             _unit(work, tombstones, name, known=known.get(name, []), counts=counts)
     _unknown(work, {name for names in known.values() for where in names for name in (where.final, *where.signals)}, counts)
@@ -92,27 +89,24 @@ def _tables(work: Store, where: Names, positions: list[int], *, counts: dict[str
     """Final texts, verdicts, signatures and odd signals of the unit without these rows."""
     if work.has(where.final):
         table = work.read_table(where.final)
-        cleaned = _blank_final(table, positions)
-        if not cleaned.equals(table):
-            work.write_table(where.final, cleaned)
-            counts["rewritten"] += 1
+        _replace(work, where.final, table, new=_blank_final(table, positions), counts=counts)
     if work.has(where.verdicts):
         table = work.read_table(where.verdicts)
-        frame = verdicts.taken_down(pl.DataFrame(pl.from_arrow(table), schema=verdicts.VERDICT), positions)
-        cleaned = frame.to_arrow().cast(table.schema)
-        if not cleaned.equals(table):
-            work.write_table(where.verdicts, cleaned)
-            counts["rewritten"] += 1
+        _replace(work, where.verdicts, table, new=verdicts.taken_down(table, positions), counts=counts)
     if where.sign is not None and work.has(where.sign):
         table = work.read_table(where.sign)
         there = np.isin(table["position"].to_numpy(), positions)
-        if there.any():
-            work.write_table(where.sign, table.filter(pa.array(~there)))
-            counts["rewritten"] += 1
+        _replace(work, where.sign, table, new=table.filter(pa.array(~there)), counts=counts)
     for name in where.signals:
         if work.has(name) and _holds_strings(work, name):
             work.remove(name)
             counts["removed"] += 1
+
+
+def _replace(work: Store, name: str, old: pa.Table, *, new: pa.Table, counts: dict[str, int]) -> None:
+    if not new.equals(old):
+        work.write_table(name, new)
+        counts["rewritten"] += 1
 
 
 def _blank_final(table: pa.Table, positions: list[int]) -> pa.Table:

@@ -6,7 +6,6 @@ newest manifest has something pending, this is not done; every step says the sam
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -15,7 +14,6 @@ from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
-from pipeline.records.receipt import Receipt
 from pipeline.report import publish
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
@@ -90,7 +88,7 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
         said = "not there: nothing to clean" if cleaned is None else cleaned
         receipt = newest.takedown.receipt.model_copy(update={"work": said})
         out.private(RECEIPTS)
-        out.write_bytes(receipt_name(newest.generation), _encoded(receipt), durable=True)
+        out.write_bytes(receipt_name(newest.generation), manifest.encode(receipt), durable=True)
         done = newest.takedown.model_copy(update={"pending": (), "work": None, "receipt": receipt})
         manifests[-1] = newest.model_copy(update={"takedown": done})
         out.write_bytes(manifest.name(newest.generation), manifest.encode(manifests[-1]), durable=True)
@@ -120,10 +118,6 @@ def held_work(work: Store, *, unlocked: bool) -> Iterator[Store]:
 
 def receipt_name(number: int) -> str:
     return f"{RECEIPTS}/{number:06d}.json"
-
-
-def _encoded(receipt: Receipt) -> bytes:
-    return json.dumps(receipt.model_dump(mode="json"), indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _work_of(out: Store, made: Takedown) -> Store | None:

@@ -19,6 +19,7 @@ from pipeline.output.tombstones import Parameters, Text, Tombstones
 from pipeline.plan.recipe import Recipe
 from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.stages.unit import generations
+from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.withhold import REASON, STAGE, excerpt_text
 from pipeline.store.store import Store
 from pipeline.text import final, normalise
@@ -102,7 +103,7 @@ def find_documents(place: Place, asked: TakedownRequest) -> Found:
     rows = _with_texts(place, rows)
     if like or rows:
         wanted = Found(rows, 0, like).contents()
-        known = tombstones.with_table(place.tombstones, [place.tombstones.table(wanted, place.parameters)])
+        known = tombstones.of_tables(place.tombstones.key, [place.tombstones.table(wanted, place.parameters)])
         more = [row for row in _alike(place, known) if row not in rows]
         rows |= {name: Gone(line, "asked" if like else "copy") for name, line in _lines(place, more).items()}
     copies = _lines(place, rows, ("duplicate_generation", "duplicate_ref"))
@@ -176,8 +177,8 @@ def _of_domain(place: Place, domain: str) -> Iterator[Row]:
         for ref, url in zip(batch["source_ref"].to_pylist(), batch["url"].to_pylist(), strict=True):
             if in_domain(url, domain):
                 yield generation, ref
-    for generation, unit in units(place):
-        table = place.work.read_table(unit.names.documents, ["row", "url"]) if place.work else pa.table({})
+    for generation, unit, work in units(place):
+        table = work.read_table(unit.names.documents, ["row", "url"])
         for row, url in zip(table["row"].to_pylist(), table["url"].to_pylist(), strict=True):
             if in_domain(url, domain):
                 yield generation, f"{unit.path}#{row}"
@@ -192,14 +193,14 @@ def texts(place: Place, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
                     yield made.generation, table
 
 
-def units(place: Place) -> Iterator[tuple[int, Any]]:
-    """Units of the live generations whose documents the work directory has."""
+def units(place: Place) -> Iterator[tuple[int, Annotated, Store]]:
+    """Units of the live generations whose documents the work directory has, and that."""
     if place.work is None:
         return
     for made in place.live:
         for unit in generations.load_generation(place.work, made.generation) or ():
             if place.work.has(unit.names.documents):
-                yield made.generation, unit
+                yield made.generation, unit, place.work
 
 
 def _alike(place: Place, known: Tombstones) -> Iterator[Row]:
@@ -211,31 +212,33 @@ def _alike(place: Place, known: Tombstones) -> Iterator[Row]:
             yield generation, refs[at]
     if place.recipe.plan.output.rejected == "full":
         return
-    for generation, unit in units(place):
-        assert place.work is not None
-        table = place.work.read_table(unit.names.documents, ["row", "text"])
+    for generation, unit, work in units(place):
+        table = work.read_table(unit.names.documents, ["row", "text"])
         views = [final.one_chunk(table["text"])]
-        if place.work.has(unit.names.final):
-            views.append(final.texts(views[0], place.work.read_table(unit.names.final, final.columns("text"))))
+        if work.has(unit.names.final):
+            views.append(final.texts(views[0], work.read_table(unit.names.final, final.columns("text"))))
         refs = [f"{unit.path}#{row}" for row in table["row"].to_pylist()]
         for text in views:
             for at in known.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
                 yield generation, refs[at]
 
 
+def _held(place: Place, rows: Collection[Row], folders: tuple[str, ...], *, column: str) -> Iterator[tuple[Row, Any]]:
+    """A column of those of `rows` that shards of these folders hold."""
+    refs = pl.Series(sorted({ref for _, ref in rows}), dtype=pl.String).implode()
+    generations_ = {generation for generation, _ in rows}
+    for made in (made for made in place.live if made.generation in generations_):
+        for record in (record for record in made.files if record.path.startswith(folders)):
+            found = place.out.scan([record.path]).filter(pl.col("source_ref").is_in(refs)).select("source_ref", column)
+            named = (((made.generation, ref), value) for ref, value in found.collect().iter_rows())
+            yield from ((name, value) for name, value in named if name in rows)
+
+
 def _with_excerpts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     """Quarantined rows with the excerpt that quarantine/ has of them."""
-    wanted = sorted(ref for (_, ref), gone in rows.items() if gone.line["verdict"] == "quarantined")
-    made = dict(rows)
-    for manifest in place.live if wanted else ():
-        for record in manifest.files:
-            if record.path.startswith("quarantine/"):
-                found = place.out.scan([record.path]).filter(pl.col("source_ref").is_in(wanted))
-                for ref, excerpt in found.select("source_ref", "excerpt").collect().iter_rows():
-                    name = (manifest.generation, ref)
-                    if name in made and excerpt is not None:
-                        made[name] = replace(made[name], text=excerpt_text(excerpt))
-    return made
+    wanted = {name for name, gone in rows.items() if gone.line["verdict"] == "quarantined"}
+    found = _held(place, wanted, ("quarantine/",), column="excerpt")
+    return rows | {name: replace(rows[name], text=excerpt_text(value)) for name, value in found if value is not None}
 
 
 def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
@@ -243,31 +246,20 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     wanted = {name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined"}
     if not wanted:
         return rows
-    refs = pl.Series(sorted({ref for _, ref in wanted}), dtype=pl.String).implode()
-    made = dict(rows)
-    for manifest in place.live:
-        files = [r.path for r in manifest.files if r.path.startswith(("data/", "rejected/"))]
-        if not files or not any(generation == manifest.generation for generation, _ in wanted):
-            continue
-        frames = [place.out.scan([file]).filter(pl.col("source_ref").is_in(refs)) for file in files]
-        for frame in frames:
-            for ref, text in frame.select("source_ref", "text").collect().iter_rows():
-                name = (manifest.generation, ref)
-                if name in wanted:
-                    made[name] = replace(made[name], text=text)
-    for generation, unit in units(place):
-        assert place.work is not None
+    found = _held(place, wanted, ("data/", "rejected/"), column="text")
+    made = rows | {name: replace(rows[name], text=text) for name, text in found}
+    for generation, unit, work in units(place):
         here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] == unit.path}
         if not here:
             continue
-        rows_ = place.work.read_frame(unit.names.documents, ["row"])["row"]
+        rows_ = work.read_frame(unit.names.documents, ["row"])["row"]
         positions = (pl.Series([f"{unit.path}#"]) + rows_.cast(pl.String)).is_in(sorted(here)).arg_true().to_numpy()
         if not len(positions):
             continue
-        source = place.work.take(unit.names.documents, ["text"], positions)["text"]
+        source = work.take(unit.names.documents, ["text"], positions)["text"]
         ended = source
-        if place.work.has(unit.names.final):
-            ended = final.texts(source, place.work.take(unit.names.final, final.columns("text"), positions))
+        if work.has(unit.names.final):
+            ended = final.texts(source, work.take(unit.names.final, final.columns("text"), positions))
         for row, before, after in zip(rows_.gather(positions), source.to_pylist(), ended.to_pylist(), strict=True):
             name = (generation, f"{unit.path}#{row}")
             made[name] = replace(made[name], source_text=before, text=after if made[name].text is None else made[name].text)

@@ -16,7 +16,7 @@ from pipeline.output.manifest import Manifest
 from pipeline.plan.load import validate
 from pipeline.plan.recipe import Recipe
 from pipeline.records.base import FileRecord
-from pipeline.records.counts import Counts, Duplicates, Search
+from pipeline.records.counts import Counts, Search
 from pipeline.records.metrics_json import RunMetrics
 from pipeline.report.metrics import collect
 from pipeline.report.metrics.collect import About
@@ -59,7 +59,9 @@ def without(metrics: RunMetrics, refs: set[str]) -> RunMetrics:
 def _counts(tally: Tally, recipe: Recipe, run: RunMetrics, *, number: int) -> Counts:
     """The tally's counts, with what the ledger cannot say as the run had it."""
     about = About(run.generation, run.live, run.plan_name, notes=(), versions=run.versions, architecture=run.architecture)
-    counts = collect.collect(recipe, tally, about, search=_search(run.duplicates), selection=run.selection)
+    found = run.duplicates
+    search = None if found is None else Search(**{name: getattr(found, name) for name in Search.model_fields})
+    counts = collect.collect(recipe, tally, about, search=search, selection=run.selection)
     carried = "histograms of signals, models, checks, changes, selection and costs"
     names = ["recipe_hash", "signals", "models"]
     duplicates = counts.duplicates
@@ -82,10 +84,6 @@ def _counts(tally: Tally, recipe: Recipe, run: RunMetrics, *, number: int) -> Co
             "notes": notes,
         }
     )
-
-
-def _search(found: Duplicates | None) -> Search | None:
-    return None if found is None else Search(**{name: getattr(found, name) for name in Search.model_fields})
 
 
 def _tally(out: Store, files: Sequence[FileRecord], *, languages: bool) -> Tally:

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 from pipeline.output.manifest import FOLDERS, Manifest, rewritten
 from pipeline.output.tombstones import Tombstones
 from pipeline.records.base import FileRecord
+from pipeline.schema import SIGNALS_KEY
 from pipeline.stages.dedup import index
 from pipeline.stages.shards.content_hash import ContentHash
 from pipeline.stages.shards.parquet import shard_writer
-from pipeline.stages.unit.withhold import REASON, STAGE, without_excerpts
+from pipeline.stages.unit.withhold import REASON, STAGE, emptied, without_excerpts
 from pipeline.store.hashing import HashingFile
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -43,24 +44,19 @@ def generation(
 ) -> NewFiles:
     """The files of a generation without `rows`. `numbers`: documents of the dedup index that go; `number`: of the take-down."""
     refs = pa.array(sorted(ref for g, ref in rows if g == made.generation), pa.string())
-    replaced: list[tuple[FileRecord, FileRecord]] = []
     content = dict(made.content_sha256)
-    files: list[FileRecord] = []
+    new_of: dict[str, FileRecord] = {}
     for folder in FOLDERS:
         records = [record for record in made.files if record.path.startswith(f"{folder}/")]
         change = _changes(folder, refs, tombstones)
         new = [_shard(out, record, folder, refs=refs, change=change, number=number) for record in records]
-        files += [b for _, b in zip(records, new, strict=True)]
-        pairs = [(a, b) for a, b in zip(records, new, strict=True) if a != b]
-        replaced += pairs
-        if pairs:
+        new_of |= {old.path: record for old, record in zip(records, new, strict=True)}
+        if new != records:
             content[folder] = key([_content(out, record.path) for record in new])
-    parts = [(record, _index(out, record, numbers, number=number)) for record in made.index]
-    replaced += [(a, b) for a, b in parts if a != b]
-    order = {record.path: place for place, record in enumerate(made.files)}
-    old_of = {b.path: a.path for a, b in replaced}
-    files.sort(key=lambda record: order[old_of.get(record.path, record.path)])
-    return NewFiles(tuple(files), tuple(b for _, b in parts), content, tuple(replaced))
+    new_of |= {record.path: _index(out, record, numbers, number=number) for record in made.index}
+    files, parts = (tuple(new_of[old.path] for old in records) for records in (made.files, made.index))
+    replaced = tuple((old, new_of[old.path]) for old in (*made.files, *made.index) if new_of[old.path] != old)
+    return NewFiles(files, parts, content, replaced)
 
 
 def index_numbers(out: Store, live: Sequence[Manifest], rows: set[Row]) -> np.ndarray:
@@ -83,20 +79,12 @@ def _changes(folder: str, refs: pa.Array, tombstones: Tombstones) -> Change:
         gone = pc.and_(pc.is_in(table["source_ref"], refs), pc.not_equal(table["verdict"], "quarantined"))
         told = {"verdict": "dropped", "stage": STAGE, "reason": REASON}
         kept = ("generation", "id", "source", "source_ref", "n_bytes_read")
-        for place, field in enumerate(table.schema):
-            if field.name in kept:
-                continue
-            value = pa.scalar([] if pa.types.is_list(field.type) else told.get(field.name), field.type)
-            table = table.set_column(place, field, pc.if_else(gone, value, table[field.name]))
-        return table
+        others = [field for field in table.schema if field.name not in kept]
+        return emptied(table, gone, {f.name: [] if pa.types.is_list(f.type) else told.get(f.name) for f in others})
 
     def signals(table: pa.Table) -> pa.Table:
-        gone = pc.is_in(table["source_ref"], refs)
-        for place, field in enumerate(table.schema):
-            if field.name not in ("generation", "id", "source", "source_ref"):
-                nothing = pa.scalar(None, field.type)
-                table = table.set_column(place, field, pc.if_else(gone, nothing, table[field.name]))
-        return table
+        own = set(table.column_names) - set(SIGNALS_KEY.names)
+        return emptied(table, pc.is_in(table["source_ref"], refs), dict.fromkeys(own))
 
     def quarantine(table: pa.Table) -> pa.Table:
         return without_excerpts(tombstones, table, table["source_ref"].to_pylist())
@@ -142,8 +130,7 @@ def _index(out: Store, record: FileRecord, numbers: np.ndarray, *, number: int) 
         mask = pc.is_in(old["document"], gone)
         if table != "documents":
             return old.filter(pc.invert(mask))
-        text = pc.if_else(mask, "", old["text"])  # its place stays: documents are numbered through
-        return old.set_column(old.schema.get_field_index("text"), old.schema.field("text"), text)
+        return emptied(old, mask, {"text": ""})  # its place stays: documents are numbered through
 
     new = (without(old).cast(index.SCHEMAS[table]) for old in out.batches(record.path))
     start = None if first is None else int(first)

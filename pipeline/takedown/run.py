@@ -61,15 +61,13 @@ def take_down(
     """
     with _held(folder, work, unlocked=unlocked) as (out, store):
         manifests = manifest.load_all(out)
-        if not manifests:
-            raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
         complete(out, manifests, work=store)
         live = manifest.live(manifests)
         key = out.read_bytes(tombstones.KEY) if out.has(tombstones.KEY) else b""
         before = tombstones.load_tombstones(out, manifest.takedowns(manifests))
         resolved = recipe.resolve(validate(live[-1].plan, where=out.root))
         parameters = tombstones.parameters_of(resolved.plan.dedup)
-        place = Place(out, store, tuple(live), resolved, tombstones.keyed(key or bytes(tombstones.KEY_BYTES)), parameters)
+        place = Place(out, store, tuple(live), resolved, tombstones.of_tables(key or bytes(tombstones.KEY_BYTES), []), parameters)
         found = find_documents(place, asked)
         if not found.rows:
             return _nothing(manifests, found, asked, before=before, key=key)
@@ -77,7 +75,9 @@ def take_down(
         if dry_run or not confirm(made):
             return Outcome(made, False, "nothing was changed")
         key = tombstones.key_for(out)
-        receipt = _carry_out(replace(place, tombstones=tombstones.keyed(key)), manifests, found, asked=asked, receipt=made)
+        receipt = _carry_out(
+            replace(place, tombstones=tombstones.of_tables(key, [])), manifests, found, asked=asked, receipt=made
+        )
         return Outcome(receipt, True, f"receipt: {out.path(receipt_name(receipt.manifest))}")
 
 
@@ -175,8 +175,8 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     table = place.tombstones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
     tables = [out.read_table(tombstones.name(n)) for n in committed]
-    known = tombstones.with_table(place.tombstones, [*tables, table])
-    new = tombstones.with_table(place.tombstones, [table])
+    known = tombstones.of_tables(place.tombstones.key, [*tables, table])
+    new = tombstones.of_tables(place.tombstones.key, [table])
     rows = set(found.rows)
     refs = {ref for _, ref in rows}
     numbers = rewrite.index_numbers(out, place.live, rows)

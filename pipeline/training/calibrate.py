@@ -23,49 +23,35 @@ _MIN_POOL = 10
 
 
 def platt(logits: np.ndarray, labels: np.ndarray) -> Platt:
-    """The sigmoid of largest likelihood, by Newton's method with halved steps."""
+    """The sigmoid of largest likelihood."""
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
     y = np.asarray(labels, bool)
     positives, negatives = int(y.sum()), int((~y).sum())
     target = np.where(y, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     scale = float(np.std(logits)) or 1.0
     x = np.stack((np.asarray(logits, float) / scale, np.ones(len(logits))))
-    weights = np.array([1.0, 0.0])
-    loss = _loss(weights @ x, target)
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(weights @ x, -500, 500)))
-        gradient = x @ (p - target)
-        hessian = (x * (p * (1 - p))) @ x.T + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        while (found := _loss((weights - step) @ x, target)) > loss and np.abs(step).max() > 1e-12:
-            step /= 2
-        weights = weights - step
-        if loss - found < 1e-10 * len(logits):
-            break
-        loss = found
-    a, b = float(weights[0] / scale), float(weights[1])
-    return Platt(a=max(round(a, 6), 1e-6), b=round(b, 6))
 
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        z = weights @ x
+        return float((np.logaddexp(0, z) - target * z).mean()), x @ (expit(z) - target) / len(target)
 
-def _loss(z: np.ndarray, target: np.ndarray) -> float:
-    return float((np.logaddexp(0, z) - target * z).sum())
+    a, b = minimize(loss, [1.0, 0.0], jac=True, method="BFGS", options={"gtol": 1e-9}).x
+    return Platt(a=max(round(float(a / scale), 6), 1e-6), b=round(float(b), 6))
 
 
 def isotonic(logits: np.ndarray, labels: np.ndarray) -> Isotonic:
     """Pooled steps, at the mean logit of each."""
+    from scipy.optimize import isotonic_regression
+
     order = np.argsort(logits, kind="stable")
-    pools: list[list[float]] = []  # sum of labels, examples, sum of logits
-    for x, y in zip(np.asarray(logits, float)[order], np.asarray(labels, float)[order], strict=True):
-        if pools and pools[-1][1] < _MIN_POOL:
-            pools[-1] = [pools[-1][0] + y, pools[-1][1] + 1, pools[-1][2] + x]
-        else:
-            pools.append([y, 1, x])
-    merged: list[list[float]] = []
-    for pool in pools:
-        merged.append(pool)
-        while len(merged) > 1 and merged[-2][0] * merged[-1][1] >= merged[-1][0] * merged[-2][1]:
-            last = merged.pop()
-            merged[-1] = [a + b for a, b in zip(merged[-1], last, strict=True)]
-    knots: dict[float, float] = {round(x / n, 6): round(y / n, 6) for y, n, x in merged}
+    x, y = np.asarray(logits, float)[order], np.asarray(labels, float)[order]
+    starts = np.arange(0, len(x), _MIN_POOL)
+    sizes = np.diff(starts, append=len(x))
+    steps = starts[isotonic_regression(np.add.reduceat(y, starts) / sizes, weights=sizes).blocks[:-1]]
+    at, share = (np.round(np.add.reduceat(of, steps) / np.diff(steps, append=len(x)), 6).tolist() for of in (x, y))
+    knots = dict(zip(at, share, strict=True))
     return Isotonic(x=tuple(knots), y=tuple(np.maximum.accumulate(list(knots.values())).tolist()))
 
 

@@ -25,7 +25,7 @@ _MIN_ABOVE = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Figures of a group of examples at one threshold. `right`: the share of them on the right side of it."""
+    """Figures of a group of examples at one threshold."""
 
     name: str
     positives: int
@@ -33,7 +33,6 @@ class Figures:
     auc: Estimate | None
     recall: Estimate | None
     false_alarms: Estimate | None
-    right: Estimate | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,6 @@ def figures(name: str, scores: np.ndarray, labels: np.ndarray, *, threshold: flo
         auc=metrics.auc(scores, y),
         recall=_share(int((above & y).sum()), m),
         false_alarms=_share(int((above & ~y).sum()), n),
-        right=_share(int((above == y).sum()), m + n),
     )
 
 

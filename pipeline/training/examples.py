@@ -23,6 +23,7 @@ from pipeline.read.source import Source
 from pipeline.read.units import chunks, open_input
 from pipeline.records.base import Json
 from pipeline.text import numbers
+from pipeline.text.final import text_hash
 
 Part = Literal["train", "calibrate", "test"]
 PARTS: dict[Part, float] = {"train": 0.70, "calibrate": 0.20, "test": 0.10}
@@ -100,39 +101,37 @@ def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tupl
 
     A folder that `flows.curate` wrote stands for its data/. In the sample are the documents whose hash with the seed is smallest.
     """
-    chosen: list[tuple[int, str, Document]] = []
     records: list[InputRecord] = []
     columns = Columns(text=columns.text, language=columns.language)
     total = 0
-    for file in expand([Source(paths=tuple(_data_of(path) for path in paths), text=columns.text)]).files:
-        count, bad = 0, 0
-        for table, refused in _tables(file):
-            bad += refused
-            for row in table:
-                count += 1
-                total += len(row["text"].encode())
-                place = f"{file.path}#{row['row']}"
-                rank = -hashed(seed, place)
-                if len(chosen) < n or rank > chosen[0][0]:
-                    item = (rank, place, replace(_document(row, file, False, columns=columns), ordinary=True))
-                    (heapq.heappush if len(chosen) < n else heapq.heappushpop)(chosen, item)
-        records.append(InputRecord(file.path, _sha256(file), count, bad))
-    return [item[2] for item in sorted(chosen, key=lambda item: item[1])], records, total
+
+    def ranked() -> Iterator[tuple[int, str, Json, InputFile]]:
+        nonlocal total
+        for file in expand([Source(paths=tuple(_data_of(path) for path in paths), text=columns.text)]).files:
+            count, bad = 0, 0
+            for table, refused in _tables(file):
+                count, bad = count + len(table), bad + refused
+                for row in table:
+                    total += len(row["text"].encode())
+                    place = f"{file.path}#{row['row']}"
+                    yield hashed(seed, place), place, row, file
+            records.append(InputRecord(file.path, _sha256(file), count, bad))
+
+    chosen = sorted(heapq.nsmallest(n, ranked()), key=lambda item: item[1])
+    documents = [replace(_document(row, file, False, columns=columns), ordinary=True) for _, _, row, file in chosen]
+    return documents, records, total
 
 
 def clean(documents: Sequence[Document]) -> UniqueDocuments:
     """Leave out copies (white space folded), all but the first, and texts that are in both classes."""
-    first: dict[bytes, int] = {}
-    keys = [_text_key(document.text) for document in documents]
-    classes: dict[bytes, set[bool]] = {}
-    for i, (key, document) in enumerate(zip(keys, documents, strict=True)):
-        first.setdefault(key, i)
-        classes.setdefault(key, set()).add(document.positive)
-    both = {key for key, found in classes.items() if len(found) == 2}
-    kept = [
-        document for i, (key, document) in enumerate(zip(keys, documents, strict=True)) if first[key] == i and key not in both
-    ]
-    contradictions = sum(key in both for key in keys)
+    first: dict[bytes, Document] = {}
+    classes: dict[bytes, list[bool]] = {}
+    for document in documents:
+        key = text_hash(document.text)
+        first.setdefault(key, document)
+        classes.setdefault(key, []).append(document.positive)
+    kept = [document for key, document in first.items() if len(set(classes[key])) == 1]
+    contradictions = sum(len(found) for found in classes.values() if len(set(found)) == 2)
     return UniqueDocuments(kept, len(documents) - len(kept) - contradictions, contradictions)
 
 
@@ -170,7 +169,7 @@ def _document(row: Json, file: InputFile, positive: bool, *, columns: Columns) -
         if columns.label not in others:
             raise _no_column(columns.label, others, row, file=file)
         positive = _label(others[columns.label], f"{file.path}#{row['row']}, column {columns.label}")
-    group = _value(others, columns.group, row, file=file) if columns.group else _text_key(row["text"]).hex()
+    group = _value(others, columns.group, row, file=file) if columns.group else text_hash(row["text"]).hex()
     language = _value(others, columns.language_column, row, file=file) if columns.language_column else columns.language
     return Document(
         text=row["text"],
@@ -202,14 +201,7 @@ def _label(value: object, where: str) -> bool:
 
 def _tables(file: InputFile) -> Iterator[tuple[list[Json], int]]:
     """Rows of a file, a unit at a time, and how many could not be read."""
-    found = read.units_of(file)
-    if found.units is not None:
-        for unit in found.units:
-            rows = read.read(unit)
-            yield rows.documents.select(["row", "source", "text", "metadata"]).to_pylist(), len(rows.bad)
-        return
-    for block in read.stream(file, found.content):
-        rows = read.read_block(block)
+    for rows in read.rows_of(file):
         yield rows.documents.select(["row", "source", "text", "metadata"]).to_pylist(), len(rows.bad)
 
 
@@ -226,10 +218,6 @@ def _sha256(file: InputFile) -> str:
         for chunk in chunks(file, handle):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _text_key(text: str) -> bytes:
-    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
 
 
 def hashed(seed: int, value: str) -> int:

@@ -26,6 +26,7 @@ from filters.kernels.models import features
 from filters.models import classifier
 from filters.models.classifier import Classifier, Text
 from pipeline.errors import RunFailed
+from pipeline.training.examples import Document
 
 MAX_BYTES = 3_000_000
 """Largest model file: chosen so that the package stays small."""
@@ -75,16 +76,6 @@ TOXICITY = Settings(
 """Short, creatively spelt texts: character n-grams too, which cost speed on unknown words only."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """One text to train on, `weight` times in every epoch."""
-
-    text: str
-    positive: bool
-    weight: int = 1
-    ordinary: bool = False
-
-
 def tokens(texts: Sequence[str]) -> list[str]:
     """What the model reads of each text, for fastText's training file."""
     offsets, data = buffers.views(pa.array(texts, pa.large_string()))
@@ -107,13 +98,13 @@ def windows(text: str, settings: Settings, chance: random.Random) -> list[str]:
     return made if len(made) <= settings.windows else chance.sample(made, settings.windows)
 
 
-def _windows(examples: Sequence[Example], settings: Settings, chance: random.Random) -> Iterator[tuple[Example, str]]:
+def _windows(examples: Sequence[Document], settings: Settings, chance: random.Random) -> Iterator[tuple[Document, str]]:
     for example, text in zip(examples, tokens([example.text for example in examples]), strict=True):
         for window in windows(text, settings, chance):
             yield example, window
 
 
-def fit(examples: Sequence[Example], settings: Settings, *, folder: Path, seed: int, quantise: bool = True) -> Classifier:
+def fit(examples: Sequence[Document], settings: Settings, *, folder: Path, seed: int, quantise: bool = True) -> Classifier:
     """Train on `examples`; writes model.bin, and model.ftz unless told otherwise, into `folder`. The scores are not calibrated.
 
     Raises RunFailed if fastText does, or if the model has more than MAX_BYTES.

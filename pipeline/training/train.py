@@ -21,7 +21,7 @@ from pipeline.errors import InputError
 from pipeline.training import calibrate, evaluate, examples, fit, metrics
 from pipeline.training.evaluate import Figures, Threshold
 from pipeline.training.examples import Document, InputRecord, Part
-from pipeline.training.fit import Example, Settings
+from pipeline.training.fit import Settings
 
 KEPT_OF_POSITIVES = 0.99
 """Default threshold of a model of good text: chosen so that a filter that is on by default loses 1 % of good text."""
@@ -42,7 +42,7 @@ class Request:
     records: Sequence[InputRecord]
     settings: Settings
     seed: int
-    command: str
+    command: str = ""
     calibration: Literal["auto", "platt", "isotonic"] = "auto"
     licences: Sequence[str] = ()
     limits: Sequence[str] = ()
@@ -111,9 +111,8 @@ def train(request: Request) -> TrainedModel:
         raise InputError(f"no example is left: all {len(request.documents):,} are texts that stand in both classes")
     parts = examples.split(cleaned.documents, seed=request.seed)
     settings = request.settings
-    training = [Example(text=d.text, positive=d.positive, weight=d.weight, ordinary=d.ordinary) for d in parts["train"]]
     with tempfile.TemporaryDirectory(prefix="winnow-train-") as folder:
-        model = fit.fit(training, settings, folder=Path(folder), seed=request.seed)
+        model = fit.fit(parts["train"], settings, folder=Path(folder), seed=request.seed)
         data = model.path.read_bytes()
         unquantised = fit.raw(Path(folder) / "model.bin", settings)
         logits = {part: fit.logits(model, [d.text for d in parts[part]], settings) for part in ("calibrate", "test")}

@@ -97,7 +97,7 @@ def cpu(run: Callable[[], Any], times: int = 3) -> tuple[float, Any]:
 
 
 def predict(model: models.Model, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    labels, scores = model.predict(data, models.whole(offsets))
+    labels, scores, _, _ = model.judge(data, models.whole(offsets))
     return labels[:, 0], scores[:, 0]
 
 
@@ -144,7 +144,7 @@ def sampled(report: Report, model: models.Model, sources: np.ndarray, found: dic
     ours, raw = np.array(found["signals"]["language"]), found["raw"]
     everything = prose.sample(found["offsets"], found["data"], limit=1 << 40, parts=2)
     letters, _ = scripts.majority(everything.data, everything.spans)
-    labels, scores = model.predict(everything.data, everything.spans)
+    labels, scores, _, _ = model.judge(everything.data, everything.spans)
     of_prose = named(model, labels[:, 0], np.where(letters >= language.MIN_LETTERS, scores[:, 0], 0))
     report.target("language of all prose", float((ours == of_prose).mean()), AGREE)
     both = (ours != "und") & (raw != "und")
@@ -195,7 +195,7 @@ def right(report: Report, model: models.Model, everything: list[dict[str, Any]])
     array, offsets, data = column([row["text"] for row in known])
     signals = language.annotate(TextBatch(array), NOTHING, language.Params(), model=model)
     sample = prose.sample(offsets, data, limit=language.SAMPLE_BYTES, parts=language.PARTS)
-    whole, ours = predict(model, offsets, data)[0], model.predict(sample.data, sample.spans)[0][:, 0]
+    whole, ours = predict(model, offsets, data)[0], model.judge(sample.data, sample.spans)[0][:, 0]
     truth = np.array([model.labels.index(SAME.get(row["lang"], row["lang"])) for row in known])
     units = np.array([f"{row['source'].split('-')[0]} {row['unit']}" for row in known])
     und = np.array(signals["language"].to_pylist()) == "und"

@@ -27,7 +27,6 @@ from filters.models.classifier import Classifier
 from pipeline.records import interval
 from pipeline.training import calibrate, examples, fit, metrics
 from pipeline.training.examples import Columns, Document
-from pipeline.training.fit import Example
 from pipeline.training.recipes import quality
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -51,8 +50,7 @@ def logits(model: Classifier, documents: Sequence[Document]) -> np.ndarray:
 def recipe(documents: Sequence[Document], *, seed: int) -> Classifier:
     """The recipe trained on documents, not calibrated."""
     with tempfile.TemporaryDirectory() as folder:
-        chosen = [Example(text=document.text, positive=document.positive) for document in documents]
-        return fit.fit(chosen, fit.QUALITY, folder=Path(folder), seed=seed, quantise=False)
+        return fit.fit(documents, fit.QUALITY, folder=Path(folder), seed=seed, quantise=False)
 
 
 def labels(documents: Sequence[Document]) -> np.ndarray:

@@ -20,6 +20,7 @@ import cloudpickle
 import httpx
 import psutil
 import pytest
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -98,7 +99,7 @@ def test_prefect_shows_readable_names_a_state_and_the_funnel(flow: Callable[...,
     flow(lambda mapper: (mapper("hostile", lambda _: 0, [Item(hostile)]), DONE)[1])
     run = newest(prefect_server.url, "flow_runs")[0]
     assert (run["state"]["type"], run["parameters"]["input"]) == ("COMPLETED", ["in"])
-    until, name = time.monotonic() + 10, "crawl/\ufffdgpj.\ufffd[31mexe\ufffd unit 3"
+    until, name = time.monotonic() + 10, "crawl/[U+202E]gpj.[U+001B][31mexe[U+DCFF] unit 3"
     while not any(task["name"] == name and task["state"]["type"] == "COMPLETED" for task in tasks_of(run, prefect_server.url)):
         assert time.monotonic() < until  # the server records task runs a moment later
         time.sleep(0.2)
@@ -121,8 +122,8 @@ def test_every_stage_is_a_task_and_names_and_messages_say_what_happened(tmp_path
         if len(shown) == 1:
             first = run
     assert shown == [
-        (f"{out}: generation 1", "generation 1: 20 of 26 kept"),
-        (f"{out}: nothing new", "nothing new: generation 1 stays"),
+        ("out: generation 1", "generation 1: 20 of 26 kept"),
+        ("out: nothing new", "nothing new: generation 1 stays"),
     ]
     expected = {
         "in/a.jsonl unit 0": "25 documents, 1 bad row",
@@ -147,6 +148,11 @@ def test_a_stages_error_is_its_own_and_what_it_made_counts_though_prefect_fails(
     def fail() -> None:
         raise error
 
+    def of_the_flow() -> Result:
+        assert FlowRunContext.get() is not None and TaskRunContext.get() is None  # which no worker of a cluster could be sent
+        return DONE
+
+    assert flow(lambda _: as_task("dedup", of_the_flow)) == DONE
     with pytest.raises(BadRows) as caught:
         flow(lambda _: as_task("dedup", fail))
     assert caught.value is error

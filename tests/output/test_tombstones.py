@@ -57,8 +57,8 @@ def test_siphash_is_the_papers():
 
 
 def made(*texts: tombstones.Text, dedup: Dedup | None = None) -> tombstones.Tombstones:
-    blank = tombstones.keyed(KEY)
-    return tombstones.with_table(blank, [blank.table(texts, tombstones.parameters_of(dedup))])
+    blank = tombstones.of_tables(KEY, [])
+    return tombstones.of_tables(KEY, [blank.table(texts, tombstones.parameters_of(dedup))])
 
 
 def words(n: int, *, changed: int = 0) -> str:
@@ -120,11 +120,11 @@ def test_excerpts_that_share_five_words_are_known():
 def test_no_word_and_no_hash_of_the_dedup_index_stands_in_the_table():
     from pipeline.text import signatures
 
-    blank = tombstones.keyed(KEY)
+    blank = tombstones.of_tables(KEY, [])
     table = blank.table([tombstones.Text(PROSE, near=True)], tombstones.parameters_of(None))
     line = table.to_pylist()[0]
     plain = signatures.shingles(pa.array([PROSE], pa.large_string()), ngram=5)[1]
     assert not set(line["shingles"]) & set(plain.tolist()) and line["content"] != final.text_hash(PROSE)
     assert len(line["shingles"]) == len(plain) and len(line["bands"]) == 18
-    other = tombstones.keyed(bytes(32)).table([tombstones.Text(PROSE, near=True)], tombstones.parameters_of(None))
+    other = tombstones.of_tables(bytes(32), []).table([tombstones.Text(PROSE, near=True)], tombstones.parameters_of(None))
     assert not set(other.to_pylist()[0]["shingles"]) & set(line["shingles"])

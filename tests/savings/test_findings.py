@@ -6,7 +6,7 @@ import pytest
 from pipeline.records.savings_json import Ranked, RegimeLine, SetLine
 from pipeline.savings.analysis import findings, intervals
 from pipeline.savings.analysis.findings import RegimeLosses
-from pipeline.savings.analysis.intervals import Estimate, Interval, Losses
+from pipeline.savings.analysis.intervals import Estimate, Losses
 from pipeline.savings.heldout import HeldOut
 
 C = np.geomspace(1e12, 16e12, 8)
@@ -80,8 +80,8 @@ def test_an_interval_within_the_noise_of_two_equal_runs_is_ranking_only():
     ("low", "high", "clears"), [(1.21, 2.0, True), (1.2, 2.0, False), (0.5, 0.79, True), (0.5, 0.8, False), (0.9, 1.1, False)]
 )
 def test_an_interval_clears_the_noise_where_it_lies_outside_of_it(low, high, clears):
-    found = Estimate(1.0, (), None, None, Interval(low, high), None)
-    assert intervals.clears_noise(found, Interval(0.8, 1.2)) is clears
+    found = Estimate(1.0, (), None, None, (low, high), None)
+    assert intervals.clears_noise(found, (0.8, 1.2)) is clears
 
 
 def test_without_a_declared_target_there_is_no_headline_but_both_biases_are_said():

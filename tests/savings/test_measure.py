@@ -115,7 +115,7 @@ def test_results_of_another_trainer_give_the_same_report(output, capsys):
     write_rows(output / "short.jsonl", rows[:-1])
     assert "all are needed" in run(capsys, "score", where, output / "short.jsonl").err
     write_rows(output / "nats.jsonl", [{**rows[0], "metric": "loss"}])
-    assert "expected bpb" in run(capsys, "score", where, output / "nats.jsonl").err
+    assert "metric: Input should be 'bpb'" in run(capsys, "score", where, output / "nats.jsonl").err
 
 
 def _curve(tokens, shift):

@@ -84,7 +84,7 @@ def try_model(path: Path) -> str:
     except models.ModelError:
         return "refused"
     offsets, data = buffers.views(pa.array([PROSE, "w1 w2 w37 the", "日本語", ""], pa.large_string()))
-    labels, scores = model.predict(data, models.whole(offsets), k=2)
+    labels, scores, _, _ = model.judge(data, models.whole(offsets))
     assert np.isfinite(scores).all() and labels.min() >= -1 and labels.max() < len(model.labels)
     return "predicts"
 

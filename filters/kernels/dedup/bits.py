@@ -6,6 +6,7 @@ import numpy as np
 
 from filters.kernels.buffers import frozen
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
+from filters.kernels.unicode.ascii_words import ones
 
 _SIX = np.uint64(6)
 _LOW = np.uint64(63)
@@ -97,18 +98,9 @@ def _place_of(bits: Array, before: Array, numbers: Array, found: Array) -> None:
         number = np.uint64(numbers[k])
         word = bits[np.uintp(number >> _SIX)]
         if (word >> (number & _LOW)) & _ONE == _ONE:
-            found[k] = before[np.uintp(number >> _SIX)] + _ones(word & ((_ONE << (number & _LOW)) - _ONE))
+            found[k] = before[np.uintp(number >> _SIX)] + np.int64(ones(word & ((_ONE << (number & _LOW)) - _ONE)))
         else:
             found[k] = -1
-
-
-@inner_kernel
-def _ones(word: Int) -> Int:
-    """How many bits of a word are set (Hacker's Delight, section 5-1)."""
-    word -= (word >> _ONE) & np.uint64(0x5555555555555555)
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 def warm() -> None:

@@ -15,6 +15,7 @@ with a document; only its set of shingles takes memory in proportion.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,8 +71,8 @@ def signatures(
     counts = np.zeros(len(offsets) - 1, np.int32)
     least = np.full((len(offsets) - 1, len(a)), np.iinfo(np.uint32).max, np.uint32)
     words, points = np.empty(BLOCK + ngram + SPARE, np.uint64), np.empty(BLOCK + SPARE + 1, np.uint32)
-    tables = unicode_words.tables()
-    _sign(offsets, data, *tables, ngram, _power(ngram), a, b, family == "datasketch", words, points, counts, least)
+    how = Signing(ngram, _power(ngram), a, b, family == "datasketch")
+    _sign(offsets, data, unicode_words.tables(), how, words, points, counts, least)
     return counts, least
 
 
@@ -89,7 +90,7 @@ def shingles(offsets: np.ndarray, data: np.ndarray, *, ngram: int) -> tuple[np.n
     # Two bytes a word at least, once more for sorting the longest; pages that stay unwritten cost no memory.
     hashes = np.empty((offsets[-1] - offsets[0] + lengths.max(initial=0) + len(offsets)) // 2 + ngram, np.uint64)
     words, sizes = np.empty(BLOCK + ngram + SPARE, np.uint64), np.empty((1 << _BUCKET_BITS) + 1, np.int64)
-    _shingles(offsets, data, *unicode_words.tables(), ngram, _power(ngram), words, sizes, starts, hashes)
+    _shingles(offsets, data, unicode_words.tables(), ngram, _power(ngram), words, sizes, starts, hashes)
     return starts, hashes[: starts[-1]]
 
 
@@ -98,23 +99,21 @@ def _power(ngram: int) -> np.uint64:
     return np.uint64(pow(int(BASE), ngram - 1, 1 << 64))
 
 
+class Signing(NamedTuple):
+    """What a signature depends on beside the text."""
+
+    ngram: int
+    power: np.uint64  # as `_power` gives it
+    multipliers: np.ndarray  # uint32: a of each permutation
+    increments: np.ndarray  # uint32: b
+    datasketch: bool
+
+
 @kernel
 def _sign(
-    offsets: Array,
-    data: Array,
-    blocks: Array,
-    cells: Array,
-    ascii_: Array,
-    ngram: Int,
-    power: Int,
-    multipliers: Array,
-    increments: Array,
-    datasketch: bool,
-    words: Array,
-    points: Array,
-    counts: Array,
-    least: Array,
+    offsets: Array, data: Array, tables: Any, how: Signing, words: Array, points: Array, counts: Array, least: Array
 ) -> None:
+    blocks, cells, ascii_ = tables
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         have = np.int64(0)
@@ -122,10 +121,10 @@ def _sign(
             found, p = next_words(data, offsets[i], p, end, blocks, cells, ascii_, words[have:])
             counts[i] += found
             have += found
-            n = have - ngram + 1
+            n = have - how.ngram + 1
             if n > 0:
-                _points(words, n, ngram, power, datasketch, points)
-                _lower(points, n, multipliers, increments, least[i])
+                _points(words, n, how.ngram, how.power, how.datasketch, points)
+                _lower(points, n, how.multipliers, how.increments, least[i])
                 have = _carry(words, n, have)
 
 
@@ -188,19 +187,10 @@ def _band_keys(least: Array, rows: Int, keys: Array) -> None:
 
 @kernel
 def _shingles(
-    offsets: Array,
-    data: Array,
-    blocks: Array,
-    cells: Array,
-    ascii_: Array,
-    ngram: Int,
-    power: Int,
-    words: Array,
-    sizes: Array,
-    starts: Array,
-    hashes: Array,
+    offsets: Array, data: Array, tables: Any, ngram: Int, power: Int, words: Array, sizes: Array, starts: Array, hashes: Array
 ) -> None:
     """Appends each row's hashes, then sorts them in place with what lies behind them as scratch."""
+    blocks, cells, ascii_ = tables
     total = np.int64(0)
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]

@@ -8,13 +8,14 @@ The output is never longer than the text. Linear in the text, whatever the text 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.lines import phrases
-from filters.kernels.lines.pieces import buffer, copy, stripped, trimmed
+from filters.kernels.lines.phrases import Phrases
+from filters.kernels.lines.pieces import Output, copy, output, stripped, trimmed
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.char_classes import BREAK, DECIMAL, SPACE, decode, lookup
 
@@ -30,8 +31,7 @@ _KEEPS, _SCRIPT, _OPENS = 0b11, 0b100, 0b1000
 _POLICIES = ((1 << len(POLICY)) - 1) << 4
 
 
-@dataclass(frozen=True)
-class LineRules:
+class LineRules(NamedTuple):
     """`whole`: lines are what newlines separate, kept with their white space and their newline (dolma); else they are those of
     `str.splitlines`, stripped and joined by newlines (datatrove)."""
 
@@ -46,70 +46,43 @@ class LineRules:
 
 def clean(offsets: np.ndarray, data: np.ndarray, rules: LineRules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(starts int64[n + 1], bytes uint8[:], changes uint8[n])`: row i is `bytes[starts[i]:starts[i + 1]]`."""
-    starts = np.zeros(len(offsets), np.int64)
-    changes = np.zeros(len(offsets) - 1, np.uint8)
-    out, back = buffer(offsets)
-    chosen = np.array([int(getattr(rules, field.name)) for field in fields(rules)], np.int64)
-    found = (_PHRASES.classes, _PHRASES.steps, _PHRASES.hits)
-    _clean(offsets, data, *char_classes.tables(), *found, chosen, starts, out, back, changes)
-    return starts, out[: starts[-1]], changes
+    made = output(offsets)
+    _clean(offsets, data, *char_classes.tables(), _PHRASES, rules, made)
+    return made.written()
 
 
 @kernel
-def _clean(
-    offsets: Array,
-    data: Array,
-    blocks: Array,
-    cells: Array,
-    classes: Array,
-    steps: Array,
-    hits: Array,
-    options: Array,
-    starts: Array,
-    out: Array,
-    back: Array,
-    changes: Array,
-) -> None:
+def _clean(offsets: Array, data: Array, blocks: Array, cells: Array, wanted: Phrases, rules: LineRules, made: Output) -> None:
     o = np.int64(0)
     for i in range(offsets.size - 1):
-        o, changed = _row(data, offsets[i], offsets[i + 1], blocks, cells, classes, steps, hits, options, out, back, o)
-        starts[i + 1] = o
-        changes[i] = changed
+        o, changed = _row(data, offsets[i], offsets[i + 1], blocks, cells, wanted, rules, made, o)
+        made.starts[i + 1] = o
+        made.changes[i] = changed
 
 
 @inner_kernel
 def _row(
-    data: Array,
-    p: Int,
-    end: Int,
-    blocks: Array,
-    cells: Array,
-    classes: Array,
-    steps: Array,
-    hits: Array,
-    options: Array,
-    out: Array,
-    back: Array,
-    o: Int,
+    data: Array, p: Int, end: Int, blocks: Array, cells: Array, wanted: Phrases, rules: LineRules, made: Output, o: Int
 ) -> tuple[Int, Int]:
     """Appends the lines of `data[p:end]` that stay; `(next o, changes)`."""
-    whole = options[0] != 0
+    whole = rules.whole
+    out, back = made.out, made.back
     begin = o
     lines = changed = np.int64(0)
     while p < end:
-        stop, after, first, last, words, longest, found = _scan(data, p, end, whole, blocks, cells, classes, steps, hits)
+        stop, after, first, last, words, longest, found = _scan(data, p, end, whole, blocks, cells, wanted)
         at = o + 1 if lines and not whole else o
         to = at
         cut = np.int64(0)
-        if found & _OPENS and options[2]:
+        if found & _OPENS and rules.citations:
             a, b = (p, stop) if whole else (first, last)
             to = _without_citations(data, a, b, blocks, cells, out, at)
             if to - at < b - a:
                 cut = np.int64(_CITATION)
-                found = phrases.find_phrases(back, at, to, classes, steps, hits)
-        reason = _fails(data, first, last, words, longest, found, options)
+                found = phrases.find_phrases(back, at, to, wanted)
+        reason = _fails(data, first, last, words, longest, found, rules)
         if cut:
-            reason = _fails(back, at, trimmed(back, at, to, blocks, cells) if whole else to, words, longest, found, options)
+            reason = _fails(back, at, trimmed(back, at, to, blocks, cells) if whole else to, words, longest, found, rules)
         if reason:
             changed |= _WHITE if words == 0 and not whole else reason
             p = after
@@ -134,21 +107,21 @@ def _row(
 
 
 @inner_kernel
-def _fails(data: Array, first: Int, last: Int, words: Int, longest: Int, found: Int, options: Array) -> Int:
+def _fails(data: Array, first: Int, last: Int, words: Int, longest: Int, found: Int, rules: LineRules) -> Int:
     """The first rule that the line `data[first:last]` fails, else 0."""
-    if options[1] and longest > options[1]:
+    if rules.max_word_length and longest > rules.max_word_length:
         return np.int64(_LONG)
-    if options[3] and not _ends_well(data, first, last, options[0] != 0):
+    if rules.punctuation and not _ends_well(data, first, last, rules.whole):
         return np.int64(_PUNCTUATION)
-    if words < options[4]:
+    if words < rules.min_words:
         return np.int64(_FEW)
     if found & 1:
         return np.int64(0)
-    if options[5] and found & _SCRIPT:
+    if rules.javascript and found & _SCRIPT:
         return np.int64(_JAVASCRIPT)
     if found & _KEEPS:
         return np.int64(0)
-    if options[6] and found & _POLICIES:
+    if rules.policy and found & _POLICIES:
         return np.int64(_POLICY)
     return np.int64(0)
 
@@ -166,7 +139,7 @@ def _ends_well(data: Array, first: Int, last: Int, whole: bool) -> Bool:
 
 @inner_kernel
 def _scan(
-    data: Array, p: Int, end: Int, newlines: bool, blocks: Array, cells: Array, classes: Array, steps: Array, hits: Array
+    data: Array, p: Int, end: Int, newlines: bool, blocks: Array, cells: Array, wanted: Phrases
 ) -> tuple[Int, Int, Int, Int, Int, Int, Int]:
     """`(stop, next, first, last, words, longest, found)` of the line at p: where it and its break end, its stripped part, number
     of words, characters of the longest, phrases. `newlines`: other breaks are white space."""
@@ -178,13 +151,14 @@ def _scan(
     while p < end:
         if data[np.uintp(p)] < 0x80:
             flags, size = np.int64(cells[np.uintp(data[np.uintp(p)])]), 1
-            state = np.int64(steps[np.uintp(state * phrases.WIDTH + np.int64(classes[np.uintp(data[np.uintp(p)])]))])
-            found |= hits[np.uintp(state)]
+            letter = np.int64(wanted.classes[np.uintp(data[np.uintp(p)])])
+            state = np.int64(wanted.steps[np.uintp(state * phrases.WIDTH + letter)])
+            found |= wanted.hits[np.uintp(state)]
         else:
             point, size = decode(data, p, end)
             flags = lookup(point, blocks, cells)
-            state = phrases.after_wide(point, state, classes, steps)
-            found |= hits[np.uintp(state)]
+            state = phrases.after_wide(point, state, wanted)
+            found |= wanted.hits[np.uintp(state)]
         if flags & SPACE:
             if flags & BREAK and (not newlines or data[np.uintp(p)] == 0x0A):
                 stop = p

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
-from filters.kernels.lines.pieces import trimmed
+from filters.kernels.lines.pieces import skipped, trimmed
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.ascii_words import BYTES, between, lowest
+from filters.kernels.unicode.ascii_words import BYTES, between, lowest, ones
 from filters.kernels.unicode.char_classes import BREAK, SPACE, flags_at
-from filters.kernels.words.spaces import ones, white
+from filters.kernels.words.spaces import white
 
 LONGEST = 1024
 """Longer words count as so long in a median."""
@@ -123,11 +123,7 @@ def _line(data: Array, p: Int, end: Int, blocks: Array, cells: Array, count: Arr
     count[_N] += 1
     count[_DOLMA_BULLETS] += p < end and (data[np.uintp(p)] == 0x2D or data[np.uintp(p)] == 0x2A)
     count[_DOLMA_ENDS] += _ends(data, p, end)[1]
-    while p < end:
-        flags, size = flags_at(data, p, end, blocks, cells)
-        if not flags & SPACE:
-            break
-        p += size
+    p = skipped(data, p, end, blocks, cells)
     if p == end:
         return
     end = trimmed(data, p, end, blocks, cells)

@@ -19,9 +19,9 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
+from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest, ones
 from filters.kernels.unicode.char_classes import ALPHA, OUTER, SPACE, TERMINAL, decode, lookup
-from filters.kernels.words.spaces import hash_bytes, ones
+from filters.kernels.words.spaces import hash_bytes
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ could stand (U+0130 lowers to an i and a mark, which no phrase holds). Linear in
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,15 +22,13 @@ _ANY, _KELVIN_LEAD = (0, 255), (0xE2, 0xE2)
 _LAST = np.uint64(1 << 63)
 
 
-@dataclass(frozen=True)
-class Phrases:
+class Phrases(NamedTuple):
     """`steps[state * WIDTH + classes[byte]]` is the next state; `hits[state]` has a bit for each phrase that ends there."""
 
-    classes: np.ndarray
-    steps: np.ndarray
-    hits: np.ndarray
-    begins: np.ndarray
-    """int64[:, 2, 2]: what the phrases begin with: two letters, each in lower and in upper case, or _ANY byte."""
+    classes: np.ndarray  # uint8[256]
+    steps: np.ndarray  # uint16
+    hits: np.ndarray  # int64
+    begins: np.ndarray  # int64[:, 2, 2]: what the phrases begin with: two letters, each in lower and in upper case, or _ANY byte
 
 
 def compile_phrases(phrases: tuple[str, ...]) -> Phrases:
@@ -92,51 +90,51 @@ def _complete(nodes: list[dict[int, int]], hits: list[int]) -> np.ndarray:
 
 
 @inner_kernel
-def find_phrases(data: Array, p: Int, end: Int, classes: Array, steps: Array, hits: Array) -> Int:
+def find_phrases(data: Array, p: Int, end: Int, wanted: Phrases) -> Int:
     """Bits of the phrases in `data[p:end]`."""
     state = found = np.int64(0)
     while p < end:
-        state, p = advance(data, p, end, state, classes, steps)
-        found |= hits[np.uintp(state)]
+        state, p = advance(data, p, end, state, wanted)
+        found |= wanted.hits[np.uintp(state)]
     return found
 
 
 @inner_kernel
-def advance(data: Array, p: Int, end: Int, state: Int, classes: Array, steps: Array) -> tuple[Int, Int]:
+def advance(data: Array, p: Int, end: Int, state: Int, wanted: Phrases) -> tuple[Int, Int]:
     """`(state, next)` after the byte at p, or after the Kelvin sign there, which reads as a k."""
     byte = data[np.uintp(p)]
     if byte == 0xE2 and p + 3 <= end and data[np.uintp(p + 1)] == 0x84 and data[np.uintp(p + 2)] == 0xAA:
-        return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[0x6B]))]), p + 3
-    return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[np.uintp(byte)]))]), p + 1
+        return np.int64(wanted.steps[np.uintp(state * WIDTH + np.int64(wanted.classes[0x6B]))]), p + 3
+    return np.int64(wanted.steps[np.uintp(state * WIDTH + np.int64(wanted.classes[np.uintp(byte)]))]), p + 1
 
 
 @inner_kernel
-def after_wide(point: Int, state: Int, classes: Array, steps: Array) -> Int:
+def after_wide(point: Int, state: Int, wanted: Phrases) -> Int:
     """The state after a character beyond ASCII."""
     if point == KELVIN:
-        return np.int64(steps[np.uintp(state * WIDTH + np.int64(classes[0x6B]))])
+        return np.int64(wanted.steps[np.uintp(state * WIDTH + np.int64(wanted.classes[0x6B]))])
     return np.int64(0)
 
 
 def found(offsets: np.ndarray, data: np.ndarray, phrases: Phrases) -> np.ndarray:
     """int64[n]: bit k of item i says whether text i holds phrase k."""
     made = np.zeros(len(offsets) - 1, np.int64)
-    _found(offsets, data, phrases.classes, phrases.steps, phrases.hits, phrases.begins, made)
+    _found(offsets, data, phrases, made)
     return made
 
 
 @kernel
-def _found(offsets: Array, data: Array, classes: Array, steps: Array, hits: Array, begins: Array, made: Array) -> None:
+def _found(offsets: Array, data: Array, wanted: Phrases, made: Array) -> None:
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         state = np.int64(0)
         while p < end:
             if state == 0:
-                p = _to_begin(data, p, end, begins)
+                p = _to_begin(data, p, end, wanted.begins)
                 if p == end:
                     break
-            state, p = advance(data, p, end, state, classes, steps)
-            made[i] |= hits[np.uintp(state)]
+            state, p = advance(data, p, end, state, wanted)
+            made[i] |= wanted.hits[np.uintp(state)]
 
 
 @inner_kernel

@@ -7,18 +7,18 @@ order of `dclm_baseline_refinedweb.yaml`, from `newline_removal_modifier` on; le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
 from filters.kernels.lines import phrases
-from filters.kernels.lines.pieces import buffer, copy, stripped
+from filters.kernels.lines.phrases import Phrases
+from filters.kernels.lines.pieces import Output, copy, output, skipped, stripped
 from filters.kernels.lines.refinedweb_phrases import CUT, ENDS, cut_phrase
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.ascii_words import BYTES, between, classes, lowest
+from filters.kernels.unicode.ascii_words import BYTES, between, classes, lowest, ones
 from filters.kernels.unicode.char_classes import ALNUM, DECIMAL, DIGIT, SPACE, UPPER, decode, flags_at, lookup
-from filters.kernels.words.spaces import ones
 
 CHANGES = ("newlines", "capitals", "digits", "counter", "few_words", "phrase", "ends")
 """Bit k of a row's changes. A line counts for the first rule that it fails; `ends`: white space at the ends of the text."""
@@ -36,11 +36,10 @@ _NOUN_BYTES = np.frombuffer("".join(COUNTED).encode(), np.uint8)
 _NOUN_STARTS = np.cumsum([0, *map(len, COUNTED)])
 
 
-@dataclass(frozen=True)
-class LineRules:
+class LineRules(NamedTuple):
     """Thresholds of `clean`: a line is dropped above a maximum and below a minimum."""
 
-    max_newlines: bool  # runs of three and more newlines become two
+    newlines: bool  # runs of three and more newlines become two
     max_capitals: float
     max_digits: float
     counters: bool
@@ -50,81 +49,50 @@ class LineRules:
 
 def clean(offsets: np.ndarray, data: np.ndarray, rules: LineRules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(starts int64[n + 1], bytes uint8[:], changes uint8[n])`: row i is `bytes[starts[i]:starts[i + 1]]`."""
-    starts = np.zeros(len(offsets), np.int64)
-    changes = np.zeros(len(offsets) - 1, np.uint8)
-    out, back = buffer(offsets)
-    chosen = np.array(
-        [rules.max_newlines, rules.max_capitals, rules.max_digits, rules.counters, rules.min_words, rules.phrases], np.float64
-    )
-    found = (_PHRASES.classes, _PHRASES.steps, _PHRASES.hits)
-    _clean(offsets, data, *char_classes.tables(), *found, chosen, starts, out, back, changes)
-    return starts, out[: starts[-1]], changes
+    made = output(offsets)
+    _clean(offsets, data, *char_classes.tables(), _PHRASES, rules, made)
+    return made.written()
 
 
 @kernel
-def _clean(
-    offsets: Array,
-    data: Array,
-    blocks: Array,
-    cells: Array,
-    classes: Array,
-    steps: Array,
-    hits: Array,
-    options: Array,
-    starts: Array,
-    out: Array,
-    back: Array,
-    changes: Array,
-) -> None:
+def _clean(offsets: Array, data: Array, blocks: Array, cells: Array, wanted: Phrases, rules: LineRules, made: Output) -> None:
     o = np.int64(0)
     for i in range(offsets.size - 1):
         begin = o
-        o, changed, phrase = _row(
-            data, offsets[i], offsets[i + 1], blocks, cells, classes, steps, hits, options, out, back, begin
-        )
+        o, changed, phrase = _row(data, offsets[i], offsets[i + 1], blocks, cells, wanted, rules, made, begin)
         if phrase:
             for which in range(3):
-                o, cut = cut_phrase(back, begin, o, which, blocks, cells, out)
+                o, cut = cut_phrase(made.back, begin, o, which, blocks, cells, made.out)
                 changed |= cut
-        starts[i + 1] = o
-        changes[i] = changed
+        made.starts[i + 1] = o
+        made.changes[i] = changed
 
 
 @inner_kernel
 def _row(
-    data: Array,
-    p: Int,
-    end: Int,
-    blocks: Array,
-    cells: Array,
-    classes: Array,
-    steps: Array,
-    hits: Array,
-    options: Array,
-    out: Array,
-    back: Array,
-    o: Int,
+    data: Array, p: Int, end: Int, blocks: Array, cells: Array, wanted: Phrases, rules: LineRules, made: Output, o: Int
 ) -> tuple[Int, Int, Bool]:
     """Appends the lines of `data[p:end]` that stay, without white space at the ends; `(next o, changes, phrases to cut)`."""
+    out, back = made.out, made.back
     begin = o
     lines = changed = np.int64(0)
     empty = phrase = False
     while True:
-        stop, chars, upper, digits, words, found = _scan(data, p, end, blocks, cells, classes, steps, hits)
+        stop, chars, upper, digits, words, found = _scan(data, p, end, blocks, cells, wanted)
         reason = np.int64(0)
         if chars == 0:
-            if empty and options[0] != 0:
+            if empty and rules.newlines:
                 reason = np.int64(_NEWLINES)
             empty = True
         else:
             empty = False
-            if upper / chars > options[1]:
+            if upper / chars > rules.max_capitals:
                 reason = np.int64(_CAPITALS)
-            elif digits / chars > options[2]:
+            elif digits / chars > rules.max_digits:
                 reason = np.int64(_DIGITS)
-            elif options[3] != 0 and found > _CUT and _is_counter(data, p, stop, blocks, cells):
+            elif rules.counters and found > _CUT and _is_counter(data, p, stop, blocks, cells):
                 reason = np.int64(_COUNTER)
-            elif words < options[4]:
+            elif words < rules.min_words:
                 reason = np.int64(_FEW)
         if reason:
             changed |= reason
@@ -134,7 +102,7 @@ def _row(
                 o += 1
             o = copy(data, p, stop, out, o)
             lines += 1
-            if options[5] != 0 and (found & _CUT or (words == 0 and chars)):
+            if rules.phrases and (found & _CUT or (words == 0 and chars)):
                 phrase = True
         if stop >= end:
             break
@@ -144,9 +112,7 @@ def _row(
 
 
 @inner_kernel
-def _scan(
-    data: Array, p: Int, end: Int, blocks: Array, cells: Array, classes: Array, steps: Array, hits: Array
-) -> tuple[Int, Int, Int, Int, Int, Int]:
+def _scan(data: Array, p: Int, end: Int, blocks: Array, cells: Array, wanted: Phrases) -> tuple[Int, Int, Int, Int, Int, Int]:
     """`(stop, chars, upper, digits, words, found)` of the line at p, up to a newline."""
     chars = upper = digits = words = state = found = np.int64(0)
     inside = False
@@ -156,12 +122,12 @@ def _scan(
             if byte == 0x0A:
                 break
             flags, size = np.int64(cells[np.uintp(byte)]), 1
-            state = np.int64(steps[np.uintp(state * phrases.WIDTH + np.int64(classes[np.uintp(byte)]))])
+            state = np.int64(wanted.steps[np.uintp(state * phrases.WIDTH + np.int64(wanted.classes[np.uintp(byte)]))])
         else:
             point, size = decode(data, p, end)
             flags = lookup(point, blocks, cells)
-            state = phrases.after_wide(point, state, classes, steps)
-        found |= hits[np.uintp(state)]
+            state = phrases.after_wide(point, state, wanted)
+        found |= wanted.hits[np.uintp(state)]
         chars += 1
         upper += (flags & UPPER) != 0
         digits += (flags & DIGIT) != 0
@@ -187,14 +153,9 @@ def _is_counter(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> B
         letter, size = _letter(data, p, end)
         if letter == 0x6B or letter == 0x6D or letter == 0x62:
             p += size
-    spaces = 0
-    while p < end:
-        flags, size = flags_at(data, p, end, blocks, cells)
-        if not flags & SPACE:
-            break
-        spaces += 1
-        p += size
-    if not spaces:
+    begin = p
+    p = skipped(data, p, end, blocks, cells)
+    if p == begin:
         return False
     for noun in range(_NOUN_STARTS.size - 1):
         after = _after_noun(data, p, end, _NOUN_STARTS[noun], _NOUN_STARTS[noun + 1])

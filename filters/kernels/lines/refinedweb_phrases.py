@@ -9,7 +9,7 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel
 from filters.kernels.lines import pieces
-from filters.kernels.lines.pieces import copy, stripped
+from filters.kernels.lines.pieces import copy, skipped, stripped
 from filters.kernels.unicode.char_classes import SPACE, flags_at
 
 CUT = ("items in cart", "read more", "sign-in")
@@ -39,7 +39,7 @@ def cut_phrase(back: Array, begin: Int, end: Int, which: Int, blocks: Array, cel
         to = _cut_in_line(back, p, stop, which, blocks, cells, out, at) if words <= PHRASE_WORDS else copy(back, p, stop, out, at)
         if to - at < stop - p:
             changed |= PHRASE
-        if stop > p and words <= PHRASE_WORDS and _is_blank(back, at, to, blocks, cells):
+        if stop > p and words <= PHRASE_WORDS and skipped(back, at, to, blocks, cells) == to:
             changed |= PHRASE
         else:
             if not first:
@@ -112,15 +112,4 @@ def _starts(back: Array, p: Int, end: Int, phrase: Array) -> Bool:
             byte |= 0x20
         if byte != phrase[k]:
             return False
-    return True
-
-
-@inner_kernel
-def _is_blank(back: Array, p: Int, end: Int, blocks: Array, cells: Array) -> Bool:
-    """Whether there is nothing, or white space alone."""
-    while p < end:
-        flags, size = flags_at(back, p, end, blocks, cells)
-        if not flags & SPACE:
-            return False
-        p += size
     return True

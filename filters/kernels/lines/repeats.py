@@ -14,41 +14,28 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
-from filters.kernels.lines.pieces import copy, trimmed
+from filters.kernels.lines.pieces import Output, chars, copy, output, skipped, trimmed
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.char_classes import SPACE, flags_at
+from filters.kernels.words.spaces import hash_bytes
 
 PROBES = 64
 CHANGES = ("paragraph", "line")
 _PARAGRAPH, _LINE = 1, 2
-_PRIME = np.uint64(0x100000001B3)
-_BASIS = np.uint64(0xCBF29CE484222325)
 
 
 def cut(offsets: np.ndarray, data: np.ndarray, min_chars: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(starts int64[n + 1], bytes uint8[:], changes uint8[n])`: row i is `bytes[starts[i]:starts[i + 1]]`."""
-    starts = np.zeros(len(offsets), np.int64)
-    changes = np.zeros(len(offsets) - 1, np.uint8)
-    out = np.empty(offsets[-1] - offsets[0], np.uint8)
+    made = output(offsets)
     most = 2 * int(np.diff(offsets).max(initial=0)) // min_chars + 1
     blocks = np.empty((most, 2), np.int64)
     slots = np.empty(1 << (2 * most - 1).bit_length(), np.int32)
-    _cut(offsets, data, *char_classes.tables(), min_chars, blocks, slots, starts, out, changes)
-    return starts, out[: starts[-1]], changes
+    _cut(offsets, data, *char_classes.tables(), min_chars, blocks, slots, made)
+    return made.written()
 
 
 @kernel
 def _cut(
-    offsets: Array,
-    data: Array,
-    blocks: Array,
-    cells: Array,
-    min_chars: Int,
-    known: Array,
-    slots: Array,
-    starts: Array,
-    out: Array,
-    changes: Array,
+    offsets: Array, data: Array, blocks: Array, cells: Array, min_chars: Int, known: Array, slots: Array, made: Output
 ) -> None:
     o = np.int64(0)
     for i in range(offsets.size - 1):
@@ -58,9 +45,9 @@ def _cut(
         while used < 2 * most:
             used *= 2
         slots[:used] = -1
-        o, changed = _row(data, p, end, blocks, cells, min_chars, known, slots[:used], out, o)
-        starts[i + 1] = o
-        changes[i] = changed
+        o, changed = _row(data, p, end, blocks, cells, min_chars, known, slots[:used], made.out, o)
+        made.starts[i + 1] = o
+        made.changes[i] = changed
 
 
 @inner_kernel
@@ -86,7 +73,7 @@ def _row(
             stop = following
         gone = True
         if _has(data, first, last, min_chars):
-            hashed = _hash(data, first, last)
+            hashed = hash_bytes(data, first, last, end)
             if _seen(data, first, last, hashed, known, slots):
                 changed |= _PARAGRAPH
                 p = stop
@@ -96,7 +83,7 @@ def _row(
         while p < stop:
             after, first, last = _line(data, p, end, blocks, cells)
             if not single and _has(data, first, last, min_chars):
-                hashed = _hash(data, first, last)
+                hashed = hash_bytes(data, first, last, end)
                 if _seen(data, first, last, hashed, known, slots):
                     changed |= _LINE
                     p = after
@@ -115,32 +102,13 @@ def _line(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[I
     while stop < end and data[np.uintp(stop)] != 0x0A:
         stop += 1
     last = trimmed(data, p, stop, blocks, cells)
-    while p < last:
-        flags, size = flags_at(data, p, last, blocks, cells)
-        if not flags & SPACE:
-            break
-        p += size
-    return min(stop + 1, end), p, last
+    return min(stop + 1, end), skipped(data, p, last, blocks, cells), last
 
 
 @inner_kernel
 def _has(data: Array, first: Int, last: Int, min_chars: Int) -> Bool:
     """Whether `data[first:last]` has that many characters."""
-    if last - first < min_chars:
-        return False
-    chars = np.int64(0)
-    for q in range(first, last):
-        chars += (data[np.uintp(q)] & 0xC0) != 0x80
-    return chars >= min_chars
-
-
-@inner_kernel
-def _hash(data: Array, p: Int, end: Int) -> Int:
-    """64-bit FNV-1a, its upper half folded into the lower (Fowler, Noll, Vo; RFC 9923)."""
-    value = _BASIS
-    for q in range(p, end):
-        value = (value ^ np.uint64(data[np.uintp(q)])) * _PRIME
-    return value ^ (value >> np.uint64(32))
+    return last - first >= min_chars and chars(data, first, last) >= min_chars
 
 
 @inner_kernel

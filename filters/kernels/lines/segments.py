@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from numba import types
-from numba.core import cgutils
 
 from filters.kernels.compiled import Array, Int, inlined_kernel, inner_kernel, kernel
+from filters.kernels.lines.pieces import last_char
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
+from filters.kernels.unicode.ascii_words import BYTES, between, lowest, ones
 from filters.kernels.unicode.char_classes import SPACE, flags_at
-from filters.kernels.words.spaces import hash_bytes, ones
+from filters.kernels.words.spaces import hash_bytes
 
 LINES, PARAGRAPHS, RUNS, BLOCKS, ALL = range(5)
 """Kinds of segments.
@@ -84,56 +83,41 @@ def segments(offsets: np.ndarray, data: np.ndarray, *, kind: int, max_probes: in
     """Repeated segments of each row."""
     out = np.zeros((len(offsets) - 1, 6), np.int64)
     sizes = np.diff(offsets)
-    places = _power(int(sizes[sizes <= LARGE].max(initial=0)) // 16)
-    table = (np.empty(places, np.uint64), np.empty(places, np.int32))
+    table = _table(_power(int(sizes[sizes <= LARGE].max(initial=0)) // 16), max_probes)
     row = 0
     while row < len(sizes):
-        row, status = _rows(offsets, data, row, LARGE, kind, *char_classes.tables(), *table, max_probes, out)
+        row, status = _rows(offsets, data, row, LARGE, kind, *char_classes.tables(), table, out)
         if status != _DONE:
             one, places = offsets[row : row + 2], _power(int(sizes[row]) // 64)
             while status == _FULL:
                 places *= 2
-                own = (np.empty(places, np.uint64), np.empty(places, np.int32))
-                tables = char_classes.tables()
-                _, status = _rows(one, data, 0, 0, kind, *tables, *own, max_probes, out[row : row + 1])
+                own = _table(places, max_probes)
+                _, status = _rows(one, data, 0, 0, kind, *char_classes.tables(), own, out[row : row + 1])
             if status == _PROBES:
                 out[row] = in_python(data[one[0] : one[1]].tobytes().decode("utf-8", "replace"), kind)
             row += 1
     return Segments(*np.ascontiguousarray(out.T))
 
 
+class Table(NamedTuple):
+    """Distinct segments of one row, by hash: a place is free where its count is 0."""
+
+    keys: np.ndarray  # uint64
+    counts: np.ndarray  # int32
+    most_probes: int
+
+
+def _table(places: int, most_probes: int) -> Table:
+    return Table(np.empty(places, np.uint64), np.empty(places, np.int32), most_probes)
+
+
 def _power(n: int) -> int:
     return 1 << max(4, (n - 1).bit_length())
 
 
-@intrinsic
-def _feeds(typing_context: Any, data: Any, p: Any) -> Any:
-    """`(feed, later)` uint64: bit k says that byte p + k is a line feed; is not the first byte of a character. Unchecked."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        at = builder.gep(array.data, [arguments[1]])
-        text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
-        feed = builder.icmp_unsigned("==", text, every(_FEED))
-        later = builder.icmp_unsigned("==", builder.and_(text, every(0xC0)), every(0x80))
-        return cgutils.pack_array(builder, [builder.bitcast(feed, MASK), builder.bitcast(later, MASK)])
-
-    return types.UniTuple(types.uint64, 2)(data, p), generate
-
-
 @kernel
 def _rows(
-    offsets: Array,
-    data: Array,
-    row: Int,
-    limit: Int,
-    kind: Int,
-    blocks: Array,
-    cells: Array,
-    keys: Array,
-    counts: Array,
-    max_probes: Int,
-    out: Array,
+    offsets: Array, data: Array, row: Int, limit: Int, kind: Int, blocks: Array, cells: Array, table: Table, out: Array
 ) -> tuple[Int, Int]:
     """`(row, status)`: counts rows from `row` on; stops before one of more than `limit` bytes, or that the table does not
     hold. Without a limit (0) the row gets the whole table."""
@@ -141,30 +125,19 @@ def _rows(
         p, end = offsets[i], offsets[i + 1]
         if limit and end - p > limit:
             return i, _FULL
-        size = np.int64(16) if limit else counts.size
-        while size < (end - p) // 16 and size < counts.size:
+        size = np.int64(16) if limit else table.counts.size
+        while size < (end - p) // 16 and size < table.counts.size:
             size *= 2
-        status = _row(data, p, end, size, kind, blocks, cells, keys, counts, max_probes, out[i])
+        status = _row(data, p, end, size, kind, blocks, cells, table, out[i])
         if status != _DONE:
             return i, status
     return offsets.size - 1, _DONE
 
 
 @inner_kernel
-def _row(
-    data: Array,
-    p: Int,
-    end: Int,
-    size: Int,
-    kind: Int,
-    blocks: Array,
-    cells: Array,
-    keys: Array,
-    counts: Array,
-    max_probes: Int,
-    out: Array,
-) -> Int:
+def _row(data: Array, p: Int, end: Int, size: Int, kind: Int, blocks: Array, cells: Array, table: Table, out: Array) -> Int:
     """Fills `out` for the text at p to end, with the first `size` places of the table."""
+    keys, counts, most_probes = table
     for k in range(size):
         counts[np.uintp(k)] = 0
     for k in range(6):
@@ -190,8 +163,8 @@ def _row(
             empties += 1
             continue
         key = hash_bytes(data, start, stop, end)
-        home, probes = _place(key, size, keys, counts, max_probes)
-        if probes >= max_probes:
+        home, probes = _place(key, size, table)
+        if probes >= most_probes:
             return _PROBES
         before = counts[np.uintp(home)]
         if before == 0:
@@ -213,11 +186,12 @@ def _row(
 
 
 @inlined_kernel
-def _place(key: Int, size: Int, keys: Array, counts: Array, max_probes: Int) -> tuple[Int, Int]:
-    """`(place, probes)`: where `key` is, or the first free place of its probes; `max_probes` of them if there is neither."""
+def _place(key: Int, size: Int, table: Table) -> tuple[Int, Int]:
+    """`(place, probes)`: where `key` is, or the first free place of its probes; `most_probes` of them if there is neither."""
+    keys, counts, most_probes = table
     home = key & np.uint64(size - 1)
     probes = np.int64(0)
-    while probes < max_probes and counts[np.uintp(home)] and keys[np.uintp(home)] != key:
+    while probes < most_probes and counts[np.uintp(home)] and keys[np.uintp(home)] != key:
         home = (home + _ONE) & np.uint64(size - 1)
         probes += 1
     return home, probes
@@ -250,8 +224,8 @@ def _to_feed(data: Array, p: Int, end: Int) -> tuple[Int, Int]:
     """`(stop, chars)`: the first line feed at or after p, or end; code points before it."""
     chars = np.int64(0)
     while p + BYTES <= end:
-        feed, later = _feeds(data, np.uintp(p))
-        stop = lowest(feed)
+        stop = lowest(between(data, np.uintp(p), _FEED, _FEED))
+        later = between(data, np.uintp(p), 0x80, 0xBF)
         if stop < _BITS:
             chars += np.int64(stop - ones(later & ((_ONE << stop) - _ONE)))
             return p + np.int64(stop), chars
@@ -274,9 +248,7 @@ def _stripped(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tup
         blanks += 1
         p += size
     while end > p:
-        back = end - 1
-        while back > p and (data[np.uintp(back)] & 0xC0) == 0x80:
-            back -= 1
+        back = last_char(data, p, end)
         flags, _ = flags_at(data, back, end, blocks, cells)
         if not flags & SPACE:
             break

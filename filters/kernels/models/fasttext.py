@@ -2,7 +2,7 @@
 
 Invariant: the labels and scores of row i are those of `fasttext.load_model(path).predict([text.replace("\\n", " ")], k)`: the
 same labels, scores within 1e-5 (sums are taken in another order). A newline inside a row separates words like a space; the one
-newline that predict appends gives the word `</s>` at the end of the row. Every loop is bounded by the text or by `Tables`.
+newline that fastText appends gives the word `</s>` at the end of the row. Every loop is bounded by the text or by `Tables`.
 Source: fastText 0.9.3, src/loss.cc,.
 """
 
@@ -14,40 +14,19 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Float, Int, inner_unchecked_kernel, unchecked_kernel
 from filters.kernels.models.fasttext_tables import HS, SOFTMAX, Head, Tables
-from filters.kernels.models.fasttext_words import END, IN_ORDER, Kept, add_rows, collect_rows, kept, pending
+from filters.kernels.models.fasttext_words import END, IN_ORDER, Work, add_rows, collect_rows
 
 _ONE, _LITTLE = np.float32(1.0), np.float64(1e-5)  # std_log(x) = log(x + 1e-5), loss.cc
 _NEVER = np.float32(np.log(1e-5))  # std_log of the threshold 0: hierarchical softmax gives no label below it
 
 
-class Work(NamedTuple):
-    """Memory that one call of `predict` works in; made by `work`."""
+class Judged(NamedTuple):
+    """What `judge` fills, best label first; -1 and 0 where fastText returns fewer labels."""
 
-    hidden: np.ndarray  # float32[dim]
-    output: np.ndarray  # float32[n_labels]
-    nodes: np.ndarray  # int32[n_labels + 1]: the tree's nodes still to visit, and their scores
-    weights: np.ndarray  # float32[n_labels + 1]
-    recent: np.ndarray  # uint64[longest word n-gram - 1, at least 1]: hashes of the n-grams that the next word extends
-    pending: np.ndarray  # uint64[MAX_PENDING + the most rows that one step adds]
-    kept: Kept
-    part: np.ndarray  # float32[dim]
-    end: np.ndarray  # float32[dim]
-
-
-def work(tables: Tables) -> Work:
-    """New memory for `predict` with this model."""
-    n_labels, dim = tables.head.output.shape
-    return Work(
-        hidden=np.empty(dim, np.float32),
-        output=np.empty(n_labels, np.float32),
-        nodes=np.empty(n_labels + 1, np.int32),
-        weights=np.empty(n_labels + 1, np.float32),
-        recent=np.empty(max(tables.ngrams.words - 1, 1), np.uint64),
-        pending=pending(tables.ngrams),
-        kept=kept(tables),
-        part=np.empty(dim, np.float32),
-        end=np.empty(dim, np.float32),
-    )
+    labels: np.ndarray  # int32[n, 2]
+    scores: np.ndarray  # float32[n, 2]
+    part_labels: np.ndarray  # int32[n, parts]
+    part_scores: np.ndarray  # float32[n, parts]
 
 
 @inner_unchecked_kernel
@@ -63,9 +42,9 @@ def _size(spans: Array) -> Int:
 def _hidden(t: Tables, data: Array, spans: Array, work: Work) -> Int:
     """Mean of the rows of a text, the parts `data[a:b]` of `spans` in order, into `work.hidden`; returns how many rows.
 
-    As in Dictionary::getLine a token `</s>` in the text ends it; else the newline that predict appends gives one.
+    As in Dictionary::getLine a token `</s>` in the text ends it; else the newline that fastText appends gives one.
     """
-    hidden, pending, recent = work.hidden, work.pending, work.recent
+    hidden = work.hidden
     for d in range(hidden.shape[0]):
         hidden[d] = 0
     count, n, n_recent, ended = np.int64(0), np.int64(0), np.int64(0), False
@@ -73,14 +52,12 @@ def _hidden(t: Tables, data: Array, spans: Array, work: Work) -> Int:
     for part in range(spans.shape[0]):
         if not ended:
             at, stop = spans[part, 0], spans[part, 1]
-            found, n, n_recent, ended = collect_rows(t, data, at, stop, hidden, pending, n, recent, n_recent, work.kept, in_order)
+            found, n, n_recent, ended = collect_rows(t, data, at, stop, hidden, work, n, n_recent, in_order)
             count += found
     if not ended:
-        found, n, n_recent, ended = collect_rows(
-            t, END, np.int64(0), np.int64(END.shape[0]), hidden, pending, n, recent, n_recent, work.kept, in_order
-        )
+        found, n, n_recent, ended = collect_rows(t, END, np.int64(0), np.int64(END.shape[0]), hidden, work, n, n_recent, in_order)
         count += found
-    add_rows(t.rows, pending, n, hidden)
+    add_rows(t.rows, work.pending, n, hidden)
     if count == 0:
         return count
     scale = np.float32(1.0 / count)
@@ -169,27 +146,8 @@ def _tree(head: Head, work: Work, labels: Array, scores: Array) -> None:
 
 
 @unchecked_kernel
-def predict(t: Tables, data: Array, spans: Array, work: Work, labels: Array, scores: Array) -> None:
-    """The best k labels of each text, best first.
-
-    `spans` int64[n, parts, 2]: text i is `data[a:b]` for each (a, b) of `spans[i]`; what lies between parts separates words.
-    `labels` int32[n, k], `scores` float32[n, k], k = 1 or 2, are filled; -1 and 0 where fastText returns fewer than k labels.
-    """
-    for i in range(spans.shape[0]):
-        for k in range(labels.shape[1]):
-            labels[i, k], scores[i, k] = -1, -np.inf
-        if _hidden(t, data, spans[i], work):
-            if t.head.loss == HS:
-                _tree(t.head, work, labels[i], scores[i])
-            else:
-                _flat(t.head, work, labels[i], scores[i])
-        for k in range(labels.shape[1]):
-            scores[i, k] = np.exp(scores[i, k]) if labels[i, k] >= 0 else np.float32(0)
-
-
-@unchecked_kernel
 def means(t: Tables, data: Array, spans: Array, work: Work, out: Array) -> None:
-    """The mean of each text's rows of the input matrix, float32[n, dim]; zeros where it has none. `spans` as for `predict`."""
+    """The mean of each text's rows of the input matrix, float32[n, dim]; zeros where it has none. `spans` as for `judge`."""
     for i in range(spans.shape[0]):
         _hidden(t, data, spans[i], work)
         for d in range(out.shape[1]):
@@ -203,9 +161,7 @@ def _rows_of(
     """Sum of the rows of `data[at:stop]` in `into`: how many rows, the new n_recent, and whether `</s>` ended the text."""
     for d in range(into.shape[0]):
         into[d] = 0
-    count, n, n_recent, ended = collect_rows(
-        t, data, at, stop, into, work.pending, np.int64(0), work.recent, n_recent, work.kept, in_order
-    )
+    count, n, n_recent, ended = collect_rows(t, data, at, stop, into, work, np.int64(0), n_recent, in_order)
     add_rows(t.rows, work.pending, n, into)
     return count, n_recent, ended
 
@@ -227,23 +183,14 @@ def _best(t: Tables, total: Array, count: Int, work: Work, labels: Array, scores
 
 
 @unchecked_kernel
-def judge(
-    t: Tables,
-    data: Array,
-    spans: Array,
-    work: Work,
-    total: Array,
-    labels: Array,
-    scores: Array,
-    part_labels: Array,
-    part_scores: Array,
-) -> None:
+def judge(t: Tables, data: Array, spans: Array, work: Work, out: Judged) -> None:
     """The best labels of texts, and the best one of each part of them, from one reading.
 
-    As `predict` for `spans`, `labels`, `scores`, but no word n-gram goes over the end of a part. `part_labels` int32[n, parts],
-    `part_scores` float32[n, parts]: as of a text that is the part alone; -1 and 0 for a part of which no word or
-    n-gram is known, or behind a token `</s>`, which ends the text. `total` float32[dim] is memory to work in.
+    `spans` int64[n, parts, 2]: text i is `data[a:b]` for each (a, b) of `spans[i]`; what lies between parts separates words, and
+    no word n-gram goes over the end of a part. A part is judged as a text that is the part alone; -1 and 0 for a part of which no
+    word or n-gram is known, or behind a token `</s>`, which ends the text.
     """
+    total, labels, scores, part_labels, part_scores = work.total, out.labels, out.scores, out.part_labels, out.part_scores
     for i in range(spans.shape[0]):
         for d in range(total.shape[0]):
             total[d] = work.end[d] = 0

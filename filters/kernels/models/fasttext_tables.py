@@ -67,6 +67,15 @@ def step(h: Int, byte: Int) -> Int:
 
 
 @inlined_unchecked_kernel
+def fnv(data: Array, start: Int, end: Int) -> Int:
+    """32-bit FNV-1a of `data[start:end]`."""
+    h = FNV_SEED
+    for j in range(start, end):
+        h = step(h, data[np.uintp(j)])
+    return h
+
+
+@inlined_unchecked_kernel
 def slot(key: Int, mask: Int) -> Int:
     """Home of a 32-bit key in a table of mask + 1 places (murmur3's finaliser)."""
     h = np.uint64(key)
@@ -80,9 +89,7 @@ def hash_words(words: Array, offsets: Array, hashes: Array, slots: Array) -> Boo
     """Fill `hashes`, and `slots` (all -1, a power of two, at least twice the words); false if a probe passes MAX_PROBES."""
     mask = slots.shape[0] - 1
     for w in range(offsets.shape[0] - 1):
-        h = FNV_SEED
-        for j in range(offsets[w], offsets[w + 1]):
-            h = step(h, words[j])
+        h = fnv(words, offsets[w], offsets[w + 1])
         hashes[w] = h
         at = slot(h, mask)
         probes = 0

@@ -12,12 +12,22 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Float, Int, inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
-from filters.kernels.models.fasttext_tables import FNV_SEED, Ngrams, Tables, Vocabulary, find_word, is_word, starts_with, step
-from filters.kernels.unicode.ascii_words import eight
+from filters.kernels.models.fasttext_tables import (
+    FNV_SEED,
+    Ngrams,
+    Tables,
+    Vocabulary,
+    find_word,
+    fnv,
+    is_word,
+    starts_with,
+    step,
+)
+from filters.kernels.unicode.ascii_words import eight, ones
 
 MAX_PENDING = 256  # rows collected before they are added: few enough that they stay in the cache while columns are added in fours
 END = np.frombuffer(b"</s>", np.uint8)
-_WORD_PRIME = np.uint64(116049371)
+WORD_PRIME = np.uint64(116049371)  # dictionary.cc, addWordNgrams
 _OPEN, _CLOSE = np.uint8(60), np.uint8(62)  # < and >
 KEPT_WORDS = 1 << 14  # chosen on 320 MB in 23 languages, whole: 94 MB per CPU-second, 88 with half as many, 99 with twice (3 MB)
 IN_ORDER = 1 << 12
@@ -54,6 +64,39 @@ def kept(tables: Tables) -> Kept:
     )
 
 
+class Work(NamedTuple):
+    """Memory that one call of a kernel works in; made by `work`."""
+
+    hidden: np.ndarray  # float32[dim]
+    output: np.ndarray  # float32[n_labels]
+    nodes: np.ndarray  # int32[n_labels + 1]: the tree's nodes still to visit, and their scores
+    weights: np.ndarray  # float32[n_labels + 1]
+    recent: np.ndarray  # uint64[longest word n-gram - 1, at least 1]: hashes of the n-grams that the next word extends
+    pending: np.ndarray  # uint64[MAX_PENDING + the most rows that one step adds]
+    kept: Kept
+    part: np.ndarray  # float32[dim]
+    end: np.ndarray  # float32[dim]
+    total: np.ndarray  # float32[dim]
+
+
+def work(tables: Tables) -> Work:
+    """New memory for kernels over this model."""
+    n_labels, dim = tables.head.output.shape
+    hidden, part, end, total = (np.empty(dim, np.float32) for _ in range(4))
+    return Work(
+        hidden=hidden,
+        output=np.empty(n_labels, np.float32),
+        nodes=np.empty(n_labels + 1, np.int32),
+        weights=np.empty(n_labels + 1, np.float32),
+        recent=np.empty(max(tables.ngrams.words - 1, 1), np.uint64),
+        pending=pending(tables.ngrams),
+        kept=kept(tables),
+        part=part,
+        end=end,
+        total=total,
+    )
+
+
 @unchecked_kernel
 def fold_words(vocabulary: Vocabulary, ngrams: Ngrams, rows: Array, counts: Array, pending: Array) -> None:
     """Add to each word's row the rows of its character n-grams, and count them: a known word then costs one addition."""
@@ -68,40 +111,30 @@ def fold_words(vocabulary: Vocabulary, ngrams: Ngrams, rows: Array, counts: Arra
 
 @inner_unchecked_kernel
 def collect_rows(
-    t: Tables,
-    data: Array,
-    at: Int,
-    stop: Int,
-    total: Array,
-    pending: Array,
-    n: Int,
-    recent: Array,
-    n_recent: Int,
-    kept: Kept,
-    in_order: bool,
+    t: Tables, data: Array, at: Int, stop: Int, total: Array, work: Work, n: Int, n_recent: Int, in_order: bool
 ) -> tuple[Int, Int, Int, Bool]:
     """Collect the rows of the tokens of `data[at:stop]`: how many, the new n and n_recent, and whether `</s>` ended the text.
 
     `in_order`: rows are added one by one, as fastText does, instead of by words.
     """
-    count = np.int64(0)
+    count, pending, recent = np.int64(0), work.pending, work.recent
     while at < stop:
-        while at < stop and _separates(data[np.uintp(at)]):
+        while at < stop and separates(data[np.uintp(at)]):
             at += 1
         start = at
-        while at < stop and not _separates(data[np.uintp(at)]):
+        while at < stop and not separates(data[np.uintp(at)]):
             at += 1
         if at == start:
             break
         if not in_order and t.ngrams.maxn > 0 and at - start <= 8 * _BLOCKS:
-            found = _kept_word(t, data, start, at, total, kept)
+            found = _kept_word(t, data, start, at, total, work.kept)
         else:
             found, n = _token(t, data, start, at, total, pending, n)
         if found >= 0:
             count += found
             if t.ngrams.words > 1:
                 before = n
-                n_recent, n = _word_ngrams(t.ngrams, _hash(data, start, at), recent, n_recent, pending, n)
+                n_recent, n = _word_ngrams(t.ngrams, fnv(data, start, at), recent, n_recent, pending, n)
                 count += n - before
         if n >= MAX_PENDING:
             add_rows(t.rows, pending, n, total)
@@ -112,22 +145,15 @@ def collect_rows(
 
 
 @inlined_unchecked_kernel
-def _separates(byte: Int) -> Bool:
+def separates(byte: Int) -> Bool:
+    """Whether a byte stands between tokens: white space of ASCII, NUL."""
     return byte == 32 or (byte <= 13 and (byte >= 9 or byte == 0))
-
-
-@inlined_unchecked_kernel
-def _hash(data: Array, start: Int, end: Int) -> Int:
-    h = FNV_SEED
-    for j in range(start, end):
-        h = step(h, data[np.uintp(j)])
-    return h
 
 
 @inner_unchecked_kernel
 def _token(t: Tables, data: Array, start: Int, end: Int, total: Array, pending: Array, n: Int) -> tuple[Int, Int]:
     """Collect the rows of one token (Dictionary::addSubwords); returns how many, -1 for a label, and the new n."""
-    w = find_word(t.vocabulary, data, start, end, _hash(data, start, end))
+    w = find_word(t.vocabulary, data, start, end, fnv(data, start, end))
     if w >= t.vocabulary.n_words:
         return np.int64(-1), n
     if w >= 0:
@@ -253,7 +279,7 @@ def _word_ngrams(g: Ngrams, h: Int, recent: Array, n_recent: Int, pending: Array
     """
     signed = np.uint64(np.int64(np.int32(h)))
     for i in range(n_recent):
-        recent[i] = recent[i] * _WORD_PRIME + signed
+        recent[i] = recent[i] * WORD_PRIME + signed
         n = push(g, recent[i], pending, n)
     grown = min(n_recent + 1, recent.shape[0])
     for i in range(grown - 1, 0, -1):
@@ -290,17 +316,8 @@ def _push_bucket(g: Ngrams, bucket: Int, pending: Array, n: Int) -> Int:
     block, place = bucket >> np.uint64(6), bucket & np.uint64(63)
     bits = g.kept[block, 0]
     below = bits & ((np.uint64(1) << place) - np.uint64(1))
-    pending[n] = np.uint64(g.first_row) + g.kept[block, 1] + _ones(below)
+    pending[n] = np.uint64(g.first_row) + g.kept[block, 1] + ones(below)
     return n + np.int64((bits >> place) & np.uint64(1))
-
-
-@inlined_unchecked_kernel
-def _ones(x: Int) -> Int:
-    """Bits set in a uint64 (compiled to one instruction)."""
-    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
 @inner_unchecked_kernel

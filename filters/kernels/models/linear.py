@@ -13,13 +13,12 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Float, Int, unchecked_kernel
 from filters.kernels.models import features
-from filters.kernels.models.fasttext_tables import FNV_SEED, MAX_PROBES, Tables, step
-from filters.kernels.models.fasttext_words import END, MAX_PENDING, char_ngrams, pending, push
+from filters.kernels.models.fasttext_tables import MAX_PROBES, Tables, fnv
+from filters.kernels.models.fasttext_words import END, MAX_PENDING, WORD_PRIME, char_ngrams, pending, push
 from filters.kernels.unicode.ascii_words import eight
 
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER = np.uint64(0x9FB21C651E98DF25)  # odd, of XXH3; as in filters.kernels.words.words
-_WORD_PRIME = np.uint64(116049371)  # dictionary.cc, addWordNgrams
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SPARE = features.SPARE  # `_key` reads up to seven bytes behind a token
 
@@ -86,14 +85,6 @@ def _index(words: Array, offsets: Array, n_words: Int, slots: Array) -> Bool:
 
 
 @unchecked_kernel
-def _fnv(data: Array, start: Int, end: Int) -> Int:
-    h = FNV_SEED
-    for j in range(start, end):
-        h = step(h, data[j])
-    return h
-
-
-@unchecked_kernel
 def _sum(weights: Array, rows: Array, n: Int) -> Float:
     total = np.float64(0)
     for i in range(n):
@@ -106,7 +97,7 @@ def _logits(
     t: Tables, index: Index, data: Array, spans: Array, classes: Array, punctuation: Array, work: Work, logits: Array
 ) -> None:
     token, rows, spilt = work.token, work.rows, work.spilt
-    end_hash = np.uint64(np.int64(np.int32(_fnv(END, 0, END.shape[0]))))
+    end_hash = np.uint64(np.int64(np.int32(fnv(END, 0, END.shape[0]))))
     for i in range(spans.shape[0]):
         total, count = np.float64(0), np.int64(0)
         before, any_before = np.uint64(0), False
@@ -125,10 +116,10 @@ def _logits(
                     found, n = char_ngrams(t.ngrams, index.weights, token, np.int64(0), size, spilt, rows, n)
                     count += found
                 if t.ngrams.words > 1:
-                    h = np.uint64(np.int64(np.int32(_fnv(token, np.int64(0), size))))
+                    h = np.uint64(np.int64(np.int32(fnv(token, np.int64(0), size))))
                     if any_before:
                         old = n
-                        n = push(t.ngrams, before * _WORD_PRIME + h, rows, n)
+                        n = push(t.ngrams, before * WORD_PRIME + h, rows, n)
                         count += n - old
                     before, any_before = h, True
                 if n >= MAX_PENDING:
@@ -139,7 +130,7 @@ def _logits(
             count += t.counts[index.end]
         if t.ngrams.words > 1 and any_before:
             old = n
-            n = push(t.ngrams, before * _WORD_PRIME + end_hash, rows, n)
+            n = push(t.ngrams, before * WORD_PRIME + end_hash, rows, n)
             count += n - old
         total += _sum(index.weights, rows, n) + spilt[0]
         logits[i] = total / count if count else 0.0

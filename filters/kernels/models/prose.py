@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import Array, Bool, Int, inlined_unchecked_kernel, inner_unchecked_kernel, unchecked_kernel
+from filters.kernels.compiled import Array, Int, inner_unchecked_kernel, unchecked_kernel
+from filters.kernels.models.fasttext_words import separates
 
 LEAST = 128
 """Bytes of a part of a short text. Chosen on pages of two lid_eval paragraphs in two languages and on single paragraphs: both
@@ -73,18 +74,13 @@ class Sample(NamedTuple):
     spans: np.ndarray  # int64[n, parts, 2]
 
 
-@inlined_unchecked_kernel
-def _separates(byte: Int) -> Bool:
-    return byte == 32 or (byte <= 13 and (byte >= 9 or byte == 0))
-
-
 @inner_unchecked_kernel
 def _copy(data: Array, at: Int, stop: Int, out: Array, n: Int, most: Int) -> Int:
     """Copy the prose tokens of `data[at:stop]`, each with a newline or space behind it, up to `most` bytes; returns the new n."""
     first, full = n, n + most
     while at < stop and n < full:
         kept, state = n, np.uint64(0)
-        while at < stop and not _separates(data[np.uintp(at)]):
+        while at < stop and not separates(data[np.uintp(at)]):
             byte = data[np.uintp(at)]
             if n >= full and (byte & 0xC0) != 0x80:
                 break
@@ -93,7 +89,7 @@ def _copy(data: Array, at: Int, stop: Int, out: Array, n: Int, most: Int) -> Int
             n += 1
             at += 1
         line = False
-        while at < stop and _separates(data[np.uintp(at)]):
+        while at < stop and separates(data[np.uintp(at)]):
             line |= data[np.uintp(at)] == 10
             at += 1
         if not _PROSE[state]:
@@ -111,7 +107,7 @@ def _cut(data: Array, at: Int, reach: Int, end: Int) -> Int:
     """The first place from `at` on, at most `reach` further, that follows a newline; else white space; else a character."""
     for newline in (True, False):
         for j in range(at, min(at + reach, end)):
-            if data[j - 1] == 10 or (not newline and _separates(data[j - 1])):
+            if data[j - 1] == 10 or (not newline and separates(data[j - 1])):
                 return j
     while at < end and (data[at] & 0xC0) == 0x80:
         at += 1

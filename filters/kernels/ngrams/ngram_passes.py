@@ -5,6 +5,8 @@ Invariant: a run of more than `max_probes` probes ends a pass with PROBES, so th
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
@@ -24,6 +26,17 @@ PLACE = 16
 
 _AHEAD = 16  # n-grams between asking for a place of the table and reading it
 _ONE, _NONE, _HALF, _LOW, _SIX, _LAST = (np.uint64(n) for n in (1, 0, 32, 0xFFFFFFFF, 6, 63))
+
+
+class Chunk(NamedTuple):
+    """Words of a text."""
+
+    place: int  # number of the first one
+    chars: int  # code points of the words before `ends == 0`
+    words: int
+    hashes: np.ndarray  # uint64: of the words
+    ends: np.ndarray  # int32: code points of the chunk's words up to and with each one; `ends[0]` is what stood before the first
+    places: np.ndarray  # int32, the number of each word; empty where they follow each other
 
 
 @kernel
@@ -55,21 +68,10 @@ def _slot(key: Int, salt: Int, size: Int) -> tuple[Int, Int]:
 
 @kernel
 def gather(
-    n: Int,
-    part: Int,
-    of: Int,
-    salt: Int,
-    base: Int,
-    count: Int,
-    hashes: Array,
-    places: Array,
-    old: Array,
-    new: Array,
-    table: Array,
-    max_probes: Int,
-    state: Array,
+    n: Int, part: Int, of: Int, salt: Int, chunk: Chunk, old: Array, new: Array, table: Array, max_probes: Int, state: Array
 ) -> Int:
     """Counts those n-grams of the chunk whose (n - 1)-grams occur again and whose key % of == part; sets bits of `new`."""
+    base, count, hashes, places = chunk.place, chunk.words, chunk.hashes, chunk.places
     size, mask = table.shape[0], np.uint64(of - 1)
     power, value = _ONE, _NONE
     for j in range(n - 1):
@@ -131,22 +133,9 @@ def mark(table: Array, marked: Array, state: Array) -> None:
 
 
 @kernel
-def spread(
-    n: Int,
-    salt: Int,
-    base: Int,
-    chars: Int,
-    count: Int,
-    hashes: Array,
-    ends: Array,
-    places: Array,
-    flags: Array,
-    every: bool,
-    seen: Array,
-    max_probes: Int,
-    state: Array,
-) -> Int:
+def spread(n: Int, salt: Int, chunk: Chunk, flags: Array, every: bool, seen: Array, max_probes: Int, state: Array) -> Int:
     """Measures the n-grams of the chunk that `flags` has (or every one); with places in `seen` it scans too."""
+    base, chars, count, hashes, ends, places = chunk
     for j in range(count - n + 1):
         begin, end = chars + np.int64(ends[np.uintp(j)]), chars + np.int64(ends[np.uintp(j + n)])
         place = np.int64(places[np.uintp(j)]) if places.size else base + j
@@ -179,27 +168,17 @@ def spread(
 
 
 @kernel
-def pick(
-    n: Int,
-    base: Int,
-    count: Int,
-    hashes: Array,
-    ends: Array,
-    flags: Array,
-    kept: Int,
-    following: Int,
-    to_hashes: Array,
-    to_ends: Array,
-    to_places: Array,
-) -> tuple[Int, Int]:
-    """`(kept, following)`: appends the words of the chunk from number `following` on that lie in an n-gram that `flags` has."""
+def pick(n: Int, chunk: Chunk, flags: Array, kept: Int, following: Int, to: Chunk) -> tuple[Int, Int]:
+    """`(kept, following)`: appends the words of the chunk from number `following` on that lie in an n-gram that `flags` has to
+    the `kept` ones of `to`."""
+    base, _, count, hashes, ends, _ = chunk
     for j in range(count - n + 1):
         if not _has(flags, base + j):
             continue
         for place in range(max(base + j, following), base + j + n):
             at = place - base
-            to_hashes[kept], to_places[kept] = hashes[at], place
-            to_ends[kept + 1] = to_ends[kept] + (ends[at + 1] - ends[at])
+            to.hashes[kept], to.places[kept] = hashes[at], place
+            to.ends[kept + 1] = to.ends[kept] + (ends[at + 1] - ends[at])
             kept += 1
         following = base + j + n
     return kept, following

@@ -16,6 +16,7 @@ instead. A row above LARGE, and one with more than a word in two bytes (signs), 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def repetition(
     tables = _tables(kind)
     row = 0
     while row < len(sizes):
-        row, status = _rows(offsets, data, row, LARGE, kind, *tables, *scratch, max_probes, out)
+        row, status = _rows(offsets, data, row, LARGE, kind, tables, scratch, max_probes, out)
         if status != DONE:
             start, end = int(offsets[row]), int(offsets[row + 1])
             found = None
@@ -110,17 +111,22 @@ def _tables(kind: int) -> tuple[np.ndarray, np.ndarray]:
     return spacy_rules.tables() if kind == tokens.DATATROVE else tokens.tables()
 
 
-def _scratch(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Arrays that `_rows` works in, for rows of up to `size` bytes; pages that stay unwritten cost no memory."""
+class Scratch(NamedTuple):
+    """Arrays that `_rows` works in; pages that stay unwritten cost no memory."""
+
+    hashes: np.ndarray  # uint64: of words; then, for each n-gram, what came after it
+    ends: np.ndarray  # int32: code points of the words up to and with each one
+    grams: np.ndarray  # uint64: the n-grams that occur more than once, in order: place in the text << 32 | number
+    found: np.ndarray  # uint64, by number: first place << 32 | how often it occurs
+    keys: np.ndarray  # uint64, by number
+    slots: np.ndarray  # int32: a hash table of numbers, 1 more than they are
+
+
+def _scratch(size: int) -> Scratch:
+    """For rows of up to `size` bytes."""
     words = size // 2 + 1 + SPARE
-    return (
-        np.empty(words, np.uint64),
-        np.empty(words + 1, np.int32),
-        np.empty(words, np.uint64),
-        np.empty(words, np.uint64),
-        np.empty(words, np.uint64),
-        np.empty(_power(2 * words), np.int32),
-    )
+    hashes, grams, found, keys = (np.empty(words, np.uint64) for _ in range(4))
+    return Scratch(hashes, np.empty(words + 1, np.int32), grams, found, keys, np.empty(_power(2 * words), np.int32))
 
 
 def _power(n: int) -> int:
@@ -138,28 +144,11 @@ def _named(out: np.ndarray) -> Repetition:
 
 @kernel
 def _rows(
-    offsets: Array,
-    data: Array,
-    row: Int,
-    limit: Int,
-    kind: Int,
-    blocks: Array,
-    cells: Array,
-    hashes: Array,
-    ends: Array,
-    grams: Array,
-    found: Array,
-    keys: Array,
-    slots: Array,
-    max_probes: Int,
-    out: Array,
+    offsets: Array, data: Array, row: Int, limit: Int, kind: Int, tables: Any, work: Scratch, max_probes: Int, out: Array
 ) -> tuple[Int, Int]:
     """`(row, status)`: measures rows from `row` on; stops before one of more than `limit` bytes, or that the scratch does not
-    hold.
-
-    `grams[:entries]`: the n-grams that occur more than once, in order: place in the text << 32 | number. `found[number]`: first
-    place << 32 | how often it occurs.
-    """
+    hold."""
+    (blocks, cells), (hashes, ends, grams, found, keys, slots) = tables, work
     for i in range(row, offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         if end - p > limit:

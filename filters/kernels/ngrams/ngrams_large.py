@@ -31,6 +31,7 @@ from filters.kernels.ngrams.ngram_passes import (
     SCANNED,
     SPLIT,
     TAKEN,
+    Chunk,
     words_of,
 )
 from filters.kernels.words.words import SPARE
@@ -68,22 +69,6 @@ class Scratch:
 
     def nbytes(self) -> int:
         return sum(array.nbytes for array in (self.hashes, self.ends, self.old, self.new, self.marked, self.table))
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Words of a text."""
-
-    place: int
-    """Number of the first one."""
-    chars: int
-    """Code points of the words before `ends == 0`."""
-    count: int
-    hashes: np.ndarray
-    ends: np.ndarray
-    """As in Scratch."""
-    places: np.ndarray
-    """int32, the number of each word; empty where they follow each other."""
 
 
 def scratch(size: int, words: int) -> Scratch:
@@ -140,9 +125,9 @@ def _edges(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -
     space = scratch(0, _CHUNK)
     for chunk in _chunks(data, kind, tables, space, n=LONGEST + 1):
         if words == 0:
-            first = chunk.ends[: min(chunk.count, LONGEST) + 1].astype(np.int64)
-        words = chunk.place + chunk.count
-        last = chunk.chars + chunk.ends[max(0, chunk.count - LONGEST) : chunk.count + 1].astype(np.int64)
+            first = chunk.ends[: min(chunk.words, LONGEST) + 1].astype(np.int64)
+        words = chunk.place + chunk.words
+        last = chunk.chars + chunk.ends[max(0, chunk.words - LONGEST) : chunk.words + 1].astype(np.int64)
     return words, first, last
 
 
@@ -154,13 +139,10 @@ def _bits(bits: np.ndarray) -> int:
 def _picked(n: int, again: int, chunks: Iterable[Chunk], flags: np.ndarray) -> Chunk:
     """The words of the `again` n-grams that are set in `flags`, without those between: all that longer n-grams repeat."""
     words = np.empty(n * again, np.uint64), np.zeros(n * again + 1, np.int32), np.empty(n * again, np.int32)
-    count = following = 0
+    to, count, following = Chunk(0, 0, 0, *words), 0, 0
     for chunk in chunks:
-        count, following = ngram_passes.pick(
-            n, chunk.place, chunk.count, chunk.hashes, chunk.ends, flags, count, following, *words
-        )
-    hashes, ends, places = words
-    return Chunk(0, 0, count, hashes, ends, places)
+        count, following = ngram_passes.pick(n, chunk, flags, count, following, to)
+    return to._replace(words=count)
 
 
 def all_words(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +150,7 @@ def all_words(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]
     space = scratch(0, 0)
     space = replace(space, hashes=np.empty(len(data) + SPARE, np.uint64), ends=np.empty(len(data) + SPARE + 1, np.int32))
     for chunk in _chunks(data, kind, tables, space, n=1):
-        return chunk.hashes[: chunk.count], chunk.ends[: chunk.count + 1].astype(np.int64)
+        return chunk.hashes[: chunk.words], chunk.ends[: chunk.words + 1].astype(np.int64)
     return np.empty(0, np.uint64), np.zeros(1, np.int64)
 
 
@@ -222,8 +204,7 @@ def _counted(
         state[TAKEN] = 0
         status = DONE
         for c in chunks():
-            inputs = (c.place, c.count, c.hashes, c.places, space.old)
-            status = ngram_passes.gather(n, part, of, salt, *inputs, space.new, table, max_probes, state)
+            status = ngram_passes.gather(n, part, of, salt, c, space.old, space.new, table, max_probes, state)
             if status != DONE:
                 break
         if status == PROBES or of > len(table):
@@ -253,11 +234,7 @@ def _spread_out(
         seen = np.empty(again, np.uint64)  # signs alone, a word in one byte
     seen[:] = 0
     flags, every = (space.new, False) if n > 4 else (space.marked, state[MOST] == 1)
-    for c in chunks():
-        inputs = (c.place, c.chars, c.count, c.hashes, c.ends, c.places, flags, every)
-        if ngram_passes.spread(n, salt, *inputs, seen, 8 * max_probes, state) != DONE:
-            return False
-    return True
+    return all(ngram_passes.spread(n, salt, c, flags, every, seen, 8 * max_probes, state) == DONE for c in chunks())
 
 
 def warm(data: np.ndarray, tables: tuple[np.ndarray, np.ndarray]) -> None:
@@ -265,5 +242,5 @@ def warm(data: np.ndarray, tables: tuple[np.ndarray, np.ndarray]) -> None:
     measured(data, kind=SPLIT, tables=tables, scan=True, max_probes=MAX_PROBES)
     space = scratch(0, _CHUNK)
     _picked(2, 1, _chunks(data, SPLIT, tables, space, n=2), space.new)
-    inputs = (0, 0, 0, space.hashes, space.ends, _NO_PLACES, space.new, False, space.table.reshape(-1), MAX_PROBES)
-    ngram_passes.spread(2, np.uint64(0), *inputs, np.zeros(9, np.int64))
+    none, seen = Chunk(0, 0, 0, space.hashes, space.ends, _NO_PLACES), space.table.reshape(-1)
+    ngram_passes.spread(2, np.uint64(0), none, space.new, False, seen, MAX_PROBES, np.zeros(9, np.int64))

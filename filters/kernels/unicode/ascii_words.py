@@ -12,6 +12,8 @@ import llvmlite.ir as ir
 from numba import extending, types
 from numba.core import cgutils
 
+from filters.kernels.compiled import Array, Int, inlined_kernel
+
 BYTES = 64
 intrinsic: Any = extending.intrinsic  # typed as a function of the typing context too, which callers do not pass
 VECTOR = ir.VectorType(ir.IntType(8), BYTES)
@@ -20,27 +22,6 @@ MASK = ir.IntType(64)
 
 def every(byte: int) -> ir.Constant:
     return ir.Constant(VECTOR, [byte] * BYTES)
-
-
-@intrinsic
-def classes(typing_context: Any, data: Any, p: Any) -> Any:
-    """`(word, other)` uint64: bit k of the first: byte p + k is one of A-Z a-z 0-9 _; of the second: it is not ASCII.
-
-    Reads `data[p:p + 64]`, unchecked.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        at = builder.gep(array.data, [arguments[1]])
-        text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
-        letter = builder.icmp_unsigned("<", builder.sub(builder.or_(text, every(0x20)), every(ord("a"))), every(26))
-        digit = builder.icmp_unsigned("<", builder.sub(text, every(ord("0"))), every(10))
-        line = builder.icmp_unsigned("==", text, every(ord("_")))
-        word = builder.or_(builder.or_(letter, digit), line)
-        other = builder.icmp_signed("<", text, every(0))
-        return cgutils.pack_array(builder, [builder.bitcast(word, MASK), builder.bitcast(other, MASK)])
-
-    return types.UniTuple(types.uint64, 2)(data, p), generate
 
 
 @intrinsic
@@ -63,20 +44,21 @@ def between(typing_context: Any, data: Any, p: Any, first: Any, last: Any) -> An
     return types.uint64(data, p, types.int64, types.int64), generate
 
 
-@intrinsic
-def alphabet(typing_context: Any, data: Any, p: Any) -> Any:
+@inlined_kernel
+def alphabet(data: Array, p: Int) -> tuple[Int, Int]:
     """`(letter, digit)` uint64: bit k says that byte p + k is one of A-Z a-z, and that it is one of 0-9. Reads
     `data[p:p + 64]`, unchecked."""
+    return between(data, p, 0x41, 0x5A) | between(data, p, 0x61, 0x7A), between(data, p, 0x30, 0x39)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        at = builder.gep(array.data, [arguments[1]])
-        text = builder.load(builder.bitcast(at, VECTOR.as_pointer()), align=1)
-        letter = builder.icmp_unsigned("<", builder.sub(builder.or_(text, every(0x20)), every(ord("a"))), every(26))
-        digit = builder.icmp_unsigned("<", builder.sub(text, every(ord("0"))), every(10))
-        return cgutils.pack_array(builder, [builder.bitcast(letter, MASK), builder.bitcast(digit, MASK)])
 
-    return types.UniTuple(types.uint64, 2)(data, p), generate
+@inlined_kernel
+def classes(data: Array, p: Int) -> tuple[Int, Int]:
+    """`(word, other)` uint64: bit k of the first: byte p + k is one of A-Z a-z 0-9 _; of the second: it is not ASCII.
+
+    Reads `data[p:p + 64]`, unchecked.
+    """
+    letter, digit = alphabet(data, p)
+    return letter | digit | between(data, p, 0x5F, 0x5F), between(data, p, 0x80, 0xFF)
 
 
 @intrinsic
@@ -122,6 +104,16 @@ def highest(typing_context: Any, mask: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         above = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
         return builder.sub(ir.Constant(MASK, BYTES), above)
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def ones(typing_context: Any, mask: Any) -> Any:
+    """How many bits of a uint64 are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate
 

@@ -79,8 +79,8 @@ TERMINALS = (
 Sentence_Terminal with the danda-like marks of spaCy's sentencizer."""
 
 # Planes 4 to 13 are unassigned and 15 and 16 are for private use: nothing there is a letter, a space or a mark.
-_ASSIGNED = (range(0x00000, 0x40000), range(0xE0000, 0xF0000))
-_ALL_BLOCKS = 0x110000 >> 8
+ASSIGNED = (range(0x00000, 0x40000), range(0xE0000, 0xF0000))
+ALL_BLOCKS = 0x110000 >> 8
 
 
 @kept
@@ -89,8 +89,8 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
 
     Code points 0 to 255 are `cells[0:256]`. Both arrays are read-only.
     """
-    flags = np.zeros(_ALL_BLOCKS << 8, np.uint16)
-    for assigned in _ASSIGNED:
+    flags = np.zeros(ALL_BLOCKS << 8, np.uint16)
+    for assigned in ASSIGNED:
         flags[assigned.start : assigned.stop] = _general_flags(assigned)
     for number, name in enumerate(UNSPACED, start=1):
         for first, last in _SCRIPT_RANGES[name]:
@@ -138,7 +138,7 @@ def _general_flags(code_points: range) -> np.ndarray:
 def two_stages(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(blocks, cells)`: blocks of 256 code points, each distinct block stored once, the block of U+0000 first."""
     numbers: dict[bytes, int] = {}
-    rows = flags.reshape(_ALL_BLOCKS, 256)
+    rows = flags.reshape(ALL_BLOCKS, 256)
     blocks = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.uint16)
     cells = np.frombuffer(b"".join(numbers), flags.dtype)
     blocks.flags.writeable = False

@@ -6,13 +6,10 @@ first bytes of longer characters are looked at one by one.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import types
 
 from filters.kernels.compiled import Array, Int, inner_kernel, kernel
-from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
+from filters.kernels.unicode.ascii_words import BYTES, between, lowest
 from filters.kernels.unicode.char_classes import decode
 
 _ONE = np.uint64(1)
@@ -56,7 +53,9 @@ def _suspects(offsets: Array, data: Array, points: Array, leads: Array, long_run
 def _mask(data: Array, p: Int, end: Int) -> Int:
     """Bits of the bytes `data[p:min(p + 64, end)]` that may begin a suspect."""
     if p + BYTES <= data.size:
-        mask = _begins(data, np.uintp(p))
+        at = np.uintp(p)
+        # Controls other than tab and newline, and from 0xC0 on.
+        mask = between(data, at, 0x00, 0x08) | between(data, at, 0x0B, 0x1F) | between(data, at, 0xC0, 0xFF)
         return mask if end - p >= BYTES else mask & ((_ONE << np.uint64(end - p)) - _ONE)
     mask = np.uint64(0)
     for k in range(end - p):
@@ -64,19 +63,3 @@ def _mask(data: Array, p: Int, end: Int) -> Int:
         if byte >= 0xC0 or (byte < 0x20 and byte != 0x09 and byte != 0x0A):
             mask |= _ONE << np.uint64(k)
     return mask
-
-
-@intrinsic
-def _begins(typing_context: Any, data: Any, p: Any) -> Any:
-    """uint64: bit k says that byte p + k is a control other than tab and newline, or from 0xC0 on. Reads `data[p:p + 64]`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        at = builder.bitcast(builder.gep(array.data, [arguments[1]]), VECTOR.as_pointer())
-        text = builder.load(at, align=1)
-        blank = builder.icmp_unsigned("<", builder.sub(text, every(0x09)), every(2))
-        control = builder.and_(builder.icmp_unsigned("<", text, every(0x20)), builder.not_(blank))
-        begins = builder.or_(control, builder.icmp_unsigned(">=", text, every(0xC0)))
-        return builder.bitcast(begins, MASK)
-
-    return types.uint64(data, p), generate

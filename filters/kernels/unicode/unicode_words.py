@@ -16,6 +16,7 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Int, inner_kernel
 from filters.kernels.kept import kept
+from filters.kernels.unicode.char_classes import ALL_BLOCKS, ASSIGNED, two_stages
 
 WORD = 1
 """`\\w` matches the lower-case character."""
@@ -38,10 +39,6 @@ OWN_WORDS = (
 )
 """First and last code point: Thai and Lao, Myanmar, Khmer, kana, Han."""
 
-# Planes 4 to 13 are unassigned and 15 and 16 are for private use: `\w` matches nothing there.
-_ASSIGNED = (range(0x00000, 0x40000), range(0xE0000, 0xF0000))
-_ALL_BLOCKS = 0x110000 >> 8
-
 _CODEC = ("utf-32-le", "surrogatepass")
 _SIGMA, _FINAL_SIGMA = 0x3A3, 0x3C2
 _BETWEEN = 0x10FFFF  # neither cased nor ignorable, and in no assigned plane
@@ -54,15 +51,15 @@ def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     The cell of code point c is `cells[blocks[c >> 8] * 256 + (c & 255)]`: flags, and above them the distance to `lower(c)`.
     `ascii[b]` is the lower-case byte of an ASCII word character, 0x7F for _, else 0.
     """
-    flags = np.zeros(_ALL_BLOCKS << 8, np.int32)
-    for assigned in _ASSIGNED:
+    flags = np.zeros(ALL_BLOCKS << 8, np.int32)
+    for assigned in ASSIGNED:
         flags[assigned.start : assigned.stop] = _cells(assigned)
     for first, last in OWN_WORDS:
         flags[first : last + 1] |= OWN * (flags[first : last + 1] & WORD)
     ascii_ = np.zeros(256, np.uint8)
     ascii_[:128] = (np.arange(128) + (flags[:128] >> SHIFT)) * (flags[:128] & WORD)
     ascii_[ord("_")] = 0x7F
-    return *_fold(flags), _read_only(ascii_)
+    return *two_stages(flags), ascii_
 
 
 def _cells(code_points: range) -> np.ndarray:
@@ -94,19 +91,6 @@ def _lower(*columns: np.ndarray | int) -> np.ndarray:
 
 def _text(points: np.ndarray) -> str:
     return points.astype("<u4").tobytes().decode(*_CODEC)
-
-
-def _fold(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two-stage table: blocks of 256 code points, each distinct block stored once, the block of U+0000 first."""
-    numbers: dict[bytes, int] = {}
-    rows = cells.reshape(_ALL_BLOCKS, 256)
-    blocks = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in rows], np.uint16)
-    return _read_only(blocks), np.frombuffer(b"".join(numbers), np.int32)
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
-    return array
 
 
 @inner_kernel

@@ -12,7 +12,7 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
+from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest, ones
 from filters.kernels.unicode.char_classes import (
     ALPHA,
     BREAK,
@@ -26,7 +26,6 @@ from filters.kernels.unicode.char_classes import (
     flags_at,
     lookup,
 )
-from filters.kernels.words.spaces import ones
 
 
 @dataclass(frozen=True)
@@ -80,23 +79,12 @@ class TextFacts:
 
 
 _NAMES = tuple(field.name for field in fields(TextFacts))
-_CHARS = _NAMES.index("n_chars")
-_WORDS = _NAMES.index("n_words")
-_WORD_CHARS = _NAMES.index("word_chars")
-_ALPHA_WORDS = _NAMES.index("alpha_words")
-_SPACED_WORDS = _NAMES.index("spaced_words")
-_SPACED_WORD_CHARS = _NAMES.index("spaced_word_chars")
-_SPACED_WORD_MARKS = _NAMES.index("spaced_word_marks")
-_SPACED_WORD_SYLLABLES = _NAMES.index("spaced_word_syllables")
-_SPACED_ALPHA_WORDS = _NAMES.index("spaced_alpha_words")
-_HASH = _NAMES.index("n_hash")
-_ELLIPSIS = _NAMES.index("n_ellipsis")
-_DOUBLE_ELLIPSIS = _NAMES.index("n_double_ellipsis")
-_LINES = _NAMES.index("n_lines")
-_FILLED_LINES = _NAMES.index("filled_lines")
-_BULLET_LINES = _NAMES.index("bullet_lines")
-_ELLIPSIS_LINES = _NAMES.index("ellipsis_lines")
-_BEFORE_SCRIPTS = _NAMES.index(f"n_{char_classes.UNSPACED[0]}") - 1
+# As many as the fields above, in their order; the scripts' counts follow.
+_CHARS, _WORDS, _WORD_CHARS, _ALPHA_WORDS = range(4)
+_SPACED_WORDS, _SPACED_WORD_CHARS, _SPACED_WORD_MARKS, _SPACED_WORD_SYLLABLES, _SPACED_ALPHA_WORDS = range(4, 9)
+_HASH, _ELLIPSIS, _DOUBLE_ELLIPSIS = range(9, 12)
+_LINES, _FILLED_LINES, _BULLET_LINES, _ELLIPSIS_LINES = range(12, 16)
+_BEFORE_SCRIPTS = _ELLIPSIS_LINES
 
 _STOP = SPACE | SPECIAL
 _ALL, _ONE, _TWO, _BITS = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1), np.uint64(2), np.uint64(64)

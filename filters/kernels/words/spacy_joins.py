@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import Array, Int, inlined_kernel, inner_kernel
-from filters.kernels.unicode.ascii_words import lowest
+from filters.kernels.unicode.ascii_words import lowest, ones
 from filters.kernels.words.spacy_rules import AFFIXED, LONGEST, exception
 
 _MOST_PARTS = 7  # tokens that one emoticon comes apart into: ><(((*>
@@ -76,15 +76,6 @@ def _ends(start: Int, marks: Int, at: Int, cuts: Array) -> Int:
 
 
 @inner_kernel
-def _count(marks: Int) -> Int:
-    n = np.int64(0)
-    while marks:
-        marks &= marks - _ONE
-        n += 1
-    return n
-
-
-@inner_kernel
 def _shrunk(data: Array, p: Int, n: Int, cuts: Array) -> tuple[Int, Int]:
     """Puts together the exceptions that have no more tokens than they came apart into. `(tokens now, tokens that others add)`."""
     at = k = more = np.int64(0)
@@ -93,7 +84,7 @@ def _shrunk(data: Array, p: Int, n: Int, cuts: Array) -> tuple[Int, Int]:
         parts = max(np.int64(1), np.int64((cuts[np.uintp(k)] >> _PARTS) & _SEVEN))
         end = np.int64(cuts[np.uintp(k + parts - 1)] & _END)
         marks = exception(data, start, end) & _BITS if parts > 1 else _NONE
-        grows = _count(marks) - parts
+        grows = np.int64(ones(marks)) - parts
         if parts > 1 and grows <= 0:
             at += _ends(start, marks, at, cuts)
         else:
@@ -117,7 +108,7 @@ def _grown(data: Array, p: Int, n: Int, more: Int, cuts: Array) -> None:
         if parts > 1:
             start = p if r + 1 == parts else np.int64(cuts[np.uintp(r - parts)] & _END)
             marks = exception(data, start, np.int64(cuts[np.uintp(r)] & _END)) & _BITS
-            size = _count(marks)
+            size = np.int64(ones(marks))
             _ends(start, marks, w - size + 1, cuts)
             w -= size
             more -= size - parts

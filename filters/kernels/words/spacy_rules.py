@@ -65,7 +65,7 @@ def members(name: str) -> np.ndarray:
 def tables() -> tuple[np.ndarray, np.ndarray]:
     """`(blocks uint16[4352], cells uint16[:])`: the flags of code point c are `cells[blocks[c >> 8] * 256 + (c & 255)]`."""
     flags = np.zeros(0x110000, np.uint16)
-    for assigned in (range(0x40000), range(0xE0000, 0xF0000)):
+    for assigned in char_classes.ASSIGNED:
         text = list(np.arange(assigned.start, assigned.stop, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass"))
         own = flags[assigned.start : assigned.stop]
         own[np.fromiter(map(str.isspace, text), np.bool_)] |= BLANK

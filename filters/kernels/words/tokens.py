@@ -23,8 +23,9 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inlined_kernel, inner_kernel, kernel
 from filters.kernels.kept import kept
+from filters.kernels.lines.pieces import chars as chars_of
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.ascii_words import BYTES, classes, lowest
+from filters.kernels.unicode.ascii_words import BYTES, classes, lowest, ones
 from filters.kernels.unicode.char_classes import flags_at
 from filters.kernels.words import spacy_rules
 from filters.kernels.words.spaces import hash_bytes
@@ -53,7 +54,7 @@ _KATAKANA = ((0x30A1, 0x30FA), (0x30FC, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF
 def tables() -> tuple[np.ndarray, np.ndarray]:
     """`(blocks uint16[4352], cells uint16[:])`: class and ALNUM of code point c are `cells[blocks[c >> 8] * 256 + (c & 255)]`."""
     flags = np.zeros(0x110000, np.uint16)  # as char_classes, so that kernels over both compile once
-    for assigned in (range(0x40000), range(0xE0000, 0xF0000)):
+    for assigned in char_classes.ASSIGNED:
         flags[assigned.start : assigned.stop] = _cells(assigned)
     return char_classes.two_stages(flags)
 
@@ -199,21 +200,12 @@ def _spacy_words(data: Array, p: Int, end: Int, blocks: Array, cells: Array, has
         narrow = size == np.int64(hashes[np.uintp(n + found - 1)]) - p  # a byte a character
         for _ in range(found):
             last = np.int64(hashes[np.uintp(n)])
-            chars += last - p if narrow else _chars(data, p, last)
+            chars += last - p if narrow else chars_of(data, p, last)
             hashes[np.uintp(n)] = hash_bytes(data, p, last, end)
             ends[np.uintp(n + 1)] = chars
             n += 1
             p = last
     return n, p
-
-
-@inner_kernel
-def _chars(data: Array, p: Int, end: Int) -> Int:
-    """Code points of `data[p:end]`."""
-    n = np.int64(0)
-    for k in range(p, end):
-        n += (data[np.uintp(k)] & 0xC0) != 0x80
-    return n
 
 
 _N, _PLAIN, _PLAIN_CHARS, _ALPHA_TOKENS, _STOP_WORDS = range(5)
@@ -239,8 +231,7 @@ def token_facts(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
     """Facts of each row; `list_id` int16[n] is its list of stop words or -1."""
     check_ids(list_id, lists)
     out = np.zeros((len(offsets) - 1, 5), np.int64)
-    words = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.longest)
-    _facts(offsets, data, list_id, *spacy_rules.tables(), *words, np.empty(LONGEST_PIECE + 2, np.uint64), out)
+    _facts(offsets, data, list_id, *spacy_rules.tables(), lists, np.empty(LONGEST_PIECE + 2, np.uint64), out)
     return TokenFacts(*np.ascontiguousarray(out.T))
 
 
@@ -264,24 +255,13 @@ def _sorts(data: Array, p: Int, end: Int, narrow: bool, blocks: Array, cells: Ar
 
 @kernel
 def _facts(
-    offsets: Array,
-    data: Array,
-    list_id: Array,
-    blocks: Array,
-    cells: Array,
-    slot_starts: Array,
-    slots: Array,
-    form_starts: Array,
-    form_bytes: Array,
-    form_words: Array,
-    longest: Array,
-    cuts: Array,
-    out: Array,
+    offsets: Array, data: Array, list_id: Array, blocks: Array, cells: Array, lists: WordLists, cuts: Array, out: Array
 ) -> None:
+    slot_starts, form_starts, form_bytes = lists.slot_starts, lists.form_starts, lists.form_bytes
     for i in range(offsets.size - 1):
         p, end, count = offsets[i], offsets[i + 1], out[i]
         k = list_id[i]
-        table = slots[slot_starts[max(k, 0)] : slot_starts[max(k, 0) + 1]]
+        table = lists.slots[slot_starts[max(k, 0)] : slot_starts[max(k, 0) + 1]]
         met: Int = np.int64(0)
         while p < end:
             flags, size = flags_at(data, p, end, blocks, cells)
@@ -306,13 +286,9 @@ def _facts(
                     count[_PLAIN_CHARS] += chars
                 letters = seen & spacy_rules.LETTER != 0
                 count[_ALPHA_TOKENS] += letters
-                if k >= 0 and letters and last - p <= longest[k]:
+                if k >= 0 and letters and last - p <= lists.longest[k]:
                     form = find_form(data, p, last, table, form_starts, form_bytes)
                     if form >= 0:
-                        met |= np.int64(1) << form_words[form]
+                        met |= np.int64(1) << lists.form_words[form]
                 p = last
-        while met:
-            met &= met - 1
-            count[_STOP_WORDS] += 1
-        if k < 0:
-            count[_STOP_WORDS] = -1
+        count[_STOP_WORDS] = np.int64(ones(np.uint64(met))) if k >= 0 else np.int64(-1)

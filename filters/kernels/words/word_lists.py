@@ -7,16 +7,16 @@ Python that the kernel equals.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
-from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest
+from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest, ones
 from filters.kernels.unicode.char_classes import OUTER, SPACE, flags_at
-from filters.kernels.words.spaces import ones, white
+from filters.kernels.words.spaces import white
 
 MAX_WORDS = 63
 """Words in one list: each is a bit of an int64."""
@@ -24,8 +24,7 @@ _MANY = 62
 _BITS, _ALL = np.uint64(64), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@dataclass(frozen=True)
-class WordLists:
+class WordLists(NamedTuple):
     """Lists compiled by `compile_lists`: one open-addressed hash table per list, the written forms end to end."""
 
     slot_starts: np.ndarray
@@ -111,10 +110,21 @@ def distinct_members(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray,
     So "(The" and "THE" are "the", "tHe" and "the-end" are not, and a list's word must not begin or end with an outer
     character itself. Raises ValueError if there is no list `list_id[i]`.
     """
+    return _counted(offsets, data, list_id, lists, distinct=True)
+
+
+def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, lists: WordLists) -> np.ndarray:
+    """int32[n]: how many words of text i are one of list `list_id[i]`, each time that one occurs; -1 where `list_id[i]` is -1.
+
+    Equals `sum(w in written for w in text.split())`, `written` being the forms of the list's words. Raises as `distinct_members`.
+    """
+    return _counted(offsets, data, list_id, lists, distinct=False)
+
+
+def _counted(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, lists: WordLists, *, distinct: bool) -> np.ndarray:
     check_ids(list_id, lists)
     found = np.full(len(offsets) - 1, -1, np.int32)
-    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.form_words, lists.n_words, lists.sizes)
-    _distinct_members(offsets, data, list_id, *char_classes.tables(), *tables, found)
+    _members(offsets, data, list_id, *char_classes.tables(), lists, distinct, found)
     return found
 
 
@@ -124,18 +134,6 @@ def check_ids(list_id: np.ndarray, lists: WordLists) -> None:
         raise ValueError(f"list ids must be -1 to {len(lists.n_words) - 1}, got {list_id.min()} to {list_id.max()}")
 
 
-def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, lists: WordLists) -> np.ndarray:
-    """int32[n]: how many words of text i are one of list `list_id[i]`, each time that one occurs; -1 where `list_id[i]` is -1.
-
-    Equals `sum(w in written for w in text.split())`, `written` being the forms of the list's words. Raises as `distinct_members`.
-    """
-    check_ids(list_id, lists)
-    found = np.full(len(offsets) - 1, -1, np.int32)
-    tables = (lists.slot_starts, lists.slots, lists.form_starts, lists.form_bytes, lists.sizes)
-    _occurrences(offsets, data, list_id, *char_classes.tables(), *tables, found)
-    return found
-
-
 @inner_kernel
 def _may_be(data: Array, first: Int, last: Int, sizes: Array) -> Int:
     """Whether a form is as long as `data[first:last]`, one byte or more, and begins as it does."""
@@ -143,131 +141,46 @@ def _may_be(data: Array, first: Int, last: Int, sizes: Array) -> Int:
 
 
 @kernel
-def _occurrences(
-    offsets: Array,
-    data: Array,
-    list_id: Array,
-    blocks: Array,
-    cells: Array,
-    slot_starts: Array,
-    slots: Array,
-    form_starts: Array,
-    form_bytes: Array,
-    sizes: Array,
-    found: Array,
+def _members(
+    offsets: Array, data: Array, list_id: Array, blocks: Array, cells: Array, lists: WordLists, distinct: bool, found: Array
 ) -> None:
+    """Fills `found` for the rows that have a list: with words of the list, each once and without what is OUTER at a word's ends;
+    or with all their occurrences. The former ends a row early, once every word of its list was seen."""
+    outer = np.int64(OUTER if distinct else 0)
     for i in range(offsets.size - 1):
         k = list_id[i]
         if k < 0:
             continue
-        table = slots[slot_starts[k] : slot_starts[k + 1]]
+        table = lists.slots[lists.slot_starts[k] : lists.slot_starts[k + 1]]
         p, end = offsets[i], offsets[i + 1]
-        n = np.int64(0)
-        while p < end:
-            if p + BYTES <= end:
-                more, p = _short_occurrences(data, p, end, sizes[k], table, form_starts, form_bytes)
-                n += more
-                if p == end:
-                    break
-            flags, size = flags_at(data, p, end, blocks, cells)
-            if flags & SPACE:
-                p += size
-                continue
-            first = p
-            while p < end:
-                flags, size = flags_at(data, p, end, blocks, cells)
-                if flags & SPACE:
-                    break
-                p += size
-            if _may_be(data, first, p, sizes[k]):
-                n += find_form(data, first, p, table, form_starts, form_bytes) >= 0
-        found[i] = n
-
-
-@inner_kernel
-def _short_occurrences(
-    data: Array, p: Int, end: Int, sizes: Array, table: Array, form_starts: Array, form_bytes: Array
-) -> tuple[Int, Int]:
-    """`(n, next)`: words of the list among whole words that end within 64 bytes of a block's start, up to one that may hold a
-    wide space."""
-    n = np.int64(0)
-    while p + BYTES <= end:
-        space, _, wide = white(data, np.uintp(p))
-        valid = lowest(wide)
-        word = ~space
-        next_ = valid
-        while word:
-            first = lowest(word)
-            last = first + lowest(space >> first)
-            if first >= valid or last >= valid:
-                next_ = min(first, valid)
-                break
-            a, b = p + np.int64(first), p + np.int64(last)
-            if _may_be(data, a, b, sizes):
-                n += find_form(data, a, b, table, form_starts, form_bytes) >= 0
-            word &= _ALL << last
-        p += np.int64(next_)
-        if next_ == 0 or (next_ != valid and valid != _BITS):
-            break
-    return n, p
-
-
-@kernel
-def _distinct_members(
-    offsets: Array,
-    data: Array,
-    list_id: Array,
-    blocks: Array,
-    cells: Array,
-    slot_starts: Array,
-    slots: Array,
-    form_starts: Array,
-    form_bytes: Array,
-    form_words: Array,
-    n_words: Array,
-    sizes: Array,
-    found: Array,
-) -> None:
-    """Fills `found` for the rows that have a list; a row ends early once every word of its list was seen."""
-    for i in range(offsets.size - 1):
-        k = list_id[i]
-        if k < 0:
-            continue
-        table = slots[slot_starts[k] : slot_starts[k + 1]]
-        p, end = offsets[i], offsets[i + 1]
-        every = (np.int64(1) << n_words[k]) - 1
+        every = (np.int64(1) << lists.n_words[k]) - 1 if distinct else np.int64(-1)
+        n: Int = np.int64(0)
         seen: Int = np.int64(0)
         while p < end and seen != every:
             if p + BYTES <= end:
-                seen, p = _short_members(data, p, end, sizes[k], table, form_starts, form_bytes, form_words, seen, every)
+                n, seen, p = _short_members(data, p, end, outer, every, lists, lists.sizes[k], table, n, seen)
                 if p == end or seen == every:
                     break
-            first, last, p = _next_word(data, p, end, blocks, cells)
-            if first < last and _may_be(data, first, last, sizes[k]):
-                form = find_form(data, first, last, table, form_starts, form_bytes)
-                seen |= np.int64(1) << form_words[form] if form >= 0 else np.int64(0)
-        found[i] = ones(np.uint64(seen))
+            first, last, p = _next_word(data, p, end, outer, blocks, cells)
+            if first < last and _may_be(data, first, last, lists.sizes[k]):
+                form = find_form(data, first, last, table, lists.form_starts, lists.form_bytes)
+                n += form >= 0
+                seen |= np.int64(1) << lists.form_words[form] if form >= 0 else np.int64(0)
+        found[i] = ones(np.uint64(seen)) if distinct else n
 
 
 @inner_kernel
 def _short_members(
-    data: Array,
-    p: Int,
-    end: Int,
-    sizes: Array,
-    table: Array,
-    form_starts: Array,
-    form_bytes: Array,
-    form_words: Array,
-    seen: Int,
-    every: Int,
-) -> tuple[Int, Int]:
-    """`(seen, next)`: adds words of the list among whole words of ASCII that end within 64 bytes of a block's start."""
+    data: Array, p: Int, end: Int, outer: Int, every: Int, lists: WordLists, sizes: Array, table: Array, n: Int, seen: Int
+) -> tuple[Int, Int, Int]:
+    """`(n, seen, next)`: adds words of the list among whole words of ASCII that end within 64 bytes of a block's start."""
     while p + BYTES <= end and seen != every:
         at = np.uintp(p)
         space, _, _ = white(data, at)
-        outer = between(data, at, 0x21, 0x2F) | between(data, at, 0x3A, 0x40) | between(data, at, 0x5B, 0x60)
-        outer |= between(data, at, 0x7B, 0x7E)
+        ends = np.uint64(0)
+        if outer:
+            ends = between(data, at, 0x21, 0x2F) | between(data, at, 0x3A, 0x40) | between(data, at, 0x5B, 0x60)
+            ends |= between(data, at, 0x7B, 0x7E)
         valid = lowest(between(data, at, 0x80, 0xFF))
         word = ~space
         next_ = valid
@@ -277,21 +190,22 @@ def _short_members(
             if first >= valid or last >= valid:
                 next_ = min(first, valid)
                 break
-            inner = word & ~outer & ~(_ALL << last) if last < _BITS else word & ~outer
+            inner = word & ~ends & ~(_ALL << last) if last < _BITS else word & ~ends
             if inner:
                 a, b = p + np.int64(lowest(inner)), p + np.int64(highest(inner))
                 if _may_be(data, a, b, sizes):
-                    form = find_form(data, a, b, table, form_starts, form_bytes)
-                    seen |= np.int64(1) << form_words[form] if form >= 0 else np.int64(0)
+                    form = find_form(data, a, b, table, lists.form_starts, lists.form_bytes)
+                    n += form >= 0
+                    seen |= np.int64(1) << lists.form_words[form] if form >= 0 else np.int64(0)
             word &= _ALL << last
         p += np.int64(next_)
         if next_ == 0 or (next_ != valid and valid != _BITS):
             break
-    return seen, p
+    return n, seen, p
 
 
 @inner_kernel
-def _next_word(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tuple[Int, Int, Int]:
+def _next_word(data: Array, p: Int, end: Int, outer: Int, blocks: Array, cells: Array) -> tuple[Int, Int, Int]:
     """`(first, last, next)`: the next word at or after p without its outer characters (empty if it has no others)."""
     first = last = p
     begun = inside = False
@@ -302,7 +216,7 @@ def _next_word(data: Array, p: Int, end: Int, blocks: Array, cells: Array) -> tu
                 break
         else:
             begun = True
-            if not flags & OUTER:
+            if not flags & outer:
                 if not inside:
                     first = p
                     inside = True

@@ -55,7 +55,7 @@ def next_words(
             cell = cell_of(point, blocks, cells)
             if cell & OWN or not cell & WORD:
                 # Lower case changes no character that is a word of its own: a test holds the table to that.
-                hashes[np.uintp(n)] = finalise(_mix(SEED, _utf8(point)[0]))
+                hashes[np.uintp(n)] = finalise(mix(SEED, _utf8(point)[0]))
                 n += np.int64((cell & OWN) != 0)
                 p += size
                 continue
@@ -92,11 +92,11 @@ def _ascii_word(data: Array, p: Int, size: Int) -> Int:
     """Hash of the word of `size` ASCII bytes at p."""
     value = SEED
     while size > _BYTE:
-        value = _mix(value, _lower(eight(data, p)))
+        value = mix(value, _lower(eight(data, p)))
         p += _BYTE
         size -= _BYTE
     bits = _WORD_BITS - (size << np.uint64(3))
-    return finalise(_mix(value, _lower((eight(data, p) << bits) >> bits)))
+    return finalise(mix(value, _lower((eight(data, p) << bits) >> bits)))
 
 
 @inner_kernel
@@ -119,7 +119,7 @@ def _word(data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array
             filled += _BYTE
             p += 1
             if filled == _WORD_BITS:
-                value, block, filled = _mix(value, block), _NONE, _NONE
+                value, block, filled = mix(value, block), _NONE, _NONE
             continue
         point, size = decode(data, p, end)
         cell = cell_of(point, blocks, cells)
@@ -128,7 +128,7 @@ def _word(data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array
         lower, bits = _utf8(_sigma(data, start, p, end, blocks, cells) if cell & SIGMA else point + (cell >> SHIFT))
         block |= lower << filled
         if filled + bits >= _WORD_BITS:
-            value = _mix(value, block)
+            value = mix(value, block)
             # In two shifts: a shift by all 64 bits is not defined.
             block = (lower >> _BYTE) >> (_WORD_BITS - _BYTE - filled)
             filled -= _WORD_BITS
@@ -136,11 +136,11 @@ def _word(data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array
         p += size
         if cell & SPLIT:
             break
-    return finalise(_mix(value, block) if filled else value), p
+    return finalise(mix(value, block) if filled else value), p
 
 
 @inner_kernel
-def _mix(value: Int, block: Int) -> Int:
+def mix(value: Int, block: Int) -> Int:
     """The hash after eight more bytes."""
     value = (value ^ block) * MULTIPLIER
     return value ^ (value >> np.uint64(32))

@@ -82,7 +82,7 @@ def facts(output: Output, found: why.Found) -> dict[str, object]:
         "rules": rules,
         "signals": [] if made is None else [(n, v) for n, v in made.signals if not any(r.filter == n for r in made.rules)],
         "fault": fault,
-        "diff": None if both is None else both,
+        "diff": both,
         "sides": None if both is None else (_runs(both, "left"), _runs(both, "right")),
         "notes": [*why.notes(output, found.row), *why.without_limit(made)] if made else [],
     }

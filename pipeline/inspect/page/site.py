@@ -10,7 +10,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from fastapi.responses import HTMLResponse
 
 from pipeline.inspect import review
@@ -35,7 +34,10 @@ class Site:
         self.save_plan = save_plan
         self._work = work or output.store.path(".work")
         self._lock = threading.RLock()
-        self.templates = _templates()
+        filters = (numbers.count, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable)
+        self.templates = environment(HERE, filters)
+        addresses = {"document": template_data.document, "query": template_data.query, "address": template_data.address}
+        self.templates.globals |= addresses
         self._take(output)
 
     def _take(self, output: Output) -> None:
@@ -89,9 +91,3 @@ class Site:
         output = self.output
         html = self.templates.get_template(name).render(site=self, output=output, totals=self.facets.views, **values)
         return HTMLResponse(html.encode("utf-8", "replace"), status)
-
-
-def _templates() -> jinja2.Environment:
-    made = environment(HERE, (numbers.count, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable))
-    made.globals |= {"document": template_data.document, "query": template_data.query, "address": template_data.address}
-    return made

@@ -106,9 +106,6 @@ class RemoteFile(io.RawIOBase):
         self._at = offset + (0, self._at, self._size)[whence]
         return self._at
 
-    def readall(self) -> bytes:
-        return self.read(self._size - self._at)
-
     def read(self, size: int = -1) -> bytes:
         size = max(0, self._size - self._at if size is None or size < 0 else min(size, self._size - self._at))
         send(self._to, b"r", json.dumps([self._at, size]).encode())
@@ -134,18 +131,15 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
     try:
         if request["ask"] == "groups":
             send(to, b"g", json.dumps(parquet.groups(handle)).encode())
-        elif request["ask"] == "web":
-            collector = Collector(InputFile(**request["file"]), sink=give)
-            web.add_records(collector, handle, request["kind"], records=request["records"])
-            for batch in collector.finish().bad.to_batches():
-                send(to, b"q", batch.serialize())
         else:
             collector = Collector(InputFile(**request["file"]), sink=give)
-            first_row = request["first_row"]
-            for index, (rows, _) in enumerate(parquet.groups(handle)[: request["stop"]]):
-                if index >= request["start"]:
-                    parquet.add_group(collector, handle, index, first_row=first_row, limits=parquet.Limits(**request["limits"]))
-                    first_row += rows
+            if request["ask"] == "web":
+                web.add_records(collector, handle, request["kind"], records=request["records"])
+            else:
+                limits, first_row, groups = parquet.Limits(**request["limits"]), request["first_row"], parquet.groups(handle)
+                for index in range(request["start"], request["stop"]):
+                    parquet.add_group(collector, handle, index, first_row=first_row, limits=limits)
+                    first_row += groups[index][0]
             for batch in collector.finish().bad.to_batches():
                 send(to, b"q", batch.serialize())
     except Unreadable as error:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -41,37 +41,23 @@ class DecoderDied(Exception):
     """A decoder died of what it decoded; the text says how."""
 
 
-class _Idle:
-    """Decoders that wait for work; processes outlive runs no more than `close` lets them."""
-
-    def __init__(self) -> None:
-        self._lock, self._waiting = threading.Lock(), list[subprocess.Popen[bytes]]()
-
-    def take(self) -> subprocess.Popen[bytes]:
-        with self._lock:
-            while self._waiting:
-                if (found := self._waiting.pop()).poll() is None:
-                    return found
-                _end(found)
-        return _started()
-
-    def put(self, process: subprocess.Popen[bytes]) -> None:
-        with self._lock:
-            self._waiting.append(process)
-
-    def close(self) -> None:
-        with self._lock:
-            ended, self._waiting = self._waiting, []
-        for process in ended:
-            _end(process)
-
-
-_idle = _Idle()
+_idle: queue.LifoQueue[subprocess.Popen[bytes]] = queue.LifoQueue()
+"""Decoders that wait for work; processes outlive runs no more than `close` lets them."""
 
 
 def close() -> None:
     """End the decoders that wait for work."""
-    _idle.close()
+    with suppress(queue.Empty):
+        while True:
+            _end(_idle.get_nowait())
+
+
+def _taken() -> subprocess.Popen[bytes]:
+    with suppress(queue.Empty):
+        while (found := _idle.get_nowait()).poll() is not None:
+            _end(found)
+        return found
+    return _started()
 
 
 def _started() -> subprocess.Popen[bytes]:
@@ -98,36 +84,27 @@ def ask(
 ) -> Iterator[tuple[bytes, bytearray]]:
     """Frames of the answer (`pipeline.read.child.decoder`), reads apart, which `handle` answers. `still_cpu_s`: its own
     `STILL_CPU_S`. Raises DecoderDied, RunFailed."""
-    process = _idle.take()
-    still_cpu_s = STILL_CPU_S if still_cpu_s is None else still_cpu_s
+    process = _taken()
+    to: Any = process.stdin
     try:
-        yield from _frames(
-            process, file, handle, request={**request, "size": handle.seek(0, os.SEEK_END)}, still_cpu_s=still_cpu_s
-        )
+        size = handle.seek(0, os.SEEK_END)
+        decoder.send(to, b"?", json.dumps({**request, "size": size}).encode())
+        kind = b""
+        while kind != b"e":
+            _wait(process, STILL_CPU_S if still_cpu_s is None else still_cpu_s)
+            kind, data = decoder.receive(process.stdout)  # type: ignore[arg-type]
+            if kind == b"r":
+                decoder.send(to, b"b", _read(file, handle, json.loads(data)))
+            elif kind == b"x":
+                raise BrokenContract(f"{file.path}: decoding failed, which is a bug:\n{data.decode()}")
+            elif kind != b"e":
+                yield kind, data
     except BaseException as error:
         _end(process)
         if isinstance(error, EOFError | BrokenPipeError):
             raise _why(file, process.returncode) from error
         raise
     _idle.put(process)
-
-
-def _frames(
-    process: subprocess.Popen[bytes], file: InputFile, handle: BinaryIO, *, request: decoder.Request, still_cpu_s: float
-) -> Iterator[tuple[bytes, bytearray]]:
-    to: Any = process.stdin
-    decoder.send(to, b"?", json.dumps(request).encode())
-    while True:
-        _wait(process, still_cpu_s)
-        kind, data = decoder.receive(process.stdout)  # type: ignore[arg-type]
-        if kind == b"r":
-            decoder.send(to, b"b", _read(file, handle, json.loads(data)))
-        elif kind == b"x":
-            raise BrokenContract(f"{file.path}: decoding failed, which is a bug:\n{data.decode()}")
-        elif kind == b"e":
-            return
-        else:
-            yield kind, data
 
 
 def _read(file: InputFile, handle: BinaryIO, piece: list[int]) -> bytes:

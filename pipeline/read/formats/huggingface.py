@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from pipeline.read.source import Source
 
 PREFIX = "hf://datasets/"
+_FOLDER = re.compile(rf"{PREFIX}((?:/|\./|\.\./)[^#]*)(?:#([^/]+)(?:/([^/]+))?)?")
+_ON_HUB = re.compile(rf"{PREFIX}([^/#]+/[^/#]+)(?:(?:/|/*#)([^/#]+)(?:/([^/#]+))?)?/*")
+"""Dataset, config and split of the two forms."""
 BATCH_ROWS = 1_000
 """Rows asked of `datasets` in one go; a unit is a whole number of such batches."""
 
@@ -144,20 +148,17 @@ def _located(file: InputFile) -> tuple[str, str, str]:
 
 def _parsed(path: str, base: Path) -> tuple[str, str | None, str | None]:
     """(dataset: folder or ORG/NAME, config, split) of a path in a plan."""
-    form = InputError(f"{path}: expected {PREFIX}ORG/NAME, {PREFIX}ORG/NAME/CONFIG/SPLIT or {PREFIX}/FOLDER#CONFIG/SPLIT")
-    if not path.startswith(PREFIX):
-        raise form
-    dataset, mark, behind = path.removeprefix(PREFIX).partition("#")
-    is_path = dataset.startswith(("/", "./", "../"))
-    parts = [] if is_path else dataset.rstrip("/").split("/")
-    names = behind.split("/") if mark else parts[2:]
-    if len(names) > 2 or not all([*parts, *names]) or (not is_path and (len(parts) < 2 or (mark and len(parts) > 2))):
-        raise form
-    folder = (base / (dataset if is_path else "/".join(parts[:2]))).resolve()
-    if is_path and not folder.is_dir():
+    found = _FOLDER.fullmatch(path) or _ON_HUB.fullmatch(path)
+    if found is None:
+        forms = f"{PREFIX}ORG/NAME, {PREFIX}ORG/NAME/CONFIG/SPLIT or {PREFIX}/FOLDER#CONFIG/SPLIT"
+        raise InputError(f"{path}: expected {forms}")
+    dataset, config, split = found.groups()
+    folder = (base / dataset).resolve()
+    if folder.is_dir():
+        return str(folder), config, split
+    if found.re is _FOLDER:
         raise InputError(f"{path}: no such folder")
-    config, split = [*names, None, None][:2]
-    return str(folder) if folder.is_dir() else "/".join(parts[:2]), config, split
+    return dataset, config, split
 
 
 def _datasets() -> Any:

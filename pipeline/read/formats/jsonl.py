@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Line, Lines, QuarantinedRow, cut, end_of_rows, most_rows, newlines, without_newline
+from pipeline.read.lines import Line, Lines, QuarantinedRow, cut, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
 
@@ -27,27 +27,15 @@ _FLUSH_BYTES = 4_000_000
 def split(file: InputFile) -> FileUnits:
     """Units of a plain file, found in the one read that also hashes it."""
     digest = new_digest()
-    found: list[tuple[int, int, int]] = []
-    position = start = 0
-    first_row = row = 1
-    most = most_rows(file.unit_bytes)
-    with open_input(file) as handle:
-        for chunk in chunks(file, handle):
-            if not file.identity:
-                digest.update(chunk)
-            view, begin = memoryview(chunk), 0
-            while True:
-                end = chunk.find(b"\n", max(begin, start + file.unit_bytes - 1 - position))
-                end = end_of_rows(chunk, begin, end, left=most - (row - first_row))
-                if end < 0:
-                    break
-                row += newlines(view[begin : end + 1])
-                found.append((start, position + end + 1, first_row))
-                begin, start, first_row = end + 1, position + end + 1, row
-            row += newlines(view[begin:])
-            position += len(chunk)
-    if position > start:
-        found.append((start, position, first_row))
+
+    def read() -> Iterator[bytes]:
+        with open_input(file) as handle:
+            for chunk in chunks(file, handle):
+                if not file.identity:
+                    digest.update(chunk)
+                yield chunk
+
+    found = [(lines.start, lines.stop, lines.first_row) for lines in cut_units(read(), file)]
     content = file.identity or named(digest)
     return FileUnits(content, tuple(Unit(file, content, i, *span) for i, span in enumerate(found)))
 

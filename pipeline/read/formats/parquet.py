@@ -64,11 +64,8 @@ def read_unit(unit: Unit) -> UnitRows:
     counts = [rows for rows, _ in _groups(unit.file)[unit.start : unit.stop]]
     firsts = accumulate(counts[:-1], initial=unit.first_row)
     parts = [read_unit(replace(unit, start=i, stop=i + 1, first_row=first)) for i, first in enumerate(firsts, unit.start)]
-    return UnitRows(*(pa.concat_tables(tables).combine_chunks() for tables in zip(*map(_tables, parts), strict=True)))
-
-
-def _tables(rows: UnitRows) -> tuple[pa.Table, pa.Table]:
-    return rows.documents, rows.bad
+    tables = ([rows.documents for rows in parts], [rows.bad for rows in parts])
+    return UnitRows(*(pa.concat_tables(part).combine_chunks() for part in tables))
 
 
 def _refused(unit: Unit, cause: str, detail: str) -> UnitRows:

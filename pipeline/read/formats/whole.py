@@ -5,11 +5,11 @@ Invariant: no more of a file is held than `max_row_bytes` and one chunk. A file 
 
 from __future__ import annotations
 
+from pipeline.read.archives import decoded
 from pipeline.read.files import InputFile
 from pipeline.read.formats import web
 from pipeline.read.lines import QuarantinedRow, Unreadable, too_large
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.streams import decoded
 from pipeline.read.units import FileUnits, Unit, identify, open_input, source_of
 from pipeline.schema import EXCERPT_BYTES
 

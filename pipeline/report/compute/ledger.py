@@ -9,14 +9,14 @@ equal quality (`pipeline.savings`). Every number carries its unit, a tag (`measu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Literal
 
 from pipeline.plan.compute import Compute
 from pipeline.records.base import Quantity
 from pipeline.records.ledger import Curation, Ledger, Pass
 from pipeline.report.compute.gpus import ALL_IN_PER_TDP, find_gpu
-from pipeline.report.compute.levers import levers
-from pipeline.report.compute.quantity import computed
+from pipeline.report.compute.levers import levers, speedup
 from pipeline.report.compute.sufficiency import sufficiency
 
 NOT_A_SAVING = (
@@ -53,7 +53,7 @@ def ledger(
     read = Quantity(tokens_read, "tokens", tokens_kind, "final text of all documents")
     kept = Quantity(tokens_kept, "tokens", tokens_kind, "final text of the kept documents")
     less = Quantity(tokens_read - tokens_kept, "tokens", "computed", "raw - curated")
-    planned = Quantity(compute.plan.tokens, "tokens", "assumed", f"{_PLAN}: compute.plan.tokens")
+    planned = _assumed(compute, "plan.tokens", "tokens")
     passes = {
         "one pass over raw": read,
         "one pass over curated": kept,
@@ -75,32 +75,19 @@ def ledger(
 
 def assumptions(compute: Compute) -> dict[str, Quantity]:
     """What the ledger assumes, each with unit and source."""
-    gpu, plan = find_gpu(compute.gpu), compute.plan
+    gpu = find_gpu(compute.gpu)
+    power = "TDP x 1.38: node power of 8 x H100 in training, arXiv 2506.14551"
     found = {
-        "active parameters": Quantity(plan.parameters, "parameters", "assumed", f"{_PLAN}: compute.plan.parameters"),
+        "active parameters": _assumed(compute, "plan.parameters", "parameters"),
         f"{compute.gpu} peak, BF16 dense": Quantity(gpu.bf16 * 1e12, "FLOP/s", "assumed", gpu.source),
-        "MFU against that peak": Quantity(compute.mfu, "share", "assumed", f"{_PLAN}: compute.mfu"),
-        "price of a GPU-hour": Quantity(
-            compute.price_per_gpu_hour, "US dollars", "assumed", f"{_PLAN}: compute.price_per_gpu_hour"
-        ),
-        "power of a GPU, all-in": Quantity(
-            kilowatts(compute),
-            "kW",
-            "assumed",
-            "TDP x 1.38: node power of 8 x H100 in training, arXiv 2506.14551"
-            if compute.gpu_kw is None
-            else f"{_PLAN}: compute.gpu_kw",
-        ),
-        "PUE of the data centre": Quantity(compute.pue, "ratio", "assumed", f"{_PLAN}: compute.pue (1.1 to 1.58 are usual)"),
-        "carbon of the grid": Quantity(
-            compute.grid_g_per_kwh,
-            "g CO2e/kWh",
-            "assumed",
-            f"{_PLAN}: compute.grid_g_per_kwh (445: world 2024, IEA Electricity 2025)",
-        ),
-        "price of a vCPU-hour": Quantity(
-            compute.vcpu_price_per_hour, "US dollars", "assumed", f"{_PLAN}: compute.vcpu_price_per_hour (on-demand list prices)"
-        ),
+        "MFU against that peak": _assumed(compute, "mfu", "share"),
+        "price of a GPU-hour": _assumed(compute, "price_per_gpu_hour", "US dollars"),
+        "power of a GPU, all-in": Quantity(kilowatts(compute), "kW", "assumed", power)
+        if compute.gpu_kw is None
+        else _assumed(compute, "gpu_kw", "kW"),
+        "PUE of the data centre": _assumed(compute, "pue", "ratio", note=" (1.1 to 1.58 are usual)"),
+        "carbon of the grid": _assumed(compute, "grid_g_per_kwh", "g CO2e/kWh", note=" (445: world 2024, IEA Electricity 2025)"),
+        "price of a vCPU-hour": _assumed(compute, "vcpu_price_per_hour", "US dollars", note=" (on-demand list prices)"),
         "power of a vCPU": Quantity(
             compute.vcpu_watts / 1000,
             "kW",
@@ -108,20 +95,20 @@ def assumptions(compute: Compute) -> dict[str, Quantity]:
             f"{_PLAN}: compute.vcpu_watts (Cloud Carbon Footprint, AWS constants, full load, without memory)",
         ),
     }
+    hours = f"{compute.gpu}-hours"
     if compute.precision == "fp8":
-        found["speed of FP8 over BF16"] = Quantity(compute.fp8_speedup, "ratio", "assumed", f"{_PLAN}: compute.fp8_speedup")
+        found["speed of FP8 over BF16"] = _assumed(compute, "fp8_speedup", "ratio")
     if compute.gpu_hours_per_trillion_tokens is not None:
-        found["GPU-hours for 10^12 tokens"] = Quantity(
-            compute.gpu_hours_per_trillion_tokens,
-            f"{compute.gpu}-hours",
-            "assumed",
-            f"{_PLAN}: compute.gpu_hours_per_trillion_tokens; peak, MFU and precision are not used",
-        )
+        note = "; peak, MFU and precision are not used"
+        found["GPU-hours for 10^12 tokens"] = _assumed(compute, "gpu_hours_per_trillion_tokens", hours, note=note)
     if compute.extra_gpu_hours:
-        found["later stages"] = Quantity(
-            compute.extra_gpu_hours, f"{compute.gpu}-hours", "assumed", f"{_PLAN}: compute.extra_gpu_hours"
-        )
+        found["later stages"] = _assumed(compute, "extra_gpu_hours", hours)
     return found
+
+
+def _assumed(compute: Compute, key: str, unit: str, *, note: str = "") -> Quantity:
+    """A key of the plan's `compute` as it stands there."""
+    return Quantity(attrgetter(key)(compute), unit, "assumed", f"{_PLAN}: compute.{key}{note}")
 
 
 def kilowatts(compute: Compute) -> float:
@@ -133,8 +120,7 @@ def gpu_hours(compute: Compute, tokens: float) -> float:
     """GPU-hours of training on `tokens`."""
     if compute.gpu_hours_per_trillion_tokens is not None:
         return compute.gpu_hours_per_trillion_tokens * tokens / 1e12
-    speedup = compute.fp8_speedup if compute.precision == "fp8" else 1.0
-    return 6 * compute.plan.parameters * tokens / (find_gpu(compute.gpu).bf16 * 1e12 * compute.mfu * speedup) / 3600
+    return 6 * compute.plan.parameters * tokens / (find_gpu(compute.gpu).bf16 * 1e12 * compute.mfu * speedup(compute)) / 3600
 
 
 def training(compute: Compute, tokens: Quantity, *, name: str, later_stages: bool = False) -> Pass:
@@ -146,15 +132,13 @@ def training(compute: Compute, tokens: Quantity, *, name: str, later_stages: boo
     return Pass(
         name=name,
         tokens=tokens,
-        flops=computed(
-            6 * compute.plan.parameters * tokens.number,
-            "FLOP",
-            "6 x active parameters x tokens, without the attention term",
+        flops=Quantity.computed(
+            6 * compute.plan.parameters * tokens.number, "FLOP", "6 x active parameters x tokens, without the attention term"
         ),
-        gpu_hours=computed(hours, f"{compute.gpu}-hours", how + (" + later stages" if later_stages else "")),
-        dollars=computed(hours * compute.price_per_gpu_hour, "US dollars", "GPU-hours x price"),
-        kwh=computed(kwh, "kWh", "GPU-hours x all-in kW x PUE"),
-        kg_co2e=computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
+        gpu_hours=Quantity.computed(hours, f"{compute.gpu}-hours", how + (" + later stages" if later_stages else "")),
+        dollars=Quantity.computed(hours * compute.price_per_gpu_hour, "US dollars", "GPU-hours x price"),
+        kwh=Quantity.computed(kwh, "kWh", "GPU-hours x all-in kW x PUE"),
+        kg_co2e=Quantity.computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
     )
 
 
@@ -165,7 +149,7 @@ def curation(compute: Compute, cpu_s: float, lost_cpu_s: float) -> Curation:
     return Curation(
         cpu_hours=Quantity(hours, "CPU-hours", "measured", "user + system time of the process tree, lost attempts included"),
         lost_cpu_hours=Quantity(lost_cpu_s / 3600, "CPU-hours", "measured", "attempts before this one that published nothing"),
-        dollars=computed(hours * compute.vcpu_price_per_hour, "US dollars", "CPU-hours x assumed price of a vCPU"),
-        kwh=computed(kwh, "kWh", "CPU-hours x assumed power of a vCPU x PUE"),
-        kg_co2e=computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
+        dollars=Quantity.computed(hours * compute.vcpu_price_per_hour, "US dollars", "CPU-hours x assumed price of a vCPU"),
+        kwh=Quantity.computed(kwh, "kWh", "CPU-hours x assumed power of a vCPU x PUE"),
+        kg_co2e=Quantity.computed(kwh * compute.grid_g_per_kwh / 1000, "kg CO2e", "kWh x g/kWh / 1000"),
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pipeline.plan.compute import TrainingPlan
 from pipeline.records.base import Quantity
 from pipeline.records.ledger import Enough, LanguageSufficiency, Sufficiency
-from pipeline.report.compute.quantity import computed
 
 EPOCHS_CHEAP = 4
 EPOCHS_COSTLY = 16
@@ -28,7 +27,7 @@ def sufficiency(planned: Quantity, kept: Quantity, plan: TrainingPlan, *, langua
     return Sufficiency(
         planned_tokens=planned,
         kept_tokens=kept,
-        epochs=computed(epochs, "epochs", "planned tokens / kept tokens (unique as far as dedup compared them)"),
+        epochs=Quantity.computed(epochs, "epochs", "planned tokens / kept tokens (unique as far as dedup compared them)"),
         verdict=verdict,
         sentence=sentence,
         by_language=_by_language(planned, kept, plan, languages=languages),
@@ -53,7 +52,7 @@ def _by_language(
                 language=name,
                 kept_tokens=Quantity(tokens, "tokens", "estimated", "kept tokens x its share of the kept bytes"),
                 planned_tokens=Quantity(wanted, "tokens", "assumed", f"planned tokens x {asked}"),
-                epochs=computed(epochs, "epochs", "planned tokens / kept tokens of the language"),
+                epochs=Quantity.computed(epochs, "epochs", "planned tokens / kept tokens of the language"),
                 verdict=judge(epochs)[0] if wanted else "not planned",
             )
         )

@@ -123,18 +123,15 @@ def _filter_rank(names: list[str], reason: str) -> int:
 
 def funnel(total: Totals, reasons: Sequence[ReasonLine], final_kept: int) -> tuple[FunnelLine, ...]:
     """From the rows read to the final text: what each reason took, in the order of the reasons."""
-    return (
-        _step("read", "rows read", total.read, size=total.bytes_read),
-        _step("read", "quarantined", -total.quarantined, size=-total.bytes_quarantined),
-        *(_step(line.stage, line.reason, -line.first, size=-line.first_bytes) for line in reasons if line.first),
-        _step("kept", "kept", total.kept, size=total.bytes_kept),
-        _step("edit", "changed by normalise and edits", 0, size=final_kept - total.bytes_kept),
-        _step("kept", "kept, final text", total.kept, size=final_kept),
+    steps = (
+        ("read", "rows read", total.read, total.bytes_read),
+        ("read", "quarantined", -total.quarantined, -total.bytes_quarantined),
+        *((line.stage, line.reason, -line.first, -line.first_bytes) for line in reasons if line.first),
+        ("kept", "kept", total.kept, total.bytes_kept),
+        ("edit", "changed by normalise and edits", 0, final_kept - total.bytes_kept),
+        ("kept", "kept, final text", total.kept, final_kept),
     )
-
-
-def _step(stage: str, label: str, documents: int, *, size: int) -> FunnelLine:
-    return FunnelLine(stage=stage, label=label, documents=documents, bytes=size)
+    return tuple(FunnelLine(stage=stage, label=label, documents=n, bytes=size) for stage, label, n, size in steps)
 
 
 def _reasons(tally: Tally) -> tuple[ReasonLine, ...]:

@@ -102,12 +102,10 @@ def _add_verdicts(made: Tally, rows: pl.DataFrame) -> None:
         pl.col("n_bytes").fill_null(0).sum(),
         pl.col("token_count").fill_null(0).sum(),
     ]
-    for source, verdict, n, read, final, tokens in rows.group_by("source", "verdict").agg(*sums).iter_rows():
+    for source, verdict, *found in rows.group_by("source", "verdict").agg(*sums).iter_rows():
         for who in (("verdict", verdict), ("source", source, verdict)):
-            made.counts[(*who, "documents")] += n
-            made.counts[(*who, "bytes")] += read
-            made.counts[(*who, "final")] += final
-            made.counts[(*who, "tokens")] += tokens
+            for what, n in zip(("documents", "bytes", "final", "tokens"), found, strict=True):
+                made.counts[(*who, what)] += n
 
 
 def _add_reasons(made: Tally, rows: pl.DataFrame) -> None:
@@ -117,13 +115,13 @@ def _add_reasons(made: Tally, rows: pl.DataFrame) -> None:
         made.counts["reason", verdict, stage, reason, "documents"] += n
         made.counts["reason", verdict, stage, reason, "bytes"] += read
     failed = rows.filter(pl.col("failed").list.len() > 0).select("failed", pl.col("failed").list.len().alias("n"))
-    for reason, n in failed.explode("failed")["failed"].value_counts().iter_rows():
-        made.counts["any", reason] += n
-    for reason, n in failed.filter(pl.col("n") == 1).explode("failed")["failed"].value_counts().iter_rows():
-        made.counts["only", reason] += n
+    for what, names in (
+        ("any", failed["failed"].explode()),
+        ("only", failed.filter(pl.col("n") == 1)["failed"].explode()),
+        ("edit", rows["edits"].explode().drop_nulls()),
+    ):
+        made.counts.update({(what, name): n for name, n in names.value_counts().iter_rows()})
     _add_overlap(made, failed.filter(pl.col("n") > 1)["failed"])
-    for edit, n in rows.select(pl.col("edits").explode()).drop_nulls()["edits"].value_counts().iter_rows():
-        made.counts["edit", edit] += n
 
 
 def _add_overlap(made: Tally, failed: pl.Series) -> None:

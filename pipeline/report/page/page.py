@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from pipeline.output.reviews import ReviewCounts
-from pipeline.records.counts import FunnelLine, Histogram, Limit
+from pipeline.records.counts import FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
@@ -66,7 +66,7 @@ def render(
         say=saving,
         pictures=saving.pictures(savings, sheets) if savings is not None else [],
         funnel=funnel(metrics),
-        signals=signals_by_filter(metrics.signals, sheets),
+        signals=drawn(metrics.signals, sheets),
         overlap=tables.overlap(metrics.overlap),
         crossed=tables.crossed(metrics.crossed),
         samples=samples,
@@ -176,27 +176,8 @@ def _fold(lines: list[FunnelLine]) -> list[FunnelLine]:
     return [*head, folded, *lines[last + 1 :]]
 
 
-@dataclass(frozen=True)
-class Signal:
-    """What the page shows of a signal; `chart` is None where it is not drawn."""
-
-    signal: str
-    scored: int
-    nulls: int
-    limits: tuple[Limit, ...]
-    chart: Markup | None
-
-
-@dataclass(frozen=True)
-class Family:
-    """The signals of one filter."""
-
-    filter: str
-    signals: tuple[Signal, ...]
-
-
-def signals_by_filter(signals: Sequence[Histogram], sheets: Sheets) -> list[Family]:
-    """Signals grouped by filter, each with its chart (at most MOST_CHARTS in all) and how many documents were scored."""
+def drawn(signals: Sequence[Histogram], sheets: Sheets) -> list[tuple[str, list[tuple[Histogram, Markup | None]]]]:
+    """Signals by filter, each with its chart; None for one that nothing scored, and beyond MOST_CHARTS in all."""
     groups = []
     left = MOST_CHARTS
     for name, members in groupby(signals, key=lambda signal: signal.filter):
@@ -204,8 +185,8 @@ def signals_by_filter(signals: Sequence[Histogram], sheets: Sheets) -> list[Fami
         for signal in members:
             chart = charts.histogram(signal, sheets) if left > 0 else None
             left -= chart is not None
-            lines.append(Signal(signal.signal, signal.scored, signal.nulls, signal.limits, chart))
-        groups.append(Family(name, tuple(lines)))
+            lines.append((signal, chart))
+        groups.append((name, lines))
     return groups
 
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pipeline import read
 from pipeline.errors import RunFailed
@@ -27,8 +26,9 @@ from pipeline.run.cluster import site as site_
 from pipeline.run.cluster.site import Site
 from pipeline.run.spans import Span
 from pipeline.stages.dedup import part as part_
+from pipeline.stages.dedup.handover import Files
 from pipeline.stages.dedup.index import Index, IndexPart
-from pipeline.stages.dedup.tasks.steps import Job, Worker
+from pipeline.stages.dedup.steps import Job, Worker, carry_out
 from pipeline.stages.shards import write
 from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.parquet import Shard
@@ -56,33 +56,33 @@ def _see_inputs(item: Span) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """A step of dedup (`pipeline.stages.dedup.tasks.steps`) with all that it looks at."""
+    """A job of dedup (`pipeline.stages.dedup.steps`) with all that it looks at."""
 
     name: str
-    function: Callable[[Worker, Any], None]
     job: Job
+    folder: str  # of the work directory, for what jobs hand on
     units: Mapping[int, Annotated]  # those of the job's parts
     index: tuple[IndexPart, ...]
 
 
-def run_step(
+def run_steps(
     site: Site,
     mapper: Mapper,
     stop: Callable[[], None],
     *,
+    folder: str,
     index: Index,
     units: Sequence[Annotated],
     stage: str,
-    function: Callable[[Worker, Any], None],
     jobs: Sequence[Job],
 ) -> None:
-    """Carry a step of dedup out on the workers, for each of the jobs."""
-    items = [Step(job.name, function, job, {number: units[number] for number in job.parts}, index.parts) for job in jobs]
+    """Carry jobs of dedup out on the workers."""
+    items = [Step(job.name, job, folder, {number: units[number] for number in job.parts}, index.parts) for job in jobs]
     mapper(stage, partial(step, site), items, stop=stop)
 
 
 def step(site: Site, item: Step) -> None:
-    """Run one step of dedup on a worker."""
+    """Do a job of dedup on a worker."""
     here = site_.at(site)
     dedup = here.recipe.plan.dedup
     assert dedup is not None
@@ -90,7 +90,8 @@ def step(site: Site, item: Step) -> None:
     def part(number: int) -> part_.Part:
         return part_.of_unit(here.work, here.recipe, dedup, unit=item.units[number])
 
-    item.function(Worker(here.work, Index(here.out, item.index), part, partial(_scratch, site)), item.job)
+    handover = Files(here.work, item.folder)
+    carry_out(Worker(handover, Index(here.out, item.index), part, partial(_scratch, site)), item.job)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-Status = Literal["ok", "at_floor", "reached_then_overfits", "not_reached", "no_learning"]
+from pipeline.records.savings_json import Trend
 
-Direction = Literal["steady", "rising", "falling", "too few budgets"]
+Status = Literal["ok", "at_floor", "reached_then_overfits", "not_reached", "no_learning"]
 
 STATUSES: tuple[Status, ...] = ("ok", "at_floor", "reached_then_overfits", "not_reached", "no_learning")
 """From the best to the worst; where seeds differ the worst is shown."""
@@ -83,11 +83,6 @@ def multiplier(compute: np.ndarray, baseline: np.ndarray, other: np.ndarray, *, 
     return Crossing(whole / reached, "ok" if gap <= 0 else "reached_then_overfits", gap, best_gap)
 
 
-def worst(found: list[Status]) -> Status:
-    """The status shown for several seeds."""
-    return max(found, key=STATUSES.index)
-
-
 def saved_share(value: float) -> float:
     """Share of the baseline's training compute saved at equal quality; negative where the arm costs."""
     return 1 - 1 / value
@@ -101,15 +96,6 @@ def kept_yield(value: float, kept_share: float) -> float | None:
     return math.log(value) / math.log(1 / kept_share)
 
 
-@dataclass(frozen=True)
-class Trend:
-    """Multipliers at the last budgets, each as if the run had ended there, and how they move."""
-
-    budgets: tuple[float, ...]
-    multipliers: tuple[float, ...]
-    direction: Direction
-
-
 def trend(compute: np.ndarray, baseline: np.ndarray, other: np.ndarray, *, last: int = 5) -> Trend:
     """Early budgets understate a saving, because both arms pay the same start-up: so the trend belongs beside the figure."""
     stops = range(3, len(compute) + 1)[-last:]
@@ -117,8 +103,8 @@ def trend(compute: np.ndarray, baseline: np.ndarray, other: np.ndarray, *, last:
     pairs = [(float(compute[s - 1]), c.multiplier) for s, c in zip(stops, found, strict=True) if math.isfinite(c.multiplier)]
     budgets, values = tuple(b for b, _ in pairs), tuple(v for _, v in pairs)
     if len(pairs) < 2:
-        return Trend(budgets, values, "too few budgets")
+        return Trend(budgets=budgets, multipliers=values, direction="too few budgets")
     doublings = math.log2(budgets[-1] / budgets[-2])
     change = (values[-1] / values[-2]) ** (1 / doublings) - 1
-    direction: Direction = "steady" if abs(change) <= STEADY_PER_DOUBLING else "rising" if change > 0 else "falling"
-    return Trend(budgets, values, direction)
+    direction = "steady" if abs(change) <= STEADY_PER_DOUBLING else "rising" if change > 0 else "falling"
+    return Trend(budgets=budgets, multipliers=values, direction=direction)

@@ -7,15 +7,16 @@ evidence, or where curation costs. Nothing measured by counting n-grams becomes 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from pipeline.records.savings_json import ArmLine, Decontaminated, Range, Ranked, RegimeLine, SeedLine, SetLine, Trend
+from pipeline.records.savings_json import ArmLine, Decontaminated, Range, Ranked, RegimeLine, SeedLine, SetLine
 from pipeline.savings.analysis import curves, intervals
-from pipeline.savings.analysis.intervals import Estimate, Interval, Losses
+from pipeline.savings.analysis.intervals import Estimate, Losses
+from pipeline.savings.corpora import sizes_of
 from pipeline.savings.heldout import ROLES, HeldOut
 
 NOISE = 0.01
@@ -37,6 +38,17 @@ class RegimeLosses:
         return list(self.losses)
 
 
+def losses_of(
+    compute: np.ndarray, bits: Mapping[str, np.ndarray], *, sets: Sequence[HeldOut], sizes: Mapping[str, float]
+) -> RegimeLosses:
+    """`bits[arm]`: seeds x checkpoints x documents of all sets in order, the baseline first; `sizes[arm]`: of its corpus."""
+    ends = np.cumsum([len(held.texts) for held in sets])[:-1]
+    parts = {arm: zip(sets, np.split(found, ends, axis=2), strict=True) for arm, found in bits.items()}
+    losses = {arm: {held.name: Losses(part, sizes_of(held.texts)) for held, part in own} for arm, own in parts.items()}
+    whole = sizes[next(iter(bits))]
+    return RegimeLosses(compute, losses, {arm: size / whole for arm, size in sizes.items()})
+
+
 def sets_of(measured: RegimeLosses, sets: Sequence[HeldOut]) -> tuple[SetLine, ...]:
     """One entry a held-out set: its role, curves of all arms, and a line for every arm but the baseline."""
     return tuple(_set(measured, made) for made in sets)
@@ -49,12 +61,12 @@ def _set(measured: RegimeLosses, made: HeldOut) -> SetLine:
         name=made.name,
         role=made.role,
         about=ROLES[made.role],
-        bytes=made.n_bytes,
+        bytes=int(sizes_of(made.texts).sum()),
         documents=len(made.texts),
         sha256=made.sha256,
         decontaminated=Decontaminated(lines=made.lines, removed=made.removed_lines),
         baseline=measured.arms[0],
-        noise_floor=_interval(floor),
+        noise_floor=floor,
         curves={arm: _curve(compute, measured.losses[arm][made.name]) for arm in measured.arms},
         arms=tuple(_line(measured, arm, made.name, floor=floor) for arm in measured.arms[1:]),
     )
@@ -67,53 +79,47 @@ def _curve(compute: np.ndarray, losses: Losses) -> tuple[tuple[float, float, flo
     return tuple((float(c), float(m), float(s)) for c, m, s in zip(compute, found.mean(axis=0), sd, strict=True))
 
 
-def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Interval | None) -> ArmLine:
+def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Range | None) -> ArmLine:
     baseline, other = measured.losses[measured.arms[0]][name], measured.losses[arm][name]
     found = intervals.estimate(measured.compute, baseline, other, noise=NOISE)
     gap, gap_interval = intervals.gap_interval(baseline, other)
-    moved = curves.trend(measured.compute, baseline.curves().mean(axis=0), other.curves().mean(axis=0))
-    status = curves.worst([crossing.status for crossing in found.per_seed])
+    status = max((crossing.status for crossing in found.per_seed), key=curves.STATUSES.index)  # the worst
     return ArmLine(
         arm=arm,
         multiplier=_number(found.value),
-        interval=_interval(found.interval),
-        interval_t=_interval(found.by_t),
-        interval_bootstrap=_interval(found.by_bootstrap),
+        interval=found.interval,
+        interval_t=found.by_t,
+        interval_bootstrap=found.by_bootstrap,
         bound=_bound(found),
         status=status,
         status_in_words=curves.IN_WORDS[status],
         reached_in_seeds=sum(crossing.status not in ("not_reached", "no_learning") for crossing in found.per_seed),
         verdict=intervals.verdict(found, floor),
         clears_noise=intervals.clears_noise(found, floor),
-        distinguishable=_number(found.distinguishable),
+        distinguishable=found.distinguishable,
         gap=gap,
-        gap_interval=_interval(gap_interval),
+        gap_interval=gap_interval,
         best_gap=float(np.mean([crossing.best_gap for crossing in found.per_seed])),
         kept_yield=_number(curves.kept_yield(found.value, measured.kept_share[arm])),
-        trend=Trend(budgets=moved.budgets, multipliers=moved.multipliers, direction=moved.direction),
+        trend=curves.trend(measured.compute, baseline.curves().mean(axis=0), other.curves().mean(axis=0)),
         per_seed=tuple(SeedLine(multiplier=_number(c.multiplier), status=c.status) for c in found.per_seed),
     )
 
 
 def _bound(found: Estimate) -> Literal["lower", "upper"] | None:
     """The kind where every seed gives a bound of that kind only."""
-    kinds: set[Literal["lower", "upper"] | None] = set()
-    for crossing in found.per_seed:
-        kinds.add(None if not crossing.bound else "lower" if crossing.status == "at_floor" else "upper")
-    return kinds.pop() if len(kinds) == 1 else None
-
-
-def _interval(found: Interval | None) -> Range | None:
-    return None if found is None else (found.low, found.high)
+    bounds = {(crossing.bound, crossing.status == "at_floor") for crossing in found.per_seed}
+    bound, lower = next(iter(bounds))
+    return None if len(bounds) > 1 or not bound else "lower" if lower else "upper"
 
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def line_of(sets: Sequence[SetLine], name: str, arm: str) -> ArmLine | None:
-    """The line of an arm on a set."""
-    return next((line for made in sets if made.name == name and (line := made.line(arm)) is not None), None)
+def line_of(sets: Sequence[SetLine], name: str | None, arm: str) -> ArmLine | None:
+    """The line of an arm on a set; None for a set that is not there."""
+    return next((line for made in sets if made.name == name for line in made.arms if line.arm == arm), None)
 
 
 def headline(sets: Sequence[SetLine], *, primary: str | None, arm: str, baseline: str, model: str) -> str:
@@ -159,10 +165,7 @@ def ranking(sets: Sequence[SetLine], *, name: str, baseline: str) -> tuple[Ranke
 
 def ranked_in_words(ranked: Sequence[Ranked], *, name: str, baseline: str) -> str:
     """The sentence of the `ngram` tier: an order, no percentage."""
-    arms = []
-    for item in ranked:
-        same = item.same and item.arm != baseline
-        arms.append(f"{item.arm} (not told from {baseline})" if same else item.arm)
+    arms = [f"{item.arm} (not told from {baseline})" if item.same and item.arm != baseline else item.arm for item in ranked]
     return f"Ranked by a byte 6-gram on {name}: {' > '.join(arms)}. An order, not a size."
 
 
@@ -177,7 +180,7 @@ def recommended(ranked: Sequence[Ranked]) -> str | None:
 
 def with_repeats(regime: RegimeLine, *, primary: str | None, arm: str) -> str:
     """What is added to the headline where text was repeated as often as planned: that is the run that will be paid for."""
-    line = None if primary is None else line_of(regime.sets, primary, arm)
+    line = line_of(regime.sets, primary, arm)
     if line is None or line.interval is None:
         return ""
     low, high = line.interval

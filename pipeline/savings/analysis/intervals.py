@@ -10,13 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from statistics import geometric_mean
 from typing import Literal
 
 import numpy as np
 
+from pipeline.records.savings_json import Range
 from pipeline.savings.analysis import curves
 from pipeline.savings.analysis.curves import Crossing
-from pipeline.savings.student import t975
 
 LEAST_SEEDS = 3
 """Fewer give no interval and no verdict: t of one degree of freedom is 12.7."""
@@ -43,55 +44,45 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Interval:
-    low: float
-    high: float
-
-    def wider(self, other: Interval) -> Interval:
-        """From the lower of the low ends to the higher of the high ones."""
-        return Interval(min(self.low, other.low), max(self.high, other.high))
-
-
-@dataclass(frozen=True)
 class Estimate:
     """The multiplier of one arm over another on one set. `value`: geometric mean over seeds, NaN where undefined."""
 
     value: float
     per_seed: tuple[Crossing, ...]
-    by_t: Interval | None
-    by_bootstrap: Interval | None
-    interval: Interval | None
+    by_t: Range | None
+    by_bootstrap: Range | None
+    interval: Range | None
     distinguishable: float | None  # multipliers nearer to 1 than this (or its inverse) are not told from 1
 
 
-def geometric_mean(values: Sequence[float]) -> float:
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
-def t_interval(values: Sequence[float]) -> tuple[Interval, float]:
+def t_interval(values: Sequence[float]) -> tuple[Range, float]:
     """95 % interval of the geometric mean of `values` from Student's t on their logarithms, and the least multiplier that it
     can tell from 1: exp(t sd / sqrt n)."""
     logs = np.log(values)
-    half = t975(len(values) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(values))
-    middle = float(logs.mean())
-    return Interval(math.exp(middle - half), math.exp(middle + half)), math.exp(half)
+    half, middle = _reach(logs), float(logs.mean())
+    return (math.exp(middle - half), math.exp(middle + half)), math.exp(half)
 
 
-def bootstrap(compute: np.ndarray, baseline: Losses, other: Losses, *, draws: int = DRAWS) -> Interval | None:
+def _reach(values: np.ndarray) -> float:
+    """How far the 95 % t-interval of the mean of two values or more reaches to both sides."""
+    from scipy.special import stdtrit  # a third of a second, which --help does not need
+
+    return float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def bootstrap(compute: np.ndarray, baseline: Losses, other: Losses) -> Range | None:
     """95 % interval: seeds are drawn again, then documents, the same ones for both arms. None where no draw is defined."""
     rng = np.random.default_rng(0)
     seeds, documents = baseline.bits.shape[0], baseline.bits.shape[2]
     means = []
-    for _ in range(draws):
+    for _ in range(DRAWS):
         weights = np.bincount(rng.integers(0, documents, documents), minlength=documents).astype(np.float64)
         chosen = rng.integers(0, seeds, seeds)
         ours, theirs = baseline.curves(weights)[chosen], other.curves(weights)[chosen]
         values = [curves.multiplier(compute, a, b).multiplier for a, b in zip(ours, theirs, strict=True)]
         if all(map(math.isfinite, values)):
             means.append(geometric_mean(values))
-    if not means:
-        return None
-    return Interval(float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))
+    return (float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))) if means else None
 
 
 def estimate(compute: np.ndarray, baseline: Losses, other: Losses, *, noise: float = 0.0) -> Estimate:
@@ -105,42 +96,42 @@ def estimate(compute: np.ndarray, baseline: Losses, other: Losses, *, noise: flo
         return Estimate(geometric_mean(values), per_seed, None, None, None, None)
     by_t, distinguishable = t_interval(values)
     by_bootstrap = bootstrap(compute, baseline, other)
-    interval = by_t if by_bootstrap is None else by_t.wider(by_bootstrap)
-    return Estimate(geometric_mean(values), per_seed, by_t, by_bootstrap, interval, distinguishable)
+    low, high = zip(by_t, by_bootstrap or by_t, strict=True)
+    return Estimate(geometric_mean(values), per_seed, by_t, by_bootstrap, (min(low), max(high)), distinguishable)
 
 
-def noise_floor(compute: np.ndarray, baseline: Losses) -> Interval | None:
+def noise_floor(compute: np.ndarray, baseline: Losses) -> Range | None:
     """A/A: least and greatest multiplier between two seeds of the *same* arm. None with one seed."""
     found = baseline.curves()
     values = [curves.multiplier(compute, a, b).multiplier for a, b in permutations(found, 2)]
     defined = [value for value in values if math.isfinite(value)]
-    return Interval(min(defined), max(defined)) if defined else None
+    return (min(defined), max(defined)) if defined else None
 
 
-def gap_interval(baseline: Losses, other: Losses) -> tuple[float, Interval | None]:
+def gap_interval(baseline: Losses, other: Losses) -> tuple[float, Range | None]:
     """Bits per byte at equal full compute, other minus baseline, and its 95 % t-interval over seeds."""
     differences = other.curves()[:, -1] - baseline.curves()[:, -1]
-    middle, n = float(differences.mean()), len(differences)
-    if n < LEAST_SEEDS:
+    middle = float(differences.mean())
+    if len(differences) < LEAST_SEEDS:
         return middle, None
-    half = t975(n - 1) * float(differences.std(ddof=1)) / math.sqrt(n)
-    return middle, Interval(middle - half, middle + half)
+    half = _reach(differences)
+    return middle, (middle - half, middle + half)
 
 
-def verdict(found: Estimate, floor: Interval | None) -> Verdict:
+def verdict(found: Estimate, floor: Range | None) -> Verdict:
     """saves: the interval lies above 1 and the multiplier above the A/A range; costs: the interval lies below 1."""
     if len(found.per_seed) < LEAST_SEEDS:
         return "not enough seeds"
     if found.interval is None:
         return "no evidence"
-    if found.interval.high < 1:
+    low, high = found.interval
+    if high < 1:
         return "costs"
-    clears = floor is None or found.value > floor.high
-    return "saves" if found.interval.low > 1 and clears else "no evidence"
+    return "saves" if low > 1 and (floor is None or found.value > floor[1]) else "no evidence"
 
 
-def clears_noise(found: Estimate, floor: Interval | None) -> bool:
+def clears_noise(found: Estimate, floor: Range | None) -> bool:
     """Whether the whole interval lies outside the A/A range: what a percentage from a small model needs."""
     if found.interval is None or floor is None:
         return False
-    return found.interval.low > floor.high or found.interval.high < floor.low
+    return found.interval[0] > floor[1] or found.interval[1] < floor[0]

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 REPEATS = 15.387756
 """R_D*: scale on which repeated tokens lose their value."""
-REPEATED_PARAMETERS = 5.309743
-"""R_N*: the same of parameters beyond what the unique tokens can use."""
 
 MOST_EPOCHS = 40.0
 """Epochs of the baseline up to which a crossover is looked for: a further one is then worth 0.08 of new text."""
@@ -69,16 +67,6 @@ def tokens_for(effective: float, unique: float) -> float:
     return math.inf if left <= 0 else unique * (1 - REPEATS * math.log(left))
 
 
-def loss(parameters: float, tokens: float, unique: float, *, law: Law) -> float:
-    """Predicted loss in nats a token of `parameters` trained on `tokens`, of which `unique` are different."""
-    ratio = (law.alpha * law.a / (law.beta * law.b)) ** (1 / (law.alpha + law.beta))
-    best = (unique * ratio) ** (law.beta / law.alpha) * ratio
-    used = min(parameters, best)
-    excess = max(parameters / used - 1, 0.0)
-    effective = used + used * REPEATED_PARAMETERS * (1 - math.exp(-excess / REPEATED_PARAMETERS))
-    return law.e + law.a / effective**law.alpha + law.b / effective_tokens(tokens, unique) ** law.beta
-
-
 def net_multiplier(fresh: float, *, planned: float, unique_baseline: float, unique_other: float) -> float:
     """Multiplier of the planned run, repeats included: planned tokens / tokens of the other corpus that give the same loss.
 
@@ -103,11 +91,3 @@ def crossover(fresh: float, *, unique_baseline: float, unique_other: float) -> f
         middle = math.sqrt(low * high)
         low, high = (middle, high) if net(middle) > 1 else (low, middle)
     return low
-
-
-def break_even_flops(dollars: float, *, dollars_per_flop: float, low_multiplier: float) -> float | None:
-    """Training FLOPs beyond which curation and proxy (`dollars`) have paid for themselves at the lower bound of the multiplier.
-    None where the lower bound shows no saving."""
-    if not low_multiplier > 1:
-        return None
-    return dollars / (dollars_per_flop * (1 - 1 / low_multiplier))

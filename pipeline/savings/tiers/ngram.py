@@ -59,7 +59,10 @@ def train(texts: Sequence[bytes]) -> Model:
     orders = []
     for order in range(ORDER, 0, -1):
         if order < ORDER:
-            found, counts = _merged(found & np.uint64((1 << 8 * order) - 1), counts)
+            shorter = found & np.uint64((1 << 8 * order) - 1)
+            by_key = np.argsort(shorter, kind="stable")
+            starts = _starts(shorter[by_key])
+            found, counts = shorter[by_key][starts], np.add.reduceat(counts[by_key], starts)
         starts = _starts(found >> _BYTE)
         totals = np.add.reduceat(counts, starts)
         kinds = np.diff(np.append(starts, len(found)))
@@ -89,13 +92,6 @@ def probabilities(model: Model, keys: np.ndarray) -> np.ndarray:
         known = total > 0
         found[known] = (seen[known] + kinds[known] * found[known]) / (total[known] + kinds[known])
     return found
-
-
-def _merged(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    starts = _starts(keys)
-    return keys[starts], np.add.reduceat(counts[order], starts)
 
 
 def _starts(ordered: np.ndarray) -> np.ndarray:

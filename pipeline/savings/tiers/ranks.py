@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
-from pipeline.savings.analysis.findings import RegimeLosses
-from pipeline.savings.analysis.intervals import Losses
+from pipeline.savings.analysis.findings import RegimeLosses, losses_of
 from pipeline.savings.arms import Arm, Experiment
-from pipeline.savings.corpora import by_seed
+from pipeline.savings.corpora import by_seed, sizes_of, upto
 from pipeline.savings.tiers import ngram
 
 MOST_BYTES = 2_000_000
@@ -25,47 +26,25 @@ def measure(experiment: Experiment, *, seeds: int, on_event: OnEvent) -> RegimeL
         least = min(experiment.arms, key=lambda arm: arm.n_bytes)
         raise UsageError(f"arm {least.name} has {least.n_bytes:,} bytes; the ngram tier needs {LEAST_BYTES:,} to tell arms apart")
     budgets = np.rint(np.geomspace(most / 8, most, BUDGETS)).astype(int)
-    texts = [text.encode("utf-8", "surrogatepass") for held in experiment.sets for text in held.texts]
-    sizes = np.array(list(map(len, texts)), dtype=np.float64)
-    bits = {arm.name: np.empty((seeds, BUDGETS, len(texts))) for arm in experiment.arms}
+    texts = [text.encode() for held in experiment.sets for text in held.texts]
+    bits = {}
     on_event(Event("begin", "proxy", total=len(experiment.arms)))
     for arm in experiment.arms:
-        for seed in range(seeds):
-            stream = shuffled(arm, seed=seed, limit=int(budgets[-1]))
-            for at, budget in enumerate(budgets):
-                bits[arm.name][seed, at] = ngram.bits(ngram.train(_first(stream, int(budget))), texts)
+        streams = (shuffled(arm, seed=seed, limit=most) for seed in range(seeds))
+        bits[arm.name] = np.array([[ngram.bits(ngram.train(_first(s, limit)), texts) for limit in budgets] for s in streams])
         on_event(Event("note", "proxy", note=f"{arm.name}: counted and scored with {seeds} seeds"))
     on_event(Event("end", "proxy"))
-    losses: dict[str, dict[str, Losses]] = {}
-    for name, found in bits.items():
-        losses[name], first = {}, 0
-        for held in experiment.sets:
-            part = slice(first, first + len(held.texts))
-            losses[name][held.name] = Losses(found[:, :, part], sizes[part])
-            first = part.stop
-    baseline = experiment.arms[0].corpus_bytes
-    return RegimeLosses(budgets.astype(np.float64), losses, {arm.name: arm.corpus_bytes / baseline for arm in experiment.arms})
+    sizes = {arm.name: arm.corpus_bytes for arm in experiment.arms}
+    return losses_of(budgets.astype(np.float64), bits, sets=experiment.sets, sizes=sizes)
 
 
 def shuffled(arm: Arm, *, seed: int, limit: int) -> list[bytes]:
     """Documents of whole groups, chosen and then ordered by the seed, of at least `limit` bytes together."""
-    rng = np.random.default_rng([seed, 1])
-    chosen: list[bytes] = []
-    size = 0
-    for at in by_seed(arm.groups, seed=seed):
-        chosen.append(arm.texts[at].encode("utf-8", "surrogatepass"))
-        size += len(chosen[-1])
-        if size >= limit:
-            break
-    return [chosen[at] for at in rng.permutation(len(chosen))]
+    chosen = upto(by_seed(arm.groups, seed=seed), sizes_of(arm.texts), limit)
+    return [arm.texts[at].encode() for at in np.random.default_rng([seed, 1]).permutation(chosen)]
 
 
 def _first(texts: list[bytes], limit: int) -> list[bytes]:
     """The texts' first `limit` bytes; the last one is cut."""
-    taken, size = [], 0
-    for text in texts:
-        taken.append(text[: limit - size])
-        size += len(taken[-1])
-        if size >= limit:
-            break
-    return taken
+    starts = accumulate(map(len, texts), initial=0)
+    return [text[: limit - start] for text, start in zip(texts, starts, strict=False) if start < limit]

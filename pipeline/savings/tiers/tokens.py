@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.savings.arms import Arm, Experiment
+from pipeline.savings.corpora import upto
 
 END = "<end>"
 """Token 0: ends a document."""
@@ -24,13 +25,11 @@ TRAINING_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class TokenFiles:
-    """Files of tokens: `arms[name]` and `sets`; `slices[name]`: documents of each set; `n_bytes`: of each of their documents."""
+    """Files of tokens: of each arm, with how many it has, and of all held-out sets."""
 
     arms: dict[str, str]
     tokens: dict[str, int]
     sets: str
-    slices: dict[str, slice]
-    n_bytes: np.ndarray
 
 
 def tokenizer(experiment: Experiment, *, vocabulary: int) -> Any:
@@ -54,54 +53,39 @@ def tokenizer(experiment: Experiment, *, vocabulary: int) -> Any:
 def encode(experiment: Experiment, folder: Path, *, vocabulary: int) -> TokenFiles:
     """Write the arrays to `folder`; what is there is kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    made: Any = None
-    arms, counts = {}, {}
-    names = [f"arm-{number}.npz" for number in range(len(experiment.arms))]
-    if not all((folder / name).is_file() for name in (*names, "sets.npz")):
+    arms = {arm.name: folder / f"arm-{number}.npz" for number, arm in enumerate(experiment.arms)}
+    sets = folder / "sets.npz"
+    if not all(path.is_file() for path in (*arms.values(), sets)):
         made = tokenizer(experiment, vocabulary=vocabulary)
         made.save(str(folder / "tokenizer.json"))
-    texts = [text for held in experiment.sets for text in held.texts]
-    for arm, name in zip(experiment.arms, names, strict=True):
-        if made is not None:
-            tokens, starts = _packed(made, arm.texts, end=True)
-            _save(folder / name, tokens=tokens, starts=starts, groups=arm.groups)
-        arms[arm.name] = str(folder / name)
-        with np.load(folder / name) as saved:
-            counts[arm.name] = int(saved["starts"][-1])
-    if made is not None:
-        tokens, starts = _packed(made, texts, end=False)
-        _save(folder / "sets.npz", tokens=tokens, starts=starts)
-    slices, first = {}, 0
-    for held in experiment.sets:
-        slices[held.name] = slice(first, first + len(held.texts))
-        first += len(held.texts)
-    sizes = np.array([len(text.encode("utf-8", "surrogatepass")) for text in texts], dtype=np.float64)
-    return TokenFiles(arms, counts, str(folder / "sets.npz"), slices, sizes)
+        for arm in experiment.arms:
+            save(arms[arm.name], **_packed(made, arm.texts, end=True), groups=arm.groups)
+        save(sets, **_packed(made, [text for held in experiment.sets for text in held.texts], end=False))
+    counts = {}
+    for name, path in arms.items():
+        with np.load(path) as saved:
+            counts[name] = int(saved["starts"][-1])
+    return TokenFiles({name: str(path) for name, path in arms.items()}, counts, str(sets))
 
 
 def _some(arm: Arm, limit: int) -> list[str]:
-    """Documents spread over the arm, up to `limit` bytes."""
+    """Documents spread over the arm, up to `limit` characters."""
     order = np.random.default_rng(0).permutation(len(arm.texts))
-    chosen, size = [], 0
-    for at in order:
-        chosen.append(arm.texts[at])
-        size += len(arm.texts[at])
-        if size >= limit:
-            break
-    return chosen
+    return [arm.texts[at] for at in upto(order, np.array(list(map(len, arm.texts))), limit)]
 
 
-def _packed(made: Any, texts: Sequence[str], *, end: bool) -> tuple[np.ndarray, np.ndarray]:
+def _packed(made: Any, texts: Sequence[str], *, end: bool) -> dict[str, np.ndarray]:
     """Tokens of the texts one after the other (uint16), and where each begins, with the end."""
     parts: list[np.ndarray] = []
     for start in range(0, len(texts), 256):
         for item in made.encode_batch_fast(list(texts[start : start + 256]), add_special_tokens=False):
             parts.append(np.array([*item.ids, 0] if end else item.ids, dtype=np.uint16))
     starts = np.append(0, np.cumsum([len(part) for part in parts], dtype=np.int64))
-    return np.concatenate(parts) if parts else np.empty(0, np.uint16), starts
+    return {"tokens": np.concatenate(parts) if parts else np.empty(0, np.uint16), "starts": starts}
 
 
-def _save(path: Path, **arrays: Any) -> None:
+def save(path: Path, **arrays: Any) -> None:
+    """Write a file of arrays whole, or not at all."""
     temporary = path.with_suffix(".tmp.npz")
     np.savez(temporary, **arrays)
     os.replace(temporary, path)

@@ -14,8 +14,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import OnEvent
-from pipeline.savings.analysis.findings import RegimeLosses
-from pipeline.savings.analysis.intervals import Losses
+from pipeline.savings.analysis.findings import RegimeLosses, losses_of
 from pipeline.savings.arms import Experiment
 from pipeline.savings.tiers import shapes, tokens
 from pipeline.savings.tiers.shapes import Shape
@@ -26,6 +25,8 @@ from pipeline.store.store import Store
 LEAST_TOKENS = 20_000
 """Fewer show no learning: the first checkpoints of the small model stand at 50,000 in the published prototype."""
 REPEATED = "text repeated as often as planned"
+BYTES_PER_TOKEN = 4
+"""Of the text that an arm should have for a tier's budget."""
 SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
 
 
@@ -44,17 +45,11 @@ class Regimes:
     """`regimes[0]` is the one below an epoch. `notes`: what could not be measured and why."""
 
     regimes: tuple[tuple[Regime, RegimeLosses], ...]
-    shape: Shape
-    tokens: int
+    shape: Shape  # its tokens are those that each run sees
     bytes_per_token: dict[str, float]
     corpus_tokens: dict[str, float]
     cpu_s: float
     notes: tuple[str, ...]
-
-
-def needed_bytes(tier: str) -> int:
-    """Text that an arm should have for the tier's budget, at four bytes a token."""
-    return 4 * SHAPES[tier].tokens
 
 
 def measure(
@@ -91,16 +86,14 @@ def measure(
     }
     runner.run_all(list(jobs.values()), workers=workers, minutes=minutes, on_event=on_event)
     results = {name: _result(job.folder) for name, job in jobs.items()}
-    share = {name: size / whole[experiment.arms[0].name] for name, size in whole.items()}
-    return Regimes(
-        tuple((regime, _measured(regime, results, encoded, shape=shape, seeds=seeds, share=share)) for regime in regimes),
-        shape,
-        budget,
-        ratio,
-        whole,
-        sum(found.cpu_s for found in results.values()),
-        tuple(notes),
-    )
+    measured = []
+    for regime in regimes:
+        runs = {arm: [results[regime.name, arm, seed] for seed in range(seeds)] for arm in regime.arms}
+        bits = {arm: np.stack([run["bits"] for run in found]) for arm, found in runs.items()}
+        compute = 6.0 * shape.parameters * runs[regime.arms[0]][0]["tokens"].astype(np.float64)
+        measured.append((regime, losses_of(compute, bits, sets=experiment.sets, sizes=whole)))
+    cpu_s = sum(float(run["cpu_s"]) for run in results.values())
+    return Regimes(tuple(measured), shape, ratio, whole, cpu_s, tuple(notes))
 
 
 def _runner() -> Any:
@@ -152,37 +145,12 @@ def _job(folder: Path, encoded: TokenFiles, shape: Shape, *, regime: Regime, arm
     return train.Job(str(folder / name), encoded.arms[arm], encoded.sets, shape, seed, shape.tokens, rate, unique, device)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One model's losses: `bits[checkpoint, document]`, the tokens seen at each checkpoint, and what it cost."""
-
-    bits: np.ndarray
-    tokens: np.ndarray
-    cpu_s: float
-
-
-def _result(folder: str) -> _Run:
+def _result(folder: str) -> dict[str, np.ndarray]:
+    """One model's losses: `bits[checkpoint, document]`, the `tokens` seen at each checkpoint, and what it cost, `cpu_s`."""
     with np.load(Path(folder) / "result.npz") as saved:
-        return _Run(saved["bits"], saved["tokens"], float(saved["cpu_s"]))
+        return dict(saved)
 
 
-def _measured(
-    regime: Regime,
-    results: dict[tuple[str, str, int], _Run],
-    encoded: TokenFiles,
-    *,
-    shape: Shape,
-    seeds: int,
-    share: dict[str, float],
-) -> RegimeLosses:
-    losses: dict[str, dict[str, Losses]] = {}
-    for arm in regime.arms:
-        bits = np.stack([results[regime.name, arm, seed].bits for seed in range(seeds)])
-        losses[arm] = {name: Losses(bits[:, :, part], encoded.n_bytes[part]) for name, part in encoded.slices.items()}
-    seen = results[regime.name, regime.arms[0], 0].tokens.astype(np.float64)
-    return RegimeLosses(6.0 * shape.parameters * seen, losses, share)
-
-
-def model_in_words(shape: Shape, tokens_seen: int, seeds: int) -> str:
+def model_in_words(shape: Shape, seeds: int) -> str:
     """`a model of 0.16 M parameters, 0.80 M tokens a run, 3 seeds`."""
-    return f"a model of {shape.parameters / 1e6:.2f} M parameters, {tokens_seen / 1e6:.2f} M tokens a run, {seeds} seeds"
+    return f"a model of {shape.parameters / 1e6:.2f} M parameters, {shape.tokens / 1e6:.2f} M tokens a run, {seeds} seeds"

@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -30,10 +29,10 @@ from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
 from pipeline.stages.dedup.decide import CHUNK, REASONS, decide
 from pipeline.stages.dedup.decision import Decision
+from pipeline.stages.dedup.driver import Site
 from pipeline.stages.dedup.fate_columns import Fates
+from pipeline.stages.dedup.handover import Files
 from pipeline.stages.dedup.index import Index
-from pipeline.stages.dedup.tasks.driver import TaskDriver
-from pipeline.stages.dedup.tasks.steps import Job, Worker
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at
 from pipeline.store.hashing import has_content
@@ -44,7 +43,7 @@ from pipeline.text import bands
 TASKS = "tasks"
 """Folder below a judgement's own for what tasks hand on; it goes when the judgement is done."""
 RunStep = Callable[..., None]
-"""`run(index=, units=, stage=, function=, jobs=)`: as `driver.Run`, for documents of these units and this index."""
+"""`run(folder=, index=, units=, stage=, jobs=)`: as `driver.Site.run`, for documents of these units and this index."""
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
 
 
@@ -91,8 +90,8 @@ def dedup_corpus(
                 part.check_columns(work, recipe, dedup, units=units)
             parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-            driver = None if tasks is None else _driver(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
-            found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, driver=driver)
+            site = None if tasks is None else _site(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
+            found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, site=site)
             positions = [partial(_positions, work, unit) for unit in units]
             fates.write_fates(
                 work, parts, positions, fates=found, index=known, names=names, generation=generation, scratch=space, pool=pool
@@ -128,18 +127,11 @@ def _finished(work: Store, folder: str, names: Sequence[str]) -> _Done | None:
     return found if whole and all(map(work.has, names)) else None
 
 
-def _driver(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated], known: Index, memory: int) -> TaskDriver:
+def _site(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated], known: Index, memory: int) -> Site:
     documents = sum(unit.kept for unit in units)
-
-    def run(stage: str, step: Callable[[Worker, Any], None], jobs: Sequence[Job]) -> None:
-        tasks(index=known, units=units, stage=stage, function=step, jobs=jobs)
-
-    return TaskDriver(
-        run,
-        work,
-        folder,
-        [number for number, unit in enumerate(units) if unit.kept],
-        known,
+    return Site(
+        partial(tasks, folder=folder, index=known, units=units),
+        Files(work, folder),
         max(scratch.SMALLEST, memory // 2),
         text_bytes=1 + sum(unit.n_bytes for unit in units) // max(1, documents),
     )

@@ -6,93 +6,48 @@ into memory. What follows from it is decided in `decide.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial, reduce
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 
 import numpy as np
 import polars as pl
 
 from filters.kernels.dedup import dedup_pass
-from pipeline.machine.scratch import Log, Scratch, by_range, range_of, records
-from pipeline.machine.workers import Workers
-from pipeline.stages.dedup.index import Index
+from pipeline.machine.scratch import records
 from pipeline.stages.dedup.part import Keys
 
 SEEN = np.dtype([("left", "<u8"), ("right", "<u8"), ("rank", "<i8")])
 """A hash and the document that has it."""
+GROUPED = np.dtype([*SEEN.descr, ("first", "<i8"), ("shared", "?"), ("known", "<i8"), ("similarity", "<f8")])
+"""The same with the smallest rank that has this hash, whether other new documents have it, the number of the document that
+survives for it since an earlier generation (-1: none), and the similarity to that (1 where there is none)."""
 
 
-def grouped(
-    table: str,
-    hashes: Callable[[int], tuple[np.ndarray, Keys]],
-    parts: Sequence[int],
-    *,
-    n: int,
-    index: Index,
-    scratch: Scratch,
-    pool: Workers,
-    each: Callable[[pl.DataFrame], pl.DataFrame],
-    again: Callable[[np.ndarray, np.ndarray], None] | None = None,
-) -> list[Log]:
-    """Documents grouped by their hash, in ranges of hashes, on any thread.
-
-    `table` of the index: texts or urls. `hashes(part)` gives `(ranks, keys)` of the part's documents; n is how many in all.
-    `each` gets left, right, rank, first (the smallest rank with this hash), known (number of the document that survives for it
-    since an earlier generation, else null), the similarity to that, and shared (whether other new documents have this hash), some
-    rows at a time; the rows that it returns, one at most for each hash, are what the logs hold (SEEN), range by range and sorted
-    by hash. `again(ranks, firsts)`, if given, gets the documents that repeat a hash of their own part, which are then left
-    out: a text that is there a million times does not fill its range.
-    """
-    ranges = scratch.partitions(n + index.rows(table), SEEN, workers=pool.count, factor=6)
-    most = scratch.too_many(SEEN, workers=pool.count, factor=6)
-    spill = scratch.spill(table, SEEN, ranges)
-    logs = [scratch.log(f"{table}.{number}", SEEN) for number in range(ranges)]
-
-    def read(part: int) -> None:
-        ranks, (left, right) = hashes(part)
-        found = records(SEEN, left, right, ranks)
-        if again is not None:
-            found, repeats, firsts = without_repeats(found)
-            again(repeats, firsts)
-        spill.scatter(by_range(found["left"], ranges), found)
-        scratch.relieve()
-
-    def group(number: int) -> None:
-        if spill.size(number) > most:
-            pieces = partial(spill.chunks, number, most)
-        else:
-            whole = [spill.take(number)]
-            pieces = partial(iter, whole)
-        logs[number].append(seen_of(map(each, groups(pieces, index.keys(table, *range_of(number, ranges))))))
-        spill.remove(number)
-
-    pool.map(read, parts)
-    pool.map(group, range(ranges))
-    return logs
-
-
-def groups(pieces: Callable[[], Iterable[np.ndarray]], known: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """What `each` of `grouped` gets: SEEN records of a range, piece by piece, beside what is `known` of their hashes (KEYS)."""
+def groups(pieces: Callable[[], Iterator[np.ndarray]], known: pl.DataFrame) -> Iterator[np.ndarray]:
+    """GROUPED of SEEN records of a range, piece by piece, beside what is `known` of their hashes (index.KEYS)."""
     firsts = reduce(_together, map(_firsts_of, pieces()))
-    firsts = firsts.select("left", "right", "first", shared=pl.col("n") > 1)
     firsts = firsts.join(known.rename({"document": "known"}), on=["left", "right"], how="left")
+    firsts = firsts.select(
+        "left", "right", "first", pl.col("n") > 1, pl.col("known").fill_null(-1), pl.col("similarity").fill_null(1.0)
+    )
     for seen in pieces():
-        yield _frame(seen).join(firsts, on=["left", "right"], how="left")
+        found = _frame(seen).join(firsts, on=["left", "right"], how="left")
+        yield records(GROUPED, *(column.to_numpy() for column in found.get_columns()))
 
 
-def seen_of(frames: Iterable[pl.DataFrame]) -> np.ndarray:
-    """SEEN records of these rows, sorted by hash."""
-    chosen = pl.concat(frames).sort("left", "right")
-    return records(SEEN, *(chosen[name].to_numpy() for name in SEEN.names or ()))
+def sorted_by_hash(seen: Sequence[np.ndarray]) -> np.ndarray:
+    """SEEN records together."""
+    chosen = pl.concat(map(_frame, seen)).sort("left", "right")
+    return records(SEEN, *(column.to_numpy() for column in chosen.get_columns()))
 
 
-def without_repeats(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(firsts, ranks, ranks of their firsts)`: records of one part that are the first with their hash, and the others."""
+def without_repeats(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SEEN records of one part that are the first with their hash; and the others, with the rank of their first as `left`."""
     first = _firsts(seen["rank"], seen["left"], seen["right"])
     if first is None:
-        return seen, seen["rank"][:0], seen["rank"][:0]
-    new = first == seen["rank"]
-    return seen[new], seen["rank"][~new], first[~new]
+        return seen, seen[:0]
+    again = np.flatnonzero(first != seen["rank"])
+    return seen[first == seen["rank"]], records(SEEN, first[again], seen["right"][again], seen["rank"][again])
 
 
 def _frame(seen: np.ndarray) -> pl.DataFrame:

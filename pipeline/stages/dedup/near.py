@@ -2,24 +2,19 @@
 
 A document's candidates are, in each LSH band, the first `bucket_cap` documents of its bucket in priority order, copies left out.
 
-`link` looks at a few bands at a time, each in ranges of buckets that fit into memory.
+Each band is looked at in ranges of buckets that fit into memory (`pipeline.stages.dedup.steps`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from filters.kernels.dedup import bits, dedup_pass, sorting
 from filters.kernels.dedup.dedup_pass import EARLIER_BITS, LINK
-from pipeline.machine.scratch import Log, Scratch, Spill, by_range, range_of, records
-from pipeline.machine.workers import Workers
-from pipeline.stages.dedup.index import Index
-from pipeline.stages.dedup.order import Order
+from pipeline.machine.scratch import Log, Scratch, Spill, records
 from pipeline.stages.dedup.part import Part
 
 SMALLEST_BLOCK = 1 << 10  # documents; chosen: fewer make more files than they save memory
@@ -60,68 +55,10 @@ class Links:
     """Documents that came after the first `bucket_cap` of a bucket."""
 
     def add(self, found: BandLinks, *, old: int) -> None:
-        """One thread at a time. `old`: documents of the index."""
+        """`old`: documents of the index."""
         found.links["start"] += self.members.append(found.members)
         self.links.scatter((found.links["later"] - old) // self.block, found.links)
         bits.add(self.full, found.full - old)
-
-
-def link(
-    parts: Sequence[Part],
-    order: Order,
-    dropped: np.ndarray,
-    *,
-    index: Index,
-    bands: int,
-    ngram: int,
-    bucket_cap: int,
-    scratch: Scratch,
-    pool: Workers,
-) -> Links:
-    """Links of the documents that are not `dropped` (a set of ranks)."""
-    n, old = len(order), len(index)
-    made = no_links(n, bands=bands, scratch=scratch)
-    together = max(1, min(bands, scratch.room // (2 * PLACE.itemsize * max(1, n))))
-    ranges = scratch.partitions(n + index.rows("places") // bands, PLACE, workers=pool.count, factor=8)
-    most = scratch.too_many(PLACE, workers=pool.count, factor=8)
-    lock = threading.Lock()
-
-    def read(wanted: range, spill: Spill, part: int) -> None:
-        ranks, places = places_of(parts[part], order.of_part(part), dropped, bands=wanted, ngram=ngram, old=old)
-        if wanted.start == 0:
-            with lock:
-                bits.add(made.eligible, ranks)
-        for band, found in zip(wanted, places, strict=True):
-            first = (band - wanted.start) * ranges
-            if ranges == 1:
-                spill.add(first, found)
-            else:
-                spill.scatter(by_range(found["bucket"], ranges) + first, found)
-        scratch.relieve()
-
-    def group(job: tuple[Places, int, Spill]) -> None:
-        places, number, spill = job
-        took = list[tuple[np.ndarray, np.ndarray]]()
-        before = index.places(places.band, *range_of(number % ranges, ranges))
-        for found in link_range(in_turn(spill, number, most, scratch=scratch), before, bucket_cap=bucket_cap, ranges=ranges):
-            took.append(found.took)
-            with lock:
-                made.add(found, old=old)
-            scratch.relieve()
-        places.take(took)
-
-    for first in range(0, bands, together):
-        wanted = range(first, min(bands, first + together))
-        spill = scratch.spill(f"bands.{first}", PLACE, len(wanted) * ranges)
-        pool.map(partial(read, wanted, spill), [i for i, part in enumerate(parts) if part.n])
-        jobs = []
-        for number in range(len(wanted) * ranges):
-            band = wanted[number // ranges]
-            places = no_places(band, number % ranges, scratch)
-            made.places.append(places)
-            jobs.append((places, number, spill))
-        pool.map(group, jobs)
-    return made
 
 
 def no_links(n: int, *, bands: int, scratch: Scratch) -> Links:
@@ -131,7 +68,7 @@ def no_links(n: int, *, bands: int, scratch: Scratch) -> Links:
     return Links(links, block, members, [], bits.empty(n), bits.empty(n))
 
 
-def no_places(band: int, range_: int, scratch: Scratch) -> Places:
+def no_places(band: int, range_: int, *, scratch: Scratch) -> Places:
     """Empty places of a range of a band; `Places.take` fills them."""
     name = f"places.{band}.{range_}"
     return Places(band, scratch.log(f"{name}.buckets", np.uint64), scratch.log(f"{name}.numbers", np.int64))

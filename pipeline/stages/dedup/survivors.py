@@ -61,24 +61,6 @@ def visits_of(links: Links, order: Order, scratch: Scratch) -> Visits:
     )
 
 
-def linked(links: Links, visits: Visits | None, order: Order, *, index: Index) -> tuple[np.ndarray, np.ndarray]:
-    """Sets of the documents that a pair can have: numbers in the index, and ranks."""
-    old, new = bits.empty(len(index)), bits.empty(len(order))
-    members = links.members.read()
-    for start in range(0, len(members), BLOCK_PAIRS):
-        here = members[start : start + BLOCK_PAIRS]
-        bits.add(old, here[here < len(index)])
-        bits.add(new, here[here >= len(index)] - len(index))
-    for number in range(links.links.partitions):
-        bits.add(new, links.links.read(number)["later"] - len(index))
-        if visits is not None:
-            found = visits.records.read(number)
-            held = visits.holders[found["url"]] - 1
-            bits.add(new, found["number"] - len(index))
-            bits.add(old, held[held >= 0])
-    return old, new
-
-
 @dataclass(frozen=True)
 class Survivors:
     """The result of the pass over the pairs. `kept`: set of ranks that near dedup did not drop."""

@@ -72,12 +72,9 @@ def schema(inputs: Inputs, folder: str) -> pa.Schema:
     """Columns of a folder's shards. Those of signals/ are the ledger's key and what the plan's filters give."""
     if folder != "signals":
         return OUTPUTS["data" if folder == UNSELECTED else folder]
-    given = [field for schema in inputs.columns for field in schema]
-    return pa.schema([*SIGNALS_KEY, *(pa.field(field.name, _on_disk(field.type)) for field in given)])
-
-
-def _on_disk(type_: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_large_string(type_) else type_
+    given = {field.name: field.type for schema in inputs.columns for field in schema}
+    types = {name: pa.string() if pa.types.is_large_string(type_) else type_ for name, type_ in given.items()}
+    return pa.schema([*SIGNALS_KEY, *pa.schema(types)])
 
 
 def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, scored: pa.Array) -> dict[str, pa.ChunkedArray]:

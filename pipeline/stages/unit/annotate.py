@@ -174,8 +174,7 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
                 failed[Tier.MODEL] = verdicts.spread(verdicts.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
         with meter.measure("decide"):
-            table = verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.taken)
-            work.write_table(where.verdicts, table.to_arrow().cast(_VERDICT_SCHEMA))
+            work.write_table(where.verdicts, verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.taken))
     reasons = work.read_table(where.verdicts, ["reason"])["reason"]
     return reasons.is_null().to_numpy()
 
@@ -191,11 +190,6 @@ def _audited(work: Store, recipe: Recipe, where: Names, *, n: int) -> pl.Series:
     rows = work.read_frame(where.documents, ["row"])["row"].to_list()
     names = (f"{where.path}#{row}" for row in rows)
     return pl.Series(sampling.chosen(names, share=recipe.plan.audit_fraction, seed=recipe.plan.seed, purpose="audit"))
-
-
-_VERDICT_SCHEMA = pa.schema(
-    [("stage", pa.string()), ("reason", pa.string()), ("failed", pa.list_(pa.string())), (signals.SCORED, pa.bool_())]
-)
 
 
 def _sign(work: Store, recipe: Recipe, where: Names, *, text: UnitText, kept: np.ndarray, meter: Meter) -> None:

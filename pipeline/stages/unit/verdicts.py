@@ -17,7 +17,7 @@ from pipeline.errors import BrokenContract
 from pipeline.plan.recipe import Recipe
 from pipeline.stages.unit import withhold
 
-VERDICT = pl.Schema([("stage", pl.String()), ("reason", pl.String()), ("failed", pl.List(pl.String())), ("scored", pl.Boolean())])
+VERDICT = pa.schema([("stage", pa.string()), ("reason", pa.string()), ("failed", pa.list_(pa.string())), ("scored", pa.bool_())])
 """Columns of a unit's verdicts: all null / empty where the filters keep the row; `scored`: by the model tier."""
 _STAGES = pa.array([None, "filter", "model", "normalise"], pa.string())
 
@@ -46,19 +46,14 @@ def spread(failed: pl.DataFrame, rows: np.ndarray, n: int) -> pl.DataFrame:
     return pl.DataFrame({c: nobody.clone().scatter(rows, failed[c]) for c in failed.columns})
 
 
-def taken_down(verdicts: pl.DataFrame, positions: Sequence[int]) -> pl.DataFrame:
+def taken_down(verdicts: pa.Table, positions: Sequence[int]) -> pa.Table:
     """The verdicts with these rows taken down. Other rules that they failed are not recorded."""
-    if not positions:
-        return verdicts
-    gone = pl.Series(np.isin(np.arange(len(verdicts)), positions))
-    values = {"stage": withhold.STAGE, "reason": withhold.REASON, "failed": [], "scored": False}
-    columns = [
-        pl.when(gone).then(pl.lit(value, VERDICT[name])).otherwise(pl.col(name)).alias(name) for name, value in values.items()
-    ]
-    return verdicts.with_columns(columns)
+    gone = np.isin(np.arange(verdicts.num_rows), positions)
+    told = {"stage": withhold.STAGE, "reason": withhold.REASON, "failed": [], "scored": False}
+    return withhold.emptied(verdicts, gone, told) if gone.any() else verdicts
 
 
-def verdicts(empty: pl.Series, failed: dict[Tier, pl.DataFrame], scored: dict[Tier, pl.Series]) -> pl.DataFrame:
+def verdicts(empty: pl.Series, failed: dict[Tier, pl.DataFrame], scored: dict[Tier, pl.Series]) -> pa.Table:
     """`VERDICT` columns for a unit.
 
     `empty`: rows without text. `failed[tier]`: Boolean columns over all rows (false where not scored);
@@ -86,12 +81,12 @@ def verdicts(empty: pl.Series, failed: dict[Tier, pl.DataFrame], scored: dict[Ti
     first[rows[::-1]] = rules[::-1]
     first[blank] = len(names)
     lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), reasons.take(pa.array(rules)))
-    table = pa.table(
+    return pa.table(
         {
             "stage": _STAGES.take(pa.array(stage, mask=stage == 0)),
             "reason": reasons.take(pa.array(first, mask=first < 0)),
             "failed": lists,
             "scored": pa.array(scored[Tier.MODEL].to_numpy() if Tier.MODEL in scored else np.zeros(n, bool)),
-        }
+        },
+        schema=VERDICT,
     )
-    return pl.DataFrame(pl.from_arrow(table), schema=VERDICT)

@@ -7,7 +7,7 @@ names its position (`UnitCard.taken`), and the unit's verdicts say `taken_down` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -36,14 +36,17 @@ def taken(tombstones: Withheld | None, path: str, documents: pa.Table, *, finish
 
 def blanked(documents: pa.Table, positions: Sequence[int]) -> pa.Table:
     """The documents with nothing of these rows' content."""
-    gone = np.zeros(documents.num_rows, bool)
-    gone[list(positions)] = True
-    mask = pa.array(gone)
-    for name, empty in (("text", ""), ("url", None), ("date", None), ("metadata", "{}")):
-        field = documents.schema.field(name)
-        column = pc.if_else(mask, pa.scalar(empty, field.type), documents[name])
-        documents = documents.set_column(documents.schema.get_field_index(name), field, column)
-    return documents
+    gone = np.isin(np.arange(documents.num_rows), positions)
+    return emptied(documents, gone, {"text": "", "url": None, "date": None, "metadata": "{}"})
+
+
+def emptied(table: pa.Table, gone: np.ndarray | pa.ChunkedArray, values: Mapping[str, object]) -> pa.Table:
+    """The table with these values, by column, in the rows `gone` (bool[n])."""
+    for name, value in values.items():
+        field = table.schema.field(name)
+        column = pc.if_else(gone, pa.scalar(value, field.type), table[name])
+        table = table.set_column(table.schema.get_field_index(name), field, column)
+    return table
 
 
 def without_excerpts(tombstones: Withheld | None, bad: pa.Table, refs: Sequence[str]) -> pa.Table:
@@ -52,11 +55,7 @@ def without_excerpts(tombstones: Withheld | None, bad: pa.Table, refs: Sequence[
         return bad
     texts = pa.array([excerpt_text(value) for value in bad["excerpt"].to_pylist()], pa.large_string())
     gone = tombstones.taken(texts, final.text_hashes(texts), refs) | tombstones.touches(texts.to_pylist())
-    for name, empty in (("excerpt", None), ("detail", "")):
-        field = bad.schema.field(name)
-        column = pc.if_else(pa.array(gone), pa.scalar(empty, field.type), bad[name])
-        bad = bad.set_column(bad.schema.get_field_index(name), field, column)
-    return bad
+    return emptied(bad, gone, {"excerpt": None, "detail": ""})
 
 
 def excerpt_text(excerpt: bytes | None) -> str:

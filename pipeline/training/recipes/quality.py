@@ -75,7 +75,6 @@ def request(folder: Path, *, name: str, seed: int) -> train.Request:
         records=[*records, *read],
         settings=SETTINGS,
         seed=seed,
-        command="",
         licences=LICENCES,
         limits=LIMITS,
     )

@@ -79,7 +79,6 @@ def request(folder: Path, *, name: str, seed: int) -> train.Request:
         records=records,
         settings=fit.TOXICITY,
         seed=seed,
-        command="",
         licences=LICENCES,
         limits=LIMITS,
         default=DEFAULT,
@@ -120,14 +119,10 @@ def word_list() -> list[str]:
 
 
 def _sentences(lists: patterns.Lists, section: str, n: int, *, chance: random.Random) -> list[str]:
-    disguise = {name: [_disguised(word, chance) for word in lists[name]] for name in HOT}
-    disguised = lists | {name: _mixed(lists[name], disguise[name]) for name in HOT}
+    """Sentences with words of the lists; of hostile ones the share DISGUISED is disguised."""
+    plain = round((1 - DISGUISED) / DISGUISED)
+    disguised = lists | {name: lists[name] * plain + [_disguised(word, chance) for word in lists[name]] for name in HOT}
     return [patterns.draw(lists if section == "harmless" else disguised, section, chance) for _ in range(n)]
-
-
-def _mixed(words: list[str], disguised: list[str]) -> list[str]:
-    """Words and disguised words, mixed so that the share DISGUISED of them is disguised."""
-    return words * round((1 - DISGUISED) / DISGUISED) + disguised
 
 
 def _disguised(word: str, chance: random.Random) -> str:

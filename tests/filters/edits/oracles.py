@@ -52,7 +52,7 @@ COUNTER = re.compile(rf"^\W*\d(?:,|\.|\d)*(?:K|k|M|m|B|b)?\s+(?:{'|'.join(refine
 
 
 def refinedweb(text: str, rules: refinedweb_lines.LineRules) -> str:
-    if rules.max_newlines:
+    if rules.newlines:
         text = re.sub(r"\n{3,}", "\n\n", text)
     lines = [line for line in text.split("\n") if not line or sum(map(str.isupper, line)) / len(line) <= rules.max_capitals]
     # Of the line as it stands: DCLM strips the ends of the text first (said in filters/edits/refinedweb_lines.py).

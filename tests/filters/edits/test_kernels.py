@@ -90,7 +90,7 @@ C4 = st.builds(
 PUBLISHED = c4_lines.LineRules(False, 1000, True, True, 3, True, True)
 REFINEDWEB = st.builds(
     refinedweb_lines.LineRules,
-    max_newlines=st.booleans(),
+    newlines=st.booleans(),
     max_capitals=st.sampled_from([0.25, 0.5, 1.0]),
     max_digits=st.sampled_from([0.5, 0.999999, 1.0]),
     counters=st.booleans(),

@@ -107,9 +107,10 @@ def lid() -> models.Model:
         pytest.skip(str(error))
 
 
-def predict(model: models.Model, texts: list[str], k: int = 2) -> tuple[np.ndarray, np.ndarray]:
+def predict(model: models.Model, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The two best labels of whole texts, and their scores."""
     offsets, data = buffers.views(pa.array(texts, pa.large_string()))
-    return model.predict(data, models.whole(offsets), k=k)
+    return model.judge(data, models.whole(offsets))[:2]
 
 
 def assert_equals_fasttext(model: models.Model, oracle: object, texts: list[str]) -> float:
@@ -197,17 +198,10 @@ def test_parts_of_a_text_are_read_as_if_white_space_stood_between_them(lid: mode
     text = b"Ceci n'est pas une pipe. XXXX Das ist keine Pfeife."
     cut = text.index(b"XXXX")
     spans = np.array([[[0, cut - 1], [cut + 5, len(text)], [9, 9]]])
-    parts = lid.predict(np.frombuffer(text, np.uint8), spans, k=2)
-    joined = predict(lid, [text.decode().replace(" XXXX ", "\n")], k=2)
-    assert (parts[0] == joined[0]).all() and (parts[1] == joined[1]).all()
-
-
-def test_one_label_is_the_first_of_two(lid: models.Model) -> None:
-    batch = ["Guten Morgen, liebe Leute", "bonjour tout le monde", "12345", ""]
-    one, two = predict(lid, batch, k=1), predict(lid, batch, k=2)
-    assert (one[0][:, 0] == two[0][:, 0]).all() and (one[1][:, 0] == two[1][:, 0]).all()
-    with pytest.raises(ValueError, match="k is 1 or 2"):
-        predict(lid, batch, k=3)
+    labels, scores, _, _ = lid.judge(np.frombuffer(text, np.uint8), spans)
+    joined = predict(lid, [text.decode().replace(" XXXX ", "\n")])
+    assert (labels == joined[0]).all()
+    assert np.abs(scores - joined[1]).max() < TOLERANCE
 
 
 def test_a_text_of_which_nothing_is_known_has_no_label(trained: dict[str, Path], tmp_path: Path) -> None:
@@ -220,7 +214,7 @@ def test_a_text_of_which_nothing_is_known_has_no_label(trained: dict[str, Path],
 
 
 @pytest.mark.parametrize("flavour", ["softmax_words", "hs_chars", "ova", "pruned_qnorm", "quantised"])
-def test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_predict_does(trained: dict[str, Path], flavour: str) -> None:
+def test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_one_text(trained: dict[str, Path], flavour: str) -> None:
     model, oracle = models.load_model(trained[flavour]), fasttext.load_model(str(trained[flavour]))
     known = random.Random(1).choices(oracle.get_words(), k=60)
 
@@ -228,20 +222,20 @@ def test_parts_are_judged_as_texts_of_their_own_and_the_whole_as_predict_does(tr
     @given(texts(known))
     def check(batch: list[str]) -> None:
         pieces = [text.replace("\n", " ").replace("</s>", "</t>").encode() for text in batch]
-        ends = np.cumsum([0, *(len(piece) for piece in pieces)])
-        spans = np.stack((ends[:-1], ends[1:]), axis=1).reshape(-1, 4, 2)
-        data = np.frombuffer(b"".join(pieces), np.uint8)
+        ends = np.cumsum([len(piece) + 1 for piece in pieces])
+        spans = np.stack((ends - [len(piece) + 1 for piece in pieces], ends - 1), axis=1).reshape(-1, 4, 2)
+        data = np.frombuffer(b" ".join(pieces), np.uint8)
         labels, scores, part_labels, part_scores = model.judge(data, spans)
-        alone_labels, alone_scores = model.predict(data, spans.reshape(-1, 1, 2), k=2)
+        alone_labels, alone_scores, _, _ = model.judge(data, spans.reshape(-1, 1, 2))
         unknown = part_labels.ravel() == -1
         assert (part_scores.ravel()[unknown] == 0).all()
         assert np.abs(alone_scores[:, 0] - part_scores.ravel())[~unknown].max(initial=0) < TOLERANCE
-        if model.tables.ngrams.words <= 1:  # predict judges what it does not know by `</s>` alone
+        if model.tables.ngrams.words <= 1:  # what is not known is judged by `</s>` alone
             assert np.abs(alone_scores[unknown, 0] - predict(model, [""])[1][0, 0]).max(initial=0) < TOLERANCE
         clear = ~unknown & (alone_scores[:, 0] - alone_scores[:, 1] > 2 * TOLERANCE)
         assert (part_labels.ravel() == alone_labels[:, 0])[clear].all()
         if model.tables.ngrams.words <= 1:
-            whole_labels, whole_scores = model.predict(data, spans, k=2)
+            whole_labels, whole_scores, _, _ = model.judge(data, spans[:, [0, -1], [0, 1]][:, None, :])
             clear = whole_scores[:, 0] - whole_scores[:, 1] > 2 * TOLERANCE
             assert np.abs(scores - whole_scores).max() < 2 * TOLERANCE
             assert (labels[:, 0] == whole_labels[:, 0])[clear].all()
@@ -340,7 +334,7 @@ def test_a_damaged_file_is_a_model_error_or_a_model_that_predicts(trained: dict[
             assert peak < reader.MAX_GROWTH * len(body) + PRUNED_MAP, (name, changes)
             assert time.process_time() - start < 10, (name, changes)
         model = models.Model(path=tmp_path, labels=labels, tables=tables)
-        numbers, scores = model.predict(data, models.whole(offsets), k=2)
+        numbers, scores, _, _ = model.judge(data, models.whole(offsets))
         assert np.isfinite(scores).all() and numbers.min() >= -1 and numbers.max() < len(labels)
         ends["model"] += 1
 
@@ -359,7 +353,7 @@ def test_a_damaged_language_model_is_a_model_error_or_a_model_that_predicts(lid:
             labels, tables = reader.parse(tmp_path / "damaged.bin", damaged(good, changes))
         except models.ModelError:
             return
-        numbers, scores = models.Model(path=tmp_path, labels=labels, tables=tables).predict(data, models.whole(offsets), k=2)
+        numbers, scores, _, _ = models.Model(path=tmp_path, labels=labels, tables=tables).judge(data, models.whole(offsets))
         assert np.isfinite(scores).all() and numbers.max() < len(labels)
 
     check()

@@ -22,10 +22,11 @@ from pipeline.stages.dedup import decide as decide_
 from pipeline.stages.dedup import fate_columns
 from pipeline.stages.dedup import fates as fates_
 from pipeline.stages.dedup import index as index_
+from pipeline.stages.dedup.driver import Site
+from pipeline.stages.dedup.handover import Files
 from pipeline.stages.dedup.index import Index, IndexPart
 from pipeline.stages.dedup.part import Part
-from pipeline.stages.dedup.tasks.driver import TaskDriver
-from pipeline.stages.dedup.tasks.steps import Worker
+from pipeline.stages.dedup.steps import Job, Worker, carry_out
 from pipeline.store.store import Store, open_store
 
 
@@ -121,9 +122,9 @@ class Corpus:
             contextlib.closing(workers.Workers(self.workers)) as pool,
         ):
             space.room = self.room
-            driver = None if self.tasks is None else self._driver(parts, index, folder=f"tasks/{generation}")
+            site = None if self.tasks is None else self._site(parts, index, folder=f"tasks/{generation}")
             made = decide_.decide(
-                parts, index, self.store, dedup=self.dedup, bands=self.bands, scratch=space, pool=pool, driver=driver
+                parts, index, self.store, dedup=self.dedup, bands=self.bands, scratch=space, pool=pool, site=site
             )
             names = [f"fates/{generation}-{i}.parquet" for i in range(len(parts))]
             at = [partial(np.arange, len(unit)) for unit in units]
@@ -147,8 +148,8 @@ class Corpus:
         self.read += len(docs)
         return Decided(fates, whole, tables)
 
-    def _driver(self, parts: Sequence[Part], index: Index, *, folder: str) -> TaskDriver:
-        """Tasks that go through pickle, each done twice where it is done again."""
+    def _site(self, parts: Sequence[Part], index: Index, *, folder: str) -> Site:
+        """Jobs that go through pickle, each done twice where it is done again."""
 
         @contextlib.contextmanager
         def space() -> Iterator[scratch.Scratch]:
@@ -156,17 +157,17 @@ class Corpus:
                 made.room = self.room
                 yield made
 
-        worker = Worker(self.store, index, parts.__getitem__, space)
+        handover = Files(self.store, folder)
+        worker = Worker(handover, index, parts.__getitem__, space)
 
-        def run(stage: str, step: Any, jobs: Sequence[Any]) -> None:
+        def run(stage: str, jobs: Sequence[Job]) -> None:
             self.stages.append(stage)
             for job in jobs:
-                function, item = pickle.loads(pickle.dumps((step, job)))
-                function(worker, item)
-                function(worker, item)
+                item = pickle.loads(pickle.dumps(job))
+                carry_out(worker, item)
+                carry_out(worker, item)
 
-        filled = [i for i, part in enumerate(parts) if part.n]
-        return TaskDriver(run, self.store, folder, filled, index, self.room, most_tasks=self.tasks)
+        return Site(run, handover, self.room, most_jobs=self.tasks)
 
     def _extend(
         self, docs: Sequence[Doc], made: fate_columns.Fates, ranks: np.ndarray, generation: int, tables: pl.DataFrame

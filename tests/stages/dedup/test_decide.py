@@ -197,13 +197,13 @@ def test_within_each_generation_the_keep_list_decides(docs, cap, at):
 def test_a_changed_threshold_verifies_no_pair_again_and_gives_the_same_fates(docs, order, room):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         asked: list[tuple[int, int]] = []
-        counts = decide_.ShingleStore.counts
+        counts = decide_.Driver.count
 
-        def spy(self, later, earlier, pool):
-            asked.extend((docs[i].text, docs[j].text) for i, j in zip(later.tolist(), earlier.tolist(), strict=True))
-            return counts(self, later, earlier, pool)
+        def spy(self, pairs, **options):
+            asked.extend((docs[i].text, docs[j].text) for i, j in pairs.read().tolist())
+            return counts(self, pairs, **options)
 
-        patch.setattr(decide_.ShingleStore, "counts", spy)
+        patch.setattr(decide_.Driver, "count", spy)
         docs = [dataclasses.replace(d, score=None, url=None, scope=0) for d in docs]
         seen: set[frozenset[int]] = set()
         for threshold in [*order, order[0]]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.machine import scratch, workers
+from pipeline.machine import scratch
 from pipeline.machine.scratch import records
+from pipeline.stages.dedup.handover import Files, of_records, to_records
+from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.pairs import Known
-from pipeline.stages.dedup.part import shingles_of
-from pipeline.stages.dedup.similarity import COUNTS, ShingleStore, similarities
+from pipeline.stages.dedup.part import Part, Sets, shingles_of
+from pipeline.stages.dedup.similarity import COUNTS, similarities
+from pipeline.stages.dedup.steps import PAIR, WANTED, Job, Worker, carry_out, count_pairs, scatter_shingles
 from pipeline.store.store import open_store
 from tests.support import examples
 from tests.text import definition
@@ -21,13 +25,20 @@ from tests.text.twins import column, texts
 
 
 def measured(folder, items: list[str], pairs: list[tuple[int, int]], *, ngram: int) -> np.ndarray:
-    """COUNTS of pairs (later, earlier) of texts."""
-    with scratch.open_scratch(folder / "scratch", 0) as space, contextlib.closing(workers.Workers(1)) as pool:
-        store = ShingleStore(space, len(items))
-        store.add(shingles_of(column(items), np.arange(len(items)), ngram))
-        assert store.has(np.arange(len(items))).all()
-        later, earlier = np.array(pairs, np.int64).reshape(-1, 2).T
-        return store.counts(later, earlier, pool)
+    """COUNTS of pairs (later, earlier) of texts, in two steps as dedup takes them."""
+    store, numbers = open_store(str(folder)), np.arange(len(items))
+    handover = Files(store, "rows")
+
+    def shingles(chosen: np.ndarray) -> Iterator[Sets]:
+        return shingles_of(column([items[at] for at in chosen]), chosen, ngram)
+
+    part = Part(len(items), *[lambda: None] * 6, shingles, lambda _: None)
+    worker = Worker(handover, Index(store), lambda _: part, lambda: None)
+    handover.write("wanted", [of_records(records(WANTED, 0 * numbers, numbers, numbers, 0 * numbers))])
+    handover.write("pairs", [of_records(records(PAIR, *np.array(pairs, np.int64).reshape(-1, 2).T))])
+    carry_out(worker, Job("", "sets", partial(scatter_shingles, wanted="wanted", row=0, ngram=ngram)))
+    carry_out(worker, Job("", "counts", partial(count_pairs, pairs="pairs", row=0, sources=("sets",))))
+    return to_records(COUNTS, [handover.read("counts", 0)])
 
 
 @given(items=st.lists(texts, min_size=1, max_size=6), ngram=st.integers(1, 4))

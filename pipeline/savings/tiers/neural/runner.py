@@ -1,4 +1,4 @@
-"""Runs, several at a time, each in a process of its own: threads of one process would share the interpreter's lock."""
+"""Runs in processes, several at a time on the CPU: threads of one process would share the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -33,45 +33,28 @@ def device_of(tier: str) -> str:
 def run_all(jobs: Sequence[Job], *, workers: int, minutes: float | None, on_event: OnEvent) -> None:
     """Train what is not finished. Raises RunFailed where `minutes` are over first: the same command goes on.
 
-    A worker is a process with one thread on the CPU; a GPU has one worker.
+    A worker is a process, with one thread on the CPU; a GPU has one worker.
     """
     left = [job for job in jobs if not (Path(job.folder) / "result.npz").is_file()]
     if not left:
         return
-    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    on_cpu = left[0].device == "cpu"
+    if on_cpu:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    begun = time.monotonic()
+    deadline = None if minutes is None else begun + 60 * minutes
     on_event(Event("begin", "proxy", total=len(left)))
-    if left[0].device != "cpu":
-        finished = _one_by_one(left, deadline, on_event)
-    else:
-        finished = _in_processes(left, workers, deadline, on_event=on_event)
+    with processes.pool(min(workers, len(left)) if on_cpu else 1) as pool:
+        futures = [pool.submit(train.train_job, job, deadline) for job in left]
+        pending: set[Future[bool]] = set(futures)
+        while pending and not any(future.done() and future.exception() for future in futures):
+            _, pending = wait(pending, timeout=EVERY_S)
+            on_event(Event("note", "proxy", note=_progress(left, time.monotonic() - begun)))
+        finished = [future.result() for future in futures]
     on_event(Event("end", "proxy"))
     if not all(finished):
         done = sum(finished) + len(jobs) - len(left)
         raise RunFailed(f"{minutes:g} minutes are over with {done} of {len(jobs)} runs done; the same command goes on")
-
-
-def _one_by_one(jobs: Sequence[Job], deadline: float | None, on_event: OnEvent) -> list[bool]:
-    begun, finished = time.monotonic(), []
-    for job in jobs:
-        finished.append(train.train_job(job, deadline))
-        on_event(Event("note", "proxy", note=_progress(jobs, time.monotonic() - begun)))
-        if not finished[-1]:
-            break
-    return finished + [False] * (len(jobs) - len(finished))
-
-
-def _in_processes(jobs: Sequence[Job], workers: int, deadline: float | None, *, on_event: OnEvent) -> list[bool]:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    begun = time.monotonic()
-    with processes.pool(min(workers, len(jobs))) as pool:
-        futures = [pool.submit(train.train_job, job, deadline) for job in jobs]
-        pending: set[Future[bool]] = set(futures)
-        while pending:
-            _, pending = wait(pending, timeout=EVERY_S)
-            on_event(Event("note", "proxy", note=_progress(jobs, time.monotonic() - begun)))
-            if any(future.done() and future.exception() for future in futures):
-                break
-        return [future.result() for future in futures]
 
 
 def _progress(jobs: Sequence[Job], passed: float) -> str:

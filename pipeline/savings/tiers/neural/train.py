@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.savings.corpora import by_seed
+from pipeline.savings.corpora import by_seed, upto
 from pipeline.savings.tiers.neural import model
 from pipeline.savings.tiers.shapes import Shape, steps_at
+from pipeline.savings.tiers.tokens import save
 
 VERSION = 1
 """Version of the training: raise it when the same arguments give other losses."""
@@ -104,11 +104,7 @@ def order(
     begins, and the end.
     """
     rng = np.random.default_rng([seed, 1])
-    sizes = np.diff(starts)
-    limit = wanted + 1 if unique is None else unique
-    by_rank = by_seed(groups, seed=seed)
-    enough = int(np.searchsorted(np.cumsum(sizes[by_rank]), limit)) + 1
-    chosen = by_rank[:enough]
+    chosen = upto(by_seed(groups, seed=seed), np.diff(starts), wanted + 1 if unique is None else unique)
     parts: list[np.ndarray] = []
     have = 0
     while have <= wanted:
@@ -190,15 +186,11 @@ def _windows(tokens: np.ndarray, starts: np.ndarray, context: int) -> tuple[np.n
     inputs, targets, owners = [], [], []
     for document, (start, stop) in enumerate(pairwise(starts.tolist())):
         own = tokens[start:stop].astype(np.int64)
-        before = np.append(0, own[:-1])
-        for at in range(0, len(own), context):
-            n = len(own[at : at + context])
-            inputs.append(np.pad(before[at : at + n], (0, context - n)))
-            targets.append(np.pad(own[at : at + n], (0, context - n), constant_values=-1))
-            owners.append(document)
-    if not owners:
-        return np.zeros((0, context), np.int64), np.zeros((0, context), np.int64), np.zeros(0, np.int64)
-    return np.stack(inputs), np.stack(targets), np.array(owners)
+        room = (0, -len(own) % context)
+        inputs.append(np.pad(np.append(0, own)[: len(own)], room).reshape(-1, context))
+        targets.append(np.pad(own, room, constant_values=-1).reshape(-1, context))
+        owners += [document] * len(inputs[-1])
+    return np.concatenate(inputs), np.concatenate(targets), np.array(owners)
 
 
 _VECTORS = ("weights", "average", "first", "second")
@@ -217,17 +209,11 @@ def _load(folder: Path, job: Job, device: torch.device) -> _State:
 def _save(folder: Path, state: _State, *, loss: float, of: int, cpu_s: float) -> None:
     vectors = {name: getattr(state, name).detach().cpu().numpy() for name in _VECTORS}
     scores = np.stack(state.scores) if state.scores else np.zeros((0, 0))
-    _write(folder / "state.npz", step=state.step, scores=scores, **vectors)
+    save(folder / "state.npz", step=state.step, scores=scores, **vectors)
     card = {"step": state.step, "of": of, "loss": loss, "cpu_s": cpu_s}
     temporary = folder / "progress.tmp"
     temporary.write_text(json.dumps(card))
     os.replace(temporary, folder / "progress.json")
-
-
-def _write(path: Path, **arrays: Any) -> None:
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez(temporary, **arrays)
-    os.replace(temporary, path)
 
 
 def _spent(folder: Path) -> float:
@@ -238,6 +224,6 @@ def _spent(folder: Path) -> float:
 
 def _finish(folder: Path, scores: np.ndarray, stops: list[int], *, job: Job, cpu_s: float) -> None:
     """`result.npz`: bits (checkpoints x documents), tokens seen at each checkpoint, CPU seconds."""
-    _write(folder / "result.npz", bits=scores, tokens=np.array(stops) * job.shape.batch, cpu_s=cpu_s)
+    save(folder / "result.npz", bits=scores, tokens=np.array(stops) * job.shape.batch, cpu_s=cpu_s)
     (folder / "job.json").write_text(json.dumps(asdict(job), indent=1))
     (folder / "state.npz").unlink(missing_ok=True)
