@@ -29,7 +29,9 @@ HASHED = "blake2b:"
 STREAMED = {"hf", "csv", "tsv", "warc"}
 """Formats that one reader cuts into units, compressed or not."""
 DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "fastwarc")}
-"""Format → packages whose release decides what its rows are."""
+"""Format → packages whose release decides what its rows are; rows of these are main text of pages."""
+MAIN_TEXT = 2
+"""Covers what the main text of a page is (`pipeline.read.child`)."""
 CHUNK = 1 << 20
 """Bytes read in one go."""
 AHEAD_BYTES = 8 << 20
@@ -82,6 +84,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         *map(str, numbers),
         str(file.unit_bytes) if streamed else "",
         *(f"{name} {version(name)}" for name in DECODED_BY.get(file.format, ())),
+        *([f"main text {MAIN_TEXT}"] if file.format in DECODED_BY else []),
     )
 
 

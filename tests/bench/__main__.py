@@ -46,6 +46,9 @@ BENCHES = {
     "inspect": Bench("the page of `inspect browse`: the slider over a million rows, pages and searches", ("inspect_page",)),
     "why": Bench("seconds of `inspect why` on an output of many documents", ("why_scale",)),
     "formats": Bench("MB of input per CPU-second, by format", ("formats",)),
+    "extraction": Bench(
+        "main text of HTML beside its peers, each in environments of their own: quality, speed, characters lost", ("extraction",)
+    ),
     "parquet": Bench("what decoding Parquet in another process costs", ("parquet_decoder",)),
     "urls": Bench("what `exact_url` costs: URLs per CPU-second, and their share of a run", ("urls",)),
     "threshold": Bench("what deciding again with another threshold costs", ("changed_threshold",)),

@@ -1,22 +1,16 @@
-"""`python -m tests.bench.formats [--peers]`: MB of input per CPU-second, by format, over real text, decoders included.
+"""`python -m tests.bench.formats`: MB of input per CPU-second, by format, over real text, decoders included.
 
-`--peers`: quality and speed of main-text extraction, by the F1 of word 4-grams against the gold texts, Resiliparse beside
-trafilatura where that is installed. Needs WINNOW_EVAL_DATA (real text that is not part of the project).
+Needs WINNOW_EVAL_DATA (real text that is not part of the project).
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import json
 import os
-import re
 import resource
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,52 +79,9 @@ def formats() -> None:
             print(f"{kind:6} {size / 1e6:6.1f} MB {n:5} rows  {size / 1e6 / used:6.1f} MB per CPU-second", flush=True)
 
 
-def peers() -> None:
-    from pipeline.read.child import html
-
-    with gzip.open(DATA / "webpages.gold.jsonl.gz", "rt", encoding="utf-8") as handle:
-        gold = {row["url"]: row["text"] for row in map(json.loads, handle)}
-    texts = [(url, page, html.decode(page)) for url, page in pages()[:400] if _decodes(html, page)]
-    extractors: dict[str, Callable[[bytes, str], str | None]] = {"winnow": lambda page, text: html.main_text(page)}
-    try:
-        import trafilatura
-
-        extractors["trafilatura"] = lambda page, text: trafilatura.extract(text)
-    except ImportError as error:
-        print(f"trafilatura is not here: {error}")
-    for name, extract in extractors.items():
-        start = time.process_time()
-        made = [extract(page, text) or "" for _, page, text in texts]
-        used = time.process_time() - start
-        scores = [_f1(text, gold[url]) for text, (url, _, _) in zip(made, texts, strict=True) if url in gold]
-        size = sum(len(page) for _, page, _ in texts) / 1e6
-        print(f"{name:12} F1 {sum(scores) / len(scores):.3f} of {len(scores)} pages, {size / used:.1f} MB per CPU-second")
-
-
-def _decodes(html: object, page: bytes) -> bool:
-    try:
-        html.decode(page)  # type: ignore[attr-defined]
-    except Exception:
-        return False
-    return True
-
-
-def _f1(text: str, gold: str) -> float:
-    one, other = (
-        Counter(zip(*(words[i:] for i in range(4)), strict=False)) for words in map(re.compile(r"\w+").findall, (text, gold))
-    )
-    both = 2 * sum((one & other).values())
-    return both / (sum(one.values()) + sum(other.values()) or 1)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", action="store_true")
     warm.warm_stages()
-    if parser.parse_args().peers:
-        peers()
-    else:
-        formats()
+    formats()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import Block
 
 STILL_CPU_S = 30.0
-"""CPU seconds that a record may take: one of `max_row_bytes` takes two."""
+"""CPU seconds that a record may take: one of `max_row_bytes` takes four."""
 
 Records = Sequence[tuple[int, bytes]]
 """Row and raw bytes of each."""

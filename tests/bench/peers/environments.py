@@ -35,6 +35,9 @@ TEXT_DEDUP = Peer("text-dedup", ("text-dedup==0.4.0",), "with_text_dedup.py")
 DATATROVE = Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy", "orjson", "zstandard"), "with_datatrove.py")
 DATATROVE_RULES = Peer("datatrove-rules", DATATROVE.requirements, "with_datatrove_rules.py", environment="datatrove")
 DOLMA = Peer("dolma", ("dolma==1.2.1",), "with_dolma.py", with_uv=True)
+# pip's resolver fails over an extra of lxml's that is asked for twice.
+TRAFILATURA = Peer("trafilatura", ("trafilatura==2.3.1",), "with_extractor.py", with_uv=True)
+MAGIC_HTML = Peer("magic-html", ("magic-html==0.1.8",), "with_extractor.py", with_uv=True)
 PEERS = (RENSA, DATASKETCH, TEXT_DEDUP, DATATROVE)
 
 

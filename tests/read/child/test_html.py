@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import read
+from pipeline.read import units
 from pipeline.read.child import html
 from pipeline.read.formats import web
 from pipeline.read.lines import Unreadable
@@ -49,6 +50,14 @@ def test_main_text(tmp_path: Path, page: str, text: str) -> None:
         ("<p>größer".encode("utf-16"), None, "<p>größer"),
         ("<p>größer".encode(), "unicode_escape", "<p>größer"),
         (b"<p>" + b"a" * 200 + b"\xff", "utf-8", "<p>" + "a" * 200 + "\ufffd"),
+        ("<p>größer".encode(), "iso-8859-1", "<p>größer"),
+        ('<meta charset="iso-8859-1"><p>größer'.encode(), None, '<meta charset="iso-8859-1"><p>größer'),
+        ('<meta charset="iso-8859-1"><p>größer'.encode("latin-1"), "utf-8", '<meta charset="iso-8859-1"><p>größer'),
+        ("<p>größer".encode("utf-16-le"), "utf-16", "<p>größer"),
+        (("<p>größer" + "a" * 200 + "不").encode()[:-1], None, "<p>größer" + "a" * 200 + "\ufffd"),
+        ("<p>日本".encode("iso-2022-jp"), "iso-2022-jp", "<p>日本"),
+        ("<p>①".encode("cp932"), "shift_jis", "<p>①"),
+        ("<p>镕€".encode("gb18030"), "gb2312", "<p>镕€"),
     ],
 )  # fmt: skip
 def test_encodings(data: bytes, declared: str | None, text: str) -> None:
@@ -63,12 +72,27 @@ def test_a_page_that_is_not_of_its_encoding_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["<div>" * 5_000, "<div></x>" * 5_000, "<div " + " ".join(f"a{i}=1" for i in range(11_000)) + ">"],
-    ids=["deep", "unclosed", "attributes"],
+    [
+        "<div>" * 50_000 + "<p>a</p>" + "</div>" * 50_000,
+        "<div></x>" * 50_000 + "a",
+        "".join(f"<b a={i}>" for i in range(2_000)) + "<p></p>" * 20_000 + "a",
+        "<table><tr><td>" * 20_000 + "a",
+        "<p " + " ".join(f"a{i}=1" for i in range(50_000)) + ">a",
+        "<script>" + "<!--" * 50_000 + "</script>a",
+    ],
+    ids=["deep", "unclosed", "formatting", "tables", "attributes", "scripts"],
 )
-def test_pages_that_take_a_parser_quadratic_time_are_refused(tmp_path: Path, page: str) -> None:
-    assert row(tmp_path / "a.html", page.encode()) == (None, "html_too_costly")
-    assert row(tmp_path / "a.html", b"<div><p>ab</div>" * 5_000)[1] is None
+def test_pages_that_cost_parsers_of_trees_quadratic_time_are_read(tmp_path: Path, page: str) -> None:
+    assert row(tmp_path / "a.html", page.encode()) == ("a", None)
+
+
+@pytest.mark.parametrize(("name", "other"), [("a.html", True), ("a.txt", False)])
+def test_another_main_text_is_another_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, other: bool) -> None:
+    (tmp_path / name).write_bytes(b"<p>a")
+    (unit,) = read.units_of(make(tmp_path / name)).units or ()
+    key = units.unit_key_parts(unit)
+    monkeypatch.setattr(units, "MAIN_TEXT", units.MAIN_TEXT + 1)
+    assert (units.unit_key_parts(unit) != key) is other
 
 
 def test_a_page_that_kills_its_decoder_is_one_bad_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
