@@ -32,7 +32,6 @@ AREAS = (
     "sketches",
     "prefect",
     "what people read",
-    "rules",
 )
 
 
