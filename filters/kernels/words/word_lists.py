@@ -173,15 +173,17 @@ def _members(
 def _short_members(
     data: Array, p: Int, end: Int, outer: Int, every: Int, lists: WordLists, sizes: Array, table: Array, n: Int, seen: Int
 ) -> tuple[Int, Int, Int]:
-    """`(n, seen, next)`: adds words of the list among whole words of ASCII that end within 64 bytes of a block's start."""
+    """`(n, seen, next)`: adds words of the list among whole words that end within 64 bytes of a block's start, up to one
+    that may hold a wide space or, where there are outer characters, one beyond ASCII."""
     while p + BYTES <= end and seen != every:
         at = np.uintp(p)
-        space, _, _ = white(data, at)
+        space, _, stops = white(data, at)
         ends = np.uint64(0)
         if outer:
+            stops = between(data, at, 0x80, 0xFF)
             ends = between(data, at, 0x21, 0x2F) | between(data, at, 0x3A, 0x40) | between(data, at, 0x5B, 0x60)
             ends |= between(data, at, 0x7B, 0x7E)
-        valid = lowest(between(data, at, 0x80, 0xFF))
+        valid = lowest(stops)
         word = ~space
         next_ = valid
         while word:
