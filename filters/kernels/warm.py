@@ -44,6 +44,7 @@ def _tokens() -> None:
     lists = word_lists.compile_lists([["the"]])
     tokens.token_facts(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
     word_lists.occurrences(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
+    word_lists.distinct_members(_OFFSETS, _DATA, np.zeros(2, np.int16), lists)
 
 
 def _segments() -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import Array, Int, inner_kernel, kernel
+from filters.kernels.compiled import Array, Int, inlined_kernel, inner_kernel, kernel
 from filters.kernels.unicode import char_classes
 from filters.kernels.unicode.ascii_words import BYTES, between, highest, lowest, ones
 from filters.kernels.unicode.char_classes import OUTER, SPACE, flags_at
@@ -110,7 +110,7 @@ def distinct_members(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray,
     So "(The" and "THE" are "the", "tHe" and "the-end" are not, and a list's word must not begin or end with an outer
     character itself. Raises ValueError if there is no list `list_id[i]`.
     """
-    return _counted(offsets, data, list_id, lists, distinct=True)
+    return _counted(_distinct, offsets, data, (list_id, lists))
 
 
 def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, lists: WordLists) -> np.ndarray:
@@ -118,13 +118,16 @@ def occurrences(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, list
 
     Equals `sum(w in written for w in text.split())`, `written` being the forms of the list's words. Raises as `distinct_members`.
     """
-    return _counted(offsets, data, list_id, lists, distinct=False)
+    return _counted(_occurrences, offsets, data, (list_id, lists))
 
 
-def _counted(offsets: np.ndarray, data: np.ndarray, list_id: np.ndarray, lists: WordLists, *, distinct: bool) -> np.ndarray:
+def _counted(
+    kernel: Callable[..., None], offsets: np.ndarray, data: np.ndarray, chosen: tuple[np.ndarray, WordLists]
+) -> np.ndarray:
+    list_id, lists = chosen
     check_ids(list_id, lists)
     found = np.full(len(offsets) - 1, -1, np.int32)
-    _members(offsets, data, list_id, *char_classes.tables(), lists, distinct, found)
+    kernel(offsets, data, list_id, *char_classes.tables(), lists, found)
     return found
 
 
@@ -141,6 +144,18 @@ def _may_be(data: Array, first: Int, last: Int, sizes: Array) -> Int:
 
 
 @kernel
+def _distinct(offsets: Array, data: Array, list_id: Array, blocks: Array, cells: Array, lists: WordLists, found: Array) -> None:
+    _members(offsets, data, list_id, blocks, cells, lists, True, found)
+
+
+@kernel
+def _occurrences(
+    offsets: Array, data: Array, list_id: Array, blocks: Array, cells: Array, lists: WordLists, found: Array
+) -> None:
+    _members(offsets, data, list_id, blocks, cells, lists, False, found)
+
+
+@inlined_kernel
 def _members(
     offsets: Array, data: Array, list_id: Array, blocks: Array, cells: Array, lists: WordLists, distinct: bool, found: Array
 ) -> None:
@@ -169,19 +184,21 @@ def _members(
         found[i] = ones(np.uint64(seen)) if distinct else n
 
 
-@inner_kernel
+@inlined_kernel
 def _short_members(
     data: Array, p: Int, end: Int, outer: Int, every: Int, lists: WordLists, sizes: Array, table: Array, n: Int, seen: Int
 ) -> tuple[Int, Int, Int]:
-    """`(n, seen, next)`: adds words of the list among whole words of ASCII that end within 64 bytes of a block's start."""
+    """`(n, seen, next)`: adds words of the list among whole words that end within 64 bytes of a block's start, up to one
+    that may hold a wide space or, where there are outer characters, one beyond ASCII."""
     while p + BYTES <= end and seen != every:
         at = np.uintp(p)
-        space, _, _ = white(data, at)
+        space, _, stops = white(data, at)
         ends = np.uint64(0)
         if outer:
+            stops = between(data, at, 0x80, 0xFF)
             ends = between(data, at, 0x21, 0x2F) | between(data, at, 0x3A, 0x40) | between(data, at, 0x5B, 0x60)
             ends |= between(data, at, 0x7B, 0x7E)
-        valid = lowest(between(data, at, 0x80, 0xFF))
+        valid = lowest(stops)
         word = ~space
         next_ = valid
         while word:
