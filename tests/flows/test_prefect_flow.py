@@ -403,8 +403,10 @@ def test_a_configured_server_is_used_and_none_is_started(
 
 def test_the_summary_escapes_what_comes_from_outside() -> None:
     made = artifacts.summary(Result("/tmp/<img src=x>|`", None, metrics(), ("[click](javascript:1)",)))
-    assert "<img" not in made
-    assert r"\[click\]\(javascript:1\)" in made
+    assert "Output: `/tmp/<img src=x>[U+007C][U+0060]`" in made.splitlines()
+    outside_code = re.sub(r"(?<!\\)`[^`\n]*`", "", made)
+    assert not re.search(r"(?<!\\)[<`]", outside_code)
+    assert r"\[click\]\(javascript\:1\)" in made
 
 
 def test_the_flow_can_be_pickled_as_serving_it_does() -> None:

@@ -27,14 +27,14 @@ def test_a_budget_may_be_used_up(good: int, bad: int) -> None:
     accounts.check_bad_rows(*run_of(("in/a", "web", good, bad), budget=0.25))
 
 
-@pytest.mark.parametrize(("good", "bad", "share"), [(5, 2, "28.6%"), (74, 26, "26.0%"), (0, 1, "100.0%")])
+@pytest.mark.parametrize(("good", "bad", "share"), [(5, 2, "28.57 %"), (74, 26, "26 %"), (0, 1, "100 %")])
 def test_more_ends_the_run_with_the_file_its_source_and_the_first_rows(good: int, bad: int, share: str) -> None:
     ready, units = run_of(("in/a", "web", good, bad), ("in/b", "books", 100, 0), budget=0.25)
     with pytest.raises(BadRows) as error:
         accounts.check_bad_rows(ready, units)
     assert str(error.value).splitlines()[:4] == [
-        f"file in/a: {bad} of {good + bad} rows are unreadable ({share}, budget 25.0%)",
-        f"source web: {bad} of {good + bad} rows are unreadable ({share}, budget 25.0%)",
+        f"file in/a: {bad} of {good + bad} rows are unreadable ({share}, budget 25 %)",
+        f"source web: {bad} of {good + bad} rows are unreadable ({share}, budget 25 %)",
         "  in/a#7: invalid_json: no JSON",
         "  in/a#9: text_null: no text",
     ]

@@ -116,8 +116,14 @@ def no_such_column(key: str, name: str, *, others: Iterable[str], documents: Ite
         for row in head["metadata"].to_pylist():
             found |= {column for column, value in orjson.loads(row).items() if value is not None}
     names = sorted(found - {name})
-    shown = [visible(column, limit=60) for column in names[:_MOST_NAMES]]
+    shown = [_shown(column) for column in names[:_MOST_NAMES]]
     rest = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     near = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {visible(near[0], limit=60)}?" if near else "."
-    return PlanError(f"{key}: no document has a column {visible(name, limit=60)}{hint} There are: {', '.join(shown)}{rest}")
+    hint = f"; did you mean {_shown(near[0])}?" if near else "."
+    return PlanError(f"{key}: no document has a column {_shown(name)}{hint} There are: {', '.join(shown)}{rest}")
+
+
+def _shown(name: str) -> str:
+    """A name from the input, short; quoted where its commas would make several of it."""
+    shown = visible(name, limit=60)
+    return repr(shown) if "," in shown else shown

@@ -129,7 +129,7 @@ def test_a_column_that_nobody_has_is_an_error_that_names_those_there_are():
     said = str(columns.no_such_column("dedup.scope", "dump", others=["language"], documents=documents))
     assert said == (
         "dedup.scope: no document has a column dump; did you mean dumps? There are: dumps, id, language, 'n,1', n_bytes_read,"
-        " 'other\\n', source, url"
+        " other[U+000A], source, url"
     )
 
 
