@@ -53,7 +53,7 @@ class Tier(Enum):
 class Settings(BaseModel):
     """Base of `params` and `thresholds`: frozen, unknown keys refused, a description on every field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class NoParams(Settings):

@@ -101,27 +101,37 @@ def gather(
             done(at, results[at])
     except BaseException as error:
         stop()
-        first = _first(error, [_error(executor, submitted[at]) for at in sorted(executor.cancel(submitted))])
+        others, interrupt = _errors(executor, [submitted[at] for at in sorted(executor.cancel(submitted))])
+        first = _first(error, others) if interrupt is None or not isinstance(error, Exception) else interrupt
         if first is error:
             raise
         raise first from first.__cause__
     return [results[at] for at in range(len(submitted))]
 
 
-def _first(error: BaseException, others: Sequence[BaseException | None]) -> BaseException:
+def _first(error: BaseException, found: Sequence[BaseException]) -> BaseException:
     """The error to raise: `error`, that the loop met, unless one of the items' own comes first."""
-    found = [other for other in others if other is not None]
     if not isinstance(error, Exception) or (error not in found and not isinstance(error, Stopped)):
         return error  # an interrupt, or an error of the loop's own
     return min([*found, error], key=lambda one: isinstance(one, Stopped))
 
 
-def _error(executor: Executor, future: Any) -> BaseException | None:
-    try:
-        executor.result(future)
-    except BaseException as error:
-        return error
-    return None
+def _errors(executor: Executor, futures: Sequence[Any]) -> tuple[list[BaseException], BaseException | None]:
+    """Errors of futures, all of which are waited for; and an interrupt of this thread meanwhile."""
+    found: list[BaseException] = []
+    interrupt: BaseException | None = None
+    for future in futures:
+        while True:
+            try:
+                executor.result(future)
+            except Exception as error:
+                found.append(error)
+            except BaseException as error:
+                if error is not interrupt:  # of this thread, so it waits again; of the future, which then raises it again
+                    interrupt = error
+                    continue
+            break
+    return found, interrupt
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,11 @@ class Spill:
             self._held[partition] = []
         (self._folder / str(partition)).unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Let no partition hold records any more."""
+        for partition in range(self.partitions):
+            self.remove(partition)
+
 
 @dataclass
 class Scratch:
@@ -190,8 +195,9 @@ class Scratch:
         self._maps.append(mapped)
         return np.frombuffer(mapped, dtype)
 
-    def log(self, name: str, dtype: Any) -> Log:
-        return Log(self, self.folder / name, dtype, limit=self.room >> 12)
+    def log(self, name: str, dtype: Any, *, limit: int | None = None) -> Log:
+        """`limit`: bytes that stay in memory; few by default, for there are many logs."""
+        return Log(self, self.folder / name, dtype, limit=self.room >> 12 if limit is None else limit)
 
     def spill(self, name: str, dtype: Any, partitions: int) -> Spill:
         """Holds a quarter of the room in memory at most."""

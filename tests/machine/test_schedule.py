@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.machine import workers
+from pipeline.machine import schedule, workers
 from pipeline.machine.schedule import Mapper, NotBegun, Stopped, in_process
 from pipeline.run.cluster import engine
 from tests.run.cluster.in_process import Pickling
@@ -113,3 +113,27 @@ def test_what_was_submitted_before_a_pool_stops_is_over_when_that_is_raised():
         with pytest.raises(Stopped):
             pool.gather(units())
         assert ended == [1]
+
+
+def test_an_interrupt_while_the_rest_is_waited_for_wins_and_the_rest_is_waited_for_all_the_same():
+    interrupt, asked = KeyboardInterrupt(), []
+
+    class Waiting:
+        """An item that failed, and one on whose wait the interrupt comes."""
+
+        def ended(self, _futures: Any) -> Any:
+            return iter([0])
+
+        def result(self, future: str) -> None:
+            asked.append(future)
+            if future == "failed":
+                raise ValueError
+            if asked.count(future) == 1:
+                raise interrupt
+
+        def cancel(self, _futures: Any) -> list[int]:
+            return [0, 1]
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        schedule.gather(Waiting(), ["failed", "running"])  # type: ignore[arg-type]
+    assert caught.value is interrupt and asked == ["failed", "failed", "running", "running"]

@@ -1465,4 +1465,22 @@ MUTANTS = (
         "Wilson's interval",
         ("tests/records/test_interval.py",),
     ),
+    Mutant(
+        "an interrupt while the rest is waited for is an item's error",
+        "schedule",
+        "pipeline/machine/schedule.py",
+        "if error is not interrupt:",
+        "if error is None:",
+        "an interrupt wins over errors of items",
+        ("tests/machine/test_schedule.py",),
+    ),
+    Mutant(
+        "a number of five thousand digits ends the run",
+        "pages",
+        "pipeline/read/child/markup.py",
+        'html.unescape(_TOO_LARGE.sub("\\N{REPLACEMENT CHARACTER}", text))',
+        "html.unescape(text)",
+        "no page stops a run",
+        ("tests/read/child/test_markup.py",),
+    ),
 )

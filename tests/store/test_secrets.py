@@ -55,3 +55,22 @@ def test_what_carries_none_passes(path):
 def test_text_without_secrets(text, shown):
     assert without_secrets(text) == shown
     assert without_secrets(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "abfs://c@acct.dfs.core.windows.net/x.jsonl?sv=2&sig=S3CR3T",
+        '["abfs://c@a/x","s3://key:S3CR3T@bucket/x"]',
+        '["abfs://c@a","abfss://d:S3CR3T@b"]',
+    ],
+)
+def test_a_container_hides_no_secret_behind_it(path: str) -> None:
+    with pytest.raises(InputError) as caught:
+        refuse_secrets(path)
+    assert "S3CR3T" not in str(caught.value)
+
+
+def test_a_long_text_is_cut_before_it_is_looked_at() -> None:
+    shown = without_secrets("a" * 1_000_000 + " https://user:S3CR3T@host")
+    assert shown == "a" * 4_000 + "…"

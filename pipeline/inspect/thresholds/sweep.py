@@ -39,12 +39,17 @@ class Line:
     unscored: int  # of those that enter: not yet scored by the plan's models
 
 
+_LARGEST = Decimal("1e15")
+
+
 def values(text: str) -> list[str]:
     """`from:to:step`, both ends included, or a comma-separated list. Raises UsageError."""
     if ":" not in text:
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
         first, last, step = (Decimal(part) for part in text.split(":"))
+        if not all(number.is_finite() and abs(number) < _LARGEST for number in (first, last, step)):
+            raise InvalidOperation
     except (InvalidOperation, ValueError) as error:
         raise UsageError(f"{text}: expected from:to:step, such as 0.1:0.5:0.1, or a list of values") from error
     if not step or (last - first) / step < 0 or (last - first) / step >= MOST_VALUES:

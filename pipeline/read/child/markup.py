@@ -101,12 +101,21 @@ class Marks:
 NO_MARKS = Marks()
 
 
+_TOO_LARGE = re.compile(r"&#0*+[0-9]{8,}+;?")
+"""A number that is no code point; `int` refuses one of more than 4,300 digits."""
+
+
+def characters(text: str) -> str:
+    """`text` with its character references read, as in HTML."""
+    return html.unescape(_TOO_LARGE.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
 def read_marks(attributes: str) -> Marks:
     """Marks of a tag with these attributes, the first of a name."""
     found: dict[str, str] = {}
     for name, value in _ATTRIBUTE.findall(attributes):
         if (name := name.lower()) in _READ and name not in found:
-            found[name] = html.unescape(value[1:-1] if value[:1] in ('"', "'") and value[-1:] == value[:1] else value)
+            found[name] = characters(value[1:-1] if value[:1] in ('"', "'") and value[-1:] == value[:1] else value)
     if not found:
         return NO_MARKS
     get = found.get
@@ -160,7 +169,7 @@ class _Builder:
     def add(self, text: str) -> None:
         page = self.page
         if "&" in text:
-            text = html.unescape(text)
+            text = characters(text)
         page.flow.append(text)
         if not text.isspace():
             size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

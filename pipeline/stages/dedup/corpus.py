@@ -40,7 +40,7 @@ from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.text import bands
 
-TASKS = "tasks"
+TASKS = "jobs"
 """Folder below a judgement's own for what tasks hand on; it goes when the judgement is done."""
 RunStep = Callable[..., None]
 """`run(folder=, index=, units=, stage=, jobs=)`: as `driver.Site.run`, for documents of these units and this index."""

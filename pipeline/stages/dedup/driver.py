@@ -88,9 +88,9 @@ class Driver:
     @contextmanager
     def _by_range(
         self, table: str, scatter: Callable[..., Iterable[Row]], gather: Callable[..., Iterable[Row]], *, ranges: int
-    ) -> Iterator[tuple[list[str], list[Row]]]:
+    ) -> Iterator[tuple[list[str], Iterator[Row]]]:
         """Documents scattered by groups of parts, and gathered by ranges: names of what is found in each range, and each group's
-        row behind those for the ranges. What was handed on may go with the block."""
+        row behind those for the ranges, one in memory at a time. What was handed on may go with the block."""
         base = f"{table}.{len(self.groups)}.{ranges}"
         scattered = [
             Job(f"{table} {at}", f"{base}/group-{at}", partial(scatter, parts=group), group)
@@ -100,7 +100,7 @@ class Driver:
         step = partial(gather, sources=tuple(job.to for job in scattered))
         gathered = [Job(f"{table} range {at}", f"{base}/range-{at}", partial(step, number=at)) for at in range(ranges)]
         self.site.run(stage=f"dedup {table} ranges", jobs=gathered)
-        yield [job.to for job in gathered], [self.site.handover.read(job.to, ranges) for job in scattered]
+        yield [job.to for job in gathered], (self.site.handover.read(job.to, ranges) for job in scattered)
         self.site.handover.release(base)
 
     def grouped(
@@ -116,10 +116,10 @@ class Driver:
         hash: SEEN, range by range and sorted by hash. `again(ranks, firsts)` gets the documents that repeat a text of their own
         part, which `each` does not get.
         """
-        ranges, _ = self._ranges(len(self.order) + self.index.rows(table), SEEN, factor=6, most=self.site.most_ranges // 10)
+        ranges, most = self._ranges(len(self.order) + self.index.rows(table), SEEN, factor=6, most=self.site.most_ranges // 10)
         logs = [self.scratch.log(f"{table}.{number}", SEEN) for number in range(ranges)]
         scatter = partial(steps.scatter_hashes, table=table, ranges=ranges)
-        gather = partial(steps.group_hashes, table=table, ranges=ranges)
+        gather = partial(steps.group_hashes, table=table, ranges=ranges, most=most)
         with self._by_range(table, scatter, gather, ranges=ranges) as (names, repeats):
             for row in repeats:
                 again(row["rank"], row["left"].astype(np.int64))
@@ -165,18 +165,19 @@ class Driver:
             some = np.array(pairs[start : start + _SOME])
             mixed = dedup_pass.mixed(some["earlier"].astype(np.uint64), np.zeros(len(some), np.uint64))
             spill.scatter((mixed % np.uint64(blocks)).astype(np.int64), some)
-        distinct = [_distinct(spill.take(block)) for block in range(blocks)]
-        base = f"pairs.{_digest(distinct)}"
-        site.handover.write(f"{base}/pairs", map(of_records, distinct))
-        sources = self._shingle(base, distinct, ngram=ngram)
-        count_block = partial(steps.count_pairs, pairs=f"{base}/pairs", sources=sources)
+        base = f"pairs.{_digest(_distinct(spill.read(block)) for block in range(blocks))}"
+        asked_for = f"{base}/pairs"
+        site.handover.write(asked_for, (of_records(_distinct(spill.take(block))) for block in range(blocks)))
+        spill.clear()
+        sources = self._shingle(base, (to_records(PAIR, [row]) for row in site.handover.read_all(asked_for)), ngram=ngram)
+        count_block = partial(steps.count_pairs, pairs=asked_for, sources=sources)
         jobs = [Job(f"pairs {at}", f"{base}/counts-{at}", partial(count_block, row=at)) for at in range(blocks)]
         site.run(stage="dedup pairs", jobs=jobs)
-        for job, some in zip(jobs, distinct, strict=True):
-            yield some, to_records(COUNTS, [site.handover.read(job.to, 0)])
+        for job, row in zip(jobs, site.handover.read_all(asked_for), strict=True):
+            yield to_records(PAIR, [row]), to_records(COUNTS, [site.handover.read(job.to, 0)])
         site.handover.release(base)
 
-    def _shingle(self, base: str, blocks: Sequence[np.ndarray], *, ngram: int) -> tuple[str, ...]:
+    def _shingle(self, base: str, blocks: Iterable[np.ndarray], *, ngram: int) -> tuple[str, ...]:
         """Have the sets made that the blocks of pairs need; names of what holds them."""
         old, first, groups = len(self.index), self.order.first, len(self.groups)
         slices = min(_INDEX_SLICES, old)
@@ -193,9 +194,10 @@ class Driver:
             if len(known):
                 of_index = records(WANTED, np.full(len(known), -1), known, known, np.full(len(known), block))
                 spill.scatter(groups + known * slices // old, of_index)
-        found = [spill.take(number) for number in range(groups + slices)]
+        asked = [at for at in range(groups + slices) if spill.size(at)]
         wanted = f"{base}/wanted"
-        self.site.handover.write(wanted, map(of_records, found))
+        self.site.handover.write(wanted, (of_records(spill.take(number)) for number in range(groups + slices)))
+        spill.clear()
         jobs = [
             Job(
                 f"shingles {at}",
@@ -203,8 +205,7 @@ class Driver:
                 partial(steps.scatter_shingles, wanted=wanted, row=at, ngram=ngram),
                 self.groups[at] if at < groups else (),
             )
-            for at, some in enumerate(found)
-            if len(some)
+            for at in asked
         ]
         self.site.run(stage="dedup shingles", jobs=jobs)
         return tuple(job.to for job in jobs)
@@ -224,7 +225,7 @@ def _distinct(pairs: np.ndarray) -> np.ndarray:
     return pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
 
 
-def _digest(arrays: Sequence[np.ndarray]) -> str:
+def _digest(arrays: Iterable[np.ndarray]) -> str:
     digest = blake2b(digest_size=12)
     for some in arrays:
         digest.update(np.int64(len(some)).tobytes() + some.tobytes())

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 
 import numpy as np
 
@@ -101,11 +102,14 @@ def _hashes(worker: Worker, number: int, dropped: np.ndarray, *, table: str) -> 
     return records(SEEN, left, right, ranks[inside])
 
 
-def group_hashes(worker: Worker, *, table: str, sources: tuple[str, ...], number: int, ranges: int) -> Iterator[Row]:
-    """The documents of a range of hashes, grouped: `exact.GROUPED`, a row each source."""
+def group_hashes(worker: Worker, *, table: str, sources: tuple[str, ...], number: int, ranges: int, most: int) -> Iterator[Row]:
+    """The documents of a range of hashes, grouped: `exact.GROUPED`, rows of at most `most`. No range cuts the documents of a
+    hash: a million may have one URL."""
 
     def pieces() -> Iterator[np.ndarray]:
-        yield from (to_records(SEEN, [worker.handover.read(source, number)]) for source in sources)
+        for source in sources:
+            seen = to_records(SEEN, [worker.handover.read(source, number)])
+            yield from (seen[start : start + most] for start in range(0, max(1, len(seen)), most))
 
     known = worker.index.keys(table, *range_of(number, ranges))
     yield from map(of_records, exact.groups(pieces, known))
@@ -172,19 +176,33 @@ def _spread(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def count_pairs(worker: Worker, *, pairs: str, row: int, sources: tuple[str, ...]) -> Iterator[Row]:
-    """How many shingles the pairs of a block share and have: `similarity.COUNTS`."""
+    """How many shingles a block's pairs share and have: `similarity.COUNTS`. Sets beyond a quarter of the room are on disk."""
     handover = worker.handover
     asked = handover.read(pairs, row)
-    blocks = (
-        (source, at, found["block"][0]) for source in sources for at, found in enumerate(handover.read_all(source, "block"))
-    )
-    found = [handover.read(source, at) for source, at, block in blocks if block == row]
-    sets, hashes = to_records(_SET, found), np.concatenate([np.zeros(0, np.uint64), *(some["hashes"] for some in found)])
-    starts, sizes = np.cumsum(sets["size"]) - sets["size"], sets["size"].astype(np.int32)
-    order = np.argsort(sets["number"])
-    one, other = (_at(sets["number"], order, asked[side]) for side in ("later", "earlier"))
-    shared = dedup_pass.shared((starts[one], sizes[one]), (starts[other], sizes[other]), hashes)
-    yield {"shared": shared, "later": sizes[one], "earlier": sizes[other]}
+    with worker.scratch() as scratch:
+        log, found = scratch.log("hashes", np.uint64, limit=scratch.room // 4), []
+        for source in sources:
+            for at, blocks in enumerate(handover.read_all(source, "block")):
+                if blocks["block"][0] == row:
+                    some = handover.read(source, at)
+                    log.append(some["hashes"])
+                    found.append({"number": some["number"], "size": some["size"]})
+        sets, hashes = to_records(_SET, found), log.read()
+        starts, sizes = np.cumsum(sets["size"]) - sets["size"], sets["size"].astype(np.int32)
+        order = np.argsort(sets["number"])
+        one, other = (_at(sets["number"], order, asked[side]) for side in ("later", "earlier"))
+        shared = np.empty(len(one), np.int32)
+        for places in _some(8 * (sizes[one].astype(np.int64) + sizes[other]), scratch.room // 4):
+            a, b = one[places], other[places]
+            shared[places] = dedup_pass.shared((starts[a], sizes[a]), (starts[b], sizes[b]), hashes)
+            scratch.relieve()
+        yield {"shared": shared, "later": sizes[one], "earlier": sizes[other]}
+
+
+def _some(sizes: np.ndarray, most: int) -> Iterator[slice]:
+    """Consecutive places whose `sizes` are about `most` together; one that is larger stands with few others."""
+    cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // max(1, most))) + 1
+    yield from starmap(slice, pairwise([0, *cuts.tolist(), len(sizes)]))
 
 
 def _at(number: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:

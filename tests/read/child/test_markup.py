@@ -145,3 +145,16 @@ def test_the_cost_of_a_page_grows_as_its_length(piece: str) -> None:
         return min(seconds() for _ in range(2))
 
     assert cost(8_000) < 8 * cost(2_000) + 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a &amp; b", "a & b"),
+        ("&#65;&#0000000000000065;&#x41;", "AAA"),
+        ("&#99999999;!", "\ufffd!"),
+        ("&#" + "9" * 5000 + ";!", "\ufffd!"),
+    ],
+)
+def test_a_number_of_any_length_is_a_character(text: str, read: str) -> None:
+    assert markup.characters(text) == read

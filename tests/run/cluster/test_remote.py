@@ -64,7 +64,7 @@ def test_generations_with_scopes_urls_and_edits_have_the_bytes_of_local_ones(tmp
     assert digests(tmp_path / "remote", folders) == digests(tmp_path / "local", folders)
     reasons = set(table(tmp_path / "remote", "ledger")["reason"].to_list())
     assert {None, "exact_duplicate", "near_duplicate", "duplicate_url"} == reasons
-    assert not list((tmp_path / "remote/.work").rglob("tasks"))
+    assert not list((tmp_path / "remote/.work").rglob("jobs"))
 
 
 def test_near_copies_of_an_earlier_generation_are_found_whatever_the_order_of_its_documents(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -33,7 +34,9 @@ def measured(folder, items: list[str], pairs: list[tuple[int, int]], *, ngram: i
         return shingles_of(column([items[at] for at in chosen]), chosen, ngram)
 
     part = Part(len(items), *[lambda: None] * 6, shingles, lambda _: None)
-    worker = Worker(handover, Index(store), lambda _: part, lambda: None)
+    space = scratch.Scratch(folder / "scratch", 64)  # so small that all sets lie on disk, and pairs are counted a few at a time
+    space.folder.mkdir()
+    worker = Worker(handover, Index(store), lambda _: part, lambda: nullcontext(space))
     handover.write("wanted", [of_records(records(WANTED, 0 * numbers, numbers, numbers, 0 * numbers))])
     handover.write("pairs", [of_records(records(PAIR, *np.array(pairs, np.int64).reshape(-1, 2).T))])
     carry_out(worker, Job("", "sets", partial(scatter_shingles, wanted="wanted", row=0, ngram=ngram)))
