@@ -90,6 +90,10 @@ def _arrays(table: pa.Table) -> Row:
     return {field: table[field].combine_chunks().flatten().to_numpy(zero_copy_only=False) for field in table.column_names}
 
 
+_SMALL = 64
+"""Bytes of a column that stay in memory in any case: its place in the file takes as much."""
+
+
 class Held:
     """For threads of this process: in memory up to a quarter of the room, then in a file each name."""
 
@@ -128,6 +132,9 @@ class Held:
         path, made = self._path(name), Arrays()
         with named(path), open(path, "ab") as file:
             for column, values in row.items():
+                if values.nbytes <= _SMALL:
+                    made[column] = partial(np.asarray, values.copy())
+                    continue
                 made[column] = partial(np.fromfile, path, values.dtype, len(values), offset=file.tell())
                 file.write(np.ascontiguousarray(values).data)
         return made, 0
