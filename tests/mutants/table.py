@@ -1483,4 +1483,22 @@ MUTANTS = (
         "no page stops a run",
         ("tests/read/child/test_markup.py",),
     ),
+    Mutant(
+        "sets of shingles stay in memory",
+        "verification",
+        "pipeline/stages/dedup/steps.py",
+        'scratch.log("hashes", np.uint64, limit=scratch.room // 4)',
+        'scratch.log("hashes", np.uint64, limit=1 << 40)',
+        "law 7: memory does not grow with the texts that are compared",
+        ("tests/stages/dedup/test_similarity.py",),
+    ),
+    Mutant(
+        "documents of one URL are looked at together",
+        "verification",
+        "pipeline/stages/dedup/steps.py",
+        "for start in range(0, max(1, len(seen)), most))",
+        "for start in range(0, max(1, len(seen)), 1 << 40))",
+        "law 7: no range of hashes cuts what has one hash",
+        ("tests/stages/dedup/test_index.py",),
+    ),
 )

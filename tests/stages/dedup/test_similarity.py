@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
+from mmap import mmap
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.machine import scratch
 from pipeline.machine.scratch import records
+from pipeline.stages.dedup import steps
 from pipeline.stages.dedup.handover import Files, of_records, to_records
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.pairs import Known
@@ -67,6 +69,22 @@ def test_known_pairs(tmp_path, later, earlier, jaccard, containment):
     counts = measured(tmp_path, [earlier, later], [(1, 0)], ngram=5)
     assert similarities(counts).tolist() == [jaccard] == [definition.jaccard(later, earlier)]
     assert similarities(counts, kind="containment").tolist() == [containment]
+
+
+def test_sets_lie_on_disk_and_pairs_are_counted_some_at_a_time_whatever_they_are_together(tmp_path, monkeypatch):
+    """Law 7: the room of `measured` has 64 bytes, and a quarter of it two hashes."""
+    calls: list[tuple[bool, int]] = []
+    shared = steps.dedup_pass.shared
+
+    def spied(one, other, hashes):
+        calls.append((isinstance(getattr(hashes.base, "obj", hashes.base), mmap), len(one[0])))
+        return shared(one, other, hashes)
+
+    monkeypatch.setattr(steps.dedup_pass, "shared", spied)
+    items = [" ".join(f"w{at + k}" for k in range(30)) for at in range(6)]
+    counts = measured(tmp_path, items, [(i, j) for i in range(6) for j in range(i)], ngram=5)
+    assert calls == [(True, 1)] * 15
+    assert counts["shared"].tolist() == [26 - (i - j) for i in range(6) for j in range(i)]
 
 
 keys = st.tuples(st.sampled_from([0, 1, 2**64 - 1]), st.integers(0, 3))
