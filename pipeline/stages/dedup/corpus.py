@@ -40,8 +40,8 @@ from pipeline.store.keys import key
 from pipeline.store.store import Store
 from pipeline.text import bands
 
-TASKS = "jobs"
-"""Folder below a judgement's own for what tasks hand on; it goes when the judgement is done."""
+JOBS = "jobs"
+"""Folder below a judgement's own for what jobs hand on; it goes when the judgement is done."""
 RunStep = Callable[..., None]
 """`run(folder=, index=, units=, stage=, jobs=)`: as `driver.Site.run`, for documents of these units and this index."""
 _CURVE = [round(0.5 + 0.05 * step, 2) for step in range(11)]
@@ -90,7 +90,7 @@ def dedup_corpus(
                 part.check_columns(work, recipe, dedup, units=units)
             parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-            site = None if tasks is None else _site(tasks, work, f"{folder}/{TASKS}", units=units, known=known, memory=memory)
+            site = None if tasks is None else _site(tasks, work, f"{folder}/{JOBS}", units=units, known=known, memory=memory)
             found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, site=site)
             positions = [partial(_positions, work, unit) for unit in units]
             fates.write_fates(
@@ -102,7 +102,7 @@ def dedup_corpus(
             done = _Done(summary=summary, index=tables, dropped=_dropped(found.columns.fate))
             work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
-            work.remove(f"judgements/dedup/{judged}/{TASKS}")
+            work.remove(f"judgements/dedup/{judged}/{JOBS}")
     return Decision(names, done.summary, folder, meter.seconds, done.dropped)
 
 
