@@ -226,10 +226,6 @@ class Scratch:
         finally:
             shutil.rmtree(made.folder)
 
-    def bytes(self) -> int:
-        """Bytes on disk that the folder takes now."""
-        return sum(path.stat().st_blocks * 512 for path in self.folder.rglob("*") if path.is_file())
-
     def relieve(self) -> None:
         """Let mapped pages go if they take more than a quarter of the room; nothing is lost. Any thread, at any time."""
         if mapped_bytes() - self._libraries > self.room // 4:

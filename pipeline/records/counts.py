@@ -159,9 +159,16 @@ class Search(Record):
     verified_pairs: int
     refused_pairs: int
     documents_in_full_buckets: int
-    scratch_bytes: int = 0
     measured: tuple[Planted, ...]
     detection: tuple[tuple[Number, Number], ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_release(cls, data: Any) -> Any:
+        """Earlier manifests counted the blocks that scratch took on disk: a figure of the file system, not of the data."""
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if key != "scratch_bytes"}
+        return data
 
 
 class Duplicates(Search):

@@ -69,3 +69,12 @@ def test_metrics_of_an_earlier_release_are_read_without_what_it_did_not_count(ou
     read = Metrics.model_validate({**made, "schema_version": 1})
     assert (read.signals, read.overlap.reasons, read.crossed.cells, read.cost.stores) == ((), (), (), {})
     assert read.totals.model_dump() == made["totals"]
+
+
+def test_an_earlier_releases_count_of_scratch_is_passed_over(outputs):
+    made = json.loads((outputs[0] / "metrics.json").read_text("utf-8"))
+    made["duplicates"]["scratch_bytes"] = 49152
+    assert Metrics.model_validate(made) == Metrics.model_validate(
+        {**made, "duplicates": {**made["duplicates"], "scratch_bytes": 1}}
+    )
+    assert "scratch_bytes" not in Metrics.model_validate(made).model_dump_json()

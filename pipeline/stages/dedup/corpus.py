@@ -98,7 +98,7 @@ def dedup_corpus(
             )
             tables = fates.write_index(work, folder, found, index=known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units=units, parts=parts, found=found, space=space, old=len(known))
-            summary = _search(dedup, shape, found, measured=measured, space=space)
+            summary = _search(dedup, shape, found, measured=measured)
             done = _Done(summary=summary, index=tables, dropped=_dropped(found.columns.fate))
             work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
@@ -152,7 +152,7 @@ def _dropped(fate: np.ndarray) -> dict[str, int]:
     return {reason: int(counted[code]) for code, reason in REASONS.items()}
 
 
-def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, *, measured: Sequence[Planted], space: Scratch) -> Search:
+def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, *, measured: Sequence[Planted]) -> Search:
     similarities = sorted({*_CURVE, dedup.threshold, min(1.0, round(dedup.threshold + 0.05, 6))})
     return Search(
         threshold=dedup.threshold,
@@ -164,7 +164,6 @@ def _search(dedup: Dedup, shape: tuple[int, int], found: Fates, *, measured: Seq
         verified_pairs=found.survivors.verified,
         refused_pairs=found.survivors.refused,
         documents_in_full_buckets=bits.count(found.links.full),
-        scratch_bytes=space.bytes(),
         measured=tuple(measured),
         detection=tuple((s, bands.detection_probability(s, *shape)) for s in similarities),
     )
