@@ -46,6 +46,7 @@ class InputFile:
     unit_bytes: int
     max_row_bytes: int
     max_bad_fraction: float
+    on_truncated: str = "fail"
     identity: str = ""
     """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)

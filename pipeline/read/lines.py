@@ -24,6 +24,20 @@ Line = TypeVar("Line", bytes, memoryview)
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What a row that cannot be read stands for. `rows`: as many rows, itself among them; `share`: besides rows, this share
+    of the file's bytes, as far as is known; `cut`: the file ends before it should, and nobody knows how much is missing."""
+
+    rows: int = 1
+    share: float = 0.0
+    cut: bool = False
+
+
+DAMAGE = ("archive_corrupt", "archive_truncated", "decoder_died", "decompression_bomb", "file_truncated", "quote_not_closed")
+"""Causes that are damage of a file, not a fault of one row."""
+
+
+@dataclass(frozen=True)
 class QuarantinedRow:
     """A row that cannot be read: what quarantine will say about it. `n_bytes`: of the raw record, as far as it is known."""
 
@@ -32,6 +46,7 @@ class QuarantinedRow:
     detail: str
     n_bytes: int = 0
     excerpt: bytes | None = None
+    lost: Loss = Loss()
 
 
 @dataclass(frozen=True)
@@ -53,11 +68,15 @@ class Lines:
 
 
 class Unreadable(Exception):
-    """What follows cannot be decoded. Raised by the source of chunks, and turned into one refused row."""
+    """What follows cannot be decoded. Raised by the source of chunks, and turned into one refused row; where something behind it
+    can be, it stands among the chunks in place of what is lost."""
 
-    def __init__(self, cause: str, detail: str) -> None:
+    def __init__(self, cause: str, detail: str, lost: Loss = Loss()) -> None:
         super().__init__(detail)
-        self.cause, self.detail = cause, detail
+        self.cause, self.detail, self.lost = cause, detail, lost
+
+
+Chunks = Iterable[bytes | Unreadable]
 
 
 def newlines(data: bytes | memoryview) -> int:
@@ -80,20 +99,21 @@ def too_large(row: int, n_bytes: int, excerpt: bytes, *, limit: int) -> Quaranti
     )
 
 
-def cut(
-    chunks: Iterable[bytes], *, unit_bytes: int | None, max_row_bytes: int, start: int = 0, first_row: int = 1
-) -> Iterator[Lines]:
+def cut(chunks: Chunks, *, unit_bytes: int | None, max_row_bytes: int, start: int = 0, first_row: int = 1) -> Iterator[Lines]:
     """Units of the bytes; all in one if `unit_bytes` is None. Where `chunks` raises Unreadable, the last one has a `rest`."""
     cutter = _Cutter(unit_bytes=unit_bytes, max_row_bytes=max_row_bytes, start=start, row=first_row)
     rest = None
     try:
         for chunk in chunks:
-            yield from cutter.feed(chunk)
+            if isinstance(chunk, Unreadable):
+                cutter.gap(chunk)
+            else:
+                yield from cutter.feed(chunk)
     except Unreadable as error:
         rest = cutter.rest(error)
     else:
         cutter.end()
-    if rest or cutter.stop > cutter.start:
+    if rest or cutter.pieces or cutter.stop > cutter.start:
         yield cutter.close(rest)
 
 
@@ -191,7 +211,15 @@ class _Cutter:
     def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open line, cut off, and all that would have followed."""
         excerpt = bytes(self.tail[:EXCERPT_BYTES]) or None
-        return QuarantinedRow(self.row, error.cause, error.detail, self.tail_bytes, excerpt)
+        return QuarantinedRow(self.row, error.cause, error.detail, self.tail_bytes, excerpt, error.lost)
+
+    def gap(self, error: Unreadable) -> None:
+        """Bytes are lost here: the open line is a refused row, and what is left of the one behind them will not parse."""
+        self.refused.append(self.rest(error))
+        self.stop += self.tail_bytes
+        self.pieces.append(b"\n")
+        self.row += 1
+        self._drop_tail()
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pipeline.records.base import Json, Record
+from pipeline.records.base import Json, Number, Record
 
 
 class RecipeDocument(Record):
@@ -27,6 +27,22 @@ class SourceSettings(Record):
     max_row_bytes: int
 
 
+class Damage(Record):
+    """What of a unit could not be read besides its bad rows. `listed`: bad rows that are lost to damage; `rows`: those that a bad
+    row stands for besides itself; `share`: of the file's bytes; `cut`: the file ends before it should, and as far as is known
+    `cut_rows` and `cut_share` are missing behind its end."""
+
+    listed: int = 0
+    rows: int = 0
+    share: Number = 0.0
+    cut: bool = False
+    cut_rows: int = 0
+    cut_share: Number = 0.0
+
+
+NO_DAMAGE = Damage()
+
+
 class UnitCard(Record):
     """What the table of a unit's documents says of the unit: rows by `(source, readable, unreadable)`, and those taken down.
 
@@ -37,6 +53,7 @@ class UnitCard(Record):
     bad_rows: int
     n_bytes: int
     sources: tuple[tuple[str, int, int], ...]
+    damage: Damage = NO_DAMAGE
     taken: tuple[int, ...] = ()
 
     def encoded(self) -> str:

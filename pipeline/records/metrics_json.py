@@ -106,6 +106,20 @@ class Cost(Record):
     output_bytes: int
 
 
+class DamagedFile(Record):
+    """An input file of which more is lost than single rows. `rows`: that were read; `lost_rows`: as far as is known or can be
+    reckoned from the share of its bytes; `cut`: it ends before it should; `cause` and `detail`: of the first damage."""
+
+    path: str
+    source: str
+    rows: int
+    lost_rows: int
+    lost_share: Number
+    cut: bool
+    cause: str
+    detail: str
+
+
 class RunMetrics(Counts):
     """What a manifest records of its run: the counts, and what came of them."""
 
@@ -114,6 +128,7 @@ class RunMetrics(Counts):
     cost: Cost
     compute: Ledger
     files: tuple[FileRecord, ...]
+    damaged: tuple[DamagedFile, ...] = ()
 
 
 class Metrics(RunMetrics):

@@ -8,13 +8,14 @@ keys in an object the last counts; an integer beyond 64 bits becomes a float (or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Line, Lines, QuarantinedRow, cut, without_newline
+from pipeline.read.lines import Chunks, Line, Lines, Loss, QuarantinedRow, cut, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
 
@@ -66,7 +67,7 @@ def _span(unit: Unit) -> Iterator[bytes]:
     raise changed(unit.file)
 
 
-def cut_units(data: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+def cut_units(data: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of a stream."""
     return cut(data, unit_bytes=file.unit_bytes, max_row_bytes=file.max_row_bytes)
 
@@ -77,7 +78,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
         parts = _split(whole)
-        _parse_lines(collector, parts, row)
+        _parse_lines(collector, parts, row, ends=whole[-1:] == b"\n")
         row += len(parts)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -95,7 +96,8 @@ def _split(piece: bytes) -> list[Any]:
     return parts
 
 
-def _parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None:
+def _parse_lines(collector: Collector, lines: list[Line], first_row: int, *, ends: bool) -> None:
+    """`ends`: the last of them has a newline; else it is the input's last."""
     loads, add = orjson.loads, collector.add
     for row, line in enumerate(lines, first_row):
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
@@ -105,13 +107,29 @@ def _parse_lines(collector: Collector, lines: list[Line], first_row: int) -> Non
             record = loads(line)
         except orjson.JSONDecodeError as error:
             record = bytes(without_newline(line))
-            collector.refuse(QuarantinedRow(row, _why_not_json(record), str(error), len(record), record))
+            if not ends and row == first_row + len(lines) - 1 and _is_open(record):
+                detail = f"the file ends in the middle of this line: {UNTOLD}"
+                collector.refuse(QuarantinedRow(row, "file_truncated", detail, len(record), record, Loss(cut=True)))
+            else:
+                collector.refuse(QuarantinedRow(row, _why_not_json(record), str(error), len(record), record))
             continue
         if type(record) is dict:
             add(row, record, without_newline(line))
         else:
             record = bytes(without_newline(line))
             collector.refuse(QuarantinedRow(row, "not_an_object", "the line is JSON but no object", len(record), record))
+
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
+_OTHER = re.compile(rb'[^"{}\[\]]++')
+
+
+def _is_open(line: bytes) -> bool:
+    """Whether an object begins that does not end: brackets, or a string, are open at the end."""
+    if not line.lstrip().startswith(b"{"):
+        return False
+    left = _OTHER.sub(b"", _STRING.sub(b"", line))
+    return b'"' in left or left.count(b"{") + left.count(b"[") > left.count(b"}") + left.count(b"]")
 
 
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
