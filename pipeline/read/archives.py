@@ -72,7 +72,18 @@ def decoded(source: Source, compression: str | None, *, size: int = 0, resumes: 
     """Chunks of a stream, decoded if it is compressed. `size`: bytes of the file; `resumes`: what is intact behind damage is
     of use. Raises Unreadable behind the last of them."""
     counted = Counted(source, size, resumes=resumes)
-    for chunk in _DECODERS[compression](counted):
+    try:
+        yield from _counted(counted, _DECODERS[compression](counted))
+    except Unreadable as error:
+        if error.lost != Loss():
+            raise
+        # The decoder does not say where it stood: within what it was fed last.
+        lost = Loss(cut=True) if error.cause == "archive_truncated" else counted.rest(max(0, counted.taken - _GZIP_FEED))
+        raise Unreadable(error.cause, error.detail, lost) from error
+
+
+def _counted(counted: Counted, chunks: Chunks) -> Iterator[bytes | Unreadable]:
+    for chunk in chunks:
         if counted.given > BOMB_BYTES and counted.given > BOMB_RATIO * counted.taken:
             detail = f"{counted.taken} bytes decode to more than {BOMB_RATIO} times as many"
             raise Unreadable("decompression_bomb", detail, counted.rest(counted.taken))

@@ -20,14 +20,13 @@ FORMATS: dict[str, tuple[str, str | None]] = {
     **{f".{name}{end}": (name, packed) for name in ("csv", "tsv") for end, packed in _PACKED.items()},
     **{f".txt{end}": ("text", packed) for end, packed in _PACKED.items()},
     **{f".{name}{end}": ("html", packed) for name in ("html", "htm") for end, packed in _PACKED.items()},
-    # Not .zst: in WARC files that has a dictionary of its own in front.
-    **{f".{name}{end}": ("warc", packed) for name in ("warc", "wet") for end, packed in _PACKED.items() if packed != "zstd"},
+    **{f".{name}{end}": ("warc", packed) for name in ("warc", "wet") for end, packed in _PACKED.items()},
 }
 READ_TODAY = (
-    ".jsonl (also .ndjson), .csv, .tsv, .txt, .html, .htm, each also with .gz or .zst; .json.gz, .json.zst, .parquet, "
-    ".warc, .wet, .warc.gz, .wet.gz, hf://datasets/ORG/NAME"
+    ".jsonl (also .ndjson), .csv, .tsv, .txt, .html, .htm, .warc, .wet, each also with .gz or .zst; .json.gz, .json.zst, "
+    ".parquet, hf://datasets/ORG/NAME"
 )
-LATER = re.compile(r"\.(arc(\.gz)?|(warc|wet)\.zst)$", re.IGNORECASE)
+LATER = re.compile(r"\.arc(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

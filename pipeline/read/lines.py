@@ -37,6 +37,29 @@ DAMAGE = ("archive_corrupt", "archive_truncated", "decoder_died", "decompression
 """Causes that are damage of a file, not a fault of one row."""
 
 
+NOT_TEXT = "not_text:"
+"""Begins the cause of a record that is sound and holds no text, such as an image: no budget counts it."""
+_NAMED = frozenset(
+    f"{group}/{name}"
+    for group, names in {
+        "application": "javascript json ld+json msword octet-stream ogg pdf rss+xml wasm x-javascript xml zip",
+        "audio": "mpeg ogg",
+        "font": "woff woff2",
+        "image": "avif bmp gif jpeg png svg+xml tiff webp x-icon",
+        "text": "calendar css csv dns javascript markdown xml",
+        "video": "mp4 webm",
+    }.items()
+    for name in names.split()
+)
+_GROUPS = ("application", "audio", "font", "image", "message", "model", "multipart", "text", "video")
+
+
+def not_text(type_: str) -> str:
+    """The cause of a record of this content type: of few values, whatever headers say."""
+    group = type_.partition("/")[0]
+    return NOT_TEXT + (type_ if type_ in _NAMED else f"{group}/*" if group in _GROUPS else "unknown")
+
+
 @dataclass(frozen=True)
 class QuarantinedRow:
     """A row that cannot be read: what quarantine will say about it. `n_bytes`: of the raw record, as far as it is known."""
@@ -55,7 +78,7 @@ class Lines:
 
     A refused line has left an empty line in its place, so that the others keep their numbers. `rest` is the unreadable
     rest of the input, which begins behind `stop`. Of CSV, whose `head` is the
-    header, and of WARC a piece is a record, empty for one that is no row or was refused.
+    header, and of WARC a piece is a record, empty for one that is no row or was refused; `passed`: the former, by type.
     """
 
     start: int
@@ -65,6 +88,7 @@ class Lines:
     refused: tuple[QuarantinedRow, ...]
     rest: QuarantinedRow | None = None
     head: bytes = b""
+    passed: tuple[tuple[str, int], ...] = ()
 
 
 class Unreadable(Exception):

@@ -22,13 +22,13 @@ from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import remote
 
-VERSION = 1
+VERSION = 2
 """Covers everything in this package that decides what the rows of an input are."""
 HASHED = "blake2b:"
 """Prefix of an identity that is a hash of the bytes."""
 STREAMED = {"hf", "csv", "tsv", "warc"}
 """Formats that one reader cuts into units, compressed or not."""
-DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "fastwarc")}
+DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "brotli")}
 """Format → packages whose release decides what its rows are; rows of these are main text of pages."""
 MAIN_TEXT = 2
 """Covers what the main text of a page is (`pipeline.read.child`)."""

@@ -28,10 +28,11 @@ class SourceSettings(Record):
 
 
 class Damage(Record):
-    """What of a unit could not be read besides its bad rows. `listed`: bad rows that are lost to damage; `rows`: those that a bad
+    """What of a unit could not be read besides its bad rows. `sound`: those of them that are no text; `listed`: lost to damage; `rows`: those that a bad
     row stands for besides itself; `share`: of the file's bytes; `cut`: the file ends before it should, and as far as is known
     `cut_rows` and `cut_share` are missing behind its end."""
 
+    sound: int = 0
     listed: int = 0
     rows: int = 0
     share: Number = 0.0
@@ -47,6 +48,7 @@ class UnitCard(Record):
     """What the table of a unit's documents says of the unit: rows by `(source, readable, unreadable)`, and those taken down.
 
     It stands in the table's metadata, so that a unit that is read again from disk need not be parsed. `taken`: positions.
+    `passed`: records that are no rows, by type.
     """
 
     rows: int
@@ -54,6 +56,7 @@ class UnitCard(Record):
     n_bytes: int
     sources: tuple[tuple[str, int, int], ...]
     damage: Damage = NO_DAMAGE
+    passed: tuple[tuple[str, int], ...] = ()
     taken: tuple[int, ...] = ()
 
     def encoded(self) -> str:

@@ -121,7 +121,8 @@ class DamagedFile(Record):
 
 
 class RunMetrics(Counts):
-    """What a manifest records of its run: the counts, and what came of them."""
+    """What a manifest records of its run: the counts, and what came of them. `passed`: records of archives that are no rows, by
+    type."""
 
     changes: Changes | None
     checks: tuple[Check, ...]
@@ -129,6 +130,7 @@ class RunMetrics(Counts):
     compute: Ledger
     files: tuple[FileRecord, ...]
     damaged: tuple[DamagedFile, ...] = ()
+    passed: tuple[tuple[str, int], ...] = ()
 
 
 class Metrics(RunMetrics):

@@ -6,6 +6,7 @@ many rows as as many bytes of the file held (of a file of which nothing was read
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ class _File:
     def add(self, unit: Annotated) -> None:
         found = unit.damage
         self.read += unit.rows
-        self.bad += unit.bad_rows + found.rows + found.cut_rows
+        self.bad += unit.bad_rows - found.sound + found.rows + found.cut_rows
         self.share += found.share + found.cut_share
         self.cut |= found.cut
         self.cut_bad += found.cut_rows + found.cut
@@ -104,6 +105,14 @@ def damaged(run: Run, units: Sequence[Annotated]) -> tuple[DamagedFile, ...]:
     source_of = {item.file.path: item.file.source for item in run.inputs}
     most = sorted(first, key=lambda path: (-losses[path].lost, path))[:MOST_FILES]
     return tuple(_file(run, first[path], losses[path], source=source_of[path]) for path in sorted(most))
+
+
+def passed(units: Iterable[Annotated]) -> tuple[tuple[str, int], ...]:
+    """Records of archives that are no rows, by type."""
+    found: Counter[str] = Counter()
+    for unit in units:
+        found.update(dict(unit.passed))
+    return tuple(sorted(found.items()))
 
 
 def _file(run: Run, unit: Annotated, loss: Loss, *, source: str) -> DamagedFile:

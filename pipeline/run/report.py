@@ -79,4 +79,5 @@ def with_costs(
         compute=metrics.ledger(report.counts, run.recipe.plan.compute, cost),
         files=files,
         damaged=damage.damaged(run, units),
+        passed=damage.passed(units),
     )

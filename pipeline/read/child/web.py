@@ -2,8 +2,8 @@
 
 A WARC record's target URI is `url`, its WARC-Date is `date`, and its WARC-Record-ID stands in the plan's id column. A
 `response` or `resource` gives the main text of its HTML, or its plain text; a `conversion` its text. Where no content type is
-given the bytes are looked at. What is neither has no text (it is dropped as `not_text`, and its metadata says `content_type`).
-An HTTP status other than 200 is in metadata, and so is why a crawler stored less than there was (WARC-Truncated).
+given the bytes are looked at. What is neither is no text, and is refused by its type (`lines.not_text`). An HTTP status other
+than 200 is in metadata, and so is why a crawler stored less than there was (WARC-Truncated).
 A body that is cut short, cannot be decoded or is no text is a bad row: never what is left of it.
 """
 
@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.read.child import codings, fields, html
-from pipeline.read.lines import QuarantinedRow, Unreadable, too_large
+from pipeline.read.lines import QuarantinedRow, Unreadable, not_text, too_large
 from pipeline.read.rows import Collector
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def _text(block: bytes, about: fields.Fields, made: Json, *, limit: int) -> str:
         type_ = ""
     type_ = type_ or _looks_like(block)
     if type_ not in (*_HTML, *_PLAIN):
-        made["content_type"] = type_
-        return ""
+        raise Unreadable(not_text(type_), f"a record of type {type_[:100]}")
     if codings.is_binary(block, charset):
         raise Unreadable("undecodable", f"the bytes are no text, though they are called {type_}")
     return html.main_text(block, charset) if type_ in _HTML else html.decode(block, charset)

@@ -1,7 +1,7 @@
 """WARC and WET to raw records: only their frame is read here, in the run's process, and nothing of what they hold.
 
 Each record has a number, the first 1. `response`, `resource` and `conversion` records are rows; of others (warcinfo, request,
-metadata, revisit, continuation) only the number is used. Where no record begins, or one's length is not given, the bytes
+metadata, revisit, continuation) only the number is used, and how many of each type there are. Where no record begins, or one's length is not given, the bytes
 up to the next line that begins a record are one bad row, and so is the rest of an archive that ends within a record.
 fastwarc's own iterator is not used for this: it ends at the first HTTP body that it cannot decode, and passes over bytes
 between records in silence.
@@ -10,6 +10,7 @@ between records in silence.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from pipeline.read.files import InputFile
@@ -25,6 +26,7 @@ _END = re.compile(rb"\r?\n(?:(\r?\n)|(?=WARC/[01]\.\d{1,2}\r?\n))")
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(rb"^warc-type[ \t]*:[ \t]*([a-z]+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
+_NO_ROWS = ("warcinfo", "request", "metadata", "revisit", "continuation")
 _ROWS = (b"response", b"resource", b"conversion")
 _LONGEST_BEGIN = 16
 _PIECE = 1 << 14
@@ -71,6 +73,7 @@ class _Cutter:
         self.first_row = self.row = 1
         self.pieces: list[bytes] = []
         self.refused: list[QuarantinedRow] = []
+        self.passed: Counter[str] = Counter()
         self.open = b""  # what is known of the record that is being read
         self.open_bytes = 0
 
@@ -97,7 +100,11 @@ class _Cutter:
             self._lost("a record without a length" if header else "no record begins here")
             return True
         kind = _TYPE.search(fields)
-        self._content(header, int(length[1]), is_row=kind is not None and kind[1].lower() in _ROWS)
+        is_row = kind is not None and kind[1].lower() in _ROWS
+        if not is_row:
+            name = kind[1].lower().decode() if kind else ""
+            self.passed[name if name in _NO_ROWS else "other"] += 1
+        self._content(header, int(length[1]), is_row=is_row)
         return True
 
     def _skip_line_breaks(self) -> None:
@@ -203,7 +210,16 @@ class _Cutter:
         return QuarantinedRow(self.row, error.cause, error.detail, n_bytes, excerpt, error.lost)
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
-        made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)
+        made = Lines(
+            self.start,
+            self.stop,
+            self.first_row,
+            tuple(self.pieces),
+            tuple(self.refused),
+            rest,
+            passed=tuple(sorted(self.passed.items())),
+        )
         self.start, self.first_row = self.stop, self.row
         self.pieces, self.refused = [], []
+        self.passed.clear()
         return made

@@ -21,6 +21,7 @@ from pipeline.records.counts import FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
+from pipeline.report import damage
 from pipeline.report.page import charts, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
@@ -75,6 +76,8 @@ def render(
         reviewed={review.reason: review for review in reviews},
         detection=None if duplicates is None else charts.detection(duplicates, sheets),
         clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes, sheets),
+        damaged=sorted(metrics.damaged, key=lambda file: -file.lost_rows),
+        damage=damage,
         failed=[check for check in metrics.checks if check.failed],
         pace=pace(metrics),
         plan=plan.splitlines()[:MOST_PLAN_LINES],

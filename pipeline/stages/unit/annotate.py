@@ -21,7 +21,7 @@ from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
-from pipeline.read.lines import DAMAGE
+from pipeline.read.lines import DAMAGE, NOT_TEXT
 from pipeline.read.units import Unit
 from pipeline.records.inputs import NO_DAMAGE, Damage, UnitCard
 from pipeline.stages import sampling
@@ -53,6 +53,7 @@ class Annotated:
     sources: tuple[tuple[str, int, int], ...]  # source, documents, quarantined rows
     costs: tuple[tuple[str, float], ...]  # stage, CPU seconds
     damage: Damage = NO_DAMAGE
+    passed: tuple[tuple[str, int], ...] = ()  # records that are no rows, by type
 
 
 def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any], meter: Meter) -> Annotated:
@@ -99,6 +100,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         sources=card.sources,
         costs=tuple(meter.seconds.items()),
         damage=card.damage,
+        passed=card.passed,
     )
 
 
@@ -153,6 +155,7 @@ def _card(read: Any) -> UnitCard:
         n_bytes=n_bytes,
         sources=tuple((name, good.get(name, 0), bad.get(name, 0)) for name in sorted({*good, *bad})),
         damage=_damage(read.bad),
+        passed=read.passed,
     )
 
 
@@ -164,6 +167,7 @@ def _damage(bad: pa.Table) -> Damage:
     found = pl.DataFrame(pl.from_arrow(bad.select(["cause", "lost_rows", "lost_share", "cut"])))
     behind, within = found.filter(cut), found.filter(~cut)
     return Damage(
+        sound=found["cause"].str.starts_with(NOT_TEXT).sum(),
         listed=found["cause"].is_in(DAMAGE).sum(),
         rows=within.select(rows).item(),
         share=within.select(share).item(),

@@ -45,5 +45,6 @@ def _unit(fields: Json) -> Annotated:
     sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
     costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
     where = Names(**{**names, "signals": tuple(names["signals"])})
+    passed = tuple((kind, n) for kind, n in fields.pop("passed", ()))
     damage = Damage.model_validate(fields.pop("damage", {}))
-    return Annotated(**fields, names=where, sources=sources, costs=costs, damage=damage)
+    return Annotated(**fields, names=where, sources=sources, costs=costs, damage=damage, passed=passed)
