@@ -32,8 +32,8 @@ _PYTHON = _SORTED | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUB
 
 @dataclass(frozen=True)
 class UnitRows:
-    """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row. `passed`: records that are no rows,
-    by type."""
+    """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row. `passed`: records that are no
+    rows, by type."""
 
     documents: pa.Table
     bad: pa.Table

@@ -28,9 +28,9 @@ class SourceSettings(Record):
 
 
 class Damage(Record):
-    """What of a unit could not be read besides its bad rows. `sound`: those of them that are no text; `listed`: lost to damage; `rows`: those that a bad
-    row stands for besides itself; `share`: of the file's bytes; `cut`: the file ends before it should, and as far as is known
-    `cut_rows` and `cut_share` are missing behind its end."""
+    """What of a unit could not be read besides its bad rows. `sound`: those of them that are no text; `listed`: that are lost
+    to damage; `rows`: those that a bad row stands for besides itself; `share`: of the file's bytes; `cut`: the file ends before
+    it should, and as far as is known `cut_rows` and `cut_share` are missing behind its end."""
 
     sound: int = 0
     listed: int = 0

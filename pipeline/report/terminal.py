@@ -140,7 +140,7 @@ def _quarantine(causes: Sequence[Unreadable]) -> str:
 def _passed(records: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
     """Records of archives that are no rows."""
     if records:
-        yield "no rows", ", ".join(f"{numbers.count(n)} {kind}" for kind, n in records) + " records of WARC"
+        yield "no rows", ", ".join(f"{numbers.count(n)} {kind}" for kind, n in records) + " (records of WARC)"
 
 
 def _tokens(tokens: Tokens, compute: Ledger) -> str:

@@ -79,7 +79,8 @@ def lost(collector: Collector, error: Unreadable, first_row: int, *, rows: int, 
     for i in range(max(1, min(rows, listed))):
         detail = error.detail if i == 0 else f"lost with row {first_row}"
         behind = max(1, rows - i) if i == listed - 1 else 1
-        collector.refuse(QuarantinedRow(first_row + i, error.cause, detail, lost=Loss(behind)))
+        share = 0.0 if i else error.lost.share
+        collector.refuse(QuarantinedRow(first_row + i, error.cause, detail, lost=Loss(behind, share)))
 
 
 def _batches(parquet: pq.ParquetFile, index: int, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:

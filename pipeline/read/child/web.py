@@ -25,6 +25,7 @@ _PLAIN = ("text/plain",)
 _HTTP = ("application/http", "message/http")
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?!\d)")
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_ENDS = re.compile(rb"</html>\s*\Z", re.IGNORECASE)
 _NO_BODY = (204, 304)
 """Statuses of answers without a body, whatever their Content-Length."""
 
@@ -100,6 +101,7 @@ def _body(body: bytes, http: fields.Fields, *, status: int, limit: int) -> bytes
     made = codings.decoded(body, transfer, content, limit=limit)
     # Codings tell by themselves whether a body is whole; one that a crawler decoded has another length than its header says.
     counts = made is body and "chunked" not in transfer and content in ([], ["identity"]) and status not in _NO_BODY
-    if counts and _NUMBER.fullmatch(length) and len(body) < int(length):
+    missing = int(length) - len(body) if counts and _NUMBER.fullmatch(length) else 0
+    if missing > 2 or (missing > 0 and not _ENDS.search(body, len(body) - 40)):  # 2: tools lose the line break behind a page
         raise Unreadable("body_truncated", f"HTTP: {len(body)} bytes of a body; its Content-Length is {int(length)}")
     return made

@@ -75,7 +75,7 @@ class _Cutter:
         self.unit_bytes, self.max_row_bytes = file.unit_bytes, file.max_row_bytes
         self.held_bytes = max(file.max_row_bytes, EXCERPT_BYTES) + 2  # 2: of the line break
         self.buffer, self.at, self.ended = b"", 0, False
-        self.begin, self.dropped, self.dropped_lines = b"", 0, 0
+        self.begin, self.dropped, self.dropped_lines, self.open_line = b"", 0, 0, False
         self.fault: Unreadable | None = None
         self.head: bytes | None = None
         self.start = self.stop = 0
@@ -85,7 +85,7 @@ class _Cutter:
 
     def record(self) -> bool:
         """Take the next record; False where there is none."""
-        self.begin, self.dropped, self.dropped_lines = b"", 0, 0
+        self.begin, self.dropped, self.dropped_lines, self.open_line = b"", 0, 0, False
         while not self._is_whole(found := self._found()):
             if self.dropped or found.end() - self.at > self.held_bytes:
                 self._drop(found)
@@ -121,7 +121,9 @@ class _Cutter:
         closed, last = found["closed"], found["last"]
         state = b'""' if closed == b'"' else b"x" if closed else last[:1]
         self.begin = self.begin or self.buffer[self.at : self.at + EXCERPT_BYTES]
-        self.dropped_lines += newlines(self.buffer[self.at : found.end()])
+        # Line breaks of what goes; the last byte's counts once something follows it.
+        self.dropped_lines += self.open_line + newlines(self.buffer[self.at : found.end() - 1])
+        self.open_line = self.buffer[found.end() - 1 : found.end()] == b"\n"
         self.dropped += found.end() - self.at - len(state)
         self.buffer, self.at = state + self.buffer[found.end() :], 0
 
@@ -144,7 +146,7 @@ class _Cutter:
         """The last record, which no line break ends, if it is not a whole one: a quote is open, or fields are missing."""
         excerpt, head = self.begin or raw[:EXCERPT_BYTES], self.head or b""
         if found["last"][:1] == b'"' and found["closed"] is None:
-            lines = newlines(raw) + self.dropped_lines + (not raw.endswith(b"\n"))
+            lines = newlines(raw[:-1]) + self.dropped_lines + (self.open_line and len(raw) > 1) + 1
             what = f"a quote of this record is never closed: it swallows {size} bytes, {lines} lines, to the end of the file"
             return QuarantinedRow(self.row, "quote_not_closed", what, size, excerpt, Loss(lines, cut=True))
         if raw and size <= self.max_row_bytes:

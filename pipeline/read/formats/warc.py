@@ -1,10 +1,9 @@
 """WARC and WET to raw records: only their frame is read here, in the run's process, and nothing of what they hold.
 
 Each record has a number, the first 1. `response`, `resource` and `conversion` records are rows; of others (warcinfo, request,
-metadata, revisit, continuation) only the number is used, and how many of each type there are. Where no record begins, or one's length is not given, the bytes
-up to the next line that begins a record are one bad row, and so is the rest of an archive that ends within a record.
-fastwarc's own iterator is not used for this: it ends at the first HTTP body that it cannot decode, and passes over bytes
-between records in silence.
+metadata, revisit, continuation) only the number is used, and how many of each type there are. Where no record begins, or one's
+length is not given, the bytes up to the next line that begins a record are one bad row, and so is a record that does not end
+where its length says, and the rest of an archive that ends within a record.
 """
 
 from __future__ import annotations
@@ -210,15 +209,8 @@ class _Cutter:
         return QuarantinedRow(self.row, error.cause, error.detail, n_bytes, excerpt, error.lost)
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
-        made = Lines(
-            self.start,
-            self.stop,
-            self.first_row,
-            tuple(self.pieces),
-            tuple(self.refused),
-            rest,
-            passed=tuple(sorted(self.passed.items())),
-        )
+        passed = tuple(sorted(self.passed.items()))
+        made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest, passed=passed)
         self.start, self.first_row = self.stop, self.row
         self.pieces, self.refused = [], []
         self.passed.clear()
