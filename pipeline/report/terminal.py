@@ -17,6 +17,9 @@ from pipeline.text import numbers
 MOST_REASONS = 6
 """Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
 
+LEAST_SHARE = 0.01
+"""Of a run's CPU time, what a stage takes that is named; chosen so that the line names all that anybody would speed up."""
+
 MOST_LANGUAGES = 3
 """Languages without a score that are named; chosen so that a model takes a line or two."""
 
@@ -139,10 +142,13 @@ def _tokens(tokens: Tokens, compute: Ledger) -> str:
 
 def _cost(metrics: Metrics) -> Iterator[tuple[str, str]]:
     cost = metrics.cost
-    per_cpu = f"{numbers.digits(cost.mb_per_cpu_s)} MB per CPU second"
+    per_cpu = f"{numbers.digits(cost.mb_per_cpu_s)} MB per CPU second without compiling"
     workers = f"{cost.workers} worker{'s' if cost.workers != 1 else ''}"
     yield "took", f"{numbers.seconds(cost.wall_s)}, {numbers.digits(pace(metrics))} MB/s, {per_cpu}, {workers}"
-    stages = (f"{stage.stage} {numbers.seconds(stage.cpu_s)}" for stage in cost.stages)
+    shown = [stage for stage in cost.stages if stage.cpu_s >= LEAST_SHARE * cost.cpu_s]
+    stages = [f"{stage.stage} {numbers.seconds(stage.cpu_s)}" for stage in shown]
+    rest = cost.stages[len(shown) :]
+    stages += [f"{len(rest)} more {numbers.seconds(sum(stage.cpu_s for stage in rest))}"] if rest else []
     yield "CPU", ", ".join([numbers.seconds(cost.cpu_s) + ("" if cost.exact else " (stages estimated)"), *stages])
     yield "memory", f"{numbers.size(cost.peak_memory_bytes)} at the peak"
     yield "disk", f"output {numbers.size(cost.output_bytes)}, work directory {numbers.size(cost.work_bytes)}"

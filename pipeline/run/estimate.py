@@ -18,6 +18,7 @@ import polars as pl
 import zstandard
 
 from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.meter import Phases
 from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
 from pipeline.report.table import Part, Said, paragraphs, table
@@ -70,7 +71,7 @@ class Estimates:
 
 def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
     """The estimates; None where nothing is new."""
-    with prepare.open_run(loaded, options, on_event) as held:
+    with prepare.open_run(loaded, options, on_event, phases=Phases.begin()) as held:
         chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)
         if not chosen:
             return None
