@@ -157,7 +157,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         print(json.dumps({**shown, "metrics": result.metrics.model_dump(mode="json")}, sort_keys=True))
     elif result.generation is None:
         kept, newest = result.metrics.all_generations.kept, result.metrics.generation
-        stays = f"{result.out} stays as generation {newest} left it, {numbers.count(kept)} documents kept"
+        stays = f"{result.out} stays as generation {newest} left it, {numbers.counted(kept, 'document')} kept"
         table.show([f"nothing new: {stays}"], sys.stdout)
     else:
         table.show([*report.summary(result.metrics, out=result.out), ""], sys.stdout)

@@ -189,7 +189,7 @@ def estimate_text(found: Estimates | None) -> Said:
     """The estimates as a person reads them."""
     if found is None:
         return ["nothing new: every input was curated before"]
-    units, all_units = map(numbers.count, found.units)
+    units, all_units = numbers.count(found.units[0]), numbers.counted(found.units[1], "unit")
     read, all_bytes = map(numbers.size, found.bytes)
     largest = sorted(found.reasons.items(), key=lambda item: (-item[1][0], item[0]))
     rows = [
@@ -198,7 +198,7 @@ def estimate_text(found: Estimates | None) -> Said:
         *(_line(f"  {reason}", value) for reason, value in largest),
     ]
     said: list[Part] = [
-        f"{units} of {all_units} units judged, {numbers.count(found.rows)} rows, {read} of {all_bytes}; nothing was published",
+        f"{units} of {all_units} judged, {numbers.counted(found.rows, 'row')}, {read} of {all_bytes}; nothing was published",
         "",
         table(("share of the rows read", ">estimate", ">95 % interval"), rows),
         "",

@@ -111,7 +111,16 @@ def render(
 @cache
 def _environment() -> jinja2.Environment:
     """One for all pages of a process: compiling the template takes longer than filling it."""
-    written = (numbers.count, numbers.size, numbers.short, numbers.digits, numbers.plain, numbers.share, numbers.percent)
+    written = (
+        numbers.count,
+        numbers.counted,
+        numbers.size,
+        numbers.short,
+        numbers.digits,
+        numbers.plain,
+        numbers.share,
+        numbers.percent,
+    )
     more = (numbers.beside, numbers.seconds, numbers.money, numbers.power_of_ten, shown, quoted, breakable, tables.figures)
     return environment(Path(__file__).parent, (*written, *more))
 
