@@ -5,6 +5,7 @@ Invariant: what comes from plans, paths and text is escaped, one line, and cut; 
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -60,7 +61,7 @@ def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
 
 def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
     """The headline of savings.json, or what is to be done."""
-    command = f"python -m flows.proxy {visible(out, limit=500)}"
+    command = f"python -m flows.proxy {visible(shlex.quote(out), limit=500)}"
     if savings is None or not savings.headline:
         return f"not measured yet: {command}"
     stale = "" if savings.generation == metrics.generation else f" (of generation {savings.generation}; anew: {command})"

@@ -17,6 +17,7 @@ from pipeline.records.inputs import SourceSettings
 from pipeline.records.metrics_json import StoreTraffic
 from pipeline.run.spans import Input
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.store.places import absolute
 from pipeline.store.store import Store
 from pipeline.store.traffic import Traffic
 
@@ -100,7 +101,7 @@ class Run:
     def annotation_records(self) -> list[AnnotationRecord]:
         """The manifest's lines about the files of scores, in the plan's order."""
         hashes = [sha256 for active in self.recipe.filters if active.filter.name == scores.NAME for sha256 in active.files]
-        files = [Path(entry.path) for entry in self.recipe.plan.annotations] if hashes else []
+        files = [Path(absolute(entry.path)) for entry in self.recipe.plan.annotations] if hashes else []
         return [
             AnnotationRecord(name=path.name, sha256=sha256, bytes=path.stat().st_size)
             for path, sha256 in zip(files, hashes, strict=True)
