@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.output import manifest
+from pipeline.output import inputs as inputs_of_output
 from pipeline.text import numbers
 from pipeline.text.markdown import block, code, escaped, table
 from pipeline.text.visible import visible
@@ -101,7 +101,7 @@ def _shares(title: str, rows: Sequence[tuple[str, float, float]]) -> list[str]:
 
 def inputs(notes: tuple[str, ...]) -> str | None:
     """Markdown of the inputs that changed or vanished since they were read, by name; None where none did."""
-    moved = [note.partition(": ") for note in notes if note.startswith((manifest.CHANGED, manifest.GONE))]
+    moved = [note.partition(": ") for note in notes if note.startswith(inputs_of_output.TOLD)]
     if not moved:
         return None
     rows = [(escaped(path), escaped(happened)) for happened, _, path in moved[:MOST_INPUTS]]
