@@ -48,7 +48,7 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
         architecture=platform.machine(),
     )
     counts = metrics.collect(run.recipe, tally, about, search=search, selection=selection)
-    before = run.live[-1].metrics if run.live else None
+    before = run.before.metrics if run.before else None
     report = Report(counts, checks.judge(plan.checks, counts, before))
     if report.failed and plan.checks.on_fail == "stop":
         if not context.options.accept:
@@ -73,7 +73,7 @@ def with_costs(
     cost = accounts.cost(run, context.options, context.started, units=units, compile_s=compile_s, output_bytes=size)
     return RunMetrics(
         **dict(report.counts),
-        changes=changes.since(run.live[-1].metrics, report.counts) if run.live else None,
+        changes=changes.since(run.before.metrics, report.counts) if run.before else None,
         checks=report.checks,
         cost=cost,
         compute=metrics.ledger(report.counts, run.recipe.plan.compute, cost),
