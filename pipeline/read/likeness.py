@@ -25,6 +25,8 @@ def of_unpacked(file: InputFile, size: int) -> str:
     try:
         with open_input(file) as handle:
             for data in archives.decoded(source_of(file, handle), file.compression):
+                if isinstance(data, Unreadable):
+                    return ""
                 digest.update(data)
                 left -= len(data)
                 if left < 0:
