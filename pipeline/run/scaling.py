@@ -40,7 +40,7 @@ class Costs:
     end_s: float
 
 
-FIRST_S = {"annotate": 0.1, "dedup": 0.1, "count": 0.1, "write": 0.06}
+FIRST_S = {"annotate": 0.1, "dedup": 0.1, "count": 0.1, "write": 0.06, "publish": 0.1}
 """CPU seconds that stages take over next to nothing, for what they load and set up: measured over ten documents."""
 LOADED_S = 0.3
 """CPU seconds to load kernels that are compiled: the look may have compiled them, the run that follows does not."""
