@@ -169,6 +169,7 @@ def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace
     from pipeline.machine.schedule import in_process
     from pipeline.report import table
     from pipeline.run import estimate
+    from pipeline.run.estimate_text import estimate_text
 
     try:
         mapper = in_process(options.workers)
@@ -178,7 +179,7 @@ def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace
     if arguments.json:
         print(json.dumps(estimate.plain(found), sort_keys=True))
     else:
-        table.show([*estimate.estimate_text(found), ""], sys.stdout)
+        table.show([*estimate_text(found), ""], sys.stdout)
     return 0
 
 

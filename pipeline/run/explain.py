@@ -82,5 +82,6 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
         have = sum(map(work.has, paths))
         version = next((f".v{a.filter.version}" for a in resolved.filters if a.filter.name == kind), "")
         if paths:
-            lines.append(f"{have} of {numbers.counted(len(paths), 'unit')} with {kind}{version}; {len(paths) - have} to do")
+            of = f"{numbers.counted(len(paths), 'unit')} {'has' if len(paths) == 1 else 'have'} {kind}{version}"
+            lines.append(f"{have} of {of}; {len(paths) - have} to do")
     return lines

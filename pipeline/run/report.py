@@ -35,9 +35,9 @@ class Report:
         return tuple(in_words(check) for check in self.checks if check.failed)
 
 
-def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
-    """The counts of what was judged. Raises CheckFailed where a failed check stops the run."""
-    run, plan = context.run, context.run.recipe.plan
+def counts(context: Context, tally: Tally, judgement: Judgement) -> Counts:
+    """The counts of what was judged."""
+    run = context.run
     search, selection = judgement.dedup.search, judgement.selection.selection
     about = metrics.About(
         generation=run.generation,
@@ -47,14 +47,20 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
         versions=manifest.versions(),
         architecture=platform.machine(),
     )
-    counts = metrics.collect(run.recipe, tally, about, search=search, selection=selection)
+    return metrics.collect(run.recipe, tally, about, search=search, selection=selection)
+
+
+def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
+    """The counts of what was judged, and the checks. Raises CheckFailed where a failed check stops the run."""
+    run, plan = context.run, context.run.recipe.plan
+    found = counts(context, tally, judgement)
     before = run.before.metrics if run.before else None
-    report = Report(counts, checks.judge(plan.checks, counts, before))
+    report = Report(found, checks.judge(plan.checks, found, before))
     if report.failed and plan.checks.on_fail == "stop":
         if not context.options.accept:
-            raise CheckFailed(refusal(counts, report.checks, before))
-        notes = (*counts.notes, "published with --accept, although a check failed")
-        return Report(counts.model_copy(update={"notes": notes}), report.checks)
+            raise CheckFailed(refusal(found, report.checks, before))
+        notes = (*found.notes, "published with --accept, although a check failed")
+        return Report(found.model_copy(update={"notes": notes}), report.checks)
     return report
 
 
