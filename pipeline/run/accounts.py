@@ -10,7 +10,7 @@ from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
 from pipeline.records.metrics_json import Cost, StageCost
 from pipeline.report.metrics.tally import Tally, totals
-from pipeline.run import attempts
+from pipeline.run import attempts, remedies
 from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
@@ -39,7 +39,10 @@ def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
         worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
         table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
         lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
-        raise BadRows("\n".join(lines) + "\nmend the input, or raise max_bad_fraction of the source; nothing was published")
+        (kind, name), _, rows = next((one for one in over if one[1] == one[2]), over[0])
+        own = [u for u in units if name == (u.path if kind == "file" else source_of[u.path])]
+        lines += [f"{remedies.remedy(run.work, own, rows=rows)}; nothing was published"]
+        raise BadRows("\n".join(lines))
 
 
 def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:
