@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from pipeline.read import archives
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Unreadable
 from pipeline.read.units import CHUNK, named, new_digest, open_input, source_of
+
+
+class Unpacked:
+    """What chunks of a packed file, which pass through `followed`, unpack to."""
+
+    def __init__(self) -> None:
+        self._digest, self._size, self._whole = new_digest(), 0, False
+
+    def followed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._digest.update(chunk)
+            self._size += len(chunk)
+            yield chunk
+        self._whole = True
+
+    @property
+    def identity(self) -> str:
+        """Size and hash; empty unless the chunks came to their end."""
+        return of_plain(self._size, named(self._digest)) if self._whole else ""
+
+
+def of_plain(size: int, content: str) -> str:
+    """What a file that is not packed unpacks to."""
+    return f"{size} {content}"
 
 
 def of_beginning(file: InputFile, size: int) -> str:
@@ -19,16 +45,13 @@ def of_beginning(file: InputFile, size: int) -> str:
     return "" if left else named(digest)
 
 
-def of_unpacked(file: InputFile, size: int) -> str:
-    """The identity that a file of what it unpacks to has; empty where that has not `size` bytes, or cannot be read to its end."""
-    digest, left = new_digest(), size
+def of_packed(file: InputFile) -> str:
+    """What a packed file unpacks to; empty where it cannot be read to its end."""
+    found = Unpacked()
     try:
         with open_input(file) as handle:
-            for data in archives.decoded(source_of(file, handle), file.compression):
-                digest.update(data)
-                left -= len(data)
-                if left < 0:
-                    break
+            for _ in found.followed(archives.decoded(source_of(file, handle), file.compression)):
+                pass
     except Unreadable:
         return ""
-    return "" if left else named(digest)
+    return found.identity
