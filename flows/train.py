@@ -160,10 +160,10 @@ def _shown(trained: TrainedModel, path: Path, line: str) -> Said:
     from pipeline.training import card
 
     counts = ", ".join(f"{part} {numbers.count(m)} + {numbers.count(n)}" for part, (m, n) in trained.counts.items())
-    copies, contradictions = numbers.count(trained.copies), numbers.count(trained.contradictions)
+    left = f"{numbers.counted(trained.copies, 'copy', 'copies')}, {numbers.counted(trained.contradictions, 'text')}"
     return [
         f"{path}: {numbers.count(len(trained.data))} bytes; positive + negative documents: {counts}",
-        f"left out: {copies} copies, {contradictions} texts in both classes",
+        f"left out: {left} in both classes",
         f"calibration error {trained.calibration_error:.3f} ({trained.why})",
         f"ROC AUC before quantising {trained.unquantised_auc:.4f}, after {trained.overall.auc}",
         "",

@@ -29,7 +29,7 @@ def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None, *, o
     holds now."""
     failed = [check for check in checks if check.failed]
     said = [
-        f"nothing was published: {len(failed)} check{'s' if len(failed) != 1 else ''} failed",
+        f"nothing was published: {numbers.counted(len(failed), 'check')} failed",
         *_checks(failed),
         *_sources(counts.by_source),
         *_reasons(counts, before),

@@ -17,6 +17,7 @@ from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
 from pipeline.store.store import Store, open_output, open_store
+from pipeline.text import numbers
 
 
 def explain(loaded: LoadedPlan, options: RunOptions) -> str:
@@ -45,7 +46,8 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
         return "\n".join([*lines, f"would stop: {error}"])
     new = [item for item in inputs if item.file.path in compared.read]
     generation = manifests[-1].generation + 1 if manifests else 1
-    lines.append(f"{len(inputs)} inputs, {len(new)} new; would become generation {generation} of {out.root}")
+    found_new = f"{numbers.counted(len(inputs), 'input')}, {numbers.count(len(new))} new"
+    lines.append(f"{found_new}; would become generation {generation} of {out.root}")
     lines += [f"skipped, not read in this release: {name}" for name in found.skipped]
     lines += compared.notes
     if not new:
@@ -61,7 +63,8 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
             unread += 1
         else:
             units += [names(unit, resolved) for unit in found]
-    lines = [f"{len(units)} units" + (f" and {unread} compressed streams whose units are known once read" if unread else "")]
+    more = numbers.counted(unread, "compressed stream")
+    lines = [numbers.counted(len(units), "unit") + (f" and {more}, cut into units when read" if unread else "")]
     order = [item.filter.name for item in resolved.filters]
     tables: list[dict[str, str | None]] = [
         {
@@ -79,5 +82,5 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
         have = sum(map(work.has, paths))
         version = next((f".v{a.filter.version}" for a in resolved.filters if a.filter.name == kind), "")
         if paths:
-            lines.append(f"{have} of {len(paths)} units have {kind}{version}; {len(paths) - have} to do")
+            lines.append(f"{have} of {numbers.counted(len(paths), 'unit')} with {kind}{version}; {len(paths) - have} to do")
     return lines

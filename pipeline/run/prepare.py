@@ -15,6 +15,7 @@ from pipeline import read
 from pipeline.errors import InputError, OutputError
 from pipeline.machine import workers
 from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
@@ -55,9 +56,10 @@ class Task:
 
 
 @contextmanager
-def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iterator[Run]:
-    """Hold the output for one run. Raises UsageError subclasses before anything is changed."""
+def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phases: Phases) -> Iterator[Run]:
+    """Hold the output for one run. Raises UsageError subclasses before anything is changed. Ends the phase `plan`."""
     task = _load_plan(loaded.plan, options)
+    phases.end("plan")
     free = _open_output(task, options)
     with ExitStack() as held:
         out = held.enter_context(free.lock(LOCK))

@@ -224,7 +224,7 @@ def receipt_text(outcome: Outcome) -> Said:
     counts = ", ".join(f"{numbers.count(n)} {_ROLES[role]}" for role, n in made.counts.items())
     done = "taken down" if outcome.done or made.files else "would be taken down"
     total = len(made.documents)
-    said: list[Part] = [f"request {made.request}: {numbers.count(total)} document{'s' * (total != 1)} {done} ({counts})"]
+    said: list[Part] = [f"request {made.request}: {numbers.counted(total, 'document')} {done} ({counts})"]
     documents = [(f"  {line.role}", line.source_ref, line.id, line.was) for line in made.documents[:SHOWN]]
     said.append(table(("  role", "source_ref", "id", "was"), documents))
     if len(made.documents) > SHOWN:
