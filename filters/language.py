@@ -143,6 +143,17 @@ def load(params: Params) -> models.Model:
     return models.load_model(path, expected_sha256=models.LID_SHA256 if params.model is None else None)
 
 
+def check(thresholds: Thresholds, model: models.Model) -> None:
+    """Raises ModelError for a code that the model has no label of: no text would ever be in that language."""
+    listed = () if thresholds.keep == "all" else thresholds.keep
+    for key, codes in (("keep", listed), ("min_scores", thresholds.min_scores)):
+        for code, near in labels.unknown(codes, model.labels, others=(UNDETERMINED,)).items():
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise models.ModelError(
+                f"filters.language.{key}: {code}: no language of {model.path.name}, so that no text would ever be in it{hint}"
+            )
+
+
 def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, model: models.Model) -> pa.RecordBatch:
     """One row per text.
 
@@ -255,6 +266,7 @@ FILTER = Filter(
     thresholds=Thresholds,
     files=files,
     load=load,
+    check=check,
     annotate=annotate,
     rules=rules,
 )

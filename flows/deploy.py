@@ -116,8 +116,8 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     _check_cron(arguments.cron)
     made_of = roots.written_by(arguments.output, arguments.work) + roots.plan_files(arguments.plan) + roots.read_by(loaded)
     bounds = tuple(dict.fromkeys(roots.absolute(path) for path in arguments.root or made_of))
-    if any(":" in root.replace("://", "") for root in bounds):
-        raise UsageError("a root with a colon in its path cannot be told from two; name one above it with --root")
+    if colons := [root for root in bounds if ":" in root.replace("://", "")]:
+        raise UsageError(f"{colons[0]}: a root with a colon in its path cannot be told from two; name one above it with --root")
     roots.check_plan(arguments.plan, bounds)
     roots.check(loaded, output=arguments.output, work=arguments.work, bounds=bounds, matched=False)
     plan = arguments.plan or DEFAULT

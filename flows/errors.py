@@ -8,6 +8,7 @@ or user is a bug, and keeps its traceback.
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import os
 import re
@@ -26,9 +27,21 @@ class Parser(argparse.ArgumentParser):
         from pipeline.text.visible import visible_lines
 
         self.print_usage(sys.stderr)
-        dash = "; a name that begins with - is written ./-name" if re.search("expected .*argument", message) else ""
-        print(f"winnow: {visible_lines(message)}{dash}", file=sys.stderr)
+        print(f"winnow: {visible_lines(message)}{visible_lines(self._hint(message))}", file=sys.stderr)
         raise SystemExit(2)
+
+    def _hint(self, message: str) -> str:
+        """The option or choice that may be meant, or how a name is written that looks like an option."""
+        if re.search("expected .*argument", message):
+            return "; a name that begins with - is written ./-name"
+        options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+        unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
+        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message)
+        given, known = (unknown[1], options) if unknown else ("", [])
+        if choice:
+            given, known = choice[1], re.findall(r"[\w-]+", choice[2])
+        near = difflib.get_close_matches(given, known, n=1)
+        return f"; did you mean {near[0]}?" if near else ""
 
 
 def on_stderr(name: str) -> Tell:

@@ -65,7 +65,9 @@ def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
     path = path_of(params, shipped=shipped)
     places.fetch_beside(params.model or "", ".json")
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; `model` is the path of a fastText classifier (.ftz or .bin)")
+        raise ModelError(
+            f"{path}: no such file; `model` is the path of a fastText classifier (.ftz or .bin), null for the one we ship"
+        )
     beside = classifier.sidecar_path(path)
     return (path, beside) if beside.is_file() else (path,)
 

@@ -8,7 +8,9 @@ the macrolanguage; Norwegian (`nob`, `nor`) is `no`, as in lid.176.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Collection, Iterable
 
 _CODES = """
 aar:aa abk:ab afr:af aka:ak als:sq amh:am ara:ar arb:ar arg:an asm:as ava:av ave:ae aym:ay ayr:ay aze:az azj:az bak:ba
@@ -26,6 +28,13 @@ tuk:tk tur:tr twi:tw uig:ug ukr:uk urd:ur uzb:uz uzn:uz ven:ve vie:vi vol:vo wln
 zha:za zho:zh zlm:ms zsm:ms zul:zu
 """
 _TWO_LETTERS = dict(pair.split(":") for pair in _CODES.split())
+_OTHER_CODES = """
+alb:sq arm:hy at:de baq:eu bur:my chi:zh cn:zh cz:cs cze:cs dk:da dut:nl fre:fr gb:en geo:ka ger:de gr:el gre:el ice:is il:he
+ir:fa iw:he ji:yi jp:ja jw:jv mac:mk mao:mi may:ms mo:ro per:fa rs:sr rum:ro scc:sr scr:hr se:sv slo:sk tib:bo ua:uk us:en vn:vi
+wel:cy
+"""
+_MEANT = dict(pair.split(":") for pair in _OTHER_CODES.split())
+"""Codes of countries, of ISO 639-2/B, and withdrawn ones, as people write them for these languages."""
 _SCRIPTED = re.compile(r"([a-z]{2,3})[_-]([A-Z][a-z]{3})")
 _WIKIPEDIA = frozenset({"als"})
 """Codes by which lid.176 means another language than ISO 639-3: `als` is Alemannic there, Tosk Albanian here."""
@@ -47,6 +56,17 @@ def languages(labels: tuple[str, ...]) -> tuple[str, ...]:
 def scripts(labels: tuple[str, ...]) -> tuple[str | None, ...]:
     """The ISO 15924 code in each label, None where it has none."""
     return tuple(split(label)[1] for label in labels)
+
+
+def unknown(codes: Iterable[str], model: tuple[str, ...], *, others: Collection[str] = ()) -> dict[str, list[str]]:
+    """Codes of a plan that mean no language of a model's labels, nor one of `others`, each with those that may be meant."""
+    known = {*languages(model), *others}
+    odd = [code for code in codes if not names(code)[0] & known]
+    near = {code: _MEANT.get(split(code)[0]) for code in odd}
+    return {
+        code: [meant] if meant in known else difflib.get_close_matches(split(code)[0], sorted(known), n=3, cutoff=0.5)
+        for code, meant in near.items()
+    }
 
 
 def names(code: str) -> tuple[set[str], str | None]:

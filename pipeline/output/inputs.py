@@ -15,6 +15,7 @@ from typing import Protocol
 
 from pipeline.errors import InputChanged, InputError
 from pipeline.output.manifest import InputRecord, Manifest, live
+from pipeline.read.likeness import of_plain
 from pipeline.records.inputs import SourceSettings
 
 CHANGED, GREW, GONE, MOVED = "changed since it was read", "grew since it was read", "no longer there", "moved, not read again"
@@ -37,8 +38,8 @@ class Files(Protocol):
         """The identity of a file of its first `size` bytes; empty where that cannot be known."""
         ...
 
-    def unpacked(self, record: InputRecord, size: int) -> str:
-        """The identity of a file of what it unpacks to; empty where that has not `size` bytes or cannot be read."""
+    def unpacked(self, record: InputRecord) -> str:
+        """What a packed file unpacks to, as `InputRecord.unpacked`; empty where it cannot be read to its end."""
         ...
 
 
@@ -83,10 +84,13 @@ def compare(manifests: list[Manifest], asked: Asked) -> Compared:
     _check_sources(newest, asked.inputs)
     fresh = [record for record in asked.inputs if record.path not in known]
     changed = [r for r in asked.inputs if r.path in known and (r.size, r.content) not in known[r.path]]
+    same = {r.path for r in changed if _unpacks_alike(newest[r.path], r, asked.files)}
+    changed = [record for record in changed if record.path not in same]
     there = {record.path for record in asked.inputs}
     absent = [record for path, record in newest.items() if path not in there]
     moved = _moved(fresh, absent, asked, settings=live(manifests)[-1].sources if manifests else {})
     notes = [f"{MOVED}: {path}, which holds what was read as {old.path}" for path, old in moved.items()]
+    notes += [f"{REPACKED}, not read again: {path}" for path in sorted(same)]
     repacked = _repacked(fresh, absent, moved)
     if asked.on_changed == "replace" or not asked.dedup:  # else dedup finds what stayed the same
         newest |= repacked
@@ -132,8 +136,7 @@ def _moved(
         old = by_content.get((new.content, _ending(new.path)))
         if old is None:
             other = by_name.get(_unpacked_name(new.path))
-            if other is not None and other.path == _unpacked_name(new.path):
-                old = other if asked.files.unpacked(new, other.size) == other.content else None
+            old = other if other is not None and _unpacks_alike(other, new, asked.files) else None
         if old is not None and _read_alike(settings.get(old.source), asked.sources.get(new.source)):
             found[new.path] = old
     return found
@@ -150,6 +153,18 @@ def _repacked(
 
 def _read_alike(old: SourceSettings | None, new: SourceSettings | None) -> bool:
     return old is not None and new is not None and (old.text, old.id, old.max_row_bytes) == (new.text, new.id, new.max_row_bytes)
+
+
+def _unpacks_alike(old: InputRecord, new: InputRecord, files: Files) -> bool:
+    """Whether a file that is packed otherwise has the bytes that were read. Only a file that may have them is read for this."""
+    before = old.unpacked if _is_packed(old) else of_plain(old.size, old.content)
+    if not before or not (_is_packed(old) or _is_packed(new)):
+        return False
+    return before == (files.unpacked(new) if _is_packed(new) else of_plain(new.size, new.content))
+
+
+def _is_packed(record: InputRecord) -> bool:
+    return record.path.lower().endswith(PACKED)
 
 
 def _grew(new: InputRecord, old: InputRecord, files: Files) -> bool:

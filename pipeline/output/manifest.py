@@ -38,7 +38,10 @@ MOST_GONE = 1_000
 
 
 class InputRecord(Record):
-    """One input file as it was read. Its identity is path, size and content, never a time."""
+    """One input file as it was read. Its identity is path, size and content, never a time.
+
+    `unpacked`: of a packed file, the size and hash of what it unpacks to, where it was read to its end.
+    """
 
     source: str
     path: str
@@ -47,6 +50,7 @@ class InputRecord(Record):
     rows: int
     bad_rows: int
     n_bytes: int
+    unpacked: str = ""
 
 
 class ReplacedInput(Record):

@@ -226,7 +226,9 @@ def load_models(recipe: Recipe) -> None:
     """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be."""
     for item in recipe.filters:
         try:
-            loaded(item)
+            found = loaded(item)
+            if item.filter.check is not None:
+                item.filter.check(item.thresholds, found)
         except (ValueError, OSError) as error:
             raise PlanError(str(error)) from error
 

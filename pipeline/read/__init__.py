@@ -7,7 +7,7 @@ cannot be read from disk does. `close` ends the processes that decoded Parquet, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from pipeline.read import streams
 from pipeline.read.child.supervisor import close
@@ -62,8 +62,9 @@ def read(unit: Unit) -> UnitRows:
     return parquet.read_unit(unit) if unit.file.format == "parquet" else jsonl.read_unit(unit)
 
 
-def stream(file: InputFile, content: str) -> Iterator[Block]:
-    """Units with their raw rows, in order, for files that only one reader can read; `read_block` parses them anywhere."""
+def stream(file: InputFile, content: str) -> Generator[Block, None, str]:
+    """Units with their raw rows, in order, for files that only one reader can read; `read_block` parses them anywhere.
+    Returns the identity of what a packed file unpacks to, else an empty text."""
     if file.format == "hf":
         return huggingface.stream(file, content=content)
     if file.format in ("csv", "tsv"):

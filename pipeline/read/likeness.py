@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pipeline.read import archives
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Unreadable
+from pipeline.read.lines import Chunks, Unreadable
 from pipeline.read.units import CHUNK, named, new_digest, open_input, source_of
+
+
+class Unpacked:
+    """What chunks of a packed file, which pass through `followed`, unpack to."""
+
+    def __init__(self) -> None:
+        self._digest, self._size, self._whole = new_digest(), 0, False
+
+    def followed(self, chunks: Chunks) -> Iterator[bytes | Unreadable]:
+        whole = True
+        for chunk in chunks:
+            if isinstance(chunk, Unreadable):
+                whole = False
+            else:
+                self._digest.update(chunk)
+                self._size += len(chunk)
+            yield chunk
+        self._whole = whole
+
+    @property
+    def identity(self) -> str:
+        """Size and hash; empty unless the chunks came to their end, and none of them was damaged."""
+        return of_plain(self._size, named(self._digest)) if self._whole else ""
+
+
+def of_plain(size: int, content: str) -> str:
+    """What a file that is not packed unpacks to."""
+    return f"{size} {content}"
 
 
 def of_beginning(file: InputFile, size: int) -> str:
@@ -19,18 +49,13 @@ def of_beginning(file: InputFile, size: int) -> str:
     return "" if left else named(digest)
 
 
-def of_unpacked(file: InputFile, size: int) -> str:
-    """The identity that a file of what it unpacks to has; empty where that has not `size` bytes, or cannot be read to its end."""
-    digest, left = new_digest(), size
+def of_packed(file: InputFile) -> str:
+    """What a packed file unpacks to; empty where it cannot be read to its end."""
+    found = Unpacked()
     try:
         with open_input(file) as handle:
-            for data in archives.decoded(source_of(file, handle), file.compression):
-                if isinstance(data, Unreadable):
-                    return ""
-                digest.update(data)
-                left -= len(data)
-                if left < 0:
-                    break
+            for _ in found.followed(archives.decoded(source_of(file, handle), file.compression, resumes=False)):
+                pass
     except Unreadable:
         return ""
-    return "" if left else named(digest)
+    return found.identity

@@ -11,7 +11,7 @@ from pipeline.records.metrics_json import Metrics, StoreTraffic
 from pipeline.records.selection import Selection
 from pipeline.report import damage
 from pipeline.report.page.page import MOST_LINES, pace
-from pipeline.report.refusal import in_words
+from pipeline.report.refusal import ACCEPTED, in_words
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
 
@@ -46,6 +46,7 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
     ]
+    failed = [*failed, ("", _although(metrics))] if failed else []
     loud = [*failed, *lost]
     above: list[Part] = [paragraphs(loud), ""] if loud else []
     return [
@@ -55,6 +56,13 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         paragraphs(labelled),
         f"report        {out.rstrip('/')}/report.html",  # a line of its own, so that it can be copied
     ]
+
+
+def _although(metrics: Metrics) -> str:
+    """That a generation is there although a check failed, why, and what to do about it."""
+    why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
+    todo = "to take it back, change the plan or the input and run with --replace"
+    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}"
 
 
 def _some(label: str, texts: Sequence[str], *, where: str) -> list[tuple[str, str]]:

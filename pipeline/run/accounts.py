@@ -12,7 +12,7 @@ from pipeline.machine.meter import Phases
 from pipeline.read.files import InputFile
 from pipeline.records.metrics_json import Cost, StageCost
 from pipeline.report.metrics.tally import Tally, totals
-from pipeline.run import attempts, damage
+from pipeline.run import attempts, damage, remedies
 from pipeline.run.damage import Loss
 from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
@@ -39,7 +39,7 @@ def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
     worst = next(u for u in units if u.bad_rows and over[0][0][1] in (u.path, files[u.path].source))
     table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
     lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
-    raise BadRows("\n".join([*lines, *_advice([loss for _, loss in over])]))
+    raise BadRows("\n".join([*lines, *_advice(run, units, over)]))
 
 
 def _is_over(group: tuple[str, str], loss: Loss, file: InputFile) -> bool:
@@ -59,16 +59,20 @@ def _too_much(group: tuple[str, str], loss: Loss, limit: float) -> str:
     return f"{kind} {name}: {'some ' if loss.missing else ''}{rows} are unreadable {told}"
 
 
-def _advice(losses: Sequence[Loss]) -> list[str]:
-    said = ["nothing was published"]
-    if any(loss.cut for loss in losses):
+def _advice(run: Run, units: Sequence[Annotated], over: Sequence[tuple[tuple[str, str], Loss]]) -> list[str]:
+    said = []
+    if any(loss.cut for _, loss in over):
         said.append(
             "a download that stopped early looks like this: fetch the file again; or set source.on_truncated: accept, "
             "to curate what there is of it"
         )
-    if any(not loss.cut for loss in losses):
-        said.append("mend the input, or raise max_bad_fraction of the source")
-    return said
+    whole = [(group, loss) for group, loss in over if not loss.cut]
+    if whole:
+        (kind, name), loss = next((one for one in whole if not one[1].read), whole[0])
+        paths = {item.file.path for item in run.inputs if name == (item.file.path if kind == "file" else item.file.source)}
+        own = [unit for unit in units if unit.path in paths]
+        said.append(remedies.remedy(run.work, own, rows=round(loss.read + loss.lost)))
+    return [*said[:-1], f"{said[-1]}; nothing was published"]
 
 
 def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:

@@ -183,8 +183,8 @@ class _Files:
     def begins(self, record: InputRecord, size: int) -> str:
         return "" if self.by_path[record.path].format == "hf" else likeness.of_beginning(self.by_path[record.path], size)
 
-    def unpacked(self, record: InputRecord, size: int) -> str:
-        return likeness.of_unpacked(self.by_path[record.path], size)
+    def unpacked(self, record: InputRecord) -> str:
+        return likeness.of_packed(self.by_path[record.path])
 
 
 def compare_inputs(

@@ -14,12 +14,13 @@ from pipeline.records.metrics_json import Check, RunMetrics
 from pipeline.report.metrics import changes, checks
 from pipeline.report.metrics import collect as metrics
 from pipeline.report.metrics.tally import Tally
-from pipeline.report.refusal import in_words, refusal
+from pipeline.report.refusal import ACCEPTED, in_words, refusal
 from pipeline.run import accounts, damage
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.text import numbers
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,19 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
     report = Report(found, checks.judge(plan.checks, found, before))
     if report.failed and plan.checks.on_fail == "stop":
         if not context.options.accept:
-            raise CheckFailed(refusal(found, report.checks, before))
-        notes = (*found.notes, "published with --accept, although a check failed")
+            raise CheckFailed(refusal(found, report.checks, before, on_disk=_on_disk(run)))
+        notes = (*found.notes, ACCEPTED)
         return Report(found.model_copy(update={"notes": notes}), report.checks)
     return report
+
+
+def _on_disk(run: Run) -> str:
+    """What the output holds while nothing is published."""
+    live = manifest.live(list(run.history.manifests))
+    if not live:
+        return f"no generation in {run.out.root}"
+    kept = sum(made.totals.kept for made in live)
+    return f"{run.out.root} as generation {live[-1].generation} left it, {numbers.count(kept)} documents kept"
 
 
 def with_costs(

@@ -16,7 +16,7 @@ from pipeline.plan.recipe import Recipe
 from pipeline.records.inputs import SourceSettings
 from pipeline.records.metrics_json import StoreTraffic
 from pipeline.run.replacement import Replacement
-from pipeline.run.spans import Input
+from pipeline.run.spans import Input, unpacks_to
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.places import absolute
 from pipeline.store.store import Store
@@ -107,6 +107,7 @@ class Run:
                 rows=sum(unit.rows for unit in units),
                 bad_rows=sum(unit.bad_rows for unit in units),
                 n_bytes=sum(unit.n_bytes for unit in units),
+                unpacked=unpacks_to(self.work, item),
             )
 
     def annotation_records(self) -> list[AnnotationRecord]:

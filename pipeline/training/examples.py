@@ -92,7 +92,9 @@ def load_examples(paths: Sequence[str], *, positive: bool, columns: Columns) -> 
             bad += refused
         records.append(InputRecord(file.path, _sha256(file), len(documents) - before, bad))
         if len(documents) == before:
-            raise InputError(f"{file.url}: no text in column {columns.text!r} of any row ({bad} rows could not be used)")
+            raise InputError(
+                f"{file.url}: no text in column {columns.text!r} of any row ({bad} could not be used); name it with --text"
+            )
     return documents, records
 
 

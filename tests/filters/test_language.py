@@ -444,3 +444,26 @@ def _raw(texts: list[str]) -> tuple[int, np.ndarray, np.ndarray]:
 def test_majority_script(text: str, script: str) -> None:
     _, data, offsets = _raw([text])
     assert scripts.CODES[scripts.majority(data, models.whole(offsets))[1][0]] == script
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("jp", "jp: no language of model.ftz, so that no text would ever be in it; did you mean ja?"),
+        ("ger", "did you mean de?"),
+        ("jp_Jpan", "did you mean ja?"),
+        ("qq", "qq: no language of model.ftz, so that no text would ever be in it"),
+    ],
+)
+def test_a_code_that_the_model_has_no_label_of_is_refused_with_what_may_be_meant(code: str, said: str) -> None:
+    model = models.Model(path=Path("model.ftz"), labels=("en", "de", "ja", "nl", "srp_Latn"), tables=None)  # type: ignore[arg-type]
+    for thresholds, key in (({"keep": [code, "en"]}, "keep"), ({"min_scores": {code: 0.5}}, "min_scores")):
+        with pytest.raises(models.ModelError) as error:
+            language.check(language.Thresholds(**thresholds), model)
+        assert f"filters.language.{key}: {code}" in str(error.value) and said in str(error.value)
+
+
+def test_codes_that_name_a_label_in_any_form_pass() -> None:
+    model = models.Model(path=Path("model.ftz"), labels=("en", "de", "ja", "srp_Latn"), tables=None)  # type: ignore[arg-type]
+    for keep in (["en", "eng", "deu_Latn", "ja", "sr", "sr_Latn", "und"], "all"):
+        language.check(language.Thresholds(keep=keep, min_scores={"srp": 0.4}), model)

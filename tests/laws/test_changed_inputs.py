@@ -39,8 +39,8 @@ class Looked:
     def begins(self, record: InputRecord, size: int) -> str:
         return self.beginnings.get(record.path, "other") if size else ""
 
-    def unpacked(self, record: InputRecord, size: int) -> str:
-        return self.packed.get(record.path, "") if size else ""
+    def unpacked(self, record: InputRecord) -> str:
+        return self.packed.get(record.path, "")
 
 
 def read(*records: InputRecord, sources: dict[str, SourceSettings] = SETTINGS) -> list[Manifest]:
@@ -76,13 +76,13 @@ BEFORE = (record("d/a.jsonl", "A"), record("d/b.jsonl", "B"))
         ),
         (
             [BEFORE[1], record("d/a.jsonl.gz", "P")],
-            Looked(packed={"d/a.jsonl.gz": "A"}),
+            Looked(packed={"d/a.jsonl.gz": "5 A"}),
             set(),
             ["moved, not read again: d/a.jsonl.gz, which holds what was read as d/a.jsonl"],
         ),
         (
             [BEFORE[1], record("d/a.jsonl.gz", "P")],
-            Looked(packed={"d/a.jsonl.gz": "A and more"}),
+            Looked(packed={"d/a.jsonl.gz": "6 A+"}),
             {"d/a.jsonl.gz"},
             ["packed anew, read again: d/a.jsonl.gz, in place of d/a.jsonl"],
         ),
@@ -92,6 +92,37 @@ def test_inputs_that_did_not_change_are_told_apart(
     now: Sequence[InputRecord], files: Looked, read_again: set[str], notes: list[str]
 ) -> None:
     assert compare(read(*BEFORE), asked(*now, files=files)) == Compared(frozenset(read_again), tuple(notes))
+
+
+PACKED = record("d/a.jsonl.gz", "P").model_copy(update={"unpacked": "5 A"})
+
+
+@pytest.mark.parametrize(
+    ("now", "packed", "read_again", "notes"),
+    [
+        (record("d/a.jsonl.gz", "Q"), "5 A", set(), ["packed anew, not read again: d/a.jsonl.gz"]),
+        (
+            record("d/a.jsonl.zst", "Q"),
+            "5 A",
+            set(),
+            ["moved, not read again: d/a.jsonl.zst, which holds what was read as d/a.jsonl.gz"],
+        ),
+        (
+            record("d/a.jsonl", "A"),
+            "",
+            set(),
+            ["moved, not read again: d/a.jsonl, which holds what was read as d/a.jsonl.gz"],
+        ),
+        (record("d/a.jsonl", "B"), "", {"d/a.jsonl"}, ["packed anew, read again: d/a.jsonl, in place of d/a.jsonl.gz"]),
+    ],
+)
+def test_a_file_that_was_packed_otherwise_is_known_by_what_it_unpacks_to(
+    now: InputRecord, packed: str, read_again: set[str], notes: list[str]
+) -> None:
+    found = compare(read(PACKED), asked(now, files=Looked(packed={now.path: packed})))
+    assert found == Compared(frozenset(read_again), tuple(notes))
+    with pytest.raises(InputChanged):
+        compare(read(PACKED), asked(record("d/a.jsonl.gz", "Q"), files=Looked(packed={"d/a.jsonl.gz": "6 A+"})))
 
 
 CORRECTED = record("d/a.jsonl", "A2")
@@ -253,6 +284,11 @@ def packed(folder: Path) -> None:
         file.unlink()
 
 
+def repacked(folder: Path) -> None:
+    for file in (folder / "in").iterdir():
+        file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()), 1))
+
+
 def deleted(folder: Path) -> None:
     (folder / "in/a.jsonl").unlink()
 
@@ -276,6 +312,17 @@ def test_what_is_no_change_of_text_is_said_and_not_read_again(
     assert len(list((folder / "out/manifests").iterdir())) == 2
     explained = run(capsys, folder, "--explain", given=given)
     assert explained.code == 0 and "nothing would run" in explained.out and said in explained.out
+
+
+def test_a_file_that_is_packed_at_another_level_is_not_read_again(capsys, grown, tmp_path):
+    folder = shutil.copytree(grown, tmp_path / "packed")
+    packed(folder)
+    assert run(capsys, folder, out="packed").code == 0
+    repacked(folder)
+    ran = run(capsys, folder, out="packed")
+    assert ran.code == 0 and "nothing new" in ran.out and ran.err.count("packed anew, not read again: in/") == 3
+    (folder / "in/a.jsonl.gz").write_bytes((folder / "in/a.jsonl.gz").read_bytes()[:-9])
+    assert run(capsys, folder, out="packed").code == 1
 
 
 def test_explain_says_what_would_become_of_changed_inputs(capsys, edited):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +76,7 @@ def identify(file: InputFile) -> str:
     return f"hf:{digest.hexdigest()}"
 
 
-def stream(file: InputFile, *, content: str) -> Iterator[Block]:
+def stream(file: InputFile, *, content: str) -> Generator[Block, None, str]:
     """Units of about `unit_bytes` of Arrow memory, in order."""
     tables: list[pa.Table] = []
     start = stop = index = 0
@@ -95,6 +95,7 @@ def stream(file: InputFile, *, content: str) -> Iterator[Block]:
     if tables or rest:
         data = pa.concat_tables(tables) if tables else pa.table({})
         yield Block(Unit(file, content, index, start, stop, start + 1), data, rest)
+    return ""
 
 
 def _promised(file: InputFile) -> int:
