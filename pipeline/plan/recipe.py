@@ -32,7 +32,7 @@ from pipeline.records.inputs import RecipeDocument
 from pipeline.store.keys import key
 from pipeline.text import final, normalise, signatures, urls
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 """Covers everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
 
 

@@ -25,7 +25,7 @@ from pipeline.read.units import Unit
 from pipeline.records.inputs import UnitCard
 from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
-from pipeline.stages.unit.tables import Names, UnitText, names
+from pipeline.stages.unit.tables import Names, UnitText, names, without_text
 from pipeline.store.store import Store
 from pipeline.text import bands, final, signatures
 
@@ -162,10 +162,11 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
     if not (work.has(where.verdicts) and all(map(work.has, where.signals))):
         columns = signals.cheap(work, recipe, where, text=text, meter=meter)
         with meter.measure("decide"):
-            hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
-            empty = pl.Series("empty", pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16))))
-            failed = {Tier.CHEAP: verdicts.failures(recipe, Tier.CHEAP, _frame(columns))}
-            scored = {Tier.CHEAP: ~empty}
+            blank, emptied = without_text(work, where)
+            empty = pl.Series("empty", blank | emptied)
+            cheap = verdicts.failures(recipe, Tier.CHEAP, _frame(columns))
+            failed = {Tier.CHEAP: verdicts.of_source(recipe, cheap, emptied)}
+            scored = {Tier.CHEAP: pl.Series(~blank)}
         if any(item.filter.tier is Tier.MODEL for item in recipe.filters):
             scored[Tier.MODEL] = ~empty & (~verdicts.fails(failed[Tier.CHEAP], n) | _audited(work, recipe, where, n=n))
             rows = np.flatnonzero(scored[Tier.MODEL].to_numpy())
@@ -174,7 +175,8 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
                 failed[Tier.MODEL] = verdicts.spread(verdicts.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
         with meter.measure("decide"):
-            work.write_table(where.verdicts, verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.taken))
+            judged = verdicts.verdicts(failed, scored, blank=blank, emptied=emptied)
+            work.write_table(where.verdicts, verdicts.taken_down(judged, card.taken))
     reasons = work.read_table(where.verdicts, ["reason"])["reason"]
     return reasons.is_null().to_numpy()
 
