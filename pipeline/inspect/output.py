@@ -37,7 +37,7 @@ class Output:
     @cached_property
     def units(self) -> dict[int, list[Annotated]]:
         """The units of each live generation that the work directory still knows."""
-        found = {made.generation: load_generation(self.work, made.generation) for made in self.live}
+        found = {made.generation: load_generation(self.work, made.generation, recipe_hash=made.recipe_hash) for made in self.live}
         return {generation: units for generation, units in found.items() if units is not None}
 
     @property

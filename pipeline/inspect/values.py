@@ -1,8 +1,9 @@
 """The values by which a run judged a document: what `why`, the document page and `review` show.
 
 They are read where the run left them: in signals/, if the plan writes it, else in the work directory. Where both are gone they
-are measured anew, but only of a text that no edit changed, which is then the text that the run saw, and it is said. Which rules
-failed is the ledger's to say, always: nothing here judges a document again.
+are measured anew, and that is said: of the text that the run read, which is the final one where no edit changed it, else the
+input's. A final text that edits made is never taken for what the run read. Which rules failed is the ledger's to say, always:
+nothing here judges a document again.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from filters.contract import TextBatch, Tier
+from filters.contract import Tier
 from pipeline.inspect.margins import Measured, measured
 from pipeline.inspect.output import Output
-from pipeline.inspect.verdict import columns_of
+from pipeline.inspect.source_text import source_text
+from pipeline.inspect.verdict import judge_text
 from pipeline.plan import scores
 from pipeline.records.rows import LedgerRow
 from pipeline.schema import SIGNALS_KEY
@@ -68,13 +70,15 @@ def _columns(output: Output, row: LedgerRow, kept: Kept | None) -> tuple[Origin,
     found = _stored(output, row)
     if found is not None:
         return "work", found
-    if kept is None:
-        return "none", {}
-    if row["edits"]:
-        held = _typed(output, kept.scores)
-        return "none", {name: column for name, column in held.items() if not column.null_count}
-    batch = TextBatch(pa.array([kept.text], pa.large_string()))
-    return "recomputed", columns_of(output.recipe, {"source": batch, "final": batch})
+    if kept is not None and not row["edits"]:
+        text: str | None = kept.text
+    else:
+        made = next(made for made in output.live if made.generation == row["generation"])
+        text = source_text(made, row["source_ref"])
+    if text is not None:
+        return "recomputed", judge_text(output.recipe, text).columns
+    held = {} if kept is None else _typed(output, kept.scores)
+    return "none", {name: column for name, column in held.items() if not column.null_count}
 
 
 def _published(output: Output, row: LedgerRow) -> _Columns | None:
@@ -98,9 +102,10 @@ def _stored(output: Output, row: LedgerRow) -> _Columns | None:
     names = (unit.names.documents, unit.names.verdicts, *unit.names.signals)
     if len(unit.names.signals) != len(output.recipe.filters) or not all(map(output.work.has, names)):
         return None
-    rows = output.work.read_frame(unit.names.documents, ["row", "id"])
+    rows = output.work.read_frame(unit.names.documents, ["row", "id", "n_bytes_read"])
     at = rows["row"].search_sorted(int(number))
-    if at >= len(rows) or rows.row(at) != (int(number), row["id"]) or not _same_verdict(output, unit, row, at=at):
+    same = at < len(rows) and rows.row(at) == (int(number), row["id"], row["n_bytes_read"])
+    if not same or not _same_verdict(output, unit, row, at=at):
         return None
     columns: _Columns = {}
     for item, name in zip(output.recipe.filters, unit.names.signals, strict=True):
@@ -140,11 +145,12 @@ def _notes(output: Output, row: LedgerRow, origin: Origin, *, unscored: list[str
     """Where the values come from, and which are not there."""
     gone = f"the run's own are not there any more: no signals/ (output.signals), nothing in {output.work.root}"
     text = "the text before edits was not kept" if row["edits"] else "its text was not kept"
+    text += ", and its input file is not there as it was"
     said = [
         {
             "signals": "values: the run's, from signals/",
             "work": "values: the run's, from the work directory",
-            "recomputed": f"values: recomputed now, from the text that the run judged; {gone}",
+            "recomputed": f"values: recomputed now, from the text that the run read; {gone}",
             "none": f"values: not known, but for those that data/ and rejected/ hold; {gone}; {text}; `flows.curate` with the"
             " same plan and --replace measures again",
         }[origin]

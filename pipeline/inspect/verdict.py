@@ -25,6 +25,7 @@ class TextVerdict:
     edits: tuple[str, ...]
     reason: str | None
     measured: Measured
+    columns: dict[str, pa.Array]  # signal → one value
 
 
 def judge_text(recipe: Recipe, text: str) -> TextVerdict:
@@ -34,12 +35,13 @@ def judge_text(recipe: Recipe, text: str) -> TextVerdict:
     ended = final.texts(source, finished)
     batches = {"source": TextBatch(source)}
     batches["final"] = TextBatch(ended, batches["source"]) if final.edited(finished).any() else batches["source"]
-    found = measured(recipe, columns_of(recipe, batches))
+    columns = _columns(recipe, batches)
+    found = measured(recipe, columns)
     without = {view: final.text_hash(batch.text[0].as_py()) == final.EMPTY for view, batch in batches.items()}
-    return TextVerdict(ended[0].as_py(), tuple(finished["edits"][0].as_py()), _reason(recipe, found, without), found)
+    return TextVerdict(ended[0].as_py(), tuple(finished["edits"][0].as_py()), _reason(recipe, found, without), found, columns)
 
 
-def columns_of(recipe: Recipe, batches: dict[str, TextBatch]) -> dict[str, pa.Array]:
+def _columns(recipe: Recipe, batches: dict[str, TextBatch]) -> dict[str, pa.Array]:
     """The signals that the plan's filters give for `batches` (view → texts), by column."""
     columns: dict[str, pa.Array] = {}
     for item in sorted(recipe.filters, key=lambda item: item.filter.tier is Tier.MODEL):

@@ -58,7 +58,7 @@ def publish_generation(context: Context, made: Generation) -> Result:
     committed = _manifest(context, made, found, index=index)
     publish.quote(run.out, examples.document(made.judgement.inputs, made.tally.examples, run.generation))
     _commit(run, committed)
-    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units))
+    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units, run.recipe.hash))
     attempts.clear(run.work)
     context.tell(Event("end", "publish"))
     return Result(run.out.root, run.generation, publish.metrics_of(run.out), tuple(run.notes))

@@ -1,4 +1,4 @@
-"""The JSON Schemas of manifest.json, metrics.json and what `inspect why --json` prints: `python -m tests.docs.schemas`, in the root.
+"""JSON Schemas of manifest.json, metrics.json and what `inspect why --json` prints: `python -m tests.docs.schemas`, in the root.
 
 They are made from the records, and committed under docs/schemas/, so that who reads an output without this package knows its
 keys; a test holds them equal to the code. Source: JSON Schema 2020-12 (https://json-schema.org/draft/2020-12).

@@ -36,7 +36,7 @@ MOST_COLUMNS = 8
 def units_of(output: Output, work: Store) -> Iterator[Annotated]:
     """The units of all live generations. Raises InputError where the work directory does not know them any more."""
     for made in output.live:
-        units = generations.load_generation(work, made.generation)
+        units = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash)
         if units is None or not all(work.has(name) for unit in units for name in unit.names.signals):
             raise InputError(
                 f"{work.root}: the signals of generation {made.generation} are not all there (--clean removes them, a take-down"
