@@ -97,6 +97,13 @@ class Recipe:
         }
 
     @cached_property
+    def masks(self) -> tuple[tuple[Any, ...], ...]:
+        """Those of `edits` that are masks: they apply to what stands beside the text as well."""
+        names = {name for step in self.steps if step.mask for name in (step.names if isinstance(step, Walk) else (step.name,))}
+        edits = {name.partition(".")[0] for name in names}
+        return tuple(edit for edit in self.edits if edit[0] in edits)
+
+    @cached_property
     def limits(self) -> dict[str, Rule]:
         """Those of `dropping` that compare numbers."""
         return {name: rule for name, (_, rule) in self.dropping.items() if isinstance(rule, Rule) and rule.numeric}

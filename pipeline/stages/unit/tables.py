@@ -35,7 +35,7 @@ class Names:
 
 def names(unit: Unit, recipe: Recipe) -> Names:
     """The names of a unit's tables under this recipe."""
-    documents = key("documents", unit_key_parts(unit), normalise.VERSION)
+    documents = key("documents", unit_key_parts(unit), normalise.VERSION, recipe.masks)
     final_key = key("final", documents, final.VERSION, recipe.edits)
     signal_keys: dict[str, str] = {}
     signals = []
