@@ -114,7 +114,7 @@ def _find(
     v6: bool,
     classes: Array,
     tlds: Array,
-    words: tuple[Array, Array, Int, Int],
+    words: tuple[Array, Array, Int, Int, Int],
     groups: Array,
     starts: Array,
     ends: Array,
