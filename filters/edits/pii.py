@@ -89,20 +89,21 @@ def _addresses(params: PiiParams) -> Walk:
     names = (*(["pii.email"] if params.email else []), *(["pii.ip"] if params.ip else []))
 
     def walk(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        text = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-        other = pii_unicode.candidates(pl.Series(pl.from_arrow(text)), email=params.email, ip=params.ip)
-        rows = np.flatnonzero(other)
-        if len(rows):
-            part = pl.Series(pl.from_arrow(text.take(pa.array(rows))))
-            replaced, bits = pii_unicode.masked(part, wanted=wanted, masks=masks)
-            text = pa.compute.replace_with_mask(text, pa.array(other), pa.array(replaced, pa.large_string()))
-        starts, made, kinds = pii.masked(*buffers.views(text), wanted=wanted, masks=masks)
-        if len(rows):
-            kinds[rows] |= bits
+        starts, made, kinds, other = pii.masked(offsets, data, wanted=wanted, masks=masks)
+        if other.any():
+            rows, chosen = np.flatnonzero(other), pa.array(other)
+            texts, found = pii_unicode.masked(_strings(offsets, data).filter(chosen).to_pylist(), wanted=wanted, masks=masks)
+            *ended, more, _ = pii.masked(*buffers.views(pa.array(texts, pa.large_string())), wanted=wanted, masks=masks)
+            kinds[rows] = found | more
+            starts, made = buffers.views(pa.compute.replace_with_mask(_strings(starts, made), chosen, _strings(*ended)))
         ip = (kinds >> pii.IPV4 | kinds >> pii.IPV6) & 1
         return starts, made, kinds & 1 | ip << 1 if params.email else ip
 
     return Walk(names=names, apply=walk, mask=True)
+
+
+def _strings(offsets: np.ndarray, data: np.ndarray) -> pa.LargeStringArray:
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
 
 
 def _step(name: str, change: Callable[[pl.Series], pl.Series]) -> Step:
@@ -135,8 +136,7 @@ def steps(params: PiiParams) -> list[Walk]:
     names = [name for kind in kinds for name in (kind.names if isinstance(kind, Walk) else (kind.name,))]
 
     def walk(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        text = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-        text, changes = _once(kinds, text)
+        text, changes = _once(kinds, _strings(offsets, data))
         rows = np.flatnonzero(changes)
         part = text.take(pa.array(rows))
         for _ in range(PASSES - 1):

@@ -9,18 +9,18 @@ anna@b.cn). Where that script writes no spaces itself, the domain must have such
 taken. The domain ends in a top-level domain: IANA's, in Unicode or ASCII, the longest that the last label begins with where other
 letters follow.
 
-Only texts that a search by Rust's regex engine lets through are looked at; each @ costs as much as its longest address.
+Only texts with signs of such an address are looked at (`filters/kernels/pii/pii_other.py`); each @ costs as much as its longest
+address.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from filters.data.domains import top_level_domains, unicode_domains
@@ -38,18 +38,6 @@ _NARROW = {
     for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0xFF20, 0xFF0E, 0xFF0D, 0xFF3F, 0xFF0B)
 }
 _NO_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
-_MAY_HOLD_EMAIL = r"＠|[^\x00-\x7F][0-9A-Za-z_+%'.-]*@|@[0-9A-Za-z.-]*[^\x00-\x7F]"
-_MAY_HOLD_IP = r"[０-９][.．]|[.．][０-９]"
-
-
-def candidates(texts: pl.Series, *, email: bool, ip: bool) -> np.ndarray:
-    """bool[n]: the texts to look at."""
-    found = np.zeros(len(texts), bool)
-    for wanted, signs, pattern in ((email, "[@＠]", _MAY_HOLD_EMAIL), (ip, "[０-９]", _MAY_HOLD_IP)):
-        if wanted:
-            rows = texts.str.contains(signs).arg_true()
-            found[rows.filter(texts.gather(rows).str.contains(pattern)).to_numpy()] = True
-    return found
 
 
 def spans(text: str, *, wanted: tuple[bool, bool, bool]) -> list[Span]:
@@ -155,14 +143,15 @@ def _top(label: str) -> int:
     return next((size for size in range(len(label) - 1, 1, -1) if label[:size].lower() in known), 0)
 
 
-def masked(texts: pl.Series, *, wanted: tuple[bool, bool, bool], masks: tuple[str, str, str]) -> tuple[list[str], np.ndarray]:
+def masked(texts: Iterable[str], *, wanted: tuple[bool, bool, bool], masks: tuple[str, str, str]) -> tuple[list[str], np.ndarray]:
     """The texts with these masks, and uint8[n] with bit k set where kind k changed one."""
-    made, bits = [], np.zeros(len(texts), np.uint8)
-    for row, text in enumerate(texts.to_list()):
-        parts, last = [], 0
+    made, bits = [], []
+    for text in texts:
+        parts, last, changed = [], 0, 0
         for start, end, kind in spans(text, wanted=wanted):
             parts += [text[last:start], masks[kind]]
-            bits[row] |= (text[start:end] != masks[kind]) << kind
+            changed |= (text[start:end] != masks[kind]) << kind
             last = end
         made.append("".join((*parts, text[last:])))
-    return made, bits
+        bits.append(changed)
+    return made, np.array(bits, np.uint8)

@@ -82,6 +82,17 @@ def test_an_ip_address_in_full_width_digits_is_masked(text, address):
     assert mask_text(text, DEFAULT) == text.replace(address, "22.214.171.124")
 
 
+@pytest.mark.parametrize("address", ["a＠b.org", "ü@b.org", "a@bü.org", "８.8.8.8", "８．8.8.8", "8.8.8.８"])
+def test_where_an_address_stands_in_the_text_does_not_matter(address):
+    """The walk looks 64 bytes at a time, and one by one at the ends of a text."""
+    mask = mask_text(address, DEFAULT)
+    assert mask != address
+    for n in range(66):
+        for after in ("", " " * 70):
+            text = " " * n + address + after
+            assert mask_text(text, DEFAULT) == text.replace(address, mask)
+
+
 def test_a_kind_that_is_off_stays_and_the_ledger_names_the_other():
     text = pa.array(["ü@bücher.de ８１．２．６９．１４２", "plain"], pa.large_string())
     for params, expected, names in (
