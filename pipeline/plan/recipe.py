@@ -226,10 +226,13 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 
 def load_models(recipe: Recipe) -> None:
-    """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be."""
+    """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be, and for
+    thresholds that it gives no meaning."""
     for item in recipe.filters:
         try:
-            loaded(item)
+            made = loaded(item)
+            if item.filter.refuse is not None:
+                item.filter.refuse(item.thresholds, made)
         except (ValueError, OSError) as error:
             raise PlanError(str(error)) from error
 
