@@ -50,6 +50,7 @@ FINAL = pa.schema(
         _field("text_hash", pa.binary(16)),  # BLAKE2b-128 of the final text, ends stripped, \s+ folded to one space
         _field("n_bytes", pa.int64()),  # UTF-8 bytes of the final text
         _field("final_url", pa.large_string(), nullable=True),  # masked; null where no mask changed it
+        _field("final_date", pa.large_string(), nullable=True),
         _field("final_metadata", pa.large_string(), nullable=True),
     ]
 )

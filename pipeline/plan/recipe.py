@@ -35,7 +35,7 @@ from pipeline.store.keys import key
 from pipeline.store.places import absolute
 from pipeline.text import final, normalise, signatures, urls
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 """Covers everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
 
 
@@ -99,6 +99,13 @@ class Recipe:
             for rule in item.rules
             if rule.on
         }
+
+    @cached_property
+    def masks(self) -> tuple[tuple[Any, ...], ...]:
+        """Those of `edits` that are masks: they apply to what stands beside the text as well."""
+        names = {name for step in self.steps if step.mask for name in (step.names if isinstance(step, Walk) else (step.name,))}
+        edits = {name.partition(".")[0] for name in names}
+        return tuple(edit for edit in self.edits if edit[0] in edits)
 
     @cached_property
     def limits(self) -> dict[str, Rule]:
@@ -223,12 +230,13 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 
 def load_models(recipe: Recipe) -> None:
-    """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be."""
+    """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be, and for
+    thresholds that it gives no meaning."""
     for item in recipe.filters:
         try:
-            found = loaded(item)
-            if item.filter.check is not None:
-                item.filter.check(item.thresholds, found)
+            made = loaded(item)
+            if item.filter.refuse is not None:
+                item.filter.refuse(item.thresholds, made)
         except (ValueError, OSError) as error:
             raise PlanError(str(error)) from error
 

@@ -25,6 +25,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     if not loaded.plan.source:
         raise InputError("no input: give --input PATH, or source.paths in the plan")
     resolved = recipe.resolve(loaded.plan)
+    recipe.load_models(resolved)
     found = expand(loaded.plan.source)
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)

@@ -62,7 +62,7 @@ def publish_generation(context: Context, made: Generation) -> Result:
     files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
     found = run_report.with_costs(context, made.report, made.units, compile_s=made.compile_s, files=files, index=index)
     _commit(run, _manifest(context, made, found, index=index), pictures)
-    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units))
+    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units, run.recipe.hash))
     attempts.clear(run.work)
     context.tell(Event("end", "publish"))
     return Result(run.out.root, run.generation, publish.metrics_of(run.out), tuple(run.notes))

@@ -1,4 +1,4 @@
-"""Masks for what stands beside the text: an address that the text no longer shows must not stand in `url` or `metadata`."""
+"""Masks for what stands beside the text: an address that the text no longer shows must not stand in another column."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def masked(column: pa.ChunkedArray, steps: Sequence[Step | Walk], *, json: bool)
         for place in np.flatnonzero(found).tolist():
             changed[present[place]] = _in_json(rows[place].as_py(), masks) if json else made[place].as_py()
     return pa.array(changed, pa.large_string())
+
+
+def masked_names(table: pa.Table, column: str, steps: Sequence[Step | Walk]) -> pa.Table:
+    """The table with each value of a column of few values masked."""
+    names = table[column].unique()
+    made = masked(pa.chunked_array([names]), steps, json=False)
+    if made.null_count == len(made):
+        return table
+    chosen = pa.compute.coalesce(made.cast(names.type), names)
+    values = chosen.take(pa.compute.index_in(table[column].combine_chunks(), value_set=names))
+    return table.set_column(table.schema.get_field_index(column), table.schema.field(column), values)
 
 
 def _bare(rows: pa.LargeStringArray) -> pa.LargeStringArray:

@@ -1433,7 +1433,7 @@ MUTANTS = (
         "a text without words is dropped by rules as well",
         "rules",
         "pipeline/inspect/thresholds/stored_signals.py",
-        ".view(bool) & ~self.empty",
+        ".view(bool) & ~self._unasked(item)",
         ".view(bool)",
         "the documents that a threshold drops are those of the ledger",
         ("tests/inspect/thresholds/test_plan_thresholds.py::test_every_threshold_of_a_preset_has_its_line_and_what_it_drops",),

@@ -106,7 +106,7 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
 
 def _dropped(tally: Tally) -> list[tuple[str, str, int, int]]:
     """`(stage, reason, documents, bytes)` of dropped rows, in the order in which reasons are listed."""
-    order = ["normalise", "filter", "model", "dedup", "select", "takedown"]
+    order = ["normalise", "filter", "edit", "model", "dedup", "select", "takedown"]
     names = [f.name for f in FILTERS]
     found = [
         (stage, reason, n, tally.get("reason", "dropped", stage, reason, "bytes"))

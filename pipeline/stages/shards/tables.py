@@ -21,7 +21,7 @@ from pipeline.text import final
 
 NUMBER = pa.field("number", pa.int64())
 """Column of the number in the dedup index, -1 where dedup dropped the row; in no shard."""
-_EDITED = ("text", "url", "metadata")
+_EDITED = ("text", *final.BESIDE)
 
 
 def tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator[pa.Table]:
@@ -99,10 +99,9 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, *,
         back = pa.array(np.argsort(order))
         sorted_ = _document_columns(inputs, unit, positions[order], scored=scored.take(pa.array(order)))
         return {name: column.take(back) for name, column in sorted_.items()}
-    documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
+    documents = inputs.work.take(unit.names.documents, list(_EDITED), positions)
     finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
-    columns: dict[str, pa.ChunkedArray] = {"date": documents["date"]}
-    columns |= {name: final.merged(name, documents, finished) for name in _EDITED}
+    columns: dict[str, pa.ChunkedArray] = {name: final.merged(name, documents, finished) for name in _EDITED}
     given = dict(inputs.signals)
     types = {field.name: field.type for schema in inputs.columns for field in schema}
     for score in SCORES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,14 +22,15 @@ from filters.kernels import buffers
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
 from pipeline.read.lines import DAMAGE, NOT_TEXT
+from pipeline.read.rows import UnitRows
 from pipeline.read.units import Unit
 from pipeline.records.inputs import NO_DAMAGE, Damage, UnitCard
 from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
-from pipeline.stages.unit.tables import Names, UnitText, names
+from pipeline.stages.unit.tables import Names, UnitText, names, without_text
 from pipeline.store.places import absolute
 from pipeline.store.store import Store
-from pipeline.text import bands, final, signatures
+from pipeline.text import bands, final, masks, signatures
 
 GROUP_BYTES = 2_000_000
 """Text of a row group of the documents table: chosen because buffers of this size are reused, and larger ones are not."""
@@ -64,7 +65,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
     finished = None
     if not (work.has(where.documents) and work.has(where.bad)):
         with meter.measure("read"):
-            read = rows()
+            read = _masked(rows(), recipe)
             if not work.has(where.bad):
                 work.write_table(
                     where.bad, withhold.without_excerpts(recipe.tombstones, read.bad, withhold.refs_of(where.path, read.bad))
@@ -105,6 +106,12 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
     )
 
 
+def _masked(read: UnitRows, recipe: Recipe) -> UnitRows:
+    """The rows with masks applied to the names of their sources: few names, and many tables that hold them."""
+    documents, bad = (masks.masked_names(table, "source", recipe.steps) for table in (read.documents, read.bad))
+    return replace(read, documents=documents, bad=bad)
+
+
 def _write_documents(work: Store, where: Names, documents: pa.Table, *, card: UnitCard) -> None:
     offsets = buffers.views(final.one_chunk(documents["text"]))[0]
     groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
@@ -112,7 +119,7 @@ def _write_documents(work: Store, where: Names, documents: pa.Table, *, card: Un
 
 
 def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
-    beside = documents.select(["url", "metadata"]) if recipe.steps else None
+    beside = documents.select(list(final.BESIDE)) if recipe.steps else None
     return final.finish(final.one_chunk(documents["text"]), recipe.steps, beside)
 
 
@@ -121,7 +128,7 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
     if finished is not None:
         pass
     elif recipe.tombstones is None:
-        beside = work.read_table(where.documents, ["url", "metadata"]) if recipe.steps else None
+        beside = work.read_table(where.documents, list(final.BESIDE)) if recipe.steps else None
         finished = final.finish(text.batch("source").text, recipe.steps, beside)
     else:
         documents = work.read_table(where.documents)
@@ -188,10 +195,11 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
     if not (work.has(where.verdicts) and all(map(work.has, where.signals))):
         columns = signals.cheap(work, recipe, where, text=text, meter=meter)
         with meter.measure("decide"):
-            hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
-            empty = pl.Series("empty", pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16))))
-            failed = {Tier.CHEAP: verdicts.failures(recipe, Tier.CHEAP, _frame(columns))}
-            scored = {Tier.CHEAP: ~empty}
+            blank, emptied = without_text(work, where)
+            empty = pl.Series("empty", blank | emptied)
+            cheap = verdicts.failures(recipe, Tier.CHEAP, _frame(columns))
+            failed = {Tier.CHEAP: verdicts.of_source(recipe, cheap, emptied)}
+            scored = {Tier.CHEAP: pl.Series(~blank)}
         if any(item.filter.tier is Tier.MODEL for item in recipe.filters):
             scored[Tier.MODEL] = ~empty & (~verdicts.fails(failed[Tier.CHEAP], n) | _audited(work, recipe, where, n=n))
             rows = np.flatnonzero(scored[Tier.MODEL].to_numpy())
@@ -200,7 +208,8 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
                 failed[Tier.MODEL] = verdicts.spread(verdicts.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
         with meter.measure("decide"):
-            work.write_table(where.verdicts, verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.taken))
+            judged = verdicts.verdicts(failed, scored, blank=blank, emptied=emptied)
+            work.write_table(where.verdicts, verdicts.taken_down(judged, card.taken))
     reasons = work.read_table(where.verdicts, ["reason"])["reason"]
     return reasons.is_null().to_numpy()
 
