@@ -12,6 +12,8 @@ from functools import partial
 
 import zstandard
 
+from pipeline.read import decoders
+from pipeline.read.encodings import transcoded
 from pipeline.read.lines import Unreadable
 
 Source = Callable[[int], bytes]
@@ -31,8 +33,14 @@ BOMB_BYTES = 1_000_000_000
 """Beyond this ratio past this size the rest is not decoded (real text packs 3:1 to 20:1)."""
 
 
-def decoded(source: Source, compression: str | None) -> Iterator[bytes]:
-    """Chunks of a stream, decoded if it is compressed. Raises Unreadable behind the last of them."""
+def decoded(source: Source, compression: str | None, encoding: str = "") -> Iterator[bytes]:
+    """Chunks of a stream, decoded if it is compressed; as UTF-8 if it is of another `encoding`. Raises Unreadable behind the
+    last of them."""
+    chunks = _decompressed(source, compression)
+    return transcoded(chunks, encoding) if encoding else chunks
+
+
+def _decompressed(source: Source, compression: str | None) -> Iterator[bytes]:
     taken = 0
 
     def counting(n: int) -> bytes:
@@ -125,4 +133,11 @@ def plain(source: Source) -> Iterator[bytes]:
     return iter(partial(source, PLAIN_CHUNK), b"")
 
 
-_DECODERS: dict[str | None, Callable[[Source], Iterator[bytes]]] = {"gzip": gunzip, "zstd": unzstd, None: plain}
+_DECODERS: dict[str | None, Callable[[Source], Iterator[bytes]]] = {
+    "gzip": gunzip,
+    "zstd": unzstd,
+    "bzip2": decoders.bunzip2,
+    "xz": decoders.unxz,
+    "lz4": decoders.unlz4,
+    None: plain,
+}

@@ -30,7 +30,7 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
                 digest.update(data)
             return data
 
-        for index, lines in enumerate(cut(archives.decoded(source, file.compression), file)):
+        for index, lines in enumerate(cut(archives.decoded(source, file.compression, file.encoding), file)):
             yield Block(Unit(file, content, index, lines.start, lines.stop, lines.first_row), lines, lines.rest)
         while source(CHUNK):
             pass

@@ -12,7 +12,7 @@ from pipeline.output import manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, in_words
 from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
@@ -42,7 +42,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     new = [item for item in inputs if (item.file.path, item.content) not in known]
     generation = manifests[-1].generation + 1 if manifests else 1
     lines.append(f"{len(inputs)} inputs, {len(new)} new; would become generation {generation} of {out.root}")
-    lines += [f"skipped, not read in this release: {name}" for name in found.skipped]
+    lines += [f"passed over: {in_words(passed)}" for passed in found.passed_over]
     if not new:
         return "\n".join([*lines, "nothing new: nothing would run"])
     return "\n".join([*lines, *_facts(work, resolved, new)])

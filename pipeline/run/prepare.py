@@ -23,7 +23,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, in_words
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
@@ -69,7 +69,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iter
         unlocked = [store.root for store in (out, work) if not store.conditional]
         notes = (
             *(f"--unlocked: {root} has no conditional writes, so nothing kept other runs away from it" for root in unlocked),
-            *(f"skipped, not read in this release: {name}" for name in task.inputs.skipped),
+            *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
             *found,
         )
         yield Run(
@@ -83,6 +83,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iter
             notes=notes,
             warmed=warmed,
             read=task.inputs.traffic,
+            passed_over=task.inputs.passed_over,
         )
 
 

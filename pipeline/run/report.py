@@ -44,6 +44,7 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
         live=run.next_live,
         plan_name=context.loaded.name,
         notes=run.notes,
+        passed_over=run.passed_over,
         versions=manifest.versions(),
         architecture=platform.machine(),
     )

@@ -13,7 +13,7 @@ from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import scores
 from pipeline.plan.recipe import Recipe
-from pipeline.records.inputs import SourceSettings
+from pipeline.records.inputs import PassedOver, SourceSettings
 from pipeline.records.metrics_json import StoreTraffic
 from pipeline.run.spans import Input
 from pipeline.stages.unit.annotate import Annotated
@@ -54,6 +54,7 @@ class Run:
     notes: tuple[str, ...]
     warmed: Future[float]  # CPU seconds that compiling took
     read: Traffic  # of the inputs
+    passed_over: tuple[PassedOver, ...]
 
     @property
     def live(self) -> list[Manifest]:

@@ -2,18 +2,19 @@
 
 Each line is parsed on its own. Joining a block's lines with commas and parsing once would be faster and wrong: a hostile
 line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number. Of equal
-keys in an object the last counts; an integer beyond 64 bits becomes a float (orjson).
+keys in an object the last counts; an integer beyond 64 bits becomes a float (orjson). Lines with a slip that is known are read
+(`pipeline.read.formats.mending`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from pipeline.read.files import InputFile
+from pipeline.read.formats import mending
 from pipeline.read.lines import Line, Lines, QuarantinedRow, cut, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
@@ -37,7 +38,7 @@ def split(file: InputFile) -> FileUnits:
 
     found = [(lines.start, lines.stop, lines.first_row) for lines in cut_units(read(), file)]
     content = file.identity or named(digest)
-    return FileUnits(content, tuple(Unit(file, content, i, *span) for i, span in enumerate(found)))
+    return FileUnits(content, tuple(Unit(file, content, i, *span) for i, span in enumerate(found)), file)
 
 
 def read_unit(unit: Unit) -> UnitRows:
@@ -77,7 +78,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
         parts = _split(whole)
-        _parse_lines(collector, parts, row)
+        parse_lines(collector, parts, row)
         row += len(parts)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -95,7 +96,8 @@ def _split(piece: bytes) -> list[Any]:
     return parts
 
 
-def _parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None:
+def parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None:
+    """Add lines, or other JSON values, each of them a row but for blank ones."""
     loads, add = orjson.loads, collector.add
     for row, line in enumerate(lines, first_row):
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
@@ -104,30 +106,13 @@ def _parse_lines(collector: Collector, lines: list[Line], first_row: int) -> Non
         try:
             record = loads(line)
         except orjson.JSONDecodeError as error:
-            record = bytes(without_newline(line))
-            collector.refuse(QuarantinedRow(row, _why_not_json(record), str(error), len(record), record))
-            continue
+            raw = bytes(without_newline(line))
+            record = mending.mended(raw, collector.columns)
+            if record is None:
+                collector.refuse(QuarantinedRow(row, *mending.why_not_json(raw, str(error)), len(raw), raw))
+                continue
         if type(record) is dict:
             add(row, record, without_newline(line))
         else:
-            record = bytes(without_newline(line))
-            collector.refuse(QuarantinedRow(row, "not_an_object", "the line is JSON but no object", len(record), record))
-
-
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
-
-
-def _why_not_json(line: bytes) -> str:
-    """The cause, without reading orjson's messages, which change: a line whose only fault is a lone surrogate escape parses
-    once that is replaced."""
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "invalid_utf8"
-    if rb"\ud" in line.lower():
-        try:
-            orjson.loads(_ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], line))
-            return "lone_surrogate"
-        except orjson.JSONDecodeError:
-            return "invalid_json"
-    return "invalid_json"
+            raw = bytes(without_newline(line))
+            collector.refuse(QuarantinedRow(row, "not_an_object", mending.not_an_object(record), len(raw), raw))
