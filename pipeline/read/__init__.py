@@ -13,7 +13,7 @@ from pipeline.read import streams
 from pipeline.read.child.supervisor import close
 from pipeline.read.files import InputFile
 from pipeline.read.formats import columns, delimited, document, huggingface, jsonl, parquet, warc, web, whole
-from pipeline.read.look import look
+from pipeline.read.recognition import look
 from pipeline.read.rows import UnitRows
 from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify, is_streamed
 

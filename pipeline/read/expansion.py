@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import CannotRead, InputError, NotYet
 from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
 from pipeline.read.formats import huggingface
-from pipeline.read.look import look
+from pipeline.read.recognition import EMPTY, look
 from pipeline.read.tree import Found, Passed, find_files
 from pipeline.records.inputs import MOST_PATHS, PassedOver
 from pipeline.store.secrets import refuse_secrets
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 
 LATER_REASON = "a format of a later release"
-EMPTY = "empty, so that it has no rows"
 MOST_NAMED = 3
 _ROWS_OF_CONTENT = ("jsonl", "csv", "tsv", "warc")
 _LOOKS_AT_ONCE = 16

@@ -33,7 +33,7 @@ _DECLARED = {
     "warc": ("warc", "wet"),
 }
 FORMATS = {f".{name}": format_ for format_, names in _DECLARED.items() for name in names}
-"""Ending → format. Others, `.json` among them, are known by their content (`pipeline.read.look`)."""
+"""Ending → format. Others, `.json` among them, are known by their content (`pipeline.read.recognition`)."""
 READ_TODAY = (
     ".jsonl (also .ndjson, .jsonlines), .json, .csv, .tsv, .txt, .html, .htm, .warc, .wet, each also with .gz, .zst, .bz2, .xz or"
     " .lz4; .parquet; JSON, Parquet, WARC and HTML under any other name; hf://datasets/ORG/NAME"
@@ -68,7 +68,7 @@ class InputFile:
     partitions: tuple[tuple[str, str], ...] = ()
     """Columns that stand in the names of its folders, as Hive writes them."""
     looked: bool = field(default=False, compare=False)
-    """Whether the format is known by the content (`pipeline.read.look`), not only by the name."""
+    """Whether the format is known by the content (`pipeline.read.recognition`), not only by the name."""
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 
 

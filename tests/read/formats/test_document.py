@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline import read
 from pipeline.read.formats.document import Nesting, cut
 from pipeline.read.lines import Lines, Unreadable
-from pipeline.read.look import look
+from pipeline.read.recognition import look
 from tests.read.conftest import make
 
 RECORDS = [{"id": f"r{i}", "text": f'A "quoted" [text] {{of}} row \\ {i}\n', "tags": [{"n": i}]} for i in range(7)]

@@ -18,6 +18,7 @@ from pipeline.read.encodings import encoding_of, transcoded
 from pipeline.read.files import InputFile
 from pipeline.read.units import open_input, source_of
 
+EMPTY = "empty"
 _RAW_BYTES = 1 << 16
 _COMPRESSIONS = (
     (re.compile(rb"\x1f\x8b\x08"), "gzip"),
@@ -56,7 +57,7 @@ def look(file: InputFile) -> InputFile | str:
         read = source_of(file, handle)
         raw = _first(read, _RAW_BYTES)
         if not raw:
-            return replace(file, looked=True) if file.format else "empty"
+            return replace(file, looked=True) if file.format else EMPTY
         if raw.startswith(_PARQUET):
             return replace(file, format="parquet", compression=None, looked=True)
         compression = _compression(raw, file.compression)
