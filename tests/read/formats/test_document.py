@@ -170,6 +170,13 @@ def test_any_bytes_end_in_rows(data: bytes, size: int) -> None:
         assert [(lines.pieces, lines.refused, lines.rest) for lines in found] == [(o.pieces, o.refused, o.rest) for o in whole]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_escapes_may_lie_on_both_sides_of_a_chunks_end(size: int) -> None:
+    values = ['"', "\\", '\\"', {"a": '{"\\\\"}', "]": ["["]}, *RECORDS]
+    (lines,) = cut(chunks_of(json.dumps(values).encode(), [size]), file_of("json"))
+    assert [json.loads(piece) for piece in lines.pieces] == values
+
+
 def chunks_of(data: bytes, sizes: list[int]) -> Iterator[bytes]:
     at = number = 0
     while at < len(data):
