@@ -37,6 +37,9 @@ BAD_ROW = pa.schema(
         _field("detail", pa.string()),
         _field("n_bytes_read", pa.int64()),  # bytes of the raw record
         _field("excerpt", pa.binary(), nullable=True),  # at most 512 bytes
+        _field("lost_rows", pa.int64()),  # rows that it stands for, itself among them
+        _field("lost_share", pa.float64()),  # besides rows, the share of the file's bytes that it stands for, as far as is known
+        _field("cut", pa.bool_()),  # the file ends before it should, and nobody knows how much is missing
     ]
 )
 

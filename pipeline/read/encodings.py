@@ -6,9 +6,9 @@ Invariant: a lone surrogate stays one, in bytes that are not valid UTF-8, so tha
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from pipeline.read.lines import Unreadable
+from pipeline.read.lines import Chunks, Loss, Unreadable
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # in front of UTF-16's, which is how it begins
@@ -31,13 +31,17 @@ def encoding_of(head: bytes) -> str:
     return marked or (_ZEROS.get(tuple(byte == 0 for byte in head[:4]), "") if len(head) >= 4 else "")
 
 
-def transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+def transcoded(chunks: Chunks, encoding: str) -> Iterator[bytes]:
     """The chunks as UTF-8. Raises Unreadable where they break off within a character, or hold what is none."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     try:
         for chunk in chunks:
+            assert isinstance(chunk, bytes)  # behind lost bytes nobody knows where a character begins
             if text := decoder.decode(chunk):
                 yield text.encode("utf-8", "surrogatepass")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        raise Unreadable("invalid_utf8", f"not {encoding.upper()}, as which the file begins: {error.reason}") from error
+        cut = error.end >= len(error.object)
+        cause = "file_truncated" if cut else "invalid_utf8"
+        detail = f"not {encoding.upper()}, as which the file begins: {error.reason}"
+        raise Unreadable(cause, detail, Loss(cut=cut)) from error

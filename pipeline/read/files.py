@@ -40,7 +40,7 @@ READ_TODAY = (
 )
 _COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,127}")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-LATER = re.compile(r"\.(arc(\.gz)?|(warc|wet)\.zst)$", re.IGNORECASE)
+LATER = re.compile(r"\.arc(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class InputFile:
     unit_bytes: int
     max_row_bytes: int
     max_bad_fraction: float
+    on_truncated: str = "fail"
     identity: str = ""
     """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
     encoding: str = ""

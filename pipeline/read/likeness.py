@@ -24,7 +24,8 @@ def of_unpacked(file: InputFile, size: int) -> str:
     digest, left = new_digest(), size
     try:
         with open_input(file) as handle:
-            for data in archives.decoded(source_of(file, handle), file.compression):
+            for data in archives.decoded(source_of(file, handle), file.compression, resumes=False):
+                assert isinstance(data, bytes)
                 digest.update(data)
                 left -= len(data)
                 if left < 0:

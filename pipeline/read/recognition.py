@@ -61,7 +61,7 @@ def look(file: InputFile) -> InputFile | str:
         if raw.startswith(_PARQUET):
             return replace(file, format="parquet", compression=None, looked=True)
         compression = _compression(raw, file.compression)
-        head = shape.Head(decoded(_source(raw, read), compression))
+        head = shape.Head(decoded(_source(raw, read), compression, resumes=False))
         head.grow(1 << 10)
         if reason := _foreign(head.data, compression):
             return reason

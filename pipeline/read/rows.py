@@ -32,10 +32,12 @@ _PYTHON = _SORTED | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUB
 
 @dataclass(frozen=True)
 class UnitRows:
-    """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row."""
+    """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row. `passed`: records that are no
+    rows, by type."""
 
     documents: pa.Table
     bad: pa.Table
+    passed: tuple[tuple[str, int], ...] = ()
 
 
 class Collector:
@@ -91,7 +93,9 @@ class Collector:
 
     def _refuse(self, refused: QuarantinedRow, id_: str, source: str) -> None:
         excerpt = refused.excerpt[:EXCERPT_BYTES] if refused.excerpt else None
-        self._bad.append((refused.row, id_, source, refused.cause, refused.detail, refused.n_bytes, excerpt))
+        lost = refused.lost
+        told = (refused.cause, refused.detail, refused.n_bytes, excerpt, lost.rows, lost.share, lost.cut)
+        self._bad.append((refused.row, id_, source, *told))
 
     def flush(self) -> None:
         """Turn what was added so far into Arrow: Python strings take up to four times the memory."""

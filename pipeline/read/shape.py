@@ -16,7 +16,7 @@ import orjson
 from pipeline.read.formats import columns
 from pipeline.read.formats.document import SPACE, Nesting
 from pipeline.read.formats.mending import mended
-from pipeline.read.lines import Unreadable
+from pipeline.read.lines import Chunks, Unreadable
 
 LOOK_BYTES = 1 << 20
 """Bytes in which a file that no ending declares must have its text, and in which an object's members are looked for."""
@@ -26,12 +26,12 @@ MOST_NAMES = 8
 class Head:
     """The beginning of a stream, as much of it as was asked for."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = iter(chunks)
         self.data = b""
         self.ended = False
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes | Unreadable]:
         """The stream from its beginning, for one who goes on with it."""
         yield self.data
         yield from self._chunks
@@ -43,6 +43,8 @@ class Head:
             try:
                 part = next(self._chunks, b"")
             except Unreadable:
+                part = b""
+            if isinstance(part, Unreadable):
                 part = b""
             self.ended = not part
             parts.append(part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     ByteSize,
@@ -24,7 +24,13 @@ class Source(PlanModel):
     unit_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="size of the pieces that an input is split into")
     max_row_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="longer rows go to quarantine")
     max_bad_fraction: float = Field(
-        0.01, ge=0, le=1, description="share of unreadable rows of a file, and of the source, beyond which the run stops"
+        0.01,
+        ge=0,
+        le=1,
+        description="share of unreadable rows of a file, and of the source, beyond which the run stops",
+    )
+    on_truncated: Literal["fail", "accept"] = Field(
+        "fail", description="a file that ends before it should: stop the run, or curate what there is of it"
     )
 
     @field_validator("paths", mode="before")

@@ -5,15 +5,15 @@ Invariant: units do not depend on the chunks that the bytes arrive in, and what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from pipeline.read import archives
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines
+from pipeline.read.lines import Chunks, Lines
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import CHUNK, Block, Unit, changed, named, new_digest, open_input, source_of
 
-Cut = Callable[[Iterable[bytes], InputFile], Iterator[Lines]]
+Cut = Callable[[Chunks, InputFile], Iterator[Lines]]
 Parse = Callable[[Collector, Lines], None]
 
 
@@ -30,7 +30,10 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
                 digest.update(data)
             return data
 
-        for index, lines in enumerate(cut(archives.decoded(source, file.compression, file.encoding), file)):
+        # Behind lost bytes a line or a WARC record is found again; whether a quote is open in CSV, or a bracket in JSON, is not.
+        resumes = file.format in ("jsonl", "warc")
+        chunks = archives.decoded(source, file.compression, size=file.size, resumes=resumes, encoding=file.encoding)
+        for index, lines in enumerate(cut(chunks, file)):
             yield Block(Unit(file, content, index, lines.start, lines.stop, lines.first_row), lines, lines.rest)
         while source(CHUNK):
             pass

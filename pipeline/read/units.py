@@ -28,7 +28,7 @@ HASHED = "blake2b:"
 """Prefix of an identity that is a hash of the bytes."""
 STREAMED = {"hf", "csv", "tsv", "warc", "json", "json_members", "json_table"}
 """Formats that one reader cuts into units, compressed or not."""
-DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "fastwarc")}
+DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "brotli")}
 """Format → packages whose release decides what its rows are; rows of these are main text of pages."""
 MAIN_TEXT = 2
 """Covers what the main text of a page is (`pipeline.read.child`)."""

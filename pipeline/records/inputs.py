@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pipeline.records.base import Json, Record
+from pipeline.records.base import Json, Number, Record
 
 
 class RecipeDocument(Record):
@@ -39,16 +39,36 @@ class PassedOver(Record):
     paths: tuple[str, ...]
 
 
+class Damage(Record):
+    """What of a unit could not be read besides its bad rows. `sound`: those of them that are no text; `listed`: that are lost
+    to damage; `rows`: those that a bad row stands for besides itself; `share`: of the file's bytes; `cut`: the file ends before
+    it should, and as far as is known `cut_rows` and `cut_share` are missing behind its end."""
+
+    sound: int = 0
+    listed: int = 0
+    rows: int = 0
+    share: Number = 0.0
+    cut: bool = False
+    cut_rows: int = 0
+    cut_share: Number = 0.0
+
+
+NO_DAMAGE = Damage()
+
+
 class UnitCard(Record):
     """What the table of a unit's documents says of the unit: rows by `(source, readable, unreadable)`, and those taken down.
 
     It stands in the table's metadata, so that a unit that is read again from disk need not be parsed. `taken`: positions.
+    `passed`: records that are no rows, by type.
     """
 
     rows: int
     bad_rows: int
     n_bytes: int
     sources: tuple[tuple[str, int, int], ...]
+    damage: Damage = NO_DAMAGE
+    passed: tuple[tuple[str, int], ...] = ()
     taken: tuple[int, ...] = ()
 
     def encoded(self) -> str:

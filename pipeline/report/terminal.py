@@ -9,6 +9,7 @@ from pipeline.records.counts import Duplicates, Histogram, ModelLine, Tokens, Un
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics, StoreTraffic
 from pipeline.records.selection import Selection
+from pipeline.report import damage
 from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import in_words
 from pipeline.report.table import Part, Said, paragraphs, table
@@ -27,18 +28,26 @@ MOST_LANGUAGES = 3
 def summary(metrics: Metrics, *, out: str) -> Said:
     """What a person wants to know at the end; `out` is the output folder, for the report's path."""
     failed = _some("CHECK FAILED", [in_words(check) for check in metrics.checks if check.failed], where="the report")
+    worst = sorted(metrics.damaged, key=lambda file: -file.lost_rows)
+    lost = (
+        [("DAMAGED", damage.headline(worst)), *_some("", list(map(damage.in_words, worst)), where="metrics.json")]
+        if worst
+        else []
+    )
     labelled = [
         ("duplicates", _duplicates(metrics.duplicates)),
         *_annotations(metrics.signals),
         *_models(metrics.models),
         *_selection(metrics.selection),
         ("quarantine", _quarantine(metrics.quarantine)),
+        *_passed(metrics.passed),
         ("tokens", _tokens(metrics.tokens, metrics.compute)),
         *_cost(metrics),
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
     ]
-    above: list[Part] = [paragraphs(failed), ""] if failed else []
+    loud = [*failed, *lost]
+    above: list[Part] = [paragraphs(loud), ""] if loud else []
     return [
         *above,
         _documents(metrics),
@@ -131,6 +140,12 @@ def _selection(found: Selection | None) -> Iterator[tuple[str, str]]:
 def _quarantine(causes: Sequence[Unreadable]) -> str:
     ordered = sorted(causes, key=lambda c: -c.rows)[:MOST_LINES]
     return ", ".join(f"{numbers.count(c.rows)} {c.cause}" for c in ordered) or "empty: every row could be read"
+
+
+def _passed(records: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+    """Records of archives that are no rows."""
+    if records:
+        yield "no rows", ", ".join(f"{numbers.count(n)} {kind}" for kind, n in records) + " (records of WARC)"
 
 
 def _tokens(tokens: Tokens, compute: Ledger) -> str:

@@ -9,38 +9,66 @@ from dataclasses import dataclass
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
 from pipeline.machine.meter import Phases
+from pipeline.read.files import InputFile
 from pipeline.records.metrics_json import Cost, StageCost
 from pipeline.report.metrics.tally import Tally, totals
-from pipeline.run import attempts
+from pipeline.run import attempts, damage
+from pipeline.run.damage import Loss
 from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.text import numbers
 
+MOST_LINES = 20
+"""Files and sources that a refusal names."""
+
 
 def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
-    """Raise BadRows where a file, or a source, has more unreadable rows than its budget."""
-    budgets = {item.file.path: item.file.max_bad_fraction for item in run.inputs}
-    source_of = {item.file.path: item.file.source for item in run.inputs}
-    counts: dict[tuple[str, str], list[int]] = {}
-    limits: dict[tuple[str, str], float] = {}
-    for unit in units:
-        for group in (("file", unit.path), ("source", source_of[unit.path])):
-            seen = counts.setdefault(group, [0, 0])
-            seen[0] += unit.bad_rows
-            seen[1] += unit.rows + unit.bad_rows
-            limits[group] = budgets[unit.path]
-    over = [(g, bad, n) for g, (bad, n) in sorted(counts.items()) if n and bad / n > limits[g]]
-    if over:
-        shares = ((kind, name, bad, n, numbers.beside(bad / n, limits[kind, name])) for (kind, name), bad, n in over)
-        lines = [
-            f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({share}, budget {numbers.percent(limits[kind, name])})"
-            for kind, name, bad, n, share in shares
-        ]
-        worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
-        table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
-        lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
-        raise BadRows("\n".join(lines) + "\nmend the input, or raise max_bad_fraction of the source; nothing was published")
+    """Raise BadRows where more of a file, or of a source, could not be read than its budget allows, or a file ends early."""
+    files = {item.file.path: item.file for item in run.inputs}
+    found: dict[tuple[str, str], Loss] = {}
+    for path, loss in damage.by_file(run, units).items():
+        for group in (("file", path), ("source", files[path].source)):
+            found[group] = found.get(group, Loss()) + loss
+    limits = {group: file for file in files.values() for group in (("file", file.path), ("source", file.source))}
+    over = [(group, loss) for group, loss in sorted(found.items()) if _is_over(group, loss, limits[group])]
+    if not over:
+        return
+    lines = [_too_much(group, loss, limits[group].max_bad_fraction) for group, loss in over[:MOST_LINES]]
+    lines += [f"and {len(over) - MOST_LINES:,} more"] if len(over) > MOST_LINES else []
+    worst = next(u for u in units if u.bad_rows and over[0][0][1] in (u.path, files[u.path].source))
+    table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
+    lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
+    raise BadRows("\n".join([*lines, *_advice([loss for _, loss in over])]))
+
+
+def _is_over(group: tuple[str, str], loss: Loss, file: InputFile) -> bool:
+    accepts = file.on_truncated == "accept"
+    return (group[0] == "file" and loss.cut and not accepts) or loss.fraction(accepts_cut=accepts) > file.max_bad_fraction
+
+
+def _too_much(group: tuple[str, str], loss: Loss, limit: float) -> str:
+    kind, name = group
+    share = loss.fraction(accepts_cut=False)
+    rows = f"{round(loss.lost):,} of {round(loss.read + loss.lost):,} rows"
+    told = f"({numbers.beside(share, limit)}, budget {numbers.percent(limit)})"
+    if kind == "file" and loss.cut:
+        if loss.lost > 1:
+            return f"file {name}: ends before it should: at least {rows} are missing or unreadable {told}"
+        return f"file {name}: ends before it should: {loss.read:,} rows were read, and nothing tells how many are missing"
+    return f"{kind} {name}: {'some ' if loss.missing else ''}{rows} are unreadable {told}"
+
+
+def _advice(losses: Sequence[Loss]) -> list[str]:
+    said = ["nothing was published"]
+    if any(loss.cut for loss in losses):
+        said.append(
+            "a download that stopped early looks like this: fetch the file again; or set source.on_truncated: accept, "
+            "to curate what there is of it"
+        )
+    if any(not loss.cut for loss in losses):
+        said.append("mend the input, or raise max_bad_fraction of the source")
+    return said
 
 
 def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:

@@ -15,7 +15,7 @@ from pipeline.report.metrics import changes, checks
 from pipeline.report.metrics import collect as metrics
 from pipeline.report.metrics.tally import Tally
 from pipeline.report.refusal import in_words, refusal
-from pipeline.run import accounts
+from pipeline.run import accounts, damage
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
 from pipeline.run.state import Run
@@ -79,4 +79,6 @@ def with_costs(
         cost=cost,
         compute=metrics.ledger(report.counts, run.recipe.plan.compute, cost),
         files=files,
+        damaged=damage.damaged(run, units),
+        passed=damage.passed(units),
     )

@@ -15,12 +15,14 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.read.lines import QuarantinedRow, Unreadable
+from pipeline.read.lines import Loss, QuarantinedRow, Unreadable
 from pipeline.read.rows import Collector
 from pipeline.read.tables import add_batch
 
 MOST_ROWS = 1 << 48
 """A footer that counts more is broken."""
+MOST_LISTED = 100_000
+"""Rows of a lost row group that quarantine lists: one takes some 700 bytes of memory, and a footer may promise any number."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def groups(handle: BinaryIO) -> list[tuple[int, int]]:
 
 def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: int, limits: Limits) -> None:
     """Add the rows of row group `index`, or what can be decoded of them and one bad row."""
-    done = given = 0
+    done = given = rows = 0
     try:
         with _decoding():
             parquet = pq.ParquetFile(handle, buffer_size=limits.buffer, page_checksum_verification=True)
@@ -69,7 +71,16 @@ def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: 
         if done < rows:
             raise Unreadable("archive_corrupt", f"row group {index} has {done} rows; the footer counts {rows}")
     except Unreadable as error:
-        collector.refuse(QuarantinedRow(first_row + done, error.cause, error.detail))
+        lost(collector, error, first_row + done, rows=rows - done, listed=MOST_LISTED)
+
+
+def lost(collector: Collector, error: Unreadable, first_row: int, *, rows: int, listed: int) -> None:
+    """Refuse each of `rows` rows that the footer promises and nobody can read; the last of `listed` stands for all behind it."""
+    for i in range(max(1, min(rows, listed))):
+        detail = error.detail if i == 0 else f"lost with row {first_row}"
+        behind = max(1, rows - i) if i == listed - 1 else 1
+        share = 0.0 if i else error.lost.share
+        collector.refuse(QuarantinedRow(first_row + i, error.cause, detail, lost=Loss(behind, share)))
 
 
 def _batches(parquet: pq.ParquetFile, index: int, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:

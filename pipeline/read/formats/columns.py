@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines, QuarantinedRow, Unreadable, most_rows
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows
 from pipeline.schema import EXCERPT_BYTES
 
 
@@ -28,19 +28,20 @@ def _names(value: dict[str, Any]) -> list[str]:
     return names if fits else []  # type: ignore[return-value]
 
 
-def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of rows, a piece each. The first one stands for all bytes of the file."""
     parts, size = [], 0
     try:
         for chunk in chunks:
+            assert isinstance(chunk, bytes)
             size += len(chunk)
             if size > file.max_row_bytes:
                 detail = "a table by columns cannot be read in parts; write it as JSON lines (orient='records', lines=True)"
-                raise Unreadable("row_too_large", f"more than max_row_bytes, {file.max_row_bytes}: {detail}")
+                raise Unreadable("row_too_large", f"more than max_row_bytes, {file.max_row_bytes}: {detail}", Loss(share=1))
             parts.append(chunk)
         rows = _rows(json.loads(b"".join(parts).decode("utf-8-sig")), file)
     except (ValueError, RecursionError) as error:
-        yield _rest(parts, size, Unreadable("invalid_json", f"a table by columns: {error or 'it is nested too deep'}"))
+        yield _rest(parts, size, Unreadable("invalid_json", f"a table by columns: {error}", Loss(share=1)))
     except Unreadable as error:
         yield _rest(parts, size, error)
     else:
@@ -48,9 +49,8 @@ def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
 
 
 def _rest(parts: list[bytes], size: int, error: Unreadable) -> Lines:
-    return Lines(
-        0, size, 1, (), (), QuarantinedRow(1, error.cause, error.detail, size, b"".join(parts[:1])[:EXCERPT_BYTES] or None)
-    )
+    excerpt = b"".join(parts[:1])[:EXCERPT_BYTES] or None
+    return Lines(0, size, 1, (), (), QuarantinedRow(1, error.cause, error.detail, size, excerpt, error.lost))
 
 
 def _rows(value: Any, file: InputFile) -> list[Any]:

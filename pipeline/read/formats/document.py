@@ -15,11 +15,12 @@ Invariants: time is linear, whatever the chunks; of a row longer than `max_row_b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats import jsonl
-from pipeline.read.lines import Lines, QuarantinedRow, Unreadable, most_rows, too_large
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, too_large
 from pipeline.read.rows import Collector
 from pipeline.schema import EXCERPT_BYTES
 
@@ -78,7 +79,7 @@ class Nesting:
             self.depth += 1 if byte in b"{[" else -1
 
 
-def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of whole values, a piece each. Where `chunks` raises Unreadable, or the file ends within a value, the last one has
     a `rest`."""
     cutter = _Cutter(chunks, file)
@@ -96,8 +97,8 @@ def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
 class _Cutter:
     """The open unit, and `held[at:]`, the bytes that were read and not used yet."""
 
-    def __init__(self, chunks: Iterable[bytes], file: InputFile) -> None:
-        self.pieces_of = (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE))
+    def __init__(self, chunks: Chunks, file: InputFile) -> None:
+        self.pieces_of = _pieces(chunks)
         self.unit_bytes, self.max_row_bytes = file.unit_bytes, file.max_row_bytes
         self.held, self.at = b"", 0
         self.before = 0  # bytes in front of `held`
@@ -153,7 +154,7 @@ class _Cutter:
     def _within(self, what: str, between: re.Pattern[bytes]) -> bytes:
         if byte := self._next(between):
             return byte
-        raise Unreadable("archive_truncated", f"the file ends within a JSON {what}")
+        raise _ended(what)
 
     def _more(self) -> bool:
         self.before += len(self.held)
@@ -166,7 +167,7 @@ class _Cutter:
         nesting = Nesting(depth)
         while (end := nesting.feed(self.held, self.at)) < 0:
             if not self._more():
-                raise Unreadable("archive_truncated", "the file ends within a JSON value")
+                raise _ended("value")
         self.at = end
 
     def _take(self) -> None:
@@ -187,7 +188,7 @@ class _Cutter:
                 break
             if not self._more():
                 if not nesting.bare:
-                    raise Unreadable("archive_truncated", "the file ends within a JSON value")
+                    raise _ended("value")
                 break
         if self.open_bytes > self.max_row_bytes:
             self.refused.append(too_large(self.row, self.open_bytes, self.open, limit=self.max_row_bytes))
@@ -200,13 +201,24 @@ class _Cutter:
 
     def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open value, cut off, and all that would have followed."""
-        return QuarantinedRow(self.row, error.cause, error.detail, self.open_bytes, self.open or None)
+        return QuarantinedRow(self.row, error.cause, error.detail, self.open_bytes, self.open or None, error.lost)
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)
         self.start, self.first_row = self.stop, self.row
         self.pieces, self.refused = [], []
         return made
+
+
+def _pieces(chunks: Chunks) -> Iterator[bytes]:
+    for chunk in chunks:
+        assert isinstance(chunk, bytes)  # nothing is read behind damage: whether a bracket is open there nobody knows
+        for at in range(0, len(chunk), _PIECE):
+            yield chunk[at : at + _PIECE]
+
+
+def _ended(what: str) -> Unreadable:
+    return Unreadable("file_truncated", f"the file ends within a JSON {what}: {UNTOLD}", Loss(cut=True))
 
 
 def parse(collector: Collector, lines: Lines) -> None:
@@ -217,7 +229,7 @@ def parse(collector: Collector, lines: Lines) -> None:
         some.append(piece)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
-            jsonl.parse_lines(collector, some, row)
+            jsonl.parse_lines(collector, some, row, ends=True)
             collector.flush()
             row, waiting, some = row + len(some), 0, []
-    jsonl.parse_lines(collector, some, row)
+    jsonl.parse_lines(collector, some, row, ends=True)

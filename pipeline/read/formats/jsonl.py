@@ -8,14 +8,16 @@ keys in an object the last counts; an integer beyond 64 bits becomes a float (or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats import mending
-from pipeline.read.lines import Line, Lines, QuarantinedRow, cut, without_newline
+from pipeline.read.lines import Chunks, Line, Lines, Loss, QuarantinedRow, cut, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
 
@@ -67,7 +69,7 @@ def _span(unit: Unit) -> Iterator[bytes]:
     raise changed(unit.file)
 
 
-def cut_units(data: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+def cut_units(data: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of a stream."""
     return cut(data, unit_bytes=file.unit_bytes, max_row_bytes=file.max_row_bytes)
 
@@ -78,7 +80,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
         parts = _split(whole)
-        parse_lines(collector, parts, row)
+        parse_lines(collector, parts, row, ends=whole[-1:] == b"\n")
         row += len(parts)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -96,8 +98,9 @@ def _split(piece: bytes) -> list[Any]:
     return parts
 
 
-def parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None:
-    """Add lines, or other JSON values, each of them a row but for blank ones."""
+def parse_lines(collector: Collector, lines: list[Line], first_row: int, *, ends: bool) -> None:
+    """Add lines, or other JSON values, each of them a row but for blank ones. `ends`: the last of them has a newline, or is
+    whole; else it is the input's last."""
     loads, add = orjson.loads, collector.add
     for row, line in enumerate(lines, first_row):
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
@@ -107,6 +110,10 @@ def parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None
             record = loads(line)
         except orjson.JSONDecodeError as error:
             raw = bytes(without_newline(line))
+            if not ends and row == first_row + len(lines) - 1 and _is_open(raw):
+                detail = f"the file ends in the middle of this line: {UNTOLD}"
+                collector.refuse(QuarantinedRow(row, "file_truncated", detail, len(raw), raw, Loss(cut=True)))
+                continue
             record = mending.mended(raw, collector.columns)
             if record is None:
                 collector.refuse(QuarantinedRow(row, *mending.why_not_json(raw, str(error)), len(raw), raw))
@@ -115,4 +122,18 @@ def parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None
             add(row, record, without_newline(line))
         else:
             raw = bytes(without_newline(line))
-            collector.refuse(QuarantinedRow(row, "not_an_object", mending.not_an_object(record), len(raw), raw))
+            # An array is most likely one of records, which are lost with it.
+            lost = Loss(max(1, len(record))) if type(record) is list else Loss()
+            collector.refuse(QuarantinedRow(row, "not_an_object", mending.not_an_object(record), len(raw), raw, lost))
+
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
+_OTHER = re.compile(rb'[^"{}\[\]]++')
+
+
+def _is_open(line: bytes) -> bool:
+    """Whether an object begins that does not end: brackets, or a string, are open at the end."""
+    if not line.lstrip().startswith(b"{"):
+        return False
+    left = _OTHER.sub(b"", _STRING.sub(b"", line))
+    return b'"' in left or left.count(b"{") + left.count(b"[") > left.count(b"}") + left.count(b"]")

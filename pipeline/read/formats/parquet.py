@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child.decoder import Request
-from pipeline.read.child.parquet import Limits
+from pipeline.read.child.parquet import MOST_LISTED, Limits, lost
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
-from pipeline.read.lines import QuarantinedRow, Unreadable
+from pipeline.read.lines import Loss, Unreadable
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, identify, open_input
 
@@ -57,10 +57,10 @@ def read_unit(unit: Unit) -> UnitRows:
     try:
         return _read_groups(unit)
     except Unreadable as error:
-        return _refused(unit, error.cause, error.detail)
+        return _refused(unit, Unreadable(error.cause, error.detail, Loss(share=1.0)), rows=1)
     except DecoderDied as error:
         if unit.stop - unit.start <= 1:
-            return _refused(unit, "decoder_died", str(error))
+            return _refused(unit, Unreadable("decoder_died", str(error)), rows=_groups(unit.file)[unit.start][0])
     counts = [rows for rows, _ in _groups(unit.file)[unit.start : unit.stop]]
     firsts = accumulate(counts[:-1], initial=unit.first_row)
     parts = [read_unit(replace(unit, start=i, stop=i + 1, first_row=first)) for i, first in enumerate(firsts, unit.start)]
@@ -68,9 +68,9 @@ def read_unit(unit: Unit) -> UnitRows:
     return UnitRows(*(pa.concat_tables(part).combine_chunks() for part in tables))
 
 
-def _refused(unit: Unit, cause: str, detail: str) -> UnitRows:
+def _refused(unit: Unit, error: Unreadable, *, rows: int) -> UnitRows:
     collector = Collector(unit.file)
-    collector.refuse(QuarantinedRow(unit.first_row, cause, detail))
+    lost(collector, error, unit.first_row, rows=rows, listed=MOST_LISTED)
     return collector.finish()
 
 

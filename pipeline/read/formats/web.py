@@ -31,7 +31,8 @@ def read_block(block: Block) -> UnitRows:
     lines = block.data
     assert isinstance(lines, Lines)
     records = [(row, piece) for row, piece in enumerate(lines.pieces, lines.first_row) if piece]
-    return _together([_refused(block.unit.file, [*lines.refused, *filter(None, [block.rest])]), read(block.unit.file, records)])
+    refused = _refused(block.unit.file, [*lines.refused, *filter(None, [block.rest])])
+    return replace(_together([refused, read(block.unit.file, records)]), passed=lines.passed)
 
 
 def read(file: InputFile, records: Records) -> UnitRows:

@@ -21,6 +21,7 @@ from pipeline.records.counts import Counts, FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
+from pipeline.report import damage
 from pipeline.report.page import charts, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
@@ -99,6 +100,8 @@ def render(
             reviewed={review.reason: review for review in reviews},
             detection=pictures.detection,
             clusters=pictures.clusters,
+            damaged=sorted(metrics.damaged, key=lambda file: -file.lost_rows),
+            damage=damage,
             failed=[check for check in metrics.checks if check.failed],
             pace=pace(metrics),
             plan=plan.splitlines()[:MOST_PLAN_LINES],

@@ -21,8 +21,9 @@ from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
+from pipeline.read.lines import DAMAGE, NOT_TEXT
 from pipeline.read.units import Unit
-from pipeline.records.inputs import UnitCard
+from pipeline.records.inputs import NO_DAMAGE, Damage, UnitCard
 from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
 from pipeline.stages.unit.tables import Names, UnitText, names
@@ -52,6 +53,8 @@ class Annotated:
     kept: int  # rows that the filters kept
     sources: tuple[tuple[str, int, int], ...]  # source, documents, quarantined rows
     costs: tuple[tuple[str, float], ...]  # stage, CPU seconds
+    damage: Damage = NO_DAMAGE
+    passed: tuple[tuple[str, int], ...] = ()  # records that are no rows, by type
 
 
 def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any], meter: Meter) -> Annotated:
@@ -97,6 +100,8 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         kept=int(kept.sum()),
         sources=card.sources,
         costs=tuple(meter.seconds.items()),
+        damage=card.damage,
+        passed=card.passed,
     )
 
 
@@ -150,6 +155,26 @@ def _card(read: Any) -> UnitCard:
         bad_rows=read.bad.num_rows,
         n_bytes=n_bytes,
         sources=tuple((name, good.get(name, 0), bad.get(name, 0)) for name in sorted({*good, *bad})),
+        damage=_damage(read.bad),
+        passed=read.passed,
+    )
+
+
+def _damage(bad: pa.Table) -> Damage:
+    if not bad.num_rows:
+        return NO_DAMAGE
+    rows = (pl.col("lost_rows") - 1).sum()
+    share, cut = pl.col("lost_share").sum().clip(0, 1), pl.col("cut")
+    found = pl.DataFrame(pl.from_arrow(bad.select(["cause", "lost_rows", "lost_share", "cut"])))
+    behind, within = found.filter(cut), found.filter(~cut)
+    return Damage(
+        sound=found["cause"].str.starts_with(NOT_TEXT).sum(),
+        listed=found["cause"].is_in(DAMAGE).sum(),
+        rows=within.select(rows).item(),
+        share=within.select(share).item(),
+        cut=len(behind) > 0,
+        cut_rows=behind.select(rows).item(),
+        cut_share=behind.select(share).item(),
     )
 
 

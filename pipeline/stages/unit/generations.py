@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from pipeline.errors import Damaged
 from pipeline.records.base import Json
+from pipeline.records.inputs import Damage
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import Names
 from pipeline.store.store import Store
@@ -21,7 +22,8 @@ def name(generation: int) -> str:
 
 
 def encode(units: Sequence[Annotated]) -> bytes:
-    return json.dumps([asdict(unit) for unit in units]).encode("utf-8", "surrogatepass")
+    made = [asdict(unit) | {"damage": unit.damage.model_dump(mode="json")} for unit in units]
+    return json.dumps(made).encode("utf-8", "surrogatepass")
 
 
 def load_generation(work: Store, generation: int) -> list[Annotated] | None:
@@ -43,4 +45,6 @@ def _unit(fields: Json) -> Annotated:
     sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
     costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
     where = Names(**{**names, "signals": tuple(names["signals"])})
-    return Annotated(**fields, names=where, sources=sources, costs=costs)
+    passed = tuple((kind, n) for kind, n in fields.pop("passed", ()))
+    damage = Damage.model_validate(fields.pop("damage", {}))
+    return Annotated(**fields, names=where, sources=sources, costs=costs, damage=damage, passed=passed)

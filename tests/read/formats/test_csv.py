@@ -19,6 +19,10 @@ from pipeline.read.lines import QuarantinedRow, Unreadable
 from pipeline.read.rows import Collector, UnitRows
 from tests.read.conftest import make
 
+SWALLOWS = "a quote of this record is never closed: it swallows"
+END = "to the end of the file"
+ENDS = "the file ends in the middle of this record, with"
+
 
 def rows_of(path: Path, **changes: object) -> list[UnitRows]:
     file = make(path, **changes)
@@ -54,7 +58,9 @@ LATIN = "byte 0xff at 2 is not UTF-8 (invalid start byte); is it Latin-1 or Wind
         (b"text", [], []),
         (b"id,text\n1\n2,a,b\n3,c\n", [(3, "c")], [(1, "invalid_csv", "1 fields; the header has 2"), (2, "invalid_csv", "3 fields; the header has 2")]),  # noqa: E501
         (b'id,text\n1,"a"b\n2,c\n', [(2, "c")], [(1, "invalid_csv", "',' expected after '\"'")]),
-        (b'id,text\n1,a\n2,"b\n3,c\n', [(1, "a")], [(2, "invalid_csv", "unexpected end of data")]),
+        (b'id,text\n1,a\n2,"b\n3,c\n', [(1, "a")], [(2, "quote_not_closed", f"{SWALLOWS} 9 bytes, 2 lines, {END}")]),
+        (b"id,text\n1,a\n2", [(1, "a")], [(2, "file_truncated", f"{ENDS} 1 fields of 2: nothing tells how much is missing")]),
+        (b"id,text\n1,a\n2\n", [(1, "a")], [(2, "invalid_csv", "1 fields; the header has 2")]),
         (b"id,text\n1,\xff\n2,b\n", [(2, "b")], [(1, "invalid_utf8", LATIN)]),
         (b"id,body\n1,a\n", [], [(1, "text_missing", "no column 'text'")]),
         (b'te"xt,"a"b\n1,a\n', [], [(1, "invalid_csv", "the header: ',' expected after '\"'")]),
@@ -211,7 +217,8 @@ def test_every_record_of_a_compressed_file_that_breaks_off_is_accounted_for(tmp_
     found = rows_of(tmp_path / "a.csv.gz", unit_bytes=10_000)
     read = texts(found)
     assert len(found) > 3 and read == [(i + 1, f"text number {i * i}") for i in range(len(read))]
-    assert bad(found) == [(len(read) + 1, "archive_truncated", "the gzip stream ends in the middle of a member")]
+    assert bad(found) == [(len(read) + 1, "archive_truncated", "the gzip stream ends in the middle of a member, "
+        f"at byte {len(packed) - 2_000}: nothing tells how much is missing")]  # fmt: skip
 
 
 def test_hostile_files_end_in_rows(hostile: Path, input_of: Callable[..., InputFile]) -> None:

@@ -111,7 +111,7 @@ def test_what_is_not_finite_becomes_text_in_metadata_and_null_where_text_is_want
 def test_a_file_that_ends_within_a_value_has_a_row_for_its_rest(tmp_path: Path, broken_off: str) -> None:
     assert rows(tmp_path / "a.json", broken_off, format="jsonl")[1:] == (
         [(1, rows_id(tmp_path), "a")],
-        [(2, "archive_truncated")],
+        [(2, "file_truncated")],
     )
 
 

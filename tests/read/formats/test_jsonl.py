@@ -321,6 +321,7 @@ def test_members_and_frames_follow_each_other(tmp_path: Path, input_of: InputOf)
 
 
 def _flipped(data: bytes, at: int) -> bytes:
+    at %= len(data)
     return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
 
 

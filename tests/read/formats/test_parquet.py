@@ -192,7 +192,7 @@ def test_empty_tables_and_empty_row_groups(tmp_path: Path, input_of: InputOf) ->
     assert [(r["row"], r["text"]) for r in documents(parts)] == [(1, "a"), (2, "b")] and not bad(parts)
 
 
-def test_a_broken_row_group_is_one_row_and_the_others_survive(tmp_path: Path, input_of: InputOf) -> None:
+def test_a_broken_row_group_is_as_many_rows_as_it_had_and_the_others_survive(tmp_path: Path, input_of: InputOf) -> None:
     texts = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(30)]
     path = write(tmp_path, pa.table({"text": texts}), row_group_size=10, compression="zstd", use_dictionary=False)
     second = pq.read_metadata(path).row_group(1).column(0)
@@ -203,7 +203,8 @@ def test_a_broken_row_group_is_one_row_and_the_others_survive(tmp_path: Path, in
     for unit_bytes in (1, 64_000_000):
         parts = read_all(input_of(path, unit_bytes=unit_bytes))
         assert [r["row"] for r in documents(parts)] == [*range(1, 11), *range(21, 31)]
-        assert [(r["row"], r["cause"]) for r in bad(parts)] == [(11, "archive_corrupt")]
+        assert [(r["row"], r["cause"]) for r in bad(parts)] == [(row, "archive_corrupt") for row in range(11, 21)]
+        assert {(r["lost_rows"], r["lost_share"], r["cut"]) for r in bad(parts)} == {(1, 0.0, False)}
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"not parquet at all", None])
@@ -212,14 +213,14 @@ def test_a_broken_footer_is_one_row(tmp_path: Path, input_of: InputOf, damage: b
     path.write_bytes(path.read_bytes()[:-1] if damage is None else damage)
     parts = read_all(input_of(path))
     assert not documents(parts)
-    assert [(r["row"], r["cause"], r["n_bytes_read"]) for r in bad(parts)] == [(1, "archive_corrupt", 0)]
+    assert [(r["row"], r["cause"], r["n_bytes_read"], r["lost_share"]) for r in bad(parts)] == [(1, "archive_corrupt", 0, 1.0)]
 
 
 def test_a_text_multiplied_by_a_dictionary_is_a_bomb(tmp_path: Path, input_of: InputOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "BOMB_BYTES", 2_000_000)
     path = write(tmp_path, pa.table({"text": ["x" * 1000] * 5000}))
     parts = read_all(input_of(path))
-    assert [(r["row"], r["cause"]) for r in bad(parts)] == [(1001, "decompression_bomb")]
+    assert [(r["row"], r["cause"]) for r in bad(parts)] == [(row, "decompression_bomb") for row in range(1001, 5001)]
     assert len(documents(parts)) == 1000
 
 
