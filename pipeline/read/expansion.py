@@ -1,7 +1,8 @@
 """The plan's paths to a sorted list of input files.
 
 Invariants: `path` names a file in every output and is the same on disk and on an object store: last folder of the
-wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path. A URL that
+wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path: of two that would
+have, and are of one source, folders in front tell them apart. A URL that
 carries a secret is refused, and no message repeats it.
 
 Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.tree`);
@@ -37,6 +38,7 @@ MOST_NAMED = 3
 _ROWS_OF_CONTENT = ("jsonl", "csv", "tsv", "warc")
 _LOOKS_AT_ONCE = 16
 """Files of a store that are looked at together: a look is a request or three, and mostly waiting."""
+MOST_FOLDERS = 20
 MOST_REASONS = 100
 """Reasons that are told apart: the words for a file may quote what it holds."""
 
@@ -60,15 +62,35 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
                 passed += beside
     if not files:
         raise InputError("no input: give paths in the plan's `source`, or --input PATH")
+    files = _told_apart(files)
     files.sort(key=_path_bytes)
     for one, other in pairwise(files):
         if one.path == other.path:
             raise InputError(
                 f"two inputs are called {one.path} (last folder and name) and their rows could not be told apart: "
-                f"{one.url} and {other.url}; give the folder above both as one path, leave one out, or move one to a folder of"
-                " another name"
+                f"{one.url} and {other.url}; leave one out, or move one to a folder of another name"
             )
     return Inputs([replace(file, traffic=traffic) for file in files], _by_reason(passed), traffic)
+
+
+def _told_apart(files: Sequence[InputFile]) -> list[InputFile]:
+    """The files; those of one source that would be called the same have as many folders more in front as tell them apart."""
+    called: dict[tuple[str, str], list[InputFile]] = {}
+    for file in files:
+        called.setdefault((file.source, file.path), []).append(file)
+    made: list[InputFile] = []
+    for (_, path), same in called.items():
+        above = [_folders_above(file) for file in same]
+        more = next((n for n in range(MOST_FOLDERS) if len({tuple(parts[-n:]) for parts in above if n}) == len(same)), 0)
+        paths = ["/".join([*parts[-more:], path]) if more and len(same) > 1 else path for parts in above]
+        made += [replace(file, path=name) for file, name in zip(same, paths, strict=True)]
+    return made
+
+
+def _folders_above(file: InputFile) -> list[str]:
+    """Folders in front of the path that a file is called by, without scheme and query."""
+    location = file.url.partition("?")[0] if file.url.startswith("http") else file.url
+    return location.rpartition("://")[2].removesuffix(file.path).strip("/").split("/")
 
 
 def _by_reason(passed: Sequence[Passed]) -> tuple[PassedOver, ...]:

@@ -224,13 +224,16 @@ def test_urls_with_secrets_are_refused_without_repeating_them(url: str) -> None:
     assert "hunter2" not in str(error.value)
 
 
-def test_two_inputs_with_one_source_ref_are_refused(tmp_path: Path) -> None:
-    tree(tmp_path, "one/crawl/a.jsonl", "two/crawl/a.jsonl")
-    with pytest.raises(InputError) as error:
-        paths("one/crawl", "two/crawl/*.jsonl", base=tmp_path)
-    assert all(part in str(error.value) for part in ("crawl/a.jsonl", "/one/", "/two/"))
-    with pytest.raises(InputError, match="two inputs"):
-        expand([Source(paths=("one/crawl",)), Source(paths=("one/crawl/a.jsonl",))], base=tmp_path)
+def test_inputs_of_one_name_are_told_apart_by_the_folders_above_them(tmp_path: Path) -> None:
+    tree(tmp_path, "one/crawl/a.jsonl", "two/crawl/a.jsonl", "two/x/crawl/b.jsonl", "one/x/crawl/b.jsonl", "one/crawl/c.jsonl")
+    assert paths("one/crawl", "two/crawl/*.jsonl", base=tmp_path) == ["crawl/c.jsonl", "one/crawl/a.jsonl", "two/crawl/a.jsonl"]
+    assert paths("one/x/crawl", "two/x/crawl", base=tmp_path) == ["one/x/crawl/b.jsonl", "two/x/crawl/b.jsonl"]
+
+
+def test_one_input_twice_is_refused(tmp_path: Path) -> None:
+    tree(tmp_path, "one/crawl/a.jsonl")
+    with pytest.raises(InputError, match=r"two inputs are called crawl/a\.jsonl"):
+        paths("one/crawl", "one/crawl/*.jsonl", base=tmp_path)
 
 
 def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
