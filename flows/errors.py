@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 Tell = Callable[[str, int], None]
 """Takes the message and the exit code."""
@@ -22,6 +22,13 @@ Tell = Callable[[str, int], None]
 
 class Parser(argparse.ArgumentParser):
     """A command line whose mistakes end as those of a plan do. Arguments may be names that a shell found: they are escaped."""
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        """None where an argument is no option: here also a path that begins with a dash, which argparse takes for one."""
+        known = arg_string in self._option_string_actions or arg_string.startswith("--")
+        if not known and arg_string.startswith("-") and ("/" in arg_string or os.path.lexists(arg_string)):
+            return None
+        return super()._parse_optional(arg_string)
 
     def error(self, message: str) -> NoReturn:
         from pipeline.text.visible import visible_lines

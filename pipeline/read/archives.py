@@ -15,6 +15,8 @@ from functools import partial
 
 import zstandard
 
+from pipeline.read import decoders
+from pipeline.read.encodings import transcoded
 from pipeline.read.lines import Chunks, Loss, Unreadable
 from pipeline.read.members import GZIP, Member, intact, of_zstd
 from pipeline.text import numbers
@@ -68,9 +70,14 @@ class Counted:
         return self.lost(max(self._size, self.taken) - at)
 
 
-def decoded(source: Source, compression: str | None, *, size: int = 0, resumes: bool = True) -> Iterator[bytes | Unreadable]:
-    """Chunks of a stream, decoded if it is compressed. `size`: bytes of the file; `resumes`: what is intact behind damage is
-    of use. Raises Unreadable behind the last of them."""
+def decoded(
+    source: Source, compression: str | None, *, size: int = 0, resumes: bool = True, encoding: str = ""
+) -> Iterator[bytes | Unreadable]:
+    """Chunks of a stream, decoded if it is compressed, and as UTF-8 if it is of another `encoding`. `size`: bytes of the file;
+    `resumes`: what is intact behind damage is of use. Raises Unreadable behind the last of them."""
+    if encoding:
+        yield from transcoded(decoded(source, compression, size=size, resumes=False), encoding)
+        return
     counted = Counted(source, size, resumes=resumes)
     try:
         yield from _counted(counted, _DECODERS[compression](counted))
@@ -241,4 +248,11 @@ def plain(source: Counted) -> Iterator[bytes]:
     return iter(partial(source, PLAIN_CHUNK), b"")
 
 
-_DECODERS: dict[str | None, Callable[[Counted], Chunks]] = {"gzip": gunzip, "zstd": unzstd, None: plain}
+_DECODERS: dict[str | None, Callable[[Counted], Chunks]] = {
+    "gzip": gunzip,
+    "zstd": unzstd,
+    "bzip2": decoders.bunzip2,
+    "xz": decoders.unxz,
+    "lz4": decoders.unlz4,
+    None: plain,
+}

@@ -54,7 +54,8 @@ def of_packed(file: InputFile) -> str:
     found = Unpacked()
     try:
         with open_input(file) as handle:
-            for _ in found.followed(archives.decoded(source_of(file, handle), file.compression, resumes=False)):
+            chunks = archives.decoded(source_of(file, handle), file.compression, resumes=False, encoding=file.encoding)
+            for _ in found.followed(chunks):
                 pass
     except Unreadable:
         return ""

@@ -52,10 +52,14 @@ class Collector:
         self._tables: list[pa.Table] = []
         self._good: list[tuple[Any, ...]] = []
         self._bad: list[tuple[Any, ...]] = []
+        self.columns = (file.text, file.id, "source", "url", "date")
+        self._partitions = [(name, value) for name, value in file.partitions if name not in (file.text, file.id)]
 
     def add(self, row: int, record: Json, raw: bytes | memoryview = b"", *, python_values: bool = False) -> None:
         """`record` is used up. `raw`: its bytes. `python_values`: it may hold more than what JSON has (dates, bytes, …)."""
         file, pop = self.file, record.pop
+        for name, value in self._partitions:
+            record.setdefault(name, value)
         text = pop(file.text, _MISSING)
         id_ = pop(file.id, None)
         if type(id_) is int:

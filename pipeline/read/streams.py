@@ -33,9 +33,9 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Generator[Block, None,
                 digest.update(data)
             return data
 
-        # Behind lost bytes a line or a WARC record is found again; whether a quote is open in CSV is not.
-        resumes = file.format not in ("csv", "tsv")
-        chunks = archives.decoded(source, file.compression, size=file.size, resumes=resumes)
+        # Behind lost bytes a line or a WARC record is found again; whether a quote is open in CSV, or a bracket in JSON, is not.
+        resumes = file.format in ("jsonl", "warc")
+        chunks = archives.decoded(source, file.compression, size=file.size, resumes=resumes, encoding=file.encoding)
         for index, lines in enumerate(cut(unpacked.followed(chunks) if file.compression else chunks, file)):
             yield Block(Unit(file, content, index, lines.start, lines.stop, lines.first_row), lines, lines.rest)
         while source(CHUNK):

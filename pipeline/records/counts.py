@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from pipeline.records.base import Number, Record, Totals
+from pipeline.records.inputs import PassedOver
 from pipeline.records.selection import Selection
 
 SCHEMA_VERSION = 2
@@ -222,6 +223,7 @@ class Counts(Record):
     tokens: Tokens
     selection: Selection | None
     notes: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...] = ()  # a manifest of an earlier release does not say
     versions: dict[str, str]
     architecture: str
 

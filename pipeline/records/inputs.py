@@ -1,4 +1,4 @@
-"""What a manifest says of where an output comes from: the recipe, and the settings of each source."""
+"""What a manifest says of where an output comes from: the recipe, the settings of each source, and files that were not read."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ class SourceSettings(Record):
     id: str | None
     priority: int
     max_row_bytes: int
+
+
+MOST_PATHS = 1_000
+"""Chosen so that a folder of a million files of no use does not make a manifest of 100 MB."""
+
+
+class PassedOver(Record):
+    """Files that the plan's paths name or hold and that are not read, for one reason: how many, and the first `MOST_PATHS`."""
+
+    reason: str
+    files: int
+    paths: tuple[str, ...]
 
 
 class Damage(Record):

@@ -12,7 +12,7 @@ from pipeline.output import manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, in_words
 from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
@@ -49,7 +49,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     generation = manifests[-1].generation + 1 if manifests else 1
     found_new = f"{numbers.counted(len(inputs), 'input')}, {numbers.count(len(new))} new"
     lines.append(f"{found_new}; would become generation {generation} of {out.root}")
-    lines += [f"skipped, not read in this release: {name}" for name in found.skipped]
+    lines += [f"passed over: {in_words(passed)}" for passed in found.passed_over]
     lines += compared.notes
     if not new:
         return "\n".join([*lines, "nothing new: nothing would run"])

@@ -26,7 +26,7 @@ from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
 from pipeline.read import likeness
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, in_words
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
@@ -79,7 +79,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         unlocked = [store.root for store in (out, work) if not store.conditional]
         notes = (
             *(f"--unlocked: {root} has no conditional writes, so nothing kept other runs away from it" for root in unlocked),
-            *(f"skipped, not read in this release: {name}" for name in task.inputs.skipped),
+            *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
             *compared.notes,
         )
         yield Run(
@@ -93,6 +93,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             notes=notes,
             warmed=warmed,
             read=task.inputs.traffic,
+            passed_over=task.inputs.passed_over,
             replacement=replaces,
         )
 

@@ -45,6 +45,7 @@ def counts(context: Context, tally: Tally, judgement: Judgement) -> Counts:
         live=run.next_live,
         plan_name=context.loaded.name,
         notes=run.notes,
+        passed_over=run.passed_over,
         versions=manifest.versions(),
         architecture=platform.machine(),
     )

@@ -179,6 +179,6 @@ def scan(
                 return Input(file, content, ())
         found: FileUnits = read.units_of(file)
         on_event(Event("advance", "scan", n_bytes=file.size, steps=1, name=file.path))
-        return Input(file, found.content, None if found.units is None else tuple(found.units))
+        return Input(found.file, found.content, None if found.units is None else tuple(found.units))
 
     return pool.map(one, files)

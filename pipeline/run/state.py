@@ -13,7 +13,7 @@ from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest, Re
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import scores
 from pipeline.plan.recipe import Recipe
-from pipeline.records.inputs import SourceSettings
+from pipeline.records.inputs import PassedOver, SourceSettings
 from pipeline.records.metrics_json import StoreTraffic
 from pipeline.run.replacement import Replacement
 from pipeline.run.spans import Input, unpacks_to
@@ -56,6 +56,7 @@ class Run:
     notes: tuple[str, ...]
     warmed: Future[float]  # CPU seconds that compiling took
     read: Traffic  # of the inputs
+    passed_over: tuple[PassedOver, ...]
     replacement: Replacement | None = None  # what the run replaces because inputs changed
     replaced: tuple[ReplacedInput, ...] = ()
 

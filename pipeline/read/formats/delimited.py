@@ -1,10 +1,11 @@
 r"""CSV and TSV to rows.
 
-The first record that is not blank is the header; it names the columns and has no number. A row is a record behind it. A
-blank line is no row but has a number, as in JSONL. Records end where Python's csv module ends them (a quoted field may hold
-line breaks); within one it is strict: a record with characters behind a closing quote, with a quote that is never closed,
-or with another number of fields than the header is a bad row, and the next record is read as if nothing had been. Every
-value is text; an empty `url` or `date` is none. Of columns with one name the last counts.
+The first record that is not blank is the header, behind Excel's `sep=;`; it names the columns and has no number. Fields are
+delimited as the ending says, or by another of comma, semicolon, tab and bar where only that gives the header the column of the
+text. A row is a record behind it. A blank line is no row but has a number, as in JSONL. Records end where Python's csv module
+ends them (a quoted field may hold line breaks); within one it is strict: a record with characters behind a closing quote, with
+a quote that is never closed, or with another number of fields than the header is a bad row, and the next record is read as if
+nothing had been. Every value is text; an empty `url` or `date` is none. Of columns with one name the last counts.
 
 One pattern finds where a record ends and `csv.reader` reads it, strictly. Alone `csv.reader` cannot: where it refuses a record
 it loses the place at which its lenient self would end it, and a quote that is never closed makes it hold the rest of the file,
@@ -20,12 +21,16 @@ from collections.abc import Iterator
 
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
+from pipeline.read.formats.mending import not_utf8
 from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, newlines, too_large
 from pipeline.read.rows import Collector
 from pipeline.schema import EXCERPT_BYTES
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 """Format → what stands between two fields."""
+_OTHERS = (",", ";", "\t", "|")
+_SEP = re.compile(rb"sep=[,;\t|]", re.IGNORECASE)
+_BACKSLASH = rb"\""
 _FLUSH_BYTES = 4_000_000
 _BOM = b"\xef\xbb\xbf"
 
@@ -38,13 +43,20 @@ def _record(delimiter: str) -> re.Pattern[bytes]:
     A quote opens a quoted field as its first byte only, two quotes inside are one, and behind a closing quote (`closed`) the
     field goes on to the next delimiter. Possessive throughout: time is linear.
     """
+    delimiter = re.escape(delimiter)
     plain = rf"[^{delimiter}\r\n]*+"
     field = rf'"(?:[^"]++|"")*+(?:"{plain})?+|(?!"){plain}'
     last = rf'"(?:[^"]++|"")*+(?P<closed>"{plain})?+|(?!"){plain}'
     return re.compile(rf"(?:(?:{field}){delimiter})*+(?P<last>{last})".encode())
 
 
-_RECORDS = {kind: _record(delimiter) for kind, delimiter in DELIMITERS.items()}
+_RECORDS = {delimiter: _record(delimiter) for delimiter in _OTHERS}
+
+
+def _delimiter(head: bytes, file: InputFile) -> str:
+    """What the header's fields are delimited by."""
+    usual = DELIMITERS[file.format]
+    return next((other for other in (usual, *_OTHERS) if file.text in _fields(head, other)[0]), usual)
 
 
 def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
@@ -70,14 +82,15 @@ class _Cutter:
     """
 
     def __init__(self, chunks: Chunks, file: InputFile) -> None:
-        self.chunks, self.pattern = _without_mark(chunks), _RECORDS[file.format]
-        self.delimiter = DELIMITERS[file.format]
+        self.chunks, self.file, self.delimiter = _without_mark(chunks), file, DELIMITERS[file.format]
+        self.pattern = _RECORDS[self.delimiter]
         self.unit_bytes, self.max_row_bytes = file.unit_bytes, file.max_row_bytes
         self.held_bytes = max(file.max_row_bytes, EXCERPT_BYTES) + 2  # 2: of the line break
         self.buffer, self.at, self.ended = b"", 0, False
         self.begin, self.dropped, self.dropped_lines, self.open_line = b"", 0, 0, False
         self.fault: Unreadable | None = None
         self.head: bytes | None = None
+        self.is_behind_sep = False
         self.start = self.stop = 0
         self.first_row = self.row = 1
         self.pieces: list[bytes] = []
@@ -102,8 +115,11 @@ class _Cutter:
             return False
         if self.head is not None:
             self._add(raw, size, refused=self._ended(found, raw, size) if behind == end else None)
-        elif raw:
+        elif raw and not (_SEP.fullmatch(raw) and not self.is_behind_sep):
             self.head = raw
+            self.delimiter = _delimiter(raw, self.file)
+            self.pattern = _RECORDS[self.delimiter]
+        self.is_behind_sep = self.is_behind_sep or bool(raw)
         return True
 
     def _found(self) -> re.Match[bytes]:
@@ -198,7 +214,7 @@ def _without_mark(chunks: Chunks) -> Iterator[bytes]:
 
 def parse(collector: Collector, lines: Lines) -> None:
     """Add the records of a unit."""
-    delimiter = DELIMITERS[collector.file.format]
+    delimiter = _delimiter(lines.head, collector.file)
     names, why = _fields(lines.head, delimiter)
     header = f"the header: {why[1]}" if why else ""
     waiting = 0
@@ -217,6 +233,8 @@ def parse(collector: Collector, lines: Lines) -> None:
 
 def _add(collector: Collector, row: int, record: bytes, *, names: list[str], delimiter: str) -> None:
     fields, why = _fields(record, delimiter)
+    if why and _BACKSLASH in record:
+        why = why[0], f"{why[1]}; a quote within a field is written twice, not behind a backslash"
     if not why and len(fields) != len(names):
         why = "invalid_csv", f"{len(fields)} fields; the header has {len(names)}"
     if why:
@@ -235,6 +253,6 @@ def _fields(record: bytes, delimiter: str) -> tuple[list[str], tuple[str, str] |
     try:
         return next(csv.reader((record.decode("utf-8"),), delimiter=delimiter, strict=True), []), None
     except UnicodeDecodeError as error:
-        return [], ("invalid_utf8", error.reason)
+        return [], ("invalid_utf8", not_utf8(error))
     except csv.Error as error:
         return [], ("invalid_csv", str(error))

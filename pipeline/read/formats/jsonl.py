@@ -2,7 +2,8 @@
 
 Each line is parsed on its own. Joining a block's lines with commas and parsing once would be faster and wrong: a hostile
 line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number. Of equal
-keys in an object the last counts; an integer beyond 64 bits becomes a float (orjson).
+keys in an object the last counts; an integer beyond 64 bits becomes a float (orjson). Lines with a slip that is known are read
+(`pipeline.read.formats.mending`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import orjson
 
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
+from pipeline.read.formats import mending
 from pipeline.read.lines import Chunks, Line, Lines, Loss, QuarantinedRow, cut, without_newline
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
@@ -38,7 +40,7 @@ def split(file: InputFile) -> FileUnits:
 
     found = [(lines.start, lines.stop, lines.first_row) for lines in cut_units(read(), file)]
     content = file.identity or named(digest)
-    return FileUnits(content, tuple(Unit(file, content, i, *span) for i, span in enumerate(found)))
+    return FileUnits(content, tuple(Unit(file, content, i, *span) for i, span in enumerate(found)), file)
 
 
 def read_unit(unit: Unit) -> UnitRows:
@@ -78,7 +80,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
         parts = _split(whole)
-        _parse_lines(collector, parts, row, ends=whole[-1:] == b"\n")
+        parse_lines(collector, parts, row, ends=whole[-1:] == b"\n")
         row += len(parts)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -96,8 +98,9 @@ def _split(piece: bytes) -> list[Any]:
     return parts
 
 
-def _parse_lines(collector: Collector, lines: list[Line], first_row: int, *, ends: bool) -> None:
-    """`ends`: the last of them has a newline; else it is the input's last."""
+def parse_lines(collector: Collector, lines: list[Line], first_row: int, *, ends: bool) -> None:
+    """Add lines, or other JSON values, each of them a row but for blank ones. `ends`: the last of them has a newline, or is
+    whole; else it is the input's last."""
     loads, add = orjson.loads, collector.add
     for row, line in enumerate(lines, first_row):
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
@@ -106,18 +109,22 @@ def _parse_lines(collector: Collector, lines: list[Line], first_row: int, *, end
         try:
             record = loads(line)
         except orjson.JSONDecodeError as error:
-            record = bytes(without_newline(line))
-            if not ends and row == first_row + len(lines) - 1 and _is_open(record):
+            raw = bytes(without_newline(line))
+            if not ends and row == first_row + len(lines) - 1 and _is_open(raw):
                 detail = f"the file ends in the middle of this line: {UNTOLD}"
-                collector.refuse(QuarantinedRow(row, "file_truncated", detail, len(record), record, Loss(cut=True)))
-            else:
-                collector.refuse(QuarantinedRow(row, _why_not_json(record), str(error), len(record), record))
-            continue
+                collector.refuse(QuarantinedRow(row, "file_truncated", detail, len(raw), raw, Loss(cut=True)))
+                continue
+            record = mending.mended(raw, collector.columns)
+            if record is None:
+                collector.refuse(QuarantinedRow(row, *mending.why_not_json(raw, str(error)), len(raw), raw))
+                continue
         if type(record) is dict:
             add(row, record, without_newline(line))
         else:
-            record = bytes(without_newline(line))
-            collector.refuse(QuarantinedRow(row, "not_an_object", "the line is JSON but no object", len(record), record))
+            raw = bytes(without_newline(line))
+            # An array is most likely one of records, which are lost with it.
+            lost = Loss(max(1, len(record))) if type(record) is list else Loss()
+            collector.refuse(QuarantinedRow(row, "not_an_object", mending.not_an_object(record), len(raw), raw, lost))
 
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
@@ -130,22 +137,3 @@ def _is_open(line: bytes) -> bool:
         return False
     left = _OTHER.sub(b"", _STRING.sub(b"", line))
     return b'"' in left or left.count(b"{") + left.count(b"[") > left.count(b"}") + left.count(b"]")
-
-
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
-
-
-def _why_not_json(line: bytes) -> str:
-    """The cause, without reading orjson's messages, which change: a line whose only fault is a lone surrogate escape parses
-    once that is replaced."""
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "invalid_utf8"
-    if rb"\ud" in line.lower():
-        try:
-            orjson.loads(_ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], line))
-            return "lone_surrogate"
-        except orjson.JSONDecodeError:
-            return "invalid_json"
-    return "invalid_json"

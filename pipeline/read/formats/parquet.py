@@ -39,7 +39,7 @@ def split(file: InputFile) -> FileUnits:
     try:
         groups = _groups(file)
     except Unreadable:
-        return FileUnits(content, (Unit(file, content, 0, 0, 0, 1),))
+        return FileUnits(content, (Unit(file, content, 0, 0, 0, 1),), file)
     units: list[Unit] = []
     start = size = 0
     first_row = row = 1
@@ -49,7 +49,7 @@ def split(file: InputFile) -> FileUnits:
         if size >= file.unit_bytes or i == len(groups) - 1:
             units.append(Unit(file, content, len(units), start, i + 1, first_row))
             start, size, first_row = i + 1, 0, row
-    return FileUnits(content, tuple(units))
+    return FileUnits(content, tuple(units), file)
 
 
 def read_unit(unit: Unit) -> UnitRows:

@@ -41,6 +41,7 @@ from pipeline.records.counts import (
     Tokens,
     Unreadable,
 )
+from pipeline.records.inputs import PassedOver
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Cost
 from pipeline.records.selection import Selection
@@ -56,12 +57,14 @@ BY_RULE = ("filter", "model")
 
 @dataclass(frozen=True)
 class About:
-    """What stands beside the counts: `live` generations once this one is published, notes of the run, library versions."""
+    """What stands beside the counts: `live` generations once this one is published, notes of the run, files that it did not read,
+    library versions."""
 
     generation: int
     live: tuple[int, ...]
     plan_name: str
     notes: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...]
     versions: dict[str, str]
     architecture: str
 
@@ -99,6 +102,7 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
         tokens=_tokens(tally, recipe.plan, final_read, final_kept=final_kept),
         selection=selection,
         notes=(*about.notes, *unscored_notes(models)),
+        passed_over=about.passed_over,
         versions=about.versions,
         architecture=about.architecture,
     )
