@@ -183,7 +183,7 @@ def _export(arguments: argparse.Namespace) -> int:
         bytes_per_token=per_token,
         seeds=arguments.seeds,
     )
-    exports.record(where.out, arguments.to, what="arms of flows.proxy export-arms")
+    exports.record(where.out, os.path.expanduser(arguments.to), what="arms of flows.proxy export-arms")
     said = []
     for arm in card.arms:
         less = "" if arm.enough else "; less than the run sees: it repeats"

@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
     from pipeline.training import card, train
 
     trained = train.train(_recipe(arguments, command) if arguments.recipe else _request(arguments, command))
-    path = card.write(trained, arguments.output)
+    path = card.write(trained, arguments.output.expanduser())
     line = card.plan_line(trained, path)
     table.show([f"note: {note}" for note in trained.notes], sys.stderr)
     if arguments.json:
@@ -148,7 +148,7 @@ def _recipe(arguments: argparse.Namespace, command: str) -> Request:
     from pipeline.training.recipes import quality, toxicity
 
     recipe = toxicity if arguments.recipe == "toxicity" else quality
-    request = recipe.request(arguments.data, name=arguments.name, seed=arguments.seed)
+    request = recipe.request(arguments.data.expanduser(), name=arguments.name, seed=arguments.seed)
     # The folder is the maker's own: the command in the card names it as a reader would have to.
     shown = command.replace(shlex.quote(str(arguments.data)), "DATA").replace(shlex.quote(str(arguments.output)), "DIR")
     return replace(request, command=shown, calibration=arguments.calibration)

@@ -5,11 +5,12 @@ Invariant: what comes from plans, paths and text is escaped, one line, and cut; 
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.output import manifest
+from pipeline.output import inputs as inputs_of_output
 from pipeline.text import numbers
 from pipeline.text.markdown import block, code, escaped, table
 from pipeline.text.visible import visible
@@ -60,7 +61,7 @@ def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
 
 def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
     """The headline of savings.json, or what is to be done."""
-    command = f"python -m flows.proxy {visible(out, limit=500)}"
+    command = f"python -m flows.proxy {visible(shlex.quote(out), limit=500)}"
     if savings is None or not savings.headline:
         return f"not measured yet: {command}"
     stale = "" if savings.generation == metrics.generation else f" (of generation {savings.generation}; anew: {command})"
@@ -108,7 +109,7 @@ def _share(value: float | None) -> str:
 
 def inputs(notes: tuple[str, ...]) -> str | None:
     """Markdown of the inputs that changed or vanished since they were read, by name; None where none did."""
-    moved = [note.partition(": ") for note in notes if note.startswith((manifest.CHANGED, manifest.GONE))]
+    moved = [note.partition(": ") for note in notes if note.startswith(inputs_of_output.TOLD)]
     if not moved:
         return None
     rows = [(escaped(path), escaped(happened)) for happened, _, path in moved[:MOST_INPUTS]]

@@ -19,6 +19,7 @@ from pipeline import report
 from pipeline.errors import Damaged
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import Manifest
+from pipeline.plan.paths import with_names_only
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Metrics
@@ -69,7 +70,8 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
     by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
     languages = sorted({line.language for m in live for line in m.metrics.by_language if line.kept and line.language})
     plan = yaml(newest.plan)
-    shareable = yaml({key: value for key, value in newest.plan.items() if key != "source"})  # paths of this machine stay here
+    named = with_names_only(newest.plan)  # paths of this machine stay here
+    shareable = yaml({key: value for key, value in named.items() if key != "source"})
     readme = card.render(
         metrics,
         files_by_folder=by_folder,

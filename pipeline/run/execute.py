@@ -18,7 +18,7 @@ from pipeline.machine.schedule import Mapper
 from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
 from pipeline.report import publish
-from pipeline.run import accounts, attempts, prepare
+from pipeline.run import accounts, attempts, prepare, replacement
 from pipeline.run import report as run_report
 from pipeline.run.cluster import site, tasks
 from pipeline.run.context import RUN, Context, Within, right_here
@@ -79,6 +79,7 @@ def _stages(context: Context) -> Result:
     phases.end("scan")
     units = _annotate(context)
     accounts.check_bad_rows(run, units)
+    context, units = _with_what_stays(context, units)
     phases.end("annotate")
     judgement = judge(context, units)
     counted = count(context, units, judgement)
@@ -95,6 +96,20 @@ def _nothing_new(run: Run) -> Result:
     attempts.clear(run.work)
     metrics = publish.metrics_of(run.out)
     return Result(run.out.root, None, metrics, (*run.notes, "nothing new: every input was curated before"))
+
+
+def _with_what_stays(context: Context, units: tuple[Annotated, ...]) -> tuple[Context, tuple[Annotated, ...]]:
+    """Where the run replaces what changed: with the units of files that it does not name, and with what became of the changed."""
+    run = context.run
+    if run.replacement is None:
+        return context, units
+    replaced = replacement.compared(run.out, run.work, run.replacement, units=units)
+    made = replace(run, replaced=tuple(replaced), notes=(*run.notes, *replacement.told(replaced)))
+    return replace(context, run=made), _ordered([*units, *run.replacement.units])
+
+
+def _ordered(units: list[Annotated]) -> tuple[Annotated, ...]:
+    return tuple(sorted(units, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
 
 
 def _annotate(context: Context) -> tuple[Annotated, ...]:
@@ -119,4 +134,4 @@ def _annotate(context: Context) -> tuple[Annotated, ...]:
     done = [unit for units in found for unit in units]
     read.close()
     tell(Event("end", "annotate"))
-    return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
+    return _ordered(done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline import read
-from pipeline.errors import InputError, RecipeDiffers
+from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
 from pipeline.output import manifest
@@ -33,18 +33,23 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh
     lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
-    if manifests and not replacing:
-        sources = prepare.source_settings(found.files)
+    before = [] if replacing else manifests
+    sources = prepare.source_settings(found.files)
+    if before:
         try:
             manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources=sources)
         except RecipeDiffers as error:
             return "\n".join([*lines, f"would stop: {error}"])
-    known = set() if replacing else {(r.path, r.content) for m in manifest.live(manifests) for r in m.inputs}
-    new = [item for item in inputs if (item.file.path, item.content) not in known]
+    try:
+        compared = prepare.compare_inputs(resolved, inputs, before=before, sources=sources)
+    except InputChanged as error:
+        return "\n".join([*lines, f"would stop: {error}"])
+    new = [item for item in inputs if item.file.path in compared.read]
     generation = manifests[-1].generation + 1 if manifests else 1
     found_new = f"{numbers.counted(len(inputs), 'input')}, {numbers.count(len(new))} new"
     lines.append(f"{found_new}; would become generation {generation} of {out.root}")
     lines += [f"skipped, not read in this release: {name}" for name in found.skipped]
+    lines += compared.notes
     if not new:
         return "\n".join([*lines, "nothing new: nothing would run"])
     return "\n".join([*lines, *_facts(work, resolved, new)])

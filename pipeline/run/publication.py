@@ -79,6 +79,7 @@ def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: S
         sources=run.sources,
         inputs=tuple(run.records(made.units)),
         annotation_inputs=tuple(run.annotation_records()),
+        replaced=run.replaced,
         files=found.files,
         index=tuple(index),
         content_sha256=_content(run, made.written.shards),

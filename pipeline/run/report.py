@@ -54,7 +54,7 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
     """The counts of what was judged, and the checks. Raises CheckFailed where a failed check stops the run."""
     run, plan = context.run, context.run.recipe.plan
     found = counts(context, tally, judgement)
-    before = run.live[-1].metrics if run.live else None
+    before = run.before.metrics if run.before else None
     report = Report(found, checks.judge(plan.checks, found, before))
     if report.failed and plan.checks.on_fail == "stop":
         if not context.options.accept:
@@ -79,7 +79,7 @@ def with_costs(
     cost = accounts.cost(run, context.options, context.started, units=units, compile_s=compile_s, output_bytes=size)
     return RunMetrics(
         **dict(report.counts),
-        changes=changes.since(run.live[-1].metrics, report.counts) if run.live else None,
+        changes=changes.since(run.before.metrics, report.counts) if run.before else None,
         checks=report.checks,
         cost=cost,
         compute=metrics.ledger(report.counts, run.recipe.plan.compute, cost),
