@@ -46,6 +46,8 @@ class InputFile:
     unit_bytes: int
     max_row_bytes: int
     max_bad_fraction: float
+    named_by: str | None = None
+    """Column of the data that holds the name of a row's source; None: `source` is that of all rows."""
     identity: str = ""
     """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
@@ -63,10 +65,17 @@ class Inputs:
 def input_file(
     source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
 ) -> InputFile:
-    settings = source.model_dump(exclude={"paths", "name"})
-    name = source.name or folder or "input"
+    settings = source.model_dump(exclude={"paths", "name", "named_by"})
     return InputFile(
-        source=name, url=url, path=path, format=kind[0], compression=kind[1], size=size, identity=identity, **settings
+        source=source.name or folder or "input",
+        named_by=source.named_by,
+        url=url,
+        path=path,
+        format=kind[0],
+        compression=kind[1],
+        size=size,
+        identity=identity,
+        **settings,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import (
     ByteSize,
+    ConfigDict,
     Field,
     field_validator,
 )
@@ -18,6 +19,12 @@ class Source(PlanModel):
 
     paths: tuple[str, ...] = Field(description="files, folders, globs, fsspec URLs, hf://datasets/ORG/NAME")
     name: str | None = Field(None, description="name of the source; default: the last folder of the wildcard-free part")
+    named_by: str | None = Field(
+        None,
+        alias="from",
+        serialization_alias="from",
+        description="column that names the source of each row; rows without a short string or an integer in it have `name`",
+    )
     priority: int = Field(0, description="the smaller one comes first where duplicates compete")
     text: str = Field("text", min_length=1, description="column that holds the text")
     id: str = Field("id", min_length=1, description="column that holds the id; rows without one get a hash of source_ref")
@@ -26,6 +33,8 @@ class Source(PlanModel):
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="share of unreadable rows of a file, and of the source, beyond which the run stops"
     )
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=False, validate_by_alias=True)
 
     @field_validator("paths", mode="before")
     @classmethod
@@ -39,7 +48,7 @@ class Source(PlanModel):
             raise ValueError("an empty path: is a shell variable unset?")
         return value
 
-    @field_validator("name", "text", "id")
+    @field_validator("name", "named_by", "text", "id")
     @classmethod
     def _is_text(cls, value: str | None) -> str | None:
         if value is not None and (not value or any("\ud800" <= c <= "\udfff" for c in value)):

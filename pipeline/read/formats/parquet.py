@@ -20,7 +20,7 @@ from pipeline.read.child.parquet import Limits
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import QuarantinedRow, Unreadable
-from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.rows import Collector, UnitRows, summed
 from pipeline.read.units import FileUnits, Unit, identify, open_input
 
 BATCH_ROWS = 1_000
@@ -65,7 +65,7 @@ def read_unit(unit: Unit) -> UnitRows:
     firsts = accumulate(counts[:-1], initial=unit.first_row)
     parts = [read_unit(replace(unit, start=i, stop=i + 1, first_row=first)) for i, first in enumerate(firsts, unit.start)]
     tables = ([rows.documents for rows in parts], [rows.bad for rows in parts])
-    return UnitRows(*(pa.concat_tables(part).combine_chunks() for part in tables))
+    return UnitRows(*(pa.concat_tables(part).combine_chunks() for part in tables), summed(rows.replaced for rows in parts))
 
 
 def _refused(unit: Unit, cause: str, detail: str) -> UnitRows:
