@@ -13,6 +13,7 @@ from importlib import metadata
 
 from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
 from pipeline.plan.recipe import Recipe, decisive, differences
+from pipeline.read.files import own_path
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.inputs import RecipeDocument, SourceSettings
 from pipeline.records.metrics_json import RunMetrics
@@ -204,20 +205,26 @@ def known_inputs(manifests: list[Manifest]) -> dict[str, set[tuple[int, str]]]:
     return known
 
 
+def owners(manifests: list[Manifest]) -> dict[str, str]:
+    """By path, the source of every input that a live generation has read."""
+    return {record.path: record.source for manifest in live(manifests) for record in manifest.inputs}
+
+
 def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_changed: str) -> tuple[list[InputRecord], list[str]]:
     """Which of `inputs` a run reads, and notes about changed and vanished ones.
 
     Those that no live generation has read; under `on_changed: append` also those that have another size or content since, all
     their rows, of which dedup drops what it knows. Raises InputChanged under `on_changed: fail` if there is one.
     """
-    known = known_inputs(manifests)
-    owner = {record.path: record.source for manifest in live(manifests) for record in manifest.inputs}
-    renamed = [r for r in inputs if owner.get(r.path, r.source) != r.source]
-    if renamed:
-        raise InputError(
-            f"{renamed[0].path} was read as source {owner[renamed[0].path]} and is now of {renamed[0].source}: its rows would be"
-            " there twice; use the old name, or --replace"
-        )
+    known, owner = known_inputs(manifests), owners(manifests)
+    asked = {r.source for r in inputs}
+    for r in inputs:
+        path = own_path(r.path)
+        if owner.get(path, r.source) not in {r.source, *asked} and (r.size, r.content) in known[path]:
+            raise InputError(
+                f"{path} was read as source {owner[path]} and is now of {r.source}: its rows would be there twice; use the old"
+                " name, or --replace"
+            )
     fresh = [record for record in inputs if record.path not in known]
     changed = [r for r in inputs if r.path in known and (r.size, r.content) not in known[r.path]]
     if changed and on_changed == "fail":
@@ -230,7 +237,6 @@ def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_chang
     again = on_changed == "append"
     fresh += changed if again else []
     notes = [f"{CHANGED}, {'read again' if again else 'ignored'}: {r.path}" for r in changed]
-    asked = {r.source for r in inputs}
     gone = sorted({r.path for m in live(manifests) for r in m.inputs if r.source in asked} - {r.path for r in inputs})
     notes += [f"{GONE} (its rows stay in the output): {path}" for path in gone]
     return fresh, notes

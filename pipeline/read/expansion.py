@@ -1,8 +1,9 @@
 """The plan's paths to a sorted list of input files.
 
 Invariants: `path` names a file in every output and is the same on disk and on an object store: last folder of the
-wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path. A URL that
-carries a secret is refused, and no message repeats it.
+wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path: where files of two
+sources do, the source's name and `//`, which no path has, stand before it (`told_apart`). A URL that carries a secret is refused,
+and no message repeats it.
 
 Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.tree`);
 `hf://datasets/...` (see `pipeline.read.formats.huggingface`).
@@ -12,14 +13,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, NotYet
-from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
+from pipeline.read.files import APART, LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of, own_path
 from pipeline.read.formats import huggingface
 from pipeline.read.tree import Found, find_files
 from pipeline.store.secrets import refuse_secrets
@@ -47,15 +48,35 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
                 skipped += passed
     if not files:
         raise InputError("no input: give paths in the plan's `source`, or --input PATH")
-    files.sort(key=_path_bytes)
-    for one, other in pairwise(files):
+    traffic = Traffic()
+    files = told_apart([replace(file, traffic=traffic) for file in files], {})
+    return Inputs(files, list(dict.fromkeys(skipped)), traffic)
+
+
+def told_apart(files: Sequence[InputFile], owners: Mapping[str, str]) -> list[InputFile]:
+    """The files, sorted by path, no two of them with one. `owners`: path → source of inputs that an output holds already.
+
+    A path that another source has as well, in the plan or in the output, is written `SOURCE//PATH`; that of an input which the
+    output holds stays. Raises InputError where two files of one source have one path.
+    """
+    sources: dict[str, set[str]] = {}
+    for file in files:
+        sources.setdefault(own_path(file.path), set()).add(file.source)
+    made = []
+    for file in files:
+        path = own_path(file.path)
+        owner = owners.get(path)
+        alone = sources[path] == {file.source} and owner is None
+        made.append(replace(file, path=path if alone or owner == file.source else f"{file.source}{APART}{path}"))
+    made.sort(key=_path_bytes)
+    for one, other in pairwise(made):
         if one.path == other.path:
             raise InputError(
-                f"two inputs are called {one.path} (last folder and name) and their rows could not be told apart: "
-                f"{one.url} and {other.url}; leave one out, or move one to a folder of another name"
+                f"two inputs of source {one.source} are called {own_path(one.path)} (last folder and name) and their rows could not"
+                f" be told apart: {one.url} and {other.url}; make two sources of them (source.name), leave one out, or move one to"
+                " a folder of another name"
             )
-    traffic = Traffic()
-    return Inputs([replace(file, traffic=traffic) for file in files], list(dict.fromkeys(skipped)), traffic)
+    return made
 
 
 def _path_bytes(file: InputFile) -> bytes:

@@ -30,6 +30,10 @@ READ_TODAY = (
 LATER = re.compile(r"\.(arc(\.gz)?|(warc|wet)\.zst)$", re.IGNORECASE)
 
 
+APART = "//"
+"""Stands between a source's name and a path that a file of another source has too; a path has no empty part."""
+
+
 @dataclass(frozen=True)
 class InputFile:
     """One file, or one split of a Hugging Face dataset. `url`: absolute local path or URL; source_ref is `path` + #row."""
@@ -77,6 +81,11 @@ def input_file(
         identity=identity,
         **settings,
     )
+
+
+def own_path(path: str) -> str:
+    """A file's path without a source's name before it."""
+    return path.rpartition(APART)[2]
 
 
 def kind_of(name: str) -> tuple[str, str | None] | None:

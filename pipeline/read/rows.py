@@ -1,8 +1,8 @@
 """Records to `UnitRows`: the one place that decides what of a record is text, id, source, url, date and metadata.
 
 Invariant (laws 1 and 9): each record that is added becomes one document or one bad row; no value of it is dropped. What is
-not usable where it stands (an id that is an object, a url that is a number) goes to metadata under its own name. A value that JSON
-cannot hold never costs a text: something else stands for it in metadata, and is counted by column and kind (`replaced`).
+not usable where it stands (an id that is an object, a url that is a number) goes to metadata under its own name. A value that
+JSON cannot hold never costs a text: something else stands for it in metadata, and is counted by column and kind (`replaced`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import remote
 
-VERSION = 1
+VERSION = 2
 """Covers everything in this package that decides what the rows of an input are."""
 HASHED = "blake2b:"
 """Prefix of an identity that is a hash of the bytes."""
@@ -79,6 +79,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         file.format,
         file.compression or "",
         file.source,
+        file.named_by or "",
         file.text,
         file.id,
         *map(str, numbers),

@@ -30,7 +30,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def values(column: pa.Array, note: Note) -> list[Any]:
     """The value of each row."""
     if levels(column.type) > MOST_LEVELS - 1:
-        return [note(TOO_DEEP) if valid else None for valid in column.is_valid().to_pylist()]
+        for _ in range(len(column) - column.null_count):
+            note(TOO_DEEP)
+        return [None] * len(column)
     return _values(column, note)
 
 

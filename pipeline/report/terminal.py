@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.plan import scores
-from pipeline.records.counts import Duplicates, Histogram, ModelLine, Tokens, Unreadable
+from pipeline.records.counts import Duplicates, Histogram, ModelLine, ReplacedLine, Tokens, Unreadable
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics, StoreTraffic
 from pipeline.records.selection import Selection
@@ -13,6 +13,7 @@ from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import in_words
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 MOST_REASONS = 6
 """Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
@@ -30,6 +31,7 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         *_models(metrics.models),
         *_selection(metrics.selection),
         ("quarantine", _quarantine(metrics.quarantine)),
+        *_replaced(metrics.replaced),
         ("tokens", _tokens(metrics.tokens, metrics.compute)),
         *_cost(metrics),
         *_stores(metrics.cost.stores),
@@ -126,6 +128,15 @@ def _selection(found: Selection | None) -> Iterator[tuple[str, str]]:
 def _quarantine(causes: Sequence[Unreadable]) -> str:
     ordered = sorted(causes, key=lambda c: -c.rows)[:MOST_LINES]
     return ", ".join(f"{numbers.count(c.rows)} {c.cause}" for c in ordered) or "empty: every row could be read"
+
+
+def _replaced(lines: Sequence[ReplacedLine]) -> Iterator[tuple[str, str]]:
+    """Values of other columns than the text's for which metadata hold text or null."""
+    ordered = sorted(lines, key=lambda line: (-line.values, line.column))
+    said = [f"{numbers.count(line.values)} {line.kind} in {visible(line.column, limit=40)}" for line in ordered[:MOST_LINES]]
+    said += [f"{numbers.count(len(lines) - MOST_LINES)} more, in metrics.json"] if len(lines) > MOST_LINES else []
+    if said:
+        yield "replaced", ", ".join(said)
 
 
 def _tokens(tokens: Tokens, compute: Ledger) -> str:

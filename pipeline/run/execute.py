@@ -77,7 +77,7 @@ def _stages(context: Context) -> Result:
     accounts.check_bad_rows(run, units)
     judgement = judge(context, units)
     counted = count(context, units, judgement)
-    report = run_report.collect(context, counted.tally, judgement)
+    report = run_report.collect(context, units, counted.tally, judgement=judgement)
     written = context.within("write", lambda: write_shards(context, judgement.inputs, counted.pieces))
     made = Generation(units, judgement, counted.tally, report, written, compile_s)
     return context.within("publish", lambda: publish_generation(context, made))

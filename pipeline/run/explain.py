@@ -12,7 +12,7 @@ from pipeline.output import manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, told_apart
 from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
@@ -27,10 +27,11 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     found = expand(loaded.plan.source)
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
-    with workers.workers(options.workers, at_end=read.close) as pool:
-        inputs = spans.scan(found.files, pool, silent)
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh
+    files = told_apart(found.files, manifest.owners([] if replacing else manifests))
+    with workers.workers(options.workers, at_end=read.close) as pool:
+        inputs = spans.scan(files, pool, silent)
     lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
     if manifests and not replacing:
         sources = prepare.source_settings(found.files)

@@ -23,7 +23,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, told_apart
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
@@ -167,7 +167,8 @@ def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent)
     """Inputs that no generation has read, and notes about changed and vanished ones."""
     before = list(history.continued)
     on_event(Event("begin", "scan", total=len(task.inputs.files)))
-    inputs = spans.scan(task.inputs.files, pool, on_event, known=manifest.known_inputs(before))
+    files = told_apart(task.inputs.files, manifest.owners(before))
+    inputs = spans.scan(files, pool, on_event, known=manifest.known_inputs(before))
     on_event(Event("end", "scan"))
     records = [
         InputRecord(source=i.file.source, path=i.file.path, size=i.file.size, content=i.content, rows=0, bad_rows=0, n_bytes=0)
@@ -210,7 +211,9 @@ def source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     """By source name, the settings whose change makes another recipe."""
     found: dict[str, SourceSettings] = {}
     for file in files:
-        settings = SourceSettings(text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes)
+        settings = SourceSettings(
+            text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes, named_by=file.named_by
+        )
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")
     return dict(sorted(found.items()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import CheckFailed
 from pipeline.output import manifest
+from pipeline.read.rows import summed
 from pipeline.records.base import FileRecord
 from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Check, RunMetrics
@@ -35,7 +36,7 @@ class Report:
         return tuple(in_words(check) for check in self.checks if check.failed)
 
 
-def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
+def collect(context: Context, units: Sequence[Annotated], tally: Tally, *, judgement: Judgement) -> Report:
     """The counts of what was judged. Raises CheckFailed where a failed check stops the run."""
     run, plan = context.run, context.run.recipe.plan
     search, selection = judgement.dedup.search, judgement.selection.selection
@@ -46,6 +47,7 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
         notes=run.notes,
         versions=manifest.versions(),
         architecture=platform.machine(),
+        replaced=summed(unit.replaced for unit in units),
     )
     counts = metrics.collect(run.recipe, tally, about, search=search, selection=selection)
     before = run.live[-1].metrics if run.live else None

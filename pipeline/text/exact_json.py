@@ -1,11 +1,11 @@
 """JSON whose values stay what was written: numbers keep their digits, and what JSON or UTF-8 cannot hold becomes text.
 
-orjson reads and writes the common case at full speed. This module is for what it cannot keep: integers beyond 64 bits (orjson makes
-floats of them), decimals that are not the shortest of their float (1.10), NaN and Infinity, half characters, bytes that are not
-UTF-8, and nesting that no library follows to its end.
+orjson reads and writes the common case at full speed. This module is for what it cannot keep: integers beyond 64 bits (orjson
+makes floats of them), decimals that are not the shortest of their float (1.10), NaN and Infinity, half characters, bytes that are
+not UTF-8, and nesting that no library follows to its end.
 
-Invariants: a number is written as it was read, unless it lies beyond float64 (1e400), which most readers of JSON refuse: then it is
-a string of its digits. What stands for another value is named (`Odd`), never silently put in its place.
+Invariants: a number is written as it was read, unless it lies beyond float64 (1e400), which most readers of JSON refuse: then it
+is a string of its digits. What stands for another value is named (`Odd`), never silently put in its place.
 """
 
 from __future__ import annotations
@@ -147,6 +147,7 @@ def _escapes(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("winnow.escapes", _escapes)
+
 
 def outside_strings(line: bytes) -> bytes:
     """A line of JSON with its strings emptied."""

@@ -48,10 +48,10 @@ def _line(data: Array, p: Int, end: Int, found: Array) -> None:
         else:
             if c == _COLON:
                 found[COLONS] += 1
-            elif c == _OPEN or c == _OPEN_LIST:
+            elif c in (_OPEN, _OPEN_LIST):
                 depth += 1
                 found[DEEPEST] = max(found[DEEPEST], depth)
-            elif c == _CLOSE or c == _CLOSE_LIST:
+            elif c in (_CLOSE, _CLOSE_LIST):
                 depth -= 1
             p += 1
 
@@ -71,7 +71,7 @@ def _string_end(data: Array, p: Int, end: Int) -> Int:
 def _number_end(data: Array, p: Int, end: Int) -> Int:
     while p < end:
         c = data[p]
-        if not ((c >= _ZERO and c <= _NINE) or c == _DOT or c == _MINUS or c == _PLUS or c == _SMALL_E or c == _LARGE_E):
+        if not ((c >= _ZERO and c <= _NINE) or c in (_DOT, _MINUS, _PLUS, _SMALL_E, _LARGE_E)):
             break
         p += 1
     return p
@@ -86,7 +86,7 @@ def _survives(data: Array, p: Int, stop: Int) -> Bool:
     for k in range(p, stop):
         c = data[k]
         if c == _DOT:
-            dot = k
+            dot = np.int64(k)
         elif c < _ZERO or c > _NINE:
             return False
         elif digits or c != _ZERO:
@@ -114,14 +114,14 @@ def _deep(data: Array, most_levels: Int, spans: Array) -> Int:
     while p < data.size:
         c = data[p]
         if c == _QUOTE:
-            p = _string_end(data, p + 1, data.size)
+            p = np.int64(_string_end(data, p + 1, data.size))
             continue
-        if c == _OPEN or c == _OPEN_LIST:
+        if c in (_OPEN, _OPEN_LIST):
             level += 1
             if level == 2:
                 begin, deepest = p, level
             deepest = max(deepest, level)
-        elif c == _CLOSE or c == _CLOSE_LIST:
+        elif c in (_CLOSE, _CLOSE_LIST):
             level -= 1
             if level == 1 and deepest > most_levels:
                 if n < spans.shape[0]:

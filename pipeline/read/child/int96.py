@@ -1,7 +1,7 @@
 """Timestamps that Spark, Hive and Impala once stored as INT96: nanoseconds of a day, and any day.
 
-pyarrow reads them in one unit, by default nanoseconds since 1970, where what lies outside of the years 1677 to 2262 becomes another
-time without a word. So their columns are read in two more units, and each row has the finest that reaches it.
+pyarrow reads them in one unit, by default nanoseconds since 1970, where what lies outside of the years 1677 to 2262 becomes
+another time without a word. So their columns are read in two more units, and each row has the finest that reaches it.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Beside:
 
 
 def in_range(batch: pa.RecordBatch, beside: Mapping[str, Beside]) -> pa.RecordBatch:
-    """The batch with the columns of `beside` such that each value is what was written: a column of timestamps as text, where one of
-    them needs another unit than the rest; a nested column in the finest unit that reaches all of it."""
+    """The batch with the columns of `beside` such that each value is what was written: a column of timestamps as text, where one
+    of them needs another unit than the rest; a nested column in the finest unit that reaches all of it."""
     if not beside:
         return batch
     units = {unit: one.take(batch.num_rows) for unit, one in beside.items()}

@@ -91,9 +91,7 @@ def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: 
         collector.refuse(QuarantinedRow(first_row + done, error.cause, error.detail))
 
 
-def _batches(
-    handle: BinaryIO, parquet: pq.ParquetFile, index: int, *, limits: Limits
-) -> Iterator[tuple[pa.RecordBatch, int]]:
+def _batches(handle: BinaryIO, parquet: pq.ParquetFile, index: int, *, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Batches of a row group, and how many bytes it takes in the file."""
     with _decoding():
         group = parquet.metadata.row_group(index)

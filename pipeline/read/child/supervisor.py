@@ -25,7 +25,7 @@ import pyarrow as pa
 from pipeline.errors import BrokenContract, RunFailed
 from pipeline.read.child import decoder
 from pipeline.read.files import InputFile
-from pipeline.read.rows import UnitRows, normalised
+from pipeline.read.rows import Replaced, UnitRows, normalised
 from pipeline.read.units import cannot_read, changed, note_local
 from pipeline.schema import BAD_ROW, DOCUMENT
 
@@ -145,7 +145,8 @@ def _why(file: InputFile, status: int) -> Exception:
 
 def gathered(file: InputFile, frames: Iterator[tuple[bytes, bytearray]]) -> UnitRows:
     """The documents and bad rows of an answer, texts normalised."""
-    documents, bad, replaced = [], [], ()
+    documents, bad = [], []
+    replaced: Replaced = ()
     for kind, data in frames:
         if kind == b"o":
             replaced = tuple((str(column), str(why), int(n)) for column, why, n in json.loads(data))

@@ -4,8 +4,8 @@ Each line is parsed on its own. Joining a block's lines with commas and parsing 
 line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number.
 
 orjson reads each line; one of which it does not give back what was written, or that it refuses, is read once more by
-`pipeline.text.exact_json`: numbers keep their digits, and NaN, a half character or a byte that is not UTF-8 costs its own value and
-not the row. Of equal keys in an object the last counts, and that is counted; a row whose text stands twice is a bad row.
+`pipeline.text.exact_json`: numbers keep their digits, and NaN, a half character or a byte that is not UTF-8 costs its own value
+and not the row. Of equal keys in an object the last counts, and that is counted; a row whose text stands twice is a bad row.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
         parts = _split(whole)
-        _parse_lines(collector, whole, parts, row)
+        _parse_lines(collector, whole, parts, first_row=row)
         row += len(parts)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -105,7 +105,7 @@ def _split(piece: bytes) -> list[Any]:
     return parts
 
 
-def _parse_lines(collector: Collector, piece: bytes, lines: list[Line], first_row: int) -> None:
+def _parse_lines(collector: Collector, piece: bytes, lines: list[Line], *, first_row: int) -> None:
     loads, add, data = orjson.loads, collector.add, np.frombuffer(piece, np.uint8)
     ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
     seen = json_lines.look_at(np.append(0, np.minimum(ends, len(piece))), data)
@@ -116,7 +116,7 @@ def _parse_lines(collector: Collector, piece: bytes, lines: list[Line], first_ro
         try:
             record = loads(line)
         except orjson.JSONDecodeError as error:
-            _parse_exactly(collector, first_row + i, bytes(without_newline(line)), str(error))
+            _parse_exactly(collector, first_row + i, bytes(without_newline(line)), refused=str(error))
             continue
         if type(record) is not dict:
             raw = bytes(without_newline(line))
@@ -124,7 +124,7 @@ def _parse_lines(collector: Collector, piece: bytes, lines: list[Line], first_ro
         elif _is_kept(piece, line, record, seen=seen[i]):
             add(first_row + i, record, without_newline(line))
         else:
-            _parse_exactly(collector, first_row + i, bytes(without_newline(line)), "")
+            _parse_exactly(collector, first_row + i, bytes(without_newline(line)), refused="")
 
 
 def _is_kept(piece: bytes, line: Line, record: Json, *, seen: np.ndarray) -> bool:
@@ -137,9 +137,10 @@ def _is_kept(piece: bytes, line: Line, record: Json, *, seen: np.ndarray) -> boo
     return not uncertain or exact_json.is_exact(piece[start:stop] if uncertain == 1 else bytes(line))
 
 
-def _parse_exactly(collector: Collector, row: int, line: bytes, refused: str) -> None:
+def _parse_exactly(collector: Collector, row: int, line: bytes, *, refused: str) -> None:
     """Add a line that orjson refuses, for the reason given, or of which it does not keep all."""
     shallow, mark = _without_deep_values(line)
+    record: Any
     try:
         record = exact_json.loads(shallow.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
@@ -162,7 +163,7 @@ def _parse_exactly(collector: Collector, row: int, line: bytes, refused: str) ->
         said = {NOT_UTF8: "bytes that are not UTF-8", SURROGATE: "an escape for half a character"}
         record[collector.file.text] = NotText(kind, said[kind])
     for name in double:
-        collector.replace(exact_json.settled(name, str), TWICE)
+        collector.replace(exact_json.settled(name, lambda _: None), TWICE)
     collector.add(row, record, line, exact=True)
 
 
