@@ -72,9 +72,9 @@ def told_apart(files: Sequence[InputFile], owners: Mapping[str, str]) -> list[In
     for one, other in pairwise(made):
         if one.path == other.path:
             raise InputError(
-                f"two inputs of source {one.source} are called {own_path(one.path)} (last folder and name) and their rows could not"
-                f" be told apart: {one.url} and {other.url}; make two sources of them (source.name), leave one out, or move one to"
-                " a folder of another name"
+                f"two inputs of source {one.source} are called {own_path(one.path)} (last folder and name) and their rows could"
+                f" not be told apart: {one.url} and {other.url}; make two sources of them (source.name), leave one out, or move"
+                " one to a folder of another name"
             )
     return made
 

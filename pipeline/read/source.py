@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Field,
     field_validator,
+    model_validator,
 )
 
 from pipeline.settings import Bytes, PlanModel
@@ -35,6 +36,12 @@ class Source(PlanModel):
     )
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=False, validate_by_alias=True)
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Source:
+        if self.named_by is not None and self.named_by in (self.text, self.id):
+            raise ValueError(f"from: {self.named_by} is the column of the text or of the id; a source's name has one of its own")
+        return self
 
     @field_validator("paths", mode="before")
     @classmethod

@@ -1,9 +1,9 @@
 """What lines of JSON say outside of their strings: how many keys, how deep, and whether a number may lose digits when it is read.
 
 Invariant: no byte of another line is looked at, whatever the line holds. The oracle, in plain Python, is `looked_at` of
-`tests/filters/kernels/test_json_lines.py`. A number is `uncertain` unless reading and writing it gives its own characters for sure:
-an integer of at most 18 digits, or a decimal of at most 15 without exponent, without a zero behind its last digit and with at most
-three zeros before its first one (IEEE 754: 15 digits survive float64).
+`tests/filters/kernels/formats/test_json_lines.py`. A number is `uncertain` unless reading and writing it gives its own characters
+for sure: an integer of at most 18 digits, or a decimal of at most 15 without exponent, without a zero behind its last digit and
+with at most three zeros before its first one (IEEE 754: 15 digits survive float64).
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def _deep(data: Array, most_levels: Int, spans: Array) -> Int:
                 if n < spans.shape[0]:
                     spans[n, 0], spans[n, 1] = begin, p + 1
                 n += 1
-                deepest = 0
-        p += 1
+                deepest = np.int64(0)
+        p += np.int64(1)
     return n
 
 

@@ -60,8 +60,8 @@ BY_RULE = ("filter", "model")
 
 @dataclass(frozen=True)
 class About:
-    """What stands beside the counts: `live` generations once this one is published, notes of the run, library versions, and values
-    for which something else stands (`replaced`)."""
+    """What stands beside the counts: `live` generations once this one is published, notes of the run, library versions, and what
+    was `replaced`: values for which something else stands."""
 
     generation: int
     live: tuple[int, ...]
