@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import InputError, NotYet
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, told_apart
 from pipeline.read.source import Source
 
 
@@ -222,6 +222,16 @@ def test_two_inputs_with_one_source_ref_are_refused(tmp_path: Path) -> None:
     assert all(part in str(error.value) for part in ("crawl/a.jsonl", "/one/", "/two/"))
     with pytest.raises(InputError, match="two inputs"):
         expand([Source(paths=("one/crawl",)), Source(paths=("one/crawl/a.jsonl",))], base=tmp_path)
+    with pytest.raises(InputError, match="make two sources of them"):
+        expand([Source(paths=("one/crawl",)), Source(paths=("two/crawl",))], base=tmp_path)
+
+
+def test_files_of_two_sources_are_told_apart_by_the_sources_name(tmp_path: Path) -> None:
+    tree(tmp_path, "one/crawl/a.jsonl", "two/crawl/a.jsonl", "two/crawl/b.jsonl")
+    files = expand([Source(paths=("two/crawl",), name="t"), Source(paths=("one/crawl",), name="o")], base=tmp_path).files
+    assert [file.path for file in files] == ["crawl/b.jsonl", "o//crawl/a.jsonl", "t//crawl/a.jsonl"]
+    apart = told_apart(files, {"crawl/a.jsonl": "o", "crawl/b.jsonl": "elsewhere"})
+    assert [file.path for file in apart] == ["crawl/a.jsonl", "t//crawl/a.jsonl", "t//crawl/b.jsonl"]
 
 
 def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
