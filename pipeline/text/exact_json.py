@@ -25,6 +25,7 @@ MOST_LEVELS = 200
 """Levels of nesting that a row may have; orjson writes 254, and readers such as Python's stop at fewer than a thousand."""
 NOT_FINITE, TOO_LARGE, TOO_DEEP, TWICE = "not_finite", "number_too_large", "too_deep", "double_key"
 SURROGATE, NOT_UTF8, UNREADABLE = "lone_surrogate", "invalid_utf8", "unreadable"
+KINDS = (NOT_FINITE, TOO_LARGE, TOO_DEEP, TWICE, SURROGATE, NOT_UTF8, UNREADABLE)
 """What may be odd of a value."""
 
 
