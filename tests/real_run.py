@@ -51,7 +51,7 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Reported:
 def _everything(folder: Path) -> None:
     crawl, menus = folder / "crawl", folder / "menus"
     write_rows(crawl / "gone.jsonl", [{"id": f"old{k}", "text": prose(300 + k)} for k in range(20)])
-    _curate(folder, {"name": "crawl", "paths": [str(crawl)]})
+    _curate(folder, {"name": "crawl", "paths": [str(crawl)], "from": "source"})
     (crawl / "gone.jsonl").unlink()
     words = prose(500).split()
     rows: list[Any] = [{"id": f"d{k}", "text": prose(k)} for k in range(40)]

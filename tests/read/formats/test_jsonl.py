@@ -505,7 +505,7 @@ def test_content_is_the_hash_of_the_bytes_and_units_say_what_they_depend_on(tmp_
     assert made.units is not None and len(made.units) > 3
     keys = {unit_key_parts(unit) for unit in made.units}
     assert len(keys) == len(made.units)
-    for change in ({"text": "t"}, {"id": "i"}, {"source": "s"}, {"path": "p/q"}, {"max_row_bytes": 5}):
+    for change in ({"text": "t"}, {"id": "i"}, {"source": "s"}, {"named_by": "s"}, {"path": "p/q"}, {"max_row_bytes": 5}):
         (other, *_) = read.units_of(input_of(path, unit_bytes=20_000, **change)).units or ()
         assert unit_key_parts(other) not in keys, change
     for change in ({"priority": 3}, {"url": str(path.absolute())}, {"max_bad_fraction": 0.5}):
