@@ -15,6 +15,7 @@ from typing import Protocol
 
 from pipeline.errors import InputChanged, InputError
 from pipeline.output.manifest import InputRecord, Manifest, live
+from pipeline.read.files import own_path
 from pipeline.read.likeness import of_plain
 from pipeline.records.inputs import SourceSettings
 
@@ -73,6 +74,11 @@ def known_inputs(manifests: list[Manifest]) -> dict[str, set[tuple[int, str]]]:
     return known
 
 
+def owners(manifests: list[Manifest]) -> dict[str, str]:
+    """By path, the source of every input that a live generation has read."""
+    return {record.path: record.source for record in _records(manifests)}
+
+
 def _records(manifests: list[Manifest]) -> list[InputRecord]:
     return [record for manifest in live(manifests) for record in manifest.inputs]
 
@@ -117,12 +123,16 @@ def compare(manifests: list[Manifest], asked: Asked) -> Compared:
 
 
 def _check_sources(newest: dict[str, InputRecord], inputs: Sequence[InputRecord]) -> None:
-    renamed = [r for r in inputs if r.path in newest and newest[r.path].source != r.source]
-    if renamed:
-        raise InputError(
-            f"{renamed[0].path} was read as source {newest[renamed[0].path].source} and is now of {renamed[0].source}: its rows"
-            " would be there twice; use the old name, or --replace"
-        )
+    """A file of another source's path is that one under another name of the source where nobody asks for the old source, and the
+    bytes are the same (`pipeline.read.expansion.told_apart`)."""
+    asked = {record.source for record in inputs}
+    for new in inputs:
+        old = newest.get(own_path(new.path))
+        if old is not None and old.source not in asked and (old.size, old.content) == (new.size, new.content):
+            raise InputError(
+                f"{old.path} was read as source {old.source} and is now of {new.source}: its rows would be there twice; use the"
+                " old name, or --replace"
+            )
 
 
 def _moved(
@@ -152,7 +162,9 @@ def _repacked(
 
 
 def _read_alike(old: SourceSettings | None, new: SourceSettings | None) -> bool:
-    return old is not None and new is not None and (old.text, old.id, old.max_row_bytes) == (new.text, new.id, new.max_row_bytes)
+    if old is None or new is None:
+        return False
+    return (old.text, old.id, old.named_by, old.max_row_bytes) == (new.text, new.id, new.named_by, new.max_row_bytes)
 
 
 def _unpacks_alike(old: InputRecord, new: InputRecord, files: Files) -> bool:

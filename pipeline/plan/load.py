@@ -101,7 +101,8 @@ def _known_keys(plan: type[Plan], path: Sequence[str | int]) -> list[str]:
         if part not in model.model_fields:
             return []
         model = _inner_model(model.model_fields[part].annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    return [info.alias or name for name, info in fields.items()]
 
 
 def _inner_model(annotation: Any) -> Any:

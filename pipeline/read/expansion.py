@@ -1,9 +1,9 @@
 """The plan's paths to a sorted list of input files.
 
 Invariants: `path` names a file in every output and is the same on disk and on an object store: last folder of the
-wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path: of two that would
-have, and are of one source, folders in front tell them apart. A URL that
-carries a secret is refused, and no message repeats it.
+wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path: files of one source
+that would have are told apart by folders in front, those of two by the source's name and `//`, which no path has (`told_apart`).
+A URL that carries a secret is refused, and no message repeats it.
 
 Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.tree`);
 `hf://datasets/...` (see `pipeline.read.formats.huggingface`).
@@ -12,7 +12,7 @@ Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all thre
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import CannotRead, InputError, NotYet
-from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
+from pipeline.read.files import APART, LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of, own_path
 from pipeline.read.formats import huggingface
 from pipeline.read.recognition import EMPTY, look
 from pipeline.read.tree import Found, Passed, find_files
@@ -62,18 +62,38 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
                 passed += beside
     if not files:
         raise InputError("no input: give paths in the plan's `source`, or --input PATH")
-    files = _told_apart(files)
-    files.sort(key=_path_bytes)
-    for one, other in pairwise(files):
+    traffic = Traffic()
+    files = told_apart([replace(file, traffic=traffic) for file in _apart_by_folders(files)], {})
+    return Inputs(files, _by_reason(passed), traffic)
+
+
+def told_apart(files: Sequence[InputFile], owners: Mapping[str, str]) -> list[InputFile]:
+    """The files, sorted by path, no two of them with one. `owners`: path → source of inputs that an output holds already.
+
+    A path that another source has as well, in the plan or in the output, is written `SOURCE//PATH`; that of an input which the
+    output holds stays. Raises InputError where two files of one source have one path.
+    """
+    sources: dict[str, set[str]] = {}
+    for file in files:
+        sources.setdefault(own_path(file.path), set()).add(file.source)
+    made = []
+    for file in files:
+        path = own_path(file.path)
+        owner = owners.get(path)
+        alone = sources[path] == {file.source} and owner is None
+        made.append(replace(file, path=path if alone or owner == file.source else f"{file.source}{APART}{path}"))
+    made.sort(key=_path_bytes)
+    for one, other in pairwise(made):
         if one.path == other.path:
             raise InputError(
-                f"two inputs are called {one.path} (last folder and name) and their rows could not be told apart: "
-                f"{one.url} and {other.url}; leave one out, or move one to a folder of another name"
+                f"two inputs of source {one.source} are called {own_path(one.path)} (last folder and name) and their rows could"
+                f" not be told apart: {one.url} and {other.url}; make two sources of them (source.name), leave one out, or move"
+                " one to a folder of another name"
             )
-    return Inputs([replace(file, traffic=traffic) for file in files], _by_reason(passed), traffic)
+    return made
 
 
-def _told_apart(files: Sequence[InputFile]) -> list[InputFile]:
+def _apart_by_folders(files: Sequence[InputFile]) -> list[InputFile]:
     """The files; those of one source that would be called the same have as many folders more in front as tell them apart."""
     called: dict[tuple[str, str], list[InputFile]] = {}
     for file in files:

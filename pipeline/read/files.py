@@ -43,6 +43,10 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 LATER = re.compile(r"\.arc(\.gz)?$", re.IGNORECASE)
 
 
+APART = "//"
+"""Stands between a source's name and a path that a file of another source has too; a path has no empty part."""
+
+
 @dataclass(frozen=True)
 class InputFile:
     """One file, or one split of a Hugging Face dataset. `url`: absolute local path or URL; source_ref is `path` + #row."""
@@ -59,6 +63,8 @@ class InputFile:
     unit_bytes: int
     max_row_bytes: int
     max_bad_fraction: float
+    named_by: str | None = None
+    """Column of the data that holds the name of a row's source; None: `source` is that of all rows."""
     on_truncated: str = "fail"
     identity: str = ""
     """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
@@ -85,10 +91,10 @@ class Inputs:
 def input_file(
     source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
 ) -> InputFile:
-    settings = source.model_dump(exclude={"paths", "name"})
-    name = source.name or folder or "input"
+    settings = source.model_dump(exclude={"paths", "name", "named_by"})
     return InputFile(
-        source=name,
+        source=source.name or folder or "input",
+        named_by=source.named_by,
         url=url,
         path=path,
         format=kind[0],
@@ -98,6 +104,11 @@ def input_file(
         partitions=partitions_of(url),
         **settings,
     )
+
+
+def own_path(path: str) -> str:
+    """A file's path without a source's name before it."""
+    return path.rpartition(APART)[2]
 
 
 def kind_of(name: str) -> tuple[str, str | None]:

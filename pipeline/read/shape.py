@@ -15,7 +15,7 @@ import orjson
 
 from pipeline.read.formats import columns
 from pipeline.read.formats.document import SPACE, Nesting
-from pipeline.read.formats.mending import mended
+from pipeline.read.formats.mending import object_of
 from pipeline.read.lines import Chunks, Unreadable
 
 LOOK_BYTES = 1 << 20
@@ -67,7 +67,7 @@ def shape_of(head: Head, *, text: str, limit: int) -> str:
 def _of_object(head: Head, begin: int, *, text: str, limit: int) -> str:
     end = _find_newline(head, begin, limit)
     line = head.data[begin:end]
-    if (first := mended(line, ())) is not None:
+    if (first := object_of(line)) is not None:
         alone = not isinstance(first.get(text), str) and not _follows(head, end, limit)
         return (_of_one(first, text) if alone else "") or "jsonl"
     nesting = Nesting()
@@ -100,7 +100,7 @@ def _of_many_lines(head: Head, begin: int, *, text: str, limit: int) -> str:
             return "json_members" if _has_records(head.data[begin : begin + LOOK_BYTES]) else ""
     if _follows(head, found, limit):
         return "json"
-    value = mended(head.data[begin:found], ())
+    value = object_of(head.data[begin:found])
     if value is None and _has_records(head.data[begin : begin + LOOK_BYTES]):
         return "json_members"
     return (value and _of_one(value, text)) or "json"
@@ -169,7 +169,7 @@ def described(data: bytes, shape: str) -> str:
     words = {"jsonl": "JSON lines", "json_members": "a JSON object with lists of records"}.get(shape, "JSON")
     begin = data.find(b"{")
     end = Nesting().feed(data, begin) if begin >= 0 else -1
-    found = mended(data[begin:end], ()) if end >= 0 else None
+    found = object_of(data[begin:end]) if end >= 0 else None
     if not found:
         return words
     names = ", ".join(repr(name) for name in list(found)[:MOST_NAMES]) + (", …" if len(found) > MOST_NAMES else "")

@@ -81,6 +81,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         file.format,
         file.compression or "",
         file.source,
+        file.named_by or "",
         file.text,
         file.id,
         *map(str, numbers),

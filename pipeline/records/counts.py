@@ -189,6 +189,14 @@ class Unreadable(Record):
     bytes: int
 
 
+class ReplacedLine(Record):
+    """Values of a column that metadata cannot hold as they were, and for which text or null stands."""
+
+    column: str
+    kind: str
+    values: int
+
+
 class Tokens(Record):
     """Tokens of the final text of all documents and of the kept ones, and how they are known."""
 
@@ -220,6 +228,7 @@ class Counts(Record):
     models: tuple[ModelLine, ...]
     duplicates: Duplicates | None
     quarantine: tuple[Unreadable, ...]
+    replaced: tuple[ReplacedLine, ...] = ()
     tokens: Tokens
     selection: Selection | None
     notes: tuple[str, ...]

@@ -25,6 +25,7 @@ class SourceSettings(Record):
     id: str | None
     priority: int
     max_row_bytes: int
+    named_by: str | None = None
 
 
 MOST_PATHS = 1_000
@@ -57,18 +58,19 @@ NO_DAMAGE = Damage()
 
 
 class UnitCard(Record):
-    """What the table of a unit's documents says of the unit: rows by `(source, readable, unreadable)`, and those taken down.
+    """What the table of a unit's documents says of the unit: how many rows there are, and which were taken down.
 
     It stands in the table's metadata, so that a unit that is read again from disk need not be parsed. `taken`: positions.
     `passed`: records that are no rows, by type.
+    `replaced`: values for which something else stands, by `(column, kind)` (`pipeline.read.rows`).
     """
 
     rows: int
     bad_rows: int
     n_bytes: int
-    sources: tuple[tuple[str, int, int], ...]
     damage: Damage = NO_DAMAGE
     passed: tuple[tuple[str, int], ...] = ()
+    replaced: tuple[tuple[str, str, int], ...] = ()
     taken: tuple[int, ...] = ()
 
     def encoded(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.plan import scores
-from pipeline.records.counts import Duplicates, Histogram, ModelLine, Tokens, Unreadable
+from pipeline.records.counts import Duplicates, Histogram, ModelLine, ReplacedLine, Tokens, Unreadable
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics, StoreTraffic
 from pipeline.records.selection import Selection
@@ -14,6 +14,7 @@ from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import ACCEPTED, in_words
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 MOST_REASONS = 6
 """Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
@@ -41,6 +42,7 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         *_selection(metrics.selection),
         ("quarantine", _quarantine(metrics.quarantine)),
         *_passed(metrics.passed),
+        *_replaced(metrics.replaced),
         ("tokens", _tokens(metrics.tokens, metrics.compute)),
         *_cost(metrics),
         *_stores(metrics.cost.stores),
@@ -154,6 +156,15 @@ def _passed(records: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
     """Records of archives that are no rows."""
     if records:
         yield "no rows", ", ".join(f"{numbers.count(n)} {kind}" for kind, n in records) + " (records of WARC)"
+
+
+def _replaced(lines: Sequence[ReplacedLine]) -> Iterator[tuple[str, str]]:
+    """Values of other columns than the text's for which metadata hold text or null."""
+    ordered = sorted(lines, key=lambda line: (-line.values, line.column))
+    said = [f"{numbers.count(line.values)} {line.kind} in {visible(line.column, limit=40)}" for line in ordered[:MOST_LINES]]
+    said += [f"{numbers.count(len(lines) - MOST_LINES)} more, in metrics.json"] if len(lines) > MOST_LINES else []
+    if said:
+        yield "replaced", ", ".join(said)
 
 
 def _tokens(tokens: Tokens, compute: Ledger) -> str:

@@ -106,7 +106,7 @@ def _tried(context: Context, units: Sequence[Annotated], *, whole: bool) -> Meas
     made = [f"{folder}/{name}" for folder in _JUDGED for name in set(run.work.entries(folder)) - known[folder]]
     judged = sum(map(run.work.bytes_below, made))
     counted = count(context, ordered, judgement)
-    counts = run_report.counts(context, counted.tally, judgement)
+    counts = run_report.counts(context, ordered, counted.tally, judgement=judgement)
     phases.end("count")
     written = write_shards(context, judgement.inputs, counted.pieces)
     phases.end("write")

@@ -83,7 +83,7 @@ def _stages(context: Context) -> Result:
     phases.end("annotate")
     judgement = judge(context, units)
     counted = count(context, units, judgement)
-    report = run_report.collect(context, counted.tally, judgement)
+    report = run_report.collect(context, units, counted.tally, judgement=judgement)
     phases.end("count")
     written = context.within("write", lambda: write_shards(context, judgement.inputs, counted.pieces))
     phases.end("write")

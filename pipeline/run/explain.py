@@ -9,10 +9,11 @@ from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
 from pipeline.output import manifest
+from pipeline.output.inputs import owners
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand, in_words
+from pipeline.read.expansion import expand, in_words, told_apart
 from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
@@ -29,10 +30,11 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     found = expand(loaded.plan.source)
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
-    with workers.workers(options.workers, at_end=read.close) as pool:
-        inputs = spans.scan(found.files, pool, silent)
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh
+    files = told_apart(found.files, owners([] if replacing else manifests))
+    with workers.workers(options.workers, at_end=read.close) as pool:
+        inputs = spans.scan(files, pool, silent)
     lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
     before = [] if replacing else manifests
     sources = prepare.source_settings(found.files)

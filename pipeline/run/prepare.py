@@ -19,14 +19,14 @@ from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
-from pipeline.output.inputs import Asked, Compared, compare, known_inputs
+from pipeline.output.inputs import Asked, Compared, compare, known_inputs, owners
 from pipeline.output.manifest import InputRecord, Manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
 from pipeline.read import likeness
-from pipeline.read.expansion import expand, in_words
+from pipeline.read.expansion import expand, in_words, told_apart
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
@@ -205,11 +205,12 @@ def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent)
     """The inputs that the run reads, and what they are beside those that generations have read."""
     before = list(history.continued)
     on_event(Event("begin", "scan", total=len(task.inputs.files)))
-    found = spans.scan(task.inputs.files, pool, on_event, known=known_inputs(before))
+    files = told_apart(task.inputs.files, owners(before))
+    found = spans.scan(files, pool, on_event, known=known_inputs(before))
     on_event(Event("end", "scan"))
     compared = compare_inputs(task.recipe, found, before=before, sources=task.sources)
     if compared.replaced:  # files that were read before are split too
-        found = spans.scan(task.inputs.files, pool, on_event)
+        found = spans.scan(files, pool, on_event)
     return tuple(item for item in found if item.file.path in compared.read), compared
 
 
@@ -245,7 +246,9 @@ def source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     """By source name, the settings whose change makes another recipe."""
     found: dict[str, SourceSettings] = {}
     for file in files:
-        settings = SourceSettings(text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes)
+        settings = SourceSettings(
+            text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes, named_by=file.named_by
+        )
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")
     return dict(sorted(found.items()))

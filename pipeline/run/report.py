@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import CheckFailed
 from pipeline.output import manifest
+from pipeline.read.rows import summed
 from pipeline.records.base import FileRecord
 from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Check, RunMetrics
@@ -36,7 +37,7 @@ class Report:
         return tuple(in_words(check) for check in self.checks if check.failed)
 
 
-def counts(context: Context, tally: Tally, judgement: Judgement) -> Counts:
+def counts(context: Context, units: Sequence[Annotated], tally: Tally, *, judgement: Judgement) -> Counts:
     """The counts of what was judged."""
     run = context.run
     search, selection = judgement.dedup.search, judgement.selection.selection
@@ -48,14 +49,15 @@ def counts(context: Context, tally: Tally, judgement: Judgement) -> Counts:
         passed_over=run.passed_over,
         versions=manifest.versions(),
         architecture=platform.machine(),
+        replaced=summed(unit.replaced for unit in units),
     )
     return metrics.collect(run.recipe, tally, about, search=search, selection=selection)
 
 
-def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
+def collect(context: Context, units: Sequence[Annotated], tally: Tally, *, judgement: Judgement) -> Report:
     """The counts of what was judged, and the checks. Raises CheckFailed where a failed check stops the run."""
     run, plan = context.run, context.run.recipe.plan
-    found = counts(context, tally, judgement)
+    found = counts(context, units, tally, judgement=judgement)
     before = run.before.metrics if run.before else None
     report = Report(found, checks.judge(plan.checks, found, before))
     if report.failed and plan.checks.on_fail == "stop":

@@ -36,8 +36,7 @@ def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> S
     """Write every shard, here or on the run's site."""
     run, tell = context.run, context.tell
     staging = _staging(run, inputs)
-    ordered = sorted(pieces, key=lambda piece: (piece.source.encode("utf-8", "surrogatepass"), piece.unit))
-    jobs = list(_jobs(staging, ordered, run.recipe.plan.output, generation=run.generation))
+    jobs = list(_jobs(staging, list(pieces), run.recipe.plan.output, generation=run.generation))
     tell(Event("begin", "write", total=len(jobs)))
 
     def advance(shard: Shard) -> None:

@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 from pipeline import read
 from pipeline.errors import InputError, UsageError
 from pipeline.output import manifest
+from pipeline.output.inputs import owners
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import validate
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, told_apart
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
 from pipeline.store.store import Store, open_store
@@ -110,7 +111,8 @@ def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]
         for unit in units:
             yield unit.path, work.read_frame(unit.names.documents, ["row", "text"])
         return
-    files = {file.path: file for file in expand(validate(made.plan, where="the plan of the output").source).files}
+    listed = expand(validate(made.plan, where="the plan of the output").source).files
+    files = {file.path: file for file in told_apart(listed, owners([made]))}
     for record in made.inputs:
         if record.path not in files:
             raise InputError(

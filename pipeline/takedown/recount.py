@@ -71,7 +71,7 @@ def _counts(tally: Tally, recipe: Recipe, run: RunMetrics, *, number: int) -> Co
     search = None if found is None else Search(**{name: getattr(found, name) for name in Search.model_fields})
     counts = collect.collect(recipe, tally, about, search=search, selection=run.selection)
     carried = "histograms of signals, models, checks, changes, selection and costs"
-    names = ["recipe_hash", "signals", "models"]
+    names = ["recipe_hash", "signals", "models", "replaced"]
     duplicates = counts.duplicates
     if duplicates is not None and run.duplicates is not None:
         duplicates = duplicates.model_copy(update={"largest": run.duplicates.largest})

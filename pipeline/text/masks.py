@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from filters.edits.contract import Step, Walk, apply
+from pipeline.text import exact_json
 
 
 def masked(column: pa.ChunkedArray, steps: Sequence[Step | Walk], *, json: bool) -> pa.Array:
@@ -50,14 +50,14 @@ def _apply(texts: pa.LargeStringArray, masks: Sequence[Step | Walk]) -> tuple[pa
 
 def _in_json(text: str, masks: Sequence[Step | Walk]) -> str | None:
     """Null where no string changed. Keys too: they are strings of the input as well."""
-    value = orjson.loads(text)
+    value = exact_json.loads(text)
     strings: list[str] = []
     _each(value, lambda string: strings.append(string) or string)  # type: ignore[func-returns-value]
     made, changed = _apply(pa.array(strings, pa.large_string()), masks)
     if not changed.any():
         return None
     left = iter(made.to_pylist())
-    return orjson.dumps(_each(value, lambda _: next(left)), option=orjson.OPT_SORT_KEYS).decode()
+    return exact_json.dumps(_each(value, lambda _: next(left))).decode()
 
 
 def _each(value: Any, change: Callable[[str], str]) -> Any:

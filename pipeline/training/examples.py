@@ -81,11 +81,16 @@ class UniqueDocuments:
     contradictions: int
 
 
+def _source(paths: Sequence[str], columns: Columns) -> Source:
+    """Its rows' `source` says what they are compared by."""
+    return Source.model_validate({"paths": tuple(paths), "text": columns.text, "from": "source"})
+
+
 def load_examples(paths: Sequence[str], *, positive: bool, columns: Columns) -> tuple[list[Document], list[InputRecord]]:
     """All documents of files, folders or globs. Raises InputError: nothing there, or a label that is neither true nor false."""
     documents: list[Document] = []
     records: list[InputRecord] = []
-    for file in expand([Source(paths=tuple(paths), text=columns.text)]).files:
+    for file in expand([_source(paths, columns)]).files:
         before, bad = len(documents), 0
         for table, refused in _tables(file):
             documents += (_document(row, file, positive, columns=columns) for row in table)
@@ -109,7 +114,7 @@ def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tupl
 
     def ranked() -> Iterator[tuple[int, str, Json, InputFile]]:
         nonlocal total
-        for file in expand([Source(paths=tuple(_data_of(path) for path in paths), text=columns.text)]).files:
+        for file in expand([_source([_data_of(path) for path in paths], columns)]).files:
             count, bad = 0, 0
             for table, refused in _tables(file):
                 count, bad = count + len(table), bad + refused

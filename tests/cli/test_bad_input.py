@@ -261,7 +261,7 @@ def test_secrets_in_urls_are_refused_and_never_shown(capsys, tmp_path):
 def test_hostile_ids_reach_the_terminal_harmless(capsys, tmp_path):
     rows = [{"text": prose(i), "id": f"\x1b[31mred{i}\u202e", "source": "\x1b]0;owned\x07"} for i in range(20)]
     path = write_rows(tmp_path / "in" / "a.jsonl", rows)
-    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out")
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--set", "source.from=source")
     assert ran.code == 0, ran.err
     assert "\x1b" not in ran.out + ran.err
     page = (tmp_path / "out" / "report.html").read_text()
@@ -298,7 +298,8 @@ def test_rows_of_many_sources_in_one_file_are_the_same_bytes_whatever_the_units(
     rows = [{"text": prose(i), "source": f"site{i % 50}"} for i in range(120)]
     path = write_rows(tmp_path / "in" / "a.jsonl", rows)
     for name, size in [("one", "64MB"), ("many", "9000")]:
-        ran = winnow(capsys, "--input", path, "--output", tmp_path / name, "--set", f"source.unit_bytes={size}")
+        sets = ("--set", f"source.unit_bytes={size}", "--set", "source.from=source")
+        ran = winnow(capsys, "--input", path, "--output", tmp_path / name, *sets)
         assert ran.code == 0, ran.err
     assert digests(tmp_path / "one") == digests(tmp_path / "many")
 

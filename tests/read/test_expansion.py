@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import read
 from pipeline.errors import InputError, NotYet
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, told_apart
 from pipeline.read.files import Inputs
 from pipeline.read.source import Source
 
@@ -234,6 +234,14 @@ def test_one_input_twice_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, "one/crawl/a.jsonl")
     with pytest.raises(InputError, match=r"two inputs are called crawl/a\.jsonl"):
         paths("one/crawl", "one/crawl/*.jsonl", base=tmp_path)
+
+
+def test_files_of_two_sources_are_told_apart_by_the_sources_name(tmp_path: Path) -> None:
+    tree(tmp_path, "one/crawl/a.jsonl", "two/crawl/a.jsonl", "two/crawl/b.jsonl")
+    files = expand([Source(paths=("two/crawl",), name="t"), Source(paths=("one/crawl",), name="o")], base=tmp_path).files
+    assert [file.path for file in files] == ["crawl/b.jsonl", "o//crawl/a.jsonl", "t//crawl/a.jsonl"]
+    apart = told_apart(files, {"crawl/a.jsonl": "o", "crawl/b.jsonl": "elsewhere"})
+    assert [file.path for file in apart] == ["crawl/a.jsonl", "t//crawl/a.jsonl", "t//crawl/b.jsonl"]
 
 
 def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

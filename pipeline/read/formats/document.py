@@ -229,7 +229,11 @@ def parse(collector: Collector, lines: Lines) -> None:
         some.append(piece)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
-            jsonl.parse_lines(collector, some, row, ends=True)
+            _parse(collector, some, row)
             collector.flush()
             row, waiting, some = row + len(some), 0, []
-    jsonl.parse_lines(collector, some, row, ends=True)
+    _parse(collector, some, row)
+
+
+def _parse(collector: Collector, values: list[bytes], first_row: int) -> None:
+    jsonl.parse_lines(collector, b"".join(value + b"\n" for value in values), values, first_row=first_row)

@@ -1,25 +1,35 @@
 """JSONL, plain or compressed, to rows.
 
 Each line is parsed on its own. Joining a block's lines with commas and parsing once would be faster and wrong: a hostile
-line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number. Of equal
-keys in an object the last counts; an integer beyond 64 bits becomes a float (orjson). Lines with a slip that is known are read
-(`pipeline.read.formats.mending`).
+line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number.
+
+orjson reads each line; one of which it does not give back what was written, or that it refuses, is read once more by
+`pipeline.text.exact_json`: numbers keep their digits, and NaN, a half character or a byte that is not UTF-8 costs its own value
+and not the row. Of equal keys in an object the last counts, and that is counted; a row whose text stands twice is a bad row.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
+from filters.kernels.formats import json_lines
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats import mending
 from pipeline.read.lines import Chunks, Line, Lines, Loss, QuarantinedRow, cut, without_newline
-from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.rows import DOUBLE, Collector, NotText, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
+from pipeline.text import exact_json
+from pipeline.text.exact_json import MOST_LEVELS, NOT_UTF8, SURROGATE, TOO_DEEP, TWICE, Odd, Twice
+
+if TYPE_CHECKING:
+    from pipeline.records.base import Json
 
 _SPACE = 32
 _BOM = b"\xef\xbb\xbf"
@@ -80,7 +90,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
         parts = _split(whole)
-        parse_lines(collector, parts, row, ends=whole[-1:] == b"\n")
+        parse_lines(collector, whole, parts, first_row=row)
         row += len(parts)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -98,11 +108,13 @@ def _split(piece: bytes) -> list[Any]:
     return parts
 
 
-def parse_lines(collector: Collector, lines: list[Line], first_row: int, *, ends: bool) -> None:
-    """Add lines, or other JSON values, each of them a row but for blank ones. `ends`: the last of them has a newline, or is
-    whole; else it is the input's last."""
-    loads, add = orjson.loads, collector.add
-    for row, line in enumerate(lines, first_row):
+def parse_lines(collector: Collector, piece: bytes, lines: list[Line], *, first_row: int) -> None:
+    """Add lines, or other JSON values, each of them a row but for blank ones. `piece`: they all, with a byte behind each; the
+    input ends with the last of them where it has none."""
+    loads, add, data = orjson.loads, collector.add, np.frombuffer(piece, np.uint8)
+    ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
+    seen = json_lines.look_at(np.append(0, np.minimum(ends, len(piece))), data)
+    for i, line in enumerate(lines):
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
         if not line or (line[0] <= _SPACE and not bytes(line).strip()):
             continue
@@ -110,21 +122,24 @@ def parse_lines(collector: Collector, lines: list[Line], first_row: int, *, ends
             record = loads(line)
         except orjson.JSONDecodeError as error:
             raw = bytes(without_newline(line))
-            if not ends and row == first_row + len(lines) - 1 and _is_open(raw):
+            if i == len(lines) - 1 and ends[i] > len(piece) and _is_open(raw):
                 detail = f"the file ends in the middle of this line: {UNTOLD}"
-                collector.refuse(QuarantinedRow(row, "file_truncated", detail, len(raw), raw, Loss(cut=True)))
-                continue
-            record = mending.mended(raw, collector.columns)
-            if record is None:
-                collector.refuse(QuarantinedRow(row, *mending.why_not_json(raw, str(error)), len(raw), raw))
-                continue
-        if type(record) is dict:
-            add(row, record, without_newline(line))
+                collector.refuse(QuarantinedRow(first_row + i, "file_truncated", detail, len(raw), raw, Loss(cut=True)))
+            else:
+                _parse_exactly(collector, first_row + i, raw, refused=str(error))
+            continue
+        if type(record) is not dict:
+            _refuse_other(collector, first_row + i, bytes(without_newline(line)), value=record)
+        elif _is_kept(piece, line, record, seen=seen[i]):
+            add(first_row + i, record, without_newline(line))
         else:
-            raw = bytes(without_newline(line))
-            # An array is most likely one of records, which are lost with it.
-            lost = Loss(max(1, len(record))) if type(record) is list else Loss()
-            collector.refuse(QuarantinedRow(row, "not_an_object", mending.not_an_object(record), len(raw), raw, lost))
+            _parse_exactly(collector, first_row + i, bytes(without_newline(line)), refused="")
+
+
+def _refuse_other(collector: Collector, row: int, line: bytes, *, value: Any) -> None:
+    # An array is most likely one of records, which are lost with it.
+    lost = Loss(max(1, len(value))) if type(value) is list else Loss()
+    collector.refuse(QuarantinedRow(row, "not_an_object", mending.not_an_object(value), len(line), line, lost))
 
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
@@ -137,3 +152,55 @@ def _is_open(line: bytes) -> bool:
         return False
     left = _OTHER.sub(b"", _STRING.sub(b"", line))
     return b'"' in left or left.count(b"{") + left.count(b"[") > left.count(b"}") + left.count(b"]")
+
+
+def _is_kept(piece: bytes, line: Line, record: Json, *, seen: np.ndarray) -> bool:
+    """Whether what orjson read is all that was written."""
+    colons, deepest, uncertain, start, stop = seen.tolist()
+    if colons != len(record) and colons != exact_json.keys(record):
+        return False
+    if deepest > MOST_LEVELS:
+        return False
+    return not uncertain or exact_json.is_exact(piece[start:stop] if uncertain == 1 else bytes(line))
+
+
+def _parse_exactly(collector: Collector, row: int, line: bytes, *, refused: str) -> None:
+    """Add a line that orjson refuses, for the reason given, or of which it does not keep all."""
+    shallow, mark = _without_deep_values(mending.without_slips(line))
+    record: Any
+    try:
+        record = exact_json.loads(shallow.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        collector.refuse(QuarantinedRow(row, *mending.why_not_json(line, refused), len(line), line))
+        return
+    double: tuple[str, ...] = ()
+    if type(record) is Odd and type(record.value) is Twice:
+        record, double = record.value.made, record.value.keys
+    if type(record) is not dict:
+        _refuse_other(collector, row, line, value=record)
+        return
+    for name, value in record.items():
+        if type(value) is str and value.startswith(mark):
+            record[name] = Odd(TOO_DEEP, value.removeprefix(mark))
+    text = record.get(collector.file.text)
+    if collector.file.text in double:
+        record[collector.file.text] = NotText(DOUBLE, "the row has this key twice")
+    elif type(text) is str and (kind := exact_json.odd_of(text)):
+        said = {NOT_UTF8: "bytes that are not UTF-8", SURROGATE: "an escape for half a character"}
+        record[collector.file.text] = NotText(kind, said[kind])
+    for name in double:
+        collector.replace(exact_json.settled(name, lambda _: None), TWICE)
+    collector.add(row, record, line, exact=True)
+
+
+def _without_deep_values(line: bytes) -> tuple[bytes, str]:
+    """`(line, mark)`: each value of the line's object that is nested too deep is written as a string that begins with `mark`."""
+    mark = "too deep:"
+    while mark.encode() in line:
+        mark += ":"
+    out, at = [], 0
+    for start, stop in json_lines.deep_values(np.frombuffer(line, np.uint8), MOST_LEVELS).tolist():
+        whole = line[start:stop].decode("utf-8", "surrogateescape")
+        out += [line[at:start], json.dumps(mark + whole).encode()]
+        at = stop
+    return b"".join([*out, line[at:]]), mark

@@ -1,52 +1,39 @@
 r"""Lines that are no JSON: those of a known slip are read all the same, of others the cause is named.
 
-Read: a byte order mark or a record separator in front (files that were joined, RFC 7464), a comma behind, and `NaN` or
-`Infinity`, as Python's json module writes them; these become the strings "NaN", "Infinity" and "-Infinity", as in Parquet, and
-null where they stand for text, id, source, url or date. Invariant: what is read is exactly one object, every value of it kept.
+Read: a byte order mark or a record separator in front (files that were joined, RFC 7464), and a comma behind. `NaN` and
+`Infinity`, as Python's json module writes them, are values (`pipeline.text.exact_json`).
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
 from typing import Any
 
 import orjson
 
 _SLIPS_BEFORE, _SLIPS_BEHIND = b" \t\r\n\x1e\xef\xbb\xbf", b" \t\r\n,"
-_NOT_FINITE = re.compile(rb'("(?:[^"\\]++|\\.)*+")|-?\bInfinity\b|\bNaN\b', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
 _COMMENTS = (b"//", b"#", b"/*")
 _TYPES = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
 
 
-def mended(line: bytes, columns: Collection[str]) -> dict[str, Any] | None:
-    """The object of a line that orjson refuses, if its only faults are slips. `columns`: those that hold what is text."""
-    bare = line.lstrip(_SLIPS_BEFORE).rstrip(_SLIPS_BEHIND)
-    found = _object(bare)
-    if found is None and (b"NaN" in bare or b"Infinity" in bare):
-        found = _object(_NOT_FINITE.sub(_quoted, bare))
-        nulls = _object(_NOT_FINITE.sub(_null, bare)) or {}
-        for name in columns:
-            if found and name in nulls and nulls[name] is None:
-                found[name] = None
-    return found
+def without_slips(line: bytes) -> bytes:
+    """The line without what stands beside its value by mistake."""
+    return line.lstrip(_SLIPS_BEFORE).rstrip(_SLIPS_BEHIND)
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def object_of(line: bytes) -> dict[str, Any] | None:
+    """The object that a line holds, to be looked at and not kept: numbers may differ in their last digits."""
+    bare = without_slips(line)
     try:
-        found = orjson.loads(line)
+        found = orjson.loads(bare)
     except orjson.JSONDecodeError:
-        return None
+        try:
+            found = json.loads(bare.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
     return found if type(found) is dict else None
-
-
-def _quoted(found: re.Match[bytes]) -> bytes:
-    return found[0] if found[1] else b'"%b"' % found[0]
-
-
-def _null(found: re.Match[bytes]) -> bytes:
-    return found[0] if found[1] else b"null"
 
 
 def why_not_json(line: bytes, said: str) -> tuple[str, str]:
@@ -84,4 +71,4 @@ def _known(line: bytes) -> str:
 def not_an_object(value: object) -> str:
     """What a value is that is no object, in words."""
     size = f" of {len(value):,}" if isinstance(value, list) else ""
-    return f"expected one object, found {_TYPES[type(value)]}{size}"
+    return f"expected one object, found {_TYPES.get(type(value), 'a number')}{size}"

@@ -20,7 +20,7 @@ from pipeline.read.child.parquet import MOST_LISTED, Limits, lost
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Loss, Unreadable
-from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.rows import Collector, UnitRows, summed
 from pipeline.read.units import FileUnits, Unit, identify, open_input
 
 BATCH_ROWS = 1_000
@@ -64,8 +64,8 @@ def read_unit(unit: Unit) -> UnitRows:
     counts = [rows for rows, _ in _groups(unit.file)[unit.start : unit.stop]]
     firsts = accumulate(counts[:-1], initial=unit.first_row)
     parts = [read_unit(replace(unit, start=i, stop=i + 1, first_row=first)) for i, first in enumerate(firsts, unit.start)]
-    tables = ([rows.documents for rows in parts], [rows.bad for rows in parts])
-    return UnitRows(*(pa.concat_tables(part).combine_chunks() for part in tables))
+    documents, bad = (pa.concat_tables(part).combine_chunks() for part in ([p.documents for p in parts], [p.bad for p in parts]))
+    return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))
 
 
 def _refused(unit: Unit, error: Unreadable, *, rows: int) -> UnitRows:

@@ -16,7 +16,7 @@ from pipeline.read.child.decoder import Request
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow
-from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.rows import Collector, UnitRows, summed
 from pipeline.read.units import Block
 
 STILL_CPU_S = 30.0
@@ -90,4 +90,4 @@ def _refused(file: InputFile, refused: Sequence[QuarantinedRow]) -> UnitRows:
 def _together(parts: Sequence[UnitRows]) -> UnitRows:
     documents = pa.concat_tables([part.documents for part in parts]).combine_chunks()
     bad = pa.concat_tables([part.bad for part in parts]).sort_by("row").combine_chunks()
-    return UnitRows(documents, bad)
+    return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))

@@ -42,8 +42,10 @@ def tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator
 def _unit_tables(inputs: Inputs, folder: str, unit: int, *, segments: Sequence[Segment]) -> list[pa.Table]:
     rows = inputs.rows(unit).frame
     rows = rows.filter(belongs(rows, folder, rejected=inputs.rejected, seed=inputs.seed))
-    by_source = rows.partition_by("source", as_dict=True, maintain_order=True)
-    chosen = [by_source[(s.source,)].slice(s.start, s.stop - s.start) for s in segments]
+    whole = any(segment.source is None for segment in segments)
+    parts = [((None,), rows)] if whole else rows.partition_by("source", as_dict=True, maintain_order=True).items()
+    by_source = {name: part for (name,), part in parts}
+    chosen = [by_source[s.source].slice(s.start, s.stop - s.start) for s in segments]
     table = _table(inputs, folder, inputs.units[unit], rows=pl.concat(chosen))
     starts = [0, *accumulate(len(part) for part in chosen)]
     return [table.slice(start, len(part)) for start, part in zip(starts, chosen, strict=False)]

@@ -52,10 +52,10 @@ class Annotated:
     bad_rows: int
     n_bytes: int  # read, documents and quarantined rows together
     kept: int  # rows that the filters kept
-    sources: tuple[tuple[str, int, int], ...]  # source, documents, quarantined rows
     costs: tuple[tuple[str, float], ...]  # stage, CPU seconds
     damage: Damage = NO_DAMAGE
     passed: tuple[tuple[str, int], ...] = ()  # records that are no rows, by type
+    replaced: tuple[tuple[str, str, int], ...] = ()  # column, kind, values for which something else stands
 
 
 def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any], meter: Meter) -> Annotated:
@@ -99,10 +99,10 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         bad_rows=card.bad_rows,
         n_bytes=card.n_bytes,
         kept=int(kept.sum()),
-        sources=card.sources,
         costs=tuple(meter.seconds.items()),
         damage=card.damage,
         passed=card.passed,
+        replaced=card.replaced,
     )
 
 
@@ -154,16 +154,14 @@ def _release(text: UnitText) -> None:
 
 
 def _card(read: Any) -> UnitCard:
-    good = _counts(read.documents["source"])
-    bad = _counts(read.bad["source"])
     n_bytes = (pc.sum(read.documents["n_bytes_read"]).as_py() or 0) + (pc.sum(read.bad["n_bytes_read"]).as_py() or 0)
     return UnitCard(
         rows=read.documents.num_rows,
         bad_rows=read.bad.num_rows,
         n_bytes=n_bytes,
-        sources=tuple((name, good.get(name, 0), bad.get(name, 0)) for name in sorted({*good, *bad})),
         damage=_damage(read.bad),
         passed=read.passed,
+        replaced=read.replaced,
     )
 
 
@@ -183,10 +181,6 @@ def _damage(bad: pa.Table) -> Damage:
         cut_rows=behind.select(rows).item(),
         cut_share=behind.select(share).item(),
     )
-
-
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
-    return {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
 
 
 def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card: UnitCard, meter: Meter) -> np.ndarray:

@@ -47,9 +47,10 @@ def load_generation(work: Store, generation: int, *, recipe_hash: str | None = N
 
 def _unit(fields: Json) -> Annotated:
     names = fields.pop("names")
-    sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
+    fields.pop("sources", None)  # of generations that an earlier release wrote
+    replaced = tuple((column, kind, n) for column, kind, n in fields.pop("replaced", ()))
     costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
     where = Names(**{**names, "signals": tuple(names["signals"])})
     passed = tuple((kind, n) for kind, n in fields.pop("passed", ()))
     damage = Damage.model_validate(fields.pop("damage", {}))
-    return Annotated(**fields, names=where, sources=sources, costs=costs, damage=damage, passed=passed)
+    return Annotated(**fields, names=where, replaced=replaced, costs=costs, damage=damage, passed=passed)

@@ -22,6 +22,7 @@ from tests.read.conftest import make
 SWALLOWS = "a quote of this record is never closed: it swallows"
 END = "to the end of the file"
 ENDS = "the file ends in the middle of this record, with"
+NAME_IT = "Name the text's column in source.text"
 
 
 def rows_of(path: Path, **changes: object) -> list[UnitRows]:
@@ -52,7 +53,8 @@ LATIN = "byte 0xff at 2 is not UTF-8 (invalid start byte); is it Latin-1 or Wind
         (b'id,text\n1,"a\nb"\n2,"c ""d"""\n', [(1, "a\nb"), (2, 'c "d"')], []),
         (b'id,text\n1,a"b\n', [(1, 'a"b')], []),
         (b"id,text\n1,\n", [(1, "")], []),
-        (b"text,text\na,b\n", [(1, "b")], []),
+        (b"text,text\na,b\n", [], [(1, "double_column", "two columns of the header are called 'text'; rename one of them")]),
+        (b"text,n,,\na,1,,\n", [], [(1, "double_column", "two columns of the header are called ''; rename one of them")]),
         (b"", [], []),
         (b"text\n", [], []),
         (b"text", [], []),
@@ -62,7 +64,7 @@ LATIN = "byte 0xff at 2 is not UTF-8 (invalid start byte); is it Latin-1 or Wind
         (b"id,text\n1,a\n2", [(1, "a")], [(2, "file_truncated", f"{ENDS} 1 fields of 2: nothing tells how much is missing")]),
         (b"id,text\n1,a\n2\n", [(1, "a")], [(2, "invalid_csv", "1 fields; the header has 2")]),
         (b"id,text\n1,\xff\n2,b\n", [(2, "b")], [(1, "invalid_utf8", LATIN)]),
-        (b"id,body\n1,a\n", [], [(1, "text_missing", "no column 'text'")]),
+        (b"id,body\n1,a\n", [], [(1, "text_missing", f"no column 'text'; there are: body. {NAME_IT}")]),
         (b'te"xt,"a"b\n1,a\n', [], [(1, "invalid_csv", "the header: ',' expected after '\"'")]),
     ],
 )  # fmt: skip
@@ -87,10 +89,10 @@ def test_what_is_read_of_a_stream_is_counted_once(tmp_path: Path) -> None:
 
 def test_columns_are_those_of_jsonl(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text('doc\tbody\turl\tdate\tsource\tlang\n7\ta,b\thttp://x\t2020\twiki\tde\n\t"c"\t\t\t\t\n')
-    (part,) = rows_of(tmp_path / "a.tsv", text="body", id="doc")
+    (part,) = rows_of(tmp_path / "a.tsv", text="body", id="doc", named_by="source")
     one, two = part.documents.to_pylist()
     assert (one["id"], one["text"], one["url"], one["date"], one["source"]) == ("7", "a,b", "http://x", "2020", "wiki")
-    assert one["metadata"] == '{"lang":"de"}' and two["metadata"] == '{"lang":""}'
+    assert one["metadata"] == '{"lang":"de"}' and two["metadata"] == '{"lang":"","source":""}'
     assert (two["text"], two["url"], two["date"], two["source"], len(two["id"])) == ("c", None, None, "src", 32)
 
 

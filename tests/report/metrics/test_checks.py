@@ -21,7 +21,7 @@ from tests.support import prose, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
-STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0")
+STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0", "--set", "source.from=source")
 
 
 def write(
