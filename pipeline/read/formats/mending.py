@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-_SLIPS_BEFORE, _SLIPS_BEHIND = b" \t\r\n\x1e\xef\xbb\xbf", b" \t\r\n,"
+_BEFORE = re.compile(rb"(?:[ \t\r\n\x1e]|\xef\xbb\xbf)*+")
+_BEHIND = b" \t\r\n,"
 _NOT_FINITE = re.compile(rb'("(?:[^"\\]++|\\.)*+")|-?\bInfinity\b|\bNaN\b', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
 _COMMENTS = (b"//", b"#", b"/*")
@@ -22,7 +23,7 @@ _TYPES = {list: "an array", str: "a string", int: "a number", float: "a number",
 
 def mended(line: bytes, columns: Collection[str]) -> dict[str, Any] | None:
     """The object of a line that orjson refuses, if its only faults are slips. `columns`: those that hold what is text."""
-    bare = line.lstrip(_SLIPS_BEFORE).rstrip(_SLIPS_BEHIND)
+    bare = _BEFORE.sub(b"", line, count=1).rstrip(_BEHIND)
     found = _object(bare)
     if found is None and (b"NaN" in bare or b"Infinity" in bare):
         found = _object(_NOT_FINITE.sub(_quoted, bare))
@@ -61,7 +62,7 @@ def why_not_json(line: bytes, said: str) -> tuple[str, str]:
             return "lone_surrogate", said
         except orjson.JSONDecodeError:
             pass
-    known = _known(line.lstrip(_SLIPS_BEFORE))
+    known = _known(_BEFORE.sub(b"", line, count=1))
     return "invalid_json", f"{known}; {said}" if known else said
 
 
