@@ -54,6 +54,12 @@ def _pieces(chunks: Chunks) -> Iterator[bytes | Unreadable]:
             yield from (chunk[at : at + _PIECE] for at in range(0, len(chunk), _PIECE))
 
 
+def _lost_returns(record: bytes, declared: int) -> bool:
+    """Whether a record, its end included, is shorter than it should be because its carriage returns were taken away."""
+    missing = declared + 2 - len(record)
+    return record.endswith(b"\n\n") and b"\r" not in record and 0 < missing <= record.count(b"\n")
+
+
 class _Gap(Exception):
     def __init__(self, what: Unreadable) -> None:
         super().__init__(what)
@@ -161,10 +167,15 @@ class _Cutter:
         within what was read, that is read again, as often as time stays linear in the archive."""
         size = self.open_bytes
         inner = _NEXT.search(read + self.held[:_LONGEST_BEGIN], 1)
-        if inner and inner.start() < len(read) and self.again <= 2 * (self.stop + self.max_row_bytes):
+        again = inner and inner.start() < len(read) and self.again <= 2 * (self.stop + self.max_row_bytes)
+        if inner and again:
             size = inner.start() + 1
             self._put_back(read[size:])
-        elif missing:
+        if _lost_returns(read[:size], self.open_bytes + missing):
+            self.stop += size
+            self._add(read[: size - 2] if is_row else b"")
+            return
+        if missing and not again:
             raise Unreadable("archive_truncated", f"the archive ends {missing} bytes before the record does", Loss(cut=True))
         self.stop += size
         if is_row:

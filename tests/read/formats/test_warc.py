@@ -166,6 +166,19 @@ def test_records_that_are_no_rows_are_counted_by_type(tmp_path: Path) -> None:
     assert counted == {"warcinfo": 1, "request": 1, "revisit": 2, "other": 1}
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_an_archive_whose_carriage_returns_were_taken_away_is_whole(tmp_path: Path, n: int) -> None:
+    data = b"".join(record(http(PAGE), n=i) for i in range(1, n + 1)).replace(b"\r\n", b"\n")
+    (tmp_path / "a.warc").write_bytes(data)
+    good, bad = rows(tmp_path / "a.warc")
+    assert ([(r["url"], r["text"]) for r in good], bad) == (
+        [(f"http://x.org/{i}", "Some words of a page.") for i in range(1, n + 1)],
+        [],
+    )
+    (tmp_path / "a.warc").write_bytes(data[:-5])
+    assert [r["cause"] for r in rows(tmp_path / "a.warc")[1]] == ["archive_truncated"]
+
+
 @pytest.mark.parametrize("change", [300, -20])
 def test_a_record_of_another_length_than_it_says_costs_no_other(tmp_path: Path, change: int) -> None:
     good_one, size = record(http(PAGE), n=1), len(http(PAGE))
