@@ -78,7 +78,6 @@ def test_missing_and_unsupported_inputs_exit_2(capsys, tmp_path):
     for name, content, words in [
         ("gone.jsonl", None, "gone.jsonl"),
         ("crawl.arc.gz", b"", "later release"),
-        ("crawl.warc.zst", b"", "later release"),
         ("image.png", b"x", "image.png"),
     ]:
         path = tmp_path / name

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-_SLIPS_BEFORE, _SLIPS_BEHIND = b" \t\r\n\x1e\xef\xbb\xbf", b" \t\r\n,"
+_BEFORE = re.compile(rb"(?:[ \t\r\n\x1e]|\xef\xbb\xbf)*+")
+_BEHIND = b" \t\r\n,"
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
 _COMMENTS = (b"//", b"#", b"/*")
 _TYPES = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
@@ -20,7 +21,7 @@ _TYPES = {list: "an array", str: "a string", int: "a number", float: "a number",
 
 def without_slips(line: bytes) -> bytes:
     """The line without what stands beside its value by mistake."""
-    return line.lstrip(_SLIPS_BEFORE).rstrip(_SLIPS_BEHIND)
+    return _BEFORE.sub(b"", line, count=1).rstrip(_BEHIND)
 
 
 def object_of(line: bytes) -> dict[str, Any] | None:
@@ -48,7 +49,7 @@ def why_not_json(line: bytes, said: str) -> tuple[str, str]:
             return "lone_surrogate", said
         except orjson.JSONDecodeError:
             pass
-    known = _known(line.lstrip(_SLIPS_BEFORE))
+    known = _known(_BEFORE.sub(b"", line, count=1))
     return "invalid_json", f"{known}; {said}" if known else said
 
 

@@ -84,6 +84,7 @@ def test_layouts_are_told_by_content_and_give_the_same_rows(tmp_path: Path, layo
         ('[{"text": "a"} {"text": "b"}]', [1, 2]),
         ('[{"text": "a"}, {"text": "b", }, {"text": "c"}]', [1, 3]),
         ('[{"text": "a"}, {"text": ], {"text": "c"}]', [1, 3]),
+        ('\ufeff{"text": "a"}\n\ufeff\x1e{"text": "b"}\n', [1, 2]),
         ("[]", []),
         ("{}", []),
         ("[", []),
