@@ -32,7 +32,7 @@ def estimate_text(found: Estimates | None) -> Said:
         paragraphs(_whole(found)),
     ]
     if None in (found.kept, *found.documents.values(), *found.disk_bytes.values(), found.cpu_s):
-        said.append("what is not known: take a larger share, or smaller source.unit_bytes; 1 judges all")
+        said.append("what is not known: take a larger share, or smaller source.unit_bytes; --sample 1 takes all")
     return said
 
 

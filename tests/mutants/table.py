@@ -927,7 +927,7 @@ MUTANTS = (
     ),
     Mutant(
         "the process's start is not counted",
-        "metrics",
+        "what people read",
         "pipeline/machine/meter.py",
         "made = cls(resources.Cpu(0.0, 0.0) if own_process else resources.tree_cpu())",
         "made = cls(resources.tree_cpu())",
@@ -936,7 +936,7 @@ MUTANTS = (
     ),
     Mutant(
         "copies in units that were not judged are left out",
-        "metrics",
+        "what people read",
         "pipeline/run/scaling.py",
         "index = most if measured.whole or not measured.dedup else None",
         "index = most",

@@ -17,7 +17,7 @@ from tests.counts import counts, totals
 from tests.support import PROSE, winnow, write_rows
 
 PLURAL_OF_ONE = re.compile(r"(?<![\d,.:/-])1 (?:[a-z]+ )?([a-z]{3,}s)\b")
-VERBS = {"has", "was", "does", "less", "repeats"}
+VERBS = {"has", "was", "does", "less", "repeats", "takes"}
 """Words with an s behind a one that are no plurals of it ("generation 1 was made"); `1 of 2 languages` is not matched."""
 
 
