@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from flows import errors
 from pipeline.errors import OutputError, UsageError
+from pipeline.store import places
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -143,7 +144,7 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
 
 
 def _absolute(path: str) -> str:
-    return path if "://" in path else os.path.abspath(path)
+    return places.absolute(path)
 
 
 def _check_cron(cron: str | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -25,7 +26,8 @@ class Parser(argparse.ArgumentParser):
         from pipeline.text.visible import visible_lines
 
         self.print_usage(sys.stderr)
-        print(f"winnow: {visible_lines(message)}", file=sys.stderr)
+        dash = "; a name that begins with - is written ./-name" if re.search("expected .*argument", message) else ""
+        print(f"winnow: {visible_lines(message)}{dash}", file=sys.stderr)
         raise SystemExit(2)
 
 

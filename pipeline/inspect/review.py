@@ -153,7 +153,7 @@ def _text(text: str, most: int) -> list[str]:
         if len(folded) >= most:
             break
     left = len(text) - most * WIDTH
-    return [*folded[:most], *([f"… {numbers.count(left)} characters more"] if left > 0 or len(folded) > most else [])]
+    return [*folded[:most], *([f"… {numbers.counted(left, 'character')} more"] if left > 0 or len(folded) > most else [])]
 
 
 def _evidence(reason: str, values: RunValues) -> list[str]:

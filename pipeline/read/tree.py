@@ -4,14 +4,14 @@ Invariants: the same tree gives the same `Found.folder` and `Found.below` wherev
 nothing is passed over silently but hidden names and names that begin with `_`, below the wildcard-free part.
 
 Wildcards match files: `*` `?` `[ab]` `[!ab]` within a name, `**` any number of folders. A path that exists is taken as it is,
-wildcard characters and all.
+wildcard characters and all, and so is a folder in front of the first wildcard: `[news]/*.jsonl` reads a folder `[news]`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +22,7 @@ from fsspec.utils import glob_translate
 from pipeline.errors import InputError
 from pipeline.records.base import Json
 from pipeline.store import remote
+from pipeline.store.places import absolute
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -54,14 +55,11 @@ def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, lis
 
 def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
     """`(fs, prefix, location)`: prefix + location is what `InputFile.url` says, location is what `fs` is asked for."""
-    if "::" in path:
+    if "::" in path and "://" in path:
         raise InputError(f"{path.partition('::')[0]}::…: chained URLs are not supported; give the URL of the files themselves")
-    scheme, mark, rest = path.partition("://")
+    scheme, mark, _ = path.partition("://")
     if not mark or scheme == "file":
-        full = os.path.join(base or Path.cwd(), os.path.expanduser(rest if mark else path))
-        # A link's target may lie elsewhere, so that `..` behind it is not the folder written in front of it.
-        full = os.path.realpath(full) if ".." in full.split("/") else os.path.normpath(full)
-        return LocalFileSystem(), "", full
+        return LocalFileSystem(), "", absolute(path, base)
     fs, location = remote.filesystem(path, error=InputError)
     if ".." in location.split("/"):
         raise InputError(f"{path}: `..` in a URL; write the folder itself")
@@ -101,11 +99,19 @@ def _has_wildcard(path: str) -> bool:
 
 def _matches(fs: Any, prefix: str, pattern: str, *, skipped: list[str]) -> list[Found]:
     parts = pattern.split("/")
-    free = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
+    free = wildcard_free(parts, lambda folder: _look(fs, prefix, folder)[0] == "directory")
     root, rest = "/".join(parts[:free]), parts[free:]
     found = _files_below(fs, prefix, root, depth=None if "**" in rest else len(rest), skipped=skipped)
     wanted = re.compile(glob_translate("/".join(part if part == "**" else re.sub(r"\*+", "*", part) for part in rest)))
     return [item for item in found if wanted.match(item.below)]
+
+
+def wildcard_free(parts: Sequence[str], is_folder: Callable[[str], bool]) -> int:
+    """How many parts of a pattern stand in front of its first wildcard. A folder that is there is no wildcard, but for `*`."""
+    for number, part in enumerate(parts):
+        if _WILDCARD.search(part) and (not part.strip("*") or not is_folder("/".join(parts[: number + 1]))):
+            return number
+    return len(parts)
 
 
 def _files_below(fs: Any, prefix: str, root: str, *, depth: int | None, skipped: list[str]) -> list[Found]:

@@ -91,7 +91,8 @@ class StoreTraffic(Record):
 
 
 class Cost(Record):
-    """What the run cost. `exact`: the stages' CPU seconds are, because one worker ran; `lost_cpu_s`: of attempts before it."""
+    """What the run cost. `cpu_s`: of all its processes; `stages` sum to it. `exact`: the stages' CPU seconds are, because one
+    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out."""
 
     wall_s: Number
     cpu_s: Number

@@ -26,7 +26,7 @@ def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None) -> s
     """`counts`: of the run that was not published; `before`: of the last generation, if there is one."""
     failed = [check for check in checks if check.failed]
     said = [
-        f"nothing was published: {len(failed)} check{'s' if len(failed) != 1 else ''} failed",
+        f"nothing was published: {numbers.counted(len(failed), 'check')} failed",
         *_checks(failed),
         *_sources(counts.by_source),
         *_reasons(counts, before),

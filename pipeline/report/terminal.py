@@ -17,6 +17,9 @@ from pipeline.text import numbers
 MOST_REASONS = 6
 """Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
 
+LEAST_SHARE = 0.01
+"""Of a run's CPU time, what a stage takes that is named; chosen so that the line names all that anybody would speed up."""
+
 MOST_LANGUAGES = 3
 """Languages without a score that are named; chosen so that a model takes a line or two."""
 
@@ -57,7 +60,9 @@ def _documents(metrics: Metrics) -> Part:
     lines = [*metrics.totals.lines(), *((f"  {r.reason}", r.first, r.first_bytes) for r in found[:MOST_REASONS])]
     rest = found[MOST_REASONS:]
     if rest:
-        lines.append((f"  {len(rest)} more reasons", sum(r.first for r in rest), sum(r.first_bytes for r in rest)))
+        lines.append(
+            (f"  {numbers.counted(len(rest), 'more reason')}", sum(r.first for r in rest), sum(r.first_bytes for r in rest))
+        )
     read = metrics.totals.read
     rows = [(name, numbers.count(n), numbers.share(n, read), numbers.size(size)) for name, n, size in lines]
     if found:
@@ -83,13 +88,13 @@ def _recall(found: Duplicates) -> str:
     if not planted:
         return said
     hit, all_ = sum(hit for _, hit in planted), sum(n for n, _ in planted)
-    return f"{said}; self-test: {numbers.count(hit)} of {numbers.count(all_)} planted copies found"
+    return f"{said}; self-test: {numbers.count(hit)} of {numbers.counted(all_, 'planted copy', 'planted copies')} found"
 
 
 def _annotations(signals: Sequence[Histogram]) -> Iterator[tuple[str, str]]:
     """How many documents have each number computed elsewhere: keys that match nothing drop nothing, and would pass unseen."""
     said = (
-        f"{signal.signal} of {numbers.count(signal.scored)} of {numbers.count(signal.scored + signal.nulls)} documents"
+        f"{signal.signal} of {numbers.count(signal.scored)} of {numbers.counted(signal.scored + signal.nulls, 'document')}"
         for signal in signals
         if signal.filter == scores.NAME
     )
@@ -134,15 +139,18 @@ def _tokens(tokens: Tokens, compute: Ledger) -> str:
     if epochs is None:
         return said
     planned = numbers.short(compute.sufficiency.planned_tokens.value)
-    return f"{said}; a plan of {planned} reads them {numbers.digits(epochs)} times"
+    return f"{said}; a plan of {planned} reads them {numbers.digits(epochs)} time{'s' if epochs != 1 else ''}"
 
 
 def _cost(metrics: Metrics) -> Iterator[tuple[str, str]]:
     cost = metrics.cost
-    per_cpu = f"{numbers.digits(cost.mb_per_cpu_s)} MB per CPU second"
-    workers = f"{cost.workers} worker{'s' if cost.workers != 1 else ''}"
+    per_cpu = f"{numbers.digits(cost.mb_per_cpu_s)} MB per CPU second without compiling"
+    workers = numbers.counted(cost.workers, "worker")
     yield "took", f"{numbers.seconds(cost.wall_s)}, {numbers.digits(pace(metrics))} MB/s, {per_cpu}, {workers}"
-    stages = (f"{stage.stage} {numbers.seconds(stage.cpu_s)}" for stage in cost.stages)
+    shown = [stage for stage in cost.stages if stage.cpu_s >= LEAST_SHARE * cost.cpu_s]
+    stages = [f"{stage.stage} {numbers.seconds(stage.cpu_s)}" for stage in shown]
+    rest = cost.stages[len(shown) :]
+    stages += [f"{len(rest)} more {numbers.seconds(sum(stage.cpu_s for stage in rest))}"] if rest else []
     yield "CPU", ", ".join([numbers.seconds(cost.cpu_s) + ("" if cost.exact else " (stages estimated)"), *stages])
     yield "memory", f"{numbers.size(cost.peak_memory_bytes)} at the peak"
     yield "disk", f"output {numbers.size(cost.output_bytes)}, work directory {numbers.size(cost.work_bytes)}"
@@ -153,4 +161,4 @@ def _stores(stores: Mapping[str, StoreTraffic]) -> Iterator[tuple[str, str]]:
     for name, one in stores.items():
         if one.remote:
             moved = f"{numbers.size(one.bytes_read)} read, {numbers.size(one.bytes_written)} written"
-            yield "store", f"{name} {numbers.count(one.requests)} requests, {moved}"
+            yield "store", f"{name} {numbers.counted(one.requests, 'request')}, {moved}"

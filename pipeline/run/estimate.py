@@ -18,6 +18,7 @@ import polars as pl
 import zstandard
 
 from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.meter import Phases
 from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
 from pipeline.report.table import Part, Said, paragraphs, table
@@ -70,7 +71,7 @@ class Estimates:
 
 def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
     """The estimates; None where nothing is new."""
-    with prepare.open_run(loaded, options, on_event) as held:
+    with prepare.open_run(loaded, options, on_event, phases=Phases.begin()) as held:
         chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)
         if not chosen:
             return None
@@ -188,7 +189,7 @@ def estimate_text(found: Estimates | None) -> Said:
     """The estimates as a person reads them."""
     if found is None:
         return ["nothing new: every input was curated before"]
-    units, all_units = map(numbers.count, found.units)
+    units, all_units = numbers.count(found.units[0]), numbers.counted(found.units[1], "unit")
     read, all_bytes = map(numbers.size, found.bytes)
     largest = sorted(found.reasons.items(), key=lambda item: (-item[1][0], item[0]))
     rows = [
@@ -197,7 +198,7 @@ def estimate_text(found: Estimates | None) -> Said:
         *(_line(f"  {reason}", value) for reason, value in largest),
     ]
     said: list[Part] = [
-        f"{units} of {all_units} units judged, {numbers.count(found.rows)} rows, {read} of {all_bytes}; nothing was published",
+        f"{units} of {all_units} judged, {numbers.counted(found.rows, 'row')}, {read} of {all_bytes}; nothing was published",
         "",
         table(("share of the rows read", ">estimate", ">95 % interval"), rows),
         "",

@@ -43,7 +43,9 @@ class Count:
 def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
     """Dedup among what the filters kept, then selection among what dedup kept."""
     decided = context.within("dedup", lambda: _dedup(context, units))
+    context.started.phases.end("dedup")
     selected = context.within("select", lambda: _select(context, units, decided))
+    context.started.phases.end("select")
     run = context.run
     inputs = inputs_of(run.work, run.recipe, units, fates=decided.fates, unselected=selected.tables, generation=run.generation)
     return Judgement(decided, selected, inputs)

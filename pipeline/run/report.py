@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import CheckFailed
@@ -48,7 +48,7 @@ def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
         architecture=platform.machine(),
     )
     counts = metrics.collect(run.recipe, tally, about, search=search, selection=selection)
-    before = run.live[-1].metrics if run.live else None
+    before = run.before.metrics if run.before else None
     report = Report(counts, checks.judge(plan.checks, counts, before))
     if report.failed and plan.checks.on_fail == "stop":
         if not context.options.accept:
@@ -63,17 +63,17 @@ def with_costs(
     report: Report,
     units: Sequence[Annotated],
     *,
-    seconds: Mapping[str, float],
+    compile_s: float,
     files: tuple[FileRecord, ...],
     index: Sequence[FileRecord],
 ) -> RunMetrics:
-    """The metrics of the generation. `seconds`: CPU seconds of the stages that no unit accounts for."""
+    """The metrics of the generation. `compile_s`: CPU seconds of compiling kernels."""
     run: Run = context.run
     size = sum(record.bytes for record in (*files, *index))
-    cost = accounts.cost(run, context.options, context.started, units=units, others=seconds, output_bytes=size)
+    cost = accounts.cost(run, context.options, context.started, units=units, compile_s=compile_s, output_bytes=size)
     return RunMetrics(
         **dict(report.counts),
-        changes=changes.since(run.live[-1].metrics, report.counts) if run.live else None,
+        changes=changes.since(run.before.metrics, report.counts) if run.before else None,
         checks=report.checks,
         cost=cost,
         compute=metrics.ledger(report.counts, run.recipe.plan.compute, cost),

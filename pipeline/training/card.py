@@ -37,7 +37,7 @@ def plan_line(trained: TrainedModel, path: Path) -> str:
     """The line of a plan that uses the model, as YAML."""
     by_window = trained.request.settings.by_window
     key, threshold = ("toxicity", "max_score") if by_window else ("quality", "min_score")
-    return f"filters: {{{key}: {{model: {json.dumps(str(path))}, {threshold}: {trained.default:g}}}}}"
+    return f"filters: {{{key}: {{model: {json.dumps(str(path), ensure_ascii=False)}, {threshold}: {trained.default:g}}}}}"
 
 
 def card(trained: TrainedModel) -> str:
@@ -45,7 +45,7 @@ def card(trained: TrainedModel) -> str:
     request, settings = trained.request, trained.request.settings
     parts = ", ".join(f"{part} {m:,} + {n:,}" for part, (m, n) in trained.counts.items())
     records: list[Sequence[str]] = [
-        (r.path, numbers.count(r.documents), numbers.count(r.unreadable), r.sha256) for r in request.records
+        (markdown.code(r.path), numbers.count(r.documents), numbers.count(r.unreadable), r.sha256) for r in request.records
     ]
     pieces = [
         f"# {request.name}",
@@ -69,7 +69,7 @@ def card(trained: TrainedModel) -> str:
         "## Making it again",
         f"Size {len(trained.data):,} bytes, sha256 {trained.sidecar.sha256}. The same files, fasttext 0.9.3 and CPU"
         " type give the same bytes.",
-        f"```\n{request.command}\n```",
+        markdown.block(request.command, ""),
         f"Settings: {settings}, seed {request.seed}.",
     ]
     return "\n\n".join(piece for piece in pieces if piece) + "\n"

@@ -206,8 +206,9 @@ def _tables(file: InputFile) -> Iterator[tuple[list[Json], int]]:
 
 
 def _data_of(path: str) -> str:
-    data = Path(path) / "data"
-    return str(data) if (Path(path) / "manifest.json").is_file() and data.is_dir() else path
+    folder = Path(path).expanduser()
+    data = folder / "data"
+    return str(data) if (folder / "manifest.json").is_file() and data.is_dir() else path
 
 
 def _sha256(file: InputFile) -> str:

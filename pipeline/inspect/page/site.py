@@ -35,7 +35,7 @@ class Site:
         self.save_plan = save_plan
         self._work = work or output.store.path(".work")
         self._lock = threading.RLock()
-        filters = (numbers.count, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable)
+        filters = (numbers.count, numbers.counted, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable)
         self.templates = environment(HERE, filters)
         addresses = {"document": template_data.document, "query": template_data.query, "address": template_data.address}
         self.templates.globals |= addresses

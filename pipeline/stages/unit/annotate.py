@@ -27,6 +27,7 @@ from pipeline.records.inputs import UnitCard
 from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
 from pipeline.stages.unit.tables import Names, UnitText, names, without_text
+from pipeline.store.places import absolute
 from pipeline.store.store import Store
 from pipeline.text import bands, final, masks, signatures
 
@@ -84,7 +85,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         _sign(work, recipe, where, text=text, kept=kept, meter=meter)
     if where.tokens is not None and not work.has(where.tokens):
         with meter.measure("tokens"):
-            work.write_table(where.tokens, _count_tokens(text.batch("final"), str(recipe.plan.output.tokenizer)))
+            work.write_table(where.tokens, _count_tokens(text.batch("final"), absolute(str(recipe.plan.output.tokenizer))))
     _release(text)
     return Annotated(
         path=unit.file.path,
