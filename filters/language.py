@@ -179,9 +179,10 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, model: mo
 
 
 def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.RecordBatch:
-    sample = _in_small_letters(prose.sample(offsets, data, limit=SAMPLE_BYTES, parts=PARTS))
-    best, scores, part_best, part_scores = model.judge(sample.data, sample.spans)
+    sample = prose.sample(offsets, data, limit=SAMPLE_BYTES, parts=PARTS)
     letters, script = scripts.majority(sample.data, sample.spans)
+    sample = _in_small_letters(sample, letters)
+    best, scores, part_best, part_scores = model.judge(sample.data, sample.spans)
     bare = np.flatnonzero(letters == 0)
     if len(bare):
         script[bare] = scripts.majority(data, windows.sample(offsets, data, limit=SAMPLE_BYTES)[bare])[1]
@@ -221,10 +222,11 @@ def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.Rec
     )
 
 
-def _in_small_letters(sample: prose.Sample) -> prose.Sample:
-    """The sample, with texts that are mostly in capitals in small letters behind it: they are few."""
+def _in_small_letters(sample: prose.Sample, letters: np.ndarray) -> prose.Sample:
+    """The sample, with texts most of whose letters are capitals in small letters behind it: they are few. `letters`: of each
+    text, those without case too."""
     large, small = capitals.counted(sample.data, sample.spans)
-    rows = np.flatnonzero(large > small)
+    rows = np.flatnonzero((large > small) & (2 * large > letters))
     if not len(rows):
         return sample
     spans, parts, end = sample.spans.copy(), [sample.data], len(sample.data)
