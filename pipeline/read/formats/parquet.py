@@ -14,13 +14,14 @@ from itertools import accumulate
 
 import pyarrow as pa
 
+from pipeline.errors import InputError
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child.decoder import Request
 from pipeline.read.child.parquet import MOST_LISTED, Limits, lost
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Loss, Unreadable
-from pipeline.read.rows import Collector, UnitRows, summed
+from pipeline.read.rows import DOUBLE, Collector, UnitRows, summed
 from pipeline.read.units import FileUnits, Unit, identify, open_input
 
 BATCH_ROWS = 1_000
@@ -38,7 +39,9 @@ def split(file: InputFile) -> FileUnits:
     content = identify(file)
     try:
         groups = _groups(file)
-    except Unreadable:
+    except Unreadable as error:
+        if error.cause == DOUBLE:
+            raise InputError(f"{file.path}: {error.detail}") from error
         return FileUnits(content, (Unit(file, content, 0, 0, 0, 1),), file)
     units: list[Unit] = []
     start = size = 0

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import InputError
 from pipeline.read import read_block, stream, units_of
 from pipeline.read.files import InputFile
 from pipeline.read.formats.delimited import cut, parse
@@ -53,8 +54,6 @@ LATIN = "byte 0xff at 2 is not UTF-8 (invalid start byte); is it Latin-1 or Wind
         (b'id,text\n1,"a\nb"\n2,"c ""d"""\n', [(1, "a\nb"), (2, 'c "d"')], []),
         (b'id,text\n1,a"b\n', [(1, 'a"b')], []),
         (b"id,text\n1,\n", [(1, "")], []),
-        (b"text,text\na,b\n", [], [(1, "double_column", "two columns of the header are called 'text'; rename one of them")]),
-        (b"text,n,,\na,1,,\n", [], [(1, "double_column", "two columns of the header are called ''; rename one of them")]),
         (b"", [], []),
         (b"text\n", [], []),
         (b"text", [], []),
@@ -72,6 +71,13 @@ def test_records(tmp_path: Path, data: bytes, expected: list[tuple[int, str]], r
     (tmp_path / "a.csv").write_bytes(data)
     found = rows_of(tmp_path / "a.csv")
     assert (texts(found), bad(found)) == (expected, refused)
+
+
+@pytest.mark.parametrize(("header", "name"), [("text,text", "text"), ("text,n,n", "n"), ("text,,", "")])
+def test_two_columns_of_one_name_are_refused_by_name(tmp_path: Path, header: str, name: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header}\na,1,2\n")
+    with pytest.raises(InputError, match=f"a.csv: two columns of the header are called '{name}'"):
+        rows_of(tmp_path / "a.csv")
 
 
 def test_blank_lines_before_the_header_are_passed_over(tmp_path: Path) -> None:
