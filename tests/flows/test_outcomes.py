@@ -19,7 +19,7 @@ from tests.counts import metrics, totals
 
 def unit(rows: int, bad_rows: int) -> Annotated:
     names: Any = None
-    return Annotated("in/a", 1, 0, names, rows, bad_rows, n_bytes=9, kept=rows, sources=(), costs=())
+    return Annotated("in/a", 1, 0, names, rows, bad_rows, n_bytes=9, kept=rows, costs=())
 
 
 def shard(n_bytes: int) -> Shard:

@@ -75,7 +75,7 @@ def test_the_default_plan_has_a_table_for_each_of_its_filters(default):
 @pytest.mark.parametrize(
     ("assignments", "tables"),
     [
-        (["edits.pii.email=false"], OF_TEXT | {"documents", "bad"}),  # masks apply to the sources that rows name
+        (["edits.pii.email=false"], OF_TEXT - {"language"}),
         (["filters.gopher_quality.min_words=49"], {"verdicts"}),
         (["filters.quality.action=annotate"], {"verdicts"}),
         (["filters.gopher_quality.profile=datatrove"], {"gopher_quality", "verdicts"}),

@@ -65,7 +65,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
     finished = None
     if not (work.has(where.documents) and work.has(where.bad)):
         with meter.measure("read"):
-            read = _masked(rows(), recipe)
+            read = _masked(rows(), recipe) if unit.file.named_by else rows()
             if not work.has(where.bad):
                 work.write_table(
                     where.bad, withhold.without_excerpts(recipe.tombstones, read.bad, withhold.refs_of(where.path, read.bad))

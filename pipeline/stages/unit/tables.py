@@ -35,7 +35,8 @@ class Names:
 
 def names(unit: Unit, recipe: Recipe) -> Names:
     """The names of a unit's tables under this recipe."""
-    documents = key("documents", unit_key_parts(unit), normalise.VERSION, recipe.masks)
+    masked = recipe.masks if unit.file.named_by else ()  # the sources that rows name
+    documents = key("documents", unit_key_parts(unit), normalise.VERSION, masked)
     final_key = key("final", documents, final.VERSION, recipe.edits)
     signal_keys: dict[str, str] = {}
     signals = []
