@@ -100,7 +100,9 @@ def test_a_stream_that_ends_early_says_how_much_is_missing_where_its_header_does
     assert (share == pytest.approx(0.5, abs=0.2)) if known else share == 0
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b"".join(LINES), mtime=0)[:-2_000], gzip.compress(PARTS[0], mtime=0) + b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "data", [gzip.compress(b"".join(LINES), mtime=0)[:-2_000], gzip.compress(PARTS[0], mtime=0) + b"\x1f\x8b\x08"]
+)
 def test_a_gzip_stream_that_ends_early_does_not_say_how_much(tmp_path: Path, input_of: InputOf, data: bytes) -> None:
     assert found(input_of, tmp_path / "a.jsonl.gz", data)[1] == [("archive_truncated", 1, 0.0, True)]
 
