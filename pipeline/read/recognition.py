@@ -37,7 +37,6 @@ _FOREIGN = (
     (b"ARROW1", "an Arrow IPC file; write it as Parquet"),
     (b"Obj\x01", "an Avro file; write it as Parquet"),
     (b"ORC", "an ORC file; write it as Parquet"),
-    (b"PARE", "Parquet with an encrypted footer"),
     (b"SQLite format 3\0", "an SQLite database; export its table"),
     (b"%PDF-", "a PDF; extract its text"),
     (b"\x89PNG", "an image"),
@@ -45,7 +44,8 @@ _FOREIGN = (
     (b"GIF8", "an image"),
 )
 _TAR = (257, b"ustar")
-_PARQUET = b"PAR1"
+_PARQUET = (b"PAR1", b"PARE")
+"""The second with an encrypted footer."""
 _TEXT = ("jsonl", "csv", "tsv", "text")
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html)[\s>]", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")

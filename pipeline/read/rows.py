@@ -114,9 +114,14 @@ class Collector:
         self._good.append((row, id_, source, url, date, text, metadata))
 
     def _settled(self, record: Json) -> Json:
-        """The record as JSON and UTF-8 can hold it; its text is left as it is."""
+        """The record as JSON and UTF-8 can hold it; its text is left as it is. NaN is how tables write that a value is missing:
+        in a column whose value is one of the document's it is none."""
         made: Json = {}
+        own = (self.file.text, self.file.id, self.file.named_by, "url", "date")
         for name, value in record.items():
+            if name in own and type(value) is Odd and value.kind == exact_json.NOT_FINITE:
+                made[name] = None
+                continue
             kinds: list[str] = []
             key = str(exact_json.settled(name, kinds.append))
             made[key] = value if name == self.file.text else exact_json.settled(value, kinds.append)

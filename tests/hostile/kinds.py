@@ -19,7 +19,7 @@ FATES = {
     "blank_line": "blank",
     "two_objects_on_one_line": "invalid_json",
     "row_cut_in_half": "invalid_json",
-    "duplicate_keys": "document",
+    "duplicate_keys": "double_column",
     "id_is_object": "document",
     "control_chars": "document",
     "zalgo_12k_combining": "document",

@@ -232,7 +232,7 @@ def test_inputs_of_one_name_are_told_apart_by_the_folders_above_them(tmp_path: P
 
 def test_one_input_twice_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, "one/crawl/a.jsonl")
-    with pytest.raises(InputError, match=r"two inputs are called crawl/a\.jsonl"):
+    with pytest.raises(InputError, match=r"two inputs of source crawl are called crawl/a\.jsonl"):
         paths("one/crawl", "one/crawl/*.jsonl", base=tmp_path)
 
 

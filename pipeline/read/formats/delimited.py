@@ -5,7 +5,8 @@ delimited as the ending says, or by another of comma, semicolon, tab and bar whe
 text. A row is a record behind it. A blank line is no row but has a number, as in JSONL. Records end where Python's csv module
 ends them (a quoted field may hold line breaks); within one it is strict: a record with characters behind a closing quote, with
 a quote that is never closed, or with another number of fields than the header is a bad row, and the next record is read as if
-nothing had been. Every value is text; an empty `url` or `date` is none. Two columns of one name: InputError.
+nothing had been. Every value is text; an empty `url` or `date` is none. Columns without a name are
+called by their place where there are several. Two columns of one name: InputError.
 
 One pattern finds where a record ends and `csv.reader` reads it, strictly. Alone `csv.reader` cannot: where it refuses a record
 it loses the place at which its lenient self would end it, and a quote that is never closed makes it hold the rest of the file,
@@ -218,6 +219,8 @@ def parse(collector: Collector, lines: Lines) -> None:
     """Add the records of a unit."""
     delimiter = _delimiter(lines.head, collector.file)
     names, why = _fields(lines.head, delimiter)
+    if names.count("") > 1:  # as spreadsheets leave them
+        names = [name or f"column {place}" for place, name in enumerate(names, 1)]
     double = next((name for name, n in Counter(names).items() if n > 1), None)
     header = ("invalid_csv", f"the header: {why[1]}") if why else None
     if double is not None:

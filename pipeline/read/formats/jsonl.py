@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from filters.kernels.formats import json_lines
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats import mending
@@ -111,6 +110,8 @@ def _split(piece: bytes) -> list[Any]:
 def parse_lines(collector: Collector, piece: bytes, lines: list[Line], *, first_row: int) -> None:
     """Add lines, or other JSON values, each of them a row but for blank ones. `piece`: they all, with a byte behind each; the
     input ends with the last of them where it has none."""
+    from filters.kernels.formats import json_lines  # a process that decodes pages does without 100 MB of kernels
+
     loads, add, data = orjson.loads, collector.add, np.frombuffer(piece, np.uint8)
     ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
     seen = json_lines.look_at(np.append(0, np.minimum(ends, len(piece))), data)
@@ -177,7 +178,10 @@ def _parse_exactly(collector: Collector, row: int, line: bytes, *, refused: str)
     if type(record) is Odd and type(record.value) is Twice:
         record, double = record.value.made, record.value.keys
     if type(record) is not dict:
-        _refuse_other(collector, row, line, value=record)
+        if refused:
+            collector.refuse(QuarantinedRow(row, *mending.why_not_json(line, refused), len(line), line))
+        else:
+            _refuse_other(collector, row, line, value=record)
         return
     for name, value in record.items():
         if type(value) is str and value.startswith(mark):
@@ -195,6 +199,8 @@ def _parse_exactly(collector: Collector, row: int, line: bytes, *, refused: str)
 
 def _without_deep_values(line: bytes) -> tuple[bytes, str]:
     """`(line, mark)`: each value of the line's object that is nested too deep is written as a string that begins with `mark`."""
+    from filters.kernels.formats import json_lines
+
     mark = "too deep:"
     while mark.encode() in line:
         mark += ":"

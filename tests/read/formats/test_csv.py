@@ -73,11 +73,17 @@ def test_records(tmp_path: Path, data: bytes, expected: list[tuple[int, str]], r
     assert (texts(found), bad(found)) == (expected, refused)
 
 
-@pytest.mark.parametrize(("header", "name"), [("text,text", "text"), ("text,n,n", "n"), ("text,,", "")])
+@pytest.mark.parametrize(("header", "name"), [("text,text", "text"), ("text,n,n", "n")])
 def test_two_columns_of_one_name_are_refused_by_name(tmp_path: Path, header: str, name: str) -> None:
     (tmp_path / "a.csv").write_text(f"{header}\na,1,2\n")
     with pytest.raises(InputError, match=f"a.csv: two columns of the header are called '{name}'"):
         rows_of(tmp_path / "a.csv")
+
+
+def test_columns_without_a_name_are_called_by_their_place(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,,n,\na,1,2,3\n")
+    (found,) = rows_of(tmp_path / "a.csv")
+    assert found.documents["metadata"].to_pylist() == ['{"column 2":"1","column 4":"3","n":"2"}']
 
 
 def test_blank_lines_before_the_header_are_passed_over(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_shards_are_closed_at_their_size_and_named_with_their_generation(tmp_pat
 
 
 def test_a_shard_that_is_full_to_the_byte_is_closed():
-    pieces = [Piece(n, "web", {"data": 2}, {"data": 100}, lambda _: np.array([60, 40])) for n in range(3)]
+    pieces = [Piece(n, "web", {"data": 2}, {"data": 100}, lambda *_: np.array([60, 40])) for n in range(3)]
     assert shards(pieces, "data", 100) == [[Segment(n, "web", 0, 2)] for n in range(3)]
     assert shards(pieces, "data", 101) == [
         [Segment(0, "web", 0, 2), Segment(1, "web", 0, 1)],
