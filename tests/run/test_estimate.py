@@ -92,6 +92,8 @@ def test_an_empty_file_is_no_unit_that_is_never_judged(capsys: pytest.CaptureFix
     (text.parent / "empty.jsonl").touch()
     found = look(capsys, tmp_path, text.parent, "1")
     assert found["units"][0] == found["units"][1] and found["documents"]["kept"] is not None
+    ran = winnow(capsys, "none", "--input", text.parent, "--output", tmp_path / "out", *PLAN, "--sample", "1")
+    assert "take a larger share" not in ran.out
 
 
 def test_a_share_is_of_whole_units_and_its_interval_holds_the_truth(capsys, tmp_path, text):
