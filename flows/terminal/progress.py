@@ -32,6 +32,10 @@ LABELS = {
 EVERY_S = 5.0
 """Seconds between plain lines of one stage; chosen so that a log of an hour stays readable."""
 
+TELLS_FROM = 0.05
+"""Share of a stage that is done before the time left is said: a file counts once all of it was read, so that after a tiny one
+days would be said where seconds are left."""
+
 
 @dataclass
 class _Stage:
@@ -60,9 +64,9 @@ class _Stage:
 
     def so_far(self) -> str:
         left = ""
-        if self.steps and self.total:
-            share = min(1.0, self.steps / self.total)
-            left = f", about {self.passed * (1 - share) / share:.0f} s left"
+        share = min(1.0, self.steps / self.total) if self.total else 0.0
+        if TELLS_FROM <= share < 1:
+            left = f", about {numbers.seconds(self.passed * (1 - share) / share)} left"
         if not self.documents:
             return f"{numbers.count(self.steps)} of {numbers.counted(self.total or 0, 'file')}{left}"
         return f"{numbers.counted(self.documents, 'document')}, {numbers.size(self.n_bytes)}{self.rates()}{left}"

@@ -7,6 +7,7 @@ A document is named by its source_ref, which the ledger is ordered by, or by its
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -38,6 +39,14 @@ class Survivor:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """What quarantine/ says of a row that could not be read: its shard, and what was wrong with it."""
+
+    file: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Found:
     """A row of the ledger, what the output kept of it, the run's values of it, and the document that it is a duplicate of."""
 
@@ -45,6 +54,7 @@ class Found:
     kept: Kept | None
     values: RunValues | None
     survivor: Survivor | None
+    unread: Unread | None = None
     fault: str | None = None
     """Why its values cannot be shown: a model or a plugin of the plan is not there any more."""
 
@@ -84,6 +94,9 @@ def _found(output: Output, row: LedgerRow) -> Found:
     if row["duplicate_ref"]:
         other = _kept(output, "data", row["duplicate_ref"], generation=row["duplicate_generation"] or 0)
         survivor = Survivor(row["duplicate_of"] or "", row["duplicate_ref"], None if other is None else other.text)
+    if row["verdict"] == "quarantined":
+        unread = _row_of(output, "quarantine", row["source_ref"], generation=row["generation"], columns=("detail",))
+        return Found(row, None, None, None, unread=None if unread is None else Unread(unread[0], unread[1]["detail"][0]))
     try:
         return Found(row, kept, run_values(output, row, kept), survivor)
     except WinnowError as error:
@@ -91,12 +104,17 @@ def _found(output: Output, row: LedgerRow) -> Found:
 
 
 def _kept(output: Output, folder: str, ref: str, *, generation: int) -> Kept | None:
-    """A document of a generation: its shards are in order of source_ref within a source."""
+    found = _row_of(output, folder, ref, generation=generation, columns=("text", *SCORES))
+    return None if found is None else Kept(found[0], found[1]["text"][0], found[1].select(SCORES).to_arrow())
+
+
+def _row_of(output: Output, folder: str, ref: str, *, generation: int, columns: Sequence[str]) -> tuple[str, pl.DataFrame] | None:
+    """A row of a generation and its shard: shards are in order of source_ref within a source."""
     records = [record for made in output.live if made.generation == generation for record in made.files]
     for path in (record.path for record in records if record.path.startswith(f"{folder}/")):
-        found = output.store.scan([path]).filter(pl.col("source_ref") == ref).select("text", *SCORES).collect()
+        found = output.store.scan([path]).filter(pl.col("source_ref") == ref).select(columns).collect()
         if len(found):
-            return Kept(path, found["text"][0], found.head(1).select(SCORES).to_arrow())
+            return path, found.head(1)
     return None
 
 
@@ -108,6 +126,8 @@ def explanation(found: Found) -> list[Part]:
         survivor = f"{row['duplicate_of'] or ''} ({row['duplicate_ref']}, generation {row['duplicate_generation']})"
         said.append(f"  of {survivor}, similarity {row['similarity']:.4f}")
     final = f", {numbers.size(row['n_bytes'])} of final text" if row["n_bytes"] else ""
+    if found.unread is not None:
+        return [*said, f"  {found.unread.detail}", f"  {numbers.size(row['n_bytes_read'])}, the beginning in {found.unread.file}"]
     said.append(f"  {numbers.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
     said.append(f"  now in {found.kept.file if found.kept else 'no folder: its text was not kept'}")
     said += _excerpt("text", found.kept.text if found.kept else None)

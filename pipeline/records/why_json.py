@@ -51,7 +51,8 @@ class Explanation(Record):
     edits: tuple[str, ...]
     n_bytes_read: int
     n_bytes: int | None
-    file: str | None = Field(description="shard that holds its text; null: its text was not kept")
+    file: str | None = Field(description="shard that holds its text, or the beginning of a quarantined row; null: none was kept")
+    detail: str | None = Field(description="what was wrong with a quarantined row; null of a document")
     text: str | None = Field(description="final text")
     values: Literal["signals", "work", "recomputed", "none", "judged"] | None = Field(
         description="where values come from: signals/ or the work directory (the run's own), recomputed from a text that no edit"

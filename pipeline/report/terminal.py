@@ -187,7 +187,7 @@ def _cost(metrics: Metrics) -> Iterator[tuple[str, str]]:
     stages += [f"{len(rest)} more {numbers.seconds(sum(stage.cpu_s for stage in rest))}"] if rest else []
     yield "CPU", ", ".join([numbers.seconds(cost.cpu_s) + ("" if cost.exact else " (stages estimated)"), *stages])
     yield "memory", f"{numbers.size(cost.peak_memory_bytes)} at the peak"
-    yield "disk", f"output {numbers.size(cost.output_bytes)}, work directory {numbers.size(cost.work_bytes)}"
+    yield "disk", f"shards and index {numbers.size(cost.output_bytes)}, work directory {numbers.size(cost.work_bytes)}"
 
 
 def _stores(stores: Mapping[str, StoreTraffic]) -> Iterator[tuple[str, str]]:

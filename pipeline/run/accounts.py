@@ -71,7 +71,10 @@ def _advice(run: Run, units: Sequence[Annotated], over: Sequence[tuple[tuple[str
         (kind, name), loss = next((one for one in whole if not one[1].read), whole[0])
         paths = {item.file.path for item in run.inputs if name == (item.file.path if kind == "file" else item.file.source)}
         own = [unit for unit in units if unit.path in paths]
-        said.append(remedies.remedy(run.work, own, rows=round(loss.read + loss.lost)))
+        sources = {item.file.source for item in run.inputs if item.file.path in paths}
+        beside = {item.file.path for item in run.inputs if item.file.source in sources} - paths
+        others = any(unit.rows for unit in units if unit.path in beside)
+        said.append(remedies.remedy(run.work, own, rows=round(loss.read + loss.lost), others=others))
     return [*said[:-1], f"{said[-1]}; nothing was published"]
 
 

@@ -156,8 +156,8 @@ def _part(item: Input, units: list[int]) -> Input:
 
 
 def _count(inputs: Sequence[Input]) -> int:
-    """Units; a compressed stream is one."""
-    return sum(len(item.units or (item,)) for item in inputs)
+    """Units; a stream is one, an empty file none."""
+    return sum(1 if item.units is None else len(item.units) for item in inputs)
 
 
 def _bytes(item: Input) -> int:

@@ -32,7 +32,8 @@ def estimate_text(found: Estimates | None) -> Said:
         paragraphs(_whole(found)),
     ]
     if None in (found.kept, *found.documents.values(), *found.disk_bytes.values(), found.cpu_s):
-        said.append("what is not known: take a larger share, or smaller source.unit_bytes; --sample 1 takes all")
+        more = "take a larger share, or smaller source.unit_bytes; --sample 1 takes all"
+        said.append(f"what is not known: {'only the run itself tells' if found.units[0] == found.units[1] else more}")
     return said
 
 

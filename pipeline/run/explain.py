@@ -66,8 +66,8 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
             unread += 1
         else:
             units += [names(unit, resolved) for unit in found]
-    more = numbers.counted(unread, "compressed stream")
-    lines = [numbers.counted(len(units), "unit") + (f" and {more}, cut into units when read" if unread else "")]
+    more = f" and {numbers.counted(unread, 'file')} with one reader, cut into units when read" if unread else ""
+    lines = [numbers.counted(len(units), "unit") + more]
     order = [item.filter.name for item in resolved.filters]
     tables: list[dict[str, str | None]] = [
         {

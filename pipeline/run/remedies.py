@@ -26,10 +26,14 @@ REMEDIES = {
 }
 """By the cause of most rows; those of decoders are about single rows."""
 BUDGET = "mend the input, or raise max_bad_fraction of the source"
+COLUMNS = frozenset({"text_missing", "text_null", "text_not_a_string"})
+"""Causes that another column for the text helps against, which holds for all files of a source."""
+APART = "in a source of its own, since other files of this source have texts in the column that it names now"
 
 
-def remedy(work: Store, units: Iterable[Annotated], *, rows: int) -> str:
-    """What to do about a file or source with these units, whose budget is exceeded. `rows`: all that it has."""
+def remedy(work: Store, units: Iterable[Annotated], *, rows: int, others: bool) -> str:
+    """What to do about a file or source with these units, whose budget is exceeded. `rows`: all that it has; `others`: of other
+    files of its source rows could be read."""
     causes: Counter[str] = Counter()
     for unit in units:
         if unit.bad_rows:
@@ -39,4 +43,5 @@ def remedy(work: Store, units: Iterable[Annotated], *, rows: int) -> str:
     cause, number = causes.most_common(1)[0]
     which = "every row" if number == rows else f"{numbers.count(number)} of {numbers.count(rows)} rows"
     helps = REMEDIES.get(cause, "mend the input, or leave it out")
-    return f"nothing of it can be read ({which}: {cause}), so no budget helps: {helps}"
+    apart = f"; {APART}" if others and cause in COLUMNS else ""
+    return f"nothing of it can be read ({which}: {cause}), so no budget helps: {helps}{apart}"

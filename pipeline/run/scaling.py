@@ -63,18 +63,18 @@ def _less(figure: Figure, some: float) -> Figure:
 
 
 def disk(pieces: Sequence[Piece], measured: Measured) -> dict[str, Maybe]:
-    """Bytes of the output, of its index, of the work directory, and of all at the peak."""
+    """Bytes of the shards, of the index, of the work directory, and of all at the peak."""
     tables, rows = forecast.total(pieces, "work"), _ratio(pieces, "rows")
     work = forecast.added([tables, None if rows is None else rows.times(measured.judged_bytes)])
-    output = _output(pieces, measured)
+    shards = _shards(pieces, measured)
     most = None if rows is None else rows.times(measured.index_bytes)
     index = most if measured.whole or not measured.dedup else None
     at_most = most if index is not None or most is None else forecast.between(0.0, most.high)
-    peak = forecast.added([work, output, at_most, forecast.between(*REPORT_BYTES)])
-    return {"output": output, "index": index, "work directory": work, "peak": peak}
+    peak = forecast.added([work, shards, at_most, forecast.between(*REPORT_BYTES)])
+    return {"shards": shards, "index": index, "work directory": work, "peak": peak}
 
 
-def _output(pieces: Sequence[Piece], measured: Measured) -> Maybe:
+def _shards(pieces: Sequence[Piece], measured: Measured) -> Maybe:
     text, rows = _ratio(pieces, "text"), _ratio(pieces, "rows")
     if text is None or rows is None:
         return None

@@ -56,12 +56,14 @@ class Gone:
 
 @dataclass(frozen=True)
 class Found:
-    """`rows`: what goes; `already`: rows asked for that were taken down before; `like`: texts that were given."""
+    """`rows`: what goes; `already`: rows asked for that were taken down before; `like`: texts that were given; `unknown`:
+    keys that no row has."""
 
     rows: dict[Row, Gone]
     already: int
     like: tuple[str, ...]
     without_text: tuple[Row, ...] = field(default=())
+    unknown: tuple[str, ...] = ()
 
     def contents(self) -> list[Text]:
         """What tombstones are made of: near for what was asked for, the very content only for copies: chains end there."""
@@ -89,7 +91,7 @@ class Place:
 
 def find_documents(place: Place, asked: TakedownRequest) -> Found:
     """What the request takes down."""
-    lines, already = _named(place, asked)
+    lines, already, unknown = _named(place, asked)
     like: tuple[str, ...] = ()
     if asked.like is not None:
         source = normalise.normalise(pa.array([asked.like], pa.large_string()))
@@ -110,24 +112,25 @@ def find_documents(place: Place, asked: TakedownRequest) -> Found:
     rows |= {name: Gone(line, "copy") for name, line in copies.items() if name not in rows}
     rows = _with_texts(place, rows)
     textless = tuple(name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined")
-    return Found(rows, already, like, textless)
+    return Found(rows, already, like, textless, unknown)
 
 
 def _ledger(place: Place) -> pl.LazyFrame:
     return place.out.scan([r.path for m in place.live for r in m.files if r.path.startswith("ledger/")])
 
 
-def _named(place: Place, asked: TakedownRequest) -> tuple[list[LedgerRow], int]:
-    """Lines of the ledger of the rows that keys or domain name, and how many of them were taken down before."""
+def _named(place: Place, asked: TakedownRequest) -> tuple[list[LedgerRow], int, tuple[str, ...]]:
+    """Lines of the ledger of the rows that keys or domain name, how many of them were taken down before, and keys of no row."""
     if asked.keys:
         keys = pl.Series(asked.keys, dtype=pl.String).implode()
         named = pl.col("source_ref").is_in(keys) | pl.col("id").is_in(keys)
         lines = ledger_rows(_ledger(place).filter(named).collect())
         there = [line for line in lines if line["stage"] != STAGE]
-        return there, len(lines) - len(there)
+        names = {name for line in lines for name in (line["id"], line["source_ref"])}
+        return there, len(lines) - len(there), tuple(key for key in dict.fromkeys(asked.keys) if key not in names)
     if asked.domain is not None:
-        return list(_lines(place, sorted(_of_domain(place, asked.domain))).values()), 0
-    return [], 0
+        return list(_lines(place, sorted(_of_domain(place, asked.domain))).values()), 0, ()
+    return [], 0, ()
 
 
 def _lines(place: Place, rows: Collection[Row], names: tuple[str, str] = ("generation", "source_ref")) -> dict[Row, LedgerRow]:

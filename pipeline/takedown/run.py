@@ -146,10 +146,11 @@ def _receipt(
         missing.append(
             f"{ref} (generation {generation}): its text is nowhere in output or work directory, so that no tombstone knows it"
         )
-    by_file: dict[str, list[int]] = {}
+    missing += [f"no row of the output has the id or source_ref {key}" for key in found.unknown]
+    by_file: dict[str, set[int]] = {}
     for gone in lines:
         path, _, row = gone.line["source_ref"].rpartition("#")
-        by_file.setdefault(path, []).append(int(row))
+        by_file.setdefault(path, set()).add(int(row))
     what = "keys" if asked.keys else f"domain {host_of(asked.domain)}" if asked.domain is not None else "text"
     return Receipt(
         request=request or uuid4().hex[:12],
@@ -225,8 +226,8 @@ def receipt_text(outcome: Outcome) -> Said:
     done = "taken down" if outcome.done or made.files else "would be taken down"
     total = len(made.documents)
     said: list[Part] = [f"request {made.request}: {numbers.counted(total, 'document')} {done} ({counts})"]
-    documents = [(f"  {line.role}", line.source_ref, line.id, line.was) for line in made.documents[:SHOWN]]
-    said.append(table(("  role", "source_ref", "id", "was"), documents))
+    documents = [(f"  {line.role}", line.source_ref, str(line.generation), line.id, line.was) for line in made.documents[:SHOWN]]
+    said.append(table(("  role", "source_ref", ">generation", "id", "was"), documents))
     if len(made.documents) > SHOWN:
         said.append(f"  and {numbers.count(len(made.documents) - SHOWN)} more")
     if made.files:
@@ -240,5 +241,7 @@ def receipt_text(outcome: Outcome) -> Said:
     said.append(made.inputs.note + ":")
     for one in made.inputs.files[:SHOWN]:
         rows_there = ", ".join(map(numbers.count, one.rows[:10])) + (" …" if len(one.rows) > 10 else "")
-        said.append(f"  {one.path}, row {rows_there}")
+        said.append(f"  {one.path}, {'row' if len(one.rows) == 1 else 'rows'} {rows_there}")
+    if len(made.inputs.files) > SHOWN:
+        said.append(f"  and {numbers.counted(len(made.inputs.files) - SHOWN, 'more file', 'more files')}")
     return [*said, outcome.note]

@@ -158,7 +158,7 @@ def compare(arguments: list[str], out: Path, share: str) -> Iterator[Line]:
     files = sum(record["bytes"] for record in made["files"])
     filtered -= totals["quarantined"]
     truths = {"read": read, "kept by the filters": filtered, "kept": totals["kept"]}
-    disk = {"output": files, "index": cost["output_bytes"] - files, "work directory": cost["work_bytes"], "peak": peak.bytes}
+    disk = {"shards": files, "index": cost["output_bytes"] - files, "work directory": cost["work_bytes"], "peak": peak.bytes}
 
     def figure(value: Any) -> float | None:
         return None if value is None else float(value["value"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ import pytest
 from flows.serving import progress
 from flows.serving.server import Temporary
 from flows.serving.settings import command_settings
+from flows.terminal import progress as terminal
 from pipeline.machine.events import Event
 from tests.flows.test_prefect_flow import newest
 
@@ -44,6 +46,16 @@ def test_it_follows_bytes_within_a_stage_and_stages_within_a_run() -> None:
         Event("note", "publish", note="x"),
         Event("end", "publish"),
     ) == [0, 0, 2.5, 5, 5, 5, 37.5, 70, 70, 70, 85, 85, 97, 97, 100]
+
+
+@pytest.mark.parametrize(("done", "left"), [(1, False), (40, False), (50, True), (999, True), (1000, False)])
+def test_the_time_left_is_said_once_enough_is_done_to_tell_it(done: int, left: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "EVERY_S", 0.0)
+    stream = io.StringIO()
+    lines = terminal.Lines(stream)
+    lines(Event("begin", "annotate", total=1000))
+    lines(Event("advance", "annotate", documents=5, n_bytes=7, steps=done))
+    assert (" left" in stream.getvalue()) is left
 
 
 @pytest.fixture

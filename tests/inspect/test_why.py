@@ -78,7 +78,8 @@ def test_a_duplicate_shows_survivor_and_similarity(capsys, out):
 def test_edits_and_quarantine_are_told(capsys, out):
     assert "edits: pii.email" in why(capsys, out, "mail")[1]
     said = why(capsys, out, "broken")[1]
-    assert "quarantined (read): text_not_a_string" in said and "its text was not kept" in said
+    assert "quarantined (read): text_not_a_string" in said and "column 'text' is of type number" in said
+    assert "the beginning in quarantine/" in said and "edits" not in said
 
 
 def test_what_comes_from_the_input_is_harmless(capsys, out):

@@ -73,6 +73,19 @@ def test_the_file_of_which_nothing_can_be_read_says_what_helps_whatever_else_is_
         accounts.check_bad_rows(*run_of(("in/a", "web", 2, 2), ("in/b", "web", 0, 2), budget=0.25))
 
 
+@pytest.mark.parametrize(("source", "apart"), [("web", True), ("books", False)])
+def test_another_column_is_proposed_for_the_file_alone_where_other_files_of_its_source_have_texts(
+    source: str, apart: bool
+) -> None:
+    ready, units = run_of(("in/a", "web", 0, 2), ("in/b", source, 400, 0), budget=0.25)
+    ready.work.read_table = lambda name, columns=None: BAD.set_column(1, "cause", pa.array(["text_missing"] * 2)).select(
+        columns or BAD.column_names
+    )
+    with pytest.raises(BadRows) as error:
+        accounts.check_bad_rows(ready, units)
+    assert "source.text=COLUMN" in str(error.value) and (remedies.APART in str(error.value)) is apart
+
+
 def test_every_cause_that_can_be_that_of_all_rows_has_its_remedy() -> None:
     page = (ROOT / "docs/data-format.md").read_text("utf-8").partition("| cause | what happened |")[2]
     named = set(re.findall(r"^\| `([a-z0-9_]+)` \|", page.split("\n\n")[0], re.MULTILINE))

@@ -75,7 +75,7 @@ def test_counts_and_bytes_are_those_of_the_run_that_follows(
         ("documents", "read"): 402,
         ("documents", "kept by the filters"): 302,
         ("documents", "kept"): made["totals"]["kept"],
-        ("disk_bytes", "output"): files,
+        ("disk_bytes", "shards"): files,
         ("disk_bytes", "index"): every - files,
         ("disk_bytes", "work directory"): made["cost"]["work_bytes"],
     }
@@ -85,7 +85,15 @@ def test_counts_and_bytes_are_those_of_the_run_that_follows(
     assert truths.keys() - told.keys() == untold, "what depends on copies in units that were not judged is not told"
     if share == "1":
         assert told[("documents", "kept")] == truths[("documents", "kept")] == 300
-        assert told[("disk_bytes", "output")] == files
+        assert told[("disk_bytes", "shards")] == files
+
+
+def test_an_empty_file_is_no_unit_that_is_never_judged(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: Path) -> None:
+    (text.parent / "empty.jsonl").touch()
+    found = look(capsys, tmp_path, text.parent, "1")
+    assert found["units"][0] == found["units"][1] and found["documents"]["kept"] is not None
+    ran = winnow(capsys, "none", "--input", text.parent, "--output", tmp_path / "out", *PLAN, "--sample", "1")
+    assert "take a larger share" not in ran.out
 
 
 def test_a_share_is_of_whole_units_and_its_interval_holds_the_truth(capsys, tmp_path, text):

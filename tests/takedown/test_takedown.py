@@ -247,6 +247,16 @@ def test_what_comes_again_is_taken_down_and_what_is_less_alike_is_not(capsys, fo
     assert "again" not in table(folder / "out", "rejected")["id"].to_list()
 
 
+def test_keys_of_no_row_are_named_beside_what_others_take_down(capsys, folder):
+    code, said, _ = takedown(capsys, folder, "--keys", keys(folder, "far", "typo", "in/a.jsonl#999"), "--dry-run")
+    assert code == 0 and "1 document would be taken down" in said
+    assert [line for line in said.splitlines() if line.startswith("not reached: ")] == [
+        "not reached: no row of the output has the id or source_ref typo",
+        "not reached: no row of the output has the id or source_ref in/a.jsonl#999",
+    ]
+    assert "in/a.jsonl, row 10" in said
+
+
 def test_a_domain_and_those_below_it(capsys, folder):
     code, said, _ = takedown(capsys, folder, "--domain", "bad.example", "--yes")
     assert code == 0, said
