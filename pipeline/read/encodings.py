@@ -1,6 +1,7 @@
 """UTF-16 and UTF-32, in which Windows programs write CSV and JSON: told by their first bytes, and turned into UTF-8.
 
-Invariant: a lone surrogate stays one, in bytes that are not valid UTF-8, so that it is the fault of its row alone.
+Invariant: a lone surrogate stays one, and what is no character becomes one, in bytes that are not valid UTF-8, so that it is the
+fault of its row alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,20 @@ _ZEROS: dict[tuple[bool, ...], str] = {
 """Which of the first four bytes are zero where the first two characters are ASCII (RFC 4627, section 3)."""
 
 
+def _faults(error: UnicodeError) -> tuple[str, int]:
+    """A half character for what the decoder refuses; raises what it said where the data end within a character."""
+    assert isinstance(error, UnicodeDecodeError)
+    if error.end >= len(error.object) and error.reason.endswith(("end of data", "truncated data")):
+        raise error
+    try:
+        return codecs.lookup_error("surrogatepass")(error)  # type: ignore[return-value]
+    except UnicodeDecodeError:
+        return "\udfff", error.end
+
+
+codecs.register_error("winnow.faults", _faults)
+
+
 def encoding_of(head: bytes) -> str:
     """The encoding of text that begins with `head`, if it is UTF-16 or UTF-32; else empty."""
     marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), "")
@@ -32,8 +47,8 @@ def encoding_of(head: bytes) -> str:
 
 
 def transcoded(chunks: Chunks, encoding: str) -> Iterator[bytes]:
-    """The chunks as UTF-8. Raises Unreadable where they break off within a character, or hold what is none."""
-    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    """The chunks as UTF-8. Raises Unreadable where they break off within a character."""
+    decoder = codecs.getincrementaldecoder(encoding)("winnow.faults")
     try:
         for chunk in chunks:
             assert isinstance(chunk, bytes)  # behind lost bytes nobody knows where a character begins
@@ -41,7 +56,5 @@ def transcoded(chunks: Chunks, encoding: str) -> Iterator[bytes]:
                 yield text.encode("utf-8", "surrogatepass")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        cut = error.end >= len(error.object)
-        cause = "file_truncated" if cut else "invalid_utf8"
-        detail = f"not {encoding.upper()}, as which the file begins: {error.reason}"
-        raise Unreadable(cause, detail, Loss(cut=cut)) from error
+        detail = f"the file ends within a character of {encoding.upper()}: {error.reason}"
+        raise Unreadable("file_truncated", detail, Loss(cut=True)) from error

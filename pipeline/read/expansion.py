@@ -80,8 +80,9 @@ def told_apart(files: Sequence[InputFile], owners: Mapping[str, str]) -> list[In
     for file in files:
         path = own_path(file.path)
         owner = owners.get(path)
-        alone = sources[path] == {file.source} and owner is None
-        made.append(replace(file, path=path if alone or owner == file.source else f"{file.source}{APART}{path}"))
+        apart = f"{file.source}{APART}{path}"
+        alone = sources[path] == {file.source} and owner is None and apart not in owners
+        made.append(replace(file, path=path if alone or owner == file.source else apart))
     made.sort(key=_path_bytes)
     for one, other in pairwise(made):
         if one.path == other.path:

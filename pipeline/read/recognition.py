@@ -32,7 +32,7 @@ _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive; unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
-    (b"Rar!", "a rar archive; unpack it"),
+    (b"Rar!\x1a\x07", "a rar archive; unpack it"),
     (b"\xff\x06\x00\x00sNaPpY", "compressed by snappy; compress it by gzip or zstd, or not at all"),
     (b"ARROW1", "an Arrow IPC file; write it as Parquet"),
     (b"Obj\x01", "an Avro file; write it as Parquet"),
@@ -44,8 +44,9 @@ _FOREIGN = (
     (b"GIF8", "an image"),
 )
 _TAR = (257, b"ustar")
-_PARQUET = (b"PAR1", b"PARE")
-"""The second with an encrypted footer."""
+_PARQUET = b"PAR1"
+_ENCRYPTED = b"PARE"
+"""Parquet with an encrypted footer, which its reader says."""
 _TEXT = ("jsonl", "csv", "tsv", "text")
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html)[\s>]", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -58,10 +59,10 @@ def look(file: InputFile) -> InputFile | str:
         raw = _first(read, _RAW_BYTES)
         if not raw:
             return replace(file, looked=True) if file.format else EMPTY
-        if raw.startswith(_PARQUET):
+        if raw.startswith(_PARQUET) or (raw.startswith(_ENCRYPTED) and _is_binary(raw)):
             return replace(file, format="parquet", compression=None, looked=True)
         compression = _compression(raw, file.compression)
-        head = shape.Head(decoded(_source(raw, read), compression, resumes=False))
+        head = shape.Head(decoded(_source(raw, read), compression, size=file.size, resumes=False))
         head.grow(1 << 10)
         if reason := _foreign(head.data, compression):
             return reason
@@ -111,7 +112,9 @@ def _foreign(data: bytes, compression: str | None) -> str:
         return f"Parquet compressed by {compression}; decompress it"
     if data[_TAR[0] :].startswith(_TAR[1]):
         return "a tar archive; unpack it"
-    return next((what for magic, what in _FOREIGN if data.startswith(magic)), "")
+    found = next(((magic, what) for magic, what in _FOREIGN if data.startswith(magic)), (b"", ""))
+    # Some begin as words do (ORCHARDS): of those the bytes behind must be none of a text.
+    return "" if found[0].isalnum() and not _is_binary(data) else found[1]
 
 
 def _undeclared(file: InputFile, head: shape.Head) -> InputFile | str:

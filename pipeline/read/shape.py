@@ -8,6 +8,7 @@ than `max_row_bytes` and what is read in one go.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +18,12 @@ from pipeline.read.formats import columns
 from pipeline.read.formats.document import SPACE, Nesting
 from pipeline.read.formats.mending import object_of
 from pipeline.read.lines import Chunks, Unreadable
+from pipeline.text.visible import visible
 
 LOOK_BYTES = 1 << 20
 """Bytes in which a file that no ending declares must have its text, and in which an object's members are looked for."""
 MOST_NAMES = 8
+_ARRAY_OF_OBJECTS = re.compile(rb"\[[%b]*+\{" % SPACE)
 
 
 class Head:
@@ -137,7 +140,7 @@ def _has_records(data: bytes) -> bool:
     """Whether a member of the object that begins here is an array of objects."""
     at = 1
     while (at := _member(data, at)) < len(data):
-        if data[at : at + 1] == b"[" and data[at + 1 :].lstrip(SPACE)[:1] == b"{":
+        if _ARRAY_OF_OBJECTS.match(data, at):
             return True
         end = Nesting().feed(data, at)
         if end < 0:
@@ -172,5 +175,7 @@ def described(data: bytes, shape: str) -> str:
     found = object_of(data[begin:end]) if end >= 0 else None
     if not found:
         return words
-    names = ", ".join(repr(name) for name in list(found)[:MOST_NAMES]) + (", …" if len(found) > MOST_NAMES else "")
+    names = ", ".join(repr(visible(name, limit=40)) for name in list(found)[:MOST_NAMES]) + (
+        ", …" if len(found) > MOST_NAMES else ""
+    )
     return f"{words} (its first object has {names})"

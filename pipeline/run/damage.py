@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline.output.manifest import InputRecord
 from pipeline.read.lines import DAMAGE
 from pipeline.records.metrics_json import DamagedFile
 from pipeline.run.state import Run
@@ -79,9 +80,12 @@ class _File:
 
 
 def by_file(run: Run, units: Iterable[Annotated]) -> dict[str, Loss]:
-    """The loss of each input, by path."""
-    files = {item.file.path: _File(item.file.size) for item in run.inputs}
-    source_of = {item.file.path: item.file.source for item in run.inputs}
+    """The loss of each input, by path; of files whose rows stay too, where `units` are among theirs."""
+    source_of = _sources(run)
+    sizes_of = {item.file.path: item.file.size for item in run.inputs}
+    asked = {unit.path for unit in units}
+    sizes_of |= {record.path: record.size for record in _staying(run) if record.path in asked}
+    files = {path: _File(size) for path, size in sizes_of.items()}
     for unit in units:
         files[unit.path].add(unit)
     rows: dict[str, int] = {}
@@ -93,6 +97,15 @@ def by_file(run: Run, units: Iterable[Annotated]) -> dict[str, Loss]:
     return {path: file.loss(rates[source_of[path]]) for path, file in files.items()}
 
 
+def _staying(run: Run) -> Sequence[InputRecord]:
+    return run.replacement.records if run.replacement else ()
+
+
+def _sources(run: Run) -> dict[str, str]:
+    staying = {record.path: record.source for record in _staying(run)}
+    return staying | {item.file.path: item.file.source for item in run.inputs}
+
+
 def damaged(run: Run, units: Sequence[Annotated]) -> tuple[DamagedFile, ...]:
     """The files of which more is lost than single rows, by path: at most `MOST_FILES`, those that lost most."""
     first: dict[str, Annotated] = {}
@@ -102,7 +115,7 @@ def damaged(run: Run, units: Sequence[Annotated]) -> tuple[DamagedFile, ...]:
     if not first:
         return ()
     losses = by_file(run, units)
-    source_of = {item.file.path: item.file.source for item in run.inputs}
+    source_of = _sources(run)
     most = sorted(first, key=lambda path: (-losses[path].lost, path))[:MOST_FILES]
     return tuple(_file(run, first[path], losses[path], source=source_of[path]) for path in sorted(most))
 

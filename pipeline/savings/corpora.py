@@ -106,7 +106,7 @@ def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.E
 
 def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:
     """Path, and documents of each unit of a generation as the curation read them."""
-    units = generations.load_generation(work, made.generation)
+    units = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash)
     if units is not None and all(work.has(unit.names.documents) for unit in units):
         for unit in units:
             yield unit.path, work.read_frame(unit.names.documents, ["row", "text"])

@@ -33,10 +33,10 @@ def in_process(unit: Unit) -> UnitRows:
     collector = Collector(unit.file)
     limits = decoding.Limits(parquet.BATCH_ROWS, parquet.BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, parquet.BOMB_ROWS, 1 << 20)
     with open_input(unit.file) as handle:
-        first_row = unit.first_row
+        first_row, file = unit.first_row, decoding.opened(handle, limits)
         for index, (rows, _) in enumerate(decoding.groups(handle)[: unit.stop]):
             if index >= unit.start:
-                decoding.add_group(collector, handle, index, first_row=first_row, limits=limits)
+                decoding.add_group(collector, file, index, first_row=first_row)
                 first_row += rows
     return collector.finish()
 

@@ -149,7 +149,9 @@ def test_every_bit_of_a_work_table_is_covered_by_a_checksum(tmp_path):
     assert found.count("Damaged") > 0.9 * len(found)
 
 
-@pytest.mark.parametrize("text", [b"", b"[", b"[]x", b"{}", b"[]", b'{"recipe": "x", "units": [{"names": 1}]}', b"null", b"\xff"])
+@pytest.mark.parametrize(
+    "text", [b"", b"[", b"[]x", b"{}", b"[1]", b'{"recipe": "x", "units": [{"names": 1}]}', b"null", b"\xff"]
+)
 def test_a_list_of_a_generations_units_that_is_not_one_is_named(tmp_path, text):
     from pipeline.stages.unit import generations
 

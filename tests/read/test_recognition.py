@@ -288,3 +288,36 @@ def test_many_reasons_are_folded(tmp_path: Path) -> None:
     made = expand([Source(paths=(str(tmp_path),))])
     assert len(made.passed_over) == 101 and sum(one.files for one in made.passed_over) == 130
     assert next(one.files for one in made.passed_over if one.reason == "other reasons") == 30
+
+
+@pytest.mark.parametrize("begin", ["ORCHARDS", "PARENTS", "Rar!", "7z"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv"])
+def test_text_that_begins_as_a_foreign_format_does_is_text(tmp_path: Path, name: str, begin: str) -> None:
+    (tmp_path / name).write_text(f"{begin},text\n1,two words\n")
+    format_ = kind_of(name)[0]
+    (part,) = read.rows_of(look(make(tmp_path / name, format=format_)))
+    assert part.bad.num_rows == 0 and part.documents.num_rows == 1
+
+
+def test_a_foreign_format_is_told_by_what_is_no_text_behind_its_first_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"ORC\x11\x00\x00text")
+    assert "an ORC file" in str(look(make(tmp_path / "a.txt", format="text")))
+    (tmp_path / "b").write_bytes(b"PARE\x15\x04\x00\x00\x03\x00\x00\x00PARE")
+    (part,) = read.rows_of(make(tmp_path / "b", format=""))
+    assert part.bad["cause"].to_pylist() == ["encrypted"]
+
+
+def test_names_that_a_reason_quotes_are_short(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"' + b"k" * 100_000 + b'": 1}')
+    reason = look(make(tmp_path / "a.json", format=""))
+    assert isinstance(reason, str) and len(reason) < 300
+
+
+def test_a_character_that_is_none_costs_its_row_and_not_the_rest_of_the_file(tmp_path: Path) -> None:
+    for encoding in ("utf-32", "utf-32-be"):
+        rows = bytearray(ROWS.decode().encode(encoding))
+        rows[4 * 25 : 4 * 26] = b"\xff\xff\xff\x7f"
+        (tmp_path / "a.jsonl").write_bytes(rows)
+        parts = list(read.rows_of(make(tmp_path / "a.jsonl")))
+        assert sum(part.documents.num_rows for part in parts) == 299
+        assert [row["cause"] for part in parts for row in part.bad.to_pylist()] == ["invalid_utf8"]

@@ -89,3 +89,11 @@ def test_lines_of_white_space_are_no_rows_and_no_work_of_the_parser(tmp_path, in
     found = read.read(unit)
     assert found.documents["row"].to_pylist() == [6] and found.bad.num_rows == 0
     assert seen == [b' {"text": "one"}']
+
+
+def test_an_archive_of_tiny_records_is_cut_after_a_thousand_of_them(tmp_path: Path, input_of: InputOf) -> None:
+    path = tmp_path / "a.warc"
+    path.write_bytes(b"WARC/1.0\r\nx: y\r\n\r\n" * 2_500)
+    file = read.units_of(input_of(path, unit_bytes=100_000))
+    units = [block.unit for block in read.stream(file.file, file.content)]
+    assert [unit.first_row for unit in units] == [1, 1_001, 2_001]

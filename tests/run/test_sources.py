@@ -165,3 +165,18 @@ def test_typed_columns_order_by_their_value(tmp_path: Path) -> None:
         out = tmp_path / column
         curate("minimal", "--input", tmp_path / "a.parquet", "--output", out, "--set", f"dedup.keep=[{column} desc]")
         assert table(out, "data")["id"].to_list() == [survivor]
+
+
+def test_a_file_keeps_the_name_that_told_it_apart_when_it_is_asked_for_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for n, folder in enumerate(("x/day", "y/day")):
+        write_rows(tmp_path / folder / "a.jsonl", [{"text": prose(n)}])
+    one, other = ({"paths": [f"{tmp_path}/{at}/day"], "name": at} for at in "xy")
+    curate(plan(tmp_path / "both.json", [one, other]), "--output", tmp_path / "out")
+    alone = plan(tmp_path / "alone.json", [one])
+    ran = winnow(capsys, alone, "--output", tmp_path / "out")
+    assert ran.code == 0 and "nothing new" in ran.out and "moved" not in ran.err
+    write_rows(tmp_path / "x" / "day" / "a.jsonl", [{"text": prose(7)}])
+    ran = winnow(capsys, alone, "--output", tmp_path / "out")
+    assert ran.code == 1 and "x//day/a.jsonl: changed" in ran.err

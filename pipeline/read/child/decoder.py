@@ -137,9 +137,10 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
             if request["ask"] == "web":
                 web.add_records(collector, handle, request["kind"], records=request["records"])
             else:
-                limits, first_row, groups = parquet.Limits(**request["limits"]), request["first_row"], parquet.groups(handle)
+                first_row, groups = request["first_row"], parquet.groups(handle)
+                file = parquet.opened(handle, parquet.Limits(**request["limits"]))
                 for index in range(request["start"], request["stop"]):
-                    parquet.add_group(collector, handle, index, first_row=first_row, limits=limits)
+                    parquet.add_group(collector, file, index, first_row=first_row)
                     first_row += groups[index][0]
             rows = collector.finish()
             for batch in rows.bad.to_batches():

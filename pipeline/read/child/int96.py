@@ -31,10 +31,12 @@ def columns(parquet: pq.ParquetFile) -> list[str]:
 class Beside:
     """Columns of a row group in another unit."""
 
-    def __init__(self, handle: BinaryIO, index: int, names: list[str], *, unit: str, at_once: int) -> None:
-        file = pq.ParquetFile(handle, coerce_int96_timestamp_unit=unit, page_checksum_verification=True)
-        self._batches = file.iter_batches(batch_size=at_once, row_groups=[index], columns=names, use_threads=False)
-        self._left = pa.Table.from_batches([], pa.schema([file.schema_arrow.field(name) for name in names]))
+    def __init__(
+        self, handle: BinaryIO, metadata: pq.FileMetaData, index: int, *, columns: list[str], unit: str, at_once: int
+    ) -> None:
+        file = pq.ParquetFile(handle, metadata=metadata, coerce_int96_timestamp_unit=unit, page_checksum_verification=True)
+        self._batches = file.iter_batches(batch_size=at_once, row_groups=[index], columns=columns, use_threads=False)
+        self._left = pa.Table.from_batches([], pa.schema([file.schema_arrow.field(name) for name in columns]))
 
     def take(self, n: int) -> pa.RecordBatch:
         """The next n rows, fewer at the end."""

@@ -24,8 +24,9 @@ from pipeline.read.tables import add_batch
 
 MOST_ROWS = 1 << 48
 """A footer that counts more is broken."""
-MOST_LISTED = 100_000
-"""Rows of a lost row group that quarantine lists: one takes some 700 bytes of memory, and a footer may promise any number."""
+MOST_LISTED, MOST_LISTED_OF_FILE = 100_000, 300_000
+"""Rows of a lost row group that quarantine lists, and of a file: one takes some 700 bytes of memory, and a footer may promise any
+number, in any number of row groups."""
 _SIGNATURE = 28
 _TAIL = struct.Struct("<I4s")
 
@@ -72,15 +73,37 @@ def _footer(handle: BinaryIO) -> tuple[int, bytes]:
     return _TAIL.unpack(tail) if len(tail) == _TAIL.size else (0, b"")
 
 
-def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: int, limits: Limits) -> None:
+@dataclass(frozen=True)
+class Opened:
+    """A file whose footer is read: once for all row groups, since a footer is as long as there are row groups."""
+
+    handle: BinaryIO
+    parquet: pq.ParquetFile
+    limits: Limits
+    listed: int
+    """Rows of a lost row group that quarantine lists."""
+
+
+def opened(handle: BinaryIO, limits: Limits) -> Opened:
+    """Raises Unreadable."""
+    with _decoding():
+        parquet = pq.ParquetFile(handle, buffer_size=limits.buffer, page_checksum_verification=True)
+        return Opened(handle, parquet, limits, most_listed(parquet.metadata.num_row_groups))
+
+
+def most_listed(groups: int) -> int:
+    """Rows that quarantine lists of each lost row group of a file of so many: the same in whatever unit it is read."""
+    return max(1, min(MOST_LISTED, MOST_LISTED_OF_FILE // max(groups, 1)))
+
+
+def add_group(collector: Collector, file: Opened, index: int, *, first_row: int) -> None:
     """Add the rows of row group `index`, or what can be decoded of them and one bad row."""
     done = given = rows = 0
+    limits = file.limits
     try:
         with _decoding():
-            parquet = pq.ParquetFile(handle, buffer_size=limits.buffer, page_checksum_verification=True)
-            group = parquet.metadata.row_group(index)
-        rows = group.num_rows
-        for batch, packed in _batches(handle, parquet, index, limits=limits):
+            rows = file.parquet.metadata.row_group(index).num_rows
+        for batch, packed in _batches(file, index):
             given += batch.nbytes
             if any(size > most and size > limits.bomb_ratio * packed
                    for size, most in ((given, limits.bomb_bytes), (done, limits.bomb_rows))):  # fmt: skip
@@ -93,7 +116,7 @@ def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: 
         if done < rows:
             raise Unreadable("archive_corrupt", f"row group {index} has {done} rows; the footer counts {rows}")
     except Unreadable as error:
-        lost(collector, error, first_row + done, rows=rows - done, listed=MOST_LISTED)
+        lost(collector, error, first_row + done, rows=rows - done, listed=file.listed)
 
 
 def lost(collector: Collector, error: Unreadable, first_row: int, *, rows: int, listed: int) -> None:
@@ -105,15 +128,20 @@ def lost(collector: Collector, error: Unreadable, first_row: int, *, rows: int, 
         collector.refuse(QuarantinedRow(first_row + i, error.cause, detail, lost=Loss(behind, share)))
 
 
-def _batches(handle: BinaryIO, parquet: pq.ParquetFile, index: int, *, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:
+def _batches(file: Opened, index: int) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Batches of a row group, and how many bytes it takes in the file."""
+    parquet, limits = file.parquet, file.limits
     with _decoding():
         group = parquet.metadata.row_group(index)
         packed = sum(max(group.column(i).total_compressed_size, 0) for i in range(group.num_columns))
         fits = limits.batch_bytes * max(group.num_rows, 1) // max(group.total_byte_size, 1)
         at_once = min(limits.batch_rows, max(1, fits))
         old = int96.columns(parquet)
-        beside = {unit: int96.Beside(handle, index, old, unit=unit, at_once=at_once) for unit in int96.UNITS if old}
+        beside = {
+            unit: int96.Beside(file.handle, parquet.metadata, index, columns=old, unit=unit, at_once=at_once)
+            for unit in int96.UNITS
+            if old
+        }
         for batch in parquet.iter_batches(batch_size=at_once, row_groups=[index], use_threads=False):
             yield int96.in_range(batch, beside), packed
 

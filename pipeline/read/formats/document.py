@@ -123,9 +123,21 @@ class _Cutter:
             yield from self._elements()
 
     def members(self) -> Iterator[None]:
-        """Take the elements of the arrays of objects that the file's object holds."""
-        self._next(_SPACE)
-        self.at += 1
+        """Take the elements of the arrays of objects that the file's objects hold; what is no object between them is a row."""
+        while byte := self._next(_BETWEEN_VALUES):
+            if byte == b"{":
+                self.at, row = self.at + 1, self.row
+                yield from self._of_object()
+                if self.row > row:
+                    continue
+                self.refused.append(QuarantinedRow(self.row, "text_missing", "an object without a list of records, behind one"))
+                self.pieces.append(b"")
+                self.row += 1
+            else:
+                self._take()
+            yield
+
+    def _of_object(self) -> Iterator[None]:
         while (byte := self._within("object", _BETWEEN_MEMBERS)) != b"}":
             if byte != b"[":
                 self._skip(0)
@@ -135,6 +147,7 @@ class _Cutter:
                 yield from self._elements()
             else:
                 self._skip(1)
+        self.at += 1
 
     def _elements(self) -> Iterator[None]:
         while self._within("array", _BETWEEN_VALUES) != b"]":

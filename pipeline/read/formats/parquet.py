@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child.decoder import Request
-from pipeline.read.child.parquet import MOST_LISTED, Limits, lost
+from pipeline.read.child.parquet import Limits, lost, most_listed
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Loss, Unreadable
@@ -60,10 +60,12 @@ def read_unit(unit: Unit) -> UnitRows:
     try:
         return _read_groups(unit)
     except Unreadable as error:
-        return _refused(unit, Unreadable(error.cause, error.detail, Loss(share=1.0)), rows=1)
+        return _refused(unit, Unreadable(error.cause, error.detail, Loss(share=1.0)), rows=1, listed=1)
     except DecoderDied as error:
         if unit.stop - unit.start <= 1:
-            return _refused(unit, Unreadable("decoder_died", str(error)), rows=_groups(unit.file)[unit.start][0])
+            groups = _groups(unit.file)
+            died = Unreadable("decoder_died", str(error))
+            return _refused(unit, died, rows=groups[unit.start][0], listed=most_listed(len(groups)))
     counts = [rows for rows, _ in _groups(unit.file)[unit.start : unit.stop]]
     firsts = accumulate(counts[:-1], initial=unit.first_row)
     parts = [read_unit(replace(unit, start=i, stop=i + 1, first_row=first)) for i, first in enumerate(firsts, unit.start)]
@@ -71,9 +73,9 @@ def read_unit(unit: Unit) -> UnitRows:
     return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))
 
 
-def _refused(unit: Unit, error: Unreadable, *, rows: int) -> UnitRows:
+def _refused(unit: Unit, error: Unreadable, *, rows: int, listed: int) -> UnitRows:
     collector = Collector(unit.file)
-    lost(collector, error, unit.first_row, rows=rows, listed=MOST_LISTED)
+    lost(collector, error, unit.first_row, rows=rows, listed=listed)
     return collector.finish()
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, too_large
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, too_large
 from pipeline.schema import EXCERPT_BYTES
 
 MAX_HEADER = 1 << 16
@@ -38,7 +38,7 @@ def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     rest = None
     try:
         while cutter.record():
-            if cutter.stop - cutter.start >= file.unit_bytes:
+            if cutter.is_full():
                 yield cutter.close(None)
     except Unreadable as error:
         rest = cutter.rest(error)
@@ -70,7 +70,7 @@ class _Cutter:
     """The open unit, and `held`, the bytes that were read and not used yet."""
 
     def __init__(self, chunks: Chunks, file: InputFile) -> None:
-        self.chunks, self.max_row_bytes = _pieces(chunks), file.max_row_bytes
+        self.chunks, self.max_row_bytes, self.unit_bytes = _pieces(chunks), file.max_row_bytes, file.unit_bytes
         self.back: list[bytes] = []  # what is read again, the last piece first
         self.again = 0
         self.held = b""
@@ -212,6 +212,9 @@ class _Cutter:
         self.pieces.append(piece)
         self.row += 1
         self.open, self.open_bytes = b"", 0
+
+    def is_full(self) -> bool:
+        return self.stop - self.start >= self.unit_bytes or self.row - self.first_row >= most_rows(self.unit_bytes)
 
     def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open record, cut off, and all that would have followed."""

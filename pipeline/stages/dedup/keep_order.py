@@ -22,7 +22,7 @@ compare: digits that float64 lacks, fractions of a second, other texts."""
 MOST_DIGITS = 400
 """Characters beyond which a text is no number: no integer below 1e400 is longer."""
 _SURE_DIGITS = 15
-_NUMBER = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?\s*$"
+_NUMBER = r"^\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?\s*$"
 _CLOCK = r"(?:[Tt ,]\s*(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)?"
 _ZONE = r"\s*(?:[Zz]|UTC|GMT|(?P<sign>[+-])(?P<zone_hour>\d\d):?(?P<zone_minute>\d\d))?\s*$"
 _ISO = rf"^\s*(?P<year>[+-]?\d{{4,9}})[-/](?P<month>\d\d)(?:[-/](?P<day>\d\d))?{_CLOCK}{_ZONE}"

@@ -35,9 +35,10 @@ def load_generation(work: Store, generation: int, *, recipe_hash: str | None = N
         return None
     try:
         read = json.loads(work.read_bytes(name(generation)).decode("utf-8", "surrogatepass"))
-        if recipe_hash not in (None, read["recipe"]):
+        made = {"recipe": "", "units": read} if isinstance(read, list) else read  # as earlier releases wrote it
+        if recipe_hash not in (None, made["recipe"]):
             return None
-        return [_unit(fields) for fields in read["units"]]
+        return [_unit(fields) for fields in made["units"]]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Damaged(
             f"{work.path(name(generation))}: not what was written ({type(error).__name__}: {error}); remove it: what it lists is"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import read
+from pipeline.read import shape
 from pipeline.read.formats.document import Nesting, cut
 from pipeline.read.lines import Lines, Unreadable
 from pipeline.read.recognition import look
@@ -94,7 +95,7 @@ def test_which_values_are_rows(tmp_path: Path, data: str, expected: list[int]) -
     assert [row for row, _, _ in rows(tmp_path / "a.jsonl", data)[1]] == expected
 
 
-def test_what_is_not_finite_becomes_text_in_metadata_and_null_where_text_is_wanted(tmp_path: Path) -> None:
+def test_what_is_not_finite_becomes_text_in_metadata_and_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(
         '{"text": "NaN", "a": NaN, "b": [-Infinity, "x NaN \\" Infinity"], "url": NaN}\n{"text": NaN}\n{"text": NaNa}\n'
@@ -102,8 +103,12 @@ def test_what_is_not_finite_becomes_text_in_metadata_and_null_where_text_is_want
     (unit,) = read.units_of(make(path)).units or ()
     found = read.read(unit)
     assert found.documents["text"].to_pylist() == ["NaN"] and found.documents["url"].to_pylist() == [None]
-    assert json.loads(found.documents["metadata"][0].as_py()) == {"a": "NaN", "b": ["-Infinity", 'x NaN " Infinity']}
-    assert found.bad["cause"].to_pylist() == ["text_null", "invalid_json"]
+    assert json.loads(found.documents["metadata"][0].as_py()) == {
+        "a": "NaN",
+        "b": ["-Infinity", 'x NaN " Infinity'],
+        "url": "NaN",
+    }
+    assert found.bad["cause"].to_pylist() == ["text_not_a_string", "invalid_json"]
 
 
 @pytest.mark.parametrize(
@@ -263,3 +268,19 @@ def test_what_a_stream_could_not_read_is_the_rest() -> None:
 def test_nesting_ends_where_the_value_does() -> None:
     for value, behind in ((b'{"a": "}"}', b"x"), (b'"a{"', b'"'), (b"12", b","), (b'[["]"], {}]', b"]"), (b"}", b"}")):
         assert Nesting().feed(value + behind) == len(value), value
+
+
+@pytest.mark.parametrize("behind", ["", "\n"])
+def test_what_follows_an_object_of_records_that_is_larger_than_a_row_is_read_too(tmp_path: Path, behind: str) -> None:
+    wrapped = json.dumps({"data": [{"id": f"{i}", "text": "word " * 100} for i in range(2_200)]})
+    lone = '{"text": "no list of records"}'
+    format_, good, bad = rows(tmp_path / "a.json", behind.join([wrapped, wrapped, lone, "7"]), max_row_bytes=1_000)
+    assert format_ == "json_members" and len(good) == 4_400
+    assert bad == [(4_401, "text_missing"), (4_402, "not_an_object")]
+
+
+def test_lists_of_an_object_are_looked_at_in_linear_time() -> None:
+    data = b"{" + b",".join(b'"k%d":[]' % i for i in range(90_000)) + b"}"
+    begin = time.process_time()
+    assert not shape._has_records(data)
+    assert time.process_time() - begin < 1

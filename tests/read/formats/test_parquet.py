@@ -17,9 +17,10 @@ from pyarrow.parquet import encryption
 from pipeline import read
 from pipeline.errors import InputError
 from pipeline.read import values
+from pipeline.read.child import parquet as child
 from pipeline.read.files import InputFile
 from pipeline.read.formats import parquet
-from pipeline.read.rows import UnitRows, default_id
+from pipeline.read.rows import Collector, UnitRows, default_id
 
 InputOf = Callable[..., InputFile]
 
@@ -363,3 +364,20 @@ def test_files_made_to_crash_readers_give_bad_rows(hostile: Path) -> None:
     made = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[3])
     assert made.returncode == 0, made.stdout + made.stderr
     assert len(made.stdout.splitlines()) > 50
+
+
+def test_a_file_of_many_row_groups_opens_its_footer_once_and_lists_no_more_lost_rows_than_a_file_may(
+    tmp_path: Path, input_of: InputOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"text": ["a"] * 5}), tmp_path / "a.parquet", row_group_size=1)
+    opened: list[object] = []
+    monkeypatch.setattr(
+        child.pq, "ParquetFile", lambda *args, _open=pq.ParquetFile, **kw: opened.append(args) or _open(*args, **kw)
+    )
+    collector = Collector(input_of(tmp_path / "a.parquet"))
+    with (tmp_path / "a.parquet").open("rb") as handle:
+        file = child.opened(handle, child.Limits(1_000, 1 << 20, 200, 1 << 30, 1 << 20, 1 << 16))
+        for index in range(5):
+            child.add_group(collector, file, index, first_row=1 + index)
+    assert collector.finish().documents["row"].to_pylist() == [1, 2, 3, 4, 5] and len(opened) == 1
+    assert [child.most_listed(groups) for groups in (0, 1, 3, 4, 1_000_000)] == [100_000, 100_000, 100_000, 75_000, 1]

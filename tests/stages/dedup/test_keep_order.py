@@ -83,3 +83,8 @@ def test_a_place_depends_on_no_other_value() -> None:
 
 def test_what_is_too_long_is_no_number() -> None:
     assert ordered(pl.Series(["1" * 401]))[0].to_list() == [None]
+
+
+def test_digits_of_other_scripts_are_text() -> None:
+    """Which is compared, where polars makes no number of them."""
+    assert in_order(["٣", "٢", "10", "٢٢"]) == ["10", "٢", "٢٢", "٣"]
