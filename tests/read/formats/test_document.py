@@ -95,7 +95,7 @@ def test_which_values_are_rows(tmp_path: Path, data: str, expected: list[int]) -
     assert [row for row, _, _ in rows(tmp_path / "a.jsonl", data)[1]] == expected
 
 
-def test_what_is_not_finite_becomes_text_in_metadata_and_is_no_text(tmp_path: Path) -> None:
+def test_what_is_not_finite_becomes_text_in_metadata_and_null_where_text_is_wanted(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(
         '{"text": "NaN", "a": NaN, "b": [-Infinity, "x NaN \\" Infinity"], "url": NaN}\n{"text": NaN}\n{"text": NaNa}\n'
@@ -103,12 +103,8 @@ def test_what_is_not_finite_becomes_text_in_metadata_and_is_no_text(tmp_path: Pa
     (unit,) = read.units_of(make(path)).units or ()
     found = read.read(unit)
     assert found.documents["text"].to_pylist() == ["NaN"] and found.documents["url"].to_pylist() == [None]
-    assert json.loads(found.documents["metadata"][0].as_py()) == {
-        "a": "NaN",
-        "b": ["-Infinity", 'x NaN " Infinity'],
-        "url": "NaN",
-    }
-    assert found.bad["cause"].to_pylist() == ["text_not_a_string", "invalid_json"]
+    assert json.loads(found.documents["metadata"][0].as_py()) == {"a": "NaN", "b": ["-Infinity", 'x NaN " Infinity']}
+    assert found.bad["cause"].to_pylist() == ["text_null", "invalid_json"]
 
 
 @pytest.mark.parametrize(
