@@ -24,7 +24,7 @@ from pipeline.plan.model import Plan, with_plugins
 from pipeline.records.base import Json
 from pipeline.store.secrets import refuse_secrets
 
-DEFAULT = "default@1"
+DEFAULT = "default@2"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def validate(data: Json, *, where: str) -> Plan:
 def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> LoadedPlan:
     """The plan of a run.
 
-    `plan`: a YAML file's path, a preset's name, or None for `default@1`. `inputs` replace the plan's paths; each entry of
+    `plan`: a YAML file's path, a preset's name, or None for the default. `inputs` replace the plan's paths; each entry of
     `assignments` is `KEY=VALUE`. Raises PlanError (unknown key, wrong type).
     """
     if plan is not None:
