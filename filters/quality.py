@@ -6,7 +6,7 @@ how much of what readers keep may be lost. Without `model` it is the English mod
 against spam and menus (`quality_en.md`). Any fastText classifier takes its place, such as DCLM's `fasttext-oh-eli5` (Li et al.
 2024, arXiv 2406.11794, section 4.4), or one that `python -m flows.train` made.
 
-Invariant: nothing is dropped in a language that the model has no figures for: a fastText model does not score it (null),
+Invariant: no score drops anything in a language that the model has no figures for: a fastText model does not score it (null),
 `readers` scores it and has no limit there.
 """
 
@@ -49,6 +49,13 @@ class Thresholds(Settings):
         " null: min_score alone",
     )
 
+    max_short_lines: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="of model readers, largest share of characters in lines of up to five words, in every language; null: off",
+    )
+
     @model_validator(mode="after")
     def _keep_is_for_readers(self) -> Thresholds:
         """In a plan both parts stand together."""
@@ -58,7 +65,9 @@ class Thresholds(Settings):
         return self
 
 
-SIGNALS = pa.schema([pa.field("quality_score", pa.float32()), pa.field("quality_expected", pa.float32())])
+SIGNALS = pa.schema(
+    [pa.field(name, pa.float32()) for name in ("quality_score", "quality_expected", "quality_short_lines")],
+)
 
 
 def files(params: Params) -> tuple[Path, ...]:
@@ -75,12 +84,14 @@ def load(params: Params) -> Readers | CoveredModel:
 
 def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: Readers | CoveredModel) -> pa.RecordBatch:
     """quality_score: the model's calibrated probability, of long texts by a sample; of a fastText model null where it does not
-    cover the language. quality_expected: the score of 0 to 5 that readers give such a text on average; null of other models."""
+    cover the language. quality_expected: the score of 0 to 5 that readers give such a text on average. quality_short_lines: the
+    share of its characters in lines of up to five words (two characters of a script without spaces count as one). The latter two
+    are null of other models."""
     if isinstance(loaded, Readers):
         columns = [pa.array(column) for column in loaded.scores(*batch.buffers)]
     else:
         columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: (loaded.classifier.texts(*text),))
-        columns.append(pa.nulls(len(batch), pa.float32()))
+        columns += [pa.nulls(len(batch), pa.float32())] * 2
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
 
@@ -94,8 +105,11 @@ def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
     limit: float | ByRow = thresholds.min_score
     if params.model == READERS:
         limit = _limits(params, thresholds)
-    keys = ("min_score", "keep")
-    return [Rule(reason="low_quality", signal="quality_score", fails="<", limit=limit, keys=keys)]
+    most = thresholds.max_short_lines
+    return [
+        Rule(reason="low_quality", signal="quality_score", fails="<", limit=limit, keys=("min_score", "keep")),
+        Rule(reason="too_much_in_short_lines", signal="quality_short_lines", fails=">", limit=most, keys=("max_short_lines",)),
+    ]
 
 
 def _limits(params: Params, thresholds: Thresholds) -> ByRow:

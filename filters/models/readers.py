@@ -28,6 +28,7 @@ from filters.models.classifier import Isotonic, Platt
 Level = Literal["lenient", "balanced", "strict"]
 KEEP: tuple[Level, ...] = ("lenient", "balanced", "strict")
 FEATURES = list(shape_features.NAMES)
+SHORT = FEATURES.index("chars_5_of_chars")
 MAX_NODES = 1 << 20
 HIGHEST = 5
 """The best score that a reader gives."""
@@ -89,10 +90,12 @@ class Readers:
         spans = windows.sample(offsets, data, limit=self.card.sample_bytes)
         return shape_features.features(shape.shape(data, spans, weights=self.words), bias=self.card.bias)
 
-    def scores(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`(probability, expected)` float32[n]: that a reader keeps the text; the score of 0 to 5 that a reader gives it."""
-        logits = self.logits(offsets, data)
-        return self.calibrated(logits), self.expected(logits)
+    def scores(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`(probability, expected, short)` float32[n]: that a reader keeps the text; the score of 0 to 5 that a reader gives it; the
+        share of its characters in lines of up to five words."""
+        features = self.features(offsets, data)
+        logits = trees.sums(self.trees, features)
+        return self.calibrated(logits), self.expected(logits), np.ascontiguousarray(features[:, SHORT])
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
         """float32[n]: probabilities of logits."""

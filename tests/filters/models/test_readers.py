@@ -41,8 +41,8 @@ def judged(texts: list[str], languages: list[str | None], **keys: object) -> pl.
 
 def drops(frame: pl.DataFrame, keep: str | None, **keys: object) -> list[bool]:
     params = quality.Params.model_validate({"model": "readers", **keys.pop("params", {})})  # type: ignore[dict-item]
-    (rule,) = quality.rules(params, quality.Thresholds.model_validate({"min_score": 0, "keep": keep, **keys}))
-    return frame.select(rule.drop).to_series().to_list()
+    (rule, short) = quality.rules(params, quality.Thresholds.model_validate({"min_score": 0, "keep": keep, **keys}))
+    return frame.select(rule.drop | short.drop if short.on else rule.drop).to_series().to_list()
 
 
 def test_is_small_and_described(model):
@@ -69,6 +69,15 @@ def test_it_drops_in_languages_with_figures_alone_and_the_stricter_limit_holds()
     assert drops(frame, "balanced", params={"languages": "all"}) == [True] * 4
     assert drops(judged([ARTICLE], ["en"]), "balanced") == [False]
     assert drops(judged([ARTICLE], ["en"]), "lenient", min_score=1) == [True]
+
+
+def test_texts_in_short_lines_are_dropped_in_every_language_where_the_plan_says_so():
+    five = "One two three four five\n" * 4 + "This line has a word or two more than the five of the others"
+    share = 4 * 19 / (4 * 19 + 47)
+    frame = judged([five, MENU, ARTICLE, "一二三四五六七八九十\n" * 9, ""], ["xx", "xx", "xx", "zh", "xx"])
+    assert frame["quality_short_lines"].to_list() == pytest.approx([share, 1, 0, 1, 0])
+    assert drops(frame, None, max_short_lines=0.7) == [True, True, False, True, False]
+    assert drops(frame, None, max_short_lines=0.8) == [False, True, False, True, False]
 
 
 @pytest.mark.parametrize("code", ["en", "sv", "zh"])
