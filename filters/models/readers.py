@@ -91,8 +91,8 @@ class Readers:
         return shape_features.features(shape.shape(data, spans, weights=self.words), bias=self.card.bias)
 
     def scores(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`(probability, expected, short)` float32[n]: that a reader keeps the text; the score of 0 to 5 that a reader gives it; the
-        share of its characters in lines of up to five words."""
+        """`(probability, expected, short)` float32[n]: that a reader keeps the text; the score of 0 to 5 that a reader gives it;
+        the share of its characters in lines of up to five words."""
         features = self.features(offsets, data)
         logits = trees.sums(self.trees, features)
         return self.calibrated(logits), self.expected(logits), np.ascontiguousarray(features[:, SHORT])

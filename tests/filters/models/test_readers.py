@@ -76,8 +76,8 @@ def test_texts_in_short_lines_are_dropped_in_every_language_where_the_plan_says_
     share = 4 * 19 / (4 * 19 + 47)
     frame = judged([five, MENU, ARTICLE, "一二三四五六七八九十\n" * 9, ""], ["xx", "xx", "xx", "zh", "xx"])
     assert frame["quality_short_lines"].to_list() == pytest.approx([share, 1, 0, 1, 0])
-    assert drops(frame, None, max_short_lines=0.7) == [True, True, False, True, False]
-    assert drops(frame, None, max_short_lines=0.8) == [False, True, False, True, False]
+    assert drops(frame, None, max_short_lines=0.6) == [True, True, False, True, False]
+    assert drops(frame, None, max_short_lines=0.62) == [False, True, False, True, False]
 
 
 @pytest.mark.parametrize("code", ["en", "sv", "zh"])
