@@ -19,6 +19,7 @@ from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
 from pipeline.store.store import Store, open_output, open_store
+from pipeline.text import numbers
 
 
 def explain(loaded: LoadedPlan, options: RunOptions) -> str:
@@ -69,7 +70,7 @@ def _choice(resolved: Recipe) -> list[str]:
 def _share(hits: int, n: int) -> str:
     """A share of n documents and its 95 % interval."""
     found = interval.share(hits, n)
-    return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%}, {hits} of {n})".replace("%", " %")
+    return f"{numbers.share(hits, n)} ({numbers.share(found.low, 1)} to {numbers.share(found.high, 1)}, {hits} of {n})"
 
 
 def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[str]:
