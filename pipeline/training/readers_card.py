@@ -217,9 +217,9 @@ def _share(count: tuple[int, int]) -> str:
     return "-" if found is None else f"{found} of {count[1]}"
 
 
-LIMITS = """Readers were language models that read each document; they agree with each other on 95.6 % of decisions (kappa .91). Of the
-documents that it was tuned on, each by models that had not seen its site, these are among the worst mistakes. Dropped, and readers
-keep them:
+LIMITS = """Readers were language models that read each document; they agree with each other on 95.6 % of decisions (kappa .91).
+Of the documents that it was tuned on, each by models that had not seen its site, these are among the worst mistakes.
+Dropped, and readers keep them:
 
 - a poem of the nineteenth century in short lines
 - a recipe in Croatian between long menus
