@@ -1,55 +1,145 @@
-"""How much a text reads like what one would choose to learn from: the score of a quality classifier.
+"""How much a text is worth keeping: the score of a quality classifier.
 
-The default model is English, trained on books, textbooks, documentation and articles against spam, navigation and scripts; its
-card (`filters/model_files/quality_en.md`) says on what, how good it is, and where it is not. Any fastText classifier takes its
-place, such as DCLM's `fasttext-oh-eli5` (Li et al. 2024, arXiv 2406.11794, section 4.4), or one that `python -m flows.train`
-made.
+`model: readers` is for all languages: the probability that a careful reader keeps the text, learnt from web documents that were
+read and judged; its card (`filters/model_files/quality_readers.md`) says how good it is, and where it is not. `keep` chooses
+how much of what readers keep may be lost. Without `model` it is the English model of the first presets, books and manuals
+against spam and menus (`quality_en.md`). Any fastText classifier takes its place, such as DCLM's `fasttext-oh-eli5` (Li et al.
+2024, arXiv 2406.11794, section 4.4), or one that `python -m flows.train` made.
 
-Invariant: a text in a language that the model has no held-out figures for is not scored (null), and nothing is dropped for it.
+Invariant: no score drops anything in a language that the model has no figures for: a fastText model does not score it (null),
+`readers` scores it and has no limit there.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from filters.contract import Filter, Rule, Settings, TextBatch, Tier
-from filters.models import coverage
-from filters.models.coverage import CoveredModel, Params
+from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Tier
+from filters.models import coverage, labels, readers
+from filters.models.coverage import CoveredModel
+from filters.models.readers import Readers
+
+READERS = "readers"
+PATH = coverage.SHIPPED / "quality_readers.npz"
+
+
+class Params(coverage.Params):
+    """The plan keys that scores depend on."""
+
+    model: str | None = Field(
+        None,
+        description="readers: what readers keep, in all languages; or a fastText classifier (.ftz or .bin), a path or"
+        " hf://ORG/NAME/FILE; null: the English one of default@1",
+    )
 
 
 class Thresholds(Settings):
-    """From which score on a text is kept."""
+    """From which score on a text is kept: the stricter of the two."""
 
     min_score: float = Field(0.2, ge=0, le=1, description="smallest score; a text without one passes")
+    keep: Literal["lenient", "balanced", "strict"] | None = Field(
+        None,
+        description="of model readers, how much to keep: lenient, balanced or strict limits by language, as `--explain` tells;"
+        " null: min_score alone",
+    )
+
+    max_short_lines: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="of model readers, largest share of characters in lines of up to five words, in every language; null: off",
+    )
+
+    @model_validator(mode="after")
+    def _keep_is_for_readers(self) -> Thresholds:
+        """In a plan both parts stand together."""
+        model = getattr(self, "model", READERS)
+        if self.keep is not None and model != READERS:
+            raise ValueError(f"keep: {self.keep} is for model: readers; of another model write keep: null and min_score")
+        return self
 
 
-SIGNALS = pa.schema([pa.field("quality_score", pa.float32())])
+SIGNALS = pa.schema(
+    [pa.field(name, pa.float32()) for name in ("quality_score", "quality_expected", "quality_short_lines")],
+)
 
 
-def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: CoveredModel) -> pa.RecordBatch:
-    """quality_score: the model's calibrated probability, of long texts by a sample; null where it does not cover the language."""
-    columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: (loaded.classifier.texts(*text),))
+def files(params: Params) -> tuple[Path, ...]:
+    """The files of the model. Raises ModelError if they are not there."""
+    return (PATH, PATH.with_suffix(".json")) if params.model == READERS else coverage.files(params, shipped="quality_en")
+
+
+def load(params: Params) -> Readers | CoveredModel:
+    """Raises ModelError: missing, damaged, or languages that the model's card has no figures for."""
+    if params.model == READERS:
+        return readers.load_readers(PATH)
+    return coverage.load_covered(params, shipped="quality_en")
+
+
+def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: Readers | CoveredModel) -> pa.RecordBatch:
+    """quality_score: the model's calibrated probability, of long texts by a sample; of a fastText model null where it does not
+    cover the language. quality_expected: the score of 0 to 5 that readers give such a text on average. quality_short_lines: the
+    share of its characters in lines of up to five words (two characters of a script without spaces count as one). The latter two
+    are null of other models."""
+    if isinstance(loaded, Readers):
+        columns = [pa.array(column) for column in loaded.scores(*batch.buffers)]
+    else:
+        columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: (loaded.classifier.texts(*text),))
+        columns += [pa.nulls(len(batch), pa.float32())] * 2
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
 
+@lru_cache(maxsize=1)
+def card() -> readers.Card:
+    """What the shipped model says of itself."""
+    return readers.load_card(PATH)
+
+
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    return [Rule(reason="low_quality", signal="quality_score", fails="<", limit=thresholds.min_score, keys=("min_score",))]
+    limit: float | ByRow = thresholds.min_score
+    if params.model == READERS:
+        limit = _limits(params, thresholds)
+    most = thresholds.max_short_lines
+    return [
+        Rule(reason="low_quality", signal="quality_score", fails="<", limit=limit, keys=("min_score", "keep")),
+        Rule(reason="too_much_in_short_lines", signal="quality_short_lines", fails=">", limit=most, keys=("max_short_lines",)),
+    ]
+
+
+def _limits(params: Params, thresholds: Thresholds) -> ByRow:
+    """By language, none where the model is not to judge."""
+    chosen = readers.Limits(score=0) if thresholds.keep is None else card().keep[thresholds.keep]
+    judged = card().languages if isinstance(params.languages, str) else params.languages
+    figures: dict[float, set[str]] = {}
+    for code in judged:
+        for name in labels.names(code)[0]:
+            figures.setdefault(max(chosen.by_language.get(name, chosen.score), thresholds.min_score), set()).add(name)
+    common = max(chosen.score, thresholds.min_score) if params.languages == "all" else None
+    return ByRow(tuple((Among("language", tuple(sorted(names))), least) for least, names in sorted(figures.items())), common)
+
+
+def weighed(texts: Iterable[str], loaded: Readers) -> list[list[tuple[str, float, float]]]:
+    """For each text the five features that weighed most: in words, the value, and how much it raised or lowered the logit."""
+    return loaded.weighed(*TextBatch(pa.array(texts, pa.large_string())).buffers)
 
 
 FILTER = Filter(
     name="quality",
-    version=1,
+    version=2,
     tier=Tier.MODEL,
     reads="final",
     needs=("language",),
     params=Params,
     signals=SIGNALS,
     thresholds=Thresholds,
-    files=partial(coverage.files, shipped="quality_en"),
-    load=partial(coverage.load_covered, shipped="quality_en"),
+    files=files,
+    load=load,
     annotate=annotate,
     rules=rules,
 )

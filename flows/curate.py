@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Without arguments: curates sample_data/ into curated/. Exit codes: 0 done, 1 failed (the same command"
         " resumes), 2 wrong command or plan, 3 a check refused to publish, 130 interrupted.",
     )
-    made.add_argument("plan", nargs="?", metavar="PLAN", help="a YAML file or a preset's name (with --input, default: default@1)")
+    made.add_argument("plan", nargs="?", metavar="PLAN", help="a YAML file or a preset's name (with --input, default: default@2)")
     made.add_argument(
         "--input",
         nargs="+",

@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         description="Serve curation as a scheduled Prefect deployment from this process, until it is interrupted.",
         epilog="Each run takes what is new in the input. A failed check publishes nothing (checks.on_fail: stop).",
     )
-    made.add_argument("--plan", metavar="FILE", help="a YAML file or a preset's name (default: default@1)")
+    made.add_argument("--plan", metavar="FILE", help="a YAML file or a preset's name (default: default@2)")
     made.add_argument(
         "--input", nargs="+", action="extend", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's"
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.training.train import Request, TrainedModel
 
 RECIPES = ("quality", "toxicity")
+READERS = "readers"
+"""The recipe of the model of what readers keep, which is no fastText classifier."""
 CORPUS = "corpus"
 
 
@@ -44,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--language", metavar="CODE", default="en", help="language of the examples (default: en)")
     made.add_argument("--language-column", metavar="COLUMN", help="where each row says its language")
     made.add_argument("--profile", choices=RECIPES, help="how to train and score (default: by NAME, else quality)")
-    made.add_argument("--recipe", choices=RECIPES, help="make a model that Winnow ships, from --data")
+    made.add_argument("--recipe", choices=(*RECIPES, READERS), help="make a model that Winnow ships, from --data")
     made.add_argument("--data", metavar="DIR", type=Path, help="folder of the recipe's files")
     made.add_argument("--calibration", choices=("auto", "platt", "isotonic"), default="auto", help="default: auto")
     made.add_argument("--licence", action="append", metavar="TEXT", default=[], help="a line on the examples' licence")
@@ -64,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, command: str) -> int:
     _check(arguments)
+    if arguments.recipe == READERS:
+        return _readers(arguments)
     from pipeline.report import table
     from pipeline.training import card, train
 
@@ -77,6 +81,20 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         print(json.dumps(shown, sort_keys=True))
     else:
         table.show(_shown(trained, path, line), sys.stdout)
+    return 0
+
+
+def _readers(arguments: argparse.Namespace) -> int:
+    """Make the model of what readers keep."""
+    from pipeline.report import table
+    from pipeline.training import readers_card
+
+    made = readers_card.make(arguments.data, arguments.output, name=arguments.name)
+    if arguments.json:
+        print(json.dumps({"model": str(made.path), "figures": made.card.figures}, sort_keys=True))
+        return 0
+    figures = [(name, f"{value:.4f}") for name, value in made.card.figures.items()]
+    table.show([f"{made.path}: sha256 {made.card.sha256}", "", table.table(("held out", ">figure"), figures)], sys.stdout)
     return 0
 
 

@@ -69,7 +69,9 @@ def _everything(folder: Path) -> None:
 def _curate(folder: Path, *sources: dict[str, Any]) -> None:
     plan = folder / "plan.json"
     select = {"keep_top": {"share": 0.9, "by": ["language"]}, "score": "quality_score"}
-    plan.write_text(json.dumps({"source": list(sources), "select": select, "checks": {"on_fail": "stop"}}))
+    plan.write_text(
+        json.dumps({"extends": "default@1", "source": list(sources), "select": select, "checks": {"on_fail": "stop"}})
+    )
     curate(plan, "--output", folder / "out", "--accept")
 
 

@@ -25,7 +25,7 @@ from pipeline.plan.paths import with_absolute_paths
 from pipeline.records.base import Json
 from pipeline.store.secrets import refuse_secrets
 
-DEFAULT = "default@1"
+DEFAULT = "default@2"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def validate(data: Json, *, where: str) -> Plan:
 def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> LoadedPlan:
     """The plan of a run.
 
-    `plan`: a YAML file's path, a preset's name, or None for `default@1`. `inputs` replace the plan's paths; each entry of
+    `plan`: a YAML file's path, a preset's name, or None for the default. `inputs` replace the plan's paths; each entry of
     `assignments` is `KEY=VALUE`. Raises PlanError (unknown key, wrong type).
     """
     if plan is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from filters import quality
 from pipeline import read
 from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
@@ -14,6 +15,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
 from pipeline.read.expansion import expand, in_words, told_apart
+from pipeline.records import interval
 from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
@@ -49,6 +51,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
         return "\n".join([*lines, f"would stop: {error}"])
     new = [item for item in inputs if item.file.path in compared.read]
     generation = manifests[-1].generation + 1 if manifests else 1
+    lines += _choice(resolved)
     found_new = f"{numbers.counted(len(inputs), 'input')}, {numbers.count(len(new))} new"
     lines.append(f"{found_new}; would become generation {generation} of {out.root}")
     lines += [f"passed over: {in_words(passed)}" for passed in found.passed_over]
@@ -56,6 +59,27 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     if not new:
         return "\n".join([*lines, "nothing new: nothing would run"])
     return "\n".join([*lines, *_facts(work, resolved, new)])
+
+
+def _choice(resolved: Recipe) -> list[str]:
+    """What each setting of `filters.quality.keep` kept and dropped of judged documents that its model had not seen."""
+    used = [item for item in resolved.filters if item.filter.name == "quality" and item.params.model == quality.READERS]
+    if not used:
+        return []
+    lines = ["filters.quality.keep, by what careful readers keep and drop of web pages from sites that the model has not seen:"]
+    for key, choices in quality.card().choices.items():
+        (kept, good), (dropped, bad) = choices[0].kept, choices[0].dropped
+        here = " (this plan)" if key == used[0].thresholds.keep else ""
+        lines.append(
+            f"  {key}{here}: keeps {_share(kept, good)} of what they keep, drops {_share(dropped, bad)} of what they drop"
+        )
+    return [*lines, "  (the model alone; the plan's other rules and dedup come on top)"]
+
+
+def _share(hits: int, n: int) -> str:
+    """A share of n documents and its 95 % interval."""
+    found = interval.share(hits, n)
+    return f"{numbers.share(hits, n)} ({numbers.share(found.low, 1)} to {numbers.share(found.high, 1)}, {hits} of {n})"
 
 
 def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[str]:

@@ -31,6 +31,7 @@ BENCHES = {
         "a million and ten million documents of known fates; 10 GB in the temporary folder, TMPDIR names another",
         ("dedup_scale --documents 1e6 --also 1e7",),
     ),
+    "choice": Bench("what every preset and the quality models keep and drop beside careful readers", ("choice",)),
     "digests": Bench("content_sha256 of the sample and of 21 MB of real text: did a change move a byte?", ("digests",)),
     "kernels": Bench("rule kernels alone, on one core", ("kernels",)),
     "parity": Bench(

@@ -17,6 +17,7 @@ import pyarrow as pa
 from filters import FILTERS, language
 from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
+from pipeline.plan.load import load_plan
 from tests.bench.kernels import DEFAULT_DATA, seconds, texts
 
 TARGET = 55
@@ -41,13 +42,15 @@ def main() -> int:
     parts = batches(Path(os.environ.get("WINNOW_EVAL_DATA", DEFAULT_DATA)), options.mb * 1e6)
     size = sum(part.nbytes for part in parts) / 1e6
     models = [filter_ for filter_ in FILTERS if filter_.tier is Tier.MODEL]
-    loaded = [filter_.load(filter_.params()) for filter_ in models if filter_.load is not None]
+    plan = load_plan("default").plan
+    params = [plan.filter_plan(filter_)[0] for filter_ in models]
+    loaded = [filter_.load(own) for filter_, own in zip(models, params, strict=True) if filter_.load is not None]
 
     def score(wanted: list[int]) -> None:
         for part in parts:
             batch, given = TextBatch(part), pa.record_batch({"language": pa.array(["en"] * len(part), pa.string())})
             for i in wanted:
-                models[i].annotate(batch, given, models[i].params(), loaded[i])
+                models[i].annotate(batch, given, params[i], loaded[i])
 
     print(f"{size:.0f} MB of English text in {sum(map(len, parts)):,} documents, MB per CPU-second")
     for i, filter_ in enumerate(models):

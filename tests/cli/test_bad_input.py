@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from filters import quality
 from tests.support import PROSE, ROOT, SAMPLE, digests, prose, table, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
@@ -116,7 +117,7 @@ def test_another_recipe_on_an_output_exits_2_with_the_difference_and_replace_mak
     before = digests(out)
     ran = winnow(capsys, "--input", text, "--output", out, "--set", "filters.gopher_quality.min_words=40")
     assert ran.code == 2
-    assert "filters.gopher_quality.min_words: 50 → 40" in ran.err
+    assert "filters.gopher_quality.min_words: 60 → 40" in ran.err
     assert "--replace" in ran.err
     assert digests(out) == before
     ran = winnow(capsys, "--input", text, "--output", out, "--set", "filters.gopher_quality.min_words=40", "--replace")
@@ -274,6 +275,16 @@ def test_the_work_directory_can_be_cleaned_and_private_folders_are_private(curat
     assert not (out / ".work").exists() or not any((out / ".work").iterdir())
     for folder in ("rejected", "quarantine", "index", ".work"):
         assert (curated / folder).stat().st_mode & 0o777 == 0o700, folder
+
+
+def test_explain_says_what_each_setting_of_keep_keeps_and_drops(capsys, tmp_path, text):
+    ran = winnow(capsys, "--input", text, "--output", tmp_path / "out", "--explain", "--set", "filters.quality.keep=strict")
+    assert ran.code == 0
+    for key, choices in quality.card().choices.items():
+        (kept, good), (dropped, bad) = choices[0].kept, choices[0].dropped
+        (line,) = [line for line in ran.out.splitlines() if line.strip().startswith(key)]
+        assert f"{kept} of {good}" in line and f"{dropped} of {bad}" in line and ("(this plan)" in line) is (key == "strict")
+    assert "lenient" not in winnow(capsys, "default@1", "--input", text, "--output", tmp_path / "out", "--explain").out
 
 
 def test_explain_runs_nothing(capsys, tmp_path):

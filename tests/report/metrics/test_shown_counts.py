@@ -262,7 +262,7 @@ def test_a_take_down_leaves_no_quote(tmp_path: Path) -> None:
     ],
 )
 def test_limits_are_those_of_the_rules_that_compare_numbers(setting: str, reason: str, expected: tuple[Any, ...] | None) -> None:
-    recipe = resolve(load_plan(None, inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
+    recipe = resolve(load_plan("default@1", inputs=[str(SAMPLE / "input")], assignments=[setting]).plan)
     rule = recipe.limits.get(reason)
     assert expected == (rule and (rule.signal, rule.figure, rule.by, rule.fails))
 
