@@ -45,14 +45,16 @@ LICENCES = (
 )
 LIMITS = (
     "Toxic means what the sources call offensive, hateful or toxic; they differ, and what is narrower (EDOS, CAD,"
-    " ToxiGen, Hatemoji) is found badly, as the figures show. English only: no other language has a source that may"
-    " train a model and 1,000 rows of another to measure it on at an AUC of .80.",
+    " ToxiGen, Hatemoji) is found badly, as the figures show. English only: the recipe's ROC AUC on a source that it"
+    " has not seen is 0.727 [0.712, 0.742] in Korean, 0.603 [0.577, 0.628] in German; in Chinese 0.913 on the other"
+    " half of COLD, but 0.599 on HateCheck's Chinese.",
     "Sources held out in turn (`python -m tests.bench.toxicity2_model`): ROC AUC 0.893 [0.864, 0.921] on surge, 0.902"
     " [0.896, 0.908] on davidson, where a list of words gives 0.887. Never trained on: 0.735 [0.714, 0.757] on"
     " stormfront, 0.865 [0.857, 0.873] on a sample of Wikipedia's talk pages (many of whose toxic rows are shuffled"
     " words without an insult), 0.699 [0.620, 0.778] on talk at the web's own share of 1 %.",
-    "HateCheck: ROC AUC 0.540 [0.510, 0.570]. Whom a sentence is about, and who says it, is in the order of words: no"
-    " bag of words can do it.",
+    "HateCheck: ROC AUC 0.540 [0.510, 0.570]; flagged are 29 % of harmless sentences about groups of people, 79 % of"
+    " sentences that quote hatred to condemn it, 89 % of slurs that their targets use of themselves, 92 % of harmless"
+    " swearing. Whom a sentence is about, and who says it, is in the order of words: no bag of words can do it.",
     "The default threshold was chosen on 1,881 news and web articles that train no model, of which 0.2 % score above"
     " it; with surge held out 63 % of its toxic comments do, and 2 % of the harmless talk.",
     "What it gets wrong, in our words. Flagged: praise that swears (a very good series, a hilarious video); a rule of"
