@@ -208,7 +208,7 @@ MUTANTS = (
     ),
     Mutant(
         "rare words stand in the file",
-        "training",
+        "kernels",
         "pipeline/training/logistic.py",
         "if len(ids) >= settings.min_count",
         "if len(ids) >= 1",

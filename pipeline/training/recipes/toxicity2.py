@@ -56,7 +56,7 @@ LIMITS = (
     " sentences that quote hatred to condemn it, 89 % of slurs that their targets use of themselves, 92 % of harmless"
     " swearing. Whom a sentence is about, and who says it, is in the order of words: no bag of words can do it.",
     "The default threshold was chosen on 1,881 news and web articles that train no model, of which 0.2 % score above"
-    " it; with surge held out 63 % of its toxic comments do, and 2 % of the harmless talk.",
+    " it; with surge held out 62 % of its toxic comments do, and 2 % of the harmless talk.",
     "What it gets wrong, in our words. Flagged: praise that swears (a very good series, a hilarious video); a rule of"
     " etiquette that names a rude word; a request for a source that calls a claim ridiculous; the name of a compulsive"
     " disorder alone; two words that wave a question aside; a wish that somebody be hugged. Not flagged: a call to put"
