@@ -157,6 +157,9 @@ class Filter:
     """Files that `load` reads for these params (`files(params)`); their sha256 enters the keys of the signals."""
     load: Callable[[Any], Any] | None = None
     """`load(params)`: what `annotate` needs in memory (a model); called once per process, None without one."""
+    refuse: Callable[[Any, Any], None] | None = None
+    """`refuse(thresholds, loaded)` raises ValueError for thresholds that what was loaded gives no meaning: languages that it does
+    not know. Called once, before a run."""
     annotate: Callable[[TextBatch, pa.RecordBatch, Any, Any], pa.RecordBatch]
     """`annotate(batch, needed, params, loaded)`; `needed` has the columns of `needs`, row by row with `batch`."""
     rules: Callable[[Any, Any], Sequence[AnyRule]]

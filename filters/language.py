@@ -3,7 +3,8 @@
 Language: fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification", arXiv 1607.01759; 176
 languages), or another fastText model that the plan names. It reads the text's prose (`filters.kernels.models.prose`: without
 addresses, numbers and what has the form of code), of long texts a sample of SAMPLE_BYTES from beginning to end; each of its parts
-is judged too, for pages in several languages. Script: the ISO 15924 code in the model's label, else the one that most letters of
+is judged too, for pages in several languages. Where most letters of the sample are capitals, the model reads it in small
+letters: lid.176 learnt few texts in capitals. Script: the ISO 15924 code in the model's label, else the one that most letters of
 the sample belong to. Invariant: equal texts get equal signals, in whatever batch they come.
 """
 
@@ -23,7 +24,7 @@ from filters import models
 from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Tier
 from filters.kernels import buffers
 from filters.kernels.models import prose, windows
-from filters.kernels.unicode import scripts
+from filters.kernels.unicode import capitals, scripts
 from filters.models import labels, places
 
 UNDETERMINED = "und"  # ISO 639-2
@@ -38,6 +39,9 @@ MIN_LETTERS = 3
 MIN_DETERMINED = 0.3
 """Lower scores are `und`: chosen on lid.176 and 7,669 paragraphs of 436 languages: below it, 23 % are right where the model knows
 the language (7 % of those paragraphs), and 70 % of the paragraphs in languages that it does not know score below it."""
+
+_SMALL = {0x130: "i"}
+"""İ, whose small letter in Unicode is i and a mark, which no model knows."""
 
 _PIECE_BYTES = 8 << 20  # text sampled at a time: bounds the memory that samples take
 
@@ -108,7 +112,9 @@ class Thresholds(Settings):
 def _check_codes(codes: Iterable[str]) -> None:
     odd = [code for code in codes if not _LANGUAGE.fullmatch(code)]
     if odd:
-        raise ValueError(f"{', '.join(odd)}: not a language code; write codes such as en, de, ceb or sr_Latn")
+        near = [said for code in odd if (said := labels.suggested(code, labels.SHORT))]
+        meant = f" (did you mean {', '.join(near)}?)" if near else ""
+        raise ValueError(f"{', '.join(odd)}: not a language code; write codes such as en, de, ceb or sr_Latn{meant}")
 
 
 SIGNALS = pa.schema(
@@ -123,6 +129,16 @@ SIGNALS = pa.schema(
 )
 
 _NOTHING = pa.RecordBatch.from_pylist([], schema=SIGNALS)
+
+
+def refuse(thresholds: Thresholds, model: models.Model) -> None:
+    """Raise ValueError for languages that the model never gives: no text would be kept, or judged, by them."""
+    for key, codes in (
+        ("keep", () if thresholds.keep == "all" else thresholds.keep),
+        ("min_scores", tuple(thresholds.min_scores)),
+    ):
+        if said := labels.unknown(codes, model.labels):
+            raise ValueError(f"filters.language.{key}: {said} ({model.path.name})")
 
 
 def _path(params: Params) -> Path:
@@ -147,7 +163,8 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, model: mo
     """One row per text.
 
     language: the model's best label as a language (`filters.models.labels`), or `und` for a text whose sample has fewer than
-    MIN_LETTERS letters or scores below MIN_DETERMINED. language_score: the best label's score, 0 where there are too few letters.
+    MIN_LETTERS letters or scores below MIN_DETERMINED. language_score: the best label's score, with the second one's where both
+    are one language to a model (`labels.KIN`: Croatian and Serbian); 0 where there are too few letters.
     language_script: ISO 15924; of the label if it names one, else of the sample, or of the text where that has no letters; Zyyy
     without any. language_second, language_second_score: of a page in several languages the one, besides the main
     one, that most of the sample is in by its parts, with the best score of these parts; else the model's second label and its
@@ -163,23 +180,29 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, model: mo
 
 def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.RecordBatch:
     sample = prose.sample(offsets, data, limit=SAMPLE_BYTES, parts=PARTS)
-    best, scores, part_best, part_scores = model.judge(sample.data, sample.spans)
     letters, script = scripts.majority(sample.data, sample.spans)
+    sample = _in_small_letters(sample, letters)
+    best, scores, part_best, part_scores = model.judge(sample.data, sample.spans)
     bare = np.flatnonzero(letters == 0)
     if len(bare):
         script[bare] = scripts.majority(data, windows.sample(offsets, data, limit=SAMPLE_BYTES)[bare])[1]
-    score = np.where(letters >= MIN_LETTERS, np.minimum(scores[:, 0], np.float32(1)), np.float32(0))
     names, scripted = labels.languages(model.labels), labels.scripts(model.labels)
     numbers = {name: i for i, name in enumerate(dict.fromkeys((*names, UNDETERMINED)))}
     number_of = np.array([numbers[name] for name in (*names, UNDETERMINED)], np.int64)  # the last one: label -1
+    kin = labels.kin(tuple(numbers))
+    together = (best[:, 1] >= 0) & (kin[number_of[best[:, 0]]] == kin[number_of[best[:, 1]]])
+    together &= number_of[best[:, 0]] != number_of[best[:, 1]]
+    score = scores[:, 0] + np.where(together, scores[:, 1], np.float32(0))
+    score = np.where(letters >= MIN_LETTERS, np.minimum(score, np.float32(1)), np.float32(0))
     main, second = np.where(score >= MIN_DETERMINED, number_of[best[:, 0]], numbers[UNDETERMINED]), number_of[best[:, 1]]
     known = main != numbers[UNDETERMINED]  # GlotLID has a label `und` too
     second_score = np.minimum(scores[:, 1], np.float32(1))
     size = np.where(part_scores >= MIN_DETERMINED, np.diff(sample.spans, axis=2)[:, :, 0], 0)
     part_main = number_of[part_best]
-    judged, own = size.sum(axis=1), np.where(part_main == main[:, None], size, 0).sum(axis=1)
+    judged, own = size.sum(axis=1), np.where(kin[part_main] == kin[main][:, None], size, 0).sum(axis=1)
     mixed = np.flatnonzero(known & (own < judged))
-    second[mixed], second_score[mixed] = _second(part_main[mixed], part_scores[mixed], size[mixed], main=main[mixed])
+    others = np.where(kin[part_main] == kin[main][:, None], 0, size)[mixed]
+    second[mixed], second_score[mixed] = _second(part_main[mixed], part_scores[mixed], others)
     has_second = known & ((best[:, 1] >= 0) | (own < judged)) & (second != main)
     has_share = known & (judged > 0)
 
@@ -199,10 +222,25 @@ def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.Rec
     )
 
 
-def _second(parts: np.ndarray, scores: np.ndarray, size: np.ndarray, *, main: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each row's language, besides `main`, with most bytes of `size` over its parts, and the best score of these parts; the
-    earlier one of two equals. Each row must have a part in another language."""
-    others = np.where(parts == main[:, None], 0, size)
+def _in_small_letters(sample: prose.Sample, letters: np.ndarray) -> prose.Sample:
+    """The sample, with texts most of whose letters are capitals in small letters behind it: they are few. `letters`: of each
+    text, those without case too."""
+    large, small = capitals.counted(sample.data, sample.spans)
+    rows = np.flatnonzero((large > small) & (2 * large > letters))
+    if not len(rows):
+        return sample
+    spans, parts, end = sample.spans.copy(), [sample.data], len(sample.data)
+    for row in rows:
+        for k, (a, b) in enumerate(sample.spans[row].tolist()):
+            text = sample.data[a:b].tobytes().decode().translate(_SMALL).lower().encode()
+            spans[row, k], end = (end, end + len(text)), end + len(text)
+            parts.append(np.frombuffer(text, np.uint8))
+    return prose.Sample(np.concatenate(parts), spans)
+
+
+def _second(parts: np.ndarray, scores: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's language with most bytes of `others` (0 in parts of the main language) over its parts, and the best score of
+    these parts; the earlier one of two equals. Each row must have a part in another language."""
     same = parts[:, :, None] == parts[:, None, :]
     most = (same * others[:, None, :]).sum(axis=2) * (others > 0)
     second = np.take_along_axis(parts, most.argmax(axis=1)[:, None], axis=1)
@@ -247,7 +285,7 @@ def _rows(codes: Iterable[str], *, scored: bool = False) -> tuple[Among, ...]:
 
 FILTER = Filter(
     name="language",
-    version=2,
+    version=3,
     tier=Tier.CHEAP,
     reads="source",
     params=Params,
@@ -255,6 +293,7 @@ FILTER = Filter(
     thresholds=Thresholds,
     files=files,
     load=load,
+    refuse=refuse,
     annotate=annotate,
     rules=rules,
 )

@@ -87,9 +87,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    arguments = parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int:
+    """Run the command; returns the exit code. `own_process`: this process was started for it and ends with it."""
+    arguments = parser().parse_args(argv, argparse.Namespace(own_process=own_process))
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, workers)))
     from flows.terminal import progress as show
@@ -136,6 +136,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         runner=arguments.runner,
         runner_address=arguments.runner_address,
         unlocked=arguments.unlocked,
+        own_process=arguments.own_process,
     )
     if arguments.explain:
         from pipeline.run.explain import explain
@@ -156,7 +157,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         print(json.dumps({**shown, "metrics": result.metrics.model_dump(mode="json")}, sort_keys=True))
     elif result.generation is None:
         kept, newest = result.metrics.all_generations.kept, result.metrics.generation
-        stays = f"{result.out} stays as generation {newest} left it, {numbers.count(kept)} documents kept"
+        stays = f"{result.out} stays as generation {newest} left it, {numbers.counted(kept, 'document')} kept"
         table.show([f"nothing new: {stays}"], sys.stdout)
     else:
         table.show([*report.summary(result.metrics, out=result.out), ""], sys.stdout)
@@ -168,6 +169,7 @@ def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace
     from pipeline.machine.schedule import in_process
     from pipeline.report import table
     from pipeline.run import estimate
+    from pipeline.run.estimate_text import estimate_text
 
     try:
         mapper = in_process(options.workers)
@@ -177,7 +179,7 @@ def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace
     if arguments.json:
         print(json.dumps(estimate.plain(found), sort_keys=True))
     else:
-        table.show([*estimate.estimate_text(found), ""], sys.stdout)
+        table.show([*estimate_text(found), ""], sys.stdout)
     return 0
 
 
@@ -245,7 +247,7 @@ def _check(arguments: argparse.Namespace, workers: int) -> None:
 
 def entry() -> None:
     """The console script `winnow`."""
-    code = main()
+    code = main(own_process=True)
     gc.disable()
     gc.freeze()  # the process ends: last collections of what Prefect made take 0.30 of 0.38 CPU-seconds (`make bench B=tricks`)
     raise SystemExit(code)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from flows import errors
 from pipeline.errors import OutputError, UsageError
+from pipeline.store import places
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -115,8 +116,8 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
     _check_cron(arguments.cron)
     made_of = roots.written_by(arguments.output, arguments.work) + roots.plan_files(arguments.plan) + roots.read_by(loaded)
     bounds = tuple(dict.fromkeys(roots.absolute(path) for path in arguments.root or made_of))
-    if any(":" in root.replace("://", "") for root in bounds):
-        raise UsageError("a root with a colon in its path cannot be told from two; name one above it with --root")
+    if colons := [root for root in bounds if ":" in root.replace("://", "")]:
+        raise UsageError(f"{colons[0]}: a root with a colon in its path cannot be told from two; name one above it with --root")
     roots.check_plan(arguments.plan, bounds)
     roots.check(loaded, output=arguments.output, work=arguments.work, bounds=bounds, matched=False)
     plan = arguments.plan or DEFAULT
@@ -143,7 +144,7 @@ def prepare(arguments: argparse.Namespace) -> Deployment:
 
 
 def _absolute(path: str) -> str:
-    return path if "://" in path else os.path.abspath(path)
+    return places.absolute(path)
 
 
 def _check_cron(cron: str | None) -> None:

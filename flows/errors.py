@@ -8,11 +8,13 @@ or user is a bug, and keeps its traceback.
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 Tell = Callable[[str, int], None]
 """Takes the message and the exit code."""
@@ -21,12 +23,32 @@ Tell = Callable[[str, int], None]
 class Parser(argparse.ArgumentParser):
     """A command line whose mistakes end as those of a plan do. Arguments may be names that a shell found: they are escaped."""
 
+    def _parse_optional(self, arg_string: str) -> Any:
+        """None where an argument is no option: here also a path that begins with a dash, which argparse takes for one."""
+        known = arg_string in self._option_string_actions or arg_string.startswith("--")
+        if not known and arg_string.startswith("-") and ("/" in arg_string or os.path.lexists(arg_string)):
+            return None
+        return super()._parse_optional(arg_string)
+
     def error(self, message: str) -> NoReturn:
         from pipeline.text.visible import visible_lines
 
         self.print_usage(sys.stderr)
-        print(f"winnow: {visible_lines(message)}", file=sys.stderr)
+        print(f"winnow: {visible_lines(message)}{visible_lines(self._hint(message))}", file=sys.stderr)
         raise SystemExit(2)
+
+    def _hint(self, message: str) -> str:
+        """The option or choice that may be meant, or how a name is written that looks like an option."""
+        if re.search("expected .*argument", message):
+            return "; a name that begins with - is written ./-name"
+        options = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
+        unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
+        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message)
+        given, known = (unknown[1], options) if unknown else ("", [])
+        if choice:
+            given, known = choice[1], re.findall(r"[\w-]+", choice[2])
+        near = difflib.get_close_matches(given, known, n=1)
+        return f"; did you mean {near[0]}?" if near else ""
 
 
 def on_stderr(name: str) -> Tell:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -38,9 +39,12 @@ def parser() -> argparse.ArgumentParser:
     review.add_argument("--reason", required=True, metavar="REASON", help="a reason, a filter's name, or kept")
     review.add_argument("-n", type=int, default=100, metavar="N", help="documents of the sample (default: 100)")
     review.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample (default: 0)")
+    review.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     why = commands.add_parser("why", help="everything that decided one document's fate")
     why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
     why.add_argument("--text", metavar="TEXT", help="judge this text instead, as the output's plan would (- reads stdin)")
+    why.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
+    why.add_argument("--json", action="store_true", help="print JSON: docs/schemas/why.schema.json")
     sweep = commands.add_parser("sweep", help="what other thresholds would keep, from the stored signals")
     sweep.add_argument("key", metavar="KEY=FROM:TO:STEP", help="a filter's threshold and values, such as filters.x.min_y=0:1:0.1")
     sweep.add_argument("--by", choices=("language",), help="a line for each language")
@@ -112,7 +116,7 @@ def _review(arguments: argparse.Namespace) -> Said:
 
     if arguments.n < 1 or arguments.seed < 0:
         raise UsageError("review: -n must be 1 or more, --seed 0 or more")
-    output = opened.open_output_of(arguments.output)
+    output = opened.open_output_of(arguments.output, work=arguments.work)
     found = review.sample(output, arguments.reason, n=arguments.n, seed=arguments.seed)
     with pressed(sys.stdin) as keys:
         given = review.in_terminal(output, review.unlabelled(output, found), keys, screen=sys.stderr)
@@ -122,18 +126,22 @@ def _review(arguments: argparse.Namespace) -> Said:
     return review.summary(reviews.precision(output.store), session=given)
 
 
-def _why(arguments: argparse.Namespace) -> Said:
+def _why(arguments: argparse.Namespace) -> str | Said:
     from pipeline.errors import UsageError
     from pipeline.inspect import output as opened
-    from pipeline.inspect import why
+    from pipeline.inspect import verdict, why, why_json
 
     if (arguments.name is None) == (arguments.text is None):
         raise UsageError("why: give the id or source_ref of a document, or --text TEXT")
-    output = opened.open_output_of(arguments.output)
+    output = opened.open_output_of(arguments.output, work=arguments.work)
     if arguments.text is not None:
-        return why.explanation_of_text(output, sys.stdin.read() if arguments.text == "-" else arguments.text)
+        text = sys.stdin.read() if arguments.text == "-" else arguments.text
+        made = verdict.judge_text(output.recipe, text)
+        return why_json.written(why_json.of_text(text, made)) if arguments.json else why.explanation_of_text(made)
     found = why.find_rows(output, arguments.name)
-    return [part for number, one in enumerate(found) for part in ([""] * (number > 0) + why.explanation(output, one))]
+    if arguments.json:
+        return why_json.written(why_json.of_documents(found))
+    return [part for number, one in enumerate(found) for part in ([*([""] * (number > 0)), *why.explanation(one)])]
 
 
 def _sweep(arguments: argparse.Namespace) -> str | Said:
@@ -245,7 +253,7 @@ def _read(path: str) -> str:
     if path == "-":
         return sys.stdin.read()
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error

@@ -187,7 +187,7 @@ def _logged(logger: Any) -> OnEvent:
             of = f"generation {event.generation} " if event.generation is not None else ""
             said = folded(event.note, limit=2000) if event.note else event.kind
             at = f" {visible(event.name, limit=NAME_LENGTH)}" if event.name else ""
-            done = f" {numbers.count(sums[0])} documents, {numbers.size(sums[1])}" if sums[0] else ""
+            done = f" {numbers.counted(sums[0], 'document')}, {numbers.size(sums[1])}" if sums[0] else ""
             logger.info("%s%s: %s%s%s", of, event.stage, said, at, done)
 
     return on_event

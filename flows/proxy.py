@@ -183,14 +183,14 @@ def _export(arguments: argparse.Namespace) -> int:
         bytes_per_token=per_token,
         seeds=arguments.seeds,
     )
-    exports.record(where.out, arguments.to, what="arms of flows.proxy export-arms")
+    exports.record(where.out, os.path.expanduser(arguments.to), what="arms of flows.proxy export-arms")
     said = []
     for arm in card.arms:
         less = "" if arm.enough else "; less than the run sees: it repeats"
         if not arm.repeated_as_planned:
             times = numbers.count(arm.planned_epochs)
             less += f"; not repeated {times} times as the planned run would: too little text would be left"
-        size = f"{numbers.count(arm.documents)} documents, {numbers.count(arm.bytes)} bytes"
+        size = f"{numbers.counted(arm.documents, 'document')}, {numbers.counted(arm.bytes, 'byte')}"
         said.append(f"{arguments.to}/{arm.path}: {size}{less}")
     said.append(f"{arguments.to}/{exchange.CARD}: {len(card.sets)} held-out sets, seeds, and what results must look like")
     table.show(said, sys.stdout)

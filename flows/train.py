@@ -69,7 +69,7 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
     from pipeline.training import card, train
 
     trained = train.train(_recipe(arguments, command) if arguments.recipe else _request(arguments, command))
-    path = card.write(trained, arguments.output)
+    path = card.write(trained, arguments.output.expanduser())
     line = card.plan_line(trained, path)
     table.show([f"note: {note}" for note in trained.notes], sys.stderr)
     if arguments.json:
@@ -148,7 +148,7 @@ def _recipe(arguments: argparse.Namespace, command: str) -> Request:
     from pipeline.training.recipes import adult, quality, toxicity, toxicity2
 
     recipes = dict(zip(RECIPES, (quality, toxicity, toxicity2, adult), strict=True))
-    request = recipes[arguments.recipe].request(arguments.data, name=arguments.name, seed=arguments.seed)
+    request = recipes[arguments.recipe].request(arguments.data.expanduser(), name=arguments.name, seed=arguments.seed)
     # The folder is the maker's own: the command in the card names it as a reader would have to.
     shown = command.replace(shlex.quote(str(arguments.data)), "DATA").replace(shlex.quote(str(arguments.output)), "DIR")
     asked = arguments.calibration if arguments.calibration != "auto" else request.calibration
@@ -161,10 +161,10 @@ def _shown(trained: TrainedModel, path: Path, line: str) -> Said:
     from pipeline.training import card
 
     counts = ", ".join(f"{part} {numbers.count(m)} + {numbers.count(n)}" for part, (m, n) in trained.counts.items())
-    copies, contradictions = numbers.count(trained.copies), numbers.count(trained.contradictions)
+    left = f"{numbers.counted(trained.copies, 'copy', 'copies')}, {numbers.counted(trained.contradictions, 'text')}"
     return [
         f"{path}: {numbers.count(len(trained.data))} bytes; positive + negative documents: {counts}",
-        f"left out: {copies} copies, {contradictions} texts in both classes",
+        f"left out: {left} in both classes",
         f"calibration error {trained.calibration_error:.3f} ({trained.why})",
         f"ROC AUC before quantising {trained.unquantised_auc:.4f}, after {trained.overall.auc}",
         "",

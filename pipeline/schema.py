@@ -37,6 +37,9 @@ BAD_ROW = pa.schema(
         _field("detail", pa.string()),
         _field("n_bytes_read", pa.int64()),  # bytes of the raw record
         _field("excerpt", pa.binary(), nullable=True),  # at most 512 bytes
+        _field("lost_rows", pa.int64()),  # rows that it stands for, itself among them
+        _field("lost_share", pa.float64()),  # besides rows, the share of the file's bytes that it stands for, as far as is known
+        _field("cut", pa.bool_()),  # the file ends before it should, and nobody knows how much is missing
     ]
 )
 
@@ -47,6 +50,7 @@ FINAL = pa.schema(
         _field("text_hash", pa.binary(16)),  # BLAKE2b-128 of the final text, ends stripped, \s+ folded to one space
         _field("n_bytes", pa.int64()),  # UTF-8 bytes of the final text
         _field("final_url", pa.large_string(), nullable=True),  # masked; null where no mask changed it
+        _field("final_date", pa.large_string(), nullable=True),
         _field("final_metadata", pa.large_string(), nullable=True),
     ]
 )

@@ -51,7 +51,7 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Reported:
 def _everything(folder: Path) -> None:
     crawl, menus = folder / "crawl", folder / "menus"
     write_rows(crawl / "gone.jsonl", [{"id": f"old{k}", "text": prose(300 + k)} for k in range(20)])
-    _curate(folder, {"name": "crawl", "paths": [str(crawl)]})
+    _curate(folder, {"name": "crawl", "paths": [str(crawl)], "from": "source"})
     (crawl / "gone.jsonl").unlink()
     words = prose(500).split()
     rows: list[Any] = [{"id": f"d{k}", "text": prose(k)} for k in range(40)]
@@ -63,7 +63,7 @@ def _everything(folder: Path) -> None:
     write_rows(crawl / "new.jsonl", [*rows, b'{"id": "torn", "text": "'])
     write_rows(menus / "menu.jsonl", [{"id": f"m{k}", "text": f"Soup {k}."} for k in range(9)])
     sources = ("crawl", crawl), ("menus", menus), ("sample", SAMPLE / "input")
-    _curate(folder, *({"name": name, "paths": [str(path)], "max_bad_fraction": 0.05} for name, path in sources))
+    _curate(folder, *({"name": name, "paths": [str(path)], "max_bad_fraction": 0.05, "from": "source"} for name, path in sources))
 
 
 def _curate(folder: Path, *sources: dict[str, Any]) -> None:

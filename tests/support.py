@@ -61,7 +61,7 @@ def table(out: Path, folder: str) -> pl.DataFrame:
     for generation in manifest["live"]:
         made = json.loads((out / f"manifests/{generation:06d}.json").read_text())
         files += [out / record["path"] for record in made["files"] if record["path"].startswith(f"{folder}/")]
-    return pl.concat([pl.read_parquet(file) for file in sorted(files)])
+    return pl.concat([pl.read_parquet(file, glob=False) for file in sorted(files)])
 
 
 def digests(out: Path, folders: tuple[str, ...] = ("data", "rejected", "ledger")) -> dict[str, str]:

@@ -13,6 +13,12 @@ invalid, localhost) are no one's address, and not among them."""
 
 
 @cache
+def unicode_domains() -> frozenset[str]:
+    """The internationalised ones in Unicode: рф, 中国."""
+    return frozenset(name[4:].encode().decode("punycode") for name in top_level_domains() if name.startswith("xn--"))
+
+
+@cache
 def top_level_domains() -> frozenset[str]:
     """In lower case, punycode as it is."""
     lines = resources.files("filters.data").joinpath("tlds.txt").read_text("ascii").splitlines()

@@ -18,7 +18,7 @@ from filters.kernels import buffers
 class Step:
     """`name` is what the ledger shows (`<edit>.<step>`); `apply` maps a String series to one of the same length.
 
-    `mask`: it hides something, so it applies to `url` and `metadata` as well.
+    `mask`: it hides something, so it applies to what stands beside the text as well.
     """
 
     name: str

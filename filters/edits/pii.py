@@ -13,14 +13,16 @@ private networks use (filters/data/domains.py); FineWeb takes `icon@2x.png`, `pk
 
 **IPv4**: a dotted quad without leading zeros that stands by itself, of the public unicast space. Quads are versions, sections
 and object identifiers as well; these are left alone: `.0.0` at the end (a network, or 4.0.0.0); all parts below 20, not all equal
-(7.1.11.3; one public address in 27,000); after a word for versions or sections, or with update, upgrade, patch … among the three
-words before; after `name-` or `Product/`; before `-rc1`; 2.5.4.x and 2.5.29.x. FineWeb masks them all.
+(7.1.11.3; one public address in 27,000); after a word for versions, sections or enzymes (EC 3.4.21.4), or in a list that goes on
+from there; with update, upgrade, patch … among the three words before; after `name-`, `Product/`, or `name/` and `==` where the
+first part is low (nginx/1.25.3.1); before `-rc1` or a file's ending; at the beginning of a line as a heading's number (12.3.4.25
+Results); 2.5.4.x, 2.5.29.x and 2.23.140.x. FineWeb masks them all.
 
 **IPv6**: every spelling of RFC 4291, section 2.2, with two groups at least, of global unicast space (2000::/3 without 2001::/23,
 2001:db8::/32 and 3fff::/20), of Teredo, and of 6to4, v4-mapped and NAT64 addresses that hold a public IPv4 address. Brackets,
 ports, zones and prefix lengths stay. Times, MAC addresses, fingerprints and C++ names have other groups, or not the first one.
 
-IBANs, cards and phone numbers: `pii_numbers.py`, `pii_phones.py`.
+Letters beyond ASCII, full-width characters: `pii_unicode.py`. IBANs, cards and phone numbers: `pii_numbers.py`, `pii_phones.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from filters.contract import Settings
-from filters.edits import pii_numbers, pii_phones
+from filters.edits import pii_numbers, pii_phones, pii_unicode
 from filters.edits.contract import Edit, Step, Walk, apply
 from filters.kernels import buffers
 from filters.kernels.pii import pii
@@ -87,11 +89,21 @@ def _addresses(params: PiiParams) -> Walk:
     names = (*(["pii.email"] if params.email else []), *(["pii.ip"] if params.ip else []))
 
     def walk(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        starts, made, kinds = pii.masked(offsets, data, wanted=wanted, masks=masks)
+        starts, made, kinds, other = pii.masked(offsets, data, wanted=wanted, masks=masks)
+        if other.any():
+            rows, chosen = np.flatnonzero(other), pa.array(other)
+            texts, found = pii_unicode.masked(_strings(offsets, data).filter(chosen).to_pylist(), wanted=wanted, masks=masks)
+            *ended, more, _ = pii.masked(*buffers.views(pa.array(texts, pa.large_string())), wanted=wanted, masks=masks)
+            kinds[rows] = found | more
+            starts, made = buffers.views(pa.compute.replace_with_mask(_strings(starts, made), chosen, _strings(*ended)))
         ip = (kinds >> pii.IPV4 | kinds >> pii.IPV6) & 1
         return starts, made, kinds & 1 | ip << 1 if params.email else ip
 
     return Walk(names=names, apply=walk, mask=True)
+
+
+def _strings(offsets: np.ndarray, data: np.ndarray) -> pa.LargeStringArray:
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
 
 
 def _step(name: str, change: Callable[[pl.Series], pl.Series]) -> Step:
@@ -124,8 +136,7 @@ def steps(params: PiiParams) -> list[Walk]:
     names = [name for kind in kinds for name in (kind.names if isinstance(kind, Walk) else (kind.name,))]
 
     def walk(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        text = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-        text, changes = _once(kinds, text)
+        text, changes = _once(kinds, _strings(offsets, data))
         rows = np.flatnonzero(changes)
         part = text.take(pa.array(rows))
         for _ in range(PASSES - 1):
@@ -145,7 +156,7 @@ def steps(params: PiiParams) -> list[Walk]:
 
 EDIT = Edit(
     name="pii",
-    version=2,
+    version=3,
     summary="masks for e-mail and IP addresses; as switches, IBANs, cards and phone numbers",
     params=PiiParams,
     steps=steps,

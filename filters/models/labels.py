@@ -8,7 +8,11 @@ the macrolanguage; Norwegian (`nob`, `nor`) is `no`, as in lid.176.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Collection, Iterable
+
+import numpy as np
 
 _CODES = """
 aar:aa abk:ab afr:af aka:ak als:sq amh:am ara:ar arb:ar arg:an asm:as ava:av ave:ae aym:ay ayr:ay aze:az azj:az bak:ba
@@ -26,7 +30,30 @@ tuk:tk tur:tr twi:tw uig:ug ukr:uk urd:ur uzb:uz uzn:uz ven:ve vie:vi vol:vo wln
 zha:za zho:zh zlm:ms zsm:ms zul:zu
 """
 _TWO_LETTERS = dict(pair.split(":") for pair in _CODES.split())
+KIN = (frozenset({"sh", "hr", "sr", "bs"}),)
+"""Languages that a model takes for one another because they are one macrolanguage (ISO 639-3 hbs), whose code it may give too:
+its scores for them belong together. Chosen because lid.176 gives half of one paragraph to each."""
+SHORT = frozenset(_TWO_LETTERS.values())
+"""Languages with a code of two letters."""
 _SCRIPTED = re.compile(r"([a-z]{2,3})[_-]([A-Z][a-z]{3})")
+_NAMED = """
+english:en german:de french:fr spanish:es portuguese:pt italian:it dutch:nl russian:ru ukrainian:uk polish:pl czech:cs slovak:sk
+slovene:sl slovenian:sl croatian:hr serbian:sr bosnian:bs montenegrin:sr,hr,bs serbo-croatian:sh,hr,sr,bs macedonian:mk
+bulgarian:bg romanian:ro moldovan:ro hungarian:hu greek:el albanian:sq turkish:tr azerbaijani:az persian:fa farsi:fa arabic:ar
+hebrew:he urdu:ur hindi:hi bengali:bn punjabi:pa gujarati:gu marathi:mr tamil:ta telugu:te kannada:kn malayalam:ml nepali:ne
+sinhala:si thai:th lao:lo khmer:km burmese:my vietnamese:vi indonesian:id malay:ms tagalog:tl filipino:tl cebuano:ceb
+javanese:jv chinese:zh mandarin:zh cantonese:yue,zh japanese:ja korean:ko mongolian:mn tibetan:bo kazakh:kk uzbek:uz tatar:tt
+georgian:ka armenian:hy estonian:et latvian:lv lithuanian:lt finnish:fi swedish:sv danish:da norwegian:no,nn icelandic:is
+irish:ga welsh:cy scottish:gd,sco scots:sco breton:br basque:eu catalan:ca galician:gl occitan:oc latin:la esperanto:eo
+afrikaans:af swahili:sw yoruba:yo somali:so amharic:am maltese:mt luxembourgish:lb frisian:fy belarusian:be yiddish:yi sanskrit:sa
+deutsch:de francais:fr espanol:es italiano:it russkij:ru
+jp:ja cn:zh kr:ko gr:el ua:uk dk:da se:sv cz:cs tw:zh hk:yue,zh br:pt rs:sr ba:bs si:sl iw:he in:id,hi ji:yi mo:ro sp:es
+nb:no gsw:als us:en gb:en at:de ch:de,zh ir:fa vn:vi ph:tl ee:et al:sq
+alb:sq arm:hy baq:eu bur:my chi:zh cze:cs dut:nl fre:fr geo:ka ger:de gre:el ice:is mac:mk may:ms per:fa rum:ro scc:sr scr:hr
+slo:sk tib:bo wel:cy cnr:sr,hr,bs hbs:sh,hr,sr,bs sh:hr,sr,bs cmn:zh fil:tl nob:no
+"""
+_MEANT = {name: tuple(codes.split(",")) for name, codes in (pair.split(":") for pair in _NAMED.split())}
+"""Names of languages in English, codes of countries, and codes of ISO 639-2/B or withdrawn ones → what may be meant."""
 _WIKIPEDIA = frozenset({"als"})
 """Codes by which lid.176 means another language than ISO 639-3: `als` is Alemannic there, Tosk Albanian here."""
 
@@ -49,9 +76,45 @@ def scripts(labels: tuple[str, ...]) -> tuple[str | None, ...]:
     return tuple(split(label)[1] for label in labels)
 
 
+def kin(languages: tuple[str, ...]) -> np.ndarray:
+    """int64[n]: a number for each language, the same for those of one entry of KIN."""
+    first = {name: min(i for i, one in enumerate(languages) if one in group) for group in KIN for name in group & set(languages)}
+    return np.array([first.get(name, i) for i, name in enumerate(languages)], np.int64)
+
+
 def names(code: str) -> tuple[set[str], str | None]:
-    """What a code in a plan may stand for: names of `languages`, and the script if the code has one."""
+    """What a code in a plan may stand for: names of `languages`, and the script if the code has one. `sh`, which a model gives to
+    some texts in each of its languages, stands for them, and each of them for it."""
     language, script = split(code)
-    if script is not None:
-        return {language, _TWO_LETTERS.get(language, language)} - _WIKIPEDIA, script
-    return {language} if language in _WIKIPEDIA else {language, _TWO_LETTERS.get(language, language)}, None
+    found = {language} if language in _WIKIPEDIA and script is None else {language, _TWO_LETTERS.get(language, language)}
+    if "sh" in found:
+        found |= KIN[0]
+    elif found & KIN[0]:
+        found.add("sh")
+    return (found - _WIKIPEDIA if script is not None else found), script
+
+
+def unknown(codes: Iterable[str], labels: tuple[str, ...]) -> str | None:
+    """What is to be said of codes that no label of a model means, with the nearest ones that it has; None where all are known."""
+    known = {*languages(labels), "und"}
+    scripted = {(language, script) for language, script in zip(languages(labels), scripts(labels), strict=True) if script}
+    said = []
+    for code in codes:
+        meant, script = names(code)
+        if not meant & known or (script and scripted and not any((one, script) in scripted for one in meant)):
+            near = suggested(code, known if meant.isdisjoint(known) else {f"{a}_{b}" for a, b in scripted if a in meant})
+            said.append(f"{code}: the model knows no such language{f'; did you mean {near}?' if near else ''}")
+    return "; ".join(said) or None
+
+
+def suggested(code: str, known: Collection[str]) -> str:
+    """The codes of `known` that someone may have meant by this one, most likely first: `hr, sr or bs`; "" without any."""
+    plain = code.lower().strip()
+    base = re.split("[-_ ]", plain)[0]
+    meant = [one for name in (plain, base) for one in (*_MEANT.get(name, ()), _TWO_LETTERS.get(name, ""), name) if one in known]
+    if not meant:
+        near = difflib.get_close_matches(plain, _MEANT, n=1, cutoff=0.8)
+        meant = [one for name in near for one in _MEANT[name] if one in known]
+    meant = meant or sorted(one for one in known if split(one)[0] == base) or difflib.get_close_matches(plain, sorted(known), n=3)
+    *first, last = dict.fromkeys(meant) or [""]
+    return f"{', '.join(first)} or {last}" if first else last

@@ -7,6 +7,7 @@ its cache, its credentials, HF_ENDPOINT and HF_HUB_OFFLINE count; what a plan's 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path, PurePosixPath
 
@@ -26,7 +27,7 @@ def find_model_file(name: str) -> Path:
     there, no access, or no network and no copy in the cache. A path is not looked at.
     """
     if not name.startswith(SCHEME):
-        return Path(name)
+        return Path(os.path.expanduser(name))
     found = _ON_THE_HUB.fullmatch(name)
     if found is None or found[1].split("/")[0] in _OTHER_KINDS or ".." in name.split("/"):
         raise ModelError(f"{name}: expected a file of a model repository, {_FORM}")

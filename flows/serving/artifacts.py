@@ -5,11 +5,12 @@ Invariant: what comes from plans, paths and text is escaped, one line, and cut; 
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.output import manifest
+from pipeline.output import inputs as inputs_of_output
 from pipeline.text import numbers
 from pipeline.text.markdown import block, code, escaped, table
 from pipeline.text.visible import visible
@@ -60,7 +61,7 @@ def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
 
 def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
     """The headline of savings.json, or what is to be done."""
-    command = f"python -m flows.proxy {visible(out, limit=500)}"
+    command = f"python -m flows.proxy {visible(shlex.quote(out), limit=500)}"
     if savings is None or not savings.headline:
         return f"not measured yet: {command}"
     stale = "" if savings.generation == metrics.generation else f" (of generation {savings.generation}; anew: {command})"
@@ -82,7 +83,10 @@ def changes(metrics: Metrics) -> str | None:
         *table(("", ">then", ">now"), then_and_now),
         "",
         *_shares("reason (share of the rows read)", [(row.reason, row.before, row.now) for row in found.reasons]),
-        *_shares("source (share kept)", [(row.source, row.before, row.now) for row in found.sources]),
+        *_shares(
+            "source (share kept)",
+            [(row.source, row.before if row.read_before else None, row.now if row.read else None) for row in found.sources],
+        ),
         *_shares("language (share of the rows read)", [(row.language, row.before, row.now) for row in found.languages]),
     ]
     if found.signals:
@@ -91,16 +95,21 @@ def changes(metrics: Metrics) -> str | None:
     return "\n".join(lines)
 
 
-def _shares(title: str, rows: Sequence[tuple[str, float, float]]) -> list[str]:
+def _shares(title: str, rows: Sequence[tuple[str, float | None, float | None]]) -> list[str]:
+    """None: a share of nothing."""
     if not rows:
         return []
-    shown = [(escaped(name or numbers.NONE), numbers.share(before, 1), numbers.share(now, 1)) for name, before, now in rows]
+    shown = [(escaped(name or numbers.NONE), *map(_share, (before, now))) for name, before, now in rows]
     return [*table((title, ">then", ">now"), shown), ""]
+
+
+def _share(value: float | None) -> str:
+    return numbers.NONE if value is None else numbers.share(value, 1)
 
 
 def inputs(notes: tuple[str, ...]) -> str | None:
     """Markdown of the inputs that changed or vanished since they were read, by name; None where none did."""
-    moved = [note.partition(": ") for note in notes if note.startswith((manifest.CHANGED, manifest.GONE))]
+    moved = [note.partition(": ") for note in notes if note.startswith(inputs_of_output.TOLD)]
     if not moved:
         return None
     rows = [(escaped(path), escaped(happened)) for happened, _, path in moved[:MOST_INPUTS]]
@@ -142,7 +151,7 @@ def _reasons(metrics: Metrics) -> list[str]:
     read = metrics.totals.read
     rows = [(escaped(line.reason), numbers.count(line.first), numbers.share(line.first, read)) for line in found[:MOST_REASONS]]
     rest = found[MOST_REASONS:]
-    rows += [(f"{len(rest)} more reasons", numbers.count(sum(line.first for line in rest)), "")] if rest else []
+    rows += [(numbers.counted(len(rest), "more reason"), numbers.count(sum(line.first for line in rest)), "")] if rest else []
     return ["## Dropped, by the first reason", "", *table(("reason", ">documents", ">share"), rows), ""]
 
 

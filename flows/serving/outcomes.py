@@ -18,7 +18,7 @@ def of_stage(made: Any) -> str:
     match made:
         case [Annotated(), *_]:
             documents, bad = sum(unit.rows for unit in made), sum(unit.bad_rows for unit in made)
-            return f"{_count(documents, 'document')}, {_count(bad, 'bad row')}"
+            return f"{numbers.counted(documents, 'document')}, {numbers.counted(bad, 'bad row')}"
         case Decision(dropped=dropped) if dropped:
             by_url = f", {dropped['duplicate_url']:,} by URL" if dropped["duplicate_url"] else ""
             return f"{dropped['exact_duplicate']:,} exact, {dropped['near_duplicate']:,} near{by_url}"
@@ -29,7 +29,7 @@ def of_stage(made: Any) -> str:
         case StagedShards(every=shards):
             return of_stage(list(shards))
         case [Shard(), *_]:
-            return f"{_count(len(made), 'file')}, {numbers.size(sum(shard.n_bytes for shard in made))}"
+            return f"{numbers.counted(len(made), 'file')}, {numbers.size(sum(shard.n_bytes for shard in made))}"
         case Result():
             return of_run(made)
         case _:
@@ -41,7 +41,3 @@ def of_run(result: Result) -> str:
     if result.generation is None:
         return f"nothing new: generation {newest} stays"
     return f"generation {result.generation}: {totals.kept:,} of {totals.read:,} kept"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

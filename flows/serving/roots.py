@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, OutputError, PlanError, UsageError
+from pipeline.read.tree import wildcard_free
+from pipeline.store import places
 from pipeline.store.secrets import refuse_secrets
 
 if TYPE_CHECKING:
@@ -72,9 +74,9 @@ def fixed_part(pattern: str) -> str:
         scheme, _, rest = pattern.partition("://")
         free = list(itertools.takewhile(lambda part: not any(c in part for c in WILDCARDS), rest.split("/")))
         return f"{scheme}://{'/'.join(free)}" if free and not scheme.startswith("http") else pattern
-    parts = Path(pattern.removeprefix("file://")).parts
-    first = next((i for i, part in enumerate(parts) if any(c in part for c in WILDCARDS)), len(parts))
-    return str(Path(*parts[:first])) if first else "."
+    full = places.absolute(pattern)
+    parts = full.split("/")
+    return full if os.path.exists(full) else "/".join(parts[: wildcard_free(parts, os.path.isdir)]) or "/"
 
 
 def written_by(output: str, work: str | None) -> list[str]:
@@ -110,4 +112,4 @@ def absolute(path: str) -> str:
     """An absolute path without links; a URL as it is, unless it climbs."""
     if "://" in path and not path.startswith("file://"):
         return "" if ".." in path.split("/") else path
-    return os.path.realpath(path.removeprefix("file://"))
+    return os.path.realpath(places.absolute(path))

@@ -19,12 +19,13 @@ def browse(folder: str, *, port: int, work: str | None, save_plan: str | None) -
     import uvicorn
 
     output = open_output_of(folder)
-    if save_plan is not None and Path(save_plan).exists():
+    plan = Path(save_plan).expanduser() if save_plan else None
+    if plan is not None and plan.exists():
         raise UsageError(f"--save-plan {save_plan}: is there already; name a new file")
     listening = _listen(port)
     port = listening.getsockname()[1]
     token = new_token()
-    app = application(output, token=token, port=port, work=work, save_plan=Path(save_plan) if save_plan else None)
+    app = application(output, token=token, port=port, work=work, save_plan=plan)
     settings = uvicorn.Config(
         app,  # type: ignore[arg-type]
         log_level="critical",  # what goes wrong is said by the page, harmless to a terminal

@@ -64,8 +64,8 @@ class _Stage:
             share = min(1.0, self.steps / self.total)
             left = f", about {self.passed * (1 - share) / share:.0f} s left"
         if not self.documents:
-            return f"{numbers.count(self.steps)} of {numbers.count(self.total or 0)} files{left}"
-        return f"{numbers.count(self.documents)} documents, {numbers.size(self.n_bytes)}{self.rates()}{left}"
+            return f"{numbers.count(self.steps)} of {numbers.counted(self.total or 0, 'file')}{left}"
+        return f"{numbers.counted(self.documents, 'document')}, {numbers.size(self.n_bytes)}{self.rates()}{left}"
 
 
 class Lines:
@@ -83,7 +83,7 @@ class Lines:
             if event.kind == "begin":
                 self._stages[event.stage] = _Stage(event.total)
                 counted = event.stage in ("scan", "write") and event.total is not None
-                self._line(event.stage, f"{numbers.count(event.total)} files" if counted else "…")
+                self._line(event.stage, numbers.counted(event.total, "file") if counted else "…")
             elif event.kind == "advance" and stage is not None:
                 stage.add(event)
                 if time.monotonic() - stage.last >= EVERY_S:

@@ -113,12 +113,12 @@ def _counted(column: pl.Series) -> NameCounts:
 def comparison_text(found: Comparison) -> list[Part]:
     """The comparison as a person reads it."""
     kept, only = (tuple(map(numbers.count, pair)) for pair in (found.kept, found.only))
-    said: list[Part] = [f"{numbers.count(found.both)} rows in both outputs; kept {kept[0]} → {kept[1]}"]
+    said: list[Part] = [f"{numbers.counted(found.both, 'row')} in both outputs; kept {kept[0]} → {kept[1]}"]
     if any(found.only):
         said.append(f"only in the first {only[0]}, only in the second {only[1]}: not compared")
     for name, side, meaning in (("enter", found.enter, "the first dropped for"), ("leave", found.leave, "the second drops for")):
         counted = {meaning: side.reasons, "source": side.sources, "language": side.languages}
-        said += ["", f"{name}: {numbers.count(side.documents)} documents", *side_text(counted, side.samples)]
+        said += ["", f"{name}: {numbers.counted(side.documents, 'document')}", *side_text(counted, side.samples)]
     return said
 
 

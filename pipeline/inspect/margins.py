@@ -1,21 +1,28 @@
-"""What the rules ask of one document: the signal, its value, what passes, and how far the one is from the other."""
+"""What the rules ask of one document: the signal, its value, what passes, and how far the one is from the other.
+
+Where a document's signals come from is another module's matter: a run (`pipeline.inspect.values`), or a text that is judged now
+(`pipeline.inspect.verdict`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import polars as pl
+import pyarrow as pa
 
-from filters.contract import judge
+from filters.contract import Tier, judge
 from filters.rules import AnyRule, Rule
-from pipeline.plan.recipe import ActiveFilter
+from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.text import numbers
 from pipeline.text.visible import visible
 
 NEAR = 0.1
 """A value within this share of the limit is a near miss."""
 BY_EXPRESSION = "(expression)"
+Value: TypeAlias = float | str | bool | None
 _PASSES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -27,12 +34,17 @@ class RuleMargin:
     rule: AnyRule
     action: str
     fails: bool
-    value: float | str | None
+    value: Value
     limit: float | None
 
     @property
     def reason(self) -> str:
         return self.rule.reason
+
+    @property
+    def name(self) -> str:
+        """As the ledger names it."""
+        return f"{self.filter}.{self.rule.reason}"
 
     @property
     def signal(self) -> str | None:
@@ -59,13 +71,40 @@ class RuleMargin:
         return self.off is not None and self.off <= NEAR
 
 
-def rule_margins(item: ActiveFilter, signals: pl.DataFrame) -> Iterator[RuleMargin]:
-    """Every rule of a filter that is on, for the one row of `signals` (own and needed columns)."""
-    for rule in (rule for rule in item.rules if rule.on):
-        fails = bool(judge(item.filter, [rule], signals).item())
-        value = signals[rule.signal].item() if isinstance(rule, Rule) else None
-        limit = signals.select(rule.row_limit).item() if isinstance(rule, Rule) and rule.numeric else None
-        yield RuleMargin(item.filter.name, rule, item.action, fails, value, limit)
+@dataclass(frozen=True)
+class Measured:
+    """One document's `rules` that are on, in the order of reasons (cheap ones first), and its `signals`: filter → column → value;
+    None where nothing was measured."""
+
+    rules: tuple[RuleMargin, ...]
+    signals: tuple[tuple[str, dict[str, Value]], ...]
+
+
+def measured(recipe: Recipe, columns: Mapping[str, pa.Array], *, unknown: Collection[str] = ()) -> Measured:
+    """`columns`: signals of one document, arrays of one value each; one that is not there is null. The rules of filters in
+    `unknown` are not asked: their signals are not there because no one has them, not because the filter gave none."""
+    types = {field.name: field.type for known in recipe.known for field in known.signals}
+    rules: list[RuleMargin] = []
+    shown = []
+    for item in sorted(recipe.filters, key=lambda item: item.filter.tier is Tier.MODEL):
+        wanted = (*item.filter.signals.names, *item.filter.needs)
+        row = pl.DataFrame({c: pl.from_arrow(columns[c] if c in columns else pa.nulls(1, types[c])) for c in wanted})
+        rules += rule_margins(item, row, asked=item.filter.name not in unknown)
+        shown.append((item.filter.name, {name: row[name].item() for name in item.filter.signals.names}))
+    return Measured(tuple(rules), tuple(shown))
+
+
+def rule_margins(item: ActiveFilter, signals: pl.DataFrame, *, asked: bool = True) -> list[RuleMargin]:
+    """Every rule of a filter that is on, for the one row of `signals` (own and needed columns); none fails unless `asked`."""
+    rules = [rule for rule in item.rules if rule.on]
+    fails = judge(item.filter, rules, signals).row(0) if asked and rules else (False,) * len(rules)
+    limits = {rule.reason: rule.row_limit.alias(rule.reason) for rule in rules if isinstance(rule, Rule) and rule.numeric}
+    limit_of = dict(zip(limits, signals.select(*limits.values()).row(0), strict=True)) if limits else {}
+    values = [signals[rule.signal].item() if isinstance(rule, Rule) else None for rule in rules]
+    return [
+        RuleMargin(item.filter.name, rule, item.action, bool(failed), value, limit_of.get(rule.reason))
+        for rule, failed, value in zip(rules, fails, values, strict=True)
+    ]
 
 
 def worded(value: object) -> str:

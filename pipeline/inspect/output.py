@@ -16,7 +16,9 @@ from pipeline.plan.load import validate
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
 from pipeline.records.base import FileRecord
-from pipeline.store.store import Store, open_output
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.generations import load_generation
+from pipeline.store.store import Store, open_output, open_store
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,18 @@ class Output:
 
     store: Store
     live: tuple[Manifest, ...]
+    work_at: str | None = None  # None: .work in the output
+
+    @cached_property
+    def work(self) -> Store:
+        """The work directory of the run that made it, whether it is still there or not."""
+        return open_store(self.work_at or self.store.path(".work"), create=False)
+
+    @cached_property
+    def units(self) -> dict[int, list[Annotated]]:
+        """The units of each live generation that the work directory still knows."""
+        found = {made.generation: load_generation(self.work, made.generation, recipe_hash=made.recipe_hash) for made in self.live}
+        return {generation: units for generation, units in found.items() if units is not None}
 
     @property
     def newest(self) -> Manifest:
@@ -50,13 +64,13 @@ class Output:
         return self.store.scan(files) if files else None
 
 
-def open_output_of(folder: str) -> Output:
-    """Raises InputError where there is no output."""
+def open_output_of(folder: str, *, work: str | None = None) -> Output:
+    """`work`: the work directory, if it is not in the output. Raises InputError where there is no output."""
     store = open_output(folder, create=False)
     found = manifest.live(manifest.load_all(store))
     if not found:
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
-    return Output(store, tuple(found))
+    return Output(store, tuple(found), work)
 
 
 def value_of(output: Output, key: str) -> Any:

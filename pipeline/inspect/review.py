@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.inspect import why
 from pipeline.inspect.margins import worded
 from pipeline.inspect.output import Output
-from pipeline.inspect.verdict import judge_text
+from pipeline.inspect.values import RunValues
 from pipeline.output import reviews
 from pipeline.output.reviews import KEPT, Label, ReviewCounts
 from pipeline.report.table import Said, table
@@ -131,16 +131,16 @@ def _answer(keys: Iterator[str]) -> str:
 def candidate_text(output: Output, candidate: Candidate) -> str:
     """A document's fate and text for a terminal, and what of it the reason looked at."""
     row = next((f for f in why.find_rows(output, candidate.source_ref) if f.row["generation"] == candidate.generation), None)
-    if row is None or row.text is None:
+    if row is None or row.kept is None:
         return f"{visible(candidate.source_ref)}: its text is not there any more\n"
     lines = [visible(candidate.source_ref, limit=WIDTH)]
     if row.row["duplicate_ref"]:
         lines.append(f"of {visible(row.row['duplicate_ref'], limit=80)}, similarity {row.row['similarity']:.4f}")
         if row.survivor is not None and row.survivor.text is not None:
             lines += ["", *_text(row.survivor.text, LINES // 2), "", "the document:"]
-    lines += ["", *_text(row.text, LINES)]
-    if "." in candidate.reason:
-        lines += ["", *_evidence(output, candidate.reason, row.text)]
+    lines += ["", *_text(row.kept.text, LINES)]
+    if "." in candidate.reason and row.values is not None:
+        lines += ["", *_evidence(candidate.reason, row.values)]
     return "\n".join(lines) + "\n\n"
 
 
@@ -153,12 +153,11 @@ def _text(text: str, most: int) -> list[str]:
         if len(folded) >= most:
             break
     left = len(text) - most * WIDTH
-    return [*folded[:most], *([f"… {numbers.count(left)} characters more"] if left > 0 or len(folded) > most else [])]
+    return [*folded[:most], *([f"… {numbers.counted(left, 'character')} more"] if left > 0 or len(folded) > most else [])]
 
 
-def _evidence(output: Output, reason: str, text: str) -> list[str]:
-    made = judge_text(output.recipe, text)
-    own = [rule for rule in made.rules if f"{rule.filter}.{rule.reason}" == reason and rule.signal]
+def _evidence(reason: str, values: RunValues) -> list[str]:
+    own = [rule for rule in values.measured.rules if rule.name == reason and rule.signal]
     return [f"{rule.signal}: {worded(rule.value)}, passes with {rule.passes}" for rule in own if rule.passes]
 
 

@@ -1,4 +1,4 @@
-"""One text through the plan's edits and filters, as a run would judge it: for `inspect why`.
+"""A text that is no document of an output, through the plan's edits and filters: for `inspect why --text`.
 
 Dedup and selection compare documents and are not part of it; scores joined from elsewhere (`annotations`) are null.
 """
@@ -7,33 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import polars as pl
 import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
-from pipeline.inspect.margins import RuleMargin, rule_margins
+from pipeline.inspect.margins import Measured, measured
 from pipeline.plan import scores
-from pipeline.plan.recipe import ActiveFilter, Recipe
-from pipeline.stages.unit import signals
+from pipeline.plan.recipe import Recipe
+from pipeline.stages.unit import signals, verdicts
 from pipeline.text import final, normalise
 
 
 @dataclass(frozen=True)
 class TextVerdict:
-    """`text`: final; `rules` in the order of reasons; `signals`: filter → column → value; `edits` that changed the text."""
+    """`text`: final; `edits`: those that changed the text; `reason`: the first that drops it, None where the filters keep it."""
 
-    source_text: str
     text: str
     edits: tuple[str, ...]
-    rules: tuple[RuleMargin, ...]
-    signals: tuple[tuple[str, dict[str, object]], ...]
-
-    @property
-    def reason(self) -> str | None:
-        """The first reason that drops it; as in a run, models count only where no cheap filter fails; none for no text."""
-        if final.text_hash(self.text) == final.EMPTY:
-            return "empty"
-        return next((f"{rule.filter}.{rule.reason}" for rule in self.rules if rule.fails and rule.action == "drop"), None)
+    reason: str | None
+    measured: Measured
+    columns: dict[str, pa.Array]  # signal → one value
 
 
 def judge_text(recipe: Recipe, text: str) -> TextVerdict:
@@ -43,25 +35,27 @@ def judge_text(recipe: Recipe, text: str) -> TextVerdict:
     ended = final.texts(source, finished)
     batches = {"source": TextBatch(source)}
     batches["final"] = TextBatch(ended, batches["source"]) if final.edited(finished).any() else batches["source"]
+    columns = _columns(recipe, batches)
+    found = measured(recipe, columns)
+    without = {view: final.text_hash(batch.text[0].as_py()) == final.EMPTY for view, batch in batches.items()}
+    return TextVerdict(ended[0].as_py(), tuple(finished["edits"][0].as_py()), _reason(recipe, found, without), found, columns)
+
+
+def _columns(recipe: Recipe, batches: dict[str, TextBatch]) -> dict[str, pa.Array]:
+    """The signals that the plan's filters give for `batches` (view → texts), by column."""
     columns: dict[str, pa.Array] = {}
-    rules: list[RuleMargin] = []
-    shown = []
     for item in sorted(recipe.filters, key=lambda item: item.filter.tier is Tier.MODEL):
-        if item.filter.name == scores.NAME:
-            made = pa.RecordBatch.from_arrays([pa.nulls(1, f.type) for f in item.filter.signals], schema=item.filter.signals)
-        else:
+        if item.filter.name != scores.NAME:
             made = signals.run_filter(item, recipe.known, batches[item.reads], columns=columns)
-        columns |= dict(zip(made.schema.names, made.columns, strict=True))
-        frame = pl.DataFrame({name: pl.from_arrow(column) for name, column in columns.items()})
-        rules += rule_margins(item, _with_needed(item, frame, recipe))
-        shown.append((item.filter.name, {name: column[0].as_py() for name, column in zip(made.schema.names, made, strict=True)}))
-    edits = finished["edits"][0].as_py()
-    return TextVerdict(source[0].as_py(), ended[0].as_py(), tuple(edits), tuple(rules), tuple(shown))
+            columns |= dict(zip(made.schema.names, made.columns, strict=True))
+    return columns
 
 
-def _with_needed(item: ActiveFilter, frame: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
-    """The filter's own and needed columns; null where the plan has the filter that gives them off."""
-    types = {field.name: field.type for known in recipe.known for field in known.signals}
-    wanted = [*item.filter.signals.names, *item.filter.needs]
-    missing = {name: pl.Series(name, pl.from_arrow(pa.nulls(1, types[name]))) for name in wanted if name not in frame.columns}
-    return frame.with_columns(**missing).select(wanted)
+def _reason(recipe: Recipe, found: Measured, without: dict[str, bool]) -> str | None:
+    """The first reason that drops a text; as in a run, a filter is asked where the text that it reads is there. `without`: view →
+    whether it is empty."""
+    if without["source"]:
+        return verdicts.EMPTY
+    asked = {item.filter.name for item in recipe.filters if item.action == "drop" and not without[item.reads]}
+    failed = (rule.name for rule in found.rules if rule.fails and rule.filter in asked)
+    return next(failed, verdicts.EMPTIED if without["final"] else None)

@@ -1,7 +1,7 @@
 """`inspect why`: everything that decided one document's fate, and where it is now.
 
-A document is named by its source_ref, which the ledger is ordered by, or by its id, which may repeat. Values of filters are made
-again from the text that the output holds; where the plan's edits changed it and rules read the text before them, `why` says so.
+A document is named by its source_ref, which the ledger is ordered by, or by its id, which may repeat. Values are the run's
+(`pipeline.inspect.values`), and a rule fails here where the ledger says so.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from filters.contract import Tier
-from pipeline.errors import InputError
-from pipeline.inspect.margins import BY_EXPRESSION, worded
+from pipeline.errors import InputError, WinnowError
+from pipeline.inspect.margins import BY_EXPRESSION, Measured, RuleMargin, worded
 from pipeline.inspect.output import Output
-from pipeline.inspect.verdict import TextVerdict, judge_text
+from pipeline.inspect.values import Kept, RunValues, run_values
+from pipeline.inspect.verdict import TextVerdict
 from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.report.table import Part, table
+from pipeline.schema import SCORES
 from pipeline.text import numbers
 from pipeline.text.visible import folded
 
@@ -38,12 +39,21 @@ class Survivor:
 
 @dataclass(frozen=True)
 class Found:
-    """A row of the ledger, where its text is (folder and file; None: kept nowhere), and its text."""
+    """A row of the ledger, what the output kept of it, the run's values of it, and the document that it is a duplicate of."""
 
     row: LedgerRow
-    file: str | None
-    text: str | None
-    survivor: Survivor | None  # of the document that it is a duplicate of
+    kept: Kept | None
+    values: RunValues | None
+    survivor: Survivor | None
+    fault: str | None = None
+    """Why its values cannot be shown: a model or a plugin of the plan is not there any more."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the values."""
+        if self.values is None:
+            return () if self.fault is None else (f"the rules cannot be asked: {self.fault}",)
+        return (*self.values.notes, *without_limit(self.values.measured))
 
 
 def find_rows(output: Output, name: str) -> list[Found]:
@@ -69,25 +79,28 @@ def _rows(output: Output, folder: str, name: str) -> pl.DataFrame:
 
 def _found(output: Output, row: LedgerRow) -> Found:
     folder = {"kept": "data", "dropped": "rejected"}.get(row["verdict"])
-    file, text = _text(output, folder, row["source_ref"], generation=row["generation"]) if folder else (None, None)
+    kept = _kept(output, folder, row["source_ref"], generation=row["generation"]) if folder else None
     survivor = None
     if row["duplicate_ref"]:
-        _, kept = _text(output, "data", row["duplicate_ref"], generation=row["duplicate_generation"] or 0)
-        survivor = Survivor(row["duplicate_of"] or "", row["duplicate_ref"], kept)
-    return Found(row, file, text, survivor)
+        other = _kept(output, "data", row["duplicate_ref"], generation=row["duplicate_generation"] or 0)
+        survivor = Survivor(row["duplicate_of"] or "", row["duplicate_ref"], None if other is None else other.text)
+    try:
+        return Found(row, kept, run_values(output, row, kept), survivor)
+    except WinnowError as error:
+        return Found(row, kept, None, survivor, fault=str(error))
 
 
-def _text(output: Output, folder: str, ref: str, *, generation: int) -> tuple[str | None, str | None]:
-    """File and text of a document of a generation: its shards are in order of source_ref within a source."""
+def _kept(output: Output, folder: str, ref: str, *, generation: int) -> Kept | None:
+    """A document of a generation: its shards are in order of source_ref within a source."""
     records = [record for made in output.live if made.generation == generation for record in made.files]
     for path in (record.path for record in records if record.path.startswith(f"{folder}/")):
-        found = output.store.scan([path]).filter(pl.col("source_ref") == ref).select("text").collect()
+        found = output.store.scan([path]).filter(pl.col("source_ref") == ref).select("text", *SCORES).collect()
         if len(found):
-            return path, found["text"][0]
-    return None, None
+            return Kept(path, found["text"][0], found.head(1).select(SCORES).to_arrow())
+    return None
 
 
-def explanation(output: Output, found: Found) -> list[Part]:
+def explanation(found: Found) -> list[Part]:
     """Fate, evidence, place, text, and each rule with its value and limit."""
     row = found.row
     said: list[Part] = [f"{row['id']}  {row['source_ref']}, generation {row['generation']}", _verdict(row)]
@@ -96,33 +109,19 @@ def explanation(output: Output, found: Found) -> list[Part]:
         said.append(f"  of {survivor}, similarity {row['similarity']:.4f}")
     final = f", {numbers.size(row['n_bytes'])} of final text" if row["n_bytes"] else ""
     said.append(f"  {numbers.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
-    said.append(f"  now in {found.file or 'no folder: its text was not kept'}")
-    said += _excerpt("text", found.text)
+    said.append(f"  now in {found.kept.file if found.kept else 'no folder: its text was not kept'}")
+    said += _excerpt("text", found.kept.text if found.kept else None)
     if found.survivor is not None:
         said += _excerpt("survivor", found.survivor.text)
-    if found.text is not None:
-        said += ["", *rules(judge_text(output.recipe, found.text)), *notes(output, row)]
-    return said
+    if found.values is not None:
+        said += ["", *rules(found.values.measured)]
+    return [*said, *found.notes]
 
 
-def explanation_of_text(output: Output, text: str) -> list[Part]:
+def explanation_of_text(made: TextVerdict) -> list[Part]:
     """As `explanation`, for a text that is no document of the output."""
-    made = judge_text(output.recipe, text)
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
-    return [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made)]
-
-
-def notes(output: Output, row: LedgerRow) -> list[str]:
-    """Reasons why the values shown, which are made now, may differ from those that the run saw."""
-    made = []
-    if row["edits"] and any(item.reads == "source" for item in output.recipe.filters):
-        made.append("values of filters that read the text before edits are of the edited text here")
-    tiers = {item.filter.name: item.filter.tier for item in output.recipe.filters}
-    models = [name for name, tier in tiers.items() if tier is Tier.MODEL]
-    if models and any(tiers.get(reason.partition(".")[0]) is Tier.CHEAP for reason in row["failed"] or ()):
-        audited = ", unless it was one of audit_fraction" if output.plan.audit_fraction else ""
-        made.append(f"{', '.join(models)}: not scored by the run, since a cheaper rule dropped it{audited}; scored now")
-    return made
+    return [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made.measured), *without_limit(made.measured)]
 
 
 def _verdict(row: LedgerRow) -> str:
@@ -138,22 +137,27 @@ def _excerpt(name: str, text: str | None) -> list[str]:
     return [f"  {name}: {folded(text[: 4 * EXCERPT], limit=EXCERPT)}"]
 
 
-def rules(made: TextVerdict) -> list[Part]:
-    """A row for each rule: those that fail first, then near misses, then the rest."""
+def in_order(made: Measured) -> list[RuleMargin]:
+    """The rules that drop first, in the order of reasons; then those that are only noted, near misses, and the rest."""
+    return sorted(made.rules, key=lambda rule: (not rule.fails, rule.action != "drop", rule.fails or not rule.near))
+
+
+def rules(made: Measured) -> list[Part]:
+    """A row for each rule, in order; then the signals of filters without rules."""
     rows = []
-    for rule in sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)):
+    for rule in in_order(made):
         near = f"near, {numbers.share(rule.off, 1)} off" if rule.near and rule.off is not None else ""
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
         shown = (rule.signal or numbers.NONE, worded(rule.value), rule.passes or numbers.NONE)
-        rows.append((f"{rule.filter}.{rule.reason}", *shown, mark))
-    said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows), *without_limit(made)]
+        rows.append((rule.name, *shown, mark))
+    said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows)]
     for name, values in made.signals:
         if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
             said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
     return said
 
 
-def without_limit(made: TextVerdict) -> list[str]:
+def without_limit(made: Measured) -> list[str]:
     """Says why rules that are expressions are shown without a limit."""
     if not any(rule.passes == BY_EXPRESSION for rule in made.rules):
         return []

@@ -1,4 +1,8 @@
-"""CPU seconds per stage of a run: what metrics.json says of its cost."""
+"""CPU seconds of a run: what metrics.json says of its cost.
+
+Phases partition the whole run; a meter measures parts of a phase, on the threads that work in it. What its parts leave of a
+phase bears the phase's name, so nothing is without one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from pipeline.machine import resources
 
 
 @dataclass
@@ -20,3 +26,39 @@ class Meter:
         start = self.clock()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + self.clock() - start
+
+
+@dataclass
+class Phases:
+    """CPU seconds of the process tree, phase after phase: of this process, and of its children, which decode files (and serve
+    Prefect, where a run has its server for itself).
+
+    `start`: what the tree had used when the run began: nothing, where the process was started for it.
+    """
+
+    start: resources.Cpu
+    own: dict[str, float] = field(default_factory=dict)
+    children: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._last = self.start
+
+    @classmethod
+    def begin(cls, *, own_process: bool = False) -> Phases:
+        """Phases from now on; with `own_process` all since the process began, of which the first is `imports`."""
+        made = cls(resources.Cpu(0.0, 0.0) if own_process else resources.tree_cpu())
+        if own_process:
+            made.end("imports")
+        return made
+
+    def end(self, phase: str) -> None:
+        """What was used since the last phase was this one's."""
+        now = resources.tree_cpu()
+        self.own[phase] = self.own.get(phase, 0.0) + now.own - self._last.own
+        self.children[phase] = self.children.get(phase, 0.0) + now.children - self._last.children
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        """CPU seconds of all phases so far."""
+        return sum(self.own.values()) + sum(self.children.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from glob import glob
@@ -25,15 +26,37 @@ def use_system_allocator() -> None:
         pa.set_memory_pool(pa.system_memory_pool())
 
 
-def tree_cpu_s() -> float:
-    """User and system CPU seconds of this process, its living children and those that it has reaped."""
+@dataclass(frozen=True)
+class Cpu:
+    """User and system CPU seconds of a process, and of all that it started."""
+
+    own: float
+    children: float
+
+    @property
+    def total(self) -> float:
+        return self.own + self.children
+
+
+def tree_cpu() -> Cpu:
+    """Of this process since it began, with its imports; of its living descendants, and of those that it or they have reaped."""
     times = os.times()
-    total = times.user + times.system + times.children_user + times.children_system
+    children = times.children_user + times.children_system
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             used = child.cpu_times()
-            total += used.user + used.system
-    return total
+            children += used.user + used.system + used.children_user + used.children_system
+    return Cpu(times.user + times.system, children)
+
+
+def tree_cpu_s() -> float:
+    """The same as one number."""
+    return tree_cpu().total
+
+
+def process_age_s() -> float:
+    """Seconds since this process began."""
+    return time.time() - psutil.Process().create_time()
 
 
 def tree_rss() -> int:

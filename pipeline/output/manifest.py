@@ -11,7 +11,7 @@ import platform
 import re
 from importlib import metadata
 
-from pipeline.errors import Damaged, InputChanged, InputError, OutputLocked, RecipeDiffers
+from pipeline.errors import Damaged, OutputLocked, RecipeDiffers
 from pipeline.plan.recipe import Recipe, decisive, differences
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.inputs import RecipeDocument, SourceSettings
@@ -25,11 +25,6 @@ SAMPLES = "samples"
 """Folder with what each generation's report quotes; it is no shard, and no manifest names its files."""
 PRIVATE = ("rejected", "quarantine", "index", SAMPLES)
 """Folders of the output with mode 0700."""
-CHANGED, GONE = "changed since it was read", "no longer there"
-"""How the notes of `new_inputs` begin."""
-MOST_NAMES = 100
-"""Names in an error about changed inputs: all that a person reads."""
-
 
 _SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
 _INDEX = re.compile(r"[a-z]+(-[0-9]{5})?-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
@@ -38,8 +33,15 @@ _QUOTED = re.compile(r"[0-9]{6}\.json")
 """Names that only Winnow gives: nothing else is ever removed from an output."""
 
 
+MOST_GONE = 1_000
+"""Source_refs that a manifest lists of one file's documents: chosen so that it stays small."""
+
+
 class InputRecord(Record):
-    """One input file as it was read. Its identity is path, size and content, never a time."""
+    """One input file as it was read. Its identity is path, size and content, never a time.
+
+    `unpacked`: of a packed file, the size and hash of what it unpacks to, where it was read to its end.
+    """
 
     source: str
     path: str
@@ -48,6 +50,20 @@ class InputRecord(Record):
     rows: int
     bad_rows: int
     n_bytes: int
+    unpacked: str = ""
+
+
+class ReplacedInput(Record):
+    """A file whose rows gave way to what it holds now, under `on_changed: replace`.
+
+    `before`: as it was read; `kept`: its documents that the output held; `same`: those whose text it still has; `gone`:
+    source_refs of the others, at most `MOST_GONE`.
+    """
+
+    before: InputRecord
+    kept: int
+    same: int
+    gone: tuple[str, ...]
 
 
 class AnnotationRecord(Record):
@@ -69,6 +85,7 @@ class Manifest(Record):
     sources: dict[str, SourceSettings]
     inputs: tuple[InputRecord, ...]
     annotation_inputs: tuple[AnnotationRecord, ...] = ()
+    replaced: tuple[ReplacedInput, ...] = ()
     files: tuple[FileRecord, ...]
     index: tuple[FileRecord, ...]
     content_sha256: dict[str, str]
@@ -193,47 +210,6 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str
             f"{out.root} was made with another recipe:\n  {shown}\n"
             "use --replace to make it anew with this one (facts that still hold are used), or another --output"
         )
-
-
-def known_inputs(manifests: list[Manifest]) -> dict[str, set[tuple[int, str]]]:
-    """By path, size and content of every input that a live generation has read."""
-    known: dict[str, set[tuple[int, str]]] = {}
-    for manifest in live(manifests):
-        for record in manifest.inputs:
-            known.setdefault(record.path, set()).add((record.size, record.content))
-    return known
-
-
-def new_inputs(manifests: list[Manifest], inputs: list[InputRecord], *, on_changed: str) -> tuple[list[InputRecord], list[str]]:
-    """Which of `inputs` a run reads, and notes about changed and vanished ones.
-
-    Those that no live generation has read; under `on_changed: append` also those that have another size or content since, all
-    their rows, of which dedup drops what it knows. Raises InputChanged under `on_changed: fail` if there is one.
-    """
-    known = known_inputs(manifests)
-    owner = {record.path: record.source for manifest in live(manifests) for record in manifest.inputs}
-    renamed = [r for r in inputs if owner.get(r.path, r.source) != r.source]
-    if renamed:
-        raise InputError(
-            f"{renamed[0].path} was read as source {owner[renamed[0].path]} and is now of {renamed[0].source}: its rows would be"
-            " there twice; use the old name, or --replace"
-        )
-    fresh = [record for record in inputs if record.path not in known]
-    changed = [r for r in inputs if r.path in known and (r.size, r.content) not in known[r.path]]
-    if changed and on_changed == "fail":
-        more = f" and {len(changed) - MOST_NAMES:,} more" if len(changed) > MOST_NAMES else ""
-        names = "".join(f"\n  {r.path}" for r in changed[:MOST_NAMES])
-        raise InputChanged(
-            f"{len(changed)} input(s) changed since they were read; restore them, curate with --replace, or set"
-            f" on_changed: append (they are read again) or ignore:{names}{more}"
-        )
-    again = on_changed == "append"
-    fresh += changed if again else []
-    notes = [f"{CHANGED}, {'read again' if again else 'ignored'}: {r.path}" for r in changed]
-    asked = {r.source for r in inputs}
-    gone = sorted({r.path for m in live(manifests) for r in m.inputs if r.source in asked} - {r.path for r in inputs})
-    notes += [f"{GONE} (its rows stay in the output): {path}" for path in gone]
-    return fresh, notes
 
 
 def versions() -> dict[str, str]:

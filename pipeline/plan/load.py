@@ -21,6 +21,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PlanError
 from pipeline.plan.model import Plan, with_plugins
+from pipeline.plan.paths import with_absolute_paths
 from pipeline.records.base import Json
 from pipeline.store.secrets import refuse_secrets
 
@@ -100,7 +101,8 @@ def _known_keys(plan: type[Plan], path: Sequence[str | int]) -> list[str]:
         if part not in model.model_fields:
             return []
         model = _inner_model(model.model_fields[part].annotation)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    return [info.alias or name for name, info in fields.items()]
 
 
 def _inner_model(annotation: Any) -> Any:
@@ -169,7 +171,7 @@ def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequ
 def _named(plan: str | None) -> tuple[str, Json]:
     if plan is None:
         return DEFAULT, {}
-    path = Path(plan)
+    path = Path(plan).expanduser()
     if path.is_dir() or plan.endswith((".jsonl", ".gz", ".zst", ".parquet")):
         raise PlanError(f"{plan} is not a plan; to read it, write --input {plan}")
     if path.suffix in (".yaml", ".yml") or path.is_file():
@@ -194,8 +196,8 @@ def _with_paths(source: Any, paths: list[str], *, where: str) -> Any:
 
 
 def dump(plan: Plan) -> Json:
-    """The resolved plan as plain data, defaults included."""
-    return plan.model_dump(mode="json")
+    """The resolved plan as plain data, defaults included, its paths absolute: it holds from any folder."""
+    return with_absolute_paths(plan.model_dump(mode="json"))
 
 
 def overridden(resolved: Json, assignments: Sequence[str]) -> Plan:

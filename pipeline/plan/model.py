@@ -195,9 +195,10 @@ class Plan(PlanModel):
     plugins: tuple[str, ...] = Field((), description="modules with filters of your own (FILTER or FILTERS)")
     annotations: tuple[Annotation, ...] = Field((), description="scores computed elsewhere")
     audit_fraction: float = Field(0, ge=0, le=1, description="share of all documents that the model tier scores regardless")
-    on_changed: Literal["fail", "append", "ignore"] = Field(
+    on_changed: Literal["fail", "append", "replace", "ignore"] = Field(
         "fail",
-        description="an input that changed since it was read: fail, append (read it again; dedup drops known rows), ignore",
+        description="an input that changed since it was read: fail, append (read it again; dedup drops known rows, and may drop a"
+        " corrected document in favour of its old version), replace (what was read of it gives way, in one commit), ignore",
     )
     seed: int = Field(0, ge=0, description="of everything that is sampled")
 

@@ -1,8 +1,9 @@
 """The recipe: what decides which bytes come out for a given input. Compared before a run, hashed into keys and manifest.
 
-It is the resolved plan without `source`, `annotations[].path`, `on_changed`, `checks` and `compute`, leaving out each key
-still at the value it had when it was introduced, plus the version of every function used and the sha256 of every model and
-tokenizer it names. So new inputs, prices and added keys never make a new recipe; a changed model file always does.
+It is the resolved plan without `source`, `annotations[].path`, `on_changed`, `checks` and `compute`, leaving out the folders
+of models and tokenizer and each key still at the value it had when it was introduced, plus the version of every function used
+and the sha256 of every model and tokenizer it names. So new inputs, prices and added keys never make a new recipe; a changed
+model file always does.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.plan import plugins, scores
 from pipeline.plan.model import Plan
+from pipeline.plan.paths import with_names_only
 from pipeline.read import units
 from pipeline.records.base import Json
 from pipeline.records.inputs import RecipeDocument
 from pipeline.store.keys import key
+from pipeline.store.places import absolute
 from pipeline.text import final, normalise, signatures, urls
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 """Covers everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
 
 
@@ -55,7 +58,8 @@ class ActiveFilter:
     @property
     def identity(self) -> list[Any]:
         """Everything that its signals depend on, besides the text and the needed columns."""
-        return [self.filter.name, self.filter.version, self.params.model_dump(mode="json"), list(self.files)]
+        params = with_names_only({"filters": {self.filter.name: self.params.model_dump(mode="json")}})["filters"]
+        return [self.filter.name, self.filter.version, params[self.filter.name], list(self.files)]
 
 
 class Withheld(Protocol):
@@ -95,6 +99,13 @@ class Recipe:
             for rule in item.rules
             if rule.on
         }
+
+    @cached_property
+    def masks(self) -> tuple[tuple[Any, ...], ...]:
+        """Those of `edits` that are masks: they apply to what stands beside the text as well."""
+        names = {name for step in self.steps if step.mask for name in (step.names if isinstance(step, Walk) else (step.name,))}
+        edits = {name.partition(".")[0] for name in names}
+        return tuple(edit for edit in self.edits if edit[0] in edits)
 
     @cached_property
     def limits(self) -> dict[str, Rule]:
@@ -143,7 +154,7 @@ def resolve(plan: Plan) -> Recipe:
     chosen = [(edit, params) for edit, params in edits if params is not None]
     tokenizer = None
     if plan.output.tokenizer is not None:
-        path = Path(plan.output.tokenizer)
+        path = Path(absolute(plan.output.tokenizer))
         if not path.is_file():
             raise PlanError(f"output.tokenizer: {path} does not exist; give the path of a tokenizer.json")
         _check_tokenizer(path)
@@ -190,7 +201,7 @@ def _decisive(plan: Plan) -> Json:
     data = plan.model_dump(mode="json", exclude_defaults=True, exclude={"source", "on_changed", "checks", "compute"})
     for annotation in data.get("annotations", ()):
         annotation.pop("path", None)
-    return data
+    return with_names_only(data)
 
 
 def decisive(plan: Json) -> Json:
@@ -198,7 +209,7 @@ def decisive(plan: Json) -> Json:
     whole = _with_defaults(plan, Plan().model_dump(mode="json"))
     kept = {key: value for key, value in whole.items() if key not in ("source", "on_changed", "checks", "compute")}
     kept["annotations"] = [{k: v for k, v in entry.items() if k != "path"} for entry in plan.get("annotations", ())]
-    return kept
+    return with_names_only(kept)
 
 
 def _with_defaults(plan: Any, defaults: Any) -> Any:
@@ -219,10 +230,13 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 
 def load_models(recipe: Recipe) -> None:
-    """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be."""
+    """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be, and for
+    thresholds that it gives no meaning."""
     for item in recipe.filters:
         try:
-            loaded(item)
+            made = loaded(item)
+            if item.filter.refuse is not None:
+                item.filter.refuse(item.thresholds, made)
         except (ValueError, OSError) as error:
             raise PlanError(str(error)) from error
 

@@ -10,6 +10,7 @@ path. A key that the file has twice is an error. Held in memory: the file's chos
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from filters.contract import Filter, Rule, Settings, Tier
 from pipeline.errors import PlanError
 from pipeline.plan.annotations import Annotation
 from pipeline.records.base import Json
+from pipeline.store.places import absolute
 
 NAME = "annotations"
 
@@ -86,9 +88,9 @@ def check_names(entries: tuple[Annotation, ...], filters: tuple[Filter, ...]) ->
 
 def _files(params: Entries) -> tuple[Path, ...]:
     for entry in params.entries:
-        if not Path(entry.path).is_file():
+        if not os.path.isfile(absolute(entry.path)):
             raise PlanError(f"annotations: {entry.path}: no such file; expected a Parquet file")
-    return tuple(Path(entry.path) for entry in params.entries)
+    return tuple(Path(absolute(entry.path)) for entry in params.entries)
 
 
 def _not_from_text(*_: Any) -> pa.RecordBatch:
@@ -115,13 +117,15 @@ def _read(entry: Annotation) -> Scores:
 
     Raises ValueError: a missing column, a type that does not fit or cuts values, NaN or infinity, a key that repeats.
     """
-    where = f"annotations: {entry.path}"
+    where, path = f"annotations: {entry.path}", absolute(entry.path)
     try:
-        have = pl.read_parquet_schema(entry.path)
+        with open(path, "rb") as file:  # opened here: polars takes a path for a pattern
+            have = pl.read_parquet_schema(file)
         missing = [name for name in (*entry.on, *entry.columns) if name not in have]
         if missing:
             raise ValueError(f"{where}: no column {', '.join(missing)}; there are {', '.join(have)}")
-        frame = pl.read_parquet(entry.path, columns=[*entry.on, *entry.columns])
+        columns = [*entry.on, *entry.columns]
+        frame = pl.read_parquet(path, columns=columns, glob=False, hive_partitioning=False)
         cut = [n for n, kind in entry.columns.items() if kind.startswith("int") and have[n].is_float()]
         for name in cut:
             if (frame[name] % 1 != 0).any():  # NaN and infinity among them

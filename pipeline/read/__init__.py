@@ -7,14 +7,15 @@ cannot be read from disk does. `close` ends the processes that decoded Parquet, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from pipeline.read import streams
 from pipeline.read.child.supervisor import close
 from pipeline.read.files import InputFile
-from pipeline.read.formats import delimited, huggingface, jsonl, parquet, warc, web, whole
+from pipeline.read.formats import columns, delimited, document, huggingface, jsonl, parquet, warc, web, whole
+from pipeline.read.recognition import look
 from pipeline.read.rows import UnitRows
-from pipeline.read.units import HASHED, STREAMED, Block, FileUnits, Unit, identify
+from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify, is_streamed
 
 __all__ = [
     "HASHED",
@@ -35,15 +36,16 @@ __all__ = [
 
 def units_of(file: InputFile) -> FileUnits:
     """The file's identity, and its units; None where one reader cuts them: a compressed file, CSV, WARC, Hugging Face."""
-    if file.format in ("text", "html"):
-        return whole.split(file)
-    if file.format == "parquet":
-        return parquet.split(file)
     if file.format == "hf":
-        return FileUnits(huggingface.identify(file), None)
-    if file.compression is not None or file.format in STREAMED:
-        return FileUnits(identify(file), None)
-    return jsonl.split(file)
+        return FileUnits(huggingface.identify(file), None, file)
+    found = file if file.looked else look(file)
+    if isinstance(found, str):
+        return whole.foreign(file, found)
+    if found.format in ("text", "html"):
+        return whole.split(found)
+    if found.format == "parquet":
+        return parquet.split(found)
+    return FileUnits(identify(found), None, found) if is_streamed(found) else jsonl.split(found)
 
 
 def rows_of(file: InputFile) -> Iterator[UnitRows]:
@@ -52,23 +54,24 @@ def rows_of(file: InputFile) -> Iterator[UnitRows]:
     if found.units is not None:
         yield from map(read, found.units)
     else:
-        yield from map(read_block, stream(file, found.content))
+        yield from map(read_block, stream(found.file, found.content))
 
 
 def read(unit: Unit) -> UnitRows:
     """Rows of a unit that `units_of` gave."""
+    if unit.file.fault:
+        return whole.read_foreign(unit)
     if unit.file.format in ("text", "html"):
         return whole.read_unit(unit)
     return parquet.read_unit(unit) if unit.file.format == "parquet" else jsonl.read_unit(unit)
 
 
-def stream(file: InputFile, content: str) -> Iterator[Block]:
-    """Units with their raw rows, in order, for files that only one reader can read; `read_block` parses them anywhere."""
+def stream(file: InputFile, content: str) -> Generator[Block, None, str]:
+    """Units with their raw rows, in order, for files that only one reader can read; `read_block` parses them anywhere.
+    Returns the identity of what a packed file unpacks to, else an empty text."""
     if file.format == "hf":
         return huggingface.stream(file, content=content)
-    if file.format in ("csv", "tsv"):
-        return streams.stream(file, delimited.cut, content=content)
-    return streams.stream(file, warc.cut if file.format == "warc" else jsonl.cut_units, content=content)
+    return streams.stream(file, _CUT[file.format], content=content)
 
 
 def read_block(block: Block) -> UnitRows:
@@ -80,4 +83,15 @@ def read_block(block: Block) -> UnitRows:
         return web.read_block(block)
     if kind in ("csv", "tsv"):
         return streams.read_block(block, delimited.parse)
-    return streams.read_block(block, jsonl.parse)
+    return streams.read_block(block, jsonl.parse if kind == "jsonl" else document.parse)
+
+
+_CUT: dict[str, streams.Cut] = {
+    "jsonl": jsonl.cut_units,
+    "json": document.cut,
+    "json_members": document.cut,
+    "json_table": columns.cut,
+    "csv": delimited.cut,
+    "tsv": delimited.cut,
+    "warc": warc.cut,
+}

@@ -1,8 +1,9 @@
 """The plan's paths to a sorted list of input files.
 
 Invariants: `path` names a file in every output and is the same on disk and on an object store: last folder of the
-wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path. A URL that
-carries a secret is refused, and no message repeats it.
+wildcard-free part, then what lies below; no scheme, host, query, user or `..`. No two files have one path: files of one source
+that would have are told apart by folders in front, those of two by the source's name and `//`, which no path has (`told_apart`).
+A URL that carries a secret is refused, and no message repeats it.
 
 Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.tree`);
 `hf://datasets/...` (see `pipeline.read.formats.huggingface`).
@@ -11,51 +12,115 @@ Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all thre
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import InputError, NotYet
-from pipeline.read.files import LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of
+from pipeline.errors import CannotRead, InputError, NotYet
+from pipeline.read.files import APART, LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of, own_path
 from pipeline.read.formats import huggingface
-from pipeline.read.tree import Found, find_files
+from pipeline.read.recognition import EMPTY, look
+from pipeline.read.tree import Found, Passed, find_files
+from pipeline.records.inputs import MOST_PATHS, PassedOver
 from pipeline.store.secrets import refuse_secrets
 from pipeline.store.traffic import Traffic
+from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from pipeline.read.source import Source
 
 
+LATER_REASON = "a format of a later release"
+MOST_NAMED = 3
+_ROWS_OF_CONTENT = ("jsonl", "csv", "tsv", "warc")
+_LOOKS_AT_ONCE = 16
+"""Files of a store that are looked at together: a look is a request or three, and mostly waiting."""
+MOST_FOLDERS = 20
+MOST_REASONS = 100
+"""Reasons that are told apart: the words for a file may quote what it holds."""
+
+
 def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
     """All files of the sources; relative paths start at `base` (default: the working directory).
 
-    Raises InputError (nothing there, unknown format, two files with one path) or NotYet (a format of a later release).
+    Raises InputError (nothing there, nothing that can be read, two files with one path) or NotYet (a format of a later release).
     """
     files: list[InputFile] = []
-    skipped: list[str] = []
+    passed: list[Passed] = []
+    traffic = Traffic()
     for source in sources:
         for path in source.paths:
             refuse_secrets(path)
             if path.startswith("hf://"):
                 files += huggingface.expand(source, path, base=base)
             else:
-                found, passed = _expand(source, path, base)
+                found, beside = _expand(source, path, base=base, traffic=traffic)
                 files += found
-                skipped += passed
+                passed += beside
     if not files:
         raise InputError("no input: give paths in the plan's `source`, or --input PATH")
-    files.sort(key=_path_bytes)
-    for one, other in pairwise(files):
+    traffic = Traffic()
+    files = told_apart([replace(file, traffic=traffic) for file in _apart_by_folders(files)], {})
+    return Inputs(files, _by_reason(passed), traffic)
+
+
+def told_apart(files: Sequence[InputFile], owners: Mapping[str, str]) -> list[InputFile]:
+    """The files, sorted by path, no two of them with one. `owners`: path → source of inputs that an output holds already.
+
+    A path that another source has as well, in the plan or in the output, is written `SOURCE//PATH`; that of an input which the
+    output holds stays. Raises InputError where two files of one source have one path.
+    """
+    sources: dict[str, set[str]] = {}
+    for file in files:
+        sources.setdefault(own_path(file.path), set()).add(file.source)
+    made = []
+    for file in files:
+        path = own_path(file.path)
+        owner = owners.get(path)
+        alone = sources[path] == {file.source} and owner is None
+        made.append(replace(file, path=path if alone or owner == file.source else f"{file.source}{APART}{path}"))
+    made.sort(key=_path_bytes)
+    for one, other in pairwise(made):
         if one.path == other.path:
             raise InputError(
-                f"two inputs are called {one.path} (last folder and name) and their rows could not be told apart: "
-                f"{one.url} and {other.url}; leave one out, or move one to a folder of another name"
+                f"two inputs of source {one.source} are called {own_path(one.path)} (last folder and name) and their rows could"
+                f" not be told apart: {one.url} and {other.url}; make two sources of them (source.name), leave one out, or move"
+                " one to a folder of another name"
             )
-    traffic = Traffic()
-    return Inputs([replace(file, traffic=traffic) for file in files], list(dict.fromkeys(skipped)), traffic)
+    return made
+
+
+def _apart_by_folders(files: Sequence[InputFile]) -> list[InputFile]:
+    """The files; those of one source that would be called the same have as many folders more in front as tell them apart."""
+    called: dict[tuple[str, str], list[InputFile]] = {}
+    for file in files:
+        called.setdefault((file.source, file.path), []).append(file)
+    made: list[InputFile] = []
+    for (_, path), same in called.items():
+        above = [_folders_above(file) for file in same]
+        more = next((n for n in range(MOST_FOLDERS) if len({tuple(parts[-n:]) for parts in above if n}) == len(same)), 0)
+        paths = ["/".join([*parts[-more:], path]) if more and len(same) > 1 else path for parts in above]
+        made += [replace(file, path=name) for file, name in zip(same, paths, strict=True)]
+    return made
+
+
+def _folders_above(file: InputFile) -> list[str]:
+    """Folders in front of the path that a file is called by, without scheme and query."""
+    location = file.url.partition("?")[0] if file.url.startswith("http") else file.url
+    return location.rpartition("://")[2].removesuffix(file.path).strip("/").split("/")
+
+
+def _by_reason(passed: Sequence[Passed]) -> tuple[PassedOver, ...]:
+    found: dict[str, list[str]] = {}
+    for one in dict.fromkeys(passed):
+        reason = one.reason if one.reason in found or len(found) < MOST_REASONS else "other reasons"
+        found.setdefault(reason, []).append(visible(one.path))
+    return tuple(
+        PassedOver(reason=reason, files=len(paths), paths=tuple(paths[:MOST_PATHS])) for reason, paths in sorted(found.items())
+    )
 
 
 def _path_bytes(file: InputFile) -> bytes:
@@ -65,50 +130,71 @@ def _path_bytes(file: InputFile) -> bytes:
         raise InputError(f"the file name {os.fsencode(file.path)!r} is not valid UTF-8; rename the file") from error
 
 
-def _expand(source: Source, path: str, base: Path | None) -> tuple[list[InputFile], list[str]]:
-    found, skipped, explicit = find_files(path, base=base)
+def _expand(source: Source, path: str, *, base: Path | None, traffic: Traffic) -> tuple[list[InputFile], list[Passed]]:
+    found, passed, explicit = find_files(path, base=base)
     if found is None:
         raise InputError(f"{path}: no such file or folder{_where(path, base)}")
-    kinds = [(item, kind_of(item.below)) for item in found]
-    if explicit and found[0].below.lower().endswith(".json"):  # in a folder it is rather a settings file
-        kinds = [(found[0], ("jsonl", None))]
-    files = [_of_found(source, item, kind) for item, kind in kinds if kind]
-    if not files:
-        raise _unsupported(path) if explicit else _nothing(path, found, base)
+    listed = [(item, _of_found(source, item, traffic)) for item in found]
     later = [item.below for item in found if LATER.search(item.below)]
-    notes = [f"{path}: skipped {len(later)} files of formats of a later release, the first: {later[0]}"] if later else []
-    return files, notes + [f"{path}: skipped {what}" for what in skipped]
+    unknown = [file for item, file in listed if not file.format and not LATER.search(item.below)]
+    looked = dict(zip((file.url for file in unknown), _looks(unknown), strict=True))
+    files = []
+    for item, file in listed:
+        known = LATER_REASON if LATER.search(item.below) else looked.get(file.url, file)
+        if isinstance(known, str):
+            passed.append(Passed(file.path, known))
+        else:
+            files.append(known)
+            if not item.size and file.format in _ROWS_OF_CONTENT and "://" not in file.url:
+                passed.append(Passed(file.path, EMPTY))
+    if not files:
+        raise _nothing(path, found, passed, explicit=explicit, later=later, base=base)
+    return files, passed
 
 
-def _of_found(source: Source, found: Found, kind: tuple[str, str | None]) -> InputFile:
+def _looks(files: Sequence[InputFile]) -> list[InputFile | str]:
+    if not any("://" in file.url for file in files):
+        return [_look(file) for file in files]
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        return list(pool.map(_look, files))
+
+
+def _look(file: InputFile) -> InputFile | str:
+    try:
+        return look(file)
+    except CannotRead as error:
+        if isinstance(error.cause, PermissionError):
+            return "may not be opened (permission denied)"
+        raise
+
+
+def _of_found(source: Source, found: Found, traffic: Traffic) -> InputFile:
     path = f"{found.folder}/{found.below}" if found.folder else found.below
-    return input_file(source, folder=found.folder, url=found.url, path=path, kind=kind, size=found.size, identity=found.identity)
+    kind = kind_of(found.below)
+    made = input_file(source, folder=found.folder, url=found.url, path=path, kind=kind, size=found.size, identity=found.identity)
+    return replace(made, traffic=traffic)
 
 
-def _unsupported(path: str) -> InputError | NotYet:
-    if LATER.search(path):
-        return NotYet(f"{path}: this format comes with a later release; read today: {READ_TODAY}")
-    return InputError(f"{path}: the ending is not known; read today: {READ_TODAY}")
-
-
-def _nothing(path: str, found: list[Found], base: Path | None) -> InputError | NotYet:
+def _nothing(
+    path: str, found: list[Found], passed: list[Passed], *, explicit: bool, later: list[str], base: Path | None
+) -> InputError | NotYet:
     if not found:
         hint = "hidden files and names that begin with _ are passed over; wildcards match files, `**` those of all folders below"
         return InputError(f"{path}: matches no file{_where(path, base)} ({hint})")
-    endings = Counter(_ending(item.below) for item in found)
-    counts = sorted(endings.items(), key=lambda item: (-item[1], item[0]))
-    listed = ", ".join(f"{count} × {ending}" for ending, count in counts[:8])
-    message = f"{path}: no supported file among the {len(found)} found ({listed}); read today: {READ_TODAY}"
-    if any(LATER.search(item.below) for item in found):
-        return NotYet(message)
-    return InputError(message)
+    if explicit:
+        message = f"{path}: {passed[0].reason}; read today: {READ_TODAY}"
+    else:
+        counts = sorted(_by_reason(passed), key=lambda one: (-one.files, one.reason))[:8]
+        listed = "; ".join(in_words(one) for one in counts)
+        message = f"{path}: no file among the {len(found)} found can be read ({listed}); read today: {READ_TODAY}"
+    return NotYet(message) if later else InputError(message)
 
 
-def _ending(name: str) -> str:
-    stem, ending = os.path.splitext(name)
-    if ending.lower() in (".gz", ".zst"):
-        return os.path.splitext(stem)[1] + ending
-    return ending or "(no ending)"
+def in_words(passed: PassedOver) -> str:
+    """A line for the user."""
+    shown = ", ".join(passed.paths[:MOST_NAMED])
+    more = f" and {passed.files - MOST_NAMED:,} more" if passed.files > MOST_NAMED else ""
+    return f"{passed.files:,} {'file' if passed.files == 1 else 'files'}, {passed.reason}: {shown}{more}"
 
 
 def _where(path: str, base: Path | None) -> str:

@@ -1,33 +1,50 @@
-"""One input file as every reader sees it, and the formats that are known by the endings of names."""
+"""One input file as every reader sees it, and the formats that the endings of names declare."""
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from pipeline.records.inputs import PassedOver
 from pipeline.store.traffic import Traffic
 
 if TYPE_CHECKING:
     from pipeline.read.source import Source
 
-_PACKED: dict[str, str | None] = {"": None, ".gz": "gzip", ".zst": "zstd"}
-FORMATS: dict[str, tuple[str, str | None]] = {
-    **{f".{name}{end}": ("jsonl", packed) for name in ("jsonl", "ndjson") for end, packed in _PACKED.items()},
-    ".json.gz": ("jsonl", "gzip"),  # C4 and Dolma name JSON lines so
-    ".json.zst": ("jsonl", "zstd"),
-    ".parquet": ("parquet", None),
-    **{f".{name}{end}": (name, packed) for name in ("csv", "tsv") for end, packed in _PACKED.items()},
-    **{f".txt{end}": ("text", packed) for end, packed in _PACKED.items()},
-    **{f".{name}{end}": ("html", packed) for name in ("html", "htm") for end, packed in _PACKED.items()},
-    # Not .zst: in WARC files that has a dictionary of its own in front.
-    **{f".{name}{end}": ("warc", packed) for name in ("warc", "wet") for end, packed in _PACKED.items() if packed != "zstd"},
+COMPRESSIONS = {
+    ".gz": "gzip",
+    ".gzip": "gzip",
+    ".zst": "zstd",
+    ".zstd": "zstd",
+    ".bz2": "bzip2",
+    ".xz": "xz",
+    ".lz4": "lz4",
 }
+_DECLARED = {
+    "jsonl": ("jsonl", "ndjson", "jsonlines", "ldjson"),
+    "parquet": ("parquet", "pq"),
+    "csv": ("csv",),
+    "tsv": ("tsv", "tab"),
+    "text": ("txt",),
+    "html": ("html", "htm"),
+    "warc": ("warc", "wet"),
+}
+FORMATS = {f".{name}": format_ for format_, names in _DECLARED.items() for name in names}
+"""Ending → format. Others, `.json` among them, are known by their content (`pipeline.read.recognition`)."""
 READ_TODAY = (
-    ".jsonl (also .ndjson), .csv, .tsv, .txt, .html, .htm, each also with .gz or .zst; .json.gz, .json.zst, .parquet, "
-    ".warc, .wet, .warc.gz, .wet.gz, hf://datasets/ORG/NAME"
+    ".jsonl (also .ndjson, .jsonlines), .json, .csv, .tsv, .txt, .html, .htm, .warc, .wet, each also with .gz, .zst, .bz2, .xz or"
+    " .lz4; .parquet; JSON, Parquet, WARC and HTML under any other name; hf://datasets/ORG/NAME"
 )
-LATER = re.compile(r"\.(arc(\.gz)?|(warc|wet)\.zst)$", re.IGNORECASE)
+_COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,127}")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+LATER = re.compile(r"\.arc(\.gz)?$", re.IGNORECASE)
+
+
+APART = "//"
+"""Stands between a source's name and a path that a file of another source has too; a path has no empty part."""
 
 
 @dataclass(frozen=True)
@@ -46,31 +63,71 @@ class InputFile:
     unit_bytes: int
     max_row_bytes: int
     max_bad_fraction: float
+    named_by: str | None = None
+    """Column of the data that holds the name of a row's source; None: `source` is that of all rows."""
+    on_truncated: str = "fail"
     identity: str = ""
     """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
+    encoding: str = ""
+    """Of text that is not UTF-8 (`pipeline.read.encodings`)."""
+    fault: str = ""
+    """Why nothing of it can be read, whatever its name declares."""
+    partitions: tuple[tuple[str, str], ...] = ()
+    """Columns that stand in the names of its folders, as Hive writes them."""
+    looked: bool = field(default=False, compare=False)
+    """Whether the format is known by the content (`pipeline.read.recognition`), not only by the name."""
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """`files` are sorted by path; `skipped` says what was passed over, one line for the user each."""
+    """`files` are sorted by path; `passed_over` names what was found beside them and is not read, and why."""
 
     files: list[InputFile]
-    skipped: list[str]
+    passed_over: tuple[PassedOver, ...]
     traffic: Traffic = field(default_factory=Traffic, compare=False)
 
 
 def input_file(
     source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
 ) -> InputFile:
-    settings = source.model_dump(exclude={"paths", "name"})
-    name = source.name or folder or "input"
+    settings = source.model_dump(exclude={"paths", "name", "named_by"})
     return InputFile(
-        source=name, url=url, path=path, format=kind[0], compression=kind[1], size=size, identity=identity, **settings
+        source=source.name or folder or "input",
+        named_by=source.named_by,
+        url=url,
+        path=path,
+        format=kind[0],
+        compression=kind[1],
+        size=size,
+        identity=identity,
+        partitions=partitions_of(url),
+        **settings,
     )
 
 
-def kind_of(name: str) -> tuple[str, str | None] | None:
-    """(format, compression) by the name's ending."""
-    lower = name.lower()
-    return next((kind for ending, kind in FORMATS.items() if lower.endswith(ending)), None)
+def own_path(path: str) -> str:
+    """A file's path without a source's name before it."""
+    return path.rpartition(APART)[2]
+
+
+def kind_of(name: str) -> tuple[str, str | None]:
+    """(format, compression) that the name declares by its ending; the format is empty where it declares none."""
+    stem, ending = os.path.splitext(name.lower())
+    compression = COMPRESSIONS.get(ending)
+    return FORMATS.get(os.path.splitext(stem)[1] if compression else ending, ""), compression
+
+
+def partitions_of(url: str) -> tuple[tuple[str, str], ...]:
+    """Columns and values of the folders that the file lies in, as Hive and Spark write them (`lang=de/year=2024/…`).
+
+    A run of such folders next to the file counts, however the plan names the file. Values are unquoted (`%3A`).
+    """
+    found: list[tuple[str, str]] = []
+    for folder in reversed(url.partition("?")[0].split("/")[:-1] if url.startswith("http") else url.split("/")[:-1]):
+        name, is_one, value = folder.partition("=")
+        if not is_one or not _COLUMN.fullmatch(name):
+            break
+        if value != _NO_VALUE:
+            found.append((name, unquote(value)))
+    return tuple(reversed(found))

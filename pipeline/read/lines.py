@@ -24,6 +24,43 @@ Line = TypeVar("Line", bytes, memoryview)
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What a row that cannot be read stands for. `rows`: as many rows, itself among them; `share`: besides rows, this share
+    of the file's bytes, as far as is known; `cut`: the file ends before it should, and nobody knows how much is missing."""
+
+    rows: int = 1
+    share: float = 0.0
+    cut: bool = False
+
+
+DAMAGE = ("archive_corrupt", "archive_truncated", "decoder_died", "decompression_bomb", "file_truncated", "quote_not_closed")
+"""Causes that are damage of a file, not a fault of one row."""
+
+
+NOT_TEXT = "not_text:"
+"""Begins the cause of a record that is sound and holds no text, such as an image: no budget counts it."""
+_NAMED = frozenset(
+    f"{group}/{name}"
+    for group, names in {
+        "application": "javascript json ld+json msword octet-stream ogg pdf rss+xml wasm x-javascript xml zip",
+        "audio": "mpeg ogg",
+        "font": "woff woff2",
+        "image": "avif bmp gif jpeg png svg+xml tiff webp x-icon",
+        "text": "calendar css csv dns javascript markdown xml",
+        "video": "mp4 webm",
+    }.items()
+    for name in names.split()
+)
+_GROUPS = ("application", "audio", "font", "image", "message", "model", "multipart", "text", "video")
+
+
+def not_text(type_: str) -> str:
+    """The cause of a record of this content type: of few values, whatever headers say."""
+    group = type_.partition("/")[0]
+    return NOT_TEXT + (type_ if type_ in _NAMED else f"{group}/*" if group in _GROUPS else "unknown")
+
+
+@dataclass(frozen=True)
 class QuarantinedRow:
     """A row that cannot be read: what quarantine will say about it. `n_bytes`: of the raw record, as far as it is known."""
 
@@ -32,6 +69,7 @@ class QuarantinedRow:
     detail: str
     n_bytes: int = 0
     excerpt: bytes | None = None
+    lost: Loss = Loss()
 
 
 @dataclass(frozen=True)
@@ -40,7 +78,7 @@ class Lines:
 
     A refused line has left an empty line in its place, so that the others keep their numbers. `rest` is the unreadable
     rest of the input, which begins behind `stop`. Of CSV, whose `head` is the
-    header, and of WARC a piece is a record, empty for one that is no row or was refused.
+    header, and of WARC a piece is a record, empty for one that is no row or was refused; `passed`: the former, by type.
     """
 
     start: int
@@ -50,14 +88,19 @@ class Lines:
     refused: tuple[QuarantinedRow, ...]
     rest: QuarantinedRow | None = None
     head: bytes = b""
+    passed: tuple[tuple[str, int], ...] = ()
 
 
 class Unreadable(Exception):
-    """What follows cannot be decoded. Raised by the source of chunks, and turned into one refused row."""
+    """What follows cannot be decoded. Raised by the source of chunks, and turned into one refused row; where something behind it
+    can be, it stands among the chunks in place of what is lost."""
 
-    def __init__(self, cause: str, detail: str) -> None:
+    def __init__(self, cause: str, detail: str, lost: Loss = Loss()) -> None:
         super().__init__(detail)
-        self.cause, self.detail = cause, detail
+        self.cause, self.detail, self.lost = cause, detail, lost
+
+
+Chunks = Iterable[bytes | Unreadable]
 
 
 def newlines(data: bytes | memoryview) -> int:
@@ -80,20 +123,21 @@ def too_large(row: int, n_bytes: int, excerpt: bytes, *, limit: int) -> Quaranti
     )
 
 
-def cut(
-    chunks: Iterable[bytes], *, unit_bytes: int | None, max_row_bytes: int, start: int = 0, first_row: int = 1
-) -> Iterator[Lines]:
+def cut(chunks: Chunks, *, unit_bytes: int | None, max_row_bytes: int, start: int = 0, first_row: int = 1) -> Iterator[Lines]:
     """Units of the bytes; all in one if `unit_bytes` is None. Where `chunks` raises Unreadable, the last one has a `rest`."""
     cutter = _Cutter(unit_bytes=unit_bytes, max_row_bytes=max_row_bytes, start=start, row=first_row)
     rest = None
     try:
         for chunk in chunks:
-            yield from cutter.feed(chunk)
+            if isinstance(chunk, Unreadable):
+                cutter.gap(chunk)
+            else:
+                yield from cutter.feed(chunk)
     except Unreadable as error:
         rest = cutter.rest(error)
     else:
         cutter.end()
-    if rest or cutter.stop > cutter.start:
+    if rest or cutter.pieces or cutter.stop > cutter.start:
         yield cutter.close(rest)
 
 
@@ -191,7 +235,15 @@ class _Cutter:
     def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open line, cut off, and all that would have followed."""
         excerpt = bytes(self.tail[:EXCERPT_BYTES]) or None
-        return QuarantinedRow(self.row, error.cause, error.detail, self.tail_bytes, excerpt)
+        return QuarantinedRow(self.row, error.cause, error.detail, self.tail_bytes, excerpt, error.lost)
+
+    def gap(self, error: Unreadable) -> None:
+        """Bytes are lost here: the open line is a refused row, and what is left of the one behind them will not parse."""
+        self.refused.append(self.rest(error))
+        self.stop += self.tail_bytes
+        self.pieces.append(b"\n")
+        self.row += 1
+        self._drop_tail()
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)

@@ -1,16 +1,16 @@
 """Records to `UnitRows`: the one place that decides what of a record is text, id, source, url, date and metadata.
 
 Invariant (laws 1 and 9): each record that is added becomes one document or one bad row; no value of it is dropped. What is
-not usable where it stands (an id that is an object, a url that is a number) goes to metadata under its own name.
+not usable where it stands (an id that is an object, a url that is a number) goes to metadata under its own name. A value that
+JSON cannot hold never costs a text: something else stands for it in metadata, and is counted by column and kind (`replaced`).
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,52 +21,86 @@ import pyarrow.compute as pc
 from pipeline.read.files import InputFile
 from pipeline.read.lines import QuarantinedRow
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
+from pipeline.text import exact_json
+from pipeline.text.exact_json import Number, Odd
+from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from pipeline.records.base import Json
 
+DOUBLE = "double_column"
+"""Cause where two keys of a row have the text's name, or two columns of a table one name."""
+SOURCE_BYTES = 200
+"""Most that a source's name taken from the data may have: names stand in tables, and a longer value is no name."""
 _MISSING = object()
 _SORTED = orjson.OPT_SORT_KEYS
-_PYTHON = _SORTED | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_NON_STR_KEYS
+_MOST_NAMES = 8
+_MOST_COLUMNS = 100
+OTHERS = "others"
+"""Stands for columns whose replaced values are not counted apart."""
+Replaced = tuple[tuple[str, str, int], ...]
+"""`(column, kind, values)`, sorted."""
 
 
 @dataclass(frozen=True)
 class UnitRows:
-    """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row."""
+    """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row. `passed`: records that are no
+    rows, by type."""
 
     documents: pa.Table
     bad: pa.Table
+    passed: tuple[tuple[str, int], ...] = ()
+    replaced: Replaced = ()
+
+
+def summed(parts: Iterable[Replaced]) -> Replaced:
+    """Of several units."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        for column, kind, n in part:
+            known = len(counts) < _MOST_COLUMNS or (column, kind) in counts
+            counts[column if known else OTHERS, kind] += n
+    return tuple((column, kind, n) for (column, kind), n in sorted(counts.items()))
 
 
 class Collector:
     """Takes records one by one, in the order of their rows, and gives their tables at the end.
 
     `sink` takes each table of documents once it is made, texts as decoded; without it they are normalised and kept.
+    `types`: of the columns, where the input says them.
     """
 
     def __init__(self, file: InputFile, *, sink: Callable[[pa.Table], None] | None = None) -> None:
         self.file = file
+        self.types: dict[str, str] = {}
         self._sink = sink
         self._tables: list[pa.Table] = []
         self._good: list[tuple[Any, ...]] = []
         self._bad: list[tuple[Any, ...]] = []
+        self._replaced: Counter[tuple[str, str]] = Counter()
+        self._partitions = [(name, value) for name, value in file.partitions if name not in (file.text, file.id)]
 
-    def add(self, row: int, record: Json, raw: bytes | memoryview = b"", *, python_values: bool = False) -> None:
-        """`record` is used up. `raw`: its bytes. `python_values`: it may hold more than what JSON has (dates, bytes, …)."""
-        file, pop = self.file, record.pop
+    def add(self, row: int, record: Json, raw: bytes | memoryview = b"", *, exact: bool = False) -> None:
+        """`record` is used up. `raw`: its bytes. `exact`: it is of `exact_json`, and may hold what JSON and UTF-8 cannot."""
+        file = self.file
+        if exact:
+            record = self._settled(record)
+        for name, value in self._partitions:
+            record.setdefault(name, value)
+        pop = record.pop
         text = pop(file.text, _MISSING)
         id_ = pop(file.id, None)
         if type(id_) is int:
             id_ = str(id_)
+        elif type(id_) is Number and id_.is_integer:
+            id_ = id_.text
         elif type(id_) is not str or not id_:
             _put_back(record, file.id, id_)
             id_ = default_id(file.path, row)
-        source = pop("source", None)
-        if type(source) is not str or not source:
-            _put_back(record, "source", source)
-            source = file.source
+        source = file.source if file.named_by is None else self._named(record, file.named_by)
         if type(text) is not str:
-            self._refuse(QuarantinedRow(row, *_why_no_text(text, file.text), len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
+            why = _why_no_text(text, file.text, record=record, types=self.types)
+            self._refuse(QuarantinedRow(row, *why, len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
             return
         url, date = pop("url", None), pop("date", None)
         if url is not None and type(url) is not str:
@@ -74,12 +108,46 @@ class Collector:
         if date is not None and type(date) is not str:
             record["date"], date = date, None
         try:
-            metadata = b"{}" if not record else _python_json(record) if python_values else orjson.dumps(record, None, _SORTED)
-        except (TypeError, UnicodeEncodeError) as error:
-            detail = f"the other columns cannot be written as JSON: {error}"
-            self._refuse(QuarantinedRow(row, "unreadable", detail, len(raw), bytes(raw[:EXCERPT_BYTES])), id_, source)
-            return
+            metadata = b"{}" if not record else exact_json.dumps(record) if exact else orjson.dumps(record, None, _SORTED)
+        except TypeError:
+            metadata = self._each_alone(record)
         self._good.append((row, id_, source, url, date, text, metadata))
+
+    def _settled(self, record: Json) -> Json:
+        """The record as JSON and UTF-8 can hold it; its text is left as it is."""
+        made: Json = {}
+        for name, value in record.items():
+            kinds: list[str] = []
+            key = str(exact_json.settled(name, kinds.append))
+            made[key] = value if name == self.file.text else exact_json.settled(value, kinds.append)
+            for kind in kinds:
+                self.replace(key, kind)
+        return made
+
+    def _named(self, record: Json, column: str) -> str:
+        """The source that a row names itself, a short string or an integer; else the plan's."""
+        value = record.get(column)
+        name = str(value) if type(value) is int else value
+        if type(name) is not str or not name or len(name.encode()) > SOURCE_BYTES:
+            return self.file.source
+        if column not in ("url", "date"):
+            del record[column]
+        return name
+
+    def _each_alone(self, record: Json) -> bytes:
+        """Metadata of a record that cannot be written as a whole: what is at fault is null, and counted."""
+        for name, value in record.items():
+            try:
+                exact_json.dumps(value)
+            except TypeError:
+                record[name] = None
+                self.replace(name, exact_json.UNREADABLE)
+        return exact_json.dumps(record)
+
+    def replace(self, column: str, kind: str, values: int = 1) -> None:
+        """Count values of a column for which something else stands."""
+        known = len(self._replaced) < _MOST_COLUMNS or (column, kind) in self._replaced
+        self._replaced[column if known else OTHERS, kind] += values
 
     def refuse(self, refused: QuarantinedRow) -> None:
         """A row whose own id and source are not known."""
@@ -87,7 +155,9 @@ class Collector:
 
     def _refuse(self, refused: QuarantinedRow, id_: str, source: str) -> None:
         excerpt = refused.excerpt[:EXCERPT_BYTES] if refused.excerpt else None
-        self._bad.append((refused.row, id_, source, refused.cause, refused.detail, refused.n_bytes, excerpt))
+        lost = refused.lost
+        told = (refused.cause, refused.detail, refused.n_bytes, excerpt, lost.rows, lost.share, lost.cut)
+        self._bad.append((refused.row, id_, source, *told))
 
     def flush(self) -> None:
         """Turn what was added so far into Arrow: Python strings take up to four times the memory."""
@@ -117,7 +187,10 @@ class Collector:
         bad = sorted(self._bad, key=lambda values: values[0])
         columns = zip(*bad, strict=True) if bad else [()] * len(BAD_ROW)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, BAD_ROW, strict=True)]
-        return UnitRows(documents, pa.Table.from_arrays(arrays, schema=BAD_ROW))
+        return UnitRows(documents, pa.Table.from_arrays(arrays, schema=BAD_ROW), replaced=self.replaced())
+
+    def replaced(self) -> Replaced:
+        return tuple((column, kind, n) for (column, kind), n in sorted(self._replaced.items()))
 
 
 def normalised(text: pa.LargeStringArray) -> pa.LargeStringArray:
@@ -145,35 +218,33 @@ def _put_back(record: Json, key: str, value: Any) -> None:
         record[key] = value
 
 
-def _why_no_text(value: Any, column: str) -> tuple[str, str]:
+def _why_no_text(value: Any, column: str, *, record: Json, types: dict[str, str]) -> tuple[str, str]:
     if value is _MISSING:
-        return "text_missing", f"no column {column!r}"
+        return "text_missing", f"no column {column!r}{_others(record, types)}"
     if value is None:
         return "text_null", f"column {column!r} is null"
-    return "text_not_a_string", f"column {column!r} is of type {type(value).__name__}"
+    if type(value) is NotText:
+        return value.cause, f"column {column!r}: {value.detail}"
+    kind = types.get(column) or _JSON_TYPES.get(type(value), type(value).__name__)
+    return "text_not_a_string", f"column {column!r} is of type {kind}; a text is a string{_others(record, types)}"
 
 
-def _python_json(record: Json) -> bytes:
-    return orjson.dumps(_finite(record), option=_PYTHON, default=_plain)
+class NotText:
+    """Stands for a text that cannot be decoded."""
+
+    __slots__ = ("cause", "detail")
+
+    def __init__(self, cause: str, detail: str) -> None:
+        self.cause, self.detail = cause, detail
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity; orjson would write null, so they become strings."""
-    if type(value) is float:
-        return value if isfinite(value) else {"inf": "Infinity", "-inf": "-Infinity"}.get(str(value), "NaN")
-    if type(value) is dict:
-        return {key: _finite(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return [_finite(item) for item in value]
-    return value
+_JSON_TYPES = {dict: "object", list: "list", bool: "boolean", int: "number", float: "number", Number: "number", Odd: "number"}
 
 
-def _plain(value: Any) -> Any:
-    """JSON of the Python values that Arrow columns hold: ISO 8601 dates and times, base64 bytes, else `str`."""
-    if isinstance(value, bytes):
-        return b64encode(value).decode("ascii")
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value)
+def _others(record: Json, types: dict[str, str]) -> str:
+    """What else there is to name in the plan."""
+    names = [f"{visible(name, limit=40)}{f' ({visible(types[name], limit=80)})' if name in types else ''}" for name in record]
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"; there are: {', '.join(names[:_MOST_NAMES])}{more}. Name the text's column in source.text"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     ByteSize,
+    ConfigDict,
     Field,
     field_validator,
+    model_validator,
 )
 
 from pipeline.settings import Bytes, PlanModel
@@ -18,14 +20,34 @@ class Source(PlanModel):
 
     paths: tuple[str, ...] = Field(description="files, folders, globs, fsspec URLs, hf://datasets/ORG/NAME")
     name: str | None = Field(None, description="name of the source; default: the last folder of the wildcard-free part")
+    named_by: str | None = Field(
+        None,
+        alias="from",
+        serialization_alias="from",
+        description="column that names the source of each row; rows without a short string or an integer in it have `name`",
+    )
     priority: int = Field(0, description="the smaller one comes first where duplicates compete")
     text: str = Field("text", min_length=1, description="column that holds the text")
     id: str = Field("id", min_length=1, description="column that holds the id; rows without one get a hash of source_ref")
     unit_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="size of the pieces that an input is split into")
     max_row_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="longer rows go to quarantine")
     max_bad_fraction: float = Field(
-        0.01, ge=0, le=1, description="share of unreadable rows of a file, and of the source, beyond which the run stops"
+        0.01,
+        ge=0,
+        le=1,
+        description="share of unreadable rows of a file, and of the source, beyond which the run stops",
     )
+    on_truncated: Literal["fail", "accept"] = Field(
+        "fail", description="a file that ends before it should: stop the run, or curate what there is of it"
+    )
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=False, validate_by_alias=True)
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Source:
+        if self.named_by is not None and self.named_by in (self.text, self.id):
+            raise ValueError(f"from: {self.named_by} is the column of the text or of the id; a source's name has one of its own")
+        return self
 
     @field_validator("paths", mode="before")
     @classmethod
@@ -39,7 +61,7 @@ class Source(PlanModel):
             raise ValueError("an empty path: is a shell variable unset?")
         return value
 
-    @field_validator("name", "text", "id")
+    @field_validator("name", "named_by", "text", "id")
     @classmethod
     def _is_text(cls, value: str | None) -> str | None:
         if value is not None and (not value or any("\ud800" <= c <= "\udfff" for c in value)):

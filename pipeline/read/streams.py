@@ -5,21 +5,24 @@ Invariant: units do not depend on the chunks that the bytes arrive in, and what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
-from pipeline.read import archives
+from pipeline.read import archives, likeness
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines
+from pipeline.read.lines import Chunks, Lines
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import CHUNK, Block, Unit, changed, named, new_digest, open_input, source_of
 
-Cut = Callable[[Iterable[bytes], InputFile], Iterator[Lines]]
+Cut = Callable[[Chunks, InputFile], Iterator[Lines]]
 Parse = Callable[[Collector, Lines], None]
 
 
-def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
-    """Units of a file, in order. Raises InputChanged at its end if it is not what `content` names."""
-    digest = new_digest()
+def stream(file: InputFile, cut: Cut, *, content: str) -> Generator[Block, None, str]:
+    """Units of a file, in order; returns the identity of what a packed file unpacks to (`likeness`), if it was read to its end.
+
+    Raises InputChanged at its end if it is not what `content` names.
+    """
+    digest, unpacked = new_digest(), likeness.Unpacked()
     hashed = content != file.identity  # else the store says when it changes
     with open_input(file) as handle:
         read = source_of(file, handle)
@@ -30,12 +33,16 @@ def stream(file: InputFile, cut: Cut, *, content: str) -> Iterator[Block]:
                 digest.update(data)
             return data
 
-        for index, lines in enumerate(cut(archives.decoded(source, file.compression), file)):
+        # Behind lost bytes a line or a WARC record is found again; whether a quote is open in CSV, or a bracket in JSON, is not.
+        resumes = file.format in ("jsonl", "warc")
+        chunks = archives.decoded(source, file.compression, size=file.size, resumes=resumes, encoding=file.encoding)
+        for index, lines in enumerate(cut(unpacked.followed(chunks) if file.compression else chunks, file)):
             yield Block(Unit(file, content, index, lines.start, lines.stop, lines.first_row), lines, lines.rest)
         while source(CHUNK):
             pass
     if hashed and named(digest) != content:
         raise changed(file)
+    return unpacked.identity
 
 
 def read_block(block: Block, parse: Parse) -> UnitRows:

@@ -1,17 +1,19 @@
 """Files below a path: on disk and on object stores with one set of rules.
 
 Invariants: the same tree gives the same `Found.folder` and `Found.below` wherever it lies; the order is that of the names;
-nothing is passed over silently but hidden names and names that begin with `_`, below the wildcard-free part.
+whatever the path holds, or a pattern matches, is found or passed over with a reason. Passed over are hidden names and names that
+begin with `_`, which markers have (`_SUCCESS`, `.part-0.crc`), below the wildcard-free part, where the pattern does not write
+the `.` or `_` itself.
 
 Wildcards match files: `*` `?` `[ab]` `[!ab]` within a name, `**` any number of folders. A path that exists is taken as it is,
-wildcard characters and all.
+wildcard characters and all, and so is a folder in front of the first wildcard: `[news]/*.jsonl` reads a folder `[news]`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +24,7 @@ from fsspec.utils import glob_translate
 from pipeline.errors import InputError
 from pipeline.records.base import Json
 from pipeline.store import remote
+from pipeline.store.places import absolute
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -37,10 +40,22 @@ class Found:
     identity: str = ""  # of its content, where the store knows it (`remote.identity_of`)
 
 
-def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, list[str], bool]:
+@dataclass(frozen=True)
+class Passed:
+    """A file that is not read, or a folder (`path` ends in a slash) nothing of which is; called as a file there would be."""
+
+    path: str
+    reason: str
+
+
+HIDDEN = "hidden, or a marker (the name begins with . or _)"
+LINK = "a link to a folder, which is not followed"
+
+
+def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, list[Passed], bool]:
     """`(files, what was passed over, whether the path names one file)`; files is None if nothing is there."""
     fs, prefix, location = _filesystem(path, base)
-    skipped: list[str] = []
+    skipped: list[Passed] = []
     kind, info = _look(fs, prefix, location)
     if kind == "file":
         folder, _, name = _without_query(location).rpartition("/")
@@ -54,14 +69,11 @@ def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, lis
 
 def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
     """`(fs, prefix, location)`: prefix + location is what `InputFile.url` says, location is what `fs` is asked for."""
-    if "::" in path:
+    if "::" in path and "://" in path:
         raise InputError(f"{path.partition('::')[0]}::…: chained URLs are not supported; give the URL of the files themselves")
-    scheme, mark, rest = path.partition("://")
+    scheme, mark, _ = path.partition("://")
     if not mark or scheme == "file":
-        full = os.path.join(base or Path.cwd(), os.path.expanduser(rest if mark else path))
-        # A link's target may lie elsewhere, so that `..` behind it is not the folder written in front of it.
-        full = os.path.realpath(full) if ".." in full.split("/") else os.path.normpath(full)
-        return LocalFileSystem(), "", full
+        return LocalFileSystem(), "", absolute(path, base)
     fs, location = remote.filesystem(path, error=InputError)
     if ".." in location.split("/"):
         raise InputError(f"{path}: `..` in a URL; write the folder itself")
@@ -99,39 +111,83 @@ def _has_wildcard(path: str) -> bool:
     return bool(re.search(r"[*\[]", path) if path.startswith("http") else _WILDCARD.search(path))
 
 
-def _matches(fs: Any, prefix: str, pattern: str, *, skipped: list[str]) -> list[Found]:
+def _matches(fs: Any, prefix: str, pattern: str, *, skipped: list[Passed]) -> list[Found]:
     parts = pattern.split("/")
-    free = next(i for i, part in enumerate(parts) if _WILDCARD.search(part))
+    free = wildcard_free(parts, lambda folder: _look(fs, prefix, folder)[0] == "directory")
     root, rest = "/".join(parts[:free]), parts[free:]
-    found = _files_below(fs, prefix, root, depth=None if "**" in rest else len(rest), skipped=skipped)
-    wanted = re.compile(glob_translate("/".join(part if part == "**" else re.sub(r"\*+", "*", part) for part in rest)))
+    beside: list[Passed] = []
+    found = _files_below(fs, prefix, root, depth=None if "**" in rest else len(rest), skipped=beside, written=rest)
+    wanted = _matcher(rest)
+    skipped += [one for one in beside if _concerns(one.path.split("/")[bool(_last(root)) :], rest)]
     return [item for item in found if wanted.match(item.below)]
 
 
-def _files_below(fs: Any, prefix: str, root: str, *, depth: int | None, skipped: list[str]) -> list[Found]:
-    """Files below `root`, at most `depth` levels down."""
-    sizes = _walk(root or "/", depth, skipped) if isinstance(fs, LocalFileSystem) else _find(fs, prefix, root, depth=depth)
-    return [
-        Found(_last(root), below, f"{prefix}{root}/{below}", size, identity)
-        for below, size, identity in sorted(sizes)
-        if not any(part.startswith((".", "_")) for part in below.split("/"))
-    ]
+def _matcher(parts: Sequence[str]) -> re.Pattern[str]:
+    return re.compile(glob_translate("/".join(part if part == "**" else re.sub(r"\*+", "*", part) for part in parts)))
 
 
-def _walk(root: str, depth: int | None, skipped: list[str]) -> Iterable[tuple[str, int, str]]:
+def wildcard_free(parts: Sequence[str], is_folder: Callable[[str], bool]) -> int:
+    """How many parts of a pattern stand in front of its first wildcard. A folder that is there is no wildcard, but for `*`."""
+    for number, part in enumerate(parts):
+        if _WILDCARD.search(part) and (not part.strip("*") or not is_folder("/".join(parts[: number + 1]))):
+            return number
+    return len(parts)
+
+
+def _concerns(parts: list[str], rest: Sequence[str]) -> bool:
+    """Whether a pattern would match a name, or what may lie in a folder (whose last part is empty)."""
+    if "**" in rest:
+        return not parts[-1] or bool(_matcher(rest).match("/".join(parts)))
+    if not parts[-1]:
+        return len(parts) <= len(rest) and bool(_matcher(rest[: len(parts) - 1]).match("/".join(parts[:-1])))
+    return bool(_matcher(rest).match("/".join(parts)))
+
+
+def _files_below(
+    fs: Any, prefix: str, root: str, *, depth: int | None, skipped: list[Passed], written: Sequence[str] = ()
+) -> list[Found]:
+    """Files below `root`, at most `depth` levels down. `written`: the parts of a pattern, which may ask for hidden names."""
+    folder = _last(root)
+    found: list[Found] = []
+    passed: set[tuple[str, str]] = set()
+    walked = _walk(root or "/", depth, written) if isinstance(fs, LocalFileSystem) else _find(fs, prefix, root, depth=depth)
+    for below, size, identity, reason in walked:
+        hidden = _hidden(below, written)
+        if hidden or reason:
+            passed.add((hidden or below, HIDDEN if hidden else reason))
+        else:
+            found.append(Found(folder, below, f"{prefix}{root}/{below}", size, identity))
+    skipped += [Passed(f"{folder}/{below}" if folder else below, reason) for below, reason in sorted(passed)]
+    return sorted(found, key=lambda item: item.below)
+
+
+def _hidden(below: str, written: Sequence[str]) -> str:
+    """The path as far as its first hidden part, with a slash behind a folder's name; empty if there is none."""
+    parts = below.split("/")
+    for i, part in enumerate(parts):
+        asked_for = i < len(written) and "**" not in written[:i] and written[i][:1] == part[:1]
+        if part[:1] in (".", "_") and not asked_for:
+            return "/".join(parts[: i + 1]) + ("/" if i + 1 < len(parts) else "")
+    return ""
+
+
+def _walk(root: str, depth: int | None, written: Sequence[str]) -> Iterable[tuple[str, int, str, str]]:
+    """`(path below, size, identity, why it is no file)`; the path of a folder that is not gone into ends in a slash."""
     # Not LocalFileSystem.find: it follows links to folders, and two that form a cycle would never end.
     for folder, folders, names in os.walk(root, onerror=_cannot_list):
         below = os.path.relpath(folder, root)
         below = "" if below == "." else below + "/"
         last = depth is not None and below.count("/") + 1 >= depth
-        folders[:] = [] if last else sorted(name for name in folders if not name.startswith((".", "_")))
-        skipped += [f"the link to a folder {below}{name}" for name in folders if os.path.islink(os.path.join(folder, name))]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        hidden = [name for name in folders if name not in links and _hidden(below + name, written)]
+        yield from ((f"{below}{name}/", 0, "", LINK) for name in links if not last)
+        yield from ((f"{below}{name}/", 0, "", HIDDEN) for name in hidden if not last)
+        folders[:] = [] if last else sorted({*folders} - {*links, *hidden})
         for name in sorted(names):
             full = os.path.join(folder, name)
-            if os.path.isfile(full):
-                yield below + name, os.path.getsize(full), ""
-            else:
-                skipped.append(f"{below}{name}, which is no file")
+            is_file = os.path.isfile(full)
+            broken = "a link to nothing" if os.path.islink(full) else "no file (a pipe, a socket or a device)"
+            yield below + name, os.path.getsize(full) if is_file else 0, "", "" if is_file else broken
 
 
 def _cannot_list(error: OSError) -> NoReturn:
@@ -140,9 +196,9 @@ def _cannot_list(error: OSError) -> NoReturn:
     raise InputError(f"{error.filename}: the folder cannot be listed ({error.strerror})") from error
 
 
-def _find(fs: Any, prefix: str, root: str, *, depth: int | None) -> Iterable[tuple[str, int, str]]:
+def _find(fs: Any, prefix: str, root: str, *, depth: int | None) -> Iterable[tuple[str, int, str, str]]:
     with remote.asked(prefix + root):
         found = fs.find(root, maxdepth=depth, detail=True)
     for name, info in found.items():
         if info["type"] == "file" and not name.endswith("/"):  # some tools leave empty objects that stand for folders
-            yield name[len(root) :].lstrip("/"), *_size_and_identity(prefix, info)
+            yield name[len(root) :].lstrip("/"), *_size_and_identity(prefix, info), ""

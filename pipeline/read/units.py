@@ -22,13 +22,13 @@ from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import remote
 
-VERSION = 1
+VERSION = 2
 """Covers everything in this package that decides what the rows of an input are."""
 HASHED = "blake2b:"
 """Prefix of an identity that is a hash of the bytes."""
-STREAMED = {"hf", "csv", "tsv", "warc"}
+STREAMED = {"hf", "csv", "tsv", "warc", "json", "json_members", "json_table"}
 """Formats that one reader cuts into units, compressed or not."""
-DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "fastwarc")}
+DECODED_BY = {"html": ("resiliparse",), "warc": ("resiliparse", "brotli")}
 """Format → packages whose release decides what its rows are; rows of these are main text of pages."""
 MAIN_TEXT = 2
 """Covers what the main text of a page is (`pipeline.read.child`)."""
@@ -53,10 +53,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class FileUnits:
-    """`content` identifies the bytes of a file; `units` is None where they come from a stream."""
+    """`content` identifies the bytes of a file; `units` is None where they come from a stream, which `file` is the one to ask
+    for: as what it holds, whatever its name declares."""
 
     content: str
     units: tuple[Unit, ...] | None
+    file: InputFile
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Block:
 def unit_key_parts(unit: Unit) -> tuple[str, ...]:
     """Everything that the unit's rows depend on."""
     file = unit.file
-    streamed = file.compression is not None or file.format in STREAMED
+    streamed = is_streamed(file)
     numbers = (VERSION, unit.index, unit.start, unit.stop, unit.first_row, file.max_row_bytes)
     return (
         unit.content,
@@ -79,13 +81,21 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         file.format,
         file.compression or "",
         file.source,
+        file.named_by or "",
         file.text,
         file.id,
         *map(str, numbers),
         str(file.unit_bytes) if streamed else "",
+        *(part for part in (file.encoding, file.fault) if part),
+        *(f"{name}={value}" for name, value in file.partitions),
         *(f"{name} {version(name)}" for name in DECODED_BY.get(file.format, ())),
         *([f"main text {MAIN_TEXT}"] if file.format in DECODED_BY else []),
     )
+
+
+def is_streamed(file: InputFile) -> bool:
+    """Whether one reader cuts the file into units."""
+    return file.compression is not None or bool(file.encoding) or file.format in STREAMED
 
 
 def identify(file: InputFile, *, read: bool = False) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from pipeline.records.base import Number, Record, Totals
+from pipeline.records.inputs import PassedOver
 from pipeline.records.selection import Selection
 
 SCHEMA_VERSION = 2
@@ -188,6 +189,14 @@ class Unreadable(Record):
     bytes: int
 
 
+class ReplacedLine(Record):
+    """Values of a column that metadata cannot hold as they were, and for which text or null stands."""
+
+    column: str
+    kind: str
+    values: int
+
+
 class Tokens(Record):
     """Tokens of the final text of all documents and of the kept ones, and how they are known."""
 
@@ -219,9 +228,11 @@ class Counts(Record):
     models: tuple[ModelLine, ...]
     duplicates: Duplicates | None
     quarantine: tuple[Unreadable, ...]
+    replaced: tuple[ReplacedLine, ...] = ()
     tokens: Tokens
     selection: Selection | None
     notes: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...] = ()  # a manifest of an earlier release does not say
     versions: dict[str, str]
     architecture: str
 

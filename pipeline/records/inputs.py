@@ -1,10 +1,10 @@
-"""What a manifest says of where an output comes from: the recipe, and the settings of each source."""
+"""What a manifest says of where an output comes from: the recipe, the settings of each source, and files that were not read."""
 
 from __future__ import annotations
 
 import json
 
-from pipeline.records.base import Json, Record
+from pipeline.records.base import Json, Number, Record
 
 
 class RecipeDocument(Record):
@@ -25,18 +25,52 @@ class SourceSettings(Record):
     id: str | None
     priority: int
     max_row_bytes: int
+    named_by: str | None = None
+
+
+MOST_PATHS = 1_000
+"""Chosen so that a folder of a million files of no use does not make a manifest of 100 MB."""
+
+
+class PassedOver(Record):
+    """Files that the plan's paths name or hold and that are not read, for one reason: how many, and the first `MOST_PATHS`."""
+
+    reason: str
+    files: int
+    paths: tuple[str, ...]
+
+
+class Damage(Record):
+    """What of a unit could not be read besides its bad rows. `sound`: those of them that are no text; `listed`: that are lost
+    to damage; `rows`: those that a bad row stands for besides itself; `share`: of the file's bytes; `cut`: the file ends before
+    it should, and as far as is known `cut_rows` and `cut_share` are missing behind its end."""
+
+    sound: int = 0
+    listed: int = 0
+    rows: int = 0
+    share: Number = 0.0
+    cut: bool = False
+    cut_rows: int = 0
+    cut_share: Number = 0.0
+
+
+NO_DAMAGE = Damage()
 
 
 class UnitCard(Record):
-    """What the table of a unit's documents says of the unit: rows by `(source, readable, unreadable)`, and those taken down.
+    """What the table of a unit's documents says of the unit: how many rows there are, and which were taken down.
 
     It stands in the table's metadata, so that a unit that is read again from disk need not be parsed. `taken`: positions.
+    `passed`: records that are no rows, by type.
+    `replaced`: values for which something else stands, by `(column, kind)` (`pipeline.read.rows`).
     """
 
     rows: int
     bad_rows: int
     n_bytes: int
-    sources: tuple[tuple[str, int, int], ...]
+    damage: Damage = NO_DAMAGE
+    passed: tuple[tuple[str, int], ...] = ()
+    replaced: tuple[tuple[str, str, int], ...] = ()
     taken: tuple[int, ...] = ()
 
     def encoded(self) -> str:

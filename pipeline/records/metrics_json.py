@@ -91,7 +91,8 @@ class StoreTraffic(Record):
 
 
 class Cost(Record):
-    """What the run cost. `exact`: the stages' CPU seconds are, because one worker ran; `lost_cpu_s`: of attempts before it."""
+    """What the run cost. `cpu_s`: of all its processes; `stages` sum to it. `exact`: the stages' CPU seconds are, because one
+    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out."""
 
     wall_s: Number
     cpu_s: Number
@@ -106,14 +107,31 @@ class Cost(Record):
     output_bytes: int
 
 
+class DamagedFile(Record):
+    """An input file of which more is lost than single rows. `rows`: that were read; `lost_rows`: as far as is known or can be
+    reckoned from the share of its bytes; `cut`: it ends before it should; `cause` and `detail`: of the first damage."""
+
+    path: str
+    source: str
+    rows: int
+    lost_rows: int
+    lost_share: Number
+    cut: bool
+    cause: str
+    detail: str
+
+
 class RunMetrics(Counts):
-    """What a manifest records of its run: the counts, and what came of them."""
+    """What a manifest records of its run: the counts, and what came of them. `passed`: records of archives that are no rows, by
+    type."""
 
     changes: Changes | None
     checks: tuple[Check, ...]
     cost: Cost
     compute: Ledger
     files: tuple[FileRecord, ...]
+    damaged: tuple[DamagedFile, ...] = ()
+    passed: tuple[tuple[str, int], ...] = ()
 
 
 class Metrics(RunMetrics):

@@ -1,9 +1,9 @@
-"""The report of a run, made from its metrics alone: `render` the page, `summary` for the terminal.
+"""The report of a run, made from its metrics alone: `draw` its charts and `render` the page, `summary` for the terminal.
 
-Both take the dict that metrics.json holds and touch no file and no network.
+None touches a file or the network.
 """
 
-from pipeline.report.page.page import render
+from pipeline.report.page.page import draw, render
 from pipeline.report.terminal import summary
 
-__all__ = ["render", "summary"]
+__all__ = ["draw", "render", "summary"]

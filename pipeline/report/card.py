@@ -88,11 +88,11 @@ def size_category(documents: int) -> str:
 
 def _introduction(metrics: Metrics, name: str) -> str:
     total = metrics.all_generations
-    generations = ", ".join(str(g) for g in metrics.live)
+    generations = f"generation{'s' if len(metrics.live) != 1 else ''} {', '.join(str(g) for g in metrics.live)}"
     return (
         f"# {escaped(name)}\n\n"
-        f"{numbers.count(total.kept)} of {numbers.count(total.read)} documents, curated by Winnow with the plan"
-        f" {code(metrics.plan_name)} (recipe {code(metrics.recipe_hash)}), generations {generations}."
+        f"{numbers.count(total.kept)} of {numbers.counted(total.read, 'document')}, curated by Winnow with the plan"
+        f" {code(metrics.plan_name)} (recipe {code(metrics.recipe_hash)}), {generations}."
         " What was dropped is in `rejected/`, why is in `ledger/`, rows that could not be read are in `quarantine/`;"
         " none of these belongs to the dataset. Charts and costs are in `report.html`, numbers in `metrics.json`."
     )

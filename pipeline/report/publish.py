@@ -19,11 +19,14 @@ from pipeline import report
 from pipeline.errors import Damaged
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import Manifest
+from pipeline.plan.paths import with_names_only
 from pipeline.records.base import FileRecord, Json, Record, Totals
+from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import SCHEMA_VERSION, Samples
 from pipeline.records.savings_json import SCHEMA, Savings
 from pipeline.report import card
+from pipeline.report.page.page import Pictures
 from pipeline.stages.shards.parquet import Shard
 from pipeline.store.store import Store
 
@@ -46,8 +49,14 @@ def quote(out: Store, samples: Samples) -> None:
     out.write_bytes(manifest.samples(samples.generation), _pretty(samples), durable=True)
 
 
-def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
-    """What a person reads, made from the newest manifest: name → content, manifest.json last.
+def drawn(out: Store, counts: Counts) -> Pictures:
+    """The charts of the page, before the cost of the run, drawing included, is known."""
+    return report.draw(counts, savings_of(out))
+
+
+def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | None = None) -> dict[str, bytes]:
+    """What a person reads, made from the newest manifest: name → content, manifest.json last. `pictures`: its charts, where they
+    are drawn already.
 
     Made before the commit, so that what cannot be shown is never published.
     """
@@ -61,7 +70,8 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
     by_folder = {f: [p for p in files if p.startswith(f"{f}/")] for f in manifest.FOLDERS}
     languages = sorted({line.language for m in live for line in m.metrics.by_language if line.kept and line.language})
     plan = yaml(newest.plan)
-    shareable = yaml({key: value for key, value in newest.plan.items() if key != "source"})  # paths of this machine stay here
+    named = with_names_only(newest.plan)  # paths of this machine stay here
+    shareable = yaml({key: value for key, value in named.items() if key != "source"})
     readme = card.render(
         metrics,
         files_by_folder=by_folder,
@@ -70,7 +80,8 @@ def rendered(out: Store, manifests: Sequence[Manifest]) -> dict[str, bytes]:
         plan_yaml=shareable,
         licence=newest.plan["output"].get("licence"),  # manifests of earlier releases have no such key
     )
-    page = report.render(metrics, savings, samples=samples, reviews=reviews.of_labels(judged), plan=shareable)
+    judgements = reviews.of_labels(judged)
+    page = report.render(metrics, savings, samples=samples, reviews=judgements, plan=shareable, pictures=pictures)
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),

@@ -17,19 +17,23 @@ from pipeline.text.visible import visible
 
 MOST = 12
 """Lines of each table; chosen so that the whole stays on one screen."""
+ACCEPTED = "published with --accept, although a check failed"
+"""A note of the generation, if so."""
 WIDTH = 80
 NAME = 80
 """Characters of a source's or reason's name, and of what a check was made of; real ones stay below."""
 
 
-def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None) -> str:
-    """`counts`: of the run that was not published; `before`: of the last generation, if there is one."""
+def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None, *, on_disk: str) -> str:
+    """`counts`: of the run that was not published; `before`: of the last generation, if there is one; `on_disk`: what the output
+    holds now."""
     failed = [check for check in checks if check.failed]
     said = [
-        f"nothing was published: {len(failed)} check{'s' if len(failed) != 1 else ''} failed",
+        f"nothing was published: {numbers.counted(len(failed), 'check')} failed",
         *_checks(failed),
         *_sources(counts.by_source),
         *_reasons(counts, before),
+        f"on disk now: {visible(on_disk)}; what this run read and scored stays in the work directory",
         "look at the input and the plan; the same command with --accept publishes nevertheless",
     ]
     return table.text(said, width=WIDTH).rstrip("\n")

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.plan import scores
-from pipeline.records.counts import Duplicates, Histogram, ModelLine, Tokens, Unreadable
+from pipeline.records.counts import Duplicates, Histogram, ModelLine, ReplacedLine, Tokens, Unreadable
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics, StoreTraffic
 from pipeline.records.selection import Selection
+from pipeline.report import damage
 from pipeline.report.page.page import MOST_LINES, pace
-from pipeline.report.refusal import in_words
+from pipeline.report.refusal import ACCEPTED, in_words
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
+from pipeline.text.visible import visible
 
 MOST_REASONS = 6
 """Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
+
+LEAST_SHARE = 0.01
+"""Of a run's CPU time, what a stage takes that is named; chosen so that the line names all that anybody would speed up."""
 
 MOST_LANGUAGES = 3
 """Languages without a score that are named; chosen so that a model takes a line or two."""
@@ -24,18 +29,28 @@ MOST_LANGUAGES = 3
 def summary(metrics: Metrics, *, out: str) -> Said:
     """What a person wants to know at the end; `out` is the output folder, for the report's path."""
     failed = _some("CHECK FAILED", [in_words(check) for check in metrics.checks if check.failed], where="the report")
+    worst = sorted(metrics.damaged, key=lambda file: -file.lost_rows)
+    lost = (
+        [("DAMAGED", damage.headline(worst)), *_some("", list(map(damage.in_words, worst)), where="metrics.json")]
+        if worst
+        else []
+    )
     labelled = [
         ("duplicates", _duplicates(metrics.duplicates)),
         *_annotations(metrics.signals),
         *_models(metrics.models),
         *_selection(metrics.selection),
         ("quarantine", _quarantine(metrics.quarantine)),
+        *_passed(metrics.passed),
+        *_replaced(metrics.replaced),
         ("tokens", _tokens(metrics.tokens, metrics.compute)),
         *_cost(metrics),
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
     ]
-    above: list[Part] = [paragraphs(failed), ""] if failed else []
+    failed = [*failed, ("", _although(metrics))] if failed else []
+    loud = [*failed, *lost]
+    above: list[Part] = [paragraphs(loud), ""] if loud else []
     return [
         *above,
         _documents(metrics),
@@ -43,6 +58,13 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         paragraphs(labelled),
         f"report        {out.rstrip('/')}/report.html",  # a line of its own, so that it can be copied
     ]
+
+
+def _although(metrics: Metrics) -> str:
+    """That a generation is there although a check failed, why, and what to do about it."""
+    why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
+    todo = "to take it back, change the plan or the input and run with --replace"
+    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}"
 
 
 def _some(label: str, texts: Sequence[str], *, where: str) -> list[tuple[str, str]]:
@@ -57,7 +79,9 @@ def _documents(metrics: Metrics) -> Part:
     lines = [*metrics.totals.lines(), *((f"  {r.reason}", r.first, r.first_bytes) for r in found[:MOST_REASONS])]
     rest = found[MOST_REASONS:]
     if rest:
-        lines.append((f"  {len(rest)} more reasons", sum(r.first for r in rest), sum(r.first_bytes for r in rest)))
+        lines.append(
+            (f"  {numbers.counted(len(rest), 'more reason')}", sum(r.first for r in rest), sum(r.first_bytes for r in rest))
+        )
     read = metrics.totals.read
     rows = [(name, numbers.count(n), numbers.share(n, read), numbers.size(size)) for name, n, size in lines]
     if found:
@@ -83,13 +107,13 @@ def _recall(found: Duplicates) -> str:
     if not planted:
         return said
     hit, all_ = sum(hit for _, hit in planted), sum(n for n, _ in planted)
-    return f"{said}; self-test: {numbers.count(hit)} of {numbers.count(all_)} planted copies found"
+    return f"{said}; self-test: {numbers.count(hit)} of {numbers.counted(all_, 'planted copy', 'planted copies')} found"
 
 
 def _annotations(signals: Sequence[Histogram]) -> Iterator[tuple[str, str]]:
     """How many documents have each number computed elsewhere: keys that match nothing drop nothing, and would pass unseen."""
     said = (
-        f"{signal.signal} of {numbers.count(signal.scored)} of {numbers.count(signal.scored + signal.nulls)} documents"
+        f"{signal.signal} of {numbers.count(signal.scored)} of {numbers.counted(signal.scored + signal.nulls, 'document')}"
         for signal in signals
         if signal.filter == scores.NAME
     )
@@ -128,21 +152,39 @@ def _quarantine(causes: Sequence[Unreadable]) -> str:
     return ", ".join(f"{numbers.count(c.rows)} {c.cause}" for c in ordered) or "empty: every row could be read"
 
 
+def _passed(records: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+    """Records of archives that are no rows."""
+    if records:
+        yield "no rows", ", ".join(f"{numbers.count(n)} {kind}" for kind, n in records) + " (records of WARC)"
+
+
+def _replaced(lines: Sequence[ReplacedLine]) -> Iterator[tuple[str, str]]:
+    """Values of other columns than the text's for which metadata hold text or null."""
+    ordered = sorted(lines, key=lambda line: (-line.values, line.column))
+    said = [f"{numbers.count(line.values)} {line.kind} in {visible(line.column, limit=40)}" for line in ordered[:MOST_LINES]]
+    said += [f"{numbers.count(len(lines) - MOST_LINES)} more, in metrics.json"] if len(lines) > MOST_LINES else []
+    if said:
+        yield "replaced", ", ".join(said)
+
+
 def _tokens(tokens: Tokens, compute: Ledger) -> str:
     said = f"{numbers.short(tokens.kept)} kept of {numbers.short(tokens.read)} ({tokens.kind})"
     epochs = compute.sufficiency.epochs.value
     if epochs is None:
         return said
     planned = numbers.short(compute.sufficiency.planned_tokens.value)
-    return f"{said}; a plan of {planned} reads them {numbers.digits(epochs)} times"
+    return f"{said}; a plan of {planned} reads them {numbers.digits(epochs)} time{'s' if epochs != 1 else ''}"
 
 
 def _cost(metrics: Metrics) -> Iterator[tuple[str, str]]:
     cost = metrics.cost
-    per_cpu = f"{numbers.digits(cost.mb_per_cpu_s)} MB per CPU second"
-    workers = f"{cost.workers} worker{'s' if cost.workers != 1 else ''}"
+    per_cpu = f"{numbers.digits(cost.mb_per_cpu_s)} MB per CPU second without compiling"
+    workers = numbers.counted(cost.workers, "worker")
     yield "took", f"{numbers.seconds(cost.wall_s)}, {numbers.digits(pace(metrics))} MB/s, {per_cpu}, {workers}"
-    stages = (f"{stage.stage} {numbers.seconds(stage.cpu_s)}" for stage in cost.stages)
+    shown = [stage for stage in cost.stages if stage.cpu_s >= LEAST_SHARE * cost.cpu_s]
+    stages = [f"{stage.stage} {numbers.seconds(stage.cpu_s)}" for stage in shown]
+    rest = cost.stages[len(shown) :]
+    stages += [f"{len(rest)} more {numbers.seconds(sum(stage.cpu_s for stage in rest))}"] if rest else []
     yield "CPU", ", ".join([numbers.seconds(cost.cpu_s) + ("" if cost.exact else " (stages estimated)"), *stages])
     yield "memory", f"{numbers.size(cost.peak_memory_bytes)} at the peak"
     yield "disk", f"output {numbers.size(cost.output_bytes)}, work directory {numbers.size(cost.work_bytes)}"
@@ -153,4 +195,4 @@ def _stores(stores: Mapping[str, StoreTraffic]) -> Iterator[tuple[str, str]]:
     for name, one in stores.items():
         if one.remote:
             moved = f"{numbers.size(one.bytes_read)} read, {numbers.size(one.bytes_written)} written"
-            yield "store", f"{name} {numbers.count(one.requests)} requests, {moved}"
+            yield "store", f"{name} {numbers.counted(one.requests, 'request')}, {moved}"

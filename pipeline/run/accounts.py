@@ -3,43 +3,76 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
+from pipeline.machine.meter import Phases
+from pipeline.read.files import InputFile
 from pipeline.records.metrics_json import Cost, StageCost
 from pipeline.report.metrics.tally import Tally, totals
-from pipeline.run import attempts
+from pipeline.run import attempts, damage, remedies
+from pipeline.run.damage import Loss
 from pipeline.run.options import RunOptions
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.text import numbers
 
+MOST_LINES = 20
+"""Files and sources that a refusal names."""
+
 
 def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
-    """Raise BadRows where a file, or a source, has more unreadable rows than its budget."""
-    budgets = {item.file.path: item.file.max_bad_fraction for item in run.inputs}
-    source_of = {item.file.path: item.file.source for item in run.inputs}
-    counts: dict[tuple[str, str], list[int]] = {}
-    limits: dict[tuple[str, str], float] = {}
-    for unit in units:
-        for group in (("file", unit.path), ("source", source_of[unit.path])):
-            seen = counts.setdefault(group, [0, 0])
-            seen[0] += unit.bad_rows
-            seen[1] += unit.rows + unit.bad_rows
-            limits[group] = budgets[unit.path]
-    over = [(g, bad, n) for g, (bad, n) in sorted(counts.items()) if n and bad / n > limits[g]]
-    if over:
-        shares = ((kind, name, bad, n, numbers.beside(bad / n, limits[kind, name])) for (kind, name), bad, n in over)
-        lines = [
-            f"{kind} {name}: {bad:,} of {n:,} rows are unreadable ({share}, budget {numbers.percent(limits[kind, name])})"
-            for kind, name, bad, n, share in shares
-        ]
-        worst = next(u for u in units if u.bad_rows and (u.path == over[0][0][1] or source_of[u.path] == over[0][0][1]))
-        table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
-        lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
-        raise BadRows("\n".join(lines) + "\nmend the input, or raise max_bad_fraction of the source; nothing was published")
+    """Raise BadRows where more of a file, or of a source, could not be read than its budget allows, or a file ends early."""
+    files = {item.file.path: item.file for item in run.inputs}
+    found: dict[tuple[str, str], Loss] = {}
+    for path, loss in damage.by_file(run, units).items():
+        for group in (("file", path), ("source", files[path].source)):
+            found[group] = found.get(group, Loss()) + loss
+    limits = {group: file for file in files.values() for group in (("file", file.path), ("source", file.source))}
+    over = [(group, loss) for group, loss in sorted(found.items()) if _is_over(group, loss, limits[group])]
+    if not over:
+        return
+    lines = [_too_much(group, loss, limits[group].max_bad_fraction) for group, loss in over[:MOST_LINES]]
+    lines += [f"and {len(over) - MOST_LINES:,} more"] if len(over) > MOST_LINES else []
+    worst = next(u for u in units if u.bad_rows and over[0][0][1] in (u.path, files[u.path].source))
+    table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
+    lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
+    raise BadRows("\n".join([*lines, *_advice(run, units, over)]))
+
+
+def _is_over(group: tuple[str, str], loss: Loss, file: InputFile) -> bool:
+    accepts = file.on_truncated == "accept"
+    return (group[0] == "file" and loss.cut and not accepts) or loss.fraction(accepts_cut=accepts) > file.max_bad_fraction
+
+
+def _too_much(group: tuple[str, str], loss: Loss, limit: float) -> str:
+    kind, name = group
+    share = loss.fraction(accepts_cut=False)
+    rows = f"{round(loss.lost):,} of {round(loss.read + loss.lost):,} rows"
+    told = f"({numbers.beside(share, limit)}, budget {numbers.percent(limit)})"
+    if kind == "file" and loss.cut:
+        if loss.lost > 1:
+            return f"file {name}: ends before it should: at least {rows} are missing or unreadable {told}"
+        return f"file {name}: ends before it should: {loss.read:,} rows were read, and nothing tells how many are missing"
+    return f"{kind} {name}: {'some ' if loss.missing else ''}{rows} are unreadable {told}"
+
+
+def _advice(run: Run, units: Sequence[Annotated], over: Sequence[tuple[tuple[str, str], Loss]]) -> list[str]:
+    said = []
+    if any(loss.cut for _, loss in over):
+        said.append(
+            "a download that stopped early looks like this: fetch the file again; or set source.on_truncated: accept, "
+            "to curate what there is of it"
+        )
+    whole = [(group, loss) for group, loss in over if not loss.cut]
+    if whole:
+        (kind, name), loss = next((one for one in whole if not one[1].read), whole[0])
+        paths = {item.file.path for item in run.inputs if name == (item.file.path if kind == "file" else item.file.source)}
+        own = [unit for unit in units if unit.path in paths]
+        said.append(remedies.remedy(run.work, own, rows=round(loss.read + loss.lost)))
+    return [*said[:-1], f"{said[-1]}; nothing was published"]
 
 
 def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:
@@ -55,27 +88,30 @@ def check_conserved(summed: Tally, units: Sequence[Annotated]) -> None:
 
 @dataclass(frozen=True)
 class Started:
-    """A run's beginning: clock and CPU seconds by then; its name among the attempts, and the memory that is watched since."""
+    """A run's beginning: its clock; CPU seconds by phase since; its name among the attempts, and the memory that is watched."""
 
     clock: float
-    cpu_s: float
+    phases: Phases
     attempt: str
     memory: resources.PeakMemory
 
 
+END_CPU_S = 0.25
+"""CPU seconds from the last count, which the commit holds, to the end of the process: the page is filled, files are put in place,
+the summary is printed, the interpreter ends. Measured over the sample: 0.24 to 0.26; `tests/run/test_cpu.py` holds the whole."""
+
+
 def cost(
-    run: Run, options: RunOptions, started: Started, *, units: Sequence[Annotated], others: Mapping[str, float], output_bytes: int
+    run: Run, options: RunOptions, started: Started, *, units: Sequence[Annotated], compile_s: float, output_bytes: int
 ) -> Cost:
-    """What the run has cost so far. `others`: CPU seconds of stages that no unit accounts for. Of stages on machines whose
-    processes are not this one's, only what their units say is known."""
+    """What the run costs: all that was used so far and, where the process ends with it, what that will take. `compile_s`: of
+    compiling kernels or loading them. Of stages on machines whose processes are not this one's, only what their units say is
+    known."""
     elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
-    cpu_s = resources.tree_cpu_s() - started.cpu_s + elsewhere
-    seconds: dict[str, float] = dict(others)
-    for unit in units:
-        for stage, used in unit.costs:
-            seconds[stage] = seconds.get(stage, 0.0) + used
-    accounted = sum(seconds.values())
-    seconds["everything else"] = max(0.0, cpu_s - accounted)
+    end = END_CPU_S if options.own_process else 0.0
+    cpu_s = started.phases.total + elsewhere + end
+    seconds = _by_name(started.phases, units, compile_s=compile_s, elsewhere=elsewhere, here=options.runner == "local")
+    seconds |= {"end": end} if end else {}
     size = sum(unit.n_bytes for unit in units)
     return Cost(
         wall_s=time.monotonic() - started.clock,
@@ -87,6 +123,30 @@ def cost(
         work_bytes=run.work.bytes_below(),
         stores=run.traffic(),
         stages=tuple(StageCost(stage=name, cpu_s=used) for name, used in sorted(seconds.items(), key=lambda item: -item[1])),
-        mb_per_cpu_s=size / 1e6 / cpu_s if cpu_s else 0.0,
+        mb_per_cpu_s=size / 1e6 / (cpu_s - compile_s) if cpu_s > compile_s else 0.0,
         output_bytes=output_bytes,
     )
+
+
+CHILDREN = "child processes"
+
+
+def _by_name(phases: Phases, units: Sequence[Annotated], *, compile_s: float, elsewhere: float, here: bool) -> dict[str, float]:
+    """CPU seconds by stage: parts of phases under their own names, the rest of each under the phase's. `here`: units are worked
+    on in this process, so that its children are decoders and a server of Prefect's."""
+    worked: dict[str, float] = {}
+    for unit in units:
+        for stage, used in unit.costs:
+            worked[stage] = worked.get(stage, 0.0) + used
+    parts = {"scan": {"compile": compile_s}, "annotate": worked}
+    seconds: dict[str, float] = {}
+    for phase, own in phases.own.items():
+        spent = own + (0.0 if here else phases.children[phase]) + (elsewhere if phase == "annotate" else 0.0)
+        known = parts.get(phase, {})
+        told = sum(known.values())
+        shrunk = min(1.0, spent / told) if told else 1.0  # clocks of threads and of processes tick apart
+        seconds |= {name: used * shrunk for name, used in known.items()}
+        seconds[phase] = seconds.get(phase, 0.0) + max(0.0, spent - told)
+    if here and any(phases.children.values()):
+        seconds[CHILDREN] = sum(phases.children.values())
+    return seconds

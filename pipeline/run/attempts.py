@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
+
 from pipeline.errors import Damaged, WinnowError
 from pipeline.machine import resources
 from pipeline.store.store import Store
@@ -24,8 +26,9 @@ EVERY_S = 5.0
 
 
 def lost_cpu_s(work: Store, own: str) -> float:
-    """CPU seconds of the attempts that ended before this one (`own`) without publishing."""
-    return sum(_seconds(work, name) for name in work.names(FOLDER) if name != own)
+    """CPU seconds of the attempts that ended before without publishing, but for those whose names begin with `own`: this one,
+    and earlier ones of its process where all that the process used is counted."""
+    return sum(_seconds(work, name) for name in work.names(FOLDER) if not name.startswith(own))
 
 
 def _seconds(work: Store, name: str) -> float:
@@ -42,12 +45,14 @@ def clear(work: Store) -> None:
 
 
 @contextmanager
-def noted(work: Store, before: float) -> Iterator[str]:
-    """Keep this attempt's CPU seconds in the work directory while the block runs; yields the attempt's name.
+def noted(work: Store, before: float, *, own_process: bool = False) -> Iterator[str]:
+    """Keep this attempt's CPU seconds in the work directory while the block runs; yields what `lost_cpu_s` calls its own.
 
-    `before`: `resources.tree_cpu_s` at its start. The file stays where the block ends with an error.
+    `before`: `resources.tree_cpu_s` at its start; 0 with `own_process`, where the process counts from its start. The file stays
+    where the block ends with an error.
     """
-    name = f"{os.getpid()}-{time.time_ns()}.json"
+    process = f"{os.getpid()}-{psutil.Process().create_time():.2f}-"  # numbers of processes are used again
+    name = f"{process}{time.time_ns()}.json"
     stop = threading.Event()
 
     def write() -> None:
@@ -63,7 +68,7 @@ def noted(work: Store, before: float) -> Iterator[str]:
     thread.start()
     done = False
     try:
-        yield name
+        yield process if own_process else name
         done = True
     finally:
         stop.set()

@@ -1,105 +1,135 @@
-"""`--sample SHARE`: an early look. Judges a seeded share of whole units and estimates what the run would do; publishes nothing.
+"""`--sample SHARE`: an early look. Judges a seeded share of whole units, says what the run would do and take, publishes nothing.
 
-The units' facts stay in the work directory, so the run that follows does not make them again. Units are chosen by a hash of their
-place, so a larger share takes in a smaller one. Estimates are shares of rows read; intervals are percentile bootstraps over units
-(Efron & Tibshirani 1993, chapter 13), because rows of one unit are alike. Near duplicates are not looked for; exact ones are
-counted among the sampled rows only, where the run compares with everything: a lower bound.
+The share goes through every stage but the last, so that what is told was measured; its shards are removed again, its units' facts
+stay in the work directory, so that the run that follows does not make them again. Units are chosen by a hash of their place, so a
+larger share takes in a smaller one. A figure that may be off by more than 20 % is not told (`pipeline.run.forecast`).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
-import zstandard
 
+from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.meter import Phases
 from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
-from pipeline.report.table import Part, Said, paragraphs, table
-from pipeline.run import prepare
+from pipeline.report import publish
+from pipeline.run import accounts, forecast, prepare, scaling
+from pipeline.run import report as run_report
+from pipeline.run.context import Context
+from pipeline.run.forecast import Maybe, Piece
+from pipeline.run.judgement import count, judge
 from pipeline.run.options import RunOptions
+from pipeline.run.scaling import Costs, Measured
+from pipeline.run.shards import write_shards
 from pipeline.run.spans import Input, make_spans, run_span, stream_units
 from pipeline.run.state import Run
 from pipeline.stages import sampling
-from pipeline.stages.dedup import part
+from pipeline.stages.shards.index import stage_index
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import names, texts_at
-from pipeline.store.store import Store
-from pipeline.text import numbers
+from pipeline.stages.unit.tables import Names, names
 
-RESAMPLES = 2_000
-PROBE_BYTES = 4_000_000
-"""Kept text that is compressed to estimate shards; chosen because zstd's ratio hardly moves beyond."""
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """Rows of one unit: read, kept by the filters, and by first reason."""
-
-    rows: int
-    kept: int
-    reasons: dict[str, int]
-
-
-Share = tuple[float, float | None, float | None]
-"""A share of the rows read, and its interval's ends; None from fewer than two units."""
+_REASON = "reason "
+"""Begins the names of reasons among what was seen of a piece."""
+_JUDGED = ("judgements/dedup", "judgements/select")
+"""Folders of judgements over the corpus, which those of a share are no part of."""
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """What the whole run would do and take. `units`, `bytes`: judged, and all.
-
-    `seconds` and `work_bytes` are None where every unit had been judged before.
-    """
+    """What the whole run would do and take. `units`, `bytes`: judged, and all; `rows`: judged. `kept`, `reasons`: shares of the
+    rows read, kept by the filters and dropped by them; `documents`, `disk_bytes`: of the whole; `cpu_s`: of the run that follows.
+    None: not known within 20 %."""
 
     units: tuple[int, int]
     bytes: tuple[int, int]
     rows: int
-    kept: Share
-    reasons: dict[str, Share]
-    exact_duplicates: float
-    seconds: float | None
-    work_bytes: int | None
-    output_bytes: int
+    kept: Maybe
+    reasons: dict[str, Maybe]
+    documents: dict[str, Maybe]
+    disk_bytes: dict[str, Maybe]
+    cpu_s: Maybe
 
 
 def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: Mapper, on_event: OnEvent) -> Estimates | None:
     """The estimates; None where nothing is new."""
-    with prepare.open_run(loaded, options, on_event) as held:
+    phases = Phases.begin(own_process=options.own_process)
+    resources.use_system_allocator()
+    with prepare.open_run(loaded, options, on_event, phases=phases) as held, resources.PeakMemory() as memory:
         chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)
         if not chosen:
             return None
-        held.warmed.result()
-        sampled, whole = (sum(_bytes(item) for item in inputs) for inputs in (chosen, held.inputs))
-        new = sum(_bytes(item) for item in chosen if not _judged(held, item))
-        before, started = held.work.bytes_below(), time.monotonic()
+        compile_s = held.warmed.result()
+        phases.end("scan")
+        new = not any(_judged(held, item) for item in chosen)
         done = _annotated(held, chosen, mapper, on_event=on_event)
-        seconds, made = time.monotonic() - started, held.work.bytes_below() - before
-        counts = [_counts(held.work, unit) for unit in done]
-        rows = sum(count.rows for count in counts)
-        reasons = sorted({reason for count in counts for reason in count.reasons})
-        exact = _repeated(held.work, done)
-        return Estimates(
-            units=(sum(len(i.units or (i,)) for i in chosen), sum(len(i.units or (i,)) for i in held.inputs)),
-            bytes=(sampled, whole),
-            rows=rows,
-            kept=_share([c.kept for c in counts], counts),
-            reasons={name: _share([c.reasons.get(name, 0) for c in counts], counts) for name in reasons},
-            exact_duplicates=exact / rows if rows else 0.0,
-            seconds=seconds * whole / new if new else None,
-            work_bytes=int(made * whole / new) if new else None,
-            output_bytes=int(_compressed(held.work, done) * whole / sampled),
-        )
+        phases.end("annotate")
+        context = Context(held, loaded, options, mapper, on_event, accounts.Started(0.0, phases, "", memory))
+        measured = _tried(context, done, whole=_count(chosen) == _count(held.inputs))
+        pieces = _pieces(held, chosen, done)
+        costs = Costs(phases, compile_s, new=new, end_s=accounts.END_CPU_S if options.own_process else 0.0)
+        return _estimates(held, chosen, pieces, measured=measured, costs=costs)
 
 
 def plain(found: Estimates | None) -> dict[str, object]:
     """The estimates as JSON."""
     return {"units": (0, 0)} if found is None else asdict(found)
+
+
+def _estimates(held: Run, chosen: Sequence[Input], pieces: Sequence[Piece], *, measured: Measured, costs: Costs) -> Estimates:
+    seen = [piece.seen for piece in pieces if piece.seen is not None]
+    reasons = sorted({name for one in seen for name in one if name.startswith(_REASON)})
+    return Estimates(
+        units=(_count(chosen), _count(held.inputs)),
+        bytes=(sum(map(_bytes, chosen)), sum(map(_bytes, held.inputs))),
+        rows=int(sum(one["rows"] for one in seen)),
+        kept=forecast.told(forecast.share(pieces, "kept")),
+        reasons={name.removeprefix(_REASON): forecast.told(forecast.share(pieces, name)) for name in reasons},
+        documents={name: forecast.told(figure) for name, figure in scaling.documents(pieces, measured).items()},
+        disk_bytes={name: forecast.told(figure) for name, figure in scaling.disk(pieces, measured).items()},
+        cpu_s=forecast.told(scaling.processor(pieces, measured, costs)),
+    )
+
+
+def _tried(context: Context, units: Sequence[Annotated], *, whole: bool) -> Measured:
+    """The stages behind the units over these, measured. What they wrote is removed, but for judgements of the `whole` input, as
+    the run that follows makes them."""
+    run, phases = context.run, context.started.phases
+    known = {folder: set(run.work.entries(folder)) for folder in _JUDGED}
+    ordered = tuple(sorted(units, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
+    judgement = judge(context, ordered)
+    made = [f"{folder}/{name}" for folder in _JUDGED for name in set(run.work.entries(folder)) - known[folder]]
+    judged = sum(map(run.work.bytes_below, made))
+    counted = count(context, ordered, judgement)
+    counts = run_report.counts(context, ordered, counted.tally, judgement=judgement)
+    phases.end("count")
+    written = write_shards(context, judgement.inputs, counted.pieces)
+    phases.end("write")
+    index = stage_index(run.work, written.staging, judgement.dedup, shards=written.every, generation=run.generation)
+    phases.end("index")
+    publish.drawn(run.out, counts)
+    phases.end("page")
+    for folder in (written.staging, *(() if whole else made)):
+        run.work.remove(folder)
+    sizes: dict[str, int] = {}
+    for shard in written.shards:
+        sizes[shard.folder] = sizes.get(shard.folder, 0) + shard.n_bytes
+    plan = run.recipe.plan
+    return Measured(
+        whole=whole,
+        folders=sizes,
+        index_bytes=sum(record.bytes for record in index),
+        judged_bytes=judged,
+        duplicates=sum(judgement.dedup.dropped.values()),
+        dedup=plan.dedup is not None,
+        selects=plan.select.keep_top is not None or plan.select.token_budget is not None,
+        rejected=plan.output.rejected == "full",
+    )
 
 
 def _chosen(inputs: Sequence[Input], *, share: float, seed: int) -> list[Input]:
@@ -125,8 +155,54 @@ def _part(item: Input, units: list[int]) -> Input:
     return replace(item, file=replace(item.file, size=item.file.size * len(own) // len(item.units)), units=own)
 
 
+def _count(inputs: Sequence[Input]) -> int:
+    """Units; a compressed stream is one."""
+    return sum(len(item.units or (item,)) for item in inputs)
+
+
 def _bytes(item: Input) -> int:
     return max(1, item.file.size)
+
+
+def _pieces(held: Run, chosen: Sequence[Input], done: Sequence[Annotated]) -> list[Piece]:
+    """All that is new, with what was seen of what was judged."""
+    tables = {unit.names.documents: unit for unit in done}
+    by_path: dict[str, list[Annotated]] = {}
+    for unit in done:
+        by_path.setdefault(unit.path, []).append(unit)
+    judged = {item.file.path for item in chosen}
+    found = []
+    for item in held.inputs:
+        stratum = f"{item.file.format} {item.file.compression or ''}"
+        if item.units is None:
+            seen = _seen(held, by_path.get(item.file.path, [])) if item.file.path in judged else None
+            found.append(Piece(stratum, _bytes(item), seen))
+            continue
+        for piece in item.units:
+            one = tables.get(names(piece, held.recipe).documents)
+            found.append(Piece(stratum, _bytes(item) // len(item.units) or 1, None if one is None else _seen(held, [one])))
+    return found
+
+
+def _seen(held: Run, units: Sequence[Annotated]) -> dict[str, float]:
+    """What was found in the units of a piece: rows, those that the filters kept, rows by reason, bytes of final text and of
+    tables in the work directory."""
+    seen: dict[str, float] = dict.fromkeys(("rows", "kept", "text", "work"), 0.0)
+    for unit in units:
+        reasons = held.work.read_frame(unit.names.verdicts, ["reason"])["reason"].drop_nulls().value_counts()
+        lost = dict(reasons.iter_rows()) | ({"quarantined": unit.bad_rows} if unit.bad_rows else {})
+        for name, rows in lost.items():
+            seen[_REASON + name] = seen.get(_REASON + name, 0.0) + rows
+        seen["rows"] += unit.rows + unit.bad_rows
+        seen["kept"] += unit.kept
+        seen["text"] += int(held.work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"].sum())
+        seen["work"] += sum(held.work.size(table) for table in _tables(unit.names) if held.work.has(table))
+    return seen
+
+
+def _tables(where: Names) -> list[str]:
+    others = (where.documents, where.bad, where.final, where.verdicts, where.sign, where.tokens)
+    return [*(table for table in others if table is not None), *where.signals]
 
 
 def _judged(held: Run, item: Input) -> bool:
@@ -144,77 +220,3 @@ def _annotated(held: Run, chosen: Sequence[Input], mapper: Mapper, *, on_event: 
     done = [unit for units in mapper("annotate", one, make_spans(chosen), stop=held.pool.stop) for unit in units]
     on_event(Event("end", "annotate"))
     return done
-
-
-def _counts(work: Store, unit: Annotated) -> _Counts:
-    reasons = work.read_frame(unit.names.verdicts, ["reason"])["reason"].drop_nulls().value_counts()
-    found = dict(reasons.iter_rows()) | ({"quarantined": unit.bad_rows} if unit.bad_rows else {})
-    return _Counts(unit.rows + unit.bad_rows, unit.kept, found)
-
-
-def _repeated(work: Store, done: Sequence[Annotated]) -> int:
-    """Kept rows whose text another sampled row has."""
-    seen = [work.read_frame(unit.names.final, ["text_hash"])[part.kept_rows(work, unit)] for unit in done if unit.kept]
-    return sum(map(len, seen)) - len(pl.concat(seen).unique()) if seen else 0
-
-
-def _compressed(work: Store, done: Sequence[Annotated]) -> float:
-    """Bytes of the sampled units' kept text in shards."""
-    size = 0
-    probe: list[bytes] = []
-    for unit in done:
-        rows = part.kept_rows(work, unit)
-        size += int(work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"].gather(rows).sum())
-        if len(rows) and sum(len(text) for text in probe) < PROBE_BYTES:
-            probe += [text.encode() for text in texts_at(work, unit.names, rows[:2_000]).to_pylist()]
-    joined = b"".join(probe)[:PROBE_BYTES]
-    return size * len(zstandard.ZstdCompressor(level=3).compress(joined)) / len(joined) if joined else 0.0
-
-
-def _share(parts: Sequence[int], counts: Sequence[_Counts]) -> Share:
-    some, rows = np.array(parts, float), np.array([count.rows for count in counts], float)
-    if not rows.sum():
-        return 0.0, None, None
-    value = float(some.sum() / rows.sum())
-    if len(parts) < 2:
-        return value, None, None
-    drawn = np.random.default_rng(0).integers(0, len(parts), (RESAMPLES, len(parts)))
-    shares = some[drawn].sum(axis=1) / np.maximum(1, rows[drawn].sum(axis=1))
-    low, high = np.quantile(shares, [0.025, 0.975])
-    return value, float(low), float(high)
-
-
-def estimate_text(found: Estimates | None) -> Said:
-    """The estimates as a person reads them."""
-    if found is None:
-        return ["nothing new: every input was curated before"]
-    units, all_units = map(numbers.count, found.units)
-    read, all_bytes = map(numbers.size, found.bytes)
-    largest = sorted(found.reasons.items(), key=lambda item: (-item[1][0], item[0]))
-    rows = [
-        _line("kept by the filters, before near-dedup", found.kept),
-        _line("  exact duplicates among them, at least", (found.exact_duplicates, None, None)),
-        *(_line(f"  {reason}", value) for reason, value in largest),
-    ]
-    said: list[Part] = [
-        f"{units} of {all_units} units judged, {numbers.count(found.rows)} rows, {read} of {all_bytes}; nothing was published",
-        "",
-        table(("share of the rows read", ">estimate", ">95 % interval"), rows),
-        "",
-        paragraphs([("to the end", f"{_time(found)}, output at most {numbers.size(found.output_bytes)}")]),
-    ]
-    if found.kept[1] is None:
-        said.append("no interval: one unit only; take a larger share, or smaller source.unit_bytes")
-    return said
-
-
-def _time(found: Estimates) -> str:
-    if found.seconds is None:
-        return "time not measured (all of these units had been judged before)"
-    return f"about {numbers.seconds(found.seconds)} for reading and scoring, work directory {numbers.size(found.work_bytes)}"
-
-
-def _line(name: str, value: Share) -> tuple[str, str, str]:
-    share, low, high = value
-    between = "" if low is None or high is None else f"{numbers.share(low, 1)} to {numbers.share(high, 1)}"
-    return name, numbers.share(share, 1), between

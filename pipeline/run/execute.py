@@ -13,11 +13,12 @@ from functools import partial
 from pipeline import read
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent, of_generation, of_span, silent
+from pipeline.machine.meter import Phases
 from pipeline.machine.schedule import Mapper
 from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
 from pipeline.report import publish
-from pipeline.run import accounts, attempts, prepare
+from pipeline.run import accounts, attempts, prepare, replacement
 from pipeline.run import report as run_report
 from pipeline.run.cluster import site, tasks
 from pipeline.run.context import RUN, Context, Within, right_here
@@ -43,14 +44,15 @@ def execute(
     Inputs are hashed and kernels compiled first; the stages then run as `within(RUN, body)`: a Prefect flow, or right here; in
     it, each stage over the corpus does as well: a Prefect task.
     """
-    clock, before = time.monotonic(), resources.tree_cpu_s()
+    clock = time.monotonic() - (resources.process_age_s() if options.own_process else 0)
+    phases = Phases.begin(own_process=options.own_process)
     resources.use_system_allocator()
     with (
-        prepare.open_run(loaded, options, on_event) as held,
-        attempts.noted(held.work, before) as attempt,
+        prepare.open_run(loaded, options, on_event, phases=phases) as held,
+        attempts.noted(held.work, phases.start.total, own_process=options.own_process) as attempt,
         resources.PeakMemory() as memory,
     ):
-        started = accounts.Started(clock, before, attempt, memory)
+        started = accounts.Started(clock, phases, attempt, memory)
         context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), started, within)
         result = within(RUN, lambda: _run(context))
         if options.clean:
@@ -72,13 +74,19 @@ def _stages(context: Context) -> Result:
     run = context.run
     if not run.inputs:
         return _nothing_new(run)
+    phases = context.started.phases
     compile_s = run.warmed.result()
+    phases.end("scan")
     units = _annotate(context)
     accounts.check_bad_rows(run, units)
+    context, units = _with_what_stays(context, units)
+    phases.end("annotate")
     judgement = judge(context, units)
     counted = count(context, units, judgement)
-    report = run_report.collect(context, counted.tally, judgement)
+    report = run_report.collect(context, units, counted.tally, judgement=judgement)
+    phases.end("count")
     written = context.within("write", lambda: write_shards(context, judgement.inputs, counted.pieces))
+    phases.end("write")
     made = Generation(units, judgement, counted.tally, report, written, compile_s)
     return context.within("publish", lambda: publish_generation(context, made))
 
@@ -88,6 +96,20 @@ def _nothing_new(run: Run) -> Result:
     attempts.clear(run.work)
     metrics = publish.metrics_of(run.out)
     return Result(run.out.root, None, metrics, (*run.notes, "nothing new: every input was curated before"))
+
+
+def _with_what_stays(context: Context, units: tuple[Annotated, ...]) -> tuple[Context, tuple[Annotated, ...]]:
+    """Where the run replaces what changed: with the units of files that it does not name, and with what became of the changed."""
+    run = context.run
+    if run.replacement is None:
+        return context, units
+    replaced = replacement.compared(run.out, run.work, run.replacement, units=units)
+    made = replace(run, replaced=tuple(replaced), notes=(*run.notes, *replacement.told(replaced)))
+    return replace(context, run=made), _ordered([*units, *run.replacement.units])
+
+
+def _ordered(units: list[Annotated]) -> tuple[Annotated, ...]:
+    return tuple(sorted(units, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
 
 
 def _annotate(context: Context) -> tuple[Annotated, ...]:
@@ -112,4 +134,4 @@ def _annotate(context: Context) -> tuple[Annotated, ...]:
     done = [unit for units in found for unit in units]
     read.close()
     tell(Event("end", "annotate"))
-    return tuple(sorted(done, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
+    return _ordered(done)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline import read
-from pipeline.errors import InputError, RecipeDiffers
+from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
 from pipeline.output import manifest
+from pipeline.output.inputs import owners
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, in_words, told_apart
 from pipeline.run import prepare, spans
 from pipeline.run.options import RunOptions
 from pipeline.stages.unit.tables import names
 from pipeline.store.store import Store, open_output, open_store
+from pipeline.text import numbers
 
 
 def explain(loaded: LoadedPlan, options: RunOptions) -> str:
@@ -24,25 +26,33 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     if not loaded.plan.source:
         raise InputError("no input: give --input PATH, or source.paths in the plan")
     resolved = recipe.resolve(loaded.plan)
+    recipe.load_models(resolved)
     found = expand(loaded.plan.source)
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
-    with workers.workers(options.workers, at_end=read.close) as pool:
-        inputs = spans.scan(found.files, pool, silent)
     manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh
+    files = told_apart(found.files, owners([] if replacing else manifests))
+    with workers.workers(options.workers, at_end=read.close) as pool:
+        inputs = spans.scan(files, pool, silent)
     lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
-    if manifests and not replacing:
-        sources = prepare.source_settings(found.files)
+    before = [] if replacing else manifests
+    sources = prepare.source_settings(found.files)
+    if before:
         try:
             manifest.check_recipe(out, manifest.live(manifests)[-1], resolved, sources=sources)
         except RecipeDiffers as error:
             return "\n".join([*lines, f"would stop: {error}"])
-    known = set() if replacing else {(r.path, r.content) for m in manifest.live(manifests) for r in m.inputs}
-    new = [item for item in inputs if (item.file.path, item.content) not in known]
+    try:
+        compared = prepare.compare_inputs(resolved, inputs, before=before, sources=sources)
+    except InputChanged as error:
+        return "\n".join([*lines, f"would stop: {error}"])
+    new = [item for item in inputs if item.file.path in compared.read]
     generation = manifests[-1].generation + 1 if manifests else 1
-    lines.append(f"{len(inputs)} inputs, {len(new)} new; would become generation {generation} of {out.root}")
-    lines += [f"skipped, not read in this release: {name}" for name in found.skipped]
+    found_new = f"{numbers.counted(len(inputs), 'input')}, {numbers.count(len(new))} new"
+    lines.append(f"{found_new}; would become generation {generation} of {out.root}")
+    lines += [f"passed over: {in_words(passed)}" for passed in found.passed_over]
+    lines += compared.notes
     if not new:
         return "\n".join([*lines, "nothing new: nothing would run"])
     return "\n".join([*lines, *_facts(work, resolved, new)])
@@ -56,7 +66,8 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
             unread += 1
         else:
             units += [names(unit, resolved) for unit in found]
-    lines = [f"{len(units)} units" + (f" and {unread} compressed streams whose units are known once read" if unread else "")]
+    more = numbers.counted(unread, "compressed stream")
+    lines = [numbers.counted(len(units), "unit") + (f" and {more}, cut into units when read" if unread else "")]
     order = [item.filter.name for item in resolved.filters]
     tables: list[dict[str, str | None]] = [
         {
@@ -74,5 +85,6 @@ def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[st
         have = sum(map(work.has, paths))
         version = next((f".v{a.filter.version}" for a in resolved.filters if a.filter.name == kind), "")
         if paths:
-            lines.append(f"{have} of {len(paths)} units have {kind}{version}; {len(paths) - have} to do")
+            of = f"{numbers.counted(len(paths), 'unit')} {'has' if len(paths) == 1 else 'have'} {kind}{version}"
+            lines.append(f"{have} of {of}; {len(paths) - have} to do")
     return lines

@@ -34,7 +34,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Count:
-    """The counts over all rows, and the sizes that the layout of shards needs."""
+    """The counts over all rows, and the sizes that the layout of shards needs, in the order of the rows."""
 
     tally: Tally
     pieces: tuple[Piece, ...]
@@ -43,7 +43,9 @@ class Count:
 def judge(context: Context, units: tuple[Annotated, ...]) -> Judgement:
     """Dedup among what the filters kept, then selection among what dedup kept."""
     decided = context.within("dedup", lambda: _dedup(context, units))
+    context.started.phases.end("dedup")
     selected = context.within("select", lambda: _select(context, units, decided))
+    context.started.phases.end("select")
     run = context.run
     inputs = inputs_of(run.work, run.recipe, units, fates=decided.fates, unselected=selected.tables, generation=run.generation)
     return Judgement(decided, selected, inputs)
@@ -86,12 +88,12 @@ def count(context: Context, units: Sequence[Annotated], judgement: Judgement) ->
     run = context.run
     one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe)
     summed = Tally()
-    pieces: list[Piece] = []
+    pieces = layout.Pieces()
     for part, of_unit in run.pool.map(one, range(len(units))):
         summed.add(part)
-        pieces += of_unit
+        pieces.add(of_unit)
     accounts.check_conserved(summed, units)
-    return Count(summed, tuple(pieces))
+    return Count(summed, tuple(pieces.ordered()))
 
 
 def _count_unit(unit: int, *, inputs: Inputs, recipe: Recipe) -> tuple[Tally, list[Piece]]:

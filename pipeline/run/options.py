@@ -12,7 +12,8 @@ DEFAULT_MEMORY = 2_000_000_000
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is carried out. Changes no byte and is in no hash."""
+    """How a run is carried out. Changes no byte and is in no hash. `own_process`: this process was started for the run, so its
+    start and end are part of what the run costs."""
 
     output: str
     work: str | None = None
@@ -26,6 +27,7 @@ class RunOptions:
     runner: str = "local"
     runner_address: str | None = None
     unlocked: bool = False
+    own_process: bool = False
 
 
 @dataclass(frozen=True)

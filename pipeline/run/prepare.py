@@ -15,21 +15,25 @@ from pipeline import read
 from pipeline.errors import InputError, OutputError
 from pipeline.machine import workers
 from pipeline.machine.events import Event, OnEvent
+from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
 from pipeline.output import manifest, tombstones
 from pipeline.output.folders import LOCK, MARKER
-from pipeline.output.manifest import InputRecord
+from pipeline.output.inputs import Asked, Compared, compare, known_inputs, owners
+from pipeline.output.manifest import InputRecord, Manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
-from pipeline.read.expansion import expand
+from pipeline.read import likeness
+from pipeline.read.expansion import expand, in_words, told_apart
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
 from pipeline.report.compute import gpus
 from pipeline.run import spans
 from pipeline.run.options import RunOptions
+from pipeline.run.replacement import replacement as replaced
 from pipeline.run.spans import Input
 from pipeline.run.state import History, Run
 from pipeline.stages import select
@@ -52,9 +56,10 @@ class Task:
 
 
 @contextmanager
-def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iterator[Run]:
-    """Hold the output for one run. Raises UsageError subclasses before anything is changed."""
+def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phases: Phases) -> Iterator[Run]:
+    """Hold the output for one run. Raises UsageError subclasses before anything is changed. Ends the phase `plan`."""
     task = _load_plan(loaded.plan, options)
+    phases.end("plan")
     free = _open_output(task, options)
     with ExitStack() as held:
         out = held.enter_context(free.lock(LOCK))
@@ -65,12 +70,17 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iter
         history = _load_history(out, work, replacing=options.replace or options.fresh)
         _check(out, history, task)
         _repair(out, history, on_event)
-        inputs, found = _find_new(task, history, pool, on_event=on_event)
+        inputs, compared = _find_new(task, history, pool, on_event=on_event)
+        replaces, before = None, history.live
+        if compared.replaced:
+            named = [item.file.path for item in inputs]
+            replaces = replaced(work, before, changed=compared.replaced, elsewhere=compared.elsewhere, named=named)
+            history = replace(history, replacing=True)
         unlocked = [store.root for store in (out, work) if not store.conditional]
         notes = (
             *(f"--unlocked: {root} has no conditional writes, so nothing kept other runs away from it" for root in unlocked),
-            *(f"skipped, not read in this release: {name}" for name in task.inputs.skipped),
-            *found,
+            *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
+            *compared.notes,
         )
         yield Run(
             out=out,
@@ -78,11 +88,13 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent) -> Iter
             pool=pool,
             recipe=replace(task.recipe, tombstones=history.tombstones),
             history=history,
-            sources={**(history.continued[-1].sources if history.continued else {}), **task.sources},
+            sources={**(before[-1].sources if before else {}), **task.sources},
             inputs=inputs,
             notes=notes,
             warmed=warmed,
             read=task.inputs.traffic,
+            passed_over=task.inputs.passed_over,
+            replacement=replaces,
         )
 
 
@@ -163,19 +175,43 @@ def _repair(out: Store, history: History, on_event: OnEvent) -> None:
         manifest.remove_orphans(out, manifests)
 
 
-def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent) -> tuple[tuple[Input, ...], list[str]]:
-    """Inputs that no generation has read, and notes about changed and vanished ones."""
-    before = list(history.continued)
-    on_event(Event("begin", "scan", total=len(task.inputs.files)))
-    inputs = spans.scan(task.inputs.files, pool, on_event, known=manifest.known_inputs(before))
-    on_event(Event("end", "scan"))
+@dataclass(frozen=True)
+class _Files:
+    """The files of the run, to look into (`pipeline.output.inputs.Files`)."""
+
+    by_path: dict[str, InputFile]
+
+    def begins(self, record: InputRecord, size: int) -> str:
+        return "" if self.by_path[record.path].format == "hf" else likeness.of_beginning(self.by_path[record.path], size)
+
+    def unpacked(self, record: InputRecord) -> str:
+        return likeness.of_packed(self.by_path[record.path])
+
+
+def compare_inputs(
+    resolved: Recipe, found: Sequence[Input], *, before: list[Manifest], sources: dict[str, SourceSettings]
+) -> Compared:
+    """What the inputs are beside those that generations have read. `sources`: the run's settings of each."""
     records = [
         InputRecord(source=i.file.source, path=i.file.path, size=i.file.size, content=i.content, rows=0, bad_rows=0, n_bytes=0)
-        for i in inputs
+        for i in found
     ]
-    new, notes = manifest.new_inputs(before, records, on_changed=task.recipe.plan.on_changed)
-    paths = {record.path for record in new}
-    return tuple(item for item in inputs if item.file.path in paths), notes
+    plan = resolved.plan
+    files = _Files({item.file.path: item.file for item in found})
+    return compare(before, Asked(records, sources, plan.on_changed, plan.dedup is not None, files))
+
+
+def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent) -> tuple[tuple[Input, ...], Compared]:
+    """The inputs that the run reads, and what they are beside those that generations have read."""
+    before = list(history.continued)
+    on_event(Event("begin", "scan", total=len(task.inputs.files)))
+    files = told_apart(task.inputs.files, owners(before))
+    found = spans.scan(files, pool, on_event, known=known_inputs(before))
+    on_event(Event("end", "scan"))
+    compared = compare_inputs(task.recipe, found, before=before, sources=task.sources)
+    if compared.replaced:  # files that were read before are split too
+        found = spans.scan(files, pool, on_event)
+    return tuple(item for item in found if item.file.path in compared.read), compared
 
 
 def _warm(resolved: Recipe, on_event: OnEvent) -> float:
@@ -210,7 +246,9 @@ def source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     """By source name, the settings whose change makes another recipe."""
     found: dict[str, SourceSettings] = {}
     for file in files:
-        settings = SourceSettings(text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes)
+        settings = SourceSettings(
+            text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes, named_by=file.named_by
+        )
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")
     return dict(sorted(found.items()))

@@ -19,6 +19,7 @@ from pipeline.records.metrics_json import RunMetrics
 from pipeline.report import publish
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.tally import Tally
+from pipeline.report.page.page import Pictures
 from pipeline.run import attempts
 from pipeline.run import report as run_report
 from pipeline.run.context import Context
@@ -50,15 +51,18 @@ def publish_generation(context: Context, made: Generation) -> Result:
     """Commit the generation."""
     run, decided, written = context.run, made.judgement.dedup, made.written
     context.tell(Event("begin", "publish"))
+    phases = context.started.phases
     index = stage_index(run.work, written.staging, decided, shards=written.every, generation=run.generation)
+    phases.end("index")
+    pictures = publish.drawn(run.out, made.report.counts)
+    phases.end("page")
     publish.place(run.out, run.work, written.staging, shards=written.shards, index=index)
-    seconds = {"compile": made.compile_s, **decided.costs, **written.seconds}
-    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
-    found = run_report.with_costs(context, made.report, made.units, seconds=seconds, files=files, index=index)
-    committed = _manifest(context, made, found, index=index)
     publish.quote(run.out, examples.document(made.judgement.inputs, made.tally.examples, run.generation))
-    _commit(run, committed)
-    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units))
+    phases.end("publish")
+    files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
+    found = run_report.with_costs(context, made.report, made.units, compile_s=made.compile_s, files=files, index=index)
+    _commit(run, _manifest(context, made, found, index=index), pictures)
+    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units, run.recipe.hash))
     attempts.clear(run.work)
     context.tell(Event("end", "publish"))
     return Result(run.out.root, run.generation, publish.metrics_of(run.out), tuple(run.notes))
@@ -75,6 +79,7 @@ def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: S
         sources=run.sources,
         inputs=tuple(run.records(made.units)),
         annotation_inputs=tuple(run.annotation_records()),
+        replaced=run.replaced,
         files=found.files,
         index=tuple(index),
         content_sha256=_content(run, made.written.shards),
@@ -96,9 +101,9 @@ def _content(run: Run, shards: Sequence[Shard]) -> dict[str, str]:
     return {f: key([s.content_sha256 for s in shards if s.folder == f]) for f in folders}
 
 
-def _commit(run: Run, made: Manifest) -> None:
+def _commit(run: Run, made: Manifest, pictures: Pictures) -> None:
     manifests = [*run.history.manifests, made]
-    files = publish.rendered(run.out, manifests)
+    files = publish.rendered(run.out, manifests, pictures=pictures)
     manifest.commit(run.out, made)
     publish.write(run.out, files)
     manifest.remove_orphans(run.out, manifests)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import CheckFailed
 from pipeline.output import manifest
+from pipeline.read.rows import summed
 from pipeline.records.base import FileRecord
 from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Check, RunMetrics
 from pipeline.report.metrics import changes, checks
 from pipeline.report.metrics import collect as metrics
 from pipeline.report.metrics.tally import Tally
-from pipeline.report.refusal import in_words, refusal
-from pipeline.run import accounts
+from pipeline.report.refusal import ACCEPTED, in_words, refusal
+from pipeline.run import accounts, damage
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.text import numbers
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,44 @@ class Report:
         return tuple(in_words(check) for check in self.checks if check.failed)
 
 
-def collect(context: Context, tally: Tally, judgement: Judgement) -> Report:
-    """The counts of what was judged. Raises CheckFailed where a failed check stops the run."""
-    run, plan = context.run, context.run.recipe.plan
+def counts(context: Context, units: Sequence[Annotated], tally: Tally, *, judgement: Judgement) -> Counts:
+    """The counts of what was judged."""
+    run = context.run
     search, selection = judgement.dedup.search, judgement.selection.selection
     about = metrics.About(
         generation=run.generation,
         live=run.next_live,
         plan_name=context.loaded.name,
         notes=run.notes,
+        passed_over=run.passed_over,
         versions=manifest.versions(),
         architecture=platform.machine(),
+        replaced=summed(unit.replaced for unit in units),
     )
-    counts = metrics.collect(run.recipe, tally, about, search=search, selection=selection)
-    before = run.live[-1].metrics if run.live else None
-    report = Report(counts, checks.judge(plan.checks, counts, before))
+    return metrics.collect(run.recipe, tally, about, search=search, selection=selection)
+
+
+def collect(context: Context, units: Sequence[Annotated], tally: Tally, *, judgement: Judgement) -> Report:
+    """The counts of what was judged, and the checks. Raises CheckFailed where a failed check stops the run."""
+    run, plan = context.run, context.run.recipe.plan
+    found = counts(context, units, tally, judgement=judgement)
+    before = run.before.metrics if run.before else None
+    report = Report(found, checks.judge(plan.checks, found, before))
     if report.failed and plan.checks.on_fail == "stop":
         if not context.options.accept:
-            raise CheckFailed(refusal(counts, report.checks, before))
-        notes = (*counts.notes, "published with --accept, although a check failed")
-        return Report(counts.model_copy(update={"notes": notes}), report.checks)
+            raise CheckFailed(refusal(found, report.checks, before, on_disk=_on_disk(run)))
+        notes = (*found.notes, ACCEPTED)
+        return Report(found.model_copy(update={"notes": notes}), report.checks)
     return report
+
+
+def _on_disk(run: Run) -> str:
+    """What the output holds while nothing is published."""
+    live = manifest.live(list(run.history.manifests))
+    if not live:
+        return f"no generation in {run.out.root}"
+    kept = sum(made.totals.kept for made in live)
+    return f"{run.out.root} as generation {live[-1].generation} left it, {numbers.count(kept)} documents kept"
 
 
 def with_costs(
@@ -63,19 +82,21 @@ def with_costs(
     report: Report,
     units: Sequence[Annotated],
     *,
-    seconds: Mapping[str, float],
+    compile_s: float,
     files: tuple[FileRecord, ...],
     index: Sequence[FileRecord],
 ) -> RunMetrics:
-    """The metrics of the generation. `seconds`: CPU seconds of the stages that no unit accounts for."""
+    """The metrics of the generation. `compile_s`: CPU seconds of compiling kernels."""
     run: Run = context.run
     size = sum(record.bytes for record in (*files, *index))
-    cost = accounts.cost(run, context.options, context.started, units=units, others=seconds, output_bytes=size)
+    cost = accounts.cost(run, context.options, context.started, units=units, compile_s=compile_s, output_bytes=size)
     return RunMetrics(
         **dict(report.counts),
-        changes=changes.since(run.live[-1].metrics, report.counts) if run.live else None,
+        changes=changes.since(run.before.metrics, report.counts) if run.before else None,
         checks=report.checks,
         cost=cost,
         compute=metrics.ledger(report.counts, run.recipe.plan.compute, cost),
         files=files,
+        damaged=damage.damaged(run, units),
+        passed=damage.passed(units),
     )

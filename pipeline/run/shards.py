@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from pipeline.machine.events import Event
-from pipeline.machine.meter import Meter
 from pipeline.output import manifest
 from pipeline.plan.model import Output
 from pipeline.run.cluster import tasks
@@ -22,11 +21,10 @@ from pipeline.store.keys import key
 
 @dataclass(frozen=True)
 class StagedShards:
-    """Finished shards, with those that only the dedup index knows (`layout.UNSELECTED`), and the CPU seconds they took."""
+    """Finished shards, with those that only the dedup index knows (`layout.UNSELECTED`)."""
 
     staging: str
     every: tuple[Shard, ...]
-    seconds: Mapping[str, float]
 
     @property
     def shards(self) -> list[Shard]:
@@ -38,24 +36,21 @@ def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> S
     """Write every shard, here or on the run's site."""
     run, tell = context.run, context.tell
     staging = _staging(run, inputs)
-    ordered = sorted(pieces, key=lambda piece: (piece.source.encode("utf-8", "surrogatepass"), piece.unit))
-    jobs = list(_jobs(staging, ordered, run.recipe.plan.output, generation=run.generation))
-    meter = Meter(run.pool.clock())
+    jobs = list(_jobs(staging, list(pieces), run.recipe.plan.output, generation=run.generation))
     tell(Event("begin", "write", total=len(jobs)))
 
     def advance(shard: Shard) -> None:
         tell(Event("advance", "write", n_bytes=shard.n_bytes, steps=1, name=f"{shard.folder}/{shard.name}"))
 
     def one(job: Job) -> Shard:
-        with meter.measure("write"):
-            shard = write.write(inputs, job)
+        shard = write.write(inputs, job)
         advance(shard)
         return shard
 
     elsewhere = context.on_site(tasks.write_shards)
     done = run.pool.map(one, jobs) if elsewhere is None else elsewhere(inputs=inputs, jobs=jobs, advance=advance)
     tell(Event("end", "write"))
-    return StagedShards(staging, tuple(done), meter.seconds)
+    return StagedShards(staging, tuple(done))
 
 
 def _staging(run: Run, inputs: Inputs) -> str:

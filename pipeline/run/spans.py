@@ -7,7 +7,7 @@ workers. At most `workers + 1` units are in memory at a time, and no more than t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Workers
 from pipeline.plan.recipe import Recipe
 from pipeline.read.files import InputFile
-from pipeline.read.units import FileUnits, Unit, unit_key_parts
+from pipeline.read.units import Block, FileUnits, Unit, unit_key_parts
 from pipeline.stages.unit.annotate import Annotated, annotate
 from pipeline.stages.unit.tables import names
 from pipeline.store.keys import key
@@ -98,8 +98,9 @@ def _submit_stream(
         return [pool.submit(one, unit, lambda unit=unit: _gone(unit)) for unit in known]
     futures = []
     units = []
+    unpacked: list[str] = []
     try:
-        for block in read.stream(item.file, item.content):
+        for block in _told(read.stream(item.file, item.content), unpacked):
             units.append(block.unit)
             held = [block]  # popped, so that the raw rows go once they are parsed
             del block
@@ -115,8 +116,13 @@ def _submit_stream(
         raise
     pool.gather(futures)
     known_ = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content")} for unit in units]
-    work.write_bytes(_stream_name(item), json.dumps(known_).encode())
+    work.write_bytes(_stream_name(item), json.dumps({"units": known_, "unpacked": "".join(unpacked)}).encode())
     return futures
+
+
+def _told(blocks: Generator[Block, None, str], unpacked: list[str]) -> Iterator[Block]:
+    """The blocks; behind the last of them `unpacked` has what the stream unpacks to."""
+    unpacked.append((yield from blocks))
 
 
 def _gone(unit: Unit) -> Any:
@@ -137,9 +143,15 @@ def stream_units(work: Store, item: Input) -> list[Unit] | None:
         return None
     first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
     try:
-        return [replace(first, **fields) for fields in work.read_json(name)]
-    except (Damaged, TypeError):  # it is read again, and written anew
+        return [replace(first, **fields) for fields in work.read_json(name)["units"]]
+    except (Damaged, TypeError, KeyError):  # it is read again, and written anew
         return None
+
+
+def unpacks_to(work: Store, item: Input) -> str:
+    """The identity of what a packed file unpacks to (`pipeline.read.likeness`), where that was read; else an empty text."""
+    known = item.units is None and stream_units(work, item) is not None
+    return str(work.read_json(_stream_name(item)).get("unpacked", "")) if known else ""
 
 
 def scan(
@@ -167,6 +179,6 @@ def scan(
                 return Input(file, content, ())
         found: FileUnits = read.units_of(file)
         on_event(Event("advance", "scan", n_bytes=file.size, steps=1, name=file.path))
-        return Input(file, found.content, None if found.units is None else tuple(found.units))
+        return Input(found.file, found.content, None if found.units is None else tuple(found.units))
 
     return pool.map(one, files)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.machine.workers import Workers
 from pipeline.output import manifest
-from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest
+from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest, ReplacedInput
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import scores
 from pipeline.plan.recipe import Recipe
-from pipeline.records.inputs import SourceSettings
+from pipeline.records.inputs import PassedOver, SourceSettings
 from pipeline.records.metrics_json import StoreTraffic
-from pipeline.run.spans import Input
+from pipeline.run.replacement import Replacement
+from pipeline.run.spans import Input, unpacks_to
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.store.places import absolute
 from pipeline.store.store import Store
 from pipeline.store.traffic import Traffic
 
@@ -54,11 +56,19 @@ class Run:
     notes: tuple[str, ...]
     warmed: Future[float]  # CPU seconds that compiling took
     read: Traffic  # of the inputs
+    passed_over: tuple[PassedOver, ...]
+    replacement: Replacement | None = None  # what the run replaces because inputs changed
+    replaced: tuple[ReplacedInput, ...] = ()
 
     @property
     def live(self) -> list[Manifest]:
         """Generations that this run's rows compete with and are added to."""
         return self.history.live
+
+    @property
+    def before(self) -> Manifest | None:
+        """The last generation, where the run goes on from it or replaces what changed of it."""
+        return self.replacement.live[-1] if self.replacement else self.live[-1] if self.live else None
 
     @property
     def generation(self) -> int:
@@ -80,27 +90,31 @@ class Run:
         return {name: StoreTraffic(remote=remote[name], **counted.counts()) for name, counted in counts.items()}
 
     def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
-        """The manifest's lines about the inputs that this run read."""
-        by_path: dict[str, list[Annotated]] = {item.file.path: [] for item in self.inputs}
+        """The manifest's lines about the inputs that this run read, and about those whose rows stay."""
+        by_path: dict[str, list[Annotated]] = {}
         for unit in units:
-            by_path[unit.path].append(unit)
-        return [
-            InputRecord(
+            by_path.setdefault(unit.path, []).append(unit)
+        stay = self.replacement.records if self.replacement else ()
+        return sorted([*stay, *self._read(by_path)], key=lambda record: record.path.encode("utf-8", "surrogatepass"))
+
+    def _read(self, by_path: dict[str, list[Annotated]]) -> Iterator[InputRecord]:
+        for item in self.inputs:
+            units = by_path.get(item.file.path, ())
+            yield InputRecord(
                 source=item.file.source,
                 path=item.file.path,
                 size=item.file.size,
                 content=item.content,
-                rows=sum(unit.rows for unit in by_path[item.file.path]),
-                bad_rows=sum(unit.bad_rows for unit in by_path[item.file.path]),
-                n_bytes=sum(unit.n_bytes for unit in by_path[item.file.path]),
+                rows=sum(unit.rows for unit in units),
+                bad_rows=sum(unit.bad_rows for unit in units),
+                n_bytes=sum(unit.n_bytes for unit in units),
+                unpacked=unpacks_to(self.work, item),
             )
-            for item in self.inputs
-        ]
 
     def annotation_records(self) -> list[AnnotationRecord]:
         """The manifest's lines about the files of scores, in the plan's order."""
         hashes = [sha256 for active in self.recipe.filters if active.filter.name == scores.NAME for sha256 in active.files]
-        files = [Path(entry.path) for entry in self.recipe.plan.annotations] if hashes else []
+        files = [Path(absolute(entry.path)) for entry in self.recipe.plan.annotations] if hashes else []
         return [
             AnnotationRecord(name=path.name, sha256=sha256, bytes=path.stat().st_size)
             for path, sha256 in zip(files, hashes, strict=True)

@@ -160,7 +160,10 @@ def _without_texts_of(declared: Sequence[HeldOut], rows: dict[str, pl.DataFrame]
 
 def _arm(name: str, frame: pl.DataFrame, corpus_bytes: int, *, what: str) -> Arm:
     if not len(frame):
-        raise UsageError(f"arm {name} holds no text outside the held-out documents")
+        raise UsageError(
+            f"arm {name}: not one of its documents is left beside the held-out ones and within what is asked for; give a larger"
+            " corpus, other targets (--target PATH), or ask for more (--tokens N)"
+        )
     hashes = [corpora.number_of(group) for group in frame["group"].to_list()]
     return Arm(name, what, tuple(frame["text"].to_list()), np.array(hashes, dtype=np.uint64), corpus_bytes)
 

@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 from pipeline import read
 from pipeline.errors import InputError, UsageError
 from pipeline.output import manifest
+from pipeline.output.inputs import owners
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import validate
-from pipeline.read.expansion import expand
+from pipeline.read.expansion import expand, told_apart
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
 from pipeline.store.store import Store, open_store
@@ -36,7 +37,7 @@ def is_output(path: str) -> bool:
     """Whether the folder is an output of Winnow."""
     if "://" in path:
         return bool(open_store(path, create=False).names("manifests"))
-    return (Path(path) / "manifests").is_dir()
+    return (Path(path).expanduser() / "manifests").is_dir()
 
 
 def open_finished(path: str) -> tuple[Store, list[Manifest]]:
@@ -68,7 +69,7 @@ def _refs(path: str) -> pl.Expr:
 def kept(out: Store, live: Sequence[Manifest]) -> Frames:
     """Final text of the documents that the output holds."""
     for path in _shards(live, "data"):
-        with pq.ParquetFile(out.path(path)) as shard:
+        with out.open(path) as file, pq.ParquetFile(file) as shard:
             for batch in shard.iter_batches(BATCH_ROWS, columns=["source_ref", "text", "language"]):
                 rows = pl.DataFrame(batch)
                 yield rows.select(
@@ -98,7 +99,7 @@ def _shards(live: Sequence[Manifest], folder: str) -> list[str]:
 
 def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.Expr) -> pl.DataFrame:
     """Columns of all rows of a generation's shards in these folders."""
-    scans = [pl.scan_parquet(out.path(path)) for folder in folders for path in _shards([made], folder)]
+    scans = [out.scan([path]) for folder in folders for path in _shards([made], folder)]
     empty = pl.LazyFrame(schema={name: TEXTS[name] for name in columns})
     return pl.concat([empty, *(rows.select(**columns) for rows in scans)]).collect()
 
@@ -110,7 +111,8 @@ def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]
         for unit in units:
             yield unit.path, work.read_frame(unit.names.documents, ["row", "text"])
         return
-    files = {file.path: file for file in expand(validate(made.plan, where="the plan of the output").source).files}
+    listed = expand(validate(made.plan, where="the plan of the output").source).files
+    files = {file.path: file for file in told_apart(listed, owners([made]))}
     for record in made.inputs:
         if record.path not in files:
             raise InputError(

@@ -88,7 +88,7 @@ class Card(Record):
 def export(experiment: Experiment, folder: str, *, tokens: float, planned: float, bytes_per_token: float, seeds: int) -> Card:
     """Write arms, sets and card; returns the card. An arm that the planned run would repeat is cut to as many epochs, where
     enough text is left then."""
-    root = Path(folder)
+    root = Path(folder).expanduser()
     for name in ("arms", "sets"):
         (root / name).mkdir(parents=True, exist_ok=True)
     arms = [_export_arm(root, arm, tokens=tokens, planned=planned, bytes_per_token=bytes_per_token) for arm in experiment.arms]
@@ -201,4 +201,4 @@ def _losses(rows: pl.DataFrame, arm: str, name: str, *, where: str) -> Losses:
 def _texts(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         raise UsageError(f"{path} is missing; it is part of what export-arms wrote")
-    return tuple(pq.read_table(path, columns=["text"])["text"].to_pylist())
+    return tuple(pq.read_table(path, columns=["text"], partitioning=None)["text"].to_pylist())

@@ -73,7 +73,7 @@ def check(recipe: Recipe) -> None:
             " annotations"
         )
     if not (pa.types.is_floating(given[chosen.score]) or pa.types.is_integer(given[chosen.score])):
-        raise PlanError(f"select.score: {chosen.score} is {given[chosen.score]}, not a number")
+        raise PlanError(f"select.score: {chosen.score} is {given[chosen.score]}, not a number; name a signal that is one")
     if chosen.token_budget is not None and recipe.tokenizer is None:
         raise PlanError("select.token_budget counts tokens: name output.tokenizer, the path of a tokenizer.json")
 

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import OutputError, OutputLocked, named
 from pipeline.store import checksums
 from pipeline.store.folder import TEMPORARY, Origin, joined
+from pipeline.store.places import absolute
 from pipeline.store.traffic import Traffic, packed
 
 _count = itertools.count()
@@ -95,7 +96,8 @@ class LocalFolder:
             yield pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
 
     def scan(self, names: Sequence[str]) -> pl.LazyFrame:
-        return pl.scan_parquet([self.path(name) for name in names])
+        # Paths are names, whatever characters they hold: no pattern, and no column in a folder that is called `year=2024`.
+        return pl.scan_parquet([self.path(name) for name in names], glob=False, hive_partitioning=False)
 
     def note_read(self, file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> None:
         """Count what reading columns (default: all) of these row groups reads."""
@@ -217,7 +219,7 @@ class LocalFolder:
 
 def open_local(url: str, *, create: bool) -> LocalFolder:
     """A folder by path or `file://` URL, made and tried out with `create`. OutputError, which names it as it was given."""
-    folder = LocalFolder(os.path.abspath(url.partition("://")[2] if "://" in url else url))
+    folder = LocalFolder(absolute(url))
     if create:
         probe = Path(folder.root) / f"{TEMPORARY}{os.getpid()}-probe"
         try:

@@ -58,12 +58,20 @@ def without(metrics: RunMetrics, refs: set[str]) -> RunMetrics:
 
 def _counts(tally: Tally, recipe: Recipe, run: RunMetrics, *, number: int) -> Counts:
     """The tally's counts, with what the ledger cannot say as the run had it."""
-    about = About(run.generation, run.live, run.plan_name, notes=(), versions=run.versions, architecture=run.architecture)
+    about = About(
+        run.generation,
+        run.live,
+        run.plan_name,
+        notes=(),
+        passed_over=run.passed_over,
+        versions=run.versions,
+        architecture=run.architecture,
+    )
     found = run.duplicates
     search = None if found is None else Search(**{name: getattr(found, name) for name in Search.model_fields})
     counts = collect.collect(recipe, tally, about, search=search, selection=run.selection)
     carried = "histograms of signals, models, checks, changes, selection and costs"
-    names = ["recipe_hash", "signals", "models"]
+    names = ["recipe_hash", "signals", "models", "replaced"]
     duplicates = counts.duplicates
     if duplicates is not None and run.duplicates is not None:
         duplicates = duplicates.model_copy(update={"largest": run.duplicates.largest})

@@ -203,9 +203,9 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
         work=None if place.work is None else place.work.root,
         pending=pending or (last,),
     )
-    nothing: dict[str, object] = {"files": (), "index": (), "inputs": (), "annotation_inputs": (), "content_sha256": {}}
+    nothing: dict[str, object] = dict.fromkeys(("files", "index", "inputs", "annotation_inputs", "replaced"), ())
     live = tuple(made.generation for made in place.live)
-    made = last.model_copy(update={**nothing, "generation": number, "live": live, "takedown": taken})
+    made = last.model_copy(update={**nothing, "content_sha256": {}, "generation": number, "live": live, "takedown": taken})
     settled = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})
     publish.rendered(out, [*after, settled])  # what cannot be shown is never published
     out.private(RECEIPTS)
@@ -224,7 +224,7 @@ def receipt_text(outcome: Outcome) -> Said:
     counts = ", ".join(f"{numbers.count(n)} {_ROLES[role]}" for role, n in made.counts.items())
     done = "taken down" if outcome.done or made.files else "would be taken down"
     total = len(made.documents)
-    said: list[Part] = [f"request {made.request}: {numbers.count(total)} document{'s' * (total != 1)} {done} ({counts})"]
+    said: list[Part] = [f"request {made.request}: {numbers.counted(total, 'document')} {done} ({counts})"]
     documents = [(f"  {line.role}", line.source_ref, line.id, line.was) for line in made.documents[:SHOWN]]
     said.append(table(("  role", "source_ref", "id", "was"), documents))
     if len(made.documents) > SHOWN:

@@ -15,7 +15,9 @@ from filters.kernels.unicode import fold
 from pipeline.schema import FINAL
 from pipeline.text.masks import masked
 
-VERSION = 2
+VERSION = 3
+BESIDE = ("url", "date", "metadata")
+"""Columns of `DOCUMENT` that masks apply to beside the text. Of `source`, rows are masked when they are read."""
 DIGEST_BYTES = 16
 SLICE_BYTES = 1 << 20
 """Text folded at a time, or one longer text: the scratch of hashing. Chosen because 128 KiB to 8 MiB are equally fast."""
@@ -52,7 +54,7 @@ def _digests(offsets: np.ndarray, data: np.ndarray) -> bytes:
 def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.Table | None = None) -> pa.Table:
     """`FINAL` for source texts: one row per text. `final_text` is null where no step changed it.
 
-    `beside`: the rows' `url` and `metadata`, to which masks apply as well.
+    `beside`: the rows' columns BESIDE, to which masks apply as well.
     """
     n = len(text)
     edits: list[list[str]] = [[] for _ in range(n)]
@@ -81,12 +83,12 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
 
 def _beside(beside: pa.Table | None, steps: Sequence[Step | Walk], n: int) -> list[pa.Array]:
     if beside is None:
-        return [pa.nulls(n, pa.large_string())] * 2
-    return [masked(beside["url"], steps, json=False), masked(beside["metadata"], steps, json=True)]
+        return [pa.nulls(n, pa.large_string())] * len(BESIDE)
+    return [masked(beside[name], steps, json=name == "metadata") for name in BESIDE]
 
 
 def columns(*names: str) -> list[str]:
-    """The columns of `FINAL` that are read for the final values of these columns of `DOCUMENT`: text, url, metadata."""
+    """The columns of `FINAL` that are read for the final values of these columns of `DOCUMENT`: text, and those BESIDE."""
     return [f"final_{name}" for name in names]
 
 

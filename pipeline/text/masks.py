@@ -1,4 +1,4 @@
-"""Masks for what stands beside the text: an address that the text no longer shows must not stand in `url` or `metadata`."""
+"""Masks for what stands beside the text: an address that the text no longer shows must not stand in another column."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from filters.edits.contract import Step, Walk, apply
+from pipeline.text import exact_json
 
 
 def masked(column: pa.ChunkedArray, steps: Sequence[Step | Walk], *, json: bool) -> pa.Array:
@@ -26,6 +26,17 @@ def masked(column: pa.ChunkedArray, steps: Sequence[Step | Walk], *, json: bool)
     return pa.array(changed, pa.large_string())
 
 
+def masked_names(table: pa.Table, column: str, steps: Sequence[Step | Walk]) -> pa.Table:
+    """The table with each value of a column of few values masked."""
+    names = table[column].unique()
+    made = masked(pa.chunked_array([names]), steps, json=False)
+    if made.null_count == len(made):
+        return table
+    chosen = pa.compute.coalesce(made.cast(names.type), names)
+    values = chosen.take(pa.compute.index_in(table[column].combine_chunks(), value_set=names))
+    return table.set_column(table.schema.get_field_index(column), table.schema.field(column), values)
+
+
 def _bare(rows: pa.LargeStringArray) -> pa.LargeStringArray:
     """JSON in which no letter of an escape stands before or after an address."""
     return pa.compute.replace_substring_regex(rows, r"\\(u[0-9a-f]{4}|.)", " ")
@@ -39,14 +50,14 @@ def _apply(texts: pa.LargeStringArray, masks: Sequence[Step | Walk]) -> tuple[pa
 
 def _in_json(text: str, masks: Sequence[Step | Walk]) -> str | None:
     """Null where no string changed. Keys too: they are strings of the input as well."""
-    value = orjson.loads(text)
+    value = exact_json.loads(text)
     strings: list[str] = []
     _each(value, lambda string: strings.append(string) or string)  # type: ignore[func-returns-value]
     made, changed = _apply(pa.array(strings, pa.large_string()), masks)
     if not changed.any():
         return None
     left = iter(made.to_pylist())
-    return orjson.dumps(_each(value, lambda _: next(left)), option=orjson.OPT_SORT_KEYS).decode()
+    return exact_json.dumps(_each(value, lambda _: next(left))).decode()
 
 
 def _each(value: Any, change: Callable[[str], str]) -> Any:

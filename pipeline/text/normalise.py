@@ -1,6 +1,8 @@
 r"""Decoded text to source text, the first of the two texts (the edits make the other).
 
-CRLF and CR become LF, one leading BOM is removed, C0 controls except tab and newline are removed, then NFC; nothing else.
+CRLF and CR become LF, one leading BOM is removed, C0 controls except tab and newline are removed, then NFC; nothing else. Where
+those that `str.split` takes for white space (form feeds between pages, vertical tabs, separators of records) stand between two
+other characters, one space takes their place: without it they would join two words.
 The oracle, in plain Python, is `repaired`; `normalise` equals it row by row. Rows whose bytes show that nothing can change
 are never decoded: a text without controls and BOM in which each character has the property NFC_Quick_Check=Yes and
 combining class 0 is in NFC (Unicode Standard Annex 15, section 9).
@@ -19,9 +21,11 @@ import pyarrow.compute as pc
 from filters.kernels.buffers import views
 from filters.kernels.unicode import suspects
 
-VERSION = 1
+VERSION = 2
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b]")
+_BETWEEN = re.compile(r"(?<=\S)[\x0b\x0c\x1c-\x1f]+(?=\S)")
+_WHITE = re.compile("[\x0b\x0c\x1c-\x1f]")
 _BOM = "\ufeff"
 _LONG_RUN = 128
 """Marks in a row beyond which they are sorted here: CPython's normalize sorts a run of n marks in n² steps."""
@@ -48,7 +52,7 @@ def normalise(text: pa.LargeStringArray) -> pa.LargeStringArray:
 def repaired(text: str) -> str:
     """The source text of one text: the definition."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix(_BOM)
-    text = _CONTROLS.sub("", text)
+    text = _WHITE.sub("", _BETWEEN.sub(" ", _CONTROLS.sub("", text)))
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 

@@ -14,6 +14,11 @@ def count(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}".replace("-", "−")
 
 
+def counted(value: float | None, one: str, many: str | None = None) -> str:
+    """How many of what: `1 document`, `2 documents`, `0 copies` (`many` where it is not `one` with an s)."""
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
+
+
 def size(value: float | None) -> str:
     """Bytes: `4.21 GB`."""
     return NONE if value is None else _scaled(value, ("B", "kB", "MB", "GB", "TB", "PB"))

@@ -39,7 +39,7 @@ def plan_line(trained: TrainedModel, path: Path) -> str:
     request = trained.request
     key, threshold = ("toxicity", "max_score") if request.settings.by_window else ("quality", "min_score")
     key = "adult" if request.name.startswith("adult") else key
-    return f"filters: {{{key}: {{model: {json.dumps(str(path))}, {threshold}: {trained.default:g}}}}}"
+    return f"filters: {{{key}: {{model: {json.dumps(str(path), ensure_ascii=False)}, {threshold}: {trained.default:g}}}}}"
 
 
 def card(trained: TrainedModel) -> str:
@@ -47,7 +47,7 @@ def card(trained: TrainedModel) -> str:
     request, settings = trained.request, trained.request.settings
     parts = ", ".join(f"{part} {m:,} + {n:,}" for part, (m, n) in trained.counts.items())
     records: list[Sequence[str]] = [
-        (r.path, numbers.count(r.documents), numbers.count(r.unreadable), r.sha256) for r in request.records
+        (markdown.code(r.path), numbers.count(r.documents), numbers.count(r.unreadable), r.sha256) for r in request.records
     ]
     pieces = [
         f"# {request.name}",
@@ -70,7 +70,7 @@ def card(trained: TrainedModel) -> str:
         _list((*LIMITS, *request.limits, *trained.notes)),
         "## Making it again",
         f"Size {len(trained.data):,} bytes, sha256 {trained.sidecar.sha256}. {_again(settings)} give the same bytes.",
-        f"```\n{request.command}\n```",
+        markdown.block(request.command, ""),
         f"Settings: {settings}, seed {request.seed}.",
     ]
     return "\n\n".join(piece for piece in pieces if piece) + "\n"

@@ -86,18 +86,25 @@ class UniqueDocuments:
     contradictions: int
 
 
+def _source(paths: Sequence[str], columns: Columns) -> Source:
+    """Its rows' `source` says what they are compared by."""
+    return Source.model_validate({"paths": tuple(paths), "text": columns.text, "from": "source"})
+
+
 def load_examples(paths: Sequence[str], *, positive: bool, columns: Columns) -> tuple[list[Document], list[InputRecord]]:
     """All documents of files, folders or globs. Raises InputError: nothing there, or a label that is neither true nor false."""
     documents: list[Document] = []
     records: list[InputRecord] = []
-    for file in expand([Source(paths=tuple(paths), text=columns.text)]).files:
+    for file in expand([_source(paths, columns)]).files:
         before, bad = len(documents), 0
         for table, refused in _tables(file):
             documents += (_document(row, file, positive, columns=columns) for row in table)
             bad += refused
         records.append(InputRecord(file.path, _sha256(file), len(documents) - before, bad))
         if len(documents) == before:
-            raise InputError(f"{file.url}: no text in column {columns.text!r} of any row ({bad} rows could not be used)")
+            raise InputError(
+                f"{file.url}: no text in column {columns.text!r} of any row ({bad} could not be used); name it with --text"
+            )
     return documents, records
 
 
@@ -112,7 +119,7 @@ def sample(paths: Sequence[str], *, n: int, seed: int, columns: Columns) -> tupl
 
     def ranked() -> Iterator[tuple[int, str, Json, InputFile]]:
         nonlocal total
-        for file in expand([Source(paths=tuple(_data_of(path) for path in paths), text=columns.text)]).files:
+        for file in expand([_source([_data_of(path) for path in paths], columns)]).files:
             count, bad = 0, 0
             for table, refused in _tables(file):
                 count, bad = count + len(table), bad + refused
@@ -215,8 +222,9 @@ def _tables(file: InputFile) -> Iterator[tuple[list[Json], int]]:
 
 
 def _data_of(path: str) -> str:
-    data = Path(path) / "data"
-    return str(data) if (Path(path) / "manifest.json").is_file() and data.is_dir() else path
+    folder = Path(path).expanduser()
+    data = folder / "data"
+    return str(data) if (folder / "manifest.json").is_file() and data.is_dir() else path
 
 
 def _sha256(file: InputFile) -> str:

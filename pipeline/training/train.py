@@ -124,7 +124,9 @@ def train(request: Request) -> TrainedModel:
     """Train and measure. Raises InputError (too few examples) or RunFailed (fastText)."""
     cleaned = examples.clean(request.documents)
     if not cleaned.documents:
-        raise InputError(f"no example is left: all {len(request.documents):,} are texts that stand in both classes")
+        raise InputError(
+            f"no example is left: all {len(request.documents):,} are texts that stand in both classes: give each text to one"
+        )
     parts = examples.split(cleaned.documents, seed=request.seed, least=request.least, shares=request.shares)
     settings = request.settings
     with tempfile.TemporaryDirectory(prefix="winnow-train-") as folder:

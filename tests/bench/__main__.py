@@ -46,6 +46,7 @@ BENCHES = {
     "savings": Bench("the saving on a mix of good text and junk, by n-grams and small models; needs torch", ("savings",)),
     "inspect": Bench("the page of `inspect browse`: the slider over a million rows, pages and searches", ("inspect_page",)),
     "why": Bench("seconds of `inspect why` on an output of many documents", ("why_scale",)),
+    "estimates": Bench("what `--sample` says beside what the run then takes, by input: some ten minutes", ("estimates",)),
     "formats": Bench("MB of input per CPU-second, by format", ("formats",)),
     "extraction": Bench(
         "main text of HTML beside its peers, each in environments of their own: quality, speed, characters lost", ("extraction",)

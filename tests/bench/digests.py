@@ -42,7 +42,8 @@ def main() -> None:
         print("throughput: WINNOW_EVAL_DATA is not set")
         return
     data = Path(os.environ["WINNOW_EVAL_DATA"]) / "throughput"
-    digests("throughput", ["default", "--input", *(str(data / name) for name in FILES)])
+    named = ("--set", "source.from=source")  # rows say whose they are
+    digests("throughput", ["default", *named, "--input", *(str(data / name) for name in FILES)])
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 First table: real pages with gold text (`tests.bench.pages`), the half on which the rules were made and the held-out half:
 precision, recall and F1 of 4-grams; F1 without what only comments have, since some of the gold texts have them; milliseconds of
-CPU a page. Second table: generated pages (`tests.read.child.generated`): characters of the article that are lost, and shares of
-the lines of code with their indentation, of the rows of tables and of the items of lists that are a line of the text.
-The row "best lines" is a bound: of each page those lines of which most 4-grams are in the gold text. Status 1: F1 without
-comments below `LEAST_F1` on the held-out half, less than `LEAST_RATIO` times as fast as trafilatura, or a character lost.
+CPU a page. Second table: news pages that no rule was made on (`tests.bench.news_pages`). Third table: generated pages
+(`tests.read.child.generated`): characters of the article that are lost, and shares of the lines of code with their
+indentation, of the rows of tables and of the items of lists that are a line of the text.
+The row "best lines" is a bound: of each page those lines of which most 4-grams are in the gold text. Status 1: F1 below
+`LEAST_F1` on the held-out half, without comments, or on news pages; less than `LEAST_RATIO` times as fast as trafilatura; or a
+character lost.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tests.bench import pages
+from tests.bench.news_pages import news_pages
 from tests.bench.peers.environments import MAGIC_HTML, TRAFILATURA, Peer, installed
 from tests.read.child.generated import Written, write
 
@@ -110,6 +113,15 @@ def print_quality(gold: Sequence[pages.GoldPage], made: dict[str, Texts]) -> flo
     return ours
 
 
+def print_news(gold: Sequence[pages.GoldPage], made: dict[str, Texts]) -> float:
+    """The table of news pages. Returns our F1."""
+    print(f"\n{len(gold)} news pages\nprecision recall F1    ms a page | engine")
+    scores = {name: quality(gold, texts) for name, (_, texts) in made.items()}
+    for name, (used, texts) in made.items():
+        print("{:9.3f} {:6.3f} {:.3f}".format(*scores[name]) + f" {1000 * used / len(texts):10.2f} | {name}")
+    return scores["winnow"][2]
+
+
 def print_layout(written: Sequence[Written], made: dict[str, Texts]) -> float:
     """The table of generated pages. Returns the share of characters that we lose."""
     print(f"\n{len(written)} generated pages\ncharacters lost | lines of code | rows | items | engine")
@@ -124,6 +136,11 @@ def main() -> int:
     peers = [peer for peer in (TRAFILATURA, MAGIC_HTML) if installed(peer)]
     made = engines([page.html for page in gold], peers)
     ours = print_quality(gold, made | {"best lines": (0.0, [best_lines(page) for page in gold])})
+    news = news_pages()
+    if news:
+        made_of_news = engines([page.html for page in news], peers)
+        made_of_news["best lines"] = (0.0, [best_lines(page) for page in news])
+        ours = min(ours, print_news(news, made_of_news))
     missing = print_layout(written, engines([page.page for page in written], peers))
     ratio = made["trafilatura"][0] / made["winnow"][0] if "trafilatura" in made else LEAST_RATIO
     print(f"\n{ratio:.1f} times as fast as trafilatura" if "trafilatura" in made else "")

@@ -177,3 +177,22 @@ def test_names_in_the_test_are_the_functions_that_do_the_work():
     places = {f"flows.{name}" for name in ("curate", "train", "deploy")} | {"flows.terminal.settle"}
     assert {command.works.rpartition(".")[0] for command in COMMANDS.values()} == places
     assert all(isinstance(command.main.__globals__["parser"](), errors.Parser) for command in COMMANDS.values())
+
+
+@pytest.mark.parametrize(
+    ("main", "given", "said"),
+    [
+        (curate.main, ["--inptu", "x"], "unrecognized arguments: --inptu; did you mean --input?"),
+        (curate.main, ["--runner", "daks"], "did you mean dask?"),
+        (curate.main, ["--zzzz"], "unrecognized arguments: --zzzz\n"),
+        (inspect.main, ["comprae", "out"], "did you mean compare?"),
+        (inspect.main, ["takedown", "--dry", "--kesy", "x"], "--keys --domain --like is required"),
+        (train.main, ["quality", "--positve", "x"], "did you mean --positive?"),
+    ],
+)
+def test_a_misspelt_option_or_choice_has_its_suggestion(
+    main: Callable[[list[str]], int], given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 2 and said in capsys.readouterr().err

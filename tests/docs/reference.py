@@ -34,7 +34,7 @@ def _cell(default: str) -> str:
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
     for name, info in model.model_fields.items():
         inner = _inner(info.annotation)
-        path = f"{prefix}{name}"
+        path = f"{prefix}{info.alias or name}"
         about = (info.description or "").replace("|", "\\|")
         if inner is None:
             yield path, _default(info), about

@@ -1,7 +1,7 @@
-"""The JSON Schemas of manifest.json and metrics.json, made from the records: `python -m tests.docs.schemas`, in the root.
+"""JSON Schemas of manifest.json, metrics.json and what `inspect why --json` prints: `python -m tests.docs.schemas`, in the root.
 
-They are committed under docs/schemas/, so that who reads an output without this package knows its keys; a test holds them equal
-to the code. Source: JSON Schema 2020-12 (https://json-schema.org/draft/2020-12).
+They are made from the records, and committed under docs/schemas/, so that who reads an output without this package knows its
+keys; a test holds them equal to the code. Source: JSON Schema 2020-12 (https://json-schema.org/draft/2020-12).
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ from pydantic import BaseModel
 
 from pipeline.output.manifest import Manifest
 from pipeline.records.metrics_json import Metrics
+from pipeline.records.why_json import Why
 
 FOLDER = Path("docs/schemas")
-SCHEMAS: dict[str, type[BaseModel]] = {"manifest.schema.json": Manifest, "metrics.schema.json": Metrics}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "manifest.schema.json": Manifest,
+    "metrics.schema.json": Metrics,
+    "why.schema.json": Why,
+}
 """File in FOLDER → the record that it is the schema of."""
 
 

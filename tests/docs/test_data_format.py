@@ -18,6 +18,7 @@ from filters.contract import Tier
 from pipeline import schema
 from pipeline.output import manifest, tombstones
 from pipeline.stages.dedup import index
+from pipeline.text import exact_json
 from tests.docs import pages
 from tests.support import ROOT
 
@@ -188,7 +189,7 @@ def test_the_causes_are_those_that_readers_give():
     told_causes = {pages.code(row[0])[0] for row in pages.tables(PAGE, "cause")[0]}
     refused: set[str] = set()
     literals: set[str] = set()
-    for path in (ROOT / "pipeline" / "read").rglob("*.py"):
+    for path in (*(ROOT / "pipeline" / "read").rglob("*.py"), ROOT / "pipeline" / "text" / "exact_json.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Refused", "Unreadable"):
                 refused |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
@@ -196,6 +197,10 @@ def test_the_causes_are_those_that_readers_give():
                 literals.add(node.value)
     assert {cause for cause in refused if re.fullmatch("[a-z0-9_]+", cause)} <= told_causes
     assert told_causes <= literals
+
+
+def test_the_kinds_of_replaced_values_are_those_of_the_code():
+    assert {pages.code(row[0])[0] for row in pages.tables(PAGE, "kind")[0]} == set(exact_json.KINDS)
 
 
 def test_the_keys_of_the_json_files_are_those_of_a_run(curated):

@@ -19,9 +19,9 @@ from filters import language, models
 from filters.contract import TextBatch, check, check_all, check_rules, judge
 from filters.kernels import buffers
 from filters.kernels.models import prose, windows
-from filters.kernels.unicode import scripts
+from filters.kernels.unicode import capitals, scripts
 from filters.models import labels
-from tests.support import examples
+from tests.support import PROSE, examples, winnow, write_rows
 
 FILTER = language.FILTER
 NOTHING = pa.RecordBatch.from_arrays([], names=[])
@@ -40,6 +40,10 @@ def annotate(texts: list[str] | pa.Array, model: models.Model) -> pa.RecordBatch
     signals = FILTER.annotate(batch, NOTHING, FILTER.params(), model)
     check(FILTER, rows=len(batch), signals=signals)
     return signals
+
+
+def rows_of(model: models.Model, texts: list[str]) -> list[dict]:
+    return annotate(texts, model).to_pylist()
 
 
 SENTENCES = [
@@ -226,7 +230,7 @@ def test_the_second_language_is_the_one_that_most_other_parts_are_in() -> None:
     parts = np.array([[1, 2, 3, 2, 3, 3], [5, 1, 1, 4, 4, 1]])
     scores = np.array([[0.9, 0.5, 0.8, 0.6, 0.7, 1.00001], [0.4, 0.9, 0.9, 0.5, 0.6, 0.9]], np.float32)
     size = np.array([[300, 200, 100, 150, 200, 0], [200, 200, 200, 50, 100, 200]])
-    second, score = language._second(parts, scores, size, main=np.array([1, 1]))
+    second, score = language._second(parts, scores, np.where(parts == 1, 0, size))
     assert second.tolist() == [2, 5]
     assert score.tolist() == pytest.approx([0.6, 0.4])
 
@@ -444,3 +448,107 @@ def _raw(texts: list[str]) -> tuple[int, np.ndarray, np.ndarray]:
 def test_majority_script(text: str, script: str) -> None:
     _, data, offsets = _raw([text])
     assert scripts.CODES[scripts.majority(data, models.whole(offsets))[1][0]] == script
+
+
+SENTENCES_IN_CAPITALS = {
+    "en": "The baker opens the shop before the sun is up, and the first to come are the people who work at night.",
+    "fr": "Le boulanger ouvre la boutique avant le lever du soleil, et les premiers à venir sont ceux qui travaillent la nuit.",
+    "tr": "Fırıncı dükkânı güneş doğmadan önce açar ve ilk gelenler gece çalışan insanlardır, çünkü eve dönerken ekmek alırlar.",
+    "pl": "Piekarz otwiera sklep, zanim wzejdzie słońce, a pierwsi przychodzą ludzie, którzy pracują w nocy.",
+    "hr": "Pekar otvara dućan prije nego što sunce izađe, a prvi dolaze ljudi koji su cijelu noć radili i žele kruh.",
+    "ru": "Пекарь открывает лавку до восхода солнца, и первыми приходят люди, которые работают ночью.",
+    "el": "Ο φούρναρης ανοίγει το μαγαζί πριν βγει ο ήλιος και πρώτοι έρχονται όσοι δουλεύουν τη νύχτα.",
+    "de": "Der Bäcker öffnet den Laden, bevor die Sonne aufgeht, und zuerst kommen die Leute, die nachts arbeiten.",
+}
+
+
+@pytest.mark.parametrize("code", SENTENCES_IN_CAPITALS)
+def test_a_text_in_capitals_is_in_the_language_that_it_is_in_in_small_letters(model: models.Model, code: str) -> None:
+    text = SENTENCES_IN_CAPITALS[code]
+    large = text.translate({ord("i"): "İ", ord("ı"): "I"}).upper() if code == "tr" else text.upper()
+    small, capitals = rows_of(model, [text, large])
+    assert small["language"] == capitals["language"] == code
+    assert capitals["language_score"] > small["language_score"] - 0.1
+
+
+def test_a_text_with_few_capitals_is_read_as_it_stands(model: models.Model) -> None:
+    """More small letters, or letters without case, than capitals: not a byte of the sample is changed."""
+    texts = [
+        "DER BÄCKER öffnet den Laden, bevor die Sonne aufgeht.",
+        "昨天下了很大的雨，所以我们用 API 和 CPU 整天都待在家里看书。",
+    ]
+    sample = prose.sample(*buffers.views(pa.array(texts, pa.large_string())), limit=2048, parts=8)
+    letters, _ = scripts.majority(sample.data, sample.spans)
+    assert language._in_small_letters(sample, letters) is sample
+
+
+@given(st.lists(st.text(st.sampled_from("aZßÀÞ×÷Ωωσπ ЯяЀџ.中é"), max_size=30), min_size=1, max_size=4))
+def test_capitals_are_counted_as_plain_python_counts_them(parts: list[str]) -> None:
+    data = "".join(parts).encode()
+    bounds = np.cumsum([0, *(len(part.encode()) for part in parts)], dtype=np.int64)
+    spans = np.stack((bounds[:-1], bounds[1:]), axis=1)[None]
+    large, small = capitals.counted(np.frombuffer(data or b" ", np.uint8), spans)
+    text = "".join(parts)
+    assert (large[0], small[0]) == (sum(c.isupper() for c in text), sum(c.islower() for c in text))
+
+
+SERBO_CROATIAN = {
+    "hr": "Pekar otvara dućan prije nego što sunce izađe, a prvi dolaze ljudi koji su cijelu noć radili i žele kruh.",
+    "sr": "Pekar otvara radnju pre nego što sunce izađe, a prvi dolaze ljudi koji su celu noć radili i žele hleb.",
+}
+
+
+@pytest.mark.parametrize("code", SERBO_CROATIAN)
+def test_scores_of_languages_that_a_model_takes_for_one_another_belong_together(model: models.Model, code: str) -> None:
+    (row,) = rows_of(model, [SERBO_CROATIAN[code]])
+    assert row["language"] in ("hr", "sr", "bs", "sh") and row["language_second"] in ("hr", "sr", "bs", "sh")
+    _best, scores, *_ = model.judge(*_whole(SERBO_CROATIAN[code]))
+    assert row["language_score"] == pytest.approx(min(1, scores[0].sum()), abs=1e-5) and row["language_share"] == 1
+    thresholds = language.Thresholds(keep=["hr", "sr", "bs"])
+    frame = pl.DataFrame([row], schema_overrides={"language_score": pl.Float32, "language_share": pl.Float32})
+    assert not any(judge(language.FILTER, language.rules(language.Params(), thresholds), frame).row(0))
+
+
+def _whole(text: str) -> tuple[np.ndarray, np.ndarray]:
+    data = np.frombuffer(text.encode(), np.uint8)
+    return data, np.array([[[0, len(data)]]], np.int64)
+
+
+def test_the_code_of_the_macrolanguage_stands_for_its_languages_and_they_for_it() -> None:
+    assert labels.names("sh")[0] == {"sh", "hr", "sr", "bs"} == labels.names("hbs")[0] - {"hbs"}
+    assert labels.names("hr")[0] == {"hr", "sh"} and labels.names("sr_Cyrl") == ({"sr", "sh"}, "Cyrl")
+
+
+@pytest.mark.parametrize(
+    ("code", "near"),
+    [
+        *(("english", "en"), ("german", "de"), ("deutsch", "de"), ("ger", "de"), ("jp", "ja"), ("cn", "zh"), ("nb", "no")),
+        *(("cnr", "sr, hr or bs"), ("iw", "he"), ("fil", "tl"), ("gsw", "als"), ("en-US", "en"), ("engish", "en"), ("xq", "")),
+    ],
+)
+def test_a_code_that_the_model_does_not_have_is_refused_with_what_may_be_meant(model: models.Model, code: str, near: str) -> None:
+    said = f"did you mean {near}?" if near else "the model knows no such language"
+    for thresholds in ({"keep": ["en", code]}, {"min_scores": {code: 0.7}}):
+        try:
+            made = language.Thresholds(**thresholds)
+        except ValueError as error:  # no code in form
+            assert said in str(error)
+            continue
+        with pytest.raises(ValueError, match=re.escape(said)) as refused:
+            language.refuse(made, model)
+        assert f"{code}: " in str(refused.value) and "en:" not in str(refused.value).replace(f"{code}:", "")
+
+
+@pytest.mark.parametrize("code", ["en", "eng", "cmn", "zh_Hans", "und", "sh", "hbs", "als", "ceb"])
+def test_a_code_that_the_model_has_under_another_name_is_not_refused(model: models.Model, code: str) -> None:
+    language.refuse(language.Thresholds(keep=[code]), model)
+
+
+def test_a_run_with_a_language_that_no_model_knows_ends_before_any_work(capsys, tmp_path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": PROSE}])
+    for flag in ((), ("--explain",)):
+        ran = winnow(
+            capsys, "none", "--input", path, "--output", tmp_path / "out", "--set", "filters.language.keep=[en, cnr]", *flag
+        )
+        assert ran.code == 2 and "filters.language.keep: cnr: " in ran.err and "sr, hr or bs" in ran.err
+    assert not (tmp_path / "out" / "manifests").exists()

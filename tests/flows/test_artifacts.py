@@ -9,7 +9,7 @@ import pytest
 from flows.prefect_flow import run_in_flow
 from flows.serving import artifacts, results
 from pipeline.errors import CheckFailed, InputError
-from pipeline.output import manifest
+from pipeline.output import inputs
 from pipeline.plan.load import load_plan
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.savings_json import Savings
@@ -79,14 +79,14 @@ def test_changes_show_counts_shares_by_reason_and_source_and_drift(made: Result)
 
 def test_inputs_that_moved_are_named_and_the_list_is_bounded() -> None:
     notes = (
-        f"{manifest.CHANGED}, ignored: in/a.jsonl",
-        f"{manifest.GONE} (its rows stay in the output): in/{HOSTILE}",
+        f"{inputs.CHANGED}, ignored: in/a.jsonl",
+        f"{inputs.GONE} (its rows stay in the output): in/{HOSTILE}",
         "other: x",
     )
     _, _, first, second = str(artifacts.inputs(notes)).splitlines()
     assert first == r"| in\/a\.jsonl | changed since it was read\, ignored |"
     assert "\u202e" not in second and r"\<img" in second and "](" not in second and r"\]\(javascript\:1\)" in second
-    many = str(artifacts.inputs(tuple(f"{manifest.GONE}: {i}" for i in range(5000)))).splitlines()
+    many = str(artifacts.inputs(tuple(f"{inputs.GONE}: {i}" for i in range(5000)))).splitlines()
     assert len(many) == 2 + artifacts.MOST_INPUTS + 1
     assert many[-1].startswith("| and 4,000 more |")
     assert artifacts.inputs(("other: x",)) is None

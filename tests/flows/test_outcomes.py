@@ -19,7 +19,7 @@ from tests.counts import metrics, totals
 
 def unit(rows: int, bad_rows: int) -> Annotated:
     names: Any = None
-    return Annotated("in/a", 1, 0, names, rows, bad_rows, n_bytes=9, kept=rows, sources=(), costs=())
+    return Annotated("in/a", 1, 0, names, rows, bad_rows, n_bytes=9, kept=rows, costs=())
 
 
 def shard(n_bytes: int) -> Shard:
@@ -50,7 +50,7 @@ def result(generation: int | None) -> Result:
         (Decision((None,)), "the plan asks for none"),
         (selected(Selection.model_construct(selected=1200, not_selected=34)), "1,200 selected, 34 not"),
         (selected(None), "the plan asks for none"),
-        (StagedShards("staging", (shard(1_000_000), shard(500_000)), {}), "2 files, 1.50 MB"),
+        (StagedShards("staging", (shard(1_000_000), shard(500_000))), "2 files, 1.50 MB"),
         ([shard(1000)], "1 file, 1.00 kB"),
         (result(3), "generation 3: 215 of 555 kept"),
         (result(None), "nothing new: generation 3 stays"),

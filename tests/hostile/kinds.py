@@ -5,7 +5,7 @@ FATES = {
     "valid_row_with_escaped_NUL": "document",
     "raw_NUL_in_string(invalid JSON)": "invalid_json",
     "latin1_bytes(invalid UTF-8)": "invalid_utf8",
-    "BOM_prefixed_row": "invalid_json",
+    "BOM_prefixed_row": "document",
     "CRLF_row": "document",
     "lone_surrogate_escape": "lone_surrogate",
     "overlong_and_CESU": "invalid_utf8",

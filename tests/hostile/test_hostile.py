@@ -82,7 +82,8 @@ def test_names_and_values_of_the_input_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "in" / "linked.jsonl").symlink_to(write_rows(tmp_path / "elsewhere.jsonl", [{"text": prose(99)}]))
     before = sorted(path.name for path in tmp_path.iterdir())
     for flags in ([], ["--fresh", "--clean"]):
-        done = run("minimal", "--input", tmp_path / "in", "--output", tmp_path / "out", "--inline", *flags)
+        named = ("--set", "source.from=source")
+        done = run("minimal", "--input", tmp_path / "in", "--output", tmp_path / "out", "--inline", *named, *flags)
         assert done.returncode == 0, done.stderr
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "out"])
     assert victim.read_text() == "untouched"

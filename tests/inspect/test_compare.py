@@ -63,7 +63,7 @@ def test_other_thresholds_enter_and_leave_what_another_run_would(capsys, tmp_pat
         text = " ".join((prose(9) + " " + prose(k)).split()[: 30 + 10 * k])
         rows.append({"id": f"d{k}", "source": "crawl" if k % 2 else "books", "text": text})
     path = write_rows(tmp_path / "in" / "a.jsonl", rows)
-    plain = ["dedup=false", "filters.quality=false", "filters.toxicity=false"]
+    plain = ["source.from=source", "dedup=false", "filters.quality=false", "filters.toxicity=false"]
     values = ["filters.gopher_quality.min_words=25", "filters.gopher_quality.max_words=100"]
     for name, sets in (("one", plain), ("two", [*plain, *values])):
         keys = [part for item in sets for part in ("--set", item)]

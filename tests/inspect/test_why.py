@@ -10,9 +10,9 @@ import pytest
 from filters import gopher_quality
 from filters.contract import ExpressionRule
 from flows.inspect import main
-from pipeline.inspect.margins import rule_margins
-from pipeline.inspect.verdict import TextVerdict
+from pipeline.inspect.margins import Measured, rule_margins
 from pipeline.inspect.why import rules as rules_of
+from pipeline.inspect.why import without_limit
 from pipeline.plan.recipe import ActiveFilter
 from pipeline.report.table import text
 from tests.support import PROSE, curate, prose, table, winnow, write_rows
@@ -54,7 +54,7 @@ def test_a_dropped_one_says_which_rules_failed_and_what_they_wanted(capsys, out)
     assert "dropped (filter): gopher_quality.too_few_words" in said
     (line,) = [line for line in said.splitlines() if line.startswith("gopher_quality.too_few_words")]
     assert line.split()[2:] == ["6", ">=", "50", "FAILS"]
-    assert "quality, toxicity: not scored by the run, since a cheaper rule dropped it; scored now" in said
+    assert "quality, toxicity: not scored by the run, since a cheaper rule dropped it\n" in said
     assert "not scored by the run" not in why(capsys, out, "d0")[1]
 
 
@@ -166,9 +166,10 @@ def test_a_rule_that_is_an_expression_is_shown_without_a_limit_and_said_so():
     item = ActiveFilter(gopher_quality.FILTER, None, None, "drop", rules, ())
     (found,) = rule_margins(item, pl.DataFrame({"gopher_words": [81]}))
     assert (found.fails, found.signal, found.value, found.limit, found.near) == (True, None, None, None, False)
-    _, line, said = text(rules_of(TextVerdict("", "a", (), (found,), ()))).splitlines()
+    made = Measured((found,), ())
+    _, line = text(rules_of(made)).splitlines()
     assert line.split() == ["gopher_quality.odd", "–", "–", "(expression)", "FAILS"]
-    assert said == "(expression): the rule compares no signal with a limit, so that there is none to show"
+    assert without_limit(made) == ["(expression): the rule compares no signal with a limit, so that there is none to show"]
 
 
 def active(filter_, **thresholds) -> ActiveFilter:

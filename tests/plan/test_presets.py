@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline.plan.load import load_plan, presets
-from tests.support import PROSE, SAMPLE, table, winnow, write_rows
+from tests.inspect.evidence import check
+from tests.support import PROSE, SAMPLE, eval_data, table, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
@@ -30,6 +34,7 @@ def test_a_preset_curates_the_sample_and_keeps_some_of_it(capsys, tmp_path, name
     names = {reason.partition(".")[0] for reasons in ledger["failed"] for reason in reasons}
     assert names <= {"language", "gopher_quality", "gopher_repetition", "refinedweb", "c4", "fineweb"}
     assert ("gopher_quality" in names) is (name != "c4")
+    assert check(tmp_path / "out", every=8) > 50
 
 
 def fate(capsys, tmp_path: Path, name: str, text: str) -> tuple[str | None, list[str], str | None]:
@@ -87,3 +92,47 @@ def test_presets_resolve_to_plans_that_say_every_threshold(name: str) -> None:
     loaded = load_plan(name)
     assert loaded.extends == f"{name}@1"
     assert loaded.plan.dedup is not None
+
+
+CHINESE = [
+    "港口的早晨很安静，只听得见船的声音。守灯塔的人每天早上都到这里来，先看看海的颜色，然后开始一天的工作。",
+    "其他人在厨房里等着早餐，因为星期天天气很好，谁也不想出海，孩子们在岸边捡贝壳。",
+]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_page_in_another_language_is_dropped_for_that_also_where_the_edits_leave_nothing_of_it(capsys, tmp_path, name):
+    reason, edits, final = fate(capsys, tmp_path, name, "\n".join(CHINESE * 3))
+    assert reason == "language.other_language"
+    assert name not in ("c4", "dolma") or (final == "" and edits)
+
+
+def test_a_page_of_which_edits_leave_nothing_is_not_said_to_have_been_empty(capsys, tmp_path):
+    menu = "\n".join(f"The {word} soup of the house and bread" for word in ("red", "green", "yellow", "white", "black") * 9)
+    assert fate(capsys, tmp_path, "c4", menu)[0] == "emptied_by_edits"
+    row = table(tmp_path / "out", "ledger").row(0, named=True)
+    assert (row["stage"], row["failed"], row["n_bytes"]) == ("edit", [], 0)
+    assert check(tmp_path / "out") == 1
+    assert fate(capsys, tmp_path / "b", "c4", " \n\u3000\n")[0] == "empty"
+
+
+def test_every_value_shown_of_every_dropped_page_is_the_runs(capsys, tmp_path):
+    """All presets, all dropped documents of the sample and of 2,000 pages of the web."""
+    pages = web_pages(eval_data(), tmp_path / "web" / "pages.jsonl", most=2000)
+    for name in (*PUBLISHED, "default", "minimal"):
+        out = tmp_path / name
+        bad_rows = ("--set", "source.max_bad_fraction=0.05")
+        ran = winnow(capsys, name, "--input", SAMPLE / "input", "--input", pages, "--output", out, *bad_rows)
+        assert ran.code == 0, ran.err
+        assert check(out) > 300
+
+
+def web_pages(folder: Path, into: Path, *, most: int) -> Path:
+    """The first rows of each of the web's corpora in the evaluation data."""
+    corpora = sorted((folder / "web").glob("*.jsonl.zst"))
+    into.parent.mkdir(parents=True)
+    with into.open("wb") as out:
+        for path in corpora:
+            with pa.input_stream(str(path), compression="zstd") as rows:
+                out.writelines(islice(io.BufferedReader(rows), -(-most // len(corpora))))
+    return into

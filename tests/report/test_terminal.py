@@ -73,9 +73,17 @@ def test_a_real_run_says_what_its_metrics_hold(metrics):
         "signals 48.4 s",
         "work directory 2.31 GB",
         f"CHECK FAILED {failed['check']}",
+        f"generation {metrics['generation']} was published nevertheless (--accept was given); to take it back,",
         "note no longer there",
     ):
         assert said in text, said
+
+
+def test_a_failed_check_that_only_warns_says_that_it_published(metrics):
+    metrics["notes"] = []
+    text = " ".join(shown.summary(metrics, out="curated").split())
+    said = f"generation {metrics['generation']} was published nevertheless (the plan's checks.on_fail is warn, not stop)"
+    assert said in text
 
 
 def test_thousands_are_told_apart(metrics):

@@ -121,12 +121,14 @@ def test_masks_reach_url_and_metadata_and_other_edits_do_not() -> None:
     beside = pa.table(
         {
             "url": pa.array(["http://x.org/?u=jane.doe@corp.com", None, "http://xx.org"]),
+            "date": pa.array(["2024-01-02", "posted by jane.doe@corp.com", None]),
             "metadata": pa.array(['{"author":{"mail":["jane.doe@corp.com"]},"n":1}', '{"ip":"8.8.8.8"}', '{"x":"react@18.3.1"}']),
         }
     )
     made = final.finish(strings(["a", "b", "c"]), steps, beside)
     url, *others = made["final_url"].to_pylist()
     assert ("jane" in url, "email@example.com" in url, others) == (False, True, [None, None])
+    assert made["final_date"].to_pylist() == [None, "posted by email@example.com", None]
     assert made["final_metadata"].to_pylist() == [
         '{"author":{"mail":["email@example.com"]},"n":1}',
         '{"ip":"22.214.171.124"}',
@@ -143,7 +145,8 @@ def test_escapes_of_json_hide_no_address_and_versions_beside_it_stay() -> None:
         '{"2a00:1::1":[{"k":"\\""}]}',
         '{"a":"\\n"}',
     ]
-    beside = pa.table({"url": pa.array([None] * 4, pa.string()), "metadata": pa.array(metadata)})
+    nothing = pa.array([None] * 4, pa.string())
+    beside = pa.table({"url": nothing, "date": nothing, "metadata": pa.array(metadata)})
     made = final.finish(strings(["a"] * 4), pii.steps(pii.PiiParams()), beside)
     assert made["final_metadata"].to_pylist() == [
         '{"a":"\\n22.214.171.124","v":"version 81.2.69.142"}',

@@ -17,7 +17,14 @@ from tests.support import examples
 def oracle(text: str) -> str:
     text = re.sub("\r\n|\r", "\n", text)
     text = text[1:] if text.startswith("\ufeff") else text
-    text = "".join(c for c in text if c in "\t\n" or ord(c) >= 0x20)
+    text = "".join(c for c in text if c in "\t\n" or ord(c) >= 0x20 or c.isspace())
+    made = ""
+    for i, c in enumerate(text):
+        if ord(c) >= 0x20 or c in "\t\n":
+            made += c
+        elif i and not text[i - 1].isspace() and text[i:].lstrip("\x0b\x0c\x1c\x1d\x1e\x1f")[:1].strip():
+            made += " "
+    text = made
     return unicodedata.normalize("NFC", text)
 
 
@@ -32,7 +39,10 @@ def column(texts: list[str]) -> pa.LargeStringArray:
         ("plain\ttext\n", "plain\ttext\n"),
         ("a\r\nb\rc\n\rd", "a\nb\nc\n\nd"),
         ("\r\x00\n", "\n\n"),  # the definition's order: CR first, then controls
-        ("a\x00b\x1fc\x7fd\x85e", "abc\x7fd\x85e"),  # DEL and C1 are not C0
+        ("a\x00b\x1bc\x7fd\x85e", "abc\x7fd\x85e"),  # DEL and C1 are not C0
+        ("end of a page\x0cNext\x0bline\x1cfile\x1dgroup\x1erecord\x1funit", "end of a page Next line file group record unit"),
+        ("a\x0c\x0c\x00\x1fb", "a b"),
+        ("a \x0cb\n\x0c\nc\x0c", "a b\n\nc"),
         ("\ufeffa\ufeffb", "a\ufeffb"),
         ("\ufeff\ufeffa", "\ufeffa"),
         ("\x00\ufeffa", "\ufeffa"),

@@ -1,8 +1,9 @@
 r"""E-mail and IP addresses found in one walk, and masks written in their place. What an address is: `filters/edits/pii.py`.
 
 Invariant: `spans` equals `tests/filters/edits/pii_oracle.py`, which is regular expressions and `ipaddress` on one text. The walk
-looks 64 bytes at a time for `@`, a dot between digits, and a colon between hexadecimal digits or colons; texts without them cost
-nothing more. Linear: what one such byte makes the walk read, no later one reads again more than once, whatever the text is.
+looks 64 bytes at a time for `@`, a dot between digits, a colon between hexadecimal digits or colons, and for the first byte of
+full-width characters; texts without them cost nothing more. Linear: what one such byte makes the walk read, no later one reads
+again more than once, but for at most MOST bytes (`pii_other.py`), whatever the text is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from filters.kernels.compiled import Array, Bool, Int, kernel
 from filters.kernels.lines.pieces import copy
 from filters.kernels.pii.pii_addresses import email, ipv4
 from filters.kernels.pii.pii_ipv6 import ipv6
+from filters.kernels.pii.pii_other import beyond_ascii, full_width
 from filters.kernels.pii.pii_tables import CLASSES, DIGIT, HEX, WORDS, hashes
 from filters.kernels.unicode.ascii_words import BYTES, MASK, VECTOR, every, intrinsic, lowest
 
@@ -28,12 +30,14 @@ _ONE = np.uint64(1)
 
 @dataclass(frozen=True)
 class Spans:
-    """Addresses in order: `starts`, `ends` (int64, bytes of the data), `kinds` (EMAIL, IPV4, IPV6); row i has `counts[i]`."""
+    """Addresses in order: `starts`, `ends` (int64, bytes of the data), `kinds` (EMAIL, IPV4, IPV6); row i has `counts[i]`.
+    `other`, bool[n]: rows that may hold one that is not in ASCII, which is not among them (`filters/edits/pii_unicode.py`)."""
 
     starts: np.ndarray
     ends: np.ndarray
     kinds: np.ndarray
     counts: np.ndarray
+    other: np.ndarray
 
 
 def spans(offsets: np.ndarray, data: np.ndarray, *, wanted: tuple[bool, bool, bool]) -> Spans:
@@ -42,20 +46,21 @@ def spans(offsets: np.ndarray, data: np.ndarray, *, wanted: tuple[bool, bool, bo
     most = int(offsets[-1] - offsets[0]) // _SHORTEST + 1
     # Pages of an empty array that are not written take no memory.
     starts, ends, kinds = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.uint8)
-    counts, groups = np.zeros(rows, np.int64), np.zeros(8, np.int64)
-    _find(offsets, data, *wanted, CLASSES, hashes(), WORDS, groups, starts, ends, kinds, counts)
+    counts, other, groups = np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(8, np.int64)
+    _find(offsets, data, *wanted, CLASSES, hashes(), WORDS, groups, starts, ends, kinds, counts, other)
     n = int(counts.sum())
-    return Spans(starts[:n], ends[:n], kinds[:n], counts)
+    return Spans(starts[:n], ends[:n], kinds[:n], counts, other)
 
 
 def masked(
     offsets: np.ndarray, data: np.ndarray, *, wanted: tuple[bool, bool, bool], masks: tuple[str, str, str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(starts, bytes, changes)` of an edit's `Walk`: each address replaced by its kind's mask; bit k: kind k changed the row."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`(starts, bytes, changes)` of an edit's `Walk`: each address replaced by its kind's mask; bit k: kind k changed the row.
+    Last the `other` of Spans."""
     found = spans(offsets, data, wanted=wanted)
     changes = np.zeros(len(offsets) - 1, np.uint8)
     if not len(found.starts):
-        return offsets, data, changes
+        return offsets, data, changes, found.other
     texts = [mask.encode() for mask in masks]
     bounds = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     grown = np.diff(bounds)[found.kinds].sum() - (found.ends - found.starts).sum()
@@ -63,7 +68,7 @@ def masked(
     starts = np.zeros(len(offsets), np.int64)
     joined = np.frombuffer(b"".join(texts) or b" ", np.uint8)
     _replace(offsets, data, found.starts, found.ends, found.kinds, found.counts, bounds, joined, out, starts, changes)
-    return starts, out, changes
+    return starts, out, changes, found.other
 
 
 @kernel
@@ -114,12 +119,13 @@ def _find(
     v6: bool,
     classes: Array,
     tlds: Array,
-    words: tuple[Array, Array, Int, Int],
+    words: tuple[Array, Array, Int, Int, Int],
     groups: Array,
     starts: Array,
     ends: Array,
     kinds: Array,
     counts: Array,
+    other: Array,
 ) -> None:
     n = np.int64(0)
     for i in range(offsets.size - 1):
@@ -139,6 +145,9 @@ def _find(
                 if byte == 0x40:
                     if emails:
                         a, b = email(data, floor, q, end, classes, tlds)
+                        other[i] |= beyond_ascii(data, begin, q, end, classes)
+                elif byte == 0xEF:
+                    other[i] |= full_width(data, begin, q, end, emails, v4)
                 elif byte == 0x2E:
                     if v4 and q >= past4:
                         a, b, past4 = ipv4(data, begin, floor, q, end, classes, words)
@@ -163,7 +172,7 @@ def _anchors(data: Array, begin: Int, p: Int, end: Int, classes: Array) -> Int:
     for k in range(min(BYTES, end - p)):
         q = p + k
         byte = data[np.uintp(q)]
-        if byte == 0x40:
+        if byte == 0x40 or byte == 0xEF:
             mask |= _ONE << np.uint64(k)
         elif (byte == 0x2E or byte == 0x3A) and q + 1 < end:
             before = data[np.uintp(q - 1)] if q > begin else np.uint8(0)
@@ -203,7 +212,7 @@ def _vector(typing_context: Any, data: Any, p: Any) -> Any:
         dot = builder.and_(equal(text, "."), builder.and_(digit(before), digit(after)))
         between = builder.and_(hexadecimal(before), hexadecimal(after))
         colon = builder.and_(equal(text, ":"), builder.or_(between, equal(after, ":")))
-        found = builder.or_(builder.or_(dot, colon), equal(text, "@"))
+        found = builder.or_(builder.or_(dot, colon), builder.or_(equal(text, "@"), equal(text, "\xef")))
         return builder.bitcast(found, MASK)
 
     return types.uint64(data, p), generate

@@ -6,18 +6,12 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, kernel
 from filters.kernels.pii.pii_tables import DIGIT, LETTER, LOCAL, PRIME, SEED, WORD
+from filters.kernels.pii.pii_versions import HEADING, LOW, below, file, heading, number, version
 
 LONGEST_LOCAL = 64
 """RFC 5321, section 4.5.3.1.1."""
 LONGEST_LABEL = 63
 """RFC 1035, section 2.3.4."""
-SMALL = 20
-"""A quad whose parts are all below this, and not all equal, is the number of a section or a version: chosen because one public
-address in 27,000 looks like that, and most of the quads in laws, standards and changelogs do."""
-GAP = 16
-"""Most separators between a word and the number that it announces: a column of a table."""
-PRODUCT = 32
-"""Longest product name looked for before a slash, in bytes."""
 
 
 @kernel
@@ -162,7 +156,7 @@ def public4(value: Int) -> Bool:
 
 @kernel
 def ipv4(
-    data: Array, begin: Int, floor: Int, q: Int, end: Int, classes: Array, words: tuple[Array, Array, Int, Int]
+    data: Array, begin: Int, floor: Int, q: Int, end: Int, classes: Array, words: tuple[Array, Array, Int, Int, Int]
 ) -> tuple[Int, Int, Int]:
     """`(start, end, end of the run of digits and dots)` of the address that has its dot at q; start = end where there is none."""
     s, e = q, q + 1
@@ -181,99 +175,12 @@ def ipv4(
     if stop == e and e < end:
         after = data[np.uintp(e)]
         letter = e + 1 < end and classes[data[np.uintp(e + 1)]] & LETTER
-        if classes[after] & WORD or after == 0x40 or (after == 0x2D and letter):
+        if classes[after] & WORD or after == 0x40 or ((after == 0x2D or after == 0x2B) and letter):
             return s, s, e
-    if _number(value) or _version(data, floor, s, classes, words):
+        if heading(data, begin, s, e, end) and below(value, HEADING) and (value >> 24) < LOW:
+            return s, s, e
+    if e - stop == 1 and file(data, e, end, classes, words):
+        return s, s, e
+    if number(value) or version(data, floor, s, value >> 24, classes, words):
         return s, s, e
     return s, stop, e
-
-
-@kernel
-def _number(value: Int) -> Bool:
-    """Whether the quad is more likely something else: see SMALL; 2.5.4 and 2.5.29 begin X.500's object identifiers."""
-    if value >> 8 == 0x020504 or value >> 8 == 0x02051D:
-        return True
-    small = (value >> 24) < SMALL and (value >> 16 & 255) < SMALL and (value >> 8 & 255) < SMALL and (value & 255) < SMALL
-    return small and value != (value & 255) * 0x1010101
-
-
-@kernel
-def _version(data: Array, floor: Int, s: Int, classes: Array, words: tuple[Array, Array, Int, Int]) -> Bool:
-    """Whether what stands before the quad at s makes it a version or a section: a word, `name-`, `Product/`."""
-    if s == floor:
-        return False
-    before = data[np.uintp(s - 1)]
-    if before == 0x2D:
-        return s - 1 > floor and (classes[data[np.uintp(s - 2)]] & LETTER) != 0
-    if before == 0x2F:
-        return _product(data, floor, s - 1, classes)
-    starts, letters, whole, verbs = words
-    p = s
-    while p > floor and s - p < GAP and _between(data[np.uintp(p - 1)]):
-        p -= 1
-    for k in range(verbs):
-        size = starts[k + 1] - starts[k]
-        if p - size >= floor and _equal(data, p - size, letters, starts[k], size):
-            inside = p - size > floor and classes[data[np.uintp(p - size - 1)]] & WORD
-            if k >= whole or not inside:
-                return True
-    return _changed(data, floor, s, classes, words)
-
-
-@kernel
-def _changed(data: Array, floor: Int, p: Int, classes: Array, words: tuple[Array, Array, Int, Int]) -> Bool:
-    """Whether one of the three words before p begins as a verb of change does: upgrade V8 to 3.6.6.25."""
-    starts, letters, _, verbs = words
-    for _ in range(3):
-        stop = p
-        while p > floor and stop - p < 2 and (data[np.uintp(p - 1)] == 0x20 or data[np.uintp(p - 1)] == 0x3A):
-            p -= 1
-        stop, gap = p, stop - p
-        while p > floor and classes[data[np.uintp(p - 1)]] & WORD:
-            p -= 1
-        if gap == 0 or p == stop:
-            return False
-        for k in range(verbs, starts.size - 1):
-            size = starts[k + 1] - starts[k]
-            if size <= stop - p and _equal(data, p, letters, starts[k], size):
-                return True
-    return False
-
-
-@kernel
-def _equal(data: Array, p: Int, words: Array, w: Int, size: Int) -> Bool:
-    """Whether `data[p:p + size]`, its A-Z in lower case, is `words[w:w + size]`."""
-    for j in range(size):
-        byte = data[np.uintp(p + j)]
-        if (byte + 32 if 0x41 <= byte <= 0x5A else byte) != words[np.uintp(w + j)]:
-            return False
-    return True
-
-
-@kernel
-def _between(byte: Int) -> Bool:
-    """Space : = " ' ( . #"""
-    return (
-        byte == 0x20
-        or byte == 0x3A
-        or byte == 0x3D
-        or byte == 0x22
-        or byte == 0x27
-        or byte == 0x28
-        or byte == 0x2E
-        or byte == 0x23
-    )
-
-
-@kernel
-def _product(data: Array, floor: Int, slash: Int, classes: Array) -> Bool:
-    """Whether a product's name ends at `slash` (RFC 9110, section 10.1.5): a capital, after white space or ( or a quote."""
-    p = slash
-    while p > floor and slash - p < PRODUCT and (classes[data[np.uintp(p - 1)]] & WORD or data[np.uintp(p - 1)] == 0x2D):
-        p -= 1
-    if p == slash or not 0x41 <= data[np.uintp(p)] <= 0x5A:
-        return False
-    if p == floor:
-        return True
-    before = data[np.uintp(p - 1)]
-    return before == 0x20 or before == 0x0A or before == 0x28 or before == 0x22 or before == 0x09

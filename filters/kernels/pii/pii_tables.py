@@ -29,11 +29,16 @@ def _classes() -> np.ndarray:
 
 CLASSES = _classes()
 
-SHORT_WORDS = ("v", "ver", "vers", "rev", "sec", "oid", "nr", "no", "nos", "art", "par", "fig")
-"""A quad after one of these words is a version, a section or an object identifier."""
+SHORT_WORDS = (
+    *("v", "ver", "vers", "rev", "sec", "oid", "nr", "no", "nos", "art", "par", "fig", "ec", "e.c", "cl", "ch", "rule", "rules"),
+    *("item", "items", "brenda"),
+)
+"""A quad after one of these words is a version, a section, an object identifier or an enzyme (EC 3.4.21.4)."""
 VERSION_WORDS = (
     *("version", "versions", "release", "section", "sections", "chapter", "build", "firmware", "revision", "article", "annex"),
     *("appendix", "paragraph", "clause", "figure", "table", "abschnitt", "nummer", "nummern", "anlage", "anhang", "artikel"),
+    *("chapters", "clauses", "articles", "figures", "tables", "oids", "ec number", "ec numbers", "ec nos", "commission number"),
+    *("enzyme", "enzymes", "patchlevel"),
     *("kapitel", "ziffer", "версия", "версии", "версию", "раздел", "пункт", "バージョン", "版本", "버전", "§"),
 )
 """The same, at a word's end too (AssemblyVersion=4.1.2.3)."""
@@ -41,14 +46,19 @@ CHANGES = ("updat", "upgrad", "downgrad", "bump", "patch")
 """The same, where one of the three words before the quad begins so."""
 
 
-def _pack() -> tuple[np.ndarray, np.ndarray, int, int]:
-    texts = [word.encode() for word in (*SHORT_WORDS, *VERSION_WORDS, *CHANGES)]
+FILES = ("tar", "tgz", "zip", "gz", "xz", "jar", "exe", "deb", "rpm", "whl", "gem", "msi", "dmg", "apk", "dll", "nupkg", "pkg")
+"""Endings of files: what stands before the dot is a version."""
+
+
+def _pack() -> tuple[np.ndarray, np.ndarray, int, int, int]:
+    texts = [word.encode() for word in (*SHORT_WORDS, *VERSION_WORDS, *CHANGES, *FILES)]
     starts = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    return starts, np.frombuffer(b"".join(texts), np.uint8), len(SHORT_WORDS), len(SHORT_WORDS) + len(VERSION_WORDS)
+    firsts = np.cumsum([len(SHORT_WORDS), len(VERSION_WORDS), len(CHANGES)])
+    return starts, np.frombuffer(b"".join(texts), np.uint8), int(firsts[0]), int(firsts[1]), int(firsts[2])
 
 
 WORDS = _pack()
-"""`(starts int64[n + 1], bytes, number of the first that is no SHORT_WORD, of the first of CHANGES)`."""
+"""`(starts int64[n + 1], bytes, number of the first that is no SHORT_WORD, of the first of CHANGES, of the first of FILES)`."""
 
 SEED, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 """FNV-1a, 64 bits."""

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from pipeline.errors import UsageError, WinnowError
+from pipeline.errors import UsageError
 from pipeline.inspect import diff, listing, why
-from pipeline.inspect.output import Output
 from pipeline.inspect.page import template_data
 from pipeline.inspect.page.site import Site
-from pipeline.inspect.verdict import judge_text
 
 
 def add(app: FastAPI, site: Site) -> None:
@@ -49,7 +47,7 @@ def add(app: FastAPI, site: Site) -> None:
     def document(name: str, generation: int | None = None) -> Response:
         found = why.find_rows(site.output, name)
         chosen = [one for one in found if generation in (None, one.row["generation"])] or found
-        return site.page("document.html", name=name, found=[facts(site.output, one) for one in chosen])
+        return site.page("document.html", name=name, found=[facts(one) for one in chosen])
 
 
 def _number(asked: Mapping[str, str], name: str) -> float | None:
@@ -60,31 +58,26 @@ def _number(asked: Mapping[str, str], name: str) -> float | None:
         raise UsageError(f"{name}: expected a number, got {text!r}") from error
 
 
-def facts(output: Output, found: why.Found) -> dict[str, object]:
+def facts(found: why.Found) -> dict[str, object]:
     """One document, for its template."""
-    made, fault = None, None
-    if found.text is not None:
-        try:
-            made = judge_text(output.recipe, found.text)
-        except WinnowError as error:
-            fault = str(error)
-    rules = sorted(made.rules, key=lambda rule: (not rule.fails, not rule.near)) if made else []
+    made = None if found.values is None else found.values.measured
+    text = None if found.kept is None else found.kept.text
     left = found.survivor.text if found.survivor is not None else None
-    both = diff.side_by_side(found.text, left) if found.text is not None and left is not None else None
-    lines, out = template_data.text_lines(found.text or "")
+    both = diff.side_by_side(text, left) if text is not None and left is not None else None
+    lines, out = template_data.text_lines(text or "")
     return {
         "row": found.row,
-        "file": found.file,
+        "file": None if found.kept is None else found.kept.file,
         "lines": lines,
         "out": out,
-        "has_text": found.text is not None,
+        "has_text": text is not None,
         "survivor": found.survivor,
-        "rules": rules,
+        "rules": [] if made is None else why.in_order(made),
         "signals": [] if made is None else [(n, v) for n, v in made.signals if not any(r.filter == n for r in made.rules)],
-        "fault": fault,
         "diff": both,
         "sides": None if both is None else (_runs(both, "left"), _runs(both, "right")),
-        "notes": [*why.notes(output, found.row), *why.without_limit(made)] if made else [],
+        "notes": [] if found.values is None else found.notes,
+        "fault": found.fault,
     }
 
 

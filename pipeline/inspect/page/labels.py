@@ -29,7 +29,7 @@ def add(app: FastAPI, site: Site) -> None:
         facts = None
         if now is not None:
             rows = [one for one in why.find_rows(site.output, now.source_ref) if one.row["generation"] == now.generation]
-            facts = facts_of(site.output, rows[0]) if rows else None
+            facts = facts_of(rows[0]) if rows else None
         return site.page(
             "review.html",
             reason=reason,

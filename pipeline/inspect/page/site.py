@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import template_data
 from pipeline.inspect.thresholds.slider import Slider
 from pipeline.report.page.page import breakable, environment
-from pipeline.store.store import Store, open_store
+from pipeline.store.store import Store
 from pipeline.text import numbers
 from pipeline.text.visible import visible
 
@@ -34,11 +35,11 @@ class Site:
         self.save_plan = save_plan
         self._work = work or output.store.path(".work")
         self._lock = threading.RLock()
-        filters = (numbers.count, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable)
+        filters = (numbers.count, numbers.counted, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable)
         self.templates = environment(HERE, filters)
         addresses = {"document": template_data.document, "query": template_data.query, "address": template_data.address}
         self.templates.globals |= addresses
-        self._take(output)
+        self._take(replace(output, work_at=self._work))
 
     def _take(self, output: Output) -> None:
         self._output, self._manifests = output, output.store.names("manifests")
@@ -61,12 +62,12 @@ class Site:
         """The output with its newest generation."""
         with self._lock:
             if self._output.store.names("manifests") != self._manifests:
-                self._take(open_output_of(self._output.store.root))
+                self._take(open_output_of(self._output.store.root, work=self._work))
             return self._output
 
     @property
     def work(self) -> Store:
-        return open_store(self._work, create=False)
+        return self.output.work
 
     def slider(self) -> Slider:
         """Raises InputError where the work directory is gone."""

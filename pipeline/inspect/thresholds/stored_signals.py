@@ -16,7 +16,6 @@ from functools import cached_property, partial
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from filters.contract import ContractError, Tier, judge
 from filters.rules import AnyRule, ExpressionRule, rule_columns
@@ -25,10 +24,10 @@ from pipeline.inspect.output import Output
 from pipeline.plan.load import overridden
 from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.report.metrics.tally import NO_LANGUAGE
-from pipeline.stages.unit import generations, signals
+from pipeline.stages.unit import generations, signals, verdicts
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import without_text
 from pipeline.store.store import Store
-from pipeline.text import final
 
 MOST_COLUMNS = 8
 """Columns of signals held at a time; chosen because a threshold moves at most three rules, which read at most three each."""
@@ -37,7 +36,7 @@ MOST_COLUMNS = 8
 def units_of(output: Output, work: Store) -> Iterator[Annotated]:
     """The units of all live generations. Raises InputError where the work directory does not know them any more."""
     for made in output.live:
-        units = generations.load_generation(work, made.generation)
+        units = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash)
         if units is None or not all(work.has(name) for unit in units for name in unit.names.signals):
             raise InputError(
                 f"{work.root}: the signals of generation {made.generation} are not all there (--clean removes them, a take-down"
@@ -93,10 +92,12 @@ class Rows:
         self._added: dict[str, list[tuple[np.ndarray, pl.Series]]] = {}
         self._ruled: dict[str, np.ndarray] = {}
         self.starts = np.concatenate([[0], np.cumsum([unit.rows for unit in units], dtype=np.int64)])
-        finals = [work.read_table(unit.names.final, ["text_hash", "n_bytes"]) for unit in units]
+        finals = [work.read_table(unit.names.final, ["n_bytes"]) for unit in units]
         self.n_bytes = np.concatenate([np.zeros(0, np.int64), *(table["n_bytes"].to_numpy() for table in finals)])
-        empty = (pc.equal(table["text_hash"], final.EMPTY).to_numpy().astype(bool) for table in finals)
-        self.empty = np.concatenate([np.zeros(0, bool), *empty])
+        without = [without_text(work, unit.names) for unit in units]
+        self.blank = np.concatenate([np.zeros(0, bool), *(blank for blank, _ in without)])
+        self.emptied = np.concatenate([np.zeros(0, bool), *(emptied for _, emptied in without)])
+        self.empty = self.blank | self.emptied
         self.scored = self._scored()
 
     def __len__(self) -> int:
@@ -165,9 +166,9 @@ class Rows:
         return ~(np.unpackbits(dropped, count=len(self)).view(bool) | moved)
 
     def failing(self) -> Iterator[tuple[str, np.ndarray]]:
-        """`<filter>.<reason>` → bool[n]: rows with text that fail a rule of the rows' own recipe, in the order of reasons."""
+        """`<filter>.<reason>` → bool[n]: rows that are asked and fail a rule of the rows' own recipe, in the order of reasons."""
         for name, (item, rule) in self.recipe.dropping.items():
-            yield name, np.unpackbits(self._answers(name, item, rule), count=len(self)).view(bool) & ~self.empty
+            yield name, np.unpackbits(self._answers(name, item, rule), count=len(self)).view(bool) & ~self._unasked(item)
 
     def dropped(self, *, but: Collection[str] = ()) -> np.ndarray:
         """bool[n]: rows that the rows' own recipe drops for other rules than these."""
@@ -176,12 +177,17 @@ class Rows:
     def first_reasons(self, recipe: Recipe, rows: np.ndarray) -> list[str]:
         """The first reason for which `recipe` drops each of `rows`; "" where it does not drop one."""
         found = np.full(len(rows), "", dtype=object)
-        found[self.empty[rows]] = "empty"
+        found[self.blank[rows]] = verdicts.EMPTY
         for name, (item, rule) in recipe.dropping.items():
             if not (open_ := found == "").any():
                 break
-            found[open_ & self._fail(item, rule)[rows]] = name
+            found[open_ & (self._fail(item, rule) & ~self._unasked(item))[rows]] = name
+        found[(found == "") & self.emptied[rows]] = verdicts.EMPTIED
         return found.tolist()
+
+    def _unasked(self, item: ActiveFilter) -> np.ndarray:
+        """bool[n]: rows without the text that the filter reads."""
+        return self.blank if item.reads == "source" else self.empty
 
     def _answers(self, name: str, item: ActiveFilter, rule: AnyRule) -> np.ndarray:
         """A bit for each row: it fails this rule of the rows' own recipe. Asked once."""

@@ -110,13 +110,13 @@ def _ordered(counts: Counter[str]) -> list[list[Any]]:
 def what_if_text(found: WhatIf, assignments: Sequence[str]) -> list[Part]:
     """The changes as a person reads them."""
     kept = " → ".join(map(numbers.count, found.kept))
+    rows = numbers.counted(found.rows, "row")
     said: list[Part] = [
-        f"with {', '.join(assignments)}: of {numbers.count(found.rows)} rows the filters keep {kept}, before dedup and selection;"
-        " nothing was written"
+        f"with {', '.join(assignments)}: of {rows} the filters keep {kept}, before dedup and selection; nothing was written"
     ]
     for name, side, meaning in (("enter", found.enter, "dropped now for"), ("leave", found.leave, "would be dropped for")):
         counted = {meaning: side.reasons, "source": side.sources, "language": side.languages}
-        size = f"{numbers.count(side.documents)} documents, {numbers.count(side.n_bytes)} bytes of final text"
+        size = f"{numbers.counted(side.documents, 'document')}, {numbers.counted(side.n_bytes, 'byte')} of final text"
         ordered = {title: _ordered(counts) for title, counts in counted.items()}
         said += ["", f"{name}: {size}", *side_text(ordered, side.samples)]
     if found.unscored:

@@ -5,7 +5,8 @@ What comes from outside is decoded here, so that a file that crashes the decoder
 record and not the run (design 8c). It opens no file: it asks the run for bytes. Frames in both directions are a letter, a
 length of eight bytes and that many bytes. To here: `?` a request (JSON), `b` bytes that were asked for. From here: `r` a read
 (JSON: offset, length), `d` documents and `q` bad rows (a record batch without its schema; texts not normalised yet),
-`g` the row groups (JSON), `u` the file cannot be read (JSON: cause, detail), `x` a bug (text), `e` the end of an answer.
+`o` what was replaced (JSON: column, kind, values each), `g` the row groups (JSON), `u` the file cannot be read (JSON: cause,
+detail), `x` a bug (text), `e` the end of an answer.
 """
 
 from __future__ import annotations
@@ -140,8 +141,11 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
                 for index in range(request["start"], request["stop"]):
                     parquet.add_group(collector, handle, index, first_row=first_row, limits=limits)
                     first_row += groups[index][0]
-            for batch in collector.finish().bad.to_batches():
+            rows = collector.finish()
+            for batch in rows.bad.to_batches():
                 send(to, b"q", batch.serialize())
+            if rows.replaced:
+                send(to, b"o", json.dumps(rows.replaced).encode())
     except Unreadable as error:
         send(to, b"u", json.dumps([error.cause, error.detail]).encode())
     send(to, b"e", b"")

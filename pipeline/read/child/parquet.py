@@ -7,6 +7,8 @@ batches, columns in streams, page checksums are verified.
 
 from __future__ import annotations
 
+import struct
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +17,17 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.read.lines import QuarantinedRow, Unreadable
-from pipeline.read.rows import Collector
+from pipeline.read.child import int96
+from pipeline.read.lines import Loss, QuarantinedRow, Unreadable
+from pipeline.read.rows import DOUBLE, Collector
 from pipeline.read.tables import add_batch
 
 MOST_ROWS = 1 << 48
 """A footer that counts more is broken."""
+MOST_LISTED = 100_000
+"""Rows of a lost row group that quarantine lists: one takes some 700 bytes of memory, and a footer may promise any number."""
+_SIGNATURE = 28
+_TAIL = struct.Struct("<I4s")
 
 
 @dataclass(frozen=True)
@@ -39,24 +46,41 @@ class Limits:
 def groups(handle: BinaryIO) -> list[tuple[int, int]]:
     """Rows and uncompressed bytes of each row group. Raises Unreadable."""
     with _decoding():
+        length, magic = _footer(handle)
+        if magic == b"PARE":
+            raise Unreadable("encrypted", "the file is encrypted; decrypt it first")
         metadata = pq.read_metadata(handle)
+        # A footer in the clear of a file with encrypted columns is signed: nonce and tag stand behind it (Parquet Modular
+        # Encryption, 5.2). Asking such a column for its size ends the process.
+        if length - metadata.serialized_size == _SIGNATURE:
+            raise Unreadable("encrypted", "columns of the file are encrypted; decrypt it first")
         found = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         made = [(group.num_rows, max(group.total_byte_size, 0)) for group in found]
-        list(metadata.schema.to_arrow_schema().names)  # decodes the names
+        names = Counter(metadata.schema.to_arrow_schema().names)  # decodes the names
     if any(rows < 0 for rows, _ in made) or sum(rows for rows, _ in made) > MOST_ROWS:
         raise Unreadable("archive_corrupt", "the footer counts an impossible number of rows")
+    if double := sorted(name for name, n in names.items() if n > 1):
+        raise Unreadable(DOUBLE, f"two columns are called {double[0]!r}; rename one of them")
     return made
+
+
+def _footer(handle: BinaryIO) -> tuple[int, bytes]:
+    """The footer's length and the magic number behind it."""
+    size = handle.seek(0, 2)
+    handle.seek(max(0, size - _TAIL.size))
+    tail = handle.read(_TAIL.size)
+    return _TAIL.unpack(tail) if len(tail) == _TAIL.size else (0, b"")
 
 
 def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: int, limits: Limits) -> None:
     """Add the rows of row group `index`, or what can be decoded of them and one bad row."""
-    done = given = 0
+    done = given = rows = 0
     try:
         with _decoding():
             parquet = pq.ParquetFile(handle, buffer_size=limits.buffer, page_checksum_verification=True)
             group = parquet.metadata.row_group(index)
         rows = group.num_rows
-        for batch, packed in _batches(parquet, index, limits):
+        for batch, packed in _batches(handle, parquet, index, limits=limits):
             given += batch.nbytes
             if any(size > most and size > limits.bomb_ratio * packed
                    for size, most in ((given, limits.bomb_bytes), (done, limits.bomb_rows))):  # fmt: skip
@@ -69,18 +93,29 @@ def add_group(collector: Collector, handle: BinaryIO, index: int, *, first_row: 
         if done < rows:
             raise Unreadable("archive_corrupt", f"row group {index} has {done} rows; the footer counts {rows}")
     except Unreadable as error:
-        collector.refuse(QuarantinedRow(first_row + done, error.cause, error.detail))
+        lost(collector, error, first_row + done, rows=rows - done, listed=MOST_LISTED)
 
 
-def _batches(parquet: pq.ParquetFile, index: int, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:
+def lost(collector: Collector, error: Unreadable, first_row: int, *, rows: int, listed: int) -> None:
+    """Refuse each of `rows` rows that the footer promises and nobody can read; the last of `listed` stands for all behind it."""
+    for i in range(max(1, min(rows, listed))):
+        detail = error.detail if i == 0 else f"lost with row {first_row}"
+        behind = max(1, rows - i) if i == listed - 1 else 1
+        share = 0.0 if i else error.lost.share
+        collector.refuse(QuarantinedRow(first_row + i, error.cause, detail, lost=Loss(behind, share)))
+
+
+def _batches(handle: BinaryIO, parquet: pq.ParquetFile, index: int, *, limits: Limits) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Batches of a row group, and how many bytes it takes in the file."""
     with _decoding():
         group = parquet.metadata.row_group(index)
         packed = sum(max(group.column(i).total_compressed_size, 0) for i in range(group.num_columns))
         fits = limits.batch_bytes * max(group.num_rows, 1) // max(group.total_byte_size, 1)
         at_once = min(limits.batch_rows, max(1, fits))
+        old = int96.columns(parquet)
+        beside = {unit: int96.Beside(handle, index, old, unit=unit, at_once=at_once) for unit in int96.UNITS if old}
         for batch in parquet.iter_batches(batch_size=at_once, row_groups=[index], use_threads=False):
-            yield batch, packed
+            yield int96.in_range(batch, beside), packed
 
 
 @contextmanager

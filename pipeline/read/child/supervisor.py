@@ -25,7 +25,7 @@ import pyarrow as pa
 from pipeline.errors import BrokenContract, RunFailed
 from pipeline.read.child import decoder
 from pipeline.read.files import InputFile
-from pipeline.read.rows import UnitRows, normalised
+from pipeline.read.rows import Replaced, UnitRows, normalised
 from pipeline.read.units import cannot_read, changed, note_local
 from pipeline.schema import BAD_ROW, DOCUMENT
 
@@ -146,7 +146,11 @@ def _why(file: InputFile, status: int) -> Exception:
 def gathered(file: InputFile, frames: Iterator[tuple[bytes, bytearray]]) -> UnitRows:
     """The documents and bad rows of an answer, texts normalised."""
     documents, bad = [], []
+    replaced: Replaced = ()
     for kind, data in frames:
+        if kind == b"o":
+            replaced = tuple((str(column), str(why), int(n)) for column, why, n in json.loads(data))
+            continue
         batch = _batch(file, data, DOCUMENT if kind == b"d" else BAD_ROW)
         if kind == b"d":
             columns = [normalised(c) if f.name == "text" else c for f, c in zip(DOCUMENT, batch.columns, strict=True)]
@@ -154,7 +158,9 @@ def gathered(file: InputFile, frames: Iterator[tuple[bytes, bytearray]]) -> Unit
         else:
             bad.append(batch)
     return UnitRows(
-        pa.Table.from_batches(documents, DOCUMENT).combine_chunks(), pa.Table.from_batches(bad, BAD_ROW).combine_chunks()
+        pa.Table.from_batches(documents, DOCUMENT).combine_chunks(),
+        pa.Table.from_batches(bad, BAD_ROW).combine_chunks(),
+        replaced=replaced,
     )
 
 

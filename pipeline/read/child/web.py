@@ -1,20 +1,19 @@
 """Raw WARC records and HTML files to records. Runs in a process of its own (`pipeline.read.child.decoder`), never in the run's.
 
 A WARC record's target URI is `url`, its WARC-Date is `date`, and its WARC-Record-ID stands in the plan's id column. A
-`response` or `resource` gives the main text of its HTML, or its plain text; a `conversion` its text. What is neither has no
-text (it is dropped as `empty`, and its metadata says `content_type`). An HTTP status other than 200 is in metadata.
-Crawlers decode bodies and keep the headers: a body that is not chunked though its header says so is not, and one that is not
-compressed as it says is taken as it is if it begins like HTML; else it is a bad row.
+`response` or `resource` gives the main text of its HTML, or its plain text; a `conversion` its text. Where no content type is
+given the bytes are looked at. What is neither is no text, and is refused by its type (`lines.not_text`). An HTTP status other
+than 200 is in metadata, and so is why a crawler stored less than there was (WARC-Truncated).
+A body that is cut short, cannot be decoded or is no text is a bad row: never what is left of it.
 """
 
 from __future__ import annotations
 
-import io
 import re
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
-from pipeline.read.child import html
-from pipeline.read.lines import QuarantinedRow, Unreadable, too_large
+from pipeline.read.child import codings, fields, html
+from pipeline.read.lines import QuarantinedRow, Unreadable, not_text, too_large
 from pipeline.read.rows import Collector
 
 if TYPE_CHECKING:
@@ -23,8 +22,12 @@ if TYPE_CHECKING:
 _FLUSH_BYTES = 4_000_000
 _HTML = ("text/html", "application/xhtml+xml")
 _PLAIN = ("text/plain",)
-_CHUNK = re.compile(rb"[0-9a-fA-F]{1,8}[ \t]*(;[^\n]*)?\r?\n")
-"""How a chunked body begins."""
+_HTTP = ("application/http", "message/http")
+_STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?!\d)")
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_ENDS = re.compile(rb"</html>\s*\Z", re.IGNORECASE)
+_NO_BODY = (204, 304)
+"""Statuses of answers without a body, whatever their Content-Length."""
 
 
 def add_records(collector: Collector, handle: BinaryIO, kind: str, *, records: list[tuple[int, int]]) -> None:
@@ -39,7 +42,7 @@ def add_records(collector: Collector, handle: BinaryIO, kind: str, *, records: l
                 collector.add(row, _warc(raw, collector), raw)
         except Unreadable as error:
             collector.refuse(QuarantinedRow(row, error.cause, error.detail, size, raw))
-        except _TooLarge as error:
+        except codings.TooLarge as error:
             collector.refuse(too_large(row, error.size, raw, limit=collector.file.max_row_bytes))
         waiting += size
         if waiting >= _FLUSH_BYTES:
@@ -47,79 +50,58 @@ def add_records(collector: Collector, handle: BinaryIO, kind: str, *, records: l
             waiting = 0
 
 
-class _TooLarge(Exception):
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
-
-
 def _warc(raw: bytes, collector: Collector) -> Json:
-    from fastwarc.warc import WarcRecord
-
     file = collector.file
-    try:
-        record = WarcRecord.from_reader(io.BytesIO(raw), quirks_mode=True)
-        headers = record.headers
-        url = (headers.get("WARC-Target-URI") or "").strip().removeprefix("<").removesuffix(">")
-        made: Json = {"url": url or None, "date": headers.get("WARC-Date")}
-        text, about = _text(raw, record, file.max_row_bytes)
-    except OSError as error:
-        raise Unreadable("unreadable", f"WARC record: {str(error)[:200]}") from error
-    made |= about
-    made.setdefault(file.id, headers.get("WARC-Record-ID"))
+    head, block = fields.split(raw)
+    about = fields.parse(head)
+    url = about.get("warc-target-uri", "").removeprefix("<").removesuffix(">").strip()
+    made: Json = {"url": url or None, "date": about.get("warc-date")}
+    if language := about.get("warc-identified-content-language"):
+        made["content_language"] = language
+    if truncated := about.get("warc-truncated"):
+        made["warc_truncated"] = truncated
+    text = _text(block, about, made, limit=file.max_row_bytes)
+    made.setdefault(file.id, about.get("warc-record-id"))
     return {**made, file.text: text}
 
 
-def _text(raw: bytes, record: Any, limit: int) -> tuple[str, Json]:
-    """Text of a record, and what metadata says about it."""
-    about: Json = {}
-    charset = None
-    if record.is_http:
-        body, record = _http(raw, record, limit)
-        content_type, charset = record.http_content_type, record.http_charset
-        status = record.http_headers.status_code if record.http_headers else None
-        if status not in (None, 200):
-            about["http_status"] = status
-    else:
-        named = (record.headers.get("Content-Type") or "").lower()
-        content_type, _, parameters = named.partition(";")
-        charset = parameters.partition("charset=")[2].strip("\"' ") or None
-        body = record.reader.read() if record.reader else b""
-        if language := record.headers.get("WARC-Identified-Content-Language"):
-            about["content_language"] = language
-    content_type = (content_type or "").strip().lower() or (_HTML[0] if _begins_like_html(body) else "")
-    if content_type in _HTML:
-        return html.main_text(body, charset), about
-    if content_type in _PLAIN:
-        return html.decode(body, charset), about
-    return "", about | {"content_type": content_type or "unknown"}
+def _text(block: bytes, about: fields.Fields, made: Json, *, limit: int) -> str:
+    """Text of a record's block; what metadata says about it goes to `made`."""
+    type_, charset = fields.media_type(about.get("content-type", ""))
+    status = _STATUS.match(block)
+    if status and (type_ in _HTTP or about.get("warc-type", "").lower() == "response"):
+        head, block = fields.split(block)
+        http = fields.parse(head)
+        if int(status[1]) != 200:
+            made["http_status"] = int(status[1])
+        type_, charset = fields.media_type(http.get("content-type", ""))
+        if not type_ or type_ in (*_HTML, *_PLAIN):  # of what is no text the body is not looked at
+            block = _body(block, http, status=int(status[1]), limit=limit)
+    elif type_ in _HTTP:
+        type_ = ""
+    type_ = type_ or _looks_like(block)
+    if type_ not in (*_HTML, *_PLAIN):
+        raise Unreadable(not_text(type_), f"a record of type {type_[:100]}")
+    if codings.is_binary(block, charset):
+        raise Unreadable("undecodable", f"the bytes are no text, though they are called {type_}")
+    return html.main_text(block, charset) if type_ in _HTML else html.decode(block, charset)
 
 
-def _http(raw: bytes, record: Any, limit: int) -> tuple[bytes, Any]:
-    """The decoded body, and the record with its HTTP header parsed. Of what is no text the body is not looked at."""
-    from fastwarc.warc import WarcRecord
-
-    record.parse_http(auto_decode="none", quirks_mode=True)
-    if (record.http_content_type or _HTML[0]).strip().lower() not in (*_HTML, *_PLAIN):
-        return b"", record
-    coded = record.reader.read() if record.reader else b""
-    ways: tuple[Literal["all", "content"], ...] = ("all",) if _CHUNK.match(coded) else ("all", "content")
-    for way in ways:
-        again = WarcRecord.from_reader(io.BytesIO(raw), quirks_mode=True)
-        try:
-            again.parse_http(auto_decode=way, quirks_mode=True)
-            body = again.reader.read(limit + 1) if again.reader else b""
-            break
-        except OSError:
-            if way == ways[-1]:
-                if not _begins_like_html(coded):
-                    raise
-                body = coded
-    if len(body) > limit:
-        raise _TooLarge(len(body))
-    return body, record
+def _looks_like(block: bytes) -> str:
+    """Content type of bytes that are called nothing; `unknown` for what is no text."""
+    if codings.begins_like_html(block):
+        return _HTML[0]
+    return _PLAIN[0] if codings.is_text(block) else "unknown"
 
 
-def _begins_like_html(body: bytes) -> bool:
-    begin = body[:1024].lstrip().lower()
-    return begin.startswith((b"<!doctype html", b"<html", b"<head", b"<!--", b"<body", b"<meta", b"<div", b"<p>", b"<script"))
+def _body(body: bytes, http: fields.Fields, *, status: int, limit: int) -> bytes:
+    """The decoded body. Raises Unreadable where it is not all there."""
+    transfer, content = fields.listed(http, "transfer-encoding"), fields.listed(http, "content-encoding")
+    length = http.get("content-length", "").split(",")[0].strip()
+    made = codings.decoded(body, transfer, content, limit=limit)
+    # Codings tell by themselves whether a body is whole; one that a crawler decoded has another length than its header says.
+    counts = made is body and "chunked" not in transfer and content in ([], ["identity"]) and status not in _NO_BODY
+    missing = int(length) - len(body) if counts and _NUMBER.fullmatch(length) else 0
+    if missing > 2 or (missing > 0 and not _ENDS.search(body, len(body) - 40)):  # 2: tools lose the line break behind a page
+        raise Unreadable("body_truncated", f"HTTP: {len(body)} bytes of a body; its Content-Length is {int(length)}")
+    return made

@@ -1,10 +1,11 @@
 r"""CSV and TSV to rows.
 
-The first record that is not blank is the header; it names the columns and has no number. A row is a record behind it. A
-blank line is no row but has a number, as in JSONL. Records end where Python's csv module ends them (a quoted field may hold
-line breaks); within one it is strict: a record with characters behind a closing quote, with a quote that is never closed,
-or with another number of fields than the header is a bad row, and the next record is read as if nothing had been. Every
-value is text; an empty `url` or `date` is none. Of columns with one name the last counts.
+The first record that is not blank is the header, behind Excel's `sep=;`; it names the columns and has no number. Fields are
+delimited as the ending says, or by another of comma, semicolon, tab and bar where only that gives the header the column of the
+text. A row is a record behind it. A blank line is no row but has a number, as in JSONL. Records end where Python's csv module
+ends them (a quoted field may hold line breaks); within one it is strict: a record with characters behind a closing quote, with
+a quote that is never closed, or with another number of fields than the header is a bad row, and the next record is read as if
+nothing had been. Every value is text; an empty `url` or `date` is none. Two columns of one name: InputError.
 
 One pattern finds where a record ends and `csv.reader` reads it, strictly. Alone `csv.reader` cannot: where it refuses a record
 it loses the place at which its lenient self would end it, and a quote that is never closed makes it hold the rest of the file,
@@ -16,15 +17,22 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 
+from pipeline.errors import InputError
+from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines, QuarantinedRow, Unreadable, most_rows, too_large
+from pipeline.read.formats.mending import not_utf8
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, newlines, too_large
 from pipeline.read.rows import Collector
 from pipeline.schema import EXCERPT_BYTES
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 """Format → what stands between two fields."""
+_OTHERS = (",", ";", "\t", "|")
+_SEP = re.compile(rb"sep=[,;\t|]", re.IGNORECASE)
+_BACKSLASH = rb"\""
 _FLUSH_BYTES = 4_000_000
 _BOM = b"\xef\xbb\xbf"
 
@@ -37,16 +45,23 @@ def _record(delimiter: str) -> re.Pattern[bytes]:
     A quote opens a quoted field as its first byte only, two quotes inside are one, and behind a closing quote (`closed`) the
     field goes on to the next delimiter. Possessive throughout: time is linear.
     """
+    delimiter = re.escape(delimiter)
     plain = rf"[^{delimiter}\r\n]*+"
     field = rf'"(?:[^"]++|"")*+(?:"{plain})?+|(?!"){plain}'
     last = rf'"(?:[^"]++|"")*+(?P<closed>"{plain})?+|(?!"){plain}'
     return re.compile(rf"(?:(?:{field}){delimiter})*+(?P<last>{last})".encode())
 
 
-_RECORDS = {kind: _record(delimiter) for kind, delimiter in DELIMITERS.items()}
+_RECORDS = {delimiter: _record(delimiter) for delimiter in _OTHERS}
 
 
-def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+def _delimiter(head: bytes, file: InputFile) -> str:
+    """What the header's fields are delimited by."""
+    usual = DELIMITERS[file.format]
+    return next((other for other in (usual, *_OTHERS) if file.text in _fields(head, other)[0]), usual)
+
+
+def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of whole records, a piece each. Where `chunks` raises Unreadable, or the header is too large, the last one has a
     `rest`."""
     cutter = _Cutter(chunks, file)
@@ -68,14 +83,16 @@ class _Cutter:
     how many bytes more it has.
     """
 
-    def __init__(self, chunks: Iterable[bytes], file: InputFile) -> None:
-        self.chunks, self.pattern = _without_mark(chunks), _RECORDS[file.format]
+    def __init__(self, chunks: Chunks, file: InputFile) -> None:
+        self.chunks, self.file, self.delimiter = _without_mark(chunks), file, DELIMITERS[file.format]
+        self.pattern = _RECORDS[self.delimiter]
         self.unit_bytes, self.max_row_bytes = file.unit_bytes, file.max_row_bytes
         self.held_bytes = max(file.max_row_bytes, EXCERPT_BYTES) + 2  # 2: of the line break
         self.buffer, self.at, self.ended = b"", 0, False
-        self.begin, self.dropped = b"", 0
+        self.begin, self.dropped, self.dropped_lines, self.open_line = b"", 0, 0, False
         self.fault: Unreadable | None = None
         self.head: bytes | None = None
+        self.is_behind_sep = False
         self.start = self.stop = 0
         self.first_row = self.row = 1
         self.pieces: list[bytes] = []
@@ -83,7 +100,7 @@ class _Cutter:
 
     def record(self) -> bool:
         """Take the next record; False where there is none."""
-        self.begin, self.dropped = b"", 0
+        self.begin, self.dropped, self.dropped_lines, self.open_line = b"", 0, 0, False
         while not self._is_whole(found := self._found()):
             if self.dropped or found.end() - self.at > self.held_bytes:
                 self._drop(found)
@@ -99,9 +116,12 @@ class _Cutter:
         if size + behind - end == 0:
             return False
         if self.head is not None:
-            self._add(raw, size)
-        elif raw:
+            self._add(raw, size, refused=self._ended(found, raw, size) if behind == end else None)
+        elif raw and not (_SEP.fullmatch(raw) and not self.is_behind_sep):
             self.head = raw
+            self.delimiter = _delimiter(raw, self.file)
+            self.pattern = _RECORDS[self.delimiter]
+        self.is_behind_sep = self.is_behind_sep or bool(raw)
         return True
 
     def _found(self) -> re.Match[bytes]:
@@ -119,6 +139,9 @@ class _Cutter:
         closed, last = found["closed"], found["last"]
         state = b'""' if closed == b'"' else b"x" if closed else last[:1]
         self.begin = self.begin or self.buffer[self.at : self.at + EXCERPT_BYTES]
+        # Line breaks of what goes; the last byte's counts once something follows it.
+        self.dropped_lines += self.open_line + newlines(self.buffer[self.at : found.end() - 1])
+        self.open_line = self.buffer[found.end() - 1 : found.end()] == b"\n"
         self.dropped += found.end() - self.at - len(state)
         self.buffer, self.at = state + self.buffer[found.end() :], 0
 
@@ -137,8 +160,25 @@ class _Cutter:
             self.fault = error
         self.buffer, self.at = b"".join(parts), 0
 
-    def _add(self, raw: bytes, size: int) -> None:
-        if size > self.max_row_bytes:
+    def _ended(self, found: re.Match[bytes], raw: bytes, size: int) -> QuarantinedRow | None:
+        """The last record, which no line break ends, if it is not a whole one: a quote is open, or fields are missing."""
+        excerpt, head = self.begin or raw[:EXCERPT_BYTES], self.head or b""
+        if found["last"][:1] == b'"' and found["closed"] is None:
+            lines = newlines(raw[:-1]) + self.dropped_lines + (self.open_line and len(raw) > 1) + 1
+            what = f"a quote of this record is never closed: it swallows {size} bytes, {lines} lines, to the end of the file"
+            return QuarantinedRow(self.row, "quote_not_closed", what, size, excerpt, Loss(lines, cut=True))
+        if raw and size <= self.max_row_bytes:
+            fields, names = (len(_fields(record, self.delimiter)[0]) for record in (raw, head))
+            if 0 < fields < names:
+                what = f"the file ends in the middle of this record, with {fields} fields of {names}: {UNTOLD}"
+                return QuarantinedRow(self.row, "file_truncated", what, size, excerpt, Loss(cut=True))
+        return None
+
+    def _add(self, raw: bytes, size: int, *, refused: QuarantinedRow | None) -> None:
+        if refused:
+            self.refused.append(refused)
+            raw = b""
+        elif size > self.max_row_bytes:
             self.refused.append(too_large(self.row, size, self.begin or raw, limit=self.max_row_bytes))
             raw = b""
         self.pieces.append(raw)
@@ -150,9 +190,8 @@ class _Cutter:
     def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open record, cut off, and all that would have followed."""
         known = self.buffer[self.at :]
-        return QuarantinedRow(
-            self.row, error.cause, error.detail, len(known) + self.dropped, (self.begin or known)[:EXCERPT_BYTES] or None
-        )
+        excerpt = (self.begin or known)[:EXCERPT_BYTES] or None
+        return QuarantinedRow(self.row, error.cause, error.detail, len(known) + self.dropped, excerpt, error.lost)
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
         made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest, self.head or b"")
@@ -161,10 +200,11 @@ class _Cutter:
         return made
 
 
-def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _without_mark(chunks: Chunks) -> Iterator[bytes]:
     """The chunks, none of them empty, without a byte order mark: behind one a quote would not be a field's first byte."""
     begin: bytes | None = b""
     for chunk in filter(None, chunks):
+        assert isinstance(chunk, bytes)  # nothing is read behind damage: whether a quote is open there nobody knows
         if begin is None:
             yield chunk
         elif len(begin := begin + chunk) >= len(_BOM):
@@ -176,15 +216,18 @@ def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def parse(collector: Collector, lines: Lines) -> None:
     """Add the records of a unit."""
-    delimiter = DELIMITERS[collector.file.format]
+    delimiter = _delimiter(lines.head, collector.file)
     names, why = _fields(lines.head, delimiter)
-    header = f"the header: {why[1]}" if why else ""
+    double = next((name for name, n in Counter(names).items() if n > 1), None)
+    header = ("invalid_csv", f"the header: {why[1]}") if why else None
+    if double is not None:
+        raise InputError(f"{collector.file.path}: two columns of the header are called {double!r}; rename one of them")
     waiting = 0
     for row, record in enumerate(lines.pieces, lines.first_row):
         if not record:
             continue
         if header:
-            collector.refuse(QuarantinedRow(row, "invalid_csv", header, len(record), record))
+            collector.refuse(QuarantinedRow(row, *header, len(record), record))
         else:
             _add(collector, row, record, names=names, delimiter=delimiter)
         waiting += len(record)
@@ -195,10 +238,13 @@ def parse(collector: Collector, lines: Lines) -> None:
 
 def _add(collector: Collector, row: int, record: bytes, *, names: list[str], delimiter: str) -> None:
     fields, why = _fields(record, delimiter)
+    if why and _BACKSLASH in record:
+        why = why[0], f"{why[1]}; a quote within a field is written twice, not behind a backslash"
     if not why and len(fields) != len(names):
         why = "invalid_csv", f"{len(fields)} fields; the header has {len(names)}"
     if why:
-        collector.refuse(QuarantinedRow(row, *why, len(record), record))
+        # Of several lines it is most likely a quote too many that made one of them.
+        collector.refuse(QuarantinedRow(row, *why, len(record), record, Loss(newlines(record) + 1)))
         return
     values = dict(zip(names, fields, strict=True))
     for name in ("url", "date"):
@@ -212,6 +258,6 @@ def _fields(record: bytes, delimiter: str) -> tuple[list[str], tuple[str, str] |
     try:
         return next(csv.reader((record.decode("utf-8"),), delimiter=delimiter, strict=True), []), None
     except UnicodeDecodeError as error:
-        return [], ("invalid_utf8", error.reason)
+        return [], ("invalid_utf8", not_utf8(error))
     except csv.Error as error:
         return [], ("invalid_csv", str(error))

@@ -5,8 +5,9 @@ read, each as one input file with the path `NAME/CONFIG/SPLIT`. Where `ORG/NAME`
 folder is the dataset. Any other folder is written as a path that begins with `/`, `./` or `../`, and config and split behind
 a `#`: `hf://datasets//data/wiki#en/train`. NAME is then the folder's last name.
 
-Invariant: rows are numbered in the order in which `datasets` gives them. Where it cannot go on, because a file is corrupt,
-the rest is one bad row; where the network or a disk fails, the run stops and can be resumed.
+Invariant: rows are numbered in the order in which `datasets` gives them. Where it cannot go on, because a file is corrupt, the
+rest is one bad row, which stands for as many as the dataset's card promises; where the network or a disk fails, the run stops
+and can be resumed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.read import units
 from pipeline.read.files import InputFile, input_file
-from pipeline.read.lines import QuarantinedRow
+from pipeline.read.lines import Loss, QuarantinedRow
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.tables import add_batch
 from pipeline.read.units import Block, Unit, cannot_read
@@ -75,7 +76,7 @@ def identify(file: InputFile) -> str:
     return f"hf:{digest.hexdigest()}"
 
 
-def stream(file: InputFile, *, content: str) -> Iterator[Block]:
+def stream(file: InputFile, *, content: str) -> Generator[Block, None, str]:
     """Units of about `unit_bytes` of Arrow memory, in order."""
     tables: list[pa.Table] = []
     start = stop = index = 0
@@ -88,10 +89,23 @@ def stream(file: InputFile, *, content: str) -> Iterator[Block]:
                 yield Block(Unit(file, content, index, start, stop, start + 1), pa.concat_tables(tables))
                 tables, start, index = [], stop, index + 1
     except _Corrupt as error:
-        rest = QuarantinedRow(stop + 1, "archive_corrupt", str(error))
+        promised = _promised(file)
+        lost = Loss(promised - stop) if promised > stop else Loss(cut=True)
+        rest = QuarantinedRow(stop + 1, "archive_corrupt", str(error), lost=lost)
     if tables or rest:
         data = pa.concat_tables(tables) if tables else pa.table({})
         yield Block(Unit(file, content, index, start, stop, start + 1), data, rest)
+    return ""
+
+
+def _promised(file: InputFile) -> int:
+    """Rows of the split as the dataset's card says; 0 where it does not."""
+    dataset, config, split = _located(file)
+    try:
+        splits = _datasets().load_dataset_builder(dataset, config).info.splits or {}
+    except (OSError, ValueError):
+        return 0
+    return int(getattr(splits.get(split), "num_examples", 0) or 0)
 
 
 def read_block(block: Block) -> UnitRows:

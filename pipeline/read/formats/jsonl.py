@@ -1,22 +1,35 @@
 """JSONL, plain or compressed, to rows.
 
 Each line is parsed on its own. Joining a block's lines with commas and parsing once would be faster and wrong: a hostile
-line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number. Of equal
-keys in an object the last counts; an integer beyond 64 bits becomes a float (orjson).
+line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number.
+
+orjson reads each line; one of which it does not give back what was written, or that it refuses, is read once more by
+`pipeline.text.exact_json`: numbers keep their digits, and NaN, a half character or a byte that is not UTF-8 costs its own value
+and not the row. Of equal keys in an object the last counts, and that is counted; a row whose text stands twice is a bad row.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
+from filters.kernels.formats import json_lines
+from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Line, Lines, QuarantinedRow, cut, without_newline
-from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.formats import mending
+from pipeline.read.lines import Chunks, Line, Lines, Loss, QuarantinedRow, cut, without_newline
+from pipeline.read.rows import DOUBLE, Collector, NotText, UnitRows
 from pipeline.read.units import FileUnits, Unit, cannot_read, changed, chunks, named, new_digest, open_input
+from pipeline.text import exact_json
+from pipeline.text.exact_json import MOST_LEVELS, NOT_UTF8, SURROGATE, TOO_DEEP, TWICE, Odd, Twice
+
+if TYPE_CHECKING:
+    from pipeline.records.base import Json
 
 _SPACE = 32
 _BOM = b"\xef\xbb\xbf"
@@ -37,7 +50,7 @@ def split(file: InputFile) -> FileUnits:
 
     found = [(lines.start, lines.stop, lines.first_row) for lines in cut_units(read(), file)]
     content = file.identity or named(digest)
-    return FileUnits(content, tuple(Unit(file, content, i, *span) for i, span in enumerate(found)))
+    return FileUnits(content, tuple(Unit(file, content, i, *span) for i, span in enumerate(found)), file)
 
 
 def read_unit(unit: Unit) -> UnitRows:
@@ -66,7 +79,7 @@ def _span(unit: Unit) -> Iterator[bytes]:
     raise changed(unit.file)
 
 
-def cut_units(data: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+def cut_units(data: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of a stream."""
     return cut(data, unit_bytes=file.unit_bytes, max_row_bytes=file.max_row_bytes)
 
@@ -77,7 +90,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     for i, piece in enumerate(lines.pieces):
         whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
         parts = _split(whole)
-        _parse_lines(collector, parts, row)
+        parse_lines(collector, whole, parts, first_row=row)
         row += len(parts)
         waiting += len(piece)
         if waiting >= _FLUSH_BYTES:
@@ -95,39 +108,99 @@ def _split(piece: bytes) -> list[Any]:
     return parts
 
 
-def _parse_lines(collector: Collector, lines: list[Line], first_row: int) -> None:
-    loads, add = orjson.loads, collector.add
-    for row, line in enumerate(lines, first_row):
+def parse_lines(collector: Collector, piece: bytes, lines: list[Line], *, first_row: int) -> None:
+    """Add lines, or other JSON values, each of them a row but for blank ones. `piece`: they all, with a byte behind each; the
+    input ends with the last of them where it has none."""
+    loads, add, data = orjson.loads, collector.add, np.frombuffer(piece, np.uint8)
+    ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
+    seen = json_lines.look_at(np.append(0, np.minimum(ends, len(piece))), data)
+    for i, line in enumerate(lines):
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
         if not line or (line[0] <= _SPACE and not bytes(line).strip()):
             continue
         try:
             record = loads(line)
         except orjson.JSONDecodeError as error:
-            record = bytes(without_newline(line))
-            collector.refuse(QuarantinedRow(row, _why_not_json(record), str(error), len(record), record))
+            raw = bytes(without_newline(line))
+            if i == len(lines) - 1 and ends[i] > len(piece) and _is_open(raw):
+                detail = f"the file ends in the middle of this line: {UNTOLD}"
+                collector.refuse(QuarantinedRow(first_row + i, "file_truncated", detail, len(raw), raw, Loss(cut=True)))
+            else:
+                _parse_exactly(collector, first_row + i, raw, refused=str(error))
             continue
-        if type(record) is dict:
-            add(row, record, without_newline(line))
+        if type(record) is not dict:
+            _refuse_other(collector, first_row + i, bytes(without_newline(line)), value=record)
+        elif _is_kept(piece, line, record, seen=seen[i]):
+            add(first_row + i, record, without_newline(line))
         else:
-            record = bytes(without_newline(line))
-            collector.refuse(QuarantinedRow(row, "not_an_object", "the line is JSON but no object", len(record), record))
+            _parse_exactly(collector, first_row + i, bytes(without_newline(line)), refused="")
 
 
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.S)
+def _refuse_other(collector: Collector, row: int, line: bytes, *, value: Any) -> None:
+    # An array is most likely one of records, which are lost with it.
+    lost = Loss(max(1, len(value))) if type(value) is list else Loss()
+    collector.refuse(QuarantinedRow(row, "not_an_object", mending.not_an_object(value), len(line), line, lost))
 
 
-def _why_not_json(line: bytes) -> str:
-    """The cause, without reading orjson's messages, which change: a line whose only fault is a lone surrogate escape parses
-    once that is replaced."""
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
+_OTHER = re.compile(rb'[^"{}\[\]]++')
+
+
+def _is_open(line: bytes) -> bool:
+    """Whether an object begins that does not end: brackets, or a string, are open at the end."""
+    if not line.lstrip().startswith(b"{"):
+        return False
+    left = _OTHER.sub(b"", _STRING.sub(b"", line))
+    return b'"' in left or left.count(b"{") + left.count(b"[") > left.count(b"}") + left.count(b"]")
+
+
+def _is_kept(piece: bytes, line: Line, record: Json, *, seen: np.ndarray) -> bool:
+    """Whether what orjson read is all that was written."""
+    colons, deepest, uncertain, start, stop = seen.tolist()
+    if colons != len(record) and colons != exact_json.keys(record):
+        return False
+    if deepest > MOST_LEVELS:
+        return False
+    return not uncertain or exact_json.is_exact(piece[start:stop] if uncertain == 1 else bytes(line))
+
+
+def _parse_exactly(collector: Collector, row: int, line: bytes, *, refused: str) -> None:
+    """Add a line that orjson refuses, for the reason given, or of which it does not keep all."""
+    shallow, mark = _without_deep_values(mending.without_slips(line))
+    record: Any
     try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "invalid_utf8"
-    if rb"\ud" in line.lower():
-        try:
-            orjson.loads(_ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], line))
-            return "lone_surrogate"
-        except orjson.JSONDecodeError:
-            return "invalid_json"
-    return "invalid_json"
+        record = exact_json.loads(shallow.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        collector.refuse(QuarantinedRow(row, *mending.why_not_json(line, refused), len(line), line))
+        return
+    double: tuple[str, ...] = ()
+    if type(record) is Odd and type(record.value) is Twice:
+        record, double = record.value.made, record.value.keys
+    if type(record) is not dict:
+        _refuse_other(collector, row, line, value=record)
+        return
+    for name, value in record.items():
+        if type(value) is str and value.startswith(mark):
+            record[name] = Odd(TOO_DEEP, value.removeprefix(mark))
+    text = record.get(collector.file.text)
+    if collector.file.text in double:
+        record[collector.file.text] = NotText(DOUBLE, "the row has this key twice")
+    elif type(text) is str and (kind := exact_json.odd_of(text)):
+        said = {NOT_UTF8: "bytes that are not UTF-8", SURROGATE: "an escape for half a character"}
+        record[collector.file.text] = NotText(kind, said[kind])
+    for name in double:
+        collector.replace(exact_json.settled(name, lambda _: None), TWICE)
+    collector.add(row, record, line, exact=True)
+
+
+def _without_deep_values(line: bytes) -> tuple[bytes, str]:
+    """`(line, mark)`: each value of the line's object that is nested too deep is written as a string that begins with `mark`."""
+    mark = "too deep:"
+    while mark.encode() in line:
+        mark += ":"
+    out, at = [], 0
+    for start, stop in json_lines.deep_values(np.frombuffer(line, np.uint8), MOST_LEVELS).tolist():
+        whole = line[start:stop].decode("utf-8", "surrogateescape")
+        out += [line[at:start], json.dumps(mark + whole).encode()]
+        at = stop
+    return b"".join([*out, line[at:]]), mark

@@ -14,13 +14,14 @@ from itertools import accumulate
 
 import pyarrow as pa
 
+from pipeline.errors import InputError
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child.decoder import Request
-from pipeline.read.child.parquet import Limits
+from pipeline.read.child.parquet import MOST_LISTED, Limits, lost
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
-from pipeline.read.lines import QuarantinedRow, Unreadable
-from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.lines import Loss, Unreadable
+from pipeline.read.rows import DOUBLE, Collector, UnitRows, summed
 from pipeline.read.units import FileUnits, Unit, identify, open_input
 
 BATCH_ROWS = 1_000
@@ -38,8 +39,10 @@ def split(file: InputFile) -> FileUnits:
     content = identify(file)
     try:
         groups = _groups(file)
-    except Unreadable:
-        return FileUnits(content, (Unit(file, content, 0, 0, 0, 1),))
+    except Unreadable as error:
+        if error.cause == DOUBLE:
+            raise InputError(f"{file.path}: {error.detail}") from error
+        return FileUnits(content, (Unit(file, content, 0, 0, 0, 1),), file)
     units: list[Unit] = []
     start = size = 0
     first_row = row = 1
@@ -49,7 +52,7 @@ def split(file: InputFile) -> FileUnits:
         if size >= file.unit_bytes or i == len(groups) - 1:
             units.append(Unit(file, content, len(units), start, i + 1, first_row))
             start, size, first_row = i + 1, 0, row
-    return FileUnits(content, tuple(units))
+    return FileUnits(content, tuple(units), file)
 
 
 def read_unit(unit: Unit) -> UnitRows:
@@ -57,20 +60,20 @@ def read_unit(unit: Unit) -> UnitRows:
     try:
         return _read_groups(unit)
     except Unreadable as error:
-        return _refused(unit, error.cause, error.detail)
+        return _refused(unit, Unreadable(error.cause, error.detail, Loss(share=1.0)), rows=1)
     except DecoderDied as error:
         if unit.stop - unit.start <= 1:
-            return _refused(unit, "decoder_died", str(error))
+            return _refused(unit, Unreadable("decoder_died", str(error)), rows=_groups(unit.file)[unit.start][0])
     counts = [rows for rows, _ in _groups(unit.file)[unit.start : unit.stop]]
     firsts = accumulate(counts[:-1], initial=unit.first_row)
     parts = [read_unit(replace(unit, start=i, stop=i + 1, first_row=first)) for i, first in enumerate(firsts, unit.start)]
-    tables = ([rows.documents for rows in parts], [rows.bad for rows in parts])
-    return UnitRows(*(pa.concat_tables(part).combine_chunks() for part in tables))
+    documents, bad = (pa.concat_tables(part).combine_chunks() for part in ([p.documents for p in parts], [p.bad for p in parts]))
+    return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))
 
 
-def _refused(unit: Unit, cause: str, detail: str) -> UnitRows:
+def _refused(unit: Unit, error: Unreadable, *, rows: int) -> UnitRows:
     collector = Collector(unit.file)
-    collector.refuse(QuarantinedRow(unit.first_row, cause, detail))
+    lost(collector, error, unit.first_row, rows=rows, listed=MOST_LISTED)
     return collector.finish()
 
 

@@ -1,19 +1,19 @@
 """WARC and WET to raw records: only their frame is read here, in the run's process, and nothing of what they hold.
 
 Each record has a number, the first 1. `response`, `resource` and `conversion` records are rows; of others (warcinfo, request,
-metadata, revisit, continuation) only the number is used. Where no record begins, or one's length is not given, the bytes
-up to the next line that begins a record are one bad row, and so is the rest of an archive that ends within a record.
-fastwarc's own iterator is not used for this: it ends at the first HTTP body that it cannot decode, and passes over bytes
-between records in silence.
+metadata, revisit, continuation) only the number is used, and how many of each type there are. Where no record begins, or one's
+length is not given, the bytes up to the next line that begins a record are one bad row, and so is a record that does not end
+where its length says, and the rest of an archive that ends within a record.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Lines, QuarantinedRow, Unreadable, too_large
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, too_large
 from pipeline.schema import EXCERPT_BYTES
 
 MAX_HEADER = 1 << 16
@@ -24,13 +24,15 @@ _END = re.compile(rb"\r?\n(?:(\r?\n)|(?=WARC/[01]\.\d{1,2}\r?\n))")
 """A blank line; or a line that begins a record, with which a header would be looked for in the same bytes again and again."""
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(rb"^warc-type[ \t]*:[ \t]*([a-z]+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_NO_ROWS = ("warcinfo", "request", "metadata", "revisit", "continuation")
 _ROWS = (b"response", b"resource", b"conversion")
 _LONGEST_BEGIN = 16
 _PIECE = 1 << 14
 """Bytes looked at in one go: what is left of them is copied at each record, and a hostile archive has one every ten bytes."""
 
 
-def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
+def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of whole records, a piece each."""
     cutter = _Cutter(chunks, file)
     rest = None
@@ -40,37 +42,74 @@ def cut(chunks: Iterable[bytes], file: InputFile) -> Iterator[Lines]:
                 yield cutter.close(None)
     except Unreadable as error:
         rest = cutter.rest(error)
-    if rest or cutter.stop > cutter.start:
+    if rest or cutter.pieces or cutter.stop > cutter.start:
         yield cutter.close(rest)
+
+
+def _pieces(chunks: Chunks) -> Iterator[bytes | Unreadable]:
+    for chunk in chunks:
+        if isinstance(chunk, Unreadable):
+            yield chunk
+        else:
+            yield from (chunk[at : at + _PIECE] for at in range(0, len(chunk), _PIECE))
+
+
+def _lost_returns(record: bytes, declared: int) -> bool:
+    """Whether a record, its end included, is shorter than it should be because its carriage returns were taken away."""
+    missing = declared + 2 - len(record)
+    return record.endswith(b"\n\n") and b"\r" not in record and 0 < missing <= record.count(b"\n")
+
+
+class _Gap(Exception):
+    def __init__(self, what: Unreadable) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 class _Cutter:
     """The open unit, and `held`, the bytes that were read and not used yet."""
 
-    def __init__(self, chunks: Iterable[bytes], file: InputFile) -> None:
-        pieces = (chunk[at : at + _PIECE] for chunk in chunks for at in range(0, len(chunk), _PIECE))
-        self.chunks, self.max_row_bytes = pieces, file.max_row_bytes
+    def __init__(self, chunks: Chunks, file: InputFile) -> None:
+        self.chunks, self.max_row_bytes = _pieces(chunks), file.max_row_bytes
+        self.back: list[bytes] = []  # what is read again, the last piece first
+        self.again = 0
         self.held = b""
         self.start = self.stop = 0
         self.first_row = self.row = 1
         self.pieces: list[bytes] = []
         self.refused: list[QuarantinedRow] = []
+        self.passed: Counter[str] = Counter()
         self.open = b""  # what is known of the record that is being read
         self.open_bytes = 0
 
     def record(self) -> bool:
         """Take the next record, or the bytes that are none; False at the end of the archive."""
+        try:
+            return self._record()
+        except _Gap as gap:
+            self.refused.append(self.rest(gap.what))
+            self.stop += self.open_bytes or len(self.held)
+            self.held = b""
+            self._add(b"")
+            return True
+
+    def _record(self) -> bool:
         self._skip_line_breaks()
         if not self.held:
             return False
         self._fill(_LONGEST_BEGIN)
         header = self._header() if _BEGIN.match(self.held) else b""
-        length = _LENGTH.search(header)
+        fields = _FOLD.sub(b" ", header)
+        length = _LENGTH.search(fields)
         if not length:
             self._lost("a record without a length" if header else "no record begins here")
             return True
-        kind = _TYPE.search(header)
-        self._content(header, int(length[1]), is_row=kind is not None and kind[1].lower() in _ROWS)
+        kind = _TYPE.search(fields)
+        is_row = kind is not None and kind[1].lower() in _ROWS
+        if not is_row:
+            name = kind[1].lower().decode() if kind else ""
+            self.passed[name if name in _NO_ROWS else "other"] += 1
+        self._content(header, int(length[1]), is_row=is_row)
         return True
 
     def _skip_line_breaks(self) -> None:
@@ -82,7 +121,9 @@ class _Cutter:
                 return
 
     def _more(self) -> bool:
-        piece = next(self.chunks, b"")
+        piece = self.back.pop() if self.back else next(self.chunks, b"")
+        if isinstance(piece, Unreadable):
+            raise _Gap(piece)
         self.held += piece
         return bool(piece)
 
@@ -99,21 +140,53 @@ class _Cutter:
 
     def _content(self, header: bytes, length: int, *, is_row: bool) -> None:
         size = len(header) + length
-        keep = is_row and size <= self.max_row_bytes
+        keep = size <= self.max_row_bytes
         self.open, self.open_bytes = header, 0
         parts, missing = [], size
-        while missing:
-            if not self.held and not self._more():
-                raise Unreadable("archive_truncated", f"the archive ends {missing} bytes before the record does")
+        while missing and (self.held or self._more()):
             part, self.held = self.held[:missing], self.held[missing:]
             missing -= len(part)
             self.open_bytes += len(part)
             if keep:
                 parts.append(part)
+        if missing or not self._ends_here():
+            self._of_another_length(b"".join(parts), missing=missing, is_row=is_row)
+            return
         self.stop += size
         if is_row and not keep:
             self.refused.append(too_large(self.row, size, header, limit=self.max_row_bytes))
-        self._add(b"".join(parts))
+        self._add(b"".join(parts) if is_row else b"")
+
+    def _ends_here(self) -> bool:
+        """Whether what follows is the end of a record: a line break, the next record, or nothing."""
+        self._fill(_LONGEST_BEGIN)
+        return self.held[:1] in (b"", b"\r", b"\n") or _BEGIN.match(self.held) is not None
+
+    def _of_another_length(self, read: bytes, *, missing: int, is_row: bool) -> None:
+        """A record that is shorter or longer than its Content-Length says, and was `read` by that. Where another record begins
+        within what was read, that is read again, as often as time stays linear in the archive."""
+        size = self.open_bytes
+        inner = _NEXT.search(read + self.held[:_LONGEST_BEGIN], 1)
+        again = inner and inner.start() < len(read) and self.again <= 2 * (self.stop + self.max_row_bytes)
+        if inner and again:
+            size = inner.start() + 1
+            self._put_back(read[size:])
+        if _lost_returns(read[:size], self.open_bytes + missing):
+            self.stop += size
+            self._add(read[: size - 2] if is_row else b"")
+            return
+        if missing and not again:
+            raise Unreadable("archive_truncated", f"the archive ends {missing} bytes before the record does", Loss(cut=True))
+        self.stop += size
+        if is_row:
+            detail = "WARC: the record does not end where its Content-Length says"
+            self.refused.append(QuarantinedRow(self.row, "archive_corrupt", detail, size, self.open))
+        self._add(b"")
+
+    def _put_back(self, data: bytes) -> None:
+        self.again += len(data)
+        data, self.held = data + self.held, b""
+        self.back += [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)][::-1]
 
     def _lost(self, what: str) -> None:
         """Bytes up to the next record are one bad row."""
@@ -143,10 +216,13 @@ class _Cutter:
     def rest(self, error: Unreadable) -> QuarantinedRow:
         """The row at which reading ended: the open record, cut off, and all that would have followed."""
         n_bytes = self.open_bytes or len(self.held)
-        return QuarantinedRow(self.row, error.cause, error.detail, n_bytes, (self.open or self.held)[:EXCERPT_BYTES] or None)
+        excerpt = (self.open or self.held)[:EXCERPT_BYTES] or None
+        return QuarantinedRow(self.row, error.cause, error.detail, n_bytes, excerpt, error.lost)
 
     def close(self, rest: QuarantinedRow | None) -> Lines:
-        made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest)
+        passed = tuple(sorted(self.passed.items()))
+        made = Lines(self.start, self.stop, self.first_row, tuple(self.pieces), tuple(self.refused), rest, passed=passed)
         self.start, self.first_row = self.stop, self.row
         self.pieces, self.refused = [], []
+        self.passed.clear()
         return made

@@ -16,7 +16,7 @@ from pipeline.read.child.decoder import Request
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow
-from pipeline.read.rows import Collector, UnitRows
+from pipeline.read.rows import Collector, UnitRows, summed
 from pipeline.read.units import Block
 
 STILL_CPU_S = 30.0
@@ -31,7 +31,8 @@ def read_block(block: Block) -> UnitRows:
     lines = block.data
     assert isinstance(lines, Lines)
     records = [(row, piece) for row, piece in enumerate(lines.pieces, lines.first_row) if piece]
-    return _together([_refused(block.unit.file, [*lines.refused, *filter(None, [block.rest])]), read(block.unit.file, records)])
+    refused = _refused(block.unit.file, [*lines.refused, *filter(None, [block.rest])])
+    return replace(_together([refused, read(block.unit.file, records)]), passed=lines.passed)
 
 
 def read(file: InputFile, records: Records) -> UnitRows:
@@ -89,4 +90,4 @@ def _refused(file: InputFile, refused: Sequence[QuarantinedRow]) -> UnitRows:
 def _together(parts: Sequence[UnitRows]) -> UnitRows:
     documents = pa.concat_tables([part.documents for part in parts]).combine_chunks()
     bad = pa.concat_tables([part.bad for part in parts]).sort_by("row").combine_chunks()
-    return UnitRows(documents, bad)
+    return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))

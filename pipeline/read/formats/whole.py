@@ -5,10 +5,13 @@ Invariant: no more of a file is held than `max_row_bytes` and one chunk. A file 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.read.archives import decoded
 from pipeline.read.files import InputFile
 from pipeline.read.formats import web
-from pipeline.read.lines import QuarantinedRow, Unreadable, too_large
+from pipeline.read.formats.mending import not_utf8
+from pipeline.read.lines import Loss, QuarantinedRow, Unreadable, too_large
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.units import FileUnits, Unit, identify, open_input, source_of
 from pipeline.schema import EXCERPT_BYTES
@@ -19,7 +22,23 @@ _ROW = 1
 def split(file: InputFile) -> FileUnits:
     """The file's one unit."""
     content = identify(file)
-    return FileUnits(content, (Unit(file, content, 0, 0, file.size, _ROW),))
+    return FileUnits(content, (Unit(file, content, 0, 0, file.size, _ROW),), file)
+
+
+def foreign(file: InputFile, reason: str) -> FileUnits:
+    """The unit of a file that is something else than its name declares, which is one bad row."""
+    content = identify(file)
+    made = replace(file, fault=reason, looked=True)
+    return FileUnits(content, (Unit(made, content, 0, 0, file.size, _ROW),), made)
+
+
+def read_foreign(unit: Unit) -> UnitRows:
+    """The bad row."""
+    collector = Collector(unit.file)
+    with open_input(unit.file, ranges=True) as handle:
+        begin = source_of(unit.file, handle)(EXCERPT_BYTES)
+    collector.refuse(QuarantinedRow(_ROW, "unreadable", unit.file.fault, unit.file.size, begin))
+    return collector.finish()
 
 
 def read_unit(unit: Unit) -> UnitRows:
@@ -33,7 +52,9 @@ def read_unit(unit: Unit) -> UnitRows:
     try:
         collector.add(_ROW, {unit.file.text: found.decode("utf-8")}, found)
     except UnicodeDecodeError as error:
-        collector.refuse(QuarantinedRow(_ROW, "invalid_utf8", f"{error.reason} at byte {error.start}", len(found), found))
+        cut = error.reason == "unexpected end of data"
+        cause = "file_truncated" if cut else "invalid_utf8"
+        collector.refuse(QuarantinedRow(_ROW, cause, not_utf8(error), len(found), found, Loss(cut=cut)))
     return collector.finish()
 
 
@@ -43,12 +64,16 @@ def _bytes(unit: Unit) -> bytes | QuarantinedRow:
     held, size = bytearray(), 0
     with open_input(file) as handle:
         try:
-            for chunk in decoded(source_of(file, handle), file.compression):
+            for chunk in decoded(
+                source_of(file, handle), file.compression, size=file.size, resumes=False, encoding=file.encoding
+            ):
+                assert isinstance(chunk, bytes)
                 size += len(chunk)
                 if len(held) == size - len(chunk):
                     held += chunk
                 if size > file.max_row_bytes:
                     del held[EXCERPT_BYTES:]
         except Unreadable as error:
-            return QuarantinedRow(_ROW, error.cause, error.detail, size, bytes(held[:EXCERPT_BYTES]) or None)
+            excerpt = bytes(held[:EXCERPT_BYTES]) or None
+            return QuarantinedRow(_ROW, error.cause, error.detail, size, excerpt, Loss(cut=error.lost.cut))
     return too_large(_ROW, size, bytes(held), limit=file.max_row_bytes) if size > file.max_row_bytes else bytes(held)

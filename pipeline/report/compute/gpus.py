@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
 from pipeline.errors import PlanError
@@ -36,5 +37,7 @@ ALL_IN_PER_TDP = 10_200 * 0.76 / 8 / 700
 def find_gpu(name: str) -> Gpu:
     """The row of the GPU table. Raises PlanError, naming the known ones."""
     if name not in GPUS:
-        raise PlanError(f"compute.gpu: {name!r} is not in the GPU table; known: {', '.join(GPUS)}")
+        near = difflib.get_close_matches(name.upper(), GPUS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise PlanError(f"compute.gpu: {name!r} is not in the GPU table; {hint}known: {', '.join(GPUS)}")
     return GPUS[name]

@@ -18,9 +18,12 @@ MOST = 20
 """Lines of each list; chosen so that a page shows them at once. Metrics of both generations have all."""
 
 
-def since(before: Counts, now: Counts) -> Changes:
-    """`before`, `now`: metrics of two generations. Lists are ordered by the size of the change, largest first."""
+def since(before: Counts, now: Counts) -> Changes | None:
+    """`before`, `now`: metrics of two generations. Lists are ordered by the size of the change, largest first. None where one of
+    the two read no row: there is no share to compare with."""
     then, today = before.totals, now.totals
+    if not then.read or not today.read:
+        return None
     reasons = _shares(
         {r.reason: r.first for r in before.reasons}, {r.reason: r.first for r in now.reasons}, then.read, read_now=today.read
     )

@@ -30,9 +30,12 @@ def judge(limits: Checks, counts: Counts, before: Counts | None) -> tuple[Check,
 
 
 def _changes(counts: Counts, before: Counts) -> Iterator[tuple[str, Fraction]]:
-    """Changes since the last generation: the kept share, then the share of each reason of either."""
+    """Changes since the last generation: the kept share, then the share of each reason of either. None where one of the two read
+    no row: a share of nothing is no share, and did not change."""
     since = f"since generation {before.generation}"
     read, read_before = counts.totals.read, before.totals.read
+    if not read or not read_before:
+        return
     kept = _share(counts.totals.kept, read) - _share(before.totals.kept, read_before)
     yield f"change of the kept share {since}", abs(kept)
     now, then = by_reason(counts), by_reason(before)

@@ -1,8 +1,8 @@
 """metrics.json: the funnel, reasons, sources, languages, signals, duplicates, quarantine, tokens. Summed from disk.
 
 `README.md` and the page are rendered from this and from samples/; `pipeline.records` has its shape. No key
-holds texts of documents. What grows with the corpus: a line for each source, and one for each size of a cluster (at most the
-square root of twice the documents). All else is bounded by the plan: `overlap` by its rules squared, `crossed` by MOST_NAMED,
+holds texts of documents. What grows with the corpus: a line for each size of a cluster (at most the square root of twice the
+documents). All else is bounded: `by_source` by MOST_SOURCES, `overlap` by the plan's rules squared, `crossed` by MOST_NAMED,
 `signals` by the bins of `tally.EDGES`.
 """
 
@@ -19,6 +19,7 @@ from filters.contract import Tier
 from pipeline.plan.compute import Compute
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.read.rows import Replaced
 from pipeline.records.base import Totals
 from pipeline.records.counts import (
     SCHEMA_VERSION,
@@ -36,34 +37,41 @@ from pipeline.records.counts import (
     ModelLine,
     Overlap,
     ReasonLine,
+    ReplacedLine,
     Search,
     SourceLine,
     Tokens,
     Unreadable,
 )
+from pipeline.records.inputs import PassedOver
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Cost
 from pipeline.records.selection import Selection
 from pipeline.report.compute import ledger as compute
-from pipeline.report.metrics.tally import EDGES, NO_LANGUAGE, OTHER, VERDICTS, Tally, totals
+from pipeline.report.metrics.tally import EDGES, NO_LANGUAGE, OTHER, OTHERS, VERDICTS, Tally, totals
 
 MOST_NAMED = {"language": 10, "source": 10, "reason": 12}
 """Values of each column that have rows of their own, most documents first; the rest are summed as `other`. Chosen so that the
 table has under 2,000 cells."""
+MOST_SOURCES = 1_000
+"""Sources with a line of their own, most rows first; the rest are summed as `others`."""
 BY_RULE = ("filter", "model")
 """Stages whose reasons are rules over signals: a document may fail several of them."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What stands beside the counts: `live` generations once this one is published, notes of the run, library versions."""
+    """What stands beside the counts: `live` generations once this one is published, notes of the run, files that it did not read,
+    library versions, and what was `replaced`: values for which something else stands."""
 
     generation: int
     live: tuple[int, ...]
     plan_name: str
     notes: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...]
     versions: dict[str, str]
     architecture: str
+    replaced: Replaced = ()
 
 
 def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None, selection: Selection | None) -> Counts:
@@ -96,9 +104,11 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
             for (verdict, stage, reason, what), n in sorted(tally.rows("reason").items())
             if verdict == "quarantined" and what == "documents"
         ),
+        replaced=tuple(ReplacedLine(column=column, kind=kind, values=n) for column, kind, n in about.replaced),
         tokens=_tokens(tally, recipe.plan, final_read, final_kept=final_kept),
         selection=selection,
         notes=(*about.notes, *unscored_notes(models)),
+        passed_over=about.passed_over,
         versions=about.versions,
         architecture=about.architecture,
     )
@@ -106,7 +116,7 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
 
 def _dropped(tally: Tally) -> list[tuple[str, str, int, int]]:
     """`(stage, reason, documents, bytes)` of dropped rows, in the order in which reasons are listed."""
-    order = ["normalise", "filter", "model", "dedup", "select", "takedown"]
+    order = ["normalise", "filter", "edit", "model", "dedup", "select", "takedown"]
     names = [f.name for f in FILTERS]
     found = [
         (stage, reason, n, tally.get("reason", "dropped", stage, reason, "bytes"))
@@ -174,12 +184,21 @@ def _crossed(tally: Tally) -> Crossed:
 
 
 def _by_source(tally: Tally) -> tuple[SourceLine, ...]:
-    lines = []
-    for source in sorted({name[0] for name in tally.rows("source")}):
-        n, size = ({v: tally.get("source", source, v, what) for v in VERDICTS} for what in ("documents", "bytes"))
-        bytes_read = sum(size.values())
-        lines.append(SourceLine(source=source, read=sum(n.values()), **n, bytes_read=bytes_read, bytes_kept=size["kept"]))
-    return tuple(lines)
+    lines: dict[str, Counter[tuple[str, str]]] = {}
+    for (source, verdict, what), n in tally.rows("source").items():
+        lines.setdefault(source, Counter())[verdict, what] += n
+    read = {source: sum(n for (_, what), n in of.items() if what == "documents") for source, of in lines.items()}
+    ordered = sorted(lines, key=lambda source: (source == OTHERS, -read[source], source))
+    for source in ordered[MOST_SOURCES:]:
+        if source != OTHERS:
+            lines.setdefault(OTHERS, Counter()).update(lines.pop(source))
+    return tuple(_source_line(source, lines[source]) for source in sorted(lines))
+
+
+def _source_line(source: str, counts: Counter[tuple[str, str]]) -> SourceLine:
+    n, size = ({v: counts[v, what] for v in VERDICTS} for what in ("documents", "bytes"))
+    bytes_read = sum(size.values())
+    return SourceLine(source=source, read=sum(n.values()), **n, bytes_read=bytes_read, bytes_kept=size["kept"])
 
 
 def _by_language(tally: Tally) -> tuple[LanguageLine, ...]:

@@ -39,6 +39,8 @@ class Tally:
         self.cross.update(other.cross)
         if len(self.cross) > MOST_CROSSED:
             self.cross = _folded(self.cross)
+        if len(self.counts) > MOST_COUNTED:
+            self.counts = _without_small_sources(self.counts)
         self.examples.add(other.examples)
 
     def get(self, *name: str) -> int:
@@ -55,6 +57,11 @@ NO_LANGUAGE = "unknown"
 """Stands for the language of every row where the plan has no language filter, and of a row whose language nobody knows."""
 OTHER = "other"
 """Sources, languages and reasons that a bounded table sums up."""
+OTHERS = "others"
+"""Sources that the table of sources sums up."""
+MOST_COUNTED = 300_000
+"""Counters that are held: chosen so that they take about 50 MB. Only sources can be so many; where they are, the smallest so far
+become one, as in `cross`."""
 OVERLAP_ROWS = 50_000
 """Rows whose failed rules are looked at together: some 10 MB of marks."""
 MOST_CROSSED = 200_000
@@ -95,6 +102,9 @@ def of_rows(rows: pl.DataFrame, documents: pl.DataFrame, languages: pl.Series | 
     return made
 
 
+_SUMS = ("documents", "bytes", "final", "tokens")
+
+
 def _add_verdicts(made: Tally, rows: pl.DataFrame) -> None:
     sums = [
         pl.len(),
@@ -104,7 +114,7 @@ def _add_verdicts(made: Tally, rows: pl.DataFrame) -> None:
     ]
     for source, verdict, *found in rows.group_by("source", "verdict").agg(*sums).iter_rows():
         for who in (("verdict", verdict), ("source", source, verdict)):
-            for what, n in zip(("documents", "bytes", "final", "tokens"), found, strict=True):
+            for what, n in zip(_SUMS, found, strict=True):
                 made.counts[(*who, what)] += n
 
 
@@ -170,6 +180,21 @@ def _folded(cross: Counter[tuple[str, str, str]]) -> Counter[tuple[str, str, str
     folded: Counter[tuple[str, str, str]] = Counter()
     for (language, source, reason), n in cross.items():
         folded[language, source if source in kept else OTHER, reason] += n
+    return folded
+
+
+def _without_small_sources(counts: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
+    """With sources of the fewest documents summed as OTHERS, at most half of MOST_COUNTED counters of sources are left."""
+    documents: Counter[str] = Counter()
+    for name, n in counts.items():
+        if name[0] == "source" and name[3] == "documents":
+            documents[name[1]] += n
+    most = MOST_COUNTED // 2 // (len(VERDICTS) * len(_SUMS))
+    kept = {source for source, _ in sorted(documents.items(), key=lambda item: (-item[1], item[0]))[:most]}
+    folded: Counter[tuple[str, ...]] = Counter()
+    for name, n in counts.items():
+        small = name[0] == "source" and name[1] not in kept
+        folded[(name[0], OTHERS, *name[2:]) if small else name] += n
     return folded
 
 

@@ -17,10 +17,11 @@ import jinja2
 from markupsafe import Markup, escape
 
 from pipeline.output.reviews import ReviewCounts
-from pipeline.records.counts import FunnelLine, Histogram
+from pipeline.records.counts import Counts, FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
+from pipeline.report import damage
 from pipeline.report.page import charts, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
@@ -46,6 +47,28 @@ MOST_STEPS = 12
 """Steps of the funnel; chosen so that it fits the first screen. The smallest ones are folded, the reasons' table has all."""
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """The charts of a page: of the saving, of signals by filter (None: not drawn), of dedup."""
+
+    saving: list[tuple[str, Markup]]
+    signals: list[tuple[str, list[tuple[Histogram, Markup | None]]]]
+    detection: Markup | None
+    clusters: Markup | None
+
+
+def draw(counts: Counts, savings: Savings | None) -> Pictures:
+    """The charts: most of the work of a page, and the same whatever the run cost."""
+    sheets, duplicates = Sheets(), counts.duplicates
+    _environment().get_template("report.html")  # compiled here, once
+    return Pictures(
+        saving=saving.pictures(savings, sheets) if savings is not None else [],
+        signals=drawn(counts.signals, sheets),
+        detection=None if duplicates is None else charts.detection(duplicates, sheets),
+        clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes, sheets),
+    )
+
+
 def render(
     metrics: Metrics,
     savings: Savings | None,
@@ -53,40 +76,54 @@ def render(
     samples: Samples | None = None,
     reviews: Sequence[ReviewCounts] = (),
     plan: str = "",
+    pictures: Pictures | None = None,
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
     what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons; `plan`: the resolved
-    plan as YAML."""
-    template = _environment().get_template("report.html")
-    sheets = Sheets()
-    duplicates = metrics.duplicates
-    return template.render(
-        m=metrics,
-        savings=savings,
-        say=saving,
-        pictures=saving.pictures(savings, sheets) if savings is not None else [],
-        funnel=funnel(metrics),
-        signals=drawn(metrics.signals, sheets),
-        overlap=tables.overlap(metrics.overlap),
-        crossed=tables.crossed(metrics.crossed),
-        samples=samples,
-        sampled=[] if samples is None else tables.with_samples(metrics.reasons, samples),
-        beginnings={} if samples is None else {line.source_ref: line.text for line in samples.largest},
-        reviewed={review.reason: review for review in reviews},
-        detection=None if duplicates is None else charts.detection(duplicates, sheets),
-        clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes, sheets),
-        failed=[check for check in metrics.checks if check.failed],
-        pace=pace(metrics),
-        plan=plan.splitlines()[:MOST_PLAN_LINES],
-        most=MOST_ROWS,
-        most_lines=MOST_LINES,
+    plan as YAML; `pictures`: the charts, where they are drawn already."""
+    pictures = draw(metrics, savings) if pictures is None else pictures
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            m=metrics,
+            savings=savings,
+            say=saving,
+            pictures=pictures.saving,
+            funnel=funnel(metrics),
+            signals=pictures.signals,
+            overlap=tables.overlap(metrics.overlap),
+            crossed=tables.crossed(metrics.crossed),
+            samples=samples,
+            sampled=[] if samples is None else tables.with_samples(metrics.reasons, samples),
+            beginnings={} if samples is None else {line.source_ref: line.text for line in samples.largest},
+            reviewed={review.reason: review for review in reviews},
+            detection=pictures.detection,
+            clusters=pictures.clusters,
+            damaged=sorted(metrics.damaged, key=lambda file: -file.lost_rows),
+            damage=damage,
+            failed=[check for check in metrics.checks if check.failed],
+            pace=pace(metrics),
+            plan=plan.splitlines()[:MOST_PLAN_LINES],
+            most=MOST_ROWS,
+            most_lines=MOST_LINES,
+        )
     )
 
 
 @cache
 def _environment() -> jinja2.Environment:
     """One for all pages of a process: compiling the template takes longer than filling it."""
-    written = (numbers.count, numbers.size, numbers.short, numbers.digits, numbers.plain, numbers.share, numbers.percent)
+    written = (
+        numbers.count,
+        numbers.counted,
+        numbers.size,
+        numbers.short,
+        numbers.digits,
+        numbers.plain,
+        numbers.share,
+        numbers.percent,
+    )
     more = (numbers.beside, numbers.seconds, numbers.money, numbers.power_of_ten, shown, quoted, breakable, tables.figures)
     return environment(Path(__file__).parent, (*written, *more))
 

@@ -7,15 +7,12 @@ its own name (`pipeline.read.rows`) and is found there.
 **Text**, for `scope`: strings as they are; numbers, booleans, lists and objects by their JSON text as metadata holds it (so the
 string "1" and the number 1 are one scope). JSON's null and an absent key are null; the empty string is a value.
 
-**Order**, for `keep`: JSON numbers compare as float64, so that integers beyond 2^53 may be equal, and stand before everything
-else (a boolean, "12"), which compares as text, by UTF-8 bytes. Nulls come last. So a value's place depends on no other row, nor
-on how rows are cut into units (laws 2 and 4).
+**Order**, for `keep`, is in `pipeline.stages.dedup.keep_order`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 import numpy as np
@@ -25,7 +22,7 @@ import pyarrow as pa
 
 from filters.kernels import buffers
 from filters.kernels.formats import json_fields
-from filters.kernels.formats.json_fields import ABSENT, BROKEN, ESCAPED, NUMBER
+from filters.kernels.formats.json_fields import ABSENT, BROKEN, ESCAPED
 from pipeline.errors import BrokenContract, PlanError
 from pipeline.text.visible import visible
 
@@ -37,25 +34,15 @@ _LOOKED_AT = 1_000
 _MOST_NAMES = 30
 
 
-@dataclass(frozen=True)
-class Values:
-    """A column of one unit."""
-
-    text: pl.Series
-    """String, null where the row has no value."""
-    is_number: pl.Series
-    """Boolean: the value is a JSON number; false where there is none."""
-
-
-def column_of(documents: pa.Table, name: str) -> Values:
-    """The column `name` of a documents table (pipeline.schema.DOCUMENT; the columns `needs(name)` suffice)."""
+def column_of(documents: pa.Table, name: str) -> pl.Series:
+    """Texts of the column `name` of a documents table (pipeline.schema.DOCUMENT; the columns `needs(name)` suffice), null where a
+    row has no value."""
     if name not in DOCUMENT_COLUMNS:
         return _from_metadata(documents["metadata"], name)
     column = pl.Series("value", pl.from_arrow(documents[name]))
     if name not in _OFTEN_ELSEWHERE:
-        return Values(column.cast(pl.String), pl.Series([column.dtype.is_integer()] * len(column), dtype=pl.Boolean))
-    elsewhere = _from_metadata(documents["metadata"], name)
-    return Values(column.zip_with(column.is_not_null(), elsewhere.text), elsewhere.is_number & column.is_null())
+        return column.cast(pl.String)
+    return column.zip_with(column.is_not_null(), _from_metadata(documents["metadata"], name))
 
 
 def needs(name: str) -> tuple[str, ...]:
@@ -63,19 +50,16 @@ def needs(name: str) -> tuple[str, ...]:
     return (name, "metadata") if name in _OFTEN_ELSEWHERE else (name,) if name in DOCUMENT_COLUMNS else ("metadata",)
 
 
-def _from_metadata(column: pa.ChunkedArray, name: str) -> Values:
+def _from_metadata(column: pa.ChunkedArray, name: str) -> pl.Series:
     try:
         key = np.frombuffer(orjson.dumps(name), np.uint8)
     except orjson.JSONEncodeError:  # a lone surrogate: no key of a document can be that
-        nothing = [None] * len(column)
-        return Values(pl.Series("value", nothing, dtype=pl.String), pl.Series([False] * len(column), dtype=pl.Boolean))
+        return pl.Series("value", [None] * len(column), dtype=pl.String)
     parts = [_chunk(chunk, key) for chunk in column.chunks]
-    if not parts:
-        return Values(pl.Series("value", [], dtype=pl.String), pl.Series([], dtype=pl.Boolean))
-    return Values(pl.concat([part.text for part in parts]), pl.concat([part.is_number for part in parts]))
+    return pl.concat(parts) if parts else pl.Series("value", [], dtype=pl.String)
 
 
-def _chunk(chunk: pa.LargeStringArray, key: np.ndarray) -> Values:
+def _chunk(chunk: pa.LargeStringArray, key: np.ndarray) -> pl.Series:
     offsets, data = buffers.views(chunk)
     spans, kinds = json_fields.find_field(offsets, data, key)
     if (kinds == BROKEN).any():
@@ -88,19 +72,12 @@ def _chunk(chunk: pa.LargeStringArray, key: np.ndarray) -> Values:
     escaped = np.flatnonzero(kinds == ESCAPED)
     if len(escaped):
         text = text.scatter(escaped, [orjson.loads(f'"{value}"') for value in text.gather(escaped)])
-    return Values(text, pl.Series(kinds == NUMBER))
+    return text
 
 
-def ordered(values: Values) -> tuple[pl.Series, pl.Series]:
-    """`(number Float64, text String)` to sort by, one after the other: each value stands in one of them, the other is null."""
-    text = values.text
-    numbers = text.zip_with(values.is_number, pl.Series([None] * len(text), dtype=pl.String)).cast(pl.Float64)
-    return numbers, text.zip_with(~values.is_number, pl.Series([None] * len(text), dtype=pl.String))
-
-
-def is_there(parts: Iterable[Values]) -> bool:
+def is_there(parts: Iterable[pl.Series]) -> bool:
     """Some row has a value."""
-    return any(part.text.null_count() < len(part.text) for part in parts)
+    return any(part.null_count() < len(part) for part in parts)
 
 
 def no_such_column(key: str, name: str, *, others: Iterable[str], documents: Iterable[pa.Table]) -> PlanError:

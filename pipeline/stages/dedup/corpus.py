@@ -8,7 +8,6 @@ scratch folder, in arrays on disk, so that memory does not grow with the corpus 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -18,7 +17,6 @@ from pydantic import ValidationError
 from filters.kernels.dedup import bits
 from pipeline.errors import Damaged
 from pipeline.machine import resources, scratch
-from pipeline.machine.meter import Meter
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Workers
 from pipeline.output.manifest import Manifest
@@ -80,12 +78,10 @@ def dedup_corpus(
     )
     folder = f"judgements/dedup/{made}"
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
-    meter = Meter(time.process_time)  # nothing else runs meanwhile
-    with meter.measure("dedup"):
-        known = index.load_index(out, live)
+    known = index.load_index(out, live)
     done = _finished(work, folder, names)
     if done is None:
-        with meter.measure("dedup"), scratch.open_scratch(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
+        with scratch.open_scratch(work.scratch(f"{folder}/scratch"), _room(memory)) as space:
             if not live:  # what comes later may lack a column: null is a value, as in one run over everything
                 part.check_columns(work, recipe, dedup, units=units)
             parts = [part.of_unit(work, recipe, dedup, unit=unit) for unit in units]
@@ -103,7 +99,7 @@ def dedup_corpus(
             work.write_bytes(f"{folder}/summary.json", json.dumps(done.model_dump(mode="json"), sort_keys=True).encode())
         for judged in work.entries("judgements/dedup"):  # also what a run that was given up left
             work.remove(f"judgements/dedup/{judged}/{JOBS}")
-    return Decision(names, done.summary, folder, meter.seconds, done.dropped)
+    return Decision(names, done.summary, folder, done.dropped)
 
 
 class _Done(Record):

@@ -15,5 +15,4 @@ class Decision:
     fates: tuple[str | None, ...]
     search: Search | None = None
     folder: str | None = None
-    costs: dict[str, float] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)

@@ -18,9 +18,10 @@ import polars as pl
 from pipeline.machine import sorting
 from pipeline.machine.scratch import Scratch
 from pipeline.machine.workers import Workers
+from pipeline.stages.dedup.keep_order import KINDS
 from pipeline.stages.dedup.part import Part
 
-_ROW_BYTES = 300  # of a document while a partition is sorted: six columns, their row encoding and the sorted copy
+_ROW_BYTES = 300  # of a document while a partition is sorted: seven columns, their row encoding and the sorted copy
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Order:
 
 
 def order(parts: Sequence[Part], keep: Sequence[tuple[str, bool]], scratch: Scratch, *, pool: Workers) -> Order:
-    """`keep`: `(column, descending)`; `Part.order` has a column of numbers and one of texts for each."""
+    """`keep`: `(column, descending)`; `Part.order` has the columns of `keep_order.KINDS` for each."""
     first = np.concatenate([np.zeros(1, np.int64), np.cumsum([part.n for part in parts], dtype=np.int64)])
     n = int(first[-1])
     made = Order(scratch.column("ranks", np.int64, n), scratch.column("rows", np.int64, n), first)
-    kinds = [(f"{kind} {name}", down) for name, down in keep for kind in ("number", "text")]
+    kinds = [(f"{kind} {name}", down) for name, down in keep for kind in KINDS]
     by = ["priority", *(column for column, _ in kinds), "row"]
     descending = [False, *(down for _, down in kinds), False]
 

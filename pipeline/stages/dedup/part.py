@@ -20,7 +20,7 @@ from pipeline.errors import PlanError
 from pipeline.plan.model import Dedup
 from pipeline.plan.recipe import Recipe
 from pipeline.schema import SCORES
-from pipeline.stages.dedup import columns
+from pipeline.stages.dedup import columns, keep_order
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store
@@ -41,7 +41,7 @@ class Part:
 
     n: int
     order: Callable[[], pl.DataFrame]
-    """`priority` of the source, and for each column of `dedup.keep` `number NAME` and `text NAME`, of which a row has one."""
+    """`priority` of the source, and for each column of `dedup.keep` those of `keep_order.KINDS`, as `number NAME`."""
     texts: Callable[[], Keys]
     """Hash of each text."""
     scope: Callable[[], np.ndarray | None]
@@ -105,12 +105,12 @@ def _order(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated, rows: 
     made = {"priority": pl.Series(np.full(len(rows), unit.priority, np.int64))}
     for name, _ in keep_columns(dedup):
         found = signal(work, recipe, unit, name=name)
-        number, text = found, None
+        sorted_by: tuple[pl.Series | None, ...] = (found, None, None)
         if found is None and name not in SCORES:
-            number, text = columns.ordered(_values(work, unit, name))
+            sorted_by = keep_order.ordered(_values(work, unit, name))
         elif found is not None and not found.dtype.is_numeric():
-            number, text = None, found
-        for kind, column, dtype in (("number", number, pl.Float64), ("text", text, pl.String)):
+            sorted_by = (None, None, found)
+        for kind, column, dtype in zip(keep_order.KINDS, sorted_by, (pl.Float64, pl.Int64, pl.String), strict=True):
             nothing = pl.Series([None] * len(rows), dtype=dtype)
             made[f"{kind} {name}"] = nothing if column is None else column[rows].cast(dtype)
     return pl.DataFrame(made)
@@ -129,10 +129,10 @@ def signal(work: Store, recipe: Recipe, unit: Annotated, *, name: str) -> pl.Ser
 def text_of(work: Store, recipe: Recipe, unit: Annotated, *, name: str) -> pl.Series:
     """A signal or a column of the input as texts, of all documents of the unit; null where there is no value."""
     found = signal(work, recipe, unit, name=name)
-    return _values(work, unit, name).text if found is None else found.cast(pl.String)
+    return _values(work, unit, name) if found is None else found.cast(pl.String)
 
 
-def _values(work: Store, unit: Annotated, name: str) -> columns.Values:
+def _values(work: Store, unit: Annotated, name: str) -> pl.Series:
     """A column of the input."""
     return columns.column_of(work.read_table(unit.names.documents, list(columns.needs(name))), name)
 

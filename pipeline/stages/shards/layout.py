@@ -1,7 +1,8 @@
 """Which rows go to which shard: decided from sizes alone, before any text is moved.
 
 Rows stand in (source, path, row) order, whatever the units they were read in, so shards depend on the input and the recipe
-only (law 2). A shard is closed when it has reached its size.
+only (law 2). A shard is closed when it has reached its size. Where the data names more than MOST_NAMES sources, rows stand in
+(path, row) order: a place for each name in each unit would be memory that grows with the corpus (law 7).
 """
 
 from __future__ import annotations
@@ -20,29 +21,32 @@ LEDGER_ROWS = 1_000_000
 """Rows of a ledger, signals or quarantine shard; chosen so that a shard's narrow columns stay below about 100 MB in memory."""
 
 
+MOST_NAMES = 1_000
+"""Sources whose rows stand together; chosen because a corpus that people name by hand has fewer."""
 UNSELECTED = "unselected"
 """No folder of the output: documents that selection left out and that rejected/ does not show. The dedup index holds them."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Rows `start:stop` among those of `unit` that are of `source` and belong to the folder, in row order."""
+    """Rows `start:stop` among those of `unit` that are of `source` (None: of any) and belong to the folder, in row order."""
 
     unit: int
-    source: str
+    source: str | None
     start: int
     stop: int
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One unit's rows of one source: how many there are, and their total size, by folder; `sizes(folder)` reads each row's."""
+    """One unit's rows of one source (None: of any): how many there are, and their total size, by folder;
+    `sizes(folder, source)` reads each row's."""
 
     unit: int
-    source: str
+    source: str | None
     rows: dict[str, int]
     total: dict[str, int]
-    sizes: Callable[[str], np.ndarray]
+    sizes: Callable[[str, str | None], np.ndarray]
 
 
 def belongs(rows: pl.DataFrame, folder: str, *, rejected: str | float, seed: int) -> pl.Series:
@@ -75,15 +79,47 @@ def pieces(rows: JoinedRows, again: Callable[[], JoinedRows], *, rejected: str |
     sized = _sized(rows.frame, rejected=rejected, seed=seed)
     sums = [pl.col(folder).count().alias(f"rows {folder}") for folder in _FOLDERS]
     sums += [pl.col(folder).sum().alias(f"total {folder}") for folder in _FOLDERS]
-    found = sized.group_by("source").agg(sums)
-    for line in sorted(found.iter_rows(named=True), key=lambda line: line["source"].encode("utf-8", "surrogatepass")):
+    if sized["source"].n_unique() > MOST_NAMES:
+        sized = sized.with_columns(source=pl.lit(None, pl.String))
 
-        def sizes(folder: str, source: str = line["source"]) -> np.ndarray:
-            here = _sized(again().frame, rejected=rejected, seed=seed)
-            return here.filter(pl.col("source") == source)[folder].drop_nulls().to_numpy()
+    def sizes(folder: str, source: str | None) -> np.ndarray:
+        here = _sized(again().frame, rejected=rejected, seed=seed)
+        return (here if source is None else here.filter(pl.col("source") == source))[folder].drop_nulls().to_numpy()
 
+    for line in sized.group_by("source").agg(sums).iter_rows(named=True):
         counts, totals = ({folder: line[f"{what} {folder}"] for folder in _FOLDERS} for what in ("rows", "total"))
         yield Piece(rows.number, line["source"], counts, totals, sizes)
+
+
+class Pieces:
+    """The pieces of all units, of a bounded number of sources."""
+
+    def __init__(self) -> None:
+        self._by_source: dict[str | None, list[Piece]] = {}
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Those of one unit, after those of the units before it."""
+        for piece in pieces:
+            self._by_source.setdefault(piece.source, []).append(piece)
+        if len(self._by_source) > MOST_NAMES or (None in self._by_source and len(self._by_source) > 1):
+            self._by_source = {None: list(_whole(piece for part in self._by_source.values() for piece in part))}
+
+    def ordered(self) -> list[Piece]:
+        """In (source, path, row) order, or (path, row) where there are too many sources."""
+        names = sorted(self._by_source, key=lambda name: (name or "").encode("utf-8", "surrogatepass"))
+        return [piece for name in names for piece in sorted(self._by_source[name], key=lambda piece: piece.unit)]
+
+
+def _whole(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """A piece for each unit."""
+    by_unit: dict[int, list[Piece]] = {}
+    for piece in pieces:
+        by_unit.setdefault(piece.unit, []).append(piece)
+    for unit, parts in by_unit.items():
+        rows, total = (
+            {folder: sum(getattr(part, what)[folder] for part in parts) for folder in _FOLDERS} for what in ("rows", "total")
+        )
+        yield Piece(unit, None, rows, total, parts[0].sizes)
 
 
 def _sized(rows: pl.DataFrame, *, rejected: str | float, seed: int) -> pl.DataFrame:
@@ -107,7 +143,7 @@ def shards(ordered: Iterable[Piece], folder: str, limit: int) -> list[list[Segme
             made[-1].append(Segment(piece.unit, piece.source, 0, n))
             filled += piece.total[folder]
             continue
-        sizes, start = piece.sizes(folder), 0
+        sizes, start = piece.sizes(folder, piece.source), 0
         while start < n:
             ends = np.cumsum(sizes[start:])
             stop = start + int(np.searchsorted(ends, limit - filled, side="left")) + 1

@@ -21,7 +21,7 @@ from pipeline.text import final
 
 NUMBER = pa.field("number", pa.int64())
 """Column of the number in the dedup index, -1 where dedup dropped the row; in no shard."""
-_EDITED = ("text", "url", "metadata")
+_EDITED = ("text", *final.BESIDE)
 
 
 def tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator[pa.Table]:
@@ -42,8 +42,10 @@ def tables(inputs: Inputs, folder: str, segments: Sequence[Segment]) -> Iterator
 def _unit_tables(inputs: Inputs, folder: str, unit: int, *, segments: Sequence[Segment]) -> list[pa.Table]:
     rows = inputs.rows(unit).frame
     rows = rows.filter(belongs(rows, folder, rejected=inputs.rejected, seed=inputs.seed))
-    by_source = rows.partition_by("source", as_dict=True, maintain_order=True)
-    chosen = [by_source[(s.source,)].slice(s.start, s.stop - s.start) for s in segments]
+    whole = any(segment.source is None for segment in segments)
+    parts = [((None,), rows)] if whole else rows.partition_by("source", as_dict=True, maintain_order=True).items()
+    by_source = {name: part for (name,), part in parts}
+    chosen = [by_source[s.source].slice(s.start, s.stop - s.start) for s in segments]
     table = _table(inputs, folder, inputs.units[unit], rows=pl.concat(chosen))
     starts = [0, *accumulate(len(part) for part in chosen)]
     return [table.slice(start, len(part)) for start, part in zip(starts, chosen, strict=False)]
@@ -99,10 +101,9 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, *,
         back = pa.array(np.argsort(order))
         sorted_ = _document_columns(inputs, unit, positions[order], scored=scored.take(pa.array(order)))
         return {name: column.take(back) for name, column in sorted_.items()}
-    documents = inputs.work.take(unit.names.documents, ["text", "url", "date", "metadata"], positions)
+    documents = inputs.work.take(unit.names.documents, list(_EDITED), positions)
     finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
-    columns: dict[str, pa.ChunkedArray] = {"date": documents["date"]}
-    columns |= {name: final.merged(name, documents, finished) for name in _EDITED}
+    columns: dict[str, pa.ChunkedArray] = {name: final.merged(name, documents, finished) for name in _EDITED}
     given = dict(inputs.signals)
     types = {field.name: field.type for schema in inputs.columns for field in schema}
     for score in SCORES:

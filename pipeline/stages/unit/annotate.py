@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,13 +21,16 @@ from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
 from pipeline.machine.meter import Meter
 from pipeline.plan.recipe import Recipe
+from pipeline.read.lines import DAMAGE, NOT_TEXT
+from pipeline.read.rows import UnitRows
 from pipeline.read.units import Unit
-from pipeline.records.inputs import UnitCard
+from pipeline.records.inputs import NO_DAMAGE, Damage, UnitCard
 from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
-from pipeline.stages.unit.tables import Names, UnitText, names
+from pipeline.stages.unit.tables import Names, UnitText, names, without_text
+from pipeline.store.places import absolute
 from pipeline.store.store import Store
-from pipeline.text import bands, final, signatures
+from pipeline.text import bands, final, masks, signatures
 
 GROUP_BYTES = 2_000_000
 """Text of a row group of the documents table: chosen because buffers of this size are reused, and larger ones are not."""
@@ -49,8 +52,10 @@ class Annotated:
     bad_rows: int
     n_bytes: int  # read, documents and quarantined rows together
     kept: int  # rows that the filters kept
-    sources: tuple[tuple[str, int, int], ...]  # source, documents, quarantined rows
     costs: tuple[tuple[str, float], ...]  # stage, CPU seconds
+    damage: Damage = NO_DAMAGE
+    passed: tuple[tuple[str, int], ...] = ()  # records that are no rows, by type
+    replaced: tuple[tuple[str, str, int], ...] = ()  # column, kind, values for which something else stands
 
 
 def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any], meter: Meter) -> Annotated:
@@ -60,7 +65,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
     finished = None
     if not (work.has(where.documents) and work.has(where.bad)):
         with meter.measure("read"):
-            read = rows()
+            read = _masked(rows(), recipe) if unit.file.named_by else rows()
             if not work.has(where.bad):
                 work.write_table(
                     where.bad, withhold.without_excerpts(recipe.tombstones, read.bad, withhold.refs_of(where.path, read.bad))
@@ -83,7 +88,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         _sign(work, recipe, where, text=text, kept=kept, meter=meter)
     if where.tokens is not None and not work.has(where.tokens):
         with meter.measure("tokens"):
-            work.write_table(where.tokens, _count_tokens(text.batch("final"), str(recipe.plan.output.tokenizer)))
+            work.write_table(where.tokens, _count_tokens(text.batch("final"), absolute(str(recipe.plan.output.tokenizer))))
     _release(text)
     return Annotated(
         path=unit.file.path,
@@ -94,9 +99,17 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         bad_rows=card.bad_rows,
         n_bytes=card.n_bytes,
         kept=int(kept.sum()),
-        sources=card.sources,
         costs=tuple(meter.seconds.items()),
+        damage=card.damage,
+        passed=card.passed,
+        replaced=card.replaced,
     )
+
+
+def _masked(read: UnitRows, recipe: Recipe) -> UnitRows:
+    """The rows with masks applied to the names of their sources: few names, and many tables that hold them."""
+    documents, bad = (masks.masked_names(table, "source", recipe.steps) for table in (read.documents, read.bad))
+    return replace(read, documents=documents, bad=bad)
 
 
 def _write_documents(work: Store, where: Names, documents: pa.Table, *, card: UnitCard) -> None:
@@ -106,7 +119,7 @@ def _write_documents(work: Store, where: Names, documents: pa.Table, *, card: Un
 
 
 def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
-    beside = documents.select(["url", "metadata"]) if recipe.steps else None
+    beside = documents.select(list(final.BESIDE)) if recipe.steps else None
     return final.finish(final.one_chunk(documents["text"]), recipe.steps, beside)
 
 
@@ -115,7 +128,7 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
     if finished is not None:
         pass
     elif recipe.tombstones is None:
-        beside = work.read_table(where.documents, ["url", "metadata"]) if recipe.steps else None
+        beside = work.read_table(where.documents, list(final.BESIDE)) if recipe.steps else None
         finished = final.finish(text.batch("source").text, recipe.steps, beside)
     else:
         documents = work.read_table(where.documents)
@@ -141,19 +154,33 @@ def _release(text: UnitText) -> None:
 
 
 def _card(read: Any) -> UnitCard:
-    good = _counts(read.documents["source"])
-    bad = _counts(read.bad["source"])
     n_bytes = (pc.sum(read.documents["n_bytes_read"]).as_py() or 0) + (pc.sum(read.bad["n_bytes_read"]).as_py() or 0)
     return UnitCard(
         rows=read.documents.num_rows,
         bad_rows=read.bad.num_rows,
         n_bytes=n_bytes,
-        sources=tuple((name, good.get(name, 0), bad.get(name, 0)) for name in sorted({*good, *bad})),
+        damage=_damage(read.bad),
+        passed=read.passed,
+        replaced=read.replaced,
     )
 
 
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
-    return {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
+def _damage(bad: pa.Table) -> Damage:
+    if not bad.num_rows:
+        return NO_DAMAGE
+    rows = (pl.col("lost_rows") - 1).sum()
+    share, cut = pl.col("lost_share").sum().clip(0, 1), pl.col("cut")
+    found = pl.DataFrame(pl.from_arrow(bad.select(["cause", "lost_rows", "lost_share", "cut"])))
+    behind, within = found.filter(cut), found.filter(~cut)
+    return Damage(
+        sound=found["cause"].str.starts_with(NOT_TEXT).sum(),
+        listed=found["cause"].is_in(DAMAGE).sum(),
+        rows=within.select(rows).item(),
+        share=within.select(share).item(),
+        cut=len(behind) > 0,
+        cut_rows=behind.select(rows).item(),
+        cut_share=behind.select(share).item(),
+    )
 
 
 def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card: UnitCard, meter: Meter) -> np.ndarray:
@@ -162,10 +189,11 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
     if not (work.has(where.verdicts) and all(map(work.has, where.signals))):
         columns = signals.cheap(work, recipe, where, text=text, meter=meter)
         with meter.measure("decide"):
-            hashes = work.read_table(where.final, ["text_hash"])["text_hash"]
-            empty = pl.Series("empty", pc.equal(hashes, pa.scalar(final.EMPTY, pa.binary(16))))
-            failed = {Tier.CHEAP: verdicts.failures(recipe, Tier.CHEAP, _frame(columns))}
-            scored = {Tier.CHEAP: ~empty}
+            blank, emptied = without_text(work, where)
+            empty = pl.Series("empty", blank | emptied)
+            cheap = verdicts.failures(recipe, Tier.CHEAP, _frame(columns))
+            failed = {Tier.CHEAP: verdicts.of_source(recipe, cheap, emptied)}
+            scored = {Tier.CHEAP: pl.Series(~blank)}
         if any(item.filter.tier is Tier.MODEL for item in recipe.filters):
             scored[Tier.MODEL] = ~empty & (~verdicts.fails(failed[Tier.CHEAP], n) | _audited(work, recipe, where, n=n))
             rows = np.flatnonzero(scored[Tier.MODEL].to_numpy())
@@ -174,7 +202,8 @@ def _verdicts(work: Store, recipe: Recipe, where: Names, *, text: UnitText, card
                 seen = {name: column.take(pa.array(rows)) for name, column in columns.items()} | made
                 failed[Tier.MODEL] = verdicts.spread(verdicts.failures(recipe, Tier.MODEL, _frame(seen)), rows, n)
         with meter.measure("decide"):
-            work.write_table(where.verdicts, verdicts.taken_down(verdicts.verdicts(empty, failed, scored), card.taken))
+            judged = verdicts.verdicts(failed, scored, blank=blank, emptied=emptied)
+            work.write_table(where.verdicts, verdicts.taken_down(judged, card.taken))
     reasons = work.read_table(where.verdicts, ["reason"])["reason"]
     return reasons.is_null().to_numpy()
 

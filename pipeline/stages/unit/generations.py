@@ -1,6 +1,7 @@
 """Which tables of the work directory hold a generation's facts: what `flows.inspect` reads them by.
 
-Convenience, not a promise: the file is gone with the work directory, and nothing of a run depends on it.
+Convenience, not a promise: the file is gone with the work directory, and nothing of a run depends on it. It names the recipe:
+outputs may share a work directory, and the later run's file takes the place of the earlier one's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import asdict
 
 from pipeline.errors import Damaged
 from pipeline.records.base import Json
+from pipeline.records.inputs import Damage
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import Names
 from pipeline.store.store import Store
@@ -20,17 +22,22 @@ def name(generation: int) -> str:
     return f"generations/{generation:06d}.json"
 
 
-def encode(units: Sequence[Annotated]) -> bytes:
-    return json.dumps([asdict(unit) for unit in units]).encode("utf-8", "surrogatepass")
+def encode(units: Sequence[Annotated], recipe_hash: str) -> bytes:
+    listed = [asdict(unit) | {"damage": unit.damage.model_dump(mode="json")} for unit in units]
+    made = {"recipe": recipe_hash, "units": listed}
+    return json.dumps(made).encode("utf-8", "surrogatepass")
 
 
-def load_generation(work: Store, generation: int) -> list[Annotated] | None:
-    """The units of a generation in order; None where the work directory does not know them (any more)."""
+def load_generation(work: Store, generation: int, *, recipe_hash: str | None = None) -> list[Annotated] | None:
+    """The units of a generation in order; None where the work directory does not know them (any more), or knows those of another
+    recipe than `recipe_hash`."""
     if not work.has(name(generation)):
         return None
     try:
         read = json.loads(work.read_bytes(name(generation)).decode("utf-8", "surrogatepass"))
-        return [_unit(fields) for fields in read]
+        if recipe_hash not in (None, read["recipe"]):
+            return None
+        return [_unit(fields) for fields in read["units"]]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Damaged(
             f"{work.path(name(generation))}: not what was written ({type(error).__name__}: {error}); remove it: what it lists is"
@@ -40,7 +47,10 @@ def load_generation(work: Store, generation: int) -> list[Annotated] | None:
 
 def _unit(fields: Json) -> Annotated:
     names = fields.pop("names")
-    sources = tuple((source, good, bad) for source, good, bad in fields.pop("sources"))
+    fields.pop("sources", None)  # of generations that an earlier release wrote
+    replaced = tuple((column, kind, n) for column, kind, n in fields.pop("replaced", ()))
     costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
     where = Names(**{**names, "signals": tuple(names["signals"])})
-    return Annotated(**fields, names=where, sources=sources, costs=costs)
+    passed = tuple((kind, n) for kind, n in fields.pop("passed", ()))
+    damage = Damage.model_validate(fields.pop("damage", {}))
+    return Annotated(**fields, names=where, replaced=replaced, costs=costs, damage=damage, passed=passed)

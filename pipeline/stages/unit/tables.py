@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from filters.contract import TextBatch, Tier
-from pipeline.plan.recipe import Recipe
+from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.read.units import Unit, unit_key_parts
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -34,7 +35,8 @@ class Names:
 
 def names(unit: Unit, recipe: Recipe) -> Names:
     """The names of a unit's tables under this recipe."""
-    documents = key("documents", unit_key_parts(unit), normalise.VERSION)
+    masked = recipe.masks if unit.file.named_by else ()  # the sources that rows name
+    documents = key("documents", unit_key_parts(unit), normalise.VERSION, masked)
     final_key = key("final", documents, final.VERSION, recipe.edits)
     signal_keys: dict[str, str] = {}
     signals = []
@@ -63,10 +65,23 @@ def names(unit: Unit, recipe: Recipe) -> Names:
         bad=f"documents/{documents}.bad.parquet",
         final=f"facts/final/{final_key}.parquet",
         signals=tuple(signals),
-        verdicts=f"judgements/filters/{key('verdicts', signals, judged, final_key, audit, *tombstones)}.parquet",
+        verdicts=f"judgements/filters/{key('verdicts', DECIDE_VERSION, signals, judged, final_key, audit, *tombstones)}.parquet",
         sign=f"{sign}.parquet" if sign else None,
         tokens=tokens,
     )
+
+
+def without_text(work: Store, where: Names) -> tuple[np.ndarray, np.ndarray]:
+    """`(blank, emptied)`, bool[n]: the unit's documents that had no text but white space when read, and those whose text edits
+    took away."""
+    finished = work.read_table(where.final, ["text_hash", "edits"])
+    blank = pc.equal(finished["text_hash"], pa.scalar(final.EMPTY, pa.binary(16))).to_numpy().astype(bool)
+    emptied = np.zeros(len(blank), bool)
+    edited = np.flatnonzero(blank & (pc.list_value_length(finished["edits"]).to_numpy() > 0))
+    if len(edited):
+        source = final.one_chunk(work.take(where.documents, ["text"], edited)["text"])
+        emptied[edited] = pc.not_equal(final.text_hashes(source), pa.scalar(final.EMPTY, pa.binary(16)))
+    return blank & ~emptied, emptied
 
 
 def texts_at(work: Store, where: Names, positions: np.ndarray) -> pa.LargeStringArray:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from filters.data.domains import top_level_domains
-from filters.kernels.pii.pii_tables import CHANGES, SHORT_WORDS, VERSION_WORDS
+from filters.kernels.pii.pii_tables import CHANGES, FILES, SHORT_WORDS, VERSION_WORDS
 
 EMAIL, IPV4, IPV6 = 0, 1, 2
 _LOCAL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_+%'-]|\.(?!\.))*$")
@@ -15,10 +15,14 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _BETWEEN = r"""[ :="'(.#]{0,16}$"""
 _ANNOUNCED = re.compile(
-    rf"(?:(?<![a-z0-9_])(?:{'|'.join(SHORT_WORDS)})|{'|'.join(VERSION_WORDS)}){_BETWEEN}".replace("$", r"\Z"), re.ASCII
+    rf"(?:(?<![a-z0-9_])(?:{'|'.join(map(re.escape, SHORT_WORDS))})|{'|'.join(VERSION_WORDS)}){_BETWEEN}".replace("$", r"\Z"),
+    re.ASCII,
 )
 _CHANGED = re.compile(rf"(?<![a-z0-9_])(?:{'|'.join(CHANGES)})\w*(?:[: ]{{1,2}}\w+){{0,2}}[: ]{{1,2}}\Z", re.ASCII)
 _PRODUCT = re.compile(r"""(?:\A|[ \n\t("])[A-Z](?:[A-Za-z0-9_-]{0,31})/\Z""")
+_PACKAGE = re.compile(r"""(?:\A|[ \n\t("])[a-z](?:[A-Za-z0-9_-]{0,31})/\Z""")
+_SEPARATOR = re.compile(r"([0-9.]+)(?:[ ,;/&]{1,3}|[ ,;]{1,2}(?:and|or) {1,2})\Z")
+_FILE = re.compile(rf"\.(?:{'|'.join(FILES)})(?![A-Za-z0-9_])", re.ASCII)
 _NO_HOSTS = [
     ipaddress.ip_network(block)
     for block in (
@@ -102,19 +106,38 @@ def ipv4(text: str, floor: int, run: tuple[int, int]) -> tuple[int, int] | None:
     if max(parts) > 255 or parts[2:] == [0, 0] or not public(ipaddress.IPv4Address(found[0])):
         return None
     before, after = text[:start][-1:], text[end : end + 2] if stop == end else ""
-    if _word(before) or before == "." or re.match("[A-Za-z0-9_@]|-[A-Za-z]", after):
+    if _word(before) or before == "." or re.match("[A-Za-z0-9_@]|[+-][A-Za-z]", after):
         return None
-    if (max(parts) < 20 and len(set(parts)) > 1) or parts[:3] in ([2, 5, 4], [2, 5, 29]):
+    heading = before in ("", "\n") and stop == end and re.match(" [A-Z][a-z]", text[end : end + 3])
+    if heading and max(parts) < 64 and parts[0] < 40:
+        return None
+    if end - stop == 1 and _FILE.match(_lower(text), stop):
+        return None
+    if (max(parts) < 20 and len(set(parts)) > 1) or parts[:3] in ([2, 5, 4], [2, 5, 29], [2, 23, 140]):
         return None
     behind = text[floor:start]
     if before and behind:
         if before == "-":
             return None if re.search("[A-Za-z]-$", behind) else (start, stop)
         if before == "/":
-            return None if _PRODUCT.search(behind) else (start, stop)
-        if _ANNOUNCED.search(_lower(behind)) or _CHANGED.search(_lower(behind)):
+            product = _PRODUCT.search(behind) or (parts[0] < 40 and _PACKAGE.search(behind))
+            return None if product or _listed(behind) else (start, stop)
+        if parts[0] < 40 and re.search(r"[\^~]\Z|[=<>~!]=\Z", behind):
+            return None
+        if _ANNOUNCED.search(_lower(behind)) or _CHANGED.search(_lower(behind)) or _listed(behind):
             return None
     return start, stop
+
+
+def _listed(behind: str) -> bool:
+    for _ in range(16):
+        found = _SEPARATOR.search(behind)
+        if not found or len(found[1]) > 15 or not re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", found[1]):
+            return False
+        behind = behind[: found.start()]
+        if _ANNOUNCED.search(_lower(behind)):
+            return True
+    return False
 
 
 def ipv6(text: str, run: tuple[int, int]) -> tuple[int, int] | None:

@@ -185,7 +185,7 @@ def test_no_text_id_or_name_runs_or_asks(browser, capsys, tmp_path):
     rows += [{"id": f"long {k}", "text": f"{prose(k)} {text}"} for k, text in enumerate(texts[:40])]
     rows += [{"id": "copy", "text": f"{prose(0)} {texts[0]} {texts[1]}"}, {"id": "line", "text": "<b>" * 3_000_000}]
     path = write_rows(tmp_path / "in" / "<img src=x onerror=alert(1)>.jsonl", rows)
-    sets = ("--set", "source.max_bad_fraction=1", "--set", "checks.max_drop_share=1")
+    sets = ("--set", "source.max_bad_fraction=1", "--set", "checks.max_drop_share=1", "--set", "source.from=source")
     assert winnow(capsys, "--input", path, "--output", tmp_path / "out", *sets).code == 0
     with served(tmp_path / "out") as address, tab(browser, address) as page:
         for start in ("", "documents?view=dropped", "documents?view=quarantined"):

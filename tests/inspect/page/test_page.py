@@ -293,7 +293,7 @@ def test_text_ids_and_names_from_outside_are_harmless_in_every_page(capsys, tmp_
         b'{"id": "<i>", "text": 5}',
     ]
     path = write_rows(tmp_path / "in" / "<img src=x onerror=alert(5)>.jsonl", rows)
-    sets = ("--set", "source.max_bad_fraction=0.5", "--set", "source.id=id")
+    sets = ("--set", "source.max_bad_fraction=0.5", "--set", "source.id=id", "--set", "source.from=source")
     assert winnow(capsys, "--input", path, "--output", tmp_path / "out", *sets).code == 0
     with client(tmp_path / "out") as page:
         addresses = ["documents", "documents?view=dropped", "documents?view=quarantined", "review?reason=kept", "thresholds"]

@@ -12,12 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import InputError
 from pipeline.read import read_block, stream, units_of
 from pipeline.read.files import InputFile
 from pipeline.read.formats.delimited import cut, parse
 from pipeline.read.lines import QuarantinedRow, Unreadable
 from pipeline.read.rows import Collector, UnitRows
 from tests.read.conftest import make
+
+SWALLOWS = "a quote of this record is never closed: it swallows"
+END = "to the end of the file"
+ENDS = "the file ends in the middle of this record, with"
+NAME_IT = "Name the text's column in source.text"
 
 
 def rows_of(path: Path, **changes: object) -> list[UnitRows]:
@@ -33,6 +39,9 @@ def bad(found: list[UnitRows]) -> list[tuple[int, str, str]]:
     return [(r["row"], r["cause"], r["detail"]) for part in found for r in part.bad.to_pylist()]
 
 
+LATIN = "byte 0xff at 2 is not UTF-8 (invalid start byte); is it Latin-1 or Windows-1252?"
+
+
 @pytest.mark.parametrize(
     ("data", "expected", "refused"),
     [
@@ -45,15 +54,16 @@ def bad(found: list[UnitRows]) -> list[tuple[int, str, str]]:
         (b'id,text\n1,"a\nb"\n2,"c ""d"""\n', [(1, "a\nb"), (2, 'c "d"')], []),
         (b'id,text\n1,a"b\n', [(1, 'a"b')], []),
         (b"id,text\n1,\n", [(1, "")], []),
-        (b"text,text\na,b\n", [(1, "b")], []),
         (b"", [], []),
         (b"text\n", [], []),
         (b"text", [], []),
         (b"id,text\n1\n2,a,b\n3,c\n", [(3, "c")], [(1, "invalid_csv", "1 fields; the header has 2"), (2, "invalid_csv", "3 fields; the header has 2")]),  # noqa: E501
         (b'id,text\n1,"a"b\n2,c\n', [(2, "c")], [(1, "invalid_csv", "',' expected after '\"'")]),
-        (b'id,text\n1,a\n2,"b\n3,c\n', [(1, "a")], [(2, "invalid_csv", "unexpected end of data")]),
-        (b"id,text\n1,\xff\n2,b\n", [(2, "b")], [(1, "invalid_utf8", "invalid start byte")]),
-        (b"id,body\n1,a\n", [], [(1, "text_missing", "no column 'text'")]),
+        (b'id,text\n1,a\n2,"b\n3,c\n', [(1, "a")], [(2, "quote_not_closed", f"{SWALLOWS} 9 bytes, 2 lines, {END}")]),
+        (b"id,text\n1,a\n2", [(1, "a")], [(2, "file_truncated", f"{ENDS} 1 fields of 2: nothing tells how much is missing")]),
+        (b"id,text\n1,a\n2\n", [(1, "a")], [(2, "invalid_csv", "1 fields; the header has 2")]),
+        (b"id,text\n1,\xff\n2,b\n", [(2, "b")], [(1, "invalid_utf8", LATIN)]),
+        (b"id,body\n1,a\n", [], [(1, "text_missing", f"no column 'text'; there are: body. {NAME_IT}")]),
         (b'te"xt,"a"b\n1,a\n', [], [(1, "invalid_csv", "the header: ',' expected after '\"'")]),
     ],
 )  # fmt: skip
@@ -61,6 +71,13 @@ def test_records(tmp_path: Path, data: bytes, expected: list[tuple[int, str]], r
     (tmp_path / "a.csv").write_bytes(data)
     found = rows_of(tmp_path / "a.csv")
     assert (texts(found), bad(found)) == (expected, refused)
+
+
+@pytest.mark.parametrize(("header", "name"), [("text,text", "text"), ("text,n,n", "n"), ("text,,", "")])
+def test_two_columns_of_one_name_are_refused_by_name(tmp_path: Path, header: str, name: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header}\na,1,2\n")
+    with pytest.raises(InputError, match=f"a.csv: two columns of the header are called '{name}'"):
+        rows_of(tmp_path / "a.csv")
 
 
 def test_blank_lines_before_the_header_are_passed_over(tmp_path: Path) -> None:
@@ -78,10 +95,10 @@ def test_what_is_read_of_a_stream_is_counted_once(tmp_path: Path) -> None:
 
 def test_columns_are_those_of_jsonl(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text('doc\tbody\turl\tdate\tsource\tlang\n7\ta,b\thttp://x\t2020\twiki\tde\n\t"c"\t\t\t\t\n')
-    (part,) = rows_of(tmp_path / "a.tsv", text="body", id="doc")
+    (part,) = rows_of(tmp_path / "a.tsv", text="body", id="doc", named_by="source")
     one, two = part.documents.to_pylist()
     assert (one["id"], one["text"], one["url"], one["date"], one["source"]) == ("7", "a,b", "http://x", "2020", "wiki")
-    assert one["metadata"] == '{"lang":"de"}' and two["metadata"] == '{"lang":""}'
+    assert one["metadata"] == '{"lang":"de"}' and two["metadata"] == '{"lang":"","source":""}'
     assert (two["text"], two["url"], two["date"], two["source"], len(two["id"])) == ("c", None, None, "src", 32)
 
 
@@ -208,7 +225,8 @@ def test_every_record_of_a_compressed_file_that_breaks_off_is_accounted_for(tmp_
     found = rows_of(tmp_path / "a.csv.gz", unit_bytes=10_000)
     read = texts(found)
     assert len(found) > 3 and read == [(i + 1, f"text number {i * i}") for i in range(len(read))]
-    assert bad(found) == [(len(read) + 1, "archive_truncated", "the gzip stream ends in the middle of a member")]
+    assert bad(found) == [(len(read) + 1, "archive_truncated", "the gzip stream ends in the middle of a member, "
+        f"at byte {len(packed) - 2_000}: nothing tells how much is missing")]  # fmt: skip
 
 
 def test_hostile_files_end_in_rows(hostile: Path, input_of: Callable[..., InputFile]) -> None:

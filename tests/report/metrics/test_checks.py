@@ -21,7 +21,7 @@ from tests.support import prose, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
-STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0")
+STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0", "--set", "source.from=source")
 
 
 def write(
@@ -179,9 +179,9 @@ def test_the_refusal_fits_a_terminal_and_is_harmless_whatever_the_input_is_calle
     made["by_source"] = [dict(made["by_source"][0], source=f"{EVIL} {i}") for i in range(1000)]
     now = Metrics.model_validate(made)
     before = now.model_copy(update={"generation": 123_456, "reasons": (counts.reason("重複" * 40, 3),)})
-    said = refusal(now, now.checks, before)
-    tables = said.partition("loss by source")[2].splitlines()[:-1]
-    assert max(map(cell_len, tables)) <= 80 and len(said.splitlines()) <= 100 and max(map(len, said.splitlines())) <= 160
+    said = refusal(now, now.checks, before, on_disk="/data/\x1b[31mout as generation 1 left it")
+    tables = said.partition("loss by source")[2].splitlines()[:-2]
+    assert max(map(cell_len, tables)) <= 80 and len(said.splitlines()) <= 101 and max(map(len, said.splitlines())) <= 160
     assert not set(said) & set("\x1b\x07\x00\u202e\ud800")
-    assert "988 more" in said and "29 more" in said
+    assert "988 more" in said and "29 more" in said and "on disk now: " in said and "as generation 1 left it" in said
     assert report.summary(now, out="x")

@@ -117,7 +117,7 @@ def test_naughty_strings_as_documents_ids_and_sources_do_nothing(browser: Any, t
     ]
     path = write_rows(tmp_path / "in" / "<b onmouseover=alert(1)>.jsonl", lines)
     out = tmp_path / "out"
-    curate("--input", path, "--output", out, "--set", "source.max_bad_fraction=1")
+    curate("--input", path, "--output", out, "--set", "source.max_bad_fraction=1", "--set", "source.from=source")
     for size in ("desktop", "phone"):
         with shown(browser, out / "report.html", size) as page:
             page.evaluate(OPENED)

@@ -67,8 +67,13 @@ def part_of(docs: Sequence[Doc], bands: int, first: int, *, urls: bool) -> Part:
     return Part(
         n=len(docs),
         order=lambda: pl.DataFrame(
-            {"priority": [0] * len(docs), "number score": [d.score for d in docs], "text score": [None] * len(docs)},
-            schema={"priority": pl.Int64, "number score": pl.Float64, "text score": pl.String},
+            {
+                "priority": [0] * len(docs),
+                "number score": [d.score for d in docs],
+                "moment score": [None] * len(docs),
+                "text score": [None] * len(docs),
+            },
+            schema={"priority": pl.Int64, "number score": pl.Float64, "moment score": pl.Int64, "text score": pl.String},
         ),
         texts=lambda: (hashed([d.text for d in docs]), np.array([d.text for d in docs], np.uint64)),
         scope=lambda: np.array([d.scope for d in docs], np.uint64),

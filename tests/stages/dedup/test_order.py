@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.machine import scratch, workers
 from pipeline.plan.model import Dedup
+from pipeline.stages.dedup import keep_order
 from pipeline.stages.dedup.order import order
 from pipeline.stages.dedup.part import Part, keep_columns
 from tests.stages.dedup.fakes import part_of
@@ -19,12 +20,13 @@ from tests.support import examples
 numbers = st.one_of(st.none(), st.floats(allow_nan=False), st.integers(-3, 3).map(float))
 words = st.one_of(st.none(), st.text(max_size=3), st.sampled_from(["1", "10", "9"]))
 rows = st.tuples(st.integers(-1, 1), numbers, words)
-SCHEMA = {"priority": pl.Int64, "number a": pl.Float64, "text a": pl.String, "number b": pl.Float64, "text b": pl.String}
+KINDS = dict(zip(keep_order.KINDS, (pl.Float64, pl.Int64, pl.String), strict=True))
+SCHEMA = {"priority": pl.Int64, **{f"{kind} {name}": dtype for name in "ab" for kind, dtype in KINDS.items()}}
 
 
 def part(unit: list[tuple]) -> Part:
     """A part with two columns: numbers or texts, and texts alone."""
-    lines = [(p, number, None if number is not None else word, None, word) for p, number, word in unit]
+    lines = [(p, number, None, None if number is not None else word, None, None, word) for p, number, word in unit]
     frame = pl.DataFrame(lines, schema=SCHEMA, orient="row")
     return dataclasses.replace(part_of([], 1, 0, urls=False), n=len(unit), order=lambda: frame)
 
@@ -38,8 +40,8 @@ def test_ranks_are_those_of_one_sort(tmp_path_factory, units, descending, room):
         made = order(parts, [("a", descending), ("b", not descending)], space, pool=pool)
         frames = [item.order() for item in parts if item.n]
         whole = pl.concat(frames).with_row_index("row") if frames else pl.DataFrame({"row": []})
-        by = ["priority", "number a", "text a", "number b", "text b", "row"]
-        down = [False, descending, descending, not descending, not descending, False]
+        by = [*SCHEMA, "row"]
+        down = [False, *[descending] * len(KINDS), *[not descending] * len(KINDS), False]
         ordered = whole.sort(by, descending=down, nulls_last=True)["row"].to_list() if frames else []
         assert made.rows.tolist() == ordered
         assert made.ranks[made.rows].tolist() == list(range(len(made)))

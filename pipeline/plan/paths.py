@@ -1,0 +1,42 @@
+"""The paths that a plan names: absolute where a plan is kept for later, names alone where it is compared or shown to others.
+
+So a resolved plan works from any folder, the recipe does not depend on where a model lies (its sha256 is part of it), and a page
+or card tells nothing of this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.records.base import Json
+from pipeline.store.places import absolute
+
+
+def with_absolute_paths(plan: Json) -> Json:
+    """A plan as plain data, its paths starting at the root of the disk. URLs stay as they are."""
+    return _changed(plan, absolute)
+
+
+def with_names_only(plan: Json) -> Json:
+    """A plan as plain data, its paths without their folders. URLs stay as they are."""
+    return _changed(plan, lambda path: path if "://" in path else path.rstrip("/").rpartition("/")[2])
+
+
+def _changed(value: Json, change: Callable[[str], str]) -> Json:
+    made = dict(value)
+    for key, inner in (("source", "paths"), ("annotations", "path")):
+        made |= {key: [_at(entry, inner, change) for entry in value[key]]} if value.get(key) else {}
+    if value.get("filters"):
+        made["filters"] = {name: _at(keys, "model", change) for name, keys in value["filters"].items()}
+    for key, inner in (("output", "tokenizer"), ("compute", "targets")):
+        made |= {key: _at(value[key], inner, change)} if value.get(key) else {}
+    return made
+
+
+def _at(entry: Any, key: str, change: Callable[[str], str]) -> Any:
+    """A mapping with the path, or the paths, at `key` changed; anything else as it is."""
+    found = entry.get(key) if isinstance(entry, dict) else None
+    if isinstance(found, str):
+        return {**entry, key: change(found)}
+    return {**entry, key: [change(path) for path in found]} if isinstance(found, list) else entry

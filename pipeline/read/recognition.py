@@ -1,0 +1,135 @@
+"""What a file holds, by its first bytes: the same whatever it is called, and however the plan names it.
+
+Compression and Parquet are told by the numbers that their files begin with, whatever the name says, UTF-16 and UTF-32 by theirs,
+the layout of JSON by `pipeline.read.shape`. CSV, plain text, HTML and JSON lines are what a name declares; where none does (an
+ending that is not known, `.json`, none at all), JSON, Parquet, WARC and HTML are recognised, and anything else has a reason why
+it is passed over. Invariant: of an object store one range is asked for, more only where that does not tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.read import shape
+from pipeline.read.archives import decoded
+from pipeline.read.encodings import encoding_of, transcoded
+from pipeline.read.files import InputFile
+from pipeline.read.units import open_input, source_of
+
+EMPTY = "empty"
+_RAW_BYTES = 1 << 16
+_COMPRESSIONS = (
+    (re.compile(rb"\x1f\x8b\x08"), "gzip"),
+    (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL), "zstd"),
+    (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "bzip2"),
+    (re.compile(rb"\xfd7zXZ\x00"), "xz"),
+    (re.compile(rb"\x04\x22\x4d\x18"), "lz4"),
+)
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
+"""Frames that zstd and lz4 both have: the name decides where it can."""
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive; unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it"),
+    (b"Rar!", "a rar archive; unpack it"),
+    (b"\xff\x06\x00\x00sNaPpY", "compressed by snappy; compress it by gzip or zstd, or not at all"),
+    (b"ARROW1", "an Arrow IPC file; write it as Parquet"),
+    (b"Obj\x01", "an Avro file; write it as Parquet"),
+    (b"ORC", "an ORC file; write it as Parquet"),
+    (b"PARE", "Parquet with an encrypted footer"),
+    (b"SQLite format 3\0", "an SQLite database; export its table"),
+    (b"%PDF-", "a PDF; extract its text"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+)
+_TAR = (257, b"ustar")
+_PARQUET = b"PAR1"
+_TEXT = ("jsonl", "csv", "tsv", "text")
+_PAGE = re.compile(rb"\s*(?:<!doctype html|<html)[\s>]", re.IGNORECASE)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
+
+def look(file: InputFile) -> InputFile | str:
+    """The file as what it holds; or the reason why it cannot be read. Its `format` is empty where no name declares one."""
+    with open_input(file, ranges=True) as handle:
+        read = source_of(file, handle)
+        raw = _first(read, _RAW_BYTES)
+        if not raw:
+            return replace(file, looked=True) if file.format else EMPTY
+        if raw.startswith(_PARQUET):
+            return replace(file, format="parquet", compression=None, looked=True)
+        compression = _compression(raw, file.compression)
+        head = shape.Head(decoded(_source(raw, read), compression, resumes=False))
+        head.grow(1 << 10)
+        if reason := _foreign(head.data, compression):
+            return reason
+        encoding = encoding_of(head.data) if file.format in (*_TEXT, "") else ""
+        if encoding:
+            head = shape.Head(transcoded(head.chunks(), encoding))
+        found = replace(file, compression=compression, encoding=encoding, looked=True)
+        if file.format == "jsonl":
+            return replace(found, format=shape.shape_of(head, text=file.text, limit=file.max_row_bytes) or "jsonl")
+        return found if file.format else _undeclared(found, head)
+
+
+def _first(read: Callable[[int], bytes], size: int) -> bytes:
+    parts: list[bytes] = []
+    while size and (part := read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _source(raw: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """The file from its beginning, the first bytes of which are read."""
+    held = raw
+
+    def source(n: int) -> bytes:
+        nonlocal held
+        part, held = held[:n], held[n:]
+        return part or read(n)
+
+    return source
+
+
+def _compression(raw: bytes, named: str | None) -> str | None:
+    """By the file's first bytes; a name is believed where they are neither those of another one nor text."""
+    if named in ("zstd", "lz4") and _SKIPPABLE.match(raw):
+        return named
+    found = next((name for pattern, name in _COMPRESSIONS if pattern.match(raw)), None)
+    return found or (named if _is_binary(raw) else None)
+
+
+def _is_binary(raw: bytes) -> bool:
+    return bool(_CONTROL.search(raw[:1024])) and not encoding_of(raw)
+
+
+def _foreign(data: bytes, compression: str | None) -> str:
+    if compression and data.startswith(_PARQUET):
+        return f"Parquet compressed by {compression}; decompress it"
+    if data[_TAR[0] :].startswith(_TAR[1]):
+        return "a tar archive; unpack it"
+    return next((what for magic, what in _FOREIGN if data.startswith(magic)), "")
+
+
+def _undeclared(file: InputFile, head: shape.Head) -> InputFile | str:
+    if head.data.startswith(b"WARC/"):
+        return replace(file, format="warc")
+    if _PAGE.match(head.data.removeprefix(b"\xef\xbb\xbf")):
+        return replace(file, format="html")
+    found = shape.shape_of(head, text=file.text, limit=file.max_row_bytes)
+    if not found or not shape.begins_with_object(head.data):
+        return _unknown(head.data)
+    head.grow(shape.LOOK_BYTES)
+    if found == "json_table" or shape.names_text(head.data, file.text):
+        return replace(file, format=found)
+    what = shape.described(head.data, found)
+    return f"{what} without {file.text!r}; `source.text` names the column that holds the text"
+
+
+def _unknown(data: bytes) -> str:
+    if _is_binary(data):
+        return f"no known format: it begins with the bytes {data[:8].hex(' ')}"
+    return "text of no format that its content tells; rename it to .txt, .csv or .jsonl to have it read as that"

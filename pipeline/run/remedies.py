@@ -1,0 +1,42 @@
+"""What helps where no row of a file or source can be read: another key of the plan or another file, never a larger budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.store.store import Store
+from pipeline.text import numbers
+
+_COLUMN = "name the column that holds the text in source.text (--set source.text=COLUMN)"
+_AGAIN = "the file is damaged: fetch or write it again"
+REMEDIES = {
+    "text_missing": _COLUMN,
+    "text_null": f"the column has no value: {_COLUMN}, or leave the file out",
+    "text_not_a_string": f"a text is a string: {_COLUMN}, or write it as one",
+    "invalid_json": "each line has to be a JSON object: write the file so, or give it the ending of what it is",
+    "not_an_object": "each line has to be a JSON object with a column for the text: write the file so",
+    "invalid_utf8": "the file is not UTF-8: convert it, such as with iconv -f ENCODING -t UTF-8",
+    "lone_surrogate": "the escapes of the texts are of broken UTF-16: write the file again from its source",
+    "invalid_csv": "look at the delimiter, the quotes and the header of the file",
+    "row_too_large": "raise source.max_row_bytes, or look whether the file has line breaks",
+    "archive_corrupt": _AGAIN,
+    "archive_truncated": _AGAIN,
+}
+"""By the cause of most rows; those of decoders are about single rows."""
+BUDGET = "mend the input, or raise max_bad_fraction of the source"
+
+
+def remedy(work: Store, units: Iterable[Annotated], *, rows: int) -> str:
+    """What to do about a file or source with these units, whose budget is exceeded. `rows`: all that it has."""
+    causes: Counter[str] = Counter()
+    for unit in units:
+        if unit.bad_rows:
+            causes.update(work.read_table(unit.names.bad, ["cause"])["cause"].to_pylist())
+    if causes.total() < rows or not causes:
+        return BUDGET
+    cause, number = causes.most_common(1)[0]
+    which = "every row" if number == rows else f"{numbers.count(number)} of {numbers.count(rows)} rows"
+    helps = REMEDIES.get(cause, "mend the input, or leave it out")
+    return f"nothing of it can be read ({which}: {cause}), so no budget helps: {helps}"
