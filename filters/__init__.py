@@ -4,7 +4,7 @@
 signals become available (`Filter.needs` may name only columns of filters that stand earlier).
 """
 
-from filters import c4, fineweb, gopher_quality, gopher_repetition, language, quality, refinedweb, toxicity
+from filters import adult, c4, fineweb, gopher_quality, gopher_repetition, language, quality, refinedweb, toxicity
 from filters.contract import Filter
 
 FILTERS: tuple[Filter, ...] = (
@@ -16,4 +16,5 @@ FILTERS: tuple[Filter, ...] = (
     fineweb.FILTER,
     quality.FILTER,
     toxicity.FILTER,
+    adult.FILTER,
 )

@@ -2,7 +2,8 @@
 
 One vile paragraph in a long page counts: the score is the largest of all windows. The default model's card
 (`filters/model_files/toxicity_en.md`) says on what it was trained, how good it is by source, and how it treats harmless sentences
-that name groups of people (HateCheck, Röttger et al. 2021, arXiv 2012.15606).
+that name groups of people (HateCheck, Röttger et al. 2021, arXiv 2012.15606). `model: toxicity@2` names the second model, whose
+default threshold is another: plans that name it set `max_score: 0.52` too.
 
 Invariant: a text in a language that the model has no held-out figures for is "not scored" (null), never clean.
 """

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pipeline.report.table import Said
     from pipeline.training.train import Request, TrainedModel
 
-RECIPES = ("quality", "toxicity")
+RECIPES = ("quality", "toxicity", "toxicity2", "adult")
+PROFILES = ("quality", "toxicity")
 READERS = "readers"
 """The recipe of the model of what readers keep, which is no fastText classifier."""
 CORPUS = "corpus"
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     made = errors.Parser(
         prog="python -m flows.train",
         description="Train a fastText classifier of two kinds of text; measure, calibrate, describe it.",
-        epilog="Writes DIR/NAME.ftz, NAME.json and NAME.md. Exit codes: 0 done, 1 failed, 2 wrong command or examples.",
+        epilog="Writes DIR/NAME.ftz or .bin, NAME.json and NAME.md. Exit codes: 0 done, 1 failed, 2 wrong command or examples.",
     )
     made.add_argument("name", metavar="NAME", help="quality, toxicity, or another name; the model's file is called so")
     made.add_argument("--positive", nargs="+", metavar="PATH", default=[], help="examples of the class that gets high scores")
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--group", metavar="COLUMN", help="documents with one value stay in one part (default: each by itself)")
     made.add_argument("--language", metavar="CODE", default="en", help="language of the examples (default: en)")
     made.add_argument("--language-column", metavar="COLUMN", help="where each row says its language")
-    made.add_argument("--profile", choices=RECIPES, help="how to train and score (default: by NAME, else quality)")
+    made.add_argument("--profile", choices=PROFILES, help="how to train and score (default: by NAME, else quality)")
     made.add_argument("--recipe", choices=(*RECIPES, READERS), help="make a model that Winnow ships, from --data")
     made.add_argument("--data", metavar="DIR", type=Path, help="folder of the recipe's files")
     made.add_argument("--calibration", choices=("auto", "platt", "isotonic"), default="auto", help="default: auto")
@@ -101,8 +102,8 @@ def _readers(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     from pipeline.errors import UsageError
 
-    if not arguments.name.replace("_", "").replace("-", "").isalnum():
-        raise UsageError(f"NAME {arguments.name!r}: expected letters, digits, - and _; it names files")
+    if not arguments.name.translate(dict.fromkeys(map(ord, "_-@"))).isalnum():
+        raise UsageError(f"NAME {arguments.name!r}: expected letters, digits, -, _ and @; it names files")
     if arguments.recipe:
         if arguments.data is None or arguments.positive or arguments.negative or arguments.input:
             raise UsageError("--recipe needs --data DIR, and takes no other examples")
@@ -120,8 +121,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _profile(arguments: argparse.Namespace) -> str:
-    named = arguments.profile or arguments.recipe
-    return named or ("toxicity" if arguments.name.startswith("toxicity") else "quality")
+    return arguments.profile or ("toxicity" if arguments.name.startswith("toxicity") else "quality")
 
 
 def _request(arguments: argparse.Namespace, command: str) -> Request:
@@ -163,13 +163,14 @@ def _request(arguments: argparse.Namespace, command: str) -> Request:
 def _recipe(arguments: argparse.Namespace, command: str) -> Request:
     from dataclasses import replace
 
-    from pipeline.training.recipes import quality, toxicity
+    from pipeline.training.recipes import adult, quality, toxicity, toxicity2
 
-    recipe = toxicity if arguments.recipe == "toxicity" else quality
-    request = recipe.request(arguments.data.expanduser(), name=arguments.name, seed=arguments.seed)
+    recipes = dict(zip(RECIPES, (quality, toxicity, toxicity2, adult), strict=True))
+    request = recipes[arguments.recipe].request(arguments.data.expanduser(), name=arguments.name, seed=arguments.seed)
     # The folder is the maker's own: the command in the card names it as a reader would have to.
     shown = command.replace(shlex.quote(str(arguments.data)), "DATA").replace(shlex.quote(str(arguments.output)), "DIR")
-    return replace(request, command=shown, calibration=arguments.calibration)
+    asked = arguments.calibration if arguments.calibration != "auto" else request.calibration
+    return replace(request, command=shown, calibration=asked)
 
 
 def _shown(trained: TrainedModel, path: Path, line: str) -> Said:

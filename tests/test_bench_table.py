@@ -43,5 +43,6 @@ def test_a_missed_target_is_status_1_and_the_next_program_runs_all_the_same(monk
 
     monkeypatch.setattr(bench.subprocess, "run", run)
     assert bench.main(["models"]) == 1 and bench.main(["scale", "--seed", "2"]) == 0
-    assert ran[:2] == [["-m", "tests.bench.quality_model"], ["-m", "tests.bench.toxicity_model"]]
-    assert ran[2] == ["-m", "tests.bench.dedup_scale", "--documents", "1e6", "--also", "1e7", "--seed", "2"]
+    models = ("quality_model", "toxicity_model", "toxicity2_model")
+    assert ran[:3] == [["-m", f"tests.bench.{name}"] for name in models]
+    assert ran[3] == ["-m", "tests.bench.dedup_scale", "--documents", "1e6", "--also", "1e7", "--seed", "2"]

@@ -38,11 +38,14 @@ class Text(_Part):
 
     `tokens`: the version of `filters.kernels.models.features`, null for text as it stands. `sample_bytes`: longer texts are
     judged by a sample of them (`filters.kernels.models.windows`). `window_words`: length of the windows of `Classifier.windows`.
+    `level_words`: rows are summed over different words and levelled by length (`filters.kernels.models.linear.levelled`); null:
+    fastText's mean over all tokens.
     """
 
     tokens: int | None = None
     sample_bytes: int | None = Field(default=None, ge=64)
     window_words: int = Field(default=50, ge=1, le=1_000_000)
+    level_words: int | None = Field(default=None, ge=1, le=1_000_000)
 
 
 class Platt(_Part):
@@ -133,6 +136,8 @@ class Classifier:
         """float64[n]: log odds of the positive label, before calibration. A text without a known word: 0."""
         if self.text.tokens is None:
             return self._logits(data, spans)
+        if self.index is not None and self.text.level_words is not None:
+            return linear.levelled(self.model.tables, self.index, data, spans, level=self.text.level_words)
         if self.index is not None:
             return linear.logits(self.model.tables, self.index, data, spans)
         found = np.empty(len(spans))
@@ -206,6 +211,9 @@ def load_classifier(path: Path, *, label: str | None = None, text: Text | None =
     positive = names.index(label)
     products = _products(path, tables, positive)
     ours = text.tokens is not None and products.rows.shape[1] == 1 and products.ngrams.words <= 2
+    index = linear.index(products) if ours else None
+    if text.level_words is not None and (index is None or products.ngrams.words > 1):
+        raise ModelError(f"{path}: level_words is for models of two labels over our tokens, single words; leave it out")
     return Classifier(
         path=path,
         sha256=digest,
@@ -214,7 +222,7 @@ def load_classifier(path: Path, *, label: str | None = None, text: Text | None =
         text=text,
         model=models.Model(path=path, labels=names, tables=products),
         positive=positive,
-        index=linear.index(products) if ours else None,
+        index=index,
     )
 
 

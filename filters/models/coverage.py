@@ -28,7 +28,9 @@ class Params(Settings):
     """Plan keys of a model filter that its scores depend on."""
 
     model: str | None = Field(
-        None, description="a fastText classifier (.ftz or .bin), a path or hf://ORG/NAME/FILE; null: the one that Winnow ships"
+        None,
+        description="a fastText classifier (.ftz or .bin), a path or hf://ORG/NAME/FILE, or a model that Winnow ships, by name"
+        " (such as toxicity@2); null: the first that it shipped",
     )
     label: str | None = Field(None, description="label whose probability is the score; null: the one that the model's card names")
     languages: Literal["model", "all"] | tuple[str, ...] = Field(
@@ -55,9 +57,23 @@ class CoveredModel:
     languages: frozenset[str] | None
 
 
+_NAME = re.compile(r"[a-z_]+(@[0-9]+)?")
+"""A name of a model that Winnow ships; a path has a suffix, or a folder before it."""
+
+
 def path_of(params: Params, *, shipped: str) -> Path:
-    """The model's file: what the plan names, or the one of this name that Winnow ships."""
-    return SHIPPED / f"{shipped}.ftz" if params.model is None else places.find_model_file(params.model)
+    """The model's file: what the plan names, or the one of the name `shipped` that Winnow ships."""
+    name = shipped if params.model is None else params.model
+    if _NAME.fullmatch(name):
+        named = [path for suffix in (".ftz", ".bin") if (path := SHIPPED / f"{name}{suffix}").is_file()]
+        if named:
+            return named[0]
+    return places.find_model_file(name)
+
+
+def shipped_names() -> list[str]:
+    """The names of the models that Winnow ships."""
+    return sorted(path.stem for path in SHIPPED.iterdir() if path.suffix in (".ftz", ".bin"))
 
 
 def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
@@ -66,7 +82,8 @@ def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
     places.fetch_beside(params.model or "", ".json")
     if not path.is_file():
         raise ModelError(
-            f"{path}: no such file; `model` is the path of a fastText classifier (.ftz or .bin), null for the one we ship"
+            f"{path}: no such file; `model` is the path of a fastText classifier (.ftz or .bin), or one that Winnow ships:"
+            f" {', '.join(shipped_names())}"
         )
     beside = classifier.sidecar_path(path)
     return (path, beside) if beside.is_file() else (path,)

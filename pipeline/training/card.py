@@ -1,4 +1,4 @@
-"""What stands on disk: NAME.ftz, its sidecar NAME.json, and NAME.md, the card that a person reads."""
+"""What stands on disk: NAME.ftz or NAME.bin, its sidecar NAME.json, and NAME.md, the card that a person reads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipeline.errors import OutputError
 from pipeline.records.interval import Estimate
 from pipeline.text import markdown, numbers
 from pipeline.training.evaluate import Figures
+from pipeline.training.fit import Settings
 from pipeline.training.train import TrainedModel
 
 LIMITS = (
@@ -21,7 +22,7 @@ LIMITS = (
 def write(trained: TrainedModel, folder: Path) -> Path:
     """Write the three files; returns the model's path. Raises OutputError."""
     name = trained.request.name
-    path = folder / f"{name}.ftz"
+    path = folder / f"{name}{trained.suffix}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(trained.data)
@@ -35,8 +36,9 @@ def write(trained: TrainedModel, folder: Path) -> Path:
 
 def plan_line(trained: TrainedModel, path: Path) -> str:
     """The line of a plan that uses the model, as YAML."""
-    by_window = trained.request.settings.by_window
-    key, threshold = ("toxicity", "max_score") if by_window else ("quality", "min_score")
+    request = trained.request
+    key, threshold = ("toxicity", "max_score") if request.settings.by_window else ("quality", "min_score")
+    key = "adult" if request.name.startswith("adult") else key
     return f"filters: {{{key}: {{model: {json.dumps(str(path), ensure_ascii=False)}, {threshold}: {trained.default:g}}}}}"
 
 
@@ -49,7 +51,7 @@ def card(trained: TrainedModel) -> str:
     ]
     pieces = [
         f"# {request.name}",
-        "A fastText classifier of two labels, written by `python -m flows.train`; read by `filters/models/classifier.py`.",
+        f"{_kind(settings)}, written by `python -m flows.train`; read by `filters/models/classifier.py`.",
         "## Data",
         _table((("file", ">documents", ">unreadable rows", "sha256"), records)),
         _list(request.licences),
@@ -67,12 +69,23 @@ def card(trained: TrainedModel) -> str:
         "## Limits",
         _list((*LIMITS, *request.limits, *trained.notes)),
         "## Making it again",
-        f"Size {len(trained.data):,} bytes, sha256 {trained.sidecar.sha256}. The same files, fasttext 0.9.3 and CPU"
-        " type give the same bytes.",
+        f"Size {len(trained.data):,} bytes, sha256 {trained.sidecar.sha256}. {_again(settings)} give the same bytes.",
         markdown.block(request.command, ""),
         f"Settings: {settings}, seed {request.seed}.",
     ]
     return "\n\n".join(piece for piece in pieces if piece) + "\n"
+
+
+def _kind(settings: Settings) -> str:
+    if settings.level_words is None:
+        return "A fastText classifier of two labels"
+    return "A linear classifier of two labels over words and character n-grams, in fastText's format"
+
+
+def _again(settings: Settings) -> str:
+    if settings.level_words is None:
+        return "The same files, fasttext 0.9.3 and CPU type"
+    return "The same files, versions of numpy and scipy, and CPU type"
 
 
 Rows = tuple[Sequence[str], list[Sequence[str]]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -37,7 +37,9 @@ TRUE, FALSE = {"1", "1.0", "true", "yes", "positive"}, {"0", "0.0", "false", "no
 @dataclass(frozen=True, kw_only=True)
 class Document:
     """One example. `ordinary`: text as a corpus is full of, on which the share of false alarms is set. `train_only`: text made
-    for training, of which no figure is taken. `weight`: times in an epoch. `others`: the file's other columns, as JSON."""
+    for training, of which no figure is taken. `weight`: times in an epoch. `others`: the file's other columns, as JSON.
+    `doubtful`: its source labels something narrower, so that a negative may be positive in a wider sense. `id`, `url`: of the
+    row."""
 
     text: str
     positive: bool
@@ -48,6 +50,9 @@ class Document:
     train_only: bool = False
     weight: int = 1
     others: str = "{}"
+    doubtful: bool = False
+    id: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,28 +147,30 @@ def clean(documents: Sequence[Document]) -> UniqueDocuments:
     return UniqueDocuments(kept, len(documents) - len(kept) - contradictions, contradictions)
 
 
-def split(documents: Sequence[Document], *, seed: int) -> dict[Part, list[Document]]:
+def split(
+    documents: Sequence[Document], *, seed: int, least: int = MIN_EACH, shares: Mapping[Part, float] = PARTS
+) -> dict[Part, list[Document]]:
     """Parts by the hash of the group; documents made for training are in `train`. Raises InputError if a part is too small."""
     parts: dict[Part, list[Document]] = {part: [] for part in PARTS}
     for document in documents:
-        parts["train" if document.train_only else part_of(document.group, seed=seed)].append(document)
+        parts["train" if document.train_only else part_of(document.group, seed=seed, shares=shares)].append(document)
     for part, inside in parts.items():
         for positive in (True, False):
             count = sum(document.positive == positive for document in inside)
-            if count < MIN_EACH:
+            if count < least:
                 kind = "positive" if positive else "negative"
-                shares = ", ".join(f"{numbers.percent(share)} {name}" for name, share in PARTS.items())
+                said = ", ".join(f"{numbers.percent(share)} {name}" for name, share in shares.items())
                 raise InputError(
-                    f"{count} {kind} examples in the part to {part}, of {len(documents)} in all; at least {MIN_EACH} are needed"
-                    f" in each part ({shares}): give more examples, or groups that are smaller"
+                    f"{count} {kind} examples in the part to {part}, of {len(documents)} in all; at least {least} are needed"
+                    f" in each part ({said}): give more examples, or groups that are smaller"
                 )
     return parts
 
 
-def part_of(group: str, *, seed: int) -> Part:
+def part_of(group: str, *, seed: int, shares: Mapping[Part, float] = PARTS) -> Part:
     """The part of a group: by where its hash falls."""
     at = hashed(seed, group) / 2**64
-    for part, share in PARTS.items():
+    for part, share in shares.items():
         at -= share
         if at < 0:
             return part
@@ -185,6 +192,8 @@ def _document(row: Json, file: InputFile, positive: bool, *, columns: Columns) -
         group=group,
         language=language,
         others=row["metadata"] if columns.keep_others else "{}",
+        id=row["id"],
+        url=row["url"] or "",
     )
 
 
@@ -209,7 +218,7 @@ def _label(value: object, where: str) -> bool:
 def _tables(file: InputFile) -> Iterator[tuple[list[Json], int]]:
     """Rows of a file, a unit at a time, and how many could not be read."""
     for rows in read.rows_of(file):
-        yield rows.documents.select(["row", "source", "text", "metadata"]).to_pylist(), len(rows.bad)
+        yield rows.documents.select(["row", "id", "source", "url", "text", "metadata"]).to_pylist(), len(rows.bad)
 
 
 def _data_of(path: str) -> str:

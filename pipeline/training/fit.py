@@ -44,7 +44,7 @@ class Settings:
     `cut`: words of a training window, from, to; `windows`: most windows of one document, drawn at random. `by_window`: the score
     of a text is the largest of its windows, and a high one means a bad text; else it is that of its sample, and means a good one.
     `hard`: a first model picks the ordinary windows that it finds most positive (HARD_SHARE of them); the second is trained on
-    each so many times more.
+    each so many times more. `level_words`: not fastText but `logistic` trains the model, and scores are levelled by length.
     """
 
     dim: int = 10
@@ -62,10 +62,16 @@ class Settings:
     window_words: int = 50
     by_window: bool = False
     hard: int = 0
+    level_words: int | None = None
 
     @property
     def text(self) -> Text:
-        return Text(tokens=features.VERSION, sample_bytes=self.sample_bytes, window_words=self.window_words)
+        return Text(
+            tokens=features.VERSION,
+            sample_bytes=self.sample_bytes,
+            window_words=self.window_words,
+            level_words=self.level_words,
+        )
 
 
 QUALITY = Settings()
@@ -74,6 +80,22 @@ TOXICITY = Settings(
     dim=4, minn=3, maxn=6, cut=(15, 150), windows=1000, sample_bytes=None, window_words=150, by_window=True, hard=2
 )
 """Short, creatively spelt texts: character n-grams too, which cost speed on unknown words only."""
+LEVELLED = Settings(
+    dim=1,
+    min_count=3,
+    word_ngrams=1,
+    minn=3,
+    maxn=6,
+    cut=(100, 150),
+    windows=3,
+    sample_bytes=None,
+    window_words=150,
+    by_window=True,
+    level_words=20,
+)
+"""For `logistic`: a window is judged by its different words, a long one by how dense its insults are."""
+CAP = 3000
+"""Most windows of one source and class, in weight."""
 
 
 def tokens(texts: Sequence[str]) -> list[str]:
@@ -98,7 +120,8 @@ def windows(text: str, settings: Settings, chance: random.Random) -> list[str]:
     return made if len(made) <= settings.windows else chance.sample(made, settings.windows)
 
 
-def _windows(examples: Sequence[Document], settings: Settings, chance: random.Random) -> Iterator[tuple[Document, str]]:
+def cut(examples: Sequence[Document], settings: Settings, chance: random.Random) -> Iterator[tuple[Document, str]]:
+    """Each example with each of its windows."""
     for example, text in zip(examples, tokens([example.text for example in examples]), strict=True):
         for window in windows(text, settings, chance):
             yield example, window
@@ -110,10 +133,10 @@ def fit(examples: Sequence[Document], settings: Settings, *, folder: Path, seed:
     Raises RunFailed if fastText does, or if the model has more than MAX_BYTES.
     """
     chance = random.Random(seed)
-    cut = list(_windows(examples, settings, chance))
+    pieces = list(cut(examples, settings, chance))
     labels = {True: POSITIVE, False: NEGATIVE}
-    lines = [f"__label__{labels[example.positive]} {window}\n" for example, window in cut for _ in range(example.weight)]
-    ordinary = [window for example, window in cut if example.ordinary]
+    lines = [f"__label__{labels[example.positive]} {window}\n" for example, window in pieces for _ in range(example.weight)]
+    ordinary = [window for example, window in pieces if example.ordinary]
     if settings.hard and ordinary:
         first = _fit(lines, settings, folder=folder, seed=seed, quantise=False)
         offsets, data = buffers.views(pa.array(ordinary, pa.large_string()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from filters.models.classifier import Isotonic, Platt, Sidecar
 from pipeline.errors import InputError
-from pipeline.training import calibrate, evaluate, examples, fit, metrics
+from pipeline.training import calibrate, evaluate, examples, fit, logistic, metrics
 from pipeline.training.evaluate import Figures, Threshold
 from pipeline.training.examples import Document, InputRecord, Part
 from pipeline.training.fit import Settings
@@ -35,7 +35,9 @@ such a filter, on by default, costs one good document in two hundred."""
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What to train. `licences`, `limits`: lines for the card. `corpus_bytes`: text of the corpus that `ordinary` ones were drawn
-    from; with it `tokens`, a budget, gives a threshold. `default`: the default threshold, if not by rule."""
+    from; with it `tokens`, a budget, gives a threshold. `default`: the default threshold, if not by rule. `least`: fewest
+    documents of each class in each part. `languages`: those that the model covers, if not all with figures on the test
+    part. `shares`: of the parts."""
 
     name: str
     documents: Sequence[Document]
@@ -49,6 +51,9 @@ class Request:
     corpus_bytes: int = 0
     tokens: float | None = None
     default: float | None = None
+    least: int = examples.MIN_EACH
+    languages: tuple[str, ...] | None = None
+    shares: Mapping[Part, float] = field(default_factory=lambda: examples.PARTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +81,23 @@ class TrainedModel:
         return self.thresholds[0].score
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that the model covers."""
+        found = (row.name for row in self.by_language if row.auc is not None)
+        return tuple(sorted(found if self.request.languages is None else self.request.languages))
+
+    @property
+    def suffix(self) -> str:
+        """Of the file: fastText's for a quantised model, or for one that is not."""
+        return ".ftz" if self.request.settings.level_words is None else ".bin"
+
+    @property
     def sidecar(self) -> Sidecar:
         return Sidecar(
             name=self.request.name,
             sha256=hashlib.sha256(self.data).hexdigest(),
             label=fit.POSITIVE,
-            languages=tuple(sorted(row.name for row in self.by_language if row.auc is not None)),
+            languages=self.languages,
             text=self.request.settings.text,
             calibration=self.calibration,
             thresholds={threshold.name: threshold.score for threshold in self.thresholds},
@@ -111,16 +127,18 @@ def train(request: Request) -> TrainedModel:
         raise InputError(
             f"no example is left: all {len(request.documents):,} are texts that stand in both classes: give each text to one"
         )
-    parts = examples.split(cleaned.documents, seed=request.seed)
+    parts = examples.split(cleaned.documents, seed=request.seed, least=request.least, shares=request.shares)
     settings = request.settings
     with tempfile.TemporaryDirectory(prefix="winnow-train-") as folder:
-        model = fit.fit(parts["train"], settings, folder=Path(folder), seed=request.seed)
+        how = fit.fit if settings.level_words is None else logistic.train
+        model = how(parts["train"], settings, folder=Path(folder), seed=request.seed)
         data = model.path.read_bytes()
         unquantised = fit.raw(Path(folder) / "model.bin", settings)
         logits = {part: fit.logits(model, [d.text for d in parts[part]], settings) for part in ("calibrate", "test")}
         before = fit.logits(unquantised, [d.text for d in parts["test"]], settings)
     labels = {part: np.array([d.positive for d in parts[part]]) for part in ("calibrate", "test")}
-    calibration, why = calibrate.choose(logits["calibrate"], labels["calibrate"], kind=request.calibration)
+    sure = np.array([not d.doubtful for d in parts["calibrate"]])
+    calibration, why = calibrate.choose(logits["calibrate"][sure], labels["calibrate"][sure], kind=request.calibration)
     scores = {
         part: calibrate.probabilities(calibration, found).astype(np.float32).astype(float) for part, found in logits.items()
     }

@@ -40,7 +40,8 @@ BENCHES = {
     "language": Bench("the language filter: speed, agreement with fastText, accuracy in 129 languages", ("language",)),
     "pii": Bench("masks: addresses and look-alikes set into real text, and a labelled synthetic set", ("pii",)),
     "models": Bench(
-        "the recipes of the quality and toxicity models with sources held out: minutes", ("quality_model", "toxicity_model")
+        "the recipes of the quality and toxicity models with sources held out: minutes",
+        ("quality_model", "toxicity_model", "toxicity2_model"),
     ),
     "model-tier": Bench("MB per CPU-second of the default plan's models", ("model_tier",)),
     "savings": Bench("the saving on a mix of good text and junk, by n-grams and small models; needs torch", ("savings",)),

@@ -8,15 +8,15 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from filters import quality, toxicity
+from filters import adult, quality, toxicity
 from filters.contract import Filter, TextBatch, check
-from filters.models import ModelError, classifier
+from filters.models import ModelError, classifier, coverage
 from filters.models.coverage import SHIPPED, Params
 from tests.support import PROSE, prose, winnow, write_rows
 
 pytestmark = pytest.mark.usefixtures("blank_charts")
 
-FILTERS = {"quality": quality.FILTER, "toxicity": toxicity.FILTER}
+FILTERS = {"quality": quality.FILTER, "toxicity": toxicity.FILTER, "adult": adult.FILTER}
 INSULT = "You are a stupid worthless idiot and everybody hates you, you filthy disgusting moron. "
 
 
@@ -32,9 +32,9 @@ def scores(filter_: Filter, texts: list[str], found: list[str | None], **keys: o
 @pytest.mark.parametrize("name", FILTERS)
 def test_languages_without_figures_are_not_scored_and_nothing_drops_them(name):
     filter_ = FILTERS[name]
-    (found, *_) = scores(filter_, [PROSE] * 4, ["en", "de", None, "und"])
+    (found, *_) = scores(filter_, [PROSE] * 4, ["en", "hu", None, "und"])
     assert found[0] is not None and found[1:] == [None, None, None]
-    assert all(value is not None for value in scores(filter_, [PROSE] * 2, ["de", None], languages="all")[0])
+    assert all(value is not None for value in scores(filter_, [PROSE] * 2, ["hu", None], languages="all")[0])
     for rule in filter_.rules(filter_.params(), filter_.thresholds()):
         assert not pl.DataFrame({c: pl.Series([None], dtype=pl.Float32) for c in filter_.signals.names}).select(rule.drop).item()
 
@@ -62,17 +62,25 @@ def test_one_vile_paragraph_in_a_long_page_counts():
     assert 0 < share[1] < 0.5 < share[2]
 
 
-@pytest.mark.parametrize(("name", "key"), [("quality", "min_score"), ("toxicity", "max_score")])
-def test_the_plans_default_is_the_shipped_models(name, key):
-    model = classifier.load_classifier(SHIPPED / f"{name}_en.ftz")
+@pytest.mark.parametrize(
+    ("name", "key", "file"),
+    [
+        ("quality", "min_score", "quality_en.ftz"),
+        ("toxicity", "max_score", "toxicity_en.ftz"),
+        ("adult", "max_score", "adult@1.bin"),
+    ],
+)
+def test_the_plans_default_is_the_shipped_models(name, key, file):
+    model = classifier.load_classifier(SHIPPED / file)
     assert getattr(FILTERS[name].thresholds(), key) == model.threshold
 
 
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"model": "/no/such.ftz"}, ["/no/such.ftz", "no such file"]),
-        ({"languages": ["en", "de"]}, ["de", "flows.train", "languages: all"]),
+        ({"model": "/no/such.ftz"}, ["/no/such.ftz", "no such file", "toxicity@2"]),
+        ({"model": "toxicity@9"}, ["toxicity@9", "no such file", "toxicity@2"]),
+        ({"languages": ["en", "hu"]}, ["hu", "flows.train", "languages: all"]),
         ({"model": "hf://nobody"}, ["hf://ORG/NAME"]),
         ({"label": "negative"}, ["label positive", "leave `label` out"]),
     ],
@@ -85,6 +93,28 @@ def test_a_model_that_cannot_serve_is_an_error_that_says_what_to_do(name, keys, 
         filter_.files(params)
         filter_.load(params)
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_a_model_that_winnow_ships_is_named_without_a_path_and_null_is_the_first():
+    first, second = (coverage.path_of(Params(model=model), shipped="toxicity_en") for model in (None, "toxicity@2"))
+    assert (first.name, second.name) == ("toxicity_en.ftz", "toxicity@2.bin")
+    assert coverage.path_of(Params(model="toxicity@2.bin"), shipped="x") == Path("toxicity@2.bin")  # a file of the user's
+    assert coverage.shipped_names() == ["adult@1", "quality_en", "toxicity@2", "toxicity_en"]
+
+
+def test_sexual_advertising_is_adult_and_medicine_is_not():
+    advert = "Hot escorts near you! Free live sex cams, horny amateur girls, xxx porn videos. Watch naked milfs fuck now. " * 3
+    medicine = (
+        "A condom protects from infection. The nurse explained to the class how sex, pregnancy and health go together. " * 3
+    )
+    assert adult.FILTER.thresholds().max_score < scores(adult.FILTER, [advert], ["en"])[0][0]
+    assert scores(adult.FILTER, [medicine], ["en"])[0][0] < 0.3
+
+
+def test_the_second_toxicity_model_finds_insults_and_lets_questions_pass():
+    model = classifier.load_classifier(SHIPPED / "toxicity@2.bin")
+    (low, high) = scores(toxicity.FILTER, ["When does the library open tomorrow?", INSULT], ["en"] * 2, model="toxicity@2")[0]
+    assert low < model.threshold < high
 
 
 def test_a_model_without_a_card_needs_its_label_and_scores_every_language(tmp_path: Path):

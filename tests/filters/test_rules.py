@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters import FILTERS, language
+from filters import FILTERS, adult, language
 from filters.contract import Among, ByRow, ContractError, ExpressionRule, Filter, Rule, check_rules, judge
 from filters.models import labels
 
@@ -75,6 +75,7 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str, float, dic
     ("quality", {}, {}, "low_quality", "quality_score", "<", 0.2, {}),
     ("toxicity", {}, {}, "toxic", "toxicity_score", ">", 0.62, {}),
     ("toxicity", {}, {"max_share": 0.4}, "toxic_throughout", "toxicity_share", ">", 0.4, {}),
+    ("adult", {}, {}, "adult", "adult_score", ">", adult.FILTER.thresholds().max_score, {}),
     ("language", {}, {"keep": ["de"]}, "uncertain_language", "language_score", "<", 0.5, DE),
     ("language", {}, {"min_scores": {"de": 0.7}}, "uncertain_language", "language_score", "<", 0.7, DE),
     ("language", {}, {"keep": ["de", "bg"], "min_scores": {"de": 0.7}}, "uncertain_language", "language_score", "<", 0.5, BG),

@@ -55,6 +55,15 @@ def test_every_line_is_a_judgement_without_text(name: str) -> None:
     assert f"| {name} | {len(rows):,} | {n['y']:,} | {n['n']:,} | {n['?']} |" in README
 
 
+def test_every_judgement_of_advertising_is_without_text() -> None:
+    first, rows = judgements("first.jsonl"), judgements("adult.jsonl")
+    for row in rows.values():
+        assert list(row) == ["id", "adult", "reader"] and row["adult"] in ("y", "n") and row["reader"] == "r9"
+        assert re.fullmatch(r"weborganizer/\d+", str(row["id"]))
+        # What another reader called adult has that label; a page that one only found poor may be advertising too.
+        assert first.get(str(row["id"]), {}).get("problem") != "adult"
+
+
 def test_two_readers_agree_as_often_as_the_readme_says() -> None:
     first, second = judgements("first.jsonl"), judgements("second.jsonl")
     assert all(first[name]["reader"] != row["reader"] for name, row in second.items())

@@ -1,8 +1,12 @@
-"""A fastText model of two labels over our own tokens, in one walk over the text: tokens, hashes, rows, their mean.
+"""A fastText model of two labels over our own tokens, in one walk over the text: tokens, hashes, rows, their mean or their sum.
 
 Invariant: the logit of a text is that of `fasttext.means` over what `features` makes of it, with the same tables, up to the order
 of sums: the mean of one number per row. Words are found by a 64-bit key of their bytes alone; keys of words of up to eight bytes
 are all different (each step is a bijection), and those of the vocabulary are checked to be. Word n-grams: up to 2.
+
+`levelled` takes the same tables otherwise: only words count, each once in a text, and their sum is divided by the square root of
+the number of words, so that one insult in a comment weighs more than the mean would let it; beyond `level` words by a multiple of
+the number itself, so that a long text is judged by how dense its insults are. Equals `plain_levelled` in the tests.
 """
 
 from __future__ import annotations
@@ -29,6 +33,13 @@ class Index(NamedTuple):
     slots: np.ndarray
     weights: np.ndarray  # float32[rows, 1]: `Tables.rows`
     end: int  # number of the word </s>, or -1
+
+
+class Seen(NamedTuple):
+    """The words of the text at hand, by key: a place is taken if its stamp is the text's."""
+
+    keys: np.ndarray  # uint64[2 ** a]
+    stamps: np.ndarray  # int64[2 ** a]
 
 
 class Work(NamedTuple):
@@ -136,6 +147,63 @@ def _logits(
         logits[i] = total / count if count else 0.0
 
 
+@unchecked_kernel
+def _is_new(seen: Seen, key: Int, stamp: Int) -> Bool:
+    """Whether the text has no such word yet; notes it. Where MAX_PROBES places are taken, a word counts again."""
+    mask = np.uint64(seen.keys.shape[0] - 1)
+    at = key & mask
+    for _ in range(MAX_PROBES):
+        if seen.stamps[at] != stamp:
+            seen.stamps[at], seen.keys[at] = stamp, key
+            return True
+        if seen.keys[at] == key:
+            return False
+        at = (at + np.uint64(1)) & mask
+    return True
+
+
+@unchecked_kernel
+def _levelled(
+    t: Tables,
+    index: Index,
+    data: Array,
+    spans: Array,
+    classes: Array,
+    punctuation: Array,
+    work: Work,
+    seen: Seen,
+    level: Int,
+    logits: Array,
+) -> None:
+    token, rows, spilt = work.token, work.rows, work.spilt
+    for i in range(spans.shape[0]):
+        total, words, n = np.float64(0), np.int64(0), np.int64(0)
+        spilt[0] = 0
+        for part in range(spans.shape[1]):
+            p, stop = spans[i, part, 0], spans[i, part, 1]
+            while p < stop:
+                p, size = features.next_token(data, p, stop, classes, punctuation, token, np.int64(0))
+                if size == 0:
+                    break
+                if classes[token[0]] & 7 != 1 or token[0] == 0xC2:  # signs of Latin-1 begin so
+                    continue
+                words += 1
+                key = _key(token, np.int64(0), size)
+                if not _is_new(seen, key, np.int64(i + 1)):
+                    continue
+                word = _find(index.slots, key)
+                if word >= 0:
+                    total += index.weights[np.uintp(word), 0]
+                elif t.ngrams.maxn > 0:
+                    _, n = char_ngrams(t.ngrams, index.weights, token, np.int64(0), size, spilt, rows, n)
+                if n >= MAX_PENDING:
+                    total += _sum(index.weights, rows, n)
+                    n = np.int64(0)
+        total += _sum(index.weights, rows, n) + spilt[0]
+        length = np.sqrt(np.float64(words)) if words <= level else words / np.sqrt(np.float64(level))
+        logits[i] = total / length if words else 0.0
+
+
 def index(tables: Tables) -> Index | None:
     """The words of a model whose rows have one column, by key; None if two have one key (then use `fasttext.means`)."""
     v = tables.vocabulary
@@ -154,4 +222,16 @@ def logits(tables: Tables, words: Index, data: np.ndarray, spans: np.ndarray) ->
     longest = int((spans[:, :, 1] - spans[:, :, 0]).max(initial=0))
     work = Work(np.empty(longest + _SPARE, np.uint8), pending(tables.ngrams), np.zeros(1, np.float32))
     _logits(tables, words, data, spans, features.CLASSES, features.PUNCTUATION, work, found)
+    return found
+
+
+def levelled(tables: Tables, words: Index, data: np.ndarray, spans: np.ndarray, *, level: int) -> np.ndarray:
+    """float64[n]: the sum over the different words of each text, divided by the root of their number up to `level` words, and in
+    proportion to their number beyond; 0 without a word. Texts as in `logits`."""
+    found = np.empty(len(spans))
+    longest = int((spans[:, :, 1] - spans[:, :, 0]).sum(axis=1).max(initial=0))
+    places = 1 << max(4, longest.bit_length())  # a word and what separates it have two bytes, so half of the places stay free
+    work = Work(np.empty(longest + _SPARE, np.uint8), pending(tables.ngrams), np.zeros(1, np.float32))
+    seen = Seen(np.empty(places, np.uint64), np.zeros(places, np.int64))
+    _levelled(tables, words, data, spans, features.CLASSES, features.PUNCTUATION, work, seen, level, found)
     return found

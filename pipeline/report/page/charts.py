@@ -49,6 +49,7 @@ _UNITS = {
     "quality_score": "score, 0 to 1",
     "toxicity_score": "score, 0 to 1",
     "toxicity_share": "share of windows",
+    "adult_score": "score, 0 to 1",
 }
 
 

@@ -19,7 +19,8 @@ from pipeline.training.examples import Columns, Document
 from pipeline.training.recipes import patterns, quality
 
 FILE = "toxicity_eval/toxicity.jsonl.gz"
-COMMENTS = ("davidson", "surge", "mlma", "toxic-spans(civil-comments)", "hatecheck")
+SPANS = "toxic-spans(civil-comments)"
+COMMENTS = ("davidson", "surge", "mlma", SPANS, "hatecheck")
 LANGUAGE = "en"
 CAP = 3000
 """Most documents of one source and class."""
@@ -90,13 +91,13 @@ def corpus(comments: Sequence[Document], ordinary: Sequence[Document], *, seed: 
     chance = random.Random(seed)
     classes: dict[tuple[str, bool], list[Document]] = {}
     for document in comments:
-        if not document.positive or _is_sure(document):
+        if not document.positive or is_sure(document):
             classes.setdefault((document.source, document.positive), []).append(document)
     made: list[Document] = []
     for (source, _), found in sorted(classes.items()):
         cap = CAPS.get(source, CAP)
         made += found if len(found) <= cap else chance.sample(found, cap)
-    made += [harmless for d in made if chance.random() < WITHOUT_SPANS and (harmless := _without_spans(d))]
+    made += [harmless for d in made if chance.random() < WITHOUT_SPANS and (harmless := without_spans(d))]
     made += [replace(document, positive=False, ordinary=True) for document in ordinary]
     return [*made, *from_patterns(seed=seed)]
 
@@ -145,17 +146,23 @@ def _pattern(kind: str, text: str) -> Document:
     return Document(text=text, positive=kind == "hostile", source=f"patterns:{kind}", group="patterns", train_only=True)
 
 
-def _is_sure(document: Document) -> bool:
+def is_sure(document: Document) -> bool:
+    """Whether a toxic label holds: of `mlma` only those that say so."""
     if document.source != "mlma":
         return True
     label = str(orjson.loads(document.others).get("orig_label"))
     return any(word in label for word in SURE)
 
 
-def _without_spans(document: Document) -> Document | None:
-    """The comment without its marked characters, as a harmless one; None where nothing or most of it is marked."""
+def spans(document: Document) -> set[int]:
+    """The numbers of the characters that are marked as offensive."""
     found = orjson.loads(document.others).get("spans") or []
-    marked = set(orjson.loads(found) if isinstance(found, str) else found)
+    return set(orjson.loads(found) if isinstance(found, str) else found)
+
+
+def without_spans(document: Document) -> Document | None:
+    """The comment without its marked characters, as a harmless one; None where nothing or most of it is marked."""
+    marked = spans(document)
     if not marked or len(marked) > len(document.text) / 2:
         return None
     text = "".join(" " if i in marked else char for i, char in enumerate(document.text))
