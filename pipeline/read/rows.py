@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.records.base import Json
 
 DOUBLE = "double_column"
-"""Cause where two keys of a row have the text's name, or two columns of a table one name."""
+"""Cause where two columns, or keys of a row, have the text's name, or a table has one name twice."""
 SOURCE_BYTES = 200
 """Most that a source's name taken from the data may have: names stand in tables, and a longer value is no name."""
 _MISSING = object()

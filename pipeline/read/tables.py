@@ -3,7 +3,7 @@
 Invariant: each row of a batch becomes one document or one bad row. Arrow strings from outside may hold invalid UTF-8
 (pyarrow does not look), so a text is decoded here, and one that cannot be is the fault of its row alone; what is strange in
 another column costs that value only (`pipeline.read.values`). The size of a row is that of its text. Where two columns have one
-name nobody can say which is meant: InputError.
+name nobody can say which is meant: then no row is read.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from pipeline.errors import InputError
-from pipeline.read.lines import too_large
-from pipeline.read.rows import Collector, NotText
+from pipeline.read.lines import QuarantinedRow, too_large
+from pipeline.read.rows import DOUBLE, Collector, NotText
 from pipeline.read.values import text, values
 
 
@@ -25,7 +24,9 @@ def add_batch(collector: Collector, batch: pa.RecordBatch, first_row: int) -> No
     file = collector.file
     double = sorted(name for name, n in Counter(batch.schema.names).items() if n > 1)
     if double:
-        raise InputError(f"{file.path}: two columns are called {double[0]!r}; rename one of them")
+        for row in range(first_row, first_row + batch.num_rows):
+            collector.refuse(QuarantinedRow(row, DOUBLE, f"two columns are called {double[0]!r}; rename one of them"))
+        return
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     collector.types = {name: str(column.type) for name, column in columns.items()}
     raw = _text_bytes(columns.get(file.text))

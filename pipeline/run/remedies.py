@@ -13,6 +13,7 @@ _COLUMN = "name the column that holds the text in source.text (--set source.text
 _AGAIN = "the file is damaged: fetch or write it again"
 REMEDIES = {
     "text_missing": _COLUMN,
+    "double_column": "rename one of the two columns",
     "text_null": f"the column has no value: {_COLUMN}, or leave the file out",
     "text_not_a_string": f"a text is a string: {_COLUMN}, or write it as one",
     "invalid_json": "each line has to be a JSON object: write the file so, or give it the ending of what it is",

@@ -171,7 +171,17 @@ def go(*, only: Sequence[str] | None = None, plan: str = "default@1", log: Calla
         folder.mkdir()
         all_cases = cases(hostile, folder, only)
         done = limited(
-            plan, "--input", folder, "--output", out, "--set", "source.max_bad_fraction=1", "--set", "edits.c4_lines={}"
+            plan,
+            "--input",
+            folder,
+            "--output",
+            out,
+            "--set",
+            "source.max_bad_fraction=1",
+            "--set",
+            "source.on_truncated=accept",
+            "--set",
+            "edits.c4_lines={}",
         )
         if done.returncode != 0:
             report.fail(f"the command ended with {done.returncode}: {done.stderr.strip()[-500:]}")

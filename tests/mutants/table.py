@@ -1157,7 +1157,7 @@ MUTANTS = (
         "signal.SIGABRT, ",
         "",
         "a decoder that dies of a signal of its own costs a row",
-        ("tests/read/child/test_supervisor.py::test_a_row_group_that_kills_its_decoder_is_one_row_whatever_the_units",),
+        ("tests/read/child/test_supervisor.py::test_a_row_group_that_kills_its_decoder_is_lost_whatever_the_units",),
     ),
     Mutant(
         "a damaged table is believed",

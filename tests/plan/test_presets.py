@@ -116,6 +116,15 @@ def test_a_page_of_which_edits_leave_nothing_is_not_said_to_have_been_empty(caps
     assert fate(capsys, tmp_path / "b", "c4", " \n\u3000\n")[0] == "empty"
 
 
+@pytest.mark.parametrize("name", ["fineweb", "dclm"])
+def test_every_value_shown_of_the_samples_dropped_documents_is_the_runs(capsys, tmp_path, name):
+    out = tmp_path / "out"
+    ran = winnow(capsys, name, "--input", SAMPLE / "input", "--output", out, "--set", "source.max_bad_fraction=0.05")
+    assert ran.code == 0, ran.err
+    assert check(out) > 300
+
+
+@pytest.mark.slow
 def test_every_value_shown_of_every_dropped_page_is_the_runs(capsys, tmp_path):
     """All presets, all dropped documents of the sample and of 2,000 pages of the web."""
     pages = web_pages(eval_data(), tmp_path / "web" / "pages.jsonl", most=2000)

@@ -33,7 +33,7 @@ def run_of(
         for path, _, good, bad in files
     ]
     work = SimpleNamespace(read_table=lambda name, columns=None: BAD.select(columns or BAD.column_names))
-    return SimpleNamespace(inputs=inputs, work=work), units
+    return SimpleNamespace(inputs=inputs, work=work, replacement=None), units
 
 
 @pytest.mark.parametrize(("good", "bad"), [(3, 1), (0, 0), (75, 25), (76, 24), (5, 0)])

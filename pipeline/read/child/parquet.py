@@ -8,7 +8,6 @@ batches, columns in streams, page checksums are verified.
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.read.child import int96
 from pipeline.read.lines import Loss, QuarantinedRow, Unreadable
-from pipeline.read.rows import DOUBLE, Collector
+from pipeline.read.rows import Collector
 from pipeline.read.tables import add_batch
 
 MOST_ROWS = 1 << 48
@@ -57,11 +56,9 @@ def groups(handle: BinaryIO) -> list[tuple[int, int]]:
             raise Unreadable("encrypted", "columns of the file are encrypted; decrypt it first")
         found = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         made = [(group.num_rows, max(group.total_byte_size, 0)) for group in found]
-        names = Counter(metadata.schema.to_arrow_schema().names)  # decodes the names
+        list(metadata.schema.to_arrow_schema().names)  # decodes the names
     if any(rows < 0 for rows, _ in made) or sum(rows for rows, _ in made) > MOST_ROWS:
         raise Unreadable("archive_corrupt", "the footer counts an impossible number of rows")
-    if double := sorted(name for name, n in names.items() if n > 1):
-        raise Unreadable(DOUBLE, f"two columns are called {double[0]!r}; rename one of them")
     return made
 
 

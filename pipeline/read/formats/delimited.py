@@ -6,7 +6,7 @@ text. A row is a record behind it. A blank line is no row but has a number, as i
 ends them (a quoted field may hold line breaks); within one it is strict: a record with characters behind a closing quote, with
 a quote that is never closed, or with another number of fields than the header is a bad row, and the next record is read as if
 nothing had been. Every value is text; an empty `url` or `date` is none. Columns without a name are
-called by their place where there are several. Two columns of one name: InputError.
+called by their place where there are several. Where two columns have one name, every row is a bad one.
 
 One pattern finds where a record ends and `csv.reader` reads it, strictly. Alone `csv.reader` cannot: where it refuses a record
 it loses the place at which its lenient self would end it, and a quote that is never closed makes it hold the rest of the file,
@@ -21,12 +21,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from pipeline.errors import InputError
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats.mending import not_utf8
 from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, newlines, too_large
-from pipeline.read.rows import Collector
+from pipeline.read.rows import DOUBLE, Collector
 from pipeline.schema import EXCERPT_BYTES
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -224,7 +223,7 @@ def parse(collector: Collector, lines: Lines) -> None:
     double = next((name for name, n in Counter(names).items() if n > 1), None)
     header = ("invalid_csv", f"the header: {why[1]}") if why else None
     if double is not None:
-        raise InputError(f"{collector.file.path}: two columns of the header are called {double!r}; rename one of them")
+        header = DOUBLE, f"two columns of the header are called {double!r}; rename one of them"
     waiting = 0
     for row, record in enumerate(lines.pieces, lines.first_row):
         if not record:

@@ -190,7 +190,7 @@ def _parse_exactly(collector: Collector, row: int, line: bytes, *, refused: str)
     if collector.file.text in double:
         record[collector.file.text] = NotText(DOUBLE, "the row has this key twice")
     elif type(text) is str and (kind := exact_json.odd_of(text)):
-        said = {NOT_UTF8: "bytes that are not UTF-8", SURROGATE: "an escape for half a character"}
+        said = {NOT_UTF8: mending.why_not_json(line, "bytes that are not UTF-8")[1], SURROGATE: "an escape for half a character"}
         record[collector.file.text] = NotText(kind, said[kind])
     for name in double:
         collector.replace(exact_json.settled(name, lambda _: None), TWICE)

@@ -14,14 +14,13 @@ from itertools import accumulate
 
 import pyarrow as pa
 
-from pipeline.errors import InputError
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
 from pipeline.read.child.decoder import Request
 from pipeline.read.child.parquet import Limits, lost, most_listed
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Loss, Unreadable
-from pipeline.read.rows import DOUBLE, Collector, UnitRows, summed
+from pipeline.read.rows import Collector, UnitRows, summed
 from pipeline.read.units import FileUnits, Unit, identify, open_input
 
 BATCH_ROWS = 1_000
@@ -39,9 +38,7 @@ def split(file: InputFile) -> FileUnits:
     content = identify(file)
     try:
         groups = _groups(file)
-    except Unreadable as error:
-        if error.cause == DOUBLE:
-            raise InputError(f"{file.path}: {error.detail}") from error
+    except Unreadable:
         return FileUnits(content, (Unit(file, content, 0, 0, 0, 1),), file)
     units: list[Unit] = []
     start = size = 0
