@@ -36,9 +36,9 @@ def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
         return
     lines = [_too_much(group, loss, limits[group].max_bad_fraction) for group, loss in over[:MOST_LINES]]
     lines += [f"and {len(over) - MOST_LINES:,} more"] if len(over) > MOST_LINES else []
-    worst = next(u for u in units if u.bad_rows and over[0][0][1] in (u.path, files[u.path].source))
-    table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
-    lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
+    for worst in [u for u in units if u.bad_rows and over[0][0][1] in (u.path, files[u.path].source)][:1]:
+        table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
+        lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
     raise BadRows("\n".join([*lines, *_advice(run, units, over)]))
 
 

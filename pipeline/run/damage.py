@@ -129,8 +129,8 @@ def passed(units: Iterable[Annotated]) -> tuple[tuple[str, int], ...]:
 
 
 def _file(run: Run, unit: Annotated, loss: Loss, *, source: str) -> DamagedFile:
-    rows = run.work.read_table(unit.names.bad, ["cause", "detail", "lost_rows"]).to_pylist()
-    found = next((row for row in rows if row["cause"] in DAMAGE), None) or next(row for row in rows if row["lost_rows"] > 1)
+    rows = run.work.read_table(unit.names.bad, ["cause", "detail", "lost_rows", "lost_share"]).to_pylist()
+    found = max(rows, key=lambda row: (row["cause"] in DAMAGE, row["lost_share"], row["lost_rows"]))
     return DamagedFile(
         path=unit.path,
         source=source,

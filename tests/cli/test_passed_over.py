@@ -80,9 +80,14 @@ def test_a_path_that_begins_with_a_dash_is_a_path(capsys, tmp_path, monkeypatch)
         ("a.jsonl", b"# by hand\n{}", ["a comment"]),
         ("a.csv", b'text\n"a \\"b\\" c"\n', ["behind a backslash"]),
         ("a.jsonl", b"PK\x03\x04" + bytes(40), ["zip archive"]),
+        ("a.parquet", b"PARE" + bytes(40) + b"\x08\0\0\0PARE", ["encrypted", "decrypt it first"]),
+        ("a.csv", b"text,n,n\na,1,2\n", ["two columns", "'n'"]),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_cause(capsys, tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)
     ran = winnow(capsys, "none", "--input", tmp_path / name, "--output", tmp_path / "out")
     assert ran.code in (1, 2) and all(word in ran.err for word in words), ran.err
+    any_loss = ("--set", "source.max_bad_fraction=1")
+    ran = winnow(capsys, "none", "--input", tmp_path / name, "--output", tmp_path / "out", *any_loss)
+    assert ran.code == (2 if name == "a.json" else 0), ran.err
