@@ -5,7 +5,7 @@ every row of every file is accounted for.
 
 Each file is an input under a name that the reader knows: JSON, CSV, HTML and text files as JSONL, compressed ones as
 .jsonl.gz, Parquet as Parquet; texts in every encoding also as values of Parquet columns. The oracle of how many rows there
-are is plain Python: lines that are not blank, values of a column, members of an archive.
+are is plain Python: lines that are not blank, where rows are lines, values of a column, members of an archive.
 """
 
 from __future__ import annotations
@@ -74,8 +74,15 @@ def _ending(path: Path, kind: str) -> str:
     return ".jsonl.gz" if kind == "compression" or path.name.endswith(".gz") else ".jsonl"
 
 
-def _lines(data: bytes) -> frozenset[int]:
-    """Numbers of the lines that are not blank; white space is what bytes.strip() takes, and a BOM begins no line."""
+def _lines(data: bytes) -> frozenset[int] | None:
+    """Numbers of the lines that are not blank; white space is what bytes.strip() takes, and a BOM begins no line. None where rows
+    are not lines: of arrays, objects over several lines, and texts in UTF-16 and UTF-32."""
+    begin = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if begin[:1] == b"[" or data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
+        return None
+    first, _, others = begin.partition(b"\n")
+    if begin[:1] == b"{" and others.strip() and not _is_json(first):
+        return None
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return frozenset(number for number, line in enumerate(lines, 1) if line.strip())
 
@@ -102,6 +109,14 @@ def limited(*arguments: str | Path, wall_s: float = WALL_S) -> subprocess.Comple
         return subprocess.CompletedProcess(process.args, -999, "", f"no end within {wall_s} s")
     assert gone(process.pid), "processes of the run outlived it"
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def check(out: Path, all_cases: Sequence[Case], report: Report) -> int:

@@ -15,7 +15,13 @@ from pipeline.run import accounts, damage, remedies
 from tests.support import ROOT
 
 BAD = pa.table(
-    {"row": [7, 9], "cause": ["invalid_json", "text_null"], "detail": ["no JSON", "no text"], "lost_rows": [1, 3]},
+    {
+        "row": [7, 9],
+        "cause": ["invalid_json", "text_null"],
+        "detail": ["no JSON", "no text"],
+        "lost_rows": [1, 3],
+        "lost_share": [0.0, 0.0],
+    },
 )
 
 

@@ -10,6 +10,7 @@ from tests.soak import fuzz, increments, memory
 from tests.soak.common import Report
 
 
+@pytest.mark.slow
 def test_ten_increments_lose_and_double_nothing_and_keep_what_one_run_keeps() -> None:
     report = increments.go(seed=11, increments=10, documents=300, kinds=("jsonl", "jsonl.gz"))
     assert not report.failures, report.failures

@@ -60,14 +60,14 @@ def test_numbers_compare_exactly(values: list[str], descending: bool) -> None:
     assert in_order(values, descending=descending) == (values[::-1] if descending else values)
 
 
-@examples(6)
+@examples()
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False), max_size=30), st.booleans())
 def test_any_numbers(numbers: list[Decimal], descending: bool) -> None:
     found = in_order([str(number) for number in numbers], descending=descending)
     assert [Decimal(str(value)) for value in found] == sorted(numbers, reverse=descending)
 
 
-@examples(6)
+@examples()
 @given(st.lists(st.tuples(st.datetimes(), st.integers(-1_439, 1_439)), max_size=20))
 def test_any_dates(found: list[tuple[datetime, int]]) -> None:
     times = [when.replace(tzinfo=timezone(timedelta(minutes=ahead))) for when, ahead in found]

@@ -41,7 +41,7 @@ def look_at(*lines: bytes) -> np.ndarray:
     return json_lines.look_at(np.cumsum([0, *map(len, lines)]), np.frombuffer(data, np.uint8))
 
 
-@examples(30)
+@examples(2)
 @given(st.lists(st.text('":\\\\[]{}a1,\n').map(str.encode) | st.binary(max_size=20), min_size=1, max_size=5))
 def test_any_lines(lines: list[bytes]) -> None:
     assert look_at(*lines)[:, :2].tolist() == [list(looked_at(line)) for line in lines]
@@ -55,7 +55,7 @@ numbers = (
 )
 
 
-@examples(50)
+@examples(3)
 @given(st.lists(numbers, min_size=1, max_size=4))
 def test_a_number_that_is_not_uncertain_survives(found: list[str]) -> None:
     line = f'{{"1.10": [{", ".join(found)}], "x": "-0 1e5"}}'.encode()
