@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -137,6 +137,35 @@ def cut(chunks: Chunks, *, unit_bytes: int | None, max_row_bytes: int, start: in
         rest = cutter.rest(error)
     else:
         cutter.end()
+    if rest or cutter.pieces or cutter.stop > cutter.start:
+        yield cutter.close(rest)
+
+
+class Cutter(Protocol):
+    """The open unit of a format whose rows are not lines."""
+
+    pieces: list[bytes]
+    start: int
+
+    @property
+    def stop(self) -> int: ...
+
+    def is_full(self) -> bool: ...
+
+    def close(self, rest: QuarantinedRow | None) -> Lines: ...
+
+    def rest(self, error: Unreadable) -> QuarantinedRow | None: ...
+
+
+def units_of(cutter: Cutter, rows: Iterable[object]) -> Iterator[Lines]:
+    """Units of the rows that `cutter` cuts as `rows` is iterated. Where that raises Unreadable, the last one has a `rest`."""
+    rest = None
+    try:
+        for _ in rows:
+            if cutter.is_full():
+                yield cutter.close(None)
+    except Unreadable as error:
+        rest = cutter.rest(error)
     if rest or cutter.pieces or cutter.stop > cutter.start:
         yield cutter.close(rest)
 

@@ -23,6 +23,7 @@ from filters.kernels.unicode import suspects
 
 VERSION = 2
 
+_REMOVED = re.compile("[\x00-\x08\x0b-\x1f]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b]")
 _BETWEEN = re.compile(r"(?<=\S)[\x0b\x0c\x1c-\x1f]+(?=\S)")
 _WHITE = re.compile("[\x0b\x0c\x1c-\x1f]")
@@ -52,7 +53,8 @@ def normalise(text: pa.LargeStringArray) -> pa.LargeStringArray:
 def repaired(text: str) -> str:
     """The source text of one text: the definition."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix(_BOM)
-    text = _WHITE.sub("", _BETWEEN.sub(" ", _CONTROLS.sub("", text)))
+    if _REMOVED.search(text):  # of suspect texts most have none, and the patterns below look at each character
+        text = _WHITE.sub("", _BETWEEN.sub(" ", _CONTROLS.sub("", text)))
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 

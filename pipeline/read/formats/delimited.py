@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats.mending import not_utf8
-from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, newlines, too_large
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, newlines, too_large, units_of
 from pipeline.read.rows import DOUBLE, Collector
 from pipeline.schema import EXCERPT_BYTES
 
@@ -65,15 +65,7 @@ def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of whole records, a piece each. Where `chunks` raises Unreadable, or the header is too large, the last one has a
     `rest`."""
     cutter = _Cutter(chunks, file)
-    rest = None
-    try:
-        while cutter.record():
-            if cutter.is_full():
-                yield cutter.close(None)
-    except Unreadable as error:
-        rest = cutter.rest(error)
-    if rest or cutter.stop > cutter.start:
-        yield cutter.close(rest)
+    return units_of(cutter, iter(cutter.record, False))
 
 
 class _Cutter:

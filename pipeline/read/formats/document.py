@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats import jsonl
-from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, too_large
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, too_large, units_of
 from pipeline.read.rows import Collector
 from pipeline.schema import EXCERPT_BYTES
 
@@ -83,15 +83,7 @@ def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of whole values, a piece each. Where `chunks` raises Unreadable, or the file ends within a value, the last one has
     a `rest`."""
     cutter = _Cutter(chunks, file)
-    rest = None
-    try:
-        for _ in cutter.members() if file.format == "json_members" else cutter.values():
-            if cutter.is_full():
-                yield cutter.close(None)
-    except Unreadable as error:
-        rest = cutter.rest(error)
-    if rest or cutter.stop > cutter.start:
-        yield cutter.close(rest)
+    return units_of(cutter, cutter.members() if file.format == "json_members" else cutter.values())
 
 
 class _Cutter:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def parse_lines(collector: Collector, piece: bytes, lines: list[Line], *, first_
 
     loads, add, data = orjson.loads, collector.add, np.frombuffer(piece, np.uint8)
     ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
-    seen = json_lines.look_at(np.append(0, np.minimum(ends, len(piece))), data)
+    seen = json_lines.look_at(np.append(0, np.minimum(ends, len(piece))), data).tolist()
     for i, line in enumerate(lines):
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
         if not line or (line[0] <= _SPACE and not bytes(line).strip()):
@@ -155,9 +155,9 @@ def _is_open(line: bytes) -> bool:
     return b'"' in left or left.count(b"{") + left.count(b"[") > left.count(b"}") + left.count(b"]")
 
 
-def _is_kept(piece: bytes, line: Line, record: Json, *, seen: np.ndarray) -> bool:
+def _is_kept(piece: bytes, line: Line, record: Json, *, seen: Sequence[int]) -> bool:
     """Whether what orjson read is all that was written."""
-    colons, deepest, uncertain, start, stop = seen.tolist()
+    colons, deepest, uncertain, start, stop = seen
     if colons != len(record) and colons != exact_json.keys(record):
         return False
     if deepest > MOST_LEVELS:

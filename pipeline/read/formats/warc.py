@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, too_large
+from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, too_large, units_of
 from pipeline.schema import EXCERPT_BYTES
 
 MAX_HEADER = 1 << 16
@@ -35,15 +35,7 @@ _PIECE = 1 << 14
 def cut(chunks: Chunks, file: InputFile) -> Iterator[Lines]:
     """Units of whole records, a piece each."""
     cutter = _Cutter(chunks, file)
-    rest = None
-    try:
-        while cutter.record():
-            if cutter.is_full():
-                yield cutter.close(None)
-    except Unreadable as error:
-        rest = cutter.rest(error)
-    if rest or cutter.pieces or cutter.stop > cutter.start:
-        yield cutter.close(rest)
+    return units_of(cutter, iter(cutter.record, False))
 
 
 def _pieces(chunks: Chunks) -> Iterator[bytes | Unreadable]:
