@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from flows import errors
 
 if TYPE_CHECKING:
-    from pipeline.records.savings_json import Savings
+    from pipeline.records.savings_1 import Savings
     from pipeline.savings.measure import Request
 
 COMMANDS = ("export-arms", "score")

@@ -16,7 +16,7 @@ from flows.serving.form import Text
 from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
 from pipeline.machine.events import Event, OnEvent
-from pipeline.records.savings_json import Savings
+from pipeline.records.savings_1 import Savings
 from pipeline.report.page import savings as shown
 from pipeline.savings.measure import Request
 from pipeline.savings.run import carry_out

@@ -1,6 +1,7 @@
-"""savings.json: what a measurement of the compute saving found, at equal quality.
+"""savings.json: what measurements of the compute saving found, at equal quality. Figures only: the sentences are the report's.
 
-Which keys are there depends on the tier and on what was asked for; a field that was not set is not written (`plain`).
+One measurement a tier of the newest generation, the strongest evidence first. A number is null where it is not defined or not
+finite. Losses are bits per byte; compute is FLOPs, in the tier `ngram` bytes of text.
 """
 
 from __future__ import annotations
@@ -11,49 +12,76 @@ from pydantic import Field
 
 from pipeline.records.base import Json, Number, Quantity, Record
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the keys of savings.json; it rises when one changes its meaning."""
 
 Range = tuple[Number, Number]
-"""The low and the high end of an interval."""
+"""The low and the high end of a 95 % interval."""
+
+Tier = Literal["own trainer", "gpu", "cpu", "ngram"]
+TIERS: tuple[Tier, ...] = ("own trainer", "gpu", "cpu", "ngram")
+"""Levels of evidence, the strongest first. `ngram` counts and gives no percentage; the others trained models."""
+
+Status = Literal["ok", "at_floor", "reached_then_overfits", "not_reached", "no_learning"]
+"""What one draw's arm did: reached the baseline's final loss; had it at the first checkpoint (the multiplier is a lower bound);
+reached it and ended above it; never reached it (the multiplier, below 1, is the share of its own compute that the *baseline*
+needs for the arm's best loss); neither arm learnt."""
+
+Verdict = Literal["saves", "costs", "no difference", "too few draws"]
+"""`saves`: the interval lies above 1; `costs`: below 1; `no difference`: it holds 1, or no multiplier is defined; `too few
+draws`: fewer than three, so that there is no interval."""
+
+Role = Literal["target", "curated_heldout", "raw_heldout", "dropped"]
+"""`target`: named by the user. Split off by us: `curated_heldout` (biased for the curation), `raw_heldout` (biased against it),
+`dropped` (what the rules removed, all reasons together: what was given up)."""
 
 
-class Trend(Record):
-    """Multipliers at the last budgets, each as if the run had ended there, and how they move."""
-
-    budgets: tuple[Number, ...]
-    multipliers: tuple[Number, ...]
-    direction: str
-
-
-class SeedLine(Record):
-    """One seed's multiplier, null where it is not finite."""
+class DrawLine(Record):
+    """One draw: documents, their order, and the learner's start."""
 
     multiplier: Number | None
-    status: str
+    status: Status
 
 
-class ArmLine(Record):
-    """An arm against the baseline on one set. Numbers are null where they are not defined or not finite."""
+class Budget(Record):
+    """The multiplier if the run had ended at this compute of the baseline: geometric mean over draws. No verdict goes by it."""
+
+    compute: Number
+    multiplier: Number | None
+
+
+class Comparison(Record):
+    """An arm against the baseline on one held-out set.
+
+    `multiplier`: compute of the baseline / compute at which the arm first has the baseline's final loss, geometric mean over the
+    draws. `bound`: the multiplier is only a lower or an upper bound, as at least one draw's is. `worth`: w, what a dropped token
+    was worth in kept ones, from multiplier = 1 / (k + (1 - k) w) with k the kept share; null where nothing was dropped. `gap`:
+    bits per byte at the baseline's full compute, the arm's minus the baseline's. `sd`: of the draws' log multipliers;
+    `target_error`: standard error of their mean from the choice of the target's clusters; `freedom`: Satterthwaite's.
+    """
 
     arm: str
+    baseline: str
+    kept_share: Number
     multiplier: Number | None
     interval: Range | None
-    interval_t: Range | None
-    interval_bootstrap: Range | None
     bound: Literal["lower", "upper"] | None
-    status: str
-    status_in_words: str
-    reached_in_seeds: int
-    verdict: str
-    clears_noise: bool
-    distinguishable: Number | None
+    verdict: Verdict
+    worth: Number | None
+    worth_interval: Range | None
+    reached: int
+    per_draw: tuple[DrawLine, ...]
     gap: Number
     gap_interval: Range | None
-    best_gap: Number
-    kept_yield: Number | None = Field(alias="yield")
-    trend: Trend
-    per_seed: tuple[SeedLine, ...]
+    sd: Number | None
+    target_error: Number | None
+    freedom: Number | None
+    budgets: tuple[Budget, ...]
+
+    @property
+    def draws(self) -> int:
+        """`reached` is of this many."""
+        return len(self.per_draw)
 
 
 class Decontaminated(Record):
@@ -64,73 +92,26 @@ class Decontaminated(Record):
 
 
 class SetLine(Record):
-    """A held-out set: its role, `(compute, bits per byte, standard deviation)` of each checkpoint and arm, and a line an arm."""
+    """A held-out set, the curves of all arms on it, and a comparison for every arm but the baseline.
+
+    `curves`: by arm, `(compute, bits per byte, standard deviation over draws)` of each checkpoint. `clusters`: documents of one
+    site or book are one, drawn together. `enough`: it has the documents that a verdict needs (a target 600, `dropped` 200)."""
 
     name: str
-    role: str
-    about: str
+    role: Role
     bytes: int
     documents: int
+    clusters: int
+    enough: bool
     sha256: str
     decontaminated: Decontaminated
-    baseline: str
-    noise_floor: Range | None
     curves: dict[str, tuple[tuple[Number, Number, Number], ...]]
-    arms: tuple[ArmLine, ...]
-
-
-class RegimeLine(Record):
-    """The sets where the models were trained in another way. `unique_tokens`: different ones that each arm repeats."""
-
-    regime: str
-    unique_tokens: dict[str, int] | None
-    sets: tuple[SetLine, ...]
-
-
-class Ranked(Record):
-    """An arm in an order; `same`: its interval does not exclude the baseline."""
-
-    arm: str
-    multiplier: Number | None
-    interval: Range | None
-    same: bool
-
-
-class Ranking(Record):
-    """The arms from best to worst on a set."""
-
-    set: str
-    arms: tuple[Ranked, ...]
-
-
-class Sweep(Record):
-    """The values of one key of the plan, ranked on a set; `recommended` is null where no difference is measurable."""
-
-    key: str
-    set: str
-    ranking: tuple[Ranked, ...]
-    recommended: str | None
-    sentence: str
-
-
-class Family(Record):
-    """What a filter adds: the multiplier of the whole plan over the plan without it, and its CPU seconds."""
-
-    family: str
-    worth: Number | None
-    interval: Range | None
-    cpu_s: Number | None
-
-
-class Families(Record):
-    """What each filter adds on a set, the most useful first."""
-
-    set: str
-    families: tuple[Family, ...]
+    comparisons: tuple[Comparison, ...]
 
 
 class ArmSize(Record):
-    """An arm's text. Tokens are known where models were trained, the path where it was exported."""
+    """An arm's text. `kept_share`: its corpus over the baseline's, in tokens (`ngram`: bytes), duplicates included. `read`: bytes
+    that one draw reads; tokens are known where models were trained, the path where it was exported."""
 
     arm: str
     what: str
@@ -141,26 +122,51 @@ class ArmSize(Record):
     kept_share: Number = 1
     bytes_per_token: Number = 0
     corpus_tokens: Number = 0
-    planned_epochs: Number = 0
-    repeated_as_planned: bool = False
     enough: bool = True
 
 
-class Model(Record):
-    """What was trained, or counted."""
+class Learner(Record):
+    """What was trained, or counted. `unit`: of compute. `largest`: compute that one run ends with; `tokens`: that it sees."""
 
     what: str
-    unit_of_compute: str = ""
+    unit: Literal["bytes", "FLOPs"]
+    largest: Number
     parameters: Number = 0
     tokens: Number = 0
-    seeds: int
     learning_rate: Number = 0
     schedule: str = ""
     vocabulary: int = 0
-    training_cpu_s: Number = 0
+    cpu_s: Number = 0
 
 
-class ProxyCost(Record):
+class Size(Record):
+    """The judged arm with a model of another size, at equal tokens per parameter (`--thorough`)."""
+
+    parameters: Number
+    tokens: Number
+    comparison: Comparison
+
+
+class SmallRate(Record):
+    """A branch at a tenth of the learning rate (`--thorough`): the loss gap with its interval; its sign is what it tells."""
+
+    learning_rate: Number
+    set: str
+    gap: Number
+    gap_interval: Range | None
+
+
+class Repeats(Record):
+    """What repetition makes of the multiplier in the run that the plan names: computed by a law, not measured."""
+
+    law: str
+    planned_tokens: Number
+    epochs: dict[str, Number]
+    multiplier: Number
+    multiplier_interval: Range | None
+
+
+class MeasuringCost(Record):
     """What the measurement itself cost."""
 
     cpu_hours: Quantity
@@ -169,65 +175,105 @@ class ProxyCost(Record):
 
 
 class BreakEven(Record):
-    """From which training size on curation and measurement pay; null where no saving was shown."""
+    """From which training size on curation and measurement pay, by the interval's low end. Tiers `gpu` and `own trainer` only,
+    and only within three orders of magnitude of what was measured: a smaller model tells nothing of that size."""
 
-    dollars: Number
-    flops: Number | None
-    gpu_hours: Number | None
-    sentence: str
-
-
-class NoExtrapolation(Record):
-    """Why nothing is said of the planned run."""
-
-    suppressed: str
-    orders: Number | None = None
-
-
-class Extrapolation(Record):
-    """What a scaling law says of the planned run; `net_multiplier` and `loss_difference` are named in it."""
-
-    orders: Number
-    caution: str
-    law: str
-    net_multiplier: dict[str, Number]
-    crossover_tokens: Number | None
-    loss_difference: dict[str, Number]
+    flops: Number
+    gpu_hours: Number
 
 
 class Costs(Record):
-    """What measurement and curation cost, from which size on they pay, and the flagged extrapolation."""
+    """What measurement and curation cost. `curation_cpu_s`: of all live generations."""
 
-    proxy: ProxyCost
+    measuring: MeasuringCost
+    curation_cpu_s: Number
     curation_dollars: Number
-    break_even: BreakEven
-    extrapolation: NoExtrapolation | Extrapolation
+    break_even: BreakEven | None = None
+
+
+class Measured(Record):
+    """One measurement. `primary`: the declared target that the headline is about; null: none was named, and the two sets that
+    were split off are a bracket, without a headline. `control`: a second, disjoint target, if one was named. `arms[0]` is the
+    baseline, `arms[1]` what is judged. `shared`: mean share of a draw's text that another draw reads too (small corpora)."""
+
+    tier: Tier
+    definition: str
+    primary: str | None
+    control: str | None = None
+    targets: str
+    draws: int
+    arms: tuple[ArmSize, ...]
+    learner: Learner
+    sets: tuple[SetLine, ...]
+    sample_share: Number = 1
+    split_off_documents: int = 0
+    shared: Number = 0
+    stopped_early: bool = False
+    sizes: tuple[Size, ...] = ()
+    small_rate: SmallRate | None = None
+    repeats: Repeats | None = None
+    attempt: int | None = None
+    costs: Costs | None = None
+
+    def comparison(self, name: str | None, arm: str | None = None) -> Comparison | None:
+        """Of an arm (default: what is judged) on a set; None for a set or an arm that is not there."""
+        wanted = self.arms[1].arm if arm is None else arm
+        return next((c for held in self.sets if held.name == name for c in held.comparisons if c.arm == wanted), None)
+
+    def of_role(self, role: Role) -> SetLine | None:
+        """The first set of a role."""
+        return next((held for held in self.sets if held.role == role), None)
+
+
+class Against(Record):
+    """A variant of the plan against the best one, on the same draws: its multiplier over the best one's."""
+
+    variant: str
+    multiplier: Number | None
+    interval: Range | None
+
+
+class Sweep(Record):
+    """The values of one key of the plan on a set, the best first, each compared with the best directly. `recommended` is null
+    where it is not told from the next, or where no target was named."""
+
+    key: str
+    set: str
+    variants: tuple[Against, ...]
+    recommended: str | None
+
+
+class Family(Record):
+    """What a filter adds: the multiplier of the whole plan over the plan without it, and its CPU seconds."""
+
+    family: str
+    multiplier: Number | None
+    interval: Range | None
+    cpu_s: Number | None
+
+
+class Families(Record):
+    """What each filter adds on a set, the most useful first. `biased`: the set was split off the curated text."""
+
+    set: str
+    biased: bool
+    families: tuple[Family, ...]
 
 
 class Savings(Record):
-    """The whole of it. `generation` and `recipe_hash` are null where every arm is a folder of files."""
+    """The whole of savings.json. `generation` and `recipe_hash` are null where every arm is a folder of files."""
 
     schema_version: int = Field(SCHEMA, alias="schema")
-    tier: str
     generation: int | None = None
     recipe_hash: str | None = None
-    definition: str = ""
-    primary: str | None
-    targets: str
-    sample_share: Number = 1
-    split_off_documents: int = 0
-    arms: tuple[ArmSize, ...]
-    provenance: dict[str, str] = Field(default_factory=dict)
-    headline: str
-    ranking: Ranking | None
-    model: Model
-    sets: tuple[SetLine, ...]
-    regimes: tuple[RegimeLine, ...]
-    notes: tuple[str, ...]
-    attempt: int | None = None
-    costs: Costs | None = None
+    measured: tuple[Measured, ...] = ()
     sweep: Sweep | None = None
     by_reason: Families | None = None
+
+    @property
+    def best(self) -> Measured | None:
+        """The strongest evidence."""
+        return self.measured[0] if self.measured else None
 
     def plain(self) -> Json:
         """JSON with the keys that were set."""

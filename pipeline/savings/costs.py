@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
-from pipeline.records.savings_json import ArmLine, BreakEven, Costs, Extrapolation, NoExtrapolation, ProxyCost, Savings
+from pipeline.records.savings_1 import ArmLine, BreakEven, Costs, Extrapolation, NoExtrapolation, ProxyCost, Savings
 from pipeline.report.compute import ledger
 from pipeline.savings.analysis import curves, laws
 from pipeline.savings.analysis.findings import line_of

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import InputError, UsageError
 from pipeline.records.base import Number, Record
-from pipeline.records.savings_json import ArmSize, Model, Savings
+from pipeline.records.savings_1 import ArmSize, Model, Savings
 from pipeline.savings.analysis import findings
 from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.analysis.intervals import Losses

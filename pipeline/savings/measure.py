@@ -18,7 +18,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
 from pipeline.plan.load import validate
-from pipeline.records.savings_json import SCHEMA, ArmSize, Families, Model, Ranking, RegimeLine, Savings, Sweep
+from pipeline.records.savings_1 import SCHEMA, ArmSize, Families, Model, Ranking, RegimeLine, Savings, Sweep
 from pipeline.report import publish
 from pipeline.savings import arms, corpora, costs, history
 from pipeline.savings.analysis import findings

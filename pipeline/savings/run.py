@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.machine.events import OnEvent
-from pipeline.records.savings_json import Savings
+from pipeline.records.savings_1 import Savings
 from pipeline.savings import measure
 from pipeline.savings import sweep as sweep_
 from pipeline.savings.measure import Request

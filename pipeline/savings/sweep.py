@@ -13,7 +13,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.schedule import in_process
 from pipeline.plan.load import load_plan, validate
 from pipeline.records.base import Json
-from pipeline.records.savings_json import Families, Family, Savings, Sweep
+from pipeline.records.savings_1 import Families, Family, Savings, Sweep
 from pipeline.run import execute
 from pipeline.run.options import RunOptions
 from pipeline.savings import corpora, measure

@@ -159,7 +159,7 @@ def trained(folder: Path, *, thorough: bool) -> bool:
 
 
 def show(made: dict[str, object]) -> None:
-    from pipeline.records.savings_json import Savings
+    from pipeline.records.savings_1 import Savings
     from pipeline.report.page.savings import summary
 
     print(summary(Savings.model_validate(made), out=None))

@@ -12,7 +12,7 @@ from pipeline.errors import CheckFailed, InputError
 from pipeline.output import inputs
 from pipeline.plan.load import load_plan
 from pipeline.records.metrics_json import Metrics
-from pipeline.records.savings_json import Savings
+from pipeline.records.savings_1 import Savings
 from pipeline.run.options import Result, RunOptions
 from tests.support import curate, prose, write_rows
 

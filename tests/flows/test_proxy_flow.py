@@ -10,7 +10,7 @@ import pytest
 from flows.serving import proxy_flow
 from flows.serving.server import Temporary
 from pipeline.errors import UsageError
-from pipeline.records.savings_json import ArmLine, Savings, SetLine
+from pipeline.records.savings_1 import ArmLine, Savings, SetLine
 from pipeline.savings.measure import Request
 from tests.flows.test_prefect_flow import newest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.plan.compute import Compute, TrainingPlan
-from pipeline.records.savings_json import ArmLine, ArmSize, Costs, Extrapolation, Model, RegimeLine, Savings, SetLine
+from pipeline.records.savings_1 import ArmLine, ArmSize, Costs, Extrapolation, Model, RegimeLine, Savings, SetLine
 from pipeline.savings import costs
 from pipeline.savings.analysis import laws
 

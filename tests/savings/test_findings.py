@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.records.savings_json import Ranked, RegimeLine, SetLine
+from pipeline.records.savings_1 import Ranked, RegimeLine, SetLine
 from pipeline.savings.analysis import findings, intervals
 from pipeline.savings.analysis.findings import RegimeLosses
 from pipeline.savings.analysis.intervals import Estimate, Losses

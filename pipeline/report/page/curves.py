@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pipeline.records.savings_json import SetLine
+from pipeline.records.savings_1 import SetLine
 from pipeline.report.page import svg
 from pipeline.text import numbers
 from pipeline.text.visible import visible

@@ -20,7 +20,7 @@ from pipeline.output.reviews import ReviewCounts
 from pipeline.records.counts import Counts, FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
-from pipeline.records.savings_json import Savings
+from pipeline.records.savings_1 import Savings
 from pipeline.report import damage
 from pipeline.report.page import charts, tables
 from pipeline.report.page import savings as saving

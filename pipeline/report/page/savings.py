@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from pipeline.records.savings_json import ArmLine, Families, NoExtrapolation, Range, Savings, SetLine
+from pipeline.records.savings_1 import ArmLine, Families, NoExtrapolation, Range, Savings, SetLine
 from pipeline.report.page import curves
 from pipeline.report.page.svg import Sheets
 from pipeline.report.table import Part, Said, table

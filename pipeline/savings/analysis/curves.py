@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.records.savings_json import Trend
+from pipeline.records.savings_1 import Trend
 
 Status = Literal["ok", "at_floor", "reached_then_overfits", "not_reached", "no_learning"]
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.records.savings_json import ArmLine, Decontaminated, Range, Ranked, RegimeLine, SeedLine, SetLine
+from pipeline.records.savings_1 import ArmLine, Decontaminated, Range, Ranked, RegimeLine, SeedLine, SetLine
 from pipeline.savings.analysis import curves, intervals
 from pipeline.savings.analysis.intervals import Estimate, Losses
 from pipeline.savings.corpora import sizes_of

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.records.savings_json import Range
+from pipeline.records.savings_1 import Range
 from pipeline.savings.analysis import curves
 from pipeline.savings.analysis.curves import Crossing
 

@@ -1,0 +1,52 @@
+"""One order of all groups of documents, of which every arm is a filter; a draw turns it.
+
+Invariants: (a) what an arm has read at a share p of its corpus is, of each stratum, the part of the order up to p: so the curated
+arm at p has read exactly the kept documents of what the raw arm has read at p, and (b) the kept share of every sample is the
+corpus's, but for one group a stratum. A group's stratum is which arms have none, one or several of its documents; its place is
+the bytes of its stratum before it / the bytes of the stratum, turned by a random part of the whole for each stratum (else the
+first group of each would be in every sample) and by draw / draws. Draws share no text while a run reads at most 1 / draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SEVERAL = 2
+
+
+@dataclass(frozen=True)
+class Order:
+    """`places[g]`: where group g stands before a draw turns it, in [0, 1). `draws`: how many there are at most."""
+
+    places: np.ndarray
+    draws: int
+
+    def turned(self, draw: int) -> np.ndarray:
+        """float64[groups] in [0, 1): where each group stands in a draw."""
+        return (self.places - draw / self.draws) % 1.0
+
+    def documents(self, groups: np.ndarray, draw: int) -> np.ndarray:
+        """int64: an arm's documents in the order of a draw, those of one group together. `groups`: the group of each."""
+        return np.argsort(self.turned(draw)[groups], kind="stable")
+
+
+def made(arms: Sequence[tuple[np.ndarray, np.ndarray]], *, groups: int, draws: int, seed: int) -> Order:
+    """`arms`: of each arm its documents' groups (0 to `groups`) and bytes. A group's bytes are those in the first arm with it."""
+    strata, sizes = np.zeros(groups, np.int64), np.zeros(groups)
+    for of, n_bytes in arms:
+        strata = strata * (SEVERAL + 1) + np.minimum(np.bincount(of, minlength=groups), SEVERAL)
+        sizes = np.where(sizes > 0, sizes, np.bincount(of, weights=n_bytes, minlength=groups))
+    rng = np.random.default_rng([seed, 3])
+    found, stratum = np.unique(strata, return_inverse=True)
+    shuffled = rng.permutation(groups)
+    by_stratum = shuffled[np.argsort(stratum[shuffled], kind="stable")]
+    before = np.cumsum(sizes[by_stratum]) - sizes[by_stratum]
+    starts = np.searchsorted(stratum[by_stratum], np.arange(len(found)))
+    whole = np.bincount(stratum, weights=sizes, minlength=len(found))
+    own = stratum[by_stratum]
+    places = np.empty(groups)
+    places[by_stratum] = (before - before[starts][own]) / np.maximum(whole[own], 1.0) + rng.random(len(found))[own]
+    return Order(places % 1.0, draws)
