@@ -172,7 +172,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from pipeline.text import numbers
 
     request = _request(arguments, "own trainer")
-    where = measure.open_measurement(request)
+    where = measure.open_folders(request)
     per_token = where.compute.bytes_per_token
     experiment = measure.experiment_of(request, where, needed_bytes=int(arguments.tokens * per_token))
     card = exchange.export(

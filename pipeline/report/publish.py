@@ -24,7 +24,7 @@ from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import SCHEMA_VERSION, Samples
-from pipeline.records.savings_1 import SCHEMA, Savings
+from pipeline.records.savings_json import SCHEMA, Savings
 from pipeline.report import card
 from pipeline.report.page.page import Pictures
 from pipeline.stages.shards.parquet import Shard
