@@ -179,7 +179,7 @@ def _export(arguments: argparse.Namespace) -> int:
         experiment,
         arguments.to,
         tokens=arguments.tokens,
-        planned=where.compute.plan.tokens,
+        planned=where.compute.plan.tokens if where.compute.plan is not None else 0.0,
         bytes_per_token=per_token,
         seeds=arguments.seeds,
     )

@@ -19,13 +19,16 @@ from pipeline import report
 from pipeline.errors import Damaged
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import Manifest
+from pipeline.plan.compute import Compute
 from pipeline.plan.paths import with_names_only
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.counts import Counts
+from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import SCHEMA_VERSION, Samples
 from pipeline.records.savings_1 import SCHEMA, Savings
 from pipeline.report import card
+from pipeline.report.compute import ledger
 from pipeline.report.page.page import Pictures
 from pipeline.stages.shards.parquet import Shard
 from pipeline.store.store import Store
@@ -62,7 +65,8 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
     """
     newest = manifests[-1]
     live = manifest.live(list(manifests))
-    metrics = Metrics(**dict(newest.metrics), all_generations=_sum([m.totals for m in live]))
+    found = {**dict(newest.metrics), "compute": _ledger(newest, live)}
+    metrics = Metrics(**found, all_generations=_sum([m.totals for m in live]))
     savings = savings_of(out)
     samples = _samples(out, newest.generation)
     judged = [label for label in reviews.labels(out) if label.recipe == newest.recipe_hash]
@@ -78,10 +82,11 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
         languages=languages,
         name=PurePosixPath(out.root).name,
         plan_yaml=shareable,
+        savings=savings,
         licence=newest.plan["output"].get("licence"),  # manifests of earlier releases have no such key
     )
     judgements = reviews.of_labels(judged)
-    page = report.render(metrics, savings, samples=samples, reviews=judgements, plan=shareable, pictures=pictures)
+    page = report.render(metrics, savings, samples=samples, reviews=judgements, plan=shareable, out=out.root, pictures=pictures)
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),
@@ -89,6 +94,14 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
         "README.md": readme.encode("utf-8", "backslashreplace"),
         "manifest.json": manifest.encode(newest),
     }
+
+
+def _ledger(newest: Manifest, live: Sequence[Manifest]) -> Ledger:
+    """Of all live generations; as it stands there where an earlier release made the newest, which took a plan for granted."""
+    own = newest.metrics.compute
+    if list(live) == [newest] or own.prospect is None:
+        return own
+    return ledger.of_generations([made.metrics for made in live], Compute.model_validate(newest.plan["compute"]))
 
 
 def metrics_of(out: Store) -> Metrics:
@@ -115,10 +128,11 @@ def _samples(out: Store, generation: int) -> Samples | None:
 
 
 def repaint(out: Store) -> None:
-    """Make report.html anew from what lies beside it. The output must be held."""
+    """Make report.html and the card anew from what lies beside them. The output must be held."""
     manifests = manifest.load_all(out)
     if manifests:
-        out.write_bytes("report.html", rendered(out, manifests)["report.html"], durable=True)
+        made = rendered(out, manifests)
+        write(out, {name: made[name] for name in ("report.html", "README.md")})
 
 
 def write(out: Store, files: dict[str, bytes]) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pipeline.output.manifest import Manifest
-from pipeline.plan.compute import Compute
+from pipeline.plan.compute import Compute, TrainingPlan
 from pipeline.records.savings_1 import ArmLine, BreakEven, Costs, Extrapolation, NoExtrapolation, ProxyCost, Savings
 from pipeline.report.compute import ledger
 from pipeline.savings.analysis import curves, laws
@@ -34,7 +34,7 @@ def of(compute: Compute, live: Sequence[Manifest], made: Savings, *, cpu_s: floa
 
 def _break_even(compute: Compute, dollars: float, line: ArmLine | None, *, tier: str) -> BreakEven:
     low = line.interval[0] if line is not None and line.interval is not None and line.verdict == "saves" else 1.0
-    per_flop = ledger.gpu_hours(compute, 1e12) * compute.price_per_gpu_hour / (6 * compute.plan.parameters * 1e12)
+    per_flop = ledger.dollars_per_flop(compute)
     if tier == "ngram" or not low > 1 or not per_flop:
         ranked = "An order is no saving, so nothing is set against the cost of curation; --tier cpu measures one."
         sentence = ranked if tier == "ngram" else "No saving was shown, so nothing pays for itself."
@@ -54,8 +54,11 @@ def _extrapolation(
     """Suppressed, with the reason, unless the small model is within three orders of magnitude of the planned run."""
     if made.tier == "ngram" or line is None or line.interval is None or line.multiplier is None:
         return NoExtrapolation(suppressed="there is no multiplier on a declared target to extrapolate")
+    plan = compute.plan
+    if plan is None:
+        return NoExtrapolation(suppressed="no run is planned (compute.plan)")
     used = 6.0 * made.model.parameters * made.model.tokens
-    planned = 6.0 * compute.plan.parameters * compute.plan.tokens
+    planned = 6.0 * plan.parameters * plan.tokens
     orders = math.log10(planned / used)
     if orders > laws.MOST_ORDERS:
         said = f"the planned run is {orders:.1f} orders of magnitude larger than the measured one (at most {laws.MOST_ORDERS:g})"
@@ -64,7 +67,7 @@ def _extrapolation(
     unique = baseline.corpus_tokens * (1 - _duplicates(live))
     points = {"low": line.interval[0], "value": line.multiplier, "high": line.interval[1]}
     net = {
-        name: laws.net_multiplier(fresh, planned=compute.plan.tokens, unique_baseline=unique, unique_other=judged.corpus_tokens)
+        name: laws.net_multiplier(fresh, planned=plan.tokens, unique_baseline=unique, unique_other=judged.corpus_tokens)
         for name, fresh in points.items()
     }
     return Extrapolation(
@@ -74,16 +77,16 @@ def _extrapolation(
         net_multiplier=net,
         crossover_tokens=laws.crossover(points["value"], unique_baseline=unique, unique_other=judged.corpus_tokens),
         loss_difference={
-            name: _loss(law, compute, judged.corpus_tokens, worth=1.0) - _loss(law, compute, unique, worth=points["value"])
+            name: _loss(law, plan, judged.corpus_tokens, worth=1.0) - _loss(law, plan, unique, worth=points["value"])
             for name, law in laws.LAWS.items()
         },
     )
 
 
-def _loss(law: laws.Law, compute: Compute, unique: float, *, worth: float) -> float:
+def _loss(law: laws.Law, plan: TrainingPlan, unique: float, *, worth: float) -> float:
     """Predicted nats a token of the planned run, a token being worth 1 / `worth`."""
-    effective = laws.effective_tokens(compute.plan.tokens, unique) / worth
-    return law.e + law.a / compute.plan.parameters**law.alpha + law.b / effective**law.beta
+    effective = laws.effective_tokens(plan.tokens, unique) / worth
+    return law.e + law.a / plan.parameters**law.alpha + law.b / effective**law.beta
 
 
 def _duplicates(live: Sequence[Manifest]) -> float:

@@ -159,7 +159,7 @@ def _ranked(request: Request, where: Measurement, experiment: Experiment, *, beg
 
 
 def _trained(request: Request, where: Measurement, experiment: Experiment, *, begin: Begun, on_event: OnEvent) -> Savings:
-    planned = where.compute.plan.tokens
+    planned = where.compute.plan.tokens if where.compute.plan is not None else 0.0
     found = training.measure(
         experiment,
         tier=request.tier,
