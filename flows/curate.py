@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flows.serving.server import Temporary
     from flows.terminal.progress import Json
     from pipeline.plan.load import LoadedPlan
-    from pipeline.records.savings_1 import Savings
+    from pipeline.records.savings_json import Savings
     from pipeline.run.options import Result, RunOptions
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"

@@ -17,7 +17,7 @@ from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from pipeline.records.metrics_json import Metrics
-    from pipeline.records.savings_1 import Savings
+    from pipeline.records.savings_json import Savings
     from pipeline.report.compute.statement import Statement
     from pipeline.run.options import Result
 

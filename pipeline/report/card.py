@@ -12,7 +12,7 @@ import re
 
 from pipeline import schema
 from pipeline.records.metrics_json import Metrics
-from pipeline.records.savings_1 import Savings
+from pipeline.records.savings_json import Savings
 from pipeline.report.compute import statement
 from pipeline.report.compute.statement import Statement
 from pipeline.text import numbers

@@ -26,7 +26,7 @@ from pipeline.records.counts import Counts
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import SCHEMA_VERSION, Samples
-from pipeline.records.savings_1 import SCHEMA, Savings
+from pipeline.records.savings_json import SCHEMA, Savings
 from pipeline.report import card
 from pipeline.report.compute import ledger
 from pipeline.report.page.page import Pictures
@@ -110,10 +110,12 @@ def metrics_of(out: Store) -> Metrics:
 
 
 def savings_of(out: Store) -> Savings | None:
-    """What savings.json says; None before it was measured, and where another release did."""
+    """What savings.json says; None before it was measured. Where another release did, only its schema's version."""
     found = out.read_json(SAVINGS) if out.has(SAVINGS) else None
-    if found is None or found.get("schema") != SCHEMA:
+    if found is None:
         return None
+    if found.get("schema") != SCHEMA:
+        return Savings(schema_version=found.get("schema", 0))
     try:
         return Savings.model_validate(found)
     except ValidationError as error:

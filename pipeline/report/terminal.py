@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipeline.plan import scores
 from pipeline.records.counts import Duplicates, Histogram, ModelLine, ReplacedLine, Tokens, Unreadable
 from pipeline.records.metrics_json import Metrics, StoreTraffic
-from pipeline.records.savings_1 import Savings
+from pipeline.records.savings_json import Savings
 from pipeline.records.selection import Selection
 from pipeline.report import damage
 from pipeline.report.compute import statement

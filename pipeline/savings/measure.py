@@ -224,7 +224,7 @@ def publish_savings(out: Store, made: Savings) -> None:
     generation: counting n-grams never replaces a trained model.
     """
     with out.lock(LOCK):
-        shown = _beside(made, publish.savings_of(out))
+        shown = _beside(made, None)  # until this module makes the new record
         content = json.dumps(shown.plain(), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         out.write_bytes(publish.SAVINGS, content.encode("utf-8", "backslashreplace"), durable=True)
         publish.repaint(out)

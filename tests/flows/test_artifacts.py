@@ -12,8 +12,8 @@ from pipeline.errors import CheckFailed, InputError
 from pipeline.output import inputs
 from pipeline.plan.load import load_plan
 from pipeline.records.metrics_json import Metrics
-from pipeline.records.savings_1 import Savings
 from pipeline.run.options import Result, RunOptions
+from tests.report.measured import compared, held, measured, savings
 from tests.support import curate, prose, write_rows
 
 HOSTILE = "a`b](javascript:1)<img src=x onerror=1>\u202e\x1b[31m\n# x"
@@ -54,10 +54,11 @@ def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
 
 
 def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result) -> None:
-    now, old = (Savings.model_construct(headline="saves [1.1, 1.4] `x`", generation=g, tier="cpu") for g in (2, 1))
+    now, old = (savings(measured(held(compared(), name="`x`"), primary="`x`"), generation=g) for g in (2, 1))
     shown = artifacts.compute(made.metrics, now, "out")
-    assert r"\- saves \[1\.1\, 1\.4\] \`x\`".removeprefix("\\") in shown and "flows.savings" not in shown
-    assert "of generation 1\\: measure again" in artifacts.compute(made.metrics, old, "out").lower()
+    assert "\\`x\\` took 28 \\% less training compute" in shown and "flows.savings" not in shown
+    stale = artifacts.compute(made.metrics, old, "out")
+    assert "This is of generation 1\\: measure again\\." in stale and "flows.savings out --tier cpu" in stale
 
 
 def test_the_funnel_begins_with_what_was_read_and_every_figure_is_the_metrics(made: Result) -> None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pipeline.plan.compute import TOKENS_A_PARAMETER
 from pipeline.records.ledger import Ledger, Prospect
 from pipeline.records.metrics_json import Metrics
-from pipeline.records.savings_1 import Savings
+from pipeline.records.savings_json import Savings
+from pipeline.report import sentences
 from pipeline.report.compute.ledger import PARAMETERS
 from pipeline.report.compute.prospect import LEAST_TOKENS, PASSES
+from pipeline.report.sentences import Finding, Word
 from pipeline.text import numbers
 from pipeline.text.shell import quoted
 
@@ -27,7 +29,7 @@ class Statement:
 
     `cost`: of one pass over the kept text against one over all, and `share`, the figure in it; `bracket`: between what the saving
     lies; `enough`: for what model the text is enough; `plan`: of the run that the user planned; `measured`: what was found, or
-    that nothing was measured; `command`: what measures it, and `takes`: how long, and with what."""
+    that nothing was measured, and `word`, its verdict; `command`: what measures it, and `takes`: how long, and with what."""
 
     cost: str
     share: str | None = None
@@ -35,6 +37,7 @@ class Statement:
     enough: str | None = None
     plan: str | None = None
     measured: str | None = None
+    word: Word | None = None
     command: str | None = None
     takes: str = ""
 
@@ -58,17 +61,18 @@ TRAINS = Way(" --tier cpu", "about 6 minutes on two cores; it needs torch")
 
 def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
     """`savings`: what savings.json holds, None before it was measured; `out`: the output as its reader finds it."""
-    found, way = _measured(metrics, savings)
+    finding, way = _measured(metrics, savings)
+    found, word = (None, None) if finding is None else (finding.sentence, finding.word)
     ledger = metrics.compute
     text = ledger.prospect
     if text is None:  # of an earlier release, which took a plan for granted
-        return Statement("Not reckoned: an earlier release curated this.", measured=found)
+        return Statement("Not reckoned: an earlier release curated this.", measured=found, word=word)
     if not text.kept.value:
         return Statement("Nothing was kept: there is nothing to train on.")
     enough, plan = _enough(text), _plan(ledger)
     if text.kept.value == text.read.value:
         said = "No text was dropped: training on it costs what it would on all of it."
-        return Statement(said, enough=enough, plan=plan, measured=found)
+        return Statement(said, enough=enough, plan=plan, measured=found, word=word)
     todo = way if found else TRAINS if text.kept.number >= LEAST_TOKENS else RANKS
     share = numbers.share(text.kept.number, text.read.number)
     return Statement(
@@ -78,18 +82,23 @@ def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
         enough=enough,
         plan=plan,
         measured=found or "Not measured yet.",
+        word=word,
         command=None if todo is None else f"python -m flows.savings {quoted(out)}{todo.option}",
         takes="" if todo is None else todo.takes,
     )
 
 
-def _measured(metrics: Metrics, savings: Savings | None) -> tuple[str | None, Way | None]:
+def _measured(metrics: Metrics, savings: Savings | None) -> tuple[Finding | None, Way | None]:
     """What was found, None where nothing was measured, and what is still to be measured."""
-    if savings is None or not savings.headline:
+    found = None if savings is None else sentences.headline(savings)
+    if savings is None or found is None:
         return None, None
-    if savings.generation != metrics.generation:
-        return f"{savings.headline} (Of generation {savings.generation}: measure again.)", TRAINS
-    return savings.headline, TRAINS if savings.tier == "ngram" else None
+    if savings.best is None:  # by an earlier release
+        return found, TRAINS
+    if savings.generation not in (None, metrics.generation):
+        said = f"{found.sentence} This is of generation {numbers.count(savings.generation)}: measure again."
+        return Finding(found.word, said), TRAINS
+    return found, TRAINS if savings.best.tier == "ngram" else None
 
 
 def _cost(ledger: Ledger, share: str) -> str:

@@ -20,8 +20,8 @@ from pipeline.output.reviews import ReviewCounts
 from pipeline.records.counts import Counts, FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
-from pipeline.records.savings_1 import Savings
-from pipeline.report import damage
+from pipeline.records.savings_json import Savings
+from pipeline.report import damage, sentences
 from pipeline.report.compute import statement
 from pipeline.report.page import charts, tables
 from pipeline.report.page import savings as saving
@@ -91,6 +91,7 @@ def render(
             m=metrics,
             savings=savings,
             say=saving,
+            sentences=sentences,
             closing=statement.of(metrics, savings, out=out),
             pictures=pictures.saving,
             funnel=funnel(metrics),

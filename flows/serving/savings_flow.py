@@ -16,7 +16,8 @@ from flows.serving.form import Text
 from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
 from pipeline.machine.events import Event, OnEvent
-from pipeline.records.savings_1 import Savings
+from pipeline.records.savings_json import Savings
+from pipeline.report import sentences
 from pipeline.report.page import savings as shown
 from pipeline.savings.measure import Request
 from pipeline.savings.run import carry_out
@@ -48,19 +49,19 @@ def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: boo
     else:
         made = body()
     create_markdown_artifact(markdown=table(made), key="winnow-saving", description="Compute saved at equal quality")
-    return str(made.headline)
+    return _headline(made)
+
+
+def _headline(made: Savings) -> str:
+    found = sentences.headline(made)
+    return "Nothing was measured." if found is None else found.sentence
 
 
 def table(made: Savings) -> str:
-    """Markdown: the headline and a line for each arm and set."""
-    rows = []
-    for held in made.sets:
-        for line in held.arms:
-            verdict = line.verdict if made.tier != "ngram" else shown.order_of(line)
-            cells = (held.name, line.arm, shown.multiplier(line), shown.pair(line.interval), verdict)
-            rows.append([*map(markdown.escaped, cells)])
-    head = ("held-out set", "arm", ">multiplier", "95 % interval", "verdict")
-    return "\n".join([f"# {markdown.escaped(made.headline)}", "", *markdown.table(head, rows)])
+    """Markdown: the headline and, of the strongest evidence, a line for each arm and set."""
+    rows = [] if made.best is None else [[*map(markdown.escaped, row)] for row in shown.rows(made.best)]
+    head = () if made.best is None else shown.head(made.best)
+    return "\n".join([f"# {markdown.escaped(_headline(made))}", "", *markdown.table(head, rows)])
 
 
 def measure_in_flow(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:
