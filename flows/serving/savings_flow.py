@@ -54,7 +54,7 @@ def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: boo
 
 def _headline(made: Savings) -> str:
     found = sentences.headline(made)
-    return "Nothing was measured." if found is None else found.sentence
+    return "Nothing was measured." if found is None else found.whole
 
 
 def table(made: Savings) -> str:

@@ -128,8 +128,8 @@ def _funnel(metrics: Metrics) -> str:
 
 
 def _compute(closing: Statement) -> str:
-    own = [said for said in closing.sentences() if said != closing.measured]
-    lines = ["## Compute", "", *(f"- {said}" for said in own), *([f"- {escaped(closing.measured)}"] if closing.measured else [])]
+    own = [said for said in closing.sentences() if said != closing.finding]
+    lines = ["## Compute", "", *(f"- {said}" for said in own), *([f"- {escaped(closing.finding)}"] if closing.finding else [])]
     if closing.command:
         todo = code(closing.command, limit=LONGEST)
         lines += ["", f"To measure it ({closing.takes}), in the folder that holds this one: {todo}"]

@@ -26,8 +26,8 @@ ROLES: dict[Role, str] = {
 }
 CAVEATS = (
     "The multiplier is the compute of the baseline divided by the compute at which the other arm first has the baseline's final"
-    " loss: 2 is half the compute for the same loss, below 1 the baseline is as good with that share of it. The interval holds"
-    " for this learner and this size; other learners differ by more than it is wide. Loss is not skill, and small models understate"
+    " loss: 2 is half the compute for the same loss, below 1 the baseline is as good with that share of it. The interval is of"
+    " this learner at this size; other learners differ by more than it is wide. Loss is not skill, and small models understate"
     " what duplicates cost (arXiv 2603.06603)."
 )
 ORDER_ONLY = "Counts of n-grams tell an order of texts, no size: they overstate what junk costs, and see no repetition."
@@ -35,10 +35,15 @@ ORDER_ONLY = "Counts of n-grams tell an order of texts, no size: they overstate 
 
 @dataclass(frozen=True)
 class Finding:
-    """A word and the sentence that it stands for."""
+    """A word, and what it stands for in a sentence that does not repeat it."""
 
     word: Word
     sentence: str
+
+    @property
+    def whole(self) -> str:
+        """Both, where there is no colour to set the word apart."""
+        return f"{_named(self.word)}. {self.sentence}"
 
 
 def headline(found: Savings) -> Finding | None:
@@ -61,13 +66,13 @@ def about(measured: Measured, held: SetLine, compared: Comparison) -> Finding:
     """One arm on one set."""
     word = word_of(measured, held, compared)
     if not held.enough:
-        few = f"{held.name} has too few documents for a verdict ({numbers.count(held.documents)})"
-        return Finding(word, f"No verdict: {few}{_figures(measured, compared)}.")
+        few = f"{numbers.counted(held.documents, 'document')} of {held.name} are too few"
+        return Finding(word, f"{few}{_figures(measured, compared)}.")
     if compared.multiplier is None:
-        return Finding(word, f"No verdict on {held.name}: neither text taught the model anything in this test.")
+        return Finding(word, f"On {held.name}, neither text taught the model anything in this test.")
     if compared.interval is None:
         few = f"{numbers.counted(compared.draws, 'draw')} give no interval, three are the least"
-        return Finding(word, f"No verdict on {held.name}: {few}.")
+        return Finding(word, f"On {held.name}, {few}.")
     if measured.tier == "ngram":
         return Finding(word, f"{_ordered(word, held, compared)} An order, no size ({numbers.counted(compared.draws, 'draw')}).")
     say = {"saves": _saves, "costs": _costs}.get(word, _no_difference)
@@ -98,19 +103,19 @@ def _saves(held: SetLine, compared: Comparison, interval: Range) -> str:
     low, high = (less(end) for end in interval)
     most = {"lower": "at least ", "upper": "at most ", None: ""}[compared.bound]
     took = f"took {most}{_percent(less(compared.multiplier))} less training compute ({_outward(low, high)})"
-    return f"Saves: in this test, the same loss on {held.name} {took}"
+    return f"In this test, the same loss on {held.name} {took}"
 
 
 def _costs(held: SetLine, compared: Comparison, interval: Range) -> str:
     most = {"lower": "at least ", "upper": "at most ", None: ""}[compared.bound]
     share = f"{most}{_percent(float(compared.multiplier or 0))} of the compute ({_outward(*interval)})"
-    return f"Costs: in this test, {compared.baseline} was as good as {compared.arm} on {held.name} with {share}"
+    return f"In this test, {compared.baseline} was as good as {compared.arm} on {held.name} with {share}"
 
 
 def _no_difference(held: SetLine, compared: Comparison, interval: Range) -> str:
     loss, gain = max(0.0, 1 - float(interval[0])), max(0.0, less(interval[1]))
     lies = f"between {_percent(loss, math.ceil)} of the compute lost and {_percent(gain, math.ceil)} saved"
-    return f"No difference told on {held.name} in this test: it lies {lies}"
+    return f"In this test, none is told on {held.name}: it lies {lies}"
 
 
 def _figures(measured: Measured, compared: Comparison) -> str:
@@ -140,16 +145,22 @@ def _bracket(measured: Measured) -> str:
         between = f" ({pair(compared.interval)})" if compared.interval is not None and measured.tier != "ngram" else ""
         said.append(f"{value}{between} on held-out {leans}")
     found = f" {_named(measured.arms[1].arm)}: {'; '.join(said)}." if said else ""
-    return f"No verdict: no target was named (--target FILE).{found}"
+    return f"No target was named (--target FILE).{found}"
 
 
 def worth(compared: Comparison) -> str | None:
     """w: does not change with the share that was dropped; None where it is not defined."""
     if compared.worth is None or compared.worth_interval is None:
         return None
-    low, high = compared.worth_interval
-    harm = " Below 0 it did harm." if low < 0 else ""
-    return f"A dropped token was worth {_worth(compared.worth)} of a kept one ({_worth(low)} to {_worth(high)}).{harm}"
+    harm = " Below 0 it did harm." if compared.worth_interval[0] < 0 else ""
+    value, _, between = worth_figures(compared).partition(" ")
+    return f"A dropped token was worth {value} of a kept one {between}.{harm}"
+
+
+def worth_figures(compared: Comparison) -> str:
+    """`0.33 (0.17 to 0.50)`."""
+    value = numbers.NONE if compared.worth is None else _worth(compared.worth)
+    return value if compared.worth_interval is None else f"{value} ({' to '.join(map(_worth, compared.worth_interval))})"
 
 
 def details(measured: Measured) -> Iterator[str]:

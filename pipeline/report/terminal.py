@@ -65,10 +65,10 @@ def summary(metrics: Metrics, *, out: str, savings: Savings | None = None) -> Sa
 def closing(metrics: Metrics, savings: Savings | None, *, out: str) -> Said:
     """What every run ends with, also one that found nothing new: compute, what was measured or measures it, the report."""
     said = statement.of(metrics, savings, out=out)
-    computed = [one for one in said.sentences() if one != said.measured]
+    computed = [one for one in said.sentences() if one != said.finding]
     labelled = [("" if number else "compute", one) for number, one in enumerate(computed)]
-    if said.measured:
-        labelled.append(("saving", f"{said.measured} To measure it ({said.takes}):" if said.command else said.measured))
+    if said.finding:
+        labelled.append(("saving", f"{said.finding} To measure it ({said.takes}):" if said.command else said.finding))
     commands = [f"              {said.command}"] if said.command else []  # lines of their own, so that they can be copied
     return [paragraphs(labelled), *commands, f"report        {out.rstrip('/')}/report.html"]
 

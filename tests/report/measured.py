@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.records.base import Quantity
 from pipeline.records.savings_json import (
+    SCHEMA,
     ArmSize,
     Comparison,
     Costs,
@@ -68,4 +69,4 @@ def measured(*sets: SetLine, tier: Any = "cpu", primary: str | None = "web", **c
 
 
 def savings(*found: Measured, generation: int | None = 2, **changes: Any) -> Savings:
-    return Savings(generation=generation, measured=found or (measured(),), **changes)
+    return Savings(schema_version=SCHEMA, generation=generation, measured=found or (measured(),), **changes)

@@ -41,9 +41,14 @@ class Statement:
     command: str | None = None
     takes: str = ""
 
+    @property
+    def finding(self) -> str | None:
+        """What was measured, the verdict in front."""
+        return self.measured if self.word is None or self.measured is None else Finding(self.word, self.measured).whole
+
     def sentences(self) -> list[str]:
         """All but the command, from the top down."""
-        return [said for said in (self.cost, self.bracket, self.enough, self.plan, self.measured) if said]
+        return [said for said in (self.cost, self.bracket, self.enough, self.plan, self.finding) if said]
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def _enough(text: Prospect) -> str:
     one, four = numbers.short(text.one_pass.value), numbers.short(text.four_passes.value)
     rule = f"{TOKENS_A_PARAMETER} tokens a parameter, Hoffmann et al. 2022; few repeats cost little, Muennighoff et al. 2023"
     about = "" if text.kept.tag == "counted" else "about "
-    return f"Enough for a model of {about}{one} parameters in one pass over it, of {four} in {PASSES} ({rule})."
+    return f"Enough for a model of {about}{one} parameters in one pass over it, of {four} in {PASSES} passes ({rule})."
 
 
 def _plan(ledger: Ledger) -> str | None:

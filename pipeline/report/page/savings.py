@@ -14,10 +14,10 @@ from pipeline.report.table import Part, Said, table
 from pipeline.text import numbers
 
 TIERS: dict[Tier, str] = {
-    "own trainer": "your own trainer",
-    "gpu": "small models on a GPU",
-    "cpu": "small models on a CPU",
-    "ngram": "counts of n-grams: an order, no size",
+    "own trainer": "Your own trainer",
+    "gpu": "Small models on a GPU",
+    "cpu": "Small models on a CPU",
+    "ngram": "Counts of n-grams: an order, no size",
 }
 
 
@@ -30,8 +30,8 @@ def summary(made: Savings, *, out: str | None) -> Said:
         said += [*_families(made.by_reason), ""]
     best = made.best
     if best is not None:
-        said += [sentences.of(best).sentence, "", table(head(best), rows(best))]
-        said += ["", f"measured with {TIERS[best.tier]}: {best.learner.what}", *sentences.details(best)]
+        said += [sentences.of(best).whole, "", table(head(best), rows(best))]
+        said += ["", f"{TIERS[best.tier]}: {best.learner.what}", *sentences.details(best)]
     return said if out is None else [*said, f"report {out.rstrip('/')}/report.html"]
 
 

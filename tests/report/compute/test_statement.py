@@ -45,7 +45,7 @@ def test_without_a_plan_the_model_is_the_largest_that_the_text_is_enough_for():
     )
     assert text.enough is not None and "Hoffmann et al. 2022" in text.enough and "Muennighoff et al. 2023" in text.enough
     assert text.enough.startswith(
-        "Enough for a model of 100 B parameters in one pass over it, of 400 B in 4 (20 tokens a parameter"
+        "Enough for a model of 100 B parameters in one pass over it, of 400 B in 4 passes (20 tokens a parameter"
     )
     assert text.plan is None
     assert text.measured == "Not measured yet."
