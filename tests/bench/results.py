@@ -2,9 +2,9 @@
 
 Raw text: the pages of WINNOW_EVAL_DATA/web (forums, news, recipes, courts, crawls in many languages; with the duplicates and the
 junk that they have), and `junk_and_good` for JUNK_SHARE of all bytes. Target: pages of sites that are in no arm (half of
-HELD_SHARE of the sites, by a hash of the host), a second target of the other half. Both are raw pages too, junk included, which favours the
-raw text. Each plan curates the raw text and is measured against it by the commands that a user types. What is done is not done
-again: the same command resumes; `--write` makes table and picture of what is there, whatever it says.
+HELD_SHARE of the sites, by a hash of the host), a second target of the other half. Both are raw pages too, junk included, which
+favours the raw text. Each plan curates the raw text and is measured against it by the commands that a user types. What is done is
+not done again: the same command resumes; `--write` makes table and picture of what is there, whatever it says.
 
     python -m tests.bench.results [--folder DIR] [--quick] [--plan NAME ...] [--target FILE] [--minutes M] [--write]
 
