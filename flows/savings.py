@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from flows import errors
 
 if TYPE_CHECKING:
-    from pipeline.records.savings_json import Savings
+    from pipeline.records.savings_json import Savings, Tier
     from pipeline.savings.measure import Request
 
 COMMANDS = ("export-arms", "score")
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         default="ngram",
         help="ngram ranks; cpu and gpu measure (extra proxy)",
     )
-    made.add_argument("--thorough", action="store_true", help="also a third of the learning rate, and repeated text as planned")
+    made.add_argument("--thorough", action="store_true", help="also other sizes of the model, and a tenth of the learning rate")
     made.add_argument("--sweep", metavar="KEY=V1,V2", help="measure values of a plan key")
     made.add_argument("--by-reason", action="store_true", help="switch each filter off and rank them (ngram)")
     made.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; the same command goes on")
@@ -52,7 +52,7 @@ def _common(made: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME=WHAT",
         default=[],
-        help="source, random, an output, or files; the first is the baseline (default: raw=source curated=OUT random=random)",
+        help="source, 'same mix', an output, or files; the first is the baseline (default: raw text, OUT, raw text in OUT's mix)",
     )
     made.add_argument(
         "--target",
@@ -61,7 +61,7 @@ def _common(made: argparse.ArgumentParser) -> None:
         default=[],
         help="held-out text, primary first (default: compute.targets)",
     )
-    made.add_argument("--seeds", type=int, default=3, metavar="N", help="paired seeds (default: 3, the least with an interval)")
+    made.add_argument("--draws", type=int, metavar="N", help="paired draws of the text (default: 5 of ngram, at most 8 trained)")
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUT/.work)")
     made.add_argument("--workers", type=int, metavar="N", help="processes (default: the CPUs of this machine)")
 
@@ -119,7 +119,7 @@ def _workers(arguments: argparse.Namespace) -> int:
     return given if given is not None else len(os.sched_getaffinity(0))
 
 
-def _request(arguments: argparse.Namespace, tier: str) -> Request:
+def _request(arguments: argparse.Namespace, tier: Tier) -> Request:
     from pipeline.errors import UsageError
     from pipeline.savings.arms import Spec
     from pipeline.savings.measure import Request
@@ -128,16 +128,16 @@ def _request(arguments: argparse.Namespace, tier: str) -> Request:
     for given in arguments.arm:
         name, _, what = given.partition("=")
         if not name or not what or "/" in name:
-            raise UsageError(f"--arm {given}: expected NAME=source, NAME=random or NAME=PATH")
+            raise UsageError(f"--arm {given}: expected NAME=source, NAME='same mix' or NAME=PATH")
         specs.append(Spec(name, what))
-    if arguments.seeds < 1 or _workers(arguments) < 1:
-        raise UsageError("--seeds and --workers: expected at least 1")
+    if (arguments.draws is not None and arguments.draws < 1) or _workers(arguments) < 1:
+        raise UsageError("--draws and --workers: expected at least 1")
     return Request(
         output=arguments.output,
         tier=tier,
         arms=tuple(specs),
         targets=tuple(arguments.target),
-        seeds=arguments.seeds,
+        draws=arguments.draws,
         thorough=getattr(arguments, "thorough", False),
         work=arguments.work,
         workers=_workers(arguments),
@@ -183,27 +183,19 @@ def _export(arguments: argparse.Namespace) -> int:
     from pipeline.text import numbers
 
     request = _request(arguments, "own trainer")
-    where = measure.open_measurement(request)
-    per_token = where.compute.bytes_per_token
-    experiment = measure.experiment_of(request, where, needed_bytes=int(arguments.tokens * per_token))
-    card = exchange.export(
-        experiment,
-        arguments.to,
-        tokens=arguments.tokens,
-        planned=where.compute.plan.tokens if where.compute.plan is not None else 0.0,
-        bytes_per_token=per_token,
-        seeds=arguments.seeds,
-    )
-    exports.record(where.out, os.path.expanduser(arguments.to), what="arms of flows.savings export-arms")
+    folders = measure.open_folders(request)
+    per_token = folders.compute.bytes_per_token
+    draws = arguments.draws or measure.MOST_DRAWS
+    experiment = measure.experiment_of(request, folders, needed_bytes=int(arguments.tokens * per_token), draws=draws)
+    card = exchange.export(experiment, arguments.to, tokens=arguments.tokens, bytes_per_token=per_token)
+    exports.record(folders.out, os.path.expanduser(arguments.to), what="arms of flows.savings export-arms")
     said = []
     for arm in card.arms:
-        less = "" if arm.enough else "; less than the run sees: it repeats"
-        if not arm.repeated_as_planned:
-            times = numbers.count(arm.planned_epochs)
-            less += f"; not repeated {times} times as the planned run would: too little text would be left"
+        less = "" if arm.enough else "; less than a run sees: it repeats"
         size = f"{numbers.counted(arm.documents, 'document')}, {numbers.counted(arm.bytes, 'byte')}"
-        said.append(f"{arguments.to}/{arm.path}: {size}{less}")
-    said.append(f"{arguments.to}/{exchange.CARD}: {len(card.sets)} held-out sets, seeds, and what results must look like")
+        said.append(f"{arguments.to}/{arm.path}: of {size}{less}")
+    drawn = numbers.counted(len(card.draws), "draw")
+    said.append(f"{arguments.to}/{exchange.CARD}: {drawn}, {len(card.sets)} held-out sets, and what results must look like")
     table.show(said, sys.stdout)
     return 0
 

@@ -241,8 +241,8 @@ def recommended(found: Savings) -> str | None:
     if sweep is None:
         return None
     if sweep.recommended is not None:
-        return f"Best on {sweep.set}: {sweep.recommended}, told from the next by a direct comparison."
-    return f"No value of {sweep.key} is recommended on {sweep.set}: no target was named, or the best is not told from the next."
+        return f"Best on {sweep.set}: {sweep.recommended}, told from every other by a direct comparison."
+    return f"No value of {sweep.key} is recommended on {sweep.set}: the best is not told from another."
 
 
 def multiplier(compared: Comparison) -> str:

@@ -202,9 +202,7 @@ def test_costs_are_said_and_a_break_even_only_where_there_is_one():
     assert "Both pay from 1.50 × 10¹⁸ FLOPs of training on (1.20 GPU-hours), if the low end holds" in detail(costs=costs)
 
 
-@pytest.mark.parametrize(
-    ("best", "said"), [("k=2", "Best on web: k=2, told from the next"), (None, "No value of k is recommended")]
-)
+@pytest.mark.parametrize(("best", "said"), [("k=2", "Best on web: k=2, told from every"), (None, "No value of k is recommended")])
 def test_a_sweep_recommends_only_what_was_compared_directly(best: str | None, said: str):
     sweep = Sweep(key="k", set="web", variants=(Against(variant="k=2", multiplier=None, interval=None),), recommended=best)
     assert (sentences.recommended(savings(sweep=sweep)) or "").startswith(said)

@@ -61,9 +61,8 @@ def _families(found: Families) -> tuple[str, Part]:
         (item.family, numbers.digits(item.multiplier), sentences.pair(item.interval), numbers.seconds(item.cpu_s))
         for item in found.families
     ]
-    leans = ", which favours curation" if found.biased else ""
-    head = f"what each family adds on {found.set}{leans} (the plan over the plan without it)"
-    return head, table(("family", ">multiplier", "95 % interval", ">CPU"), lines)
+    title = f"what each family adds on {found.set} (the plan over the plan without it)"
+    return title, table(("family", ">multiplier", "95 % interval", ">CPU"), lines)
 
 
 def last(held: SetLine, arm: str) -> str:
