@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pipeline.output.manifest import Manifest
-from pipeline.plan.compute import Compute, TrainingPlan
+from pipeline.plan.compute import Compute
 from pipeline.records.savings_json import BreakEven, Comparison, Costs, Measured, MeasuringCost, Repeats
 from pipeline.report.compute import ledger
 from pipeline.savings.analysis import curves, laws
@@ -36,7 +36,7 @@ def _break_even(compute: Compute, dollars: float, made: Measured) -> BreakEven |
     line = made.comparison(made.primary)
     if made.tier not in AT_SCALE or line is None or line.verdict != "saves" or line.interval is None:
         return None
-    per_flop = ledger.gpu_hours(compute, 1e12) * compute.price_per_gpu_hour / (6 * compute.plan.parameters * 1e12)
+    per_flop = ledger.dollars_per_flop(compute)
     if not per_flop:
         return None
     flops = dollars / (per_flop * curves.saved_share(line.interval[0]))
@@ -47,9 +47,9 @@ def _break_even(compute: Compute, dollars: float, made: Measured) -> BreakEven |
 
 
 def repeats(compute: Compute, made: Measured, line: Comparison | None) -> Repeats | None:
-    """Of the run that the plan names, where the user wrote one and it repeats text. Sizes are in bytes: the plan's tokens are
+    """Of the run that the plan names, where it names one and that repeats text. Sizes are in bytes: the plan's tokens are
     those of its own tokenizer, not of the small model's."""
-    if compute.plan == TrainingPlan() or line is None or line.multiplier is None or made.tier == "ngram":
+    if compute.plan is None or line is None or line.multiplier is None or made.tier == "ngram":
         return None
     planned = compute.plan.tokens * compute.bytes_per_token
     baseline, judged = made.arms[0], made.arms[1]

@@ -16,8 +16,8 @@ import numpy as np
 
 PIECE = 0.02
 LEAST_PIECE = 4
-"""Documents of a group are torn apart into pieces of four or more, with at most a fiftieth of a draw's text where they can be: one
-cluster of a hundred copies would decide a draw. Of a piece three quarters are copies at least, as nearly all of the group were."""
+"""Documents of a group are torn into pieces of four or more, with at most a fiftieth of a draw's text where they can be: one
+cluster of a hundred copies would decide a draw. Of a piece three quarters are copies at least, as of the group nearly all."""
 MOST_KINDS = 32
 """Of a stratum's number of documents in an arm: none, 1, 2 to 3, 4 to 7, …"""
 

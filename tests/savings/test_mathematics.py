@@ -98,8 +98,8 @@ def test_the_worth_of_a_dropped_token_does_not_change_with_how_much_was_dropped(
 
 
 def pairs(logs, *, documents=40, hardness=0.0, sizes=None, seed=0) -> list[tuple[Curve, Curve]]:
-    """A pair a draw: the other arm's curve is the baseline's, shifted by the logarithm of its multiplier; `hardness`: how much the
-    shift differs between documents (sd)."""
+    """A pair a draw: the other arm's curve is the baseline's, shifted by the logarithm of its multiplier; `hardness`: how much
+    the shift differs between documents (sd)."""
     rng = np.random.default_rng(seed)
     sizes = np.full(documents, 800.0) if sizes is None else sizes
     own = hardness * rng.standard_normal(documents)
