@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.savings.arms import Arm, Experiment
-from pipeline.savings.corpora import upto
+from pipeline.savings.corpora import sizes_of, upto
 
 END = "<end>"
 """Token 0: ends a document."""
@@ -25,11 +25,12 @@ TRAINING_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class TokenFiles:
-    """Files of tokens: of each arm, with how many it has, and of all held-out sets."""
+    """Files of tokens: of each arm, with how many it has, of all held-out sets, and of the places of the groups by draw."""
 
     arms: dict[str, str]
     tokens: dict[str, int]
     sets: str
+    turned: tuple[str, ...]
 
 
 def tokenizer(experiment: Experiment, *, vocabulary: int) -> Any:
@@ -59,19 +60,24 @@ def encode(experiment: Experiment, folder: Path, *, vocabulary: int) -> TokenFil
         made = tokenizer(experiment, vocabulary=vocabulary)
         made.save(str(folder / "tokenizer.json"))
         for arm in experiment.arms:
-            save(arms[arm.name], **_packed(made, arm.texts, end=True), groups=arm.groups)
-        save(sets, **_packed(made, [text for held in experiment.sets for text in held.texts], end=False))
+            save(arms[arm.name], **_packed(made, arm.texts, end=True), keys=arm.keys, groups=arm.groups)
+        texts = [text for held in experiment.sets for text in held.texts]
+        bounds = np.cumsum([0, *(len(held.texts) for held in experiment.sets)])
+        save(sets, **_packed(made, texts, end=False), sets=bounds)
+    turned = [folder / f"turned-{draw}.npy" for draw in range(experiment.order.draws)]
+    for draw, path in enumerate(turned):
+        np.save(path, experiment.order.turned(draw))
     counts = {}
     for name, path in arms.items():
         with np.load(path) as saved:
             counts[name] = int(saved["starts"][-1])
-    return TokenFiles({name: str(path) for name, path in arms.items()}, counts, str(sets))
+    return TokenFiles({name: str(path) for name, path in arms.items()}, counts, str(sets), tuple(map(str, turned)))
 
 
 def _some(arm: Arm, limit: int) -> list[str]:
-    """Documents spread over the arm, up to `limit` characters."""
+    """Documents spread over the arm, up to `limit` bytes."""
     order = np.random.default_rng(0).permutation(len(arm.texts))
-    return [arm.texts[at] for at in upto(order, np.array(list(map(len, arm.texts))), limit)]
+    return [arm.texts[at] for at in upto(order, sizes_of(arm.texts), limit)]
 
 
 def _packed(made: Any, texts: Sequence[str], *, end: bool) -> dict[str, np.ndarray]:
