@@ -117,7 +117,7 @@ def measure(
         for other in other_sizes(shape):
             if (most := room(experiment, encoded, other)) < other.tokens:
                 notes.append(
-                    f"no model of {other.parameters:,} parameters: it needs {other.tokens:,} tokens, and there is text for {most:,}"
+                    f"no model of {other.parameters:,} parameters: it needs {other.tokens:,} tokens, there is text for {most:,}"
                 )
                 continue
             outcome = trained(_Run(other, SIZE_DRAWS))
