@@ -22,10 +22,9 @@ from pydantic import Field, model_validator
 
 from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Tier
 from filters.models import coverage, labels, readers
-from filters.models.coverage import CoveredModel
+from filters.models.coverage import READERS, CoveredModel
 from filters.models.readers import Readers
 
-READERS = "readers"
 PATH = coverage.SHIPPED / "quality_readers.npz"
 
 
