@@ -33,7 +33,7 @@ class Params(coverage.Params):
     model: str | None = Field(
         None,
         description="readers: what readers keep, in all languages; or a fastText classifier (.ftz or .bin), a path or"
-        " hf://ORG/NAME/FILE; null: the English one of default@1",
+        " hf://ORG/NAME/FILE; or a model that Winnow ships, by name; null: the English one of default@1",
     )
 
 
