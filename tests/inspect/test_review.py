@@ -30,7 +30,7 @@ def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows += [{"id": f"s{k}", "text": f"\u202eShort\x1b[2J number {k} has few words."} for k in range(6)]
     rows += [{"id": "twin", "text": prose(2) + " Indeed so."}]
     path = write_rows(folder / "in" / "a.jsonl", rows)
-    curate("--input", path, "--output", folder / "out")
+    curate("default@1", "--input", path, "--output", folder / "out")
     return folder
 
 

@@ -62,7 +62,7 @@ def tab(browser: Any, address: str, size: str = "desktop", scheme: str = "light"
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("browser") / "out"
-    curate("default", "--input", SAMPLE / "input", "--output", made, "--set", "source.max_bad_fraction=0.05")
+    curate("default@1", "--input", SAMPLE / "input", "--output", made, "--set", "source.max_bad_fraction=0.05")
     return made
 
 
