@@ -11,8 +11,6 @@ import pytest
 
 from tests.support import ROOT, SAMPLE, curate, digests, table, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 KEY = ["generation", "id", "source", "source_ref"]
 
 
