@@ -73,10 +73,26 @@ def blank_charts(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample, curated by the default command. Not to be changed: tests that change an output copy it."""
+    return _sample(tmp_path_factory, "sample")
 
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample with signals/. Not to be changed."""
+    return _sample(tmp_path_factory, "measured", "--set", "output.signals=true")
+
+
+@pytest.fixture(scope="session")
+def cut_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows in many units, by one worker. Not to be changed."""
+    many = ("--set", "output.signals=true", "--set", "source.unit_bytes=20kB")
+    return _sample(tmp_path_factory, "cut-small", *many, workers=1)
+
+
+def _sample(tmp_path_factory: pytest.TempPathFactory, name: str, *more: str, workers: int = 2) -> Path:
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(charts, "drawn", svg.drawn)  # whoever asks for it first
-            curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated")
+            curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated", *more, workers=workers)
 
-    return made_once(tmp_path_factory, "sample", make) / "curated"
+    return made_once(tmp_path_factory, name, make) / "curated"
