@@ -10,8 +10,6 @@ import pytest
 from flows.inspect import main
 from tests.support import curate, prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory) -> tuple[Path, Path]:

@@ -20,8 +20,6 @@ from pipeline.output import reviews
 from pipeline.store.store import open_output
 from tests.support import curate, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -17,8 +17,6 @@ from pipeline.plan.recipe import ActiveFilter
 from pipeline.report.table import text
 from tests.support import PROSE, curate, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory) -> Path:

@@ -1634,7 +1634,7 @@ MUTANTS = (
         "        os.read(0, 1)\n",
         "        time.sleep(1e6)\n",
         "a killed run leaves no process",
-        ("tests/flows/test_prefect_flow.py::test_the_server_dies_with_a_killed_parent",),
+        ("tests/flows/test_prefect_flow.py::test_a_server_needs_no_home_asks_for_no_password_and_dies_with_a_killed_parent",),
     ),
     Mutant(
         "a memo in the user's profile",
@@ -1652,7 +1652,7 @@ MUTANTS = (
         "if os.environ.get(DATABASE) == IN_MEMORY:",
         "if os.environ.get(DATABASE) != IN_MEMORY:",
         "where no database can be used it is in memory",
-        ("tests/flows/test_prefect_flow.py::test_a_server_needs_no_home_and_asks_for_no_password",),
+        ("tests/flows/test_prefect_flow.py::test_a_server_needs_no_home_asks_for_no_password_and_dies_with_a_killed_parent",),
     ),
     Mutant(
         "what a stage made is lost with Prefect",

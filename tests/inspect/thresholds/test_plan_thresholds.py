@@ -15,8 +15,6 @@ from pipeline.plan import load
 from pipeline.store.store import open_store
 from tests.support import PROSE, curate, prose, table, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 INSULT = "You are a stupid worthless idiot and everybody hates you, you filthy disgusting moron. "
 TEXTS = [
     *(prose(k) for k in range(4)),

@@ -12,8 +12,6 @@ from pipeline.errors import UsageError
 from pipeline.inspect.thresholds.sweep import values
 from tests.support import SAMPLE, curate, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 PLAN = (
     "--set",
     "dedup=false",
