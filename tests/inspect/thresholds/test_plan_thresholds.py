@@ -54,10 +54,20 @@ FINEWEB = {
     "max_repeated_lines": 0.01,
     "max_newlines": 0.3,
 }
-MODELS = {"quality": {"min_score": 0.2}, "toxicity": {"max_score": 0.62, "max_share": 1}}
+MODELS = {"quality": {"min_score": 0.2, "keep": None, "max_short_lines": None}, "toxicity": {"max_score": 0.62, "max_share": 1}}
 ENGLISH = LANGUAGE | {"min_score": 0.65}
 LINES: dict[str, dict[str, dict[str, float | None]]] = {
     "default@1": {"language": LANGUAGE, "gopher_quality": QUALITY, "gopher_repetition": REPETITION, **MODELS},
+    "default@2": {
+        "language": LANGUAGE,
+        "gopher_quality": QUALITY
+        | {"min_words": 60, "max_words": 1e9, "max_symbol_ratio": 1, "max_bullet_lines": 1, "max_ellipsis_lines": 1}
+        | {"min_alpha_words": 0.75},
+        "gopher_repetition": dict.fromkeys(REPETITION, 1) | {"languages": None, "max_top_2gram": 0.14, "max_top_4gram": 0.1},
+        "quality": {"min_score": 0, "keep": None, "max_short_lines": 0.4},
+        "toxicity": {"max_score": 0.52, "max_share": 1},
+        "adult": {"max_score": 0.8},
+    },
     "gopher": {"language": LANGUAGE, "gopher_quality": QUALITY, "gopher_repetition": REPETITION},
     "c4": {"language": ENGLISH, "c4": C4},
     "fineweb": {"language": ENGLISH, "gopher_quality": QUALITY, "gopher_repetition": REPETITION, "c4": C4, "fineweb": FINEWEB},
@@ -96,7 +106,7 @@ def opened(out: Path) -> tuple[Output, Slider]:
 
 
 def test_every_preset_is_in_the_table() -> None:
-    assert {name.partition("@")[0] for name in load.presets()} == set(LINES)
+    assert {name.removesuffix("@1") for name in load.presets()} == {name.removesuffix("@1") for name in LINES}
 
 
 @pytest.mark.parametrize("preset", LINES)
