@@ -194,24 +194,27 @@ def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace
 
 
 def _execute(loaded: LoadedPlan, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
+    from flows import counting
     from flows.retry import BACK_OFF_S, tried
     from pipeline.machine.schedule import in_process
     from pipeline.run import execute
 
     try:
         if inline and options.runner == "local":
-            return tried(
+            made = tried(
                 lambda: execute.execute(loaded, options, mapper=in_process(options.workers), on_event=progress),
                 retries=options.retries,
                 back_off_s=BACK_OFF_S,
                 on_event=progress,
             )
+            return counting.after(made, options, progress)
         if inline:
             from pipeline.run.cluster import engine
             from pipeline.run.cluster.open import connect
 
             with connect(options.runner, options.runner_address, workers=options.workers) as cluster:
-                return execute.execute(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
+                made = execute.execute(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
+            return counting.after(made, options, progress)
         from flows import prefect_flow
 
         return prefect_flow.run_in_flow(loaded, options, on_event=progress, temporary=temporary)

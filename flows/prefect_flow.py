@@ -22,6 +22,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, State
 
+from flows import counting
 from flows.retry import BACK_OFF_S, tried
 from flows.serving import cluster_flow, notify, outcomes, progress, results, roots, server
 from flows.serving.artifacts import NAME_LENGTH
@@ -152,7 +153,7 @@ def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], *, options
     on_event = progress.both(_logged(logger), made)
     on_event = on_event if lines is None else progress.both(on_event, lines)
     with progress.progress_bars(made):
-        result = _tried(loaded, options, on_event)
+        result = counting.after(_tried(loaded, options, on_event), options, on_event)
     for note in result.notes[:MOST_NOTES]:
         logger.info(folded(note, limit=2000))
     if len(result.notes) > MOST_NOTES:
@@ -256,7 +257,7 @@ def _as_flow_run(
 
     def recorded() -> Made:
         try:
-            ended.append(body())
+            ended.append(counting.after(body(), options, on_event))
         except BaseException as error:
             errors.append(error)
             raise

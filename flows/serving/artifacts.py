@@ -65,7 +65,7 @@ def closing(said: Statement) -> list[str]:
     """Markdown of what every run ends with."""
     lines = [f"- {escaped(sentence)}" for sentence in said.sentences()]
     if said.command:
-        lines += ["", f"To measure it ({said.takes}):", "", block(visible(said.command, limit=1000), "")]
+        lines += ["", f"{said.todo}:", "", block(visible(said.command, limit=1000), "")]
     return [*lines, ""]
 
 

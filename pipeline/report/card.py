@@ -132,7 +132,7 @@ def _compute(closing: Statement) -> str:
     lines = ["## Compute", "", *(f"- {said}" for said in own), *([f"- {escaped(closing.finding)}"] if closing.finding else [])]
     if closing.command:
         todo = code(closing.command, limit=LONGEST)
-        lines += ["", f"To measure it ({closing.takes}), in the folder that holds this one: {todo}"]
+        lines += ["", f"{closing.todo}, in the folder that holds this one: {todo}"]
     return "\n".join(lines)
 
 

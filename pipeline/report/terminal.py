@@ -68,7 +68,7 @@ def closing(metrics: Metrics, savings: Savings | None, *, out: str) -> Said:
     computed = [one for one in said.sentences() if one != said.finding]
     labelled = [("" if number else "compute", one) for number, one in enumerate(computed)]
     if said.finding:
-        labelled.append(("saving", f"{said.finding} To measure it ({said.takes}):" if said.command else said.finding))
+        labelled.append(("saving", f"{said.finding} {said.todo}:" if said.command else said.finding))
     commands = [f"              {said.command}"] if said.command else []  # lines of their own, so that they can be copied
     return [paragraphs(labelled), *commands, f"report        {out.rstrip('/')}/report.html"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from filters import quality
+from filters.models import coverage
 from pipeline import read
 from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
@@ -63,7 +64,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
 
 def _choice(resolved: Recipe) -> list[str]:
     """What each setting of `filters.quality.keep` kept and dropped of judged documents that its model had not seen."""
-    used = [item for item in resolved.filters if item.filter.name == "quality" and item.params.model == quality.READERS]
+    used = [item for item in resolved.filters if item.filter.name == "quality" and item.params.model == coverage.READERS]
     if not used:
         return []
     lines = ["filters.quality.keep, by what careful readers keep and drop of web pages from sites that the model has not seen:"]

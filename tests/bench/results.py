@@ -153,16 +153,7 @@ def rows_of(folder: Path, *, tier: str) -> list[Row]:
     return found
 
 
-HEAD = (
-    "plan",
-    ">kept tokens",
-    ">multiplier",
-    "95 % interval",
-    "finding",
-    ">w of a dropped token",
-    ">curation, CPU",
-    ">measurement, CPU",
-)
+HEAD = ("plan", ">kept tokens", ">multiplier", "95 % interval", "finding", ">w", ">CPU of curation", ">CPU of measurement")
 
 
 def table(rows: Sequence[Row]) -> list[str]:
@@ -185,9 +176,8 @@ def _line(row: Row) -> tuple[str, ...]:
 
 def page(rows: Sequence[Row], *, folder: Path) -> str:
     """docs/results/compute.md."""
-    sizes = {
-        name: (folder / f"{name}.jsonl").stat().st_size for name in ("raw", *TARGETS) if (folder / f"{name}.jsonl").is_file()
-    }
+    files = {name: folder / f"{name}.jsonl" for name in TARGETS}
+    sizes = ", ".join(f"{name} {numbers.size(file.stat().st_size)}" for name, file in files.items() if file.is_file())
     raw = rows[0].metrics
     made = next((row.measured for row in rows if row.measured is not None), None)
     lines = ["# The compute that curation saves on raw web text", ""]
@@ -208,7 +198,7 @@ def page(rows: Sequence[Row], *, folder: Path) -> str:
     for row in rows:
         if row.measured is not None:
             said = [sentences.of(row.measured).whole, *sentences.details(row.measured)]
-            lines += ["", f"**{row.plan}**: " + " ".join(map(markdown.escaped, said))]
+            lines += ["", f"**{row.plan}**: " + " ".join(said)]
     return "\n".join([*lines, "", f"![loss against compute, raw and curated]({PICTURE})", ""])
 
 

@@ -38,7 +38,7 @@ class Command:
 COMMANDS = {
     "curate": Command(curate.main, ["--inline"], "flows.curate._run", resumes=True),
     "train": Command(train.main, ["quality"], "flows.train._run"),
-    "savings": Command(savings.main, ["--inline"], "flows.terminal.settle.settle", resumes=True),
+    "savings": Command(savings.main, ["--inline"], "pipeline.savings.lacking.refuse", resumes=True),
     "deploy": Command(deploy.main, [], "flows.deploy.prepare", name="flows.deploy"),
     "inspect": Command(inspect.main, ["why", "x"], "flows.terminal.settle.settle", name="winnow inspect"),
 }

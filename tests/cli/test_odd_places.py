@@ -194,6 +194,20 @@ def test_every_path_of_a_plan_is_made_absolute_and_named() -> None:
     assert with_names_only(plan)["filters"]["quality"]["model"] == "q.ftz"
 
 
+@pytest.mark.parametrize(
+    ("model", "full"),
+    [
+        ("readers", "readers"),
+        ("toxicity@2", "toxicity@2"),
+        ("readers.ftz", "{here}/readers.ftz"),
+        ("./readers", "{here}/readers"),
+    ],
+)
+def test_the_name_of_a_shipped_model_is_no_path(model: str, full: str) -> None:
+    plan = {"filters": {"quality": {"model": model}}}
+    assert with_absolute_paths(plan) == {"filters": {"quality": {"model": full.format(here=Path.cwd())}}}
+
+
 def test_an_argument_that_looks_like_an_option_is_told_how_to_be_written(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         curate.main(["--output", "-dash"])

@@ -42,6 +42,11 @@ class Statement:
     takes: str = ""
 
     @property
+    def todo(self) -> str:
+        """What stands in front of the command."""
+        return f"To measure {'it' if self.word is None else 'how much'} ({self.takes})"
+
+    @property
     def finding(self) -> str | None:
         """What was measured, the verdict in front."""
         return self.measured if self.word is None or self.measured is None else Finding(self.word, self.measured).whole
