@@ -261,11 +261,12 @@ def test_a_sweep_says_no_measurable_difference_between_equal_values_and_leaves_t
 
 
 def test_families_are_ranked_beside_their_cost(output, capsys):
-    made = measured(capsys, output, "--by-reason")
+    curate("gopher", "--input", output / "in", "--output", output / "gopher", workers=1)
+    made = measured(capsys, output, "--by-reason", out="gopher")
     families = {item["family"]: item for item in made["by_reason"]["families"]}
-    assert {"gopher_repetition", "dedup"} <= set(families)
-    assert families["gopher_repetition"]["cpu_s"] is not None
-    assert json.loads((output / "out/savings.json").read_text())["by_reason"] == made["by_reason"]
+    assert {"gopher_quality", "gopher_repetition"} <= set(families)
+    assert families["gopher_quality"]["cpu_s"] is not None
+    assert json.loads((output / "gopher/savings.json").read_text())["by_reason"] == made["by_reason"]
 
 
 def test_without_the_work_directory_the_source_text_is_read_again_from_the_inputs(output, capsys):
