@@ -136,12 +136,13 @@ def bad_filter(folder: Path) -> Path:
 def measure(out: Path, folder: Path, *arguments: str) -> tuple[Measured, float, float]:
     """The measurement, wall and CPU seconds."""
     from pipeline.records.savings_json import Savings
+    from pipeline.report import table
     from pipeline.report.page.savings import summary
 
     targets = [part for name in ("new_sources", "known_sources") for part in ("--target", str(folder / f"{name}.jsonl"))]
     text, wall, cpu = run("flows.savings", str(out), *targets, "--work", str(folder / "work"), "--inline", "--json", *arguments)
     made = Savings.model_validate_json(text)
-    print(summary(made, out=None))
+    table.show(summary(made, out=None), sys.stdout)
     tier = arguments[arguments.index("--tier") + 1]
     return next(one for one in made.measured if one.tier == tier), wall, cpu
 

@@ -1789,4 +1789,22 @@ MUTANTS = (
         "law 7: no range of hashes cuts what has one hash",
         ("tests/stages/dedup/test_index.py",),
     ),
+    Mutant(
+        "a draw turns every arm by another part",
+        "savings",
+        "pipeline/savings/order.py",
+        "(self.places - draw / self.draws) % 1.0",
+        "(self.places * (1 + draw)) % 1.0",
+        "draws share no text",
+        ("tests/savings/test_order.py",),
+    ),
+    Mutant(
+        "the choice of the target is in no interval",
+        "savings",
+        "pipeline/savings/analysis/intervals.py",
+        "    error = of_draws + of_target\n",
+        "    error = of_draws\n",
+        "the variances of draws and target are added",
+        ("tests/savings/test_mathematics.py",),
+    ),
 )
