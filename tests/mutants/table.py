@@ -32,6 +32,7 @@ AREAS = (
     "sketches",
     "prefect",
     "what people read",
+    "savings",
 )
 
 
