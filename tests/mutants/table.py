@@ -32,7 +32,6 @@ AREAS = (
     "sketches",
     "prefect",
     "what people read",
-    "savings",
 )
 
 
@@ -1792,7 +1791,7 @@ MUTANTS = (
     ),
     Mutant(
         "a draw turns every arm by another part",
-        "savings",
+        "what people read",
         "pipeline/savings/order.py",
         "(self.places - draw / self.draws) % 1.0",
         "(self.places * (1 + draw)) % 1.0",
@@ -1801,7 +1800,7 @@ MUTANTS = (
     ),
     Mutant(
         "the choice of the target is in no interval",
-        "savings",
+        "what people read",
         "pipeline/savings/analysis/intervals.py",
         "    error = of_draws + of_target\n",
         "    error = of_draws\n",
