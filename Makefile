@@ -43,7 +43,7 @@ lint: $(VENV)/.dev
 
 # A measurement of the table that `make bench B=list` prints; without a name, throughput. Status 1 where a target is missed.
 B := throughput
-TORCH_BENCHES := savings savings_validity
+TORCH_BENCHES := savings savings_validity results
 BENCH_VENV := $(VENV)$(if $(filter $(TORCH_BENCHES),$(B)),-torch)
 
 bench: $(BENCH_VENV)/.dev

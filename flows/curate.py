@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flows.serving.server import Temporary
     from flows.terminal.progress import Json
     from pipeline.plan.load import LoadedPlan
+    from pipeline.records.savings_json import Savings
     from pipeline.run.options import Result, RunOptions
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
@@ -158,10 +159,19 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     elif result.generation is None:
         kept, newest = result.metrics.all_generations.kept, result.metrics.generation
         stays = f"{result.out} stays as generation {newest} left it, {numbers.counted(kept, 'document')} kept"
-        table.show([f"nothing new: {stays}"], sys.stdout)
+        said = [f"nothing new: {stays}", *report.closing(result.metrics, _savings(result.out), out=result.out)]
+        table.show(said, sys.stdout)
     else:
-        table.show([*report.summary(result.metrics, out=result.out), ""], sys.stdout)
+        table.show([*report.summary(result.metrics, out=result.out, savings=_savings(result.out)), ""], sys.stdout)
     return 0
+
+
+def _savings(out: str) -> Savings | None:
+    """What was measured of the output."""
+    from pipeline.report.publish import savings_of
+    from pipeline.store.store import open_store
+
+    return savings_of(open_store(out, create=False))
 
 
 def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace, *, progress: Any) -> int:

@@ -5,19 +5,20 @@ Invariant: what comes from plans, paths and text is escaped, one line, and cut; 
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.output import inputs as inputs_of_output
+from pipeline.report.compute import statement
 from pipeline.text import numbers
 from pipeline.text.markdown import block, code, escaped, table
 from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from pipeline.records.metrics_json import Metrics
-    from pipeline.records.savings_1 import Savings
+    from pipeline.records.savings_json import Savings
+    from pipeline.report.compute.statement import Statement
     from pipeline.run.options import Result
 
 NAME_LENGTH = 120
@@ -37,11 +38,11 @@ def funnel(metrics: Metrics) -> str:
 
 
 def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
-    """Markdown: the ledger of a training pass, what the curation cost, and the saving: measured, or the command that measures it.
+    """Markdown: what every run ends with, then the ledger of a training pass and what the curation cost.
 
     `savings`: what savings.json holds, None before it was measured.
     """
-    rows = [("saving at equal quality", saving(savings, metrics, out), "not measured" if savings is None else "measured")]
+    rows = []
     for line in metrics.compute.passes:
         name, _, aside = line.name.partition(" (")
         caution = f"; {aside.partition(':')[0]}" if aside else ""
@@ -56,16 +57,16 @@ def compute(metrics: Metrics, savings: Savings | None, out: str) -> str:
     hours = spent.cpu_hours
     rows.append(("this curation: time", f"{numbers.digits(hours.value)} {hours.unit}", hours.tag))
     rows.append(("this curation: price", numbers.money(spent.dollars.value), spent.dollars.tag))
-    return "\n".join(table(("what", "value", "kind"), [tuple(map(escaped, row)) for row in rows]))
+    ledger = table(("what", "value", "kind"), [tuple(map(escaped, row)) for row in rows])
+    return "\n".join([*closing(statement.of(metrics, savings, out=out)), *ledger])
 
 
-def saving(savings: Savings | None, metrics: Metrics, out: str) -> str:
-    """The headline of savings.json, or what is to be done."""
-    command = f"python -m flows.proxy {visible(shlex.quote(out), limit=500)}"
-    if savings is None or not savings.headline:
-        return f"not measured yet: {command}"
-    stale = "" if savings.generation == metrics.generation else f" (of generation {savings.generation}; anew: {command})"
-    return visible(savings.headline, limit=500) + stale
+def closing(said: Statement) -> list[str]:
+    """Markdown of what every run ends with."""
+    lines = [f"- {escaped(sentence)}" for sentence in said.sentences()]
+    if said.command:
+        lines += ["", f"To measure it ({said.takes}):", "", block(visible(said.command, limit=1000), "")]
+    return [*lines, ""]
 
 
 def changes(metrics: Metrics) -> str | None:
@@ -134,7 +135,7 @@ def summary(result: Result, savings: Savings | None = None) -> str:
     lines += [*table(("", ">documents", ">share", ">bytes"), totals), ""]
     if new:
         lines += _reasons(metrics) + _checks(metrics)
-    lines += ["## Compute saved", "", escaped(saving(savings, metrics, result.out)), ""]
+    lines += ["## Compute", "", *closing(statement.of(metrics, savings, out=result.out))]
     if new:
         lines += _files(metrics)
     if result.notes:

@@ -1,13 +1,13 @@
-"""The plan's keys for the planned training run (`compute`): every constant of the ledger, each with unit and source.
+"""The plan's keys for training (`compute`): every constant of the ledger with unit and source, and the run that is planned.
 
 They change no byte of the output and are no part of the recipe.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.settings import PlanModel
 
@@ -16,14 +16,34 @@ BYTES_PER_TOKEN = 4.0
 2407.21783, section 3.2). Other scripts and vocabularies differ, easily by half: name `output.tokenizer` to count."""
 
 
+TOKENS_A_PARAMETER = 20
+"""Training tokens of the largest model that a text is enough for, a parameter: Hoffmann et al. 2022 (arXiv 2203.15556, table 3).
+Its rounding hides a factor of about three either way: a rule of thumb for sizes, no law."""
+
+
 class TrainingPlan(PlanModel):
-    parameters: float = Field(7e9, gt=0, le=1e18, description="active parameters of the planned model")
+    """One of `parameters` and `tokens` is enough: the other is then what 20 tokens a parameter make of it."""
+
+    parameters: float = Field(gt=0, le=1e18, description="active parameters of the planned model; default: tokens / 20")
     total_parameters: float | None = Field(
         None, gt=0, le=1e18, description="all parameters of a mixture of experts, for memory; default: the active ones"
     )
-    tokens: float = Field(1e12, gt=0, le=1e18, description="tokens the planned model will be trained on")
+    tokens: float = Field(gt=0, le=1e18, description="tokens the planned model will be trained on; default: 20 x parameters")
     languages: dict[str, float] = Field({}, description="share of the planned tokens by language; default: as they are kept")
     inference_tokens: float = Field(0, ge=0, le=1e20, description="tokens the model will serve in its life; 0: not counted")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_the_other(cls, data: Any) -> Any:
+        known = {name: data[name] for name in ("parameters", "tokens") if name in data} if isinstance(data, dict) else {}
+        if len(known) != 1:
+            return data
+        (name, value), factor = *known.items(), TOKENS_A_PARAMETER
+        try:
+            other = {"tokens": float(value) * factor} if name == "parameters" else {"parameters": float(value) / factor}
+        except (TypeError, ValueError):  # said of the value itself
+            other = {"tokens" if name == "parameters" else "parameters": 1.0}
+        return {**data, **other}
 
     @field_validator("languages")
     @classmethod
@@ -34,9 +54,9 @@ class TrainingPlan(PlanModel):
 
 
 class Compute(PlanModel):
-    """The planned training run, for the compute ledger. Changes no byte of the output."""
+    """What training costs, for the compute ledger, and the run that is planned, if one is. Changes no byte of the output."""
 
-    plan: TrainingPlan = Field(TrainingPlan(), description="the planned model")
+    plan: TrainingPlan | None = Field(None, description="the planned run; null: none is assumed")
     gpu: str = Field("H100", description="GPU of the planned run, a row of the GPU table")
     precision: Literal["bf16", "fp8"] = Field(
         "bf16", description="precision of the planned run; mfu is against the BF16 peak in both"
@@ -67,3 +87,10 @@ class Compute(PlanModel):
     targets: tuple[str, ...] = Field(
         (), description="held-out sets of the measured saving (JSONL, Parquet), the primary one first"
     )
+
+    @model_validator(mode="after")
+    def _of_a_plan(self) -> Self:
+        given = "gpu_hours_per_trillion_tokens" if self.gpu_hours_per_trillion_tokens is not None else "extra_gpu_hours"
+        if self.plan is None and (self.gpu_hours_per_trillion_tokens is not None or self.extra_gpu_hours):
+            raise ValueError(f"{given} is of a planned run: write compute.plan (parameters or tokens) too")
+        return self

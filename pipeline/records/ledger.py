@@ -1,4 +1,4 @@
-"""The compute ledger as metrics.json holds it: what one training pass costs, whether the text is enough, which levers there are.
+"""The compute ledger as metrics.json holds it: what one training pass costs, for what the text is enough, which levers there are.
 
 Every figure is a Quantity: with its unit, how it came about and from where.
 """
@@ -58,6 +58,22 @@ class Sufficiency(Record):
     by_language: tuple[LanguageSufficiency, ...]
 
 
+class Prospect(Record):
+    """What the kept text is good for, and between what its curation may save: counts of tokens, nothing measured.
+
+    `read`, `kept`: tokens of all documents and of the kept ones; `kept_share`: null of no text; `most`: the multiplier if nothing
+    that was dropped was of use, null where nothing was kept. The parameters of the largest model
+    that the text is enough for are null where it is too little to plan a run.
+    """
+
+    read: Quantity
+    kept: Quantity
+    kept_share: Quantity
+    most: Quantity
+    one_pass: Quantity | None
+    four_passes: Quantity | None
+
+
 class Lever(Record):
     """Something other than data that makes a model cheap: its setting and its effect."""
 
@@ -68,11 +84,16 @@ class Lever(Record):
 
 
 class Ledger(Record):
-    """What one training pass over the raw and over the curated corpus costs: accounting, never a saving."""
+    """What one training pass over the raw and over the curated corpus costs: accounting, never a saving.
+
+    `passes` are empty where the text is too little to plan a run and no run is planned; `sufficiency` and `levers` are of a
+    planned run. `prospect` is null in manifests of earlier releases, which took a plan for granted.
+    """
 
     sentence: str
     assumptions: dict[str, Quantity]
     passes: tuple[Pass, ...]
     curation: Curation
-    sufficiency: Sufficiency
-    levers: tuple[Lever, ...]
+    sufficiency: Sufficiency | None = None
+    levers: tuple[Lever, ...] = ()
+    prospect: Prospect | None = None

@@ -235,7 +235,7 @@ class Against(Record):
 
 class Sweep(Record):
     """The values of one key of the plan on a set, the best first, each compared with the best directly. `recommended` is null
-    where it is not told from the next, or where no target was named."""
+    where it is not told from another."""
 
     key: str
     set: str
@@ -253,10 +253,9 @@ class Family(Record):
 
 
 class Families(Record):
-    """What each filter adds on a set, the most useful first. `biased`: the set was split off the curated text."""
+    """What each filter adds on the primary target, the most useful first."""
 
     set: str
-    biased: bool
     families: tuple[Family, ...]
 
 

@@ -12,8 +12,11 @@ import re
 
 from pipeline import schema
 from pipeline.records.metrics_json import Metrics
+from pipeline.records.savings_json import Savings
+from pipeline.report.compute import statement
+from pipeline.report.compute.statement import Statement
 from pipeline.text import numbers
-from pipeline.text.markdown import block, code, escaped, table
+from pipeline.text.markdown import LONGEST, block, code, escaped, table
 from pipeline.text.visible import visible
 
 COLUMNS = {
@@ -47,17 +50,19 @@ def render(
     name: str,
     plan_yaml: str,
     licence: str | None,
+    savings: Savings | None = None,
 ) -> str:
     """The card. `files_by_folder`: folder → paths relative to OUT, of every live generation, as the manifests name them.
 
     `languages`: codes of kept documents, others than two- and three-letter ones are passed over; `plan_yaml`: the plan to
-    show; `licence`: the Hub's identifier, if the user gave one.
+    show; `licence`: the Hub's identifier, if the user gave one; `savings`: what savings.json holds, None before it was measured.
     """
     parts = [
         _front_matter(metrics, files_by_folder["data"], languages, name=name, licence=licence),
         _introduction(metrics, name),
         _loading(files_by_folder),
         _funnel(metrics),
+        _compute(statement.of(metrics, savings, out=name)),
         _columns(),
         _limits(metrics),
         _recipe(metrics, plan_yaml),
@@ -122,6 +127,15 @@ def _funnel(metrics: Metrics) -> str:
     return "\n".join([*head, *table(("step", ">documents", ">share of read", ">bytes"), rows), *notes])
 
 
+def _compute(closing: Statement) -> str:
+    own = [said for said in closing.sentences() if said != closing.finding]
+    lines = ["## Compute", "", *(f"- {said}" for said in own), *([f"- {escaped(closing.finding)}"] if closing.finding else [])]
+    if closing.command:
+        todo = code(closing.command, limit=LONGEST)
+        lines += ["", f"To measure it ({closing.takes}), in the folder that holds this one: {todo}"]
+    return "\n".join(lines)
+
+
 def _columns() -> str:
     rows = [(f"`{f.name}`", f"{f.type}{' or null' if f.nullable else ''}", COLUMNS[f.name]) for f in schema.DATA]
     return "\n".join(["## Columns", "", *table(("column", "type", "what it is"), rows)])
@@ -142,7 +156,7 @@ def _limits(metrics: Metrics) -> str:
         "Masks cover only what the plan names (such as e-mail and IP addresses): other personal data may be left.",
         "Nothing was removed for overlap with evaluation sets.",
         "Rules and models err: `rejected/` and `ledger/` show every decision.",
-        "Fewer bytes are not a compute saving by themselves: that is measured at equal quality, see `report.html`.",
+        "Fewer bytes are not a compute saving by themselves: that is measured at equal quality, see Compute.",
     ]
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
 

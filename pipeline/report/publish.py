@@ -19,13 +19,16 @@ from pipeline import report
 from pipeline.errors import Damaged
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import Manifest
+from pipeline.plan.compute import Compute
 from pipeline.plan.paths import with_names_only
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.counts import Counts
+from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import SCHEMA_VERSION, Samples
-from pipeline.records.savings_1 import SCHEMA, Savings
+from pipeline.records.savings_json import SCHEMA, Savings
 from pipeline.report import card
+from pipeline.report.compute import ledger
 from pipeline.report.page.page import Pictures
 from pipeline.stages.shards.parquet import Shard
 from pipeline.store.store import Store
@@ -62,7 +65,8 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
     """
     newest = manifests[-1]
     live = manifest.live(list(manifests))
-    metrics = Metrics(**dict(newest.metrics), all_generations=_sum([m.totals for m in live]))
+    found = {**dict(newest.metrics), "compute": _ledger(newest, live)}
+    metrics = Metrics(**found, all_generations=_sum([m.totals for m in live]))
     savings = savings_of(out)
     samples = _samples(out, newest.generation)
     judged = [label for label in reviews.labels(out) if label.recipe == newest.recipe_hash]
@@ -78,10 +82,11 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
         languages=languages,
         name=PurePosixPath(out.root).name,
         plan_yaml=shareable,
+        savings=savings,
         licence=newest.plan["output"].get("licence"),  # manifests of earlier releases have no such key
     )
     judgements = reviews.of_labels(judged)
-    page = report.render(metrics, savings, samples=samples, reviews=judgements, plan=shareable, pictures=pictures)
+    page = report.render(metrics, savings, samples=samples, reviews=judgements, plan=shareable, out=out.root, pictures=pictures)
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),
@@ -91,16 +96,26 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
     }
 
 
+def _ledger(newest: Manifest, live: Sequence[Manifest]) -> Ledger:
+    """Of all live generations; as it stands there where an earlier release made the newest, which took a plan for granted."""
+    own = newest.metrics.compute
+    if list(live) == [newest] or own.prospect is None:
+        return own
+    return ledger.of_generations([made.metrics for made in live], Compute.model_validate(newest.plan["compute"]))
+
+
 def metrics_of(out: Store) -> Metrics:
     """What metrics.json says."""
     return Metrics.model_validate(out.read_json("metrics.json"))
 
 
 def savings_of(out: Store) -> Savings | None:
-    """What savings.json says; None before it was measured, and where another release did."""
+    """What savings.json says; None before it was measured. Where another release did, only its schema's version."""
     found = out.read_json(SAVINGS) if out.has(SAVINGS) else None
-    if found is None or found.get("schema") != SCHEMA:
+    if found is None:
         return None
+    if found.get("schema") != SCHEMA:
+        return Savings(schema_version=found.get("schema", 0))
     try:
         return Savings.model_validate(found)
     except ValidationError as error:
@@ -115,10 +130,11 @@ def _samples(out: Store, generation: int) -> Samples | None:
 
 
 def repaint(out: Store) -> None:
-    """Make report.html anew from what lies beside it. The output must be held."""
+    """Make report.html and the card anew from what lies beside them. The output must be held."""
     manifests = manifest.load_all(out)
     if manifests:
-        out.write_bytes("report.html", rendered(out, manifests)["report.html"], durable=True)
+        made = rendered(out, manifests)
+        write(out, {name: made[name] for name in ("report.html", "README.md")})
 
 
 def write(out: Store, files: dict[str, bytes]) -> None:

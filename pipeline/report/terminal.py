@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.plan import scores
 from pipeline.records.counts import Duplicates, Histogram, ModelLine, ReplacedLine, Tokens, Unreadable
-from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics, StoreTraffic
+from pipeline.records.savings_json import Savings
 from pipeline.records.selection import Selection
 from pipeline.report import damage
+from pipeline.report.compute import statement
 from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import ACCEPTED, in_words
 from pipeline.report.table import Part, Said, paragraphs, table
@@ -17,7 +18,7 @@ from pipeline.text import numbers
 from pipeline.text.visible import visible
 
 MOST_REASONS = 6
-"""Chosen so that the whole summary stays within 25 lines; the report has all reasons."""
+"""Chosen so that the whole summary stays within 30 lines; the report has all reasons."""
 
 LEAST_SHARE = 0.01
 """Of a run's CPU time, what a stage takes that is named; chosen so that the line names all that anybody would speed up."""
@@ -26,8 +27,9 @@ MOST_LANGUAGES = 3
 """Languages without a score that are named; chosen so that a model takes a line or two."""
 
 
-def summary(metrics: Metrics, *, out: str) -> Said:
-    """What a person wants to know at the end; `out` is the output folder, for the report's path."""
+def summary(metrics: Metrics, *, out: str, savings: Savings | None = None) -> Said:
+    """What a person wants to know at the end; `out` is the output folder, for the report's path; `savings`: what savings.json
+    holds, None before it was measured."""
     failed = _some("CHECK FAILED", [in_words(check) for check in metrics.checks if check.failed], where="the report")
     worst = sorted(metrics.damaged, key=lambda file: -file.lost_rows)
     lost = (
@@ -43,7 +45,7 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         ("quarantine", _quarantine(metrics.quarantine)),
         *_passed(metrics.passed),
         *_replaced(metrics.replaced),
-        ("tokens", _tokens(metrics.tokens, metrics.compute)),
+        ("tokens", _tokens(metrics.tokens)),
         *_cost(metrics),
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
@@ -56,8 +58,19 @@ def summary(metrics: Metrics, *, out: str) -> Said:
         _documents(metrics),
         "",
         paragraphs(labelled),
-        f"report        {out.rstrip('/')}/report.html",  # a line of its own, so that it can be copied
+        *closing(metrics, savings, out=out),
     ]
+
+
+def closing(metrics: Metrics, savings: Savings | None, *, out: str) -> Said:
+    """What every run ends with, also one that found nothing new: compute, what was measured or measures it, the report."""
+    said = statement.of(metrics, savings, out=out)
+    computed = [one for one in said.sentences() if one != said.finding]
+    labelled = [("" if number else "compute", one) for number, one in enumerate(computed)]
+    if said.finding:
+        labelled.append(("saving", f"{said.finding} To measure it ({said.takes}):" if said.command else said.finding))
+    commands = [f"              {said.command}"] if said.command else []  # lines of their own, so that they can be copied
+    return [paragraphs(labelled), *commands, f"report        {out.rstrip('/')}/report.html"]
 
 
 def _although(metrics: Metrics) -> str:
@@ -167,13 +180,8 @@ def _replaced(lines: Sequence[ReplacedLine]) -> Iterator[tuple[str, str]]:
         yield "replaced", ", ".join(said)
 
 
-def _tokens(tokens: Tokens, compute: Ledger) -> str:
-    said = f"{numbers.short(tokens.kept)} kept of {numbers.short(tokens.read)} ({tokens.kind})"
-    epochs = compute.sufficiency.epochs.value
-    if epochs is None:
-        return said
-    planned = numbers.short(compute.sufficiency.planned_tokens.value)
-    return f"{said}; a plan of {planned} reads them {numbers.digits(epochs)} time{'s' if epochs != 1 else ''}"
+def _tokens(tokens: Tokens) -> str:
+    return f"{numbers.short(tokens.kept)} kept of {numbers.short(tokens.read)} ({tokens.kind})"
 
 
 def _cost(metrics: Metrics) -> Iterator[tuple[str, str]]:

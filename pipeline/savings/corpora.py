@@ -1,14 +1,16 @@
 """Corpora as frames of texts, batch after batch: an output's kept text, the source text of the same rows, or any files.
 
-Columns of every frame (`TEXTS`): `key` names the document; `group` is what must not be torn apart: documents of one duplicate
-cluster have one group, so that a sample by group keeps duplication as it is, and a held-out document has no copy among the
-arms; `reason` (why the curation dropped it) and `language` are null where they are not known.
+Columns of every frame (`TEXTS`): `key` is a hash of the document's name; `group` is what must not be torn apart: documents of
+one duplicate cluster have one group, so that a sample by group keeps duplication as it is, and a held-out document has no copy
+among the arms. A group has one number in every corpus: it is named by its survivor, and a document of files that an output read
+too is found by its text (`Known`). `site`, `source` and `language` are null where they are not known.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,19 @@ from pipeline.stages.unit import generations
 from pipeline.store.store import Store, open_store
 from pipeline.text.final import text_hash
 
-TEXTS = {"key": pl.String, "group": pl.String, "text": pl.String, "reason": pl.String, "language": pl.String}
+TEXTS = {
+    "key": pl.UInt64,
+    "group": pl.UInt64,
+    "text": pl.String,
+    "source": pl.String,
+    "language": pl.String,
+    "site": pl.String,
+}
 BATCH_ROWS = 4096
+HOST = r"^[a-zA-Z]+://(?:www\.)?([^/:?#]+)"
+
+SURVIVOR = pl.coalesce("duplicate_ref", "source_ref")
+"""In the ledger: a copy is of its survivor's group."""
 
 Frames = Iterator[pl.DataFrame]
 
@@ -49,15 +62,59 @@ def open_finished(path: str) -> tuple[Store, list[Manifest]]:
     return out, live
 
 
-def of_files(path: str) -> Frames:
-    """Documents of files that Winnow can read: a file, a folder, a glob, a URL. A document's group is its text, spaces folded."""
+@dataclass(frozen=True)
+class Known:
+    """Groups of documents that an output read. `names`: sorted hashes of their source_refs, or of their source texts."""
+
+    names: np.ndarray
+    groups: np.ndarray
+
+    def groups_of(self, names: np.ndarray) -> np.ndarray:
+        """The group of each document; of one that is not known its own hash."""
+        if not len(self.names):
+            return names
+        at = np.minimum(np.searchsorted(self.names, names), len(self.names) - 1)
+        return np.where(self.names[at] == names, self.groups[at], names)
+
+
+NOTHING_KNOWN = Known(np.empty(0, np.uint64), np.empty(0, np.uint64))
+
+
+def known_texts(frames: Frames) -> Known:
+    """Of the source texts of an output."""
+    return _known([(_hashes(frame["text"]), frame["group"].to_numpy()) for frame in frames])
+
+
+def known_refs(out: Store, live: Sequence[Manifest]) -> Known:
+    """Of the source_refs of an output."""
+    parts = [_columns(out, made, ["ledger"], ref=pl.col("source_ref"), survivor=SURVIVOR) for made in live]
+    return _known([(_numbers(part["ref"]).to_numpy(), _numbers(part["survivor"]).to_numpy()) for part in parts])
+
+
+def _known(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Known:
+    names, first = np.unique(np.concatenate([name for name, _ in parts]), return_index=True)
+    return Known(names, np.concatenate([group for _, group in parts])[first])
+
+
+def _hashes(texts: pl.Series) -> np.ndarray:
+    """uint64 of each text, spaces folded."""
+    return np.array([int.from_bytes(text_hash(text)[:8], "big") for text in texts.to_list()], dtype=np.uint64)
+
+
+def of_files(path: str, known: Known = NOTHING_KNOWN) -> Frames:
+    """Documents of files that Winnow can read: a file, a folder, a glob, a URL. `site`: a column `cluster` or `group` of the
+    files where there is one, else the host of `url`."""
     for file in expand([Source(paths=(path,))]).files:
         for found in read.rows_of(file):
-            rows = pl.DataFrame(found.documents.select(["row", "text"]))
-            groups = [text_hash(text).hex() for text in rows["text"].to_list()]
-            none = pl.lit(None, pl.String)
+            rows = pl.DataFrame(found.documents.select(["row", "text", "source", "url", "metadata"]))
+            named = [pl.col("metadata").str.json_path_match(f"$.{name}") for name in ("cluster", "group")]
             yield rows.select(
-                key=_refs(file.path), group=pl.Series(groups, dtype=pl.String), text="text", reason=none, language=none
+                key=_numbers(rows.select(_refs(file.path)).to_series()),
+                group=pl.Series(known.groups_of(_hashes(rows["text"])), dtype=pl.UInt64),
+                text="text",
+                source="source",
+                language=pl.lit(None, pl.String),
+                site=pl.coalesce(*named, pl.col("url").str.extract(HOST)),
             )
 
 
@@ -66,14 +123,24 @@ def _refs(path: str) -> pl.Expr:
     return pl.lit(f"{path}#") + pl.col("row").cast(pl.String)
 
 
-def kept(out: Store, live: Sequence[Manifest]) -> Frames:
-    """Final text of the documents that the output holds."""
+def _numbers(refs: pl.Series) -> pl.Series:
+    return pl.Series([number_of(ref) for ref in refs.to_list()], dtype=pl.UInt64)
+
+
+def kept(out: Store, live: Sequence[Manifest], known: Known = NOTHING_KNOWN) -> Frames:
+    """Final text of the documents that the output holds. `known`: of the output whose groups they are put into."""
     for path in _shards(live, "data"):
         with out.open(path) as file, pq.ParquetFile(file) as shard:
-            for batch in shard.iter_batches(BATCH_ROWS, columns=["source_ref", "text", "language"]):
+            for batch in shard.iter_batches(BATCH_ROWS, columns=["source_ref", "text", "source", "language", "url"]):
                 rows = pl.DataFrame(batch)
+                numbers = _numbers(rows["source_ref"])
                 yield rows.select(
-                    key="source_ref", group="source_ref", text="text", reason=pl.lit(None, pl.String), language="language"
+                    key=numbers,
+                    group=pl.Series(known.groups_of(numbers.to_numpy()), dtype=pl.UInt64),
+                    text="text",
+                    source="source",
+                    language="language",
+                    site=pl.col("url").str.extract(HOST),
                 )
 
 
@@ -83,14 +150,21 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
     Raises InputError where an input is gone and the work directory does not hold its documents.
     """
     for made in live:
-        key, group = pl.col("source_ref"), pl.coalesce("duplicate_ref", "source_ref")  # a copy is of its survivor's group
-        fates = _columns(out, made, ["ledger"], key=key, group=group, reason=pl.col("reason"))
-        languages = _columns(out, made, ["data", "rejected"], key=key, language=pl.col("language"))
+        ref = pl.col("source_ref")
+        fates = _columns(out, made, ["ledger"], ref=ref, survivor=SURVIVOR)
+        languages = _columns(out, made, ["data", "rejected"], ref=ref, language=pl.col("language"))
         for path, documents in _documents(work, made):
-            rows = documents.select(key=_refs(path), text="text")
-            known = rows.join(fates, on="key", how="left", maintain_order="left")
-            known = known.join(languages, on="key", how="left", maintain_order="left")
-            yield known.with_columns(group=pl.coalesce("group", "key")).select(*TEXTS)
+            rows = documents.with_columns(ref=_refs(path))
+            rows = rows.join(fates, on="ref", how="left", maintain_order="left")
+            rows = rows.join(languages, on="ref", how="left", maintain_order="left")
+            yield rows.select(
+                key=_numbers(rows["ref"]),
+                group=_numbers(rows.select(pl.coalesce("survivor", "ref")).to_series()),
+                text="text",
+                source="source",
+                language="language",
+                site=pl.col("url").str.extract(HOST),
+            )
 
 
 def _shards(live: Sequence[Manifest], folder: str) -> list[str]:
@@ -100,7 +174,7 @@ def _shards(live: Sequence[Manifest], folder: str) -> list[str]:
 def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.Expr) -> pl.DataFrame:
     """Columns of all rows of a generation's shards in these folders."""
     scans = [out.scan([path]) for folder in folders for path in _shards([made], folder)]
-    empty = pl.LazyFrame(schema={name: TEXTS[name] for name in columns})
+    empty = pl.LazyFrame(schema=dict.fromkeys(columns, pl.String))
     return pl.concat([empty, *(rows.select(**columns) for rows in scans)]).collect()
 
 
@@ -109,7 +183,7 @@ def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]
     units = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash)
     if units is not None and all(work.has(unit.names.documents) for unit in units):
         for unit in units:
-            yield unit.path, work.read_frame(unit.names.documents, ["row", "text"])
+            yield unit.path, work.read_frame(unit.names.documents, ["row", "text", "source", "url"])
         return
     listed = expand(validate(made.plan, where="the plan of the output").source).files
     files = {file.path: file for file in told_apart(listed, owners([made]))}
@@ -122,7 +196,7 @@ def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]
         if read.units_of(files[record.path]).content != record.content:
             raise InputError(f"{record.path} changed since it was curated; curate again, or name the raw text: --arm raw=PATH")
         for found in read.rows_of(files[record.path]):
-            yield record.path, pl.DataFrame(found.documents.select(["row", "text"]))
+            yield record.path, pl.DataFrame(found.documents.select(["row", "text", "source", "url"]))
 
 
 def number_of(name: str) -> int:
@@ -149,10 +223,12 @@ def sizes_of(texts: Sequence[str]) -> np.ndarray:
     return np.array([len(text.encode()) for text in texts], dtype=np.float64)
 
 
-def fractions(groups: pl.Series, *, seed: int, purpose: str) -> pl.Series:
-    """A number in [0, 1) for each group: the same for a group in every corpus, independent between purposes and seeds."""
-    salt = f"{seed}:savings:{purpose}:"
-    return pl.Series([(number_of(salt + group) >> 8) / 2**56 for group in groups.to_list()], dtype=pl.Float64)
+def fractions(groups: np.ndarray, *, seed: int, purpose: str) -> np.ndarray:
+    """A number in [0, 1) for each uint64: the same in every corpus, independent between purposes and seeds."""
+    mixed = groups ^ np.uint64(number_of(f"{seed}:savings:{purpose}"))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64's finaliser
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) / 2.0**53
 
 
 def gather(frames: Frames, *, share: float, held_out: float, seed: int) -> pl.DataFrame:
@@ -162,7 +238,10 @@ def gather(frames: Frames, *, share: float, held_out: float, seed: int) -> pl.Da
     """
     parts = [pl.DataFrame(schema={**TEXTS, "held": pl.Boolean})]
     for frame in frames:
-        held = fractions(frame["group"], seed=seed, purpose="held out") < held_out
-        wanted = fractions(frame["group"], seed=seed, purpose="arms") < share
-        parts.append(frame.with_columns(held=held).filter((held | wanted) & (pl.col("text").str.len_bytes() > 0)))
+        groups = frame["group"].to_numpy()
+        held = fractions(groups, seed=seed, purpose="held out") < held_out
+        wanted = fractions(groups, seed=seed, purpose="arms") < share
+        parts.append(
+            frame.with_columns(held=pl.Series(held)).filter(pl.Series(held | wanted) & (pl.col("text").str.len_bytes() > 0))
+        )
     return pl.concat(parts)

@@ -1,4 +1,4 @@
-"""What the measurement and the curation cost, from which training size on they pay, and the flagged extrapolation."""
+"""What measurement and curation cost, from which training size on they pay, and what repetition makes of the multiplier."""
 
 from __future__ import annotations
 
@@ -7,87 +7,66 @@ from collections.abc import Sequence
 
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
-from pipeline.records.savings_1 import ArmLine, BreakEven, Costs, Extrapolation, NoExtrapolation, ProxyCost, Savings
+from pipeline.records.savings_json import BreakEven, Comparison, Costs, Measured, MeasuringCost, Repeats
 from pipeline.report.compute import ledger
 from pipeline.savings.analysis import curves, laws
-from pipeline.savings.analysis.findings import line_of
-from pipeline.savings.tiers import training
+
+MOST_ORDERS = 3.0
+"""Orders of magnitude beyond the measured run at which nothing is said of a training size: chosen because rankings by small
+models agree with those of models ten to a hundred times larger about 80 % of the time (arXiv 2504.11393), and nothing is known
+beyond."""
+AT_SCALE = ("gpu", "own trainer")
 
 
-def of(compute: Compute, live: Sequence[Manifest], made: Savings, *, cpu_s: float) -> Costs:
-    """Costs of this measurement and of the curation of all live generations.
-
-    The break-even goes by the arms that repeat text as often as planned, where they were measured. `made`: what was
-    found. `cpu_s`: CPU seconds of this attempt; those of killed ones are in the runs' own.
-    """
-    proxy = ledger.curation(compute, max(cpu_s, made.model.training_cpu_s), 0.0)
-    curated = sum(m.metrics.compute.curation.dollars.number for m in live)
-    repeated = next((item.sets for item in made.regimes if item.regime == training.REPEATED), made.sets)
-    line, paid = (line_of(sets, made.primary, made.arms[1].arm) for sets in (made.sets, repeated))
+def of(compute: Compute, live: Sequence[Manifest], made: Measured, *, cpu_s: float) -> Costs:
+    """Costs of this measurement and of the curation of all live generations. `cpu_s`: CPU seconds of this attempt; those of
+    killed ones are in the runs' own."""
+    measuring = ledger.curation(compute, max(cpu_s, made.learner.cpu_s), 0.0)
+    curated = [m.metrics.compute.curation for m in live]
+    dollars = sum(cost.dollars.number for cost in curated)
     return Costs(
-        proxy=ProxyCost(cpu_hours=proxy.cpu_hours, dollars=proxy.dollars, kwh=proxy.kwh),
-        curation_dollars=curated,
-        break_even=_break_even(compute, curated + proxy.dollars.number, paid, tier=made.tier),
-        extrapolation=_extrapolation(compute, live, made, line=line),
+        measuring=MeasuringCost(cpu_hours=measuring.cpu_hours, dollars=measuring.dollars, kwh=measuring.kwh),
+        curation_cpu_s=3600 * sum(cost.cpu_hours.number for cost in curated),
+        curation_dollars=dollars,
+        break_even=_break_even(compute, dollars + measuring.dollars.number, made),
     )
 
 
-def _break_even(compute: Compute, dollars: float, line: ArmLine | None, *, tier: str) -> BreakEven:
-    low = line.interval[0] if line is not None and line.interval is not None and line.verdict == "saves" else 1.0
-    per_flop = ledger.gpu_hours(compute, 1e12) * compute.price_per_gpu_hour / (6 * compute.plan.parameters * 1e12)
-    if tier == "ngram" or not low > 1 or not per_flop:
-        ranked = "An order is no saving, so nothing is set against the cost of curation; --tier cpu measures one."
-        sentence = ranked if tier == "ngram" else "No saving was shown, so nothing pays for itself."
-        return BreakEven(dollars=dollars, flops=None, gpu_hours=None, sentence=sentence)
-    flops = dollars / (per_flop * curves.saved_share(low))
-    hours = flops * per_flop / compute.price_per_gpu_hour
-    sentence = (
-        f"Curation and this measurement (${dollars:,.4f}) pay for themselves from {flops:.2g} FLOPs of training on, about"
-        f" {hours:,.3g} {compute.gpu}-hours, if the lower bound of the multiplier ({low:.2f}) held at that size."
-    )
-    return BreakEven(dollars=dollars, flops=flops, gpu_hours=hours, sentence=sentence)
+def _break_even(compute: Compute, dollars: float, made: Measured) -> BreakEven | None:
+    line = made.comparison(made.primary)
+    if made.tier not in AT_SCALE or line is None or line.verdict != "saves" or line.interval is None:
+        return None
+    per_flop = ledger.dollars_per_flop(compute)
+    if not per_flop:
+        return None
+    flops = dollars / (per_flop * curves.saved_share(line.interval[0]))
+    measured = 6.0 * made.learner.parameters * made.learner.tokens
+    if math.log10(flops / measured) > MOST_ORDERS:
+        return None
+    return BreakEven(flops=flops, gpu_hours=flops * per_flop / compute.price_per_gpu_hour)
 
 
-def _extrapolation(
-    compute: Compute, live: Sequence[Manifest], made: Savings, *, line: ArmLine | None
-) -> NoExtrapolation | Extrapolation:
-    """Suppressed, with the reason, unless the small model is within three orders of magnitude of the planned run."""
-    if made.tier == "ngram" or line is None or line.interval is None or line.multiplier is None:
-        return NoExtrapolation(suppressed="there is no multiplier on a declared target to extrapolate")
-    used = 6.0 * made.model.parameters * made.model.tokens
-    planned = 6.0 * compute.plan.parameters * compute.plan.tokens
-    orders = math.log10(planned / used)
-    if orders > laws.MOST_ORDERS:
-        said = f"the planned run is {orders:.1f} orders of magnitude larger than the measured one (at most {laws.MOST_ORDERS:g})"
-        return NoExtrapolation(suppressed=said, orders=orders)
+def repeats(compute: Compute, made: Measured, line: Comparison | None) -> Repeats | None:
+    """Of the run that the plan names, where it names one and that repeats text. Sizes are in bytes: the plan's tokens are
+    those of its own tokenizer, not of the small model's."""
+    if compute.plan is None or line is None or line.multiplier is None or made.tier == "ngram":
+        return None
+    planned = compute.plan.tokens * compute.bytes_per_token
     baseline, judged = made.arms[0], made.arms[1]
-    unique = baseline.corpus_tokens * (1 - _duplicates(live))
-    points = {"low": line.interval[0], "value": line.multiplier, "high": line.interval[1]}
-    net = {
-        name: laws.net_multiplier(fresh, planned=compute.plan.tokens, unique_baseline=unique, unique_other=judged.corpus_tokens)
-        for name, fresh in points.items()
-    }
-    return Extrapolation(
-        orders=orders,
-        caution=laws.CAUTION,
-        law=laws.LAWS["muennighoff_c4"].source,
-        net_multiplier=net,
-        crossover_tokens=laws.crossover(points["value"], unique_baseline=unique, unique_other=judged.corpus_tokens),
-        loss_difference={
-            name: _loss(law, compute, judged.corpus_tokens, worth=1.0) - _loss(law, compute, unique, worth=points["value"])
-            for name, law in laws.LAWS.items()
-        },
+    epochs = {arm.arm: planned / arm.corpus_bytes for arm in (baseline, judged)}
+    if max(epochs.values()) <= 1:
+        return None
+
+    def net(fresh: float) -> float:
+        return laws.net_multiplier(
+            fresh, planned=planned, unique_baseline=baseline.corpus_bytes, unique_other=judged.corpus_bytes
+        )
+
+    ends = None if line.interval is None else (net(line.interval[0]), net(line.interval[1]))
+    return Repeats(
+        law=laws.LAW,
+        planned_tokens=compute.plan.tokens,
+        epochs=epochs,
+        multiplier=net(line.multiplier),
+        multiplier_interval=ends,
     )
-
-
-def _loss(law: laws.Law, compute: Compute, unique: float, *, worth: float) -> float:
-    """Predicted nats a token of the planned run, a token being worth 1 / `worth`."""
-    effective = laws.effective_tokens(compute.plan.tokens, unique) / worth
-    return law.e + law.a / compute.plan.parameters**law.alpha + law.b / effective**law.beta
-
-
-def _duplicates(live: Sequence[Manifest]) -> float:
-    """Share of the bytes read that dedup dropped."""
-    read = sum(m.totals.bytes_read for m in live)
-    reasons = [line for m in live for line in m.metrics.reasons if line.stage == "dedup"]
-    return sum(line.first_bytes for line in reasons) / read if read else 0.0

@@ -1,9 +1,10 @@
 """Arms for the user's own trainer, and findings from its losses.
 
-`export` writes one Parquet file an arm (column `text`, in the order to train in, whole duplicate groups), one a held-out set, and
-`experiment.json`, which says how many tokens, which seeds, and what the results must look like. `score` reads those results: JSON
-lines with arm, seed, params, tokens, set, metric (`bpb`: bits per byte, never per token) and value, one for every arm, seed,
-checkpoint and set; with `document` and `bytes` as well, the bootstrap draws documents too.
+`export` writes one Parquet file for each arm and draw (column `text`, in the order to train in: draws differ in documents,
+the arms of one draw are filters of one order), one a held-out set, and `experiment.json`, which says how many tokens, which
+draws, and what the results must look like. `score` reads those results: JSON lines with arm, draw, params, tokens, set, metric
+(`bpb`: bits per byte, never per token) and value, for every arm, draw and set at two or more counts of tokens; with `document`
+as well (its row in the set's file), the interval knows how much hangs on the choice of the documents.
 """
 
 from __future__ import annotations
@@ -20,24 +21,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import InputError, UsageError
 from pipeline.records.base import Number, Record
-from pipeline.records.savings_1 import ArmSize, Model, Savings
+from pipeline.records.savings_json import SCHEMA, ArmSize, Learner, Measured, Role, Savings, Size
+from pipeline.savings import measure
 from pipeline.savings.analysis import findings
-from pipeline.savings.analysis.findings import RegimeLosses
-from pipeline.savings.analysis.intervals import Losses
 from pipeline.savings.arms import Arm, Experiment
-from pipeline.savings.corpora import by_seed, sizes_of, upto
 from pipeline.savings.heldout import HeldOut
+from pipeline.savings.losses import Curve, Draw, Losses
 
 CARD = "experiment.json"
-LEAST_TOKENS = 20_000
-"""Different tokens of an arm; one that the planned run repeats so often that fewer would be left is exported without repeats."""
 
 
 class CardSet(Record):
     """A held-out set that was exported."""
 
     set: str
-    role: str
+    role: Role
     path: str
     sha256: str
 
@@ -48,14 +46,13 @@ class TrainerResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     arm: str
-    seed: int
+    draw: int
     params: float
     tokens: float
     set: str
     metric: Literal["bpb"]
     value: float
-    document: int = 0
-    bytes: float = 1.0
+    document: int | None = None
 
 
 FIELDS, OPTIONAL = (
@@ -73,102 +70,123 @@ class ResultFields(Record):
 
 
 class Card(Record):
-    """experiment.json: arms and sets as they were exported, and how they are to be trained on."""
+    """experiment.json: arms and sets as they were exported, and how they are to be trained on. An arm's path is `{draw}`'s."""
 
+    schema_version: int
     arms: tuple[ArmSize, ...]
     sets: tuple[CardSet, ...]
     primary: str | None
+    control: str | None
     targets: str
     tokens: Number
-    seeds: tuple[int, ...]
+    draws: tuple[int, ...]
     checkpoints: str
     results: ResultFields
 
 
-def export(experiment: Experiment, folder: str, *, tokens: float, planned: float, bytes_per_token: float, seeds: int) -> Card:
-    """Write arms, sets and card; returns the card. An arm that the planned run would repeat is cut to as many epochs, where
-    enough text is left then."""
+def export(experiment: Experiment, folder: str, *, tokens: float, bytes_per_token: float) -> Card:
+    """Write arms, sets and card; returns the card."""
     root = Path(folder).expanduser()
     for name in ("arms", "sets"):
         (root / name).mkdir(parents=True, exist_ok=True)
-    arms = [_export_arm(root, arm, tokens=tokens, planned=planned, bytes_per_token=bytes_per_token) for arm in experiment.arms]
+    arms = [_export_arm(root, experiment, arm, wanted=tokens * bytes_per_token) for arm in experiment.arms]
     sets = []
     for number, held in enumerate(experiment.sets):
         path = f"sets/{number:02d}.parquet"
-        table = {"document": list(range(len(held.texts))), "text": list(held.texts)}
+        table = {"document": list(range(len(held.texts))), "text": list(held.texts), "cluster": list(held.clusters)}
         pq.write_table(pa.table(table), root / path, compression="zstd")
         sets.append(CardSet(set=held.name, role=held.role, path=path, sha256=held.sha256))
     card = Card(
+        schema_version=SCHEMA,
         arms=tuple(arms),
         sets=tuple(sets),
         primary=experiment.primary,
+        control=experiment.control,
         targets=experiment.targets,
         tokens=tokens,
-        seeds=tuple(range(seeds)),
+        draws=tuple(range(experiment.order.draws)),
         checkpoints="score the averaged weights, or those of a constant rate, at eight or more log-spaced counts of tokens",
         results=ResultFields(fields=FIELDS, optional=OPTIONAL, metric="bpb"),
     )
-    (root / CARD).write_text(json.dumps(card.model_dump(mode="json", exclude_unset=True), indent=1, ensure_ascii=False), "utf-8")
+    (root / CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=1, ensure_ascii=False), "utf-8")
     return card
 
 
-def _export_arm(root: Path, arm: Arm, *, tokens: float, planned: float, bytes_per_token: float) -> ArmSize:
-    epochs = max(1.0, planned * bytes_per_token / arm.corpus_bytes)
-    matched = tokens / epochs >= LEAST_TOKENS
-    wanted = tokens * bytes_per_token / (epochs if matched else 1.0)
-    chosen = upto(by_seed(arm.groups, seed=0), sizes_of(arm.texts), wanted)
-    texts = [arm.texts[at] for at in np.random.default_rng([0, 2]).permutation(chosen)]
-    size = int(sizes_of(texts).sum())
-    path = f"arms/{arm.name}.parquet"
-    pq.write_table(pa.table({"text": texts}), root / path, compression="zstd")
+def _export_arm(root: Path, experiment: Experiment, arm: Arm, *, wanted: float) -> ArmSize:
+    """A file a draw: the first groups of the draw's order, as many as hold the text that a run sees."""
+    path, order = f"arms/{arm.name}-{{draw}}.parquet", experiment.order
+    for draw in range(order.draws):
+        documents = order.documents(arm.groups, draw)
+        enough = int(np.searchsorted(np.cumsum(arm.sizes[documents]), wanted)) + 1
+        texts = [arm.texts[at] for at in documents[:enough]]
+        pq.write_table(pa.table({"text": texts}), root / path.format(draw=draw), compression="zstd")
     return ArmSize(
         arm=arm.name,
         what=arm.what,
         path=path,
-        documents=len(texts),
-        bytes=size,
+        documents=len(arm.texts),
+        bytes=arm.n_bytes,
         corpus_bytes=arm.corpus_bytes,
-        planned_epochs=epochs,
-        repeated_as_planned=matched,
-        enough=size >= wanted,
+        kept_share=arm.corpus_bytes / experiment.arms[0].corpus_bytes,
+        enough=arm.n_bytes >= wanted,
     )
 
 
 def score(folder: str, results: str) -> Savings:
-    """Findings from the losses of the user's trainer on arms that `export` wrote."""
+    """Findings from the losses of the user's trainer on arms that `export` wrote: the largest model's, and of the others the
+    judged arm's on the primary target."""
+    card, rows = _read(folder, results)
+    trained, scored = set(rows["arm"].to_list()), set(rows["set"].to_list())
+    arms = [arm for arm in card.arms if arm.arm in trained]
+    if len(arms) < 2:
+        raise InputError(f"{results}: expected results of two or more of the arms {', '.join(a.arm for a in card.arms)}")
+    held = [_held_out(Path(folder), entry) for entry in card.sets if entry.set in scored]
+    sizes = rows["params"].unique().sort(descending=True).to_list()
+    found = {params: _losses(rows.filter(pl.col("params") == params), arms, held, where=results) for params in sizes}
+    largest, tokens = found[sizes[0]], {params: _tokens(rows, params) for params in sizes}
+    primary = next((made for made in held if made.name == card.primary), None)
+    others = [] if primary is None else sizes[1:]
+    made = Measured(
+        tier="own trainer",
+        definition=measure.DEFINITION,
+        primary=card.primary,
+        control=card.control,
+        targets=card.targets,
+        draws=len(largest.draws),
+        arms=tuple(arms),
+        learner=Learner(
+            what=f"your trainer, {sizes[0]:.3g} parameters",
+            unit="FLOPs",
+            largest=6 * sizes[0] * tokens[sizes[0]],
+            parameters=sizes[0],
+            tokens=tokens[sizes[0]],
+        ),
+        sets=findings.sets_of(largest, held),
+        sizes=tuple(
+            Size(parameters=p, tokens=tokens[p], comparison=findings.comparison(found[p], made, arms[1].arm))
+            for p in others
+            for made in held
+            if made is primary
+        ),
+    )
+    return Savings(schema_version=SCHEMA, measured=(made,))
+
+
+def _tokens(rows: pl.DataFrame, params: float) -> float:
+    return float(rows.filter(pl.col("params") == params).select(pl.col("tokens").max()).item())
+
+
+def _read(folder: str, results: str) -> tuple[Card, pl.DataFrame]:
     try:
         card = Card.model_validate(json.loads((Path(folder) / CARD).read_text("utf-8")))
         lines = Path(results).read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected what export-arms wrote, and {results} as JSON lines ({error})") from error
-    rows = pl.DataFrame([_result(line, f"{results}, line {number}") for number, line in enumerate(lines, 1) if line.strip()])
-    trained, scored = (set(rows[name].to_list()) if len(rows) else set() for name in ("arm", "set"))
-    names = [arm.arm for arm in card.arms if arm.arm in trained]
-    if len(names) < 2:
-        raise InputError(f"{results}: expected results of two or more of the arms {', '.join(a.arm for a in card.arms)}")
-    sets = [entry for entry in card.sets if entry.set in scored]
-    baseline = next(arm for arm in card.arms if arm.arm == names[0])
-    losses = {name: {entry.set: _losses(rows, name, entry.set, where=results) for entry in sets} for name in names}
-    tokens = rows["tokens"].unique().sort().to_list()
-    parameters = rows["params"][0]
-    share = {arm.arm: arm.corpus_bytes / baseline.corpus_bytes for arm in card.arms}
-    measured = RegimeLosses(6.0 * parameters * np.array(tokens), losses, share)
-    held = [HeldOut(entry.set, entry.role, _texts(Path(folder) / entry.path)) for entry in sets]
-    found = findings.sets_of(measured, held)
-    seeds = rows["seed"].n_unique()
-    words = f"your trainer, {parameters:.3g} parameters, {tokens[-1]:.3g} tokens a run, {seeds} seeds"
-    return Savings(
-        tier="own trainer",
-        primary=card.primary,
-        targets=card.targets,
-        arms=card.arms,
-        sets=found,
-        model=Model(what=words, parameters=parameters, tokens=tokens[-1], seeds=seeds),
-        headline=findings.headline(found, primary=card.primary, arm=names[1], baseline=names[0], model=words),
-        ranking=None,
-        regimes=(),
-        notes=(),
-    )
+    found = [_result(line, f"{results}, line {number}").model_dump() for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise InputError(f"{results}: no results; expected a line of JSON for every arm, draw, set and count of tokens")
+    schema = {"arm": pl.String, "draw": pl.Int64, "params": pl.Float64, "tokens": pl.Float64, "set": pl.String}
+    return card, pl.DataFrame(found, schema={**schema, "metric": pl.String, "value": pl.Float64, "document": pl.Int64})
 
 
 def _result(line: str, where: str) -> TrainerResult:
@@ -181,24 +199,42 @@ def _result(line: str, where: str) -> TrainerResult:
         raise InputError(f"{where}: {what}: {fault['msg']}; {expected}") from error
 
 
-def _losses(rows: pl.DataFrame, arm: str, name: str, *, where: str) -> Losses:
-    """seeds x checkpoints x documents. Raises InputError where a cell is missing: arms are compared at equal tokens."""
-    cell = ["seed", "tokens", "document"]
-    of_set = rows.filter(pl.col("set") == name)
-    axes = [rows.select("seed").unique(), rows.select("tokens").unique(), of_set.select("document").unique()]
-    grid = axes[0].join(axes[1], how="cross").join(axes[2], how="cross").sort(cell)
-    own = of_set.filter(pl.col("arm") == arm).unique(cell, keep="last", maintain_order=True)
-    found = grid.join(own, on=cell, how="left", maintain_order="left")
-    missing = found.filter(pl.col("value").is_null())
-    if len(missing):
-        seed, seen, _ = missing.select(cell).row(0)
-        raise InputError(f"{where}: no result of arm {arm}, seed {seed}, {seen:g} tokens, set {name}; all are needed")
-    shape = [len(axis) for axis in axes]
-    sizes = found["bytes"].to_numpy().reshape(shape)
-    return Losses(found["value"].to_numpy().reshape(shape) * sizes, sizes[-1, -1])
+def _held_out(root: Path, entry: CardSet) -> HeldOut:
+    if not (root / entry.path).is_file():
+        raise UsageError(f"{root / entry.path} is missing; it is part of what export-arms wrote")
+    table = pq.read_table(root / entry.path, columns=["text", "cluster"], partitioning=None)
+    return HeldOut(entry.set, entry.role, tuple(table["text"].to_pylist()), tuple(table["cluster"].to_pylist()))
 
 
-def _texts(path: Path) -> tuple[str, ...]:
-    if not path.is_file():
-        raise UsageError(f"{path} is missing; it is part of what export-arms wrote")
-    return tuple(pq.read_table(path, columns=["text"], partitioning=None)["text"].to_pylist())
+def _losses(rows: pl.DataFrame, arms: list[ArmSize], held: list[HeldOut], *, where: str) -> Losses:
+    """Of one model size. Raises InputError where an arm, draw or set has fewer than two checkpoints, or lacks documents."""
+    parts = rows.partition_by("draw", "arm", "set", as_dict=True)
+    draws: list[Draw] = []
+    for draw in rows["draw"].unique().sort().to_list():
+        by_arm: dict[str, dict[str, Curve]] = {}
+        for arm in arms:
+            by_arm[arm.arm] = {}
+            for made in held:
+                own = parts.get((draw, arm.arm, made.name))
+                curve = None if own is None else _curve(own, made)
+                if curve is None:
+                    raise InputError(
+                        f"{where}: arm {arm.arm}, draw {draw}, set {made.name}, {rows['params'][0]:g} parameters: expected"
+                        " results at two or more counts of tokens, of the whole set or of all its documents; all are needed"
+                    )
+                by_arm[arm.arm][made.name] = curve
+        draws.append(by_arm)
+    kept = {arm.arm: arm.kept_share / arms[0].kept_share for arm in arms}
+    return Losses(tuple(draws), tuple(range(len(draws))), kept)
+
+
+def _curve(rows: pl.DataFrame, made: HeldOut) -> Curve | None:
+    """A value of the whole set stands for each of its documents. None where something is missing."""
+    rows = rows.unique(["tokens", "document"], keep="last", maintain_order=True).sort("tokens", "document")
+    tokens = rows["tokens"].unique().sort().to_numpy()
+    whole = rows["document"].is_null().all()
+    wanted = list(range(len(made.texts)))
+    if len(tokens) < 2 or not (whole or all(part["document"].to_list() == wanted for part in rows.partition_by("tokens"))):
+        return None
+    values = rows["value"].to_numpy().reshape(len(tokens), -1)
+    return Curve(6.0 * float(rows["params"][0]) * tokens, values * made.sizes)

@@ -8,42 +8,52 @@ not decide alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
+from pipeline.records.savings_json import Role
 from pipeline.savings import corpora
 
-ROLES = {
+ROLES: dict[Role, str] = {
     "target": "declared by you",
     "curated_heldout": "split off the curated text: biased for the curation",
     "raw_heldout": "split off the raw text, duplicates taken out: biased against, it rewards modelling what was dropped",
-    "dropped": "what one rule removed: what you gave up",
-    "language": "the raw text of one language",
+    "dropped": "groups of which the curation kept nothing: what you gave up",
 }
 WORDS = 13
 DOCUMENT_BYTES = 900
 """UTF-8 bytes of a held-out document; chosen because two contexts of the small model then see most of it."""
-TARGET_BYTES = 80_000
-PROBE_BYTES = 20_000
-"""Bytes of a set. Scoring dominates the cost, and a hundred documents give the bootstrap enough to draw from."""
+DOCUMENTS = 600
+"""Of a target, and of each end of the bracket where none is named: the choice of documents then moves the logarithm of the
+multiplier by 0.01 to 0.02 (measured)."""
+MOST_PIECES = 4
+"""Documents that one text gives at most."""
+BESIDE = 200
+"""Of the sets split off beside a declared target, and of the dropped text."""
+ENOUGH: dict[Role, int] = {"target": DOCUMENTS, "curated_heldout": DOCUMENTS, "raw_heldout": DOCUMENTS, "dropped": BESIDE}
 LEAST_DOCUMENTS = 8
 """Fewer are no set: its interval would say nothing."""
-MOST_PROBES = 6
-"""Most probes of each kind (reasons, languages), the largest first."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One set. `removed_lines` of `lines` stood in an arm too; `sha256` is over its texts."""
+    """One set. `clusters`: of each document, the number of its site, book or group: they are drawn together. `removed_lines` of
+    `lines` stood in an arm too; `sha256` is over its texts."""
 
     name: str
-    role: str
+    role: Role
     texts: tuple[str, ...]
+    clusters: tuple[int, ...]
     lines: int = 0
     removed_lines: int = 0
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """float64: UTF-8 bytes of each document."""
+        return corpora.sizes_of(self.texts)
 
     @property
     def sha256(self) -> str:
@@ -53,47 +63,44 @@ class HeldOut:
         return digest.hexdigest()
 
 
-def declared(name: str, path: str, *, seed: int) -> HeldOut:
-    """A target that the plan names: JSONL or Parquet."""
-    frame = pl.concat([pl.DataFrame(schema=corpora.TEXTS), *corpora.of_files(path)])
-    return _cut(name, "target", frame, limit=TARGET_BYTES, seed=seed)
+def declared(targets: Sequence[tuple[str, str]], *, seed: int) -> list[HeldOut]:
+    """The targets by name and path, the primary one first: JSONL, Parquet, or what else can be read. What an earlier one holds,
+    by site or by beginning, is in no later one: they are controls of each other."""
+    made: list[HeldOut] = []
+    sites, begins = pl.Series([], dtype=pl.String), set[str]()
+    for name, path in targets:
+        frame = pl.concat([pl.DataFrame(schema=corpora.TEXTS), *corpora.of_files(path)])
+        frame = frame.filter(pl.col("site").is_null() | ~pl.col("site").is_in(sites.implode()))
+        made.append(_cut(name, "target", frame, most=DOCUMENTS, seed=seed, without=begins))
+        sites = pl.concat([sites, frame["site"].drop_nulls().unique()])
+        begins |= set(made[-1].texts)
+    return made
 
 
-def split_off(baseline: pl.DataFrame, curated: pl.DataFrame, *, seed: int) -> list[HeldOut]:
-    """The sets that come from the corpora themselves (`held` rows): curated, raw, and one a reason and a language.
-
-    Duplicates are taken out of the raw rows: one document a group.
-    """
-    raw = baseline.filter("held").unique("group", keep="first", maintain_order=True)
+def split_off(baseline: pl.DataFrame, judged: pl.DataFrame, *, seed: int, most: int) -> list[HeldOut]:
+    """The sets that come from the corpora themselves (`held` rows): raw, curated, and what was given up; a document a group."""
+    raw, kept = (rows.filter("held").unique("group", keep="first", maintain_order=True) for rows in (baseline, judged))
     sets = [
-        _cut("curated_heldout", "curated_heldout", curated.filter("held"), limit=TARGET_BYTES, seed=seed),
-        _cut("raw_heldout", "raw_heldout", raw, limit=TARGET_BYTES, seed=seed),
+        _cut("raw_heldout", "raw_heldout", raw, most=most, seed=seed),
+        _cut("curated_heldout", "curated_heldout", kept, most=most, seed=seed),
+        _cut("dropped", "dropped", raw.filter(~pl.col("group").is_in(kept["group"].implode())), most=BESIDE, seed=seed),
     ]
-    own = baseline.filter("held").unique("text", keep="first", maintain_order=True)
-    for kind, column in (("dropped", "reason"), ("language", "language")):
-        parts = own.filter(pl.col(column).is_not_null()).partition_by(column, as_dict=True)
-        parts = {name: part for name, part in parts.items() if name[0] not in ("exact_duplicate", "duplicate_url")}
-        largest = sorted(parts.items(), key=lambda item: (-item[1]["text"].str.len_bytes().sum(), item[0]))
-        if kind == "language" and len(largest) < 2:
-            continue
-        for (name,), part in largest[:MOST_PROBES]:
-            sets.append(_cut(f"{kind}:{name}", kind, part, limit=PROBE_BYTES, seed=seed))
     return [made for made in sets if len(made.texts) >= LEAST_DOCUMENTS]
 
 
-def _cut(name: str, role: str, frame: pl.DataFrame, *, limit: int, seed: int) -> HeldOut:
-    """A seeded choice of the documents, each cut at a character, up to `limit` bytes; the same text once."""
-    order = corpora.fractions(frame["key"], seed=seed, purpose="order")
-    texts: dict[str, None] = {}
-    taken = 0
-    for text in frame.with_columns(order=order).sort("order", "key")["text"].to_list():
-        part = beginning(text)
-        if part.strip() and part not in texts:
-            texts[part] = None
-            taken += len(part.encode())
-        if taken >= limit:
-            break
-    return HeldOut(name, role, tuple(texts))
+def _cut(name: str, role: Role, frame: pl.DataFrame, *, most: int, seed: int, without: Collection[str] = ()) -> HeldOut:
+    """A seeded choice of `most` documents, each the beginning of one; where there are too few also what follows there, as
+    documents of the same cluster. The same text once."""
+    order = pl.Series(corpora.fractions(frame["key"].to_numpy(), seed=seed, purpose="order"))
+    texts: dict[str, str | int] = {}
+    rows = frame.with_columns(order=order).sort("order", "key").select("text", "site", "group").rows()
+    for piece in range(MOST_PIECES):
+        for text, site, group in rows:
+            part = text.encode()[piece * DOCUMENT_BYTES : (piece + 1) * DOCUMENT_BYTES].decode("utf-8", "ignore")
+            if part.strip() and part not in texts and part not in without and len(texts) < most:
+                texts[part] = group if site is None else site
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(texts.values()))}
+    return HeldOut(name, role, tuple(texts), tuple(numbers[cluster] for cluster in texts.values()))
 
 
 def beginning(text: str) -> str:
@@ -123,8 +130,8 @@ def cleaned(sets: Sequence[HeldOut], arms: Iterable[str]) -> list[HeldOut]:
 
 
 def _without(made: HeldOut, known: Callable[[str], bool]) -> HeldOut:
-    texts, lines, removed = [], 0, 0
-    for text in made.texts:
+    texts, clusters, lines, removed = [], [], 0, 0
+    for text, cluster in zip(made.texts, made.clusters, strict=True):
         left = []
         for line in text.split("\n"):
             bare = line.strip()
@@ -135,7 +142,8 @@ def _without(made: HeldOut, known: Callable[[str], bool]) -> HeldOut:
                 left.append(line)
         if "".join(left).strip():
             texts.append("\n".join(left))
-    return replace(made, texts=tuple(texts), lines=lines, removed_lines=removed)
+            clusters.append(cluster)
+    return replace(made, texts=tuple(texts), clusters=tuple(clusters), lines=lines, removed_lines=removed)
 
 
 def _lines(text: str) -> set[str]:

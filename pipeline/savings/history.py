@@ -1,15 +1,18 @@
 """Pre-registration: what was to be measured, written down before the first run, and every attempt counted.
 
 `savings_history.jsonl` in the output has a line when a measurement starts and one when it ends. The same measurement, resumed
-after a kill, is one attempt; another one with the same targets is the next. Results are never taken off the list.
+after a kill, is one attempt; another one of the same tier is the next, with other targets too: who looks often enough finds one
+that saves. A tier after another is no second look. Results are never taken off the list.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from pipeline.records.base import Json
+from pipeline.records.savings_json import Comparison
 from pipeline.store.store import Store
 
 NAME = "savings_history.jsonl"
@@ -24,7 +27,7 @@ class About:
     identity: str
     tier: str
     primary: str | None
-    seeds: int
+    draws: int
     arms: tuple[str, ...]
     sets: dict[str, str]
     recipe: str | None
@@ -38,19 +41,20 @@ def lines(out: Store) -> list[Json]:
 
 
 def started(out: Store, about: About) -> int:
-    """Register a measurement; returns the number of the attempt with these targets, from 1."""
-    before = [line for line in lines(out) if line["event"] == "started" and line["targets"] == about.targets]
-    for line in before:
-        if line["identity"] == about.identity:
-            return int(line["attempt"])
-    _append(out, {"event": "started", "attempt": len(before) + 1, **asdict(about)})
-    return len(before) + 1
+    """Register a measurement; returns the number of the attempt in this tier, from 1."""
+    before = [line for line in lines(out) if line["event"] == "started" and line["tier"] == about.tier]
+    known = list(dict.fromkeys(line["identity"] for line in before))
+    if about.identity in known:
+        return known.index(about.identity) + 1
+    _append(out, {"event": "started", "attempt": len(known) + 1, **asdict(about)})
+    return len(known) + 1
 
 
-def ended(out: Store, about: About, *, attempt: int, headline: str) -> None:
-    """Write down what came out."""
-    own = {"attempt": attempt, "targets": about.targets, "identity": about.identity}
-    line = {"event": "ended", **own, "headline": headline}
+def ended(out: Store, about: About, *, attempt: int, found: Sequence[Comparison]) -> None:
+    """Write down what came out on the sets that decide."""
+    own = {"attempt": attempt, "tier": about.tier, "targets": about.targets, "identity": about.identity}
+    results = [{"multiplier": line.multiplier, "interval": line.interval, "verdict": line.verdict} for line in found]
+    line = json.loads(json.dumps({"event": "ended", **own, "found": results}))
     if line not in lines(out):
         _append(out, line)
 

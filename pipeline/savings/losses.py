@@ -17,8 +17,8 @@ from pipeline.records.savings_json import Learner
 @dataclass(frozen=True)
 class Curve:
     """One arm of one draw on one set. `compute`: float64[checkpoints], increasing, FLOPs (`ngram`: bytes); the baseline's last
-    one is the budget. `bits`: float64[checkpoints, documents], the sum of -log2 p over each document. A set that is known only as a
-    whole has one document."""
+    one is the budget. `bits`: float64[checkpoints, documents], the sum of -log2 p over each document. A set that is
+    known only as a whole has one document."""
 
     compute: np.ndarray
     bits: np.ndarray
@@ -54,8 +54,8 @@ class OfSize:
 
 @dataclass(frozen=True)
 class Found:
-    """All that a tier says. `corpus_tokens` and `bytes_per_token` by arm, empty where nothing was tokenized. `small_rate`: rate and
-    losses of branches at a tenth of the rate, whose curves may have one checkpoint (`--thorough`)."""
+    """All that a tier says. `corpus_tokens` and `bytes_per_token` by arm, empty where nothing was tokenized. `small_rate`: rate
+    and losses of branches at a tenth of the rate, whose curves may have one checkpoint (`--thorough`)."""
 
     losses: Losses
     learner: Learner

@@ -7,9 +7,8 @@ to `savings.json`, every attempt to `savings_history.jsonl`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
 
 from pipeline.errors import UsageError
@@ -18,33 +17,35 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
 from pipeline.plan.load import validate
-from pipeline.records.savings_1 import SCHEMA, ArmSize, Families, Model, Ranking, RegimeLine, Savings, Sweep
+from pipeline.records.savings_json import SCHEMA, TIERS, ArmSize, Measured, Savings, Size, SmallRate, Tier
 from pipeline.report import publish
-from pipeline.savings import arms, corpora, costs, history
-from pipeline.savings.analysis import findings
-from pipeline.savings.analysis.findings import RegimeLosses
-from pipeline.savings.arms import RANDOM, SOURCE, Arm, Experiment, Spec
+from pipeline.savings import arms, corpora, costs, history, mix
+from pipeline.savings.analysis import findings, intervals
+from pipeline.savings.arms import SOURCE, Arm, Experiment, Place, Spec
+from pipeline.savings.losses import Found
 from pipeline.savings.tiers import ranks, training
 from pipeline.store.keys import key
 from pipeline.store.store import Store, open_store
 
 DEFINITION = "compute of the baseline / compute at which the arm first has the baseline's final loss (backward, iso-loss)"
 LOCK = ".lock"
-SEEDS = 3
+MOST_DRAWS = 8
+"""Of the tiers that train: an interval of 5 % then needs a standard deviation of .06 between draws."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What to measure. `output`: an output of Winnow, or a folder for the results where every arm is a path of files.
 
-    `arms` and `targets` empty: raw source text, the curated text and a random subset; the plan's `compute.targets`.
+    `arms` and `targets` empty: raw source text, the curated text and raw text of the same mix; the plan's `compute.targets`.
+    `draws`: the most; None for the tier's own.
     """
 
     output: str
-    tier: str
+    tier: Tier
     arms: tuple[Spec, ...] = ()
     targets: tuple[str, ...] = ()
-    seeds: int = SEEDS
+    draws: int | None = None
     seed: int = 0
     thorough: bool = False
     work: str | None = None
@@ -53,7 +54,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Folders:
     """The folders of a request, and the plan of the output (defaults where there is none)."""
 
     out: Store
@@ -61,8 +62,29 @@ class Measurement:
     work: Store
     compute: Compute
 
+    @property
+    def recipe(self) -> str | None:
+        """Null where every arm is a folder of files."""
+        return self.live[-1].recipe_hash if self.live else None
 
-def open_measurement(request: Request) -> Measurement:
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found, and the losses that it was found from."""
+
+    measured: Measured
+    experiment: Experiment
+    found: Found
+    folders: Folders
+
+    def alone(self) -> Savings:
+        """As savings.json, without what was measured before."""
+        live = self.folders.live
+        generation = live[-1].generation if live else None
+        return Savings(schema_version=SCHEMA, generation=generation, recipe_hash=self.folders.recipe, measured=(self.measured,))
+
+
+def open_folders(request: Request) -> Folders:
     """Raises UsageError where there is no output and an arm needs one."""
     if corpora.is_output(request.output):
         out, live = corpora.open_finished(request.output)
@@ -74,7 +96,7 @@ def open_measurement(request: Request) -> Measurement:
     work = open_store(request.work or out.path(".work"))
     work.private("")
     work.private("savings")
-    return Measurement(out, tuple(live), work, compute)
+    return Folders(out, tuple(live), work, compute)
 
 
 def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
@@ -85,161 +107,152 @@ def named_targets(paths: Sequence[str]) -> list[tuple[str, str]]:
     return named
 
 
-def experiment_of(request: Request, where: Measurement, *, needed_bytes: int) -> Experiment:
+def targets_of(request: Request, folders: Folders) -> tuple[str, ...]:
+    """Those of the command, else of the plan."""
+    return request.targets or folders.compute.targets
+
+
+def experiment_of(request: Request, folders: Folders, *, needed_bytes: int, draws: int) -> Experiment:
+    """The arms and sets that a request asks for."""
+    place = Place(folders.out if folders.live else None, folders.live, folders.work)
     return arms.build(
-        request.arms or (Spec("raw", SOURCE), Spec("curated", request.output), Spec("random", RANDOM)),
-        out=where.out if where.live else None,
-        live=where.live,
-        work=where.work,
-        targets=named_targets(request.targets or where.compute.targets),
+        request.arms or (Spec("raw", SOURCE), Spec("curated", request.output), Spec("same mix", mix.WHAT)),
+        place,
+        targets=named_targets(targets_of(request, folders)),
         needed_bytes=needed_bytes,
+        draws=draws,
         seed=request.seed,
     )
 
 
-def measured(request: Request, on_event: OnEvent) -> Savings:
+def measured(request: Request, on_event: OnEvent) -> Outcome:
     """Register, measure, and write the outcome to the history; publishes nothing."""
-    where = open_measurement(request)
-    with where.work.lock("savings/.lock"):
+    folders = open_folders(request)
+    counts = request.tier == "ngram"
+    draws = request.draws or (ranks.DRAWS if counts else MOST_DRAWS)
+    needed = ranks.MOST_BYTES if counts else training.BYTES_PER_TOKEN * training.SHAPES[request.tier].tokens
+    with folders.work.lock("savings/.lock"):
         before = resources.tree_cpu_s()
         on_event(Event("begin", "arms"))
-        needed = ranks.MOST_BYTES if request.tier == "ngram" else training.BYTES_PER_TOKEN * training.SHAPES[request.tier].tokens
-        experiment = experiment_of(request, where, needed_bytes=needed)
+        experiment = experiment_of(request, folders, needed_bytes=needed, draws=draws)
         on_event(Event("end", "arms"))
-        recipe = where.live[-1].recipe_hash if where.live else None
         about = history.About(
             targets=experiment.targets,
-            identity=key("measurement", experiment.identity, request.tier, request.seeds, request.thorough),
+            identity=key("measurement", experiment.identity, request.tier, draws, request.thorough),
             tier=request.tier,
             primary=experiment.primary,
-            seeds=request.seeds,
+            draws=draws,
             arms=tuple(arm.name for arm in experiment.arms),
             sets={made.name: made.sha256 for made in experiment.sets},
-            recipe=recipe,
+            recipe=folders.recipe,
         )
-        attempt = history.started(where.out, about)
-        begin = partial(
-            Savings,
-            schema_version=SCHEMA,
-            tier=request.tier,
-            generation=where.live[-1].generation if where.live else None,
-            recipe_hash=recipe,
-            definition=DEFINITION,
-            primary=experiment.primary,
-            targets=experiment.targets,
-            sample_share=experiment.share,
-            split_off_documents=experiment.split_off,
-            provenance={"sets": "measured", "arms": "measured", "costs": "computed", "extrapolation": "extrapolated"},
-        )
-        measure = _ranked if request.tier == "ngram" else _trained
-        made = measure(request, where, experiment, begin=begin, on_event=on_event)
-        cost = costs.of(where.compute, where.live, made, cpu_s=resources.tree_cpu_s() - before)
-        history.ended(where.out, about, attempt=attempt, headline=made.headline)
-        return made.model_copy(update={"attempt": attempt, "costs": cost})
+        attempt = history.started(folders.out, about)
+        found = _found(request, folders, experiment, draws=draws, on_event=on_event)
+        made = described(request.tier, experiment, found).model_copy(update={"attempt": attempt})
+        cost = costs.of(folders.compute, folders.live, made, cpu_s=resources.tree_cpu_s() - before)
+        repeats = costs.repeats(folders.compute, made, made.comparison(made.primary))
+        decided = [line for name in experiment.deciding() if (line := made.comparison(name)) is not None]
+        history.ended(folders.out, about, attempt=attempt, found=decided)
+        return Outcome(made.model_copy(update={"costs": cost, "repeats": repeats}), experiment, found, folders)
 
 
-Begun = Callable[..., Savings]
-"""Makes savings.json of what a tier found; what every tier says of a measurement is there already."""
-
-
-def _ranked(request: Request, where: Measurement, experiment: Experiment, *, begin: Begun, on_event: OnEvent) -> Savings:
-    measured = ranks.measure(experiment, seeds=request.seeds, on_event=on_event)
-    sets = findings.sets_of(measured, experiment.sets)
-    name, baseline = experiment.primary or sets[0].name, experiment.arms[0].name
-    ranked = findings.ranking(sets, name=name, baseline=baseline)
-    return begin(
-        arms=tuple(_size(arm, measured) for arm in experiment.arms),
-        headline=findings.ranked_in_words(ranked, name=name, baseline=baseline),
-        ranking=Ranking(set=name, arms=ranked),
-        model=Model(what="byte 6-gram, interpolated Witten-Bell", unit_of_compute="bytes of text", seeds=request.seeds),
-        sets=sets,
-        regimes=(),
-        notes=("counts cannot see repetition, and random bytes poison them: an order of arms, never a size",),
-    )
-
-
-def _trained(request: Request, where: Measurement, experiment: Experiment, *, begin: Begun, on_event: OnEvent) -> Savings:
-    planned = where.compute.plan.tokens
-    found = training.measure(
+def _found(request: Request, folders: Folders, experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
+    if request.tier == "ngram":
+        return ranks.measure(experiment, draws=draws, on_event=on_event)
+    return training.measure(
         experiment,
         tier=request.tier,
-        seeds=request.seeds,
+        draws=draws,
         thorough=request.thorough,
-        planned_tokens=planned,
-        work=where.work,
+        work=folders.work,
         workers=request.workers,
         minutes=request.minutes,
+        settled=findings.settled(experiment.sets, experiment.deciding(), experiment.arms[1].name),
         on_event=on_event,
     )
-    (_, fresh), *others = found.regimes
-    sets = findings.sets_of(fresh, experiment.sets)
-    baseline, judged = experiment.arms[0].name, experiment.arms[1].name
-    regimes = tuple(
-        RegimeLine(regime=regime.name, unique_tokens=regime.unique, sets=findings.sets_of(measured, experiment.sets))
-        for regime, measured in others
-    )
-    words = training.model_in_words(found.shape, request.seeds)
-    repeated = [regime for regime in regimes if regime.regime == training.REPEATED]
-    repeats = "".join(findings.with_repeats(regime, primary=experiment.primary, arm=judged) for regime in repeated)
-    tokens = {
-        name: {"bytes_per_token": found.bytes_per_token[name], "corpus_tokens": whole, "planned_epochs": planned / whole}
-        for name, whole in found.corpus_tokens.items()
-    }
-    return begin(
-        arms=tuple(_size(arm, fresh).model_copy(update=tokens[arm.name]) for arm in experiment.arms),
-        headline=findings.headline(sets, primary=experiment.primary, arm=judged, baseline=baseline, model=words) + repeats,
-        ranking=None,
-        model=Model(
-            what=words,
-            unit_of_compute="FLOPs (6 x parameters in products x tokens)",
-            parameters=found.shape.parameters,
-            tokens=found.shape.tokens,
-            seeds=request.seeds,
-            learning_rate=found.shape.rate,
-            schedule="constant after warm-up, averaged weights scored",
-            vocabulary=found.shape.vocabulary,
-            training_cpu_s=found.cpu_s,
-        ),
-        sets=sets,
-        regimes=regimes,
-        notes=(*found.notes, *findings.differing(sets, regimes, arm=judged)),
+
+
+def described(tier: Tier, experiment: Experiment, found: Found) -> Measured:
+    """The record of what a tier found, without its costs."""
+    draws = len(found.losses.draws)
+    return Measured(
+        tier=tier,
+        definition=DEFINITION,
+        primary=experiment.primary,
+        control=experiment.control,
+        targets=experiment.targets,
+        draws=draws,
+        arms=tuple(_size(arm, found) for arm in experiment.arms),
+        learner=found.learner,
+        sets=findings.sets_of(found.losses, experiment.sets),
+        sample_share=experiment.share,
+        split_off_documents=experiment.split_off,
+        shared=_shared(experiment, found, draws=experiment.order.draws),
+        stopped_early=found.stopped_early,
+        sizes=_sizes(experiment, found),
+        small_rate=_small_rate(experiment, found),
     )
 
 
-def _size(arm: Arm, measured: RegimeLosses) -> ArmSize:
+def _size(arm: Arm, found: Found) -> ArmSize:
     return ArmSize(
         arm=arm.name,
         what=arm.what,
         documents=len(arm.texts),
         bytes=arm.n_bytes,
         corpus_bytes=arm.corpus_bytes,
-        kept_share=measured.kept_share[arm.name],
+        kept_share=found.losses.kept_share[arm.name],
+        bytes_per_token=found.bytes_per_token.get(arm.name, 0),
+        corpus_tokens=found.corpus_tokens.get(arm.name, 0),
     )
 
 
-def publish_savings(out: Store, made: Savings) -> None:
-    """Write savings.json and, where the folder is an output, its page anew.
+def _shared(experiment: Experiment, found: Found, *, draws: int) -> float:
+    """Mean share of a draw's text of the smallest arm that another draw reads too: draws are turns of one order."""
+    judged = min(experiment.arms, key=lambda arm: arm.n_bytes)
+    read = found.learner.largest if found.learner.unit == "bytes" else found.learner.tokens * found.bytes_per_token[judged.name]
+    part = min(1.0, read / judged.n_bytes)
+    return 1 - min(1.0, max(0.0, 2 / (draws * part) - 1)) if draws > 1 else 0.0
 
-    A sweep or a table of families is put beside what was measured before, and so is a ranking beside a measurement of the same
-    generation: counting n-grams never replaces a trained model.
+
+def _sizes(experiment: Experiment, found: Found) -> tuple[Size, ...]:
+    judged, decides = experiment.arms[1].name, set(experiment.deciding())
+    held = next((made for made in experiment.sets if made.name in decides), None)
+    if held is None:
+        return ()
+    return tuple(
+        Size(parameters=size.parameters, tokens=size.tokens, comparison=findings.comparison(size.losses, held, judged))
+        for size in found.sizes
+    )
+
+
+def _small_rate(experiment: Experiment, found: Found) -> SmallRate | None:
+    held = next((made for made in experiment.sets if made.name in experiment.deciding()), None)
+    if found.small_rate is None or held is None:
+        return None
+    rate, losses = found.small_rate
+    pairs = findings.pairs_of(losses, held.name, experiment.arms[1].name)
+    gap, interval = intervals.gap(pairs, findings.target_of(held), trunks=losses.trunks)
+    return SmallRate(learning_rate=rate, set=held.name, gap=gap, gap_interval=interval)
+
+
+def publish_savings(out: Store, made: Savings) -> Savings:
+    """Write savings.json and, where the folder is an output, its page anew; returns what was written.
+
+    What was measured of the same generation stays: each tier once, the strongest evidence first.
     """
     with out.lock(LOCK):
         shown = _beside(made, publish.savings_of(out))
         content = json.dumps(shown.plain(), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         out.write_bytes(publish.SAVINGS, content.encode("utf-8", "backslashreplace"), durable=True)
         publish.repaint(out)
+    return shown
 
 
 def _beside(made: Savings, before: Savings | None) -> Savings:
     if before is None or before.generation != made.generation:
         return made
-    if added := _tables(made):
-        return before.model_copy(update=added)
-    if made.tier == "ngram" and before.tier != "ngram":
-        return before.model_copy(update={"ranking": made.ranking})
-    return made.model_copy(update=_tables(before))
-
-
-def _tables(made: Savings) -> dict[str, Sweep | Families]:
-    """The sweep and the table of families, where they were made."""
-    return {name: table for name in ("sweep", "by_reason") if (table := getattr(made, name)) is not None}
+    tiers = {one.tier: one for one in (*before.measured, *made.measured)}
+    tables = {"sweep": made.sweep or before.sweep, "by_reason": made.by_reason or before.by_reason}
+    found = {name: table for name, table in tables.items() if table is not None}
+    return made.model_copy(update={"measured": tuple(tiers[tier] for tier in TIERS if tier in tiers), **found})

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SEVERAL = 2
+PIECE = 0.02
+LEAST_PIECE = 4
+"""Documents of a group are torn into pieces of four or more, with at most a fiftieth of a draw's text where they can be: one
+cluster of a hundred copies would decide a draw. Of a piece three quarters are copies at least, as of the group nearly all."""
+MOST_KINDS = 32
+"""Of a stratum's number of documents in an arm: none, 1, 2 to 3, 4 to 7, …"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Order:
 
     places: np.ndarray
     draws: int
+    seed: int
 
     def turned(self, draw: int) -> np.ndarray:
         """float64[groups] in [0, 1): where each group stands in a draw."""
@@ -37,7 +43,7 @@ def made(arms: Sequence[tuple[np.ndarray, np.ndarray]], *, groups: int, draws: i
     """`arms`: of each arm its documents' groups (0 to `groups`) and bytes. A group's bytes are those in the first arm with it."""
     strata, sizes = np.zeros(groups, np.int64), np.zeros(groups)
     for of, n_bytes in arms:
-        strata = strata * (SEVERAL + 1) + np.minimum(np.bincount(of, minlength=groups), SEVERAL)
+        strata = strata * MOST_KINDS + np.ceil(np.log2(np.bincount(of, minlength=groups) + 1)).astype(np.int64)
         sizes = np.where(sizes > 0, sizes, np.bincount(of, weights=n_bytes, minlength=groups))
     rng = np.random.default_rng([seed, 3])
     found, stratum = np.unique(strata, return_inverse=True)
@@ -49,4 +55,18 @@ def made(arms: Sequence[tuple[np.ndarray, np.ndarray]], *, groups: int, draws: i
     own = stratum[by_stratum]
     places = np.empty(groups)
     places[by_stratum] = (before - before[starts][own]) / np.maximum(whole[own], 1.0) + rng.random(len(found))[own]
-    return Order(places % 1.0, draws)
+    return Order(places % 1.0, draws, seed)
+
+
+def pieces(groups: np.ndarray, sizes: np.ndarray, *, limit: float) -> np.ndarray:
+    """int64: the piece of its group that each document of the baseline is in, in the order in which they stand."""
+    by_group = np.argsort(groups, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(groups[by_group]) != 0))
+    n = np.diff(np.append(first, len(groups)))
+    own = np.repeat(np.arange(len(first)), n)
+    whole = np.bincount(own, weights=sizes[by_group])
+    parts = np.clip(np.minimum(np.ceil(whole / (PIECE * limit)), n // LEAST_PIECE), 1, None)
+    rank = np.arange(len(groups)) - first[own]
+    found = np.empty(len(groups), np.int64)
+    found[by_group] = rank * parts[own] // n[own]
+    return found

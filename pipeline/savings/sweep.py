@@ -13,14 +13,14 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.schedule import in_process
 from pipeline.plan.load import load_plan, validate
 from pipeline.records.base import Json
-from pipeline.records.savings_1 import Families, Family, Savings, Sweep
+from pipeline.records.savings_json import Families, Family, Savings, Sweep
 from pipeline.run import execute
 from pipeline.run.options import RunOptions
 from pipeline.savings import corpora, measure
 from pipeline.savings.analysis import findings
 from pipeline.savings.arms import SOURCE, Spec
-from pipeline.savings.measure import Request
-from pipeline.savings.tiers import training
+from pipeline.savings.heldout import HeldOut
+from pipeline.savings.measure import Outcome, Request
 from pipeline.store.keys import key
 from pipeline.store.store import open_store
 
@@ -55,22 +55,25 @@ def curated(request: Request, variants: Variants, on_event: OnEvent) -> list[Spe
 
 
 def sweep(request: Request, asked: str, on_event: OnEvent) -> Savings:
-    """Measure the values of a key against the raw text; `recommended` is a value, or None where no difference is measurable."""
+    """Measure the values of a key; `recommended` is a value, or None where no difference is measurable. Which value is best
+    depends on what the model is for, so a target is needed: text split off one corpus favours the value that made it."""
     name, variants = values_of(asked)
+    _need_target(request, "--sweep")
     specs = (Spec("raw", SOURCE), *curated(request, variants, on_event))
-    made = measure.measured(replace(request, arms=specs), on_event)
-    chosen = made.primary or made.sets[0].name
-    repeated = next((item.sets for item in made.regimes if item.regime == training.REPEATED), None)
-    ranked = findings.ranking(repeated or made.sets, name=chosen, baseline="raw")
-    best = findings.recommended([item for item in ranked if item.arm != "raw"])
-    sentence = (
-        f"Best on {chosen}: {best}; its interval lies above the others'."
-        if best is not None
-        else f"No measurable difference between the values of {name} on {chosen}: the intervals overlap."
-    )
-    sentence += "" if repeated is None else " Text was repeated as often as planned."
-    found = Sweep(key=name, set=chosen, ranking=ranked, recommended=best, sentence=sentence)
-    return made.model_copy(update={"sweep": found})
+    outcome = measure.measured(replace(request, arms=specs), on_event)
+    primary = _primary(outcome)
+    ranked = findings.variants(outcome.found.losses, primary, list(variants))
+    found = Sweep(key=name, set=primary.name, variants=ranked, recommended=findings.recommended(ranked))
+    return outcome.alone().model_copy(update={"measured": (), "sweep": found})
+
+
+def _need_target(request: Request, option: str) -> None:
+    if not measure.targets_of(request, measure.open_folders(request)):
+        raise UsageError(f"{option}: name a target (--target PATH, or compute.targets in the plan): which is best depends on it")
+
+
+def _primary(outcome: Outcome) -> HeldOut:
+    return next(made for made in outcome.experiment.sets if made.name == outcome.experiment.primary)
 
 
 def families(out_plan: Json) -> Variants:
@@ -83,21 +86,20 @@ def families(out_plan: Json) -> Variants:
 
 def by_reason(request: Request, on_event: OnEvent) -> Savings:
     """What each family adds, in the `ngram` tier: the multiplier of the whole plan over the plan without it, and its CPU cost."""
+    _need_target(request, "--by-reason")
     _, live = corpora.open_finished(request.output)
     variants = families(live[-1].plan)
     if not variants:
         raise UsageError(f"{request.output}: the plan switches no filter on")
     specs = (Spec("curated", request.output), *curated(request, variants, on_event))
-    made = measure.measured(replace(request, arms=specs, tier="ngram"), on_event)
-    chosen = made.primary or made.sets[0].name
+    outcome = measure.measured(replace(request, arms=specs, tier="ngram"), on_event)
+    held, losses = _primary(outcome), outcome.found.losses
     costs = {stage.stage: stage.cpu_s for stage in live[-1].metrics.cost.stages}
     lines = []
     for variant in variants:
-        line = findings.line_of(made.sets, chosen, variant)
+        line = findings.comparison(losses, held, "curated", baseline=variant)
         family = variant.removeprefix("without ")
-        worth = 1 / line.multiplier if line is not None and line.multiplier is not None else None
-        interval = (1 / line.interval[1], 1 / line.interval[0]) if line is not None and line.interval is not None else None
         cpu_s = costs.get("dedup" if family == "dedup" else f"annotate.{family}")
-        lines.append(Family(family=family, worth=worth, interval=interval, cpu_s=cpu_s))
-    lines.sort(key=lambda item: -(item.worth or 0.0))
-    return made.model_copy(update={"by_reason": Families(set=chosen, families=tuple(lines))})
+        lines.append(Family(family=family, multiplier=line.multiplier, interval=line.interval, cpu_s=cpu_s))
+    lines.sort(key=lambda item: -(item.multiplier or 0.0))
+    return outcome.alone().model_copy(update={"measured": (), "by_reason": Families(set=held.name, families=tuple(lines))})

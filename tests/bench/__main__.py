@@ -48,6 +48,7 @@ BENCHES = {
     "savings_validity": Bench(
         "what the `cpu` tier reads of planted savings: an hour of CPU, needs torch; the same command goes on", ("savings_validity",)
     ),
+    "results": Bench("docs/results/: what each preset saves on raw web text, an hour; needs torch", ("results",)),
     "inspect": Bench("the page of `inspect browse`: the slider over a million rows, pages and searches", ("inspect_page",)),
     "why": Bench("seconds of `inspect why` on an output of many documents", ("why_scale",)),
     "estimates": Bench("what `--sample` says beside what the run then takes, by input: some ten minutes", ("estimates",)),

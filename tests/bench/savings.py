@@ -129,7 +129,7 @@ def bad_filter(folder: Path) -> Path:
 def measure(out: Path, folder: Path, *arguments: str) -> tuple[dict[str, object], float, float]:
     """The measurement as JSON, wall and CPU seconds."""
     targets = [part for name in ("new_sources", "known_sources") for part in ("--target", str(folder / f"{name}.jsonl"))]
-    text, wall, cpu = run("flows.proxy", str(out), *targets, "--work", str(folder / "work"), "--inline", "--json", *arguments)
+    text, wall, cpu = run("flows.savings", str(out), *targets, "--work", str(folder / "work"), "--inline", "--json", *arguments)
     return json.loads(text), wall, cpu
 
 
@@ -159,7 +159,7 @@ def trained(folder: Path, *, thorough: bool) -> bool:
 
 
 def show(made: dict[str, object]) -> None:
-    from pipeline.records.savings_1 import Savings
+    from pipeline.records.savings_json import Savings
     from pipeline.report.page.savings import summary
 
     print(summary(Savings.model_validate(made), out=None))

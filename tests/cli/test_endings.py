@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import curate, deploy, errors, inspect, proxy, train
+from flows import curate, deploy, errors, inspect, savings, train
 from pipeline.errors import CheckFailed, Damaged, PlanError
 from tests.support import ROOT
 
@@ -38,7 +38,7 @@ class Command:
 COMMANDS = {
     "curate": Command(curate.main, ["--inline"], "flows.curate._run", resumes=True),
     "train": Command(train.main, ["quality"], "flows.train._run"),
-    "proxy": Command(proxy.main, ["--inline"], "flows.terminal.settle.settle", resumes=True),
+    "savings": Command(savings.main, ["--inline"], "flows.terminal.settle.settle", resumes=True),
     "deploy": Command(deploy.main, [], "flows.deploy.prepare", name="flows.deploy"),
     "inspect": Command(inspect.main, ["why", "x"], "flows.terminal.settle.settle", name="winnow inspect"),
 }
@@ -111,9 +111,9 @@ def test_a_wrong_argument_is_shown_escaped(command, capsys):
         (curate.main, ["--inline", f"{EVIL}.yaml"]),
         (train.main, ["quality", "--positive", f"{EVIL}.jsonl", "--negative", "no.jsonl"]),
         (train.main, [EVIL, "--positive", "a.jsonl", "--negative", "no.jsonl"]),
-        (proxy.main, ["--inline", EVIL]),
-        (proxy.main, ["score", EVIL, "results.jsonl"]),
-        (proxy.main, ["export-arms", EVIL, "--to", "arms", "--tokens", "9"]),
+        (savings.main, ["--inline", EVIL]),
+        (savings.main, ["score", EVIL, "results.jsonl"]),
+        (savings.main, ["export-arms", EVIL, "--to", "arms", "--tokens", "9"]),
         (deploy.main, ["--plan", f"{EVIL}.yaml"]),
         (deploy.main, ["--set", f"filters.{EVIL}=1", "--input", "in"]),
         (inspect.main, ["--output", EVIL, "why", "x"]),

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
-from flows import curate, deploy, inspect, proxy, train
+from flows import curate, deploy, inspect, savings, train
 from flows.serving import roots
 from pipeline.inspect import output as opened
 from pipeline.inspect.page.app import application
@@ -77,8 +77,8 @@ COMMANDS: dict[str, tuple[Any, list[str]]] = {
     "sweep": (inspect, ["sweep", "filters.gopher_quality.min_words=20:80:20"]),
     "compare thresholds": (inspect, ["compare", "--set", "filters.gopher_quality.min_words=60"]),
     "compare outputs": (inspect, ["compare", "OUT"]),
-    "savings": (proxy, ["OUT", "--inline", "--workers", "1"]),
-    "export": (proxy, ["export-arms", "OUT", "--tokens", "20000", "--workers", "1", "--to", "OUT/../arms"]),
+    "savings": (savings, ["OUT", "--inline", "--workers", "1"]),
+    "export": (savings, ["export-arms", "OUT", "--tokens", "20000", "--workers", "1", "--to", "OUT/../arms"]),
     "explain": (curate, ["OUT/plan.resolved.yaml", "--explain"]),
     "sample": (curate, ["OUT/plan.resolved.yaml", "--sample", "1"]),
     "again": (curate, ["OUT/plan.resolved.yaml", "--inline"]),
@@ -91,7 +91,7 @@ def test_a_command_works_on_an_output_in_an_odd_place(
 ) -> None:
     command, given = COMMANDS[name]
     monkeypatch.setattr("sys.stdin", io.StringIO("gb"))
-    place = [] if command is proxy else ["--output", out]
+    place = [] if command is savings else ["--output", out]
     code = command.main([*place, *(word.replace("OUT", out) for word in given)])
     shown = capsys.readouterr()
     assert code == 0, shown.err

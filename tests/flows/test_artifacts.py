@@ -12,8 +12,8 @@ from pipeline.errors import CheckFailed, InputError
 from pipeline.output import inputs
 from pipeline.plan.load import load_plan
 from pipeline.records.metrics_json import Metrics
-from pipeline.records.savings_1 import Savings
 from pipeline.run.options import Result, RunOptions
+from tests.report.measured import compared, held, measured, savings
 from tests.support import curate, prose, write_rows
 
 HOSTILE = "a`b](javascript:1)<img src=x onerror=1>\u202e\x1b[31m\n# x"
@@ -43,7 +43,7 @@ def test_the_summary_has_counts_reasons_shards_notes_and_how_to_measure_the_savi
         "- skipped\\: x",
     ):
         assert part in text, part
-    assert "not measured yet\\: python \\-m flows\\.proxy" in text
+    assert "Not measured yet" in text and "python -m flows.savings " in text
 
 
 def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
@@ -54,14 +54,11 @@ def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
 
 
 def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result) -> None:
-    now, old = (Savings.model_construct(headline="saves [1.1, 1.4] `x`", generation=g) for g in (2, 1))
-    assert artifacts.saving(now, made.metrics, "out") == "saves [1.1, 1.4] `x`"
-    assert "of generation 1; anew: python -m flows.proxy out" in artifacts.saving(old, made.metrics, "out")
-    lines = artifacts.compute(made.metrics, now, "out").splitlines()
-    assert lines[2] == r"| saving at equal quality | saves \[1\.1\, 1\.4\] \`x\` | measured |"
-    assert artifacts.compute(made.metrics, None, "out").splitlines()[2].endswith("| not measured |")
-    difference = [line for line in lines if line.startswith(r"| one\-pass difference")]
-    assert len(difference) == 4 and all("not a saving" in line for line in difference)
+    now, old = (savings(measured(held(compared(), name="`x`"), primary="`x`"), generation=g) for g in (2, 1))
+    shown = artifacts.compute(made.metrics, now, "out")
+    assert "\\`x\\` took 28 \\% less training compute" in shown and "flows.savings" not in shown
+    stale = artifacts.compute(made.metrics, old, "out")
+    assert "This is of generation 1\\: measure again\\." in stale and "flows.savings out --tier cpu" in stale
 
 
 def test_the_funnel_begins_with_what_was_read_and_every_figure_is_the_metrics(made: Result) -> None:

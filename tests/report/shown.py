@@ -7,7 +7,7 @@ from typing import Any
 from pipeline import report
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
-from pipeline.records.savings_1 import Savings
+from pipeline.records.savings_json import Savings
 from pipeline.report import table
 
 

@@ -20,8 +20,8 @@ def case(request, metrics, nothing) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("width", [80, 40])
-def test_every_line_fits_the_window_but_the_reports_path(case, width):
-    lines = shown.summary(case, out="curated", width=width).splitlines()
+def test_every_line_fits_the_window_but_what_is_to_be_copied(case, width):
+    lines = [line for line in shown.summary(case, out="curated", width=width).splitlines() if "python -m" not in line]
     assert max(cell_len(line) for line in lines) <= width
 
 
@@ -32,9 +32,9 @@ def test_off_a_terminal_names_are_whole_and_paragraphs_take_80_columns(metrics):
     assert max(cell_len(line) for line in paragraphs.splitlines()) <= 80
 
 
-def test_a_run_with_everything_on_takes_at_most_40_lines_and_names_the_report_last(metrics):
+def test_a_run_with_everything_on_takes_at_most_50_lines_and_names_the_report_last(metrics):
     lines = shown.summary(metrics, out="some/where/").splitlines()
-    assert len(lines) <= 40
+    assert len(lines) <= 50
     assert lines[-1].split() == ["report", "some/where/report.html"]
 
 

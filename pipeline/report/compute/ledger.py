@@ -8,15 +8,17 @@ equal quality (`pipeline.savings`). Every number carries its unit, a tag (`measu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Literal
 
 from pipeline.plan.compute import Compute
 from pipeline.records.base import Quantity
 from pipeline.records.ledger import Curation, Ledger, Pass
+from pipeline.records.metrics_json import RunMetrics
 from pipeline.report.compute.gpus import ALL_IN_PER_TDP, find_gpu
 from pipeline.report.compute.levers import levers, speedup
+from pipeline.report.compute.prospect import prospect
 from pipeline.report.compute.sufficiency import sufficiency
 
 NOT_A_SAVING = (
@@ -26,6 +28,8 @@ NOT_A_SAVING = (
 
 Kind = Literal["counted", "estimated"]
 _PLAN = "the plan"
+PARAMETERS = "active parameters"
+"""What is assumed of the model that the passes train."""
 
 
 def estimate(bytes_: int, bytes_per_token: float) -> int:
@@ -44,41 +48,71 @@ def ledger(
     lost_cpu_s: float = 0.0,
     languages: Sequence[tuple[str, int]] = (),
 ) -> Ledger:
-    """The ledger of one generation.
+    """The ledger of one generation, or of all that an output holds.
 
     `tokens_*`: tokens of the final text of all documents and of the kept ones.
     `curation_cpu_s`: CPU-seconds (user + system) of the run that published; `lost_cpu_s`: of attempts before it that did not.
-    `languages`: kept bytes by language, where it is known.
+    `languages`: kept bytes by language, where it is known. Where no run is planned, the passes train the largest model that
+    the kept text is enough for in one pass.
     """
     read = Quantity(tokens_read, "tokens", tokens_kind, "final text of all documents")
     kept = Quantity(tokens_kept, "tokens", tokens_kind, "final text of the kept documents")
-    less = Quantity(tokens_read - tokens_kept, "tokens", "computed", "raw - curated")
-    planned = _assumed(compute, "plan.tokens", "tokens")
+    plan, found = compute.plan, prospect(read, kept)
+    model = found.one_pass if plan is None else _assumed(compute, "plan.parameters", "parameters")
+    lines = () if model is None else tuple(_passes(compute, model, read=read, kept=kept))
+    return Ledger(
+        sentence=NOT_A_SAVING,
+        assumptions=assumptions(compute, model),
+        passes=lines,
+        curation=curation(compute, curation_cpu_s, lost_cpu_s),
+        sufficiency=None if plan is None else sufficiency(_tokens(compute), kept, plan, languages=languages),
+        levers=() if plan is None else levers(compute, plan, training_dollars=lines[-1].dollars.number),
+        prospect=found,
+    )
+
+
+def of_generations(live: Sequence[RunMetrics], compute: Compute) -> Ledger:
+    """The ledger of all that an output holds: sums of its live generations. Tokens are counted where all were."""
+    languages: dict[str, int] = {}
+    for line in (line for made in live for line in made.by_language if line.language):
+        languages[line.language or ""] = languages.get(line.language or "", 0) + line.bytes_kept
+    return ledger(
+        compute,
+        tokens_read=sum(made.tokens.read for made in live),
+        tokens_kept=sum(made.tokens.kept for made in live),
+        tokens_kind="counted" if {made.tokens.kind for made in live} == {"counted"} else "estimated",
+        curation_cpu_s=sum(made.cost.cpu_s for made in live),
+        lost_cpu_s=sum(made.cost.lost_cpu_s for made in live),
+        languages=list(languages.items()),
+    )
+
+
+def _passes(compute: Compute, model: Quantity, *, read: Quantity, kept: Quantity) -> Iterator[Pass]:
+    less = Quantity(read.number - kept.number, "tokens", "computed", "raw - curated")
     passes = {
         "one pass over raw": read,
         "one pass over curated": kept,
         "one-pass difference (not a saving: the models are not equally good)": less,
-        "the planned run": planned,
     }
-    lines = [training(compute, tokens, name=name) for name, tokens in passes.items()]
+    for name, tokens in passes.items():
+        yield training(compute, model, tokens, name=name)
+    if compute.plan is not None:
+        yield training(compute, model, _tokens(compute), name="the planned run")
     if compute.extra_gpu_hours:
-        lines.append(training(compute, planned, name="the planned run with its later stages", later_stages=True))
-    return Ledger(
-        sentence=NOT_A_SAVING,
-        assumptions=assumptions(compute),
-        passes=tuple(lines),
-        curation=curation(compute, curation_cpu_s, lost_cpu_s),
-        sufficiency=sufficiency(planned, kept, compute.plan, languages=languages),
-        levers=levers(compute, training_dollars=lines[-1].dollars.number),
-    )
+        yield training(compute, model, _tokens(compute), name="the planned run with its later stages", later_stages=True)
 
 
-def assumptions(compute: Compute) -> dict[str, Quantity]:
-    """What the ledger assumes, each with unit and source."""
+def _tokens(compute: Compute) -> Quantity:
+    """Of the planned run."""
+    return _assumed(compute, "plan.tokens", "tokens")
+
+
+def assumptions(compute: Compute, model: Quantity | None) -> dict[str, Quantity]:
+    """What the ledger assumes, each with unit and source. `model`: active parameters, None where no run can be planned."""
     gpu = find_gpu(compute.gpu)
     power = "TDP x 1.38: node power of 8 x H100 in training, arXiv 2506.14551"
-    found = {
-        "active parameters": _assumed(compute, "plan.parameters", "parameters"),
+    found = {} if model is None else {PARAMETERS: model}
+    found |= {
         f"{compute.gpu} peak, BF16 dense": Quantity(gpu.bf16 * 1e12, "FLOP/s", "assumed", gpu.source),
         "MFU against that peak": _assumed(compute, "mfu", "share"),
         "price of a GPU-hour": _assumed(compute, "price_per_gpu_hour", "US dollars"),
@@ -116,16 +150,22 @@ def kilowatts(compute: Compute) -> float:
     return compute.gpu_kw if compute.gpu_kw is not None else find_gpu(compute.gpu).tdp_w * ALL_IN_PER_TDP / 1000
 
 
-def gpu_hours(compute: Compute, tokens: float) -> float:
-    """GPU-hours of training on `tokens`."""
+def gpu_hours(compute: Compute, parameters: float, tokens: float) -> float:
+    """GPU-hours of training a model on `tokens`."""
     if compute.gpu_hours_per_trillion_tokens is not None:
         return compute.gpu_hours_per_trillion_tokens * tokens / 1e12
-    return 6 * compute.plan.parameters * tokens / (find_gpu(compute.gpu).bf16 * 1e12 * compute.mfu * speedup(compute)) / 3600
+    return 6 * parameters * tokens / (find_gpu(compute.gpu).bf16 * 1e12 * compute.mfu * speedup(compute)) / 3600
 
 
-def training(compute: Compute, tokens: Quantity, *, name: str, later_stages: bool = False) -> Pass:
-    """FLOPs, GPU-hours, dollars, energy and carbon of training once on `tokens`."""
-    hours = gpu_hours(compute, tokens.number) + (compute.extra_gpu_hours if later_stages else 0)
+def dollars_per_flop(compute: Compute) -> float:
+    """What a FLOP of training costs; where GPU-hours by tokens were measured, of the planned model."""
+    parameters = 1.0 if compute.plan is None else compute.plan.parameters
+    return gpu_hours(compute, parameters, 1e12) * compute.price_per_gpu_hour / (6 * parameters * 1e12)
+
+
+def training(compute: Compute, model: Quantity, tokens: Quantity, *, name: str, later_stages: bool = False) -> Pass:
+    """FLOPs, GPU-hours, dollars, energy and carbon of training once on `tokens`. `model`: its active parameters."""
+    hours = gpu_hours(compute, model.number, tokens.number) + (compute.extra_gpu_hours if later_stages else 0)
     measured = compute.gpu_hours_per_trillion_tokens is not None
     how = "tokens x GPU-hours for 10^12 tokens" if measured else "FLOPs / (BF16 dense peak x MFU x speed-up) / 3600"
     kwh = hours * kilowatts(compute) * compute.pue
@@ -133,7 +173,7 @@ def training(compute: Compute, tokens: Quantity, *, name: str, later_stages: boo
         name=name,
         tokens=tokens,
         flops=Quantity.computed(
-            6 * compute.plan.parameters * tokens.number, "FLOP", "6 x active parameters x tokens, without the attention term"
+            6 * model.number * tokens.number, "FLOP", "6 x active parameters x tokens, without the attention term"
         ),
         gpu_hours=Quantity.computed(hours, f"{compute.gpu}-hours", how + (" + later stages" if later_stages else "")),
         dollars=Quantity.computed(hours * compute.price_per_gpu_hour, "US dollars", "GPU-hours x price"),

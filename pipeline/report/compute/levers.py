@@ -7,7 +7,7 @@ what data are worth).
 
 from __future__ import annotations
 
-from pipeline.plan.compute import Compute
+from pipeline.plan.compute import Compute, TrainingPlan
 from pipeline.records.base import Quantity
 from pipeline.records.ledger import Lever
 from pipeline.report.compute.gpus import find_gpu
@@ -15,9 +15,9 @@ from pipeline.report.compute.gpus import find_gpu
 _BYTES_PER_WEIGHT = {"bf16": 2.0, "fp8": 1.0}
 
 
-def levers(compute: Compute, *, training_dollars: float) -> tuple[Lever, ...]:
+def levers(compute: Compute, plan: TrainingPlan, *, training_dollars: float) -> tuple[Lever, ...]:
     """The table, one line a lever. `training_dollars`: of the planned run."""
-    gpu, plan = find_gpu(compute.gpu), compute.plan
+    gpu = find_gpu(compute.gpu)
     total = plan.total_parameters or plan.parameters
     rate = gpu.bf16 * 1e12 * compute.mfu_inference * 3600
     served = plan.inference_tokens * 2 * plan.parameters / rate * compute.price_per_gpu_hour

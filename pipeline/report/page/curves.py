@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from pipeline.records.savings_1 import SetLine
+from pipeline.records.savings_json import SetLine
 from pipeline.report.page import svg
 from pipeline.text import numbers
 from pipeline.text.visible import visible
@@ -20,9 +20,12 @@ _ARM_COLOURS = (svg.QUIET, svg.KEPT, svg.LOST, svg.INK)
 """The baseline's first. Twelve arms differ in the pair of colour and line."""
 
 
-def picture(held: SetLine, sheets: svg.Sheets, *, axis: str) -> Markup:
-    """A set's curves with bands of one standard deviation; dotted: the baseline's last loss."""
-    arms = sorted(held.curves.items(), key=lambda item: item[0] != held.baseline)
+UNITS = {"FLOPs": "training compute, FLOPs", "bytes": "text read, bytes"}
+
+
+def picture(held: SetLine, sheets: svg.Sheets, *, baseline: str, unit: str, size: tuple[float, float] = svg.LARGE) -> Markup:
+    """A set's curves with bands of one standard deviation; dotted: the baseline's last loss. `unit`: of compute."""
+    arms = sorted(((arm, curve) for arm, curve in held.curves.items() if curve), key=lambda item: item[0] != baseline)
 
     def draw(axes: Axes) -> None:
         from matplotlib.lines import Line2D
@@ -43,15 +46,15 @@ def picture(held: SetLine, sheets: svg.Sheets, *, axis: str) -> Markup:
             xs, ys, _ = zip(*points, strict=True)
             lines.append(Line2D(xs, ys, color=colour, linewidth=1.6, linestyle=style, label=visible(arm, limit=30)))
             axes.add_artist(lines[-1])
-        goal = held.curves[held.baseline][-1][1]
+        goal = arms[0][1][-1][1]
         axes.add_artist(Line2D([low, high], [goal, goal], color=svg.QUIET, linewidth=0.8, linestyle=(0, (1, 2))))
         ticks = _ticks(low, high)
         axes.set_xticks([math.log10(tick) for tick in ticks], [_power(tick) for tick in ticks])
-        axes.set_xlabel(visible(axis, limit=60) + " (log)")
+        axes.set_xlabel(UNITS.get(unit, visible(unit, limit=60)) + " (log)")
         axes.set_ylabel("loss, bits per byte")
         axes.legend(handles=lines, frameon=False, labelcolor=svg.INK)
 
-    return svg.drawn(draw, sheets.axes(svg.LARGE))
+    return svg.drawn(draw, sheets.axes(size))
 
 
 def _ticks(low: float, high: float) -> list[float]:

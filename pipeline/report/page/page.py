@@ -20,8 +20,9 @@ from pipeline.output.reviews import ReviewCounts
 from pipeline.records.counts import Counts, FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.samples import Samples
-from pipeline.records.savings_1 import Savings
-from pipeline.report import damage
+from pipeline.records.savings_json import Savings
+from pipeline.report import damage, sentences
+from pipeline.report.compute import statement
 from pipeline.report.page import charts, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
@@ -76,11 +77,12 @@ def render(
     samples: Samples | None = None,
     reviews: Sequence[ReviewCounts] = (),
     plan: str = "",
+    out: str = "OUT",
     pictures: Pictures | None = None,
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
     what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons; `plan`: the resolved
-    plan as YAML; `pictures`: the charts, where they are drawn already."""
+    plan as YAML; `out`: the output as its reader finds it; `pictures`: the charts, where they are drawn already."""
     pictures = draw(metrics, savings) if pictures is None else pictures
     return (
         _environment()
@@ -89,6 +91,8 @@ def render(
             m=metrics,
             savings=savings,
             say=saving,
+            sentences=sentences,
+            closing=statement.of(metrics, savings, out=out),
             pictures=pictures.saving,
             funnel=funnel(metrics),
             signals=pictures.signals,

@@ -6,46 +6,63 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from pipeline.records.savings_1 import ArmLine, Families, NoExtrapolation, Range, Savings, SetLine
+from pipeline.records.savings_json import Comparison, Families, Measured, Savings, SetLine, Tier
+from pipeline.report import sentences
 from pipeline.report.page import curves
 from pipeline.report.page.svg import Sheets
 from pipeline.report.table import Part, Said, table
 from pipeline.text import numbers
 
+TIERS: dict[Tier, str] = {
+    "own trainer": "Your own trainer",
+    "gpu": "Small models on a GPU",
+    "cpu": "Small models on a CPU",
+    "ngram": "Counts of n-grams: an order, no size",
+}
+
 
 def summary(made: Savings, *, out: str | None) -> Said:
     """Headline first, then every set, as plainly where curation costs as where it saves."""
-    said: list[Part] = [made.headline, ""]
-    if made.sweep is not None:
-        said = [made.sweep.sentence, "", *said]
+    said: list[Part] = []
+    if (value := sentences.recommended(made)) is not None:
+        said += [value, ""]
     if made.by_reason is not None:
         said += [*_families(made.by_reason), ""]
-    rows = [row for held in made.sets for row in _set(held, ranked_only=made.tier == "ngram")]
-    said.append(table(("held-out set", "arm", ">bits per byte", ">multiplier", "95 % interval", "verdict"), rows))
-    said += ["", f"measured with {made.model.what}"]
-    if made.attempt is not None:
-        said.append(f"attempt {made.attempt} with these targets")
-    if made.costs is not None:
-        said.append(made.costs.break_even.sentence)
-        extrapolated = made.costs.extrapolation
-        said += [f"no extrapolation: {extrapolated.suppressed}"] if isinstance(extrapolated, NoExtrapolation) else []
-    said += [f"note: {note}" for note in made.notes]
+    best = made.best
+    if best is not None:
+        said += [sentences.of(best).whole, "", table(head(best), rows(best))]
+        said += ["", f"{TIERS[best.tier]}: {best.learner.what}", *sentences.details(best)]
     return said if out is None else [*said, f"report {out.rstrip('/')}/report.html"]
 
 
-def _set(held: SetLine, *, ranked_only: bool) -> Iterator[tuple[str, ...]]:
-    yield held.name, held.baseline, last(held, held.baseline)
-    for line in held.arms:
-        verdict = f"{line.verdict}; {line.status_in_words}" if not ranked_only else order_of(line)
-        yield "", line.arm, last(held, line.arm), multiplier(line), pair(line.interval), verdict
+def head(measured: Measured) -> tuple[str, ...]:
+    """Of the table of `rows`."""
+    figures = () if measured.tier == "ngram" else (">multiplier", "95 % interval")
+    return "held-out set", ">documents", "arm", ">bits per byte", *figures, "verdict"
+
+
+def rows(measured: Measured) -> Iterator[tuple[str, ...]]:
+    """A line for each arm and held-out set; what only counts has no figures but the losses."""
+    for held in measured.sets:
+        yield from _set(measured, held)
+
+
+def _set(measured: Measured, held: SetLine) -> Iterator[tuple[str, ...]]:
+    baseline = measured.arms[0].arm
+    blank = () if measured.tier == "ngram" else ("", "")
+    yield held.name, numbers.count(held.documents), baseline, last(held, baseline), *blank, ""
+    for line in held.comparisons:
+        figures = () if measured.tier == "ngram" else (sentences.multiplier(line), sentences.pair(line.interval))
+        yield "", "", line.arm, last(held, line.arm), *figures, verdict(measured, held, line)
 
 
 def _families(found: Families) -> tuple[str, Part]:
-    rows = [
-        (item.family, numbers.digits(item.worth), pair(item.interval), numbers.seconds(item.cpu_s)) for item in found.families
+    lines = [
+        (item.family, numbers.digits(item.multiplier), sentences.pair(item.interval), numbers.seconds(item.cpu_s))
+        for item in found.families
     ]
-    head = f"what each family adds on {found.set} (the plan over the plan without it)"
-    return head, table(("family", ">multiplier", "95 % interval", ">CPU"), rows)
+    title = f"what each family adds on {found.set} (the plan over the plan without it)"
+    return title, table(("family", ">multiplier", "95 % interval", ">CPU"), lines)
 
 
 def last(held: SetLine, arm: str) -> str:
@@ -54,30 +71,15 @@ def last(held: SetLine, arm: str) -> str:
     return f"{curve[-1][1]:.3f}" if curve else numbers.NONE
 
 
-def multiplier(line: ArmLine) -> str:
-    """`2.98`, `≥ 16.0`, `≤ 0.06`."""
-    sign = {"lower": "≥ ", "upper": "≤ ", None: ""}[line.bound]
-    return sign + numbers.digits(line.multiplier)
+def verdict(measured: Measured, held: SetLine, line: Comparison) -> str:
+    """The word, and how many draws reached the baseline's loss where some did not."""
+    some = f", reached in {line.reached} of {line.draws}" if 0 < line.reached < line.draws else ""
+    return sentences.word_of(measured, held, line) + some
 
 
-def pair(found: Range | None) -> str:
-    """The ends of an interval."""
-    return numbers.NONE if found is None else f"{numbers.digits(found[0])} to {numbers.digits(found[1])}"
-
-
-def order_of(line: ArmLine) -> str:
-    """What a ranking may say of an arm: above or below the baseline, or not told from it."""
-    found = line.interval
-    if found is None or found[0] <= 1 <= found[1]:
-        return "not told from the baseline"
-    return "above the baseline" if found[0] > 1 else "below the baseline"
-
-
-def saved(line: ArmLine) -> str:
-    """Share of compute saved at the lower bound, where it may be shown: a saving that clears the noise."""
-    if line.verdict != "saves" or not line.clears_noise or line.interval is None:
-        return numbers.NONE
-    return f"at least {int(100 * (1 - 1 / line.interval[0]))} %"
+def tone(word: str) -> str:
+    """The class of a word's colour on the page; the word itself says what the colour does."""
+    return {"saves": "good", "ahead": "good", "costs": "bad", "behind": "bad"}.get(word.partition(",")[0], "even")
 
 
 MOST_PICTURES = 4
@@ -85,41 +87,19 @@ MOST_PICTURES = 4
 
 
 def pictures(made: Savings, sheets: Sheets) -> list[tuple[str, Markup]]:
-    """Sets with their curves."""
-    axis = made.model.unit_of_compute.partition(" (")[0]
-    return [(held.name, curves.picture(held, sheets, axis=axis)) for held in made.sets[:MOST_PICTURES]]
+    """Sets of the strongest evidence with their curves."""
+    best = made.best
+    if best is None:
+        return []
+    shown = [held for held in best.sets if any(held.curves.values())][:MOST_PICTURES]
+    return [(held.name, curves.picture(held, sheets, baseline=best.arms[0].arm, unit=best.learner.unit)) for held in shown]
 
 
-def gap(line: ArmLine) -> str:
+def gap(line: Comparison) -> str:
     """Bits per byte at equal compute, the arm's minus the baseline's."""
     return f"{line.gap:+.3f}".replace("-", "−")
 
 
-def aside(line: ArmLine) -> str:
-    """Status, trend, yield and the least multiplier that could have been told from 1."""
-    parts = [line.status_in_words]
-    if line.trend.direction != "too few budgets":
-        parts.append(f"{line.trend.direction} with the budget")
-    if line.kept_yield is not None:
-        parts.append(f"yield {line.kept_yield:.2f}".replace("-", "−"))
-    if line.distinguishable is not None:
-        parts.append(f"below {numbers.digits(line.distinguishable)} not told from 1")
-    return "; ".join(parts)
-
-
-def below(made: Savings) -> list[str]:
-    """What the measurement cost, and what it says of the planned run."""
-    cost = made.costs
-    if cost is None:  # nothing measured here
-        return list(made.notes)
-    hours, dollars = cost.proxy.cpu_hours.value, cost.proxy.dollars.value
-    lines = [f"This measurement took {numbers.digits(hours)} CPU-hours ({numbers.money(dollars)})."]
-    lines.append(cost.break_even.sentence)
-    extrapolated = cost.extrapolation
-    if isinstance(extrapolated, NoExtrapolation):
-        lines.append(f"No extrapolation to the planned run: {extrapolated.suppressed}.")
-    else:
-        net = extrapolated.net_multiplier
-        said = ", ".join(numbers.digits(net[name]) if net[name] else "never" for name in ("low", "value", "high"))
-        lines.append(f"Extrapolated, with repeats: multiplier {said} (low, value, high). {extrapolated.caution}")
-    return [*lines, *made.notes]
+def budgets(line: Comparison) -> str:
+    """The multiplier if the run had ended earlier, the largest budget last."""
+    return ", ".join(numbers.digits(one.multiplier) for one in line.budgets)

@@ -17,6 +17,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup, escape
 
+from pipeline.text.visible import visible
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -41,7 +43,9 @@ _SVG = "{http://www.w3.org/2000/svg}"
 SMALL = (3.4, 1.75)
 LARGE = (3.6, 2.2)
 WIDE = (9.0, 2.2)
-"""Inches of a chart: at 9 points the text is 11 to 12 pixels high where a chart is as wide as a phone, and WIDE as a desk."""
+README = (4.6, 2.6)
+"""Inches of a chart: at 9 points the text is 11 to 12 pixels high where a chart is as wide as a phone, and WIDE as a desk; of a
+picture for a README, 10 on a phone and 21 on a desk."""
 _LEFT, _BOTTOM, _TO = 0.56, 0.46, 0.985  # of the axes: inches from the left and the bottom; share of the figure where they end
 
 
@@ -95,6 +99,25 @@ def without_styles(svg: Markup) -> Markup:
         return "".join(f' {name}="{value}"' for name, value in (part.split(":", 1) for part in found[1].split(";") if part))
 
     return Markup(re.sub(r' style="([^"]*)"', attributes, svg))
+
+
+def standalone(chart: Markup, *, title: str) -> str:
+    """The same chart as a file of its own, with its ground, in the page's colours, light and dark as the reader's screen is."""
+    found = re.match(r'<svg [^>]*viewBox="([^"]*)"[^>]*>(.*)</svg>$', chart, re.DOTALL)
+    assert found is not None
+    colours = {scheme: ";".join(f"--{name}:{value}" for name, value in given.items()) for scheme, given in PAGE.items()}
+    style = f"svg{{{colours['light']};font-family:system-ui,sans-serif}}"
+    style += f"@media(prefers-color-scheme:dark){{svg{{{colours['dark']}}}}}"
+    ground = '<rect width="100%" height="100%" rx="6" fill="var(--sheet)"/>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{found[1]}" role="img">'
+    return f"{head}<title>{escape(visible(title))}</title><style>{style}</style>{ground}{found[2]}</svg>\n"
+
+
+PAGE = {
+    "light": {"sheet": "#fff", "ink": "#1d1f1c", "quiet": "#62665d", "kept": "#2f7a53", "lost": "#d98e2b"},
+    "dark": {"sheet": "#1c1f1b", "ink": "#e9e8e2", "quiet": "#a3a79c", "kept": "#5fb98a", "lost": "#e0a04a"},
+}
+"""The page's colours, as `report.html` has them."""
 
 
 def drawn(draw: Callable[[Axes], None], axes: Axes) -> Markup:

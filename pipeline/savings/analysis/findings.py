@@ -1,208 +1,152 @@
-"""From losses to findings: multipliers, intervals, verdicts and the one sentence that may be quoted.
-
-The headline is about the primary declared target alone and states the lower bound; it is printed as plainly where there is no
-evidence, or where curation costs. Nothing measured by counting n-grams becomes a percentage.
-"""
+"""From losses to findings: curves and comparisons of every arm on every held-out set, as figures. Sentences are the report's."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from statistics import geometric_mean
 
 import numpy as np
 
-from pipeline.records.savings_1 import ArmLine, Decontaminated, Range, Ranked, RegimeLine, SeedLine, SetLine
+from pipeline.records.savings_json import Against, Budget, Comparison, Decontaminated, DrawLine, Range, SetLine
 from pipeline.savings.analysis import curves, intervals
-from pipeline.savings.analysis.intervals import Estimate, Losses
-from pipeline.savings.corpora import sizes_of
-from pipeline.savings.heldout import ROLES, HeldOut
+from pipeline.savings.analysis.curves import Points
+from pipeline.savings.analysis.intervals import Estimate, Pair, Target
+from pipeline.savings.heldout import ENOUGH, HeldOut
+from pipeline.savings.losses import Curve, Losses
 
 NOISE = 0.01
 """Bits per byte: a fall of the loss up to this, in both arms, is no learning."""
+LEAST_CHECKPOINTS = 3
+"""Of the baseline, for the multiplier of an earlier budget."""
 
 
-@dataclass(frozen=True)
-class RegimeLosses:
-    """Losses of one regime. `compute`: FLOPs (n-grams: bytes) at each checkpoint; `losses[arm][set]`, the baseline first.
-
-    `kept_share[arm]`: its corpus over the baseline's, in tokens (n-grams: bytes)."""
-
-    compute: np.ndarray
-    losses: dict[str, dict[str, Losses]]
-    kept_share: dict[str, float]
-
-    @property
-    def arms(self) -> list[str]:
-        return list(self.losses)
+def sets_of(losses: Losses, sets: Sequence[HeldOut]) -> tuple[SetLine, ...]:
+    """One entry a held-out set: curves of all arms, and a comparison for every arm but the baseline."""
+    return tuple(_set(losses, made) for made in sets)
 
 
-def losses_of(
-    compute: np.ndarray, bits: Mapping[str, np.ndarray], *, sets: Sequence[HeldOut], sizes: Mapping[str, float]
-) -> RegimeLosses:
-    """`bits[arm]`: seeds x checkpoints x documents of all sets in order, the baseline first; `sizes[arm]`: of its corpus."""
-    ends = np.cumsum([len(held.texts) for held in sets])[:-1]
-    parts = {arm: zip(sets, np.split(found, ends, axis=2), strict=True) for arm, found in bits.items()}
-    losses = {arm: {held.name: Losses(part, sizes_of(held.texts)) for held, part in own} for arm, own in parts.items()}
-    whole = sizes[next(iter(bits))]
-    return RegimeLosses(compute, losses, {arm: size / whole for arm, size in sizes.items()})
-
-
-def sets_of(measured: RegimeLosses, sets: Sequence[HeldOut]) -> tuple[SetLine, ...]:
-    """One entry a held-out set: its role, curves of all arms, and a line for every arm but the baseline."""
-    return tuple(_set(measured, made) for made in sets)
-
-
-def _set(measured: RegimeLosses, made: HeldOut) -> SetLine:
-    compute, baseline = measured.compute, measured.losses[measured.arms[0]][made.name]
-    floor = intervals.noise_floor(compute, baseline)
+def _set(losses: Losses, made: HeldOut) -> SetLine:
+    target = target_of(made)
     return SetLine(
         name=made.name,
         role=made.role,
-        about=ROLES[made.role],
-        bytes=int(sizes_of(made.texts).sum()),
+        bytes=int(made.sizes.sum()),
         documents=len(made.texts),
+        clusters=len(set(made.clusters)),
+        enough=len(made.texts) >= ENOUGH[made.role],
         sha256=made.sha256,
         decontaminated=Decontaminated(lines=made.lines, removed=made.removed_lines),
-        baseline=measured.arms[0],
-        noise_floor=floor,
-        curves={arm: _curve(compute, measured.losses[arm][made.name]) for arm in measured.arms},
-        arms=tuple(_line(measured, arm, made.name, floor=floor) for arm in measured.arms[1:]),
+        curves={arm: _curve([draw[arm][made.name] for draw in losses.draws], target) for arm in losses.arms},
+        comparisons=tuple(comparison(losses, made, arm) for arm in losses.arms[1:]),
     )
 
 
-def _curve(compute: np.ndarray, losses: Losses) -> tuple[tuple[float, float, float], ...]:
-    """(compute, bits per byte, standard deviation over seeds) of each checkpoint."""
-    found = losses.curves()
-    sd = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros(found.shape[1])
-    return tuple((float(c), float(m), float(s)) for c, m, s in zip(compute, found.mean(axis=0), sd, strict=True))
+def target_of(made: HeldOut) -> Target:
+    """A held-out set as the statistics see it."""
+    return Target(made.sizes, np.array(made.clusters))
 
 
-def _line(measured: RegimeLosses, arm: str, name: str, *, floor: Range | None) -> ArmLine:
-    baseline, other = measured.losses[measured.arms[0]][name], measured.losses[arm][name]
-    found = intervals.estimate(measured.compute, baseline, other, noise=NOISE)
-    gap, gap_interval = intervals.gap_interval(baseline, other)
-    status = max((crossing.status for crossing in found.per_seed), key=curves.STATUSES.index)  # the worst
-    return ArmLine(
+def pairs_of(losses: Losses, name: str, arm: str, *, baseline: str | None = None) -> list[Pair]:
+    """The curves of an arm and of the baseline on a set, draw by draw."""
+    first = losses.arms[0] if baseline is None else baseline
+    return [(draw[first][name], draw[arm][name]) for draw in losses.draws]
+
+
+def comparison(losses: Losses, made: HeldOut, arm: str, *, baseline: str | None = None) -> Comparison:
+    """An arm against the baseline on a set."""
+    first = losses.arms[0] if baseline is None else baseline
+    target, pairs = target_of(made), pairs_of(losses, made.name, arm, baseline=first)
+    kept = losses.kept_share[arm] / losses.kept_share[first]
+    found = intervals.estimate(pairs, target, trunks=losses.trunks, noise=NOISE)
+    gap, gap_interval = intervals.gap(pairs, target, trunks=losses.trunks)
+    spread = found.spread
+    return Comparison(
         arm=arm,
+        baseline=first,
+        kept_share=kept,
         multiplier=_number(found.value),
         interval=found.interval,
-        interval_t=found.by_t,
-        interval_bootstrap=found.by_bootstrap,
-        bound=_bound(found),
-        status=status,
-        status_in_words=curves.IN_WORDS[status],
-        reached_in_seeds=sum(crossing.status not in ("not_reached", "no_learning") for crossing in found.per_seed),
-        verdict=intervals.verdict(found, floor),
-        clears_noise=intervals.clears_noise(found, floor),
-        distinguishable=found.distinguishable,
+        bound=found.bound,
+        verdict=found.verdict,
+        worth=curves.worth(found.value, kept),
+        worth_interval=_worths(found.interval, kept),
+        reached=sum(crossing.status in curves.REACHED for crossing in found.per_draw),
+        per_draw=tuple(DrawLine(multiplier=_number(c.multiplier), status=c.status) for c in found.per_draw),
         gap=gap,
         gap_interval=gap_interval,
-        best_gap=float(np.mean([crossing.best_gap for crossing in found.per_seed])),
-        kept_yield=_number(curves.kept_yield(found.value, measured.kept_share[arm])),
-        trend=curves.trend(measured.compute, baseline.curves().mean(axis=0), other.curves().mean(axis=0)),
-        per_seed=tuple(SeedLine(multiplier=_number(c.multiplier), status=c.status) for c in found.per_seed),
+        sd=None if spread is None else spread.sd,
+        target_error=None if spread is None else spread.target_error,
+        freedom=None if spread is None else spread.freedom,
+        budgets=_budgets(pairs, target),
     )
 
 
-def _bound(found: Estimate) -> Literal["lower", "upper"] | None:
-    """The kind where every seed gives a bound of that kind only."""
-    bounds = {(crossing.bound, crossing.status == "at_floor") for crossing in found.per_seed}
-    bound, lower = next(iter(bounds))
-    return None if len(bounds) > 1 or not bound else "lower" if lower else "upper"
+def _curve(draws: Sequence[Curve], target: Target) -> tuple[tuple[float, float, float], ...]:
+    """(compute, bits per byte, standard deviation over draws) of each checkpoint that all draws have."""
+    shared = [float(c) for c in draws[0].compute if all(np.any(np.isclose(c, other.compute)) for other in draws[1:])]
+    made = []
+    for compute in shared:
+        at = [draw.bits[int(np.argmin(np.abs(draw.compute - compute)))].sum() / target.sizes.sum() for draw in draws]
+        made.append((compute, float(np.mean(at)), float(np.std(at, ddof=1)) if len(at) > 1 else 0.0))
+    return tuple(made)
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def line_of(sets: Sequence[SetLine], name: str | None, arm: str) -> ArmLine | None:
-    """The line of an arm on a set; None for a set that is not there."""
-    return next((line for made in sets if made.name == name for line in made.arms if line.arm == arm), None)
-
-
-def headline(sets: Sequence[SetLine], *, primary: str | None, arm: str, baseline: str, model: str) -> str:
-    """The sentence of the `cpu` and `gpu` tiers. `model`: what was trained, in words."""
-    if primary is None:
-        return _without_target(sets, arm)
-    line = line_of(sets, primary, arm)
-    if line is None:
-        return f"No figure for {primary}: it is not among the sets."
-    found, interval = line.multiplier, line.interval
+def _worths(interval: Range | None, kept: float) -> Range | None:
+    """The larger multiplier is the smaller worth."""
     if interval is None:
-        return f"No verdict on {primary}: {line.verdict} ({line.status_in_words})."
-    figures = f"compute multiplier {found:.2f}, 95 % interval {interval[0]:.2f} to {interval[1]:.2f}, {model}"
-    if line.verdict == "saves":
-        if not line.clears_noise:
-            return f"Ranking only: {arm} is ahead of {baseline} on {primary}, within the noise of two equal runs ({figures})."
-        share = math.floor(100 * curves.saved_share(interval[0]))
-        return f"At least {share} % less training compute for the same loss on {primary}, no text seen twice ({figures})."
-    if line.verdict == "costs":
-        return f"Costs: {arm} is worse than {baseline} on {primary}; {line.status_in_words} ({figures})."
-    return f"No evidence of a saving on {primary} ({figures}; {line.status_in_words})."
-
-
-def _without_target(sets: Sequence[SetLine], arm: str) -> str:
-    said = []
-    for name, bias in (("curated_heldout", "biased for curation"), ("raw_heldout", "biased against it")):
-        line = line_of(sets, name, arm)
-        if line is not None and line.interval is not None:
-            low, high = line.interval
-            said.append(f"{name} ({bias}): multiplier {line.multiplier:.2f}, {low:.2f} to {high:.2f}, {line.verdict}")
-    return "No headline: no target was named (compute.targets). " + "; ".join(said) + ("." if said else "")
-
-
-def ranking(sets: Sequence[SetLine], *, name: str, baseline: str) -> tuple[Ranked, ...]:
-    """The arms from best to worst on a set; `same` where the interval does not exclude the baseline (multiplier 1)."""
-    lines = next(made.arms for made in sets if made.name == name)
-    ranked = [Ranked(arm=baseline, multiplier=1.0, interval=None, same=True)]
-    for line in lines:
-        same = line.interval is None or line.interval[0] <= 1 <= line.interval[1]
-        ranked.append(Ranked(arm=line.arm, multiplier=line.multiplier, interval=line.interval, same=same))
-    return tuple(sorted(ranked, key=lambda item: -(item.multiplier or 0.0)))
-
-
-def ranked_in_words(ranked: Sequence[Ranked], *, name: str, baseline: str) -> str:
-    """The sentence of the `ngram` tier: an order, no percentage."""
-    arms = [f"{item.arm} (not told from {baseline})" if item.same and item.arm != baseline else item.arm for item in ranked]
-    return f"Ranked by a byte 6-gram on {name}: {' > '.join(arms)}. An order, not a size."
-
-
-def recommended(ranked: Sequence[Ranked]) -> str | None:
-    """The best arm, if its interval lies above that of every other arm; None: no measurable difference."""
-    known = [(item.arm, item.interval) for item in ranked if item.interval is not None]
-    if not known:
         return None
-    (best, (low, _)), *others = known
-    return None if any(high >= low for _, (_, high) in others) else best
+    high, low = (curves.worth(end, kept) for end in interval)
+    return None if low is None or high is None else (low, high)
 
 
-def with_repeats(regime: RegimeLine, *, primary: str | None, arm: str) -> str:
-    """What is added to the headline where text was repeated as often as planned: that is the run that will be paid for."""
-    line = line_of(regime.sets, primary, arm)
-    if line is None or line.interval is None:
-        return ""
-    low, high = line.interval
-    return f" With {regime.regime}: {line.verdict} (multiplier {line.multiplier:.2f}, {low:.2f} to {high:.2f})."
+def _budgets(pairs: Sequence[Pair], target: Target) -> tuple[Budget, ...]:
+    """The multiplier at the baseline's earlier checkpoints, each as if the run had ended there."""
+    whole = target.sizes.sum()
+    points = [tuple(Points(curve.compute, curve.bits.sum(axis=1) / whole) for curve in pair) for pair in pairs]
+    made = []
+    for compute in points[0][0].compute[LEAST_CHECKPOINTS - 1 :]:
+        cut = [(baseline.upto(compute), other.upto(compute)) for baseline, other in points]
+        if not all(len(baseline.loss) and len(other.loss) for baseline, other in cut):
+            continue
+        values = [curves.multiplier(baseline, other).multiplier for baseline, other in cut]
+        defined = all(map(math.isfinite, values))
+        made.append(Budget(compute=float(compute), multiplier=geometric_mean(values) if defined else None))
+    return tuple(made)
 
 
-def _tells(line: ArmLine) -> bool:
-    return line.interval is not None and not line.interval[0] <= 1 <= line.interval[1]
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
-def differing(sets: Sequence[SetLine], regimes: Sequence[RegimeLine], *, arm: str) -> list[str]:
-    """Notes on sets whose sign changes with the regime, where an interval tells: such a finding depends on the training."""
-    notes = []
-    for regime in regimes:
-        for made in sets:
-            first, again = line_of(sets, made.name, arm), line_of(regime.sets, made.name, arm)
-            if first is None or again is None or first.multiplier is None or again.multiplier is None:
-                continue
-            sides = {first.multiplier > 1, again.multiplier > 1}
-            if len(sides) == 2 and (_tells(first) or _tells(again)):
-                notes.append(
-                    f"{made.name}: the multiplier is {first.multiplier:.2f} below one epoch and {again.multiplier:.2f}"
-                    f" with {regime.regime}: it depends on how the model is trained"
-                )
-    return notes
+def settled(sets: Sequence[HeldOut], deciding: Sequence[str], arm: str) -> Callable[[Losses], bool]:
+    """Whether a tier may stop early: on every deciding set the interval of what is judged is narrow enough."""
+
+    def enough(losses: Losses) -> bool:
+        found = [made for made in sets if made.name in deciding]
+        return all(_estimate(losses, made, arm).settled for made in found)
+
+    return enough
+
+
+def _estimate(losses: Losses, made: HeldOut, arm: str, *, baseline: str | None = None) -> Estimate:
+    pairs = pairs_of(losses, made.name, arm, baseline=baseline)
+    return intervals.estimate(pairs, target_of(made), trunks=losses.trunks, noise=NOISE)
+
+
+def variants(losses: Losses, made: HeldOut, names: Sequence[str]) -> tuple[Against, ...]:
+    """Arms on a set, the best first (by their multipliers over the baseline), each compared with the best draw by draw: what the
+    draws share is in neither interval."""
+    by_baseline = {name: _estimate(losses, made, name).value for name in names}
+    ordered = sorted(names, key=lambda name: -by_baseline[name] if math.isfinite(by_baseline[name]) else math.inf)
+    lines = [Against(variant=ordered[0], multiplier=1.0, interval=None)]
+    for name in ordered[1:]:
+        found = _estimate(losses, made, name, baseline=ordered[0])
+        lines.append(Against(variant=name, multiplier=_number(found.value), interval=found.interval))
+    return tuple(lines)
+
+
+def recommended(lines: Sequence[Against]) -> str | None:
+    """The best variant, where every other one is told from it; None: no measurable difference."""
+    told = [line.interval is not None and line.interval[1] < 1 for line in lines[1:]]
+    return lines[0].variant if all(told) and told else None

@@ -1,137 +1,175 @@
-"""How sure a multiplier is: t-interval over seeds, hierarchical bootstrap over seeds and documents, and the noise of the method.
+"""How sure a multiplier is: the variance over draws and the variance from the choice of the target's clusters, added.
 
-The wider of the two intervals is used: with three seeds the bootstrap alone is too narrow (it has three values to draw from).
-Seeds are paired: seed s of every arm has the same initial weights and order. Documents are paired over arms.
+Draws are pairs (`savings.losses`), so the logarithm of each draw's multiplier is one observation: its variance over n draws is
+s^2 / n with n - 1 degrees of freedom; where draws share a start (a trunk) and the trunks' means differ by more than that, the
+trunks are the observations. The variance from the target is a bootstrap over its clusters (chunks of one book are one), the same
+ones for both arms and all draws. The interval is Student's t of the sum, with Satterthwaite's degrees of freedom (1946). Nothing
+else is in it: not another learner, not another corpus, not another kind of target.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import permutations
-from statistics import geometric_mean
 from typing import Literal
 
 import numpy as np
 
-from pipeline.records.savings_1 import Range
+from pipeline.records.savings_json import Range, Verdict
 from pipeline.savings.analysis import curves
-from pipeline.savings.analysis.curves import Crossing
+from pipeline.savings.analysis.curves import Crossing, Points
+from pipeline.savings.losses import Curve
 
-LEAST_SEEDS = 3
+LEAST_DRAWS = 3
 """Fewer give no interval and no verdict: t of one degree of freedom is 12.7."""
-
-DRAWS = 1000
-"""Bootstrap draws; the 2.5 % tail then rests on 25 of them."""
-
-Verdict = Literal["saves", "costs", "no evidence", "not enough seeds"]
+RESAMPLES = 300
+"""Of the target's clusters: the standard error that they give is then known within 4 %."""
+SETTLED_DRAWS = 4
+PRECISE = 0.05
+"""An interval that reaches at most this far to both sides is precise enough to stop at; from four draws on, since three are
+often alike by chance."""
 
 
 @dataclass(frozen=True)
-class Losses:
-    """Losses of one arm on one held-out set. `bits`: seeds x checkpoints x documents, the sum of -log2 p of each document;
-    `n_bytes`: bytes of each document. A set that is known only as a whole has one document."""
+class Target:
+    """A held-out set as the statistics see it: bytes of each document, and the number of its cluster."""
 
-    bits: np.ndarray
-    n_bytes: np.ndarray
+    sizes: np.ndarray
+    clusters: np.ndarray
 
-    def curves(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """Bits per byte, seeds x checkpoints. `weights`: how often each document counts (default: once)."""
-        if weights is None:
-            return self.bits.sum(axis=2) / self.n_bytes.sum()
-        return self.bits @ weights / (self.n_bytes @ weights)
+
+@dataclass(frozen=True)
+class Spread:
+    """`error`: standard error of a mean over draws, with its degrees of freedom; `sd`: over draws; `target_error`: the part of
+    the error that is the choice of the target's clusters."""
+
+    mean: float
+    error: float
+    freedom: float
+    sd: float
+    target_error: float
+
+    @property
+    def half(self) -> float:
+        """How far the 95 % interval reaches to both sides."""
+        from scipy.special import stdtrit  # a third of a second, which --help does not need
+
+        return float(stdtrit(self.freedom, 0.975)) * self.error
+
+    @property
+    def interval(self) -> Range:
+        return self.mean - self.half, self.mean + self.half
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The multiplier of one arm over another on one set. `value`: geometric mean over seeds, NaN where undefined."""
+    """The multiplier of one arm over another on one set. `value`: geometric mean over draws, NaN where undefined or where some
+    draws are lower and others upper bounds; `spread`: of its logarithm, None with too few draws."""
 
     value: float
-    per_seed: tuple[Crossing, ...]
-    by_t: Range | None
-    by_bootstrap: Range | None
-    interval: Range | None
-    distinguishable: float | None  # multipliers nearer to 1 than this (or its inverse) are not told from 1
+    per_draw: tuple[Crossing, ...]
+    bound: Literal["lower", "upper"] | None
+    spread: Spread | None
+
+    @property
+    def interval(self) -> Range | None:
+        if self.spread is None:
+            return None
+        low, high = self.spread.interval
+        return math.exp(low), math.exp(high)
+
+    @property
+    def verdict(self) -> Verdict:
+        """saves: the interval lies above 1; costs: it lies below."""
+        if len(self.per_draw) < LEAST_DRAWS:
+            return "too few draws"
+        if self.interval is None:
+            return "no difference"
+        low, high = self.interval
+        return "saves" if low > 1 else "costs" if high < 1 else "no difference"
+
+    @property
+    def settled(self) -> bool:
+        """Whether more draws are not worth their cost."""
+        enough = self.spread is not None and len(self.per_draw) >= SETTLED_DRAWS
+        return enough and self.spread is not None and math.expm1(self.spread.half) <= PRECISE
 
 
-def t_interval(values: Sequence[float]) -> tuple[Range, float]:
-    """95 % interval of the geometric mean of `values` from Student's t on their logarithms, and the least multiplier that it
-    can tell from 1: exp(t sd / sqrt n)."""
-    logs = np.log(values)
-    half, middle = _reach(logs), float(logs.mean())
-    return (math.exp(middle - half), math.exp(middle + half)), math.exp(half)
+Pair = tuple[Curve, Curve]
+"""The baseline's curve of a draw, and the other arm's."""
 
 
-def _reach(values: np.ndarray) -> float:
-    """How far the 95 % t-interval of the mean of two values or more reaches to both sides."""
-    from scipy.special import stdtrit  # a third of a second, which --help does not need
+def estimate(pairs: Sequence[Pair], target: Target, *, trunks: Sequence[int], noise: float = 0.0) -> Estimate:
+    """The multiplier, draw by draw, with its spread where there are enough draws."""
+    once = np.ones((1, len(target.sizes)))
+    found = [_points(pair, target, once)[0] for pair in pairs]
+    per_draw = tuple(curves.multiplier(*points, noise=noise) for points in found)
+    bounds: set[Literal["lower", "upper"]] = {"lower" if c.status == "at_floor" else "upper" for c in per_draw if c.bound}
+    values = [math.log(crossing.multiplier) for crossing in per_draw]
+    if not all(map(math.isfinite, values)) or len(bounds) > 1:
+        return Estimate(math.nan, per_draw, None, None)
+    bound = next(iter(bounds), None)
 
-    return float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values)))
+    def log_multiplier(baseline: Points, other: Points) -> float:
+        return math.log(curves.multiplier(baseline, other).multiplier)
 
-
-def bootstrap(compute: np.ndarray, baseline: Losses, other: Losses) -> Range | None:
-    """95 % interval: seeds are drawn again, then documents, the same ones for both arms. None where no draw is defined."""
-    rng = np.random.default_rng(0)
-    seeds, documents = baseline.bits.shape[0], baseline.bits.shape[2]
-    means = []
-    for _ in range(DRAWS):
-        weights = np.bincount(rng.integers(0, documents, documents), minlength=documents).astype(np.float64)
-        chosen = rng.integers(0, seeds, seeds)
-        ours, theirs = baseline.curves(weights)[chosen], other.curves(weights)[chosen]
-        values = [curves.multiplier(compute, a, b).multiplier for a, b in zip(ours, theirs, strict=True)]
-        if all(map(math.isfinite, values)):
-            means.append(geometric_mean(values))
-    return (float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))) if means else None
+    spread = None
+    if len(values) >= LEAST_DRAWS:
+        spread = _spread(values, _resampled(pairs, target, log_multiplier), target, trunks=trunks)
+    return Estimate(math.exp(float(np.mean(values))), per_draw, bound, spread)
 
 
-def estimate(compute: np.ndarray, baseline: Losses, other: Losses, *, noise: float = 0.0) -> Estimate:
-    """The multiplier of `other` over `baseline`, seed by seed, with the wider interval where there are enough seeds."""
-    pairs = zip(baseline.curves(), other.curves(), strict=True)
-    per_seed = tuple(curves.multiplier(compute, a, b, noise=noise) for a, b in pairs)
-    values = [crossing.multiplier for crossing in per_seed]
-    if not all(map(math.isfinite, values)):
-        return Estimate(math.nan, per_seed, None, None, None, None)
-    if len(values) < LEAST_SEEDS:
-        return Estimate(geometric_mean(values), per_seed, None, None, None, None)
-    by_t, distinguishable = t_interval(values)
-    by_bootstrap = bootstrap(compute, baseline, other)
-    low, high = zip(by_t, by_bootstrap or by_t, strict=True)
-    return Estimate(geometric_mean(values), per_seed, by_t, by_bootstrap, (min(low), max(high)), distinguishable)
+def gap(pairs: Sequence[Pair], target: Target, *, trunks: Sequence[int]) -> tuple[float, Range | None]:
+    """Bits per byte at the last checkpoints, the other arm's minus the baseline's, and its 95 % interval."""
+
+    def difference(baseline: Points, other: Points) -> float:
+        return float(other.loss[-1] - baseline.loss[-1])
+
+    once = np.ones((1, len(target.sizes)))
+    values = [difference(*_points(pair, target, once)[0]) for pair in pairs]
+    if len(values) < LEAST_DRAWS:
+        return float(np.mean(values)), None
+    found = _spread(values, _resampled(pairs, target, difference), target, trunks=trunks)
+    return found.mean, found.interval
 
 
-def noise_floor(compute: np.ndarray, baseline: Losses) -> Range | None:
-    """A/A: least and greatest multiplier between two seeds of the *same* arm. None with one seed."""
-    found = baseline.curves()
-    values = [curves.multiplier(compute, a, b).multiplier for a, b in permutations(found, 2)]
-    defined = [value for value in values if math.isfinite(value)]
-    return (min(defined), max(defined)) if defined else None
+def _points(pair: Pair, target: Target, weights: np.ndarray) -> list[tuple[Points, Points]]:
+    """Both arms' losses in bits per byte, for each row of `weights`: how often each document counts."""
+    n_bytes = weights @ target.sizes
+    first, second = (curve.bits @ weights.T / n_bytes for curve in pair)
+    return [(Points(pair[0].compute, first[:, row]), Points(pair[1].compute, second[:, row])) for row in range(len(weights))]
 
 
-def gap_interval(baseline: Losses, other: Losses) -> tuple[float, Range | None]:
-    """Bits per byte at equal full compute, other minus baseline, and its 95 % t-interval over seeds."""
-    differences = other.curves()[:, -1] - baseline.curves()[:, -1]
-    middle = float(differences.mean())
-    if len(differences) < LEAST_SEEDS:
-        return middle, None
-    half = _reach(differences)
-    return middle, (middle - half, middle + half)
+def _resampled(pairs: Sequence[Pair], target: Target, of: Callable[[Points, Points], float]) -> np.ndarray:
+    """The mean of `of` over the draws, for each resample of the target's clusters."""
+    n = int(target.clusters.max()) + 1
+    times = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+    weights = times[:, target.clusters].astype(np.float64)
+    weights = weights[weights.sum(axis=1) > 0]
+    return np.mean([[of(*points) for points in _points(pair, target, weights)] for pair in pairs], axis=0)
 
 
-def verdict(found: Estimate, floor: Range | None) -> Verdict:
-    """saves: the interval lies above 1 and the multiplier above the A/A range; costs: the interval lies below 1."""
-    if len(found.per_seed) < LEAST_SEEDS:
-        return "not enough seeds"
-    if found.interval is None:
-        return "no evidence"
-    low, high = found.interval
-    if high < 1:
-        return "costs"
-    return "saves" if low > 1 and (floor is None or found.value > floor[1]) else "no evidence"
+def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, trunks: Sequence[int]) -> Spread:
+    """NaN in a resample (undefined there) makes the error NaN: it is not left out."""
+    of_draws, draws_freedom = _of_draws(np.array(values), np.array(trunks))
+    clusters = len(np.unique(target.clusters))
+    of_target = float(resampled.var(ddof=1)) if clusters > 1 else 0.0
+    error = of_draws + of_target
+    parts = of_draws**2 / draws_freedom + of_target**2 / max(1, clusters - 1)
+    freedom = error**2 / parts if parts > 0 else draws_freedom
+    sd = float(np.std(values, ddof=1))
+    return Spread(float(np.mean(values)), math.sqrt(error), freedom, sd, math.sqrt(of_target))
 
 
-def clears_noise(found: Estimate, floor: Range | None) -> bool:
-    """Whether the whole interval lies outside the A/A range: what a percentage from a small model needs."""
-    if found.interval is None or floor is None:
-        return False
-    return found.interval[0] > floor[1] or found.interval[1] < floor[0]
+def _of_draws(values: np.ndarray, trunks: np.ndarray) -> tuple[float, float]:
+    """Variance of the mean over draws, with its degrees of freedom."""
+    n = len(values)
+    pooled = float(values.var(ddof=1)) / n, float(n - 1)
+    distinct, own, sizes = np.unique(trunks, return_inverse=True, return_counts=True)
+    if len(distinct) in (1, n):
+        return pooled
+    means = np.bincount(own, weights=values) / sizes
+    between = float((sizes * (means - values.mean()) ** 2).sum() / (len(distinct) - 1))
+    within = float(((values - means[own]) ** 2).sum() / (n - len(distinct)))
+    return pooled if between <= within else (between / n, float(len(distinct) - 1))

@@ -5,8 +5,8 @@
 c counts, T(h) is the number of different bytes seen after h (Witten and Bell 1991; interpolated as in Chen and Goodman 1998).
 An n-gram is its bytes packed into a uint64, the last one lowest, so that sorting groups them by context.
 
-It ranks corpora. It inflates magnitudes (random bytes poison tables of counts in a way that attention ignores) and cannot see
-repetition (counts scale), so nothing it says is shown as a percentage.
+Counts do not depend on the order of the text. They read text of no use as a little worse than none (random bytes poison tables in
+a way that attention ignores) and cannot see repetition (counts scale), so nothing it says is shown as a percentage.
 """
 
 from __future__ import annotations
@@ -21,19 +21,49 @@ _BYTE = np.uint64(8)
 
 
 @dataclass(frozen=True)
-class _Counts:
-    """n-grams of one order: sorted keys with their counts; sorted contexts with their counts and kinds of continuation."""
+class _Level:
+    """What is asked of one order: `keys`, different n-grams, sorted; `contexts`, theirs, sorted, `context[key]` being the number
+    of a key's; `shorter[key]`: the number of the n-gram without its first byte among those of the order below."""
 
     keys: np.ndarray
-    counts: np.ndarray
     contexts: np.ndarray
-    totals: np.ndarray
-    kinds: np.ndarray
+    context: np.ndarray
+    shorter: np.ndarray
 
 
-@dataclass(frozen=True)
-class Model:
-    orders: tuple[_Counts, ...]  # order 1 first; empty where it was trained on nothing
+class Scorer:
+    """Bits of the same texts under many models: what does not depend on the model is worked out once."""
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
+        keys, self._document = keys_of(texts)
+        self._n = len(texts)
+        distinct, self._place = np.unique(keys, return_inverse=True)
+        levels = []
+        for order in range(ORDER, 0, -1):
+            contexts, context = np.unique(distinct >> _BYTE, return_inverse=True)
+            below, shorter = np.unique(distinct & _mask(order - 1), return_inverse=True)
+            levels.append(_Level(distinct, contexts, context, shorter))
+            distinct = below
+        self._levels = tuple(reversed(levels))
+
+    def bits(self, keys: np.ndarray) -> np.ndarray:
+        """Bits (-log2 p) of each text, float64, under the counts of 6-grams; over the text's bytes they are bits per byte."""
+        found = np.full(1, 1 / 256)
+        for order, level in enumerate(self._levels, start=1):
+            found = found[level.shorter]
+            ordered = np.sort(keys & _mask(order))
+            if not len(ordered):
+                continue
+            starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+            seen = _look_up(ordered[starts], np.diff(np.append(starts, len(ordered))), level.keys)
+            own = ordered[starts] >> _BYTE
+            first = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
+            kinds = np.diff(np.append(first, len(own)))
+            totals = np.diff(np.append(starts[first], len(ordered)))
+            both = _look_up(own[first], np.stack([totals, kinds], axis=1), level.contexts)[level.context]
+            total, kind = both[:, 0], both[:, 1]
+            found = np.where(total > 0, (seen + kind * found) / np.maximum(total + kind, 1.0), found)
+        return np.bincount(self._document, weights=-np.log2(found)[self._place], minlength=self._n)
 
 
 def keys_of(texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
@@ -50,55 +80,12 @@ def keys_of(texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return keys[np.arange(len(document)) + (ORDER - 1) * document], document
 
 
-def train(texts: Sequence[bytes]) -> Model:
-    """Counts of all orders."""
-    keys, _ = keys_of(texts)
-    if not len(keys):
-        return Model(())
-    found, counts = np.unique(keys, return_counts=True)
-    orders = []
-    for order in range(ORDER, 0, -1):
-        if order < ORDER:
-            shorter = found & np.uint64((1 << 8 * order) - 1)
-            by_key = np.argsort(shorter, kind="stable")
-            starts = _starts(shorter[by_key])
-            found, counts = shorter[by_key][starts], np.add.reduceat(counts[by_key], starts)
-        starts = _starts(found >> _BYTE)
-        totals = np.add.reduceat(counts, starts)
-        kinds = np.diff(np.append(starts, len(found)))
-        orders.append(_Counts(found, counts, found[starts] >> _BYTE, totals, kinds))
-    return Model(tuple(reversed(orders)))
-
-
-def bits(model: Model, texts: Sequence[bytes]) -> np.ndarray:
-    """Bits (-log2 p) of each text, float64: divided by its bytes they are bits per byte."""
-    keys, document = keys_of(texts)
-    if not len(keys):
-        return np.zeros(len(texts))
-    distinct, place = np.unique(keys, return_inverse=True)
-    cost = -np.log2(probabilities(model, distinct))
-    return np.bincount(document, weights=cost[place], minlength=len(texts))
-
-
-def probabilities(model: Model, keys: np.ndarray) -> np.ndarray:
-    """P(last byte | the five before it) of 6-grams."""
-    found = np.full(len(keys), 1 / 256)
-    for order, counted in enumerate(model.orders, start=1):
-        wanted = keys & np.uint64((1 << 8 * order) - 1)
-        seen = _look_up(counted.keys, counted.counts, wanted)
-        context = wanted >> _BYTE
-        total = _look_up(counted.contexts, counted.totals, context)
-        kinds = _look_up(counted.contexts, counted.kinds, context)
-        known = total > 0
-        found[known] = (seen[known] + kinds[known] * found[known]) / (total[known] + kinds[known])
-    return found
-
-
-def _starts(ordered: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+def _mask(order: int) -> np.uint64:
+    return np.uint64((1 << 8 * order) - 1)
 
 
 def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Values of `wanted` keys as float64, 0 where a key is not there."""
+    """Values (one or more each) of `wanted` keys as float64, 0 where a key is not there."""
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[at] == wanted, values[at], 0).astype(np.float64)
+    found = (keys[at] == wanted).astype(np.float64)
+    return values[at] * (found if values.ndim == 1 else found[:, None])

@@ -1,50 +1,58 @@
-"""The `ngram` tier: every arm at equal bytes, scored by a byte 6-gram. Seconds, numpy alone; an order, not a size."""
+"""The `ngram` tier: every arm at equal bytes, scored by a byte 6-gram. Seconds, numpy alone.
+
+A draw is a turn of the one order that all arms are filters of; counts have no start and no seed: draws differ in documents only.
+"""
 
 from __future__ import annotations
-
-from itertools import accumulate
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
-from pipeline.savings.analysis.findings import RegimeLosses, losses_of
+from pipeline.records.savings_json import Learner
 from pipeline.savings.arms import Arm, Experiment
-from pipeline.savings.corpora import by_seed, sizes_of, upto
+from pipeline.savings.losses import Curve, Found, Losses
 from pipeline.savings.tiers import ngram
 
 MOST_BYTES = 2_000_000
+"""Of a draw; chosen so that five draws of three arms take some 15 CPU seconds."""
 LEAST_BYTES = 20_000
-BUDGETS = 4
-"""Log-spaced, from an eighth of the largest: chosen so that a run takes seconds and a multiplier up to 8 is interpolated."""
+DRAWS = 5
+BUDGETS = 5
+SPAN = 8
+"""Budgets are log-spaced from an eighth of the largest: a multiplier up to 8 is interpolated."""
+WHAT = "byte 6-gram, interpolated Witten-Bell"
 
 
-def measure(experiment: Experiment, *, seeds: int, on_event: OnEvent) -> RegimeLosses:
-    """Losses at equal bytes; a seed chooses and orders the documents. Compute is in bytes."""
+def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
+    """Losses at equal bytes. Compute is in bytes."""
     most = min(MOST_BYTES, *(arm.n_bytes for arm in experiment.arms))
     if most < LEAST_BYTES:
         least = min(experiment.arms, key=lambda arm: arm.n_bytes)
         raise UsageError(f"arm {least.name} has {least.n_bytes:,} bytes; the ngram tier needs {LEAST_BYTES:,} to tell arms apart")
-    budgets = np.rint(np.geomspace(most / 8, most, BUDGETS)).astype(int)
-    texts = [text.encode() for held in experiment.sets for text in held.texts]
-    bits = {}
-    on_event(Event("begin", "proxy", total=len(experiment.arms)))
-    for arm in experiment.arms:
-        streams = (shuffled(arm, seed=seed, limit=most) for seed in range(seeds))
-        bits[arm.name] = np.array([[ngram.bits(ngram.train(_first(s, limit)), texts) for limit in budgets] for s in streams])
-        on_event(Event("note", "proxy", note=f"{arm.name}: counted and scored with {seeds} seeds"))
+    budgets = np.rint(np.geomspace(most / SPAN, most, BUDGETS)).astype(int)
+    scorer = ngram.Scorer([text.encode() for held in experiment.sets for text in held.texts])
+    on_event(Event("begin", "proxy", total=draws))
+    made = []
+    for draw in range(draws):
+        made.append({arm.name: _curves(experiment, arm, draw, scorer=scorer, budgets=budgets) for arm in experiment.arms})
+        on_event(Event("note", "proxy", note=f"{draw + 1} of {draws} draws counted and scored"))
     on_event(Event("end", "proxy"))
-    sizes = {arm.name: arm.corpus_bytes for arm in experiment.arms}
-    return losses_of(budgets.astype(np.float64), bits, sets=experiment.sets, sizes=sizes)
+    whole = experiment.arms[0].corpus_bytes
+    kept = {arm.name: arm.corpus_bytes / whole for arm in experiment.arms}
+    return Found(Losses(tuple(made), tuple(range(draws)), kept), Learner(what=WHAT, unit="bytes", largest=most))
 
 
-def shuffled(arm: Arm, *, seed: int, limit: int) -> list[bytes]:
-    """Documents of whole groups, chosen and then ordered by the seed, of at least `limit` bytes together."""
-    chosen = upto(by_seed(arm.groups, seed=seed), sizes_of(arm.texts), limit)
-    return [arm.texts[at].encode() for at in np.random.default_rng([seed, 1]).permutation(chosen)]
+def _curves(experiment: Experiment, arm: Arm, draw: int, *, scorer: ngram.Scorer, budgets: np.ndarray) -> dict[str, Curve]:
+    """By set."""
+    keys = _read(arm, experiment.order.documents(arm.groups, draw), limit=int(budgets[-1]))
+    bits = np.array([scorer.bits(keys[:limit]) for limit in budgets])
+    ends = np.cumsum([len(held.texts) for held in experiment.sets])[:-1]
+    parts = zip(experiment.sets, np.split(bits, ends, axis=1), strict=True)
+    return {held.name: Curve(budgets.astype(np.float64), part) for held, part in parts}
 
 
-def _first(texts: list[bytes], limit: int) -> list[bytes]:
-    """The texts' first `limit` bytes; the last one is cut."""
-    starts = accumulate(map(len, texts), initial=0)
-    return [text[: limit - start] for text, start in zip(texts, starts, strict=False) if start < limit]
+def _read(arm: Arm, documents: np.ndarray, *, limit: int) -> np.ndarray:
+    """The 6-grams of an arm's first `limit` bytes in an order of its documents."""
+    enough = int(np.searchsorted(np.cumsum(arm.sizes[documents]), limit)) + 1
+    return ngram.keys_of([arm.texts[at].encode() for at in documents[:enough]])[0][:limit]

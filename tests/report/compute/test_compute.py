@@ -74,7 +74,9 @@ def test_a_mixture_of_experts_trains_its_active_parameters_and_holds_all():
 
 def test_fp8_divides_the_hours_by_its_measured_speed_only_where_it_is_chosen():
     def hours(precision):
-        return _passes(_ledger(Compute(precision=precision, fp8_speedup=1.4)))["the planned run"]["gpu_hours"]
+        return _passes(_ledger(SEVEN_B.model_copy(update={"precision": precision, "fp8_speedup": 1.4})))["the planned run"][
+            "gpu_hours"
+        ]
 
     assert hours("bf16") / hours("fp8") == pytest.approx(1.4)
 
@@ -183,7 +185,7 @@ def test_every_number_says_unit_tag_and_source():
             assert isinstance(value, str), f"a bare number: {value!r}"
 
     found = list(leaves(_ledger(SEVEN_B, tokens_kind="estimated")))
-    assert len(found) == 9 + 4 * 6 + 5 + 3 + 6 * 2, "assumptions, passes, curation, sufficiency, levers"
+    assert len(found) == 9 + 4 * 6 + 5 + 3 + 6 * 2 + 6, "assumptions, passes, curation, sufficiency, levers, prospect"
     assert all(q["unit"] and q["source"] for q in found)
     assert {q["tag"] for q in found} == {"measured", "estimated", "computed", "assumed"}
 

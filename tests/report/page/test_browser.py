@@ -71,7 +71,15 @@ def test_text_of_charts_can_be_read_on_a_phone(browser: Any, sample: Path) -> No
 
 def test_the_first_screen_holds_the_funnel_the_saving_what_suffices_and_the_cost(browser: Any, sample: Path) -> None:
     with shown(browser, sample) as page:
-        for said in ("documents kept", "near_duplicate", "epochs", "Not measured yet", "flows.proxy", "CPU time", "peak memory"):
+        for said in (
+            "documents kept",
+            "near_duplicate",
+            "epochs",
+            "Not measured yet",
+            "flows.savings",
+            "CPU time",
+            "peak memory",
+        ):
             box = page.get_by_text(said).locator("visible=true").first.bounding_box()
             assert box["y"] + box["height"] <= SIZES["desktop"]["height"], said
 

@@ -12,6 +12,7 @@ from pipeline.records.metrics_json import Metrics
 from pipeline.report.page.page import MOST_STEPS, funnel
 from tests.real_run import EVIL, Reported, hostile, hostile_samples
 from tests.report import shown
+from tests.report.measured import compared, held, measured, savings
 
 LEVELS = ("rows read", "kept", "kept, final text")
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
@@ -154,7 +155,7 @@ def test_hostile_strings_are_shown_as_text_with_what_they_hide(metrics, samples)
 
 
 def test_a_hostile_saving_is_text_too(metrics):
-    page = Page(shown.render(metrics, {**_saving(), "sets": [], "headline": EVIL}))
+    page = Page(shown.render(metrics, _saving()))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
     assert "Not measured yet" not in page.words()
@@ -163,14 +164,15 @@ def test_a_hostile_saving_is_text_too(metrics):
 def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_measured(metrics):
     metrics["totals"] |= {"read": 1_234_567, "kept": 736_064}
     metrics["cost"] |= {"cpu_s": 131.8, "peak_memory_bytes": 812_000_000}
-    epochs = metrics["compute"]["sufficiency"]["epochs"]["value"]
     words = Page(shown.render(metrics, None)).words()
     head = words[: words.index("Why documents were dropped")]
     for said in (
         "736,064 of 1,234,567 documents kept",
-        f"{epochs:,.0f} epochs",
+        "of the compute of one over all of it",
+        "× less compute if nothing that was dropped was of use",
+        "Too little text to plan a run",
         "Not measured yet",
-        "python -m flows.proxy",
+        "python -m flows.savings",
         "2 min 12 s",
         "812 MB",
     ):
@@ -216,67 +218,23 @@ def test_each_step_of_the_funnel_ends_where_the_next_begins(metrics):
         assert after.left + after.lost == pytest.approx(before.left)
 
 
-def _saving() -> dict:
-    """What savings.json holds after a measurement with two arms and two sets, the first a saving, the second a cost."""
-    interval = [1.6, 2.4]
-    line = {
-        "arm": "curated", "multiplier": 2.0, "interval": interval, "interval_t": interval, "interval_bootstrap": [1.8, 2.2],
-        "bound": None, "status": "ok", "status_in_words": "reached the baseline's final loss", "reached_in_seeds": 3,
-        "verdict": "saves", "clears_noise": True, "distinguishable": 1.2, "gap": -0.12, "gap_interval": [-0.2, -0.1],
-        "best_gap": -0.12, "yield": 0.8, "trend": {"budgets": [1.0, 2.0], "multipliers": [1.8, 2.0], "direction": "rising"},
-        "per_seed": [],
-    }  # fmt: skip
-    cost = {
-        **line,
-        "multiplier": 0.4,
-        "interval": [0.2, 0.7],
-        "verdict": "costs",
-        "clears_noise": True,
-        "status_in_words": "never",
-    }
-    curves = {"curated": [[1e12, 3.0, 0.01], [2e12, 2.5, 0.02]], "raw": [[1e12, 3.1, 0.01], [2e12, 2.7, 0.02]]}
-    held = {
-        "about": "declared by you", "role": "target", "bytes": 9, "documents": 3, "sha256": "0", "baseline": "raw",
-        "decontaminated": {"lines": 3, "removed": 0}, "noise_floor": [0.9, 1.1], "curves": curves,
-    }  # fmt: skip
-    spent = {"cpu_hours": 0.1, "dollars": 0.004, "kwh": 0.001}
-    return {
-        "schema": 1,
-        "tier": "cpu",
-        "generation": 2,
-        "primary": "web",
-        "targets": "0",
-        "arms": [],
-        "ranking": None,
-        "attempt": 3,
-        "headline": "At least 37 % less training compute for the same loss on web (…).",
-        "model": {"what": "a model of 0.16 M parameters", "unit_of_compute": "FLOPs (6 x N x D)", "seeds": 3},
-        "sets": [
-            {**held, "name": EVIL, "arms": [line]},
-            {**held, "name": "dropped:spam", "arms": [cost]},
-        ],
-        "regimes": [
-            {"regime": "a third of the learning rate", "unique_tokens": None, "sets": [{**held, "name": "web", "arms": [line]}]}
-        ],
-        "notes": ["the planned run reads curated 83.1 times"],
-        "costs": {
-            "proxy": {name: {"value": n, "unit": "", "tag": "measured", "source": ""} for name, n in spent.items()},
-            "curation_dollars": 0.1,
-            "break_even": {
-                "dollars": 0.1,
-                "flops": 1e15,
-                "gpu_hours": 1.0,
-                "sentence": "It pays for itself from 1e+15 FLOPs on.",
-            },
-            "extrapolation": {"suppressed": "the planned run is 10.0 orders of magnitude larger"},
-        },
-    }
+def _saving(**changes: Any) -> dict[str, Any]:
+    """What savings.json holds after a measurement: a target of an evil name, on which curation saves, and what was given up."""
+    lines = compared(2.0, (1.6, 2.4)), compared(0.4, (0.2, 0.7), statuses=("not_reached",) * 3)
+    sets = held(lines[0], name=EVIL), held(lines[1], name="dropped", role="dropped", documents=214)
+    return savings(measured(*sets, primary=EVIL), **changes).model_dump(mode="json")
 
 
 def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_the_page_fetches(metrics):
     page = Page(shown.render(metrics, _saving()))
     words = page.words()
-    for said in ("At least 37 %", "costs", "at least 37 %", "0.400", "Attempt 3", "10.0 orders", "rising", "83.1 times"):
+    for said in (
+        "took 50 % less training compute (37 % to 59 %)",
+        "1.60 to 2.40",
+        "0.400",
+        "214",
+        "A dropped token was worth 0.33",
+    ):
         assert said in words, said
     assert "[U+202E]gpj.exe" in words
     for tag, attributes in page.tags:
@@ -284,10 +242,42 @@ def test_a_measured_saving_is_shown_with_what_it_costs_elsewhere_and_nothing_on_
         assert attributes.get("src", "data:image/svg+xml;base64,").startswith("data:image/svg+xml;base64,")
 
 
+@pytest.mark.parametrize(
+    ("interval", "tier", "word", "tone"),
+    [
+        ((1.1, 1.4), "cpu", "saves", "good"),
+        ((0.5, 0.9), "cpu", "costs", "bad"),
+        ((0.9, 1.1), "cpu", "no difference", "even"),
+        ((1.1, 1.4), "ngram", "ahead", "good"),
+        ((0.5, 0.9), "ngram", "behind", "bad"),
+    ],
+)
+def test_the_first_screen_has_the_finding_as_a_word_and_a_colour(metrics, interval, tier, word, tone):
+    """Before, a saving had no number there, and what costs stood in grey."""
+    made = savings(measured(held(compared(1.0, interval)), tier=tier)).model_dump(mode="json")
+    text = shown.render(metrics, made)
+    first = text[: text.index("Why documents were dropped")]
+    assert re.findall('<(?:p|b) class="(?:big )?word ([a-z]+)">([a-z ]+)</', first) == [(tone, word)] * 2
+    assert f"--{tone}" in text or tone == "even"
+
+
+def test_counts_have_no_multiplier_on_the_page(metrics):
+    counted = savings(measured(tier="ngram", costs=None)).model_dump(mode="json")
+    words = Page(shown.render(metrics, counted)).words()
+    part = words.partition("Compute saved, at equal quality")[2].partition("Compute for one pass")[0]
+    assert "1.39" not in part and "An order, no size" in part
+
+
+def test_a_measurement_of_an_earlier_release_is_not_quoted_and_the_command_is_there(metrics):
+    words = Page(shown.render(metrics, {"schema": 1})).words()
+    assert "An earlier release measured this, by another method: measure again." in words
+    assert "python -m flows.savings" in words
+
+
 def test_a_saving_of_an_older_generation_is_called_stale(metrics):
-    old = {**_saving(), "generation": 1}
-    assert "Measure again" in Page(shown.render(metrics, old)).words()
-    assert "Measure again" not in Page(shown.render(metrics, _saving())).words()
+    old = _saving(generation=1)
+    assert "measure again" in Page(shown.render(metrics, old)).words()
+    assert "measure again" not in Page(shown.render(metrics, _saving())).words()
 
 
 def test_curves_of_a_saving_are_charts_of_the_page(metrics):

@@ -16,7 +16,8 @@ from flows.serving.form import Text
 from flows.serving.settings import command_settings
 from pipeline.errors import RunFailed
 from pipeline.machine.events import Event, OnEvent
-from pipeline.records.savings_1 import Savings
+from pipeline.records.savings_json import Savings, Tier
+from pipeline.report import sentences
 from pipeline.report.page import savings as shown
 from pipeline.savings.measure import Request
 from pipeline.savings.run import carry_out
@@ -26,18 +27,18 @@ _prepared: ContextVar[Callable[[], Savings] | None] = ContextVar("prepared", def
 
 
 @flow(name="measure-saving", retries=0, persist_result=False, log_prints=False)
-def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: bool = False, *, seeds: int = 3) -> str:
+def measure_saving(output: Text = "curated", tier: Tier = "ngram", thorough: bool = False, *, draws: int | None = None) -> str:
     """Measure the training compute that a curation saves, at equal quality; the headline is the result.
 
     Args:
         output: An output of Winnow.
         tier: `ngram` ranks in seconds; `cpu` and `gpu` train small models (torch).
-        thorough: Also a third of the learning rate, and text repeated as often as planned.
-        seeds: Paired seeds; three are the least that give an interval.
+        thorough: Also models of other sizes, and a tenth of the learning rate.
+        draws: Paired draws of the text; three are the least that give an interval.
     """
     body = _prepared.get()
     if body is None:
-        request = Request(output=output, tier=tier, thorough=thorough, seeds=seeds)
+        request = Request(output=output, tier=tier, thorough=thorough, draws=draws)
         logger = get_run_logger()
 
         def log(event: Event) -> None:
@@ -48,19 +49,19 @@ def measure_saving(output: Text = "curated", tier: Text = "ngram", thorough: boo
     else:
         made = body()
     create_markdown_artifact(markdown=table(made), key="winnow-saving", description="Compute saved at equal quality")
-    return str(made.headline)
+    return _headline(made)
+
+
+def _headline(made: Savings) -> str:
+    found = sentences.headline(made)
+    return "Nothing was measured." if found is None else found.whole
 
 
 def table(made: Savings) -> str:
-    """Markdown: the headline and a line for each arm and set."""
-    rows = []
-    for held in made.sets:
-        for line in held.arms:
-            verdict = line.verdict if made.tier != "ngram" else shown.order_of(line)
-            cells = (held.name, line.arm, shown.multiplier(line), shown.pair(line.interval), verdict)
-            rows.append([*map(markdown.escaped, cells)])
-    head = ("held-out set", "arm", ">multiplier", "95 % interval", "verdict")
-    return "\n".join([f"# {markdown.escaped(made.headline)}", "", *markdown.table(head, rows)])
+    """Markdown: the headline and, of the strongest evidence, a line for each arm and set."""
+    rows = [] if made.best is None else [[*map(markdown.escaped, row)] for row in shown.rows(made.best)]
+    head = () if made.best is None else shown.head(made.best)
+    return "\n".join([f"# {markdown.escaped(_headline(made))}", "", *markdown.table(head, rows)])
 
 
 def measure_in_flow(request: Request, on_event: OnEvent, *, sweep: str | None = None, by_reason: bool = False) -> Savings:
@@ -83,7 +84,7 @@ def measure_in_flow(request: Request, on_event: OnEvent, *, sweep: str | None = 
         try:
             with command_settings(temporary):
                 measure_saving.with_options(validate_parameters=False)(
-                    output=request.output, tier=request.tier, thorough=request.thorough, seeds=request.seeds
+                    output=request.output, tier=request.tier, thorough=request.thorough, draws=request.draws
                 )
         except Exception as error:
             if errors:
