@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline.errors import NotInstalled, UsageError
+from pipeline.errors import UsageError
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.heldout import HeldOut
 from pipeline.savings.losses import Losses
@@ -70,13 +70,6 @@ def measure(work: Path, *, made: Experiment | None = None, thorough: bool = Fals
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setitem(training.SHAPES, "cpu", TINY)
-
-
-def test_without_torch_the_way_to_get_it_and_the_other_tier_are_named(monkeypatch):
-    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(NotInstalled, match=r"needs torch.*winnow-curation\[proxy\].*--tier ngram"):
-        training.check("cpu")
-    training.check("ngram")
 
 
 @needs_torch

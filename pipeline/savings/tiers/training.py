@@ -7,7 +7,6 @@ branches: compute is counted from where they part. Every draw has a start of its
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import NotInstalled, UsageError
+from pipeline.errors import UsageError
 from pipeline.machine.events import OnEvent
 from pipeline.records.savings_json import Learner
 from pipeline.savings.arms import Experiment
@@ -27,6 +26,7 @@ from pipeline.store.keys import key
 from pipeline.store.store import Store
 
 BYTES_PER_TOKEN = 4
+"""Of the text that a draw of an arm should have: more than it has in most languages."""
 SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
 LEAST_DRAWS = 4
 """Draws before the first look at whether they are enough."""
@@ -54,22 +54,6 @@ class _Outcome:
     stopped: bool
 
 
-def needed_bytes(tier: str) -> int:
-    """Text that a draw of an arm reads, and more than that in most languages."""
-    return BYTES_PER_TOKEN * SHAPES[tier].tokens
-
-
-def least_bytes(tier: str) -> int:
-    """Less text of an arm than this is refused before it is read: too little even at one byte a token."""
-    return LEAST_STEPS * SHAPES[tier].batch
-
-
-def check(tier: str) -> None:
-    """Raises NotInstalled without torch; in milliseconds, as torch is not imported for it."""
-    if tier in SHAPES and importlib.util.find_spec("torch") is None:
-        raise NotInstalled("this tier needs torch, which is not installed: pip install 'winnow-curation[proxy]', or --tier ngram")
-
-
 def measure(
     experiment: Experiment,
     *,
@@ -82,9 +66,8 @@ def measure(
     settled: Callable[[Losses], bool],
     on_event: OnEvent,
 ) -> Found:
-    """Train what is missing, until `settled` or `draws` are done, and read all losses. Raises UsageError (no torch, no GPU, too
-    little text) or RunFailed."""
-    check(tier)
+    """Train what is missing, until `settled` or `draws` are done, and read all losses. Raises UsageError (no GPU, too little
+    text) or RunFailed."""
     from pipeline.savings.tiers.neural import runner
 
     device = runner.device_of(tier)
@@ -117,7 +100,7 @@ def measure(
         for other in other_sizes(shape):
             if (most := room(experiment, encoded, other)) < other.tokens:
                 notes.append(
-                    f"no model of {other.parameters:,} parameters: it needs {other.tokens:,} tokens, and there is text for {most:,}"
+                    f"no model of {other.parameters:,} parameters: it needs {other.tokens:,} tokens; there is text for {most:,}"
                 )
                 continue
             outcome = trained(_Run(other, SIZE_DRAWS))
