@@ -152,7 +152,7 @@ def _encoded(corpus: Corpus, target: Texts, folder: Path) -> tokens.TokenFiles:
         n_bytes = int(sizes_of(texts).sum())
         arms.append(SimpleNamespace(name=name, texts=texts, keys=own, groups=corpus.groups[chosen], n_bytes=n_bytes))
     sizes = [(arm.groups, sizes_of(arm.texts)) for arm in arms]
-    made = order.made(sizes, np.zeros(int(corpus.groups.max()) + 1, np.int64), draws=MOST_DRAWS, seed=0)
+    made = order.made(sizes, groups=int(corpus.groups.max()) + 1, draws=MOST_DRAWS, seed=0)
     experiment = SimpleNamespace(arms=tuple(arms), sets=(SimpleNamespace(texts=tuple(target)),), order=made)
     return tokens.encode(cast(Experiment, experiment), folder, vocabulary=CPU.vocabulary)
 
