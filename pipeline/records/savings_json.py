@@ -212,6 +212,7 @@ class Measured(Record):
     sizes: tuple[Size, ...] = ()
     small_rate: SmallRate | None = None
     repeats: Repeats | None = None
+    notes: tuple[str, ...] = ()
     attempt: int | None = None
     costs: Costs | None = None
 

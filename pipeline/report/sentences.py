@@ -24,6 +24,10 @@ ROLES: dict[Role, str] = {
     "raw_heldout": "held-out raw text: favours raw text",
     "dropped": "what the rules removed",
 }
+LEANING: dict[Role, str] = {
+    "raw_heldout": "raw text, which favours raw text",
+    "curated_heldout": "kept text, which favours curation",
+}
 CAVEATS = (
     "The multiplier is the compute of the baseline divided by the compute at which the other arm first has the baseline's final"
     " loss: 2 is half the compute for the same loss, below 1 the baseline is as good with that share of it. The interval is of"
@@ -83,11 +87,16 @@ def word_of(measured: Measured, held: SetLine, compared: Comparison) -> Word:
     """The finding in a word, for tables."""
     if not held.enough or compared.multiplier is None or compared.interval is None:
         return "no verdict"
-    if compared.verdict == "saves":
-        return "ahead" if measured.tier == "ngram" else "saves"
-    if compared.verdict == "costs":
-        return "behind" if measured.tier == "ngram" else "costs"
-    return "no difference"
+    if measured.tier == "ngram":
+        return _side(compared)
+    words: dict[str, Word] = {"saves": "saves", "costs": "costs"}
+    return words.get(compared.verdict, "no difference")
+
+
+def _side(compared: Comparison) -> Word:
+    """What counts tell."""
+    sides: dict[str, Word] = {"saves": "ahead", "costs": "behind"}
+    return sides.get(compared.verdict, "no difference")
 
 
 def _ordered(word: Word, held: SetLine, compared: Comparison) -> str:
@@ -136,14 +145,14 @@ def _reached(compared: Comparison) -> str:
 def _bracket(measured: Measured) -> str:
     """No target was named: both sets that were split off, and which way each leans."""
     said = []
-    for role, leans in (("raw_heldout", "raw text, which favours it"), ("curated_heldout", "kept text, which favours curation")):
-        held = measured.of_role(role)  # type: ignore[arg-type]
+    for role, leans in LEANING.items():
+        held = measured.of_role(role)
         compared = None if held is None else measured.comparison(held.name)
         if held is None or compared is None or compared.multiplier is None:
             continue
-        value = f"{multiplier(compared)} ×" if measured.tier != "ngram" else word_of(measured, held, compared)
-        between = f" ({pair(compared.interval)})" if compared.interval is not None and measured.tier != "ngram" else ""
-        said.append(f"{value}{between} on held-out {leans}")
+        value = f"{multiplier(compared)} × ({pair(compared.interval)})"
+        value = _side(compared) if measured.tier == "ngram" else value
+        said.append(f"{value} on {numbers.counted(held.documents, 'document')} of held-out {leans}")
     found = f" {_named(measured.arms[1].arm)}: {'; '.join(said)}." if said else ""
     return f"No target was named (--target FILE).{found}"
 

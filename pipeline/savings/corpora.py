@@ -204,15 +204,6 @@ def number_of(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
-def by_seed(groups: np.ndarray, *, seed: int) -> np.ndarray:
-    """Positions of documents in the order in which a seed chooses their groups: paired, as `groups` (uint64 hashes) are the same
-    in every arm. Documents of one group stand together."""
-    mixed = groups ^ np.uint64(number_of(f"order {seed}"))
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64's finaliser
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return np.argsort(mixed ^ (mixed >> np.uint64(31)), kind="stable")
-
-
 def upto(order: np.ndarray, sizes: np.ndarray, limit: float) -> np.ndarray:
     """The first positions of `order`, with the one at which the sizes there reach the limit together."""
     return order[: int(np.searchsorted(np.cumsum(sizes[order]), limit)) + 1]

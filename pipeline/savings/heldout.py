@@ -29,6 +29,8 @@ DOCUMENT_BYTES = 900
 DOCUMENTS = 600
 """Of a target, and of each end of the bracket where none is named: the choice of documents then moves the logarithm of the
 multiplier by 0.01 to 0.02 (measured)."""
+SPARE = 1.2
+"""Documents looked at for one that is wanted: some are lost with what the arms hold too."""
 MOST_PIECES = 4
 """Documents that one text gives at most."""
 BESIDE = 200
@@ -41,7 +43,7 @@ LEAST_DOCUMENTS = 8
 @dataclass(frozen=True)
 class HeldOut:
     """One set. `clusters`: of each document, the number of its site, book or group: they are drawn together. `removed_lines` of
-    `lines` stood in an arm too; `sha256` is over its texts."""
+    `lines` stood in an arm too; `most`: documents that it should have once it is cleaned; `sha256` is over its texts."""
 
     name: str
     role: Role
@@ -49,6 +51,7 @@ class HeldOut:
     clusters: tuple[int, ...]
     lines: int = 0
     removed_lines: int = 0
+    most: int = DOCUMENTS
 
     @property
     def sizes(self) -> np.ndarray:
@@ -97,10 +100,10 @@ def _cut(name: str, role: Role, frame: pl.DataFrame, *, most: int, seed: int, wi
     for piece in range(MOST_PIECES):
         for text, site, group in rows:
             part = text.encode()[piece * DOCUMENT_BYTES : (piece + 1) * DOCUMENT_BYTES].decode("utf-8", "ignore")
-            if part.strip() and part not in texts and part not in without and len(texts) < most:
+            if part.strip() and part not in texts and part not in without and len(texts) < SPARE * most:
                 texts[part] = group if site is None else site
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(texts.values()))}
-    return HeldOut(name, role, tuple(texts), tuple(numbers[cluster] for cluster in texts.values()))
+    return HeldOut(name, role, tuple(texts), tuple(numbers[cluster] for cluster in texts.values()), most=most)
 
 
 def beginning(text: str) -> str:
@@ -109,7 +112,8 @@ def beginning(text: str) -> str:
 
 
 def cleaned(sets: Sequence[HeldOut], arms: Iterable[str]) -> list[HeldOut]:
-    """The sets without the lines that stand in a text of `arms`, or that share thirteen words in a row with one."""
+    """The sets without the lines that stand in a text of `arms`, or that share thirteen words in a row with one; of what is left
+    as many documents as each should have."""
     lines = {line for made in sets for text in made.texts for line in _lines(text)}
     words = {word: number for number, word in enumerate({word for line in lines for word in line.lower().split()}, 1)}
     runs = {run for line in lines for run in _runs(line, words)}
@@ -143,6 +147,7 @@ def _without(made: HeldOut, known: Callable[[str], bool]) -> HeldOut:
         if "".join(left).strip():
             texts.append("\n".join(left))
             clusters.append(cluster)
+    texts, clusters = texts[: made.most], clusters[: made.most]
     return replace(made, texts=tuple(texts), clusters=tuple(clusters), lines=lines, removed_lines=removed)
 
 

@@ -130,7 +130,7 @@ def measured(request: Request, on_event: OnEvent) -> Outcome:
     folders = open_folders(request)
     counts = request.tier == "ngram"
     draws = request.draws or (ranks.DRAWS if counts else MOST_DRAWS)
-    needed = ranks.MOST_BYTES if counts else training.BYTES_PER_TOKEN * training.SHAPES[request.tier].tokens
+    needed = ranks.MOST_BYTES if counts else training.needed_bytes(request.tier)
     with folders.work.lock("savings/.lock"):
         before = resources.tree_cpu_s()
         on_event(Event("begin", "arms"))
@@ -191,6 +191,7 @@ def described(tier: Tier, experiment: Experiment, found: Found) -> Measured:
         stopped_early=found.stopped_early,
         sizes=_sizes(experiment, found),
         small_rate=_small_rate(experiment, found),
+        notes=found.notes,
     )
 
 

@@ -119,12 +119,12 @@ def test_without_a_target_both_biased_sets_are_named_and_there_is_no_verdict():
     trained, counted = (sentences.of(measured(*sets, primary=None, tier=tier)) for tier in ("cpu", "ngram"))
     assert trained.word == counted.word == "no verdict"
     assert trained.sentence == (
-        "No target was named (--target FILE). Curated: 0.800 × (0.700 to 0.900) on held-out raw text, which favours"
-        " it; 1.90 × (1.70 to 2.10) on held-out kept text, which favours curation."
+        "No target was named (--target FILE). Curated: 0.800 × (0.700 to 0.900) on 600 documents of held-out raw text, which"
+        " favours raw text; 1.90 × (1.70 to 2.10) on 600 documents of held-out kept text, which favours curation."
     )
     assert counted.sentence == (
-        "No target was named (--target FILE). Curated: behind on held-out raw text, which favours it;"
-        " ahead on held-out kept text, which favours curation."
+        "No target was named (--target FILE). Curated: behind on 600 documents of held-out raw text, which favours raw text;"
+        " ahead on 600 documents of held-out kept text, which favours curation."
     )
 
 

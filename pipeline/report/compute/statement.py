@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.plan.compute import TOKENS_A_PARAMETER
 from pipeline.records.ledger import Ledger, Prospect
 from pipeline.records.metrics_json import Metrics
-from pipeline.records.savings_json import Savings
+from pipeline.records.savings_json import Savings, Tier
 from pipeline.report import sentences
 from pipeline.report.compute.ledger import PARAMETERS
 from pipeline.report.compute.prospect import LEAST_TOKENS, PASSES
@@ -66,7 +66,7 @@ TRAINS = Way(" --tier cpu", "about 6 minutes on two cores; it needs torch")
 
 def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
     """`savings`: what savings.json holds, None before it was measured; `out`: the output as its reader finds it."""
-    finding, way = _measured(metrics, savings)
+    finding, best = _measured(metrics, savings)
     found, word = (None, None) if finding is None else (finding.sentence, finding.word)
     ledger = metrics.compute
     text = ledger.prospect
@@ -78,7 +78,7 @@ def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
     if text.kept.value == text.read.value:
         said = "No text was dropped: training on it costs what it would on all of it."
         return Statement(said, enough=enough, plan=plan, measured=found, word=word)
-    todo = way if found else TRAINS if text.kept.number >= LEAST_TOKENS else RANKS
+    todo = _todo(best, trains=text.kept.number >= LEAST_TOKENS)
     share = numbers.share(text.kept.number, text.read.number)
     return Statement(
         _cost(ledger, share),
@@ -93,17 +93,24 @@ def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
     )
 
 
-def _measured(metrics: Metrics, savings: Savings | None) -> tuple[Finding | None, Way | None]:
-    """What was found, None where nothing was measured, and what is still to be measured."""
+def _todo(best: Tier | None, *, trains: bool) -> Way | None:
+    """What is still to be measured. `best`: the strongest evidence that holds; `trains`: the text is enough to train on."""
+    if best is None:
+        return TRAINS if trains else RANKS
+    return TRAINS if best == "ngram" and trains else None
+
+
+def _measured(metrics: Metrics, savings: Savings | None) -> tuple[Finding | None, Tier | None]:
+    """What was found, None where nothing was measured, and the tier of it, None where it does not hold any more."""
     found = None if savings is None else sentences.headline(savings)
     if savings is None or found is None:
         return None, None
     if savings.best is None:  # by an earlier release
-        return found, TRAINS
+        return found, None
     if savings.generation not in (None, metrics.generation):
         said = f"{found.sentence} This is of generation {numbers.count(savings.generation)}: measure again."
-        return Finding(found.word, said), TRAINS
-    return found, TRAINS if savings.best.tier == "ngram" else None
+        return Finding(found.word, said), None
+    return found, savings.best.tier
 
 
 def _cost(ledger: Ledger, share: str) -> str:

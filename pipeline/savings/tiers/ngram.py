@@ -42,7 +42,7 @@ class Scorer:
         for order in range(ORDER, 0, -1):
             contexts, context = np.unique(distinct >> _BYTE, return_inverse=True)
             below, shorter = np.unique(distinct & _mask(order - 1), return_inverse=True)
-            levels.append(_Level(distinct, contexts, context, shorter))
+            levels.append(_Level(_narrow(distinct, order), _narrow(contexts, order), context, shorter))
             distinct = below
         self._levels = tuple(reversed(levels))
 
@@ -51,17 +51,13 @@ class Scorer:
         found = np.full(1, 1 / 256)
         for order, level in enumerate(self._levels, start=1):
             found = found[level.shorter]
-            ordered = np.sort(keys & _mask(order))
-            if not len(ordered):
+            if not len(keys):
                 continue
-            starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-            seen = _look_up(ordered[starts], np.diff(np.append(starts, len(ordered))), level.keys)
-            own = ordered[starts] >> _BYTE
-            first = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
-            kinds = np.diff(np.append(first, len(own)))
-            totals = np.diff(np.append(starts[first], len(ordered)))
-            both = _look_up(own[first], np.stack([totals, kinds], axis=1), level.contexts)[level.context]
-            total, kind = both[:, 0], both[:, 1]
+            grams, counts = _runs(np.sort(_narrow(keys & _mask(order), order)))
+            contexts, kinds = _runs(grams >> grams.dtype.type(8))
+            totals = np.add.reduceat(counts, np.cumsum(kinds) - kinds)
+            seen = _look_up(grams, counts, level.keys)
+            total, kind = (_look_up(contexts, values, level.contexts)[level.context] for values in (totals, kinds))
             found = np.where(total > 0, (seen + kind * found) / np.maximum(total + kind, 1.0), found)
         return np.bincount(self._document, weights=-np.log2(found)[self._place], minlength=self._n)
 
@@ -84,8 +80,18 @@ def _mask(order: int) -> np.uint64:
     return np.uint64((1 << 8 * order) - 1)
 
 
+def _narrow(keys: np.ndarray, order: int) -> np.ndarray:
+    """In half as many bytes where they fit: twice as fast to sort."""
+    return keys.astype(np.uint32) if order <= 4 else keys
+
+
+def _runs(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different values of a sorted array, and how often each occurs."""
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return ordered[starts], np.diff(starts, append=len(ordered))
+
+
 def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Values (one or more each) of `wanted` keys as float64, 0 where a key is not there."""
+    """Values of `wanted` keys, 0 where a key is not there."""
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found = (keys[at] == wanted).astype(np.float64)
-    return values[at] * (found if values.ndim == 1 else found[:, None])
+    return np.where(keys[at] == wanted, values[at], 0)

@@ -18,6 +18,7 @@ from pipeline.report.compute import statement
 from pipeline.text.shell import quoted
 from tests.real_run import Reported
 from tests.report import shown
+from tests.report.measured import measured, savings
 
 
 def ledger(kept: int, read: int, *, plan: TrainingPlan | None = None, kind: Any = "counted") -> Ledger:
@@ -119,6 +120,24 @@ def test_the_command_takes_the_output_s_path_as_one_word_of_a_shell(name: str):
     assert text.command is not None and "\n" not in text.command and "\x1b" not in text.command
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {quoted(name)}"], capture_output=True, check=True).stdout
     assert words.decode().removeprefix("./") == name.removeprefix("./") + "\0"
+
+
+@pytest.mark.parametrize(
+    ("tier", "generation", "kept", "option"),
+    [
+        ("cpu", 2, 10**9, None),
+        ("ngram", 2, 10**9, " --tier cpu"),
+        ("ngram", 2, 10**5, None),
+        ("cpu", 1, 10**9, " --tier cpu"),
+        ("cpu", 1, 10**5, ""),
+        ("ngram", 1, 10**5, ""),
+    ],
+)
+def test_what_is_still_to_be_measured(tier: Any, generation: int, kept: int, option: str | None):
+    metrics = Metrics.model_construct(compute=ledger(kept, 2 * kept), generation=2)
+    text = statement.of(metrics, savings(measured(tier=tier), generation=generation), out="out")
+    assert text.command == (None if option is None else f"python -m flows.savings out{option}")
+    assert text.finding is not None and ("of generation 1: measure again" in text.finding) == (generation == 1)
 
 
 def test_a_manifest_of_an_earlier_release_is_not_reckoned_with_its_assumed_plan():
