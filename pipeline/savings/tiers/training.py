@@ -26,7 +26,6 @@ from pipeline.store.keys import key
 from pipeline.store.store import Store
 
 BYTES_PER_TOKEN = 4
-"""Of the text that a draw of an arm should have: more than it has in most languages."""
 SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
 LEAST_DRAWS = 4
 """Draws before the first look at whether they are enough."""
@@ -52,6 +51,11 @@ class _Outcome:
     losses: Losses
     cpu_s: float
     stopped: bool
+
+
+def needed_bytes(tier: str) -> int:
+    """Text that a draw of an arm reads, and more than that in most languages."""
+    return BYTES_PER_TOKEN * SHAPES[tier].tokens
 
 
 def measure(
@@ -95,7 +99,7 @@ def measure(
     sizes, small = [], None
     if thorough:
         slow = trained(_Run(shape, SIZE_DRAWS, rate=SMALL_RATE, ends_only=True))
-        small = (SMALL_RATE * shape.branch_rate * shape.rate, slow.losses)
+        small = (SMALL_RATE * shape.rate, slow.losses)
         spent += slow.cpu_s
         for other in other_sizes(shape):
             if (most := room(experiment, encoded, other)) < other.tokens:
@@ -189,8 +193,8 @@ def _learner(shape: Shape, cpu_s: float) -> Learner:
         largest=6.0 * shape.parameters * shape.tokens,
         parameters=shape.parameters,
         tokens=shape.tokens,
-        learning_rate=shape.branch_rate * shape.rate,
-        schedule="constant from the end of the common start on, averaged weights scored",
+        learning_rate=shape.rate,
+        schedule="constant after warm-up, averaged weights scored",
         vocabulary=shape.vocabulary,
         cpu_s=cpu_s,
     )
