@@ -144,7 +144,7 @@ def test_thorough_adds_other_sizes_where_there_is_text_for_them_and_a_tenth_of_t
     found = measure(tmp_path, thorough=True)
     assert not found.stopped_early
     rate, slow = found.small_rate
-    assert rate == pytest.approx(TINY.rate / 10)
+    assert rate == pytest.approx(TINY.branch_rate * TINY.rate / 10)
     assert all(len(curve.compute) == 1 for draw in slow.draws for sets in draw.values() for curve in sets.values())
     assert len(found.sizes) + len(found.notes) == 2
     assert found.sizes[0].parameters < TINY.parameters

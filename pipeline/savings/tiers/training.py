@@ -99,7 +99,7 @@ def measure(
     sizes, small = [], None
     if thorough:
         slow = trained(_Run(shape, SIZE_DRAWS, rate=SMALL_RATE, ends_only=True))
-        small = (SMALL_RATE * shape.rate, slow.losses)
+        small = (SMALL_RATE * shape.branch_rate * shape.rate, slow.losses)
         spent += slow.cpu_s
         for other in other_sizes(shape):
             if (most := room(experiment, encoded, other)) < other.tokens:
@@ -193,8 +193,8 @@ def _learner(shape: Shape, cpu_s: float) -> Learner:
         largest=6.0 * shape.parameters * shape.tokens,
         parameters=shape.parameters,
         tokens=shape.tokens,
-        learning_rate=shape.rate,
-        schedule="constant after warm-up, averaged weights scored",
+        learning_rate=shape.branch_rate * shape.rate,
+        schedule="constant from the end of the common start on, averaged weights scored",
         vocabulary=shape.vocabulary,
         cpu_s=cpu_s,
     )

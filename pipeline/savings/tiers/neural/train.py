@@ -136,7 +136,7 @@ def _steps(state: _State, job: Job, rows: np.ndarray, *, last: int) -> Iterator[
         leaves[name].requires_grad_(True).grad = part
     decay = model.decayed(shape).to(device)
     turns = model.rotation(shape, device)
-    rate = shape.rate * (job.rate if state.leg else 1.0)
+    rate = shape.rate * (shape.branch_rate * job.rate if state.leg else 1.0)
     while state.step < last:
         batch = torch.from_numpy(rows[state.step * shape.rows : (state.step + 1) * shape.rows]).to(device)
         gradient.zero_()
