@@ -140,8 +140,9 @@ def test_arms_are_paired_text_without_numbers_saves_and_a_settled_measurement_st
 
 @needs_torch
 @pytest.mark.slow
-def test_thorough_adds_other_sizes_where_there_is_text_for_them_and_a_tenth_of_the_rate(tiny, tmp_path):
-    found = measure(tmp_path, thorough=True)
+def test_thorough_adds_other_sizes_where_there_is_text_for_them_and_a_tenth_of_the_rate(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SIZE_DRAWS", 1)
+    found = measure(tmp_path, thorough=True, draws=1)
     assert not found.stopped_early
     rate, slow = found.small_rate
     assert rate == pytest.approx(TINY.branch_rate * TINY.rate / 10)
@@ -169,10 +170,10 @@ def test_a_killed_measurement_leaves_nothing_running_and_resumes(tiny, tmp_path)
     while any(map(psutil.pid_exists, workers)):
         assert time.monotonic() < deadline, "a worker went on after its parent was killed"
         time.sleep(0.2)
-    assert len(measure(tmp_path).losses.draws) == 4
+    assert len(measure(tmp_path, draws=2).losses.draws) == 2
 
 
 def in_a_process(work: str) -> None:
     """A measurement that is killed."""
     training.SHAPES["cpu"] = TINY
-    measure(Path(work))
+    measure(Path(work), draws=2)
