@@ -46,11 +46,11 @@ BENCHES = {
     ),
     "model-tier": Bench("MB per CPU-second of the default plan's models", ("model_tier",)),
     "savings": Bench("the saving on a mix of good text and junk, by n-grams and small models; needs torch", ("savings",)),
-    "results": Bench("docs/results/: what each preset saves on raw web text, an hour; needs torch", ("results",)),
     "savings_validity": Bench(
-        "what the `cpu` tier reads of planted savings: an hour of CPU, needs torch; the same command goes on",
+        "what the `cpu` tier reads of planted savings: an hour of CPU, needs torch; it goes on where it was",
         ("savings_validity",),
     ),
+    "results": Bench("docs/results/: what each preset saves on raw web text, an hour; needs torch", ("results",)),
     "inspect": Bench("the page of `inspect browse`: the slider over a million rows, pages and searches", ("inspect_page",)),
     "why": Bench("seconds of `inspect why` on an output of many documents", ("why_scale",)),
     "estimates": Bench("what `--sample` says beside what the run then takes, by input: some ten minutes", ("estimates",)),

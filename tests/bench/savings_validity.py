@@ -31,6 +31,7 @@ import numpy as np
 
 from pipeline.savings import order
 from pipeline.savings.analysis import curves
+from pipeline.savings.analysis.curves import Points
 from pipeline.savings.arms import Experiment
 from pipeline.savings.corpora import sizes_of
 from pipeline.savings.tiers import tokens
@@ -179,13 +180,10 @@ def drawn(corpus: Callable[[], Corpus], target: Texts, folder: Path, *, draw: in
 
 
 def _compared(compute: np.ndarray, bits: np.ndarray) -> tuple[float, float]:
-    base, other = (~np.isnan(row) for row in bits)
-    aim, least = bits[0, -1], float(bits[1][other].min())
-    reached = curves.first_reached(compute[other], bits[1][other], aim)
-    if reached is not None:
-        return math.log(compute[-1] / reached), float(bits[1, -1] - aim)
-    needed = curves.first_reached(compute[base], bits[0][base], least)
-    return math.log((needed or compute[-1]) / compute[-1]), float(bits[1, -1] - aim)
+    """Logarithm of the multiplier, and the gap at the end."""
+    scored = [~np.isnan(row) for row in bits]
+    points = [Points(compute[at], row[at]) for at, row in zip(scored, bits, strict=True)]
+    return math.log(curves.multiplier(*points).multiplier), float(bits[1, -1] - bits[0, -1])
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ AREAS = (
     "sketches",
     "prefect",
     "what people read",
+    "savings",
 )
 
 
@@ -1806,5 +1807,32 @@ MUTANTS = (
         "    error = of_draws\n",
         "the variances of draws and target are added",
         ("tests/savings/test_mathematics.py",),
+    ),
+    Mutant(
+        "a branch reads the start again",
+        "what people read",
+        "pipeline/savings/tiers/chunks.py",
+        "inside = (text.places > begun) & (text.places <= window)",
+        "inside = text.places <= window",
+        "nothing is read twice",
+        ("tests/savings/test_chunks.py",),
+    ),
+    Mutant(
+        "each arm is shuffled by itself",
+        "what people read",
+        "pipeline/savings/tiers/chunks.py",
+        "turns = np.random.default_rng([*seed, int(stratum)]).random(len(cut))",
+        "turns = np.random.default_rng([*seed, len(order)]).random(len(cut))",
+        "after its share of the bytes an arm has read exactly what the baseline has of it",
+        ("tests/savings/test_chunks.py",),
+    ),
+    Mutant(
+        "a crossing is narrowed down on one side alone",
+        "what people read",
+        "pipeline/savings/tiers/search.py",
+        "low, above, next_to = at, found, False",
+        "low, above, next_to = high - 1, found, False",
+        "the multiplier of what was scored is that of all checkpoints",
+        ("tests/savings/test_search.py",),
     ),
 )

@@ -50,7 +50,7 @@ def test_both_arms_learn_and_are_scored_at_both_ends_and_around_the_crossing(job
     assert (scored[:, :, 0] == scored[:, :, 1]).all(), "a set as a whole"
     assert scored[0, 0].all()
     assert scored[:, -1].all()
-    assert found["bits"][1, -1].sum() < found["bits"][0, -1].sum() < 0.9 * found["bits"][0, 0].sum()
+    assert found["bits"][1, -1].sum() < found["bits"][0, -1].sum() < 0.95 * found["bits"][0, 0].sum()
     assert not list(Path(job.folder).glob("average-*")), "what was scored is not kept"
 
 

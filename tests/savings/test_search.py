@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.savings.analysis import curves
+from pipeline.savings.analysis.curves import Points
 from pipeline.savings.tiers.search import scored_around
 
 COMPUTE = np.geomspace(1 / 16, 1, 12) * 1e12
 
 
-def asked(losses: np.ndarray) -> dict[int, set[int]]:
+def asked(losses: np.ndarray, *, grid: range | tuple[int, ...] = ()) -> dict[int, set[int]]:
     """Checkpoints that are scored, by arm."""
     found: dict[int, set[int]] = {arm: set() for arm in range(len(losses))}
 
@@ -21,7 +22,7 @@ def asked(losses: np.ndarray) -> dict[int, set[int]]:
         found[arm].add(checkpoint)
         return float(losses[arm, checkpoint])
 
-    scored_around(loss, arms=len(losses), compute=COMPUTE)
+    scored_around(loss, arms=len(losses), compute=COMPUTE, grid=grid)
     return found
 
 
@@ -29,19 +30,17 @@ def asked(losses: np.ndarray) -> dict[int, set[int]]:
     st.lists(st.floats(0.001, 0.2), min_size=12, max_size=12),
     st.lists(st.floats(0.001, 0.2), min_size=12, max_size=12),
     st.floats(-0.5, 0.5),
+    st.sampled_from([(), range(0, 11, 4)]),
 )
-def test_the_multiplier_of_what_was_scored_is_that_of_all_checkpoints(baseline, other, shift):
+def test_the_multiplier_of_what_was_scored_is_that_of_all_checkpoints(baseline, other, shift, grid):
     losses = np.array([3 - np.cumsum(baseline), 3 + shift - np.cumsum(other)])
-    found = asked(losses)
-    whole = curves.multiplier(COMPUTE, *losses)
-    a, b = (sorted(found[arm]) for arm in (0, 1))
-    reached = curves.first_reached(COMPUTE[b], losses[1][b], losses[0][-1])
-    if reached is None:
-        needed = curves.first_reached(COMPUTE[a], losses[0][a], float(losses[1][b].min()))
-        assert needed is not None
-        assert needed / COMPUTE[-1] == pytest.approx(whole.multiplier)
-    else:
-        assert COMPUTE[-1] / reached == pytest.approx(whole.multiplier)
+    found = asked(losses, grid=grid)
+    assert set(grid) <= found[0] & found[1]
+    whole = curves.multiplier(*(Points(COMPUTE, loss) for loss in losses))
+    scored = [sorted(found[arm]) for arm in (0, 1)]
+    part = curves.multiplier(*(Points(COMPUTE[at], loss[at]) for at, loss in zip(scored, losses, strict=True)))
+    assert part.multiplier == pytest.approx(whole.multiplier)
+    assert part.status == whole.status
 
 
 def test_of_curves_like_those_of_models_few_checkpoints_are_scored():

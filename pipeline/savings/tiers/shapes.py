@@ -26,6 +26,7 @@ class Shape:
     rate: float
     warm_up: int  # steps
     start: float = 0.31  # share of the run that all arms of a draw have in common
+    branch_rate: float = 0.5  # of the branches, as a share of `rate`: what was read last weighs less then
     decay: float = 0.1  # weight decay of matrices
     clip: float = 1.0
     checkpoints: int = 12

@@ -7,7 +7,6 @@ branches: compute is counted from where they part. Every draw has a start of its
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import NotInstalled, UsageError
+from pipeline.errors import UsageError
 from pipeline.machine.events import OnEvent
 from pipeline.records.savings_json import Learner
 from pipeline.savings.arms import Experiment
@@ -59,17 +58,6 @@ def needed_bytes(tier: str) -> int:
     return BYTES_PER_TOKEN * SHAPES[tier].tokens
 
 
-def least_bytes(tier: str) -> int:
-    """Less text of an arm than this is refused before it is read: too little even at one byte a token."""
-    return LEAST_STEPS * SHAPES[tier].batch
-
-
-def check(tier: str) -> None:
-    """Raises NotInstalled without torch; in milliseconds, as torch is not imported for it."""
-    if tier in SHAPES and importlib.util.find_spec("torch") is None:
-        raise NotInstalled("this tier needs torch, which is not installed: pip install 'winnow-curation[proxy]', or --tier ngram")
-
-
 def measure(
     experiment: Experiment,
     *,
@@ -82,9 +70,8 @@ def measure(
     settled: Callable[[Losses], bool],
     on_event: OnEvent,
 ) -> Found:
-    """Train what is missing, until `settled` or `draws` are done, and read all losses. Raises UsageError (no torch, no GPU, too
-    little text) or RunFailed."""
-    check(tier)
+    """Train what is missing, until `settled` or `draws` are done, and read all losses. Raises UsageError (no GPU, too little
+    text) or RunFailed."""
     from pipeline.savings.tiers.neural import runner
 
     device = runner.device_of(tier)
@@ -112,12 +99,12 @@ def measure(
     sizes, small = [], None
     if thorough:
         slow = trained(_Run(shape, SIZE_DRAWS, rate=SMALL_RATE, ends_only=True))
-        small = (SMALL_RATE * shape.rate, slow.losses)
+        small = (SMALL_RATE * shape.branch_rate * shape.rate, slow.losses)
         spent += slow.cpu_s
         for other in other_sizes(shape):
             if (most := room(experiment, encoded, other)) < other.tokens:
                 notes.append(
-                    f"no model of {other.parameters:,} parameters: it needs {other.tokens:,} tokens, there is text for {most:,}"
+                    f"no model of {other.parameters:,} parameters: it needs {other.tokens:,} tokens; there is text for {most:,}"
                 )
                 continue
             outcome = trained(_Run(other, SIZE_DRAWS))
@@ -206,8 +193,8 @@ def _learner(shape: Shape, cpu_s: float) -> Learner:
         largest=6.0 * shape.parameters * shape.tokens,
         parameters=shape.parameters,
         tokens=shape.tokens,
-        learning_rate=shape.rate,
-        schedule="constant after warm-up, averaged weights scored",
+        learning_rate=shape.branch_rate * shape.rate,
+        schedule="constant from the end of the common start on, averaged weights scored",
         vocabulary=shape.vocabulary,
         cpu_s=cpu_s,
     )

@@ -35,10 +35,12 @@ TRAINING = 0.7
 """Share of a draw's time that goes into training; the rest is scoring. For the time left alone."""
 BETAS = (0.9, 0.95)
 EPSILON = 1e-8
+GRID = 4
+"""Of the first set every fourth checkpoint is scored in every draw, so that there is a curve to draw."""
 AVERAGE = 8
 """The averaged weights of a branch at step t are its weights at steps s, each as often as s^8: they lag behind by a tenth of t at
 every t, which no ratio of compute sees. A decay a step lags by a number of steps, and draws multipliers towards 1: where 2.98 was
-planted, decays of 0.95, 0.97 and 0.98 gave 2.85, 2.55 and 2.26, this 2.82."""
+planted, decays of 0.95, 0.97 and 0.98 gave 2.85, 2.55 and 2.26, this 2.82 (one draw)."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _steps(state: _State, job: Job, rows: np.ndarray, *, last: int) -> Iterator[
         leaves[name].requires_grad_(True).grad = part
     decay = model.decayed(shape).to(device)
     turns = model.rotation(shape, device)
-    rate = shape.rate * (job.rate if state.leg else 1.0)
+    rate = shape.rate * (shape.branch_rate * job.rate if state.leg else 1.0)
     while state.step < last:
         batch = torch.from_numpy(rows[state.step * shape.rows : (state.step + 1) * shape.rows]).to(device)
         gradient.zero_()
@@ -172,13 +174,14 @@ class _Scores:
     def take(self) -> np.ndarray:
         """Score every set around the crossings, or at the ends alone."""
         arms, last = len(self._job.arms), len(self._stops) - 1
-        for documents in self._scorer.sets():
+        for number, documents in enumerate(self._scorer.sets()):
             loss = partial(self._loss, documents)
             if self._job.ends_only:
                 for arm in range(arms):
                     loss(arm, last)
             else:
-                scored_around(loss, arms=arms, compute=np.array(self._stops, dtype=np.float64))
+                compute, grid = np.array(self._stops, dtype=np.float64), range(0, last, GRID) if number == 0 else ()
+                scored_around(loss, arms=arms, compute=compute, grid=grid)
         return self.bits
 
     def _loss(self, documents: slice, arm: int, at: int) -> float:
