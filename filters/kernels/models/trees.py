@@ -44,9 +44,9 @@ def _sums(
                 at[k] = roots[tree]
             for _ in range(height[roots[tree]]):
                 for k in range(size):
-                    node = np.uintp(at[k])
-                    x = features[np.uintp(start + k), np.uintp(max(feature[node], 0))]
-                    at[k] = child[2 * node + np.uintp(not x <= bound[node])]
+                    here = np.uintp(at[k])
+                    x = features[np.uintp(start + k), np.uintp(max(feature[here], 0))]
+                    at[k] = child[2 * here + np.uintp(not x <= bound[here])]
             for k in range(size):
                 out[start + k] += np.float64(value[np.uintp(at[k])])
 
