@@ -167,6 +167,15 @@ MUTANTS = (
         ("tests/cli/test_odd_places.py::test_the_name_of_a_shipped_model_is_no_path",),
     ),
     Mutant(
+        "a tree is as high as its left side",
+        "kernels",
+        "filters/kernels/models/trees.py",
+        "1 + max(height[child[2 * node]], height[child[2 * node + 1]])",
+        "1 + height[child[2 * node]]",
+        "a row's sum is that of its leaves",
+        ("tests/filters/kernels/models/test_trees.py",),
+    ),
+    Mutant(
         "a word of one document weighs",
         "rules",
         "pipeline/training/words.py",
