@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from filters import quality
+from filters.models import coverage
 from pipeline.records.base import Json
 from pipeline.store.places import absolute
+
+_SHIPPED = frozenset((quality.READERS, *coverage.shipped_names()))
+"""What `model` may say instead of a path."""
 
 
 def with_absolute_paths(plan: Json) -> Json:
@@ -24,11 +29,15 @@ def with_names_only(plan: Json) -> Json:
 
 
 def _changed(value: Json, change: Callable[[str], str]) -> Json:
+    """The names of models that Winnow ships are no paths, and stay as they are."""
     made = dict(value)
     for key, inner in (("source", "paths"), ("annotations", "path")):
         made |= {key: [_at(entry, inner, change) for entry in value[key]]} if value.get(key) else {}
     if value.get("filters"):
-        made["filters"] = {name: _at(keys, "model", change) for name, keys in value["filters"].items()}
+        made["filters"] = {
+            name: _at(keys, "model", lambda path: path if path in _SHIPPED else change(path))
+            for name, keys in value["filters"].items()
+        }
     for key, inner in (("output", "tokenizer"), ("compute", "targets")):
         made |= {key: _at(value[key], inner, change)} if value.get(key) else {}
     return made
