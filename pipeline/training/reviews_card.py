@@ -25,6 +25,7 @@ from pipeline.records import interval
 from pipeline.records.interval import Estimate
 from pipeline.store.store import Store
 from pipeline.text import markdown, numbers
+from pipeline.text.final import text_hash
 from pipeline.training import adapt, examples, readers_card, reviewed
 from pipeline.training.adapt import Adapted
 from pipeline.training.judged import Judged, Part
@@ -85,8 +86,8 @@ def make(
     """Learn, measure and write. `more`: what a model judged. Raises InputError where there is too little, OutputError."""
     found = reviewed.load(out)
     own = found.examples
-    known = {one.document.place for one in own}
-    others = [one for one in reviewed.once([*own, *more], Counter()) if one.document.place not in known]
+    known = {text_hash(one.document.text) for one in own}
+    others = [one for one in reviewed.once(more, Counter()) if text_hash(one.document.text) not in known]
     enough(own, others, out)
     every = [*own, *others]
     folds, by_site = _folds(every)

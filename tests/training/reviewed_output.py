@@ -17,7 +17,7 @@ filters:
   language: {}
   quality: {model: readers, keep: balanced, min_score: 0}
 """
-GOODS = "kettle lamp chair rug shelf mirror clock vase bench stool basket ladder candle towel blanket".split()
+GOODS = ["kettle", "lamp", "chair", "rug", "shelf", "mirror", "clock", "vase", "bench", "stool", "basket", "ladder", "candle"]
 
 
 def goods(k: int) -> str:

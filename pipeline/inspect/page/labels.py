@@ -41,6 +41,7 @@ def add(app: FastAPI, site: Site) -> None:
             "review.html",
             reason=reason,
             order=order,
+            scored=any(item.filter.name == "quality" for item in site.output.recipe.filters),
             reasons=site.facets.reasons["dropped"],
             now=now,
             facts=facts,

@@ -28,6 +28,10 @@ SAMPLE = 100
 """Documents of a review that is started from the page; the command takes -n."""
 
 
+DECIDED = "decided"
+"""Stands for no reason of a review: what the quality model decides on, either way."""
+
+
 class Site:
     """An output and what was loaded of it so far; opened anew where a run has committed meanwhile."""
 
@@ -54,7 +58,8 @@ class Site:
         with self._lock:
             output = self.output
             if (reason, order) not in self._samples:
-                found = review.sample(output, reason, n=SAMPLE, seed=output.plan.seed, order=order)
+                asked = None if reason == DECIDED else reason
+                found = review.sample(output, asked, n=SAMPLE, seed=output.plan.seed, order=order)
                 self._samples[reason, order] = found
             return self._samples[reason, order]
 
