@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from pipeline.errors import UsageError
 from pipeline.inspect import review, why
+from pipeline.inspect.output import value_of
 from pipeline.inspect.page.documents import facts as facts_of
 from pipeline.inspect.page.site import Site
 from pipeline.output import reviews
@@ -41,7 +42,7 @@ def add(app: FastAPI, site: Site) -> None:
             "review.html",
             reason=reason,
             order=order,
-            scored=any(item.filter.name == "quality" for item in site.output.recipe.filters),
+            scored=bool(value_of(site.output, "filters.quality")),
             reasons=site.facets.reasons["dropped"],
             now=now,
             facts=facts,
