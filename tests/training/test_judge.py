@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from flows.train import main
@@ -147,6 +148,19 @@ def test_what_cannot_go_on_ends_the_run_and_says_nothing_of_what_was_sent(serve,
         made.ask("the text")
     assert said in str(end.value) and KEY not in str(end.value) and "the text" not in str(end.value)
     assert len(Server.seen) == requests and KEY not in repr(made) and end.value.__suppress_context__
+
+
+def test_an_error_of_the_line_is_named_by_its_kind(monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    made = endpoint.connect("http://127.0.0.1:1/v1", "m", key_from="MY_KEY", body=None)
+
+    def fail(text: str) -> None:
+        raise httpx.LocalProtocolError(f"Illegal header value Bearer {KEY}")
+
+    monkeypatch.setattr(made, "_post", fail)
+    with pytest.raises(RunFailed, match=r"no answer after 6 tries \(LocalProtocolError\)") as end:
+        made.ask("x")
+    assert KEY not in str(end.value)
 
 
 @pytest.mark.parametrize(
