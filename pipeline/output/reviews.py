@@ -74,6 +74,8 @@ def labels(out: Store) -> list[Label]:
                 raise ValueError(f"label {made.label!r}, drawn {made.drawn!r}")
             if not all(isinstance(v, str) for v in (made.source_ref, made.reason, made.recipe)):
                 raise ValueError("source_ref, reason and recipe are texts")
+            if type(made.generation) is not int:
+                raise ValueError(f"generation {made.generation!r}")
         except (ValueError, TypeError) as error:
             if number == len(lines):  # a writer was killed within its last line
                 continue

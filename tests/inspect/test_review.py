@@ -143,6 +143,14 @@ def test_a_line_cut_by_a_kill_is_passed_over_and_the_next_label_stands(out):
         reviews.labels(store)
 
 
+@pytest.mark.parametrize("change", [{"generation": [1]}, {"generation": "1"}, {"drawn": "sometimes"}, {"reason": 5}, {"more": 1}])
+def test_a_line_of_another_form_is_named(out, change):
+    line = {"generation": 1, "source_ref": "a#1", "reason": "kept", "label": "right", "recipe": "r"} | change
+    (out / "reviews.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(Exception, match="line 1 is no label"):
+        reviews.labels(open_output(str(out)))
+
+
 @pytest.mark.parametrize(
     ("reason", "words"), [("c4", "nothing was dropped for c4; there are"), ("gopher", "nothing was dropped")]
 )
