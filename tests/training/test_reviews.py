@@ -18,7 +18,7 @@ from flows.train import main
 from pipeline.inspect import output as opened
 from pipeline.output import reviews
 from pipeline.plan.load import load_plan
-from pipeline.training import adapt, reviewed, reviews_card
+from pipeline.training import adapt, reviewed, reviews_card, words
 from tests.support import curate, table
 from tests.training import reviewed_output
 
@@ -36,6 +36,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(made: Path, tmp_path: Path) -> Path:
     shutil.copytree(made / "out", tmp_path / "out")
     return tmp_path / "out"
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fits are most of the time that these trainings take."""
+    monkeypatch.setattr(words, "_STEPS", 25)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
@@ -63,7 +69,7 @@ def test_a_filter_of_ones_own_keeps_what_its_owner_keeps(capsys, out, tmp_path, 
         assert (tmp_path / "m" / file).read_bytes() == (tmp_path / "twice" / file).read_bytes()
     shown = json.loads(said)
     figures = shown["figures"]
-    assert figures["before, all reviews: recall"] == 0 and figures["after, all reviews: recall"] > 0.85
+    assert figures["before, all reviews: recall"] == 0 and figures["after, all reviews: recall"] > 0.7
     assert figures["after, all reviews: precision"] > 0.95 and figures["after, all reviews: dropped"] > 0.95
     assert len(shown["crossed"]) > 200 and {one["enters"] for one in shown["crossed"]} == {True, False}
     card = model_files.load_readers(tmp_path / "m" / "quality_mine.npz").card  # whole, by its sha256
@@ -76,7 +82,7 @@ def test_a_filter_of_ones_own_keeps_what_its_owner_keeps(capsys, out, tmp_path, 
     )
     curate(tmp_path / "own.yaml", "--input", made / "in" / "a.jsonl", "--output", tmp_path / "again")
     kept = table(tmp_path / "again", "data")["id"].to_list()
-    assert sum(map(lists, kept)) > 115 and sum(not lists(one) for one in kept) < 5
+    assert sum(map(lists, kept)) > 100 and sum(not lists(one) for one in kept) < 5
     again = opened.open_output_of(str(tmp_path / "again"))
     assert again.recipe.hash == again.newest.recipe_hash  # the plan as it was resolved names the model
 
