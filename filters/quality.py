@@ -12,7 +12,6 @@ Invariant: no score drops anything in a language that the model has no figures f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -20,12 +19,11 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Tier
+from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Tier, Weighed
 from filters.models import ModelError, coverage, labels, places, readers
-from filters.models.coverage import CoveredModel
+from filters.models.coverage import READERS, CoveredModel
 from filters.models.readers import Readers
 
-READERS = "readers"
 SUFFIX = ".npz"
 """Of a model of the same kind that `python -m flows.train quality --reviews` made."""
 PATH = coverage.SHIPPED / "quality_readers.npz"
@@ -37,7 +35,8 @@ class Params(coverage.Params):
     model: str | None = Field(
         None,
         description="readers: what readers keep, in all languages; or a path or hf://ORG/NAME/FILE of such a model of one's own"
-        " (.npz) or of a fastText classifier (.ftz or .bin); null: the English one of default@1",
+        " (.npz) or of a fastText classifier (.ftz or .bin); or a model that Winnow ships, by name; null: the English one of"
+        " default@1",
     )
 
 
@@ -150,9 +149,11 @@ def _limits(params: Params, thresholds: Thresholds) -> ByRow:
     return ByRow(tuple((Among("language", tuple(sorted(names))), least) for least, names in sorted(figures.items())), common)
 
 
-def weighed(texts: Iterable[str], loaded: Readers) -> list[list[tuple[str, float, float]]]:
-    """For each text the five features that weighed most: in words, the value, and how much it raised or lowered the logit."""
-    return loaded.weighed(*TextBatch(pa.array(texts, pa.large_string())).buffers)
+def weigh(batch: TextBatch, loaded: Readers | CoveredModel) -> list[list[Weighed]]:
+    """For each text the five features that weighed most in its logit; none of a fastText model."""
+    if not isinstance(loaded, Readers):
+        return [[] for _ in range(len(batch))]
+    return [[Weighed(*one) for one in row] for row in loaded.weighed(*batch.buffers)]
 
 
 FILTER = Filter(
@@ -167,5 +168,6 @@ FILTER = Filter(
     files=files,
     load=load,
     annotate=annotate,
+    weigh=weigh,
     rules=rules,
 )

@@ -13,12 +13,12 @@ from typing import Any
 
 import hypothesis
 import pytest
-from markupsafe import Markup
 
 from pipeline.report.page import charts, svg
 from tests.chromium import browser  # noqa: F401 (a fixture)
 from tests.once import made_once
 from tests.real_run import everything, nothing  # noqa: F401 (fixtures)
+from tests.support import SAMPLE, blank_chart, curate
 
 PROFILES = {"dev": 60, "ci": 60, "nightly": 500}
 """Examples of a test that asks for no share of its own (`support.examples`). `make mutants` runs with 60. In `ci` they are the
@@ -61,23 +61,38 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
 
 
-@pytest.fixture(scope="module")
-def blank_charts() -> Iterator[None]:
-    """Reports with empty charts, for files whose tests look at other things of a run: drawing them (`tests/report` does) takes
-    most of the time of a run over a few documents."""
+@pytest.fixture(scope="module", autouse=True)
+def blank_charts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Reports with empty charts, but for files that are marked `charts`."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(charts, "drawn", lambda draw, axes: Markup('<svg class="chart"></svg>'))
+        if request.node.get_closest_marker("charts") is None:
+            patched.setattr(charts, "drawn", blank_chart)
         yield
 
 
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample, curated by the default command. Not to be changed: tests that change an output copy it."""
-    from tests.support import SAMPLE, curate
+    return _sample(tmp_path_factory, "sample")
 
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample with signals/. Not to be changed."""
+    return _sample(tmp_path_factory, "measured", "--set", "output.signals=true")
+
+
+@pytest.fixture(scope="session")
+def cut_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows in many units, by one worker. Not to be changed."""
+    many = ("--set", "output.signals=true", "--set", "source.unit_bytes=20kB")
+    return _sample(tmp_path_factory, "cut-small", *many, workers=1)
+
+
+def _sample(tmp_path_factory: pytest.TempPathFactory, name: str, *more: str, workers: int = 2) -> Path:
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(charts, "drawn", svg.drawn)  # whoever asks for it first
-            curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated")
+            curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated", *more, workers=workers)
 
-    return made_once(tmp_path_factory, "sample", make) / "curated"
+    return made_once(tmp_path_factory, name, make) / "curated"

@@ -8,8 +8,8 @@ just after it. With N = 0 nothing is killed and EVENTS_FILE lists the points, on
 by number or by such a line.
 WINNOW_TEST_STALE_S is the age, in seconds, at which the lock of an object store is stale: two minutes are long for a test.
 
-`ready()` gives a process that has imported everything and forks a child for each command: the imports are most of a short
-run's time, and no file changes during them.
+`ready()` gives a process that has imported everything and forks a child for each command: the imports, and the charts of its
+report, which are empty there, are most of a short run's time.
 """
 
 from __future__ import annotations
@@ -117,8 +117,11 @@ def _serve() -> int:
     from flows.terminal import progress as bars  # noqa: F401
     from pipeline import report  # noqa: F401
     from pipeline.plan import load  # noqa: F401
+    from pipeline.report.page import charts
     from pipeline.run import execute  # noqa: F401
+    from tests.support import blank_chart
 
+    charts.drawn = blank_chart
     warm.warm_stages()
     gc.freeze()
     # The allocators' and Polars' own housekeepers are there; they rest, and hold no lock.

@@ -22,6 +22,8 @@ from filters.models.classifier import Classifier
 
 _LANGUAGE = re.compile("[a-z]{2,3}")
 SHIPPED = Path(__file__).parent.parent / "model_files"
+READERS = "readers"
+"""The name of the model of what readers keep, which is no fastText classifier."""
 
 
 class Params(Settings):
@@ -72,8 +74,13 @@ def path_of(params: Params, *, shipped: str) -> Path:
 
 
 def shipped_names() -> list[str]:
-    """The names of the models that Winnow ships."""
+    """The names of the classifiers that Winnow ships."""
     return sorted(path.stem for path in SHIPPED.iterdir() if path.suffix in (".ftz", ".bin"))
+
+
+def is_name(model: str) -> bool:
+    """Whether a plan's `model` is the name of a model that Winnow ships, and no path."""
+    return model == READERS or model in shipped_names()
 
 
 def files(params: Params, *, shipped: str) -> tuple[Path, ...]:

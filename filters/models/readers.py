@@ -113,8 +113,9 @@ class Readers:
         weights = trees.weighed(self.trees, features)
         order = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :most]
         names = list(shape_features.NAMES.values())
+        values = shape_features.readable(features)
         return [
-            [(names[k], float(features[i, k]), float(weights[i, k])) for k in row if weights[i, k]] for i, row in enumerate(order)
+            [(names[k], float(values[i, k]), float(weights[i, k])) for k in row if weights[i, k]] for i, row in enumerate(order)
         ]
 
 

@@ -102,7 +102,7 @@ NAMES: dict[str, str] = {
     "ellipses_of_units": "ellipses",
     "dashes_of_units": "dashes",
     "percents_of_units": "per cent signs",
-    "words": "the words themselves",
+    "words": "the words alone (0: as in junk, 1: as in prose)",
 }
 """What stands for each feature in `why`, in the order of the columns of `features`."""
 WORDS_AT = list(NAMES).index("words")
@@ -143,6 +143,16 @@ def features(shape: Shape, *, bias: float) -> np.ndarray:
     ]
     found: np.ndarray = np.stack(columns, axis=1).astype(np.float32)
     return found
+
+
+def readable(found: np.ndarray) -> np.ndarray:
+    """The features as a person reads them: lengths instead of their logarithms; what the words say as a probability."""
+    values = found.astype(np.float64)
+    for k, name in enumerate(NAMES):
+        if name.startswith("log_"):
+            values[:, k] = np.rint(np.expm1(values[:, k]))
+    values[:, WORDS_AT] = 0.5 * (1 + np.tanh(0.5 * values[:, WORDS_AT]))
+    return values
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

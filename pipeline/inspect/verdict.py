@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from filters.contract import TextBatch, Tier
 from pipeline.inspect.margins import Measured, measured
+from pipeline.inspect.weighed import Reasons, reasons
 from pipeline.plan import scores
 from pipeline.plan.recipe import Recipe
 from pipeline.stages.unit import signals, verdicts
@@ -26,6 +27,7 @@ class TextVerdict:
     reason: str | None
     measured: Measured
     columns: dict[str, pa.Array]  # signal → one value
+    reasons: tuple[Reasons, ...] = ()
 
 
 def judge_text(recipe: Recipe, text: str) -> TextVerdict:
@@ -38,7 +40,9 @@ def judge_text(recipe: Recipe, text: str) -> TextVerdict:
     columns = _columns(recipe, batches)
     found = measured(recipe, columns)
     without = {view: final.text_hash(batch.text[0].as_py()) == final.EMPTY for view, batch in batches.items()}
-    return TextVerdict(ended[0].as_py(), tuple(finished["edits"][0].as_py()), _reason(recipe, found, without), found, columns)
+    edits, ended_text = tuple(finished["edits"][0].as_py()), ended[0].as_py()
+    weighed = reasons(recipe, found, ended_text, edited=bool(edits))
+    return TextVerdict(ended_text, edits, _reason(recipe, found, without), found, columns, weighed)
 
 
 def _columns(recipe: Recipe, batches: dict[str, TextBatch]) -> dict[str, pa.Array]:

@@ -17,6 +17,7 @@ from pipeline.inspect.margins import BY_EXPRESSION, Measured, RuleMargin, worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.values import Kept, RunValues, run_values
 from pipeline.inspect.verdict import TextVerdict
+from pipeline.inspect.weighed import Reasons, reasons, worded_weight
 from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.report.table import Part, table
 from pipeline.schema import SCORES
@@ -55,6 +56,8 @@ class Found:
     values: RunValues | None
     survivor: Survivor | None
     unread: Unread | None = None
+    reasons: tuple[Reasons, ...] = ()
+    """What weighed most in the scores of models, where the final text was kept."""
     fault: str | None = None
     """Why its values cannot be shown: a model or a plugin of the plan is not there any more."""
 
@@ -98,7 +101,11 @@ def _found(output: Output, row: LedgerRow) -> Found:
         unread = _row_of(output, "quarantine", row["source_ref"], generation=row["generation"], columns=("detail",))
         return Found(row, None, None, None, unread=None if unread is None else Unread(unread[0], unread[1]["detail"][0]))
     try:
-        return Found(row, kept, run_values(output, row, kept), survivor)
+        values = run_values(output, row, kept)
+        weighed: tuple[Reasons, ...] = ()
+        if values is not None and kept is not None:
+            weighed = reasons(output.recipe, values.measured, kept.text, edited=bool(row["edits"]))
+        return Found(row, kept, values, survivor, reasons=weighed)
     except WinnowError as error:
         return Found(row, kept, None, survivor, fault=str(error))
 
@@ -135,13 +142,14 @@ def explanation(found: Found) -> list[Part]:
         said += _excerpt("survivor", found.survivor.text)
     if found.values is not None:
         said += ["", *rules(found.values.measured)]
-    return [*said, *found.notes]
+    return [*said, *weights(found.reasons), *found.notes]
 
 
 def explanation_of_text(made: TextVerdict) -> list[Part]:
     """As `explanation`, for a text that is no document of the output."""
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
-    return [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made.measured), *without_limit(made.measured)]
+    said: list[Part] = [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made.measured)]
+    return [*said, *weights(made.reasons), *without_limit(made.measured)]
 
 
 def _verdict(row: LedgerRow) -> str:
@@ -174,6 +182,15 @@ def rules(made: Measured) -> list[Part]:
     for name, values in made.signals:
         if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
             said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
+    return said
+
+
+def weights(found: Sequence[Reasons]) -> list[Part]:
+    """For each model that can say it, what raised and what lowered its score."""
+    said: list[Part] = []
+    for one in found:
+        said.append(f"{one.filter}: what weighed most in its score (above 0 raised it, below 0 lowered it)")
+        said += [f"  {worded_weight(feature)}" for feature in one.features]
     return said
 
 

@@ -8,8 +8,9 @@ from typing import Literal, cast
 
 from pipeline.inspect.margins import Measured, RuleMargin
 from pipeline.inspect.verdict import TextVerdict
+from pipeline.inspect.weighed import Reasons
 from pipeline.inspect.why import Found, in_order, without_limit
-from pipeline.records.why_json import SCHEMA_VERSION, Duplicate, Explanation, Rule, Why
+from pipeline.records.why_json import SCHEMA_VERSION, Duplicate, Explanation, Rule, Weight, Why
 
 
 def written(made: Why) -> str:
@@ -44,6 +45,7 @@ def of_text(given: str, made: TextVerdict) -> Why:
         values="judged",
         rules=_rules(made.measured),
         signals=dict(made.measured.signals),
+        weighed=_weighed(made.reasons),
         notes=tuple(without_limit(made.measured)),
     )
     return Why(schema_version=SCHEMA_VERSION, documents=(one,))
@@ -74,8 +76,16 @@ def _document(found: Found) -> Explanation:
         values=None if values is None else values.origin,
         rules=() if values is None else _rules(values.measured),
         signals={} if values is None else dict(values.measured.signals),
+        weighed=_weighed(found.reasons),
         notes=found.notes,
     )
+
+
+def _weighed(found: Sequence[Reasons]) -> dict[str, tuple[Weight, ...]]:
+    return {
+        one.filter: tuple(Weight(feature=name, value=value, weight=weight) for name, value, weight in one.features)
+        for one in found
+    }
 
 
 def _rules(measured: Measured) -> tuple[Rule, ...]:

@@ -1,4 +1,5 @@
 """The paths that a plan names: absolute where a plan is kept for later, names alone where it is compared or shown to others.
+The name of a model that Winnow ships is no path.
 
 So a resolved plan works from any folder, the recipe does not depend on where a model lies (its sha256 is part of it), and a page
 or card tells nothing of this machine.
@@ -9,35 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from filters import quality
 from filters.models import coverage
 from pipeline.records.base import Json
 from pipeline.store.places import absolute
 
-_SHIPPED = frozenset((quality.READERS, *coverage.shipped_names()))
-"""What `model` may say instead of a path."""
-
 
 def with_absolute_paths(plan: Json) -> Json:
     """A plan as plain data, its paths starting at the root of the disk. URLs stay as they are."""
-    return _changed(plan, absolute)
+    return _changed(plan, absolute, model=lambda name: name if coverage.is_name(name) else absolute(name))
 
 
 def with_names_only(plan: Json) -> Json:
     """A plan as plain data, its paths without their folders. URLs stay as they are."""
-    return _changed(plan, lambda path: path if "://" in path else path.rstrip("/").rpartition("/")[2])
+
+    def name(path: str) -> str:
+        return path if "://" in path else path.rstrip("/").rpartition("/")[2]
+
+    return _changed(plan, name, model=name)
 
 
-def _changed(value: Json, change: Callable[[str], str]) -> Json:
-    """The names of models that Winnow ships are no paths, and stay as they are."""
+def _changed(value: Json, change: Callable[[str], str], *, model: Callable[[str], str]) -> Json:
     made = dict(value)
     for key, inner in (("source", "paths"), ("annotations", "path")):
         made |= {key: [_at(entry, inner, change) for entry in value[key]]} if value.get(key) else {}
     if value.get("filters"):
-        made["filters"] = {
-            name: _at(keys, "model", lambda path: path if path in _SHIPPED else change(path))
-            for name, keys in value["filters"].items()
-        }
+        made["filters"] = {name: _at(keys, "model", model) for name, keys in value["filters"].items()}
     for key, inner in (("output", "tokenizer"), ("compute", "targets")):
         made |= {key: _at(value[key], inner, change)} if value.get(key) else {}
     return made

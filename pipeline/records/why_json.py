@@ -26,6 +26,14 @@ class Rule(Record):
     near: bool = Field(description="value and limit are less than a tenth apart")
 
 
+class Weight(Record):
+    """One of the features that weighed most in a score."""
+
+    feature: str = Field(description="what it is, in words")
+    value: Number
+    weight: Number = Field(description="by how much it raised the score's log odds; below 0, lowered them")
+
+
 class Duplicate(Record):
     """The document that another one repeats; its text is null where data/ does not hold it any more."""
 
@@ -60,6 +68,10 @@ class Explanation(Record):
     )
     rules: tuple[Rule, ...] = Field(description="those that fail first, in the order of reasons")
     signals: dict[str, dict[str, Value]] = Field(description="filter → signal → value")
+    weighed: dict[str, tuple[Weight, ...]] = Field(
+        description="filter → the features that weighed most in its score, the heaviest first; of filters that scored the"
+        " document and can say it, where the final text was kept"
+    )
     notes: tuple[str, ...]
 
 

@@ -12,8 +12,6 @@ import pytest
 from filters import quality
 from tests.support import PROSE, ROOT, SAMPLE, digests, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture
 def text(tmp_path):

@@ -17,8 +17,6 @@ from flows import curate, deploy, inspect, proxy, train
 from flows.serving import roots
 from pipeline.inspect import output as opened
 from pipeline.inspect.page.app import application
-from pipeline.plan import recipe
-from pipeline.plan.load import dump, load_plan, validate
 from pipeline.plan.paths import with_absolute_paths, with_names_only
 from pipeline.read.expansion import expand
 from pipeline.read.source import Source
@@ -196,18 +194,18 @@ def test_every_path_of_a_plan_is_made_absolute_and_named() -> None:
     assert with_names_only(plan)["filters"]["quality"]["model"] == "q.ftz"
 
 
-@pytest.mark.parametrize("preset", ["default", "default@1"])
-def test_a_preset_is_itself_again_once_resolved(preset: str) -> None:
-    """What a plan calls by name, such as a model that Winnow ships, stays a name."""
-    plan = load_plan(preset).plan
-    again = validate(dump(plan), where="the resolved plan")
-    assert again == plan and recipe.resolve(again).hash == recipe.resolve(plan).hash
-
-
-def test_a_folder_called_as_a_model_is_a_folder() -> None:
-    plan: dict[str, Any] = {"source": [{"paths": ["readers"]}], "filters": {"quality": {"model": "readers"}}}
-    made = with_absolute_paths(plan)
-    assert made == {"source": [{"paths": [f"{Path.cwd()}/readers"]}], "filters": {"quality": {"model": "readers"}}}
+@pytest.mark.parametrize(
+    ("model", "full"),
+    [
+        ("readers", "readers"),
+        ("toxicity@2", "toxicity@2"),
+        ("readers.ftz", "{here}/readers.ftz"),
+        ("./readers", "{here}/readers"),
+    ],
+)
+def test_the_name_of_a_shipped_model_is_no_path(model: str, full: str) -> None:
+    plan = {"filters": {"quality": {"model": model}}}
+    assert with_absolute_paths(plan) == {"filters": {"quality": {"model": full.format(here=Path.cwd())}}}
 
 
 def test_an_argument_that_looks_like_an_option_is_told_how_to_be_written(capsys: pytest.CaptureFixture[str]) -> None:

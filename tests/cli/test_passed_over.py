@@ -7,8 +7,6 @@ import pytest
 
 from tests.support import prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 LINE = "passed over: 2 files, hidden, or a marker (the name begins with . or _): crawl/.part-0.crc, crawl/_SUCCESS"
 OTHER = "passed over: 1 file, text of no format that its content tells"
 

@@ -21,8 +21,6 @@ from pipeline.store.store import open_store
 from tests.faults import common
 from tests.support import ROOT, curate, winnow
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 def truncated(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])

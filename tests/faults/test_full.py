@@ -18,8 +18,6 @@ from tests.faults import common
 from tests.soak.common import mounted, run
 from tests.support import curate, prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,8 +14,6 @@ from pipeline.run import execute, publication
 from tests.faults import common
 from tests.support import ROOT, Ran, curate, winnow
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

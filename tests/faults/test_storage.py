@@ -16,8 +16,6 @@ from flows import retry
 from tests.faults.flaky import FlakyFileSystem, stalls
 from tests.support import curate, digests, prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 ROWS = [{"text": prose(k), "id": str(k)} for k in range(60)]
 
 

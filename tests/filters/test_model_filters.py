@@ -14,8 +14,6 @@ from filters.models import ModelError, classifier, coverage
 from filters.models.coverage import SHIPPED, Params
 from tests.support import PROSE, prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 FILTERS = {"quality": quality.FILTER, "toxicity": toxicity.FILTER, "adult": adult.FILTER}
 INSULT = "You are a stupid worthless idiot and everybody hates you, you filthy disgusting moron. "
 

@@ -73,6 +73,7 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str, float, dic
     ("fineweb", {}, {}, "too_many_newlines", "fineweb_newlines", ">", 0.3, {}),
     ("fineweb", {}, FINEWEB2, "too_many_newlines", "fineweb_newlines", ">", 0.152, DE),
     ("quality", {}, {}, "low_quality", "quality_score", "<", 0.2, {}),
+    ("quality", {"model": "readers"}, {"max_short_lines": 0.9}, "too_much_in_short_lines", "quality_short_lines", ">", 0.9, {}),
     ("toxicity", {}, {}, "toxic", "toxicity_score", ">", 0.62, {}),
     ("toxicity", {}, {"max_share": 0.4}, "toxic_throughout", "toxicity_share", ">", 0.4, {}),
     ("adult", {}, {}, "adult", "adult_score", ">", adult.FILTER.thresholds().max_score, {}),

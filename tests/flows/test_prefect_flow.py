@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -287,12 +288,15 @@ def test_a_proxy_in_the_environment_does_not_come_between(flow: Callable[..., Re
     assert "no_proxy" not in os.environ
 
 
-def test_the_server_dies_with_a_killed_parent() -> None:
-    code = "from flows.serving import server; s = server.temporary().start(); s.wait(); print(flush=True); input()"
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def test_a_server_needs_no_home_asks_for_no_password_and_dies_with_a_killed_parent() -> None:
+    code = "from flows.serving import server; s = server.temporary().start(); s.wait(); print(s.url, flush=True); input()"
+    unwanted = {"PREFECT_SERVER_API_AUTH_STRING": "admin:secret", "PREFECT_SERVER_API_BASE_PATH": "/elsewhere"}
+    given = os.environ | unwanted | {"PREFECT_HOME": "/dev/null/home"}
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin and child.stdout
-    child.stdout.readline()
+    url = child.stdout.readline().decode().strip()
     (own,) = psutil.Process(child.pid).children()
+    assert httpx.post(f"{url}/flows/filter", json={}).json() == []
     child.send_signal(signal.SIGKILL)
     child.wait()
     psutil.wait_procs([own], timeout=10)
@@ -307,35 +311,6 @@ def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
         broken.wait()
 
 
-@contextmanager
-def with_home(home: Path) -> Iterator[str]:
-    """The URL of a temporary server that finds the user's profile in `home`."""
-    with pytest.MonkeyPatch.context() as patched, server.temporary() as own:
-        patched.setenv("PREFECT_HOME", str(home))
-        own.start().wait()
-        yield own.url
-
-
-def test_the_history_of_runs_stays_in_the_users_profile_and_nothing_else_does(tmp_path: Path) -> None:
-    with with_home(tmp_path) as url:
-        made = httpx.post(f"{url}/flows/", json={"name": "mine"})
-        made.raise_for_status()
-    assert [file.name for file in tmp_path.iterdir()] == ["prefect.db"]
-    with closing(sqlite3.connect(tmp_path / "prefect.db")) as database:
-        assert database.execute("select name from flow").fetchall() == [("mine",)]
-        database.execute("update alembic_version set version_num = 'ffffffffffff'")
-        database.commit()
-    with with_home(tmp_path) as url:  # a later Prefect made it: this run's history is not kept
-        assert httpx.post(f"{url}/flows/filter", json={}).json() == []
-
-
-def test_a_server_needs_no_home_and_asks_for_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "admin:secret")
-    monkeypatch.setenv("PREFECT_SERVER_API_BASE_PATH", "/elsewhere")
-    with with_home(Path("/dev/null/home")) as url:
-        assert httpx.post(f"{url}/flows/filter", json={}).json() == []
-
-
 SPY = """
 import os, sys
 def seen(event, args):
@@ -348,25 +323,61 @@ sys.addaudithook(seen)
 """`sitecustomize.py` of every process: notes whom it looks for outside this machine."""
 
 
-def test_a_run_in_a_terminal_with_a_new_home_tells_nobody_and_shows_no_notice(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(SPY)
-    write_rows(tmp_path / "in.jsonl", [{"text": prose(i)} for i in range(3)])
+@dataclass(frozen=True)
+class InTerminal:
+    """A run in a terminal, with a new home: its folder, exit status, and what it showed."""
+
+    folder: Path
+    status: int
+    shown: bytes
+
+
+@pytest.fixture(scope="module")
+def in_terminal(tmp_path_factory: pytest.TempPathFactory) -> InTerminal:
+    folder = tmp_path_factory.mktemp("terminal")
+    (folder / "sitecustomize.py").write_text(SPY)
+    write_rows(folder / "in.jsonl", [{"text": prose(i)} for i in range(3)])
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_") and k not in ("DO_NOT_TRACK", "CI")}
-    own = {"HOME": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{ROOT}", "SPIED": str(tmp_path / "spied"), "COLUMNS": "200"}
+    own = {"HOME": str(folder), "PYTHONPATH": f"{folder}:{ROOT}", "SPIED": str(folder / "spied"), "COLUMNS": "200"}
     own["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "flows.curate", "minimal", "--input", "in.jsonl", "--output", "out"]
-    with subprocess.Popen(command, cwd=tmp_path, env=kept | own, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(command, cwd=folder, env=kept | own, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # the end of a terminal
             while read := os.read(ours, 65536):
                 shown += read
     os.close(ours)
-    assert process.returncode == 0, shown.decode()
-    assert not (tmp_path / "spied").exists()
+    return InTerminal(folder, process.returncode, shown)
+
+
+def test_a_run_in_a_terminal_with_a_new_home_tells_nobody_and_shows_no_notice(in_terminal: InTerminal) -> None:
+    shown = in_terminal.shown
+    assert in_terminal.status == 0, shown.decode()
+    assert not (in_terminal.folder / "spied").exists()
     assert not re.search(rb"Prefect collects|docs.prefect.io|Starting|Stopping|WARNING|INFO|Warning:", shown), shown.decode()
-    assert (tmp_path / ".prefect" / "prefect.db").is_file()
+
+
+def test_the_history_of_runs_stays_in_the_users_profile_and_nothing_else_does(in_terminal: InTerminal) -> None:
+    home = in_terminal.folder / ".prefect"
+    own = {".sdk_telemetry"}  # of Prefect's client: what it would have told its maker
+    assert {file.name for file in home.iterdir()} - own == {"prefect.db"}
+    with closing(sqlite3.connect(home / "prefect.db")) as database:
+        assert database.execute("select name from flow").fetchall() == [("curate",)]
+        assert database.execute("select name, state_type from flow_run").fetchall() == [("out: generation 1", "COMPLETED")]
+
+
+@pytest.mark.slow
+def test_the_history_of_a_later_prefect_is_left_as_it_is(in_terminal: InTerminal, tmp_path: Path) -> None:
+    shutil.copy(in_terminal.folder / ".prefect" / "prefect.db", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "prefect.db")) as database:
+        database.execute("update alembic_version set version_num = 'ffffffffffff'")
+        database.commit()
+    with pytest.MonkeyPatch.context() as patched, server.temporary() as own:
+        patched.setenv("PREFECT_HOME", str(tmp_path))
+        own.start().wait()
+        assert httpx.post(f"{own.url}/flows/filter", json={}).json() == []
 
 
 def configured_in_a_new_process(folder: Path, **environment: str) -> str:

@@ -10,8 +10,6 @@ import pytest
 from flows.inspect import main
 from tests.support import curate, prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory) -> tuple[Path, Path]:
@@ -25,7 +23,7 @@ def outputs(tmp_path_factory) -> tuple[Path, Path]:
         ("two", [path, more], ["filters.gopher_quality.min_words=10"]),
     ):
         keys = [part for item in sets for part in ("--set", item)]
-        curate("default", *[part for p in inputs for part in ("--input", p)], "--output", folder / name, *keys)
+        curate("default@1", *[part for p in inputs for part in ("--input", p)], "--output", folder / name, *keys)
     return folder / "one", folder / "two"
 
 
@@ -67,7 +65,7 @@ def test_other_thresholds_enter_and_leave_what_another_run_would(capsys, tmp_pat
     values = ["filters.gopher_quality.min_words=25", "filters.gopher_quality.max_words=100"]
     for name, sets in (("one", plain), ("two", [*plain, *values])):
         keys = [part for item in sets for part in ("--set", item)]
-        assert winnow(capsys, "default", "--input", path, "--output", tmp_path / name, *keys).code == 0
+        assert winnow(capsys, "default@1", "--input", path, "--output", tmp_path / name, *keys).code == 0
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
     before = {p: p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()}
     capsys.readouterr()

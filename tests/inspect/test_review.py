@@ -21,8 +21,6 @@ from pipeline.output import reviews
 from pipeline.store.store import open_output
 from tests.support import curate, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -31,7 +29,7 @@ def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows += [{"id": f"s{k}", "text": f"\u202eShort\x1b[2J number {k} has few words."} for k in range(6)]
     rows += [{"id": "twin", "text": prose(2) + " Indeed so."}]
     path = write_rows(folder / "in" / "a.jsonl", rows)
-    curate("--input", path, "--output", folder / "out")
+    curate("default@1", "--input", path, "--output", folder / "out")
     return folder
 
 

@@ -19,8 +19,6 @@ from tests.once import made_once
 from tests.support import ROOT, curate, prose, write_rows
 from tests.text import definition
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 def changed(text: str, words: int) -> str:
     """The text with other words at its end."""

@@ -13,8 +13,6 @@ from flows.inspect import main
 from tests.docs.schemas import FOLDER
 from tests.support import PROSE, ROOT, curate, prose, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 LINES = "\n".join(f"{word} without an end of the line" for word in ("one", "two", "three", "four", "five"))
 ROWS = [
     {"id": "edited", "text": "\n".join([PROSE.replace(". ", " # # # # # # # # # # # # # # # # # # # # #.\n"), LINES])},

@@ -17,8 +17,6 @@ from pipeline.plan.recipe import ActiveFilter
 from pipeline.report.table import text
 from tests.support import PROSE, curate, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory) -> Path:
@@ -31,7 +29,7 @@ def out(tmp_path_factory) -> Path:
     ]
     path = write_rows(folder / "in" / "a.jsonl", [*rows, b'{"id": "broken", "text": 5}'])
     longest = ("--set", "dedup.keep=[n_bytes desc]")  # survives, whatever the quality model says of the two
-    curate("--input", path, "--output", folder / "out", "--set", "source.max_bad_fraction=0.5", *longest)
+    curate("default@1", "--input", path, "--output", folder / "out", "--set", "source.max_bad_fraction=0.5", *longest)
     return folder / "out"
 
 
@@ -60,7 +58,7 @@ def test_a_dropped_one_says_which_rules_failed_and_what_they_wanted(capsys, out)
 
 def test_a_near_miss_says_how_far_off_it_is(capsys, tmp_path):
     path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": "a", "text": " ".join((PROSE + " " + PROSE).split()[:52])}])
-    assert winnow(capsys, "default", "--input", path, "--output", tmp_path / "out").code == 0
+    assert winnow(capsys, "default@1", "--input", path, "--output", tmp_path / "out").code == 0
     (line,) = [
         one for one in why(capsys, tmp_path / "out", "a")[1].splitlines() if one.startswith("gopher_quality.too_few_words")
     ]

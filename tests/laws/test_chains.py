@@ -2,12 +2,8 @@
 
 import itertools
 
-import pytest
-
 from tests.support import curate, prose, table, write_rows
 from tests.text import definition
-
-pytestmark = pytest.mark.usefixtures("blank_charts")
 
 
 def chain(links: int) -> list[str]:

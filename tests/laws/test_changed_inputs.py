@@ -20,8 +20,6 @@ from pipeline.output.manifest import InputRecord, Manifest
 from pipeline.records.inputs import SourceSettings
 from tests.support import Ran, curate, digests, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 SETTINGS = {"s": SourceSettings(text="text", id="id", priority=0, max_row_bytes=1)}
 
 

@@ -7,14 +7,11 @@ import pytest
 
 from tests.support import SAMPLE, curate, digests
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.mark.parametrize(
     ("arguments", "workers"),
     [
         pytest.param([], 1, id="one worker"),
-        pytest.param(["--set", "source.unit_bytes=5000"], 2, id="units of 5 kB"),
         pytest.param(["--set", "source.unit_bytes=40000", "--clean"], 3, id="units of 40 kB, three workers"),
     ],
 )
@@ -22,6 +19,10 @@ def test_workers_and_unit_sizes_change_no_byte(curated, tmp_path, arguments, wor
     out = tmp_path / "out"
     curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out, *arguments, workers=workers)
     assert digests(out) == digests(curated)
+
+
+def test_many_units_and_a_folder_of_signals_change_no_byte(curated, measured, cut_small):
+    assert digests(measured) == digests(cut_small) == digests(curated)
 
 
 def test_the_order_in_which_files_are_named_changes_no_byte(curated, tmp_path):

@@ -11,8 +11,6 @@ import pytest
 
 from tests.support import SAMPLE, curate, table
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 def sample_rows() -> list[dict]:
     rows = []

@@ -149,6 +149,24 @@ MUTANTS = (
         ("tests/filters/kernels/models/test_shape.py::test_a_row_depends_on_its_own_bytes_alone",),
     ),
     Mutant(
+        "a model is asked of a text that it did not read",
+        "what people read",
+        "pipeline/inspect/weighed.py",
+        'item.filter.name in scored and not (edited and item.reads == "source")',
+        "item.filter.name in scored",
+        "why quotes what the score was made of, or nothing",
+        ("tests/inspect/test_weighed.py::test_nothing_is_said_of_a_text_that_edits_changed_after_the_model_read_it",),
+    ),
+    Mutant(
+        "the name of a shipped model is a path",
+        "what people read",
+        "pipeline/plan/paths.py",
+        "name if coverage.is_name(name) else absolute(name)",
+        "absolute(name)",
+        "a resolved plan means the same model wherever it is read",
+        ("tests/cli/test_odd_places.py::test_the_name_of_a_shipped_model_is_no_path",),
+    ),
+    Mutant(
         "a word of one document weighs",
         "rules",
         "pipeline/training/words.py",
@@ -1643,7 +1661,7 @@ MUTANTS = (
         "        os.read(0, 1)\n",
         "        time.sleep(1e6)\n",
         "a killed run leaves no process",
-        ("tests/flows/test_prefect_flow.py::test_the_server_dies_with_a_killed_parent",),
+        ("tests/flows/test_prefect_flow.py::test_a_server_needs_no_home_asks_for_no_password_and_dies_with_a_killed_parent",),
     ),
     Mutant(
         "a memo in the user's profile",
@@ -1661,7 +1679,7 @@ MUTANTS = (
         "if os.environ.get(DATABASE) == IN_MEMORY:",
         "if os.environ.get(DATABASE) != IN_MEMORY:",
         "where no database can be used it is in memory",
-        ("tests/flows/test_prefect_flow.py::test_a_server_needs_no_home_and_asks_for_no_password",),
+        ("tests/flows/test_prefect_flow.py::test_a_server_needs_no_home_asks_for_no_password_and_dies_with_a_killed_parent",),
     ),
     Mutant(
         "what a stage made is lost with Prefect",

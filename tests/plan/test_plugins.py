@@ -19,8 +19,6 @@ from pipeline.report.table import text as table_text
 from pipeline.store.store import open_store
 from tests.support import PROSE, ROOT, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 EXAMPLE = next(
     block
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)

@@ -11,8 +11,6 @@ import pytest
 
 from tests.support import PROSE, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:

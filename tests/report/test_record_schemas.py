@@ -17,15 +17,14 @@ RECORDS = {"manifest": Manifest, "metrics": Metrics}
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def outputs(curated: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The sample's output, and one with a selection, a second generation, and a changed input."""
     folder = tmp_path_factory.mktemp("schemas")
-    curate("--output", folder / "sample")
     for first in (0, 500):
         write_rows(folder / "in" / f"{first}.jsonl", [{"text": prose(first + i)} for i in range(20)])
         chosen = ("--set", "select.keep_top.share=0.5", "--set", "select.score=language_score")
         curate("default", "--input", folder / "in", "--output", folder / "small", *chosen)
-    return [folder / "sample", folder / "small"]
+    return [curated, folder / "small"]
 
 
 def _schema(name: str) -> dict:

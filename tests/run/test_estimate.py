@@ -20,9 +20,6 @@ from pipeline.run.scaling import Costs, Measured
 from pipeline.stages import sampling
 from tests.support import examples, prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
-
 SETTINGS = ("filters.gopher_quality={}", "source.unit_bytes=20000", "checks.plants=0")
 PLAN = tuple(part for setting in SETTINGS for part in ("--set", setting))
 

@@ -14,7 +14,6 @@ from pipeline.report.metrics import collect, tally
 from pipeline.stages.shards import layout
 from tests.support import curate, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
 FROM = ("--set", "source.from=source")
 
 

@@ -20,8 +20,6 @@ from pipeline.text import final
 from tests.killed import ready
 from tests.support import ROOT, digests, examples, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 def corpus(tmp_path: Path, scores: list[float | None], *, groups: list[str | None] | None = None, name: str = "a") -> Path:
     """Documents d0, d1, … with these scores in scores.parquet."""

@@ -14,8 +14,6 @@ from pipeline.store import remote
 from tests.store.fakes import FakeStore, InParts
 from tests.support import digests, prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture
 def memory():

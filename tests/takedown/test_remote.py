@@ -13,8 +13,6 @@ from tests.store.fakes import FakeStore
 from tests.support import prose, table, winnow, write_rows
 from tests.takedown.test_takedown import SECRET, conserved, keys, secret, traces
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 URL = "memory://bucket/out"
 
 

@@ -24,8 +24,6 @@ from pipeline.takedown.find import Found, Gone
 from tests.once import made_once
 from tests.support import curate, digests, prose, table, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 SECRET = "Zanzibarquokka"
 
 

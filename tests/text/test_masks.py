@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.support import curate, prose, table, write_rows
-
-pytestmark = pytest.mark.usefixtures("blank_charts")
 
 MAIL, HOST = "jane.doe@corp.example.com", "81.2.69.142"
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 import time
 
 import ada_url
@@ -163,10 +161,10 @@ def test_what_names_no_page_changes_no_form(url: str, more: str) -> None:
     ["/..", "/a/..", "%", "//", "&", "?", ";jsessionid=", "www.", "@", "a:@", "%2e/", "utm_a&", "[", "é", "中", "0x", "xn--a."],
 )
 @pytest.mark.parametrize("start", ["http://", "http://a.b/", "http://a.b/?"])
-def test_a_megabyte_of_anything_is_normalised_in_linear_time(start: str, unit: str) -> None:
+def test_half_a_megabyte_of_anything_is_normalised_in_linear_time(start: str, unit: str) -> None:
     begin = time.thread_time()
-    urls.normal(start + unit * (1_000_000 // len(unit)))  # quadratic work would take minutes
-    assert time.thread_time() - begin < 5
+    urls.normal(start + unit * (500_000 // len(unit)))  # quadratic work would take minutes
+    assert time.thread_time() - begin < 2.5
 
 
 def test_a_host_of_many_characters_is_refused_before_its_punycode_takes_quadratic_time() -> None:
@@ -187,8 +185,3 @@ def test_keys_are_blake2b_of_the_normal_form_on_any_slice(items: list[str | None
             assert ok == (form is not None)
             digest = hashlib.blake2b(form.encode(), digest_size=16).digest() if form else bytes(16)
             assert high.astype("<u8").tobytes() + low.astype("<u8").tobytes() == digest
-
-
-def test_a_run_without_exact_url_does_not_load_the_parser() -> None:
-    program = "import sys; import flows.curate, pipeline.run.execute, pipeline.plan.recipe; print('ada_url' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"

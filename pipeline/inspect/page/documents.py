@@ -74,6 +74,7 @@ def facts(found: why.Found) -> dict[str, object]:
         "survivor": found.survivor,
         "rules": [] if made is None else why.in_order(made),
         "signals": [] if made is None else [(n, v) for n, v in made.signals if not any(r.filter == n for r in made.rules)],
+        "reasons": [(one.filter, [(w.feature, w.value, f"{w.weight:+.2f}") for w in one.features]) for one in found.reasons],
         "diff": both,
         "sides": None if both is None else (_runs(both, "left"), _runs(both, "right")),
         "notes": [] if found.values is None else found.notes,

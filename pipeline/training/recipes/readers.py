@@ -5,8 +5,8 @@ and over what the words say, each text's by a model that has not seen its site. 
 half the score that the reader gave. Beside the judged web pages stand texts that are what they are by their source (`SOURCES`),
 at WEIGHT each, so that code, interface texts and books are known in more languages than people wrote about.
 
-Parts by site: `train` for the weights; `train` (each site by models that have not seen it) and `calibrate` for the calibration
-and the limits of `keep`; `test` for the figures alone.
+Parts by site: `train` and `calibrate` for the weights, and, each site by models that have not seen it, for the calibration and
+the limits of `keep`; `test` for the figures alone.
 """
 
 from __future__ import annotations

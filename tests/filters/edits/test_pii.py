@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 
 import pyarrow as pa
@@ -12,7 +10,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from filters.edits import pii_numbers, pii_phones
+from filters.edits import pii_numbers
 from filters.edits.contract import apply
 from filters.edits.pii import PiiParams, mask_text, steps
 from filters.kernels import buffers
@@ -494,15 +492,6 @@ def test_a_card_number_has_one_check_digit() -> None:
     assert masked == [digit == 1 for digit in range(10)]
 
 
-def test_a_run_without_these_masks_does_not_load_the_registry() -> None:
-    program = "import sys; import flows.curate, pipeline.plan.recipe, filters.edits.pii; print('stdnum' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
-
-
-def test_a_mask_for_phones_is_no_word_for_phones() -> None:
-    assert not pii_phones.named("<phone-pii> ")
-
-
 HOSTILE = {
     "@": "@",
     "a@": "a@",
@@ -530,10 +519,10 @@ def test_time_is_linear_in_hostile_text(unit: str) -> None:
     """Ten times the text takes at most some twenty times as long; quadratic time would take a hundred, and minutes."""
     mask_text(unit, ALL)
     seconds = []
-    for size in (1_000_000, 10_000_000):
+    for size in (300_000, 3_000_000):
         text = unit * (size // len(unit))
         start = time.thread_time()
         mask_text(text, ALL)
         seconds.append(time.thread_time() - start)
     assert seconds[1] < 20 * seconds[0] + 1, seconds
-    assert seconds[1] < 60
+    assert seconds[1] < 18

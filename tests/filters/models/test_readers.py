@@ -95,7 +95,7 @@ def test_keep_is_refused_for_another_model():
 
 
 def test_five_features_say_why_and_their_weights_are_the_logit(model):
-    (article, menu) = quality.weighed([ARTICLE, MENU], model)
+    (article, menu) = quality.weigh(TextBatch(pa.array([ARTICLE, MENU], pa.large_string())), model)
     assert len(article) == len(menu) == 5 and {name for name, _, _ in menu} <= set(shape_features.NAMES.values())
     assert sum(weight for _, _, weight in article) > 0 > sum(weight for _, _, weight in menu)
     weights = [abs(weight) for _, _, weight in menu]

@@ -20,7 +20,7 @@ import pytest
 from tests.chromium import SIZES, watched
 from tests.support import ROOT, SAMPLE, curate, eval_data, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.charts]
 ATTACKS = (
     "<script>window.hit=1;alert(1)</script>",
     "<img src=http://127.0.0.1:9/x onerror='window.hit=1;alert(1)'>",
@@ -62,7 +62,7 @@ def tab(browser: Any, address: str, size: str = "desktop", scheme: str = "light"
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("browser") / "out"
-    curate("default", "--input", SAMPLE / "input", "--output", made, "--set", "source.max_bad_fraction=0.05")
+    curate("default@1", "--input", SAMPLE / "input", "--output", made, "--set", "source.max_bad_fraction=0.05")
     return made
 
 

@@ -37,7 +37,7 @@ def client(out: Path, **more) -> TestClient:
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("page") / "out"
-    curate("default", "--input", SAMPLE / "input", "--output", made, "--set", "source.max_bad_fraction=0.05")
+    curate("default@1", "--input", SAMPLE / "input", "--output", made, "--set", "source.max_bad_fraction=0.05")
     return made
 
 
@@ -198,7 +198,7 @@ def test_the_sliders_numbers_are_those_of_sweep_and_of_a_run(page, out, capsys, 
     after = page.get("effect", params=asked).json()
     assert after["unscored"] == 0 and after["documents"] <= before["documents"]
     sets = [part for one in asked["set"] for part in ("--set", one)]
-    plan = ("default", "--input", SAMPLE / "input", "--output", tmp_path / "again", "--set", "source.max_bad_fraction=0.05")
+    plan = ("default@1", "--input", SAMPLE / "input", "--output", tmp_path / "again", "--set", "source.max_bad_fraction=0.05")
     assert winnow(capsys, *plan, *sets).code == 0
     ledger = table(tmp_path / "again", "ledger")
     kept = ledger.filter((ledger["verdict"] == "kept") | (ledger["stage"] == "dedup"))

@@ -15,8 +15,6 @@ from pipeline.plan import load
 from pipeline.store.store import open_store
 from tests.support import PROSE, curate, prose, table, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 INSULT = "You are a stupid worthless idiot and everybody hates you, you filthy disgusting moron. "
 TEXTS = [
     *(prose(k) for k in range(4)),
@@ -56,10 +54,20 @@ FINEWEB = {
     "max_repeated_lines": 0.01,
     "max_newlines": 0.3,
 }
-MODELS = {"quality": {"min_score": 0.2}, "toxicity": {"max_score": 0.62, "max_share": 1}}
+MODELS = {"quality": {"min_score": 0.2, "keep": None, "max_short_lines": None}, "toxicity": {"max_score": 0.62, "max_share": 1}}
 ENGLISH = LANGUAGE | {"min_score": 0.65}
 LINES: dict[str, dict[str, dict[str, float | None]]] = {
-    "default": {"language": LANGUAGE, "gopher_quality": QUALITY, "gopher_repetition": REPETITION, **MODELS},
+    "default@1": {"language": LANGUAGE, "gopher_quality": QUALITY, "gopher_repetition": REPETITION, **MODELS},
+    "default@2": {
+        "language": LANGUAGE,
+        "gopher_quality": QUALITY
+        | {"min_words": 60, "max_words": 1e9, "max_symbol_ratio": 1, "max_bullet_lines": 1, "max_ellipsis_lines": 1}
+        | {"min_alpha_words": 0.75},
+        "gopher_repetition": dict.fromkeys(REPETITION, 1) | {"languages": None, "max_top_2gram": 0.14, "max_top_4gram": 0.1},
+        "quality": {"min_score": 0, "keep": None, "max_short_lines": 0.4},
+        "toxicity": {"max_score": 0.52, "max_share": 1},
+        "adult": {"max_score": 0.8},
+    },
     "gopher": {"language": LANGUAGE, "gopher_quality": QUALITY, "gopher_repetition": REPETITION},
     "c4": {"language": ENGLISH, "c4": C4},
     "fineweb": {"language": ENGLISH, "gopher_quality": QUALITY, "gopher_repetition": REPETITION, "c4": C4, "fineweb": FINEWEB},
@@ -98,7 +106,7 @@ def opened(out: Path) -> tuple[Output, Slider]:
 
 
 def test_every_preset_is_in_the_table() -> None:
-    assert {name.partition("@")[0] for name in load.presets()} == set(LINES)
+    assert {name.removesuffix("@1") for name in load.presets()} == {name.removesuffix("@1") for name in LINES}
 
 
 @pytest.mark.parametrize("preset", LINES)
@@ -119,20 +127,20 @@ def test_every_threshold_of_a_preset_has_its_line_and_what_it_drops(curated, pre
         assert found.kind == "text" or found.line is None or found.line in stops, key
         if found.kind == "number":
             assert found.signals and all(sum(one.counts) + one.nulls == len(TEXTS) for one in slider.histograms(key).values())
-    if preset in ("default", "fineweb"):
+    if preset in ("default@1", "fineweb"):
         assert sum(one.first > 0 for one in slider.dropped.values()) > 8  # the texts are such that there is something to count
 
 
 @pytest.mark.parametrize(
     ("sets", "key", "meaning", "now", "kind"),
     [
-        (("default",), "gopher_quality.min_words", "50", "50", "number"),
-        (("default",), "gopher_quality.max_words", "100,000", "100000", "number"),
-        (("default",), "gopher_repetition.max_top_2gram", "0.2 (null: the filter's own figure)", "0.2", "number"),
-        (("default",), "language.min_score", "0.5 (no rule is on)", "0.5", "number"),
-        (("default",), "language.min_share", "0 (no rule is on)", "0.0", "number"),
-        (("default",), "language.keep", "all (no rule is on)", "all", "text"),
-        (("default",), "gopher_quality.languages", "none", "none", "choice"),
+        (("default@1",), "gopher_quality.min_words", "50", "50", "number"),
+        (("default@1",), "gopher_quality.max_words", "100,000", "100000", "number"),
+        (("default@1",), "gopher_repetition.max_top_2gram", "0.2 (null: the filter's own figure)", "0.2", "number"),
+        (("default@1",), "language.min_score", "0.5 (no rule is on)", "0.5", "number"),
+        (("default@1",), "language.min_share", "0 (no rule is on)", "0.0", "number"),
+        (("default@1",), "language.keep", "all (no rule is on)", "all", "text"),
+        (("default@1",), "gopher_quality.languages", "none", "none", "choice"),
         (("dolma",), "gopher_repetition.max_duplicate_paragraphs", "none (null: the profile has no such rule)", "null", "number"),
         (("c4",), "language.keep", '["en"]', '["en"]', "text"),
         (("c4",), "c4.lorem_ipsum", "true", "true", "choice"),
@@ -162,7 +170,7 @@ def test_a_choice_has_its_values_as_stops_and_each_keeps_what_a_run_with_it_keep
 
 
 def test_sweep_says_what_null_means(curated, capsys) -> None:
-    out = curated("default")
+    out = curated("default@1")
     capsys.readouterr()
     assert main(["--output", str(out), "sweep", "filters.gopher_repetition.max_top_2gram=0.1,0.2"]) == 0
     assert "max_top_2gram is 0.2 (null: the filter's own figure); kept" in capsys.readouterr().out

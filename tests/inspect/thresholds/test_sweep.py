@@ -12,8 +12,6 @@ from pipeline.errors import UsageError
 from pipeline.inspect.thresholds.sweep import values
 from tests.support import SAMPLE, curate, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 PLAN = (
     "--set",
     "dedup=false",
@@ -39,7 +37,7 @@ def sweep(capsys, out: Path, key: str, *more: str) -> list[dict]:
 @pytest.fixture(scope="module")
 def out(tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("sweep") / "out"
-    curate("default", "--input", SAMPLE / "input", "--output", made, *PLAN)
+    curate("default@1", "--input", SAMPLE / "input", "--output", made, *PLAN)
     return made
 
 
@@ -55,7 +53,7 @@ def out(tmp_path_factory) -> Path:
 def test_the_numbers_are_those_of_a_run_with_that_value(capsys, tmp_path, out, key, value):
     (found,) = sweep(capsys, out, f"{key}={value}")
     kept_now = set(table(out, "data")["source_ref"])
-    plan = ("default", "--input", SAMPLE / "input", "--output", tmp_path / "again", *PLAN, "--set", f"{key}={value}")
+    plan = ("default@1", "--input", SAMPLE / "input", "--output", tmp_path / "again", *PLAN, "--set", f"{key}={value}")
     assert winnow(capsys, *plan).code == 0
     data = table(tmp_path / "again", "data")
     kept_then = set(data["source_ref"])
@@ -65,7 +63,7 @@ def test_the_numbers_are_those_of_a_run_with_that_value(capsys, tmp_path, out, k
 
 def test_with_models_the_numbers_differ_from_a_run_at_most_by_what_is_counted_as_not_yet_scored(capsys, tmp_path):
     models = ("--set", "filters.quality.min_score=0.2", "--set", "filters.toxicity.max_score=0.62")
-    plan = ("default", "--input", SAMPLE / "input", *PLAN, *models)
+    plan = ("default@1", "--input", SAMPLE / "input", *PLAN, *models)
     assert winnow(capsys, *plan, "--output", tmp_path / "out").code == 0
     (found,) = sweep(capsys, tmp_path / "out", "filters.gopher_quality.action=annotate")
     assert winnow(capsys, *plan, "--output", tmp_path / "again", "--set", "filters.gopher_quality.action=annotate").code == 0

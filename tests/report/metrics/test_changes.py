@@ -12,8 +12,6 @@ from pipeline.report.metrics import changes
 from tests import counts as made
 from tests.support import prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 def metrics(generation: int, kept: int, dropped: int, *, edges: list[float], counts: list[int]) -> Counts:
     return made.counts(

@@ -19,8 +19,6 @@ from tests import counts
 from tests.real_run import EVIL
 from tests.support import prose, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 STOP = ("--set", "checks.on_fail=stop", "--set", "checks.plants=0", "--set", "source.from=source")
 
 

@@ -22,24 +22,6 @@ from pipeline.report.metrics.tally import EDGES, OTHER, Tally, _add_reasons, _ad
 from pipeline.store.store import open_store
 from tests.support import SAMPLE, curate, table, write_rows
 
-WITH_SIGNALS = ("--set", "output.signals=true")
-
-
-def _curated(out: Path, *more: str, workers: int = 2) -> Path:
-    curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out, *WITH_SIGNALS, *more, workers=workers)
-    return out
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _curated(tmp_path_factory.mktemp("shown") / "curated")
-
-
-@pytest.fixture(scope="module")
-def cut_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same rows in many units, by one worker."""
-    return _curated(tmp_path_factory.mktemp("small") / "curated", "--set", "source.unit_bytes=20kB", workers=1)
-
 
 def metrics(out: Path) -> dict[str, Any]:
     return json.loads((out / "metrics.json").read_text())

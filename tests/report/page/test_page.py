@@ -13,6 +13,8 @@ from pipeline.report.page.page import MOST_STEPS, funnel
 from tests.real_run import EVIL, Reported, hostile, hostile_samples
 from tests.report import shown
 
+pytestmark = pytest.mark.charts
+
 LEVELS = ("rows read", "kept", "kept, final text")
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
 

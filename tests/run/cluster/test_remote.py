@@ -24,8 +24,6 @@ from tests.run.cluster.clusters import many_files
 from tests.run.cluster.in_process import Pickling
 from tests.support import SAMPLE, curate, digests, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 def remote(out: Path, *inputs: Path, plan: str | Path = "minimal", assignments: tuple[str, ...] = (), on_event=None) -> Pickling:
     """A run whose tasks are pickled; the engine that ran them."""

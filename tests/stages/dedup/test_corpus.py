@@ -11,8 +11,6 @@ import pytest
 
 from tests.support import curate, digests, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 def rows(count: int, first: int = 0, **columns) -> list[dict]:
     return [{"id": f"d{i}", "text": prose(i), **columns} for i in range(first, first + count)]

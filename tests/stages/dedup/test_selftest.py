@@ -9,8 +9,6 @@ from pipeline.stages.dedup import selftest
 from tests.support import SAMPLE, curate, digests, prose
 from tests.text import definition
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.mark.parametrize("aim", selftest.STEPS)
 def test_plants_are_as_similar_as_they_should_be(aim):

@@ -10,8 +10,6 @@ import pytest
 
 from tests.support import PROSE, prose, table, winnow, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 CODE = """
 import pyarrow as pa
 import pyarrow.compute as pc

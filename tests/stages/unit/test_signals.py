@@ -9,19 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.support import ROOT, SAMPLE, curate, digests, table, write_rows
-
-pytestmark = pytest.mark.usefixtures("blank_charts")
+from tests.support import ROOT, curate, digests, table, write_rows
 
 KEY = ["generation", "id", "source", "source_ref"]
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample, curated with signals/."""
-    out = tmp_path_factory.mktemp("signals") / "curated"
-    curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out, "--set", "output.signals=true")
-    return out
 
 
 def test_rows_are_the_ledgers_shard_by_shard(measured: Path) -> None:
@@ -57,11 +47,8 @@ def test_shards_are_in_the_manifest_and_in_no_dataset_config(measured: Path) -> 
     assert "signals/" not in (measured / "README.md").read_text().partition("\n---\n")[0]
 
 
-def test_bytes_do_not_depend_on_workers_or_units(measured: Path, tmp_path: Path) -> None:
-    out = tmp_path / "again"
-    settings = ("--set", "output.signals=true", "--set", "source.unit_bytes=20kB")
-    curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out, *settings, workers=1)
-    assert digests(out, ("signals",)) == digests(measured, ("signals",))
+def test_bytes_do_not_depend_on_workers_or_units(measured: Path, cut_small: Path) -> None:
+    assert digests(cut_small, ("signals",)) == digests(measured, ("signals",))
 
 
 def test_without_the_key_there_is_no_folder(curated: Path) -> None:
