@@ -1,10 +1,10 @@
 """How much a text is worth keeping: the score of a quality classifier.
 
-`model: readers` is for all languages: the probability that a careful reader keeps the text, learnt from web documents that were
-read and judged; its card (`filters/model_files/quality_readers.md`) says how good it is, and where it is not. `keep` chooses
-how much of what readers keep may be lost. Without `model` it is the English model of the first presets, books and manuals
-against spam and menus (`quality_en.md`). Any fastText classifier takes its place, such as DCLM's `fasttext-oh-eli5` (Li et al.
-2024, arXiv 2406.11794, section 4.4), or one that `python -m flows.train` made.
+`model: readers` (or one's own of that kind) is for all languages: the probability that a careful reader keeps the text, learnt
+from web documents that were read and judged; its card (`filters/model_files/quality_readers.md`) says how good it is, and
+where it is not. `keep` chooses how much of what readers keep may be lost. Without `model` it is the English model of the first
+presets, books and manuals against spam and menus (`quality_en.md`). Any fastText classifier takes its place, such as DCLM's
+`fasttext-oh-eli5` (Li et al. 2024, arXiv 2406.11794, section 4.4), or one that `python -m flows.train` made.
 
 Invariant: no score drops anything in a language that the model has no figures for: a fastText model does not score it (null),
 `readers` scores it and has no limit there.
@@ -20,10 +20,12 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Tier, Weighed
-from filters.models import coverage, labels, readers
+from filters.models import ModelError, coverage, labels, places, readers
 from filters.models.coverage import READERS, CoveredModel
 from filters.models.readers import Readers
 
+SUFFIX = ".npz"
+"""Of a model of the same kind that `python -m flows.train quality --reviews` made."""
 PATH = coverage.SHIPPED / "quality_readers.npz"
 
 
@@ -32,8 +34,9 @@ class Params(coverage.Params):
 
     model: str | None = Field(
         None,
-        description="readers: what readers keep, in all languages; or a fastText classifier (.ftz or .bin), a path or"
-        " hf://ORG/NAME/FILE; or a model that Winnow ships, by name; null: the English one of default@1",
+        description="readers: what readers keep, in all languages; or a path or hf://ORG/NAME/FILE of such a model of one's own"
+        " (.npz) or of a fastText classifier (.ftz or .bin); or a model that Winnow ships, by name; null: the English one of"
+        " default@1",
     )
 
 
@@ -57,8 +60,7 @@ class Thresholds(Settings):
     @model_validator(mode="after")
     def _keep_is_for_readers(self) -> Thresholds:
         """In a plan both parts stand together."""
-        model = getattr(self, "model", READERS)
-        if self.keep is not None and model != READERS:
+        if self.keep is not None and not of_readers(getattr(self, "model", READERS)):
             raise ValueError(f"keep: {self.keep} is for model: readers; of another model write keep: null and min_score")
         return self
 
@@ -68,15 +70,34 @@ SIGNALS = pa.schema(
 )
 
 
+def of_readers(model: str | None) -> bool:
+    """Whether a model is one of what readers keep: ours, or one's own."""
+    return model is not None and (model == READERS or model.endswith(SUFFIX))
+
+
+def path_of(params: Params) -> Path:
+    """Where the model of what readers keep lies."""
+    if params.model in (None, READERS):
+        return PATH
+    places.fetch_beside(params.model, ".json")
+    return places.find_model_file(params.model)
+
+
 def files(params: Params) -> tuple[Path, ...]:
     """The files of the model. Raises ModelError if they are not there."""
-    return (PATH, PATH.with_suffix(".json")) if params.model == READERS else coverage.files(params, shipped="quality_en")
+    if not of_readers(params.model):
+        return coverage.files(params, shipped="quality_en")
+    path = path_of(params)
+    for found in (path, path.with_suffix(".json")):
+        if not found.is_file():
+            raise ModelError(f"{found}: no such file; `python -m flows.train quality --reviews OUT` writes both")
+    return path, path.with_suffix(".json")
 
 
 def load(params: Params) -> Readers | CoveredModel:
     """Raises ModelError: missing, damaged, or languages that the model's card has no figures for."""
-    if params.model == READERS:
-        return readers.load_readers(PATH)
+    if of_readers(params.model):
+        return readers.load_readers(path_of(params))
     return coverage.load_covered(params, shipped="quality_en")
 
 
@@ -93,15 +114,20 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: R
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
 
-@lru_cache(maxsize=1)
-def card() -> readers.Card:
-    """What the shipped model says of itself."""
-    return readers.load_card(PATH)
+def card(params: Params | None = None) -> readers.Card:
+    """What a model of what readers keep says of itself; the shipped one by default. Raises ModelError."""
+    path = PATH if params is None else files(params)[0]
+    return _card(path, path.with_suffix(".json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _card(path: Path, written: int) -> readers.Card:
+    return readers.load_card(path)
 
 
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
     limit: float | ByRow = thresholds.min_score
-    if params.model == READERS:
+    if of_readers(params.model):
         limit = _limits(params, thresholds)
     most = thresholds.max_short_lines
     return [
@@ -112,8 +138,9 @@ def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
 
 def _limits(params: Params, thresholds: Thresholds) -> ByRow:
     """By language, none where the model is not to judge."""
-    chosen = readers.Limits(score=0) if thresholds.keep is None else card().keep[thresholds.keep]
-    judged = card().languages if isinstance(params.languages, str) else params.languages
+    known = card(params)
+    chosen = readers.Limits(score=0) if thresholds.keep is None else known.keep[thresholds.keep]
+    judged = known.languages if isinstance(params.languages, str) else params.languages
     figures: dict[float, set[str]] = {}
     for code in judged:
         for name in labels.names(code)[0]:

@@ -35,10 +35,18 @@ def parser() -> argparse.ArgumentParser:
     browse.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
     browse.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     browse.add_argument("--save-plan", metavar="FILE", help="new file that the page may write the plan with other thresholds to")
-    review = commands.add_parser("review", help="judge a sample of documents, a key each; the rule's precision")
-    review.add_argument("--reason", required=True, metavar="REASON", help="a reason, a filter's name, or kept")
-    review.add_argument("-n", type=int, default=100, metavar="N", help="documents of the sample (default: 100)")
-    review.add_argument("--seed", type=int, default=0, metavar="N", help="of the sample (default: 0)")
+    review = commands.add_parser("review", help="judge documents, a key each: what the model is least sure of, or a sample")
+    review.add_argument(
+        "--reason", metavar="REASON", help="a reason, a filter's name, or kept (default: what the quality model decides)"
+    )
+    review.add_argument(
+        "--order",
+        choices=("uncertain", "random"),
+        default="uncertain",
+        help="uncertain: first what the model is least sure of, for flows.train (default); random: for a rule's precision",
+    )
+    review.add_argument("-n", type=int, default=100, metavar="N", help="documents to offer (default: 100)")
+    review.add_argument("--seed", type=int, default=0, metavar="N", help="of the random order (default: 0)")
     review.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     why = commands.add_parser("why", help="everything that decided one document's fate")
     why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
@@ -117,13 +125,13 @@ def _review(arguments: argparse.Namespace) -> Said:
     if arguments.n < 1 or arguments.seed < 0:
         raise UsageError("review: -n must be 1 or more, --seed 0 or more")
     output = opened.open_output_of(arguments.output, work=arguments.work)
-    found = review.sample(output, arguments.reason, n=arguments.n, seed=arguments.seed)
+    found = review.sample(output, arguments.reason, n=arguments.n, seed=arguments.seed, order=arguments.order)
     with pressed(sys.stdin) as keys:
-        given = review.in_terminal(output, review.unlabelled(output, found), keys, screen=sys.stderr)
+        given = review.in_terminal(output, found, keys, screen=sys.stderr)
     if given:
         with contextlib.suppress(OutputLocked), output.store.lock(LOCK):  # the run that holds it makes the page anew itself
             publish.repaint(output.store)
-    return review.summary(reviews.precision(output.store), session=given)
+    return review.summary(reviews.present(output.store), session=given)
 
 
 def _why(arguments: argparse.Namespace) -> str | Said:

@@ -1,5 +1,7 @@
 """`python -m flows.train`: from examples to a calibrated classifier, a card, and the plan line that uses it.
 
+`flows.train quality --reviews OUT` adapts the shipped model to what you said of documents in `flows.inspect review`;
+`flows.train judge` (`flows/judge.py`) has a language model judge some.
 Exit codes: 0 done; 1 training failed; 2 the command or its examples are wrong; 130 interrupted. The result goes to stdout,
 everything else to stderr. Training is one process and needs no Prefect server.
 """
@@ -18,6 +20,8 @@ from flows import errors
 
 if TYPE_CHECKING:
     from pipeline.report.table import Said
+    from pipeline.training.examples import Document
+    from pipeline.training.reviewed import Reviewed
     from pipeline.training.train import Request, TrainedModel
 
 RECIPES = ("quality", "toxicity", "toxicity2", "adult")
@@ -31,15 +35,33 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = errors.Parser(
         prog="python -m flows.train",
-        description="Train a fastText classifier of two kinds of text; measure, calibrate, describe it.",
-        epilog="Writes DIR/NAME.ftz or .bin, NAME.json and NAME.md. Exit codes: 0 done, 1 failed, 2 wrong command or examples.",
+        description="Train a fastText classifier of two kinds of text, or adapt the quality model to your reviews; measure,"
+        " calibrate, describe it. `flows.train judge --help`: have a language model judge documents.",
+        epilog="Writes DIR/NAME.ftz, .bin or .npz, NAME.json and NAME.md. Exit codes: 0 done, 1 failed, 2 wrong command or data.",
     )
     made.add_argument("name", metavar="NAME", help="quality, toxicity, or another name; the model's file is called so")
     made.add_argument("--positive", nargs="+", metavar="PATH", default=[], help="examples of the class that gets high scores")
-    made.add_argument("--negative", nargs="+", metavar="PATH", default=[], help="examples of the other; `corpus`: see --corpus")
+    made.add_argument(
+        "--negative",
+        nargs="+",
+        metavar="PATH",
+        default=[],
+        help="examples of the other; `corpus` among them: a sample of --corpus",
+    )
     made.add_argument("--input", nargs="+", metavar="PATH", default=[], help="examples of both, told apart by --label")
     made.add_argument("--label", metavar="COLUMN", help="of --input: true/false, 1/0 or positive/negative")
-    made.add_argument("--corpus", nargs="+", metavar="PATH", default=[], help="ordinary text, or what flows.curate wrote")
+    made.add_argument(
+        "--corpus",
+        nargs="+",
+        metavar="PATH",
+        default=[],
+        help="ordinary text, or what flows.curate wrote: thresholds are set on it; an example only with `--negative corpus`",
+    )
+    made.add_argument(
+        "--reviews", metavar="OUT", help="learn from your reviews of this output, beside what the shipped model knows"
+    )
+    made.add_argument("--judgements", metavar="FILE", type=Path, help="with --reviews: what `flows.train judge` wrote, as well")
+    made.add_argument("--keep", choices=("lenient", "balanced", "strict"), help="with --reviews: which setting to compare")
     made.add_argument("--sample", type=int, metavar="N", default=20_000, help="documents drawn from --corpus (default: 20000)")
     made.add_argument("--tokens", type=float, metavar="N", help="propose the threshold that leaves N tokens of --corpus")
     made.add_argument("--text", metavar="COLUMN", default="text", help="column of the text (default: text)")
@@ -60,6 +82,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["judge"]:
+        from flows import judge
+
+        return judge.main(given[1:])
     arguments = parser().parse_args(given)
     command = f"python -m flows.train {shlex.join(given)}"
     return errors.exit_code(lambda: _run(arguments, command), tell=errors.on_stderr("winnow"))
@@ -69,6 +95,8 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
     _check(arguments)
     if arguments.recipe == READERS:
         return _readers(arguments)
+    if arguments.reviews:
+        return _reviews(arguments)
     from pipeline.report import table
     from pipeline.training import card, train
 
@@ -99,11 +127,52 @@ def _readers(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _reviews(arguments: argparse.Namespace) -> int:
+    """Adapt the shipped quality model to reviews."""
+    from dataclasses import asdict
+
+    from filters import quality
+    from filters.models import readers
+    from flows import reviewed
+    from pipeline.report import table
+    from pipeline.store.store import open_output
+    from pipeline.training import reviews_card
+    from pipeline.training.judge import judgements
+
+    out = open_output(arguments.reviews, create=False)
+    more: list[Reviewed] = []
+    if arguments.judgements is not None:
+        head, more, left_out = judgements.load(arguments.judgements.expanduser(), out)
+        table.show(reviewed.of_model(head, left_out, len(more), output=arguments.reviews), sys.stderr)
+    made = reviews_card.make(
+        out,
+        readers.load_readers(quality.PATH),
+        arguments.output.expanduser(),
+        name=arguments.name,
+        level=arguments.keep or "balanced",
+        more=more,
+        seed=arguments.seed,
+    )
+    table.show([f"note: {note}" for note in made.notes], sys.stderr)
+    if arguments.json:
+        shown = {"model": str(made.path), "plan": reviewed.plan_line(made), "figures": made.card.figures}
+        crossed = [asdict(one) for one in made.crossed]
+        print(json.dumps(shown | {"crossed": crossed, "left_out": made.found.left_out, "notes": made.notes}, sort_keys=True))
+    else:
+        table.show(reviewed.shown(made), sys.stdout)
+    return 0
+
+
 def _check(arguments: argparse.Namespace) -> None:
     from pipeline.errors import UsageError
 
     if not arguments.name.translate(dict.fromkeys(map(ord, "_-@"))).isalnum():
         raise UsageError(f"NAME {arguments.name!r}: expected letters, digits, -, _ and @; it names files")
+    if arguments.reviews is None and (arguments.judgements or arguments.keep):
+        raise UsageError("--judgements and --keep go with --reviews OUT, whose texts they are about")
+    if arguments.reviews is not None:
+        _check_reviews(arguments)
+        return
     if arguments.recipe:
         if arguments.data is None or arguments.positive or arguments.negative or arguments.input:
             raise UsageError("--recipe needs --data DIR, and takes no other examples")
@@ -116,8 +185,31 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--label tells the rows of --input apart; --positive and --negative say it by themselves")
     if arguments.sample < 1 or (arguments.tokens is not None and not arguments.tokens > 0):
         raise UsageError("--sample N and --tokens N: expected a number above 0")
-    if (arguments.negative == [CORPUS] or arguments.tokens is not None) and not arguments.corpus:
+    if (CORPUS in arguments.negative or arguments.tokens is not None) and not arguments.corpus:
         raise UsageError("`--negative corpus` and --tokens need --corpus PATH")
+
+
+def _check_reviews(arguments: argparse.Namespace) -> None:
+    from pipeline.errors import UsageError
+
+    others = (
+        "positive",
+        "negative",
+        "input",
+        "corpus",
+        "label",
+        "recipe",
+        "data",
+        "tokens",
+        "group",
+        "profile",
+        "language_column",
+    )
+    given = [f"--{name.replace('_', '-')}" for name in others if getattr(arguments, name)]
+    if given:
+        raise UsageError(f"--reviews OUT brings its own examples; leave out {', '.join(given)}")
+    if not arguments.name.startswith("quality"):
+        raise UsageError(f"NAME {arguments.name!r}: --reviews makes a quality model; call it quality, or quality_mine")
 
 
 def _profile(arguments: argparse.Namespace) -> str:
@@ -135,17 +227,19 @@ def _request(arguments: argparse.Namespace, command: str) -> Request:
         language=arguments.language,
     )
     documents, records, corpus_bytes = [], [], 0
-    drawn = arguments.negative == [CORPUS]
-    wanted = [(arguments.positive, True), ([] if drawn else arguments.negative, False), (arguments.input, False)]
+    negative = [path for path in arguments.negative if path != CORPUS]
+    wanted = [(arguments.positive, True), (negative, False), (arguments.input, False)]
     for paths, positive in wanted:
         if paths:
             found, read = examples.load_examples(paths, positive=positive, columns=columns)
             documents += found
             records += read
+    ordinary: list[Document] = []
     if arguments.corpus:
-        found, read, corpus_bytes = examples.sample(arguments.corpus, n=arguments.sample, seed=arguments.seed, columns=columns)
-        documents += found
+        ordinary, read, corpus_bytes = examples.sample(arguments.corpus, n=arguments.sample, seed=arguments.seed, columns=columns)
         records += read
+    if CORPUS in arguments.negative:
+        documents, ordinary = documents + ordinary, []
     return train.Request(
         name=arguments.name,
         documents=documents,
@@ -155,6 +249,7 @@ def _request(arguments: argparse.Namespace, command: str) -> Request:
         command=command,
         calibration=arguments.calibration,
         licences=arguments.licence,
+        corpus=ordinary,
         corpus_bytes=corpus_bytes,
         tokens=arguments.tokens,
     )

@@ -1,9 +1,11 @@
 """The reviews of an output by people: `reviews.jsonl` beside its manifests, and how often each rule was right.
 
 One JSON object a line: generation, source_ref, reason (`kept` of a kept document), label (`right` | `wrong`), recipe (hash of the
-output's). No text. The file is appended to; of several lines for one document and reason the last counts. No run touches it, and
-it is no part of any dataset config. Labels count while the output has the recipe that they were given under: other thresholds
-drop other documents, of which they are no sample.
+output's), drawn (`random` | `uncertain`: how the document came to be judged). No text. The file is appended to; of several lines
+for one document and reason the last counts. No run touches it, and it is no part of any dataset config.
+
+Precision counts labels that were drawn at random, while the output has the recipe that they were given under: what the model was
+least sure of is no sample of what a rule drops, and other thresholds drop other documents.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from pipeline.errors import Damaged, OutputError
@@ -35,11 +37,12 @@ class Label:
     reason: str
     label: Literal["right", "wrong"]
     recipe: str
+    drawn: Literal["random", "uncertain"] = "random"
 
 
 @dataclass(frozen=True)
 class ReviewCounts:
-    """How many documents that a reason dropped were rightly dropped, how many wrongly."""
+    """How many documents that a reason dropped, drawn at random, were rightly dropped, how many wrongly."""
 
     reason: str
     right: int
@@ -56,7 +59,8 @@ class ReviewCounts:
 
 
 def labels(out: Store) -> list[Label]:
-    """The labels that stand: the last of each document and reason. Damaged names a line that is none."""
+    """The labels that stand: the last of each document and reason, drawn at random if an earlier one of its recipe was. Damaged
+    names a line that is none."""
     if not out.has(FILE):
         return []
     found: dict[tuple[int, str, str], Label] = {}
@@ -66,15 +70,23 @@ def labels(out: Store) -> list[Label]:
             continue
         try:
             made = Label(**json.loads(line))
-            if made.label not in ("right", "wrong") or not all(isinstance(v, str) for v in (made.source_ref, made.reason)):
-                raise ValueError(f"label {made.label!r}")
+            if made.label not in ("right", "wrong") or made.drawn not in ("random", "uncertain"):
+                raise ValueError(f"label {made.label!r}, drawn {made.drawn!r}")
+            if not all(isinstance(v, str) for v in (made.source_ref, made.reason, made.recipe)):
+                raise ValueError("source_ref, reason and recipe are texts")
+            if type(made.generation) is not int:
+                raise ValueError(f"generation {made.generation!r}")
         except (ValueError, TypeError) as error:
             if number == len(lines):  # a writer was killed within its last line
                 continue
             raise Damaged(
                 f"{out.path(FILE)}: line {number} is no label ({error}); remove that line, the others stay valid"
             ) from error
-        found[made.generation, made.source_ref, made.reason] = made
+        place = made.generation, made.source_ref, made.reason
+        before = found.get(place)
+        if before is not None and before.drawn == "random" and before.recipe == made.recipe:
+            made = replace(made, drawn="random")
+        found[place] = made
     return list(found.values())
 
 
@@ -103,15 +115,19 @@ def _last_line(where: int, size: int) -> int:
 
 
 def precision(out: Store) -> list[ReviewCounts]:
-    """Reasons with labels given under the output's present recipe, most labels first; empty where there are none."""
+    """Reasons with random labels given under the output's present recipe, most labels first; empty where there are none."""
+    return of_labels(present(out))
+
+
+def present(out: Store) -> list[Label]:
+    """The labels that were given under the output's present recipe."""
     live = manifest.live(manifest.load_all(out))
-    if not live:
-        return []
-    return of_labels([label for label in labels(out) if label.recipe == live[-1].recipe_hash])
+    return [label for label in labels(out) if label.recipe == live[-1].recipe_hash] if live else []
 
 
 def of_labels(found: Sequence[Label]) -> list[ReviewCounts]:
     """As `precision`, for these labels."""
+    found = [label for label in found if label.drawn == "random"]
     counts = Counter((label.reason, label.label) for label in found)
     made = [ReviewCounts(name, counts[name, "right"], counts[name, "wrong"]) for name in {label.reason for label in found}]
     return sorted(made, key=lambda review: (-review.n, review.reason))

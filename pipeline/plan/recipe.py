@@ -22,6 +22,7 @@ from filters import FILTERS
 from filters.contract import ContractError, Filter, Tier, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
+from filters.models import ModelError
 from filters.rules import AnyRule, Rule
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
@@ -129,13 +130,16 @@ def _active(plan: Plan, filters: tuple[Filter, ...]) -> Iterator[ActiveFilter]:
         if chosen is None:
             continue
         params, thresholds, action = chosen
-        rules = filter_.rules(params, thresholds)
-        check_rules(filter_, rules)
         try:
             files = tuple(sha256(Path(path)) for path in (filter_.files(params) if filter_.files else ()))
             files += plugins.source_of(filter_, plan.plugins)
         except ValueError as error:  # a model's own error says which file and what to do
             raise PlanError(str(error)) from error
+        try:
+            rules = filter_.rules(params, thresholds)
+        except ModelError as error:  # limits may stand in a model's description
+            raise PlanError(str(error)) from error
+        check_rules(filter_, rules)
         yield ActiveFilter(filter_, params, thresholds, action, tuple(rules), files)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from filters import quality
-from filters.models import coverage
 from pipeline import read
 from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
@@ -64,11 +63,11 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
 
 def _choice(resolved: Recipe) -> list[str]:
     """What each setting of `filters.quality.keep` kept and dropped of judged documents that its model had not seen."""
-    used = [item for item in resolved.filters if item.filter.name == "quality" and item.params.model == coverage.READERS]
+    used = [item for item in resolved.filters if item.filter.name == "quality" and quality.of_readers(item.params.model)]
     if not used:
         return []
     lines = ["filters.quality.keep, by what careful readers keep and drop of web pages from sites that the model has not seen:"]
-    for key, choices in quality.card().choices.items():
+    for key, choices in quality.card(used[0].params).choices.items():
         (kept, good), (dropped, bad) = choices[0].kept, choices[0].dropped
         here = " (this plan)" if key == used[0].thresholds.keep else ""
         lines.append(

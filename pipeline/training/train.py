@@ -34,10 +34,10 @@ such a filter, on by default, costs one good document in two hundred."""
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to train. `licences`, `limits`: lines for the card. `corpus_bytes`: text of the corpus that `ordinary` ones were drawn
-    from; with it `tokens`, a budget, gives a threshold. `default`: the default threshold, if not by rule. `least`: fewest
-    documents of each class in each part. `languages`: those that the model covers, if not all with figures on the test
-    part. `shares`: of the parts."""
+    """What to train. `licences`, `limits`: lines for the card. `corpus`: ordinary text that thresholds are set on, and that is
+    no example. `corpus_bytes`: text of the corpus that it, or `ordinary` examples, were drawn from; with it `tokens`, a
+    budget, gives a threshold. `default`: the default threshold, if not by rule. `least`: fewest documents of each class in
+    each part. `languages`: those that the model covers, if not all with figures on the test part. `shares`: of the parts."""
 
     name: str
     documents: Sequence[Document]
@@ -48,6 +48,7 @@ class Request:
     calibration: Literal["auto", "platt", "isotonic"] = "auto"
     licences: Sequence[str] = ()
     limits: Sequence[str] = ()
+    corpus: Sequence[Document] = ()
     corpus_bytes: int = 0
     tokens: float | None = None
     default: float | None = None
@@ -135,6 +136,7 @@ def train(request: Request) -> TrainedModel:
         data = model.path.read_bytes()
         unquantised = fit.raw(Path(folder) / "model.bin", settings)
         logits = {part: fit.logits(model, [d.text for d in parts[part]], settings) for part in ("calibrate", "test")}
+        beside = fit.logits(model, [d.text for d in request.corpus], settings) if request.corpus else np.zeros(0)
         before = fit.logits(unquantised, [d.text for d in parts["test"]], settings)
     labels = {part: np.array([d.positive for d in parts[part]]) for part in ("calibrate", "test")}
     sure = np.array([not d.doubtful for d in parts["calibrate"]])
@@ -142,7 +144,8 @@ def train(request: Request) -> TrainedModel:
     scores = {
         part: calibrate.probabilities(calibration, found).astype(np.float32).astype(float) for part, found in logits.items()
     }
-    thresholds = _thresholds(request, parts["calibrate"], scores, labels=labels)
+    corpus = calibrate.probabilities(calibration, beside).astype(np.float32).astype(float)
+    thresholds = _thresholds(request, parts["calibrate"], scores, labels=labels, corpus=corpus)
     test = parts["test"]
     lengths = np.array([len(d.text).bit_length() for d in test])
     unquantised_auc = metrics.auc(before, labels["test"])
@@ -172,12 +175,21 @@ def _count(documents: Sequence[Document]) -> tuple[int, int]:
 
 
 def _thresholds(
-    request: Request, documents: Sequence[Document], scores: dict[str, np.ndarray], *, labels: dict[str, np.ndarray]
+    request: Request,
+    documents: Sequence[Document],
+    scores: dict[str, np.ndarray],
+    *,
+    labels: dict[str, np.ndarray],
+    corpus: np.ndarray,
 ) -> list[Threshold]:
-    """The default, then by precision, share and token budget; set on the calibration part, described on the test part."""
+    """The default, then by precision, share and token budget; set on the calibration part and the corpus, described on the test
+    part."""
     own, y = scores["calibrate"], labels["calibrate"]
-    ordinary = np.array([document.ordinary for document in documents])
-    corpus = own[ordinary] if ordinary.any() else own[~y]
+    ordinary = [document for document, of_corpus in zip(documents, _ordinary(documents), strict=True) if of_corpus]
+    if request.corpus:
+        ordinary = list(request.corpus)
+    else:
+        corpus = own[_ordinary(documents)] if ordinary else own[~y]
     if request.settings.by_window:
         found: dict[str, float | None] = {"default": evaluate.for_false_alarms(corpus, share=FALSE_ALARMS)}
     else:
@@ -187,15 +199,19 @@ def _thresholds(
     for precision in evaluate.PRECISIONS:
         found[f"precision_{precision}"] = evaluate.for_precision(own, y, precision=precision)
     for share in evaluate.SHARES:
-        found[f"share_{share}"] = round(evaluate.for_share(corpus if ordinary.any() else own, share=share), 4)
+        found[f"share_{share}"] = round(evaluate.for_share(corpus if ordinary else own, share=share), 4)
     if request.tokens is not None:
-        n_bytes = np.array([len(document.text.encode()) for document in documents])[ordinary]
+        n_bytes = np.array([len(document.text.encode()) for document in ordinary])
         found["tokens"] = evaluate.for_tokens(corpus, n_bytes, tokens=request.tokens, corpus_bytes=request.corpus_bytes)
     return [
         evaluate.describe(name, score, scores["test"], labels=labels["test"])
         for name, score in found.items()
         if score is not None
     ]
+
+
+def _ordinary(documents: Sequence[Document]) -> np.ndarray:
+    return np.array([document.ordinary for document in documents], bool)
 
 
 def _notes(request: Request) -> list[str]:

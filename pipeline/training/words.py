@@ -41,8 +41,10 @@ def logits(rows: Rows, weights: np.ndarray, bias: float) -> np.ndarray:
     return bias + sums / np.sqrt(np.maximum(rows.number, 1))
 
 
-def fit(rows: Rows, labels: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
-    """`(float64[BUCKETS], bias)` for labels of 0 to 1 and a weight of each text."""
+def fit(
+    rows: Rows, labels: np.ndarray, weight: np.ndarray, *, known_logits: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, float]:
+    """`(float64[BUCKETS], bias)` for labels of 0 to 1 and a weight of each text; what is to be added to `known_logits`."""
     from scipy.optimize import minimize
     from scipy.sparse import csr_array
     from scipy.special import expit
@@ -53,7 +55,7 @@ def fit(rows: Rows, labels: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray,
     turned = matrix.T.tocsr()
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        z = matrix @ w[:-1] + w[-1]
+        z = known_logits + matrix @ w[:-1] + w[-1]
         slope = weight * (expit(z) - labels)
         value = float((weight * (np.logaddexp(0, z) - labels * z)).sum() + PENALTY / 2 * (w**2).sum())
         return value, np.concatenate((turned @ slope, [slope.sum()])) + PENALTY * w

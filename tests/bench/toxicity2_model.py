@@ -3,7 +3,8 @@
 For each source of HELD the recipe is trained on all others; stormfront, Wikipedia's talk pages and HateCheck are in no training,
 so the shipped model is measured on them. False alarms are counted on the news and web articles of `quality` that train no model
 and on the clean rows of Wikipedia's talk pages (1 % toxic, the web's own share). adult@1 is made five times, each time without a
-fifth of the sites. Needs WINNOW_EVAL_DATA. Ends with status 1 where a target is missed.
+fifth of the sites. Speed is that of one thread on pages of the web, all models in turn. Needs WINNOW_EVAL_DATA. Ends with status
+1 where a target is missed.
 
     python -m tests.bench.toxicity2_model [--seed N] [--only surge|davidson|adult|shipped ...]
 """
@@ -14,19 +15,22 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from filters.kernels import buffers
 from filters.models import classifier
 from filters.models.classifier import Classifier
 from pipeline.records import interval
 from pipeline.training import card, examples, fit, logistic, metrics, train
 from pipeline.training.examples import Columns, Document
 from pipeline.training.recipes import adult, quality, toxicity2, web
-from tests.bench.toxicity_model import DEFAULT_DATA, HEAD, comments, false_alarms, functions, good, highest, line
+from tests.bench.toxicity_model import DEFAULT_DATA, HEAD, SHIPPED, comments, false_alarms, functions, good, highest, line
 
 FOLDER = Path(__file__).resolve().parents[2] / "filters" / "model_files"
 HELD = ("surge", "davidson")
@@ -34,6 +38,7 @@ UNSEEN = {"stormfront": 0.72, "jigsaw2018_wikitalk_sample": 0.93, "context_toxic
 AUC_TARGETS = {"surge": 0.90, "davidson": 0.88} | UNSEEN
 MAX_FALSE_ALARMS, MAX_CLEAN_TALK, MIN_RECALL = 0.003, 0.005, 0.70
 FOLDS = 5
+ROUNDS, PAGES = 4, 2500
 
 
 def sets(folder: Path) -> dict[str, list[Document]]:
@@ -80,6 +85,22 @@ def auc(model: Classifier, documents: Sequence[Document]) -> float:
     found = metrics.auc(highest(model, documents), np.array([document.positive for document in documents]))
     assert found is not None
     return found.value
+
+
+def speeds(folder: Path) -> None:
+    """Megabytes per CPU-second of the window models, in turn, best of ROUNDS; the first toxicity model beside them."""
+    pages, _ = web.pages(folder, ("weborganizer_cc",))
+    offsets, data = buffers.views(pa.array([page.text for page in pages[:PAGES]], pa.large_string()))
+    models = {
+        path.stem: classifier.load_classifier(path) for path in (SHIPPED, FOLDER / "toxicity@2.bin", FOLDER / "adult@1.bin")
+    }
+    best = dict.fromkeys(models, float("inf"))
+    for _ in range(ROUNDS):
+        for name, model in models.items():
+            begun = time.process_time()
+            model.windows(offsets, data)
+            best[name] = min(best[name], time.process_time() - begun)
+    print("  MB per CPU-second: " + ", ".join(f"{name} {len(data) / 1e6 / seconds:.0f}" for name, seconds in best.items()))
 
 
 def adult_folds(folder: Path, *, seed: int) -> None:
@@ -137,6 +158,7 @@ def main() -> int:
         for name in UNSEEN if shipped else [source]:
             target(f"ROC AUC on {name}", auc(model, named[name]), AUC_TARGETS[name])
         if shipped:
+            speeds(folder)
             functions(model, named["hatecheck"])
             print("  HateCheck: whom a sentence is about, and who says it, is in the order of words: no bag of words can do it.")
         target("good articles flagged", false_alarms(model, named["good"]), MAX_FALSE_ALARMS, at_most=True)

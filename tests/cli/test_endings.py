@@ -39,6 +39,12 @@ COMMANDS = {
     "curate": Command(curate.main, ["--inline"], "flows.curate._run", resumes=True),
     "train": Command(train.main, ["quality"], "flows.train._run"),
     "savings": Command(savings.main, ["--inline"], "pipeline.savings.lacking.refuse", resumes=True),
+    "judge": Command(
+        train.main,
+        ["judge", "out", "--endpoint", "http://127.0.0.1/v1", "--model", "m"],
+        "flows.judge._run",
+        resumes=True,
+    ),
     "deploy": Command(deploy.main, [], "flows.deploy.prepare", name="flows.deploy"),
     "inspect": Command(inspect.main, ["why", "x"], "flows.terminal.settle.settle", name="winnow inspect"),
 }
@@ -110,6 +116,8 @@ def test_a_wrong_argument_is_shown_escaped(command, capsys):
         (curate.main, ["--inline", "--input", f"{EVIL}.jsonl"]),
         (curate.main, ["--inline", f"{EVIL}.yaml"]),
         (train.main, ["quality", "--positive", f"{EVIL}.jsonl", "--negative", "no.jsonl"]),
+        (train.main, ["quality", "--reviews", EVIL]),
+        (train.main, ["judge", EVIL, "--endpoint", "http://127.0.0.1/v1", "--model", "m"]),
         (train.main, [EVIL, "--positive", "a.jsonl", "--negative", "no.jsonl"]),
         (savings.main, ["--inline", EVIL]),
         (savings.main, ["score", EVIL, "results.jsonl"]),
@@ -174,7 +182,7 @@ def test_a_deployment_that_waits_for_its_server_ends_at_ctrl_c(tmp_path: Path):
 
 def test_names_in_the_test_are_the_functions_that_do_the_work():
     """`ended` patches them: a name that the command no longer calls would test nothing."""
-    places = {f"flows.{name}" for name in ("curate", "train", "deploy")} | {"flows.terminal.settle"}
+    places = {f"flows.{name}" for name in ("curate", "train", "judge", "deploy")} | {"flows.terminal.settle"}
     assert {command.works.rpartition(".")[0] for command in COMMANDS.values()} == places
     assert all(isinstance(command.main.__globals__["parser"](), errors.Parser) for command in COMMANDS.values())
 

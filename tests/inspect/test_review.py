@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from filters import quality
 from flows.inspect import main
 from pipeline.inspect import output as opened
 from pipeline.inspect import review
@@ -55,7 +56,7 @@ def test_a_key_a_document_and_the_labels_stand_in_a_private_file_without_text(ca
     assert code == 0 and "4" in said and not set(said + screen) & set("\u202e\x1b")
     made = lines(out)
     assert [line["label"] for line in made] == ["right", "wrong", "right", "right", "right"]
-    assert set(made[0]) == {"generation", "source_ref", "reason", "label", "recipe"}
+    assert set(made[0]) == {"generation", "source_ref", "reason", "label", "recipe", "drawn"}
     assert {line["reason"] for line in made} == {"gopher_quality.too_few_words"}
     assert {line["source_ref"] for line in made} <= set(table(out, "rejected")["source_ref"])
     assert stat.S_IMODE((out / "reviews.jsonl").stat().st_mode) == 0o600
@@ -80,11 +81,39 @@ def test_the_sample_is_the_same_each_time_and_another_with_another_seed(out):
     assert set(some[0]) < set(review.sample(output, "gopher_quality", n=5, seed=0))
 
 
+def test_the_least_sure_come_first_and_say_nothing_of_precision(capsys, monkeypatch, out):
+    output = opened.open_output_of(str(out))
+    rows = table(out, "data").select("source_ref", "language", "quality_score").iter_rows()
+    limits = quality.card().keep["balanced"]
+    away = {ref: abs(score - limits.by_language.get(language, 0.5)) for ref, language, score in rows}
+    found = review.sample(output, "kept", n=9, seed=0)
+    assert [one.source_ref for one in found] == sorted(away, key=lambda ref: (away[ref], ref)) and len(found) == 4
+    assert review.sample(output, None, n=2, seed=7) == found[:2]
+    _, said, _ = run(capsys, monkeypatch, out, "rw", "-n", "2")
+    assert reviews.precision(open_output(str(out))) == [] and "2 more were chosen" in said
+    assert [line["drawn"] for line in lines(out)] == ["uncertain"] * 2
+    # A random review comes past them: they count as drawn from where it has come to, and no further.
+    order = [one.source_ref for one in review.sample(output, "kept", n=9, seed=0, order="random")]
+    judged = {one.source_ref for one in found[:2]}
+    before = next(k for k, ref in enumerate(order) if ref not in judged)
+    run(capsys, monkeypatch, out, "rq", "--reason", "kept", "--order", "random")
+    (precision,) = reviews.precision(open_output(str(out)))
+    assert precision.n == before + 1
+
+
+def test_where_nothing_has_a_score_the_order_is_random_and_counts(out):
+    output = opened.open_output_of(str(out))
+    found = review.sample(output, "gopher_quality", n=6, seed=3)
+    assert found == review.sample(output, "gopher_quality", n=6, seed=3, order="random")
+    assert {one.drawn for one in found} == {"random"}
+    assert found[:2] == review.sample(output, "gopher_quality", n=2, seed=3)  # a beginning is a sample
+
+
 def test_a_duplicate_is_shown_beside_its_survivor_and_a_rule_with_its_numbers(capsys, monkeypatch, out):
     _, _, screen = run(capsys, monkeypatch, out, "r", "--reason", "near_duplicate")
     assert "similarity 0.9" in screen and "the document:" in screen
     _, _, screen = run(capsys, monkeypatch, out, "q", "--reason", "gopher_quality.too_few_words")
-    assert "gopher_words: " in screen and "passes with >= 50" in screen
+    assert "gopher_words: " in screen and "passes with >= 60" in screen
 
 
 def test_labels_of_another_recipe_do_not_count(capsys, monkeypatch, out, tmp_path):
@@ -93,7 +122,7 @@ def test_labels_of_another_recipe_do_not_count(capsys, monkeypatch, out, tmp_pat
     assert winnow(capsys, *again).code == 0
     assert (out / "reviews.jsonl").exists() and reviews.precision(open_output(str(out))) == []
     output = opened.open_output_of(str(out))
-    review.label(output, review.sample(output, "kept", n=1, seed=0)[0], "right")
+    review.label(output, review.sample(output, "kept", n=1, seed=0, order="random")[0], "right")
     assert [(one.reason, one.right) for one in reviews.precision(open_output(str(out)))] == [("kept", 1)]
 
 
@@ -110,6 +139,14 @@ def test_a_line_cut_by_a_kill_is_passed_over_and_the_next_label_stands(out):
         file.write("broken\n")
     with pytest.raises(Exception, match="line 3 is no label"):
         reviews.labels(store)
+
+
+@pytest.mark.parametrize("change", [{"generation": [1]}, {"generation": "1"}, {"drawn": "sometimes"}, {"reason": 5}, {"more": 1}])
+def test_a_line_of_another_form_is_named(out, change):
+    line = {"generation": 1, "source_ref": "a#1", "reason": "kept", "label": "right", "recipe": "r"} | change
+    (out / "reviews.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(Exception, match="line 1 is no label"):
+        reviews.labels(open_output(str(out)))
 
 
 @pytest.mark.parametrize(

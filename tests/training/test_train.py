@@ -16,6 +16,7 @@ from filters.kernels import buffers
 from filters.models import classifier
 from filters.models.classifier import ModelError
 from flows.train import main
+from pipeline.errors import InputError
 from pipeline.training import examples, fit
 from pipeline.training.examples import Columns, Document
 from pipeline.training.recipes import patterns, quality, toxicity
@@ -137,6 +138,28 @@ def test_a_sample_of_a_corpus_as_the_other_class(folder, tmp_path, capsys):
     assert "tokens" in json.loads(shown)["thresholds"]
 
 
+def test_a_corpus_beside_explicit_negatives_is_no_example(folder, tmp_path, capsys):
+    """Good text in the corpus is no negative: only thresholds are set on it, unless `corpus` is asked for among the negatives."""
+    write(tmp_path / "corpus.jsonl", [{"text": text} for text in texts(GOOD, 250, seed=9)])
+    given = ("--positive", folder / "good.jsonl", "--corpus", tmp_path / "corpus.jsonl", "--tokens", "5000", "--json")
+    code, shown, _ = run(capsys, "quality", *given, "--negative", folder / "bad.jsonl", "--output", tmp_path / "alone")
+    alone = json.loads(shown)
+    assert code == 0 and alone["figures"]["auc"] > 0.99 and alone["figures"]["positives"] + alone["figures"]["negatives"] < 90
+    assert alone["thresholds"]["share_0.5"] > 0.5  # half of the corpus, which is good, not of bad text
+    code, shown, _ = run(capsys, "quality", *given, "--negative", folder / "bad.jsonl", "corpus", "--output", tmp_path / "both")
+    asked = json.loads(shown)["figures"]
+    assert code == 0 and asked["negatives"] > alone["figures"]["negatives"] and asked["auc"] < alone["figures"]["auc"]
+
+
+def test_too_few_examples_say_how_many_are_missing():
+    some = [document(str(k), k < 40, group=str(k)) for k in range(400)]
+    with pytest.raises(InputError, match=r"too few positive examples: 40; about 260 positive.*give 220 more"):
+        examples.split(some, seed=0)
+    one_site = [document(str(k), k < 300, group="one" if k < 300 else str(k)) for k in range(600)]
+    with pytest.raises(InputError, match="give smaller groups"):
+        examples.split(one_site, seed=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -146,7 +169,10 @@ def test_a_sample_of_a_corpus_as_the_other_class(folder, tmp_path, capsys):
         (["quality", "--positive", "nowhere.jsonl", "--negative", "bad.jsonl"], "nowhere.jsonl"),
         (["quality", "--positive", "good.jsonl", "--negative", "empty.jsonl"], "no text in column 'text'"),
         (["quality", "--positive", "good.jsonl", "--negative", "broken.jsonl"], "no text in column 'text'"),
-        (["quality", "--positive", "good.jsonl", "--negative", "few.jsonl"], "negative examples"),
+        (
+            ["quality", "--positive", "good.jsonl", "--negative", "few.jsonl"],
+            "too few negative examples: 0; about 260 positive and 260 negative",
+        ),
         (["quality", "--input", "all.jsonl"], "--label"),
         (["quality", "--input", "all.jsonl", "--label", "site"], "expected one of"),
         (["quality", "--input", "all.jsonl", "--label", "godo"], "no column godo"),

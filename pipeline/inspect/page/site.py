@@ -28,6 +28,10 @@ SAMPLE = 100
 """Documents of a review that is started from the page; the command takes -n."""
 
 
+DECIDED = "decided"
+"""Stands for no reason of a review: what the quality model decides on, either way."""
+
+
 class Site:
     """An output and what was loaded of it so far; opened anew where a run has committed meanwhile."""
 
@@ -47,15 +51,17 @@ class Site:
         self.facets = template_data.facets(output)
         choices = [*self.facets.languages, *self.facets.sources, *(c for found in self.facets.reasons.values() for c in found)]
         self._written = {visible(choice.value): choice.value for choice in choices}
-        self._samples: dict[str, list[review.Candidate]] = {}
+        self._samples: dict[tuple[str, review.Order], list[review.Candidate]] = {}
 
-    def sample(self, reason: str) -> list[review.Candidate]:
-        """A sample of documents to judge; each call gives the same one."""
+    def sample(self, reason: str, order: review.Order) -> list[review.Candidate]:
+        """Documents to judge; each call gives the same ones."""
         with self._lock:
             output = self.output
-            if reason not in self._samples:
-                self._samples[reason] = review.sample(output, reason, n=SAMPLE, seed=output.plan.seed)
-            return self._samples[reason]
+            if (reason, order) not in self._samples:
+                asked = None if reason == DECIDED else reason
+                found = review.sample(output, asked, n=SAMPLE, seed=output.plan.seed, order=order)
+                self._samples[reason, order] = found
+            return self._samples[reason, order]
 
     @property
     def output(self) -> Output:

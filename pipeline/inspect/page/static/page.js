@@ -255,10 +255,10 @@ function chart(parent, name, data, least) {
 function judge(root) {
   for (const button of root.querySelectorAll("[data-answer]")) {
     button.addEventListener("click", async () => {
-      const { reason, generation, ref, skipped } = root.dataset;
+      const { reason, order, generation, ref, skipped } = root.dataset;
       try {
-        await ask(`label?${new URLSearchParams({ reason, generation, ref, answer: button.dataset.answer })}`, "POST");
-        location.assign(`review?${new URLSearchParams({ reason, skipped, last: ref })}`);
+        await ask(`label?${new URLSearchParams({ reason, order, generation, ref, answer: button.dataset.answer })}`, "POST");
+        location.assign(`review?${new URLSearchParams({ reason, order, skipped, last: ref })}`);
       } catch (error) { $("judged").textContent = error.message; }
     });
   }
