@@ -16,7 +16,7 @@ import polars as pl
 
 from pipeline.errors import UsageError
 from pipeline.output.manifest import Manifest
-from pipeline.savings import corpora, heldout, mix, order
+from pipeline.savings import corpora, heldout, likeness, mix, order
 from pipeline.savings.corpora import NOTHING_KNOWN, Frames, Known
 from pipeline.savings.heldout import HeldOut
 from pipeline.savings.order import Order
@@ -131,7 +131,8 @@ def build(
                 left[spec.name] = same
                 whole[spec.name] = round(whole[specs[0].name] * _bytes(same) / _bytes(left[specs[0].name]))
     ordered = {spec.name: (spec, left[spec.name]) for spec in specs if spec.name in left}
-    arms, placed = _filtered(ordered, whole, limit=needed_bytes, draws=draws, seed=seed)
+    alike = sets[0].texts if sets else ()
+    arms, placed = _filtered(ordered, whole, alike, limit=needed_bytes, draws=draws, seed=seed)
     return Experiment(
         arms,
         _clean(sets, arms),
@@ -187,9 +188,15 @@ def _without_texts_of(declared: Sequence[HeldOut], rows: dict[str, pl.DataFrame]
 
 
 def _filtered(
-    rows: dict[str, tuple[Spec, pl.DataFrame]], whole: dict[str, int], *, limit: int, draws: int, seed: int
+    rows: dict[str, tuple[Spec, pl.DataFrame]],
+    whole: dict[str, int],
+    alike: Sequence[str],
+    *,
+    limit: int,
+    draws: int,
+    seed: int,
 ) -> tuple[tuple[Arm, ...], Order]:
-    """The arms, and the order that they are filters of."""
+    """The arms, and the order that they are filters of. `alike`: texts that every draw should have its share of the like of."""
     for name, (_, frame) in rows.items():
         if not len(frame):
             raise UsageError(
@@ -212,7 +219,9 @@ def _filtered(
         texts = tuple(frame["text"].to_list())
         what = "source text of every document read" if spec.what == SOURCE else spec.what
         arms.append(Arm(name, what, texts, frame["key"].to_numpy(), groups, corpora.sizes_of(texts), whole[name]))
-    return tuple(arms), order.made([(arm.groups, arm.sizes) for arm in arms], groups=len(numbers), draws=draws, seed=seed)
+    like = likeness.of_groups([(arm.groups, arm.texts) for arm in arms], alike, groups=len(numbers))
+    sizes_of_arms = [(arm.groups, arm.sizes) for arm in arms]
+    return tuple(arms), order.made(sizes_of_arms, groups=len(numbers), draws=draws, seed=seed, likeness=like)
 
 
 def _bytes(frame: pl.DataFrame) -> int:

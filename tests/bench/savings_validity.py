@@ -34,6 +34,7 @@ from pipeline.savings.analysis import curves
 from pipeline.savings.analysis.curves import Points
 from pipeline.savings.arms import Experiment
 from pipeline.savings.corpora import sizes_of
+from pipeline.savings.heldout import DOCUMENT_BYTES
 from pipeline.savings.tiers import tokens
 from pipeline.savings.tiers.shapes import CPU
 from tests.bench.throughput import DEFAULT_DATA
@@ -82,7 +83,9 @@ class Parts:
         own = [row for row in rows if row["group"] not in held]
         self.good = _pieces([row["text"] for row in own if row["hq"]], PIECE, seed=0)
         self.junk = _pieces([row["text"] for row in own if not row["hq"]], PIECE, seed=0)
-        self.target = _pieces([row["text"] for row in rows if row["hq"] and row["group"] in held], 900, seed=1)[:TARGETS]
+        self.target = _pieces([row["text"] for row in rows if row["hq"] and row["group"] in held], DOCUMENT_BYTES, seed=1)[
+            :TARGETS
+        ]
         self._data = data
 
     def foreign(self) -> Texts:

@@ -1,4 +1,4 @@
-"""JSON Schemas of manifest.json, metrics.json and what `inspect why --json` prints: `python -m tests.docs.schemas`, in the root.
+"""JSON Schemas of the JSON of an output and of what `inspect why --json` prints: `python -m tests.docs.schemas`, in the root.
 
 They are made from the records, and committed under docs/schemas/, so that who reads an output without this package knows its
 keys; a test holds them equal to the code. Source: JSON Schema 2020-12 (https://json-schema.org/draft/2020-12).
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from pipeline.output.manifest import Manifest
 from pipeline.records.metrics_json import Metrics
+from pipeline.records.savings_json import Savings
 from pipeline.records.why_json import Why
 
 FOLDER = Path("docs/schemas")
@@ -22,6 +23,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "manifest.schema.json": Manifest,
     "metrics.schema.json": Metrics,
     "why.schema.json": Why,
+    "savings.schema.json": Savings,
 }
 """File in FOLDER → the record that it is the schema of."""
 

@@ -7,8 +7,9 @@ import pytest
 
 from pipeline.savings.analysis import curves, intervals, laws
 from pipeline.savings.analysis.curves import Crossing, Points
-from pipeline.savings.analysis.intervals import Estimate, Spread, Target
+from pipeline.savings.analysis.intervals import Common, Estimate, Spread, Target
 from pipeline.savings.losses import Curve
+from pipeline.savings.order import Order
 
 C = np.geomspace(1, 64, 10)
 
@@ -120,7 +121,7 @@ def target(documents=40, clusters=None) -> Target:
     [((3.09, 3.45, 2.67), 2.22, 4.20), ((2.84, 3.11, 3.08), 2.66, 3.39), ((0.73, 0.91, 0.59), 0.43, 1.25)],
 )
 def test_where_the_target_adds_nothing_the_interval_is_students_t_of_the_draws(per_draw, low, high):
-    found = intervals.estimate(pairs(np.log(per_draw)), target(), trunks=range(3))
+    found = intervals.estimate(pairs(np.log(per_draw)), target(), common=Common(range(3)))
     assert found.interval == (pytest.approx(low, abs=0.07), pytest.approx(high, abs=0.07))
     assert found.spread.freedom == pytest.approx(2)
     assert found.spread.target_error == pytest.approx(0, abs=1e-12)
@@ -134,7 +135,7 @@ def test_a_t_interval_reaches_as_many_standard_errors_as_printed_tables_say(df, 
 
 def test_the_variances_of_draws_and_target_are_added_with_satterthwaites_freedom():
     logs = [0.30, 0.34, 0.38, 0.42, 0.46]
-    found = intervals.estimate(pairs(logs, hardness=0.3), target(), trunks=range(5)).spread
+    found = intervals.estimate(pairs(logs, hardness=0.3), target(), common=Common(range(5))).spread
     of_draws, of_target = np.var(logs, ddof=1) / 5, found.target_error**2
     assert found.target_error > 0.01
     assert found.error**2 == pytest.approx(of_draws + of_target, rel=0.05)
@@ -144,13 +145,13 @@ def test_the_variances_of_draws_and_target_are_added_with_satterthwaites_freedom
 
 
 def test_documents_of_one_cluster_are_drawn_together():
-    alone = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target(), trunks=range(3)).spread
-    whole = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target(clusters=[0] * 40), trunks=range(3)).spread
+    alone = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target(), common=Common(range(3))).spread
+    whole = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target(clusters=[0] * 40), common=Common(range(3))).spread
     copies = np.repeat(np.arange(10), 4)
     made = pairs([0.3] * 3, documents=10, hardness=0.3)
     four = [(Curve(C, a.bits[:, copies]), Curve(C, b.bits[:, copies])) for a, b in made]
-    apart = intervals.estimate(four, target(), trunks=range(3)).spread
-    together = intervals.estimate(four, target(clusters=copies), trunks=range(3)).spread
+    apart = intervals.estimate(four, target(), common=Common(range(3))).spread
+    together = intervals.estimate(four, target(clusters=copies), common=Common(range(3))).spread
     assert alone.target_error > 0
     assert whole.target_error == 0, "one cluster says nothing of others"
     assert together.target_error == pytest.approx(2 * apart.target_error, rel=0.15), "four copies are no four documents"
@@ -158,21 +159,43 @@ def test_documents_of_one_cluster_are_drawn_together():
 
 def test_draws_that_share_a_start_count_as_one_where_the_starts_differ():
     logs = [0.30, 0.31, 0.40, 0.41, 0.50, 0.51]
-    apart = intervals.estimate(pairs(logs), target(), trunks=range(6)).spread
-    shared = intervals.estimate(pairs(logs), target(), trunks=[0, 0, 1, 1, 2, 2]).spread
+    apart = intervals.estimate(pairs(logs), target(), common=Common(range(6))).spread
+    shared = intervals.estimate(pairs(logs), target(), common=Common([0, 0, 1, 1, 2, 2])).spread
     assert (apart.freedom, shared.freedom) == (pytest.approx(5), pytest.approx(2))
     assert shared.error > apart.error
-    alike = intervals.estimate(pairs([0.3, 0.5, 0.31, 0.51]), target(), trunks=[0, 0, 1, 1]).spread
+    alike = intervals.estimate(pairs([0.3, 0.5, 0.31, 0.51]), target(), common=Common([0, 0, 1, 1])).spread
     assert alike.freedom == pytest.approx(3)
 
 
+@pytest.mark.parametrize("read", [0.2, 0.4, 0.6])
+def test_the_interval_of_draws_that_share_text_covers_as_often_as_that_of_draws_that_do_not(read):
+    """2,000 corpora of 60 documents of true mean 0; a draw is the mean of a window of the order, five windows a fifth apart."""
+    rng, n = np.random.default_rng(0), 5
+    order = Order(np.zeros(1), n, 0)
+    common = Common(range(n), order.shared(n, read))
+    at = (np.arange(n)[:, None] * 12 + np.arange(round(60 * read))) % 60
+    covered = 0
+    for corpus in rng.standard_normal((2000, 60)):
+        values = corpus[at].mean(axis=1)
+        of_draws, freedom = intervals._of_draws(values, common)
+        covered += abs(values.mean()) <= Spread(0.0, math.sqrt(of_draws), freedom, 0.0, 0.0).half
+    assert common.shared == pytest.approx({0.2: 0, 0.4: 0.25, 0.6: 0.5}[read])
+    assert 0.93 < covered / 2000 < 0.985
+
+
+def test_draws_of_nearly_the_same_text_give_no_interval():
+    found = intervals.estimate(pairs([0.3, 0.31, 0.32]), target(), common=Common(range(3), 0.95))
+    assert found.interval is None
+    assert found.verdict == "no difference"
+
+
 def test_two_draws_give_no_interval_and_no_verdict():
-    found = intervals.estimate(pairs([0.3, 0.4]), target(), trunks=range(2))
+    found = intervals.estimate(pairs([0.3, 0.4]), target(), common=Common(range(2)))
     assert (found.interval, found.verdict) == (None, "too few draws")
 
 
 def test_equal_arms_give_1_and_no_difference():
-    found = intervals.estimate(pairs([0.02, -0.01, -0.01, 0.0]), target(), trunks=range(4))
+    found = intervals.estimate(pairs([0.02, -0.01, -0.01, 0.0]), target(), common=Common(range(4)))
     assert found.value == pytest.approx(1, abs=0.005)
     assert found.verdict == "no difference"
 
@@ -212,15 +235,15 @@ def test_bounds_of_one_kind_make_the_mean_a_bound_and_of_both_kinds_nothing():
     def made(*others):
         return [(Curve(C, power(C)[:, None] * sizes), Curve(C, other[:, None] * sizes)) for other in others]
 
-    assert intervals.estimate(made(lower, plain, plain), target(), trunks=range(3)).bound == "lower"
-    assert intervals.estimate(made(upper, upper, upper), target(), trunks=range(3)).bound == "upper"
-    both = intervals.estimate(made(lower, upper, plain), target(), trunks=range(3))
+    assert intervals.estimate(made(lower, plain, plain), target(), common=Common(range(3))).bound == "lower"
+    assert intervals.estimate(made(upper, upper, upper), target(), common=Common(range(3))).bound == "upper"
+    both = intervals.estimate(made(lower, upper, plain), target(), common=Common(range(3)))
     assert math.isnan(both.value)
     assert both.verdict == "no difference"
 
 
 def test_the_gap_at_equal_compute_has_an_interval():
-    gap, interval = intervals.gap(pairs([0.3, 0.4, 0.5]), target(), trunks=range(3))
+    gap, interval = intervals.gap(pairs([0.3, 0.4, 0.5]), target(), common=Common(range(3)))
     assert interval[0] < gap < interval[1]
     assert gap < 0
 

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows import savings
-from pipeline.savings import automatic, corpora
+from pipeline.plan.load import dump, load_plan
+from pipeline.savings import automatic, corpora, sweep
 from pipeline.store.store import open_store
 from tests.support import Ran, curate, prose, write_rows
 
@@ -258,6 +259,16 @@ def test_a_sweep_says_no_measurable_difference_between_equal_values_and_leaves_t
     assert len(made["sweep"]["variants"]) == 2
     assert [one["tier"] for one in made["measured"]] == ["ngram"], "what was measured before stays beside it"
     assert (output / "out/manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("preset", ["default", "gopher"])
+def test_every_family_of_a_kept_plan_can_be_switched_off_alone(tmp_path, preset):
+    kept = dump(load_plan(preset).plan)
+    (tmp_path / "plan.resolved.yaml").write_text(json.dumps(kept))
+    variants = sweep.families(kept)
+    assert {"default": "without language", "gopher": "without gopher_quality"}[preset] in variants
+    for assignment in variants.values():
+        assert load_plan(str(tmp_path / "plan.resolved.yaml"), assignments=(assignment,)).plan != load_plan(preset).plan
 
 
 def test_families_are_ranked_beside_their_cost(output, capsys):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.savings import order
+from pipeline.savings import likeness, order
 
 
 def corpus(n: int = 4000, *, keep: float = 0.5, seed: int = 0):
@@ -41,6 +41,36 @@ def test_draws_share_no_text_while_a_run_reads_at_most_its_part():
     assert sum(map(len, parts)) == len(set.union(*parts))
 
 
+def test_groups_alike_are_spread_evenly_over_the_draws():
+    groups, sizes, kept = corpus()
+    figure = np.random.default_rng(1).exponential(size=len(groups)) ** 2
+    arms = [(groups, sizes), (groups[kept], sizes[kept])]
+
+    def spread(likeness) -> float:
+        placed = order.made(arms, groups=len(groups), draws=10, seed=0, likeness=likeness)
+        parts = [list(read(placed, groups[kept], sizes[kept], draw, 0.1 * sizes[kept].sum())) for draw in range(10)]
+        return float(np.std([figure[part].mean() for part in parts]))
+
+    assert spread(figure) < 0.5 * spread(None)
+
+
+def test_a_group_is_as_like_a_target_as_its_texts_in_the_first_arm_that_has_it():
+    texts = [text * 20 for text in ("the cat sat on the mat ", "7 7 7 1 2 3 ", "a dog sat on a mat ", "the cat on the mat ")]
+    arms = [(np.array([0, 1, 2, 2]), [*texts[:3], ""]), (np.array([2, 3]), ["7 7 7", texts[3]])]
+    found = likeness.of_groups(arms, ["a cat on the mat sat " * 20], groups=5)
+    assert found[[0, 3]].min() > found[2] > found[1]
+    assert found[4] == 0.0, "a group without a text"
+
+
+@pytest.mark.parametrize(("draws", "part"), [(5, 0.1), (5, 0.3), (3, 0.5), (5, 0.9)])
+def test_what_two_draws_share_is_what_both_read(draws, part):
+    groups, sizes, _ = corpus()
+    placed = order.made([(groups, sizes)], groups=len(groups), draws=5, seed=0)
+    parts = [read(placed, groups, sizes, draw, part * sizes.sum()) for draw in range(draws)]
+    found = [len(one & other) / len(one) for one in parts for other in parts if one is not other]
+    assert placed.shared(draws, part) == pytest.approx(np.mean(found), abs=0.02)
+
+
 def test_documents_of_one_group_stand_together_as_they_stood():
     groups = np.array([0, 1, 0, 2, 1, 0])
     placed = order.made([(groups, np.ones(6))], groups=3, draws=2, seed=0)
@@ -61,7 +91,7 @@ def test_a_seed_gives_one_order_and_another_seed_another():
 
 @pytest.mark.parametrize(
     ("copies", "size", "parts"),
-    [(1, 5000.0, 1), (7, 5000.0, 1), (8, 5000.0, 2), (100, 1000.0, 5), (3, 1e6, 1)],  # a piece: 20 kB and four documents
+    [(1, 5000.0, 1), (7, 5000.0, 1), (8, 5000.0, 2), (100, 200.0, 5), (3, 1e6, 1)],  # a piece: 4 kB and four documents
 )
 def test_a_large_cluster_is_torn_into_pieces_of_four_or_more(copies, size, parts):
     groups = np.append(np.zeros(copies, np.int64), 1)

@@ -11,8 +11,8 @@ import numpy as np
 from pipeline.records.savings_json import Against, Budget, Comparison, Decontaminated, DrawLine, Range, SetLine
 from pipeline.savings.analysis import curves, intervals
 from pipeline.savings.analysis.curves import Points
-from pipeline.savings.analysis.intervals import Estimate, Pair, Target
-from pipeline.savings.heldout import ENOUGH, HeldOut
+from pipeline.savings.analysis.intervals import Common, Estimate, Pair, Target
+from pipeline.savings.heldout import HeldOut
 from pipeline.savings.losses import Curve, Losses
 
 NOISE = 0.01
@@ -34,7 +34,7 @@ def _set(losses: Losses, made: HeldOut) -> SetLine:
         bytes=int(made.sizes.sum()),
         documents=len(made.texts),
         clusters=len(set(made.clusters)),
-        enough=len(made.texts) >= ENOUGH[made.role],
+        enough=len(made.texts) >= made.most,
         sha256=made.sha256,
         decontaminated=Decontaminated(lines=made.lines, removed=made.removed_lines),
         curves={arm: _curve([draw[arm][made.name] for draw in losses.draws], target) for arm in losses.arms},
@@ -45,6 +45,11 @@ def _set(losses: Losses, made: HeldOut) -> SetLine:
 def target_of(made: HeldOut) -> Target:
     """A held-out set as the statistics see it."""
     return Target(made.sizes, np.array(made.clusters))
+
+
+def common_of(losses: Losses) -> Common:
+    """What the draws have in common."""
+    return Common(losses.trunks, losses.shared)
 
 
 def pairs_of(losses: Losses, name: str, arm: str, *, baseline: str | None = None) -> list[Pair]:
@@ -58,8 +63,8 @@ def comparison(losses: Losses, made: HeldOut, arm: str, *, baseline: str | None 
     first = losses.arms[0] if baseline is None else baseline
     target, pairs = target_of(made), pairs_of(losses, made.name, arm, baseline=first)
     kept = losses.kept_share[arm] / losses.kept_share[first]
-    found = intervals.estimate(pairs, target, trunks=losses.trunks, noise=NOISE)
-    gap, gap_interval = intervals.gap(pairs, target, trunks=losses.trunks)
+    found = intervals.estimate(pairs, target, common=common_of(losses), noise=NOISE)
+    gap, gap_interval = intervals.gap(pairs, target, common=common_of(losses))
     spread = found.spread
     return Comparison(
         arm=arm,
@@ -131,7 +136,7 @@ def settled(sets: Sequence[HeldOut], deciding: Sequence[str], arm: str) -> Calla
 
 def _estimate(losses: Losses, made: HeldOut, arm: str, *, baseline: str | None = None) -> Estimate:
     pairs = pairs_of(losses, made.name, arm, baseline=baseline)
-    return intervals.estimate(pairs, target_of(made), trunks=losses.trunks, noise=NOISE)
+    return intervals.estimate(pairs, target_of(made), common=common_of(losses), noise=NOISE)
 
 
 def variants(losses: Losses, made: HeldOut, names: Sequence[str]) -> tuple[Against, ...]:

@@ -2,9 +2,13 @@
 
 Draws are pairs (`savings.losses`), so the logarithm of each draw's multiplier is one observation: its variance over n draws is
 s^2 / n with n - 1 degrees of freedom; where draws share a start (a trunk) and the trunks' means differ by more than that, the
-trunks are the observations. The variance from the target is a bootstrap over its clusters (chunks of one book are one), the same
-ones for both arms and all draws. The interval is Student's t of the sum, with Satterthwaite's degrees of freedom (1946). Nothing
-else is in it: not another learner, not another corpus, not another kind of target.
+trunks are the observations. Draws of a small corpus have some of their text in common, a share r on average, and are correlated
+by it: s^2 falls short by 1 - r, the variance of the mean is that of independent draws times 1 + (n - 1) r, and some
+(n - 1) / (1 + 2 r) degrees of freedom are left, as neighbours in the order share most.
+
+The variance from the target is a bootstrap over its clusters (chunks of one book are one), the same ones for both arms and all
+draws. The interval is Student's t of the sum, with Satterthwaite's degrees of freedom (1946). Nothing else is in it: not another
+learner, not another corpus, not another kind of target.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from pipeline.savings.analysis import curves
 from pipeline.savings.analysis.curves import Crossing, Points
 from pipeline.savings.losses import Curve
 
+MOST_SHARED = 0.9
+"""Share of their text in common from which draws tell nothing about another sample: no interval."""
 LEAST_DRAWS = 3
 """Fewer give no interval and no verdict: t of one degree of freedom is 12.7."""
 RESAMPLES = 300
@@ -100,7 +106,15 @@ Pair = tuple[Curve, Curve]
 """The baseline's curve of a draw, and the other arm's."""
 
 
-def estimate(pairs: Sequence[Pair], target: Target, *, trunks: Sequence[int], noise: float = 0.0) -> Estimate:
+@dataclass(frozen=True)
+class Common:
+    """What draws have in common: the number of each one's start, and the share of their text."""
+
+    trunks: Sequence[int]
+    shared: float = 0.0
+
+
+def estimate(pairs: Sequence[Pair], target: Target, *, common: Common, noise: float = 0.0) -> Estimate:
     """The multiplier, draw by draw, with its spread where there are enough draws."""
     once = np.ones((1, len(target.sizes)))
     found = [_points(pair, target, once)[0] for pair in pairs]
@@ -115,12 +129,12 @@ def estimate(pairs: Sequence[Pair], target: Target, *, trunks: Sequence[int], no
         return math.log(curves.multiplier(baseline, other).multiplier)
 
     spread = None
-    if len(values) >= LEAST_DRAWS:
-        spread = _spread(values, _resampled(pairs, target, log_multiplier), target, trunks=trunks)
+    if len(values) >= LEAST_DRAWS and common.shared <= MOST_SHARED:
+        spread = _spread(values, _resampled(pairs, target, log_multiplier), target, common=common)
     return Estimate(math.exp(float(np.mean(values))), per_draw, bound, spread)
 
 
-def gap(pairs: Sequence[Pair], target: Target, *, trunks: Sequence[int]) -> tuple[float, Range | None]:
+def gap(pairs: Sequence[Pair], target: Target, *, common: Common) -> tuple[float, Range | None]:
     """Bits per byte at the last checkpoints, the other arm's minus the baseline's, and its 95 % interval."""
 
     def difference(baseline: Points, other: Points) -> float:
@@ -128,9 +142,9 @@ def gap(pairs: Sequence[Pair], target: Target, *, trunks: Sequence[int]) -> tupl
 
     once = np.ones((1, len(target.sizes)))
     values = [difference(*_points(pair, target, once)[0]) for pair in pairs]
-    if len(values) < LEAST_DRAWS:
+    if len(values) < LEAST_DRAWS or common.shared > MOST_SHARED:
         return float(np.mean(values)), None
-    found = _spread(values, _resampled(pairs, target, difference), target, trunks=trunks)
+    found = _spread(values, _resampled(pairs, target, difference), target, common=common)
     return found.mean, found.interval
 
 
@@ -150,9 +164,9 @@ def _resampled(pairs: Sequence[Pair], target: Target, of: Callable[[Points, Poin
     return np.mean([[of(*points) for points in _points(pair, target, weights)] for pair in pairs], axis=0)
 
 
-def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, trunks: Sequence[int]) -> Spread:
+def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, common: Common) -> Spread:
     """NaN in a resample (undefined there) makes the error NaN: it is not left out."""
-    of_draws, draws_freedom = _of_draws(np.array(values), np.array(trunks))
+    of_draws, draws_freedom = _of_draws(np.array(values), common)
     clusters = len(np.unique(target.clusters))
     of_target = float(resampled.var(ddof=1)) if clusters > 1 else 0.0
     error = of_draws + of_target
@@ -162,14 +176,15 @@ def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, t
     return Spread(float(np.mean(values)), math.sqrt(error), freedom, sd, math.sqrt(of_target))
 
 
-def _of_draws(values: np.ndarray, trunks: np.ndarray) -> tuple[float, float]:
+def _of_draws(values: np.ndarray, common: Common) -> tuple[float, float]:
     """Variance of the mean over draws, with its degrees of freedom."""
     n = len(values)
-    pooled = float(values.var(ddof=1)) / n, float(n - 1)
-    distinct, own, sizes = np.unique(trunks, return_inverse=True, return_counts=True)
+    alike = (1 + (n - 1) * common.shared) / (1 - common.shared)
+    pooled = alike * float(values.var(ddof=1)) / n, (n - 1) / (1 + 2 * common.shared)
+    distinct, own, sizes = np.unique(np.array(common.trunks), return_inverse=True, return_counts=True)
     if len(distinct) in (1, n):
         return pooled
     means = np.bincount(own, weights=values) / sizes
     between = float((sizes * (means - values.mean()) ** 2).sum() / (len(distinct) - 1))
     within = float(((values - means[own]) ** 2).sum() / (n - len(distinct)))
-    return pooled if between <= within else (between / n, float(len(distinct) - 1))
+    return pooled if between <= within else (alike * between / n, float(len(distinct) - 1))

@@ -26,10 +26,13 @@ WHAT = "byte 6-gram, interpolated Witten-Bell"
 
 def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
     """Losses at equal bytes. Compute is in bytes."""
-    most = min(MOST_BYTES, *(arm.n_bytes for arm in experiment.arms))
+    least = min(experiment.arms, key=lambda arm: arm.n_bytes)
+    most = min(MOST_BYTES, least.n_bytes // draws)
     if most < LEAST_BYTES:
-        least = min(experiment.arms, key=lambda arm: arm.n_bytes)
-        raise UsageError(f"arm {least.name} has {least.n_bytes:,} bytes; the ngram tier needs {LEAST_BYTES:,} to tell arms apart")
+        raise UsageError(
+            f"arm {least.name} has {least.n_bytes:,} bytes; the ngram tier needs {draws * LEAST_BYTES:,} to tell arms apart"
+            f" ({draws} draws of {LEAST_BYTES:,}, of other text each)"
+        )
     budgets = np.rint(np.geomspace(most / SPAN, most, BUDGETS)).astype(int)
     scorer = ngram.Scorer([text.encode() for held in experiment.sets for text in held.texts])
     on_event(Event("begin", "proxy", total=draws))
@@ -40,7 +43,8 @@ def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
     on_event(Event("end", "proxy"))
     whole = experiment.arms[0].corpus_bytes
     kept = {arm.name: arm.corpus_bytes / whole for arm in experiment.arms}
-    return Found(Losses(tuple(made), tuple(range(draws)), kept), Learner(what=WHAT, unit="bytes", largest=most))
+    shared = experiment.order.shared(draws, most / least.n_bytes)
+    return Found(Losses(tuple(made), tuple(range(draws)), kept, shared), Learner(what=WHAT, unit="bytes", largest=most))
 
 
 def _curves(experiment: Experiment, arm: Arm, draw: int, *, scorer: ngram.Scorer, budgets: np.ndarray) -> dict[str, Curve]:

@@ -20,6 +20,7 @@ from pipeline.records.savings_json import Learner
 from pipeline.savings.arms import Experiment
 from pipeline.savings.losses import Curve, Found, Losses, OfSize
 from pipeline.savings.tiers import shapes, tokens
+from pipeline.savings.tiers.chunks import AHEAD
 from pipeline.savings.tiers.shapes import LEAST_STEPS, Shape
 from pipeline.savings.tiers.tokens import TokenFiles
 from pipeline.store.keys import key
@@ -84,15 +85,20 @@ def measure(
     baseline = whole[experiment.arms[0].name]
     share = {name: size / baseline for name, size in whole.items()}
 
+    def losses(jobs: Sequence[Any], of: Shape) -> Losses:
+        draws = tuple(_curves(experiment, _result(job.folder), of) for job in jobs)
+        common = experiment.order.shared(len(draws), of.tokens * _width(experiment, encoded, of))
+        return Losses(draws, tuple(range(len(draws))), share, common)
+
     def trained(run: _Run, look: Callable[[Losses], bool] | None = None) -> _Outcome:
         jobs = [_job(folder, encoded, run, draw=draw, device=device) for draw in range(min(run.draws, experiment.order.draws))]
 
         def enough(done: int) -> bool:
-            return look is not None and done >= LEAST_DRAWS and look(_losses(experiment, jobs[:done], run.shape, share=share))
+            return look is not None and done >= LEAST_DRAWS and look(losses(jobs[:done], run.shape))
 
         done = runner.run_all(jobs, workers=workers, minutes=minutes, enough=enough, on_event=on_event)
         spent = sum(float(_result(job.folder)["cpu_s"]) for job in jobs[:done])
-        return _Outcome(_losses(experiment, jobs[:done], run.shape, share=share), spent, done < len(jobs))
+        return _Outcome(losses(jobs[:done], run.shape), spent, done < len(jobs))
 
     main = trained(_Run(shape, draws), settled)
     spent, notes = main.cpu_s, []
@@ -124,9 +130,13 @@ def measure(
 
 def room(experiment: Experiment, encoded: TokenFiles, shape: Shape) -> int:
     """Tokens of the longest run whose start and branch no arm has to repeat."""
+    return int(MARGIN / _width(experiment, encoded, shape))
+
+
+def _width(experiment: Experiment, encoded: TokenFiles, shape: Shape) -> float:
+    """Share of the order that a run takes, for every one of its tokens, in the arm that has the least text."""
     counts = [encoded.tokens[arm.name] for arm in experiment.arms]
-    most = min(own / (1 - shape.start + shape.start * own / counts[0]) for own in counts)
-    return int(MARGIN * most)
+    return max(shape.start / counts[0] + (1 - shape.start) * AHEAD / own for own in counts)
 
 
 def affordable(experiment: Experiment, encoded: TokenFiles, shape: Shape, *, tier: str) -> int:
@@ -160,11 +170,6 @@ def _job(folder: Path, encoded: TokenFiles, run: _Run, *, draw: int, device: str
     return train.Job(
         str(folder / name), arms, encoded.turned[draw], encoded.sets, run.shape, draw, device, run.rate, run.ends_only
     )
-
-
-def _losses(experiment: Experiment, jobs: Sequence[Any], shape: Shape, *, share: dict[str, float]) -> Losses:
-    draws = tuple(_curves(experiment, _result(job.folder), shape) for job in jobs)
-    return Losses(draws, tuple(range(len(draws))), share)
 
 
 def _curves(experiment: Experiment, result: dict[str, np.ndarray], shape: Shape) -> dict[str, dict[str, Curve]]:
