@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,23 +83,17 @@ def measure(
     shape = shape.of(affordable(experiment, encoded, shape, tier=tier))
     ratio = {arm.name: arm.n_bytes / encoded.tokens[arm.name] for arm in experiment.arms}
     whole = {arm.name: arm.corpus_bytes / ratio[arm.name] for arm in experiment.arms}
-    baseline = whole[experiment.arms[0].name]
-    share = {name: size / baseline for name, size in whole.items()}
-
-    def losses(jobs: Sequence[Any], of: Shape) -> Losses:
-        draws = tuple(_curves(experiment, _result(job.folder), of) for job in jobs)
-        common = experiment.order.shared(len(draws), of.tokens * _width(experiment, encoded, of))
-        return Losses(draws, tuple(range(len(draws))), share, common)
 
     def trained(run: _Run, look: Callable[[Losses], bool] | None = None) -> _Outcome:
         jobs = [_job(folder, encoded, run, draw=draw, device=device) for draw in range(min(run.draws, experiment.order.draws))]
+        losses = partial(_losses, experiment, run.shape, whole=whole, read=_read(experiment, encoded, run.shape))
 
         def enough(done: int) -> bool:
-            return look is not None and done >= LEAST_DRAWS and look(losses(jobs[:done], run.shape))
+            return look is not None and done >= LEAST_DRAWS and look(losses(jobs[:done]))
 
         done = runner.run_all(jobs, workers=workers, minutes=minutes, enough=enough, on_event=on_event)
         spent = sum(float(_result(job.folder)["cpu_s"]) for job in jobs[:done])
-        return _Outcome(losses(jobs[:done], run.shape), spent, done < len(jobs))
+        return _Outcome(losses(jobs[:done]), spent, done < len(jobs))
 
     main = trained(_Run(shape, draws), settled)
     spent, notes = main.cpu_s, []
@@ -109,9 +104,8 @@ def measure(
         spent += slow.cpu_s
         for other in other_sizes(shape):
             if (most := room(experiment, encoded, other)) < other.tokens:
-                notes.append(
-                    f"no model of {other.parameters:,} parameters: it needs {other.tokens:,} tokens; there is text for {most:,}"
-                )
+                needs = f"it needs {other.tokens:,} tokens; there is text for {most:,}"
+                notes.append(f"no model of {other.parameters:,} parameters: {needs}")
                 continue
             outcome = trained(_Run(other, SIZE_DRAWS))
             sizes.append(OfSize(other.parameters, other.tokens, outcome.losses))
@@ -130,13 +124,13 @@ def measure(
 
 def room(experiment: Experiment, encoded: TokenFiles, shape: Shape) -> int:
     """Tokens of the longest run whose start and branch no arm has to repeat."""
-    return int(MARGIN / _width(experiment, encoded, shape))
+    return int(MARGIN * shape.tokens / _read(experiment, encoded, shape))
 
 
-def _width(experiment: Experiment, encoded: TokenFiles, shape: Shape) -> float:
-    """Share of the order that a run takes, for every one of its tokens, in the arm that has the least text."""
+def _read(experiment: Experiment, encoded: TokenFiles, shape: Shape) -> float:
+    """Share of the order that a run takes in the arm that has the least text."""
     counts = [encoded.tokens[arm.name] for arm in experiment.arms]
-    return max(shape.start / counts[0] + (1 - shape.start) * AHEAD / own for own in counts)
+    return shape.tokens * max(shape.start / counts[0] + (1 - shape.start) * AHEAD / own for own in counts)
 
 
 def affordable(experiment: Experiment, encoded: TokenFiles, shape: Shape, *, tier: str) -> int:
@@ -170,6 +164,13 @@ def _job(folder: Path, encoded: TokenFiles, run: _Run, *, draw: int, device: str
     return train.Job(
         str(folder / name), arms, encoded.turned[draw], encoded.sets, run.shape, draw, device, run.rate, run.ends_only
     )
+
+
+def _losses(experiment: Experiment, shape: Shape, jobs: Sequence[Any], *, whole: dict[str, float], read: float) -> Losses:
+    """`whole`: tokens of each arm's corpus; `read`: share of the order that a run takes."""
+    draws = tuple(_curves(experiment, _result(job.folder), shape) for job in jobs)
+    share = {name: size / whole[experiment.arms[0].name] for name, size in whole.items()}
+    return Losses(draws, tuple(range(len(draws))), share, experiment.order.shared(len(draws), read))
 
 
 def _curves(experiment: Experiment, result: dict[str, np.ndarray], shape: Shape) -> dict[str, dict[str, Curve]]:
