@@ -1,7 +1,7 @@
 """`make bench B=savings_validity`: does the `cpu` tier read what was planted? Slow; the same command goes on from what is done.
 
 Every check is a corpus with a known answer, trained as the tier does, draw by draw, and scored on good text that is in no arm:
-- A/A: a random half of the groups against all of them, without and with duplicates: the mean logarithm within .03 of 0;
+- A/A: random halves of the groups against all of them, without and with duplicates: the mean logarithm within .03 of 0;
 - the same documents in another order from the start on: losses within .005 bits per byte;
 - swapped arms: the product of the multipliers within 5 % of 1;
 - good text with labelled junk (`hq=0`) or with text in other languages at 80/20, 50/50, 20/80: multipliers in this order; what a
@@ -53,13 +53,15 @@ Texts = Sequence[str]
 @dataclass(frozen=True)
 class Corpus:
     """Documents, the group of each, and the documents of the arms that are compared with all of them, by check. `again`: a check
-    whose arm has all documents, in another order. `backwards`: the arm is the baseline."""
+    whose arm has all documents, in another order. `backwards`: the arm is the baseline. `half`: which half of the groups A/A has;
+    the halves take turns from draw to draw, as one alone is a little better or worse than all in every draw."""
 
     texts: Texts
     groups: np.ndarray
     judged: dict[str, np.ndarray]
     again: str | None = None
     backwards: bool = False
+    half: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,22 +102,22 @@ class Parts:
         texts = [*good, *_upto(bad, (1 - good_share) * MIXED_BYTES)]
         return Corpus(texts, np.arange(len(texts)), {name: np.arange(len(good))})
 
-    def even(self) -> Corpus:
+    def even(self, half: int) -> Corpus:
         """Half good, half junk: what is good, a random half, and all in another order."""
         made = self.mixed(self.junk, 0.5, "junk 50/50")
-        half = np.flatnonzero(np.random.default_rng(3).random(len(made.texts)) < 0.5)
-        return replace(made, judged=made.judged | {"A/A": half, "order": made.groups}, again="order")
+        own = np.flatnonzero((np.random.default_rng(3).random(len(made.texts)) < 0.5) != bool(half))
+        return replace(made, judged=made.judged | {"A/A": own, "order": made.groups}, again="order", half=half)
 
-    def copies(self) -> Corpus:
+    def copies(self, half: int) -> Corpus:
         """Half good, half junk, a tenth of it 1 to 20 times more: a random half of the groups."""
         made = self.mixed(self.junk, 0.5, "")
         rng, numbers = np.random.default_rng(3), np.arange(len(made.texts))
         times = np.where(rng.random(len(numbers)) < 0.1, np.minimum(rng.zipf(1.7, len(numbers)), 20), 0)
         groups = np.repeat(numbers, 1 + times)
-        half = rng.random(len(numbers)) < 0.5
-        return Corpus([made.texts[at] for at in groups], groups, {"A/A copies": np.flatnonzero(half[groups])})
+        own = (rng.random(len(numbers)) < 0.5) != bool(half)
+        return Corpus([made.texts[at] for at in groups], groups, {"A/A copies": np.flatnonzero(own[groups])}, half=half)
 
-    def swapped(self) -> Corpus:
+    def swapped(self, half: int) -> Corpus:
         return replace(self.mixed(self.junk, 0.5, "swapped"), backwards=True)
 
 
@@ -134,15 +136,15 @@ def _upto(texts: Texts, n_bytes: float) -> Texts:
     return texts[: int(np.searchsorted(np.cumsum(sizes_of(texts)), n_bytes)) + 1]
 
 
-def corpora(parts: Parts) -> dict[str, tuple[Callable[[], Corpus], int]]:
+def corpora(parts: Parts) -> dict[str, tuple[Callable[[int], Corpus], int]]:
     """Each corpus, and how many draws of it are asked for."""
-    made: dict[str, tuple[Callable[[], Corpus], int]] = {"even": (parts.even, 12)}
+    made: dict[str, tuple[Callable[[int], Corpus], int]] = {"even": (parts.even, 12)}
     for share in (50, 80, 20):
         name = f"foreign {share}/{100 - share}"
-        made[name] = (partial(lambda share, name: parts.mixed(parts.foreign(), share / 100, name), share, name), 3)
+        made[name] = (partial(lambda share, name, half: parts.mixed(parts.foreign(), share / 100, name), share, name), 3)
         if share != 50:
             name = f"junk {share}/{100 - share}"
-            made[name] = (partial(parts.mixed, parts.junk, share / 100, name), 6)
+            made[name] = (partial(lambda share, name, half: parts.mixed(parts.junk, share / 100, name), share, name), 6)
     return made | {"copies": (parts.copies, 12), "swapped": (parts.swapped, 4)}
 
 
@@ -160,14 +162,14 @@ def _encoded(corpus: Corpus, target: Texts, folder: Path) -> tokens.TokenFiles:
     return tokens.encode(cast(Experiment, experiment), folder, vocabulary=CPU.vocabulary)
 
 
-def drawn(corpus: Callable[[], Corpus], target: Texts, folder: Path, *, draw: int) -> dict[str, Drawn]:
+def drawn(corpus: Callable[[int], Corpus], target: Texts, folder: Path, *, draw: int) -> dict[str, Drawn]:
     """Each check of the corpus in a draw."""
     from pipeline.savings.tiers.neural import train
 
     done = folder / f"draw-{draw}.json"
     if not done.is_file():
-        made = corpus()
-        files = _encoded(made, target, folder)
+        made = corpus(draw % 2)
+        files = _encoded(made, target, folder / f"half-{made.half}")
         arms = tuple(files.arms.values())[:: -1 if made.backwards else 1]
         job = train.Job(str(folder / f"draw-{draw}"), arms, files.turned[draw], files.sets, CPU, draw, "cpu")
         train.train_job(job)
