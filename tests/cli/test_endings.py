@@ -182,7 +182,8 @@ def test_a_deployment_that_waits_for_its_server_ends_at_ctrl_c(tmp_path: Path):
 
 def test_names_in_the_test_are_the_functions_that_do_the_work():
     """`ended` patches them: a name that the command no longer calls would test nothing."""
-    places = {f"flows.{name}" for name in ("curate", "train", "judge", "deploy")} | {"flows.terminal.settle"}
+    places = {f"flows.{name}" for name in ("curate", "train", "judge", "deploy")}
+    places |= {"flows.terminal.settle", "pipeline.savings.lacking"}
     assert {command.works.rpartition(".")[0] for command in COMMANDS.values()} == places
     assert all(isinstance(command.main.__globals__["parser"](), errors.Parser) for command in COMMANDS.values())
 

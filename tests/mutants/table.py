@@ -1828,7 +1828,7 @@ MUTANTS = (
     ),
     Mutant(
         "a draw turns every arm by another part",
-        "what people read",
+        "savings",
         "pipeline/savings/order.py",
         "(self.places - draw / self.draws) % 1.0",
         "(self.places * (1 + draw)) % 1.0",
@@ -1837,7 +1837,7 @@ MUTANTS = (
     ),
     Mutant(
         "the choice of the target is in no interval",
-        "what people read",
+        "savings",
         "pipeline/savings/analysis/intervals.py",
         "    error = of_draws + of_target\n",
         "    error = of_draws\n",
@@ -1846,7 +1846,7 @@ MUTANTS = (
     ),
     Mutant(
         "a branch reads the start again",
-        "what people read",
+        "savings",
         "pipeline/savings/tiers/chunks.py",
         "order = order[(text.places[order] > after) & (text.places[order] <= last)]",
         "order = order[text.places[order] <= last]",
@@ -1855,7 +1855,7 @@ MUTANTS = (
     ),
     Mutant(
         "each arm is shuffled by itself",
-        "what people read",
+        "savings",
         "pipeline/savings/tiers/chunks.py",
         "(1 + SPREAD * _fractions(turns, draw))",
         "(1 + SPREAD * np.random.default_rng(len(text.keys)).random(len(turns)))",
@@ -1864,7 +1864,7 @@ MUTANTS = (
     ),
     Mutant(
         "a crossing is narrowed down on one side alone",
-        "what people read",
+        "savings",
         "pipeline/savings/tiers/search.py",
         "low, above, next_to = at, found, False",
         "low, above, next_to = high - 1, found, False",
