@@ -125,10 +125,12 @@ def sha256(path: Path) -> str:
 
 
 def _active(plan: Plan, filters: tuple[Filter, ...]) -> Iterator[ActiveFilter]:
+    given: set[str] = set()
     for filter_ in filters:
         chosen = plan.filter_plan(filter_)
         if chosen is None:
             continue
+        given.update(filter_.signals.names)
         params, thresholds, action = chosen
         try:
             files = tuple(sha256(Path(path)) for path in (filter_.files(params) if filter_.files else ()))
@@ -140,7 +142,9 @@ def _active(plan: Plan, filters: tuple[Filter, ...]) -> Iterator[ActiveFilter]:
         except ModelError as error:  # limits may stand in a model's description
             raise PlanError(str(error)) from error
         check_rules(filter_, rules)
-        yield ActiveFilter(filter_, params, thresholds, action, tuple(rules), files)
+        absent = set(filter_.needs) - given  # of filters that the plan switches off
+        known = tuple(rule.without(absent) if isinstance(rule, Rule) and absent else rule for rule in rules)
+        yield ActiveFilter(filter_, params, thresholds, action, known, files)
 
 
 def resolve(plan: Plan) -> Recipe:
