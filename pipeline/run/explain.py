@@ -66,6 +66,8 @@ def _choice(resolved: Recipe) -> list[str]:
     used = [item for item in resolved.filters if item.filter.name == "quality" and quality.of_readers(item.params.model)]
     if not used:
         return []
+    if not any(rule.on for rule in used[0].rules if rule.reason == "low_quality"):
+        return ["filters.quality drops nothing by its score: the limits are by language, and filters.language is off"]
     lines = ["filters.quality.keep, by what careful readers keep and drop of web pages from sites that the model has not seen:"]
     for key, choices in quality.card(used[0].params).choices.items():
         (kept, good), (dropped, bad) = choices[0].kept, choices[0].dropped
