@@ -200,7 +200,7 @@ MUTANTS = (
         "name if coverage.is_name(name) else absolute(name)",
         "absolute(name)",
         "a resolved plan means the same model wherever it is read",
-        ("tests/cli/test_odd_places.py::test_the_name_of_a_shipped_model_is_no_path",),
+        ("tests/cli/test_odd_places.py::test_the_name_of_a_model_is_no_path",),
     ),
     Mutant(
         "a tree is as high as its left side",
