@@ -145,6 +145,8 @@ def _limits(params: Params, thresholds: Thresholds) -> ByRow:
     for code in judged:
         for name in labels.names(code)[0]:
             figures.setdefault(max(chosen.by_language.get(name, chosen.score), thresholds.min_score), set()).add(name)
+    if isinstance(params.languages, str):  # what is in no language (code, numbers) was judged as what lid.176 took it for
+        figures.setdefault(max(chosen.score, thresholds.min_score), set()).add("zxx")
     common = max(chosen.score, thresholds.min_score) if params.languages == "all" else None
     return ByRow(tuple((Among("language", tuple(sorted(names))), least) for least, names in sorted(figures.items())), common)
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from filters.contract import Settings, TextBatch
-from filters.models import ModelError, classifier, labels, places
+from filters.models import ModelError, classifier, eldc, labels, places
 from filters.models.classifier import Classifier
 
 _LANGUAGE = re.compile("[a-z]{2,3}")
@@ -45,10 +45,12 @@ class Params(Settings):
         """Sorted and unique, so that plans which mean the same have the same recipe."""
         if not languages:
             raise ValueError("names no language, so that nothing would be scored; list languages, or switch the filter off")
-        odd = [] if isinstance(languages, str) else [code for code in languages if not _LANGUAGE.fullmatch(code)]
-        if odd:
+        if isinstance(languages, str):
+            return languages
+        meant = [labels.split(labels.understood(code))[0] for code in languages]
+        if odd := [code for code in meant if not _LANGUAGE.fullmatch(code)]:
             raise ValueError(f"{', '.join(odd)}: not a language code; write codes such as en, eng or ceb")
-        return languages if isinstance(languages, str) else tuple(sorted(set(languages)))
+        return tuple(sorted(set(meant)))
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def shipped_names() -> list[str]:
 
 
 def is_name(model: str) -> bool:
-    """Whether a plan's `model` is the name of a model that Winnow ships, and no path."""
-    return model == READERS or model in shipped_names()
+    """Whether a plan's `model` is a name that Winnow knows, and no path."""
+    return model in (READERS, eldc.NAME) or model in shipped_names()
 
 
 def files(params: Params, *, shipped: str) -> tuple[Path, ...]:

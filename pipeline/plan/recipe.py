@@ -22,7 +22,7 @@ from filters import FILTERS
 from filters.contract import ContractError, Filter, Tier, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
-from filters.models import ModelError
+from filters.models import ModelError, labels
 from filters.rules import AnyRule, Rule
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
@@ -239,14 +239,25 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 def load_models(recipe: Recipe) -> None:
     """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be, and for
-    thresholds that it gives no meaning."""
+    thresholds, or languages of other keys, that it gives no meaning."""
     for item in recipe.filters:
         try:
             made = loaded(item)
+            if "language" in item.filter.signals.names and hasattr(made, "labels"):
+                _check_languages(recipe, made.labels)
             if item.filter.refuse is not None:
                 item.filter.refuse(item.thresholds, made)
         except (ValueError, OSError) as error:
             raise PlanError(str(error)) from error
+
+
+def _check_languages(recipe: Recipe, known: tuple[str, ...]) -> None:
+    """Raise PlanError for languages that the language model never gives: no document would be in them."""
+    listed = {f"filters.{item.filter.name}.languages": getattr(item.params, "languages", None) for item in recipe.filters}
+    listed["compute.plan.languages"] = tuple(recipe.plan.compute.plan.languages)
+    for name, codes in listed.items():
+        if isinstance(codes, tuple) and (said := labels.unknown(codes, known)):
+            raise PlanError(f"{name}: {said}")
 
 
 def loaded(item: ActiveFilter) -> Any:
