@@ -113,7 +113,7 @@ def test_a_duplicate_is_shown_beside_its_survivor_and_a_rule_with_its_numbers(ca
     _, _, screen = run(capsys, monkeypatch, out, "r", "--reason", "near_duplicate")
     assert "similarity 0.9" in screen and "the document:" in screen
     _, _, screen = run(capsys, monkeypatch, out, "q", "--reason", "gopher_quality.too_few_words")
-    assert "gopher_words: " in screen and "passes with >= 60" in screen
+    assert "gopher_words: " in screen and "passes with >= 50" in screen
 
 
 def test_labels_of_another_recipe_do_not_count(capsys, monkeypatch, out, tmp_path):
