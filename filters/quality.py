@@ -109,7 +109,7 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: R
     if isinstance(loaded, Readers):
         columns = [pa.array(column) for column in loaded.scores(*batch.buffers)]
     else:
-        columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: (loaded.classifier.texts(*text),))
+        columns = coverage.scored(batch, needed["language"], loaded, score=lambda part: (loaded.classifier.texts(*part.buffers),))
         columns += [pa.nulls(len(batch), pa.float32())] * 2
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 

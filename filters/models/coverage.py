@@ -123,18 +123,22 @@ def scored(
     language: pa.Array,
     loaded: CoveredModel,
     *,
-    score: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]],
+    score: Callable[[TextBatch], tuple[np.ndarray, ...]],
 ) -> list[pa.Array]:
-    """The columns that `score(offsets, data)` gives, float32[n] each, for the rows that the model covers; null elsewhere."""
+    """The columns that `score` gives, float32[n] each, for the rows that the model covers; null elsewhere."""
     n = len(batch)
     covered = np.ones(n, bool)
     if loaded.languages is not None:
         inside = pc.is_in(language, value_set=pa.array(sorted(loaded.languages), pa.string()))
         covered = inside.to_numpy(zero_copy_only=False).astype(bool)
-    own = batch if covered.all() else TextBatch(batch.text.filter(pa.array(covered)))
     columns = []
-    for values in score(*own.buffers):
+    for values in score(batch.part(covered)):
         column = np.zeros(n, np.float32)
         column[covered] = values
         columns.append(pa.array(column, mask=~covered))
     return columns
+
+
+def window_scores(batch: TextBatch, *, of: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """`Classifier.window_scores`; windows are cut and their words hashed once for all models that have windows of this size."""
+    return of.window_scores(batch.windows(of.text.window_words))

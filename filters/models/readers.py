@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from filters import models
 from filters.kernels.models import shape, trees, windows
+from filters.kernels.models.shape_counts import BUCKETS
 from filters.kernels.models.trees import Trees
 from filters.models import ModelError, reader, shape_features
 from filters.models.classifier import Isotonic, Platt
@@ -141,7 +142,7 @@ def load_readers(path: Path) -> Readers:
         raise ModelError(f"{path}: expected arrays words, {', '.join(Trees._fields)}; {error}") from error
     words = arrays.pop("words")
     made = Trees(**{name: np.ascontiguousarray(arrays[name], dtype) for name, dtype in _TYPES.items()})
-    if words.shape != (shape.BUCKETS,) or not np.isfinite(words).all() or not _sound(made):
+    if words.shape != (BUCKETS,) or not np.isfinite(words).all() or not _sound(made):
         raise ModelError(f"{path}: its numbers do not fit together; fetch the file again")
     return Readers(path=path, card=card, words=words.astype(np.float32), trees=made)
 

@@ -178,7 +178,7 @@ MUTANTS = (
     Mutant(
         "a row remembers the words of the one before",
         "kernels",
-        "filters/kernels/models/shape.py",
+        "filters/kernels/models/shape_words.py",
         "value = (h & ~_LOW) | np.uint64(row)",
         "value = h & ~_LOW",
         "the counts of a row depend on its own bytes alone",
@@ -344,7 +344,7 @@ MUTANTS = (
     Mutant(
         "a word counts as often as it comes",
         "kernels",
-        "filters/kernels/models/linear.py",
+        "filters/kernels/models/bags.py",
         "        if seen.keys[at] == key:\n            return False\n",
         "        if seen.keys[at] == key:\n            return True\n",
         "a levelled model counts a word once in a text",
