@@ -51,7 +51,7 @@ def picture(held: SetLine, sheets: svg.Sheets, *, axis: str) -> Markup:
         axes.set_ylabel("loss, bits per byte")
         axes.legend(handles=lines, frameon=False, labelcolor=svg.INK)
 
-    return svg.drawn(draw, sheets.axes(svg.LARGE))
+    return svg.drawn(draw, sheets, svg.LARGE)
 
 
 def _ticks(low: float, high: float) -> list[float]:
