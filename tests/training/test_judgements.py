@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.training import readers_card
+
 FOLDER = Path(__file__).parents[2] / "pipeline" / "training" / "judgements"
 README = " ".join((FOLDER / "README.md").read_text("utf-8").split())
 PROBLEMS = frozenset(
@@ -85,4 +87,7 @@ def test_two_readers_agree_as_often_as_the_readme_says() -> None:
     assert f"Of the {len(pairs)} documents that two readers decided, {round(same * len(pairs))} have the same" in README
     assert f"({same:.1%}".replace("%", " %") in README
     assert f"kappa {(same - chance) / (1 - chance):.2f}".replace("0.", ".") in README
+    share, kappa = f"{same:.1%}".replace("%", " %"), f"{(same - chance) / (1 - chance):.2f}".removeprefix("0")
+    agreement = f"{share} of decisions (kappa {kappa})"
+    assert agreement in " ".join(readers_card.LIMITS.split())
     assert f"differ by {sum(off) / len(off):.2f} on average" in README
