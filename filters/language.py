@@ -116,7 +116,7 @@ class Thresholds(Settings):
     @classmethod
     def _codes(cls, scores: dict[str, float]) -> dict[str, float]:
         meant = _understood(scores)
-        if len(set(meant.values())) < len(meant):
+        if len({(labels.canonical(code), labels.split(code)[1]) for code in meant.values()}) < len(meant):
             raise ValueError(f"{', '.join(meant)}: names a language twice")
         return dict(sorted((meant[code], score) for code, score in scores.items()))
 

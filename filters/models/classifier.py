@@ -43,7 +43,7 @@ class Text(_Part):
     """
 
     tokens: int | None = None
-    sample_bytes: int | None = Field(default=None, ge=64)
+    sample_bytes: int | None = Field(default=None, ge=64, le=1 << 30)
     window_words: int = Field(default=50, ge=1, le=1_000_000)
     level_words: int | None = Field(default=None, ge=1, le=1_000_000)
 

@@ -80,6 +80,8 @@ def _choice(resolved: Recipe) -> list[str]:
 
 def _share(hits: int, n: int) -> str:
     """A share of n documents and its 95 % interval."""
+    if not n:
+        return "? (of none)"
     found = interval.share(hits, n)
     return f"{numbers.share(hits, n)} ({numbers.share(found.low, 1)} to {numbers.share(found.high, 1)}, {hits} of {n})"
 

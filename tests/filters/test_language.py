@@ -557,6 +557,9 @@ def test_a_plan_keeps_codes_as_winnow_writes_them() -> None:
     assert language.Thresholds(min_scores={"iw": 0.5}).min_scores == {"he": 0.5}
     with pytest.raises(ValidationError, match="names a language twice"):
         language.Thresholds(min_scores={"en-GB": 0.5, "en-US": 0.7})
+    with pytest.raises(ValidationError, match="names a language twice"):
+        language.Thresholds(min_scores={"en": 0.5, "eng": 0.7})
+    assert len(language.Thresholds(min_scores={"sr_Latn": 0.5, "sr_Cyrl": 0.7, "hr": 0.1}).min_scores) == 3
 
 
 def test_a_listed_language_stands_for_its_relatives() -> None:

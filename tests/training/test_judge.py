@@ -288,7 +288,19 @@ def test_a_key_that_no_header_holds_is_refused_unsaid(monkeypatch, value):
     assert not value or value not in str(end.value)
 
 
-@pytest.mark.parametrize("body", ["[]", "x", '{"messages": []}', '{"stream": true}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        "x",
+        '{"messages": []}',
+        '{"stream": true}',
+        '{"a": NaN}',
+        '{"a": "\\ud800"}',
+        '{"a": ' + "[" * 99_999 + "]" * 99_999 + "}",
+    ],
+    ids=["list", "word", "messages", "stream", "NaN", "surrogate", "deep"],
+)
 def test_the_fields_of_the_request_are_ones_that_may_change(body):
     with pytest.raises(UsageError, match="--body"):
         endpoint.connect("http://127.0.0.1/v1", "m", key_from=None, body=body)

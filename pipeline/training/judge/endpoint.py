@@ -181,7 +181,8 @@ def _body(given: str | None) -> Json:
         return {}
     try:
         found = json.loads(given)
-    except ValueError:
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or {"messages", "model", "stream", "n"} & found.keys():
         raise UsageError("--body: expected a JSON object of fields beside model and messages, without stream and n")
