@@ -153,7 +153,11 @@ def refuse(thresholds: Thresholds, model: models.Model | Languages) -> None:
         ("min_scores", tuple(thresholds.min_scores)),
     ):
         if said := labels.unknown(codes, model.labels):
-            raise ValueError(f"filters.language.{key}: {said} ({model.path.name})")
+            raise ValueError(f"filters.language.{key}: {said} ({_named(model)})")
+
+
+def _named(model: models.Model | Languages) -> str:
+    return f"{eldc.NAME} and {model.path.name}" if isinstance(model, Languages) else model.path.name
 
 
 def files(params: Params) -> tuple[Path, ...]:

@@ -61,7 +61,9 @@ class Thresholds(Settings):
     def _keep_is_for_readers(self) -> Thresholds:
         """In a plan both parts stand together."""
         if self.keep is not None and not of_readers(getattr(self, "model", READERS)):
-            raise ValueError(f"keep: {self.keep} is for model: readers; of another model write keep: null and min_score")
+            raise ValueError(
+                f"keep: {self.keep} is for model: readers, or an .npz of its kind; else write keep: null and min_score"
+            )
         return self
 
 

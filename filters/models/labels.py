@@ -163,10 +163,11 @@ def suggested(code: str, known: Collection[str]) -> str:
     """The codes of `known` that someone may have meant by this one, most likely first: `hr, sr or bs`; "" without any."""
     plain = code.lower().strip()
     base = re.split("[-_ ]", plain)[0]
+    prose = set(known) - {"und", "zxx"}  # nobody misspells these: `xx` is no language either
     meant = [one for name in (plain, base) for one in (*_MEANT.get(name, ()), _TWO_LETTERS.get(name, ""), name) if one in known]
     if not meant:
         near = difflib.get_close_matches(plain, _MEANT, n=1, cutoff=0.8)
         meant = [one for name in near for one in _MEANT[name] if one in known]
-    meant = meant or sorted(one for one in known if split(one)[0] == base) or difflib.get_close_matches(plain, sorted(known), n=3)
+    meant = meant or sorted(one for one in known if split(one)[0] == base) or difflib.get_close_matches(plain, sorted(prose), n=3)
     *first, last = dict.fromkeys(meant) or [""]
     return f"{', '.join(first)} or {last}" if first else last

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from filters import quality
+from filters.models import coverage
 from pipeline import read
 from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
@@ -68,12 +69,16 @@ def _choice(resolved: Recipe) -> list[str]:
         return []
     if not any(rule.on for rule in used[0].rules if rule.reason == "low_quality"):
         return ["filters.quality drops nothing by its score: the limits are by language, and filters.language is off"]
-    lines = ["filters.quality.keep, by what careful readers keep and drop of web pages from sites that the model has not seen:"]
+    if used[0].params.model == coverage.READERS:
+        who, judged = "they", "what careful readers keep and drop of web pages from sites that the model has not seen"
+    else:
+        who, judged = "you", "what you keep and drop in the reviews that the model learnt from, each held out"
+    lines = [f"filters.quality.keep, by {judged}:"]
     for key, choices in quality.card(used[0].params).choices.items():
         (kept, good), (dropped, bad) = choices[0].kept, choices[0].dropped
         here = " (this plan)" if key == used[0].thresholds.keep else ""
         lines.append(
-            f"  {key}{here}: keeps {_share(kept, good)} of what they keep, drops {_share(dropped, bad)} of what they drop"
+            f"  {key}{here}: keeps {_share(kept, good)} of what {who} keep, drops {_share(dropped, bad)} of what {who} drop"
         )
     return [*lines, "  (the model alone; the plan's other rules and dedup come on top)"]
 

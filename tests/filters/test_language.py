@@ -524,7 +524,7 @@ def test_the_code_of_the_macrolanguage_stands_for_its_languages_and_they_for_it(
     ("code", "near"),
     [
         *(("english", "en"), ("german", "de"), ("deutsch", "de"), ("jp", "ja"), ("cn", "zh"), ("cnr", "sr, hr or bs")),
-        *(("gsw", "als"), ("engish", "en"), ("xq", "")),
+        *(("gsw", "als"), ("engish", "en"), ("xq", ""), ("xx", "")),
     ],
 )
 def test_a_code_that_the_model_does_not_have_is_refused_with_what_may_be_meant(model: models.Model, code: str, near: str) -> None:
