@@ -72,7 +72,6 @@ def _run(arguments: argparse.Namespace) -> int:
     cost = judgements.cost(documents, cache, prices=prices)
     table.show(_cost(cost), sys.stderr)
     if cost.documents and not arguments.yes:
-        asked.close()
         print("nothing was asked; the same command with --yes asks", file=sys.stderr)
         return 0
     path = arguments.to.expanduser()

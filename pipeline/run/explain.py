@@ -38,7 +38,8 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     files = told_apart(found.files, owners([] if replacing else manifests))
     with workers.workers(options.workers, at_end=read.close) as pool:
         inputs = spans.scan(files, pool, silent)
-    lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
+    base = "" if loaded.extends == loaded.name else f" (extends {loaded.extends})"
+    lines = [f"plan {loaded.name}{base}, recipe {resolved.hash[:12]}"]
     before = [] if replacing else manifests
     sources = prepare.source_settings(found.files)
     if before:

@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -210,21 +211,24 @@ def test_a_reply_without_end_is_cut_and_a_slow_one_given_up(serve, monkeypatch):
         asked(serve(flood)).ask("x")
     monkeypatch.setattr(endpoint, "DEADLINE_S", 0.2)
 
-    def drip(handler: Server, *_: object) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        for _ in range(100):
-            try:
-                handler.wfile.write(b" ")
-                handler.wfile.flush()
-            except OSError:
-                return
-            time.sleep(0.02)
+    def drip(first: bytes, then: bytes) -> Reply:
+        def reply(handler: Server, *_: object) -> None:
+            handler.close_connection = True
+            with suppress(OSError):
+                handler.wfile.write(first)
+                for _ in range(150):
+                    handler.wfile.write(then)
+                    handler.wfile.flush()
+                    time.sleep(0.02)
 
-    began = time.monotonic()
-    with pytest.raises(RunFailed, match="TimeoutError"):
-        asked(serve(drip)).ask("x")
-    assert time.monotonic() - began < 1.5
+        return reply
+
+    line = b"HTTP/1.1 200 OK\r\n"
+    for slow in (drip(line + b"\r\n", b" "), drip(line, b"x"), drip(b"", b"HTTP/1.1 102 Processing\r\n\r\n")):
+        began = time.monotonic()
+        with pytest.raises(RunFailed, match="TimeoutError"):
+            asked(serve(slow)).ask("x")
+        assert time.monotonic() - began < 1.5
 
 
 @pytest.mark.parametrize(
