@@ -32,7 +32,8 @@ SIGNALS = pa.schema([pa.field("adult_score", pa.float32())])
 
 def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: CoveredModel) -> pa.RecordBatch:
     """adult_score: the largest of the windows' calibrated probabilities; null where the model does not cover the language."""
-    columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: loaded.classifier.windows(*text)[:1])
+    score = partial(coverage.window_scores, of=loaded.classifier)
+    columns = coverage.scored(batch, needed["language"], loaded, score=score)[:1]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
 

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict
 from filters.kernels import buffers
 from filters.kernels.lines import gopher, segments
 from filters.kernels.lines import lines as line_kernels
+from filters.kernels.models import bags
 from filters.kernels.ngrams import ngrams
 from filters.kernels.words import facts as fact_kernels
 from filters.kernels.words import tokens, word_lists
@@ -80,6 +81,8 @@ class TextBatch:
             raise ContractError(f"{len(self)} final texts of {len(self.source)} source texts")
         self._repetition: dict[int, ngrams.Repetition] = {}
         self._segments: dict[int, segments.Segments] = {}
+        self._windows: dict[int, bags.Windows] = {}
+        self._parts: dict[bytes, TextBatch] = {}
 
     def __len__(self) -> int:
         return len(self.text)
@@ -131,6 +134,21 @@ class TextBatch:
         if kind not in self._segments:
             self._segments[kind] = segments.segments(*self.buffers, kind=kind)
         return self._segments[kind]
+
+    def windows(self, size: int) -> bags.Windows:
+        """Windows of about `size` words, and their different words."""
+        if size not in self._windows:
+            self._windows[size] = bags.Windows(*self.buffers, size)
+        return self._windows[size]
+
+    def part(self, wanted: np.ndarray) -> TextBatch:
+        """The final texts of the rows where `wanted` is true, the same batch for all filters that ask for them."""
+        if wanted.all():
+            return self
+        key = wanted.tobytes()
+        if key not in self._parts:
+            self._parts[key] = TextBatch(self.text.filter(pa.array(wanted)))
+        return self._parts[key]
 
 
 class Weighed(NamedTuple):

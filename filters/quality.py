@@ -61,7 +61,9 @@ class Thresholds(Settings):
     def _keep_is_for_readers(self) -> Thresholds:
         """In a plan both parts stand together."""
         if self.keep is not None and not of_readers(getattr(self, "model", READERS)):
-            raise ValueError(f"keep: {self.keep} is for model: readers; of another model write keep: null and min_score")
+            raise ValueError(
+                f"keep: {self.keep} is for model: readers, or an .npz of its kind; else write keep: null and min_score"
+            )
         return self
 
 
@@ -109,7 +111,7 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: R
     if isinstance(loaded, Readers):
         columns = [pa.array(column) for column in loaded.scores(*batch.buffers)]
     else:
-        columns = coverage.scored(batch, needed["language"], loaded, score=lambda *text: (loaded.classifier.texts(*text),))
+        columns = coverage.scored(batch, needed["language"], loaded, score=lambda part: (loaded.classifier.texts(*part.buffers),))
         columns += [pa.nulls(len(batch), pa.float32())] * 2
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
@@ -145,6 +147,8 @@ def _limits(params: Params, thresholds: Thresholds) -> ByRow:
     for code in judged:
         for name in labels.names(code)[0]:
             figures.setdefault(max(chosen.by_language.get(name, chosen.score), thresholds.min_score), set()).add(name)
+    if isinstance(params.languages, str):  # what is in no language (code, numbers) was judged as what lid.176 took it for
+        figures.setdefault(max(chosen.score, thresholds.min_score), set()).add("zxx")
     common = max(chosen.score, thresholds.min_score) if params.languages == "all" else None
     return ByRow(tuple((Among("language", tuple(sorted(names))), least) for least, names in sorted(figures.items())), common)
 

@@ -10,7 +10,8 @@ number in the column's own type.
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Literal, TypeAlias
 
@@ -25,6 +26,10 @@ class Among:
     values: tuple[str, ...]
     also: Among | None = None
 
+    def reads(self, columns: Collection[str]) -> bool:
+        """Whether one of these columns decides it."""
+        return self.column in columns or (self.also is not None and self.also.reads(columns))
+
 
 @dataclass(frozen=True)
 class ByRow:
@@ -33,6 +38,11 @@ class ByRow:
 
     figures: tuple[tuple[Among, float | None], ...]
     otherwise: float | None
+
+    def without(self, absent: Collection[str]) -> ByRow | float | None:
+        """The limit where these columns are not there."""
+        known = tuple((rows, figure) for rows, figure in self.figures if not rows.reads(absent))
+        return ByRow(known, self.otherwise) if known else self.otherwise
 
 
 Comparison = Literal["<", "<=", ">", ">=", "is", "not in"]
@@ -95,6 +105,17 @@ class Rule:
         limit = self.limit
         failed = ~_among(limit) if isinstance(limit, tuple) else _COMPARED[self.fails](pl.col(self.signal), self._limit)
         return (failed & _among(self.where) if self.where else failed).fill_null(False)
+
+    def without(self, absent: Collection[str]) -> Rule:
+        """The rule where these columns are not there: nothing is known of a row that they would have told."""
+        where = tuple(rows for rows in self.where if not rows.reads(absent))
+        limit = self.limit
+        if isinstance(limit, ByRow):
+            limit = limit.without(absent)
+        elif isinstance(limit, tuple) and any(rows.reads(absent) for rows in limit):
+            limit = None
+        off = self.signal in absent or (bool(self.where) and not where)
+        return replace(self, where=where, limit=None if off else limit)
 
     @property
     def _limit(self) -> pl.Expr:

@@ -33,7 +33,7 @@ SIGNALS = pa.schema([pa.field("toxicity_score", pa.float32()), pa.field("toxicit
 def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: CoveredModel) -> pa.RecordBatch:
     """toxicity_score: the largest of the windows' calibrated probabilities; toxicity_share: the share of windows above the
     model's default threshold; null where the model does not cover the language."""
-    columns = coverage.scored(batch, needed["language"], loaded, score=loaded.classifier.windows)
+    columns = coverage.scored(batch, needed["language"], loaded, score=partial(coverage.window_scores, of=loaded.classifier))
     return pa.RecordBatch.from_arrays(columns, schema=SIGNALS)
 
 

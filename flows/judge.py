@@ -72,7 +72,6 @@ def _run(arguments: argparse.Namespace) -> int:
     cost = judgements.cost(documents, cache, prices=prices)
     table.show(_cost(cost), sys.stderr)
     if cost.documents and not arguments.yes:
-        asked.close()
         print("nothing was asked; the same command with --yes asks", file=sys.stderr)
         return 0
     path = arguments.to.expanduser()
@@ -123,11 +122,11 @@ def _shown(found: Result, path: Path, output: str) -> Said:
     if found.bad:
         where = f"{path.name}.quarantine.jsonl"
         lines.append(f"{numbers.counted(found.bad, 'document has', 'documents have')} no answer of the form, twice: {where}")
-    return [*lines, "", *agreement(found.agreement, output)]
+    return [*lines, "", *agreement(found.agreement, output, file=str(path))]
 
 
-def agreement(found: Agreement | None, output: str) -> Said:
-    """How far the model agrees with the user."""
+def agreement(found: Agreement | None, output: str, *, file: str = "FILE") -> Said:
+    """How far the model agrees with the user, whose judgements lie in `file`."""
     from pipeline.records import interval
     from pipeline.report.table import table
     from pipeline.training.judge.judgements import LEAST_AGREED
@@ -146,4 +145,5 @@ def agreement(found: Agreement | None, output: str) -> Said:
     lines += [f"{found.undecided:,} more it could not decide"] if found.undecided else []
     if found.n < LEAST_AGREED:
         return [*lines, f"too few to train on its judgements: {LEAST_AGREED} are needed; {more}"]
-    return [*lines, f"train on them, if that is enough for you: flows.train quality --reviews {output} --judgements FILE"]
+    command = f"python -m flows.train quality_mine --reviews {output} --judgements {file}"
+    return [*lines, f"train on them, if that is enough for you: `{command}`"]

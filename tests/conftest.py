@@ -42,6 +42,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         warm.warm()
 
 
+def pytest_collection_finish() -> None:
+    """What modules and tests hold stays: a collection of garbage need not look at it."""
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A file's tests run in one process, which makes its fixtures once; all of tests/flows, which share a Prefect server, too."""

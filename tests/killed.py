@@ -116,13 +116,17 @@ def _serve() -> int:
     from flows.serving import progress  # noqa: F401
     from flows.terminal import progress as bars  # noqa: F401
     from pipeline import report  # noqa: F401
-    from pipeline.plan import load  # noqa: F401
+    from pipeline.output import manifest
+    from pipeline.plan import load
+    from pipeline.report import publish
     from pipeline.report.page import charts
     from pipeline.run import execute  # noqa: F401
-    from tests.support import blank_chart
+    from tests.support import SAMPLE, blank_chart
 
     charts.drawn = blank_chart
     warm.warm_stages()
+    publish.yaml(load.dump(load.load_plan(str(SAMPLE / "plan.yaml")).plan))  # what a process keeps of plans and packages
+    manifest.versions()
     gc.freeze()
     # The allocators' and Polars' own housekeepers are there; they rest, and hold no lock.
     warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)

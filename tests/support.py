@@ -55,7 +55,7 @@ def curate(*arguments: str | Path, workers: int = 2) -> None:
     assert code == 0, f"exit {code}"
 
 
-def blank_chart(draw: Any, axes: Any) -> Markup:
+def blank_chart(draw: Any, sheets: Any, size: Any) -> Markup:
     """In place of `charts.drawn`, which takes most of the time of a run over a few documents."""
     return Markup('<svg class="chart"></svg>')
 

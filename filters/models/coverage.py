@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from filters.contract import Settings, TextBatch
-from filters.models import ModelError, classifier, labels, places
+from filters.models import ModelError, classifier, eldc, labels, places
 from filters.models.classifier import Classifier
 
 _LANGUAGE = re.compile("[a-z]{2,3}")
@@ -45,10 +45,12 @@ class Params(Settings):
         """Sorted and unique, so that plans which mean the same have the same recipe."""
         if not languages:
             raise ValueError("names no language, so that nothing would be scored; list languages, or switch the filter off")
-        odd = [] if isinstance(languages, str) else [code for code in languages if not _LANGUAGE.fullmatch(code)]
-        if odd:
+        if isinstance(languages, str):
+            return languages
+        meant = [labels.split(labels.understood(code))[0] for code in languages]
+        if odd := [code for code in meant if not _LANGUAGE.fullmatch(code)]:
             raise ValueError(f"{', '.join(odd)}: not a language code; write codes such as en, eng or ceb")
-        return languages if isinstance(languages, str) else tuple(sorted(set(languages)))
+        return tuple(sorted(set(meant)))
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def shipped_names() -> list[str]:
 
 
 def is_name(model: str) -> bool:
-    """Whether a plan's `model` is the name of a model that Winnow ships, and no path."""
-    return model == READERS or model in shipped_names()
+    """Whether a plan's `model` is a name that Winnow knows, and no path."""
+    return model in (READERS, eldc.NAME) or model in shipped_names()
 
 
 def files(params: Params, *, shipped: str) -> tuple[Path, ...]:
@@ -121,18 +123,22 @@ def scored(
     language: pa.Array,
     loaded: CoveredModel,
     *,
-    score: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ...]],
+    score: Callable[[TextBatch], tuple[np.ndarray, ...]],
 ) -> list[pa.Array]:
-    """The columns that `score(offsets, data)` gives, float32[n] each, for the rows that the model covers; null elsewhere."""
+    """The columns that `score` gives, float32[n] each, for the rows that the model covers; null elsewhere."""
     n = len(batch)
     covered = np.ones(n, bool)
     if loaded.languages is not None:
         inside = pc.is_in(language, value_set=pa.array(sorted(loaded.languages), pa.string()))
         covered = inside.to_numpy(zero_copy_only=False).astype(bool)
-    own = batch if covered.all() else TextBatch(batch.text.filter(pa.array(covered)))
     columns = []
-    for values in score(*own.buffers):
+    for values in score(batch.part(covered)):
         column = np.zeros(n, np.float32)
         column[covered] = values
         columns.append(pa.array(column, mask=~covered))
     return columns
+
+
+def window_scores(batch: TextBatch, *, of: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """`Classifier.window_scores`; windows are cut and their words hashed once for all models that have windows of this size."""
+    return of.window_scores(batch.windows(of.text.window_words))

@@ -33,6 +33,9 @@ _TWO_LETTERS = dict(pair.split(":") for pair in _CODES.split())
 KIN = (frozenset({"sh", "hr", "sr", "bs"}),)
 """Languages that a model takes for one another because they are one macrolanguage (ISO 639-3 hbs), whose code it may give too:
 its scores for them belong together. Chosen because lid.176 gives half of one paragraph to each."""
+RELATIVES = (*KIN, frozenset({"no", "nb", "nn"}), frozenset({"id", "ms"}))
+"""Languages that are written so much alike that a list which names one is taken to mean the texts of all: chosen because
+lid.176 gives them for one another, and eldc's table knows one of each only."""
 SHORT = frozenset(_TWO_LETTERS.values())
 """Languages with a code of two letters."""
 _SCRIPTED = re.compile(r"([a-z]{2,3})[_-]([A-Z][a-z]{3})")
@@ -58,6 +61,41 @@ _WIKIPEDIA = frozenset({"als"})
 """Codes by which lid.176 means another language than ISO 639-3: `als` is Alemannic there, Tosk Albanian here."""
 
 
+_SPELLED = re.compile(
+    r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_](?:[A-Za-z]{2}|[0-9]{3}))?(?:[-_](?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
+)
+"""A language tag of BCP 47: language, script, region and variants."""
+_ALSO = """
+alb:sq arm:hy baq:eu bur:my chi:zh cze:cs dut:nl fre:fr geo:ka ger:de gre:el ice:is mac:mk mao:mi may:ms per:fa rum:ro slo:sk
+tib:bo wel:cy scc:sr scr:hr fil:tl iw:he in:id ji:yi jw:jv mo:ro nb:no
+"""
+_OTHERWISE = dict(pair.split(":") for pair in _ALSO.split())
+"""Codes of ISO 639-2/B, withdrawn ones, and some that lid.176 has another name for."""
+
+
+def understood(code: str) -> str:
+    """A code of ISO 639-1, -2 or -3, or a tag of BCP 47, as a code of a plan: `en` for en-US, `zh_Hans` for zh-Hans, `de` for
+    ger, `he` for iw. What is no such tag stays as it is."""
+    found = _SPELLED.fullmatch(code)
+    if found is None:
+        return code
+    language = found[1].lower()
+    language = _OTHERWISE.get(language, language)
+    return f"{language}_{found[2].title()}" if found[2] else language
+
+
+def canonical(code: str) -> str:
+    """A code of any spelling as the column `language` has it, without its script."""
+    language, script = split(understood(code))
+    return language if language in _WIKIPEDIA and script is None else languages((language,))[0]
+
+
+def written(script: str) -> tuple[str, ...]:
+    """The scripts of texts that a plan means by one: Chinese in simplified or traditional characters is in Han characters where a
+    model does not tell these apart."""
+    return ("Hani", script) if script in ("Hans", "Hant") else (script,)
+
+
 def split(label: str) -> tuple[str, str | None]:
     """`eng_Latn` as `("eng", "Latn")`; `en`, or any other form, as `(label, None)`."""
     found = _SCRIPTED.fullmatch(label)
@@ -76,9 +114,11 @@ def scripts(labels: tuple[str, ...]) -> tuple[str | None, ...]:
     return tuple(split(label)[1] for label in labels)
 
 
-def kin(languages: tuple[str, ...]) -> np.ndarray:
-    """int64[n]: a number for each language, the same for those of one entry of KIN."""
-    first = {name: min(i for i, one in enumerate(languages) if one in group) for group in KIN for name in group & set(languages)}
+def kin(languages: tuple[str, ...], groups: tuple[frozenset[str], ...] = KIN) -> np.ndarray:
+    """int64[n]: a number for each language, the same for those of one of the groups."""
+    first = {
+        name: min(i for i, one in enumerate(languages) if one in group) for group in groups for name in group & set(languages)
+    }
     return np.array([first.get(name, i) for i, name in enumerate(languages)], np.int64)
 
 
@@ -94,9 +134,21 @@ def names(code: str) -> tuple[set[str], str | None]:
     return (found - _WIKIPEDIA if script is not None else found), script
 
 
+def with_relatives(code: str) -> tuple[set[str], str | None]:
+    """As `names`, with the languages that are told from these by chance only (RELATIVES); Croatian and Bosnian in Latin
+    letters."""
+    found, script = names(code)
+    for group in RELATIVES:
+        if found & group:
+            if script is None and found & {"hr", "bs"} and "sr" not in found:
+                script = "Latn"
+            found |= group
+    return found, script
+
+
 def unknown(codes: Iterable[str], labels: tuple[str, ...]) -> str | None:
     """What is to be said of codes that no label of a model means, with the nearest ones that it has; None where all are known."""
-    known = {*languages(labels), "und"}
+    known = {*languages(labels), "und", "zxx"}
     scripted = {(language, script) for language, script in zip(languages(labels), scripts(labels), strict=True) if script}
     said = []
     for code in codes:
@@ -111,10 +163,11 @@ def suggested(code: str, known: Collection[str]) -> str:
     """The codes of `known` that someone may have meant by this one, most likely first: `hr, sr or bs`; "" without any."""
     plain = code.lower().strip()
     base = re.split("[-_ ]", plain)[0]
+    prose = set(known) - {"und", "zxx"}  # nobody misspells these: `xx` is no language either
     meant = [one for name in (plain, base) for one in (*_MEANT.get(name, ()), _TWO_LETTERS.get(name, ""), name) if one in known]
     if not meant:
         near = difflib.get_close_matches(plain, _MEANT, n=1, cutoff=0.8)
         meant = [one for name in near for one in _MEANT[name] if one in known]
-    meant = meant or sorted(one for one in known if split(one)[0] == base) or difflib.get_close_matches(plain, sorted(known), n=3)
+    meant = meant or sorted(one for one in known if split(one)[0] == base) or difflib.get_close_matches(plain, sorted(prose), n=3)
     *first, last = dict.fromkeys(meant) or [""]
     return f"{', '.join(first)} or {last}" if first else last

@@ -1,4 +1,4 @@
-"""Where a model's file is: a path, or a file of a repository on the Hugging Face Hub.
+"""Where a model's file is: a path, a file of a repository on the Hugging Face Hub, or one in the user's cache.
 
 Invariant: a name that is not `hf://` is a path, and nothing is fetched for it. A file from the Hub comes through huggingface_hub:
 its cache, its credentials, HF_ENDPOINT and HF_HUB_OFFLINE count; what a plan's models contain is in the recipe by their sha256.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from filters.models.reader import ModelError
@@ -18,6 +19,25 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _ON_THE_HUB = re.compile(rf"hf://({_NAME}/{_NAME})(?:@({_NAME}))?/((?:[^/]+/)*[^/]+)")
 _OTHER_KINDS = ("datasets", "spaces", "models")
 _FORM = "hf://ORG/NAME/FILE, or hf://ORG/NAME@REVISION/FILE"
+
+
+def cache() -> Path:
+    """Winnow's folder in the user's cache, as the XDG specification names it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "winnow"
+
+
+def put(data: bytes, dest: Path) -> None:
+    """Write beside `dest`, then rename: whoever reads `dest` meanwhile has all of the old file or all of the new one."""
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=dest.parent, prefix=f".{dest.name}-", delete=False) as file:
+        try:
+            file.write(data)
+            file.close()
+            os.chmod(file.name, 0o644)  # mkstemp's 0600 would hide a shared model from other users
+            os.replace(file.name, dest)
+        except BaseException:
+            os.unlink(file.name)
+            raise
 
 
 def find_model_file(name: str) -> Path:

@@ -14,13 +14,14 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from filters import models
 from filters.kernels.models import shape, trees, windows
+from filters.kernels.models.shape_counts import BUCKETS
 from filters.kernels.models.trees import Trees
 from filters.models import ModelError, reader, shape_features
 from filters.models.classifier import Isotonic, Platt
@@ -30,6 +31,8 @@ KEEP: tuple[Level, ...] = ("lenient", "balanced", "strict")
 FEATURES = list(shape_features.NAMES)
 SHORT = FEATURES.index("chars_5_of_chars")
 MAX_NODES = 1 << 20
+MAX_BYTES = 1 << 26
+"""Of all arrays as they are in memory: two of so many nodes' would fit."""
 HIGHEST = 5
 """The best score that a reader gives."""
 
@@ -53,6 +56,12 @@ class Choice(_Part):
     kept: tuple[int, int]
     dropped: tuple[int, int]
 
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if any(not 0 <= hits <= n for hits, n in (self.kept, self.dropped)):
+            raise ValueError("expected how many, and of how many")
+        return self
+
 
 class Card(_Part):
     """NAME.json. `languages`: those with at least 60 judged documents. `expected`: of a logit, the score that readers give on
@@ -62,8 +71,8 @@ class Card(_Part):
     name: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     features: tuple[str, ...]
-    sample_bytes: int = Field(ge=64)
-    bias: float
+    sample_bytes: int = Field(ge=64, le=1 << 30)
+    bias: float = Field(ge=-1e6, le=1e6)
     calibration: Platt
     expected: Isotonic
     languages: tuple[str, ...]
@@ -123,9 +132,14 @@ def load_card(path: Path) -> Card:
     """The description beside a model. Raises ModelError."""
     place = path.with_suffix(".json")
     try:
-        return Card.model_validate_json(place.read_bytes())
+        card = Card.model_validate_json(place.read_bytes())
     except (ValidationError, OSError) as error:
         raise ModelError(f"{place}: expected the description of {path.name}, format 1; {error}") from error
+    if missing := [level for level in KEEP if level not in card.keep or not card.choices.get(level)]:
+        raise ModelError(
+            f"{place}: expected limits and what they did for each of {', '.join(KEEP)}; {', '.join(missing)} is not there"
+        )
+    return card
 
 
 def load_readers(path: Path) -> Readers:
@@ -134,19 +148,16 @@ def load_readers(path: Path) -> Readers:
     models.check_sha256(path, data, card.sha256)
     if list(card.features) != FEATURES:
         raise ModelError(f"{path}: made for other features than this release computes: train it again")
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("words", *Trees._fields)}
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: expected arrays words, {', '.join(Trees._fields)}; {error}") from error
+    arrays = _arrays(path, data)
     words = arrays.pop("words")
-    made = Trees(**{name: np.ascontiguousarray(arrays[name], dtype) for name, dtype in _TYPES.items()})
-    if words.shape != (shape.BUCKETS,) or not np.isfinite(words).all() or not _sound(made):
+    made = Trees(**arrays)
+    if words.shape != (BUCKETS,) or not np.isfinite(words).all() or not _sound(made):
         raise ModelError(f"{path}: its numbers do not fit together; fetch the file again")
     return Readers(path=path, card=card, words=words.astype(np.float32), trees=made)
 
 
-_TYPES = {
+_TYPES: dict[str, type[np.generic]] = {
+    "words": np.float16,
     "roots": np.int32,
     "feature": np.int16,
     "bound": np.float32,
@@ -156,19 +167,36 @@ _TYPES = {
 }
 
 
+def _arrays(path: Path, data: bytes) -> dict[str, np.ndarray]:
+    """Raises ModelError unless the file has each array, in its own type."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MAX_BYTES:
+            raise ValueError(f"they are larger than {MAX_BYTES:,} bytes")
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in _TYPES}
+        if odd := [name for name, kind in _TYPES.items() if arrays[name].dtype.newbyteorder("=") != kind]:
+            raise ValueError(f"{', '.join(odd)}: of another type")
+    except Exception as error:  # a damaged header may end in almost any: a token, a key, memory, a compression not known
+        raise ModelError(f"{path}: expected arrays {', '.join(_TYPES)}; {type(error).__name__}: {error}") from error
+    return {name: np.ascontiguousarray(arrays[name], kind) for name, kind in _TYPES.items()}
+
+
 def _sound(made: Trees) -> bool:
-    """Whether every node leads to later nodes of the same arrays, by a feature that is there."""
-    n = len(made.feature)
-    if not 0 < n <= MAX_NODES or any(array.shape != (n,) for array in made[1:]) or made.roots.ndim != 1 or len(made.roots) < 2:
+    """Whether the trees share out the nodes, and every node leads to later ones of its tree, by a feature that is there: so a row
+    takes as many steps as there are nodes at most."""
+    n, roots = len(made.feature) if made.feature.ndim == 1 else 0, made.roots
+    if not 0 < n <= MAX_NODES or any(array.shape != (n,) for array in made[1:]) or roots.ndim != 1 or len(roots) < 2:
+        return False
+    if roots[0] != 0 or roots[-1] != n or not (roots[1:] > roots[:-1]).all():
         return False
     inner = made.feature >= 0
-    nodes = np.arange(n)[inner]
+    nodes, ends = np.arange(n)[inner], np.repeat(roots[1:], np.diff(roots))[inner]
     below = [side[inner] for side in (made.left, made.right)]
     return bool(
         (made.feature < len(FEATURES)).all()
-        and all((side > nodes).all() and (side < n).all() for side in below)
-        and (made.roots[:-1] >= 0).all()
-        and (made.roots[:-1] < n).all()
+        and all((side > nodes).all() and (side < ends).all() for side in below)
         and np.isfinite(made.bound).all()
         and np.isfinite(made.value).all()
     )

@@ -150,12 +150,15 @@ def label(output: Output, candidate: Candidate, answer: str, *, of: Sequence[Can
     """Store the label of a document (`right` or `wrong`).
 
     `of`: the order that it was offered in. What a random one has before it and what was judged for another order was drawn at
-    random now, and is stored so.
+    random now, and is stored so; and so is what it has behind it, where nothing is left to judge: else the precision of a whole
+    sample would leave out those at its end that the model was least sure of.
     """
     if candidate.drawn == "random":
         done = _labelled(output)
-        for before in of[: of.index(candidate)] if candidate in of else ():
-            known = done.get(_place(before))
+        at = of.index(candidate) if candidate in of else 0
+        seen = of if all(_place(one) in done for one in of[at + 1 :]) else of[:at]
+        for one in seen:
+            known = done.get(_place(one))
             if known is not None and known.drawn != "random":
                 reviews.add(output.store, replace(known, drawn="random"))
     made = Label(

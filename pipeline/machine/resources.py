@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from glob import glob
 from pathlib import Path
 
 import psutil
@@ -42,9 +41,9 @@ def tree_cpu() -> Cpu:
     """Of this process since it began, with its imports; of its living descendants, and of those that it or they have reaped."""
     times = os.times()
     children = times.children_user + times.children_system
-    for child in psutil.Process().children(recursive=True):
+    for pid in _descendants(os.getpid()):
         with contextlib.suppress(psutil.Error):
-            used = child.cpu_times()
+            used = psutil.Process(pid).cpu_times()
             children += used.user + used.system + used.children_user + used.children_system
     return Cpu(times.user + times.system, children)
 
@@ -61,19 +60,25 @@ def process_age_s() -> float:
 
 def tree_rss() -> int:
     """Resident bytes of this process and its children."""
-    return sum(map(_rss, _tree(os.getpid())))
+    pid = os.getpid()
+    return sum(map(_rss, (pid, *_descendants(pid))))
 
 
-def _tree(pid: int) -> Iterator[int]:
-    """`pid` and its descendants, from /proc: psutil looks at every process of the machine for that, 3 ms each time.
+def _descendants(pid: int) -> Iterator[int]:
+    """From /proc: psutil looks at every process of the machine for that, 3 ms each time.
 
-    A kernel without CONFIG_PROC_CHILDREN shows no descendants.
+    It does where the kernel has no CONFIG_PROC_CHILDREN.
     """
-    yield pid
-    for children in glob(f"/proc/{pid}/task/*/children"):
-        with contextlib.suppress(OSError):
-            for child in Path(children).read_text().split():
-                yield from _tree(int(child))
+    if not os.path.exists(f"/proc/self/task/{threading.get_native_id()}/children"):
+        with contextlib.suppress(psutil.Error):
+            yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
+        return
+    with contextlib.suppress(OSError):  # it has ended
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as children:
+                for child in map(int, children.read().split()):
+                    yield child
+                    yield from _descendants(child)
 
 
 def _rss(pid: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+from functools import cache
 from importlib import metadata
 
 from pipeline.errors import Damaged, OutputLocked, RecipeDiffers
@@ -150,13 +151,13 @@ def live(manifests: list[Manifest]) -> list[Manifest]:
     return [m for m in manifests if m.generation in manifests[-1].live] if manifests else []
 
 
-def commit(out: Store, manifest: Manifest) -> None:
+def commit(out: Store, generation: int, encoded: bytes) -> None:
     """Create the manifest: from here on the generation is part of the output. Raises OutputLocked if another run was first."""
     try:
-        out.create(name(manifest.generation), encode(manifest))
+        out.create(name(generation), encoded)
     except FileExistsError as error:
         raise OutputLocked(
-            f"{out.path(name(manifest.generation))}: another run committed this generation meanwhile; nothing of this run was"
+            f"{out.path(name(generation))}: another run committed this generation meanwhile; nothing of this run was"
             " published, and the same command goes on from there"
         ) from error
 
@@ -216,9 +217,13 @@ def versions() -> dict[str, str]:
     """Versions of everything that can change a byte."""
     names = ("winnow-curation", "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
     found = {"python": platform.python_version()}
-    for package in names:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "source tree"
-    return found
+    return found | {package: _version(package) for package in names}
+
+
+@cache
+def _version(package: str) -> str:
+    """Read once: the whole of a package's metadata is parsed for it."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "source tree"

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from filters.models import labels
 from pipeline.settings import PlanModel
 
 BYTES_PER_TOKEN = 4.0
@@ -50,7 +51,10 @@ class TrainingPlan(PlanModel):
     def _shares(cls, value: dict[str, float]) -> dict[str, float]:
         if any(share < 0 for share in value.values()) or sum(value.values()) > 1 + 1e-9:
             raise ValueError("expected shares from 0 to 1 that sum to at most 1")
-        return value
+        named = {labels.canonical(code): share for code, share in value.items()}
+        if len(named) < len(value):
+            raise ValueError(f"{', '.join(value)}: names a language twice")
+        return named
 
 
 class Compute(PlanModel):

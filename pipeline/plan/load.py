@@ -6,11 +6,13 @@ the preset that it extends; lists and scalars replace. Every mistake is shown wi
 
 from __future__ import annotations
 
+import copy
 import difflib
 import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -53,9 +55,15 @@ def _preset(name: str) -> tuple[str, Json]:
     raise PlanError(f"preset {name}: unknown; {hint}there are {', '.join(known)}; a file's name ends in .yaml")
 
 
+@lru_cache(64)
+def _parsed(text: str) -> Any:
+    """Kept: a preset is looked at more than once, and ruamel.yaml takes 40 ms for a long one."""
+    return YAML(typ="safe", pure=True).load(io.StringIO(text))
+
+
 def _read_yaml(text: str, *, where: str) -> Json:
     try:
-        value = YAML(typ="safe", pure=True).load(io.StringIO(text))
+        value = copy.deepcopy(_parsed(text))
     except YAMLError as error:
         raise PlanError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
     if value is None:

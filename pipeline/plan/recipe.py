@@ -22,7 +22,7 @@ from filters import FILTERS
 from filters.contract import ContractError, Filter, Tier, check_all, check_rules
 from filters.edits import EDITS
 from filters.edits.contract import Step, Walk
-from filters.models import ModelError
+from filters.models import ModelError, labels
 from filters.rules import AnyRule, Rule
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
@@ -125,10 +125,12 @@ def sha256(path: Path) -> str:
 
 
 def _active(plan: Plan, filters: tuple[Filter, ...]) -> Iterator[ActiveFilter]:
+    given: set[str] = set()
     for filter_ in filters:
         chosen = plan.filter_plan(filter_)
         if chosen is None:
             continue
+        given.update(filter_.signals.names)
         params, thresholds, action = chosen
         try:
             files = tuple(sha256(Path(path)) for path in (filter_.files(params) if filter_.files else ()))
@@ -140,7 +142,9 @@ def _active(plan: Plan, filters: tuple[Filter, ...]) -> Iterator[ActiveFilter]:
         except ModelError as error:  # limits may stand in a model's description
             raise PlanError(str(error)) from error
         check_rules(filter_, rules)
-        yield ActiveFilter(filter_, params, thresholds, action, tuple(rules), files)
+        absent = set(filter_.needs) - given  # of filters that the plan switches off
+        known = tuple(rule.without(absent) if isinstance(rule, Rule) and absent else rule for rule in rules)
+        yield ActiveFilter(filter_, params, thresholds, action, known, files)
 
 
 def resolve(plan: Plan) -> Recipe:
@@ -235,14 +239,26 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 def load_models(recipe: Recipe) -> None:
     """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be, and for
-    thresholds that it gives no meaning."""
+    thresholds, or languages of other keys, that it gives no meaning."""
     for item in recipe.filters:
         try:
             made = loaded(item)
+            if "language" in item.filter.signals.names and hasattr(made, "labels"):
+                _check_languages(recipe, made.labels)
             if item.filter.refuse is not None:
                 item.filter.refuse(item.thresholds, made)
         except (ValueError, OSError) as error:
             raise PlanError(str(error)) from error
+
+
+def _check_languages(recipe: Recipe, known: tuple[str, ...]) -> None:
+    """Raise PlanError for languages that the language model never gives: no document would be in them."""
+    listed = {f"filters.{item.filter.name}.languages": getattr(item.params, "languages", None) for item in recipe.filters}
+    planned = recipe.plan.compute.plan
+    listed["compute.plan.languages"] = None if planned is None else tuple(planned.languages)
+    for name, codes in listed.items():
+        if isinstance(codes, tuple) and (said := labels.unknown(codes, known)):
+            raise PlanError(f"{name}: {said}")
 
 
 def loaded(item: ActiveFilter) -> Any:

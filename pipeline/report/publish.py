@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
@@ -165,10 +166,15 @@ def _pretty(value: Record) -> bytes:
 
 
 def yaml(data: Json) -> str:
-    """Plain data as YAML 1.2."""
+    """Plain data as YAML 1.2, key after key: a page and its plan hold much the same ones, and ruamel.yaml is slow."""
+    return "".join(_yaml(json.dumps({key: value})) for key, value in data.items()) or "{}\n"
+
+
+@lru_cache(256)
+def _yaml(data: str) -> str:
     stream = io.StringIO()
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    writer.dump(data, stream)
+    writer.dump(json.loads(data), stream)
     return stream.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from filters import quality
+from filters.models import coverage
 from pipeline import read
 from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
@@ -37,7 +38,8 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     files = told_apart(found.files, owners([] if replacing else manifests))
     with workers.workers(options.workers, at_end=read.close) as pool:
         inputs = spans.scan(files, pool, silent)
-    lines = [f"plan {loaded.name} (extends {loaded.extends}), recipe {resolved.hash[:12]}"]
+    base = "" if loaded.extends == loaded.name else f" (extends {loaded.extends})"
+    lines = [f"plan {loaded.name}{base}, recipe {resolved.hash[:12]}"]
     before = [] if replacing else manifests
     sources = prepare.source_settings(found.files)
     if before:
@@ -66,18 +68,26 @@ def _choice(resolved: Recipe) -> list[str]:
     used = [item for item in resolved.filters if item.filter.name == "quality" and quality.of_readers(item.params.model)]
     if not used:
         return []
-    lines = ["filters.quality.keep, by what careful readers keep and drop of web pages from sites that the model has not seen:"]
+    if not any(rule.on for rule in used[0].rules if rule.reason == "low_quality"):
+        return ["filters.quality drops nothing by its score: the limits are by language, and filters.language is off"]
+    if used[0].params.model == coverage.READERS:
+        who, judged = "they", "what careful readers keep and drop of web pages from sites that the model has not seen"
+    else:
+        who, judged = "you", "what you keep and drop in the reviews that the model learnt from, each held out"
+    lines = [f"filters.quality.keep, by {judged}:"]
     for key, choices in quality.card(used[0].params).choices.items():
         (kept, good), (dropped, bad) = choices[0].kept, choices[0].dropped
         here = " (this plan)" if key == used[0].thresholds.keep else ""
         lines.append(
-            f"  {key}{here}: keeps {_share(kept, good)} of what they keep, drops {_share(dropped, bad)} of what they drop"
+            f"  {key}{here}: keeps {_share(kept, good)} of what {who} keep, drops {_share(dropped, bad)} of what {who} drop"
         )
     return [*lines, "  (the model alone; the plan's other rules and dedup come on top)"]
 
 
 def _share(hits: int, n: int) -> str:
     """A share of n documents and its 95 % interval."""
+    if not n:
+        return "? (of none)"
     found = interval.share(hits, n)
     return f"{numbers.share(hits, n)} ({numbers.share(found.low, 1)} to {numbers.share(found.high, 1)}, {hits} of {n})"
 

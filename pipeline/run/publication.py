@@ -104,7 +104,7 @@ def _content(run: Run, shards: Sequence[Shard]) -> dict[str, str]:
 def _commit(run: Run, made: Manifest, pictures: Pictures) -> None:
     manifests = [*run.history.manifests, made]
     files = publish.rendered(run.out, manifests, pictures=pictures)
-    manifest.commit(run.out, made)
+    manifest.commit(run.out, made.generation, files["manifest.json"])
     publish.write(run.out, files)
     manifest.remove_orphans(run.out, manifests)
     run.work.remove("staging")

@@ -212,7 +212,7 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     out.private(RECEIPTS)
     with out.writer(tombstones.name(number), durable=True) as file:
         tombstones.write(file, table)
-    manifest.commit(out, made)
+    manifest.commit(out, made.generation, manifest.encode(made))
     manifests = [*after, made]
     complete(out, manifests, work=place.work)
     assert manifests[-1].takedown is not None

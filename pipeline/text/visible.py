@@ -20,6 +20,8 @@ _MOST_MARKS = 4
 
 def visible(text: str, *, limit: int | None = None) -> str:
     """`text` on one line with everything hidden made visible; longer than `limit` characters: cut, ending in `…`."""
+    if text.isascii() and text.isprintable() and (limit is None or len(text) <= limit):
+        return text  # most of what a page shows
     shown: list[str] = []
     marks = length = 0
     for character in text:

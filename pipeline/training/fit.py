@@ -23,6 +23,7 @@ import pyarrow as pa
 from filters import models
 from filters.kernels import buffers
 from filters.kernels.models import features
+from filters.kernels.models.bags import Windows
 from filters.models import classifier
 from filters.models.classifier import Classifier, Text
 from pipeline.errors import RunFailed
@@ -191,5 +192,6 @@ def logits(model: Classifier, texts: Sequence[str], settings: Settings) -> np.nd
     offsets, data = buffers.views(pa.array(texts, pa.large_string()))
     if not settings.by_window or not texts:
         return model.logits(data, model.spans(offsets, data))
-    rows, found = model.window_logits(offsets, data)
-    return np.maximum.reduceat(found, np.flatnonzero(np.diff(rows, prepend=-1)))
+    cut = Windows(offsets, data, model.text.window_words)
+    rows, _ = cut.cut
+    return np.maximum.reduceat(model.window_logits(cut), np.flatnonzero(np.diff(rows, prepend=-1)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from filters.kernels.models.shape import BUCKETS
+from filters.kernels.models.shape_counts import BUCKETS
 
 MIN_DOCUMENTS = 5
 """The law asks for 3; chosen by cross-validation over sites, where 3 and 5 do as well."""

@@ -39,7 +39,9 @@ from filters.contract import TextBatch
 from filters.kernels import buffers
 from filters.kernels.models import prose
 from filters.kernels.unicode import scripts
+from filters.models import eldc
 from pipeline.records import interval
+from tests.bench import language_beside
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 LEARN = ("throughput", "lid_eval", "quality", "toxicity_eval", "dedup_eval", "pii_eval", "warc")
@@ -276,6 +278,12 @@ def main() -> int:
     everything = list(rows(chosen.data / "lid_eval" / "lid.jsonl.gz"))
     right(report, model, everything)
     mixed(model, everything)
+    both = language.load(language.Params(model=eldc.NAME))
+    texts = TextBatch(pa.array([text for _, text in documents], pa.large_string()))
+    seconds, _ = cpu(lambda: language.annotate(texts, NOTHING, language.Params(model=eldc.NAME), model=both))
+    megabytes = sum(len(text.encode()) for _, text in documents) / 1e6
+    report.target("`model: eldc`, sampled", megabytes / seconds, SAMPLED_MB, " MB")
+    language_beside.beside(report.target, both, chosen.data, everything)
     print(f"missed: {', '.join(report.missed)}" if report.missed else "all targets met")
     return 1 if report.missed else 0
 

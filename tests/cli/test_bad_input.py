@@ -283,6 +283,9 @@ def test_explain_says_what_each_setting_of_keep_keeps_and_drops(capsys, tmp_path
         (line,) = [line for line in ran.out.splitlines() if line.strip().startswith(key)]
         assert f"{kept} of {good}" in line and f"{dropped} of {bad}" in line and ("(this plan)" in line) is (key == "strict")
     assert "lenient" not in winnow(capsys, "default@1", "--input", text, "--output", tmp_path / "out", "--explain").out
+    off = ("--set", "filters.language=false")
+    said = winnow(capsys, "--input", text, "--output", tmp_path / "out", "--explain", *off).out
+    assert "filters.quality drops nothing by its score" in said and "lenient" not in said
 
 
 def test_explain_runs_nothing(capsys, tmp_path):

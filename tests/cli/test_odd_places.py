@@ -133,7 +133,7 @@ def test_a_classifier_is_trained_from_an_odd_place_into_one(made: Path, capsys: 
     place = made / PLACE
     examples = ["--positive", str(place / "held.jsonl"), "--negative", "corpus", "--corpus", str(place / "out")]
     assert train.main(["quality", *examples, "--output", str(place / "models")]) == 2
-    assert "of 70 in all" in capsys.readouterr().err
+    assert "too few positive examples: 30; about 260" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,11 +199,12 @@ def test_every_path_of_a_plan_is_made_absolute_and_named() -> None:
     [
         ("readers", "readers"),
         ("toxicity@2", "toxicity@2"),
+        ("eldc", "eldc"),
         ("readers.ftz", "{here}/readers.ftz"),
         ("./readers", "{here}/readers"),
     ],
 )
-def test_the_name_of_a_shipped_model_is_no_path(model: str, full: str) -> None:
+def test_the_name_of_a_model_is_no_path(model: str, full: str) -> None:
     plan = {"filters": {"quality": {"model": model}}}
     assert with_absolute_paths(plan) == {"filters": {"quality": {"model": full.format(here=Path.cwd())}}}
 

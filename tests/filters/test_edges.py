@@ -26,7 +26,7 @@ EDGES = {
     "right to left": "השוק נפתח בשעה שבע בבוקר. הדוכנים מלאים בפירות.\nمرحبا بكم في المدينة القديمة.",
     "combining marks": f"{PROSE} cafe\u0301 cre\u0300me bru\u0302le\u0301e.",
     "emoji sequences": "👩\u200d💻 👨\u200d👩\u200d👧 🇫🇷 👍🏽 ❤️!",
-    "10 MB in one line": " ".join(f"word{str(k % 997).translate(LETTERS)}." for k in range(1_250_000)),
+    "10 MB in one line": " ".join(([f"word{str(k).translate(LETTERS)}." for k in range(997)] * 1_254)[:1_250_000]),
 }
 NO_WORDS = {"too_few_words", "words_too_short", "too_few_alphabetic_words"}
 TOPS = {"top_2gram", "top_3gram", "top_4gram"}  # datatrove and dolma: the most frequent n-gram counts where it occurs once

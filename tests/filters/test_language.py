@@ -335,7 +335,7 @@ def test_plans_that_keep_the_same_languages_are_the_same() -> None:
         ("en", "write a list of languages, [en], or all"),
         ([], "would drop every text"),
         (["English"], "English: not a language code"),
-        (["EN"], "EN: not a language code"),
+        (["English US"], "English US: not a language code"),
         ([False], "keep"),  # what a reader of YAML 1.1 makes of `no`, Norwegian
     ],
 )
@@ -479,7 +479,8 @@ def test_a_text_with_few_capitals_is_read_as_it_stands(model: models.Model) -> N
     ]
     sample = prose.sample(*buffers.views(pa.array(texts, pa.large_string())), limit=2048, parts=8)
     letters, _ = scripts.majority(sample.data, sample.spans)
-    assert language._in_small_letters(sample, letters) is sample
+    data, spans = language._in_small_letters(sample.data, sample.spans, letters)
+    assert data is sample.data and spans is sample.spans
 
 
 @given(st.lists(st.text(st.sampled_from("aZßÀÞ×÷Ωωσπ ЯяЀџ.中é"), max_size=30), min_size=1, max_size=4))
@@ -522,8 +523,8 @@ def test_the_code_of_the_macrolanguage_stands_for_its_languages_and_they_for_it(
 @pytest.mark.parametrize(
     ("code", "near"),
     [
-        *(("english", "en"), ("german", "de"), ("deutsch", "de"), ("ger", "de"), ("jp", "ja"), ("cn", "zh"), ("nb", "no")),
-        *(("cnr", "sr, hr or bs"), ("iw", "he"), ("fil", "tl"), ("gsw", "als"), ("en-US", "en"), ("engish", "en"), ("xq", "")),
+        *(("english", "en"), ("german", "de"), ("deutsch", "de"), ("jp", "ja"), ("cn", "zh"), ("cnr", "sr, hr or bs")),
+        *(("gsw", "als"), ("engish", "en"), ("xq", ""), ("xx", "")),
     ],
 )
 def test_a_code_that_the_model_does_not_have_is_refused_with_what_may_be_meant(model: models.Model, code: str, near: str) -> None:
@@ -539,7 +540,48 @@ def test_a_code_that_the_model_does_not_have_is_refused_with_what_may_be_meant(m
         assert f"{code}: " in str(refused.value) and "en:" not in str(refused.value).replace(f"{code}:", "")
 
 
-@pytest.mark.parametrize("code", ["en", "eng", "cmn", "zh_Hans", "und", "sh", "hbs", "als", "ceb"])
+@pytest.mark.parametrize(
+    ("spelled", "meant"),
+    [
+        *(("EN", "en"), ("en-US", "en"), ("pt-BR", "pt"), ("es_419", "es"), ("de-CH-1996", "de"), ("ger", "de"), ("deu", "deu")),
+        *(("zh-Hans", "zh_Hans"), ("zh-Hant-TW", "zh_Hant"), ("SR_latn", "sr_Latn"), ("iw", "he"), ("fil", "tl"), ("nb", "no")),
+        *(("als", "als"), ("english", "english"), ("e", "e"), ("en-", "en-"), ("en US", "en US")),
+    ],
+)
+def test_codes_of_iso_639_and_bcp_47_are_understood(spelled: str, meant: str) -> None:
+    assert labels.understood(spelled) == meant
+
+
+def test_a_plan_keeps_codes_as_winnow_writes_them() -> None:
+    assert language.Thresholds(keep=["pt-BR", "ger", "EN", "en-GB"]).keep == ("de", "en", "pt")
+    assert language.Thresholds(min_scores={"iw": 0.5}).min_scores == {"he": 0.5}
+    with pytest.raises(ValidationError, match="names a language twice"):
+        language.Thresholds(min_scores={"en-GB": 0.5, "en-US": 0.7})
+    with pytest.raises(ValidationError, match="names a language twice"):
+        language.Thresholds(min_scores={"en": 0.5, "eng": 0.7})
+    assert len(language.Thresholds(min_scores={"sr_Latn": 0.5, "sr_Cyrl": 0.7, "hr": 0.1}).min_scores) == 3
+
+
+def test_a_listed_language_stands_for_its_relatives() -> None:
+    signals = {
+        "language": ["hr", "sr", "sr", "bs", "sh", "nn", "ms", "da"],
+        "language_script": ["Latn", "Latn", "Cyrl", "Latn", "Latn", "Latn", "Latn", "Latn"],
+    }
+    other = ["other_language"]
+    assert failures(signals, keep=["hr"]) == [[], [], other, [], [], other, other, other]
+    assert failures(signals, keep=["sr"]) == [[], [], [], [], [], other, other, other]
+    assert failures(signals, keep=["nb", "id"]) == [other, other, other, other, other, [], [], other]
+    low = {**signals, "language_score": [0.4] * 8}
+    assert failures(low, min_scores={"hr": 0.5})[:3] == [["uncertain_language"], [], []]  # a threshold is for its language
+
+
+def test_simplified_and_traditional_characters_are_han_characters() -> None:
+    signals = {"language": ["zh", "zh", "ja"], "language_script": ["Hani", "Latn", "Hani"]}
+    for code in ("zh-Hans", "zh-Hant-TW"):
+        assert failures(signals, keep=[code]) == [[], ["other_language"], ["other_language"]]
+
+
+@pytest.mark.parametrize("code", ["en", "eng", "cmn", "zh_Hans", "zxx", "und", "sh", "hbs", "als", "ceb"])
 def test_a_code_that_the_model_has_under_another_name_is_not_refused(model: models.Model, code: str) -> None:
     language.refuse(language.Thresholds(keep=[code]), model)
 
@@ -552,3 +594,19 @@ def test_a_run_with_a_language_that_no_model_knows_ends_before_any_work(capsys, 
         )
         assert ran.code == 2 and "filters.language.keep: cnr: " in ran.err and "sr, hr or bs" in ran.err
     assert not (tmp_path / "out" / "manifests").exists()
+
+
+def test_every_list_of_languages_of_a_plan_is_checked(capsys, tmp_path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": PROSE}])
+    for key, name in (
+        ("compute.plan.languages={cn: 0.5}", "compute.plan.languages: cn: "),
+        ("filters.toxicity={languages: [cn]}", "filters.toxicity.languages: cn: "),
+    ):
+        flags = ("--set", "filters.language={keep: all}", "--set", key, "--explain")
+        ran = winnow(capsys, "none", "--input", path, "--output", tmp_path / "out", *flags)
+        assert ran.code == 2 and name in ran.err and "did you mean zh?" in ran.err
+
+
+def test_codes_of_any_spelling_name_the_values_of_the_column() -> None:
+    spelled = {"pt-BR": "pt", "deu": "de", "ger": "de", "zh-Hant": "zh", "iw": "he", "ceb": "ceb", "als": "als", "als_Latn": "sq"}
+    assert {code: labels.canonical(code) for code in spelled} == spelled

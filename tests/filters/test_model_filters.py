@@ -162,13 +162,13 @@ def test_a_model_of_the_hub_comes_with_its_card(tmp_path: Path, monkeypatch: pyt
     assert quality.FILTER.load(params).languages == {"en"}
 
 
-@pytest.mark.parametrize("languages", [["eng"], ["en"], ["en", "eng"]])
+@pytest.mark.parametrize("languages", [["eng"], ["en"], ["EN"], ["en", "eng"]])
 def test_a_language_may_be_listed_by_either_code(languages):
     assert scores(quality.FILTER, [PROSE, PROSE], ["en", "de"], languages=languages)[0][1] is None
     assert scores(quality.FILTER, [PROSE], ["en"], languages=languages)[0][0] is not None
 
 
-@pytest.mark.parametrize("code", ["english", "EN", "x?", ""])
+@pytest.mark.parametrize("code", ["english", "x?", ""])
 def test_what_is_no_language_code_is_refused(code):
     with pytest.raises(ValueError, match="not a language code"):
         Params(languages=(code,))

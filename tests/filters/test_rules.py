@@ -245,3 +245,15 @@ def test_a_rule_on_a_misspelt_column_or_threshold_is_refused(rule, words) -> Non
 def test_an_expression_must_be_true_or_false_on_every_row(drop, words) -> None:
     with pytest.raises(ContractError, match=words):
         judge(SIGNALS, [ExpressionRule(reason="x", drop=drop)], table(SIGNALS, [{}]))
+
+
+def test_without_a_column_a_rule_knows_of_no_row_what_it_would_have_told() -> None:
+    german = Among("language", ("de",))
+    rule = Rule(reason="r", signal="a", fails="<", limit=ByRow(((german, 2.0), (Among("script", ("Latn",)), 3.0)), 1.0), keys=())
+    assert rule.without({"language"}).limit == ByRow(((Among("script", ("Latn",)), 3.0),), 1.0)
+    assert rule.without({"language", "script"}).limit == 1.0
+    assert not rule.without({"a"}).on
+    only = Rule(reason="r", signal="a", fails="<", limit=2.0, keys=(), where=(german,))
+    assert not only.without({"language"}).on and only.without({"b"}) == only
+    listed = Rule(reason="r", signal="a", fails="not in", limit=(Among("a", ("x",), also=german),), keys=())
+    assert not listed.without({"language"}).on

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile import bombs, suite
-from tests.soak.common import run
-from tests.support import eval_data, prose, table, write_rows
+from tests.support import eval_data, prose, table, winnow, write_rows
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_parquet_that_decodes_to_gigabytes_costs_no_more_than_its_row_group(tmp_
     assert {f"in/good.jsonl#{k}" for k in range(1, 6)} <= set(table(tmp_path / "out", "data")["source_ref"])
 
 
-def test_names_and_values_of_the_input_lead_nowhere(tmp_path: Path) -> None:
+def test_names_and_values_of_the_input_lead_nowhere(tmp_path: Path, capsys) -> None:
     """Nothing is written beside the output and nothing outside of it changes, whatever rows, files and links are called."""
     victim = tmp_path / "victim.txt"
     victim.write_text("untouched")
@@ -83,8 +82,8 @@ def test_names_and_values_of_the_input_lead_nowhere(tmp_path: Path) -> None:
     before = sorted(path.name for path in tmp_path.iterdir())
     for flags in ([], ["--fresh", "--clean"]):
         named = ("--set", "source.from=source")
-        done = run("minimal", "--input", tmp_path / "in", "--output", tmp_path / "out", "--inline", *named, *flags)
-        assert done.returncode == 0, done.stderr
+        ran = winnow(capsys, "minimal", "--input", tmp_path / "in", "--output", tmp_path / "out", *named, *flags)
+        assert ran.code == 0, ran.err
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "out"])
     assert victim.read_text() == "untouched"
     assert len(table(tmp_path / "out", "data")) == len(names) + 1
@@ -108,8 +107,6 @@ URLS = [
 
 @pytest.mark.parametrize("how", ["--input", "--set", "plan"])
 def test_secrets_in_urls_are_said_nowhere(tmp_path: Path, capsys, how: str) -> None:
-    from tests.support import winnow
-
     for number, url in enumerate(URLS):
         out = tmp_path / f"out{number}"
         if how == "--input":
@@ -127,14 +124,14 @@ def test_secrets_in_urls_are_said_nowhere(tmp_path: Path, capsys, how: str) -> N
             assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
-def test_secrets_in_the_addresses_of_rows_stay_with_the_rows(tmp_path: Path) -> None:
+def test_secrets_in_the_addresses_of_rows_stay_with_the_rows(tmp_path: Path, capsys) -> None:
     """A crawled URL may hold somebody's signature: it is in the row's own column and in nothing that is shown or shared."""
     url = f"https://example.org/a?X-Amz-Signature={SECRET}"
     rows: list = [{"text": prose(k // 2), "url": url, "id": str(k)} for k in range(6)] + [b'{"url": "%s"}' % url.encode()]
     path = write_rows(tmp_path / "in" / "a.jsonl", rows)
-    done = run("--input", path, "--output", tmp_path / "out", "--inline", "--log-json", "--set", "source.max_bad_fraction=1")
-    assert done.returncode == 0, done.stderr
-    assert SECRET not in done.stdout + done.stderr
+    ran = winnow(capsys, "--input", path, "--output", tmp_path / "out", "--log-json", "--set", "source.max_bad_fraction=1")
+    assert ran.code == 0, ran.err
+    assert SECRET not in ran.out + ran.err
     for name in ("README.md", "manifest.json", "metrics.json", "report.html", "plan.resolved.yaml", "manifests/000001.json"):
         assert SECRET not in (tmp_path / "out" / name).read_text(), name
     assert os.stat(tmp_path / "out" / "quarantine").st_mode & 0o077 == 0

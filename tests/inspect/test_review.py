@@ -10,6 +10,7 @@ import shutil
 import stat
 import termios
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,7 +114,7 @@ def test_a_duplicate_is_shown_beside_its_survivor_and_a_rule_with_its_numbers(ca
     _, _, screen = run(capsys, monkeypatch, out, "r", "--reason", "near_duplicate")
     assert "similarity 0.9" in screen and "the document:" in screen
     _, _, screen = run(capsys, monkeypatch, out, "q", "--reason", "gopher_quality.too_few_words")
-    assert "gopher_words: " in screen and "passes with >= 60" in screen
+    assert "gopher_words: " in screen and "passes with >= 50" in screen
 
 
 def test_labels_of_another_recipe_do_not_count(capsys, monkeypatch, out, tmp_path):
@@ -184,3 +185,17 @@ def test_on_a_terminal_a_key_needs_no_return_and_is_not_echoed():
             assert not termios.tcgetattr(terminal)[3] & (termios.ECHO | termios.ICANON)
         assert termios.tcgetattr(terminal) == before
     os.close(master)
+
+
+def test_a_random_review_that_reaches_the_end_counts_what_was_judged_behind_it(tmp_path):
+    output = SimpleNamespace(store=open_output(str(tmp_path / "out"), create=True), newest=SimpleNamespace(recipe_hash="r"))
+    uncertain = [review.Candidate(1, f"f#{k}", "quality.low_quality", "uncertain") for k in range(6)]
+    drawn = [review.Candidate(1, f"f#{k}", "quality.low_quality", "random") for k in (3, 1, 0, 5, 2, 4)]
+    for k in (4, 2):
+        review.label(output, uncertain[k], "wrong", of=uncertain)
+    for one in review.unlabelled(output, drawn)[:-1]:
+        review.label(output, one, "right", of=drawn)
+    assert [(one.right, one.wrong) for one in reviews.of_labels(reviews.labels(output.store))] == [(3, 0)]
+    for one in review.unlabelled(output, drawn):
+        review.label(output, one, "right", of=drawn)
+    assert [(one.right, one.wrong) for one in reviews.of_labels(reviews.labels(output.store))] == [(4, 2)]

@@ -17,7 +17,7 @@ from pipeline.stages.unit.tables import Names
 from pipeline.store import keys
 from pipeline.text import normalise
 
-MODELS = {"quality", "toxicity"}
+MODELS = {"quality", "toxicity", "adult"}
 ALL_SIGNALS = {"language", "gopher_quality", "gopher_repetition", *MODELS}
 OF_TEXT = {"final", *ALL_SIGNALS, "verdicts", "sign", "tokens"}
 

@@ -17,7 +17,7 @@ import pytest
 from tests.killed import ready
 from tests.support import ROOT, SAMPLE, digests, winnow
 
-SPREAD = 6
+SPREAD = 4
 AT_ONCE = 2
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.errors import UsageError
 from pipeline.plan import load, recipe
@@ -65,3 +66,21 @@ def test_yaml_1_2_values_are_what_they_look_like(tmp_path: Path) -> None:
     for found in (loaded, load.load_plan(str(written)).plan):
         assert found.model_dump()["filters"]["language"]["keep"] == ("en", "no")
         assert found.compute.plan.tokens == 10**12
+
+
+@pytest.mark.parametrize("name", load.presets())
+def test_a_plan_that_is_written_key_after_key_reads_back_as_it_was(tmp_path: Path, name: str) -> None:
+    data = load.dump(load.load_plan(name, inputs=[str(tmp_path)]).plan) | {
+        "empty": {},
+        "none": [],
+        "no": "1e12",
+        "": [{"x": "a: b"}],
+    }
+    assert YAML(typ="safe", pure=True).load(publish.yaml(data)) == data
+    assert YAML(typ="safe", pure=True).load(publish.yaml({})) == {}
+
+
+def test_a_plan_is_the_same_however_often_it_is_loaded(tmp_path: Path) -> None:
+    plan = tmp_path / "p.yaml"
+    plan.write_text("extends: minimal@1\n")
+    assert [load.load_plan(str(plan), inputs=["x"]).extends for _ in range(2)] == ["minimal@1"] * 2

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from filters.rules import rule_columns
+from pipeline.plan import recipe
 from pipeline.plan.load import load_plan, presets
 from tests.inspect.evidence import check
 from tests.support import PROSE, SAMPLE, eval_data, table, winnow, write_rows
@@ -137,3 +139,17 @@ def web_pages(folder: Path, into: Path, *, most: int) -> Path:
             with pa.input_stream(str(path), compression="zstd") as rows:
                 out.writelines(islice(io.BufferedReader(rows), -(-most // len(corpora))))
     return into
+
+
+@pytest.mark.parametrize("name", presets())
+def test_with_a_filter_switched_off_the_rules_of_the_others_ask_nothing_of_it(name: str) -> None:
+    def active(*assignments: str) -> tuple[recipe.ActiveFilter, ...]:
+        return recipe.resolve(load_plan(name, inputs=["x.jsonl"], assignments=assignments).plan).filters
+
+    on = [item.filter.name for item in active()]
+    for off in on:
+        left = active(f"filters.{off}=false")
+        assert [item.filter.name for item in left] == [one for one in on if one != off]
+        given = {column for item in left for column in item.filter.signals.names}
+        for item in left:
+            assert all(rule_columns(rule) <= given for rule in item.rules if rule.on), item.filter.name

@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -210,21 +211,24 @@ def test_a_reply_without_end_is_cut_and_a_slow_one_given_up(serve, monkeypatch):
         asked(serve(flood)).ask("x")
     monkeypatch.setattr(endpoint, "DEADLINE_S", 0.2)
 
-    def drip(handler: Server, *_: object) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        for _ in range(100):
-            try:
-                handler.wfile.write(b" ")
-                handler.wfile.flush()
-            except OSError:
-                return
-            time.sleep(0.02)
+    def drip(first: bytes, then: bytes) -> Reply:
+        def reply(handler: Server, *_: object) -> None:
+            handler.close_connection = True
+            with suppress(OSError):
+                handler.wfile.write(first)
+                for _ in range(150):
+                    handler.wfile.write(then)
+                    handler.wfile.flush()
+                    time.sleep(0.02)
 
-    began = time.monotonic()
-    with pytest.raises(RunFailed, match="TimeoutError"):
-        asked(serve(drip)).ask("x")
-    assert time.monotonic() - began < 1.5
+        return reply
+
+    line = b"HTTP/1.1 200 OK\r\n"
+    for slow in (drip(line + b"\r\n", b" "), drip(line, b"x"), drip(b"", b"HTTP/1.1 102 Processing\r\n\r\n")):
+        began = time.monotonic()
+        with pytest.raises(RunFailed, match="TimeoutError"):
+            asked(serve(slow)).ask("x")
+        assert time.monotonic() - began < 1.5
 
 
 @pytest.mark.parametrize(
@@ -288,7 +292,19 @@ def test_a_key_that_no_header_holds_is_refused_unsaid(monkeypatch, value):
     assert not value or value not in str(end.value)
 
 
-@pytest.mark.parametrize("body", ["[]", "x", '{"messages": []}', '{"stream": true}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        "x",
+        '{"messages": []}',
+        '{"stream": true}',
+        '{"a": NaN}',
+        '{"a": "\\ud800"}',
+        '{"a": ' + "[" * 99_999 + "]" * 99_999 + "}",
+    ],
+    ids=["list", "word", "messages", "stream", "NaN", "surrogate", "deep"],
+)
 def test_the_fields_of_the_request_are_ones_that_may_change(body):
     with pytest.raises(UsageError, match="--body"):
         endpoint.connect("http://127.0.0.1/v1", "m", key_from=None, body=body)
@@ -348,6 +364,7 @@ def test_a_sample_is_judged_once_compared_and_trained_on(capsys, serve, out, tmp
     before = len(Server.seen)
     code, said, err = run(capsys, *given, "--yes")  # from the cache alone
     assert code == 0 and len(Server.seen) == before and "100 answered before" in err and "40 of 40" in said
+    assert f"`python -m flows.train quality_mine --reviews {out} --judgements {tmp_path / 'j'}`" in said
     code = main(["quality", "--reviews", str(out), "--judgements", str(tmp_path / "j"), "--output", str(tmp_path / "m")])
     shown = capsys.readouterr()
     assert code == 2 and "kappa 1.00" in shown.err and "40 reviews can be used" in shown.err

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.training import readers_card
+
 FOLDER = Path(__file__).parents[2] / "pipeline" / "training" / "judgements"
 README = " ".join((FOLDER / "README.md").read_text("utf-8").split())
 PROBLEMS = frozenset(
@@ -50,9 +52,17 @@ def test_every_line_is_a_judgement_without_text(name: str) -> None:
     for row in rows.values():
         assert list(row) == ["id", "score", "keep", "problem", "reader"]
         assert row["score"] in range(6) and row["keep"] in ("y", "n", "?") and row["problem"] in PROBLEMS
-        assert re.fullmatch(r"[\w./-]{1,300}", str(row["id"])) and re.fullmatch(r"r\d", str(row["reader"]))
+        assert re.fullmatch(r"[\w./-]{1,300}", str(row["id"])) and re.fullmatch(r"r\d{1,2}", str(row["reader"]))
     n = Counter(row["keep"] for row in rows.values())
     assert f"| {name} | {len(rows):,} | {n['y']:,} | {n['n']:,} | {n['?']} |" in README
+
+
+def test_readers_are_those_of_the_readme_and_every_document_has_a_part() -> None:
+    first, second, parts = judgements("first.jsonl"), judgements("second.jsonl"), judgements("parts.jsonl")
+    names = {row["reader"] for row in first.values()}
+    assert names == {f"r{k}" for k in (*range(1, 8), *range(11, 18))} and "one of fourteen readers" in README
+    assert {row["reader"] for row in second.values()} <= names | {"r8"}
+    assert set(second) <= set(first) == set(parts)
 
 
 def test_every_judgement_of_advertising_is_without_text() -> None:
@@ -60,8 +70,10 @@ def test_every_judgement_of_advertising_is_without_text() -> None:
     for row in rows.values():
         assert list(row) == ["id", "adult", "reader"] and row["adult"] in ("y", "n") and row["reader"] == "r9"
         assert re.fullmatch(r"weborganizer/\d+", str(row["id"]))
-        # What another reader called adult has that label; a page that one only found poor may be advertising too.
-        assert first.get(str(row["id"]), {}).get("problem") != "adult"
+        # Where another reader called a page adult, what it dropped is advertising, what it kept is about it.
+        label = first.get(str(row["id"]), {})
+        if label.get("problem") == "adult":
+            assert row["adult"] == ("y" if label["keep"] == "n" else "n")
 
 
 def test_two_readers_agree_as_often_as_the_readme_says() -> None:
@@ -75,4 +87,7 @@ def test_two_readers_agree_as_often_as_the_readme_says() -> None:
     assert f"Of the {len(pairs)} documents that two readers decided, {round(same * len(pairs))} have the same" in README
     assert f"({same:.1%}".replace("%", " %") in README
     assert f"kappa {(same - chance) / (1 - chance):.2f}".replace("0.", ".") in README
+    share, kappa = f"{same:.1%}".replace("%", " %"), f"{(same - chance) / (1 - chance):.2f}".removeprefix("0")
+    agreement = f"{share} of decisions (kappa {kappa})"
+    assert agreement in " ".join(readers_card.LIMITS.split())
     assert f"differ by {sum(off) / len(off):.2f} on average" in README

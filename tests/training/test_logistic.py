@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.kernels import buffers
-from filters.kernels.models import linear
+from filters.kernels.models import bags
 from filters.models import classifier, whole
 from filters.models.classifier import Classifier, ModelError, Text
 from pipeline.training import fit, logistic
@@ -90,10 +90,10 @@ def test_texts_do_not_see_each_others_words(model):
 
 
 def test_keys_of_one_home_end_in_words_that_count_again_not_in_endless_search(model):
-    seen = linear.Seen(np.zeros(1024, np.uint64), np.zeros(1024, np.int64))
-    found = [linear._is_new(seen, np.uint64(k << 10), 1) for k in range(600)]
+    seen = bags.Seen(np.zeros(1024, np.uint64), np.zeros(1024, np.int64))
+    found = [bags._is_new(seen, np.uint64(k << 10), 1) for k in range(600)]
     assert all(found)
-    assert not linear._is_new(seen, np.uint64(3 << 10), 1) and linear._is_new(seen, np.uint64(599 << 10), 1)
+    assert not bags._is_new(seen, np.uint64(3 << 10), 1) and bags._is_new(seen, np.uint64(599 << 10), 1)
 
 
 def test_no_word_of_fewer_than_three_documents_is_in_the_file(tmp_path):

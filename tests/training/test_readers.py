@@ -11,7 +11,7 @@ import pytest
 
 from filters import quality
 from filters.kernels.models import trees
-from filters.kernels.models.shape import BUCKETS
+from filters.kernels.models.shape_counts import BUCKETS
 from pipeline.errors import InputError, UsageError
 from pipeline.training import forest, judged, metrics, readers_card, words
 from pipeline.training.judged import Judged

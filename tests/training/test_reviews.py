@@ -81,6 +81,10 @@ def test_a_filter_of_ones_own_keeps_what_its_owner_keeps(capsys, out, tmp_path, 
         f"extends: none@1\n{shown['plan'].replace('{quality', '{language: {}, quality')}\n", "utf-8"
     )
     curate(tmp_path / "own.yaml", "--input", made / "in" / "a.jsonl", "--output", tmp_path / "again")
+    capsys.readouterr()
+    curate(tmp_path / "own.yaml", "--input", made / "in" / "a.jsonl", "--output", tmp_path / "again", "--explain")
+    explained = capsys.readouterr().out
+    assert "by what you keep and drop in the reviews" in explained and "careful readers" not in explained
     kept = table(tmp_path / "again", "data")["id"].to_list()
     assert sum(map(lists, kept)) > 100 and sum(not lists(one) for one in kept) < 5
     again = opened.open_output_of(str(tmp_path / "again"))

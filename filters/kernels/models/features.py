@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import Array, Int, kernel
-from filters.kernels.unicode.ascii_words import eight, lowest, put_eight
+from filters.kernels.compiled import Array, Int, inlined_kernel, inner_kernel, kernel
+from filters.kernels.unicode.ascii_words import HIGH, LOWER, eight, letters, lowest, put_eight
 
 VERSION = 1
 """Version of the tokens: models name the one that they were trained on."""
@@ -64,7 +64,7 @@ def _general_punctuation() -> np.ndarray:
 PUNCTUATION = _general_punctuation()
 
 
-@kernel
+@inner_kernel
 def _unit(data: Array, p: Int, end: Int, classes: Array, punctuation: Array) -> tuple[Int, Int, Int, Int]:
     """`(class, first byte, second byte or 0, size)` of the character at p, as `PLAIN` translates it.
 
@@ -97,7 +97,7 @@ def _unit(data: Array, p: Int, end: Int, classes: Array, punctuation: Array) -> 
     return classes[255], byte, second, 2
 
 
-@kernel
+@inner_kernel
 def _word(data: Array, p: Int, end: Int, classes: Array, punctuation: Array, out: Array, o: Int) -> tuple[Int, Int]:
     """Appends the word at p to `out[:o]`; returns `(next, o)`."""
     kept_p, kept_o = p, o  # behind the last letter: what joins is taken back unless a letter follows
@@ -133,16 +133,11 @@ def _word(data: Array, p: Int, end: Int, classes: Array, punctuation: Array, out
     return kept_p, kept_o
 
 
-def _every(byte: int) -> np.uint64:
-    return np.uint64(byte * 0x0101010101010101)
-
-
-_LOWER, _HIGH, _ONES = _every(0x20), _every(0x80), _every(1)
-_FROM_A, _BEHIND_Z = _every(0x80 - ord("a")), _every(0x80 - ord("z") - 1)
+_ONES = np.uint64(0x0101010101010101)
 _EIGHT, _SHIFT = np.uint64(8), np.uint64(3)
 
 
-@kernel
+@inlined_kernel
 def _ascii_letters(data: Array, p: Int, end: Int, classes: Array, out: Array, o: Int) -> Int:
     """`_word` of letters a-z alone, eight bytes at a time: how many, written to `out[o:]`; 0 where `_word` must look closer.
 
@@ -152,12 +147,10 @@ def _ascii_letters(data: Array, p: Int, end: Int, classes: Array, out: Array, o:
     size = np.int64(0)
     while p + 16 <= end:
         text = eight(data, np.uintp(p))
-        lower = text | _LOWER
-        plain = lower & ~_HIGH
-        letter = (plain + _FROM_A) & ~(plain + _BEHIND_Z) & ~text & _HIGH
-        found = lowest(~letter & _HIGH) >> _SHIFT
+        lower = text | LOWER
+        found = lowest(~letters(text) & HIGH) >> _SHIFT
         twice = lower ^ (lower >> _EIGHT)
-        twice = (twice - _ONES) & ~twice & _HIGH  # also, wrongly, some bytes above: `_word` then finds nothing odd
+        twice = (twice - _ONES) & ~twice & HIGH  # also, wrongly, some bytes above: `_word` then finds nothing odd
         if twice & (twice >> _EIGHT):
             return np.int64(0)
         put_eight(out, np.uintp(o + size), lower)
@@ -171,9 +164,22 @@ def _ascii_letters(data: Array, p: Int, end: Int, classes: Array, out: Array, o:
     return np.int64(0)
 
 
-@kernel
+@inlined_kernel
 def next_token(data: Array, p: Int, end: Int, classes: Array, punctuation: Array, out: Array, o: Int) -> tuple[Int, Int]:
     """Appends the first token of `data[p:end]` to `out[:o]`; returns `(next, o)`, with the o it was given if there is none."""
+    while p < end and data[np.uintp(p)] == 32:
+        p += 1
+    size = np.int64(0)
+    if p < end and np.uint8((data[np.uintp(p)] | np.uint8(32)) - np.uint8(97)) < 26:
+        size = _ascii_letters(data, p, end, classes, out, o)
+    if size:
+        return p + size, o + size
+    return _other_token(data, p, end, classes, punctuation, out, o)
+
+
+@inner_kernel
+def _other_token(data: Array, p: Int, end: Int, classes: Array, punctuation: Array, out: Array, o: Int) -> tuple[Int, Int]:
+    """`next_token` of any token."""
     while p < end:
         if data[np.uintp(p)] == 32:
             p += 1
@@ -181,9 +187,6 @@ def next_token(data: Array, p: Int, end: Int, classes: Array, punctuation: Array
         kind, first, second, size = _unit(data, p, end, classes, punctuation)
         kind &= 7
         if kind == 1:
-            letters = _ascii_letters(data, p, end, classes, out, o)
-            if letters:
-                return p + letters, o + letters
             return _word(data, p, end, classes, punctuation, out, o)
         p += size
         if kind == 0:
@@ -211,7 +214,7 @@ def next_token(data: Array, p: Int, end: Int, classes: Array, punctuation: Array
     return p, o
 
 
-@kernel
+@inner_kernel
 def _put(first: Int, second: Int, out: Array, o: Int) -> Int:
     out[np.uintp(o)] = first
     o += 1

@@ -1,8 +1,8 @@
 """A fastText model of two labels over our own tokens, in one walk over the text: tokens, hashes, rows, their mean or their sum.
 
 Invariant: the logit of a text is that of `fasttext.means` over what `features` makes of it, with the same tables, up to the order
-of sums: the mean of one number per row. Words are found by a 64-bit key of their bytes alone; keys of words of up to eight bytes
-are all different (each step is a bijection), and those of the vocabulary are checked to be. Word n-grams: up to 2.
+of sums: the mean of one number per row. Words are found by their keys (`bags`); those of the vocabulary are checked to be all
+different. Word n-grams: up to 2.
 
 `levelled` takes the same tables otherwise: only words count, each once in a text, and their sum is divided by the square root of
 the number of words, so that one insult in a comment weighs more than the mean would let it; beyond `level` words by a multiple of
@@ -15,16 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.kernels.compiled import Array, Bool, Float, Int, unchecked_kernel
+from filters.kernels.compiled import Array, Bool, Float, Int, inlined_unchecked_kernel, unchecked_kernel
 from filters.kernels.models import features
+from filters.kernels.models.bags import Bags, key
 from filters.kernels.models.fasttext_tables import MAX_PROBES, Tables, fnv
 from filters.kernels.models.fasttext_words import END, MAX_PENDING, WORD_PRIME, char_ngrams, pending, push
-from filters.kernels.unicode.ascii_words import eight
 
-_SEED = np.uint64(0x9E3779B97F4A7C15)
-_MULTIPLIER = np.uint64(0x9FB21C651E98DF25)  # odd, of XXH3; as in filters.kernels.words.words
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_SPARE = features.SPARE  # `_key` reads up to seven bytes behind a token
+_SPARE = features.SPARE  # `key` reads up to seven bytes behind a token
 
 
 class Index(NamedTuple):
@@ -35,13 +33,6 @@ class Index(NamedTuple):
     end: int  # number of the word </s>, or -1
 
 
-class Seen(NamedTuple):
-    """The words of the text at hand, by key: a place is taken if its stamp is the text's."""
-
-    keys: np.ndarray  # uint64[2 ** a]
-    stamps: np.ndarray  # int64[2 ** a]
-
-
 class Work(NamedTuple):
     """Memory that one call works in."""
 
@@ -50,32 +41,24 @@ class Work(NamedTuple):
     spilt: np.ndarray  # float32[1]: what `char_ngrams` added up because `rows` was full
 
 
-@unchecked_kernel
-def _key(data: Array, start: Int, end: Int) -> Int:
-    h = _SEED
-    at = start
-    while at + 8 < end:
-        h = (h ^ eight(data, np.uintp(at))) * _MULTIPLIER
-        h ^= h >> np.uint64(32)
-        at += 8
-    last = eight(data, np.uintp(at)) & (_ALL >> np.uint64(8 * (8 - (end - at)))) if end > at else np.uint64(0)
-    h = (h ^ last) * _MULTIPLIER
-    return h ^ (h >> np.uint64(29))
-
-
-@unchecked_kernel
-def _find(slots: Array, key: Int) -> Int:
-    """Number of a word, or -1."""
+@inlined_unchecked_kernel
+def _find(slots: Array, wanted: Int) -> Int:
+    """Number of a word by its key, or -1."""
     mask = np.uint64(slots.shape[0] - 1)
-    at = key & mask
+    at = wanted & mask
     for _ in range(MAX_PROBES):
         word = slots[at, 1]
         if word == _ALL:
             return np.int64(-1)
-        if slots[at, 0] == key:
+        if slots[at, 0] == wanted:
             return np.int64(word)
         at = (at + np.uint64(1)) & mask
     return np.int64(-1)
+
+
+@unchecked_kernel
+def _number(slots: Array, token: Array, size: Int) -> Int:
+    return _find(slots, key(token, np.int64(0), size))
 
 
 @unchecked_kernel
@@ -83,15 +66,15 @@ def _index(words: Array, offsets: Array, n_words: Int, slots: Array) -> Bool:
     """Fill `slots`; false if two words have one key or a probe is too long. `words` has _SPARE bytes behind the last."""
     mask = np.uint64(slots.shape[0] - 1)
     for w in range(n_words):
-        key = _key(words, offsets[w], offsets[w + 1])
-        at = key & mask
+        own = key(words, offsets[w], offsets[w + 1])
+        at = own & mask
         probes = 0
         while slots[at, 1] != _ALL:
             probes += 1
-            if slots[at, 0] == key or probes >= MAX_PROBES:
+            if slots[at, 0] == own or probes >= MAX_PROBES:
                 return False
             at = (at + np.uint64(1)) & mask
-        slots[at, 0], slots[at, 1] = key, w
+        slots[at, 0], slots[at, 1] = own, w
     return True
 
 
@@ -119,7 +102,7 @@ def _logits(
                 p, size = features.next_token(data, p, stop, classes, punctuation, token, np.int64(0))
                 if size == 0:
                     break
-                word = _find(index.slots, _key(token, np.int64(0), size))
+                word = _find(index.slots, key(token, np.int64(0), size))
                 if word >= 0:
                     total += index.weights[np.uintp(word), 0]
                     count += t.counts[np.uintp(word)]
@@ -148,57 +131,23 @@ def _logits(
 
 
 @unchecked_kernel
-def _is_new(seen: Seen, key: Int, stamp: Int) -> Bool:
-    """Whether the text has no such word yet; notes it. Where MAX_PROBES places are taken, a word counts again."""
-    mask = np.uint64(seen.keys.shape[0] - 1)
-    at = key & mask
-    for _ in range(MAX_PROBES):
-        if seen.stamps[at] != stamp:
-            seen.stamps[at], seen.keys[at] = stamp, key
-            return True
-        if seen.keys[at] == key:
-            return False
-        at = (at + np.uint64(1)) & mask
-    return True
-
-
-@unchecked_kernel
-def _levelled(
-    t: Tables,
-    index: Index,
-    data: Array,
-    spans: Array,
-    classes: Array,
-    punctuation: Array,
-    work: Work,
-    seen: Seen,
-    level: Int,
-    logits: Array,
-) -> None:
-    token, rows, spilt = work.token, work.rows, work.spilt
-    for i in range(spans.shape[0]):
-        total, words, n = np.float64(0), np.int64(0), np.int64(0)
+def _levelled(t: Tables, index: Index, bags: Bags, work: Work, level: Int, logits: Array) -> None:
+    rows, spilt = work.rows, work.spilt
+    k = np.int64(0)
+    for i in range(logits.shape[0]):
+        total, n, words = np.float64(0), np.int64(0), bags.totals[i]
         spilt[0] = 0
-        for part in range(spans.shape[1]):
-            p, stop = spans[i, part, 0], spans[i, part, 1]
-            while p < stop:
-                p, size = features.next_token(data, p, stop, classes, punctuation, token, np.int64(0))
-                if size == 0:
-                    break
-                if classes[token[0]] & 7 != 1 or token[0] == 0xC2:  # signs of Latin-1 begin so
-                    continue
-                words += 1
-                key = _key(token, np.int64(0), size)
-                if not _is_new(seen, key, np.int64(i + 1)):
-                    continue
-                word = _find(index.slots, key)
-                if word >= 0:
-                    total += index.weights[np.uintp(word), 0]
-                elif t.ngrams.maxn > 0:
-                    _, n = char_ngrams(t.ngrams, index.weights, token, np.int64(0), size, spilt, rows, n)
-                if n >= MAX_PENDING:
-                    total += _sum(index.weights, rows, n)
-                    n = np.int64(0)
+        while k < bags.ends[i]:
+            word = _find(index.slots, bags.keys[np.uintp(k)])
+            if word >= 0:
+                total += index.weights[np.uintp(word), 0]
+            elif t.ngrams.maxn > 0:
+                start, end = bags.starts[np.uintp(k)], bags.starts[np.uintp(k + 1)]
+                _, n = char_ngrams(t.ngrams, index.weights, bags.bytes, start, end, spilt, rows, n)
+            k += 1
+            if n >= MAX_PENDING:
+                total += _sum(index.weights, rows, n)
+                n = np.int64(0)
         total += _sum(index.weights, rows, n) + spilt[0]
         length = np.sqrt(np.float64(words)) if words <= level else words / np.sqrt(np.float64(level))
         logits[i] = total / length if words else 0.0
@@ -211,7 +160,7 @@ def index(tables: Tables) -> Index | None:
     padded = np.concatenate((v.words, np.zeros(_SPARE, np.uint8)))
     if not _index(padded, v.offsets, v.n_words, slots):
         return None
-    end = int(_find(slots, _key(np.concatenate((END, np.zeros(_SPARE, np.uint8))), 0, len(END))))
+    end = int(_number(slots, np.concatenate((END, np.zeros(_SPARE, np.uint8))), len(END)))
     return Index(slots=slots, weights=tables.rows, end=end)
 
 
@@ -225,13 +174,10 @@ def logits(tables: Tables, words: Index, data: np.ndarray, spans: np.ndarray) ->
     return found
 
 
-def levelled(tables: Tables, words: Index, data: np.ndarray, spans: np.ndarray, *, level: int) -> np.ndarray:
+def levelled(tables: Tables, words: Index, texts: Bags, *, level: int) -> np.ndarray:
     """float64[n]: the sum over the different words of each text, divided by the root of their number up to `level` words, and in
-    proportion to their number beyond; 0 without a word. Texts as in `logits`."""
-    found = np.empty(len(spans))
-    longest = int((spans[:, :, 1] - spans[:, :, 0]).sum(axis=1).max(initial=0))
-    places = 1 << max(4, longest.bit_length())  # a word and what separates it have two bytes, so half of the places stay free
-    work = Work(np.empty(longest + _SPARE, np.uint8), pending(tables.ngrams), np.zeros(1, np.float32))
-    seen = Seen(np.empty(places, np.uint64), np.zeros(places, np.int64))
-    _levelled(tables, words, data, spans, features.CLASSES, features.PUNCTUATION, work, seen, level, found)
+    proportion to their number beyond; 0 without a word."""
+    found = np.empty(len(texts.totals))
+    work = Work(np.empty(0, np.uint8), pending(tables.ngrams), np.zeros(1, np.float32))
+    _levelled(tables, words, texts, work, level, found)
     return found

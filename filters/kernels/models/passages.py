@@ -8,12 +8,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from filters.kernels.compiled import Array, Int, kernel
+from filters.kernels.compiled import Array, Int, inlined_kernel, kernel
+from filters.kernels.unicode.ascii_words import BYTES, between, lowest
 
 WORD_BYTES = 16
 """Windows have at most 2 x `size` x this many bytes (and three more): bounds those of text without spaces. Chosen: a word and its
 space have 6 bytes in English, 13 in Hindi."""
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _STOP, _EXCLAIM, _ASK, _NEWLINE = np.uint8(ord(".")), np.uint8(ord("!")), np.uint8(ord("?")), np.uint8(10)
+
+
+@inlined_kernel
+def _separators(data: Array, base: Int, end: Int) -> Int:
+    """uint64: bit k says that byte base + k, before `end`, is a space or newline."""
+    n = min(end - base, np.int64(BYTES))
+    if base + BYTES <= data.shape[0]:
+        found = between(data, base, 32, 32) | between(data, base, 10, 10)
+        return found & (_ALL >> np.uint64(BYTES - n))
+    found = np.uint64(0)
+    for k in range(n):
+        byte = data[np.uintp(base + k)]
+        found |= np.uint64(byte == 32 or byte == _NEWLINE) << np.uint64(k)
+    return found
 
 
 @kernel
@@ -24,27 +40,37 @@ def _passages(offsets: Array, data: Array, size: Int, rows: Array, spans: Array)
         first_of_row = n
         begin = at = offsets[i]
         end = offsets[i + 1]
-        words = 0
-        while at < end:
-            byte = data[np.uintp(at)]
-            at += 1
-            if byte != 32 and byte != _NEWLINE:
-                if at - begin < longest or at >= end or (data[np.uintp(at)] & 0xC0) == 0x80:
-                    continue
-                words = 2 * size
-            elif at - begin >= 2:
-                before = data[np.uintp(at - 2)]
-                if before == 32 or before == _NEWLINE:
-                    continue
-                words += 1
-                ends = byte == _NEWLINE or before in (_STOP, _EXCLAIM, _ASK)
-                if words < size or (words < 2 * size and not ends):
-                    continue
-            else:
+        words, base, left = np.int64(0), at - BYTES, np.uint64(0)
+        while True:
+            while left == 0 and base + BYTES < end:
+                base += BYTES
+                left = _separators(data, base, end)
+            stop = base + np.int64(lowest(left)) if left else end
+            left &= left - np.uint64(1)
+            while stop - begin >= longest:
+                after = max(at, begin + longest - 1) + 1
+                while after < end and (data[np.uintp(after)] & 0xC0) == 0x80:
+                    after += 1
+                if after > stop or after >= end:
+                    break
+                rows[n], spans[n, 0, 0], spans[n, 0, 1] = i, begin, after
+                n += 1
+                begin, at, words = after, after, np.int64(0)
+            if stop >= end:
+                break
+            at = stop + 1
+            if stop == begin:
+                continue
+            before = data[np.uintp(stop - 1)]
+            if before == 32 or before == _NEWLINE:
+                continue
+            words += 1
+            ends = data[np.uintp(stop)] == _NEWLINE or before in (_STOP, _EXCLAIM, _ASK)
+            if words < size or (words < 2 * size and not ends):
                 continue
             rows[n], spans[n, 0, 0], spans[n, 0, 1] = i, begin, at
             n += 1
-            begin, words = at, 0
+            begin, words = at, np.int64(0)
         if n > first_of_row and words <= size // 2:
             spans[n - 1, 0, 1] = end
         else:

@@ -20,6 +20,7 @@ LEAST = 128
 """Bytes of a part of a short text. Chosen on pages of two lid_eval paragraphs in two languages and on single paragraphs: both
 languages are named on 76 % of the pages (192 bytes: 68 %, 96: 78 %), and 5.8 % of the paragraphs seem mixed (1.4 %, 11 %)."""
 SCAN = 4  # a place of a long text is searched for prose over this many times the bytes that it should give
+RUN, RUN_BYTES = 5, 40  # a run of prose: at least so many tokens, or bytes, with nothing left out between them
 _SEARCH = 4  # a cut moves by up to 1 / _SEARCH of a part to reach the end of a line, else to white space
 
 LOWER, UPPER, DIGIT, JOIN, COLON, SLASH, SIGN, MARKUP, AT, WIDE = range(10)
@@ -72,12 +73,14 @@ class Sample(NamedTuple):
 
     data: np.ndarray  # uint8[:]
     spans: np.ndarray  # int64[n, parts, 2]
+    read: np.ndarray  # int64[n, 2]: bytes that were looked at, and those of them in runs of prose (RUN)
 
 
 @inner_unchecked_kernel
-def _copy(data: Array, at: Int, stop: Int, out: Array, n: Int, most: Int) -> Int:
-    """Copy the prose tokens of `data[at:stop]`, each with a newline or space behind it, up to `most` bytes; returns the new n."""
-    first, full = n, n + most
+def _copy(data: Array, at: Int, stop: Int, out: Array, n: Int, most: Int, read: Array) -> Int:
+    """Copy the prose tokens of `data[at:stop]`, each with a newline or space behind it, up to `most` bytes; returns the new n.
+    Adds to `read` how many bytes were looked at, and how many of them were in runs."""
+    first, full, begin, run, tokens = n, n + most, at, n, 0
     while at < stop and n < full:
         kept, state = n, np.uint64(0)
         while at < stop and not separates(data[np.uintp(at)]):
@@ -94,11 +97,18 @@ def _copy(data: Array, at: Int, stop: Int, out: Array, n: Int, most: Int) -> Int
             at += 1
         if not _PROSE[state]:
             n = kept
+            if tokens >= RUN or n - run >= RUN_BYTES:
+                read[1] += n - run
+            run, tokens = n, 0
             if line and n > first:
                 out[n - 1] = 10
             continue
         out[np.uintp(n)] = 10 if line else 32
         n += 1
+        tokens += 1
+    if tokens >= RUN or n - run >= RUN_BYTES:
+        read[1] += n - run
+    read[0] += at - begin
     return n
 
 
@@ -115,7 +125,7 @@ def _cut(data: Array, at: Int, reach: Int, end: Int) -> Int:
 
 
 @unchecked_kernel
-def _sample(offsets: Array, data: Array, limit: Int, out: Array, spans: Array) -> Int:
+def _sample(offsets: Array, data: Array, limit: Int, out: Array, spans: Array, read: Array) -> Int:
     n, parts = np.int64(0), spans.shape[1]
     size = limit // parts
     for i in range(offsets.shape[0] - 1):
@@ -123,7 +133,7 @@ def _sample(offsets: Array, data: Array, limit: Int, out: Array, spans: Array) -
         length = end - start
         if length <= limit:
             first = n
-            n = _copy(data, start, end, out, n, length + 1)
+            n = _copy(data, start, end, out, n, length + 1, read[i])
             pieces = min(max((n - first) // LEAST, 1), parts)
             at = first
             for w in range(parts):
@@ -143,7 +153,7 @@ def _sample(offsets: Array, data: Array, limit: Int, out: Array, spans: Array) -
             stop = min(max(at, after), at + SCAN * size)
             while stop < end and (data[stop] & 0xC0) == 0x80:
                 stop += 1
-            n = _copy(data, at, stop, out, n, size)
+            n = _copy(data, at, stop, out, n, size, read[i])
             spans[i, w, 1] = n
     return n
 
@@ -158,5 +168,6 @@ def sample(offsets: np.ndarray, data: np.ndarray, *, limit: int, parts: int) -> 
     room = np.where(lengths <= limit, lengths + 1, limit + 8 * parts).sum()
     out = np.empty(int(room), np.uint8)
     spans = np.empty((len(lengths), parts, 2), np.int64)
-    n = _sample(offsets, data, limit, out, spans)
-    return Sample(out[:n], spans)
+    read = np.zeros((len(lengths), 2), np.int64)
+    n = _sample(offsets, data, limit, out, spans, read)
+    return Sample(out[:n], spans, read)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import llvmlite.ir as ir
+import numpy as np
 from numba import extending, types
 from numba.core import cgutils
 
@@ -72,6 +73,17 @@ def eight(typing_context: Any, data: Any, p: Any) -> Any:
         return value
 
     return types.uint64(data, p), generate
+
+
+HIGH, LOWER = np.uint64(0x8080808080808080), np.uint64(0x2020202020202020)
+_FROM_A, _BEHIND_Z = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x0505050505050505)  # 128 less "a", and less what follows "z"
+
+
+@inlined_kernel
+def letters(text: Int) -> Int:
+    """uint64: the highest bit of each byte of `eight` that is one of A-Z a-z."""
+    plain = (text | LOWER) & ~HIGH
+    return (plain + _FROM_A) & ~(plain + _BEHIND_Z) & ~text & HIGH
 
 
 @intrinsic

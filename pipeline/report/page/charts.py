@@ -101,7 +101,7 @@ def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
             visible(unit_of(signal.signal, signal.edges, whole=signal.whole), limit=48) + (" (log)" if logarithmic else "")
         )
 
-    return drawn(draw, sheets.axes(SMALL))
+    return drawn(draw, sheets, SMALL)
 
 
 BESIDE = 0.4
@@ -139,7 +139,7 @@ def decided(
             named = f"{visible(signal, limit=40)}: {visible(unit, limit=40)}" if wide else visible(unit, limit=30)
             axes.set_xlabel(named + (", bins grow by a factor" if growing and wide else ""))
 
-        return without_styles(drawn(draw, sheets.axes(size)))
+        return without_styles(drawn(draw, sheets, size))
 
     return {"linear": chart(log=False), "log": chart(log=True)}
 
@@ -267,7 +267,7 @@ def detection(duplicates: Duplicates, sheets: Sheets) -> Markup:
         axes.set_ylabel("pairs found, %")
         axes.set_xlabel("similarity of the pair, Jaccard, 0 to 1")
 
-    return drawn(draw, sheets.axes(LARGE))
+    return drawn(draw, sheets, LARGE)
 
 
 def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
@@ -292,7 +292,7 @@ def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
         axes.set_xticks(list(shown), [_sizes(k) for k in shown])
         axes.set_xlabel("documents in its cluster, itself included")
 
-    return drawn(draw, sheets.axes(LARGE))
+    return drawn(draw, sheets, LARGE)
 
 
 def _sizes(k: int) -> str:

@@ -54,7 +54,7 @@ def picture(held: SetLine, sheets: svg.Sheets, *, baseline: str, unit: str, size
         axes.set_ylabel("loss, bits per byte")
         axes.legend(handles=lines, frameon=False, labelcolor=svg.INK)
 
-    return svg.drawn(draw, sheets.axes(size))
+    return svg.drawn(draw, sheets, size)
 
 
 def _ticks(low: float, high: float) -> list[float]:

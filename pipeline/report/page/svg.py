@@ -120,10 +120,11 @@ PAGE = {
 """The page's colours, as `report.html` has them."""
 
 
-def drawn(draw: Callable[[Axes], None], axes: Axes) -> Markup:
-    """What `draw` puts on the axes; they are left empty."""
+def drawn(draw: Callable[[Axes], None], sheets: Sheets, size: tuple[float, float]) -> Markup:
+    """What `draw` puts on axes of this size; they are left empty."""
     from matplotlib import rc_context
 
+    axes = sheets.axes(size)
     with _one_at_a_time, rc_context(_STYLE):
         draw(axes)
         made = io.BytesIO()

@@ -7,6 +7,7 @@ redirect is not followed. An answer takes at most DEADLINE_S and MOST_BYTES, how
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import ipaddress
 import json
@@ -64,7 +65,7 @@ class Endpoint:
     body: Json = field(default_factory=dict)
     sleep: Callable[[float], object] | None = None
     _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
-    _client: httpx.Client = field(init=False, repr=False)
+    _settings: dict[str, Any] = field(init=False, repr=False)
     _until: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -76,15 +77,17 @@ class Endpoint:
         headers = {"accept-encoding": "identity", "user-agent": "winnow"} | (
             {"authorization": f"Bearer {self.key}"} if self.key else {}
         )
-        timeout = httpx.Timeout(QUIET_S)
-        self._client = httpx.Client(headers=headers, timeout=timeout, follow_redirects=False, trust_env=not here)
+        self._settings = {
+            "headers": headers,
+            "timeout": httpx.Timeout(QUIET_S),
+            "follow_redirects": False,
+            "trust_env": not here,
+            "verify": httpx.create_ssl_context(trust_env=not here),
+        }
 
     def stop(self) -> None:
         """Ask nothing more: who waits for another try ends with Stopped."""
         self._stopped.set()
-
-    def close(self) -> None:
-        self._client.close()
 
     def ask(self, text: str) -> Said:
         """Ask about a text. Raises RunFailed where the endpoint gives no answer, of whatever form."""
@@ -137,12 +140,18 @@ class Endpoint:
         """Status, Retry-After, and the body, None where it is too long."""
         made: Json = {"model": self.model, "temperature": 0, "max_tokens": question.ANSWER_TOKENS, **self.body}
         made = {name: value for name, value in made.items() if value is not None} | {"messages": question.messages(text)}
-        data, end = bytearray(), time.monotonic() + DEADLINE_S
-        with self._client.stream("POST", self.url, json=made) as response:
-            for part in response.iter_raw():
+        return asyncio.run(self._posted(made))
+
+    async def _posted(self, made: Json) -> tuple[int, str | None, bytes | None]:
+        # A limit for each read would begin anew with each byte, of a header too.
+        data = bytearray()
+        async with (
+            asyncio.timeout(DEADLINE_S),
+            httpx.AsyncClient(**self._settings) as client,
+            client.stream("POST", self.url, json=made) as response,
+        ):
+            async for part in response.aiter_raw():
                 data += part
-                if time.monotonic() > end:
-                    raise TimeoutError
                 if len(data) > MOST_BYTES:
                     return response.status_code, None, None
             return response.status_code, response.headers.get("retry-after"), bytes(data)
@@ -181,7 +190,8 @@ def _body(given: str | None) -> Json:
         return {}
     try:
         found = json.loads(given)
-    except ValueError:
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or {"messages", "model", "stream", "n"} & found.keys():
         raise UsageError("--body: expected a JSON object of fields beside model and messages, without stream and n")

@@ -186,7 +186,6 @@ def judge(
     finally:
         endpoint.stop()
         workers.close()
-        endpoint.close()
     agreement = agree(own, dict(zip((one.place for one in documents), answers, strict=True)))
     head = Head(model=endpoint.model, guide=question.guide_digest(), agreement=agreement)
     good = [(one, answer) for one, answer in zip(documents, answers, strict=True) if answer is not None]

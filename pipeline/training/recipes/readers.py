@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from filters.kernels import buffers
 from filters.kernels.models import shape, trees, windows
-from filters.kernels.models.shape_counts import Shape
+from filters.kernels.models.shape_counts import BUCKETS, Shape
 from filters.kernels.models.trees import Trees
 from filters.models import shape_features
 from pipeline.training import forest, judged, words
@@ -112,9 +112,9 @@ def seen(texts: list[str]) -> tuple[np.ndarray, Rows]:
     features = shape_features.features(Shape(found.counts, np.zeros(len(texts)), found.number), bias=0.0)
     starts = np.concatenate((np.zeros(1, np.int64), ends))
     owner = np.repeat(np.arange(len(texts)), np.diff(starts))
-    once = np.unique(owner * shape.BUCKETS + buckets)  # two words may share a bucket, and then weigh once in training
-    sizes = np.bincount(once // shape.BUCKETS, minlength=len(texts))
-    rows = Rows(once % shape.BUCKETS, np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes))), found.number)
+    once = np.unique(owner * BUCKETS + buckets)  # two words may share a bucket, and then weigh once in training
+    sizes = np.bincount(once // BUCKETS, minlength=len(texts))
+    rows = Rows(once % BUCKETS, np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes))), found.number)
     return np.delete(features, shape_features.WORDS_AT, axis=1), rows
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import pytest
 
 from filters import quality
 from filters.contract import TextBatch, check
+from filters.kernels.models import shape
 from filters.models import ModelError, readers, shape_features
 from pipeline.errors import PlanError
 from pipeline.plan.load import load_plan
@@ -125,11 +129,91 @@ def damaged(folder: Path, change: object = None, **arrays: np.ndarray) -> Path:
         ("roots", np.array([-5, 0], np.int32)),
         ("words", np.zeros(3, np.float16)),
         ("words", np.array([{}], object)),
+        ("words", np.full(shape.BUCKETS, "a")),
+        ("words", np.zeros(shape.BUCKETS, complex)),
+        ("roots", np.array([("x", 1)], [("a", "U1"), ("b", "i4")])),
+        ("roots", np.zeros(3000, np.int32)),
+        ("feature", np.int16(3)),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, what, value):
     with pytest.raises(ModelError):
         readers.load_readers(damaged(tmp_path, **{what: value}))
+
+
+def header(shape_: str, *, body: bytes = b"") -> bytes:
+    said = f"{{'descr': '<f2', 'fortran_order': False, 'shape': {shape_}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(said)) + said + body
+
+
+def rezipped(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> Callable[[bytes], bytes]:
+    """Of a file of arrays one with other members."""
+
+    def change(data: bytes) -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(stream, "w", compression) as new:
+            for name in old.namelist():
+                new.writestr(name, members.get(name.removesuffix(".npy"), old.read(name)))
+        return stream.getvalue()
+
+    return change
+
+
+def marked(at: int, value: int) -> Callable[[bytes], bytes]:
+    """With another byte in each entry of the archive's directory."""
+
+    def change(data: bytes) -> bytes:
+        made, place = bytearray(data), -1
+        while (place := made.find(b"PK\x01\x02", place + 1)) >= 0:
+            made[place + at] = value
+        return bytes(made)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rezipped(words=header("(1000000000000000,)")),
+        rezipped(words=header("((((((((")),
+        rezipped(words=header("(67108865,)", body=bytes(1 << 27))),
+        marked(8, 1),
+        marked(10, 99),
+        lambda data: data[-1:] + data,
+        lambda data: b"",
+        lambda data: header("(2,)", body=bytes(4)),
+    ],
+    ids=["huge", "no header", "bomb", "encrypted", "compression", "shifted", "empty", "one array"],
+)
+def test_an_archive_that_is_none_is_refused(tmp_path, change):
+    with pytest.raises(ModelError):
+        readers.load_readers(damaged(tmp_path, change))
+
+
+def test_a_tree_that_leads_into_another_is_refused(tmp_path, model):
+    right = model.trees.right.copy()
+    right[np.flatnonzero(model.trees.feature >= 0)[0]] = len(right) - 1
+    with pytest.raises(ModelError, match="do not fit together"):
+        readers.load_readers(damaged(tmp_path, right=right))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"keep": {}},
+        {"choices": {}},
+        {"choices": {key: [] for key in readers.KEEP}},
+        {"choices": {key: [{"group": "all", "kept": [3, 2], "dropped": [0, 0]}] for key in readers.KEEP}},
+        {"sample_bytes": 1 << 70},
+        {"bias": 1e308},
+    ],
+)
+def test_a_description_without_limits_is_refused(tmp_path, change):
+    path = damaged(tmp_path)
+    place = path.with_suffix(".json")
+    place.write_text(json.dumps({**json.loads(place.read_text()), **change}))
+    with pytest.raises(ModelError, match=r"own\.json: expected"):
+        quality.load(quality.Params(model=str(path)))
 
 
 def test_a_node_that_leads_back_is_refused(tmp_path, model):

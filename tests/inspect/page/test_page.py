@@ -172,7 +172,7 @@ def test_a_document_shows_what_why_prints_and_a_duplicate_stands_beside_its_surv
     html = page.get("document?" + urlencode({"name": row["source_ref"]})).text
     assert f"similarity {row['similarity']:.4f}" in html and quote(row["duplicate_ref"], safe="") in html
     assert "Beside its survivor" in html and ("<ins>" in html or "<del>" in html)
-    assert "≥ 60" in html and "≤ 100,000" in html
+    assert "≥ 50" in html and "≤ 100,000" in html
     short = table(out, "ledger").filter(table(out, "ledger")["reason"] == "gopher_quality.too_few_words")["source_ref"][0]
     assert "✕ fails" in page.get("document?" + urlencode({"name": short})).text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters import models
+from filters.contract import TextBatch
 from filters.kernels import buffers
-from filters.kernels.models import features, passages
+from filters.kernels.models import bags, features, passages
 from tests.filters.kernels.models.plain_tokens import plain
 
 PIECES = st.sampled_from(
@@ -130,3 +132,30 @@ def test_windows_equal_plain_python_and_cover_the_text(texts, size):
     owner, spans = passages.passages(offsets, data, size=size)
     assert [data[a:b].tobytes().decode() for a, b in spans[:, 0]] == [window for text in texts for window in cut(text, size)]
     assert owner.tolist() == [i for i, text in enumerate(texts) for _ in cut(text, size)]
+
+
+@given(st.text(" \na.é中", max_size=400), st.integers(1, 3))
+def test_windows_of_long_texts_equal_plain_python(text, size):
+    offsets, data = buffers.views(pa.array(["before", text, "behind" * 20], pa.large_string()))
+    owner, spans = passages.passages(offsets, data, size=size)
+    assert [data[a:b].tobytes().decode() for a, b in spans[owner == 1, 0]] == cut(text, size)
+
+
+@given(st.lists(TEXT, max_size=5))
+def test_a_bag_has_the_different_words_of_its_text_in_order(texts):
+    offsets, data = buffers.views(pa.array(texts, pa.large_string()))
+    made = bags.bags(data, models.whole(offsets))
+    words = [made.bytes[a:b].tobytes().decode() for a, b in itertools.pairwise(made.starts[: made.ends.max(initial=0) + 1])]
+    begin = 0
+    for text, total, end in zip(texts, made.totals, made.ends, strict=True):
+        own = [token for token in plain(text).split(" ") if re.match("[a-z\u00c0-\U0010ffff]", token)]
+        assert words[begin:end] == list(dict.fromkeys(own)) and total == len(own)
+        begin = end
+
+
+def test_filters_of_one_batch_share_windows_and_their_words():
+    batch = TextBatch(pa.array(["a b", "c d", "e f"]))
+    wanted = np.array([True, False, True])
+    assert batch.part(wanted).windows(150).bags is batch.part(wanted.copy()).windows(150).bags
+    assert batch.part(wanted).text.to_pylist() == ["a b", "e f"] and batch.part(np.ones(3, bool)) is batch
+    assert batch.windows(150) is not batch.windows(50)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from filters import models
 from filters.kernels import buffers
 from filters.kernels.models import shape, trees, windows
-from filters.kernels.models.shape_counts import COUNTS
+from filters.kernels.models.shape_counts import BUCKETS, COUNTS
 from filters.kernels.models.trees import Trees
 from filters.models import shape_features
 from tests.filters.kernels.models import plain_shape
 
-WORDS = np.arange(shape.BUCKETS, dtype=np.float32)
+WORDS = np.arange(BUCKETS, dtype=np.float32)
 PIECES = st.sampled_from(
     [
         *(
