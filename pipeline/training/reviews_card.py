@@ -8,6 +8,7 @@ weighted by how many documents of its reason it stands for.
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,10 +145,11 @@ def enough(own: Sequence[Reviewed], others: Sequence[Reviewed], out: Store) -> N
         return
     more = f" and {numbers.counted(len(others), 'judgement')} of a model" if others else ""
     have = f"{numbers.counted(len(own), 'review')} can be used, {keep} to keep and {drop} to drop{more}"
+    command = f"python -m flows.inspect --output {shlex.quote(str(out.root))} review -n {len(own) + missing}"
     raise InputError(
         f"{out.root}: {have}; needed are {LEAST} in all, and {LEAST_EACH} reviews of each: review at least {missing} more"
-        f" (`python -m flows.inspect --output {out.root} review -n {len(own) + missing}`; `--reason REASON` finds more of one"
-        " kind), or have a model judge the rest (`python -m flows.train judge`)"
+        f" (`{command}`; `--reason REASON` finds more of one kind), or"
+        " have a model judge the rest (`python -m flows.train judge`)"
     )
 
 

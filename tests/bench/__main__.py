@@ -40,6 +40,7 @@ BENCHES = {
         "every published rule set beside datatrove's filters and dolma's taggers, in environments of theirs", ("parity",)
     ),
     "language": Bench("the language filter: speed, agreement with fastText, accuracy in 129 languages", ("language",)),
+    "language_fit": Bench("the weights of the language engine, fitted again beside those that are shipped", ("language_fit",)),
     "pii": Bench("masks: addresses and look-alikes set into real text, and a labelled synthetic set", ("pii",)),
     "models": Bench(
         "the recipes of the quality and toxicity models with sources held out: minutes",

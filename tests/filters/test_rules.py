@@ -152,7 +152,7 @@ SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 @given(
     keep=st.none() | st.lists(CODES, min_size=1, max_size=4),
     least=SCORES,
-    own=st.dictionaries(CODES, SCORES, max_size=4),
+    own=st.lists(st.tuples(CODES, SCORES), max_size=4, unique_by=lambda one: labels.canonical(one[0])).map(dict),
     rows=st.lists(st.tuples(CODES, st.sampled_from(["Latn", "Cyrl"]), SCORES), min_size=1, max_size=8),
 )
 def test_languages_are_kept_and_asked_for_their_scores_as_the_plan_lists_them(keep, least, own, rows) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from flows.judge import agreement
 from flows.train import main
 from pipeline.errors import InputError, RunFailed, UsageError
 from pipeline.inspect import output as opened
@@ -442,3 +443,10 @@ def test_an_answer_of_another_model_guide_or_text_is_not_used(tmp_path):
 )
 def test_kappa(both, neither, apart, kappa):
     assert judgements.kappa(both, neither, apart) == kappa
+
+
+def test_the_commands_that_it_names_can_be_pasted_whatever_the_folder_is_called():
+    agreed = judgements.Agreement(both_keep=20, both_drop=20, person_keeps=0, model_keeps=0, undecided=0, kappa=1.0)
+    last = str(agreement(agreed, "my out; ls", file="j k")[-1])
+    assert "--reviews 'my out; ls' --judgements 'j k'`" in last
+    assert "--output 'my out; ls' review`" in str(agreement(None, "my out; ls"))
