@@ -198,7 +198,7 @@ class ReplacedLine(Record):
 
 
 class Tokens(Record):
-    """Tokens of the final text of all documents and of the kept ones, and how they are known."""
+    """Tokens of all documents as they were read and of the kept ones as they are written, and how they are known."""
 
     kind: Literal["counted", "estimated"]
     read: int

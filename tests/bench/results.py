@@ -1,21 +1,23 @@
 """`python -m tests.bench.results`: the compute that curation saves on raw web text, as a table and a picture in docs/results/.
 
 Raw text: the pages of WINNOW_EVAL_DATA/web (forums, news, recipes, courts, crawls in many languages; with the duplicates and the
-junk that they have), and `junk_and_good` for JUNK_SHARE of all bytes. Target: pages of sites that are in no arm (half of
-HELD_SHARE of the sites, by a hash of the host), a second target of the other half. Both are raw pages too, junk included, which
-favours the raw text. Each plan curates the raw text and is measured against it by the commands that a user types. What is done is
-not done again: the same command resumes; `--write` makes table and picture of what is there, whatever it says.
+junk that they have), and `junk_and_good` for JUNK_SHARE of all bytes. No page is of a site of the judgements' part `test`: those
+sites, which no shipped weight and no limit has seen, are held out and give two targets. `pages_readers_keep`: pages that a reader
+would keep. `all_pages`: pages as they are, junk included, which favours the raw text. `tidy_text`: labelled good English, books
+and articles from elsewhere, chosen by nobody here. Each plan curates the raw text and is measured against it by the commands that
+a user types. What is done is not done again: the same command resumes; `--write` makes table and picture of what is there,
+whatever it says.
 
-    python -m tests.bench.results [--folder DIR] [--quick] [--plan NAME ...] [--target FILE] [--minutes M] [--write]
+    python -m tests.bench.results [--folder DIR] [--quick] [--plan NAME ...] [--minutes M] [--write]
 
-`--quick`: a tenth of the text, and counts of n-grams in place of trained models; without it torch is needed, and some seven
+`--quick`: a tenth of the text, and counts of n-grams in place of trained models; without it torch is needed, and some five
 minutes a plan on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import gzip
 import io
 import json
 import os
@@ -25,7 +27,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import zstandard
 
@@ -35,14 +36,21 @@ from pipeline.report import sentences
 from pipeline.report.page import curves
 from pipeline.report.page.svg import README, Sheets, standalone
 from pipeline.text import markdown, numbers
+from pipeline.training import judged
 from tests.bench.throughput import DEFAULT_DATA
 
 PLANS = ("default@2", "default@1", "fineweb@1", "gopher@1", "c4@1", "dclm@1", "dolma@1", "minimal@1")
-JUNK_SHARE, HELD_SHARE, QUICK_SHARE = 0.15, 0.12, 0.1
+JUNK_SHARE, QUICK_SHARE = 0.15, 0.1
+AS_THEY_ARE = 0.25
+"""Share of the held-out sites whose pages are a target as they are; those of the others where a reader would keep them."""
 LEAST_CHARACTERS = 200
 """Of a target's page: shorter ones tell next to nothing."""
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
-TARGETS = ("held_out_sites", "other_held_out_sites")
+TARGETS = {
+    "pages_readers_keep": "pages of sites that are in no arm and that no shipped weight has seen, those that a reader would keep",
+    "all_pages": "pages of other such sites as they are, junk included: it rewards modelling junk",
+    "tidy_text": "labelled good English text, books and articles of other collections",
+}
 
 
 @dataclass(frozen=True)
@@ -54,60 +62,70 @@ class Row:
     measured: Measured | None
 
 
-def pages(folder: Path) -> Iterator[tuple[str, str]]:
-    """Site (a page without address is a site of its own) and text of every page of a folder, file by file."""
+@dataclass(frozen=True)
+class Page:
+    id: str
+    url: str | None
+    text: str
+
+    @property
+    def site(self) -> str:
+        """As the judgements name it."""
+        return judged.site(self.id, self.url)
+
+
+def pages(folder: Path) -> Iterator[Page]:
+    """Every page of a folder, file by file."""
     for path in sorted(folder.glob("*.jsonl.zst")):
         with open(path, "rb") as file:
             for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file), encoding="utf-8"):
                 row = json.loads(line)
-                host = urlsplit(str(row.get("url") or "")).hostname
-                yield host or f"{path.name}:{row['id']}", str(row["text"])
+                yield Page(str(row["id"]), row.get("url"), str(row["text"]))
 
 
-def draw(site: str) -> float:
-    """A number in [0, 1) that a site always has."""
-    return int.from_bytes(hashlib.blake2b(site.encode(), digest_size=8).digest(), "big") / 2**64
-
-
-def make_mix(data: Path, folder: Path, *, share: float, without: set[str]) -> None:
-    """Write `raw.jsonl` and the targets. `share`: of the pages that are taken; `without`: sites of the user's own target."""
-    held: dict[str, list[str]] = {name: [] for name in TARGETS}
-    raw: list[str] = []
-    for site, text in pages(data / "web"):
-        at = draw(site)
-        if at < HELD_SHARE:
-            held[TARGETS[at < HELD_SHARE / 2]].append(text)
-        elif site not in without and draw(f"{site} {len(raw)}") < share:
-            raw.append(text)
+def make_mix(data: Path, folder: Path, *, share: float) -> None:
+    """Write `raw.jsonl` and the targets. `share`: of the pages that are taken."""
+    labels = list(judged.labels())
+    held = {part["site"] for _, part in labels if part["part"] == "test"}
+    good = {label["id"] for label, part in labels if part["part"] == "test" and label["keep"] == "y"}
     rng = random.Random(0)
-    junk = [text for _, text in pages(data / "junk_and_good")]
+    texts: dict[str, list[Page]] = {name: [] for name in ("raw", *TARGETS)}
+    for page in pages(data / "web"):
+        if page.site in held or judged.part_of(page.site) == "test":
+            if int(page.site[-4:], 16) < AS_THEY_ARE * 16**4:
+                texts["all_pages"].append(page)
+            elif page.id in good:
+                texts["pages_readers_keep"].append(page)
+        elif rng.random() < share:
+            texts["raw"].append(page)
+    junk = list(pages(data / "junk_and_good"))
     rng.shuffle(junk)
-    room = JUNK_SHARE / (1 - JUNK_SHARE) * sum(len(text.encode()) for text in raw)
+    room = JUNK_SHARE / (1 - JUNK_SHARE) * sum(len(page.text.encode()) for page in texts["raw"])
     while junk and room > 0:
-        raw.append(junk.pop())
-        room -= len(raw[-1].encode())
-    rng.shuffle(raw)
-    for name, texts in {"raw": raw, **held}.items():
-        kept = texts if name == "raw" else [text for text in texts if len(text) >= LEAST_CHARACTERS]
+        texts["raw"].append(junk.pop())
+        room -= len(texts["raw"][-1].text.encode())
+    rng.shuffle(texts["raw"])
+    texts["tidy_text"] = list(_tidy(data))
+    for name, found in texts.items():
+        kept = found if name == "raw" else [page for page in found if len(page.text) >= LEAST_CHARACTERS]
         _write(folder / f"{name}.jsonl", kept)
-        print(f"{name}: {numbers.counted(len(kept), 'document')}, {numbers.size(sum(len(text.encode()) for text in kept))}")
+        size = sum(len(page.text.encode()) for page in kept)
+        print(f"{name}: {numbers.counted(len(kept), 'document')}, {numbers.size(size)}")
 
 
-def _write(path: Path, texts: Sequence[str]) -> None:
+def _tidy(data: Path) -> Iterator[Page]:
+    with gzip.open(data / "quality/quality.jsonl.gz", "rt", encoding="utf-8") as file:
+        for number, row in enumerate(map(json.loads, file)):
+            if row["hq"]:
+                yield Page(f"tidy-{number}", None, str(row["text"]))
+
+
+def _write(path: Path, pages: Sequence[Page]) -> None:
     """In one step, so that a file that is there is whole."""
     beside = path.with_suffix(".part")
     with open(beside, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+        file.writelines(json.dumps(vars(page)) + "\n" for page in pages)
     os.replace(beside, path)
-
-
-def sites_of(target: Path | None) -> set[str]:
-    """Hosts of a target's pages, where it has addresses."""
-    if target is None:
-        return set()
-    with open(target, encoding="utf-8") as file:
-        hosts = (urlsplit(str(json.loads(line).get("url") or "")).hostname for line in file)
-        return {host for host in hosts if host}
 
 
 def run(*arguments: str) -> None:
@@ -153,11 +171,11 @@ def rows_of(folder: Path, *, tier: str) -> list[Row]:
     return found
 
 
-HEAD = ("plan", ">kept tokens", ">multiplier", "95 % interval", "finding", ">w", ">CPU of curation", ">CPU of measurement")
+HEAD = ("plan", ">kept tokens", *(f">{name}" for name in TARGETS), "finding", ">w", ">CPU of curation", ">CPU of measurement")
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """Markdown: a line a plan, whatever was found."""
+    """Markdown: a line a plan, whatever was found. Of each target the multiplier and its 95 % interval."""
     return markdown.table(HEAD, [_line(row) for row in rows])
 
 
@@ -167,39 +185,59 @@ def _line(row: Row) -> tuple[str, ...]:
     kept = numbers.share(tokens.kept, tokens.read)
     compared = None if made is None else made.comparison(made.primary)
     if made is None or compared is None:
-        return row.plan, kept, numbers.NONE, numbers.NONE, "not measured", numbers.NONE, curated, numbers.NONE
-    figures = ("", "") if made.tier == "ngram" else (sentences.multiplier(compared), sentences.pair(compared.interval))
+        return row.plan, kept, *(numbers.NONE for _ in TARGETS), "not measured", numbers.NONE, curated, numbers.NONE
+    figures = [_figures(made, name) for name in TARGETS]
     worth = numbers.NONE if compared.worth is None or made.tier == "ngram" else sentences.worth_figures(compared)
     spent = numbers.NONE if made.costs is None else numbers.seconds(3600 * made.costs.measuring.cpu_hours.number)
     return row.plan, kept, *figures, sentences.of(made).word, worth, curated, spent
 
 
+def _figures(made: Measured, target: str) -> str:
+    """Of the curated text on a target; counts of n-grams give words alone."""
+    held = next((one for one in made.sets if one.name == target), None)
+    compared = None if held is None else next((one for one in held.comparisons if one.arm == made.arms[1].arm), None)
+    if held is None or compared is None:
+        return numbers.NONE
+    if made.tier == "ngram":
+        return sentences.about(made, held, compared).word
+    return f"{sentences.multiplier(compared)} ({sentences.pair(compared.interval)})"
+
+
 def page(rows: Sequence[Row], *, folder: Path) -> str:
     """docs/results/compute.md."""
-    files = {name: folder / f"{name}.jsonl" for name in TARGETS}
-    sizes = ", ".join(f"{name} {numbers.size(file.stat().st_size)}" for name, file in files.items() if file.is_file())
     raw = rows[0].metrics
     made = next((row.measured for row in rows if row.measured is not None), None)
     lines = ["# The compute that curation saves on raw web text", ""]
     lines += [
-        f"Raw text: {numbers.counted(raw.totals.read, 'document')}, {numbers.size(raw.totals.bytes_read)};"
-        f" {numbers.percent(JUNK_SHARE)} of it, by bytes, is labelled junk and good text that was mixed into web pages. Targets:"
-        f" raw pages of {numbers.percent(HELD_SHARE)} of the sites, which are in no arm ({sizes}).",
+        f"Raw text: {numbers.counted(raw.totals.read, 'document')}, {numbers.size(raw.totals.bytes_read)}, as the web has it:"
+        " forums, news, recipes, courts, crawls in many languages, with their duplicates and junk;"
+        f" {numbers.percent(JUNK_SHARE)} of it, by bytes, is labelled junk and good text that was mixed in.",
         "",
-        "Multiplier: compute of the raw text / compute at which the curated text has the raw text's final loss on the first"
-        " target; w: what a dropped token was worth in kept ones, with its interval. Page and picture are made by"
-        " `python -m tests.bench.results`.",
+        *(f"- `{name}`: {what}{_size(folder / f'{name}.jsonl')}" for name, what in TARGETS.items()),
+        "",
+        "Multiplier: compute of the raw text / compute at which the curated text has the raw text's final loss on a target, with"
+        " its 95 % interval. The finding is about the first target. w: what a dropped token was worth in kept ones there, with"
+        " its interval. Page and picture are made by `python -m tests.bench.results`.",
         "",
     ]
     if made is not None:
         note = sentences.ORDER_ONLY if made.tier == "ngram" else sentences.CAVEATS
-        lines += [f"Learner: {made.learner.what}, {numbers.counted(made.draws, 'draw')}. {note}", ""]
+        lines += [f"Learner: {made.learner.what}. {note}", ""]
     lines += table(rows)
     for row in rows:
         if row.measured is not None:
+            drawn = f"({numbers.counted(row.measured.draws, 'draw')})"
             said = [sentences.of(row.measured).whole, *sentences.details(row.measured)]
-            lines += ["", f"**{row.plan}**: " + " ".join(said)]
+            lines += ["", f"**{row.plan}** {drawn}: " + " ".join(said)]
     return "\n".join([*lines, "", f"![loss against compute, raw and curated]({PICTURE})", ""])
+
+
+def _size(path: Path) -> str:
+    if not path.is_file():
+        return "."
+    with open(path, "rb") as file:
+        lines = sum(1 for _ in file)
+    return f" ({numbers.counted(lines, 'document')}; a measurement takes some hundred of them)."
 
 
 PICTURE = "compute.svg"
@@ -223,7 +261,6 @@ def main() -> int:
     asked.add_argument("--folder", type=Path, help="of text, outputs and runs (default: results-work here)")
     asked.add_argument("--quick", action="store_true", help="a tenth of the text, counts of n-grams")
     asked.add_argument("--plan", action="append", default=[], help="these plans alone")
-    asked.add_argument("--target", type=Path, help="JSONL; its sites are in no arm (default: held-out sites)")
     asked.add_argument("--minutes", type=float, help="of one measurement; the same command goes on")
     asked.add_argument("--write", action="store_true", help="write docs/results/ from what is there, and measure nothing")
     given = asked.parse_args()
@@ -234,9 +271,8 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         if not all((folder / f"{name}.jsonl").is_file() for name in ("raw", *TARGETS)):
             share = QUICK_SHARE if given.quick else 1.0
-            make_mix(data, folder, share=share, without=sites_of(given.target))
-        targets = [str(given.target)] if given.target else []
-        targets += [str(folder / f"{name}.jsonl") for name in TARGETS]
+            make_mix(data, folder, share=share)
+        targets = [str(folder / f"{name}.jsonl") for name in TARGETS]
         for plan in given.plan or PLANS:
             one_plan(plan, folder, tier=tier, targets=targets, minutes=given.minutes)
     rows = rows_of(folder, tier=tier)

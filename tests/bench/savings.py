@@ -1,8 +1,8 @@
 """`make bench B=savings`: the saving on a mix of real good text and real junk, curated by the default plan and not by the labels.
 
 The mix: labelled good documents (`hq=1`), labelled junk (`hq=0`), exact and near duplicates of some good ones, other languages.
-Targets are good text of groups that are in no arm: the primary one is of
-sources that the shipped quality model was not trained on, the control of its own. Two parts, each in a process of its own:
+Two targets are good text of groups that are in no arm: the labels have
+trained no model of the plan. Two parts, each in a process of its own:
 - `ngram` compares default plan, dedup only, raw, and a bad filter that drops two thirds of the good text: at most 20 CPU seconds,
   standard deviation of the default plan's log multiplier between draws at most 0.04, the bad filter's upper bound below 0.8.
 - `cpu` trains raw, default plan and raw text of the same mix; at most 6 minutes on 2 cores, interval at most 5 % to both sides.
@@ -29,13 +29,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.training.recipes.quality import PROSE
 from tests.bench.throughput import DEFAULT_DATA
 
 if TYPE_CHECKING:
     from pipeline.records.savings_json import Comparison, Measured
 
-HELD_OUT_SHARE = 0.12
+TARGETS = {"held_out": 0.12, "held_out_too": 0.06}
+"""Shares of the good groups."""
 DUPLICATED, MOST_COPIES = 300, 80
 """Good documents that get copies, and how many the first gets (then Zipf): copies are a tenth of the bytes."""
 LANGUAGE_BYTES = 700_000
@@ -66,13 +66,12 @@ def make_mix(data: Path, folder: Path) -> dict[str, int]:
     rng = random.Random(0)
     labelled = list(rows(data / "quality/quality.jsonl.gz"))
     groups = sorted({str(row["group"]) for row in labelled if row["hq"]})
-    held = set(rng.sample(groups, int(HELD_OUT_SHARE * len(groups))))
+    held: dict[str, str] = {}
+    for name, share in TARGETS.items():
+        held |= dict.fromkeys(rng.sample([group for group in groups if group not in held], int(share * len(groups))), name)
     good = [str(row["text"]) for row in labelled if row["hq"] and row["group"] not in held]
-    target = [row for row in labelled if row["hq"] and row["group"] in held]
-    targets = {
-        "new_sources": [str(row["text"]) for row in target if row["source"] not in PROSE],
-        "known_sources": [str(row["text"]) for row in target if row["source"] in PROSE],
-    }
+    of_target = [(held[str(row["group"])], str(row["text"])) for row in labelled if row["hq"] and row["group"] in held]
+    targets = {name: [text for of, text in of_target if of == name] for name in TARGETS}
     junk = [str(row["text"]) for row in labelled if not row["hq"]]
     copies = []
     for rank, text in enumerate(rng.sample([text for text in good if len(text) < 20_000], DUPLICATED), start=1):
@@ -139,7 +138,7 @@ def measure(out: Path, folder: Path, *arguments: str) -> tuple[Measured, float, 
     from pipeline.report import table
     from pipeline.report.page.savings import summary
 
-    targets = [part for name in ("new_sources", "known_sources") for part in ("--target", str(folder / f"{name}.jsonl"))]
+    targets = [part for name in TARGETS for part in ("--target", str(folder / f"{name}.jsonl"))]
     text, wall, cpu = run("flows.savings", str(out), *targets, "--work", str(folder / "work"), "--inline", "--json", *arguments)
     made = Savings.model_validate_json(text)
     table.show(summary(made, out=None), sys.stdout)

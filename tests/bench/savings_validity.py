@@ -29,13 +29,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from pipeline.savings import order
+from pipeline.savings import likeness, order
 from pipeline.savings.analysis import curves
 from pipeline.savings.analysis.curves import Points
 from pipeline.savings.arms import Experiment
 from pipeline.savings.corpora import sizes_of
 from pipeline.savings.heldout import DOCUMENT_BYTES
-from pipeline.savings.tiers import tokens
+from pipeline.savings.tiers import tokens, training
 from pipeline.savings.tiers.shapes import CPU
 from tests.bench.throughput import DEFAULT_DATA
 
@@ -145,19 +145,22 @@ def corpora(parts: Parts) -> dict[str, tuple[Callable[[int], Corpus], int]]:
         if share != 50:
             name = f"junk {share}/{100 - share}"
             made[name] = (partial(lambda share, name, half: parts.mixed(parts.junk, share / 100, name), share, name), 6)
-    return made | {"copies": (parts.copies, 12), "swapped": (parts.swapped, 4)}
+    return made | {"copies": (parts.copies, 12), "swapped": (parts.swapped, 12)}
 
 
 def _encoded(corpus: Corpus, target: Texts, folder: Path) -> tokens.TokenFiles:
     keys = np.arange(len(corpus.texts), dtype=np.uint64)
+    piece = order.pieces(corpus.groups, sizes_of(corpus.texts), limit=training.needed_bytes("cpu"))
+    groups = np.unique(np.stack([corpus.groups, piece]), axis=1, return_inverse=True)[1].ravel()
     arms = []
     for name, chosen in {"all": np.arange(len(corpus.texts)), **corpus.judged}.items():
         texts = tuple(corpus.texts[at] for at in chosen)
         own = keys[chosen] + np.uint64(len(keys) if name == corpus.again else 0)
         n_bytes = int(sizes_of(texts).sum())
-        arms.append(SimpleNamespace(name=name, texts=texts, keys=own, groups=corpus.groups[chosen], n_bytes=n_bytes))
+        arms.append(SimpleNamespace(name=name, texts=texts, keys=own, groups=groups[chosen], n_bytes=n_bytes))
     sizes = [(arm.groups, sizes_of(arm.texts)) for arm in arms]
-    made = order.made(sizes, groups=int(corpus.groups.max()) + 1, draws=MOST_DRAWS, seed=0)
+    like = likeness.of_groups([(arm.groups, arm.texts) for arm in arms], target, groups=int(groups.max()) + 1)
+    made = order.made(sizes, groups=int(groups.max()) + 1, draws=MOST_DRAWS, seed=0, likeness=like)
     experiment = SimpleNamespace(arms=tuple(arms), sets=(SimpleNamespace(texts=tuple(target)),), order=made)
     return tokens.encode(cast(Experiment, experiment), folder, vocabulary=CPU.vocabulary)
 

@@ -50,12 +50,12 @@ def ledger(
 ) -> Ledger:
     """The ledger of one generation, or of all that an output holds.
 
-    `tokens_*`: tokens of the final text of all documents and of the kept ones.
+    `tokens_*`: tokens of all documents as they were read, and of the kept ones as they are written.
     `curation_cpu_s`: CPU-seconds (user + system) of the run that published; `lost_cpu_s`: of attempts before it that did not.
     `languages`: kept bytes by language, where it is known. Where no run is planned, the passes train the largest model that
     the kept text is enough for in one pass.
     """
-    read = Quantity(tokens_read, "tokens", tokens_kind, "final text of all documents")
+    read = Quantity(tokens_read, "tokens", tokens_kind, "text of all documents, as read")
     kept = Quantity(tokens_kept, "tokens", tokens_kind, "final text of the kept documents")
     plan, found = compute.plan, prospect(read, kept)
     model = found.one_pass if plan is None else _assumed(compute, "plan.parameters", "parameters")

@@ -22,7 +22,7 @@ REPEATS = f"up to {PASSES} passes change little: Muennighoff et al. 2023, arXiv 
 
 
 def prospect(read: Quantity, kept: Quantity) -> Prospect:
-    """`read`, `kept`: tokens of the final text of all documents and of the kept ones."""
+    """`read`, `kept`: tokens of all documents as read, and of the kept ones as written."""
     share = kept.number / read.number if read.number else None
     one, four = (_parameters(kept, passes) for passes in (1, PASSES))
     return Prospect(

@@ -105,7 +105,12 @@ def collect(recipe: Recipe, tally: Tally, about: About, *, search: Search | None
             if verdict == "quarantined" and what == "documents"
         ),
         replaced=tuple(ReplacedLine(column=column, kind=kind, values=n) for column, kind, n in about.replaced),
-        tokens=_tokens(tally, recipe.plan, final_read, final_kept=final_kept),
+        tokens=_tokens(
+            tally,
+            recipe.plan,
+            final=FinalBytes(read=final_read, kept=final_kept),
+            as_read=total.bytes_read - total.bytes_quarantined,
+        ),
         selection=selection,
         notes=(*about.notes, *unscored_notes(models)),
         passed_over=about.passed_over,
@@ -279,19 +284,22 @@ def _duplicates(tally: Tally, search: Search | None) -> Duplicates | None:
     )
 
 
-def _tokens(tally: Tally, plan: Plan, final_read: int, *, final_kept: int) -> Tokens:
+def _tokens(tally: Tally, plan: Plan, *, final: FinalBytes, as_read: int) -> Tokens:
+    """`as_read`: bytes of the text before it was edited. Tokens are counted of final text alone."""
     if plan.output.tokenizer is not None:
         kept = tally.get("verdict", "kept", "tokens")
-        read = kept + tally.get("verdict", "dropped", "tokens")
-        ratio = final_read / read if read else None
-        basis = "counted with the plan's tokenizer"
+        counted = kept + tally.get("verdict", "dropped", "tokens")
+        ratio = final.read / counted if counted else None
+        edited = as_read != final.read and ratio is not None
+        basis = "counted with the plan's tokenizer" + ("; what edits removed, in proportion to its bytes" if edited else "")
+        read = counted if ratio is None else round(as_read / ratio)
         return Tokens(kind="counted", read=read, kept=kept, bytes_per_token=ratio, basis=basis)
     return Tokens(
         kind="estimated",
-        read=compute.estimate(final_read, plan.compute.bytes_per_token),
-        kept=compute.estimate(final_kept, plan.compute.bytes_per_token),
+        read=compute.estimate(as_read, plan.compute.bytes_per_token),
+        kept=compute.estimate(final.kept, plan.compute.bytes_per_token),
         bytes_per_token=plan.compute.bytes_per_token,
-        basis="bytes of final text divided by an assumed number of bytes a token; name output.tokenizer to count",
+        basis="bytes of text divided by an assumed number of bytes a token; name output.tokenizer to count",
     )
 
 
