@@ -3,13 +3,16 @@
 Every check is a corpus with a known answer, trained as the tier does, draw by draw, and scored on good text that is in no arm:
 - A/A: random halves of the groups against all of them, without and with duplicates: the mean logarithm within .03 of 0;
 - the same documents in another order from the start on: losses within .005 bits per byte;
-- swapped arms: the product of the multipliers within 5 % of 1;
+- swapped arms: the product of the multipliers within 5 % of 1 (both arms start on the baseline's text, so the smaller reading is
+  that of a start on raw text: what the tier prints is the careful one);
 - good text with labelled junk (`hq=0`) or with text in other languages at 80/20, 50/50, 20/80: multipliers in this order; what a
   junk token was worth at 80/20 and 50/50 within .1 of each other; other languages within a tenth of 1 / k, k in tokens.
 
 Needs WINNOW_EVAL_DATA (real text that is not part of the project) and torch. Ends with 1 where a target is missed.
 
-    python -m tests.bench.savings_validity [--folder DIR] [--only CORPUS] [--draws N] [--print]
+    python -m tests.bench.savings_validity [--folder DIR] [--only CORPUS] [--draws N] [--print] [--write]
+
+`--write` puts what is done into docs/results/validity.md.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+from scipy.special import stdtrit
 
 from pipeline.savings import likeness, order
 from pipeline.savings.analysis import curves
@@ -37,6 +41,7 @@ from pipeline.savings.corpora import sizes_of
 from pipeline.savings.heldout import DOCUMENT_BYTES
 from pipeline.savings.tiers import tokens, training
 from pipeline.savings.tiers.shapes import CPU
+from pipeline.text import markdown, numbers
 from tests.bench.throughput import DEFAULT_DATA
 
 PIECE = 4000
@@ -247,12 +252,36 @@ def verdicts(found: dict[str, Found]) -> list[tuple[str, bool]]:
     return said
 
 
+HEAD = ("planted", ">draws", ">multiplier read", "95 % interval", ">sd of a draw", ">1 / k", ">w", ">CPU a draw")
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "validity.md"
+
+
+def page(found: dict[str, Found], said: Sequence[tuple[str, bool]]) -> str:
+    """docs/results/validity.md."""
+    lines = ["# Does the measurement read what was planted?", "", __doc__.split("\n\n")[1].partition("\n")[2], ""]
+    lines += ["k: share of the baseline's tokens that the arm keeps; w: what a token that it lacks was worth in kept ones.", ""]
+    lines += markdown.table(HEAD, [_line(name, own) for name, own in found.items()])
+    lines += ["", *(f"- {'met' if met else '**missed**'}: {words}" for words, met in said), ""]
+    return "\n".join([*lines, "Made by `make bench B=savings_validity` (`python -m tests.bench.savings_validity --write`).", ""])
+
+
+def _line(name: str, own: Found) -> tuple[str, ...]:
+    n, kept = len(own.draws), own.draws[0].kept
+    sd = float(own.logs.std(ddof=1)) if n > 1 else math.nan
+    half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n) if n > 1 else math.nan
+    interval = f"{own.multiplier * math.exp(-half):.3f} to {own.multiplier * math.exp(half):.3f}"
+    share = (numbers.NONE, numbers.NONE) if kept > 0.999 or own.multiplier < 1 / 1.1 else (f"{1 / kept:.2f}", f"{own.worth:.2f}")
+    cpu_s = sum(one.cpu_s for one in own.draws) / n
+    return name, str(n), f"{own.multiplier:.3f}", interval, f"{sd:.3f}", *share, f"{cpu_s:.0f} s"
+
+
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     asked.add_argument("--folder", type=Path, default=Path("build/savings_validity"), help="what is done is kept here")
     asked.add_argument("--only", action="append", help="a corpus by name; may be repeated")
     asked.add_argument("--draws", type=int, default=MOST_DRAWS, help="at most so many of each corpus")
     asked.add_argument("--print", action="store_true", help="print what is done and train nothing")
+    asked.add_argument("--write", action="store_true", help="write docs/results/validity.md")
     given = asked.parse_args()
     data = Path(os.environ.get("WINNOW_EVAL_DATA", DEFAULT_DATA))
     if not data.is_dir():
@@ -276,6 +305,9 @@ def main() -> int:
     said = verdicts(found)
     for words, met in said:
         print(f"{'met' if met else 'MISSED'}: {words}")
+    if given.write:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(page(found, said), "utf-8")
     return 0 if all(met for _, met in said) else 1
 
 
