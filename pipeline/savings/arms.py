@@ -221,7 +221,18 @@ def _filtered(
         arms.append(Arm(name, what, texts, frame["key"].to_numpy(), groups, corpora.sizes_of(texts), whole[name]))
     like = likeness.of_groups([(arm.groups, arm.texts) for arm in arms], alike, groups=len(numbers))
     sizes_of_arms = [(arm.groups, arm.sizes) for arm in arms]
-    return tuple(arms), order.made(sizes_of_arms, groups=len(numbers), draws=draws, seed=seed, likeness=like)
+    kinds = _languages([(arm.groups, frame) for arm, (_, frame) in zip(arms, rows.values(), strict=True)], groups=len(numbers))
+    made = order.made(sizes_of_arms, groups=len(numbers), draws=draws, seed=seed, likeness=like, kinds=kinds)
+    return tuple(arms), made
+
+
+def _languages(arms: Sequence[tuple[np.ndarray, pl.DataFrame]], *, groups: int) -> np.ndarray:
+    """A number of each group's language: that of its first document whose language is known in an arm; 0 where none is."""
+    known = pl.concat([frame.select(group=pl.Series(of), language="language").drop_nulls() for of, frame in arms])
+    first = known.unique("group", keep="first", maintain_order=True)
+    numbers = np.zeros(groups, np.int64)
+    numbers[first["group"].to_numpy()] = first["language"].rank("dense").to_numpy()
+    return numbers
 
 
 def _bytes(frame: pl.DataFrame) -> int:

@@ -53,10 +53,17 @@ class Order:
 
 
 def made(
-    arms: Sequence[tuple[np.ndarray, np.ndarray]], *, groups: int, draws: int, seed: int, likeness: np.ndarray | None = None
+    arms: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    groups: int,
+    draws: int,
+    seed: int,
+    likeness: np.ndarray | None = None,
+    kinds: np.ndarray | None = None,
 ) -> Order:
     """`arms`: of each arm its documents' groups (0 to `groups`) and bytes. A group's bytes are those in the first arm with it.
-    `likeness`: a figure of each group; groups alike in it are spread evenly over the order, as those of a stratum are."""
+    `likeness`: a figure of each group; groups alike in it are spread evenly over the order, as those of a stratum are. `kinds`:
+    a number of each group, of its language; those of one kind are spread evenly, and by likeness within it."""
     strata, sizes = np.zeros(groups, np.int64), np.zeros(groups)
     for of, n_bytes in arms:
         strata = strata * MOST_KINDS + np.ceil(np.log2(np.bincount(of, minlength=groups) + 1)).astype(np.int64)
@@ -65,7 +72,8 @@ def made(
     found, stratum = np.unique(strata, return_inverse=True)
     spread = rng.random(groups)
     if likeness is not None:
-        spread = (np.argsort(np.lexsort((spread, likeness, stratum))) * GOLDEN + rng.random(len(found))[stratum]) % 1.0
+        kind = np.zeros(groups) if kinds is None else kinds
+        spread = (np.argsort(np.lexsort((spread, likeness, kind, stratum))) * GOLDEN + rng.random(len(found))[stratum]) % 1.0
     by_stratum = np.lexsort((spread, stratum))
     before = np.cumsum(sizes[by_stratum]) - sizes[by_stratum]
     starts = np.searchsorted(stratum[by_stratum], np.arange(len(found)))

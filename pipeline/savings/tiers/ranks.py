@@ -12,11 +12,15 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.records.savings_json import Learner
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.losses import Curve, Found, Losses
+from pipeline.savings.order import GOLDEN
 from pipeline.savings.tiers import ngram
 
 MOST_BYTES = 2_000_000
 """Of a draw; chosen so that five draws of three arms take some 15 CPU seconds."""
 LEAST_BYTES = 20_000
+PIECE = 4096
+"""Bytes of a piece, about those of `chunks.PIECE`: longer documents are read in pieces, each with a place of its own, or one of
+a few hundred kB would be a tenth of a draw."""
 DRAWS = 5
 BUDGETS = 5
 SPAN = 8
@@ -49,14 +53,21 @@ def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
 
 def _curves(experiment: Experiment, arm: Arm, draw: int, *, scorer: ngram.Scorer, budgets: np.ndarray) -> dict[str, Curve]:
     """By set."""
-    keys = _read(arm, experiment.order.documents(arm.groups, draw), limit=int(budgets[-1]))
+    keys = _read(arm, experiment.order.turned(draw)[arm.groups], limit=int(budgets[-1]))
     bits = np.array([scorer.bits(keys[:limit]) for limit in budgets])
     ends = np.cumsum([len(held.texts) for held in experiment.sets])[:-1]
     parts = zip(experiment.sets, np.split(bits, ends, axis=1), strict=True)
     return {held.name: Curve(budgets.astype(np.float64), part) for held, part in parts}
 
 
-def _read(arm: Arm, documents: np.ndarray, *, limit: int) -> np.ndarray:
-    """The 6-grams of an arm's first `limit` bytes in an order of its documents."""
-    enough = int(np.searchsorted(np.cumsum(arm.sizes[documents]), limit)) + 1
-    return ngram.keys_of([arm.texts[at].encode() for at in documents[:enough]])[0][:limit]
+def _read(arm: Arm, places: np.ndarray, *, limit: int) -> np.ndarray:
+    """The 6-grams of an arm's first `limit` bytes in an order of its documents. `places`: where each of them stands."""
+    pieces = np.maximum(1, -(-arm.sizes.astype(np.int64) // PIECE))
+    document = np.repeat(np.arange(len(pieces)), pieces)
+    start = (np.arange(len(document)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * PIECE
+    ordered = np.argsort((places[document] + start // PIECE * GOLDEN) % 1.0, kind="stable")
+    sizes = np.minimum(PIECE, arm.sizes[document] - start)[ordered]
+    read = ordered[: int(np.searchsorted(np.cumsum(sizes), limit)) + 1]
+    texts = {at: arm.texts[at].encode() for at in np.unique(document[read]).tolist()}
+    parts = [texts[at][begin : begin + PIECE] for at, begin in zip(document[read].tolist(), start[read].tolist(), strict=True)]
+    return ngram.keys_of(parts)[0][:limit]
