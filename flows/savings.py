@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         "--tier",
         choices=("ngram", "cpu", "gpu"),
         default="ngram",
-        help="ngram ranks; cpu and gpu measure (extra proxy)",
+        help="ngram ranks; cpu and gpu measure (extra savings)",
     )
     made.add_argument("--thorough", action="store_true", help="also other sizes of the model, and a tenth of the learning rate")
     made.add_argument("--sweep", metavar="KEY=V1,V2", help="measure values of a plan key")
@@ -79,7 +79,7 @@ def export_parser() -> argparse.ArgumentParser:
 def score_parser() -> argparse.ArgumentParser:
     made = errors.Parser(prog="python -m flows.savings score", description="Findings from the losses of your own trainer.")
     made.add_argument("folder", metavar="DIR", help="what export-arms wrote")
-    made.add_argument("results", metavar="RESULTS", help="JSON lines: arm, seed, params, tokens, set, metric (bpb), value")
+    made.add_argument("results", metavar="RESULTS", help="JSON lines: arm, draw, params, tokens, set, metric (bpb), value")
     made.add_argument("--json", action="store_true", help="print the result as JSON")
     return made
 

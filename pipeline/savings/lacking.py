@@ -23,7 +23,7 @@ def refuse(output: str, *, tier: str, targets: Sequence[str], files_alone: bool)
     """Raises UsageError or NotInstalled. `files_alone`: all arms are named, and none of them is of the output."""
     if tier in TRAINED and importlib.util.find_spec("torch") is None:
         raise NotInstalled(
-            f"--tier {tier} trains small models with torch, which is not installed: pip install 'winnow-curation[proxy]', or"
+            f"--tier {tier} trains small models with torch, which is not installed: pip install 'winnow-curation[savings]', or"
             " --tier ngram, which needs nothing"
         )
     if "://" in output:

@@ -47,7 +47,7 @@ def curated(request: Request, variants: Variants, on_event: OnEvent) -> list[Spe
         checks = loaded.plan.checks.model_copy(update={"on_fail": "warn"})
         loaded = replace(loaded, plan=loaded.plan.model_copy(update={"checks": checks}), name=name)
         folder = work.path(f"savings/sweep/{key('variant', live[-1].recipe_hash, [m.generation for m in live], (assignment,))}")
-        on_event(Event("note", "proxy", note=f"curating with {name}"))
+        on_event(Event("note", "savings", note=f"curating with {name}"))
         options = RunOptions(output=folder, work=work.root, workers=request.workers)
         execute.execute(loaded, options, mapper=in_process(request.workers), on_event=on_event)
         made.append(Spec(name, folder))

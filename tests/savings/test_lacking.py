@@ -36,7 +36,7 @@ def refuse(out: Path | str, tier: str = "cpu", *, targets: tuple[str, ...] = (),
 
 def test_no_torch_is_said_first_with_what_to_install_and_the_tier_that_needs_none(tmp_path, torch):
     torch(False)
-    with pytest.raises(NotInstalled, match=r"pip install 'winnow-curation\[proxy\]', or --tier ngram"):
+    with pytest.raises(NotInstalled, match=r"pip install 'winnow-curation\[savings\]', or --tier ngram"):
         refuse(tmp_path / "not there")
     refuse(output(tmp_path / "out"), "ngram")
 

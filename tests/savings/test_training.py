@@ -26,7 +26,7 @@ from pipeline.store.store import open_store
 from tests.support import ROOT, prose
 
 TORCH = importlib.util.find_spec("torch") is not None
-needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed: it is part of the proxy extra")
+needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed: it is part of the savings extra")
 
 TINY = Shape("tiny", 300, 16, 1, 2, 16, 64, 64 * LEAST_STEPS, 8e-3, 8)
 DOCUMENTS = 300

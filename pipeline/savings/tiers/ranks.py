@@ -35,12 +35,12 @@ def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
         )
     budgets = np.rint(np.geomspace(most / SPAN, most, BUDGETS)).astype(int)
     scorer = ngram.Scorer([text.encode() for held in experiment.sets for text in held.texts])
-    on_event(Event("begin", "proxy", total=draws))
+    on_event(Event("begin", "savings", total=draws))
     made = []
     for draw in range(draws):
         made.append({arm.name: _curves(experiment, arm, draw, scorer=scorer, budgets=budgets) for arm in experiment.arms})
-        on_event(Event("note", "proxy", note=f"{draw + 1} of {draws} draws counted and scored"))
-    on_event(Event("end", "proxy"))
+        on_event(Event("note", "savings", note=f"{draw + 1} of {draws} draws counted and scored"))
+    on_event(Event("end", "savings"))
     whole = experiment.arms[0].corpus_bytes
     kept = {arm.name: arm.corpus_bytes / whole for arm in experiment.arms}
     shared = experiment.order.shared(draws, most / least.n_bytes)
