@@ -110,8 +110,17 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
     arms = [given.partition("=")[2] for given in arguments.arm]
     files_alone = bool(arms) and all(what not in ("source", arguments.output) for what in arms)
-    tier = getattr(arguments, "tier", "ngram")
-    lacking.refuse(arguments.output, tier=tier, targets=arguments.target, files_alone=files_alone)
+    exported = not hasattr(arguments, "tier")
+    sweeps = None if exported or arguments.sweep is None else "--sweep"
+    asked = lacking.Asked(
+        arguments.output,
+        tier="own trainer" if exported else arguments.tier,
+        targets=arguments.target,
+        files_alone=files_alone,
+        draws=arguments.draws,
+        choice="--by-reason" if not exported and arguments.by_reason else sweeps,
+    )
+    lacking.refuse(asked)
 
 
 def _workers(arguments: argparse.Namespace) -> int:

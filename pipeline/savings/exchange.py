@@ -189,7 +189,11 @@ def _read(folder: str, results: str) -> tuple[Card, pl.DataFrame]:
         lines = Path(results).read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected what export-arms wrote, and {results} as JSON lines ({error})") from error
-    known = {"arm": [arm.arm for arm in card.arms], "draw": card.draws, "set": [made.set for made in card.sets]}
+    known: dict[str, Sequence[str | int]] = {
+        "arm": [arm.arm for arm in card.arms],
+        "draw": card.draws,
+        "set": [made.set for made in card.sets],
+    }
     found = [_result(line, f"{results}, line {number}", known) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise InputError(f"{results}: no results; expected a line of JSON for every arm, draw, set and count of tokens")

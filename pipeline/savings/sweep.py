@@ -16,7 +16,7 @@ from pipeline.records.base import Json
 from pipeline.records.savings_json import Families, Family, Savings, Sweep
 from pipeline.run import execute
 from pipeline.run.options import RunOptions
-from pipeline.savings import corpora, measure
+from pipeline.savings import corpora, lacking, measure
 from pipeline.savings.analysis import findings
 from pipeline.savings.arms import SOURCE, Spec
 from pipeline.savings.heldout import HeldOut
@@ -69,7 +69,7 @@ def sweep(request: Request, asked: str, on_event: OnEvent) -> Savings:
 
 def _need_target(request: Request, option: str) -> None:
     if not measure.targets_of(request, measure.open_folders(request)):
-        raise UsageError(f"{option}: name a target (--target PATH, or compute.targets in the plan): which is best depends on it")
+        raise UsageError(lacking.TARGET.format(option=option))
 
 
 def _primary(outcome: Outcome) -> HeldOut:

@@ -61,12 +61,27 @@ FEW = " (multiplier 1.39, 95 % 1.26 to 1.54; 3 draws; a model of 0.16 M paramete
         (
             compared(1.39, None, statuses=("ok", "ok"), verdict="too few draws"),
             "no verdict",
-            "On web, 2 draws give no interval, three are the least.",
+            "On web, 2 draws give no interval: three are the least.",
         ),
         (
             compared(None, None, statuses=("no_learning",) * 3),
             "no verdict",
             "On web, neither text taught the model anything in this test.",
+        ),
+        (
+            compared(None, None, statuses=("ok", "no_learning", "ok")),
+            "no verdict",
+            "On web, neither text taught the model anything in 1 of 3 draws.",
+        ),
+        (
+            compared(None, None, statuses=("at_floor", "not_reached", "ok")),
+            "no verdict",
+            "On web, the draws lie further apart than this test can measure: no multiplier.",
+        ),
+        (
+            compared(1.39, None, verdict="no interval"),
+            "no verdict",
+            "On web, 3 draws give no interval: there is too little text, to train on or to score.",
         ),
     ],
 )
@@ -117,6 +132,8 @@ def test_without_a_target_both_biased_sets_are_named_and_there_is_no_verdict():
         held(compared(1.9, (1.7, 2.1)), name="curated_heldout", role="curated_heldout"),
     )
     trained, counted = (sentences.of(measured(*sets, primary=None, tier=tier)) for tier in ("cpu", "ngram"))
+    unsure = held(compared(1.9, None, verdict="no interval"), name="raw_heldout", role="raw_heldout")
+    assert "Curated: no interval on 600 documents" in sentences.of(measured(unsure, primary=None, tier="ngram")).sentence
     assert trained.word == counted.word == "no verdict"
     assert trained.sentence == (
         "No target was named (--target FILE). Curated: 0.800 × (0.700 to 0.900) on 600 documents of held-out raw text, which"

@@ -10,14 +10,14 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.records.savings_json import Learner
+from pipeline.savings import lacking
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.losses import Curve, Found, Losses
 from pipeline.savings.tiers import ngram
 
 MOST_BYTES = 2_000_000
 """Of a draw; chosen so that five draws of three arms take some 15 CPU seconds."""
-LEAST_BYTES = 20_000
-DRAWS = 5
+LEAST_BYTES = lacking.LEAST_BYTES["ngram"]
 BUDGETS = 5
 SPAN = 8
 """Budgets are log-spaced from an eighth of the largest: a multiplier up to 8 is interpolated."""
