@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.records.savings_json import SCHEMA, Comparison, Measured, Range, Role, Savings, SetLine
+from pipeline.records.savings_json import SCHEMA, TARGET_DOCUMENTS, Comparison, Family, Measured, Range, Role, Savings, SetLine
 from pipeline.text import numbers
 
 Word = Literal["saves", "costs", "no difference", "ahead", "behind", "no verdict"]
@@ -70,7 +70,8 @@ def about(measured: Measured, held: SetLine, compared: Comparison) -> Finding:
     """One arm on one set."""
     word = word_of(measured, held, compared)
     if not held.enough:
-        few = f"{numbers.counted(held.documents, 'document')} of {held.name} are too few"
+        least = f"{TARGET_DOCUMENTS} are the least, and a long text gives up to four"
+        few = f"{numbers.counted(held.documents, 'document')} of {held.name} are too few: {least}"
         return Finding(word, f"{few}{_figures(measured, compared)}.")
     if compared.multiplier is None:
         return Finding(word, f"On {held.name}, {_undefined(compared)}.")
@@ -111,6 +112,13 @@ def _side(compared: Comparison) -> Word:
     """What counts tell."""
     sides: dict[str, Word] = {"saves": "ahead", "costs": "behind"}
     return sides.get(compared.verdict, "no difference")
+
+
+def family(found: Family) -> Word:
+    """What the plan is with a family of filters, against the plan without it, by counts."""
+    if found.interval is None:
+        return "no verdict"
+    return "ahead" if found.interval[0] > 1 else "behind" if found.interval[1] < 1 else "no difference"
 
 
 def _ordered(word: Word, held: SetLine, compared: Comparison) -> str:

@@ -153,7 +153,7 @@ def _declared(targets: Sequence[tuple[str, str]], *, seed: int) -> list[HeldOut]
         if (n := len(made.texts)) < heldout.LEAST_DOCUMENTS:
             other = " that no earlier target holds" if number else ""
             least = f"{heldout.LEAST_DOCUMENTS} are the least, {heldout.DOCUMENTS} give a verdict"
-            raise UsageError(f"target {path}: it has {numbers.counted(n, 'document')} with text{other}; {least}")
+            raise UsageError(f"target {path}: it gives {numbers.counted(n, 'document')} with text{other}; {least}")
     return declared
 
 

@@ -45,7 +45,7 @@ def test_a_document_of_which_nothing_is_left_is_gone_with_its_cluster_and_a_spar
 def test_a_target_of_too_few_texts_is_refused_by_their_number(tmp_path, texts, said):
     """Before: what the arms held of it was blamed, of an empty file too."""
     (tmp_path / "small.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    with pytest.raises(UsageError, match=rf"small\.jsonl: it has {said} with text; 8 are the least, 600 give a verdict"):
+    with pytest.raises(UsageError, match=rf"small\.jsonl: it gives {said} with text; 8 are the least, 600 give a verdict"):
         arms._declared([("small", str(tmp_path / "small.jsonl"))], seed=0)
 
 
