@@ -236,7 +236,7 @@ def test_targets_of_the_plan_are_used_the_first_is_the_primary_one_and_the_secon
     ],
 )
 def test_mistakes_end_with_2_and_say_what_was_expected(output, capsys, arguments, message):
-    ran = run(capsys, output / "out", "--inline", *arguments)
+    ran = run(capsys, output / "out", "--inline", "--target", output / "target.jsonl", *arguments)
     assert ran.code == 2
     assert message in ran.err
 
