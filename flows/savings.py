@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         "--tier",
         choices=("ngram", "cpu", "gpu"),
         default="ngram",
-        help="ngram ranks; cpu and gpu measure (extra proxy)",
+        help="ngram ranks; cpu and gpu measure (extra savings)",
     )
     made.add_argument("--thorough", action="store_true", help="also other sizes of the model, and a tenth of the learning rate")
     made.add_argument("--sweep", metavar="KEY=V1,V2", help="measure values of a plan key")
@@ -79,7 +79,7 @@ def export_parser() -> argparse.ArgumentParser:
 def score_parser() -> argparse.ArgumentParser:
     made = errors.Parser(prog="python -m flows.savings score", description="Findings from the losses of your own trainer.")
     made.add_argument("folder", metavar="DIR", help="what export-arms wrote")
-    made.add_argument("results", metavar="RESULTS", help="JSON lines: arm, seed, params, tokens, set, metric (bpb), value")
+    made.add_argument("results", metavar="RESULTS", help="JSON lines: arm, draw, params, tokens, set, metric (bpb), value")
     made.add_argument("--json", action="store_true", help="print the result as JSON")
     return made
 
@@ -110,8 +110,17 @@ def _refuse(arguments: argparse.Namespace) -> None:
 
     arms = [given.partition("=")[2] for given in arguments.arm]
     files_alone = bool(arms) and all(what not in ("source", arguments.output) for what in arms)
-    tier = getattr(arguments, "tier", "ngram")
-    lacking.refuse(arguments.output, tier=tier, targets=arguments.target, files_alone=files_alone)
+    exported = not hasattr(arguments, "tier")
+    sweeps = None if exported or arguments.sweep is None else "--sweep"
+    asked = lacking.Asked(
+        arguments.output,
+        tier="own trainer" if exported else arguments.tier,
+        targets=arguments.target,
+        files_alone=files_alone,
+        draws=arguments.draws,
+        choice="--by-reason" if not exported and arguments.by_reason else sweeps,
+    )
+    lacking.refuse(asked)
 
 
 def _workers(arguments: argparse.Namespace) -> int:

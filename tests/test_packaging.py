@@ -71,6 +71,11 @@ def test_what_is_declared_is_imported():
     assert declared() - used - WITHOUT_IMPORT - drivers == set()
 
 
+def test_the_old_name_of_the_extra_brings_the_same_for_one_release():
+    extras = PROJECT["optional-dependencies"]
+    assert extras["proxy"] == extras["savings"]
+
+
 def test_the_walk_sees_imports_within_functions_and_of_extras():
     found = imported()
     assert "pipeline/run/cluster/on_ray.py" in found["ray"] and "flows/serving/notify.py" in found["httpx"]

@@ -101,7 +101,7 @@ def test_columns_in_readme_are_the_schema():
 
 
 def test_the_training_example_runs(curated, monkeypatch):
-    pytest.importorskip("torch", reason="torch is not installed: it is part of the proxy extra")
+    pytest.importorskip("torch", reason="torch is not installed: it is part of the savings extra")
     monkeypatch.chdir(curated.parent)
     code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "DataLoader" in block)
     exec(compile(code.replace('"curated"', repr(str(curated))), "README.md", "exec"), {})

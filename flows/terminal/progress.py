@@ -26,7 +26,7 @@ LABELS = {
     "write": "writing shards",
     "publish": "publishing",
     "arms": "gathering arms and held-out sets",
-    "proxy": "small models",
+    "savings": "small models",
     "prefect": "Prefect",
 }
 EVERY_S = 5.0

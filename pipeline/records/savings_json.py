@@ -27,9 +27,12 @@ Status = Literal["ok", "at_floor", "reached_then_overfits", "not_reached", "no_l
 reached it and ended above it; never reached it (the multiplier, below 1, is the share of its own compute that the *baseline*
 needs for the arm's best loss); neither arm learnt."""
 
-Verdict = Literal["saves", "costs", "no difference", "too few draws"]
-"""`saves`: the interval lies above 1; `costs`: below 1; `no difference`: it holds 1, or no multiplier is defined; `too few
-draws`: fewer than three, so that there is no interval."""
+TARGET_DOCUMENTS = 600
+"""Of a target, for a verdict: the choice of documents then moves the logarithm of the multiplier by 0.01 to 0.02 (measured)."""
+
+Verdict = Literal["saves", "costs", "no difference", "no interval", "too few draws"]
+"""`saves`: the interval lies above 1; `costs`: below 1; `no difference`: it holds 1; `no interval`: none is defined, as
+the draws, the multiplier or the choice of the target's documents allow none; `too few draws`: fewer than three."""
 
 Role = Literal["target", "curated_heldout", "raw_heldout", "dropped"]
 """`target`: named by the user. Split off by us: `curated_heldout` (biased for the curation), `raw_heldout` (biased against it),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.records.savings_json import SCHEMA, Comparison, Measured, Range, Role, Savings, SetLine
+from pipeline.records.savings_json import SCHEMA, TARGET_DOCUMENTS, Comparison, Family, Measured, Range, Role, Savings, SetLine
 from pipeline.text import numbers
 
 Word = Literal["saves", "costs", "no difference", "ahead", "behind", "no verdict"]
@@ -70,17 +70,32 @@ def about(measured: Measured, held: SetLine, compared: Comparison) -> Finding:
     """One arm on one set."""
     word = word_of(measured, held, compared)
     if not held.enough:
-        few = f"{numbers.counted(held.documents, 'document')} of {held.name} are too few"
+        least = f"{TARGET_DOCUMENTS} are the least, and a long text gives up to four"
+        few = f"{numbers.counted(held.documents, 'document')} of {held.name} are too few: {least}"
         return Finding(word, f"{few}{_figures(measured, compared)}.")
     if compared.multiplier is None:
-        return Finding(word, f"On {held.name}, neither text taught the model anything in this test.")
+        return Finding(word, f"On {held.name}, {_undefined(compared)}.")
     if compared.interval is None:
-        few = f"{numbers.counted(compared.draws, 'draw')} give no interval, three are the least"
-        return Finding(word, f"On {held.name}, {few}.")
+        return Finding(word, f"On {held.name}, {_no_interval(compared)}.")
     if measured.tier == "ngram":
         return Finding(word, f"{_ordered(word, held, compared)} An order, no size ({numbers.counted(compared.draws, 'draw')}).")
     say = {"saves": _saves, "costs": _costs}.get(word, _no_difference)
     return Finding(word, f"{say(held, compared, compared.interval)}{_figures(measured, compared)}.{_reached(compared)}")
+
+
+def _undefined(compared: Comparison) -> str:
+    """Why there is no multiplier."""
+    untaught = sum(line.status == "no_learning" for line in compared.per_draw)
+    if not untaught:
+        return "the draws lie further apart than this test can measure: no multiplier"
+    draws = "this test" if untaught == compared.draws else f"{untaught} of {numbers.counted(compared.draws, 'draw')}"
+    return f"neither text taught the model anything in {draws}"
+
+
+def _no_interval(compared: Comparison) -> str:
+    """Why there is none."""
+    why = "three are the least" if compared.verdict == "too few draws" else "there is too little text, to train on or to score"
+    return f"{numbers.counted(compared.draws, 'draw')} give no interval: {why}"
 
 
 def word_of(measured: Measured, held: SetLine, compared: Comparison) -> Word:
@@ -97,6 +112,13 @@ def _side(compared: Comparison) -> Word:
     """What counts tell."""
     sides: dict[str, Word] = {"saves": "ahead", "costs": "behind"}
     return sides.get(compared.verdict, "no difference")
+
+
+def family(found: Family) -> Word:
+    """What the plan is with a family of filters, against the plan without it, by counts."""
+    if found.interval is None:
+        return "no verdict"
+    return "ahead" if found.interval[0] > 1 else "behind" if found.interval[1] < 1 else "no difference"
 
 
 def _ordered(word: Word, held: SetLine, compared: Comparison) -> str:
@@ -151,7 +173,8 @@ def _bracket(measured: Measured) -> str:
         if held is None or compared is None or compared.multiplier is None:
             continue
         value = f"{multiplier(compared)} × ({pair(compared.interval)})"
-        value = _side(compared) if measured.tier == "ngram" else value
+        if measured.tier == "ngram":
+            value = "no interval" if compared.interval is None else _side(compared)
         said.append(f"{value} on {numbers.counted(held.documents, 'document')} of held-out {leans}")
     found = f" {_named(measured.arms[1].arm)}: {'; '.join(said)}." if said else ""
     return f"No target was named (--target FILE).{found}"

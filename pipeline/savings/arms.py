@@ -22,6 +22,7 @@ from pipeline.savings.heldout import HeldOut
 from pipeline.savings.order import Order
 from pipeline.store.keys import key
 from pipeline.store.store import Store
+from pipeline.text import numbers
 
 SOURCE = "source"
 MOST_HELD_OUT = 0.1
@@ -109,6 +110,7 @@ def build(
         raise UsageError("--arm: expected two or more arms with different names; the first is the baseline")
     if mix.WHAT in (specs[0].what, specs[1].what):
         raise UsageError("--arm: the first arm is the baseline, the second what is judged; the same mix comes after them")
+    declared = _declared(targets, seed=seed)
     found = _corpora(specs, place)
     least = min(corpus.n_bytes for corpus in found.values())
     if not least:
@@ -117,7 +119,6 @@ def build(
     share = min(1.0, MARGIN * needed_bytes * draws / least)
     held = min(MOST_HELD_OUT, HELD_OUT_DOCUMENTS / max(1, found[specs[0].name].documents))
     rows = {name: corpora.gather(corpus.frames(), share=share, held_out=held, seed=seed) for name, corpus in found.items()}
-    declared = heldout.declared(targets, seed=seed)
     rows = _without_texts_of(declared, rows)
     baseline, judged = rows[specs[0].name], rows[specs[1].name]
     beside = heldout.BESIDE if declared else heldout.DOCUMENTS
@@ -143,6 +144,17 @@ def build(
         share,
         int(baseline["held"].sum()),
     )
+
+
+def _declared(targets: Sequence[tuple[str, str]], *, seed: int) -> list[HeldOut]:
+    """The user's targets, before anything is gathered for those that are too small."""
+    declared = heldout.declared(targets, seed=seed)
+    for number, (made, (_, path)) in enumerate(zip(declared, targets, strict=True)):
+        if (n := len(made.texts)) < heldout.LEAST_DOCUMENTS:
+            other = " that no earlier target holds" if number else ""
+            least = f"{heldout.LEAST_DOCUMENTS} are the least, {heldout.DOCUMENTS} give a verdict"
+            raise UsageError(f"target {path}: it gives {numbers.counted(n, 'document')} with text{other}; {least}")
+    return declared
 
 
 def _corpora(specs: Sequence[Spec], place: Place) -> dict[str, _Corpus]:

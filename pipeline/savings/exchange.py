@@ -10,14 +10,15 @@ as well (its row in the set's file), the interval knows how much hangs on the ch
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import InputError, UsageError
 from pipeline.records.base import Number, Record
@@ -27,6 +28,7 @@ from pipeline.savings.analysis import findings
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.heldout import HeldOut
 from pipeline.savings.losses import Curve, Draw, Losses
+from pipeline.text import numbers
 
 CARD = "experiment.json"
 
@@ -40,6 +42,9 @@ class CardSet(Record):
     sha256: str
 
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class TrainerResult(BaseModel):
     """A result of the user's trainer: a line of JSON, which may say more."""
 
@@ -47,11 +52,11 @@ class TrainerResult(BaseModel):
 
     arm: str
     draw: int
-    params: float
-    tokens: float
+    params: Positive
+    tokens: Positive
     set: str
     metric: Literal["bpb"]
-    value: float
+    value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     document: int | None = None
 
 
@@ -138,9 +143,11 @@ def score(folder: str, results: str) -> Savings:
     card, rows = _read(folder, results)
     trained, scored = set(rows["arm"].to_list()), set(rows["set"].to_list())
     arms = [arm for arm in card.arms if arm.arm in trained]
-    if len(arms) < 2:
-        raise InputError(f"{results}: expected results of two or more of the arms {', '.join(a.arm for a in card.arms)}")
-    held = [_held_out(Path(folder), entry) for entry in card.sets if entry.set in scored]
+    missing = [f"arm {arm.arm}" for arm in card.arms[:2] if arm.arm not in trained]
+    missing += [f"set {entry.set}" for entry in card.sets if entry.set not in scored]
+    if missing:
+        raise InputError(f"{results}: no results of {missing[0]}; expected the first two arms of {CARD}, on all of its sets")
+    held = [_held_out(Path(folder), entry) for entry in card.sets]
     sizes = rows["params"].unique().sort(descending=True).to_list()
     found = {params: _losses(rows.filter(pl.col("params") == params), arms, held, where=results) for params in sizes}
     largest, tokens = found[sizes[0]], {params: _tokens(rows, params) for params in sizes}
@@ -155,7 +162,7 @@ def score(folder: str, results: str) -> Savings:
         draws=len(largest.draws),
         arms=tuple(arms),
         learner=Learner(
-            what=f"your trainer, {sizes[0]:.3g} parameters",
+            what=f"a model of {numbers.short(sizes[0])} parameters",
             unit="FLOPs",
             largest=6 * sizes[0] * tokens[sizes[0]],
             parameters=sizes[0],
@@ -182,21 +189,31 @@ def _read(folder: str, results: str) -> tuple[Card, pl.DataFrame]:
         lines = Path(results).read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected what export-arms wrote, and {results} as JSON lines ({error})") from error
-    found = [_result(line, f"{results}, line {number}").model_dump() for number, line in enumerate(lines, 1) if line.strip()]
+    known: dict[str, Sequence[str | int]] = {
+        "arm": [arm.arm for arm in card.arms],
+        "draw": card.draws,
+        "set": [made.set for made in card.sets],
+    }
+    found = [_result(line, f"{results}, line {number}", known) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise InputError(f"{results}: no results; expected a line of JSON for every arm, draw, set and count of tokens")
     schema = {"arm": pl.String, "draw": pl.Int64, "params": pl.Float64, "tokens": pl.Float64, "set": pl.String}
     return card, pl.DataFrame(found, schema={**schema, "metric": pl.String, "value": pl.Float64, "document": pl.Int64})
 
 
-def _result(line: str, where: str) -> TrainerResult:
+def _result(line: str, where: str, known: Mapping[str, Sequence[str | int]]) -> dict[str, str | float | None]:
+    """`known`: what was exported, by field."""
     try:
-        return TrainerResult.model_validate_json(line)
+        made = TrainerResult.model_validate_json(line).model_dump()
     except ValidationError as error:
         fault = error.errors()[0]
-        what = ".".join(map(str, fault["loc"]))
+        what = ": ".join([*map(str, fault["loc"]), fault["msg"]])
         expected = f"expected {', '.join(FIELDS)}; metric bpb, as losses per token are not comparable"
-        raise InputError(f"{where}: {what}: {fault['msg']}; {expected}") from error
+        raise InputError(f"{where}: {what}; {expected}") from error
+    for field, names in known.items():
+        if made[field] not in names:
+            raise InputError(f"{where}: {field} {made[field]} was not exported; expected {', '.join(map(str, names))}")
+    return made
 
 
 def _held_out(root: Path, entry: CardSet) -> HeldOut:

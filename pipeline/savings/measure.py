@@ -19,7 +19,7 @@ from pipeline.plan.compute import Compute
 from pipeline.plan.load import validate
 from pipeline.records.savings_json import SCHEMA, TIERS, ArmSize, Measured, Savings, Size, SmallRate, Tier
 from pipeline.report import publish
-from pipeline.savings import arms, corpora, costs, history, mix
+from pipeline.savings import arms, corpora, costs, history, lacking, mix
 from pipeline.savings.analysis import findings, intervals
 from pipeline.savings.arms import SOURCE, Arm, Experiment, Place, Spec
 from pipeline.savings.losses import Found
@@ -129,7 +129,7 @@ def measured(request: Request, on_event: OnEvent) -> Outcome:
     """Register, measure, and write the outcome to the history; publishes nothing."""
     folders = open_folders(request)
     counts = request.tier == "ngram"
-    draws = request.draws or (ranks.DRAWS if counts else MOST_DRAWS)
+    draws = request.draws or (lacking.DRAWS if counts else MOST_DRAWS)
     needed = ranks.MOST_BYTES if counts else training.needed_bytes(request.tier)
     with folders.work.lock("savings/.lock"):
         before = resources.tree_cpu_s()

@@ -16,7 +16,7 @@ from pipeline.records.base import Json
 from pipeline.records.savings_json import Families, Family, Savings, Sweep
 from pipeline.run import execute
 from pipeline.run.options import RunOptions
-from pipeline.savings import corpora, measure
+from pipeline.savings import corpora, lacking, measure
 from pipeline.savings.analysis import findings
 from pipeline.savings.arms import SOURCE, Spec
 from pipeline.savings.heldout import HeldOut
@@ -47,7 +47,7 @@ def curated(request: Request, variants: Variants, on_event: OnEvent) -> list[Spe
         checks = loaded.plan.checks.model_copy(update={"on_fail": "warn"})
         loaded = replace(loaded, plan=loaded.plan.model_copy(update={"checks": checks}), name=name)
         folder = work.path(f"savings/sweep/{key('variant', live[-1].recipe_hash, [m.generation for m in live], (assignment,))}")
-        on_event(Event("note", "proxy", note=f"curating with {name}"))
+        on_event(Event("note", "savings", note=f"curating with {name}"))
         options = RunOptions(output=folder, work=work.root, workers=request.workers)
         execute.execute(loaded, options, mapper=in_process(request.workers), on_event=on_event)
         made.append(Spec(name, folder))
@@ -69,7 +69,7 @@ def sweep(request: Request, asked: str, on_event: OnEvent) -> Savings:
 
 def _need_target(request: Request, option: str) -> None:
     if not measure.targets_of(request, measure.open_folders(request)):
-        raise UsageError(f"{option}: name a target (--target PATH, or compute.targets in the plan): which is best depends on it")
+        raise UsageError(lacking.TARGET.format(option=option))
 
 
 def _primary(outcome: Outcome) -> HeldOut:

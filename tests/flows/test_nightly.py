@@ -77,7 +77,7 @@ def test_a_served_deployment_from_the_first_run_to_the_last_note(nightly: Nightl
             shown = artifacts_of_last(nightly)
             assert {"summary", "funnel", "compute", "progress"} <= set(shown)
             assert shown["progress"] == 100
-            assert "python -m flows.savings " in shown["summary"]
+            assert "Too little text to plan a run" in shown["summary"]
             assert f"`{out}/report.html`" in shown["summary"]
             assert materialized(nightly, f"file://{out}") == {"generation": 1, "documents": {"read": 40, **counts(out)}}
 

@@ -30,7 +30,9 @@ def compared(
     **changes: Any,
 ) -> Comparison:
     """The verdict follows from the interval, as `pipeline.savings.analysis` gives it."""
-    verdict = "no difference" if interval is None or interval[0] <= 1 <= interval[1] else "saves" if interval[0] > 1 else "costs"
+    verdict = (
+        "no interval" if interval is None else "saves" if interval[0] > 1 else "costs" if interval[1] < 1 else "no difference"
+    )
     reached = sum(status in ("ok", "at_floor", "reached_then_overfits") for status in statuses)
     given: dict[str, Any] = {
         "arm": arm, "baseline": "raw", "kept_share": 0.577, "multiplier": multiplier, "interval": interval, "bound": None,

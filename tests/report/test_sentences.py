@@ -12,6 +12,8 @@ from pipeline.records.savings_json import (
     Against,
     BreakEven,
     Costs,
+    Families,
+    Family,
     MeasuringCost,
     Repeats,
     Savings,
@@ -19,7 +21,8 @@ from pipeline.records.savings_json import (
     SmallRate,
     Sweep,
 )
-from pipeline.report import sentences
+from pipeline.report import sentences, table
+from pipeline.report.page.savings import summary
 from tests.report.measured import compared, held, measured, savings
 
 FEW = " (multiplier 1.39, 95 % 1.26 to 1.54; 3 draws; a model of 0.16 M parameters)."
@@ -61,12 +64,27 @@ FEW = " (multiplier 1.39, 95 % 1.26 to 1.54; 3 draws; a model of 0.16 M paramete
         (
             compared(1.39, None, statuses=("ok", "ok"), verdict="too few draws"),
             "no verdict",
-            "On web, 2 draws give no interval, three are the least.",
+            "On web, 2 draws give no interval: three are the least.",
         ),
         (
             compared(None, None, statuses=("no_learning",) * 3),
             "no verdict",
             "On web, neither text taught the model anything in this test.",
+        ),
+        (
+            compared(None, None, statuses=("ok", "no_learning", "ok")),
+            "no verdict",
+            "On web, neither text taught the model anything in 1 of 3 draws.",
+        ),
+        (
+            compared(None, None, statuses=("at_floor", "not_reached", "ok")),
+            "no verdict",
+            "On web, the draws lie further apart than this test can measure: no multiplier.",
+        ),
+        (
+            compared(1.39, None, verdict="no interval"),
+            "no verdict",
+            "On web, 3 draws give no interval: there is too little text, to train on or to score.",
         ),
     ],
 )
@@ -117,6 +135,8 @@ def test_without_a_target_both_biased_sets_are_named_and_there_is_no_verdict():
         held(compared(1.9, (1.7, 2.1)), name="curated_heldout", role="curated_heldout"),
     )
     trained, counted = (sentences.of(measured(*sets, primary=None, tier=tier)) for tier in ("cpu", "ngram"))
+    unsure = held(compared(1.9, None, verdict="no interval"), name="raw_heldout", role="raw_heldout")
+    assert "Curated: no interval on 600 documents" in sentences.of(measured(unsure, primary=None, tier="ngram")).sentence
     assert trained.word == counted.word == "no verdict"
     assert trained.sentence == (
         "No target was named (--target FILE). Curated: 0.800 × (0.700 to 0.900) on 600 documents of held-out raw text, which"
@@ -131,7 +151,18 @@ def test_without_a_target_both_biased_sets_are_named_and_there_is_no_verdict():
 def test_a_target_of_too_few_documents_gives_no_verdict():
     made = sentences.of(measured(held(compared(), documents=90, enough=False)))
     assert made.word == "no verdict"
-    assert made.sentence == f"90 documents of web are too few{FEW}"
+    assert made.sentence == f"90 documents of web are too few: 600 are the least, and a long text gives up to four{FEW}"
+
+
+@pytest.mark.parametrize(
+    ("interval", "word"), [((1.1, 8.9), "ahead"), ((0.3, 1.2), "no difference"), ((0.3, 0.9), "behind"), (None, "no verdict")]
+)
+def test_families_are_told_by_counts_in_a_word_and_without_a_figure(interval: Any, word: str):
+    """Before, `dedup 7.55 6.42 to 8.88`: a size, of counts that tell none."""
+    found = Family(family="dedup", multiplier=7.55, interval=interval, cpu_s=0.16)
+    assert sentences.family(found) == word
+    said = table.text(summary(savings(by_reason=Families(set="web", families=(found,))), out=None))
+    assert word in said and "7.55" not in said
 
 
 def test_what_a_dropped_token_was_worth():

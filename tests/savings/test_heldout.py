@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.savings import corpora, heldout, mix
+from pipeline.errors import UsageError
+from pipeline.savings import arms, corpora, heldout, mix
 from pipeline.savings.heldout import HeldOut
 
 WORDS = " ".join(f"word{i}" for i in range(40))
@@ -38,6 +39,14 @@ def test_a_document_of_which_nothing_is_left_is_gone_with_its_cluster_and_a_spar
     assert (clean.texts, clean.clusters) == (("second", "third"), (1, 2))
     (clean,) = heldout.cleaned([made("first", "second", "third", most=2)], ["only line"])
     assert clean.texts == ("first", "second")
+
+
+@pytest.mark.parametrize(("texts", "said"), [([], "0 documents"), (["one"], "1 document"), (["a", " ", ""] * 9, "1 document")])
+def test_a_target_of_too_few_texts_is_refused_by_their_number(tmp_path, texts, said):
+    """Before: what the arms held of it was blamed, of an empty file too."""
+    (tmp_path / "small.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    with pytest.raises(UsageError, match=rf"small\.jsonl: it gives {said} with text; 8 are the least, 600 give a verdict"):
+        arms._declared([("small", str(tmp_path / "small.jsonl"))], seed=0)
 
 
 def frame(rows):

@@ -186,7 +186,18 @@ def test_the_interval_of_draws_that_share_text_covers_as_often_as_that_of_draws_
 def test_draws_of_nearly_the_same_text_give_no_interval():
     found = intervals.estimate(pairs([0.3, 0.31, 0.32]), target(), common=Common(range(3), 0.95))
     assert found.interval is None
-    assert found.verdict == "no difference"
+    assert found.verdict == "no interval"
+
+
+def test_where_a_choice_of_the_target_s_documents_shows_no_learning_there_is_no_interval():
+    """Before, it was NaN, and the command that every run of the sample named ended in a traceback."""
+    sizes = np.full(3, 800.0)
+    taught, untaught = power(C), np.full(len(C), 8.0)
+    both = [(Curve(C, np.stack([untaught, untaught, arm], axis=1) * sizes),) * 2 for arm in (taught, taught + 0.1, taught)]
+    found = intervals.estimate(both, target(3), common=Common(range(3)))
+    assert [crossing.status for crossing in found.per_draw] == ["ok"] * 3
+    assert (found.value, found.interval, found.spread, found.verdict) == (pytest.approx(1), None, None, "no interval")
+    assert not found.settled
 
 
 def test_two_draws_give_no_interval_and_no_verdict():
@@ -239,7 +250,7 @@ def test_bounds_of_one_kind_make_the_mean_a_bound_and_of_both_kinds_nothing():
     assert intervals.estimate(made(upper, upper, upper), target(), common=Common(range(3))).bound == "upper"
     both = intervals.estimate(made(lower, upper, plain), target(), common=Common(range(3)))
     assert math.isnan(both.value)
-    assert both.verdict == "no difference"
+    assert both.verdict == "no interval"
 
 
 def test_the_gap_at_equal_compute_has_an_interval():

@@ -236,7 +236,7 @@ def test_targets_of_the_plan_are_used_the_first_is_the_primary_one_and_the_secon
     ],
 )
 def test_mistakes_end_with_2_and_say_what_was_expected(output, capsys, arguments, message):
-    ran = run(capsys, output / "out", "--inline", *arguments)
+    ran = run(capsys, output / "out", "--inline", "--target", output / "target.jsonl", *arguments)
     assert ran.code == 2
     assert message in ran.err
 
@@ -295,6 +295,18 @@ def test_without_the_work_directory_the_source_text_is_read_again_from_the_input
     (output / "in/b.jsonl").rename(output / "in/a.jsonl")
     assert ran.code == 2
     assert "no longer among the inputs of the plan" in ran.err
+
+
+def test_a_document_of_another_output_has_the_group_that_it_has_in_the_output(output):
+    """Before, groups of files and outputs never met: no pairs, and other documents were held out."""
+    curate("none", "--input", output / "in", "--output", output / "plain", workers=1)
+    store, live = corpora.open_finished(str(output / "out"))
+    source = pl.concat(corpora.source(store, live, work=open_store(str(output / "out/.work"))))
+    found = pl.concat(corpora.kept(*corpora.open_finished(str(output / "plain")), corpora.known_refs(store, live)))
+    both = source.join(found, on="key", suffix="_other")
+    assert len(both) == len(found) == 410
+    assert both["group"].equals(both["group_other"])
+    assert both["group"].n_unique() <= 350, "copies, which the other output keeps, are of their survivor's group"
 
 
 @pytest.mark.parametrize(("cpu_s", "counted"), [(1e4, True), (100.0, False)])

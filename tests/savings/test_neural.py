@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: it is part of the proxy extra")
+pytest.importorskip("torch", reason="torch is not installed: it is part of the savings extra")
 
 from pipeline.errors import RunFailed
 from pipeline.savings.tiers.neural import model, runner, train

@@ -26,7 +26,7 @@ from pipeline.store.store import open_store
 from tests.support import ROOT, prose
 
 TORCH = importlib.util.find_spec("torch") is not None
-needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed: it is part of the proxy extra")
+needs_torch = pytest.mark.skipif(not TORCH, reason="torch is not installed: it is part of the savings extra")
 
 TINY = Shape("tiny", 300, 16, 1, 2, 16, 64, 64 * LEAST_STEPS, 8e-3, 8)
 DOCUMENTS = 300
@@ -97,6 +97,14 @@ def test_a_run_is_as_long_as_the_text_allows_and_never_shorter_than_what_is_lear
     assert training.affordable(made, encoded, longer, tier="cpu") == room
     with pytest.raises(UsageError, match=rf"arm curated has {curated:,} tokens.*the cpu tier needs 307,200 \(300 steps\)"):
         training.affordable(made, encoded, CPU, tier="cpu")
+
+
+def test_the_tokenizer_learns_from_equal_bytes_of_both_arms_whatever_a_character_takes():
+    """Before, characters were counted: text of three bytes a character was three times as much of it."""
+    for text in ("abcdefghi ", "\u65e5\u672c\u8a9e"):
+        texts = [text * 3] * 200
+        found = tokens._some(arm("one", texts, np.arange(200)), 1500)
+        assert 1500 <= sum(len(part.encode()) for part in found) < 1500 + len(texts[0].encode())
 
 
 def test_other_sizes_see_as_many_tokens_a_parameter_in_as_many_steps():

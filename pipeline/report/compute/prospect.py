@@ -16,6 +16,9 @@ LEAST_TOKENS = 1_000_000
 """Fewer are too little text to plan a run; chosen because they are enough for a model of 50,000 parameters, which learns hardly
 more than which words there are."""
 
+LEAST_COUNTED = 30_000
+"""Tokens without which counts of n-grams tell no order: five draws of 20 kB each, beside a tenth that is held out."""
+
 PASSES = EPOCHS_CHEAP
 SIZES = f"{TOKENS_A_PARAMETER} tokens a parameter: Hoffmann et al. 2022, arXiv 2203.15556"
 REPEATS = f"up to {PASSES} passes change little: Muennighoff et al. 2023, arXiv 2305.16264"

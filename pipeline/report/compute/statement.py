@@ -14,7 +14,7 @@ from pipeline.records.metrics_json import Metrics
 from pipeline.records.savings_json import Savings, Tier
 from pipeline.report import sentences
 from pipeline.report.compute.ledger import PARAMETERS
-from pipeline.report.compute.prospect import LEAST_TOKENS, PASSES
+from pipeline.report.compute.prospect import LEAST_COUNTED, LEAST_TOKENS, PASSES
 from pipeline.report.sentences import Finding, Word
 from pipeline.text import numbers
 from pipeline.text.shell import quoted
@@ -83,7 +83,8 @@ def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
     if text.kept.value == text.read.value:
         said = "No text was dropped: training on it costs what it would on all of it."
         return Statement(said, enough=enough, plan=plan, measured=found, word=word)
-    todo = _todo(best, trains=text.kept.number >= LEAST_TOKENS)
+    counts, trains = (text.kept.number >= least for least in (LEAST_COUNTED, LEAST_TOKENS))
+    todo = _todo(best, trains=trains) if counts else None
     share = numbers.share(text.kept.number, text.read.number)
     return Statement(
         _cost(ledger, share),
@@ -91,7 +92,7 @@ def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
         bracket=_bracket(text),
         enough=enough,
         plan=plan,
-        measured=found or "Not measured yet.",
+        measured=found or ("Not measured yet." if counts else "Too little text to measure."),
         word=word,
         command=None if todo is None else f"python -m flows.savings {quoted(out)}{todo.option}",
         takes="" if todo is None else todo.takes,
@@ -137,7 +138,9 @@ def _bracket(text: Prospect) -> str:
 
 def _enough(text: Prospect) -> str:
     if text.one_pass is None or text.four_passes is None:
-        least = f"{numbers.short(text.kept.value)} tokens ({text.kept.tag}), and {numbers.count(LEAST_TOKENS)} are the least"
+        kept = text.kept.number
+        figure = numbers.short if float(f"{kept:.3g}") < LEAST_TOKENS else numbers.count
+        least = f"{figure(kept)} tokens ({text.kept.tag}), and {numbers.count(LEAST_TOKENS)} are the least"
         return f"Too little text to plan a run: {least}."
     one, four = numbers.short(text.one_pass.value), numbers.short(text.four_passes.value)
     rule = f"{TOKENS_A_PARAMETER} tokens a parameter, Hoffmann et al. 2022; few repeats cost little, Muennighoff et al. 2023"

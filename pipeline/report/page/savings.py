@@ -57,12 +57,9 @@ def _set(measured: Measured, held: SetLine) -> Iterator[tuple[str, ...]]:
 
 
 def _families(found: Families) -> tuple[str, Part]:
-    lines = [
-        (item.family, numbers.digits(item.multiplier), sentences.pair(item.interval), numbers.seconds(item.cpu_s))
-        for item in found.families
-    ]
-    title = f"what each family adds on {found.set} (the plan over the plan without it)"
-    return title, table(("family", ">multiplier", "95 % interval", ">CPU"), lines)
+    lines = [(item.family, sentences.family(item), numbers.seconds(item.cpu_s)) for item in found.families]
+    title = f"what each family adds on {found.set}: the plan against the plan without it, by counts of n-grams"
+    return title, table(("family", "the plan is", ">CPU"), lines)
 
 
 def last(held: SetLine, arm: str) -> str:

@@ -91,7 +91,7 @@ class Estimate:
         if len(self.per_draw) < LEAST_DRAWS:
             return "too few draws"
         if self.interval is None:
-            return "no difference"
+            return "no interval"
         low, high = self.interval
         return "saves" if low > 1 else "costs" if high < 1 else "no difference"
 
@@ -130,7 +130,8 @@ def estimate(pairs: Sequence[Pair], target: Target, *, common: Common, noise: fl
 
     spread = None
     if len(values) >= LEAST_DRAWS and common.shared <= MOST_SHARED:
-        spread = _spread(values, _resampled(pairs, target, log_multiplier), target, common=common)
+        made = _spread(values, _resampled(pairs, target, log_multiplier), target, common=common)
+        spread = made if math.isfinite(made.error) else None
     return Estimate(math.exp(float(np.mean(values))), per_draw, bound, spread)
 
 
@@ -165,7 +166,7 @@ def _resampled(pairs: Sequence[Pair], target: Target, of: Callable[[Points, Poin
 
 
 def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, common: Common) -> Spread:
-    """NaN in a resample (undefined there) makes the error NaN: it is not left out."""
+    """NaN in a resample (undefined there) makes the error NaN: it is not left out, and there is no interval."""
     of_draws, draws_freedom = _of_draws(np.array(values), common)
     clusters = len(np.unique(target.clusters))
     of_target = float(resampled.var(ddof=1)) if clusters > 1 else 0.0

@@ -1,7 +1,8 @@
 """What repetition makes of a multiplier, by a published law: computed, flagged as such, never a headline.
 
 Muennighoff et al. 2023 (arXiv 2305.16264), constants and formula of huggingface/datablations at 1370131, README. The law cannot
-predict harm from repetition, which was measured elsewhere (arXiv 2605.01640).
+predict harm from repetition, which was measured elsewhere (arXiv 2605.01640). InfoLaw (arXiv 2605.02364), whose
+returns from repeats diminish with scale too, is not used: its abstract alone could be checked, not its constants.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.records.savings_json import Learner
+from pipeline.savings import lacking
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.losses import Curve, Found, Losses
 from pipeline.savings.order import GOLDEN
@@ -17,11 +18,10 @@ from pipeline.savings.tiers import ngram
 
 MOST_BYTES = 2_000_000
 """Of a draw; chosen so that five draws of three arms take some 15 CPU seconds."""
-LEAST_BYTES = 20_000
+LEAST_BYTES = lacking.LEAST_BYTES["ngram"]
 PIECE = 4096
 """Bytes of a piece, about those of `chunks.PIECE`: longer documents are read in pieces, each with a place of its own, or one of
 a few hundred kB would be a tenth of a draw."""
-DRAWS = 5
 BUDGETS = 5
 SPAN = 8
 """Budgets are log-spaced from an eighth of the largest: a multiplier up to 8 is interpolated."""
@@ -39,12 +39,12 @@ def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
         )
     budgets = np.rint(np.geomspace(most / SPAN, most, BUDGETS)).astype(int)
     scorer = ngram.Scorer([text.encode() for held in experiment.sets for text in held.texts])
-    on_event(Event("begin", "proxy", total=draws))
+    on_event(Event("begin", "savings", total=draws))
     made = []
     for draw in range(draws):
         made.append({arm.name: _curves(experiment, arm, draw, scorer=scorer, budgets=budgets) for arm in experiment.arms})
-        on_event(Event("note", "proxy", note=f"{draw + 1} of {draws} draws counted and scored"))
-    on_event(Event("end", "proxy"))
+        on_event(Event("note", "savings", note=f"{draw + 1} of {draws} draws counted and scored"))
+    on_event(Event("end", "savings"))
     whole = experiment.arms[0].corpus_bytes
     kept = {arm.name: arm.corpus_bytes / whole for arm in experiment.arms}
     shared = experiment.order.shared(draws, most / least.n_bytes)

@@ -15,6 +15,9 @@ from pipeline.records.metrics_json import Metrics
 from pipeline.report import card
 from pipeline.report.compute import ledger as compute
 from pipeline.report.compute import statement
+from pipeline.report.compute.prospect import LEAST_COUNTED
+from pipeline.savings import lacking
+from pipeline.savings.arms import MOST_HELD_OUT
 from pipeline.text.shell import quoted
 from tests.real_run import Reported
 from tests.report import shown
@@ -87,7 +90,10 @@ def test_under_a_million_tokens_no_run_is_planned_and_counts_rank(kept: int, eno
     assert bool(made.passes) == enough
     text = said(made)
     assert text.enough is not None
-    assert text.enough.startswith("Too little text to plan a run: 1.00 M tokens (estimated), and 1,000,000") != enough
+    assert (
+        text.enough.startswith("Too little text to plan a run: 999,999 tokens (estimated), and 1,000,000 are the least.")
+        != enough
+    )
     assert ("for a model of about 50.0 k parameters" in text.enough.lower()) == enough
     assert text.command == f"python -m flows.savings out{tier}"
     assert text.cost.startswith("One pass over the kept text takes 50.0 %"), "a share needs no plan"
@@ -101,6 +107,15 @@ def test_where_nothing_was_kept_or_dropped_there_is_no_bracket_and_nothing_to_me
     text = said(ledger(kept, read))
     assert text.cost.startswith(sentence)
     assert text.bracket is None and text.command is None
+
+
+@pytest.mark.parametrize(("kept", "command"), [(29_999, None), (30_000, "python -m flows.savings out")])
+def test_no_command_is_named_that_would_refuse_the_text(kept: int, command: str | None):
+    text = said(ledger(kept, 10**6))
+    assert (text.command, text.measured) == (command, "Not measured yet." if command else "Too little text to measure.")
+    assert text.enough is not None and text.enough.startswith("Too little text to plan a run: 30.0 k tokens")
+    needed = lacking.DRAWS * lacking.LEAST_BYTES["ngram"] / (1 - MOST_HELD_OUT)
+    assert needed <= LEAST_COUNTED * Compute().bytes_per_token
 
 
 def test_dollars_are_left_out_where_there_are_no_cents():

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.output.reviews import ReviewCounts
 from pipeline.records.metrics_json import Metrics
+from pipeline.records.savings_json import Families, Family
 from pipeline.report.page.page import MOST_STEPS, funnel
 from tests.real_run import EVIL, Reported, hostile, hostile_samples
 from tests.report import shown
@@ -264,10 +265,12 @@ def test_the_first_screen_has_the_finding_as_a_word_and_a_colour(metrics, interv
 
 
 def test_counts_have_no_multiplier_on_the_page(metrics):
-    counted = savings(measured(tier="ngram", costs=None)).model_dump(mode="json")
+    families = Families(set="web", families=(Family(family="dedup", multiplier=7.55, interval=(6.42, 8.88), cpu_s=0.1),))
+    counted = savings(measured(tier="ngram", costs=None), by_reason=families).model_dump(mode="json")
     words = Page(shown.render(metrics, counted)).words()
     part = words.partition("Compute saved, at equal quality")[2].partition("Compute for one pass")[0]
-    assert "1.39" not in part and "An order, no size" in part
+    assert "1.39" not in part and "7.55" not in part and "An order, no size" in part
+    assert "dedup ahead 0.10 s" in part
 
 
 def test_a_measurement_of_an_earlier_release_is_not_quoted_and_the_command_is_there(metrics):

@@ -52,10 +52,10 @@ def run_all(jobs: Sequence[Job], *, workers: int, minutes: float | None, enough:
     on_cpu = jobs[0].device == "cpu"
     if on_cpu:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-    on_event(Event("begin", "proxy", total=len(jobs)))
+    on_event(Event("begin", "savings", total=len(jobs)))
     with_ = min(workers, len(jobs) - first) if on_cpu else 1
     done = _in_processes(jobs, first, workers=with_, minutes=minutes, enough=enough, on_event=on_event)
-    on_event(Event("end", "proxy"))
+    on_event(Event("end", "savings"))
     return done
 
 
@@ -112,7 +112,7 @@ class _Told:
         left = passed * (1 - share) / (share - self._begun)
         done = sum(map(_is_finished, self._jobs))
         note = f"{done} of at most {len(self._jobs)} draws done, at most {max(1, round(left / 60))} min left"
-        self._on_event(Event("note", "proxy", note=note))
+        self._on_event(Event("note", "savings", note=note))
 
 
 def _share(jobs: Sequence[Job]) -> float:
