@@ -121,8 +121,7 @@ def build(
     rows = {name: corpora.gather(corpus.frames(), share=share, held_out=held, seed=seed) for name, corpus in found.items()}
     rows = _without_texts_of(declared, rows)
     baseline, judged = rows[specs[0].name], rows[specs[1].name]
-    beside = heldout.BESIDE if declared else heldout.DOCUMENTS
-    sets = [*declared, *heldout.split_off(baseline, judged, seed=seed, most=beside)]
+    sets = [*declared, *heldout.split_off(baseline, judged, seed=seed, bracket=not declared)]
     left = {name: frame.filter(~pl.col("held")) for name, frame in rows.items()}
     whole = {name: corpus.n_bytes for name, corpus in found.items()}
     for spec in specs:

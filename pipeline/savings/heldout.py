@@ -34,7 +34,7 @@ SPARE = 1.2
 MOST_PIECES = 4
 """Documents that one text gives at most."""
 BESIDE = 200
-"""Of the sets beside a declared target: the control, those that are split off, and the dropped text."""
+"""Of the sets beside those that decide: the control, and the dropped text."""
 LEAST_DOCUMENTS = 8
 """Fewer are no set: its interval would say nothing."""
 
@@ -79,13 +79,15 @@ def declared(targets: Sequence[tuple[str, str]], *, seed: int) -> list[HeldOut]:
     return made
 
 
-def split_off(baseline: pl.DataFrame, judged: pl.DataFrame, *, seed: int, most: int) -> list[HeldOut]:
-    """The sets that come from the corpora themselves (`held` rows): raw, curated, and what was given up; a document a group."""
+def split_off(baseline: pl.DataFrame, judged: pl.DataFrame, *, seed: int, bracket: bool) -> list[HeldOut]:
+    """The sets that come from the corpora themselves (`held` rows), a document a group: what was given up, and before it, where
+    no target is declared (`bracket`), raw and curated text."""
     raw, kept = (rows.filter("held").unique("group", keep="first", maintain_order=True) for rows in (baseline, judged))
+    ends: dict[Role, pl.DataFrame] = {"raw_heldout": raw, "curated_heldout": kept} if bracket else {}
+    dropped = raw.filter(~pl.col("group").is_in(kept["group"].implode()))
     sets = [
-        _cut("raw_heldout", "raw_heldout", raw, most=most, seed=seed),
-        _cut("curated_heldout", "curated_heldout", kept, most=most, seed=seed),
-        _cut("dropped", "dropped", raw.filter(~pl.col("group").is_in(kept["group"].implode())), most=BESIDE, seed=seed),
+        *(_cut(name, name, frame, most=DOCUMENTS, seed=seed) for name, frame in ends.items()),
+        _cut("dropped", "dropped", dropped, most=BESIDE, seed=seed),
     ]
     return [made for made in sets if len(made.texts) >= LEAST_DOCUMENTS]
 

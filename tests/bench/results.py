@@ -8,7 +8,7 @@ and articles from elsewhere, chosen by nobody here. Each plan curates the raw te
 a user types. What is done is not done again: the same command resumes; `--write` makes table and picture of what is there,
 whatever it says.
 
-    python -m tests.bench.results [--folder DIR] [--quick] [--plan NAME ...] [--minutes M] [--write]
+    python -m tests.bench.results [--folder DIR] [--quick] [--plan NAME ...] [--draws N] [--minutes M] [--write]
 
 `--quick`: a tenth of the text, and counts of n-grams in place of trained models; without it torch is needed, and some five
 minutes a plan on two cores.
@@ -144,16 +144,15 @@ def measured_of(out: Path, tier: str) -> Measured | None:
     return next((one for one in Savings.model_validate(found).measured if one.tier == tier), None)
 
 
-def one_plan(plan: str, folder: Path, *, tier: str, targets: Sequence[str], minutes: float | None) -> None:
-    """Curate and measure, each unless it is done."""
+def one_plan(plan: str, folder: Path, *, tier: str, limits: Sequence[str]) -> None:
+    """Curate and measure, each unless it is done. `limits`: of the measurement, as arguments."""
     out = folder / plan.replace("@", "-")
     work = ["--work", str(folder / "work")]
     if not (out / "manifest.json").is_file():
         run("flows.curate", plan, "--input", str(folder / "raw.jsonl"), "--output", str(out), *work, "--inline", *_warn())
     if measured_of(out, tier) is None:
-        given = [part for target in targets for part in ("--target", target)]
-        limit = [] if minutes is None else ["--minutes", f"{minutes:g}"]
-        run("flows.savings", str(out), "--tier", tier, *given, *work, "--inline", *limit)
+        targets = [part for name in TARGETS for part in ("--target", str(folder / f"{name}.jsonl"))]
+        run("flows.savings", str(out), "--tier", tier, *targets, *work, "--inline", *limits)
 
 
 def _warn() -> list[str]:
@@ -261,6 +260,7 @@ def main() -> int:
     asked.add_argument("--folder", type=Path, help="of text, outputs and runs (default: results-work here)")
     asked.add_argument("--quick", action="store_true", help="a tenth of the text, counts of n-grams")
     asked.add_argument("--plan", action="append", default=[], help="these plans alone")
+    asked.add_argument("--draws", type=int, help="of one measurement, at most (default: the tier's own)")
     asked.add_argument("--minutes", type=float, help="of one measurement; the same command goes on")
     asked.add_argument("--write", action="store_true", help="write docs/results/ from what is there, and measure nothing")
     given = asked.parse_args()
@@ -272,9 +272,10 @@ def main() -> int:
         if not all((folder / f"{name}.jsonl").is_file() for name in ("raw", *TARGETS)):
             share = QUICK_SHARE if given.quick else 1.0
             make_mix(data, folder, share=share)
-        targets = [str(folder / f"{name}.jsonl") for name in TARGETS]
+        asked_for = {"--draws": given.draws, "--minutes": given.minutes}
+        limits = [part for name, value in asked_for.items() if value is not None for part in (name, f"{value:g}")]
         for plan in given.plan or PLANS:
-            one_plan(plan, folder, tier=tier, targets=targets, minutes=given.minutes)
+            one_plan(plan, folder, tier=tier, limits=limits)
     rows = rows_of(folder, tier=tier)
     if not rows:
         raise SystemExit(f"{folder}: nothing was curated there")

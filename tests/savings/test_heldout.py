@@ -89,7 +89,7 @@ def test_the_sets_are_cut_and_what_was_dropped_is_one_set_of_groups_of_which_not
     rows = [(i, i // 2, f"document {i} " * 200) for i in range(80)]
     raw = frame(rows).with_columns(held=pl.lit(True))
     curated = raw.filter(pl.col("key") % 4 == 0)  # one of every second pair: the other of it is a duplicate, not given up
-    sets = {s.role: s for s in heldout.split_off(raw, curated, seed=0, most=600)}
+    sets = {s.role: s for s in heldout.split_off(raw, curated, seed=0, bracket=True)}
     assert set(sets) == {"raw_heldout", "curated_heldout", "dropped"}
     assert all(len(text.encode()) <= heldout.DOCUMENT_BYTES for s in sets.values() for text in s.texts)
     given_up = {int(text.split()[1]) for text in sets["dropped"].texts if text.startswith("document")}
@@ -99,7 +99,7 @@ def test_the_sets_are_cut_and_what_was_dropped_is_one_set_of_groups_of_which_not
 def test_short_of_documents_a_long_one_gives_several_of_one_cluster():
     rows = [(i, i, " ".join(f"w{i}x{n}" for n in range(900))) for i in range(10)]
     raw = frame(rows).with_columns(held=pl.lit(True))
-    found = next(s for s in heldout.split_off(raw, raw, seed=0, most=600) if s.role == "raw_heldout")
+    found = next(s for s in heldout.split_off(raw, raw, seed=0, bracket=True) if s.role == "raw_heldout")
     assert len(found.texts) == 10 * heldout.MOST_PIECES
     assert sorted(np.bincount(found.clusters).tolist()) == [heldout.MOST_PIECES] * 10
 
