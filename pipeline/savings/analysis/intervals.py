@@ -31,10 +31,11 @@ LEAST_DRAWS = 3
 """Fewer give no interval and no verdict: t of one degree of freedom is 12.7."""
 RESAMPLES = 300
 """Of the target's clusters: the standard error that they give is then known within 4 %."""
-SETTLED_DRAWS = 4
+SETTLED_DRAWS = 6
 PRECISE = 0.05
-"""An interval that reaches at most this far to both sides is precise enough to stop at; from four draws on, since three are
-often alike by chance."""
+"""An interval that reaches at most this far to both sides is precise enough to stop at; from six draws on, since a few are often
+alike by chance: simulated, with a standard deviation of .06 between draws, intervals that stopped from four on held the truth in
+92 % of the cases, from six on in 93 to 95 %."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from pipeline.store.store import Store
 
 BYTES_PER_TOKEN = 4
 SHAPES = {"cpu": shapes.CPU, "gpu": shapes.GPU}
-LEAST_DRAWS = 4
+LEAST_DRAWS = 6
 """Draws before the first look at whether they are enough."""
 MARGIN = 0.95
 """Share of an arm's text that is planned with: groups are read whole."""
