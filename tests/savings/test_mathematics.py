@@ -233,8 +233,8 @@ def test_verdict_at_its_limits(low, high, said):
     assert Estimate(1.0, (Crossing(1, "ok"),) * 4, None, spread).verdict == said
 
 
-@pytest.mark.parametrize(("draws", "half", "stop"), [(4, 0.05, True), (4, 0.051, False), (3, 0.01, False), (8, 0.049, True)])
-def test_a_tier_stops_at_five_percent_from_four_draws_on(draws, half, stop):
+@pytest.mark.parametrize(("draws", "half", "stop"), [(6, 0.05, True), (6, 0.051, False), (5, 0.01, False), (8, 0.049, True)])
+def test_a_tier_stops_at_five_percent_from_six_draws_on(draws, half, stop):
     spread = Spread(0.3, math.log1p(half - 1e-9) / Spread(0, 1, 3, 0, 0).half, 3, 0, 0)
     assert Estimate(1.3, (Crossing(1.3, "ok"),) * draws, None, spread).settled is stop
 
