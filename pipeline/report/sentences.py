@@ -30,7 +30,8 @@ LEANING: dict[Role, str] = {
 }
 CAVEATS = (
     "The multiplier is the compute of the baseline divided by the compute at which the other arm first has the baseline's final"
-    " loss: 2 is half the compute for the same loss, below 1 the baseline is as good with that share of it. The interval is of"
+    " loss: 2 is half the compute for the same loss, below 1 the baseline is as good with that share of it. Small models trained"
+    " here have one start in both arms, the baseline's text, and compute is counted from its end. The interval is of"
     " this learner at this size; other learners differ by more than it is wide. Loss is not skill, and small models understate"
     " what duplicates cost (arXiv 2603.06603)."
 )
@@ -186,7 +187,8 @@ def worth(compared: Comparison) -> str | None:
         return None
     harm = " Below 0 it did harm." if compared.worth_interval[0] < 0 else ""
     value, _, between = worth_figures(compared).partition(" ")
-    return f"A dropped token was worth {value} of a kept one {between}.{harm}"
+    most = {"lower": "at most ", "upper": "at least ", None: ""}[compared.bound]  # the larger multiplier is the smaller worth
+    return f"A dropped token was worth {most}{value} of a kept one {between}.{harm}"
 
 
 def worth_figures(compared: Comparison) -> str:
@@ -251,7 +253,10 @@ def _repeats(measured: Measured) -> Iterator[str]:
         times = ", ".join(f"{arm} {numbers.digits(epochs)}" for arm, epochs in found.epochs.items())
         run = f"the planned {numbers.short(found.planned_tokens)} tokens, which read the text so often: {times}"
         between = f" ({pair(found.multiplier_interval)})" if found.multiplier_interval is not None else ""
-        yield f"Computed by a law, not measured ({found.law}): {numbers.digits(found.multiplier)} ×{between} with {run}."
+        value = f"{numbers.digits(found.multiplier)} ×{between}"
+        if not found.multiplier:
+            value = f"{measured.arms[1].arm} never has the loss of {measured.arms[0].arm}, however often it is read,"
+        yield f"Computed by a law, not measured ({found.law}): {value} with {run}."
 
 
 def _costing(measured: Measured) -> Iterator[str]:

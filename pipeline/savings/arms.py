@@ -77,7 +77,7 @@ class Experiment:
     def identity(self) -> str:
         """Key of everything that a measurement of it depends on, besides the tier."""
         arms = [[arm.name, key(list(arm.texts)), arm.corpus_bytes] for arm in self.arms]
-        return key("experiment", arms, [[made.name, made.sha256] for made in self.sets], self.order.draws, self.order.seed)
+        return key("experiment", arms, [[made.name, made.sha256] for made in self.sets], self.order.identity)
 
     def deciding(self) -> tuple[str, ...]:
         """The sets that a verdict goes by: the declared target, else both ends of the bracket."""

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.errors import InputError, UsageError
 from pipeline.records.base import Number, Record
 from pipeline.records.savings_json import SCHEMA, ArmSize, Learner, Measured, Role, Savings, Size
-from pipeline.savings import measure
+from pipeline.savings import measure, order
 from pipeline.savings.analysis import findings
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.heldout import HeldOut
@@ -75,7 +75,8 @@ class ResultFields(Record):
 
 
 class Card(Record):
-    """experiment.json: arms and sets as they were exported, and how they are to be trained on. An arm's path is `{draw}`'s."""
+    """experiment.json: arms and sets as they were exported, and how they are to be trained on. An arm's path is `{draw}`'s.
+    `read`: share of the smallest arm that a draw reads, by which draws have text in common."""
 
     schema_version: int
     arms: tuple[ArmSize, ...]
@@ -85,6 +86,7 @@ class Card(Record):
     targets: str
     tokens: Number
     draws: tuple[int, ...]
+    read: Number = 0
     checkpoints: str
     results: ResultFields
 
@@ -110,6 +112,7 @@ def export(experiment: Experiment, folder: str, *, tokens: float, bytes_per_toke
         targets=experiment.targets,
         tokens=tokens,
         draws=tuple(range(experiment.order.draws)),
+        read=min(1.0, tokens * bytes_per_token / min(arm.n_bytes for arm in experiment.arms)),
         checkpoints="score the averaged weights, or those of a constant rate, at eight or more log-spaced counts of tokens",
         results=ResultFields(fields=FIELDS, optional=OPTIONAL, metric="bpb"),
     )
@@ -119,9 +122,9 @@ def export(experiment: Experiment, folder: str, *, tokens: float, bytes_per_toke
 
 def _export_arm(root: Path, experiment: Experiment, arm: Arm, *, wanted: float) -> ArmSize:
     """A file a draw: the first groups of the draw's order, as many as hold the text that a run sees."""
-    path, order = f"arms/{arm.name}-{{draw}}.parquet", experiment.order
-    for draw in range(order.draws):
-        documents = order.documents(arm.groups, draw)
+    path = f"arms/{arm.name}-{{draw}}.parquet"
+    for draw in range(experiment.order.draws):
+        documents = experiment.order.documents(arm.groups, draw)
         enough = int(np.searchsorted(np.cumsum(arm.sizes[documents]), wanted)) + 1
         texts = [arm.texts[at] for at in documents[:enough]]
         pq.write_table(pa.table({"text": texts}), root / path.format(draw=draw), compression="zstd")
@@ -149,7 +152,7 @@ def score(folder: str, results: str) -> Savings:
         raise InputError(f"{results}: no results of {missing[0]}; expected the first two arms of {CARD}, on all of its sets")
     held = [_held_out(Path(folder), entry) for entry in card.sets]
     sizes = rows["params"].unique().sort(descending=True).to_list()
-    found = {params: _losses(rows.filter(pl.col("params") == params), arms, held, where=results) for params in sizes}
+    found = {params: _losses(rows.filter(pl.col("params") == params), arms, held, card=card, where=results) for params in sizes}
     largest, tokens = found[sizes[0]], {params: _tokens(rows, params) for params in sizes}
     primary = next((made for made in held if made.name == card.primary), None)
     others = [] if primary is None else sizes[1:]
@@ -160,6 +163,7 @@ def score(folder: str, results: str) -> Savings:
         control=card.control,
         targets=card.targets,
         draws=len(largest.draws),
+        shared=largest.shared,
         arms=tuple(arms),
         learner=Learner(
             what=f"a model of {numbers.short(sizes[0])} parameters",
@@ -223,11 +227,12 @@ def _held_out(root: Path, entry: CardSet) -> HeldOut:
     return HeldOut(entry.set, entry.role, tuple(table["text"].to_pylist()), tuple(table["cluster"].to_pylist()))
 
 
-def _losses(rows: pl.DataFrame, arms: list[ArmSize], held: list[HeldOut], *, where: str) -> Losses:
+def _losses(rows: pl.DataFrame, arms: list[ArmSize], held: list[HeldOut], *, card: Card, where: str) -> Losses:
     """Of one model size. Raises InputError where an arm, draw or set has fewer than two checkpoints, or lacks documents."""
     parts = rows.partition_by("draw", "arm", "set", as_dict=True)
     draws: list[Draw] = []
-    for draw in rows["draw"].unique().sort().to_list():
+    drawn = rows["draw"].unique().sort().to_list()
+    for draw in drawn:
         by_arm: dict[str, dict[str, Curve]] = {}
         for arm in arms:
             by_arm[arm.arm] = {}
@@ -242,7 +247,8 @@ def _losses(rows: pl.DataFrame, arms: list[ArmSize], held: list[HeldOut], *, whe
                 by_arm[arm.arm][made.name] = curve
         draws.append(by_arm)
     kept = {arm.arm: arm.kept_share / arms[0].kept_share for arm in arms}
-    return Losses(tuple(draws), tuple(range(len(draws))), kept)
+    shared = order.shared(drawn, of=len(card.draws), read=card.read)
+    return Losses(tuple(draws), tuple(range(len(draws))), kept, shared)
 
 
 def _curve(rows: pl.DataFrame, made: HeldOut) -> Curve | None:

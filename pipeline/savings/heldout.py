@@ -94,15 +94,17 @@ def split_off(baseline: pl.DataFrame, judged: pl.DataFrame, *, seed: int, bracke
 
 def _cut(name: str, role: Role, frame: pl.DataFrame, *, most: int, seed: int, without: Collection[str] = ()) -> HeldOut:
     """A seeded choice of `most` documents, each the beginning of one; where there are too few also what follows there, as
-    documents of the same cluster. The same text once."""
+    documents of the same cluster. The same text once. All of one site are no cluster: the set stands for that site."""
     order = pl.Series(corpora.fractions(frame["key"].to_numpy(), seed=seed, purpose="order"))
-    texts: dict[str, str | int] = {}
-    rows = frame.with_columns(order=order).sort("order", "key").select("text", "site", "group").rows()
+    texts: dict[str, str] = {}
+    own = pl.col("group").cast(pl.String)
+    cluster = own if frame["site"].n_unique() == 1 else pl.coalesce("site", own)
+    rows = frame.with_columns(order=order).sort("order", "key").select("text", cluster.alias("cluster")).rows()
     for piece in range(MOST_PIECES):
-        for text, site, group in rows:
+        for text, cluster_of in rows:
             part = text.encode()[piece * DOCUMENT_BYTES : (piece + 1) * DOCUMENT_BYTES].decode("utf-8", "ignore")
             if part.strip() and part not in texts and part not in without and len(texts) < SPARE * most:
-                texts[part] = group if site is None else site
+                texts[part] = cluster_of
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(texts.values()))}
     return HeldOut(name, role, tuple(texts), tuple(numbers[cluster] for cluster in texts.values()), most=most)
 

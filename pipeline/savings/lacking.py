@@ -66,7 +66,7 @@ def refuse(asked: Asked) -> None:
 
 def _refuse_target(target: str) -> None:
     path = os.path.expanduser(target)
-    if "://" in target:
+    if "://" in target or (set("*?[") & set(target) and not os.path.exists(path)):  # a pattern is matched when it is read
         return
     if not os.path.exists(path):
         raise UsageError(f"--target {target}: no such file; name held-out text, JSONL or Parquet, that no arm has seen")

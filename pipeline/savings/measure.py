@@ -174,20 +174,19 @@ def _found(request: Request, folders: Folders, experiment: Experiment, *, draws:
 
 def described(tier: Tier, experiment: Experiment, found: Found) -> Measured:
     """The record of what a tier found, without its costs."""
-    draws = len(found.losses.draws)
     return Measured(
         tier=tier,
         definition=DEFINITION,
         primary=experiment.primary,
         control=experiment.control,
         targets=experiment.targets,
-        draws=draws,
+        draws=len(found.losses.draws),
         arms=tuple(_size(arm, found) for arm in experiment.arms),
         learner=found.learner,
         sets=findings.sets_of(found.losses, experiment.sets),
         sample_share=experiment.share,
         split_off_documents=experiment.split_off,
-        shared=_shared(experiment, found, draws=experiment.order.draws),
+        shared=found.losses.shared,
         stopped_early=found.stopped_early,
         sizes=_sizes(experiment, found),
         small_rate=_small_rate(experiment, found),
@@ -206,14 +205,6 @@ def _size(arm: Arm, found: Found) -> ArmSize:
         bytes_per_token=found.bytes_per_token.get(arm.name, 0),
         corpus_tokens=found.corpus_tokens.get(arm.name, 0),
     )
-
-
-def _shared(experiment: Experiment, found: Found, *, draws: int) -> float:
-    """Mean share of a draw's text of the smallest arm that another draw reads too: draws are turns of one order."""
-    judged = min(experiment.arms, key=lambda arm: arm.n_bytes)
-    read = found.learner.largest if found.learner.unit == "bytes" else found.learner.tokens * found.bytes_per_token[judged.name]
-    part = min(1.0, read / judged.n_bytes)
-    return 1 - min(1.0, max(0.0, 2 / (draws * part) - 1)) if draws > 1 else 0.0
 
 
 def _sizes(experiment: Experiment, found: Found) -> tuple[Size, ...]:

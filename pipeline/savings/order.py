@@ -9,10 +9,13 @@ first group of each would be in every sample) and by draw / draws. Draws share n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from pipeline.store.keys import key
 
 PIECE = 0.004
 LEAST_PIECE = 4
@@ -34,18 +37,14 @@ class Order:
     draws: int
     seed: int
 
+    @property
+    def identity(self) -> str:
+        """Key of where everything stands in every draw."""
+        return key("order", hashlib.sha256(self.places.tobytes()).hexdigest(), self.draws)
+
     def turned(self, draw: int) -> np.ndarray:
         """float64[groups] in [0, 1): where each group stands in a draw."""
         return (self.places - draw / self.draws) % 1.0
-
-    def shared(self, draws: int, read: float) -> float:
-        """Where each of the first `draws` reads a share `read` of the order: the share of that which another one reads too."""
-        apart = np.arange(draws)[:, None] - np.arange(draws)
-        apart = (np.abs(apart) / self.draws)[apart != 0]
-        if not len(apart) or read <= 0:
-            return 0.0
-        both = np.clip(read - apart, 0, None) + np.clip(read - (1 - apart), 0, None)
-        return float(np.mean(both) / read) if read < 1 else 1.0
 
     def documents(self, groups: np.ndarray, draw: int) -> np.ndarray:
         """int64: an arm's documents in the order of a draw, those of one group together. `groups`: the group of each."""
@@ -82,6 +81,18 @@ def made(
     places = np.empty(groups)
     places[by_stratum] = (before - before[starts][own]) / np.maximum(whole[own], 1.0) + rng.random(len(found))[own]
     return Order(places % 1.0, draws, seed)
+
+
+def shared(drawn: Sequence[int], *, of: int, read: float) -> float:
+    """Where each of these draws, out of `of` turns, reads a share `read` of the order: the share of that which another one reads
+    too, on average over the pairs."""
+    turns = np.array(drawn)
+    apart = np.abs(turns[:, None] - turns) / of
+    apart = apart[apart != 0]
+    if not len(apart) or read <= 0:
+        return 0.0
+    both = np.clip(read - apart, 0, None) + np.clip(read - (1 - apart), 0, None)
+    return float(np.mean(both) / read) if read < 1 else 1.0
 
 
 def pieces(groups: np.ndarray, sizes: np.ndarray, *, limit: float) -> np.ndarray:

@@ -170,6 +170,8 @@ def test_what_a_dropped_token_was_worth():
     harmful = sentences.worth(compared(worth=-0.1, worth_interval=(-0.3, 0.1)))
     assert harmful == "A dropped token was worth −0.10 of a kept one (−0.30 to 0.10). Below 0 it did harm."
     assert sentences.worth(compared(worth=None)) is None
+    assert sentences.worth(compared(bound="lower")) == "A dropped token was worth at most 0.33 of a kept one (0.17 to 0.50)."
+    assert "worth at least 0.33 of" in str(sentences.worth(compared(bound="upper")))
 
 
 def detail(**changes: Any) -> str:
@@ -222,6 +224,8 @@ def test_repeats_are_called_computed():
     assert "Computed by a law, not measured (law): 1.20 × with the planned 1.00 B tokens, which read the text so often" in detail(
         repeats=repeats
     )
+    never = detail(repeats=repeats.model_copy(update={"multiplier": 0.0}))
+    assert "curated never has the loss of raw, however often it is read, with the planned" in never
 
 
 def test_costs_are_said_and_a_break_even_only_where_there_is_one():

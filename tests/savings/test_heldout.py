@@ -104,6 +104,15 @@ def test_short_of_documents_a_long_one_gives_several_of_one_cluster():
     assert sorted(np.bincount(found.clusters).tolist()) == [heldout.MOST_PIECES] * 10
 
 
+@pytest.mark.parametrize(("sites", "clusters"), [(1, 20), (2, 2)])
+def test_documents_of_one_site_alone_are_clusters_of_their_own(tmp_path, sites, clusters):
+    """Before, they were one cluster, whose choice added nothing to the interval."""
+    rows = [{"text": f"text {i}", "url": f"https://site{i % sites}.org/{i}"} for i in range(20)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (found,) = heldout.declared([("a", str(tmp_path / "a.jsonl"))], seed=0)
+    assert len(set(found.clusters)) == clusters
+
+
 def test_a_later_target_has_nothing_of_an_earlier_one_by_site_or_text(tmp_path):
     def write(name, rows):
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))

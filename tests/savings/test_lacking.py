@@ -52,7 +52,7 @@ def test_no_output_and_no_target_are_named(tmp_path, torch, tier):
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(UsageError, match=r"empty\.jsonl: the file is empty; name held-out text"):
         refuse(out, tier, targets=(str(tmp_path / "empty.jsonl"),))
-    refuse(out, tier, targets=(str(out / "metrics.json"), "s3://bucket/target.jsonl"))
+    refuse(out, tier, targets=(str(out / "metrics.json"), "s3://bucket/target.jsonl", str(tmp_path / "held/*.jsonl")))
 
 
 @pytest.mark.parametrize(

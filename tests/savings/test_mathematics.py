@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from pipeline.savings import order
 from pipeline.savings.analysis import curves, intervals, laws
 from pipeline.savings.analysis.curves import Crossing, Points
 from pipeline.savings.analysis.intervals import Common, Estimate, Spread, Target
 from pipeline.savings.losses import Curve
-from pipeline.savings.order import Order
 
 C = np.geomspace(1, 64, 10)
 
@@ -157,6 +157,29 @@ def test_documents_of_one_cluster_are_drawn_together():
     assert together.target_error == pytest.approx(2 * apart.target_error, rel=0.15), "four copies are no four documents"
 
 
+def test_the_choice_of_few_clusters_is_as_uncertain_as_their_number_says_whatever_numbers_they_have():
+    """Against the standard error of a mean of independent clusters; numbers of clusters that are gone count for nothing."""
+    n = 4
+    made = [(Curve(C, a.bits[:, :n]), Curve(C, b.bits[:, :n])) for a, b in pairs([0.3] * 3, hardness=0.3)]
+    found = [
+        intervals.gap(made, Target(np.full(n, 1000.0), clusters), common=Common(range(3)))[1]
+        for clusters in (np.arange(n), 7 * np.arange(n))
+    ]
+    assert found[0] == found[1]
+    gaps = np.mean([(b.bits[-1] - a.bits[-1]) / 1000 for a, b in made], axis=0)
+    spread = intervals._spread(
+        [0.0] * 3,
+        intervals._resampled(made, Target(np.full(n, 1000.0), np.arange(n)), _gap),
+        Target(np.full(n, 1000.0), np.arange(n)),
+        common=Common(range(3)),
+    )
+    assert spread.target_error == pytest.approx(gaps.std(ddof=1) / n**0.5, rel=0.12)
+
+
+def _gap(baseline: Points, other: Points) -> float:
+    return float(other.loss[-1] - baseline.loss[-1])
+
+
 def test_draws_that_share_a_start_count_as_one_where_the_starts_differ():
     logs = [0.30, 0.31, 0.40, 0.41, 0.50, 0.51]
     apart = intervals.estimate(pairs(logs), target(), common=Common(range(6))).spread
@@ -171,8 +194,7 @@ def test_draws_that_share_a_start_count_as_one_where_the_starts_differ():
 def test_the_interval_of_draws_that_share_text_covers_as_often_as_that_of_draws_that_do_not(read):
     """2,000 corpora of 60 documents of true mean 0; a draw is the mean of a window of the order, five windows a fifth apart."""
     rng, n = np.random.default_rng(0), 5
-    order = Order(np.zeros(1), n, 0)
-    common = Common(range(n), order.shared(n, read))
+    common = Common(range(n), order.shared(range(n), of=n, read=read))
     at = (np.arange(n)[:, None] * 12 + np.arange(round(60 * read))) % 60
     covered = 0
     for corpus in rng.standard_normal((2000, 60)):

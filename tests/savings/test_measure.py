@@ -157,6 +157,21 @@ def test_results_of_another_trainer_give_the_same_report_with_every_size(output,
     assert one["sizes"][0]["comparison"]["interval"][0] > 1
 
 
+def test_draws_of_another_trainer_that_read_the_same_text_have_a_wider_interval(output, capsys):
+    where, errors = output / "export", []
+    before = json.loads((where / "experiment.json").read_text())
+    write_rows(output / "results.jsonl", results(before))
+    for read in (before["read"], 0.6):
+        (where / "experiment.json").write_text(json.dumps(before | {"read": read}))
+        ran = run(capsys, "score", where, output / "results.jsonl", "--json")
+        assert ran.code == 0, ran.err
+        low, high = line_of(json.loads(ran.out), "curated")["interval"]
+        errors.append((json.loads(ran.out)["measured"][0]["shared"], high / low))
+    (where / "experiment.json").write_text(json.dumps(before))
+    assert errors[0][0] == 0 and errors[1][0] == pytest.approx(4 / 9)
+    assert errors[1][1] > errors[0][1] ** 1.5
+
+
 def test_results_by_document_add_the_choice_of_the_target_to_the_interval(output, capsys):
     where = output / "export"
     card = json.loads((where / "experiment.json").read_text())

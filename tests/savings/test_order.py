@@ -68,7 +68,7 @@ def test_what_two_draws_share_is_what_both_read(draws, part):
     placed = order.made([(groups, sizes)], groups=len(groups), draws=5, seed=0)
     parts = [read(placed, groups, sizes, draw, part * sizes.sum()) for draw in range(draws)]
     found = [len(one & other) / len(one) for one in parts for other in parts if one is not other]
-    assert placed.shared(draws, part) == pytest.approx(np.mean(found), abs=0.02)
+    assert order.shared(range(draws), of=5, read=part) == pytest.approx(np.mean(found), abs=0.02)
 
 
 def test_documents_of_one_group_stand_together_as_they_stood():

@@ -83,6 +83,9 @@ def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
     if text.kept.value == text.read.value:
         said = "No text was dropped: training on it costs what it would on all of it."
         return Statement(said, enough=enough, plan=plan, measured=found, word=word)
+    if text.kept.number > text.read.number:
+        said = "Edits added more text than was dropped: training on it costs no less than on all that was read."
+        return Statement(said, enough=enough, plan=plan, measured=found, word=word)
     counts, trains = (text.kept.number >= least for least in (LEAST_COUNTED, LEAST_TOKENS))
     todo = _todo(best, trains=trains) if counts else None
     share = numbers.share(text.kept.number, text.read.number)

@@ -159,10 +159,9 @@ def _points(pair: Pair, target: Target, weights: np.ndarray) -> list[tuple[Point
 
 def _resampled(pairs: Sequence[Pair], target: Target, of: Callable[[Points, Points], float]) -> np.ndarray:
     """The mean of `of` over the draws, for each resample of the target's clusters."""
-    n = int(target.clusters.max()) + 1
-    times = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
-    weights = times[:, target.clusters].astype(np.float64)
-    weights = weights[weights.sum(axis=1) > 0]
+    distinct, own = np.unique(target.clusters, return_inverse=True)
+    n = len(distinct)
+    weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)[:, own].astype(np.float64)
     return np.mean([[of(*points) for points in _points(pair, target, weights)] for pair in pairs], axis=0)
 
 
@@ -170,7 +169,7 @@ def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, c
     """NaN in a resample (undefined there) makes the error NaN: it is not left out, and there is no interval."""
     of_draws, draws_freedom = _of_draws(np.array(values), common)
     clusters = len(np.unique(target.clusters))
-    of_target = float(resampled.var(ddof=1)) if clusters > 1 else 0.0
+    of_target = float(resampled.var(ddof=1)) * clusters / (clusters - 1) if clusters > 1 else 0.0
     error = of_draws + of_target
     parts = of_draws**2 / draws_freedom + of_target**2 / max(1, clusters - 1)
     freedom = error**2 / parts if parts > 0 else draws_freedom

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.records.savings_json import Learner
-from pipeline.savings import lacking
+from pipeline.savings import lacking, order
 from pipeline.savings.arms import Arm, Experiment
 from pipeline.savings.losses import Curve, Found, Losses
 from pipeline.savings.order import GOLDEN
@@ -47,7 +47,7 @@ def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
     on_event(Event("end", "savings"))
     whole = experiment.arms[0].corpus_bytes
     kept = {arm.name: arm.corpus_bytes / whole for arm in experiment.arms}
-    shared = experiment.order.shared(draws, most / least.n_bytes)
+    shared = order.shared(range(draws), of=experiment.order.draws, read=most / least.n_bytes)
     return Found(Losses(tuple(made), tuple(range(draws)), kept, shared), Learner(what=WHAT, unit="bytes", largest=most))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.machine.events import OnEvent
 from pipeline.records.savings_json import Learner
+from pipeline.savings import order
 from pipeline.savings.arms import Experiment
 from pipeline.savings.losses import Curve, Found, Losses, OfSize
 from pipeline.savings.tiers import shapes, tokens
@@ -170,7 +171,7 @@ def _losses(experiment: Experiment, shape: Shape, jobs: Sequence[Any], *, whole:
     """`whole`: tokens of each arm's corpus; `read`: share of the order that a run takes."""
     draws = tuple(_curves(experiment, _result(job.folder), shape) for job in jobs)
     share = {name: size / whole[experiment.arms[0].name] for name, size in whole.items()}
-    return Losses(draws, tuple(range(len(draws))), share, experiment.order.shared(len(draws), read))
+    return Losses(draws, tuple(range(len(draws))), share, order.shared(range(len(draws)), of=experiment.order.draws, read=read))
 
 
 def _curves(experiment: Experiment, result: dict[str, np.ndarray], shape: Shape) -> dict[str, dict[str, Curve]]:

@@ -101,7 +101,12 @@ def test_under_a_million_tokens_no_run_is_planned_and_counts_rank(kept: int, eno
 
 @pytest.mark.parametrize(
     ("kept", "read", "sentence"),
-    [(0, 0, "Nothing was kept"), (0, 5, "Nothing was kept"), (5 * 10**6, 5 * 10**6, "No text was dropped")],
+    [
+        (0, 0, "Nothing was kept"),
+        (0, 5, "Nothing was kept"),
+        (5 * 10**6, 5 * 10**6, "No text was dropped"),
+        (6 * 10**6, 5 * 10**6, "Edits added more"),
+    ],
 )
 def test_where_nothing_was_kept_or_dropped_there_is_no_bracket_and_nothing_to_measure(kept: int, read: int, sentence: str):
     text = said(ledger(kept, read))
