@@ -133,14 +133,16 @@ def _named(arm: str) -> str:
 
 def _saves(held: SetLine, compared: Comparison, interval: Range) -> str:
     low, high = (less(end) for end in interval)
-    most = {"lower": "at least ", "upper": "at most ", None: ""}[compared.bound]
-    took = f"took {most}{_percent(less(compared.multiplier))} less training compute ({_outward(low, high)})"
-    return f"In this test, the same loss on {held.name} {took}"
+    took = f"{_percent(less(compared.multiplier))} less training compute ({_outward(low, high)})"
+    if compared.bound is not None:
+        took = f"{_most(compared)}{_percent(less(_end(compared)), math.floor)} less training compute"
+    return f"In this test, the same loss on {held.name} took {took}"
 
 
 def _costs(held: SetLine, compared: Comparison, interval: Range) -> str:
-    most = {"lower": "at least ", "upper": "at most ", None: ""}[compared.bound]
-    share = f"{most}{_percent(float(compared.multiplier or 0))} of the compute ({_outward(*interval)})"
+    share = f"{_percent(float(compared.multiplier or 0))} of the compute ({_outward(*interval)})"
+    if compared.bound is not None:
+        share = f"{_most(compared)}{_percent(_end(compared), math.ceil)} of the compute"
     return f"In this test, {compared.baseline} was as good as {compared.arm} on {held.name} with {share}"
 
 
@@ -154,7 +156,7 @@ def _figures(measured: Measured, compared: Comparison) -> str:
     """In brackets: multiplier, interval, draws, learner. Counts have none."""
     if measured.tier == "ngram" or compared.multiplier is None:
         return ""
-    between = "" if compared.interval is None else f", 95 % {pair(compared.interval)}"
+    between = "" if compared.interval is None or compared.bound is not None else f", 95 % {pair(compared.interval)}"
     return f" (multiplier {multiplier(compared)}{between}; {numbers.counted(compared.draws, 'draw')}; {measured.learner.what})"
 
 
@@ -173,7 +175,7 @@ def _bracket(measured: Measured) -> str:
         compared = None if held is None else measured.comparison(held.name)
         if held is None or compared is None or compared.multiplier is None:
             continue
-        value = f"{multiplier(compared)} × ({pair(compared.interval)})"
+        value = times(compared)
         if measured.tier == "ngram":
             value = "no interval" if compared.interval is None else _side(compared)
         said.append(f"{value} on {numbers.counted(held.documents, 'document')} of held-out {leans}")
@@ -186,13 +188,19 @@ def worth(compared: Comparison) -> str | None:
     if compared.worth is None or compared.worth_interval is None:
         return None
     harm = " Below 0 it did harm." if compared.worth_interval[0] < 0 else ""
-    value, _, between = worth_figures(compared).partition(" ")
-    most = {"lower": "at most ", "upper": "at least ", None: ""}[compared.bound]  # the larger multiplier is the smaller worth
-    return f"A dropped token was worth {most}{value} of a kept one {between}.{harm}"
+    value, between = _worth(compared.worth), f" ({' to '.join(map(_worth, compared.worth_interval))})"
+    if compared.bound is not None:  # the larger multiplier is the smaller worth
+        lower = compared.bound == "lower"
+        end = compared.worth_interval[1 if lower else 0]
+        value, between = f"at {'most' if lower else 'least'} {_worth(end)}", ""
+    return f"A dropped token was worth {value} of a kept one{between}.{harm}"
 
 
 def worth_figures(compared: Comparison) -> str:
-    """`0.33 (0.17 to 0.50)`."""
+    """`0.33 (0.17 to 0.50)`, `≤ 0.50`."""
+    if compared.bound is not None and compared.worth_interval is not None:
+        lower = compared.bound == "lower"
+        return f"{'≤' if lower else '≥'} {_worth(compared.worth_interval[1 if lower else 0])}"
     value = numbers.NONE if compared.worth is None else _worth(compared.worth)
     return value if compared.worth_interval is None else f"{value} ({' to '.join(map(_worth, compared.worth_interval))})"
 
@@ -212,12 +220,12 @@ def details(measured: Measured) -> Iterator[str]:
 def _controls(measured: Measured) -> Iterator[str]:
     second = measured.comparison(measured.control)
     if second is not None and second.multiplier is not None and measured.tier != "ngram":
-        yield f"On the second target, {measured.control}: {multiplier(second)} × ({pair(second.interval)})."
+        yield f"On the second target, {measured.control}: {times(second)}."
     for arm in measured.arms[2:]:
         mixed = measured.comparison(measured.primary, arm.arm)
         if mixed is not None and mixed.multiplier is not None and measured.tier != "ngram":
             what = "raw text in the kept text's shares of sources and languages" if arm.arm == "same mix" else arm.what
-            yield f"{_named(arm.arm)} ({what}): {multiplier(mixed)} × ({pair(mixed.interval)})."
+            yield f"{_named(arm.arm)} ({what}): {times(mixed)}."
 
 
 def _given_up(measured: Measured) -> Iterator[str]:
@@ -230,7 +238,7 @@ def _given_up(measured: Measured) -> Iterator[str]:
         yield f"What was given up is not told: {few} are too few, 200 are the least."
     elif compared.multiplier is not None and measured.tier != "ngram":
         of_them = numbers.counted(held.documents, "dropped document")
-        yield f"What was given up, on {of_them}: {multiplier(compared)} × ({pair(compared.interval)})."
+        yield f"What was given up, on {of_them}: {times(compared)}."
     elif compared.multiplier is not None:
         yield f"What was given up: {word_of(measured, held, compared)} on {numbers.counted(held.documents, 'dropped document')}."
 
@@ -238,7 +246,7 @@ def _given_up(measured: Measured) -> Iterator[str]:
 def _thorough(measured: Measured) -> Iterator[str]:
     for size in measured.sizes:
         of_size = f"a model of {numbers.short(size.parameters)} parameters, {numbers.short(size.tokens)} tokens"
-        yield f"With {of_size}: {multiplier(size.comparison)} × ({pair(size.comparison.interval)})."
+        yield f"With {of_size}: {times(size.comparison)}."
     small = measured.small_rate
     if small is not None:
         told = small.gap_interval is not None and not small.gap_interval[0] <= 0 <= small.gap_interval[1]
@@ -283,9 +291,26 @@ def recommended(found: Savings) -> str | None:
 
 
 def multiplier(compared: Comparison) -> str:
-    """`1.39`, `≥ 16.0`, `≤ 0.06`."""
+    """`1.39`, `≥ 16.0`, `≤ 0.06`: a bound is the end of the interval on its side."""
     sign = {"lower": "≥ ", "upper": "≤ ", None: ""}[compared.bound]
-    return sign + numbers.digits(compared.multiplier)
+    return sign + numbers.digits(_end(compared))
+
+
+def times(compared: Comparison) -> str:
+    """`1.39 × (1.26 to 1.54)`, `≤ 0.06 ×`."""
+    between = "" if compared.bound is not None else f" ({pair(compared.interval)})"
+    return f"{multiplier(compared)} ×{between}"
+
+
+def _end(compared: Comparison) -> float:
+    """What is known of a bound: the value itself is a mean in which draws stand for less, or for more, than they found."""
+    if compared.bound is None or compared.interval is None:
+        return float(compared.multiplier or 0)
+    return float(compared.interval[0 if compared.bound == "lower" else 1])
+
+
+def _most(compared: Comparison) -> str:
+    return {"lower": "at least ", "upper": "at most ", None: ""}[compared.bound]
 
 
 def pair(found: Range | None) -> str:

@@ -180,7 +180,8 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 def _line(row: Row) -> tuple[str, ...]:
     tokens, made = row.metrics.tokens, row.measured
-    curated = numbers.seconds(row.metrics.cost.cpu_s)
+    cost = row.metrics.cost
+    curated = numbers.seconds(cost.cpu_s - sum(stage.cpu_s for stage in cost.stages if stage.stage == "compile"))
     kept = numbers.share(tokens.kept, tokens.read)
     compared = None if made is None else made.comparison(made.primary)
     if made is None or compared is None:
@@ -199,7 +200,7 @@ def _figures(made: Measured, target: str) -> str:
         return numbers.NONE
     if made.tier == "ngram":
         return sentences.about(made, held, compared).word
-    return f"{sentences.multiplier(compared)} ({sentences.pair(compared.interval)})"
+    return sentences.times(compared)
 
 
 def page(rows: Sequence[Row], *, folder: Path) -> str:
@@ -226,9 +227,18 @@ def page(rows: Sequence[Row], *, folder: Path) -> str:
     for row in rows:
         if row.measured is not None:
             drawn = f"({numbers.counted(row.measured.draws, 'draw')})"
-            said = [sentences.of(row.measured).whole, *sentences.details(row.measured)]
+            said = [sentences.of(row.measured).whole, *sentences.details(row.measured), _third(row.measured)]
             lines += ["", f"**{row.plan}** {drawn}: " + " ".join(said)]
     return "\n".join([*lines, "", f"![loss against compute, raw and curated]({PICTURE})", ""])
+
+
+def _third(made: Measured) -> str:
+    """Both arms on the last target."""
+    name = list(TARGETS)[-1]
+    held = next((one for one in made.sets if one.name == name), None)
+    if held is None or made.tier == "ngram":
+        return ""
+    return f"On {name}: " + ", ".join(f"{line.arm} {sentences.times(line)}" for line in held.comparisons) + "."
 
 
 def _size(path: Path) -> str:
@@ -236,7 +246,7 @@ def _size(path: Path) -> str:
         return "."
     with open(path, "rb") as file:
         lines = sum(1 for _ in file)
-    return f" ({numbers.counted(lines, 'document')}; a measurement takes some hundred of them)."
+    return f" ({numbers.counted(lines, 'document')}; a measurement takes up to 600 pieces of them)."
 
 
 PICTURE = "compute.svg"

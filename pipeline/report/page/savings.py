@@ -52,7 +52,8 @@ def _set(measured: Measured, held: SetLine) -> Iterator[tuple[str, ...]]:
     blank = () if measured.tier == "ngram" else ("", "")
     yield held.name, numbers.count(held.documents), baseline, last(held, baseline), *blank, ""
     for line in held.comparisons:
-        figures = () if measured.tier == "ngram" else (sentences.multiplier(line), sentences.pair(line.interval))
+        between = numbers.NONE if line.bound else sentences.pair(line.interval)
+        figures = () if measured.tier == "ngram" else (sentences.multiplier(line), between)
         yield "", "", line.arm, last(held, line.arm), *figures, verdict(measured, held, line)
 
 

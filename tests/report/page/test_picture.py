@@ -75,9 +75,9 @@ def on_first(*lines, **changes):
 @pytest.mark.parametrize(
     ("made", "line"),
     [
-        (on_first(), "1.39 (1.26 to 1.54) | – | – | saves | 0.33 (0.17 to 0.50)"),
-        (on_first(compared(1.0, (0.9, 1.1))), "1.00 (0.900 to 1.10) | – | – | no difference | 0.33 (0.17 to 0.50)"),
-        (on_first(compared(0.6, (0.5, 0.7), worth=None, worth_interval=None)), "0.600 (0.500 to 0.700) | – | – | costs | –"),
+        (on_first(), "1.39 × (1.26 to 1.54) | – | – | saves | 0.33 (0.17 to 0.50)"),
+        (on_first(compared(1.0, (0.9, 1.1))), "1.00 × (0.900 to 1.10) | – | – | no difference | 0.33 (0.17 to 0.50)"),
+        (on_first(compared(0.6, (0.5, 0.7), worth=None, worth_interval=None)), "0.600 × (0.500 to 0.700) | – | – | costs | –"),
         (on_first(tier="ngram"), "ahead | – | – | ahead | –"),
         (None, "– | – | – | not measured | –"),
     ],
