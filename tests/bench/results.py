@@ -45,7 +45,9 @@ AS_THEY_ARE = 0.25
 """Share of the held-out sites whose pages are a target as they are; those of the others where a reader would keep them."""
 LEAST_CHARACTERS = 200
 """Of a target's page: shorter ones tell next to nothing."""
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
+README_MD = Path(__file__).resolve().parents[2] / "README.md"
+RESULTS = README_MD.parent / "docs" / "results"
+BEGIN, END = "<!-- saving: begin -->", "<!-- saving: end -->"
 TARGETS = {
     "pages_readers_keep": "pages of sites that are in no arm and that no shipped weight has seen, those that a reader would keep",
     "all_pages": "pages of other such sites as they are, junk included: it rewards modelling junk",
@@ -265,6 +267,20 @@ def picture(row: Row) -> str | None:
     return standalone(chart, title=f"Loss against compute on {held.name}. {found.whole}")
 
 
+def in_readme(row: Row) -> None:
+    """Puts the finding about the first plan, and its picture, into README.md."""
+    made = row.measured
+    compared = None if made is None else made.comparison(made.primary)
+    if made is None or compared is None:
+        return
+    worth = sentences.worth(compared)
+    text = README_MD.read_text("utf-8")
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    said = " ".join(filter(None, (f"**{row.plan}**:", sentences.of(made).whole, worth)))
+    shown = f"[![Loss against compute, raw and curated](docs/results/{PICTURE})](docs/results/compute.md)"
+    README_MD.write_text("\n".join((f"{before}{BEGIN}", said, "", shown, f"{END}{after}")), "utf-8")
+
+
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     asked.add_argument("--folder", type=Path, help="of text, outputs and runs (default: results-work here)")
@@ -296,6 +312,7 @@ def main() -> int:
         drawn = picture(rows[0])
         if drawn is not None:
             (RESULTS / PICTURE).write_text(drawn, "utf-8")
+            in_readme(rows[0])
     return 0
 
 

@@ -125,3 +125,12 @@ def test_sites_of_the_test_part_are_in_no_arm(tmp_path):
     sizes = [sum(len(row["text"]) for row in found["raw"] if bool(row["url"]) is web) for web in (True, False)]
     assert results.JUNK_SHARE < sizes[1] / sum(sizes) < results.JUNK_SHARE + 0.02
     assert [row["text"] for row in found["tidy_text"]] == ["A good book. " * 30]
+
+
+def test_the_first_page_says_what_the_results_say():
+    readme, page = (path.read_text("utf-8") for path in (results.README_MD, results.RESULTS / "compute.md"))
+    shown = readme.partition(results.BEGIN)[2].partition(results.END)[0]
+    plan, _, found = shown.strip().partition("\n")[0].partition(": ")
+    (row,) = (line for line in page.splitlines() if line.startswith(f"{plan} ("))
+    assert found and found in row
+    assert f"docs/results/{results.PICTURE}" in shown and (results.RESULTS / results.PICTURE).is_file()
