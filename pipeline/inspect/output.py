@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import InputError
-from pipeline.output import manifest
+from pipeline.output import inventory, manifest
 from pipeline.output.manifest import Manifest
 from pipeline.plan import recipe
 from pipeline.plan.load import validate
@@ -65,9 +65,10 @@ class Output:
 
 
 def open_output_of(folder: str, *, work: str | None = None) -> Output:
-    """`work`: the work directory, if it is not in the output. Raises InputError where there is no output."""
+    """`work`: the work directory, if it is not in the output. Raises InputError where there is no output, Damaged
+    where it is not as its manifests say."""
     store = open_output(folder, create=False)
-    found = manifest.live(manifest.load_all(store))
+    found = manifest.live(inventory.load_whole(store))
     if not found:
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
     return Output(store, tuple(found), work)

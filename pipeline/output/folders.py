@@ -7,3 +7,7 @@ LOCK = ".lock"
 
 MARKER = ".winnow-work"
 """In each work directory: nothing is removed from a folder without it."""
+
+
+RECEIPTS = "takedowns"
+TOMBSTONES = "index/tombstones"

@@ -12,26 +12,26 @@ Invariant: a file of tombstones counts once the manifest with its number says th
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filters.kernels import buffers
+from pipeline.output import folders, numbering
 from pipeline.plan.model import Dedup
 from pipeline.store.keys import key as key_of
 from pipeline.store.store import Store
 from pipeline.text import bands, final, signatures
 
-FOLDER = "index/tombstones"
+FOLDER = folders.TOMBSTONES
 KEY = f"{FOLDER}/key"
 KEY_BYTES = 32
 BATCH_BYTES = 16_000_000
@@ -44,7 +44,6 @@ SCHEMA = pa.schema(
         pa.field("shingles", pa.list_(pa.uint64()), nullable=False),  # ascending
     ]
 )
-_NAME = re.compile(r"([0-9]{6,})\.parquet")
 _SHINGLE = 1 << 16  # no band has this number
 
 
@@ -195,9 +194,16 @@ def name(number: int) -> str:
     return f"{FOLDER}/{number:06d}.parquet"
 
 
-def numbers(out: Store) -> list[int]:
-    """Numbers of the files that are there, whether they count or not."""
-    return sorted(int(match[1]) for file in out.names(FOLDER) if (match := _NAME.fullmatch(file)))
+def number_of(path: str) -> int | None:
+    """The number of a file of tombstones; None where it is none."""
+    folder, _, file = path.rpartition("/")
+    return numbering.number_of(file, "parquet") if folder == FOLDER else None
+
+
+def uncommitted(out: Store, next_number: int) -> list[str]:
+    """The file that a take-down left that was killed before its commit: of the number that is given next. Any other file that no
+    manifest knows is not ours to remove."""
+    return [name(next_number)] if out.has(name(next_number)) else []
 
 
 def load_tombstones(out: Store, committed: Sequence[int]) -> Tombstones | None:
@@ -205,6 +211,11 @@ def load_tombstones(out: Store, committed: Sequence[int]) -> Tombstones | None:
     if not committed:
         return None
     return of_tables(out.read_bytes(KEY), [out.read_table(name(number)) for number in committed])
+
+
+def fingerprint(key: bytes) -> str:
+    """By which a key is known again; nobody learns the key from it."""
+    return blake2b(b"", key=key[:64], digest_size=16, person=b"fingerprint").hexdigest()
 
 
 def key_for(out: Store) -> bytes:
@@ -217,10 +228,12 @@ def key_for(out: Store) -> bytes:
     return out.read_bytes(KEY)
 
 
-def write(file: Any, table: pa.Table) -> None:
+def encode(table: pa.Table) -> bytes:
     """A file of tombstones: rows as they are, with page checksums."""
-    with pq.ParquetWriter(file, table.schema, compression="zstd", write_statistics=False, write_page_checksum=True) as writer:
+    made = io.BytesIO()
+    with pq.ParquetWriter(made, table.schema, compression="zstd", write_statistics=False, write_page_checksum=True) as writer:
         writer.write_table(table)
+    return made.getvalue()
 
 
 def of_tables(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:

@@ -1,6 +1,6 @@
 """Before the first stage: open and lock the output, repair it, compare recipes, find what is new.
 
-Invariant: nothing is changed in an output whose recipe differs, and nothing is touched before the lock is held.
+Invariant: nothing is changed in an output that is damaged, or whose recipe differs; nothing is touched before the lock is held.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pipeline.machine import workers
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
-from pipeline.output import manifest, tombstones
+from pipeline.output import inventory, manifest, tombstones
+from pipeline.output.faults import damaged
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.inputs import Asked, Compared, compare, known_inputs, owners
 from pipeline.output.manifest import InputRecord, Manifest
@@ -63,12 +64,14 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
     free = _open_output(task, options)
     with ExitStack() as held:
         out = held.enter_context(free.lock(LOCK))
+        manifests = _committed(out, on_event, replacing=options.replace or options.fresh)
         work = held.enter_context(_open_work(out, options).lock(LOCK))
         _tidy(work, out, fresh=options.fresh)
         pool = held.enter_context(workers.workers(options.workers, units=task.units, at_end=read.close))
         warmed = pool.submit(_warm, task.recipe, on_event)
-        history = _load_history(out, work, replacing=options.replace or options.fresh)
-        _check(out, history, task)
+        history = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
+        if history.continued:
+            manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
         _repair(out, history, on_event)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live
@@ -144,26 +147,23 @@ def _tidy(work: Store, out: Store, *, fresh: bool) -> None:
         out.sweep(folder)
 
 
-def _load_history(out: Store, work: Store, *, replacing: bool) -> History:
-    """What was committed. A take-down that was cut short is completed first, and the work directory holds nothing taken down."""
+def _committed(out: Store, on_event: OnEvent, *, replacing: bool) -> list[Manifest]:
+    """The manifests of an output that is as they say. Raises Damaged where it is not: before anything is removed or written."""
     manifests = manifest.load_all(out)
+    if faults := inventory.take(out, manifests).faults(replacing=replacing):
+        raise damaged(out, faults)
+    for told in inventory.notes(out):
+        on_event(Event("note", "plan", note=told))
+    return manifests
+
+
+def _load_history(out: Store, work: Store, manifests: list[Manifest], *, replacing: bool) -> History:
+    """What was committed. A take-down that was cut short is completed first, and the work directory holds nothing taken down."""
     takedown.complete(out, manifests, work=work, orphans=False)
     known = tombstones.load_tombstones(out, manifest.takedowns(manifests))
     if known is not None and not clean.stamped(work, known):
         clean.clean(work, known)
     return History(tuple(manifests), known, replacing)
-
-
-def _check(out: Store, history: History, task: Task) -> None:
-    """Raise OutputError where a file that the run would go on from is missing, RecipeDiffers where its recipe is another."""
-    missing = manifest.missing_files(out, list(history.continued))
-    if missing:
-        raise OutputError(
-            f"{out.root}: {missing[0]} is missing ({len(missing)} in all) though a manifest names it; restore it, or make the"
-            " output anew with --replace"
-        )
-    if history.continued:
-        manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
 
 
 def _repair(out: Store, history: History, on_event: OnEvent) -> None:

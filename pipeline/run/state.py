@@ -72,8 +72,7 @@ class Run:
 
     @property
     def generation(self) -> int:
-        manifests = self.history.manifests
-        return manifests[-1].generation + 1 if manifests else 1
+        return manifest.next_number(self.history.manifests)
 
     @property
     def next_live(self) -> tuple[int, ...]:

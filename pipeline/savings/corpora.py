@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline import read
 from pipeline.errors import InputError, UsageError
-from pipeline.output import manifest
+from pipeline.output import inventory, manifest
 from pipeline.output.inputs import owners
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import validate
@@ -54,9 +54,10 @@ def is_output(path: str) -> bool:
 
 
 def open_finished(path: str) -> tuple[Store, list[Manifest]]:
-    """An output and its live generations. Raises UsageError where there are none."""
+    """An output and its live generations. Raises UsageError where there are none, Damaged where one is not as
+    its manifest says."""
     out = open_store(path, create=False)
-    live = manifest.live(manifest.load_all(out))
+    live = manifest.live(inventory.load_whole(out))
     if not live:
         raise UsageError(f"{path}: no output of Winnow (it has no manifests/); curate into it first, or name corpora with --arm")
     return out, live

@@ -55,6 +55,10 @@ class LocalFolder:
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        files = [entry for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]
+        return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in files}
+
     def entries(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder)]
 

@@ -62,6 +62,9 @@ class RemoteFolder:
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder) if entry.is_file]
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        return {entry.name: entry.size for entry in self._listed(folder) if entry.is_file}
+
     def entries(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder)]
 

@@ -71,6 +71,10 @@ class Store:
         """Names of finished files directly in `folder`, sorted; empty if there is no such folder."""
         return self.folder.names(folder)
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of each file that `names` gives."""
+        return self.folder.sizes(folder)
+
     def entries(self, folder: str) -> list[str]:
         """Names of all files and folders directly in `folder`, unfinished ones apart; empty if there is no such folder."""
         return self.folder.entries(folder)

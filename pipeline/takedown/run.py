@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from uuid import uuid4
 
 from pipeline.errors import InputError
-from pipeline.output import manifest, tombstones
-from pipeline.output.folders import LOCK, MARKER
+from pipeline.output import inventory, manifest, tombstones
+from pipeline.output.folders import LOCK, MARKER, RECEIPTS
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import recipe
@@ -28,7 +28,7 @@ from pipeline.report import publish
 from pipeline.report.table import Part, Said, table
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import exports, recount, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, held_work, receipt_name
+from pipeline.takedown.complete import complete, held_work, receipt_name
 from pipeline.takedown.find import Found, Place, TakedownRequest, find_documents, host_of
 from pipeline.text import numbers
 
@@ -60,7 +60,7 @@ def take_down(
     `confirm` gets what would be done, and says whether to.
     """
     with _held(folder, work, unlocked=unlocked) as (out, store):
-        manifests = manifest.load_all(out)
+        manifests = inventory.load_whole(out)
         complete(out, manifests, work=store)
         live = manifest.live(manifests)
         key = out.read_bytes(tombstones.KEY) if out.has(tombstones.KEY) else b""
@@ -157,7 +157,7 @@ def _receipt(
         date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         asked_by=what,
         before=manifests[-1].generation,
-        manifest=manifests[-1].generation + 1,
+        manifest=manifest.next_number(manifests),
         counts=dict(sorted(Counter(line.role for line in documents).items())),
         documents=documents,
         files=(),
@@ -191,18 +191,19 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
             after.append(recount.manifest(out, made, files, recipe=place.recipe, refs=refs, number=number))
         else:
             after.append(made.model_copy(update={"metrics": recount.without(made.metrics, refs)}))
-    files_ = tuple(
-        Replaced(path=old.path, replaced_by=new_.path, rows_before=old.rows, rows_after=new_.rows) for old, new_ in replaced
-    )
-    receipt = receipt.model_copy(update={"files": files_, "exports": tuple(exports.holding(out, new))})
+    receipt = receipt.model_copy(update={"files": _told(replaced), "exports": tuple(exports.holding(out, new))})
     pending = tuple(b for a, b in zip(manifests, after, strict=True) if a != b)
     last = next(made for made in reversed(after) if made.generation == place.live[-1].generation)
+    encoded = tombstones.encode(table)
+    path = tombstones.name(number)
     taken = Takedown(
         request=receipt.request,
         selection=selection_of(asked, place.tombstones.key),
         receipt=receipt,
         work=None if place.work is None else place.work.root,
         pending=pending or (last,),
+        tombstones=FileRecord(path=path, rows=len(table), bytes=len(encoded), sha256=sha256(encoded).hexdigest()),
+        key=tombstones.fingerprint(place.tombstones.key),
     )
     nothing: dict[str, object] = dict.fromkeys(("files", "index", "inputs", "annotation_inputs", "replaced"), ())
     live = tuple(made.generation for made in place.live)
@@ -210,13 +211,17 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     settled = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})
     publish.rendered(out, [*after, settled])  # what cannot be shown is never published
     out.private(RECEIPTS)
-    with out.writer(tombstones.name(number), durable=True) as file:
-        tombstones.write(file, table)
+    out.write_bytes(path, encoded, durable=True)
     manifest.commit(out, made.generation, manifest.encode(made))
     manifests = [*after, made]
     complete(out, manifests, work=place.work)
     assert manifests[-1].takedown is not None
     return manifests[-1].takedown.receipt
+
+
+def _told(replaced: Sequence[tuple[FileRecord, FileRecord]]) -> tuple[Replaced, ...]:
+    """Old files and new ones, as the receipt names them."""
+    return tuple(Replaced(path=a.path, replaced_by=b.path, rows_before=a.rows, rows_after=b.rows) for a, b in replaced)
 
 
 def receipt_text(outcome: Outcome) -> Said:
