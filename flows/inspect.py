@@ -94,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from flows.terminal.settle import settle
         from pipeline.report import table
 
-        if arguments.command != "takedown":
-            settle(arguments.output, *([arguments.other] if getattr(arguments, "other", None) else []))
+        others = [arguments.other] if getattr(arguments, "other", None) else []
+        settle(arguments.output, *others, finish=arguments.command != "takedown")
         said = act[arguments.command](arguments)
         if isinstance(said, str):
             print(said)

@@ -15,7 +15,7 @@ from pipeline.output.manifest import FOLDERS, Manifest
 from pipeline.records.base import FileRecord
 from pipeline.store.store import Store
 
-_ANEW = "restore it from a copy of the output, or make the output anew with --replace"
+ANEW = "restore it from a copy of the output, or make the output anew with --replace"
 _TOMBSTONES = "restore it from a copy of the output: without it what was taken down would come back"
 _TRIES = 3
 """Times that a reader looks again where runs commit meanwhile."""
@@ -37,7 +37,7 @@ class Inventory:
         """Live shards and parts of the index."""
         for made in manifest.live(list(self.manifests)):
             for record in (*made.files, *made.index):
-                yield from self.of_record(record, _ANEW)
+                yield from self.of_record(record, ANEW)
 
     def of_takedowns(self) -> Iterator[Fault]:
         """Tombstones and their key."""
@@ -112,9 +112,9 @@ def load_whole(out: Store, *, replacing: bool = False) -> list[Manifest]:
     return manifests
 
 
-def notes(out: Store) -> list[str]:
+def notes(out: Store, strays: Sequence[str]) -> list[str]:
     """What is to be told of files in manifests/ that are no manifests."""
     return [
         f"{out.path(f'{numbering.MANIFESTS}/{file}')} is no manifest by its name and is passed over; move it elsewhere"
-        for file in numbering.numbers(out).strays
+        for file in strays
     ]

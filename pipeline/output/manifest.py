@@ -201,12 +201,17 @@ def _contradictions(found: list[Manifest]) -> Iterator[Fault]:
             yield Fault(numbering.name(made.generation), f"names generations {list(made.live)} as live, which cannot be")
 
 
-def load_all(out: Store) -> list[Manifest]:
-    """All manifests, oldest first. Damaged where one is missing, or is not what was written."""
+def read_whole(out: Store) -> Manifests:
+    """What manifests/ holds. Damaged where a manifest is missing, or is not what was written."""
     read = read_all(out)
     if read.faults:
         raise damaged(out, read.faults)
-    return list(read.found)
+    return read
+
+
+def load_all(out: Store) -> list[Manifest]:
+    """All manifests, oldest first. Damaged as above."""
+    return list(read_whole(out).found)
 
 
 def live(manifests: list[Manifest]) -> list[Manifest]:

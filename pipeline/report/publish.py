@@ -144,12 +144,15 @@ def write(out: Store, files: dict[str, bytes]) -> None:
         out.write_bytes(name, content, durable=True)
 
 
+def is_current(out: Store, newest: Manifest) -> bool:
+    """Whether the derived files are there, and of this manifest."""
+    whole = {*_DERIVED, "manifest.json"} <= set(out.names(""))
+    return whole and out.read_bytes("manifest.json") == manifest.encode(newest)
+
+
 def repair(out: Store, manifests: Sequence[Manifest]) -> bool:
     """Remake the derived files if a kill fell between the commit and them. True if something was remade."""
-    if not manifests:
-        return False
-    whole = {*_DERIVED, "manifest.json"} <= set(out.names(""))
-    if whole and out.read_bytes("manifest.json") == manifest.encode(manifests[-1]):
+    if not manifests or is_current(out, manifests[-1]):
         return False
     write(out, rendered(out, manifests))
     return True

@@ -149,12 +149,12 @@ def _tidy(work: Store, out: Store, *, fresh: bool) -> None:
 
 def _committed(out: Store, on_event: OnEvent, *, replacing: bool) -> list[Manifest]:
     """The manifests of an output that is as they say. Raises Damaged where it is not: before anything is removed or written."""
-    manifests = manifest.load_all(out)
-    if faults := inventory.take(out, manifests).faults(replacing=replacing):
+    read = manifest.read_whole(out)
+    if faults := inventory.take(out, read.found).faults(replacing=replacing):
         raise damaged(out, faults)
-    for told in inventory.notes(out):
+    for told in inventory.notes(out, read.strays):
         on_event(Event("note", "plan", note=told))
-    return manifests
+    return list(read.found)
 
 
 def _load_history(out: Store, work: Store, manifests: list[Manifest], *, replacing: bool) -> History:

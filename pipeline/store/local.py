@@ -56,8 +56,12 @@ class LocalFolder:
         return [entry.name for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]
 
     def sizes(self, folder: str) -> dict[str, int]:
-        files = [entry for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]
-        return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in files}
+        found = {}
+        for entry in self._listed(folder):
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                if entry.is_file(follow_symlinks=False):
+                    found[entry.name] = entry.stat(follow_symlinks=False).st_size
+        return found
 
     def entries(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder)]

@@ -26,8 +26,8 @@ def settle(folder: str) -> list[str]:
     Returns what to tell the user of that, and of files that are no manifests. Raises Damaged before anything is removed.
     """
     out = open_output(folder, create=False)
-    told = inventory.notes(out)
-    if not _unsettled(out, manifest.load_all(out)):
+    told, manifests = noted(out)
+    if not _unsettled(out, manifests):
         return told
     try:
         with ExitStack() as held:
@@ -41,6 +41,12 @@ def settle(folder: str) -> list[str]:
             " there: run `python -m flows.inspect takedown` again where the output can be written"
         )
     return told
+
+
+def noted(out: Store) -> tuple[list[str], list[Manifest]]:
+    """The manifests, and what to tell the user of files beside them. Raises Damaged."""
+    read = manifest.read_whole(out)
+    return inventory.notes(out, read.strays), list(read.found)
 
 
 def _unsettled(out: Store, manifests: list[Manifest]) -> bool:

@@ -173,6 +173,7 @@ def _receipt(
 
 def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: TakedownRequest, receipt: Receipt) -> Receipt:
     out, number = place.out, receipt.manifest
+    publish.repair(out, manifests)  # the copy of the newest manifest says that tombstones behind it are of no commit yet
     table = place.tombstones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
     tables = [out.read_table(tombstones.name(n)) for n in committed]
