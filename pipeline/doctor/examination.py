@@ -15,7 +15,6 @@ from pipeline.errors import WinnowError
 from pipeline.output import inventory, manifest, numbering, reviews, tombstones
 from pipeline.output.faults import Fault
 from pipeline.output.folders import MARKER, RECEIPTS
-from pipeline.output.inventory import Inventory
 from pipeline.output.manifest import Manifest, Manifests
 from pipeline.records.base import FileRecord
 from pipeline.records.receipt import Receipt
@@ -72,12 +71,15 @@ def _examined(out: Store, work: Store, read: Manifests, *, deep: bool) -> Examin
     live = [record for made in manifest.live(list(read.found)) for record in (*made.files, *made.index)]
     taken = [one.takedown.tombstones for one in read.found if one.takedown and one.takedown.tombstones]
     whole: list[FileRecord] = []
-    for record in [*live, *(taken if deep else ())]:
-        faults = list(_of_record(listed, record, deep=deep))
+    for record in live:
+        faults = list(listed.of_record(record, inventory.ANEW)) or list(_changed(out, record, inventory.ANEW, deep=deep))
         findings += [_damaged(fault) for fault in faults]
-        whole += [] if faults or record in taken else [record]
+        whole += [] if faults else [record]
+    for record in taken:
+        findings += [_damaged(fault) for fault in _changed(out, record, inventory.TOMBSTONES, deep=deep)]
     if not read.faults:
-        findings += _of_readers(out, read.found)
+        known = {finding.path for finding in findings}
+        findings += [finding for finding in _of_readers(out, read.found) if finding.path not in known]
     findings += [
         Finding("note", f"{numbering.MANIFESTS}/{file}", "is no manifest by its name", "move it") for file in read.strays
     ]
@@ -89,11 +91,9 @@ def _damaged(fault: Fault) -> Finding:
     return Finding("damaged", fault.path, fault.what, fault.todo)
 
 
-def _of_record(listed: Inventory, record: FileRecord, *, deep: bool) -> Iterator[Fault]:
-    found = list(listed.of_record(record, inventory.ANEW))
-    yield from found
-    if deep and not found and not has_content(listed.out, record.path, record.sha256):
-        yield Fault(record.path, "its sha256 is not the one in its manifest", inventory.ANEW)
+def _changed(out: Store, record: FileRecord, todo: str, *, deep: bool) -> Iterator[Fault]:
+    if deep and out.has(record.path) and not has_content(out, record.path, record.sha256):
+        yield Fault(record.path, "its sha256 is not the one in its manifest", todo)
 
 
 def _of_readers(out: Store, manifests: tuple[Manifest, ...]) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pipeline.records.base import FileRecord
 from pipeline.store.store import Store
 
 ANEW = "restore it from a copy of the output, or make the output anew with --replace"
-_TOMBSTONES = "restore it from a copy of the output: without it what was taken down would come back"
+TOMBSTONES = "restore it from a copy of the output: without it what was taken down would come back"
 _TRIES = 3
 """Times that a reader looks again where runs commit meanwhile."""
 
@@ -46,19 +46,19 @@ class Inventory:
             record = made.takedown.tombstones if made.takedown else None
             path = tombstones.name(made.generation)
             if record is not None:
-                yield from self.of_record(record, _TOMBSTONES)
+                yield from self.of_record(record, TOMBSTONES)
             elif self._size(path) is None:  # an earlier release, which did not tell its size
-                yield Fault(path, f"is missing, though {numbering.name(made.generation)} is a take-down", _TOMBSTONES)
+                yield Fault(path, f"is missing, though {numbering.name(made.generation)} is a take-down", TOMBSTONES)
         if taken:
             yield from self._of_key([made.takedown.key for made in taken if made.takedown])
 
     def _of_key(self, fingerprints: Sequence[str]) -> Iterator[Fault]:
         if self._size(tombstones.KEY) is None:
-            yield Fault(tombstones.KEY, "is missing, though documents were taken down", _TOMBSTONES)
+            yield Fault(tombstones.KEY, "is missing, though documents were taken down", TOMBSTONES)
             return
         found = tombstones.fingerprint(self.out.read_bytes(tombstones.KEY))
         if any(known not in ("", found) for known in fingerprints):
-            yield Fault(tombstones.KEY, "is not the key that the tombstones were made with", _TOMBSTONES)
+            yield Fault(tombstones.KEY, "is not the key that the tombstones were made with", TOMBSTONES)
 
     def unknown(self) -> Iterator[Fault]:
         """Files of a number beyond the one that is given next: a manifest has named them, and it is lost."""

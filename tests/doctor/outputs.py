@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.page import charts
 from tests.once import made_once
-from tests.support import blank_chart, curate, prose, write_rows
+from tests.support import curate, prose, write_rows
 
 SHARD = "data/train-00000-of-00001-g0002.parquet"
 
@@ -26,19 +25,16 @@ def _make(folder: Path) -> None:
     for day in (1, 2, 4, 5):
         rows = [{"id": f"d{day}-{k}", "text": prose(100 * day + k)} for k in range(4)]
         write_rows(folder / "in" / f"day{day}.jsonl", [*rows, rows[0] | {"id": f"again-{day}"}, b"{torn"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(charts, "drawn", blank_chart)
-        curate(*arguments(folder, 1))
-        curate(*arguments(folder, 1, 2))
-        (folder / "keys").write_text("d1-1\n")
-        assert main(["takedown", "--yes", "--output", str(folder / "out"), "--keys", str(folder / "keys")]) == 0
-        curate(*arguments(folder, 1, 2, 4))
+    curate(*arguments(folder, 1))
+    curate(*arguments(folder, 1, 2))
+    (folder / "keys").write_text("d1-1\n")
+    assert main(["takedown", "--yes", "--output", str(folder / "out"), "--keys", str(folder / "keys")]) == 0
+    curate(*arguments(folder, 1, 2, 4))
 
 
 @pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy with the inputs beside it. Charts are blank."""
-    monkeypatch.setattr(charts, "drawn", blank_chart)
+def folder(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A copy with the inputs beside it."""
     made = made_once(tmp_path_factory, "doctor", _make)
     shutil.copytree(made / "out", tmp_path / "out")
     (tmp_path / "in").symlink_to(made / "in")

@@ -70,6 +70,7 @@ def test_everything_that_is_wrong_is_named_at_once(doctor, folder):
     (out / SHARD).write_bytes(b"")
     (out / "ledger/train-00000-of-00001-g0001-t0003.parquet").unlink()
     (out / "index/tombstones/key").unlink()
+    (out / "index/tombstones/000003.parquet").unlink()
     (out / "manifests/000002.json.bak").write_bytes(b"{}")
     (out / "reviews.jsonl").write_bytes(b"no label\n")
     (out / "takedowns/000003.json").write_bytes(b"{}")
@@ -80,12 +81,13 @@ def test_everything_that_is_wrong_is_named_at_once(doctor, folder):
         ("damaged", SHARD),
         ("damaged", "ledger/train-00000-of-00001-g0001-t0003.parquet"),
         ("damaged", "index/tombstones/key"),
+        ("damaged", "index/tombstones/000003.parquet"),
         ("damaged", "reviews.jsonl"),
         ("note", "manifests/000002.json.bak"),
         ("note", "takedowns/000003.json"),
         ("note", f"{out}/.work"),
     }
-    assert all(one["todo"] for one in made["findings"])
+    assert len(made["findings"]) == 8 and all(one["todo"] for one in made["findings"])
 
 
 def test_what_is_made_from_the_manifests_is_made_again(doctor, folder):
