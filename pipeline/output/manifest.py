@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import platform
 import re
-from functools import cache
-from importlib import metadata
 
+from pydantic import ValidationError
+
+from pipeline import schema
 from pipeline.errors import Damaged, OutputLocked, RecipeDiffers
+from pipeline.output.releases import PACKAGE, installed, refuse_newer
 from pipeline.plan.recipe import Recipe, decisive, differences
+from pipeline.records import counts
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.inputs import RecipeDocument, SourceSettings
 from pipeline.records.metrics_json import RunMetrics
@@ -21,6 +24,8 @@ from pipeline.records.receipt import Receipt
 from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.store.store import Store
 
+SCHEMA_VERSION = 1
+"""Of a manifest and of the tables that it names; it rises when a key or a column changes its meaning, not when one is added."""
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 SAMPLES = "samples"
 """Folder with what each generation's report quotes; it is no shard, and no manifest names its files."""
@@ -79,6 +84,7 @@ class Manifest(Record):
     """What one generation added, and which generations the output holds since."""
 
     schema_version: int
+    output: str = ""  # the id of the output, which `pipeline.output.work` knows it by
     generation: int
     live: tuple[int, ...]
     recipe_hash: str
@@ -135,15 +141,48 @@ def samples(generation: int) -> str:
 
 def load_all(out: Store) -> list[Manifest]:
     """All manifests, oldest first. Damaged names one that does not read back."""
-    found = []
-    for file in out.names("manifests"):
-        try:
-            found.append(Manifest.model_validate(out.read_json(f"manifests/{file}")))
-        except ValueError as error:
-            raise Damaged(f"{out.path('manifests/' + file)}: not a manifest of this release: {error}") from error
+    found = [parsed(out.read_json(f"manifests/{file}"), out.path(f"manifests/{file}")) for file in out.names("manifests")]
     pending = found[-1].takedown.pending if found and found[-1].takedown else ()
     amended = {made.generation: made for made in pending}
     return [amended.get(made.generation, made) for made in found]
+
+
+def parsed(found: object, where: str) -> Manifest:
+    """A manifest from JSON. Raises NewerRelease, and Damaged for what is none or names a file elsewhere."""
+    if isinstance(found, dict):
+        _refuse_newer(found, where)
+    try:
+        made = Manifest.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        by = f"; Winnow {_made_by(found)} made it, this is {installed(PACKAGE)}"
+        raise Damaged(f"{where}: not a manifest of this release ({what}{by}): restore it, or upgrade Winnow") from error
+    for manifest in (made, *(made.takedown.pending if made.takedown else ())):
+        for record in (*manifest.files, *manifest.index):
+            folder, _, file = record.path.partition("/")
+            if not (_INDEX if folder == "index" else _SHARD).fullmatch(file) or folder not in (*FOLDERS, "index"):
+                raise Damaged(f"{where}: names {record.path[:200]!r}, which is no file of an output; restore it")
+    return made
+
+
+def _made_by(found: object) -> str:
+    versions = found.get("versions") if isinstance(found, dict) else None
+    return str(versions.get(PACKAGE))[:40] if isinstance(versions, dict) else "?"
+
+
+def _refuse_newer(found: Json, where: str) -> None:
+    by = _made_by(found)
+    refuse_newer(where, found.get("schema_version", 1), known=SCHEMA_VERSION, made_by=by)
+    for path, known in (
+        (("recipe", "versions", "schema"), schema.VERSION),
+        (("metrics", "schema_version"), counts.SCHEMA_VERSION),
+    ):
+        inner: object = found
+        for key in path:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if inner is not None:
+            refuse_newer(f"{where}: {'.'.join(path)}", inner, known=known, made_by=by)
 
 
 def live(manifests: list[Manifest]) -> list[Manifest]:
@@ -215,15 +254,5 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str
 
 def versions() -> dict[str, str]:
     """Versions of everything that can change a byte."""
-    names = ("winnow-curation", "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
-    found = {"python": platform.python_version()}
-    return found | {package: _version(package) for package in names}
-
-
-@cache
-def _version(package: str) -> str:
-    """Read once: the whole of a package's metadata is parsed for it."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "source tree"
+    names = (PACKAGE, "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
+    return {"python": platform.python_version()} | {package: installed(package) for package in names}

@@ -11,6 +11,7 @@ from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
 from pipeline.output import manifest
+from pipeline.output import work as work_
 from pipeline.output.inputs import owners
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
@@ -34,6 +35,8 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
     manifests = manifest.load_all(out)
+    work_.refuse_within(out, work)
+    work_.refuse_other(work, out, work_.id_of(out, manifests))
     replacing = options.replace or options.fresh
     files = told_apart(found.files, owners([] if replacing else manifests))
     with workers.workers(options.workers, at_end=read.close) as pool:
