@@ -35,7 +35,7 @@ class Output:
     def work(self) -> Store:
         """The work directory of the run that made it, there or gone. Raises OutputError for another output's."""
         found = open_store(self.work_at or self.store.path(".work"), create=False)
-        refuse_other(found, self.store, id_of(self.store, self.live))
+        refuse_other(found, self.store, id_of(self.store, self.live), reading=True)
         return found
 
     @cached_property

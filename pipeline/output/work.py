@@ -103,11 +103,13 @@ def bind(work: Store, out: Store, identity: str) -> None:
         work.write_bytes(MARKER, _encoded(made))
 
 
-def refuse_other(work: Store, out: Store, identity: str) -> None:
-    """Raise OutputError where the work directory belongs to another output."""
+def refuse_other(work: Store, out: Store, identity: str, *, reading: bool = False) -> None:
+    """Raise OutputError where the work directory belongs to another output. `reading`: a copy may look into the original's."""
     if belongs(work, out, identity):
         return
     found = _marker(work, MARKER)
+    if reading and found.output == identity:
+        return
     copy = "; this one is a copy of it" if found.output == identity else ""
     raise OutputError(
         f"{work.root} is the work directory of another output, {found.at}{copy}: choose another --work for {out.root}, or remove"

@@ -36,7 +36,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     work = open_store(options.work or out.path(".work"), create=False)
     manifests = manifest.load_all(out)
     work_.refuse_within(out, work)
-    work_.refuse_other(work, out, work_.id_of(out, manifests))
+    work_.refuse_other(work, out, work_.id_of(out, manifests), reading=True)
     replacing = options.replace or options.fresh
     files = told_apart(found.files, owners([] if replacing else manifests))
     with workers.workers(options.workers, at_end=read.close) as pool:
