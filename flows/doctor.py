@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="as --repair, and make a lost manifest from the shards and the ledger of its generation, where these suffice",
     )
+    made.add_argument("--trust", action="store_true", help="with --rebuild-manifest: import plugins and fetch models of its plan")
     made.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     made.add_argument("--unlocked", action="store_true", help="an object store without conditional writes may be changed")
     made.add_argument("--json", action="store_true", help="print JSON")
@@ -78,7 +79,7 @@ def _mended(out: Store, found: Examination, arguments: argparse.Namespace) -> li
     from pipeline.output.folders import LOCK
 
     with out.writable(unlocked=arguments.unlocked).lock(LOCK) as held:
-        return [*(rebuild(held) if arguments.rebuild_manifest else ()), *repair(held, found)]
+        return [*(rebuild(held, trusted=arguments.trust) if arguments.rebuild_manifest else ()), *repair(held, found)]
 
 
 def _plain(found: Examination, done: Sequence[str]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pipeline.errors import WinnowError
 from pipeline.output import inventory, manifest, numbering, reviews, tombstones
+from pipeline.output import work as work_
 from pipeline.output.faults import Fault
 from pipeline.output.folders import MARKER, RECEIPTS
 from pipeline.output.manifest import Manifest, Manifests
@@ -83,7 +84,7 @@ def _examined(out: Store, work: Store, read: Manifests, *, deep: bool) -> Examin
     findings += [
         Finding("note", f"{numbering.MANIFESTS}/{file}", "is no manifest by its name", "move it") for file in read.strays
     ]
-    findings += _of_work(work)
+    findings += _of_work(out, work, work_.id_of(out, read.found))
     return Examination(out.root, read.found, len(whole), sum(r.bytes for r in whole), deep, tuple(dict.fromkeys(findings)))
 
 
@@ -117,7 +118,7 @@ def _of_readers(out: Store, manifests: tuple[Manifest, ...]) -> Iterator[Finding
         yield from _tried(out, tombstones.name(number), partial(out.read_table, tombstones.name(number)), kind="damaged")
     left = [*manifest.orphans(out, list(manifests)), *tombstones.uncommitted(out, manifest.next_number(manifests))]
     for path in left:
-        yield Finding("mendable", path, "no live generation names it: a run left it that was killed, or replaced it", MEND)
+        yield Finding("note", path, "no live generation names it: a run was killed, or replaced it", "the next run removes it")
 
 
 def _read(out: Store, path: str, kind: type[Samples] | type[Receipt]) -> object:
@@ -136,8 +137,10 @@ def _tried(out: Store, path: str, check: Callable[[], object], *, kind: Kind) ->
         yield Finding(kind, path, what, todo)
 
 
-def _of_work(work: Store) -> Iterator[Finding]:
+def _of_work(out: Store, work: Store, identity: str) -> Iterator[Finding]:
     if not work.entries(""):
         yield Finding("note", work.root, "there is no work directory", "the next run makes one; what is lost is time")
     elif not work.has(MARKER):
         yield Finding("note", work.root, f"is no work directory of Winnow ({MARKER} is missing)", "name another with --work")
+    elif not work_.belongs(work, out, identity):
+        yield Finding("note", work.root, "belongs to another output", "name another with --work")

@@ -17,7 +17,7 @@ from pipeline.output.faults import RESTORE
 from pipeline.output.folders import RECEIPTS
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.plan import recipe as recipes
-from pipeline.plan.load import validate
+from pipeline.plan.load import of_output
 from pipeline.plan.recipe import Recipe
 from pipeline.records.base import FileRecord, Totals
 from pipeline.records.counts import Search
@@ -49,6 +49,7 @@ class _Place:
     before: Manifest | None
     behind: Manifest | None
     newest: Manifest
+    trusted: bool
 
     @property
     def beside(self) -> Manifest:
@@ -56,8 +57,9 @@ class _Place:
         return self.behind or self.before or self.newest
 
 
-def rebuild(out: Store) -> list[str]:
-    """Make every lost manifest again that can be, newest first, and say so. The output must be held. Raises Damaged where one
+def rebuild(out: Store, *, trusted: bool) -> list[str]:
+    """Make every lost manifest again that can be, newest first, and say so. `trusted`: the plan's plugins may be
+    imported. The output must be held. Raises Damaged where one
     cannot be."""
     done = []
     for number in reversed(_lost(out)):
@@ -65,7 +67,7 @@ def rebuild(out: Store) -> list[str]:
         by_number = {made.generation: made for made in read.found}
         if not by_number:
             raise Damaged(f"{out.root}: no manifest is left that says the recipe; restore manifests/ from a copy of the output")
-        place = _Place(out, number, by_number.get(number - 1), by_number.get(number + 1), read.found[-1])
+        place = _Place(out, number, by_number.get(number - 1), by_number.get(number + 1), read.found[-1], trusted)
         made, how = _made(place)
         out.create(numbering.name(number), manifest.encode(made))
         done.append(f"{numbering.name(number)} was made again: {how}")
@@ -138,7 +140,7 @@ def _takedown(place: _Place, receipt: str) -> Manifest:
 def _generation(place: _Place) -> Manifest:
     """Of a generation that is live, or was when the next one was published."""
     out, number, beside = place.out, place.number, place.beside
-    resolved = recipes.resolve(validate(beside.plan, where=out.root))
+    resolved = recipes.resolve(of_output(beside.plan, where=out.root, trusted=place.trusted))
     if not isinstance(beside.selection, NothingFitted):
         raise _cannot(place, "the plan selects, and the cuts that it fitted are nowhere else")
     found = shards.shards_of(out, number, beside)

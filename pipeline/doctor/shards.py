@@ -16,7 +16,7 @@ import polars as pl
 from pipeline.errors import InputError
 from pipeline.output import manifest
 from pipeline.output.manifest import InputRecord, Manifest
-from pipeline.plan.load import validate
+from pipeline.plan.load import part_of_output
 from pipeline.read import units_of
 from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile, own_path
@@ -171,7 +171,7 @@ def _source(source: str, beside: Manifest) -> str:
 def _files(beside: Manifest, paths: Iterable[str]) -> dict[str, InputFile]:
     """Files of these paths that are still there: those of the plan's sources, and others that lie beside them."""
     found: dict[str, InputFile] = {}
-    for source in validate(beside.plan, where="the manifest").source:
+    for source in part_of_output(beside.plan, "source", where="the manifest").source:
         there = _expanded(source)
         roots = {file.url.removesuffix(path): file.source for path, file in there.items() if file.url.endswith(path)}
         for path in sorted(set(paths) - set(there)):

@@ -11,14 +11,17 @@ import platform
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 
+from pydantic import ValidationError
+
+from pipeline import schema
 from pipeline.errors import Damaged, OutputLocked, RecipeDiffers
 from pipeline.output import numbering
 from pipeline.output.faults import Fault, damaged
 from pipeline.output.numbering import Witness
+from pipeline.output.releases import PACKAGE, installed, refuse_newer
 from pipeline.plan.recipe import Recipe, decisive, differences
+from pipeline.records import counts
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.inputs import RecipeDocument, SourceSettings
 from pipeline.records.metrics_json import RunMetrics
@@ -26,6 +29,8 @@ from pipeline.records.receipt import Receipt
 from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.store.store import Store
 
+SCHEMA_VERSION = 1
+"""Of a manifest and of the tables that it names; it rises when a key or a column changes its meaning, not when one is added."""
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 SAMPLES = "samples"
 """Folder with what each generation's report quotes; it is no shard, and no manifest names its files."""
@@ -85,6 +90,7 @@ class Manifest(Record):
     """What one generation added, and which generations the output holds since."""
 
     schema_version: int
+    output: str = ""  # the id of the output, which `pipeline.output.work` knows it by
     generation: int
     live: tuple[int, ...]
     recipe_hash: str
@@ -177,13 +183,11 @@ def _read(out: Store, number: int, made: dict[int, Manifest], *, faults: list[Fa
     """Read the manifest with this number into `made`, or what is wrong with it into `faults`; False where there is none."""
     path = numbering.name(number)
     try:
-        found = Manifest.model_validate(out.read_json(path))
+        found = parsed(out.read_json(path), out.path(path))
     except FileNotFoundError:
         return False
     except Damaged as error:
         faults.append(Fault(path, str(error).removeprefix(f"{out.path(path)}: ")))
-    except ValueError as error:
-        faults.append(Fault(path, f"not a manifest of this release: {error}"))
     else:
         if found.generation == number:
             made[number] = found
@@ -212,6 +216,43 @@ def read_whole(out: Store) -> Manifests:
 def load_all(out: Store) -> list[Manifest]:
     """All manifests, oldest first. Damaged as above."""
     return list(read_whole(out).found)
+
+
+def parsed(found: object, where: str) -> Manifest:
+    """A manifest from JSON. Raises NewerRelease, and Damaged for what is none or names a file elsewhere."""
+    if isinstance(found, dict):
+        _refuse_newer(found, where)
+    try:
+        made = Manifest.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        by = f"; Winnow {_made_by(found)} made it, this is {installed(PACKAGE)}"
+        raise Damaged(f"{where}: not a manifest of this release ({what}{by}): restore it, or upgrade Winnow") from error
+    for manifest in (made, *(made.takedown.pending if made.takedown else ())):
+        for record in (*manifest.files, *manifest.index):
+            if written_by(record.path) is None or record.path.partition("/")[0] not in (*FOLDERS, "index"):
+                raise Damaged(f"{where}: names {record.path[:200]!r}, which is no file of an output; restore it")
+    return made
+
+
+def _made_by(found: object) -> str:
+    versions = found.get("versions") if isinstance(found, dict) else None
+    return str(versions.get(PACKAGE))[:40] if isinstance(versions, dict) else "?"
+
+
+def _refuse_newer(found: Json, where: str) -> None:
+    by = _made_by(found)
+    refuse_newer(where, found.get("schema_version", 1), known=SCHEMA_VERSION, made_by=by)
+    for path, known in (
+        (("recipe", "versions", "schema"), schema.VERSION),
+        (("metrics", "schema_version"), counts.SCHEMA_VERSION),
+    ):
+        inner: object = found
+        for key in path:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if inner is not None:
+            refuse_newer(f"{where}: {'.'.join(path)}", inner, known=known, made_by=by)
 
 
 def live(manifests: list[Manifest]) -> list[Manifest]:
@@ -290,15 +331,5 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str
 
 def versions() -> dict[str, str]:
     """Versions of everything that can change a byte."""
-    names = ("winnow-curation", "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
-    found = {"python": platform.python_version()}
-    return found | {package: _version(package) for package in names}
-
-
-@cache
-def _version(package: str) -> str:
-    """Read once: the whole of a package's metadata is parsed for it."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "source tree"
+    names = (PACKAGE, "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
+    return {"python": platform.python_version()} | {package: installed(package) for package in names}

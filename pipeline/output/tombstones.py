@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from filters.kernels import buffers
 from pipeline.output import folders, numbering
+from pipeline.output.releases import refuse_newer
 from pipeline.plan.model import Dedup
 from pipeline.store.keys import key as key_of
 from pipeline.store.store import Store
@@ -34,6 +35,7 @@ from pipeline.text import bands, final, signatures
 FOLDER = folders.TOMBSTONES
 KEY = f"{FOLDER}/key"
 KEY_BYTES = 32
+SCHEMA_VERSION = 1
 BATCH_BYTES = 16_000_000
 """Text that is signed at a time; the scratch of it takes twice as much."""
 SCHEMA = pa.schema(
@@ -85,13 +87,15 @@ class _Set:
 
 @dataclass(frozen=True, eq=False)
 class Tombstones:
-    """All tombstones of an output. `hash` names them: it is part of the key of each judgement."""
+    """All tombstones of an output. `hash` names them: it is part of the key of each judgement. `earlier`: what named them before
+    each take-down but the first."""
 
     key: bytes
     contents: frozenset[bytes]
     places: frozenset[bytes]
     sets: tuple[_Set, ...]
     hash: str
+    earlier: tuple[str, ...] = ()
 
     def taken(self, text: pa.LargeStringArray, hashes: pa.Array, refs: Sequence[str]) -> np.ndarray:
         """bool[n]: which final texts (`hashes`: their `final.text_hashes`) were taken down. `refs`: source_ref of each."""
@@ -179,7 +183,7 @@ class Tombstones:
         ordered = [lines[name] for name in sorted(lines)]
         columns = [pa.array([line[field.name] for line in ordered], field.type) for field in SCHEMA]
         return pa.Table.from_arrays(columns, schema=SCHEMA).replace_schema_metadata(
-            {"parameters": json.dumps(asdict(parameters))}
+            {"schema_version": str(SCHEMA_VERSION), "parameters": json.dumps(asdict(parameters))}
         )
 
 
@@ -210,7 +214,11 @@ def load_tombstones(out: Store, committed: Sequence[int]) -> Tombstones | None:
     """The tombstones of these take-downs (numbers of their manifests); None where there are none."""
     if not committed:
         return None
-    return of_tables(out.read_bytes(KEY), [out.read_table(name(number)) for number in committed])
+    tables = [out.read_table(name(number)) for number in committed]
+    for number, table in zip(committed, tables, strict=True):
+        version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode("utf-8", "replace")
+        refuse_newer(out.path(name(number)), version, known=SCHEMA_VERSION)
+    return of_tables(out.read_bytes(KEY), tables)
 
 
 def fingerprint(key: bytes) -> str:
@@ -242,6 +250,7 @@ def of_tables(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:
     places: set[bytes] = set()
     digest = hashlib.sha256()
     by_parameters: dict[str, list[dict[str, list[int]]]] = {}
+    named: list[str] = []
     for table in tables:
         parameters = (table.schema.metadata or {})[b"parameters"].decode()
         for line in table.to_pylist():
@@ -253,8 +262,10 @@ def of_tables(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:
             if line["bands"]:
                 by_parameters.setdefault(parameters, []).append(line)
         digest.update(parameters.encode())
+        named.append(key_of("tombstones", digest.hexdigest()))
     sets = tuple(_set(Parameters(**json.loads(parameters)), lines) for parameters, lines in by_parameters.items())
-    return Tombstones(key, frozenset(contents), frozenset(places), sets, key_of("tombstones", digest.hexdigest()))
+    own = named[-1] if named else key_of("tombstones", digest.hexdigest())
+    return Tombstones(key, frozenset(contents), frozenset(places), sets, own, tuple(named[:-1]))
 
 
 def _set(parameters: Parameters, lines: Sequence[dict[str, list[int]]]) -> _Set:

@@ -11,6 +11,7 @@ from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
 from pipeline.output import inventory, manifest
+from pipeline.output import work as work_
 from pipeline.output.inputs import owners
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
@@ -35,6 +36,8 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     work = open_store(options.work or out.path(".work"), create=False)
     replacing = options.replace or options.fresh
     manifests = inventory.load_whole(out, replacing=replacing)
+    work_.refuse_within(out, work)
+    work_.refuse_other(work, out, work_.id_of(out, manifests), reading=True)
     files = told_apart(found.files, owners([] if replacing else manifests))
     with workers.workers(options.workers, at_end=read.close) as pool:
         inputs = spans.scan(files, pool, silent)

@@ -18,6 +18,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
 from pipeline.output import inventory, manifest, tombstones
+from pipeline.output import work as work_
 from pipeline.output.faults import damaged
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.inputs import Asked, Compared, compare, known_inputs, owners
@@ -43,8 +44,6 @@ from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
 
-_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster")
-
 
 @dataclass(frozen=True)
 class Task:
@@ -65,11 +64,13 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
     with ExitStack() as held:
         out = held.enter_context(free.lock(LOCK))
         manifests = _committed(out, on_event, replacing=options.replace or options.fresh)
+        identity = work_.identify(out, manifests)
         work = held.enter_context(_open_work(out, options).lock(LOCK))
+        work_.bind(work, out, identity)
         _tidy(work, out, fresh=options.fresh)
         pool = held.enter_context(workers.workers(options.workers, units=task.units, at_end=read.close))
         warmed = pool.submit(_warm, task.recipe, on_event)
-        history = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
+        history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
         _repair(out, history, on_event)
@@ -79,14 +80,15 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             named = [item.file.path for item in inputs]
             replaces = replaced(work, before, changed=compared.replaced, elsewhere=compared.elsewhere, named=named)
             history = replace(history, replacing=True)
-        unlocked = [store.root for store in (out, work) if not store.conditional]
         notes = (
-            *(f"--unlocked: {root} has no conditional writes, so nothing kept other runs away from it" for root in unlocked),
+            *_of_places(out, work),
+            *emptied,
             *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
             *compared.notes,
         )
         yield Run(
             out=out,
+            identity=identity,
             work=work,
             pool=pool,
             recipe=replace(task.recipe, tombstones=history.tombstones),
@@ -117,8 +119,7 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
 def _open_output(task: Task, options: RunOptions) -> Store:
     """The output, not held yet. Raises OutputError for a folder of something else, InputError for inputs inside it."""
     out = open_output(options.output, unlocked=options.unlocked)
-    entries = out.entries("")
-    if entries and LOCK not in entries and not out.names("manifests"):
+    if not work_.is_output(out, out.entries("")):
         raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
     inside = [file.url for file in task.inputs.files if out.holds(file.url)]
     if inside:
@@ -127,19 +128,26 @@ def _open_output(task: Task, options: RunOptions) -> Store:
 
 
 def _open_work(out: Store, options: RunOptions) -> Store:
-    """The work directory, marked and not held yet. Raises OutputError for a folder of something else."""
-    work = open_store(options.work or out.path(".work"), unlocked=options.unlocked)
-    if work.entries("") and not work.has(MARKER):
-        raise OutputError(f"{work.root} is not empty and is not a work directory of Winnow; choose another --work")
-    work.private("")
-    work.write_bytes(MARKER, b"a work directory of Winnow: may be removed while no run goes on\n")
+    """The work directory, not held yet. Raises OutputError for a folder of something else."""
+    work = open_store(options.work or out.path(".work"), create=False)
+    work_.refuse_within(out, work)
+    work = work.writable(unlocked=options.unlocked)
+    work_.mark(work)
     return work
+
+
+def _of_places(out: Store, work: Store) -> Iterator[str]:
+    """Notes on what the places of the run cannot do."""
+    for store in (out, work):
+        if not store.conditional:
+            yield f"--unlocked: {store.root} has no conditional writes, so nothing kept other runs away from it"
+    yield from (f"{out.root}: its file system has {lacking}" for lacking in out.lacking)
 
 
 def _tidy(work: Store, out: Store, *, fresh: bool) -> None:
     """Remove what a killed run left unfinished; with `fresh` all that the work directory holds."""
     if fresh:
-        empty_work(work)
+        work_.empty(work)
     work.sweep(below=True)
     for stage in ("dedup", "select"):
         work.sweep_scratch(f"judgements/{stage}")
@@ -157,13 +165,15 @@ def _committed(out: Store, on_event: OnEvent, *, replacing: bool) -> list[Manife
     return list(read.found)
 
 
-def _load_history(out: Store, work: Store, manifests: list[Manifest], *, replacing: bool) -> History:
-    """What was committed. A take-down that was cut short is completed first, and the work directory holds nothing taken down."""
+def _load_history(out: Store, work: Store, manifests: list[Manifest], *, replacing: bool) -> tuple[History, Sequence[str]]:
+    """What was committed, and a note. A take-down that was cut short is completed first, and the work directory holds nothing
+    taken down."""
     takedown.complete(out, manifests, work=work, orphans=False)
     known = tombstones.load_tombstones(out, manifest.takedowns(manifests))
-    if known is not None and not clean.stamped(work, known):
-        clean.clean(work, known)
-    return History(tuple(manifests), known, replacing)
+    note = ""
+    if not work_.is_variant(out, work) and clean.settle(work, known):
+        note = f"{work.root} was cleaned of documents whose take-down {out.root} does not know (restored, or made anew, since)"
+    return History(tuple(manifests), known, replacing), [f"{note}: its facts are made anew"] if note else []
 
 
 def _repair(out: Store, history: History, on_event: OnEvent) -> None:
@@ -227,16 +237,9 @@ def _warm(resolved: Recipe, on_event: OnEvent) -> float:
     return time.thread_time() - start
 
 
-def empty_work(work: Store) -> None:
-    """Remove what runs keep in a work directory, and nothing else."""
-    for folder in _WORK_FOLDERS:
-        work.remove(folder)
-
-
 def remove_work(work: Store) -> None:
     """`--clean`: remove a work directory; the folder itself stays where it holds something that is not ours."""
-    empty_work(work)
-    work.remove(clean.STAMP)
+    work_.empty(work)
     work.remove(MARKER)
     work.unlock(LOCK)
     work.remove_if_empty()

@@ -47,6 +47,7 @@ class Run:
     """An output that is held for one run, and what the run has to do."""
 
     out: Store
+    identity: str  # the output's id
     work: Store
     pool: Workers
     recipe: Recipe

@@ -22,7 +22,7 @@ from pipeline.errors import InputError, UsageError
 from pipeline.output import inventory, manifest
 from pipeline.output.inputs import owners
 from pipeline.output.manifest import Manifest
-from pipeline.plan.load import validate
+from pipeline.plan.load import part_of_output
 from pipeline.read.expansion import expand, told_apart
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
@@ -181,12 +181,12 @@ def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.E
 
 def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:
     """Path, and documents of each unit of a generation as the curation read them."""
-    units = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash)
+    units = generations.load_generation(work, made)
     if units is not None and all(work.has(unit.names.documents) for unit in units):
         for unit in units:
             yield unit.path, work.read_frame(unit.names.documents, ["row", "text", "source", "url"])
         return
-    listed = expand(validate(made.plan, where="the plan of the output").source).files
+    listed = expand(part_of_output(made.plan, "source", where="the plan of the output").source).files
     files = {file.path: file for file in told_apart(listed, owners([made]))}
     for record in made.inputs:
         if record.path not in files:

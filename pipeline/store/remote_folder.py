@@ -41,6 +41,7 @@ class RemoteFolder:
     conditional: bool = field(default=True, compare=False)
     guard: Lease | None = field(default=None, compare=False, repr=False)
     remote: ClassVar[bool] = True
+    lacking: ClassVar[tuple[str, ...]] = ()
 
     def __reduce__(self) -> tuple[type[RemoteFolder], tuple[Client, str, bool]]:
         # In another process: the lock is kept by the one that took it.

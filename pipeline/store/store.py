@@ -55,6 +55,11 @@ class Store:
         return self.folder.conditional
 
     @property
+    def lacking(self) -> tuple[str, ...]:
+        """What the file system does not have, in words; nothing where it was not tried out (`create`)."""
+        return self.folder.lacking
+
+    @property
     def traffic(self) -> Traffic:
         return self.folder.traffic
 
@@ -101,7 +106,7 @@ class Store:
         """Parsed JSON; Damaged if it does not parse."""
         try:
             return json.loads(self.read_bytes(name))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Damaged(f"{self.path(name)}: not valid JSON ({error}); it was damaged after it was written") from error
 
     def writer(self, name: str, *, durable: bool = False) -> AbstractContextManager[BinaryIO]:

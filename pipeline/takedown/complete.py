@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.output import inventory, manifest, numbering, tombstones
+from pipeline.output import work as work_
 from pipeline.output.folders import LOCK, MARKER, RECEIPTS
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
@@ -88,7 +89,7 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
         manifest.remove_orphans(out, manifests)
         known = tombstones.load_tombstones(out, committed)
         assert known is not None
-        cleaned = _cleaned(out, newest.takedown, known, held=work)
+        cleaned = _cleaned(out, newest, known, held=work)
         said = "not there: nothing to clean" if cleaned is None else cleaned
         receipt = newest.takedown.receipt.model_copy(update={"work": said})
         out.private(RECEIPTS)
@@ -101,9 +102,10 @@ def complete(out: Store, manifests: list[Manifest], *, work: Store | None = None
     return cleaned
 
 
-def _cleaned(out: Store, made: Takedown, known: Tombstones, *, held: Store | None) -> dict[str, int] | None:
+def _cleaned(out: Store, newest: Manifest, known: Tombstones, *, held: Store | None) -> dict[str, int] | None:
     """Clean the work directory that the take-down names; what another one holds goes when a run opens that."""
-    where = _work_of(out, made)
+    assert newest.takedown is not None
+    where = _work_of(out, newest.takedown, work_.id_of(out, [newest]))
     if where is None or (held is not None and held.root == where.root):
         return None if where is None else clean.clean(held or where, known)
     with held_work(where, unlocked=not out.conditional) as where:
@@ -124,7 +126,7 @@ def receipt_name(number: int) -> str:
     return f"{RECEIPTS}/{number:06d}.json"
 
 
-def _work_of(out: Store, made: Takedown) -> Store | None:
-    """The work directory, if it is there: no command makes one for this."""
+def _work_of(out: Store, made: Takedown, made_by: str) -> Store | None:
+    """The work directory of the output with this id, if it is there: no command makes one for this."""
     store = open_store(made.work or out.path(".work"), create=False)
-    return store if store.has(MARKER) else None
+    return store if store.has(MARKER) and work_.belongs(store, out, made_by) else None

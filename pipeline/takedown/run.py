@@ -17,11 +17,12 @@ from uuid import uuid4
 
 from pipeline.errors import InputError
 from pipeline.output import inventory, manifest, tombstones
+from pipeline.output import work as work_
 from pipeline.output.folders import LOCK, MARKER, RECEIPTS
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import recipe
-from pipeline.plan.load import validate
+from pipeline.plan.load import refuse_untrusted, validate
 from pipeline.records.base import FileRecord
 from pipeline.records.receipt import Inputs, Receipt, Replaced, StillThere, TakenDocument
 from pipeline.report import publish
@@ -53,16 +54,19 @@ def take_down(
     work: str | None,
     unlocked: bool,
     dry_run: bool,
+    trust: bool = False,
     confirm: Callable[[Receipt], bool],
 ) -> Outcome:
     """Take down what is asked for. Raises InputError where there is nothing, OutputLocked where a run goes on.
 
-    `confirm` gets what would be done, and says whether to.
+    `confirm` gets what would be done, and says whether to. `trust`: the plugins of its plans may be imported, models fetched.
     """
     with _held(folder, work, unlocked=unlocked) as (out, store):
         manifests = inventory.load_whole(out)
         complete(out, manifests, work=store)
         live = manifest.live(manifests)
+        for generation in () if trust else live:
+            refuse_untrusted(generation.plan, where=out.root)
         key = out.read_bytes(tombstones.KEY) if out.has(tombstones.KEY) else b""
         before = tombstones.load_tombstones(out, manifest.takedowns(manifests))
         resolved = recipe.resolve(validate(live[-1].plan, where=out.root))
@@ -88,6 +92,8 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
     named = open_store(work or out.path(".work"), create=False)
     store = named if named.has(MARKER) else None
+    if store is not None:
+        work_.refuse_other(store, out, work_.id_of(out, manifest.load_all(out)))
     if store is None and work is not None:
         raise InputError(f"{work}: no work directory of Winnow; leave --work out if there is none any more")
     with ExitStack() as held:
