@@ -117,7 +117,7 @@ def _of_readers(out: Store, manifests: tuple[Manifest, ...]) -> Iterator[Finding
         yield from _tried(out, tombstones.name(number), partial(out.read_table, tombstones.name(number)), kind="damaged")
     left = [*manifest.orphans(out, list(manifests)), *tombstones.uncommitted(out, manifest.next_number(manifests))]
     for path in left:
-        yield Finding("mendable", path, "no live generation names it: a run left it that was killed, or replaced it", MEND)
+        yield Finding("note", path, "no live generation names it: a run was killed, or replaced it", "the next run removes it")
 
 
 def _read(out: Store, path: str, kind: type[Samples] | type[Receipt]) -> object:

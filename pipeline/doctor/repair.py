@@ -1,8 +1,8 @@
 """What can be made again of an output that is not whole, from what is there: manifests of which a copy is left, what a killed
-take-down or run left, files that are made from manifests.
+take-down has to do, files that are made from manifests.
 
-Invariant: nothing is removed but what any run removes, and nothing of an output whose manifests are not all there; a manifest is
-put back only where the files that it names are there in their length.
+Invariant: nothing is removed but what that take-down replaced, and quotes that cannot be read, and nothing of an output whose
+manifests are not all there; a manifest is put back only where the files that it names are there in their length.
 """
 
 from __future__ import annotations
@@ -39,10 +39,9 @@ def repair(out: Store, found: Examination) -> list[str]:
             out.remove(path)
             done.append(f"{path} could not be read and was removed: the page quotes nothing of it")
     complete.complete(out, manifests)
-    manifest.remove_orphans(out, manifests)
     if mendable:
         publish.write(out, publish.rendered(out, manifests))
-        done.append("what a killed run left was cleared away, and what is made from the manifests was made again")
+        done.append("what is made from the manifests was made again")
     return done
 
 
