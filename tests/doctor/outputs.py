@@ -42,6 +42,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
 
 
 def content(out: Path) -> dict[str, bytes]:
-    """Every file of an output but its lock, of which the time of holding says nothing."""
-    files = (path for path in out.rglob("*") if path.is_file() and path.name != ".lock")
+    """Every file of an output but its lock and the marker of its work directory, which say who opened it last."""
+    files = (path for path in out.rglob("*") if path.is_file() and path.name not in (".lock", ".winnow-work"))
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
