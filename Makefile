@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := # some fifty processes of the tests import the same modules
 
-.PHONY: run test test-all mutants soak lint bench clean setup kernels
+.PHONY: run test test-all mutants soak lint bench audit clean setup kernels
 .SECONDARY:
 MAKEFLAGS += --jobs=2 # what does not wait for each other is set up side by side
 
@@ -43,6 +43,11 @@ lint: $(VENV)/.needed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# Licences of what an installation has, and its known vulnerabilities (asks the index of Python packages; SECURITY.md).
+audit: $(VENV)/.dev $(VENV)-audit/.dev
+	$(BIN)/python -m tests.audit
+	$(VENV)-audit/bin/pip-audit --skip-editable --path $(wildcard $(VENV)/lib/python*/site-packages)
 
 # A measurement of the table that `make bench B=list` prints; without a name, throughput. Status 1 where a target is missed.
 B := throughput
@@ -111,9 +116,13 @@ $(VENV)-cluster/.dev: $(VENV)-cluster/.needed $(VENV)-cluster/.fasttext | $(VENV
 	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dask,ray,s3,cluster-test]
 	touch $@
 
+$(VENV)-audit/.dev: | $(VENV)-audit/bin/pip
+	$(VENV)-audit/bin/pip install -q "pip-audit>=2.10,<3"
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.needed $(VENV)/.fasttext
 	$(call environment,$(VENV))
 	touch $(VENV)/.run $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster curated build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster $(VENV)-audit curated build *.egg-info

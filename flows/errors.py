@@ -80,8 +80,15 @@ def exit_code(run: Callable[[], int], *, tell: Tell, resumes: bool = False) -> i
         message, code = _of_system(error, resumes=resumes), 1
     except MemoryError as error:
         message, code = _of_memory(error, resumes=resumes), 1
+    except RecursionError:
+        message, code = "a file of the output or the work directory has values nested too deep: it is not what Winnow wrote", 1
     except KeyboardInterrupt:
         message, code = "interrupted" + ("; the same command goes on where it stopped" if resumes else ""), 130
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Polars, and no Exception: a Parquet file made its reader give up
+            raise
+        said = (str(error).splitlines() or [""])[0][:300]
+        message, code = f"a Parquet file is damaged, and its reader gave up ({said}); restore it, or make it anew", 1
     tell(message, code)
     return code
 

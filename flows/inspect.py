@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         description="Look at what was kept, what was dropped, and why; takedown removes. Without a command: browse.",
     )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder that was curated into (default: curated)")
+    made.add_argument("--trust", action="store_true", help="run the plugins, and fetch the models, that the output's plan names")
     commands = made.add_subparsers(dest="command", metavar="COMMAND")
     browse = commands.add_parser("browse", help="a local page: documents by reason, thresholds with a slider (the default)")
     browse.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--json", action="store_true", help="print JSON")
     for command in commands.choices.values():  # as people write it: behind the command too
         command.add_argument("--output", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        command.add_argument("--trust", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return made
 
 
@@ -79,6 +81,7 @@ def _with_command(given: list[str]) -> list[str]:
     """The command line with `browse` in front where, apart from --output, it begins with an option or nothing at all."""
     before = errors.Parser(prog="python -m flows.inspect", add_help=False)
     before.add_argument("--output")
+    before.add_argument("--trust", action="store_true")
     rest = before.parse_known_args(given)[1]
     named = bool(rest) and (not rest[0].startswith("-") or rest[0] in ("-h", "--help"))
     return given if named else ["browse", *given]
@@ -94,8 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from flows.terminal.settle import settle
         from pipeline.report import table
 
-        if arguments.command != "takedown":
-            settle(arguments.output, *([arguments.other] if getattr(arguments, "other", None) else []))
+        others = [arguments.other] if getattr(arguments, "other", None) else []
+        settle(arguments.output, *others, finish=arguments.command != "takedown")
         said = act[arguments.command](arguments)
         if isinstance(said, str):
             print(said)
@@ -109,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _browse(arguments: argparse.Namespace) -> Said:
     from flows.terminal.browse import browse
 
-    browse(arguments.output, port=arguments.port, work=arguments.work, save_plan=arguments.save_plan)
+    browse(arguments.output, port=arguments.port, work=arguments.work, save_plan=arguments.save_plan, trust=arguments.trust)
     return []
 
 
@@ -124,7 +127,7 @@ def _review(arguments: argparse.Namespace) -> Said:
 
     if arguments.n < 1 or arguments.seed < 0:
         raise UsageError("review: -n must be 1 or more, --seed 0 or more")
-    output = opened.open_output_of(arguments.output, work=arguments.work)
+    output = opened.open_output_of(arguments.output, work=arguments.work, trust=arguments.trust)
     found = review.sample(output, arguments.reason, n=arguments.n, seed=arguments.seed, order=arguments.order)
     with pressed(sys.stdin) as keys:
         given = review.in_terminal(output, found, keys, screen=sys.stderr)
@@ -141,7 +144,7 @@ def _why(arguments: argparse.Namespace) -> str | Said:
 
     if (arguments.name is None) == (arguments.text is None):
         raise UsageError("why: give the id or source_ref of a document, or --text TEXT")
-    output = opened.open_output_of(arguments.output, work=arguments.work)
+    output = opened.open_output_of(arguments.output, work=arguments.work, trust=arguments.trust)
     if arguments.text is not None:
         text = sys.stdin.read() if arguments.text == "-" else arguments.text
         made = verdict.judge_text(output.recipe, text)
@@ -160,7 +163,7 @@ def _sweep(arguments: argparse.Namespace) -> str | Said:
     key, equals, text = arguments.key.partition("=")
     if not equals or not text.strip():
         raise UsageError(f"sweep {arguments.key}: expected KEY=FROM:TO:STEP, such as filters.gopher_quality.min_words=20:80:10")
-    output = opened.open_output_of(arguments.output)
+    output = opened.open_output_of(arguments.output, trust=arguments.trust)
     lines = sweep.sweep(output, key, sweep.values(text), by_language=arguments.by == "language", work=arguments.work)
     if arguments.json:
         return json.dumps([asdict(line) for line in lines])
@@ -175,13 +178,13 @@ def _compare(arguments: argparse.Namespace) -> str | Said:
 
     if bool(arguments.set) == (arguments.other is not None):
         raise UsageError("compare: give OUT2, the folder of another output, or --set KEY=VALUE")
-    first = opened.open_output_of(arguments.output)
+    first = opened.open_output_of(arguments.output, trust=arguments.trust)
     if arguments.set:
         made = what_if.rethink(first, arguments.set, work=arguments.work)
         if arguments.json:
             return json.dumps(what_if.plain(made), sort_keys=True)
         return what_if.what_if_text(made, arguments.set)
-    found = compare.compare(first, opened.open_output_of(arguments.other))
+    found = compare.compare(first, opened.open_output_of(arguments.other, trust=arguments.trust))
     return json.dumps(asdict(found), sort_keys=True) if arguments.json else compare.comparison_text(found)
 
 
@@ -241,6 +244,7 @@ def _takedown(arguments: argparse.Namespace) -> str | Said:
         work=arguments.work,
         unlocked=arguments.unlocked,
         dry_run=arguments.dry_run,
+        trust=arguments.trust,
         confirm=confirm,
     )
     return json.dumps(done.receipt.model_dump(mode="json"), indent=1) if arguments.json else run.receipt_text(done)

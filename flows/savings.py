@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--thorough", action="store_true", help="also other sizes of the model, and a tenth of the learning rate")
     made.add_argument("--sweep", metavar="KEY=V1,V2", help="measure values of a plan key")
     made.add_argument("--by-reason", action="store_true", help="switch each filter off and rank them (ngram)")
+    made.add_argument("--trust", action="store_true", help="variants may run the plugins, and fetch the models, of OUT's plan")
     made.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; the same command goes on")
     made.add_argument("--inline", action="store_true", help="in this process, without a Prefect server")
     made.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -151,6 +152,7 @@ def _request(arguments: argparse.Namespace, tier: Tier) -> Request:
         work=arguments.work,
         workers=_workers(arguments),
         minutes=getattr(arguments, "minutes", None),
+        trust=getattr(arguments, "trust", False),
     )
 
 

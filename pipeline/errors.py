@@ -6,6 +6,8 @@
     │   ├── InputError            missing or unsupported input, two inputs with one source_ref
     │   ├── OutputError           the output folder cannot be used
     │   ├── RecipeDiffers         the output was made with another recipe
+    │   ├── NewerRelease          a file of the output or work directory is of a newer release
+    │   ├── Untrusted             an output names code, or what would be fetched, and was not said to be trusted
     │   ├── NotInstalled          an optional package that the command needs
     │   └── NotYet                a documented feature that this release does not have
     ├── RunFailed             1   the run failed; the same command resumes it
@@ -49,6 +51,14 @@ class OutputError(UsageError):
 
 
 class RecipeDiffers(UsageError):
+    pass
+
+
+class NewerRelease(UsageError):
+    pass
+
+
+class Untrusted(UsageError):
     pass
 
 

@@ -38,6 +38,14 @@ def test_every_flag_of_the_measurement_is_in_readme_and_every_flag_there_exists(
     assert set(re.findall(r"--[a-z-]+", rest)) <= exported
 
 
+def test_every_flag_of_the_doctor_is_in_readme_and_every_flag_there_exists():
+    from flows.doctor import parser
+
+    section = README.partition("## When an output is damaged")[2].partition("## ")[0]
+    flags = {option for action in parser()._actions for option in action.option_strings if option.startswith("--")}
+    assert set(re.findall(r"--[a-z-]+", section.replace("`--replace`", ""))) == flags - {"--help"}
+
+
 def test_help_works_and_is_quick_to_import():
     shown = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "flows.curate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True

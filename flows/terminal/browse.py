@@ -14,11 +14,12 @@ from pipeline.inspect.page.guard import new_token
 HOST = "127.0.0.1"
 
 
-def browse(folder: str, *, port: int, work: str | None, save_plan: str | None) -> None:
+def browse(folder: str, *, port: int, work: str | None, save_plan: str | None, trust: bool) -> None:
     """Print the page's address and answer until Ctrl-C. `port` 0: a free one. Raises UsageError, InputError."""
     import uvicorn
 
-    output = open_output_of(folder)
+    output = open_output_of(folder, trust=trust)
+    assert output.plan, "of an output that is not trusted: refused now, and not by the page"
     plan = Path(save_plan).expanduser() if save_plan else None
     if plan is not None and plan.exists():
         raise UsageError(f"--save-plan {save_plan}: is there already; name a new file")

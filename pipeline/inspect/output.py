@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import InputError
-from pipeline.output import manifest
+from pipeline.output import inventory, manifest
 from pipeline.output.manifest import Manifest
+from pipeline.output.work import id_of, refuse_other
 from pipeline.plan import recipe
-from pipeline.plan.load import validate
+from pipeline.plan.load import of_output
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
 from pipeline.records.base import FileRecord
@@ -28,16 +29,19 @@ class Output:
     store: Store
     live: tuple[Manifest, ...]
     work_at: str | None = None  # None: .work in the output
+    trusted: bool = False  # its plan's plugins may be imported, and its models fetched
 
     @cached_property
     def work(self) -> Store:
-        """The work directory of the run that made it, whether it is still there or not."""
-        return open_store(self.work_at or self.store.path(".work"), create=False)
+        """The work directory of the run that made it, there or gone. Raises OutputError for another output's."""
+        found = open_store(self.work_at or self.store.path(".work"), create=False)
+        refuse_other(found, self.store, id_of(self.store, self.live), reading=True)
+        return found
 
     @cached_property
     def units(self) -> dict[int, list[Annotated]]:
         """The units of each live generation that the work directory still knows."""
-        found = {made.generation: load_generation(self.work, made.generation, recipe_hash=made.recipe_hash) for made in self.live}
+        found = {made.generation: load_generation(self.work, made) for made in self.live}
         return {generation: units for generation, units in found.items() if units is not None}
 
     @property
@@ -46,8 +50,8 @@ class Output:
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan that it was made with, as the newest manifest holds it."""
-        return validate(self.newest.plan, where=self.store.root)
+        """The plan that it was made with, as the newest manifest holds it. Raises Untrusted."""
+        return of_output(self.newest.plan, where=self.store.root, trusted=self.trusted)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -64,13 +68,14 @@ class Output:
         return self.store.scan(files) if files else None
 
 
-def open_output_of(folder: str, *, work: str | None = None) -> Output:
-    """`work`: the work directory, if it is not in the output. Raises InputError where there is no output."""
+def open_output_of(folder: str, *, work: str | None = None, trust: bool = False) -> Output:
+    """`work`: the work directory, if it is not in the output; `trust`: its maker is trusted. Raises InputError where there is no
+    output, Damaged where it is not as its manifests say."""
     store = open_output(folder, create=False)
-    found = manifest.live(manifest.load_all(store))
+    found = manifest.live(inventory.load_whole(store))
     if not found:
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
-    return Output(store, tuple(found), work)
+    return Output(store, tuple(found), work, trust)
 
 
 def value_of(output: Output, key: str) -> Any:

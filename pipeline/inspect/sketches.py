@@ -123,9 +123,10 @@ class Sketches:
         return LeanMinHash(seed=SEEDS[self.dedup.hash], hashvalues=signature, scheme="affine32")
 
 
-def open_sketches(folder: str) -> Sketches:
-    """The dedup index of the output in a folder. Raises InputError where there is none."""
-    output = open_output_of(folder)
+def open_sketches(folder: str, *, trust: bool = False) -> Sketches:
+    """The dedup index of the output in a folder. Raises InputError where there is none, Untrusted without `trust` where its plan
+    names plugins."""
+    output = open_output_of(folder, trust=trust)
     if not output.plan.dedup:
         raise InputError(f"{folder}: its plan has dedup off, so that it has no dedup index")
     return Sketches(output, load_index(output.store, output.live), output.plan.dedup)

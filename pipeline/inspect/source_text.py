@@ -12,7 +12,7 @@ import polars as pl
 from pipeline import read
 from pipeline.errors import WinnowError
 from pipeline.output.manifest import Manifest
-from pipeline.plan.load import validate
+from pipeline.plan.load import part_of_output
 from pipeline.read.expansion import expand
 
 MOST = 1_000_000_000
@@ -24,7 +24,7 @@ def source_text(made: Manifest, source_ref: str) -> str | None:
     path, _, number = source_ref.rpartition("#")
     record = next((record for record in made.inputs if record.path == path), None)
     try:
-        sources = validate(made.plan, where="the plan of the output").source
+        sources = part_of_output(made.plan, "source", where="the plan of the output").source
         if record is None or any("://" in place for source in sources for place in source.paths):
             return None
         file = next((file for file in expand(sources).files if file.path == path), None)

@@ -9,11 +9,19 @@ from __future__ import annotations
 import json
 import platform
 import re
-from functools import cache
-from importlib import metadata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from pydantic import ValidationError
+
+from pipeline import schema
 from pipeline.errors import Damaged, OutputLocked, RecipeDiffers
+from pipeline.output import numbering
+from pipeline.output.faults import Fault, damaged
+from pipeline.output.numbering import Witness
+from pipeline.output.releases import PACKAGE, installed, refuse_newer
 from pipeline.plan.recipe import Recipe, decisive, differences
+from pipeline.records import counts
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.inputs import RecipeDocument, SourceSettings
 from pipeline.records.metrics_json import RunMetrics
@@ -21,17 +29,20 @@ from pipeline.records.receipt import Receipt
 from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.store.store import Store
 
+SCHEMA_VERSION = 1
+"""Of a manifest and of the tables that it names; it rises when a key or a column changes its meaning, not when one is added."""
 FOLDERS = ("data", "rejected", "ledger", "signals", "quarantine")
 SAMPLES = "samples"
 """Folder with what each generation's report quotes; it is no shard, and no manifest names its files."""
 PRIVATE = ("rejected", "quarantine", "index", SAMPLES)
 """Folders of the output with mode 0700."""
 
-_SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
-_INDEX = re.compile(r"[a-z]+(-[0-9]{5})?-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
+_WRITER = r"-g(?P<generation>[0-9]{4,})(-t(?P<takedown>[0-9]{4,}))?\.parquet"
+_SHARD = re.compile(r"train-[0-9]{5}-of-[0-9]{5}" + _WRITER)
+_INDEX = re.compile(r"[a-z]+(-[0-9]{5})?" + _WRITER)
 _REWRITTEN = re.compile(r"(-t[0-9]{4,})?\.parquet$")
-_QUOTED = re.compile(r"[0-9]{6}\.json")
 """Names that only Winnow gives: nothing else is ever removed from an output."""
+_RENAMED = "remove it, if it is a copy; else restore the one that belongs there from a copy of the output"
 
 
 MOST_GONE = 1_000
@@ -79,6 +90,7 @@ class Manifest(Record):
     """What one generation added, and which generations the output holds since."""
 
     schema_version: int
+    output: str = ""  # the id of the output, which `pipeline.output.work` knows it by
     generation: int
     live: tuple[int, ...]
     recipe_hash: str
@@ -106,6 +118,7 @@ class Takedown(Record):
     """This manifest adds nothing: it removed documents from the generations that it lists as live.
 
     `pending`: what other manifests say since, until they say so themselves; empty once everything that was replaced is gone.
+    `tombstones` and the fingerprint of their `key`: an earlier release did not tell them.
     """
 
     request: str
@@ -113,6 +126,8 @@ class Takedown(Record):
     receipt: Receipt
     work: str | None = None  # where the work directory is; only while something is pending
     pending: tuple[Manifest, ...] = ()
+    tombstones: FileRecord | None = None
+    key: str = ""
 
 
 def rewritten(path: str, number: int) -> str:
@@ -125,25 +140,119 @@ def takedowns(manifests: list[Manifest]) -> list[int]:
     return [m.generation for m in manifests if m.takedown is not None]
 
 
-def name(generation: int) -> str:
-    return f"manifests/{generation:06d}.json"
-
-
 def samples(generation: int) -> str:
     return f"{SAMPLES}/{generation:06d}.json"
 
 
-def load_all(out: Store) -> list[Manifest]:
-    """All manifests, oldest first. Damaged names one that does not read back."""
-    found = []
-    for file in out.names("manifests"):
-        try:
-            found.append(Manifest.model_validate(out.read_json(f"manifests/{file}")))
-        except ValueError as error:
-            raise Damaged(f"{out.path('manifests/' + file)}: not a manifest of this release: {error}") from error
+@dataclass(frozen=True)
+class Manifests:
+    """What manifests/ holds: `found`, oldest first, each as the newest take-down says while something of it is pending; `strays`:
+    names of files that are no manifests; `faults`: what is missing, cannot be read, or says what it cannot."""
+
+    found: tuple[Manifest, ...]
+    strays: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+
+def read_all(out: Store) -> Manifests:
+    """The manifests that there are, and what is wrong with them."""
+    listing = numbering.numbers(out)
+    made: dict[int, Manifest] = {}
+    faults: list[Fault] = []
+    for number in listing.listed:
+        _read(out, number, made, faults=faults)
+    seen = numbering.witness(out, max(made, default=0))
+    last = numbering.newer(out, seen.number)
+    if last > seen.number:  # a listing may lag behind
+        seen = Witness(last, numbering.name(last))
+    gone = 0
+    for number in range(1, last + 1):
+        if number not in listing.listed and not _read(out, number, made, faults=faults):
+            faults.append(Fault(numbering.name(number), f"is missing, though {seen.path} tells of manifest {last}"))
+            gone += 1
+            if gone == numbering.MOST_MISSING:
+                break
+    found = [made[number] for number in sorted(made)]
+    faults += () if faults else _contradictions(found)
     pending = found[-1].takedown.pending if found and found[-1].takedown else ()
-    amended = {made.generation: made for made in pending}
-    return [amended.get(made.generation, made) for made in found]
+    amended = {one.generation: one for one in pending}
+    return Manifests(tuple(amended.get(one.generation, one) for one in found), listing.strays, tuple(faults))
+
+
+def _read(out: Store, number: int, made: dict[int, Manifest], *, faults: list[Fault]) -> bool:
+    """Read the manifest with this number into `made`, or what is wrong with it into `faults`; False where there is none."""
+    path = numbering.name(number)
+    try:
+        found = parsed(out.read_json(path), out.path(path))
+    except FileNotFoundError:
+        return False
+    except Damaged as error:
+        faults.append(Fault(path, str(error).removeprefix(f"{out.path(path)}: ")))
+    else:
+        if found.generation == number:
+            made[number] = found
+        else:
+            faults.append(Fault(path, f"holds manifest {found.generation}, not {number}", _RENAMED))
+    return True
+
+
+def _contradictions(found: list[Manifest]) -> Iterator[Fault]:
+    """Manifests that name as live what cannot be."""
+    gone = set(takedowns(found))
+    for made in found:
+        wrong = {n for n in made.live if n in gone or not 0 < n <= made.generation}
+        if wrong or (made.takedown is None and made.generation not in made.live):
+            yield Fault(numbering.name(made.generation), f"names generations {list(made.live)} as live, which cannot be")
+
+
+def read_whole(out: Store) -> Manifests:
+    """What manifests/ holds. Damaged where a manifest is missing, or is not what was written."""
+    read = read_all(out)
+    if read.faults:
+        raise damaged(out, read.faults)
+    return read
+
+
+def load_all(out: Store) -> list[Manifest]:
+    """All manifests, oldest first. Damaged as above."""
+    return list(read_whole(out).found)
+
+
+def parsed(found: object, where: str) -> Manifest:
+    """A manifest from JSON. Raises NewerRelease, and Damaged for what is none or names a file elsewhere."""
+    if isinstance(found, dict):
+        _refuse_newer(found, where)
+    try:
+        made = Manifest.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        by = f"; Winnow {_made_by(found)} made it, this is {installed(PACKAGE)}"
+        raise Damaged(f"{where}: not a manifest of this release ({what}{by}): restore it, or upgrade Winnow") from error
+    for manifest in (made, *(made.takedown.pending if made.takedown else ())):
+        for record in (*manifest.files, *manifest.index):
+            if written_by(record.path) is None or record.path.partition("/")[0] not in (*FOLDERS, "index"):
+                raise Damaged(f"{where}: names {record.path[:200]!r}, which is no file of an output; restore it")
+    return made
+
+
+def _made_by(found: object) -> str:
+    versions = found.get("versions") if isinstance(found, dict) else None
+    return str(versions.get(PACKAGE))[:40] if isinstance(versions, dict) else "?"
+
+
+def _refuse_newer(found: Json, where: str) -> None:
+    by = _made_by(found)
+    refuse_newer(where, found.get("schema_version", 1), known=SCHEMA_VERSION, made_by=by)
+    for path, known in (
+        (("recipe", "versions", "schema"), schema.VERSION),
+        (("metrics", "schema_version"), counts.SCHEMA_VERSION),
+    ):
+        inner: object = found
+        for key in path:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if inner is not None:
+            refuse_newer(f"{where}: {'.'.join(path)}", inner, known=known, made_by=by)
 
 
 def live(manifests: list[Manifest]) -> list[Manifest]:
@@ -154,10 +263,10 @@ def live(manifests: list[Manifest]) -> list[Manifest]:
 def commit(out: Store, generation: int, encoded: bytes) -> None:
     """Create the manifest: from here on the generation is part of the output. Raises OutputLocked if another run was first."""
     try:
-        out.create(name(generation), encoded)
+        out.create(numbering.name(generation), encoded)
     except FileExistsError as error:
         raise OutputLocked(
-            f"{out.path(name(generation))}: another run committed this generation meanwhile; nothing of this run was"
+            f"{out.path(numbering.name(generation))}: another run committed this generation meanwhile; nothing of this run was"
             " published, and the same command goes on from there"
         ) from error
 
@@ -171,28 +280,35 @@ def encode(record: Record) -> bytes:
 
 def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
     """Remove shards and index parts that no live generation names, and quotes of others; after a take-down all quotes, since
-    nobody knows which of them are like what was taken down."""
+    nobody knows which of them are like what was taken down. What is of a number that nobody has given yet stays."""
     for path in orphans(out, manifests):
         out.remove(path)
-    quoted = set() if manifests and manifests[-1].takedown else {samples(m.generation) for m in live(manifests)}
+    quoted = set() if manifests and manifests[-1].takedown else {m.generation for m in live(manifests)}
     for file in out.names(SAMPLES):
-        if f"{SAMPLES}/{file}" not in quoted and _QUOTED.fullmatch(file):
+        number = numbering.number_of(file)
+        if number is not None and number <= next_number(manifests) and number not in quoted:
             out.remove(f"{SAMPLES}/{file}")
+
+
+def next_number(manifests: Sequence[Manifest]) -> int:
+    """The number that the next generation or take-down has: what a killed run left is of this one at most."""
+    return manifests[-1].generation + 1 if manifests else 1
 
 
 def orphans(out: Store, manifests: list[Manifest], *, of_takedowns: bool = False) -> list[str]:
     """Shards and index parts that no live generation names; `of_takedowns`: only those that a take-down wrote."""
     named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
-    shards = [f"{folder}/{file}" for folder in FOLDERS for file in out.names(folder) if _SHARD.fullmatch(file)]
-    index = [f"index/{file}" for file in out.names("index") if _INDEX.fullmatch(file)]
-    found = [path for path in (*shards, *index) if path not in named]
-    return [path for path in found if "-t" in path.rpartition("-g")[2]] if of_takedowns else found
+    files = [f"{folder}/{file}" for folder in (*FOLDERS, "index") for file in out.names(folder)]
+    given = {path: found for path in files if (found := written_by(path))}
+    chosen = [p for p, (_, takedown) in given.items() if takedown] if of_takedowns else list(given)
+    return [path for path in chosen if path not in named and max(given[path]) <= next_number(manifests)]
 
 
-def missing_files(out: Store, manifests: list[Manifest]) -> list[str]:
-    """Paths that a live manifest names and that are not there."""
-    there = {f"{folder}/{file}" for folder in (*FOLDERS, "index") for file in out.names(folder)} if manifests else set()
-    return [r.path for m in live(manifests) for r in (*m.files, *m.index) if r.path not in there]
+def written_by(path: str) -> tuple[int, int] | None:
+    """Generation and take-down (0: none) of a shard or index part; None where Winnow gives no file such a name."""
+    folder, _, file = path.partition("/")
+    match = (_INDEX if folder == "index" else _SHARD).fullmatch(file)
+    return (int(match["generation"]), int(match["takedown"] or 0)) if match else None
 
 
 def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str, SourceSettings]) -> None:
@@ -215,15 +331,5 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str
 
 def versions() -> dict[str, str]:
     """Versions of everything that can change a byte."""
-    names = ("winnow-curation", "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
-    found = {"python": platform.python_version()}
-    return found | {package: _version(package) for package in names}
-
-
-@cache
-def _version(package: str) -> str:
-    """Read once: the whole of a package's metadata is parsed for it."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "source tree"
+    names = (PACKAGE, "pyarrow", "polars", "numba", "numpy", "orjson", "tokenizers")
+    return {"python": platform.python_version()} | {package: installed(package) for package in names}

@@ -12,28 +12,30 @@ Invariant: a file of tombstones counts once the manifest with its number says th
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from filters.kernels import buffers
+from pipeline.output import folders, numbering
+from pipeline.output.releases import refuse_newer
 from pipeline.plan.model import Dedup
 from pipeline.store.keys import key as key_of
 from pipeline.store.store import Store
 from pipeline.text import bands, final, signatures
 
-FOLDER = "index/tombstones"
+FOLDER = folders.TOMBSTONES
 KEY = f"{FOLDER}/key"
 KEY_BYTES = 32
+SCHEMA_VERSION = 1
 BATCH_BYTES = 16_000_000
 """Text that is signed at a time; the scratch of it takes twice as much."""
 SCHEMA = pa.schema(
@@ -44,7 +46,6 @@ SCHEMA = pa.schema(
         pa.field("shingles", pa.list_(pa.uint64()), nullable=False),  # ascending
     ]
 )
-_NAME = re.compile(r"([0-9]{6,})\.parquet")
 _SHINGLE = 1 << 16  # no band has this number
 
 
@@ -86,13 +87,15 @@ class _Set:
 
 @dataclass(frozen=True, eq=False)
 class Tombstones:
-    """All tombstones of an output. `hash` names them: it is part of the key of each judgement."""
+    """All tombstones of an output. `hash` names them: it is part of the key of each judgement. `earlier`: what named them before
+    each take-down but the first."""
 
     key: bytes
     contents: frozenset[bytes]
     places: frozenset[bytes]
     sets: tuple[_Set, ...]
     hash: str
+    earlier: tuple[str, ...] = ()
 
     def taken(self, text: pa.LargeStringArray, hashes: pa.Array, refs: Sequence[str]) -> np.ndarray:
         """bool[n]: which final texts (`hashes`: their `final.text_hashes`) were taken down. `refs`: source_ref of each."""
@@ -180,7 +183,7 @@ class Tombstones:
         ordered = [lines[name] for name in sorted(lines)]
         columns = [pa.array([line[field.name] for line in ordered], field.type) for field in SCHEMA]
         return pa.Table.from_arrays(columns, schema=SCHEMA).replace_schema_metadata(
-            {"parameters": json.dumps(asdict(parameters))}
+            {"schema_version": str(SCHEMA_VERSION), "parameters": json.dumps(asdict(parameters))}
         )
 
 
@@ -195,16 +198,32 @@ def name(number: int) -> str:
     return f"{FOLDER}/{number:06d}.parquet"
 
 
-def numbers(out: Store) -> list[int]:
-    """Numbers of the files that are there, whether they count or not."""
-    return sorted(int(match[1]) for file in out.names(FOLDER) if (match := _NAME.fullmatch(file)))
+def number_of(path: str) -> int | None:
+    """The number of a file of tombstones; None where it is none."""
+    folder, _, file = path.rpartition("/")
+    return numbering.number_of(file, "parquet") if folder == FOLDER else None
+
+
+def uncommitted(out: Store, next_number: int) -> list[str]:
+    """The file that a take-down left that was killed before its commit: of the number that is given next. Any other file that no
+    manifest knows is not ours to remove."""
+    return [name(next_number)] if out.has(name(next_number)) else []
 
 
 def load_tombstones(out: Store, committed: Sequence[int]) -> Tombstones | None:
     """The tombstones of these take-downs (numbers of their manifests); None where there are none."""
     if not committed:
         return None
-    return of_tables(out.read_bytes(KEY), [out.read_table(name(number)) for number in committed])
+    tables = [out.read_table(name(number)) for number in committed]
+    for number, table in zip(committed, tables, strict=True):
+        version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode("utf-8", "replace")
+        refuse_newer(out.path(name(number)), version, known=SCHEMA_VERSION)
+    return of_tables(out.read_bytes(KEY), tables)
+
+
+def fingerprint(key: bytes) -> str:
+    """By which a key is known again; nobody learns the key from it."""
+    return blake2b(b"", key=key[:64], digest_size=16, person=b"fingerprint").hexdigest()
 
 
 def key_for(out: Store) -> bytes:
@@ -217,10 +236,12 @@ def key_for(out: Store) -> bytes:
     return out.read_bytes(KEY)
 
 
-def write(file: Any, table: pa.Table) -> None:
+def encode(table: pa.Table) -> bytes:
     """A file of tombstones: rows as they are, with page checksums."""
-    with pq.ParquetWriter(file, table.schema, compression="zstd", write_statistics=False, write_page_checksum=True) as writer:
+    made = io.BytesIO()
+    with pq.ParquetWriter(made, table.schema, compression="zstd", write_statistics=False, write_page_checksum=True) as writer:
         writer.write_table(table)
+    return made.getvalue()
 
 
 def of_tables(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:
@@ -229,6 +250,7 @@ def of_tables(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:
     places: set[bytes] = set()
     digest = hashlib.sha256()
     by_parameters: dict[str, list[dict[str, list[int]]]] = {}
+    named: list[str] = []
     for table in tables:
         parameters = (table.schema.metadata or {})[b"parameters"].decode()
         for line in table.to_pylist():
@@ -240,8 +262,10 @@ def of_tables(key: bytes, tables: Sequence[pa.Table]) -> Tombstones:
             if line["bands"]:
                 by_parameters.setdefault(parameters, []).append(line)
         digest.update(parameters.encode())
+        named.append(key_of("tombstones", digest.hexdigest()))
     sets = tuple(_set(Parameters(**json.loads(parameters)), lines) for parameters, lines in by_parameters.items())
-    return Tombstones(key, frozenset(contents), frozenset(places), sets, key_of("tombstones", digest.hexdigest()))
+    own = named[-1] if named else key_of("tombstones", digest.hexdigest())
+    return Tombstones(key, frozenset(contents), frozenset(places), sets, own, tuple(named[:-1]))
 
 
 def _set(parameters: Parameters, lines: Sequence[dict[str, list[int]]]) -> _Set:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import PlanError
+from filters.models.places import SCHEME
+from pipeline.errors import PlanError, Untrusted
+from pipeline.plan import bounds
 from pipeline.plan.model import Plan, with_plugins
 from pipeline.plan.paths import with_absolute_paths
 from pipeline.records.base import Json
@@ -56,16 +55,13 @@ def _preset(name: str) -> tuple[str, Json]:
 
 
 @lru_cache(64)
-def _parsed(text: str) -> Any:
+def _parsed(text: str, where: str) -> Any:
     """Kept: a preset is looked at more than once, and ruamel.yaml takes 40 ms for a long one."""
-    return YAML(typ="safe", pure=True).load(io.StringIO(text))
+    return bounds.load(text, where=where)
 
 
 def _read_yaml(text: str, *, where: str) -> Json:
-    try:
-        value = copy.deepcopy(_parsed(text))
-    except YAMLError as error:
-        raise PlanError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
+    value = copy.deepcopy(_parsed(text, where))
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -86,7 +82,7 @@ def _merge(base: Any, over: Any) -> Any:
 def assigned(text: str) -> tuple[str, Any]:
     """Key and value of `KEY=VALUE`, the value as YAML reads it. Raises PlanError."""
     key, equals, value = text.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key.strip()):
+    if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key.strip()) or key.count(".") > bounds.MOST_DEPTH:
         raise PlanError(f"--set {text}: expected KEY=VALUE, such as filters.gopher_quality.min_words=30")
     return key.strip(), _read_yaml(f"value: {value}" if value.strip() else "value: ''", where=f"--set {text}")["value"]
 
@@ -148,6 +144,30 @@ def validate(data: Json, *, where: str) -> Plan:
         return model.model_validate(data)
     except ValidationError as error:
         raise PlanError(f"{where}:\n{_explain(model, error)}") from error
+
+
+def of_output(plan: Json, *, where: str, trusted: bool) -> Plan:
+    """The plan of an output, which somebody else may have made. Raises Untrusted where it names code or what would be fetched."""
+    if not trusted:
+        refuse_untrusted(plan, where=where)
+    return validate(plan, where=where)
+
+
+def refuse_untrusted(plan: Json, *, where: str) -> None:
+    """Raise Untrusted where a plan names plugins, which are imported, or models of the Hub, which are fetched."""
+    filters = plan.get("filters")
+    keys = [value for value in filters.values() if isinstance(value, dict)] if isinstance(filters, dict) else []
+    models = {value for found in keys for value in found.values() if isinstance(value, str) and value.startswith(SCHEME)}
+    plugins = plan.get("plugins")
+    named = [f"plugins: {plugins}, code that this command would run"] if plugins else []
+    named += [f"{model}, which this command would fetch" for model in sorted(models)]
+    if named:
+        raise Untrusted(f"{where}: its plan names {'; '.join(named)}. Give --trust if you trust whoever made this output")
+
+
+def part_of_output(plan: Json, part: str, *, where: str) -> Plan:
+    """A plan that has one part of an output's: nothing is imported for it, or fetched."""
+    return validate({part: plan[part]} if part in plan else {}, where=where)
 
 
 def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequence[str] = ()) -> LoadedPlan:

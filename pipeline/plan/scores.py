@@ -134,8 +134,8 @@ def _read(entry: Annotation) -> Scores:
             *(pl.col(name).cast(pl.String) for name in entry.on),
             *(pl.col(name).cast(type_) for name, type_ in pl.DataFrame(_schema(entry).empty_table()).schema.items()),
         ).drop_nulls(entry.on)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{where}: {str(error).splitlines()[0]}") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # a crafted file makes the reader panic
+        raise ValueError(f"{where}: cannot be read: {(str(error).splitlines() or ['damaged'])[0][:300]}") from error
     double = frame.select(entry.on).filter(pl.struct(entry.on).is_duplicated()).unique(maintain_order=True)
     if len(double):
         shown = "; ".join(", ".join(f"{k} {v}" for k, v in row.items()) for row in double.head(3).to_dicts())

@@ -20,9 +20,11 @@ from pipeline import report
 from pipeline.errors import Damaged
 from pipeline.output import manifest, reviews
 from pipeline.output.manifest import Manifest
+from pipeline.output.releases import PACKAGE, refuse_newer
 from pipeline.plan.compute import Compute
 from pipeline.plan.paths import with_names_only
 from pipeline.records.base import FileRecord, Json, Record, Totals
+from pipeline.records.counts import SCHEMA_VERSION as METRICS_SCHEMA
 from pipeline.records.counts import Counts
 from pipeline.records.ledger import Ledger
 from pipeline.records.metrics_json import Metrics
@@ -107,17 +109,23 @@ def _ledger(newest: Manifest, live: Sequence[Manifest]) -> Ledger:
 
 def metrics_of(out: Store) -> Metrics:
     """What metrics.json says."""
-    return Metrics.model_validate(out.read_json("metrics.json"))
+    found = out.read_json("metrics.json")
+    if isinstance(found, dict):
+        by = found["versions"].get(PACKAGE) if isinstance(found.get("versions"), dict) else None
+        refuse_newer(out.path("metrics.json"), found.get("schema_version", 1), known=METRICS_SCHEMA, made_by=by)
+    return Metrics.model_validate(found)
 
 
 def savings_of(out: Store) -> Savings | None:
-    """What savings.json says; None before it was measured. Where another release did, only its schema's version."""
+    """What savings.json says; None before it was measured. Where an earlier release did, only its schema's version."""
     found = out.read_json(SAVINGS) if out.has(SAVINGS) else None
     if found is None:
         return None
-    if found.get("schema") != SCHEMA:
-        return Savings(schema_version=found.get("schema", 0))
     try:
+        version = found.get("schema", 0) if isinstance(found, dict) else SCHEMA
+        refuse_newer(out.path(SAVINGS), version, known=SCHEMA)
+        if version != SCHEMA:
+            return Savings(schema_version=version)
         return Savings.model_validate(found)
     except ValidationError as error:
         raise Damaged(f"{out.path(SAVINGS)}: not a measurement of this release; remove it and measure again: {error}") from error
@@ -144,12 +152,15 @@ def write(out: Store, files: dict[str, bytes]) -> None:
         out.write_bytes(name, content, durable=True)
 
 
+def is_current(out: Store, newest: Manifest) -> bool:
+    """Whether the derived files are there, and of this manifest."""
+    whole = {*_DERIVED, "manifest.json"} <= set(out.names(""))
+    return whole and out.read_bytes("manifest.json") == manifest.encode(newest)
+
+
 def repair(out: Store, manifests: Sequence[Manifest]) -> bool:
     """Remake the derived files if a kill fell between the commit and them. True if something was remade."""
-    if not manifests:
-        return False
-    whole = {*_DERIVED, "manifest.json"} <= set(out.names(""))
-    if whole and out.read_bytes("manifest.json") == manifest.encode(manifests[-1]):
+    if not manifests or is_current(out, manifests[-1]):
         return False
     write(out, rendered(out, manifests))
     return True

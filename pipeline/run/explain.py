@@ -10,7 +10,8 @@ from pipeline import read
 from pipeline.errors import InputChanged, InputError, RecipeDiffers
 from pipeline.machine import workers
 from pipeline.machine.events import silent
-from pipeline.output import manifest
+from pipeline.output import inventory, manifest
+from pipeline.output import work as work_
 from pipeline.output.inputs import owners
 from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
@@ -33,8 +34,10 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     found = expand(loaded.plan.source)
     out = open_output(options.output, create=False)
     work = open_store(options.work or out.path(".work"), create=False)
-    manifests = manifest.load_all(out)
     replacing = options.replace or options.fresh
+    manifests = inventory.load_whole(out, replacing=replacing)
+    work_.refuse_within(out, work)
+    work_.refuse_other(work, out, work_.id_of(out, manifests), reading=True)
     files = told_apart(found.files, owners([] if replacing else manifests))
     with workers.workers(options.workers, at_end=read.close) as pool:
         inputs = spans.scan(files, pool, silent)
@@ -52,7 +55,7 @@ def explain(loaded: LoadedPlan, options: RunOptions) -> str:
     except InputChanged as error:
         return "\n".join([*lines, f"would stop: {error}"])
     new = [item for item in inputs if item.file.path in compared.read]
-    generation = manifests[-1].generation + 1 if manifests else 1
+    generation = manifest.next_number(manifests)
     lines += _choice(resolved)
     found_new = f"{numbers.counted(len(inputs), 'input')}, {numbers.count(len(new))} new"
     lines.append(f"{found_new}; would become generation {generation} of {out.root}")

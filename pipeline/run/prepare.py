@@ -1,6 +1,6 @@
 """Before the first stage: open and lock the output, repair it, compare recipes, find what is new.
 
-Invariant: nothing is changed in an output whose recipe differs, and nothing is touched before the lock is held.
+Invariant: nothing is changed in an output that is damaged, or whose recipe differs; nothing is touched before the lock is held.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pipeline.machine import workers
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
-from pipeline.output import manifest, tombstones
+from pipeline.output import inventory, manifest, tombstones
+from pipeline.output import work as work_
+from pipeline.output.faults import damaged
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.inputs import Asked, Compared, compare, known_inputs, owners
 from pipeline.output.manifest import InputRecord, Manifest
@@ -42,8 +44,6 @@ from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
 
-_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster")
-
 
 @dataclass(frozen=True)
 class Task:
@@ -63,12 +63,16 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
     free = _open_output(task, options)
     with ExitStack() as held:
         out = held.enter_context(free.lock(LOCK))
+        manifests = _committed(out, on_event, replacing=options.replace or options.fresh)
+        identity = work_.identify(out, manifests)
         work = held.enter_context(_open_work(out, options).lock(LOCK))
+        work_.bind(work, out, identity)
         _tidy(work, out, fresh=options.fresh)
         pool = held.enter_context(workers.workers(options.workers, units=task.units, at_end=read.close))
         warmed = pool.submit(_warm, task.recipe, on_event)
-        history = _load_history(out, work, replacing=options.replace or options.fresh)
-        _check(out, history, task)
+        history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
+        if history.continued:
+            manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
         _repair(out, history, on_event)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live
@@ -76,14 +80,15 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             named = [item.file.path for item in inputs]
             replaces = replaced(work, before, changed=compared.replaced, elsewhere=compared.elsewhere, named=named)
             history = replace(history, replacing=True)
-        unlocked = [store.root for store in (out, work) if not store.conditional]
         notes = (
-            *(f"--unlocked: {root} has no conditional writes, so nothing kept other runs away from it" for root in unlocked),
+            *_of_places(out, work),
+            *emptied,
             *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
             *compared.notes,
         )
         yield Run(
             out=out,
+            identity=identity,
             work=work,
             pool=pool,
             recipe=replace(task.recipe, tombstones=history.tombstones),
@@ -114,8 +119,7 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
 def _open_output(task: Task, options: RunOptions) -> Store:
     """The output, not held yet. Raises OutputError for a folder of something else, InputError for inputs inside it."""
     out = open_output(options.output, unlocked=options.unlocked)
-    entries = out.entries("")
-    if entries and LOCK not in entries and not out.names("manifests"):
+    if not work_.is_output(out, out.entries("")):
         raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
     inside = [file.url for file in task.inputs.files if out.holds(file.url)]
     if inside:
@@ -124,19 +128,26 @@ def _open_output(task: Task, options: RunOptions) -> Store:
 
 
 def _open_work(out: Store, options: RunOptions) -> Store:
-    """The work directory, marked and not held yet. Raises OutputError for a folder of something else."""
-    work = open_store(options.work or out.path(".work"), unlocked=options.unlocked)
-    if work.entries("") and not work.has(MARKER):
-        raise OutputError(f"{work.root} is not empty and is not a work directory of Winnow; choose another --work")
-    work.private("")
-    work.write_bytes(MARKER, b"a work directory of Winnow: may be removed while no run goes on\n")
+    """The work directory, not held yet. Raises OutputError for a folder of something else."""
+    work = open_store(options.work or out.path(".work"), create=False)
+    work_.refuse_within(out, work)
+    work = work.writable(unlocked=options.unlocked)
+    work_.mark(work)
     return work
+
+
+def _of_places(out: Store, work: Store) -> Iterator[str]:
+    """Notes on what the places of the run cannot do."""
+    for store in (out, work):
+        if not store.conditional:
+            yield f"--unlocked: {store.root} has no conditional writes, so nothing kept other runs away from it"
+    yield from (f"{out.root}: its file system has {lacking}" for lacking in out.lacking)
 
 
 def _tidy(work: Store, out: Store, *, fresh: bool) -> None:
     """Remove what a killed run left unfinished; with `fresh` all that the work directory holds."""
     if fresh:
-        empty_work(work)
+        work_.empty(work)
     work.sweep(below=True)
     for stage in ("dedup", "select"):
         work.sweep_scratch(f"judgements/{stage}")
@@ -144,26 +155,25 @@ def _tidy(work: Store, out: Store, *, fresh: bool) -> None:
         out.sweep(folder)
 
 
-def _load_history(out: Store, work: Store, *, replacing: bool) -> History:
-    """What was committed. A take-down that was cut short is completed first, and the work directory holds nothing taken down."""
-    manifests = manifest.load_all(out)
+def _committed(out: Store, on_event: OnEvent, *, replacing: bool) -> list[Manifest]:
+    """The manifests of an output that is as they say. Raises Damaged where it is not: before anything is removed or written."""
+    read = manifest.read_whole(out)
+    if faults := inventory.take(out, read.found).faults(replacing=replacing):
+        raise damaged(out, faults)
+    for told in inventory.notes(out, read.strays):
+        on_event(Event("note", "plan", note=told))
+    return list(read.found)
+
+
+def _load_history(out: Store, work: Store, manifests: list[Manifest], *, replacing: bool) -> tuple[History, Sequence[str]]:
+    """What was committed, and a note. A take-down that was cut short is completed first, and the work directory holds nothing
+    taken down."""
     takedown.complete(out, manifests, work=work, orphans=False)
     known = tombstones.load_tombstones(out, manifest.takedowns(manifests))
-    if known is not None and not clean.stamped(work, known):
-        clean.clean(work, known)
-    return History(tuple(manifests), known, replacing)
-
-
-def _check(out: Store, history: History, task: Task) -> None:
-    """Raise OutputError where a file that the run would go on from is missing, RecipeDiffers where its recipe is another."""
-    missing = manifest.missing_files(out, list(history.continued))
-    if missing:
-        raise OutputError(
-            f"{out.root}: {missing[0]} is missing ({len(missing)} in all) though a manifest names it; restore it, or make the"
-            " output anew with --replace"
-        )
-    if history.continued:
-        manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
+    note = ""
+    if not work_.is_variant(out, work) and clean.settle(work, known):
+        note = f"{work.root} was cleaned of documents whose take-down {out.root} does not know (restored, or made anew, since)"
+    return History(tuple(manifests), known, replacing), [f"{note}: its facts are made anew"] if note else []
 
 
 def _repair(out: Store, history: History, on_event: OnEvent) -> None:
@@ -227,16 +237,9 @@ def _warm(resolved: Recipe, on_event: OnEvent) -> float:
     return time.thread_time() - start
 
 
-def empty_work(work: Store) -> None:
-    """Remove what runs keep in a work directory, and nothing else."""
-    for folder in _WORK_FOLDERS:
-        work.remove(folder)
-
-
 def remove_work(work: Store) -> None:
     """`--clean`: remove a work directory; the folder itself stays where it holds something that is not ours."""
-    empty_work(work)
-    work.remove(clean.STAMP)
+    work_.empty(work)
     work.remove(MARKER)
     work.unlock(LOCK)
     work.remove_if_empty()

@@ -61,8 +61,10 @@ def publish_generation(context: Context, made: Generation) -> Result:
     phases.end("publish")
     files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
     found = run_report.with_costs(context, made.report, made.units, compile_s=made.compile_s, files=files, index=index)
-    _commit(run, _manifest(context, made, found, index=index), pictures)
-    run.work.write_bytes(generations.name(run.generation), generations.encode(made.units, run.recipe.hash))
+    committed = _manifest(context, made, found, index=index)
+    _commit(run, committed, pictures)
+    units = generations.name(run.generation, run.recipe.hash, committed.inputs)
+    run.work.write_bytes(units, generations.encode(made.units))
     attempts.clear(run.work)
     context.tell(Event("end", "publish"))
     return Result(run.out.root, run.generation, publish.metrics_of(run.out), tuple(run.notes))
@@ -71,7 +73,8 @@ def publish_generation(context: Context, made: Generation) -> Result:
 def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: Sequence[FileRecord]) -> Manifest:
     run, report = context.run, made.report
     return Manifest(
-        schema_version=1,
+        schema_version=manifest.SCHEMA_VERSION,
+        output=run.identity,
         generation=run.generation,
         live=run.next_live,
         recipe_hash=run.recipe.hash,

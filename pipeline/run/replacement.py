@@ -50,11 +50,9 @@ def replacement(
             continue
         seen |= {record.path for record in stay}
         wanted = {record.path for record in stay if record.rows + record.bad_rows}
-        listed = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash) or ()
+        listed = generations.load_generation(work, made) or ()
         found = [unit for unit in listed if unit.path in wanted]
         whole = {unit.path for unit in found} - {unit.path for unit in found if not all(map(work.has, _tables(unit.names)))}
-        sums = _sums(found)
-        whole = {r.path for r in stay if r.path in whole and sums[r.path] == (r.rows, r.bad_rows, r.n_bytes)}
         if missing := sorted(wanted - whole):
             raise InputError(
                 f"on_changed: replace makes the output anew, but {missing[0]} ({len(missing):,} in all), which was read in"
@@ -64,15 +62,6 @@ def replacement(
         units += [replace(unit, costs=()) for unit in found]  # what they cost was told then
         records += stay
     return Replacement(tuple(live), changed, tuple(units), tuple(records))
-
-
-def _sums(units: Sequence[Annotated]) -> dict[str, tuple[int, int, int]]:
-    """Rows, bad rows and bytes of each path, by which the units of another output are told that shares the work directory."""
-    found: dict[str, tuple[int, int, int]] = {}
-    for unit in units:
-        rows, bad_rows, n_bytes = found.get(unit.path, (0, 0, 0))
-        found[unit.path] = (rows + unit.rows, bad_rows + unit.bad_rows, n_bytes + unit.n_bytes)
-    return found
 
 
 def _tables(names: Names) -> Iterator[str]:

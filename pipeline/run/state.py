@@ -47,6 +47,7 @@ class Run:
     """An output that is held for one run, and what the run has to do."""
 
     out: Store
+    identity: str  # the output's id
     work: Store
     pool: Workers
     recipe: Recipe
@@ -72,8 +73,7 @@ class Run:
 
     @property
     def generation(self) -> int:
-        manifests = self.history.manifests
-        return manifests[-1].generation + 1 if manifests else 1
+        return manifest.next_number(self.history.manifests)
 
     @property
     def next_live(self) -> tuple[int, ...]:

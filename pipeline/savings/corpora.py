@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 
 from pipeline import read
 from pipeline.errors import InputError, UsageError
-from pipeline.output import manifest
+from pipeline.output import inventory, manifest
 from pipeline.output.inputs import owners
 from pipeline.output.manifest import Manifest
-from pipeline.plan.load import validate
+from pipeline.plan.load import part_of_output
 from pipeline.read.expansion import expand, told_apart
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
@@ -54,9 +54,10 @@ def is_output(path: str) -> bool:
 
 
 def open_finished(path: str) -> tuple[Store, list[Manifest]]:
-    """An output and its live generations. Raises UsageError where there are none."""
+    """An output and its live generations. Raises UsageError where there are none, Damaged where one is not as
+    its manifest says."""
     out = open_store(path, create=False)
-    live = manifest.live(manifest.load_all(out))
+    live = manifest.live(inventory.load_whole(out))
     if not live:
         raise UsageError(f"{path}: no output of Winnow (it has no manifests/); curate into it first, or name corpora with --arm")
     return out, live
@@ -180,12 +181,12 @@ def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.E
 
 def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:
     """Path, and documents of each unit of a generation as the curation read them."""
-    units = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash)
+    units = generations.load_generation(work, made)
     if units is not None and all(work.has(unit.names.documents) for unit in units):
         for unit in units:
             yield unit.path, work.read_frame(unit.names.documents, ["row", "text", "source", "url"])
         return
-    listed = expand(validate(made.plan, where="the plan of the output").source).files
+    listed = expand(part_of_output(made.plan, "source", where="the plan of the output").source).files
     files = {file.path: file for file in told_apart(listed, owners([made]))}
     for record in made.inputs:
         if record.path not in files:

@@ -14,9 +14,10 @@ from pathlib import PurePosixPath
 from pipeline.errors import UsageError
 from pipeline.machine import resources
 from pipeline.machine.events import Event, OnEvent
+from pipeline.output import work as work_
 from pipeline.output.manifest import Manifest
 from pipeline.plan.compute import Compute
-from pipeline.plan.load import validate
+from pipeline.plan.load import part_of_output
 from pipeline.records.savings_json import SCHEMA, TIERS, ArmSize, Measured, Savings, Size, SmallRate, Tier
 from pipeline.report import publish
 from pipeline.savings import arms, corpora, costs, history, lacking, mix
@@ -38,7 +39,7 @@ class Request:
     """What to measure. `output`: an output of Winnow, or a folder for the results where every arm is a path of files.
 
     `arms` and `targets` empty: raw source text, the curated text and raw text of the same mix; the plan's `compute.targets`.
-    `draws`: the most; None for the tier's own.
+    `draws`: the most; None for the tier's own. `trust`: variants may run the plugins, and fetch the models, of the output's plan.
     """
 
     output: str
@@ -50,6 +51,7 @@ class Request:
     thorough: bool = False
     work: str | None = None
     workers: int = 2
+    trust: bool = False
     minutes: float | None = None
 
 
@@ -88,12 +90,14 @@ def open_folders(request: Request) -> Folders:
     """Raises UsageError where there is no output and an arm needs one."""
     if corpora.is_output(request.output):
         out, live = corpora.open_finished(request.output)
-        compute = validate(live[-1].plan, where="the plan of the output").compute
+        compute = part_of_output(live[-1].plan, "compute", where="the plan of the output").compute
     elif request.arms and all(spec.what not in (SOURCE, request.output) for spec in request.arms):
         out, live, compute = open_store(request.output), [], Compute()
     else:
         raise UsageError(f"{request.output}: no output of Winnow (it has no manifests/); curate into it first, or name all arms")
     work = open_store(request.work or out.path(".work"))
+    if live:
+        work_.refuse_other(work, out, work_.id_of(out, live))
     work.private("")
     work.private("savings")
     return Folders(out, tuple(live), work, compute)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pipeline.errors import UsageError
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.schedule import in_process
-from pipeline.plan.load import load_plan, validate
+from pipeline.plan.load import LoadedPlan, of_output, overridden, refuse_untrusted
 from pipeline.records.base import Json
 from pipeline.records.savings_json import Families, Family, Savings, Sweep
 from pipeline.run import execute
@@ -40,12 +40,14 @@ def values_of(asked: str) -> tuple[str, Variants]:
 def curated(request: Request, variants: Variants, on_event: OnEvent) -> list[Spec]:
     """The variants as arms, made with the plan of `request.output`. Facts are shared through its work directory."""
     out, live = corpora.open_finished(request.output)
+    if not request.trust:
+        refuse_untrusted(live[-1].plan, where=out.root)
     work = open_store(request.work or out.path(".work"))
     made = []
     for name, assignment in variants.items():
-        loaded = load_plan(out.path("plan.resolved.yaml"), assignments=(assignment,))
-        checks = loaded.plan.checks.model_copy(update={"on_fail": "warn"})
-        loaded = replace(loaded, plan=loaded.plan.model_copy(update={"checks": checks}), name=name)
+        plan = overridden(live[-1].plan, (assignment,))
+        checks = plan.checks.model_copy(update={"on_fail": "warn"})
+        loaded = LoadedPlan(plan.model_copy(update={"checks": checks}), name, extends=name)
         folder = work.path(f"savings/sweep/{key('variant', live[-1].recipe_hash, [m.generation for m in live], (assignment,))}")
         on_event(Event("note", "savings", note=f"curating with {name}"))
         options = RunOptions(output=folder, work=work.root, workers=request.workers)
@@ -76,9 +78,9 @@ def _primary(outcome: Outcome) -> HeldOut:
     return next(made for made in outcome.experiment.sets if made.name == outcome.experiment.primary)
 
 
-def families(out_plan: Json) -> Variants:
+def families(out_plan: Json, *, trusted: bool = False) -> Variants:
     """One variant for each filter that the plan switches on, and one without dedup: each switched off alone."""
-    plan = validate(out_plan, where="the plan of the output")
+    plan = of_output(out_plan, where="the plan of the output", trusted=trusted)
     names = [name for name in type(plan.filters).model_fields if getattr(plan.filters, name) is not None]
     dedup = {"without dedup": "dedup=false"} if plan.dedup is not None else {}
     return {f"without {name}": f"filters.{name}=false" for name in names} | dedup
@@ -88,7 +90,7 @@ def by_reason(request: Request, on_event: OnEvent) -> Savings:
     """What each family adds, in the `ngram` tier: the multiplier of the whole plan over the plan without it, and its CPU cost."""
     _need_target(request, "--by-reason")
     _, live = corpora.open_finished(request.output)
-    variants = families(live[-1].plan)
+    variants = families(live[-1].plan, trusted=request.trust)
     if not variants:
         raise UsageError(f"{request.output}: the plan switches no filter on")
     specs = (Spec("curated", request.output), *curated(request, variants, on_event))

@@ -1,5 +1,8 @@
 """A folder of this machine's disk: files are written under a temporary name and renamed; a process holds the lock, and with it
 dies the lock.
+
+Invariant: no file of the folder is opened for writing through a link, and a lock that another program wrote stays as it is: the
+folder may have come from somebody else.
 """
 
 from __future__ import annotations
@@ -9,13 +12,15 @@ import errno
 import fcntl
 import itertools
 import os
+import re
 import secrets
 import shutil
 import socket
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, TextIO
 
 import polars as pl
 import pyarrow as pa
@@ -32,13 +37,20 @@ _PROCESS = secrets.token_hex(4)
 """In names that are not finished: processes of two machines may have one number."""
 _PIECE = 1 << 20
 """Bytes that are copied at a time."""
+_UNLINKED = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL})
+"""What file systems without hard links answer: exFAT and FAT EPERM, servers and FUSE others; EMLINK where a file has one name."""
+_OWN_LOCK = re.compile(r"(process \d+ on .*)?")
+NO_LINKS = "no hard links, so generations are committed by renaming under the lock"
+NO_MODES = "no modes, so that whoever may read the disk may read what is private in the folder (rejected/, quarantine/, index/)"
 
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """The folder of a store on a disk. `root`: an absolute path."""
+    """The folder of a store on a disk. `root`: an absolute path; `lacking`: what its file system does not have, where that
+    was tried out."""
 
     root: str
+    lacking: tuple[str, ...] = field(default=(), compare=False)
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)
     remote: ClassVar[bool] = False
     conditional: ClassVar[bool] = True
@@ -54,6 +66,14 @@ class LocalFolder:
 
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        found = {}
+        for entry in self._listed(folder):
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                if entry.is_file(follow_symlinks=False):
+                    found[entry.name] = entry.stat(follow_symlinks=False).st_size
+        return found
 
     def entries(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder)]
@@ -111,7 +131,7 @@ class LocalFolder:
     def writer(self, name: str, *, durable: bool = False) -> Iterator[BinaryIO]:
         temporary = self._temporary(name)
         try:
-            with named(self.path(name)), open(temporary, "wb") as file:
+            with named(self.path(name)), open(temporary, "xb") as file:
                 yield file
                 self.traffic.count(written=file.tell())
                 if durable:
@@ -134,14 +154,32 @@ class LocalFolder:
 
     def create(self, name: str, data: bytes) -> None:
         temporary = self._temporary(name)
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         try:
-            os.link(temporary, self.path(name))
+            with named(self.path(name)), open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, self.path(name))
+            except OSError as error:
+                if error.errno not in _UNLINKED:
+                    raise
+                self._create_unlinked(temporary, name)
         finally:
-            os.unlink(temporary)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def _create_unlinked(self, temporary: str, name: str) -> None:
+        """By looking, then renaming, while the folder is held: of two that create one file the second finds it."""
+        folder = os.open(os.path.dirname(self.path(name)), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with contextlib.suppress(OSError):  # not every server locks a folder; the lock of the run keeps others away as well
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            if os.path.lexists(self.path(name)):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.path(name))
+            os.rename(temporary, self.path(name))
+        finally:
+            os.close(folder)
 
     def place(self, other: Origin, staged: str, name: str) -> None:
         os.makedirs(self.path(name.rpartition("/")[0]), exist_ok=True)
@@ -174,10 +212,11 @@ class LocalFolder:
 
     def private(self, folder: str) -> None:
         os.makedirs(self.path(folder), exist_ok=True)
-        os.chmod(self.path(folder), 0o700)
+        if not folder or not os.path.islink(self.path(folder)):  # where a link leads is not the output's to change
+            _chmod(self.path(folder), 0o700)
 
     def private_file(self, name: str) -> None:
-        os.chmod(self.path(name), 0o600)
+        _chmod(self.path(name), 0o600)
 
     def scratch(self, folder: str) -> Path:
         return Path(self.path(folder))
@@ -195,16 +234,18 @@ class LocalFolder:
     def lock(self, name: str) -> Iterator[LocalFolder]:
         path = self.path(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "a+", encoding="utf-8") as file:
+        with _lock_file(path) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                     raise
-                file.seek(0)
                 holder = file.read(200).strip() or "another process"
                 said = f"{self.root} is locked by a live run ({holder}); wait for it, or choose another folder"
                 raise OutputLocked(said) from error
+            if _OWN_LOCK.fullmatch(file.read(1000)) is None:
+                raise OutputError(f"{path}: not a lock of Winnow; choose another folder, or remove the file")
+            file.seek(0)
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
@@ -214,21 +255,64 @@ class LocalFolder:
         self.remove(name)
 
     def writable(self, *, unlocked: bool) -> LocalFolder:
-        return self
+        return open_local(self.root, create=True)
 
 
 def open_local(url: str, *, create: bool) -> LocalFolder:
     """A folder by path or `file://` URL, made and tried out with `create`. OutputError, which names it as it was given."""
     folder = LocalFolder(absolute(url))
-    if create:
-        probe = Path(folder.root) / f"{TEMPORARY}{os.getpid()}-probe"
+    if not create:
+        return folder
+    try:
+        os.makedirs(folder.root, exist_ok=True)
+        return LocalFolder(folder.root, _lacking(folder.root))
+    except OSError as error:
+        raise OutputError(f"{url}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _lacking(root: str) -> tuple[str, ...]:
+    """What the file system lacks, found out before any work is done. Raises OSError where nothing can be written."""
+    probe = f"{root}/{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-probe"
+    found = []
+    with open(probe, "xb"):
+        pass
+    try:
         try:
-            probe.parent.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
+            os.link(probe, f"{probe}-linked")
+            os.unlink(f"{probe}-linked")
         except OSError as error:
-            raise OutputError(f"{url}: cannot be written ({error.strerror}); choose another folder") from error
-    return folder
+            if error.errno not in _UNLINKED:
+                raise
+            found.append(NO_LINKS)
+        _chmod(probe, 0o600)
+        if stat.S_IMODE(os.stat(probe).st_mode) != 0o600:
+            found.append(NO_MODES)
+    finally:
+        os.unlink(probe)
+    return tuple(found)
+
+
+def _chmod(path: str, mode: int) -> None:
+    """Where there are modes: FAT refuses to change them even for the owner, exFAT and many servers change nothing."""
+    try:
+        os.chmod(path, mode)
+    except OSError as error:
+        if error.errno not in _UNLINKED or os.stat(path).st_uid != os.geteuid():
+            raise
+
+
+def _lock_file(path: str) -> TextIO:
+    """The lock, made where it is missing; never what a link leads to. Raises OutputError where it is no file."""
+    try:
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OutputError(f"{path} is a link, and a lock is not written through one; remove it") from error
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OutputError(f"{path} is no file; choose another folder, or remove it")
+    return open(opened, "r+", encoding="utf-8", errors="replace")
 
 
 def _files(folder: str, *, deep: bool) -> Iterator[str]:

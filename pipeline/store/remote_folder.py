@@ -41,6 +41,7 @@ class RemoteFolder:
     conditional: bool = field(default=True, compare=False)
     guard: Lease | None = field(default=None, compare=False, repr=False)
     remote: ClassVar[bool] = True
+    lacking: ClassVar[tuple[str, ...]] = ()
 
     def __reduce__(self) -> tuple[type[RemoteFolder], tuple[Client, str, bool]]:
         # In another process: the lock is kept by the one that took it.
@@ -61,6 +62,9 @@ class RemoteFolder:
 
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder) if entry.is_file]
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        return {entry.name: entry.size for entry in self._listed(folder) if entry.is_file}
 
     def entries(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder)]

@@ -55,6 +55,11 @@ class Store:
         return self.folder.conditional
 
     @property
+    def lacking(self) -> tuple[str, ...]:
+        """What the file system does not have, in words; nothing where it was not tried out (`create`)."""
+        return self.folder.lacking
+
+    @property
     def traffic(self) -> Traffic:
         return self.folder.traffic
 
@@ -70,6 +75,10 @@ class Store:
     def names(self, folder: str) -> list[str]:
         """Names of finished files directly in `folder`, sorted; empty if there is no such folder."""
         return self.folder.names(folder)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of each file that `names` gives."""
+        return self.folder.sizes(folder)
 
     def entries(self, folder: str) -> list[str]:
         """Names of all files and folders directly in `folder`, unfinished ones apart; empty if there is no such folder."""
@@ -97,7 +106,7 @@ class Store:
         """Parsed JSON; Damaged if it does not parse."""
         try:
             return json.loads(self.read_bytes(name))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Damaged(f"{self.path(name)}: not valid JSON ({error}); it was damaged after it was written") from error
 
     def writer(self, name: str, *, durable: bool = False) -> AbstractContextManager[BinaryIO]:

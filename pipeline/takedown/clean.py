@@ -1,8 +1,9 @@
 """A work directory without what was taken down: documents, final texts, verdicts, signatures, and what is quickly remade.
 
 Invariant: a work directory with the stamp of these tombstones holds no text that they know. A run that opens one with another
-stamp (it was left behind while the output lost documents) has it cleaned first. Names of tables stay: a blanked table is what
-reading the input again under these tombstones gives.
+stamp (it was left behind while the output lost documents) has it cleaned first; one that was cleaned of what its output does not
+know (that was restored, or made anew) is emptied: rows that the output has would be missing. Names of tables stay: a blanked
+table is what reading the input again under these tombstones gives.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import pyarrow as pa
 
 from filters import language
 from filters.kernels import buffers
+from pipeline.output import work as work_
+from pipeline.output.folders import STAMP
 from pipeline.output.tombstones import Tombstones
 from pipeline.records.inputs import UnitCard
 from pipeline.stages.unit import generations, verdicts, withhold
@@ -23,26 +26,47 @@ from pipeline.stages.unit.tables import Names
 from pipeline.store.store import Store
 from pipeline.text import final
 
-STAMP = "tombstones.json"
 _TEXTLESS = ("final", "minhash", "tokens", "pairs")
 """Folders of facts that are no filter's signals."""
 _HARMLESS = frozenset(signal.name for signal in language.FILTER.signals)
 """Labels of languages and scripts say nothing of a text; strings of a plugin may hold anything."""
 
 
-def stamped(work: Store, tombstones: Tombstones) -> bool:
-    """Whether the work directory has been cleaned of all that these know."""
-    return work.has(STAMP) and work.read_json(STAMP) == {"hash": tombstones.hash}
+def settle(work: Store, tombstones: Tombstones | None) -> bool:
+    """Bring a work directory to what the output has lost; whether all of it went, because the output had lost less."""
+    if tombstones is not None and _stamp(work) == (tombstones.hash, True):
+        return False
+    gone = _foreign(work, tombstones)
+    if gone:
+        work_.empty(work)
+    if tombstones is not None:
+        clean(work, tombstones)
+    return gone
+
+
+def _stamp(work: Store) -> tuple[str, bool] | None:
+    """The tombstones that it was cleaned of, and whether that was finished."""
+    found = work.read_json(STAMP) if work.has(STAMP) else None
+    return (str(found.get("hash")), found.get("done", True) is True) if isinstance(found, dict) else None
+
+
+def _foreign(work: Store, tombstones: Tombstones | None) -> bool:
+    """Whether it was cleaned of what these tombstones may not know."""
+    stamp = _stamp(work)
+    return stamp is not None and (tombstones is None or stamp[0] not in (*tombstones.earlier, tombstones.hash))
 
 
 def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
     """Clean it, and say how many tables changed or went. May be done again after a kill."""
+    if _foreign(work, tombstones):
+        work_.empty(work)
+    work.write_bytes(STAMP, _encoded(tombstones, done=False))
     work.sweep(below=True)
     counts = {"rewritten": 0, "removed": 0}
     known: dict[str, list[Names]] = {}
     paths: dict[str, str] = {}
-    for file in work.names("generations"):
-        for unit in generations.load_generation(work, int(file.removesuffix(".json"))) or ():
+    for file in work.names(generations.FOLDER):
+        for unit in generations.load(work, f"{generations.FOLDER}/{file}"):
             paths[unit.names.bad] = unit.path
             if unit.names not in known.setdefault(unit.names.documents, []):
                 known[unit.names.documents].append(unit.names)
@@ -59,8 +83,12 @@ def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
         if work.entries(folder):
             work.remove(folder)
             counts["removed"] += 1
-    work.write_bytes(STAMP, json.dumps({"hash": tombstones.hash}).encode())
+    work.write_bytes(STAMP, _encoded(tombstones, done=True))
     return counts
+
+
+def _encoded(tombstones: Tombstones, *, done: bool) -> bytes:
+    return json.dumps({"hash": tombstones.hash, "done": done}).encode()
 
 
 def _unit(work: Store, tombstones: Tombstones, name: str, *, known: Sequence[Names], counts: dict[str, int]) -> None:

@@ -201,7 +201,7 @@ def units(place: Place) -> Iterator[tuple[int, Annotated, Store]]:
     if place.work is None:
         return
     for made in place.live:
-        for unit in generations.load_generation(place.work, made.generation) or ():
+        for unit in generations.load_generation(place.work, made) or ():
             if place.work.has(unit.names.documents):
                 yield made.generation, unit, place.work
 

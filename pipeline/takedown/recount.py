@@ -33,8 +33,7 @@ def manifest(out: Store, made: Manifest, rewritten: NewFiles, *, recipe: Recipe,
     """The generation's manifest since. `recipe`: of the output; `refs`: of all rows that went; `number`: of the take-down."""
     run = without(made.metrics, refs)
     own = replace(recipe, plan=validate(made.plan, where="the manifest"))
-    languages = any("language" in item.filter.signals.names for item in recipe.filters)
-    counts = _counts(_tally(out, rewritten.files, languages=languages), own, run, number=number)
+    counts = _counts(tallied(out, rewritten.files, recipe=recipe), own, run, number=number)
     compute = collect.ledger(counts, own.plan.compute, run.cost)
     metrics = run.model_copy(update={**dict(counts), "compute": compute, "files": rewritten.files})
     return made.model_copy(
@@ -94,8 +93,9 @@ def _counts(tally: Tally, recipe: Recipe, run: RunMetrics, *, number: int) -> Co
     )
 
 
-def _tally(out: Store, files: Sequence[FileRecord], *, languages: bool) -> Tally:
-    """The counts of a generation's rows. `languages`: some filter gives one."""
+def tallied(out: Store, files: Sequence[FileRecord], *, recipe: Recipe) -> Tally:
+    """The counts of a generation's rows, as far as ledger/, data/ and rejected/ say them."""
+    languages = any("language" in item.filter.signals.names for item in recipe.filters)
     summed = Tally()
     for rows, documents in _rows(out, files):
         summed.add(of_rows(rows, documents, documents["language"] if languages else None))

@@ -52,7 +52,7 @@ def generation(
         new = [_shard(out, record, folder, refs=refs, change=change, number=number) for record in records]
         new_of |= {old.path: record for old, record in zip(records, new, strict=True)}
         if new != records:
-            content[folder] = key([_content(out, record.path) for record in new])
+            content[folder] = key([content_of(out, record.path) for record in new])
     new_of |= {record.path: _index(out, record, numbers, number=number) for record in made.index}
     files, parts = (tuple(new_of[old.path] for old in records) for records in (made.files, made.index))
     replaced = tuple((old, new_of[old.path]) for old in (*made.files, *made.index) if new_of[old.path] != old)
@@ -109,8 +109,13 @@ def _affected(out: Store, record: FileRecord, folder: str, *, refs: pa.Array, ch
     return any(pc.any(pc.is_in(batch["source_ref"], refs)).as_py() for batch in out.batches(record.path, ["source_ref"]))
 
 
-def _content(out: Store, path: str) -> str:
-    made = ContentHash(out.schema(path).remove_metadata())
+def content_of(out: Store, path: str) -> str:
+    """The hash of a shard's rows, as `pipeline.stages.shards.content_hash` gave it when the shard was written: Parquet has a name
+    of its own for the items of a list."""
+    fields = [
+        field.with_type(pa.list_(f.value_type)) if pa.types.is_list(f := field.type) else field for field in out.schema(path)
+    ]
+    made = ContentHash(pa.schema(fields))
     for table in out.batches(path):
         made.update(table.combine_chunks())
     return made.hexdigest()

@@ -12,23 +12,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from uuid import uuid4
 
 from pipeline.errors import InputError
-from pipeline.output import manifest, tombstones
-from pipeline.output.folders import LOCK, MARKER
+from pipeline.output import inventory, manifest, tombstones
+from pipeline.output import work as work_
+from pipeline.output.folders import LOCK, MARKER, RECEIPTS
 from pipeline.output.manifest import Manifest, Takedown
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import recipe
-from pipeline.plan.load import validate
+from pipeline.plan.load import refuse_untrusted, validate
 from pipeline.records.base import FileRecord
 from pipeline.records.receipt import Inputs, Receipt, Replaced, StillThere, TakenDocument
 from pipeline.report import publish
 from pipeline.report.table import Part, Said, table
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import exports, recount, rewrite
-from pipeline.takedown.complete import RECEIPTS, complete, held_work, receipt_name
+from pipeline.takedown.complete import complete, held_work, receipt_name
 from pipeline.takedown.find import Found, Place, TakedownRequest, find_documents, host_of
 from pipeline.text import numbers
 
@@ -53,16 +54,19 @@ def take_down(
     work: str | None,
     unlocked: bool,
     dry_run: bool,
+    trust: bool = False,
     confirm: Callable[[Receipt], bool],
 ) -> Outcome:
     """Take down what is asked for. Raises InputError where there is nothing, OutputLocked where a run goes on.
 
-    `confirm` gets what would be done, and says whether to.
+    `confirm` gets what would be done, and says whether to. `trust`: the plugins of its plans may be imported, models fetched.
     """
     with _held(folder, work, unlocked=unlocked) as (out, store):
-        manifests = manifest.load_all(out)
+        manifests = inventory.load_whole(out)
         complete(out, manifests, work=store)
         live = manifest.live(manifests)
+        for generation in () if trust else live:
+            refuse_untrusted(generation.plan, where=out.root)
         key = out.read_bytes(tombstones.KEY) if out.has(tombstones.KEY) else b""
         before = tombstones.load_tombstones(out, manifest.takedowns(manifests))
         resolved = recipe.resolve(validate(live[-1].plan, where=out.root))
@@ -88,6 +92,8 @@ def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[St
         raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
     named = open_store(work or out.path(".work"), create=False)
     store = named if named.has(MARKER) else None
+    if store is not None:
+        work_.refuse_other(store, out, work_.id_of(out, manifest.load_all(out)))
     if store is None and work is not None:
         raise InputError(f"{work}: no work directory of Winnow; leave --work out if there is none any more")
     with ExitStack() as held:
@@ -157,7 +163,7 @@ def _receipt(
         date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         asked_by=what,
         before=manifests[-1].generation,
-        manifest=manifests[-1].generation + 1,
+        manifest=manifest.next_number(manifests),
         counts=dict(sorted(Counter(line.role for line in documents).items())),
         documents=documents,
         files=(),
@@ -173,6 +179,7 @@ def _receipt(
 
 def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: TakedownRequest, receipt: Receipt) -> Receipt:
     out, number = place.out, receipt.manifest
+    publish.repair(out, manifests)  # the copy of the newest manifest says that tombstones behind it are of no commit yet
     table = place.tombstones.table(found.contents(), place.parameters)
     committed = manifest.takedowns(manifests)
     tables = [out.read_table(tombstones.name(n)) for n in committed]
@@ -191,18 +198,19 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
             after.append(recount.manifest(out, made, files, recipe=place.recipe, refs=refs, number=number))
         else:
             after.append(made.model_copy(update={"metrics": recount.without(made.metrics, refs)}))
-    files_ = tuple(
-        Replaced(path=old.path, replaced_by=new_.path, rows_before=old.rows, rows_after=new_.rows) for old, new_ in replaced
-    )
-    receipt = receipt.model_copy(update={"files": files_, "exports": tuple(exports.holding(out, new))})
+    receipt = receipt.model_copy(update={"files": _told(replaced), "exports": tuple(exports.holding(out, new))})
     pending = tuple(b for a, b in zip(manifests, after, strict=True) if a != b)
     last = next(made for made in reversed(after) if made.generation == place.live[-1].generation)
+    encoded = tombstones.encode(table)
+    path = tombstones.name(number)
     taken = Takedown(
         request=receipt.request,
         selection=selection_of(asked, place.tombstones.key),
         receipt=receipt,
         work=None if place.work is None else place.work.root,
         pending=pending or (last,),
+        tombstones=FileRecord(path=path, rows=len(table), bytes=len(encoded), sha256=sha256(encoded).hexdigest()),
+        key=tombstones.fingerprint(place.tombstones.key),
     )
     nothing: dict[str, object] = dict.fromkeys(("files", "index", "inputs", "annotation_inputs", "replaced"), ())
     live = tuple(made.generation for made in place.live)
@@ -210,13 +218,17 @@ def _carry_out(place: Place, manifests: list[Manifest], found: Found, *, asked: 
     settled = made.model_copy(update={"takedown": taken.model_copy(update={"pending": ()})})
     publish.rendered(out, [*after, settled])  # what cannot be shown is never published
     out.private(RECEIPTS)
-    with out.writer(tombstones.name(number), durable=True) as file:
-        tombstones.write(file, table)
+    out.write_bytes(path, encoded, durable=True)
     manifest.commit(out, made.generation, manifest.encode(made))
     manifests = [*after, made]
     complete(out, manifests, work=place.work)
     assert manifests[-1].takedown is not None
     return manifests[-1].takedown.receipt
+
+
+def _told(replaced: Sequence[tuple[FileRecord, FileRecord]]) -> tuple[Replaced, ...]:
+    """Old files and new ones, as the receipt names them."""
+    return tuple(Replaced(path=a.path, replaced_by=b.path, rows_before=a.rows, rows_after=b.rows) for a, b in replaced)
 
 
 def receipt_text(outcome: Outcome) -> Said:

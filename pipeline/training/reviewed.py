@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from pipeline.errors import InputError
-from pipeline.output import manifest, reviews
+from pipeline.output import inventory, manifest, reviews
 from pipeline.output.manifest import Manifest
 from pipeline.output.reviews import KEPT, Label
 from pipeline.store.store import Store
@@ -66,8 +66,9 @@ class Found:
 
 
 def live(out: Store) -> tuple[list[Manifest], list[Manifest]]:
-    """All manifests, and the live ones. Raises InputError where there is no output."""
-    made = manifest.load_all(out)
+    """All manifests, and the live ones. Raises InputError where there is no output, Damaged where it is not
+    as its manifests say."""
+    made = inventory.load_whole(out)
     if not made:
         raise InputError(f"{out.root}: no output of `python -m flows.curate` (no manifests)")
     return made, manifest.live(made)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from flows import curate, deploy, errors, inspect, savings, train
@@ -95,6 +96,18 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback(command, monkeypatch, caps
     assert ended(command, monkeypatch, KeyboardInterrupt()) == 130
     more = "; the same command goes on where it stopped" if command.resumes else ""
     assert capsys.readouterr() == ("", f"{command.name}: interrupted{more}\n")
+
+
+def test_what_a_crafted_file_does_to_a_reader_is_one_line(capsys):
+    """A panic of Polars is no Exception; JSON may be nested deeper than Python goes."""
+
+    def panics() -> int:
+        raise pl.exceptions.PanicException("not yet implemented: \x1b[31m\nmore")
+
+    for run, words in ((panics, "its reader gave up (not yet implemented: "), (lambda: json.loads("[" * 100_000), "too deep")):
+        assert errors.exit_code(run, tell=errors.on_stderr("winnow")) == 1
+        said = capsys.readouterr().err
+        assert words in said and said.count("\n") == 1 and "\x1b" not in said
 
 
 def test_a_bug_keeps_its_traceback(command, monkeypatch):

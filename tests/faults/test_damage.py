@@ -154,9 +154,9 @@ def test_a_list_of_a_generations_units_that_is_not_one_is_named(tmp_path, text):
     from pipeline.stages.unit import generations
 
     work = open_store(str(tmp_path))
-    work.write_bytes(generations.name(1), text)
+    work.write_bytes("generations/000001.json", text)
     with pytest.raises(Damaged, match=r"generations/000001\.json: not what was written .*remove it"):
-        generations.load_generation(work, 1)
+        generations.load(work, "generations/000001.json")
 
 
 @pytest.mark.parametrize("harm", [truncated, *(pytest.param(h, marks=pytest.mark.slow) for h in (flipped, emptied))])

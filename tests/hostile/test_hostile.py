@@ -90,7 +90,7 @@ def test_names_and_values_of_the_input_lead_nowhere(tmp_path: Path, capsys) -> N
     root = (tmp_path / "out").resolve()
     assert all(path.resolve().is_relative_to(root) for path in root.rglob("*"))
     contract = {"README.md", "manifest.json", "metrics.json", "report.html", "plan.resolved.yaml", ".lock", ".work"}
-    contract |= {"data", "rejected", "ledger", "quarantine", "manifests", "index", "samples"}
+    contract |= {".winnow-output", "data", "rejected", "ledger", "quarantine", "manifests", "index", "samples"}
     assert {path.name for path in (tmp_path / "out").iterdir()} <= contract
 
 

@@ -105,12 +105,13 @@ def test_scores_that_the_output_keeps_are_quoted_where_all_else_is_gone(capsys, 
 
 
 def test_facts_of_another_recipe_in_the_same_work_directory_are_not_taken_for_the_runs(capsys, tmp_path):
-    work = ("--work", str(tmp_path / "work"))
-    first = made(tmp_path / "first", *work)
+    """A copy from before looks into the work directory of the original, which has another plan now."""
+    first = made(tmp_path / "first")
+    before = copied(first, tmp_path)
     path = tmp_path / "first" / "in" / "a.jsonl"
-    curate("none", "--input", path, "--output", tmp_path / "second", "--set", "filters.gopher_quality={profile: dolma}", *work)
-    found = why(capsys, first, "edited", *work)
-    assert found["values"] == "recomputed"
+    curate("none", "--input", path, "--output", first, "--set", "filters.gopher_quality={profile: dolma}", "--replace")
+    found = why(capsys, before, "edited", "--work", str(first / ".work"))
+    assert found["values"] == "work"
     assert found["signals"]["gopher_quality"]["gopher_words"] == len(ROWS[0]["text"].split())
 
 
@@ -118,8 +119,8 @@ def test_scores_that_another_plan_asked_for_are_not_this_runs(capsys, tmp_path):
     """A document that a cheap rule dropped has no model's score, whatever the table of facts holds."""
     path = write_rows(tmp_path / "in" / "a.jsonl", ROWS)
     models = ("--set", "filters.language={}", "--set", "filters.quality={}", "--work", str(tmp_path / "work"))
-    curate("none", "--input", path, "--output", tmp_path / "all", *models)
-    curate("none", "--input", path, "--output", tmp_path / "some", *models, "--set", "filters.gopher_quality={}")
+    curate("none", "--input", path, "--output", tmp_path / "some", *models)
+    curate("none", "--input", path, "--output", tmp_path / "some", *models, "--set", "filters.gopher_quality={}", "--replace")
     scored = why(capsys, tmp_path / "some", "kept", *models[-2:])
     assert scored["signals"]["quality"]["quality_score"] is not None
     found = why(capsys, tmp_path / "some", "plain", *models[-2:])

@@ -252,18 +252,6 @@ def test_damage_of_a_file_whose_rows_stay_is_still_told(capsys, tmp_path):
     assert (damaged["path"], damaged["source"], damaged["rows"], damaged["lost_rows"]) == ("in/b.jsonl", "s", 8, 3)
 
 
-def test_rows_that_stay_are_not_those_of_another_output_with_the_same_work_directory(capsys, tmp_path):
-    work = ("--work", str(tmp_path / "work"))
-    for name, first in (("one", 0), ("other", 50)):
-        for file, begin in (("a", first), ("b", first + 10)):
-            write_rows(tmp_path / name / "in" / f"{file}.jsonl", rows(range(begin, begin + 4)))
-        assert run(capsys, tmp_path / name, *work).code == 0
-    write_rows(tmp_path / "one/in/a.jsonl", rows(range(30, 34)))
-    before = digests(tmp_path / "one/out")
-    ran = run(capsys, tmp_path / "one", *work, *REPLACE, given="in/a.jsonl")
-    assert (ran.code, digests(tmp_path / "one/out")) == (2, before) and "its facts are not in the work directory" in ran.err
-
-
 def test_without_the_facts_of_a_file_that_stays_nothing_is_replaced(capsys, edited):
     before = digests(edited / "out")
     shutil.rmtree(edited / "out/.work")

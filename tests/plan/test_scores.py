@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
 
+from pipeline.plan import scores as module
+from pipeline.plan.annotations import Annotation
 from tests.support import PROSE, prose, table, winnow, write_rows
 
 
@@ -143,3 +146,31 @@ def test_what_cannot_be_joined_stops_before_the_run_and_says_why(capsys, tmp_pat
 def test_a_survivor_column_that_is_not_there_is_named(capsys, tmp_path, text):
     ran = winnow(capsys, "minimal", "--input", text, "--output", tmp_path / "out", "--set", "dedup.keep=[edu_score desc]")
     assert (ran.code, "dedup.keep: no document has a column edu_score" in ran.err) == (2, True)
+
+
+def test_crafted_files_of_scores_end_in_a_message(tmp_path):
+    """Polars panics on some of them, which is no Exception."""
+    made = scores(tmp_path, {"id": [f"d{k}" for k in range(300)], "s": [k / 7 for k in range(300)]})
+    whole, random, ended = made.read_bytes(), Random(5), set()
+    entry = Annotation(path=str(made), on=("id",), columns={"s": "float32"})
+    for _ in range(120):
+        damaged = bytearray(whole)
+        for _ in range(random.choice((1, 5, 20))):
+            damaged[random.randrange(len(whole) - 900, len(whole))] = random.randrange(256)
+        made.write_bytes(damaged)
+        try:
+            module._read(entry)
+        except ValueError as error:
+            ended.add(str(error).startswith("annotations: "))
+    assert ended == {True}
+
+
+def test_a_panic_of_the_reader_is_one_of_them(tmp_path, monkeypatch):
+    made = scores(tmp_path, {"id": ["d0"], "s": [1.0]})
+
+    def panics(*_, **__):
+        raise pl.exceptions.PanicException("called `Option::unwrap()`\non a None")
+
+    monkeypatch.setattr(pl, "read_parquet", panics)
+    with pytest.raises(ValueError, match=r"scores.parquet: cannot be read: called `Option::unwrap\(\)`$"):
+        module._read(Annotation(path=str(made), on=("id",), columns={"s": "float32"}))

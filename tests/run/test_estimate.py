@@ -50,7 +50,7 @@ def test_nothing_is_published_and_the_run_reads_nothing_again(capsys, tmp_path, 
     assert found["rows"] == 402
     assert found["kept"]["value"] == 302 / 402
     assert found["reasons"]["gopher_quality.too_few_words"]["value"] == 100 / 402
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", ".work"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", ".winnow-output", ".work"]
     assert not [path for path in (tmp_path / "out" / ".work" / "staging").rglob("*") if path.is_file()]
     again = look(capsys, tmp_path, text, "1")
     assert again["kept"] == found["kept"] and again["disk_bytes"] == found["disk_bytes"]

@@ -161,7 +161,7 @@ def test_a_folder_with_other_things_is_no_output(capsys, tmp_path, fake):
     ran = winnow(capsys, "minimal", "--input", "memory://bucket/new/a.jsonl", "--output", "memory://bucket/new")
     assert ran.code == 2
     fake.pipe_file("/bucket/new/data/a.jsonl", text.read_bytes())
-    fake.pipe_file("/bucket/new/.lock/000001", b"")
+    fake.pipe_file("/bucket/new/.winnow-output", b"")
     ran = winnow(capsys, "minimal", "--input", "memory://bucket/new/data/a.jsonl", "--output", "memory://bucket/new")
     assert ran.code == 2 and "lies in the output folder" in ran.err
 

@@ -68,7 +68,7 @@ class Site:
         """The output with its newest generation."""
         with self._lock:
             if self._output.store.names("manifests") != self._manifests:
-                self._take(open_output_of(self._output.store.root, work=self._work))
+                self._take(open_output_of(self._output.store.root, work=self._work, trust=self._output.trusted))
             return self._output
 
     @property

@@ -36,7 +36,7 @@ MOST_COLUMNS = 8
 def units_of(output: Output, work: Store) -> Iterator[Annotated]:
     """The units of all live generations. Raises InputError where the work directory does not know them any more."""
     for made in output.live:
-        units = generations.load_generation(work, made.generation, recipe_hash=made.recipe_hash)
+        units = generations.load_generation(work, made)
         if units is None or not all(work.has(name) for unit in units for name in unit.names.signals):
             raise InputError(
                 f"{work.root}: the signals of generation {made.generation} are not all there (--clean removes them, a take-down"
@@ -51,8 +51,8 @@ def rethresholded(output: Output, assignments: Sequence[str]) -> Recipe:
 
     Raises PlanError for a wrong key or value, UsageError for one that changes more than a threshold.
     """
+    old = output.recipe  # first: it refuses plugins of an output that is not trusted
     plan = overridden(output.newest.plan, assignments)
-    old = output.recipe
     keys = " ".join(text.partition("=")[0].strip() for text in assignments)
     if plan.model_copy(update={"filters": old.plan.filters}) != old.plan:
         raise _not_only_thresholds(keys)

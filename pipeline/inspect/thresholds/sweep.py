@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
@@ -18,7 +18,6 @@ from pipeline.errors import UsageError
 from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, units_of
 from pipeline.report.table import Said, table
-from pipeline.store.store import open_store
 from pipeline.text import numbers
 
 MOST_VALUES = 200
@@ -61,7 +60,7 @@ def sweep(output: Output, key: str, wanted: Sequence[str], *, by_language: bool,
     """Lines for each value, over all live generations. `key`: of a filter's threshold. Raises UsageError for another key,
     InputError where the signals are gone."""
     recipes = [rethresholded(output, [f"{key}={value}"]) for value in wanted]
-    store = open_store(work or output.store.path(".work"), create=False)
+    store = (replace(output, work_at=work) if work else output).work
     counts: list[Counter[tuple[str, str]]] = [Counter() for _ in wanted]
     for unit in units_of(output, store):
         seen = Rows(store, output.recipe, [unit])

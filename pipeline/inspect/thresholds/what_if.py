@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, unit
 from pipeline.report.table import Part
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import texts_at
-from pipeline.store.store import Store, open_store
+from pipeline.store.store import Store
 from pipeline.text import numbers
 
 
@@ -54,7 +54,7 @@ def rethink(output: Output, assignments: Sequence[str], *, work: str | None = No
     signals are gone.
     """
     recipe = rethresholded(output, assignments)
-    store = open_store(work or output.store.path(".work"), create=False)
+    store = (replace(output, work_at=work) if work else output).work
     enter, leave = Side(), Side()
     rows = before_all = after_all = unscored = 0
     for unit in units_of(output, store):

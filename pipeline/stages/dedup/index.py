@@ -24,10 +24,13 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import BrokenContract, Damaged
 from pipeline.output.manifest import Manifest
+from pipeline.output.releases import PACKAGE, refuse_newer
 from pipeline.records.base import FileRecord
 from pipeline.stages.dedup.part import Sets, shingles_of
 from pipeline.store.store import Store
 
+SCHEMA_VERSION = 1
+"""Of all tables of an index; `texts`, which each part has, says it."""
 GROUP_ROWS = 1 << 20
 """Rows of a row group: chosen so that one of places takes 16 MB in memory."""
 
@@ -165,7 +168,10 @@ def load_index(out: Store, live: Sequence[Manifest]) -> Index:
         for table in SORTED:
             if table in files:
                 _check(out, files[table])
-        first, count = int(out.metadata(files["texts"].path)["first"]), sum(record.rows for record in documents)
+        said = out.metadata(files["texts"].path)
+        by = manifest.versions.get(PACKAGE)
+        refuse_newer(out.path(files["texts"].path), said.get("schema_version", "1"), known=SCHEMA_VERSION, made_by=by)
+        first, count = int(said["first"]), sum(record.rows for record in documents)
         if first != number:
             raise BrokenContract(
                 f"dedup index: generation {manifest.generation} starts at document {first}, expected {number}; make the output"
@@ -189,7 +195,7 @@ def writer(file: Any, table: str, *, first: int | None = None) -> pq.ParquetWrit
     """A writer for one of `SCHEMAS`; who writes cuts row groups. `first`: number of this part's first document."""
     schema = SCHEMAS[table]
     if first is not None:
-        schema = schema.with_metadata({"first": str(first)})
+        schema = schema.with_metadata({"schema_version": str(SCHEMA_VERSION), "first": str(first)})
     return pq.ParquetWriter(
         file,
         schema,

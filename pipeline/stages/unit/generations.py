@@ -1,7 +1,7 @@
 """Which tables of the work directory hold a generation's facts: what `flows.inspect` reads them by.
 
-Convenience, not a promise: the file is gone with the work directory, and nothing of a run depends on it. It names the recipe:
-outputs may share a work directory, and the later run's file takes the place of the earlier one's.
+Convenience, not a promise: the file is gone with the work directory, and nothing of a run depends on it. Its name holds the
+recipe and the inputs: another state of the output (restored, made anew, another plan) has files of its own.
 """
 
 from __future__ import annotations
@@ -11,37 +11,46 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from pipeline.errors import Damaged
+from pipeline.output.manifest import InputRecord, Manifest
+from pipeline.output.releases import refuse_newer
 from pipeline.records.base import Json
 from pipeline.records.inputs import Damage
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import Names
+from pipeline.store.keys import key
 from pipeline.store.store import Store
 
+FOLDER = "generations"
+SCHEMA_VERSION = 1
 
-def name(generation: int) -> str:
-    return f"generations/{generation:06d}.json"
+
+def name(generation: int, recipe_hash: str, inputs: Sequence[InputRecord]) -> str:
+    """Of a generation's file, by what its manifest says."""
+    read = [(record.source, record.path, record.content, record.rows, record.bad_rows) for record in inputs]
+    return f"{FOLDER}/{generation:06d}-{key('generation', recipe_hash, read)}.json"
 
 
-def encode(units: Sequence[Annotated], recipe_hash: str) -> bytes:
+def encode(units: Sequence[Annotated]) -> bytes:
     listed = [asdict(unit) | {"damage": unit.damage.model_dump(mode="json")} for unit in units]
-    made = {"recipe": recipe_hash, "units": listed}
-    return json.dumps(made).encode("utf-8", "surrogatepass")
+    return json.dumps({"schema_version": SCHEMA_VERSION, "units": listed}).encode("utf-8", "surrogatepass")
 
 
-def load_generation(work: Store, generation: int, *, recipe_hash: str | None = None) -> list[Annotated] | None:
-    """The units of a generation in order; None where the work directory does not know them (any more), or knows those of another
-    recipe than `recipe_hash`."""
-    if not work.has(name(generation)):
-        return None
+def load_generation(work: Store, made: Manifest) -> list[Annotated] | None:
+    """The units of a generation in order; None where the work directory does not know them (any more)."""
+    path = name(made.generation, made.recipe_hash, made.inputs)
+    return load(work, path) if work.has(path) else None
+
+
+def load(work: Store, path: str) -> list[Annotated]:
+    """The units that a file of `FOLDER` lists."""
     try:
-        read = json.loads(work.read_bytes(name(generation)).decode("utf-8", "surrogatepass"))
-        made = {"recipe": "", "units": read} if isinstance(read, list) else read  # as earlier releases wrote it
-        if recipe_hash not in (None, made["recipe"]):
-            return None
+        read = json.loads(work.read_bytes(path).decode("utf-8", "surrogatepass"))
+        made = {"units": read} if isinstance(read, list) else read  # as Winnow 0.1 wrote it
+        refuse_newer(work.path(path), made.get("schema_version", 1), known=SCHEMA_VERSION)
         return [_unit(fields) for fields in made["units"]]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Damaged(
-            f"{work.path(name(generation))}: not what was written ({type(error).__name__}: {error}); remove it: what it lists is"
+            f"{work.path(path)}: not what was written ({type(error).__name__}: {error}); remove it: what it lists is"
             " known again once the output is made anew with --replace"
         ) from error
 

@@ -402,7 +402,7 @@ def test_options_of_browse_need_no_name_of_the_command(monkeypatch, given, expec
     from flows import inspect
 
     seen = []
-    monkeypatch.setattr("pipeline.takedown.complete.settle", lambda folder: None)
+    monkeypatch.setattr("pipeline.takedown.complete.settle", lambda folder: [])
     monkeypatch.setattr(inspect, "_browse", lambda found: seen.append((found.command, found.output, found.port)) or "")
     assert inspect.main(given) == 0 and seen == [expected]
 

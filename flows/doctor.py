@@ -1,0 +1,118 @@
+"""`python -m flows.doctor`: whether an output is what its manifests say, and what of it can be brought back.
+
+It looks and changes nothing, but with `--repair` or `--rebuild-manifest`. Exit codes: 0 nothing is damaged, 1 something is, 2 the
+command is wrong or there is no output, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.doctor.examination import Examination
+    from pipeline.report.table import Said
+    from pipeline.store.store import Store
+
+from flows import errors
+
+
+def parser() -> argparse.ArgumentParser:
+    made = errors.Parser(
+        prog="python -m flows.doctor",
+        description="Check everything in an output: manifests, shards, index, tombstones, samples, what is made from them.",
+    )
+    made.add_argument(
+        "output", nargs="?", metavar="OUT", default="curated", help="folder that was curated into (default: curated)"
+    )
+    made.add_argument("--deep", action="store_true", help="read every file and compare its sha256, not its length alone")
+    made.add_argument(
+        "--repair", action="store_true", help="put back manifests of which a copy is left, and make again what is made from them"
+    )
+    made.add_argument(
+        "--rebuild-manifest",
+        action="store_true",
+        help="as --repair, and make a lost manifest from the shards and the ledger of its generation, where these suffice",
+    )
+    made.add_argument("--trust", action="store_true", help="with --rebuild-manifest: import plugins and fetch models of its plan")
+    made.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
+    made.add_argument("--unlocked", action="store_true", help="an object store without conditional writes may be changed")
+    made.add_argument("--json", action="store_true", help="print JSON")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    return errors.exit_code(lambda: _run(arguments), tell=errors.on_stderr("winnow doctor"))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from pipeline.doctor.examination import examine
+    from pipeline.errors import InputError
+    from pipeline.report import table
+    from pipeline.store.store import open_output, open_store
+
+    out = open_output(arguments.output, create=False)
+    if not out.entries(""):
+        raise InputError(f"{arguments.output}: no output of `python -m flows.curate` (nothing is there); name its folder")
+    work = open_store(arguments.work or out.path(".work"), create=False)
+    found = examine(out, work, deep=arguments.deep)
+    done: list[str] = []
+    if arguments.repair or arguments.rebuild_manifest:
+        done = _mended(out, found, arguments)
+        found = examine(out, work, deep=arguments.deep)
+    if arguments.json:
+        print(json.dumps(_plain(found, done), sort_keys=True))
+    else:
+        table.show(_said(found, done), sys.stdout)
+    return 1 if found.damaged else 0
+
+
+def _mended(out: Store, found: Examination, arguments: argparse.Namespace) -> list[str]:
+    from pipeline.doctor.rebuild import rebuild
+    from pipeline.doctor.repair import repair
+    from pipeline.output.folders import LOCK
+
+    with out.writable(unlocked=arguments.unlocked).lock(LOCK) as held:
+        return [*(rebuild(held, trusted=arguments.trust) if arguments.rebuild_manifest else ()), *repair(held, found)]
+
+
+def _plain(found: Examination, done: Sequence[str]) -> dict[str, object]:
+    """The examination as JSON."""
+    newest = found.manifests[-1] if found.manifests else None
+    return {
+        "output": found.root,
+        "damaged": found.damaged,
+        "generation": newest.generation if newest else None,
+        "live": list(newest.live) if newest else [],
+        "deep": found.deep,
+        "files": found.files,
+        "bytes": found.n_bytes,
+        "findings": [asdict(finding) for finding in found.findings],
+        "done": list(done),
+    }
+
+
+def _said(found: Examination, done: Sequence[str]) -> Said:
+    """The examination as a person reads it."""
+    from pipeline.report.table import paragraphs
+    from pipeline.text import numbers
+
+    live = len(found.manifests[-1].live) if found.manifests else 0
+    how = "the content" if found.deep else "the length"
+    files = f"{numbers.counted(found.files, 'file')} ({numbers.size(found.n_bytes)})"
+    lines = [("done", told) for told in done]
+    lines += [(f.kind, f"{f.path}: {f.what}; {f.todo}") for f in found.findings]
+    whole = f"{numbers.counted(live, 'live generation')}: {files} have {how} that their manifests say"
+    ended = "the output is damaged: a run stops before it changes anything" if found.damaged else "nothing is damaged"
+    deeper = [] if found.deep or found.damaged else ["--deep compares the content of every file, too"]
+    return [found.root, whole, *([paragraphs(lines)] if lines else []), ended, *deeper]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
