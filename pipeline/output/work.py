@@ -96,7 +96,7 @@ def mark(work: Store) -> None:
 def bind(work: Store, out: Store, identity: str) -> None:
     """Give the work directory to the output. Both must be held. Raises OutputError where it belongs to another."""
     variant = is_variant(out, work)
-    made = Marker(what=WHAT) if variant else Marker(what=WHAT, output=identity, at=out.root)
+    made = Marker(what=WHAT) if variant else Marker(what=WHAT, output=identity, at=_place(out))
     if not variant:
         refuse_other(work, out, identity)
     if not work.has(MARKER) or (not variant and _marker(work, MARKER) != made):
@@ -122,7 +122,7 @@ def belongs(work: Store, out: Store, identity: str) -> bool:
     if not work.has(MARKER):
         return True
     found = _marker(work, MARKER)
-    if not found.output or found.at == out.root:
+    if not found.output or found.at == _place(out):
         return True
     return found.output == identity and (_lies_in(work, out) or not _is_at(found.at, identity))
 
@@ -132,6 +132,11 @@ def _lies_in(work: Store, out: Store) -> bool:
     return work.root == out.path(".work") and (
         work.remote or os.path.realpath(work.root) == f"{os.path.realpath(out.root)}/.work"
     )
+
+
+def _place(out: Store) -> str:
+    """Where an output lies, as a marker says it; a path that is not UTF-8 is found again, but not looked at."""
+    return out.root.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_at(place: str, identity: str) -> bool:
@@ -161,4 +166,4 @@ def _marker(store: Store, name: str) -> Marker:
 
 
 def _encoded(made: Marker) -> bytes:
-    return made.model_dump_json(indent=1).encode("utf-8", "backslashreplace") + b"\n"
+    return made.model_dump_json(indent=1).encode() + b"\n"

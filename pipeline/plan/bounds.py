@@ -21,7 +21,8 @@ MOST_DEPTH = 50
 """Chosen as ten times what a plan has; builders recurse some ten frames a level."""
 MOST_NODES = 100_000
 """Values, those that aliases stand for among them."""
-MOST_BITS = 63
+MOST_BITS = 128
+"""Of an integer: chosen so that whatever a key may hold passes, and what is too much for it is told with the key's own limit."""
 
 
 def load(text: str, *, where: str) -> Any:

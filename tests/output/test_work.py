@@ -64,6 +64,13 @@ def test_the_output_that_it_was_made_for_uses_it_again_and_no_other(place: Place
         place.use("two")
 
 
+def test_a_path_that_is_not_utf_8_is_known_again(place: Place) -> None:
+    place.use(os.fsdecode(b"caf\xe9"))
+    place.use(os.fsdecode(b"caf\xe9"))
+    with pytest.raises(OutputError, match="is the work directory of another output"):
+        place.use("two")
+
+
 def test_a_moved_output_takes_it_along(place: Place) -> None:
     place.use("one")
     os.rename(place.folder / "one", place.folder / "moved")

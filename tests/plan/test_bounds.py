@@ -28,8 +28,8 @@ def doubled(first: str, line: str) -> str:
         pytest.param("- " * 3000 + "x", "nested deeper than 50", id="dashes"),
         pytest.param("? " * 3000 + "x", "nested deeper than 50", id="keys"),
         pytest.param("seed: " + "9" * 5000, "a value cannot be read", id="5,000 digits"),
-        pytest.param("seed: 0x" + "f" * 5000, "seed: an integer beyond 63 bits", id="5,000 hexadecimal digits"),
-        pytest.param("{a: [{b: 9223372036854775808}]}", "a.b: an integer beyond 63 bits", id="64 bits"),
+        pytest.param("seed: 0x" + "f" * 5000, "seed: an integer beyond 128 bits", id="5,000 hexadecimal digits"),
+        pytest.param("{a: [{b: 340282366920938463463374607431768211456}]}", "a.b: an integer beyond 128 bits", id="129 bits"),
         pytest.param("seed: 2024-13-45", "a value cannot be read (month", id="no date"),
         pytest.param("a: " + "x" * bounds.MOST_BYTES, "a plan has at most", id="long"),
     ],
@@ -51,5 +51,5 @@ def test_so_does_a_hostile_assignment(assignment):
 
 
 def test_what_a_plan_may_hold_is_read():
-    text = "a: &a [1, 2]\nb: [*a, *a]\nc: 9223372036854775807\nd: " + "[" * 49 + "]" * 49
-    assert bounds.load(text, where="plan") | {"d": 0} == {"a": [1, 2], "b": [[1, 2], [1, 2]], "c": 2**63 - 1, "d": 0}
+    text = "a: &a [1, 2]\nb: [*a, *a]\nc: 340282366920938463463374607431768211455\nd: " + "[" * 49 + "]" * 49
+    assert bounds.load(text, where="plan") | {"d": 0} == {"a": [1, 2], "b": [[1, 2], [1, 2]], "c": 2**128 - 1, "d": 0}
