@@ -124,7 +124,7 @@ LINES = {
     "jsonl": Line("JSONL, rows of one letter", letters_jsonl, 4_900_000, 2_000_000_000),
     "tiny": Line("JSONL, rows of a number", numbers_jsonl, 3_000_000, 600_000_000),
     "sources": Line("JSONL, each row its own source", named_sources, 100_000, 2_000_000_000, "minimal", BY_ROW),
-    "urls": Line("JSONL, source = URL, default plan", urls_as_sources, 30_000, 900_000_000, "default", BY_ROW),
+    "urls": Line("JSONL, source = URL, default plan", urls_as_sources, 30_000, 600_000_000, "default", BY_ROW),
     "metadata": Line("JSONL, 5 MB of metadata a row", large_metadata, 40, 600_000_000),
     "columns": Line("Parquet, 5 MB of metadata a row", large_metadata_parquet, 40, 600_000_000),
     "nulls": Line(

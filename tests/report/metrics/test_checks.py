@@ -58,7 +58,16 @@ def test_max_source_loss_names_the_source_and_leaves_small_ones_alone(capsys, tm
     ran = winnow(capsys, "minimal", "--input", *paths, "--output", tmp_path / "out", *limits(max_source_loss=0.7))
     assert ran.code == code, ran.err
     assert published(tmp_path / "out") == (code == 0)
-    assert ("max_source_loss" in ran.err and "of source menus" in ran.err) == (code == 3)
+    assert ("max_source_loss" in ran.err and "of source b" in ran.err) == (code == 3)
+
+
+def test_rows_that_name_a_source_of_their_own_are_no_group_to_be_judged(capsys, tmp_path):
+    rows = [{"text": prose(i), "source": "crawl"} for i in range(40)] + [{"text": "", "source": "evil"}] * 20
+    path = write_rows(tmp_path / "in/rows.jsonl", rows)
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", *limits(max_source_loss=0.5))
+    assert ran.code == 0, ran.err
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "other", *limits(max_source_loss=0.3))
+    assert ran.code == 3 and "of source in" in ran.err
 
 
 def grown(capsys, tmp_path: Path, *more: str, first: dict[str, int], second: dict[str, int]):
