@@ -132,8 +132,7 @@ class _Cutter:
                 self._replaced.append(replaced_of(data))
             elif kind != b"k":
                 if self._group.share(file) >= 1:
-                    yield self._part(self._group.stop, [*self._before.frames, *self._group.frames])
-                    self.forget()
+                    yield self._part(whole=True)
                 open_.append((kind, data))
             else:
                 row, ends = json.loads(data)
@@ -141,8 +140,7 @@ class _Cutter:
                     self._group.add(open_, row)
                 open_.clear()
                 if self._before.frames and self._before.share(file) + self._group.share(file) > MOST_TOGETHER:
-                    yield self._part(self._before.stop, self._before.frames)
-                    self._before = _Held(self.next, self.next)
+                    yield self._part(whole=False)
                 if ends:
                     self._before.add(self._group.frames, row)
                     self._group = _Held(row, row)
@@ -154,16 +152,23 @@ class _Cutter:
         batches = collector.finish().bad.to_batches()
         self._before.add([(b"q", batch.serialize()) for batch in batches], first_row + rows)
 
-    def _part(self, stop: int, frames: list[Frame], *, number: int | None = None) -> tuple[Unit, UnitRows]:
+    def _part(self, *, whole: bool) -> tuple[Unit, UnitRows]:
+        """What no part has, or the whole row groups of it, as one. It is not held any more."""
+        held = [self._before, self._group] if whole else [self._before]
+        rows = gathered(self.unit.file, [frame for some in held for frame in some.frames])
         self._made += 1
-        part = replace(self.unit, part=self._made if number is None else number, first_row=self.next)
-        self.next = stop
-        return part, gathered(self.unit.file, frames)
+        part = replace(self.unit, part=self._made, first_row=self.next)
+        self.next = held[-1].stop
+        if whole:
+            self.forget()
+        else:
+            self._before = _Held(self.next, self.next)
+        return part, rows
 
     def last(self) -> tuple[Unit, UnitRows]:
         """What is left; the unit itself where it was not cut."""
-        part, rows = self._part(self._before.stop, self._before.frames, number=None if self._made else 0)
-        return part, replace(rows, replaced=summed(self._replaced))
+        part, rows = self._part(whole=False)
+        return replace(part, part=0) if self._made == 1 else part, replace(rows, replaced=summed(self._replaced))
 
 
 def _groups(file: InputFile) -> list[tuple[int, int]]:

@@ -80,6 +80,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
                     finished = _finished(recipe, documents)
             _write_documents(work, where, documents, card=card)
             text.put("source", final.one_chunk(documents["text"]))
+            del read, documents  # metadata may be larger than the texts
     if not work.has(where.final):
         with meter.measure("edit"):
             _finish(work, recipe, where, text=text, finished=finished)
