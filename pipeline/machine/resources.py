@@ -58,9 +58,9 @@ def process_age_s() -> float:
     return time.time() - psutil.Process().create_time()
 
 
-def tree_rss() -> int:
-    """Resident bytes of this process and its children."""
-    pid = os.getpid()
+def tree_rss(pid: int | None = None) -> int:
+    """Resident bytes of a process, this one by default, and its descendants."""
+    pid = os.getpid() if pid is None else pid
     return sum(map(_rss, (pid, *_descendants(pid))))
 
 

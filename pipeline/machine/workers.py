@@ -46,6 +46,12 @@ class Workers:
         threads = schedule.of_pool(self.submit)
         return schedule.gather(threads, (threads.submit(function, item) for item in items))
 
+    def each(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """The same, where results are large: few of them are held at a time."""
+        some = 8 * self.count
+        for start in range(0, len(items), some):
+            yield from self.map(function, items[start : start + some])
+
     def gather(self, futures: Iterable[Future[Any]]) -> list[Any]:
         """The same for futures of `submit`, which an iterator may submit."""
         return schedule.gather(schedule.of_pool(self.submit), futures)
@@ -67,9 +73,14 @@ UNIT_FACTOR = 4.5
 """What a unit takes while it is worked on, in sizes of a unit: measured over `throughput` with units of 64 MB."""
 
 
+def least_memory(unit_bytes: int) -> int:
+    """The smallest `--memory` with which a run can work on units of so many bytes, those of the largest of its sources."""
+    return BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
+
+
 def units_within(memory: int, unit_bytes: int) -> int:
     """How many units may be in memory at a time. Raises UsageError where the budget has no room for one."""
-    least = BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
+    least = least_memory(unit_bytes)
     if memory <= BASE_BYTES:
         raise UsageError(
             f"--memory {numbers.size(memory)}: a run takes {numbers.size(BASE_BYTES)} before it has read a row; allow"

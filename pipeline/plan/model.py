@@ -172,7 +172,7 @@ class Checks(PlanModel):
 
     max_drop_share: float = Field(0.95, ge=0, le=1, description="share of the rows read that may be dropped")
     max_source_loss: float = Field(
-        0.99, ge=0, le=1, description="share of one source's rows that may be lost (sources of 20 rows or more)"
+        0.99, ge=0, le=1, description="share of the rows of one of the plan's sources that may be lost (20 rows or more)"
     )
     max_change: float = Field(
         0.3, ge=0, le=1, description="change of the kept share, and of the share of each reason, since the last generation"

@@ -36,7 +36,7 @@ from pipeline.store.keys import key
 from pipeline.store.places import absolute
 from pipeline.text import final, normalise, signatures, urls
 
-DECIDE_VERSION = 3
+DECIDE_VERSION = 4
 """Covers everything after the facts: verdicts, dedup, shard layout. Raise it when the same facts give other bytes."""
 
 

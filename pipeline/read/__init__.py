@@ -14,7 +14,7 @@ from pipeline.read.child.supervisor import close
 from pipeline.read.files import InputFile
 from pipeline.read.formats import columns, delimited, document, huggingface, jsonl, parquet, warc, web, whole
 from pipeline.read.recognition import look
-from pipeline.read.rows import UnitRows
+from pipeline.read.rows import UnitRows, together
 from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify, is_streamed
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "UnitRows",
     "close",
     "identify",
+    "parts",
     "read",
     "read_block",
     "rows_of",
@@ -52,18 +53,29 @@ def rows_of(file: InputFile) -> Iterator[UnitRows]:
     """Rows of a file, a unit at a time."""
     found = units_of(file)
     if found.units is not None:
-        yield from map(read, found.units)
+        for unit in found.units:
+            yield from (rows for _, rows in parts(unit))
     else:
         yield from map(read_block, stream(found.file, found.content))
 
 
+def parts(unit: Unit) -> Iterator[tuple[Unit, UnitRows]]:
+    """A unit that `units_of` gave, and its rows; several parts, each a unit by itself, where it turns out to be too large."""
+    if unit.file.format == "parquet" and not unit.file.fault:
+        yield from parquet.parts(unit)
+    else:
+        yield unit, _read(unit)
+
+
 def read(unit: Unit) -> UnitRows:
-    """Rows of a unit that `units_of` gave."""
+    """All rows of a unit."""
+    return together([rows for _, rows in parts(unit)])
+
+
+def _read(unit: Unit) -> UnitRows:
     if unit.file.fault:
         return whole.read_foreign(unit)
-    if unit.file.format in ("text", "html"):
-        return whole.read_unit(unit)
-    return parquet.read_unit(unit) if unit.file.format == "parquet" else jsonl.read_unit(unit)
+    return whole.read_unit(unit) if unit.file.format in ("text", "html") else jsonl.read_unit(unit)
 
 
 def stream(file: InputFile, content: str) -> Generator[Block, None, str]:

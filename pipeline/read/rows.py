@@ -1,7 +1,8 @@
 """Records to `UnitRows`: the one place that decides what of a record is text, id, source, url, date and metadata.
 
 Invariant (laws 1 and 9): each record that is added becomes one document or one bad row; no value of it is dropped. What is
-not usable where it stands (an id that is an object, a url that is a number) goes to metadata under its own name. A value that
+not usable where it stands (an id that is an object, or long; a url that is a number) goes to metadata under its own name. The
+size of a row is that of its text, url, date and metadata. A value that
 JSON cannot hold never costs a text: something else stands for it in metadata, and is counted by column and kind (`replaced`).
 """
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.read.files import InputFile
-from pipeline.read.lines import QuarantinedRow
+from pipeline.read.lines import QuarantinedRow, too_large
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
 from pipeline.text import exact_json
 from pipeline.text.exact_json import Number, Odd
@@ -32,6 +33,10 @@ DOUBLE = "double_column"
 """Cause where two columns, or keys of a row, have the text's name, or a table has one name twice."""
 SOURCE_BYTES = 200
 """Most that a source's name taken from the data may have: names stand in tables, and a longer value is no name."""
+ID_BYTES = 512
+"""Most that an id may have, since a row names the id of the one that it is a copy of: a longer value is metadata."""
+FLUSH_ROWS = 10_000
+"""Rows of either kind that are held as Python's objects, which take some 300 and 700 bytes beside their text."""
 _MISSING = object()
 _SORTED = orjson.OPT_SORT_KEYS
 _MOST_NAMES = 8
@@ -66,7 +71,8 @@ def summed(parts: Iterable[Replaced]) -> Replaced:
 class Collector:
     """Takes records one by one, in the order of their rows, and gives their tables at the end.
 
-    `sink` takes each table of documents once it is made, texts as decoded; without it they are normalised and kept.
+    `sink` takes each table of documents (texts as decoded), and of bad rows, once it is made; without it they are kept, and
+    texts are normalised.
     `types`: of the columns, where the input says them.
     """
 
@@ -74,7 +80,7 @@ class Collector:
         self.file = file
         self.types: dict[str, str] = {}
         self._sink = sink
-        self._tables: list[pa.Table] = []
+        self._tables: dict[pa.Schema, list[pa.Table]] = {DOCUMENT: [], BAD_ROW: []}
         self._good: list[tuple[Any, ...]] = []
         self._bad: list[tuple[Any, ...]] = []
         self._replaced: Counter[tuple[str, str]] = Counter()
@@ -89,13 +95,13 @@ class Collector:
             record.setdefault(name, value)
         pop = record.pop
         text = pop(file.text, _MISSING)
-        id_ = pop(file.id, None)
+        given = id_ = pop(file.id, None)
         if type(id_) is int:
             id_ = str(id_)
         elif type(id_) is Number and id_.is_integer:
             id_ = id_.text
-        elif type(id_) is not str or not id_:
-            _put_back(record, file.id, id_)
+        if type(id_) is not str or not 0 < len(id_.encode("utf-8", "surrogatepass")) <= ID_BYTES:
+            _put_back(record, file.id, given)
             id_ = default_id(file.path, row)
         source = file.source if file.named_by is None else self._named(record, file.named_by)
         if type(text) is not str:
@@ -111,7 +117,17 @@ class Collector:
             metadata = b"{}" if not record else exact_json.dumps(record) if exact else orjson.dumps(record, None, _SORTED)
         except TypeError:
             metadata = self._each_alone(record)
+        # A row's id and source are short; a character has up to four bytes.
+        beside, more = len(metadata) if record else 0, (text, url or "", date or "")
+        if 4 * sum(map(len, more)) + beside > file.max_row_bytes:
+            size = sum(len(part.encode("utf-8", "surrogatepass")) for part in more) + beside
+            if size > file.max_row_bytes:
+                refused = too_large(row, size, bytes(raw[:EXCERPT_BYTES]), limit=file.max_row_bytes)
+                self._refuse(refused, id_, source)
+                return
         self._good.append((row, id_, source, url, date, text, metadata))
+        if len(self._good) >= FLUSH_ROWS:
+            self.flush()
 
     def _settled(self, record: Json) -> Json:
         """The record as JSON and UTF-8 can hold it; its text is left as it is. NaN is how tables write that a value is missing:
@@ -163,9 +179,24 @@ class Collector:
         lost = refused.lost
         told = (refused.cause, refused.detail, refused.n_bytes, excerpt, lost.rows, lost.share, lost.cut)
         self._bad.append((refused.row, id_, source, *told))
+        if len(self._bad) >= FLUSH_ROWS:
+            self._flush_bad()
 
     def flush(self) -> None:
         """Turn what was added so far into Arrow: Python strings take up to four times the memory."""
+        self._flush_good()
+        self._flush_bad()
+
+    def _give(self, arrays: Sequence[pa.Array], schema: pa.Schema) -> None:
+        (self._sink or self._tables[schema].append)(pa.Table.from_arrays(arrays, schema=schema))
+
+    def _flush_bad(self) -> None:
+        if self._bad:
+            columns = zip(*self._bad, strict=True)
+            self._give([pa.array(column, field.type) for column, field in zip(columns, BAD_ROW, strict=True)], BAD_ROW)
+            self._bad.clear()
+
+    def _flush_good(self) -> None:
         if not self._good:
             return
         rows, ids, sources, urls, dates, texts, metadata = zip(*self._good, strict=True)
@@ -184,18 +215,29 @@ class Collector:
             pc.binary_length(text),
             _utf8(metadata),
         ]
-        (self._sink or self._tables.append)(pa.Table.from_arrays(arrays, schema=DOCUMENT))
+        self._give(arrays, DOCUMENT)
 
     def finish(self) -> UnitRows:
         self.flush()
-        documents = pa.concat_tables(self._tables).combine_chunks() if self._tables else DOCUMENT.empty_table()
-        bad = sorted(self._bad, key=lambda values: values[0])
-        columns = zip(*bad, strict=True) if bad else [()] * len(BAD_ROW)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, BAD_ROW, strict=True)]
-        return UnitRows(documents, pa.Table.from_arrays(arrays, schema=BAD_ROW), replaced=self.replaced())
+        documents, bad = (joined(tables, schema) for schema, tables in self._tables.items())
+        return UnitRows(documents, bad, replaced=self.replaced())
 
     def replaced(self) -> Replaced:
         return tuple((column, kind, n) for (column, kind), n in sorted(self._replaced.items()))
+
+
+def joined(tables: Iterable[pa.Table | pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Rows of tables or batches as one table, by row: bad rows are met out of order."""
+    made = [pa.Table.from_batches([some], schema) if isinstance(some, pa.RecordBatch) else some for some in tables]
+    whole = pa.concat_tables(made).combine_chunks() if made else schema.empty_table()
+    rows = whole["row"].to_numpy()
+    return whole if (np.diff(rows) > 0).all() else whole.sort_by("row").combine_chunks()
+
+
+def together(parts: Sequence[UnitRows]) -> UnitRows:
+    """The rows of several units as one."""
+    documents, bad = joined([part.documents for part in parts], DOCUMENT), joined([part.bad for part in parts], BAD_ROW)
+    return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))
 
 
 def normalised(text: pa.LargeStringArray) -> pa.LargeStringArray:

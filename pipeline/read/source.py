@@ -30,12 +30,14 @@ class Source(PlanModel):
     text: str = Field("text", min_length=1, description="column that holds the text")
     id: str = Field("id", min_length=1, description="column that holds the id; rows without one get a hash of source_ref")
     unit_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="size of the pieces that an input is split into")
-    max_row_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="longer rows go to quarantine")
+    max_row_bytes: Bytes = Field(
+        ByteSize(64_000_000), ge=1_000, description="rows with more text, url, date and metadata together go to quarantine"
+    )
     max_bad_fraction: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="share of unreadable rows of a file, and of the source, beyond which the run stops",
+        description="share of unreadable rows of the source, and of a file of 1,000 rows or more, beyond which the run stops",
     )
     on_truncated: Literal["fail", "accept"] = Field(
         "fail", description="a file that ends before it should: stop the run, or curate what there is of it"

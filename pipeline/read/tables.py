@@ -2,21 +2,50 @@
 
 Invariant: each row of a batch becomes one document or one bad row. Arrow strings from outside may hold invalid UTF-8
 (pyarrow does not look), so a text is decoded here, and one that cannot be is the fault of its row alone; what is strange in
-another column costs that value only (`pipeline.read.values`). The size of a row is that of its text. Where two columns have one
-name nobody can say which is meant: then no row is read.
+another column costs that value only (`pipeline.read.values`). Where two columns have one name nobody can say which is meant:
+then no row is read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from pipeline.read.lines import QuarantinedRow, too_large
 from pipeline.read.rows import DOUBLE, Collector, NotText
 from pipeline.read.values import text, values
+
+PIECE_BYTES = 16_000_000
+"""Bytes of a batch that become Python's objects at a time, which take several times as much; one row may have more."""
+
+
+def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces of at most `PIECE_BYTES`, or of one row."""
+    if batch.num_rows <= 1 or decoded_bytes(batch) <= PIECE_BYTES:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from pieces(batch.slice(0, half))
+    yield from pieces(batch.slice(half))
+
+
+def decoded_bytes(batch: pa.RecordBatch) -> int:
+    """Bytes of the batch once each row has its own copy of what it names in a dictionary."""
+    return sum(map(_decoded_bytes, batch.columns))
+
+
+def _decoded_bytes(column: pa.Array) -> int:
+    if not pt.is_dictionary(column.type):
+        return int(column.nbytes)
+    values, used = column.dictionary, column.indices
+    if not (pt.is_string(values.type) or pt.is_large_string(values.type) or pt.is_binary(values.type)):
+        return int(used.nbytes + len(used) * values.nbytes // max(len(values), 1))
+    return int(used.nbytes + (pc.sum(pc.binary_length(values).take(used)).as_py() or 0))
 
 
 def add_batch(collector: Collector, batch: pa.RecordBatch, first_row: int) -> None:

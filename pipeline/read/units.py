@@ -22,7 +22,7 @@ from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import remote
 
-VERSION = 2
+VERSION = 3
 """Covers everything in this package that decides what the rows of an input are."""
 HASHED = "blake2b:"
 """Prefix of an identity that is a hash of the bytes."""
@@ -41,7 +41,8 @@ AHEAD_BYTES = 8 << 20
 @dataclass(frozen=True)
 class Unit:
     """A piece of an input. `start`, `stop`: bytes of a plain file, bytes of what a stream decodes to, row groups of Parquet,
-    rows of a Hugging Face dataset. `first_row`: number of the first row (1-based) if the unit has one."""
+    rows of a Hugging Face dataset. `first_row`: number of the first row (1-based) if the unit has one. `part`: of a unit that was
+    cut while it was read, which of its parts this is, from 1; 0 otherwise."""
 
     file: InputFile
     content: str
@@ -49,6 +50,7 @@ class Unit:
     start: int
     stop: int
     first_row: int
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         *(f"{name}={value}" for name, value in file.partitions),
         *(f"{name} {version(name)}" for name in DECODED_BY.get(file.format, ())),
         *([f"main text {MAIN_TEXT}"] if file.format in DECODED_BY else []),
+        *([f"part {unit.part}"] if unit.part else []),
     )
 
 

@@ -21,17 +21,26 @@ from pipeline.text import numbers
 
 MOST_LINES = 20
 """Files and sources that a refusal names."""
+SMALL_FILE = 1_000
+"""A file of fewer rows has no budget of its own but its source's: chosen because one page that is no text, or some lines of junk
+beside a good corpus, are no reason to publish nothing."""
 
 
 def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
-    """Raise BadRows where more of a file, or of a source, could not be read than its budget allows, or a file ends early."""
+    """Raise BadRows where more of a source, or of a file that is not small, could not be read than its budget allows, or a file
+    ends early."""
     files = {item.file.path: item.file for item in run.inputs}
     found: dict[tuple[str, str], Loss] = {}
     for path, loss in damage.by_file(run, units).items():
         for group in (("file", path), ("source", files[path].source)):
             found[group] = found.get(group, Loss()) + loss
     limits = {group: file for file in files.values() for group in (("file", file.path), ("source", file.source))}
-    over = [(group, loss) for group, loss in sorted(found.items()) if _is_over(group, loss, limits[group])]
+    spent = {group for group, loss in found.items() if _is_over(group, loss, limits[group])}
+    over = [
+        (group, loss)
+        for group, loss in sorted(found.items())
+        if group in spent and (not _is_small(group, loss, limits[group]) or ("source", limits[group].source) in spent)
+    ]
     if not over:
         return
     lines = [_too_much(group, loss, limits[group].max_bad_fraction) for group, loss in over[:MOST_LINES]]
@@ -45,6 +54,13 @@ def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
 def _is_over(group: tuple[str, str], loss: Loss, file: InputFile) -> bool:
     accepts = file.on_truncated == "accept"
     return (group[0] == "file" and loss.cut and not accepts) or loss.fraction(accepts_cut=accepts) > file.max_bad_fraction
+
+
+def _is_small(group: tuple[str, str], loss: Loss, file: InputFile) -> bool:
+    """Whether it is a file that its source's budget is enough for. Of one that ends before it should nobody knows how many rows
+    are missing, unless it is one row."""
+    unknown = loss.cut and file.on_truncated != "accept" and file.format not in ("text", "html")
+    return group[0] == "file" and not unknown and loss.read + loss.lost < SMALL_FILE
 
 
 def _too_much(group: tuple[str, str], loss: Loss, limit: float) -> str:

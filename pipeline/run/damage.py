@@ -81,7 +81,7 @@ class _File:
 
 def by_file(run: Run, units: Iterable[Annotated]) -> dict[str, Loss]:
     """The loss of each input, by path; of files whose rows stay too, where `units` are among theirs."""
-    source_of = _sources(run)
+    source_of = sources(run)
     sizes_of = {item.file.path: item.file.size for item in run.inputs}
     asked = {unit.path for unit in units}
     sizes_of |= {record.path: record.size for record in _staying(run) if record.path in asked}
@@ -101,7 +101,8 @@ def _staying(run: Run) -> Sequence[InputRecord]:
     return run.replacement.records if run.replacement else ()
 
 
-def _sources(run: Run) -> dict[str, str]:
+def sources(run: Run) -> dict[str, str]:
+    """By path, the source that the plan has an input in, or that an input whose rows stay was read in."""
     staying = {record.path: record.source for record in _staying(run)}
     return staying | {item.file.path: item.file.source for item in run.inputs}
 
@@ -115,7 +116,7 @@ def damaged(run: Run, units: Sequence[Annotated]) -> tuple[DamagedFile, ...]:
     if not first:
         return ()
     losses = by_file(run, units)
-    source_of = _sources(run)
+    source_of = sources(run)
     most = sorted(first, key=lambda path: (-losses[path].lost, path))[:MOST_FILES]
     return tuple(_file(run, first[path], losses[path], source=source_of[path]) for path in sorted(most))
 

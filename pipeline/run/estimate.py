@@ -27,7 +27,7 @@ from pipeline.run.judgement import count, judge
 from pipeline.run.options import RunOptions
 from pipeline.run.scaling import Costs, Measured
 from pipeline.run.shards import write_shards
-from pipeline.run.spans import Input, make_spans, run_span, stream_units
+from pipeline.run.spans import Input, known_units, make_spans, parts_of, run_span
 from pipeline.run.state import Run
 from pipeline.stages import sampling
 from pipeline.stages.shards.index import stage_index
@@ -179,8 +179,9 @@ def _pieces(held: Run, chosen: Sequence[Input], done: Sequence[Annotated]) -> li
             found.append(Piece(stratum, _bytes(item), seen))
             continue
         for piece in item.units:
-            one = tables.get(names(piece, held.recipe).documents)
-            found.append(Piece(stratum, _bytes(item) // len(item.units) or 1, None if one is None else _seen(held, [one])))
+            own = [names(part, held.recipe).documents for part in parts_of(held.work, piece)]
+            seen = _seen(held, [tables[name] for name in own]) if own[0] in tables else None
+            found.append(Piece(stratum, _bytes(item) // len(item.units) or 1, seen))
     return found
 
 
@@ -207,7 +208,7 @@ def _tables(where: Names) -> list[str]:
 
 def _judged(held: Run, item: Input) -> bool:
     """Whether an earlier run or estimate has judged all of the input."""
-    units = item.units if item.units is not None else stream_units(held.work, item)
+    units = known_units(held.work, item)
     return units is not None and all(held.work.has(names(unit, held.recipe).verdicts) for unit in units)
 
 

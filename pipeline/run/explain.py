@@ -98,7 +98,7 @@ def _share(hits: int, n: int) -> str:
 def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[str]:
     units, unread = [], 0
     for item in new:
-        found = item.units if item.units is not None else spans.stream_units(work, item)
+        found = spans.known_units(work, item)
         if found is None:
             unread += 1
         else:

@@ -9,8 +9,8 @@ from functools import partial
 from pipeline.machine.events import Event
 from pipeline.plan.recipe import Recipe
 from pipeline.records.selection import Fitted
-from pipeline.report.metrics.tally import Tally, tally
-from pipeline.run import accounts
+from pipeline.report.metrics.tally import Tally, of_plan_source, tally
+from pipeline.run import accounts, damage
 from pipeline.run.cluster import tasks
 from pipeline.run.context import Context
 from pipeline.stages import select
@@ -89,8 +89,9 @@ def count(context: Context, units: Sequence[Annotated], judgement: Judgement) ->
     one = partial(_count_unit, inputs=judgement.inputs, recipe=run.recipe)
     summed = Tally()
     pieces = layout.Pieces()
-    for part, of_unit in run.pool.map(one, range(len(units))):
-        summed.add(part)
+    source_of = damage.sources(run)
+    for unit, (part, of_unit) in zip(units, run.pool.each(one, range(len(units))), strict=True):
+        summed.add(of_plan_source(part, source_of[unit.path]))
         pieces.add(of_unit)
     accounts.check_conserved(summed, units)
     return Count(summed, tuple(pieces.ordered()))

@@ -14,7 +14,7 @@ from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Check, RunMetrics
 from pipeline.report.metrics import changes, checks
 from pipeline.report.metrics import collect as metrics
-from pipeline.report.metrics.tally import Tally
+from pipeline.report.metrics.tally import Tally, by_plan_source
 from pipeline.report.refusal import ACCEPTED, in_words, refusal
 from pipeline.run import accounts, damage
 from pipeline.run.context import Context
@@ -59,7 +59,7 @@ def collect(context: Context, units: Sequence[Annotated], tally: Tally, *, judge
     run, plan = context.run, context.run.recipe.plan
     found = counts(context, units, tally, judgement=judgement)
     before = run.before.metrics if run.before else None
-    report = Report(found, checks.judge(plan.checks, found, before))
+    report = Report(found, checks.judge(plan.checks, found, before, sources=by_plan_source(tally)))
     if report.failed and plan.checks.on_fail == "stop":
         if not context.options.accept:
             raise CheckFailed(refusal(found, report.checks, before, on_disk=_on_disk(run)))

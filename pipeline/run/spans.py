@@ -1,7 +1,8 @@
 """Spans of units: what one task covers, and how its units reach the workers.
 
 A span is a few units of split files, or whole compressed streams, each of which has one reader that hands its units to all
-workers. At most `workers + 1` units are in memory at a time, and no more than the memory budget has room for.
+workers. A unit that turns out to be too large is cut into parts by the worker that reads it. At most `workers + 1` units are in
+memory at a time, and no more than the memory budget has room for.
 """
 
 from __future__ import annotations
@@ -74,12 +75,12 @@ def run_span(work: Store, recipe: Recipe, span: Span, *, pool: Workers, on_event
         on_event(Event("advance", "annotate", documents=done.rows + done.bad_rows, n_bytes=done.n_bytes, name=name))
         return done
 
-    def unit_of_file(unit: Unit, size: int) -> Annotated:
-        done = one(unit, lambda: read.read(unit))
+    def unit_of_file(unit: Unit, size: int) -> list[Annotated]:
+        done = _annotate_file(work, recipe, unit, one=one)
         on_event(Event("advance", "annotate", steps=size))
         return done
 
-    def submitted() -> Iterator[Future[Annotated]]:
+    def submitted() -> Iterator[Future[Any]]:
         for item, size in zip(span.items, span.sizes, strict=True):
             if isinstance(item, Unit):
                 yield pool.submit(unit_of_file, item, size)
@@ -87,14 +88,52 @@ def run_span(work: Store, recipe: Recipe, span: Span, *, pool: Workers, on_event
                 yield from _submit_stream(work, recipe, item, pool=pool, one=one)
                 on_event(Event("advance", "annotate", steps=size))
 
-    return pool.gather(submitted())
+    found = pool.gather(submitted())
+    return [unit for units in found for unit in (units if isinstance(units, list) else [units])]
+
+
+def _annotate_file(work: Store, recipe: Recipe, unit: Unit, *, one: Callable[..., Annotated]) -> list[Annotated]:
+    """A unit of a split file, in parts where it is read in parts."""
+    known = parts_of(work, unit)
+    if _are_read(work, recipe, known):
+        return [one(part, lambda part=part: _gone(part)) for part in known]
+    done, made = [], []
+    try:
+        for part, rows in read.parts(unit):
+            held = [rows]  # popped, so that they go once they are written
+            del rows
+            made.append(part)
+            done.append(one(part, held.pop))
+    except InputChanged:
+        _forget(work, recipe, made)
+        raise
+    if made != [unit]:
+        _remember(work, _parts_name(unit), made, unpacked="")
+    return done
+
+
+def _are_read(work: Store, recipe: Recipe, units: Sequence[Unit]) -> bool:
+    return all(work.has(where.documents) and work.has(where.bad) for where in (names(unit, recipe) for unit in units))
+
+
+def _forget(work: Store, recipe: Recipe, units: Sequence[Unit]) -> None:
+    """What was read is not what the content's hash names: it must not stay under it."""
+    for where in (names(unit, recipe) for unit in units):
+        for name in (where.documents, where.bad, where.final, *where.signals, where.verdicts, where.sign, where.tokens):
+            if name is not None:
+                work.remove(name)
+
+
+def _remember(work: Store, name: str, units: Sequence[Unit], *, unpacked: str) -> None:
+    known = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content")} for unit in units]
+    work.write_bytes(name, json.dumps({"units": known, "unpacked": unpacked}).encode())
 
 
 def _submit_stream(
     work: Store, recipe: Recipe, item: Input, *, pool: Workers, one: Callable[..., Annotated]
 ) -> list[Future[Any]]:
     known = stream_units(work, item)
-    if known is not None and all(work.has(names(unit, recipe).documents) for unit in known):
+    if known is not None and _are_read(work, recipe, known):
         return [pool.submit(one, unit, lambda unit=unit: _gone(unit)) for unit in known]
     futures = []
     units = []
@@ -107,16 +146,12 @@ def _submit_stream(
             futures.append(pool.submit(one, units[-1], lambda held=held: read.read_block(held.pop())))
             if any(future.done() and future.exception() for future in futures):
                 break
-    except InputChanged:  # what was read is not what the content's hash names: it must not stay under it
+    except InputChanged:
         wait(futures)
-        for where in (names(unit, recipe) for unit in units):
-            for name in (where.documents, where.bad, where.final, *where.signals, where.verdicts, where.sign, where.tokens):
-                if name is not None:
-                    work.remove(name)
+        _forget(work, recipe, units)
         raise
     pool.gather(futures)
-    known_ = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content")} for unit in units]
-    work.write_bytes(_stream_name(item), json.dumps({"units": known_, "unpacked": "".join(unpacked)}).encode())
+    _remember(work, _stream_name(item), units, unpacked="".join(unpacked))
     return futures
 
 
@@ -136,14 +171,31 @@ def _stream_name(item: Input) -> str:
     return f"streams/{key('stream', unit_key_parts(first))}.json"
 
 
+def _parts_name(unit: Unit) -> str:
+    return f"streams/{key('parts', unit_key_parts(unit))}.json"
+
+
 def stream_units(work: Store, item: Input) -> list[Unit] | None:
     """The units of a stream that was read to its end before, else None."""
-    name = _stream_name(item)
+    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
+    return _remembered(work, _stream_name(item), first)
+
+
+def parts_of(work: Store, unit: Unit) -> list[Unit]:
+    """The parts that a unit of a split file was cut into when it was read; the unit itself where it was not."""
+    return _remembered(work, _parts_name(unit), unit) or [unit]
+
+
+def known_units(work: Store, item: Input) -> list[Unit] | None:
+    """The units of an input, as far as they are known; None of a stream that was not read yet."""
+    return stream_units(work, item) if item.units is None else [part for unit in item.units for part in parts_of(work, unit)]
+
+
+def _remembered(work: Store, name: str, like: Unit) -> list[Unit] | None:
     if not work.has(name):
         return None
-    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
     try:
-        return [replace(first, **fields) for fields in work.read_json(name)["units"]]
+        return [replace(like, **fields) for fields in work.read_json(name)["units"]]
     except (Damaged, TypeError, KeyError):  # it is read again, and written anew
         return None
 

@@ -25,12 +25,24 @@ BAD = pa.table(
 )
 
 
+@pytest.fixture
+def files_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small numbers are enough for files to have budgets."""
+    monkeypatch.setattr(accounts, "SMALL_FILE", 1)
+
+
 def run_of(
-    *files: tuple[str, str, int, int], budget: float, lost: dict[str, Damage] | None = None, on_truncated: str = "fail"
+    *files: tuple[str, str, int, int],
+    budget: float,
+    lost: dict[str, Damage] | None = None,
+    on_truncated: str = "fail",
+    format_: str = "jsonl",
 ) -> tuple[Any, list[Any]]:
     """`(path, source, good rows, bad rows)` of each file, all of 1,000 bytes; `lost`: what is damaged, by path."""
     inputs = [
-        SimpleNamespace(file=SimpleNamespace(path=p, source=s, max_bad_fraction=budget, size=1_000, on_truncated=on_truncated))
+        SimpleNamespace(
+            file=SimpleNamespace(path=p, source=s, format=format_, max_bad_fraction=budget, size=1_000, on_truncated=on_truncated)
+        )
         for p, s in dict.fromkeys((p, s) for p, s, _, _ in files)
     ]
     names = SimpleNamespace(bad="bad.parquet")
@@ -81,7 +93,7 @@ def test_the_file_of_which_nothing_can_be_read_says_what_helps_whatever_else_is_
 
 @pytest.mark.parametrize(("source", "apart"), [("web", True), ("books", False)])
 def test_another_column_is_proposed_for_the_file_alone_where_other_files_of_its_source_have_texts(
-    source: str, apart: bool
+    files_of_any_size: None, source: str, apart: bool
 ) -> None:
     ready, units = run_of(("in/a", "web", 0, 2), ("in/b", source, 400, 0), budget=0.25)
     ready.work.read_table = lambda name, columns=None: BAD.set_column(1, "cause", pa.array(["text_missing"] * 2)).select(
@@ -99,7 +111,37 @@ def test_every_cause_that_can_be_that_of_all_rows_has_its_remedy() -> None:
     assert all("max_bad_fraction" not in said for said in remedies.REMEDIES.values())
 
 
-def test_the_units_of_a_file_have_one_budget() -> None:
+@pytest.mark.parametrize(("good", "bad", "stops"), [(0, 999, False), (399, 600, False), (400, 600, True), (0, 1_000, True)])
+def test_a_file_has_a_budget_of_its_own_from_a_thousand_rows_on(good: int, bad: int, stops: bool) -> None:
+    ready = run_of(("in/a", "web", good, bad), ("in/b", "web", 99_000, 0), budget=0.25)
+    if stops:
+        with pytest.raises(BadRows, match=r"^file in/a: "):
+            accounts.check_bad_rows(*ready)
+    else:
+        accounts.check_bad_rows(*ready)
+
+
+def test_small_files_together_use_their_sources_budget_up_and_are_then_named() -> None:
+    many = [(f"in/{i}", "web", 0, 1) for i in range(25)]
+    accounts.check_bad_rows(*run_of(*many, ("in/x", "web", 75, 0), budget=0.25))
+    with pytest.raises(BadRows) as error:
+        accounts.check_bad_rows(*run_of(*many, ("in/x", "web", 74, 0), budget=0.25))
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith("file in/0: 1 of 1 rows") and lines[accounts.MOST_LINES] == "and 6 more"
+
+
+@pytest.mark.parametrize(("format_", "stops"), [("text", False), ("html", False), ("jsonl", True)])
+def test_of_a_file_of_one_row_that_ends_early_it_is_known_what_is_missing(format_: str, stops: bool) -> None:
+    file, lost = ("in/a", "web", 0, 1), {"in/a": Damage(cut=True)}
+    ready = run_of(file, ("in/b", "web", 200, 0), budget=0.01, lost=lost, format_=format_)
+    if stops:
+        with pytest.raises(BadRows, match="ends before it should"):
+            accounts.check_bad_rows(*ready)
+    else:
+        accounts.check_bad_rows(*ready)
+
+
+def test_the_units_of_a_file_have_one_budget(files_of_any_size: None) -> None:
     pieces = [("in/a", "web", 10, 4), ("in/a", "web", 10, 0), ("in/b", "web", 10, 0)]
     accounts.check_bad_rows(*run_of(*pieces, budget=0.25))
     with pytest.raises(BadRows, match="file in/a: 4 of 14 rows"):
@@ -115,7 +157,7 @@ def test_the_units_of_a_file_have_one_budget() -> None:
         (0, 1, Damage(share=1.0), "file in/a: some 102 of 102 rows are unreadable (100 %, budget 25 %)"),
     ],
 )
-def test_damage_counts_as_the_rows_that_are_lost(good: int, bad: int, lost: Damage, line: str) -> None:
+def test_damage_counts_as_the_rows_that_are_lost(files_of_any_size: None, good: int, bad: int, lost: Damage, line: str) -> None:
     ready = run_of(("in/a", "web", good, bad), ("in/b", "web", 100, 0), budget=0.25, lost={"in/a": lost})
     with pytest.raises(BadRows) as error:
         accounts.check_bad_rows(*ready)

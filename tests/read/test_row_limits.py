@@ -1,18 +1,22 @@
-"""Units end after so many rows, too: a row that takes two bytes of a file takes hundreds in memory."""
+"""Units, and row groups of shards, end after so many rows, too: a row that takes two bytes of a file takes hundreds in memory."""
 
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import read
-from pipeline.read import lines
+from pipeline.read import lines, rows
 from pipeline.read.files import InputFile
 from pipeline.read.formats import delimited, jsonl
+from pipeline.stages.shards import write
 from tests.support import digests, prose, winnow, write_rows
 
 InputOf = Callable[..., InputFile]
@@ -97,3 +101,38 @@ def test_an_archive_of_tiny_records_is_cut_after_a_thousand_of_them(tmp_path: Pa
     file = read.units_of(input_of(path, unit_bytes=100_000))
     units = [block.unit for block in read.stream(file.file, file.content)]
     assert [unit.first_row for unit in units] == [1, 1_001, 2_001]
+
+
+@pytest.mark.parametrize(("note", "fits"), [("n" * 900, True), ("n" * 1_000, False), ("é" * 479, True), ("é" * 500, False)])
+def test_the_size_of_a_row_is_that_of_all_it_holds(tmp_path: Path, input_of: InputOf, note: str, fits: bool) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["x" * 50, "good"], "note": [note, None]}), path)
+    (unit,) = read.units_of(input_of(path, max_row_bytes=1_020)).units or ()
+    found = read.read(unit)
+    assert found.documents["row"].to_pylist() == ([1, 2] if fits else [2])
+    assert found.bad["cause"].to_pylist() == ([] if fits else ["row_too_large"])
+    assert fits or found.bad["n_bytes_read"].to_pylist() == [50 + len(f'{{"note":"{note}"}}'.encode())]
+
+
+def test_a_long_id_is_metadata_because_copies_name_it(tmp_path: Path, input_of: InputOf) -> None:
+    path = write_rows(tmp_path / "a.jsonl", [{"id": "i" * n, "text": "a"} for n in (rows.ID_BYTES, rows.ID_BYTES + 1)])
+    (unit,) = read.units_of(input_of(path)).units or ()
+    first, second = read.read(unit).documents.to_pylist()
+    assert first["id"] == "i" * rows.ID_BYTES and first["metadata"] == "{}"
+    assert second["id"] == rows.default_id(input_of(path).path, 2)
+    assert json.loads(second["metadata"]) == {"id": "i" * (rows.ID_BYTES + 1)}
+
+
+@pytest.mark.parametrize("step", [1, 7, 1_000])
+def test_row_groups_of_a_shard_end_by_text_by_what_stands_beside_it_and_by_rows(
+    monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(write, "ROW_GROUP_BYTES", 100)
+    monkeypatch.setattr(write, "BESIDE_BYTES", 200)
+    monkeypatch.setattr(write, "TEXT_GROUP_ROWS", 4)
+    sizes = [(50, 1)] * 3 + [(1, 90)] * 4 + [(1, 1)] * 9 + [(1, 500)]
+    table = pa.table(
+        {"text": ["t" * n for n, _ in sizes], "n_bytes": [n for n, _ in sizes], "metadata": ["m" * n for _, n in sizes]}
+    )
+    parts = (table.slice(start, step) for start in range(0, len(sizes), step))
+    assert [group.num_rows for group in write._row_groups(parts, "data")] == [2, 4, 4, 4, 3]

@@ -97,7 +97,7 @@ def test_shares_of_generations_that_read_rows_are_compared() -> None:
     empty, full = counts(totals=totals(0, 0)), counts(totals=totals(10, 4))
     for before, now in [(empty, full), (full, empty), (empty, empty)]:
         assert changes.since(before, now) is None
-        assert [line.check for line in judge(Checks(), now, before)] == ["max_drop_share"]
+        assert [line.check for line in judge(Checks(), now, before, sources={})] == ["max_drop_share"]
     found = changes.since(full, counts(totals=totals(10, 5)))
     assert found is not None and found.kept_share.change == pytest.approx(0.1)
-    assert "max_change" in [line.check for line in checks.judge(Checks(), full, full)]
+    assert "max_change" in [line.check for line in checks.judge(Checks(), full, full, sources={})]

@@ -4,9 +4,10 @@ standard input.
 What comes from outside is decoded here, so that a file that crashes the decoder, or lets it grow, costs a row group or a
 record and not the run (design 8c). It opens no file: it asks the run for bytes. Frames in both directions are a letter, a
 length of eight bytes and that many bytes. To here: `?` a request (JSON), `b` bytes that were asked for. From here: `r` a read
-(JSON: offset, length), `d` documents and `q` bad rows (a record batch without its schema; texts not normalised yet),
-`o` what was replaced (JSON: column, kind, values each), `g` the row groups (JSON), `u` the file cannot be read (JSON: cause,
-detail), `x` a bug (text), `e` the end of an answer.
+(JSON: offset, length), `d` documents and `q` bad rows (a record batch without its schema; texts not normalised yet), `k` all rows
+before this one have been given (JSON: its number, and whether a row group ends there), `o` what was replaced (JSON: column, kind,
+values each), `g` the row groups (JSON), `u` the file cannot be read (JSON: cause, detail), `x` a bug (text), `e` the end of an
+answer.
 """
 
 from __future__ import annotations
@@ -123,10 +124,15 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
     from pipeline.read.child import parquet, web
     from pipeline.read.lines import Unreadable
     from pipeline.read.rows import Collector
+    from pipeline.schema import DOCUMENT
 
     def give(table: pa.Table) -> None:
         for batch in table.combine_chunks().to_batches():
-            send(to, b"d", batch.serialize())
+            send(to, b"d" if table.schema == DOCUMENT else b"q", batch.serialize())
+
+    def checked(row: int, *, ends: bool) -> None:
+        collector.flush()
+        send(to, b"k", json.dumps([row, ends]).encode())
 
     handle: Any = RemoteFile(request["size"], to, answers)
     try:
@@ -140,13 +146,12 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
                 first_row, groups = request["first_row"], parquet.groups(handle)
                 file = parquet.opened(handle, parquet.Limits(**request["limits"]))
                 for index in range(request["start"], request["stop"]):
-                    parquet.add_group(collector, file, index, first_row=first_row)
+                    for row in parquet.add_group(collector, file, index, first_row=first_row):
+                        checked(row, ends=False)
                     first_row += groups[index][0]
-            rows = collector.finish()
-            for batch in rows.bad.to_batches():
-                send(to, b"q", batch.serialize())
-            if rows.replaced:
-                send(to, b"o", json.dumps(rows.replaced).encode())
+                    checked(first_row, ends=True)
+            if replaced := collector.finish().replaced:
+                send(to, b"o", json.dumps(replaced).encode())
     except Unreadable as error:
         send(to, b"u", json.dumps([error.cause, error.detail]).encode())
     send(to, b"e", b"")

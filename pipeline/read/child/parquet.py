@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pipeline.read.child import int96
 from pipeline.read.lines import Loss, QuarantinedRow, Unreadable
 from pipeline.read.rows import Collector
-from pipeline.read.tables import add_batch
+from pipeline.read.tables import add_batch, decoded_bytes, pieces
 
 MOST_ROWS = 1 << 48
 """A footer that counts more is broken."""
@@ -93,21 +93,23 @@ def most_listed(groups: int) -> int:
     return max(1, min(MOST_LISTED, MOST_LISTED_OF_FILE // max(groups, 1)))
 
 
-def add_group(collector: Collector, file: Opened, index: int, *, first_row: int) -> None:
-    """Add the rows of row group `index`, or what can be decoded of them and one bad row."""
+def add_group(collector: Collector, file: Opened, index: int, *, first_row: int) -> Iterator[int]:
+    """Add the rows of row group `index`, or what can be decoded of them and one bad row. Some at a time: yields the number of the
+    row behind them."""
     done = given = rows = 0
     limits = file.limits
     try:
         with _decoding():
             rows = file.parquet.metadata.row_group(index).num_rows
         for batch, packed in _batches(file, index):
-            given += batch.nbytes
+            given += decoded_bytes(batch)
             if any(size > most and size > limits.bomb_ratio * packed
                    for size, most in ((given, limits.bomb_bytes), (done, limits.bomb_rows))):  # fmt: skip
                 raise Unreadable("decompression_bomb", f"{packed} bytes decode to more than {limits.bomb_ratio} times as many")
-            add_batch(collector, batch.slice(0, rows - done), first_row + done)
-            collector.flush()
-            done += batch.num_rows
+            for piece in pieces(batch.slice(0, rows - done)):
+                add_batch(collector, piece, first_row + done)
+                done += piece.num_rows
+                yield first_row + done
             if done >= rows:
                 return
         if done < rows:

@@ -15,7 +15,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ import pyarrow as pa
 from pipeline.errors import BrokenContract, RunFailed
 from pipeline.read.child import decoder
 from pipeline.read.files import InputFile
-from pipeline.read.rows import Replaced, UnitRows, normalised
+from pipeline.read.rows import Replaced, UnitRows, joined, normalised
 from pipeline.read.units import cannot_read, changed, note_local
 from pipeline.schema import BAD_ROW, DOCUMENT
 
@@ -35,6 +35,10 @@ STILL_CPU_S = 120.0
 under one. CPU time, so that a slow disk or a busy machine condemns no file."""
 _OWN_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP}
 _LOOK_S = 5.0
+
+
+Frame = tuple[bytes, bytearray | pa.Buffer]
+"""Kind and content (`pipeline.read.child.decoder`)."""
 
 
 class DecoderDied(Exception):
@@ -143,13 +147,13 @@ def _why(file: InputFile, status: int) -> Exception:
     return RunFailed(f"{file.path}: its decoder was killed from outside (status {status}); the same command resumes the run")
 
 
-def gathered(file: InputFile, frames: Iterator[tuple[bytes, bytearray]]) -> UnitRows:
+def gathered(file: InputFile, frames: Iterable[Frame]) -> UnitRows:
     """The documents and bad rows of an answer, texts normalised."""
     documents, bad = [], []
     replaced: Replaced = ()
     for kind, data in frames:
         if kind == b"o":
-            replaced = tuple((str(column), str(why), int(n)) for column, why, n in json.loads(data))
+            replaced = replaced_of(data)
             continue
         batch = _batch(file, data, DOCUMENT if kind == b"d" else BAD_ROW)
         if kind == b"d":
@@ -157,14 +161,15 @@ def gathered(file: InputFile, frames: Iterator[tuple[bytes, bytearray]]) -> Unit
             documents.append(pa.RecordBatch.from_arrays(columns, schema=DOCUMENT))
         else:
             bad.append(batch)
-    return UnitRows(
-        pa.Table.from_batches(documents, DOCUMENT).combine_chunks(),
-        pa.Table.from_batches(bad, BAD_ROW).combine_chunks(),
-        replaced=replaced,
-    )
+    return UnitRows(joined(documents, DOCUMENT), joined(bad, BAD_ROW), replaced=replaced)
 
 
-def _batch(file: InputFile, data: bytearray, schema: pa.Schema) -> pa.RecordBatch:
+def replaced_of(data: bytearray | pa.Buffer) -> Replaced:
+    """What an `o` frame says."""
+    return tuple((str(column), str(why), int(n)) for column, why, n in json.loads(data))
+
+
+def _batch(file: InputFile, data: bytearray | pa.Buffer, schema: pa.Schema) -> pa.RecordBatch:
     """A batch that a decoder gave, looked through: its process may have been damaged by what it decoded."""
     try:
         batch = pa.ipc.read_record_batch(pa.py_buffer(data), schema)

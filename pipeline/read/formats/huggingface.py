@@ -25,9 +25,9 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.read import units
 from pipeline.read.files import InputFile, input_file
-from pipeline.read.lines import Loss, QuarantinedRow
+from pipeline.read.lines import Loss, QuarantinedRow, most_rows
 from pipeline.read.rows import Collector, UnitRows
-from pipeline.read.tables import add_batch
+from pipeline.read.tables import add_batch, pieces
 from pipeline.read.units import Block, Unit, cannot_read
 
 if TYPE_CHECKING:
@@ -77,17 +77,18 @@ def identify(file: InputFile) -> str:
 
 
 def stream(file: InputFile, *, content: str) -> Generator[Block, None, str]:
-    """Units of about `unit_bytes` of Arrow memory, in order."""
+    """Units of about `unit_bytes` of Arrow memory, or of `most_rows`, in order."""
     tables: list[pa.Table] = []
-    start = stop = index = 0
+    start = stop = index = held = 0
     rest = None
     try:
         for table in _tables(file):
             tables.append(table)
             stop += table.num_rows
-            if sum(table.nbytes for table in tables) >= file.unit_bytes:
+            held += table.nbytes
+            if held >= file.unit_bytes or stop - start >= most_rows(file.unit_bytes):
                 yield Block(Unit(file, content, index, start, stop, start + 1), pa.concat_tables(tables))
-                tables, start, index = [], stop, index + 1
+                tables, start, index, held = [], stop, index + 1, 0
     except _Corrupt as error:
         promised = _promised(file)
         lost = Loss(promised - stop) if promised > stop else Loss(cut=True)
@@ -114,9 +115,10 @@ def read_block(block: Block) -> UnitRows:
     row = block.unit.first_row
     assert isinstance(block.data, pa.Table)
     for batch in block.data.to_batches(max_chunksize=BATCH_ROWS):
-        add_batch(collector, batch, row)
-        collector.flush()
-        row += batch.num_rows
+        for piece in pieces(batch):
+            add_batch(collector, piece, row)
+            collector.flush()
+            row += piece.num_rows
     if block.rest:
         collector.refuse(block.rest)
     return collector.finish()

@@ -10,13 +10,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-import pyarrow as pa
-
 from pipeline.read.child.decoder import Request
 from pipeline.read.child.supervisor import DecoderDied, ask, gathered
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow
-from pipeline.read.rows import Collector, UnitRows, summed
+from pipeline.read.rows import Collector, UnitRows, together
 from pipeline.read.units import Block
 
 STILL_CPU_S = 30.0
@@ -32,7 +30,7 @@ def read_block(block: Block) -> UnitRows:
     assert isinstance(lines, Lines)
     records = [(row, piece) for row, piece in enumerate(lines.pieces, lines.first_row) if piece]
     refused = _refused(block.unit.file, [*lines.refused, *filter(None, [block.rest])])
-    return replace(_together([refused, read(block.unit.file, records)]), passed=lines.passed)
+    return replace(together([refused, read(block.unit.file, records)]), passed=lines.passed)
 
 
 def read(file: InputFile, records: Records) -> UnitRows:
@@ -50,7 +48,7 @@ def read(file: InputFile, records: Records) -> UnitRows:
             row, raw = some[fault]
             refused.append(QuarantinedRow(row, "decoder_died", str(error), len(raw), raw))
             todo += [some[fault + 1 :], some[:fault]]
-    return _together([*parts, _refused(file, refused)])
+    return together([*parts, _refused(file, refused)])
 
 
 def _asked(file: InputFile, handle: _Watched, records: Records) -> UnitRows:
@@ -85,9 +83,3 @@ def _refused(file: InputFile, refused: Sequence[QuarantinedRow]) -> UnitRows:
     for one in refused:
         collector.refuse(one)
     return collector.finish()
-
-
-def _together(parts: Sequence[UnitRows]) -> UnitRows:
-    documents = pa.concat_tables([part.documents for part in parts]).combine_chunks()
-    bad = pa.concat_tables([part.bad for part in parts]).sort_by("row").combine_chunks()
-    return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))

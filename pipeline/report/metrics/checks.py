@@ -1,11 +1,12 @@
 """Checks: what a run may lose before it publishes (law 6): in all, of one source, and against the last generation.
 
-Invariant: shares are compared as fractions with the limit as the plan writes it, so a share that equals the limit passes.
+Invariants: shares are compared as fractions with the limit as the plan writes it, so a share that equals the limit passes.
+Sources are those of the plan: rows that name a source of their own, as twenty of junk may, do not make a group to be judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from pipeline.plan.model import Checks
@@ -16,14 +17,14 @@ SMALL_SOURCE = 20
 """Sources with fewer rows are not checked for loss: chosen because one page of navigation is not a lost source."""
 
 
-def judge(limits: Checks, counts: Counts, before: Counts | None) -> tuple[Check, ...]:
-    """Each check with its limit, value and verdict. `counts`: this run's; `before`: those of the last generation, if any."""
+def judge(limits: Checks, counts: Counts, before: Counts | None, *, sources: Mapping[str, tuple[int, int]]) -> tuple[Check, ...]:
+    """Each check with its limit, value and verdict. `counts`: this run's; `before`: those of the last generation, if any;
+    `sources`: rows read, and lost ones, of each source of the plan."""
     total = counts.totals
     lines = [_check("max_drop_share", limits.max_drop_share, _share(total.dropped, total.read), detail="of the rows read")]
-    for item in counts.by_source:
-        if item.read >= SMALL_SOURCE:
-            lost = _share(item.dropped + item.quarantined, item.read)
-            lines.append(_check("max_source_loss", limits.max_source_loss, lost, detail=f"of source {item.source}"))
+    for source, (read, lost) in sorted(sources.items()):
+        if read >= SMALL_SOURCE:
+            lines.append(_check("max_source_loss", limits.max_source_loss, _share(lost, read), detail=f"of source {source}"))
     if before is not None:
         lines += [_check("max_change", limits.max_change, change, detail=what) for what, change in _changes(counts, before)]
     return tuple(lines)

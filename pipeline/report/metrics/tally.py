@@ -106,6 +106,7 @@ _SUMS = ("documents", "bytes", "final", "tokens")
 
 
 def _add_verdicts(made: Tally, rows: pl.DataFrame) -> None:
+    rows = _of_few_sources(rows)
     sums = [
         pl.len(),
         pl.col("n_bytes_read").sum(),
@@ -116,6 +117,17 @@ def _add_verdicts(made: Tally, rows: pl.DataFrame) -> None:
         for who in (("verdict", verdict), ("source", source, verdict)):
             for what, n in zip(_SUMS, found, strict=True):
                 made.counts[(*who, what)] += n
+
+
+def _of_few_sources(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of one unit. Where its sources alone have MOST_COUNTED counters, the smallest are summed as OTHERS, as they would be
+    in the sum of all units, which has more."""
+    sizes = rows["source"].value_counts()
+    if len(sizes) * len(_SUMS) <= MOST_COUNTED:
+        return rows
+    most = MOST_COUNTED // 2 // (len(VERDICTS) * len(_SUMS))
+    kept = sizes.sort(["count", "source"], descending=[True, False])["source"].head(most)
+    return rows.with_columns(source=pl.when(pl.col("source").is_in(kept.implode())).then("source").otherwise(pl.lit(OTHERS)))
 
 
 def _add_reasons(made: Tally, rows: pl.DataFrame) -> None:
@@ -231,6 +243,22 @@ def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, *, languages: pl.
     left = pl.Series("language", [NO_LANGUAGE] * len(frame)) if languages is None else languages
     for language, n in left.filter(nothing).value_counts().iter_rows():
         made.counts["model", name, "not covered", language] += n
+
+
+def of_plan_source(part: Tally, source: str) -> Tally:
+    """The counts of a unit, with its rows counted under the source that the plan has it in, whatever the rows say."""
+    for verdict in VERDICTS:
+        part.counts["planned", source, verdict] += part.get("verdict", verdict, "documents")
+    return part
+
+
+def by_plan_source(made: Tally) -> dict[str, tuple[int, int]]:
+    """Rows read, and those of them that were not kept, by source of the plan."""
+    found: dict[str, tuple[int, int]] = {}
+    for (source, verdict), n in made.rows("planned").items():
+        read, lost = found.get(source, (0, 0))
+        found[source] = read + n, lost + (n if verdict != "kept" else 0)
+    return found
 
 
 def totals(made: Tally) -> Totals:

@@ -1,6 +1,7 @@
 """Shards: the rows of the documents table, in order, as the Parquet files that training jobs read.
 
-Same rows, same bytes: row groups are cut by text size alone, dictionaries and statistics are fixed, nothing holds a time.
+Same rows, same bytes: row groups are cut by what their rows hold alone, dictionaries and statistics are fixed, nothing holds a
+time.
 Each shard is finished in the staging folder under its key; the commit puts it in place.
 """
 
@@ -29,8 +30,12 @@ from pipeline.store.store import Store
 
 ROW_GROUP_BYTES = 32_000_000
 """Text bytes of a row group: chosen so that a reader holds little, and scans few."""
+BESIDE_BYTES = 2 * ROW_GROUP_BYTES
+"""Bytes of all other strings of a row group: chosen so that metadata end one only where they are more than twice the text."""
 ROW_GROUP_ROWS = 100_000
 """Rows of a row group of the tables without text."""
+TEXT_GROUP_ROWS = 250_000
+"""Rows of a row group of those with text, whose rows take some 300 bytes beside their text: as many as a unit may have."""
 
 
 @dataclass(frozen=True)
@@ -134,27 +139,42 @@ class _Documents:
 
 
 def _row_groups(tables: Iterator[pa.Table], folder: str) -> Iterator[pa.Table]:
-    """Regroup rows so that a group is closed once it has reached its size, whatever tables the rows come in."""
-    limit = ROW_GROUP_BYTES if folder in WITH_TEXT else ROW_GROUP_ROWS
+    """Regroup rows so that a group is closed once it has reached one of its sizes, whatever tables the rows come in."""
+    with_text = folder in WITH_TEXT
+    limits = np.array([ROW_GROUP_BYTES, BESIDE_BYTES, TEXT_GROUP_ROWS if with_text else ROW_GROUP_ROWS])
     parts: list[pa.Table] = []
-    filled = 0
+    filled = np.zeros(3, np.int64)
     while (table := next(tables, None)) is not None:
-        sizes = table["n_bytes"].to_numpy() if folder in WITH_TEXT else np.ones(table.num_rows, np.int64)
+        ends = np.cumsum(_sizes(table, with_text=with_text), axis=1)
         start = 0
         while start < table.num_rows:
-            ends = np.cumsum(sizes[start:])
-            stop = min(start + int(np.searchsorted(ends, limit - filled, side="left")) + 1, table.num_rows)
+            before = ends[:, start - 1] if start else np.zeros(3, np.int64)
+            left = limits - filled + before
+            stop = start + 1 + min(int(np.searchsorted(ends[i, start:], left[i], side="left")) for i in range(3))
+            stop = min(stop, table.num_rows)
             parts.append(table.slice(start, stop - start))
-            filled += int(ends[stop - start - 1])
+            filled += ends[:, stop - 1] - before
             start = stop
             if start == table.num_rows:
                 table = table.slice(0, 0).combine_chunks()  # the rows are in `parts` alone, and go with them
                 start = 0
-            if filled >= limit:
+            if (filled >= limits).any():
                 yield _joined(parts)
-                filled = 0
+                filled[:] = 0
     if parts:
         yield _joined(parts)
+
+
+def _sizes(table: pa.Table, *, with_text: bool) -> np.ndarray:
+    """int64[3, n]: of each row, the bytes of text and of all other strings, and 1."""
+    made = np.ones((3, table.num_rows), np.int64)
+    made[0] = table["n_bytes"].to_numpy() if with_text else 0
+    made[1] = sum(
+        pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if name != "text" and (pa.types.is_string(column.type) or pa.types.is_binary(column.type))
+    )
+    return made
 
 
 def _joined(parts: list[pa.Table]) -> pa.Table:

@@ -33,7 +33,8 @@ from pipeline.store.store import Store
 from pipeline.text import bands, final, masks, signatures
 
 GROUP_BYTES = 2_000_000
-"""Text of a row group of the documents table: chosen because buffers of this size are reused, and larger ones are not."""
+"""Text and metadata of a row group of the documents table: chosen because buffers of this size are reused, and larger ones are
+not."""
 
 
 LONG_TEXT = 8_000_000
@@ -79,6 +80,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
                     finished = _finished(recipe, documents)
             _write_documents(work, where, documents, card=card)
             text.put("source", final.one_chunk(documents["text"]))
+            del read, documents  # metadata may be larger than the texts
     if not work.has(where.final):
         with meter.measure("edit"):
             _finish(work, recipe, where, text=text, finished=finished)
@@ -113,8 +115,9 @@ def _masked(read: UnitRows, recipe: Recipe) -> UnitRows:
 
 
 def _write_documents(work: Store, where: Names, documents: pa.Table, *, card: UnitCard) -> None:
-    offsets = buffers.views(final.one_chunk(documents["text"]))[0]
-    groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
+    sizes = sum(pc.binary_length(documents[name]).to_numpy() for name in ("text", "metadata"))
+    ends = np.append(0, np.cumsum(sizes, dtype=np.int64))
+    groups = [stop - first for first, stop in buffers.slices(ends, GROUP_BYTES)]
     work.write_table(where.documents, documents, metadata={"unit": card.encoded()}, groups=groups)
 
 

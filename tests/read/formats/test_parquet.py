@@ -287,7 +287,7 @@ def test_rows_do_not_depend_on_units(tmp_path: Path, input_of: InputOf, unit_byt
     file = input_of(path, unit_bytes=unit_bytes)
     units = read.units_of(file).units or ()
     assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1] and units[-1].stop == 15
-    assert documents(read_all(file)) == documents([parquet.read_unit(u) for u in read.units_of(input_of(path)).units or ()])
+    assert documents(read_all(file)) == documents([read.read(u) for u in read.units_of(input_of(path)).units or ()])
     assert [(r["row"], r["id"]) for r in documents(read_all(file))] == [(i + 1, str(i)) for i in range(100)]
 
 
@@ -378,6 +378,6 @@ def test_a_file_of_many_row_groups_opens_its_footer_once_and_lists_no_more_lost_
     with (tmp_path / "a.parquet").open("rb") as handle:
         file = child.opened(handle, child.Limits(1_000, 1 << 20, 200, 1 << 30, 1 << 20, 1 << 16))
         for index in range(5):
-            child.add_group(collector, file, index, first_row=1 + index)
+            assert list(child.add_group(collector, file, index, first_row=1 + index)) == [2 + index]
     assert collector.finish().documents["row"].to_pylist() == [1, 2, 3, 4, 5] and len(opened) == 1
     assert [child.most_listed(groups) for groups in (0, 1, 3, 4, 1_000_000)] == [100_000, 100_000, 100_000, 75_000, 1]

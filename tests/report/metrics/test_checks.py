@@ -10,9 +10,10 @@ from rich.cells import cell_len
 
 from pipeline import report
 from pipeline.plan.model import Checks
-from pipeline.records.counts import Counts, SourceLine
+from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Metrics
 from pipeline.report.metrics import checks
+from pipeline.report.metrics.tally import Tally, by_plan_source, of_plan_source
 from pipeline.report.refusal import refusal
 from pipeline.text import numbers
 from tests import counts
@@ -57,7 +58,16 @@ def test_max_source_loss_names_the_source_and_leaves_small_ones_alone(capsys, tm
     ran = winnow(capsys, "minimal", "--input", *paths, "--output", tmp_path / "out", *limits(max_source_loss=0.7))
     assert ran.code == code, ran.err
     assert published(tmp_path / "out") == (code == 0)
-    assert ("max_source_loss" in ran.err and "of source menus" in ran.err) == (code == 3)
+    assert ("max_source_loss" in ran.err and "of source b" in ran.err) == (code == 3)
+
+
+def test_rows_that_name_a_source_of_their_own_are_no_group_to_be_judged(capsys, tmp_path):
+    rows = [{"text": prose(i), "source": "crawl"} for i in range(40)] + [{"text": "", "source": "evil"}] * 20
+    path = write_rows(tmp_path / "in/rows.jsonl", rows)
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", *limits(max_source_loss=0.5))
+    assert ran.code == 0, ran.err
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "other", *limits(max_source_loss=0.3))
+    assert ran.code == 3 and "of source in" in ran.err
 
 
 def grown(capsys, tmp_path: Path, *more: str, first: dict[str, int], second: dict[str, int]):
@@ -135,30 +145,32 @@ def metrics(kept: int, read: int, **reasons: int) -> Counts:
 
 @pytest.mark.parametrize(("dropped", "failed"), [(949_999, False), (950_000, False), (950_001, True)])
 def test_shares_are_compared_exactly(dropped, failed):
-    made = checks.judge(Checks(), metrics(1_000_000 - dropped, 1_000_000, empty=dropped), None)
+    made = checks.judge(Checks(), metrics(1_000_000 - dropped, 1_000_000, empty=dropped), None, sources={})
     assert [check.failed for check in made] == [failed]
 
 
 @pytest.mark.parametrize(("dropped", "quarantined", "failed"), [(5, 5, False), (6, 5, True), (0, 11, True), (11, 0, True)])
 def test_a_source_loses_what_was_dropped_and_what_could_not_be_read(dropped, quarantined, failed):
     kept = 20 - dropped - quarantined
-    line = SourceLine(
-        source="crawl", read=20, kept=kept, dropped=dropped, quarantined=quarantined, bytes_read=20, bytes_kept=kept
-    )
-    made = counts.counts(totals=counts.totals(20, kept, dropped), by_source=(line,))
-    (lost,) = [check for check in checks.judge(Checks(max_source_loss=0.5), made, None) if check.check == "max_source_loss"]
+    made = Tally()
+    for verdict, n in (("kept", kept), ("dropped", dropped), ("quarantined", quarantined)):
+        made.counts["verdict", verdict, "documents"] = n
+    sources = by_plan_source(of_plan_source(made, "crawl"))
+    totals = counts.counts(totals=counts.totals(20, kept, dropped))
+    found = checks.judge(Checks(max_source_loss=0.5), totals, None, sources=sources)
+    (lost,) = [check for check in found if check.check == "max_source_loss"]
     assert (lost.failed, lost.value) == (failed, (dropped + quarantined) / 20)
 
 
 @pytest.mark.parametrize(("kept", "failed"), [(501, False), (500, False), (499, True)])
 def test_a_change_that_equals_the_limit_passes_although_floats_say_otherwise(kept, failed):
     assert 0.8 - 0.5 > 0.3
-    made = checks.judge(Checks(), metrics(kept, 1000), metrics(800, 1000))
+    made = checks.judge(Checks(), metrics(kept, 1000), metrics(800, 1000), sources={})
     assert [check.failed for check in made if check.check == "max_change"] == [failed]
 
 
 def test_runs_over_nothing_have_no_share_and_fail_nothing():
-    made = checks.judge(Checks(max_change=0), metrics(0, 0), metrics(0, 0))
+    made = checks.judge(Checks(max_change=0), metrics(0, 0), metrics(0, 0), sources={})
     assert [check.failed for check in made] == [False]  # of the share dropped; there is nothing that could change
 
 
