@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from pipeline.read.files import InputFile
 from pipeline.read.lines import QuarantinedRow
+from pipeline.records.inputs import PackedFile
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
 from pipeline.text import exact_json
 from pipeline.text.exact_json import Number, Odd
@@ -45,12 +46,13 @@ Replaced = tuple[tuple[str, str, int], ...]
 @dataclass(frozen=True)
 class UnitRows:
     """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row. `passed`: records that are no
-    rows, by type."""
+    rows, by type. `files`: of a pack, without damage."""
 
     documents: pa.Table
     bad: pa.Table
     passed: tuple[tuple[str, int], ...] = ()
     replaced: Replaced = ()
+    files: tuple[PackedFile, ...] = ()
 
 
 def summed(parts: Iterable[Replaced]) -> Replaced:

@@ -19,10 +19,11 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Workers
 from pipeline.plan.recipe import Recipe
+from pipeline.read import packs
 from pipeline.read.files import InputFile
-from pipeline.read.units import Block, FileUnits, Unit, unit_key_parts
+from pipeline.read.units import Block, FileUnits, Unit, unit_key_parts, whole_of
 from pipeline.stages.unit.annotate import Annotated, annotate
-from pipeline.stages.unit.tables import names
+from pipeline.stages.unit.tables import names, tables_of
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 
@@ -37,6 +38,7 @@ class Input:
     file: InputFile
     content: str
     units: tuple[Unit, ...] | None
+    small: Unit | None = None  # all of a file that may share a unit
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,24 @@ class Span:
     name: str
     items: tuple[Unit | Input, ...]
     sizes: tuple[int, ...]  # bytes of input of each item, for the time left
+
+
+def packed(inputs: Sequence[Input], *, between: Sequence[str] = ()) -> list[Input]:
+    """The inputs in the order of paths, with small files that follow each other as one input, of one unit. `between`: sorted
+    paths of files that are none of the inputs, and whose units stand among theirs."""
+    ordered = sorted(inputs, key=lambda item: packs.sort_key(item.file.path))
+    return [_together(pack) for pack in packs.packs(ordered, _small, between=between)]
+
+
+def _small(item: Input) -> InputFile | None:
+    return item.small.file if item.small else None
+
+
+def _together(pack: Sequence[Input]) -> Input:
+    if len(pack) == 1:
+        return pack[0]
+    unit = packs.pack([item.small for item in pack if item.small])
+    return Input(replace(unit.file, size=unit.stop), unit.content, (unit,))
 
 
 def make_spans(inputs: Sequence[Input]) -> list[Span]:
@@ -110,12 +130,11 @@ def _submit_stream(
     except InputChanged:  # what was read is not what the content's hash names: it must not stay under it
         wait(futures)
         for where in (names(unit, recipe) for unit in units):
-            for name in (where.documents, where.bad, where.final, *where.signals, where.verdicts, where.sign, where.tokens):
-                if name is not None:
-                    work.remove(name)
+            for name in tables_of(where):
+                work.remove(name)
         raise
     pool.gather(futures)
-    known_ = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content")} for unit in units]
+    known_ = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content", "members")} for unit in units]
     work.write_bytes(_stream_name(item), json.dumps({"units": known_, "unpacked": "".join(unpacked)}).encode())
     return futures
 
@@ -132,8 +151,7 @@ def _gone(unit: Unit) -> Any:
 
 
 def _stream_name(item: Input) -> str:
-    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
-    return f"streams/{key('stream', unit_key_parts(first))}.json"
+    return f"streams/{key('stream', unit_key_parts(whole_of(item.file, item.content)))}.json"
 
 
 def stream_units(work: Store, item: Input) -> list[Unit] | None:
@@ -141,7 +159,7 @@ def stream_units(work: Store, item: Input) -> list[Unit] | None:
     name = _stream_name(item)
     if not work.has(name):
         return None
-    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
+    first = whole_of(item.file, item.content)
     try:
         return [replace(first, **fields) for fields in work.read_json(name)["units"]]
     except (Damaged, TypeError, KeyError):  # it is read again, and written anew
@@ -179,6 +197,6 @@ def scan(
                 return Input(file, content, ())
         found: FileUnits = read.units_of(file)
         on_event(Event("advance", "scan", n_bytes=file.size, steps=1, name=file.path))
-        return Input(found.file, found.content, None if found.units is None else tuple(found.units))
+        return Input(found.file, found.content, found.units, read.small(found))
 
     return pool.map(one, files)

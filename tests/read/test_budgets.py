@@ -12,6 +12,8 @@ import pytest
 from pipeline.errors import BadRows
 from pipeline.records.inputs import Damage
 from pipeline.run import accounts, damage, remedies
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import Names
 from tests.support import ROOT
 
 BAD = pa.table(
@@ -25,6 +27,10 @@ BAD = pa.table(
 )
 
 
+def names_of(path: str) -> Names:
+    return Names((path,), "", "bad.parquet", "", (), "", None, None)
+
+
 def run_of(
     *files: tuple[str, str, int, int], budget: float, lost: dict[str, Damage] | None = None, on_truncated: str = "fail"
 ) -> tuple[Any, list[Any]]:
@@ -33,9 +39,8 @@ def run_of(
         SimpleNamespace(file=SimpleNamespace(path=p, source=s, max_bad_fraction=budget, size=1_000, on_truncated=on_truncated))
         for p, s in dict.fromkeys((p, s) for p, s, _, _ in files)
     ]
-    names = SimpleNamespace(bad="bad.parquet")
     units = [
-        SimpleNamespace(path=path, rows=good, bad_rows=bad, names=names, damage=(lost or {}).get(path, Damage()))
+        Annotated(path, 1, 0, names_of(path), good, bad, 0, good, (), damage=(lost or {}).get(path, Damage()))
         for path, _, good, bad in files
     ]
     work = SimpleNamespace(read_table=lambda name, columns=None: BAD.select(columns or BAD.column_names))
