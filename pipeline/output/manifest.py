@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+from collections.abc import Collection
 from functools import cache
 from importlib import metadata
 
@@ -169,11 +170,12 @@ def encode(record: Record) -> bytes:
     )
 
 
-def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
+def remove_orphans(out: Store, manifests: list[Manifest], *, keep: Collection[str] = ()) -> None:
     """Remove shards and index parts that no live generation names, and quotes of others; after a take-down all quotes, since
-    nobody knows which of them are like what was taken down."""
+    nobody knows which of them are like what was taken down. `keep`: paths that stay (`pipeline.output.replaced`)."""
     for path in orphans(out, manifests):
-        out.remove(path)
+        if path not in keep:
+            out.remove(path)
     quoted = set() if manifests and manifests[-1].takedown else {samples(m.generation) for m in live(manifests)}
     for file in out.names(SAMPLES):
         if f"{SAMPLES}/{file}" not in quoted and _QUOTED.fullmatch(file):
@@ -181,8 +183,9 @@ def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
 
 
 def orphans(out: Store, manifests: list[Manifest], *, of_takedowns: bool = False) -> list[str]:
-    """Shards and index parts that no live generation names; `of_takedowns`: only those that a take-down wrote."""
-    named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
+    """Shards and index parts that no live generation names; `of_takedowns`: those of take-downs that no generation names."""
+    naming = manifests if of_takedowns else live(manifests)
+    named = {record.path for m in naming for record in (*m.files, *m.index)}
     shards = [f"{folder}/{file}" for folder in FOLDERS for file in out.names(folder) if _SHARD.fullmatch(file)]
     index = [f"index/{file}" for file in out.names("index") if _INDEX.fullmatch(file)]
     found = [path for path in (*shards, *index) if path not in named]

@@ -19,7 +19,7 @@ from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
 from pipeline.read.packs import sort_key
 from pipeline.report import publish
-from pipeline.run import accounts, attempts, prepare, replacement
+from pipeline.run import accounts, attempts, prepare, prune, replacement
 from pipeline.run import report as run_report
 from pipeline.run.cluster import site, tasks
 from pipeline.run.context import RUN, Context, Within, right_here
@@ -76,6 +76,7 @@ def _stages(context: Context) -> Result:
     if not run.inputs:
         return _nothing_new(run)
     phases = context.started.phases
+    prune.begin(run.work, run.recipe.hash, run.generation)
     compile_s = run.warmed.result()
     phases.end("scan")
     units = _annotate(context)

@@ -17,7 +17,7 @@ from pipeline.machine import workers
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
-from pipeline.output import manifest, tombstones
+from pipeline.output import manifest, replaced, tombstones
 from pipeline.output.folders import LOCK, MARKER
 from pipeline.output.inputs import Asked, Compared, compare, known_inputs, owners
 from pipeline.output.manifest import InputRecord, Manifest
@@ -33,7 +33,7 @@ from pipeline.report import publish
 from pipeline.report.compute import gpus
 from pipeline.run import spans
 from pipeline.run.options import RunOptions
-from pipeline.run.replacement import replacement as replaced
+from pipeline.run.replacement import replacement
 from pipeline.run.spans import Input
 from pipeline.run.state import History, Run
 from pipeline.stages import select
@@ -42,7 +42,7 @@ from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
 
-_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster")
+_WORK_FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster", "unfinished")
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         warmed = pool.submit(_warm, task.recipe, on_event)
         history = _load_history(out, work, replacing=options.replace or options.fresh)
         _check(out, history, task)
-        _repair(out, history, on_event)
+        _repair(out, history, on_event, keep=task.recipe.plan.output.keep_replaced)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live
         if compared.replaced:
             named = [item.file.path for item in inputs]
-            replaces = replaced(work, before, changed=compared.replaced, elsewhere=compared.elsewhere, named=named)
+            replaces = replacement(work, before, changed=compared.replaced, elsewhere=compared.elsewhere, named=named)
             history = replace(history, replacing=True)
         unlocked = [store.root for store in (out, work) if not store.conditional]
         notes = (
@@ -166,13 +166,14 @@ def _check(out: Store, history: History, task: Task) -> None:
         manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
 
 
-def _repair(out: Store, history: History, on_event: OnEvent) -> None:
-    """Remake what a run that was killed behind its commit left out, and remove what one before its commit left."""
+def _repair(out: Store, history: History, on_event: OnEvent, *, keep: str | bool) -> None:
+    """Remake what a run that was killed behind its commit left out, and remove what one before its commit left, and what was
+    replaced (`keep`: `output.keep_replaced`)."""
     manifests = list(history.manifests)
     if publish.repair(out, manifests):
         on_event(Event("note", "publish", note="an earlier run ended between its commit and its report: report remade"))
     if manifests:
-        manifest.remove_orphans(out, manifests)
+        manifest.remove_orphans(out, manifests, keep=replaced.staying(out, manifests, keep))
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,9 @@ def _submit_stream(
         raise
     pool.gather(futures)
     known_ = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content", "members")} for unit in units]
-    work.write_bytes(_stream_name(item), json.dumps({"units": known_, "unpacked": "".join(unpacked)}).encode())
+    documents = [names(unit, recipe).documents for unit in units]
+    told = {"units": known_, "unpacked": "".join(unpacked), "documents": documents}
+    work.write_bytes(_stream_name(item), json.dumps(told).encode())
     return futures
 
 

@@ -14,6 +14,7 @@ import shutil
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -51,6 +52,9 @@ class LocalFolder:
 
     def size(self, name: str) -> int:
         return os.path.getsize(self.path(name))
+
+    def modified(self, name: str) -> datetime:
+        return datetime.fromtimestamp(os.path.getmtime(self.path(name)), UTC)
 
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]

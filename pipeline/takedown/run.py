@@ -62,6 +62,8 @@ def take_down(
     with _held(folder, work, unlocked=unlocked) as (out, store):
         manifests = manifest.load_all(out)
         complete(out, manifests, work=store)
+        if not dry_run:
+            manifest.remove_orphans(out, manifests)  # replaced shards may hold what is asked for
         live = manifest.live(manifests)
         key = out.read_bytes(tombstones.KEY) if out.has(tombstones.KEY) else b""
         before = tombstones.load_tombstones(out, manifest.takedowns(manifests))
