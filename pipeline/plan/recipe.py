@@ -2,8 +2,8 @@
 
 It is the resolved plan without `source`, `annotations[].path`, `output.keep_replaced`, `on_changed`, `checks` and `compute`,
 leaving out the folders of models and tokenizer and each key still at the value it had when it was introduced, plus the version
-of every function used and the sha256 of every model and tokenizer it names. So new inputs, prices and added keys never make a new recipe; a changed
-model file always does.
+of every function used and the sha256 of every model and tokenizer it names. So new inputs, prices and added keys never make a new
+recipe; a changed model file always does.
 """
 
 from __future__ import annotations

@@ -108,3 +108,15 @@ def test_without_keeping_nothing_of_it_stays(capsys, tmp_path):
     assert shards(tmp_path) == ["g0002"]
     ran = run(capsys, tmp_path, "--set", "output.keep_replaced=soon")
     assert ran.code == 2 and "next_run, a number of hours or days" in ran.err
+
+
+def test_a_take_down_of_what_only_replaced_shards_hold_removes_them(capsys, tmp_path):
+    from flows.inspect import main
+
+    write_rows(tmp_path / "in/a.jsonl", [{"id": "gone", "text": prose(0)}, {"id": "d1", "text": prose(1)}])
+    assert run(capsys, tmp_path).code == 0
+    write_rows(tmp_path / "in/a.jsonl", [{"id": "d1", "text": prose(1)}])
+    assert run(capsys, tmp_path, "--replace").code == 0 and shards(tmp_path) == ["g0001", "g0002"]
+    (tmp_path / "keys").write_text("gone\n")
+    assert main(["takedown", "--output", str(tmp_path / "out"), "--keys", str(tmp_path / "keys"), "--yes"]) == 2
+    assert shards(tmp_path) == ["g0002"]

@@ -27,7 +27,7 @@ from pipeline.output.manifest import Manifest
 from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import small_parts
 from pipeline.stages.dedup.part import Sets, shingles_of
-from pipeline.stages.dedup.small_parts import Held
+from pipeline.stages.dedup.small_parts import Held, IndexPart
 from pipeline.store.store import Store
 
 GROUP_ROWS = 1 << 20
@@ -77,17 +77,6 @@ _ENCODINGS = {
     **dict.fromkeys(("id", "source_ref", "text"), "PLAIN"),
 }
 _COMPRESSION = {**dict.fromkeys(("left", "right", "bucket"), "NONE"), "text": "LZ4"}
-
-
-@dataclass(frozen=True)
-class IndexPart:
-    """What one generation added. `first`: number of its first document; `documents`: its files of DOCUMENTS."""
-
-    generation: int
-    first: int
-    count: int
-    files: dict[str, FileRecord]
-    documents: tuple[str, ...]
 
 
 _EMPTY = {table: pl.DataFrame(SCHEMAS[table].empty_table()) for table in SORTED}

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from pipeline.records.base import FileRecord
 from pipeline.store.keys import key
 from pipeline.store.store import Store
-
-if TYPE_CHECKING:
-    from pipeline.stages.dedup.index import IndexPart
 
 FOLDER = "judgements/dedup/index"
 TOGETHER = 32
@@ -27,6 +24,17 @@ SMALL_ROWS = 20_000
 HELD_ROWS = 500_000
 """Rows that are held at most: chosen so that they take 20 MB."""
 GENERATION = pl.Series("generation", [], pl.Int32)
+
+
+@dataclass(frozen=True)
+class IndexPart:
+    """What one generation added. `first`: number of its first document; `documents`: its files of DOCUMENTS."""
+
+    generation: int
+    first: int
+    count: int
+    files: dict[str, FileRecord]
+    documents: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from pipeline.stages.dedup import fates as fates_
 from pipeline.stages.dedup import index as index_
 from pipeline.stages.dedup.driver import Site
 from pipeline.stages.dedup.handover import Files
-from pipeline.stages.dedup.index import Index, IndexPart
+from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.part import Part
+from pipeline.stages.dedup.small_parts import IndexPart
 from pipeline.stages.dedup.steps import Job, Worker, carry_out
 from pipeline.store.store import Store, open_store
 
