@@ -253,7 +253,8 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     found = _held(place, wanted, ("data/", "rejected/"), column="text")
     made = rows | {name: replace(rows[name], text=text) for name, text in found}
     for generation, unit, work in units(place):
-        here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] in unit.names.paths}
+        paths = set(unit.names.paths)
+        here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] in paths}
         if not here:
             continue
         rows_ = work.read_frame(unit.names.documents, ["row"])["row"]
