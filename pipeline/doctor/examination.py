@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 
 from pipeline.errors import WinnowError
-from pipeline.output import inventory, manifest, numbering, reviews, tombstones
+from pipeline.output import inventory, manifest, numbering, replaced, reviews, tombstones
 from pipeline.output import work as work_
 from pipeline.output.faults import Fault
 from pipeline.output.folders import MARKER, RECEIPTS
@@ -25,6 +25,8 @@ from pipeline.store.hashing import has_content
 from pipeline.store.store import Store
 
 Kind = Literal["damaged", "mendable", "note"]
+STAYS = "the next run removes it, or a later one, as output.keep_replaced says"
+KILLED = ("no generation that is live names it: a run was killed, or replaced it", "the next run removes it")
 MEND = "the next run makes it again, or `--repair` now"
 
 
@@ -116,9 +118,14 @@ def _of_readers(out: Store, manifests: tuple[Manifest, ...]) -> Iterator[Finding
         path = f"{RECEIPTS}/{number:06d}.json"
         yield from _tried(out, path, partial(_read, out, path, Receipt), kind="note")
         yield from _tried(out, tombstones.name(number), partial(out.read_table, tombstones.name(number)), kind="damaged")
-    left = [*manifest.orphans(out, list(manifests)), *tombstones.uncommitted(out, manifest.next_number(manifests))]
-    for path in left:
-        yield Finding("note", path, "no live generation names it: a run was killed, or replaced it", "the next run removes it")
+    given = {record.path for made in manifests for record in made.files}
+    for path in manifest.orphans(out, list(manifests)):
+        if path.startswith(replaced.READ) and path in given:
+            yield Finding("note", path, "was replaced, and stays for readers that opened it", STAYS)
+        else:
+            yield Finding("note", path, *KILLED)
+    for path in tombstones.uncommitted(out, manifest.next_number(manifests)):
+        yield Finding("note", path, *KILLED)
 
 
 def _read(out: Store, path: str, kind: type[Samples] | type[Receipt]) -> object:

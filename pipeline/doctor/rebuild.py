@@ -120,11 +120,9 @@ def _takedown(place: _Place, receipt: str) -> Manifest:
     out, number = place.out, place.number
     if not out.has(receipt) or not out.has(tombstones.name(number)):
         raise _cannot(place, f"{receipt} and {tombstones.name(number)} are needed")
-    listed = [*manifest.FOLDERS, "index"]
-    files = {f"{folder}/{file}" for folder in listed for file in out.names(folder)}
-    found = manifest.read_all(out).found
-    named = {record.path for made in manifest.live(list(found)) for record in (*made.files, *made.index)}
-    if any(written and written[1] == number and path not in named for path in files if (written := manifest.written_by(path))):
+    found = list(manifest.read_all(out).found)
+    left = manifest.orphans(out, found, of_takedowns=True)
+    if any((manifest.written_by(path) or (0, 0))[1] == number for path in left):
         raise _cannot(place, "it was not done yet, and what it would have named is nowhere else")
     table = out.read_table(tombstones.name(number))
     key = tombstones.fingerprint(out.read_bytes(tombstones.KEY))

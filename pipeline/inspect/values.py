@@ -24,7 +24,7 @@ from pipeline.plan import scores
 from pipeline.records.rows import LedgerRow
 from pipeline.schema import SIGNALS_KEY
 from pipeline.stages import sampling
-from pipeline.stages.unit import verdicts, withhold
+from pipeline.stages.unit import refs, verdicts, withhold
 from pipeline.stages.unit.annotate import Annotated
 
 Origin = Literal["signals", "work", "recomputed", "none"]
@@ -95,7 +95,7 @@ def _published(output: Output, row: LedgerRow) -> _Columns | None:
 def _stored(output: Output, row: LedgerRow) -> _Columns | None:
     """From the facts in the work directory, if they are all there and of this run: its verdict is the ledger's."""
     path, _, number = row["source_ref"].rpartition("#")
-    units = [u for u in output.units.get(row["generation"], ()) if u.path == path and u.first_row <= int(number)]
+    units = [u for u in output.units.get(row["generation"], ()) if path in u.names.paths and u.first_row <= int(number)]
     unit = max(units, key=lambda unit: unit.first_row, default=None)
     if unit is None:
         return None
@@ -103,8 +103,9 @@ def _stored(output: Output, row: LedgerRow) -> _Columns | None:
     if len(unit.names.signals) != len(output.recipe.filters) or not all(map(output.work.has, names)):
         return None
     rows = output.work.read_frame(unit.names.documents, ["row", "id", "n_bytes_read"])
-    at = rows["row"].search_sorted(int(number))
-    same = at < len(rows) and rows.row(at) == (int(number), row["id"], row["n_bytes_read"])
+    own = refs.number(unit.names, path, int(number))
+    at = rows["row"].search_sorted(own)
+    same = at < len(rows) and rows.row(at) == (own, row["id"], row["n_bytes_read"])
     if not same or not _same_verdict(output, unit, row, at=at):
         return None
     columns: _Columns = {}

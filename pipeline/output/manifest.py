@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -278,11 +278,13 @@ def encode(record: Record) -> bytes:
     )
 
 
-def remove_orphans(out: Store, manifests: list[Manifest]) -> None:
+def remove_orphans(out: Store, manifests: list[Manifest], *, keep: Collection[str] = ()) -> None:
     """Remove shards and index parts that no live generation names, and quotes of others; after a take-down all quotes, since
-    nobody knows which of them are like what was taken down. What is of a number that nobody has given yet stays."""
+    nobody knows which of them are like what was taken down. What is of a number that nobody has given yet stays, and so do the
+    paths in `keep` (`pipeline.output.replaced`)."""
     for path in orphans(out, manifests):
-        out.remove(path)
+        if path not in keep:
+            out.remove(path)
     quoted = set() if manifests and manifests[-1].takedown else {m.generation for m in live(manifests)}
     for file in out.names(SAMPLES):
         number = numbering.number_of(file)
@@ -296,8 +298,8 @@ def next_number(manifests: Sequence[Manifest]) -> int:
 
 
 def orphans(out: Store, manifests: list[Manifest], *, of_takedowns: bool = False) -> list[str]:
-    """Shards and index parts that no live generation names; `of_takedowns`: only those that a take-down wrote."""
-    named = {record.path for m in live(manifests) for record in (*m.files, *m.index)}
+    """Shards and index parts that no live generation names; `of_takedowns`: those of take-downs that no generation names."""
+    named = {record.path for m in (manifests if of_takedowns else live(manifests)) for record in (*m.files, *m.index)}
     files = [f"{folder}/{file}" for folder in (*FOLDERS, "index") for file in out.names(folder)]
     given = {path: found for path in files if (found := written_by(path))}
     chosen = [p for p, (_, takedown) in given.items() if takedown] if of_takedowns else list(given)

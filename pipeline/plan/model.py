@@ -137,6 +137,8 @@ class Select(PlanModel):
     token_budget: int | None = Field(None, ge=1, description="keep the best documents up to this many tokens")
 
 
+DURATION = "^([1-9][0-9]{0,3})([hd])$"
+"""Hours or days."""
 LICENCE = "^[A-Za-z0-9][A-Za-z0-9.+-]{0,99}$"
 """What SPDX identifiers (SPDX specification, annex on licence expressions) and the Hub's names are made of."""
 
@@ -151,6 +153,20 @@ class Output(PlanModel):
         description="licence that the dataset card names, such as odc-by or Apache-2.0; null: the card names none",
         json_schema_extra={"pattern": LICENCE},
     )
+
+    keep_replaced: Literal[False] | str = Field(
+        "next_run",
+        description="how long shards that --replace or a changed input replaced stay for readers that opened them: next_run"
+        " (until the next run opens the output), at least so long (12h, 7d), or false; a take-down removes them at once",
+        json_schema_extra={"pattern": f"^next_run$|{DURATION}"},
+    )
+
+    @field_validator("keep_replaced")
+    @classmethod
+    def _time(cls, value: Any) -> Any:
+        if value is not False and value != "next_run" and not re.fullmatch(DURATION, str(value)):
+            raise ValueError("expected next_run, a number of hours or days such as 12h or 7d, or false")
+        return value
 
     @field_validator("licence")
     @classmethod

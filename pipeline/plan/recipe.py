@@ -1,9 +1,9 @@
 """The recipe: what decides which bytes come out for a given input. Compared before a run, hashed into keys and manifest.
 
-It is the resolved plan without `source`, `annotations[].path`, `on_changed`, `checks` and `compute`, leaving out the folders
-of models and tokenizer and each key still at the value it had when it was introduced, plus the version of every function used
-and the sha256 of every model and tokenizer it names. So new inputs, prices and added keys never make a new recipe; a changed
-model file always does.
+It is the resolved plan without `source`, `annotations[].path`, `output.keep_replaced`, `on_changed`, `checks` and `compute`,
+leaving out the folders of models and tokenizer and each key still at the value it had when it was introduced, plus the version
+of every function used and the sha256 of every model and tokenizer it names. So new inputs, prices and added keys never make a new
+recipe; a changed model file always does.
 """
 
 from __future__ import annotations
@@ -209,6 +209,9 @@ def _decisive(plan: Plan) -> Json:
     data = plan.model_dump(mode="json", exclude_defaults=True, exclude={"source", "on_changed", "checks", "compute"})
     for annotation in data.get("annotations", ()):
         annotation.pop("path", None)
+    data.get("output", {}).pop("keep_replaced", None)
+    if not data.get("output", True):
+        del data["output"]
     return with_names_only(data)
 
 
@@ -216,6 +219,7 @@ def decisive(plan: Json) -> Json:
     """The part of a resolved plan (plain data) that belongs to the recipe, defaults included, those of later releases too."""
     whole = _with_defaults(plan, Plan().model_dump(mode="json"))
     kept = {key: value for key, value in whole.items() if key not in ("source", "on_changed", "checks", "compute")}
+    kept["output"] = {key: value for key, value in kept["output"].items() if key != "keep_replaced"}
     kept["annotations"] = [{k: v for k, v in entry.items() if k != "path"} for entry in plan.get("annotations", ())]
     return with_names_only(kept)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from pipeline.read import streams
+from pipeline.read import packs, streams
 from pipeline.read.child.supervisor import close
 from pipeline.read.files import InputFile
 from pipeline.read.formats import columns, delimited, document, huggingface, jsonl, parquet, warc, web, whole
 from pipeline.read.recognition import look
 from pipeline.read.rows import UnitRows, together
-from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify, is_streamed
+from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify, is_streamed, whole_of
 
 __all__ = [
     "HASHED",
@@ -59,9 +59,19 @@ def rows_of(file: InputFile) -> Iterator[UnitRows]:
         yield from map(read_block, stream(found.file, found.content))
 
 
+def small(found: FileUnits) -> Unit | None:
+    """The unit of a file that is all of it, where the file is so small that it may share one (`pipeline.read.packs`)."""
+    if not packs.is_small(found.file) or (found.units is not None and len(found.units) != 1):
+        return None
+    return found.units[0] if found.units else whole_of(found.file, found.content)
+
+
 def parts(unit: Unit) -> Iterator[tuple[Unit, UnitRows]]:
-    """A unit that `units_of` gave, and its rows; several parts, each a unit by itself, where it turns out to be too large."""
-    if unit.file.format == "parquet" and not unit.file.fault:
+    """A unit that `units_of` gave, or a pack of such, and its rows; several parts, each a unit by itself, where it turns out too
+    large."""
+    if unit.members:
+        yield unit, packs.joined([_member(member) for member in unit.members])
+    elif unit.file.format == "parquet" and not unit.file.fault:
         yield from parquet.parts(unit)
     else:
         yield unit, _read(unit)
@@ -76,6 +86,20 @@ def _read(unit: Unit) -> UnitRows:
     if unit.file.fault:
         return whole.read_foreign(unit)
     return whole.read_unit(unit) if unit.file.format in ("text", "html") else jsonl.read_unit(unit)
+
+
+def _member(unit: Unit) -> tuple[UnitRows, str]:
+    """Rows of a small file, and what it unpacks to (`pipeline.read.likeness`)."""
+    file = unit.file
+    if file.fault or file.format in ("text", "html", "parquet") or not is_streamed(file):
+        return read(unit), ""
+    blocks = stream(file, unit.content)
+    parts: list[UnitRows] = []
+    while True:
+        try:
+            parts.append(read_block(next(blocks)))
+        except StopIteration as ended:
+            return together(parts), str(ended.value)
 
 
 def stream(file: InputFile, content: str) -> Generator[Block, None, str]:

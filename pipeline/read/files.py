@@ -74,6 +74,8 @@ class InputFile:
     """Why nothing of it can be read, whatever its name declares."""
     partitions: tuple[tuple[str, str], ...] = ()
     """Columns that stand in the names of its folders, as Hive writes them."""
+    weight: int = field(default=0, compare=False)
+    """Bytes that its rows may come to, of a file so small that its beginning is all of it; 0: not known."""
     looked: bool = field(default=False, compare=False)
     """Whether the format is known by the content (`pipeline.read.recognition`), not only by the name."""
     traffic: Traffic = field(default_factory=Traffic, compare=False, repr=False)

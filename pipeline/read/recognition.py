@@ -16,6 +16,7 @@ from pipeline.read import shape
 from pipeline.read.archives import decoded
 from pipeline.read.encodings import encoding_of, transcoded
 from pipeline.read.files import InputFile
+from pipeline.read.lines import ROW_BYTES
 from pipeline.read.units import open_input, source_of
 
 EMPTY = "empty"
@@ -48,6 +49,17 @@ _PARQUET = b"PAR1"
 _ENCRYPTED = b"PARE"
 """Parquet with an encrypted footer, which its reader says."""
 _TEXT = ("jsonl", "csv", "tsv", "text")
+_ROW_MARKS = {
+    "jsonl": (b"\n",),
+    "csv": (b"\n", b"\r"),
+    "tsv": (b"\n", b"\r"),
+    "json": (b",", b"{", b"\n"),
+    "json_members": (b",", b"{", b"\n"),
+    "json_table": (b",", b"{", b"\n"),
+    "warc": (b"WARC/",),
+}
+"""By format, bytes one of which each row but one has."""
+_TABLES = ("csv", "tsv", "json_table")
 _PAGE = re.compile(rb"\s*(?:<!doctype html|<html)[\s>]", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
@@ -58,7 +70,7 @@ def look(file: InputFile) -> InputFile | str:
         read = source_of(file, handle)
         raw = _first(read, _RAW_BYTES)
         if not raw:
-            return replace(file, looked=True) if file.format else EMPTY
+            return replace(file, looked=True, weight=1) if file.format else EMPTY
         if raw.startswith(_PARQUET) or (raw.startswith(_ENCRYPTED) and _is_binary(raw)):
             return replace(file, format="parquet", compression=None, looked=True)
         compression = _compression(raw, file.compression)
@@ -69,10 +81,29 @@ def look(file: InputFile) -> InputFile | str:
         encoding = encoding_of(head.data) if file.format in (*_TEXT, "") else ""
         if encoding:
             head = shape.Head(transcoded(head.chunks(), encoding))
-        found = replace(file, compression=compression, encoding=encoding, looked=True)
-        if file.format == "jsonl":
-            return replace(found, format=shape.shape_of(head, text=file.text, limit=file.max_row_bytes) or "jsonl")
-        return found if file.format else _undeclared(found, head)
+        found = _laid_out(replace(file, compression=compression, encoding=encoding, looked=True), head)
+        return found if isinstance(found, str) else replace(found, weight=_weight(found, head))
+
+
+def _laid_out(file: InputFile, head: shape.Head) -> InputFile | str:
+    if file.format == "jsonl":
+        return replace(file, format=shape.shape_of(head, text=file.text, limit=file.max_row_bytes) or "jsonl")
+    return file if file.format else _undeclared(file, head)
+
+
+def _weight(file: InputFile, head: shape.Head) -> int:
+    """Bytes that the rows of a small file may come to; 0 where the first bytes are not all of it, or it is damaged."""
+    if not 0 < file.size <= _RAW_BYTES:
+        return 0
+    head.grow(_RAW_BYTES + 1)
+    if head.damaged or len(head.data) > _RAW_BYTES:
+        return 0
+    rows = 1 + sum(map(head.data.count, _ROW_MARKS.get(file.format, ())))
+    names = 0  # which each row of a table has in its metadata
+    if file.format in _TABLES:
+        line = head.data.partition(b"\n")[0]
+        names = len(head.data if b'"' in line else line)
+    return max(len(head.data), rows * (ROW_BYTES + len(file.url) + names))
 
 
 def _first(read: Callable[[int], bytes], size: int) -> bytes:

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from pipeline.read.files import InputFile
 from pipeline.read.lines import QuarantinedRow, too_large
+from pipeline.records.inputs import PackedFile
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
 from pipeline.text import exact_json
 from pipeline.text.exact_json import Number, Odd
@@ -50,12 +51,13 @@ Replaced = tuple[tuple[str, str, int], ...]
 @dataclass(frozen=True)
 class UnitRows:
     """`documents`: schema.DOCUMENT, text normalised. `bad`: schema.BAD_ROW. Both sorted by row. `passed`: records that are no
-    rows, by type."""
+    rows, by type. `files`: of a pack, without damage."""
 
     documents: pa.Table
     bad: pa.Table
     passed: tuple[tuple[str, int], ...] = ()
     replaced: Replaced = ()
+    files: tuple[PackedFile, ...] = ()
 
 
 def summed(parts: Iterable[Replaced]) -> Replaced:
@@ -234,10 +236,20 @@ def joined(tables: Iterable[pa.Table | pa.RecordBatch], schema: pa.Schema) -> pa
     return whole if (np.diff(rows) > 0).all() else whole.sort_by("row").combine_chunks()
 
 
+def counted(parts: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, int], ...]:
+    """Sums of records that are no rows, by type."""
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(dict(part))
+    return tuple(sorted(counts.items()))
+
+
 def together(parts: Sequence[UnitRows]) -> UnitRows:
     """The rows of several units as one."""
+    if len(parts) == 1:
+        return parts[0]
     documents, bad = joined([part.documents for part in parts], DOCUMENT), joined([part.bad for part in parts], BAD_ROW)
-    return UnitRows(documents, bad, replaced=summed(part.replaced for part in parts))
+    return UnitRows(documents, bad, counted(part.passed for part in parts), summed(part.replaced for part in parts))
 
 
 def normalised(text: pa.LargeStringArray) -> pa.LargeStringArray:

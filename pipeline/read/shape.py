@@ -32,7 +32,7 @@ class Head:
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = iter(chunks)
         self.data = b""
-        self.ended = False
+        self.ended = self.damaged = False
 
     def chunks(self) -> Iterator[bytes | Unreadable]:
         """The stream from its beginning, for one who goes on with it."""
@@ -45,10 +45,10 @@ class Head:
         while held < size and not self.ended:
             try:
                 part = next(self._chunks, b"")
-            except Unreadable:
-                part = b""
+            except Unreadable as error:
+                part = error
             if isinstance(part, Unreadable):
-                part = b""
+                part, self.damaged = b"", True
             self.ended = not part
             parts.append(part)
             held += len(part)

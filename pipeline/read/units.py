@@ -21,6 +21,7 @@ from pipeline.errors import CannotRead, InputChanged, InputError
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import remote
+from pipeline.store.keys import key
 
 VERSION = 3
 """Covers everything in this package that decides what the rows of an input are."""
@@ -34,6 +35,8 @@ MAIN_TEXT = 2
 """Covers what the main text of a page is (`pipeline.read.child`)."""
 CHUNK = 1 << 20
 """Bytes read in one go."""
+PACKED_ROWS = 1 << 32
+"""Numbers of rows that each file of a pack has: file number n of it counts on from n times this."""
 AHEAD_BYTES = 8 << 20
 """Fetched at once from a store: chosen so that latency is a small part of the time, and a unit holds little."""
 
@@ -42,7 +45,8 @@ AHEAD_BYTES = 8 << 20
 class Unit:
     """A piece of an input. `start`, `stop`: bytes of a plain file, bytes of what a stream decodes to, row groups of Parquet,
     rows of a Hugging Face dataset. `first_row`: number of the first row (1-based) if the unit has one. `part`: of a unit that was
-    cut while it was read, which of its parts this is, from 1; 0 otherwise."""
+    cut while it was read, which of its parts this is, from 1; 0 otherwise. `members`: of a pack, a unit for each of its files
+    (`pipeline.read.packs`)."""
 
     file: InputFile
     content: str
@@ -51,6 +55,7 @@ class Unit:
     stop: int
     first_row: int
     part: int = 0
+    members: tuple[Unit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class Block:
 
 def unit_key_parts(unit: Unit) -> tuple[str, ...]:
     """Everything that the unit's rows depend on."""
+    if unit.members:
+        return ("pack", *(key("member", unit_key_parts(member)) for member in unit.members))
     file = unit.file
     streamed = is_streamed(file)
     numbers = (VERSION, unit.index, unit.start, unit.stop, unit.first_row, file.max_row_bytes)
@@ -94,6 +101,11 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         *([f"main text {MAIN_TEXT}"] if file.format in DECODED_BY else []),
         *([f"part {unit.part}"] if unit.part else []),
     )
+
+
+def whole_of(file: InputFile, content: str) -> Unit:
+    """Stands for all that one reader cuts a file into."""
+    return Unit(file=file, content=content, index=0, start=0, stop=0, first_row=1)
 
 
 def is_streamed(file: InputFile) -> bool:

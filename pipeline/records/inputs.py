@@ -57,12 +57,25 @@ class Damage(Record):
 NO_DAMAGE = Damage()
 
 
+class PackedFile(Record):
+    """What one file of a pack has; the fields of a unit's card, and `unpacked` as `InputRecord` has it."""
+
+    rows: int
+    bad_rows: int
+    n_bytes: int
+    damage: Damage = NO_DAMAGE
+    passed: tuple[tuple[str, int], ...] = ()
+    replaced: tuple[tuple[str, str, int], ...] = ()
+    unpacked: str = ""
+
+
 class UnitCard(Record):
     """What the table of a unit's documents says of the unit: how many rows there are, and which were taken down.
 
     It stands in the table's metadata, so that a unit that is read again from disk need not be parsed. `taken`: positions.
     `passed`: records that are no rows, by type.
-    `replaced`: values for which something else stands, by `(column, kind)` (`pipeline.read.rows`).
+    `replaced`: values for which something else stands, by `(column, kind)` (`pipeline.read.rows`). `files`: of a pack,
+    each with its own damage, in the order of paths.
     """
 
     rows: int
@@ -72,6 +85,7 @@ class UnitCard(Record):
     passed: tuple[tuple[str, int], ...] = ()
     replaced: tuple[tuple[str, str, int], ...] = ()
     taken: tuple[int, ...] = ()
+    files: tuple[PackedFile, ...] = ()
 
     def encoded(self) -> str:
         """As the metadata hold it: without what is empty."""

@@ -112,7 +112,7 @@ def _loading(files_by_folder: dict[str, list[str]]) -> str:
         'dataset = load_dataset("PATH OR HUB NAME", split="train").shuffle(seed=0)\n'
         "```\n\n"
         f"The `default` config lists the committed shards one by one ({shards} now). A reader that"
-        " takes `data/*.parquet` instead may see a generation that is being written."
+        " takes `data/*.parquet` instead may see a generation that is being written, or one that was replaced."
     )
 
 

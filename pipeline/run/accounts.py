@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.errors import BadRows, BrokenContract
 from pipeline.machine import resources
@@ -45,9 +46,11 @@ def check_bad_rows(run: Run, units: Sequence[Annotated]) -> None:
         return
     lines = [_too_much(group, loss, limits[group].max_bad_fraction) for group, loss in over[:MOST_LINES]]
     lines += [f"and {len(over) - MOST_LINES:,} more"] if len(over) > MOST_LINES else []
-    for worst in [u for u in units if u.bad_rows and over[0][0][1] in (u.path, files[u.path].source)][:1]:
-        table = run.work.read_table(worst.names.bad).slice(0, 3).to_pylist()
-        lines += [f"  {worst.path}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
+    worst = {path for path, file in files.items() if over[0][0][1] in (path, file.source)}
+    found_in = (u for u in units if any(part.bad_rows and path in worst for path, part in u.by_file()))
+    for unit in islice(found_in, 1):
+        table = damage.bad_rows(run.work, unit, worst, columns=["cause", "detail"]).slice(0, 3).to_pylist()
+        lines += [f"  {row['path']}#{row['row']}: {row['cause']}: {row['detail']}" for row in table]
     raise BadRows("\n".join([*lines, *_advice(run, units, over)]))
 
 
@@ -86,11 +89,12 @@ def _advice(run: Run, units: Sequence[Annotated], over: Sequence[tuple[tuple[str
     if whole:
         (kind, name), loss = next((one for one in whole if not one[1].read), whole[0])
         paths = {item.file.path for item in run.inputs if name == (item.file.path if kind == "file" else item.file.source)}
-        own = [unit for unit in units if unit.path in paths]
+        own = [unit for unit in units if not paths.isdisjoint(unit.names.paths)]
+        causes = [c for u in own for c in damage.bad_rows(run.work, u, paths, columns=["cause"])["cause"].to_pylist()]
         sources = {item.file.source for item in run.inputs if item.file.path in paths}
         beside = {item.file.path for item in run.inputs if item.file.source in sources} - paths
-        others = any(unit.rows for unit in units if unit.path in beside)
-        said.append(remedies.remedy(run.work, own, rows=round(loss.read + loss.lost), others=others))
+        others = any(part.rows for unit in units for path, part in unit.by_file() if path in beside)
+        said.append(remedies.remedy(causes, rows=round(loss.read + loss.lost), others=others))
     return [*said[:-1], f"{said[-1]}; nothing was published"]
 
 

@@ -7,14 +7,20 @@ many rows as as many bytes of the file held (of a file of which nothing was read
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.output.manifest import InputRecord
 from pipeline.read.lines import DAMAGE
+from pipeline.records.inputs import PackedFile
 from pipeline.records.metrics_json import DamagedFile
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.refs import split
+from pipeline.store.store import Store
 
 MOST_FILES = 200
 """Damaged files that metrics name, those that lost most."""
@@ -59,10 +65,10 @@ class _File:
     cut_bad: int = 0
     cut_share: float = 0.0
 
-    def add(self, unit: Annotated) -> None:
-        found = unit.damage
-        self.read += unit.rows
-        self.bad += unit.bad_rows - found.sound + found.rows + found.cut_rows
+    def add(self, part: PackedFile) -> None:
+        found = part.damage
+        self.read += part.rows
+        self.bad += part.bad_rows - found.sound + found.rows + found.cut_rows
         self.share += found.share + found.cut_share
         self.cut |= found.cut
         self.cut_bad += found.cut_rows + found.cut
@@ -83,11 +89,12 @@ def by_file(run: Run, units: Iterable[Annotated]) -> dict[str, Loss]:
     """The loss of each input, by path; of files whose rows stay too, where `units` are among theirs."""
     source_of = sources(run)
     sizes_of = {item.file.path: item.file.size for item in run.inputs}
-    asked = {unit.path for unit in units}
+    parts = [part for unit in units for part in unit.by_file()]
+    asked = {path for path, _ in parts}
     sizes_of |= {record.path: record.size for record in _staying(run) if record.path in asked}
     files = {path: _File(size) for path, size in sizes_of.items()}
-    for unit in units:
-        files[unit.path].add(unit)
+    for path, part in parts:
+        files[path].add(part)
     rows: dict[str, int] = {}
     sizes: dict[str, float] = {}
     for path, file in files.items():
@@ -111,14 +118,15 @@ def damaged(run: Run, units: Sequence[Annotated]) -> tuple[DamagedFile, ...]:
     """The files of which more is lost than single rows, by path: at most `MOST_FILES`, those that lost most."""
     first: dict[str, Annotated] = {}
     for unit in units:
-        if unit.damage.listed or unit.damage.rows or unit.damage.share or unit.damage.cut:
-            first.setdefault(unit.path, unit)
+        for path, part in unit.by_file():
+            if part.damage.listed or part.damage.rows or part.damage.share or part.damage.cut:
+                first.setdefault(path, unit)
     if not first:
         return ()
     losses = by_file(run, units)
     source_of = sources(run)
     most = sorted(first, key=lambda path: (-losses[path].lost, path))[:MOST_FILES]
-    return tuple(_file(run, first[path], losses[path], source=source_of[path]) for path in sorted(most))
+    return tuple(_file(run, path, first[path], loss=losses[path], source=source_of[path]) for path in sorted(most))
 
 
 def passed(units: Iterable[Annotated]) -> tuple[tuple[str, int], ...]:
@@ -129,11 +137,21 @@ def passed(units: Iterable[Annotated]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(found.items()))
 
 
-def _file(run: Run, unit: Annotated, loss: Loss, *, source: str) -> DamagedFile:
-    rows = run.work.read_table(unit.names.bad, ["cause", "detail", "lost_rows", "lost_share"]).to_pylist()
+def bad_rows(work: Store, unit: Annotated, paths: Collection[str], *, columns: list[str]) -> pa.Table:
+    """Columns of the quarantined rows that a unit has of these files, with `row` as the number in its file and `path`."""
+    table = work.read_table(unit.names.bad, ["row", *columns])
+    file, row = split(unit.names, table["row"].to_numpy())
+    table = table.set_column(0, "row", pa.array(row)).append_column(
+        "path", pa.array([unit.names.paths[i] for i in file], pa.string())
+    )
+    return table.filter(pc.is_in(table["path"], pa.array(list(paths), pa.string())))
+
+
+def _file(run: Run, path: str, unit: Annotated, *, loss: Loss, source: str) -> DamagedFile:
+    rows = bad_rows(run.work, unit, [path], columns=["cause", "detail", "lost_rows", "lost_share"]).to_pylist()
     found = max(rows, key=lambda row: (row["cause"] in DAMAGE, row["lost_share"], row["lost_rows"]))
     return DamagedFile(
-        path=unit.path,
+        path=path,
         source=source,
         rows=loss.read,
         lost_rows=round(loss.lost),

@@ -18,6 +18,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import LoadedPlan
+from pipeline.read.packs import sort_key
 from pipeline.report import publish
 from pipeline.run import accounts, forecast, prepare, scaling
 from pipeline.run import report as run_report
@@ -27,12 +28,12 @@ from pipeline.run.judgement import count, judge
 from pipeline.run.options import RunOptions
 from pipeline.run.scaling import Costs, Measured
 from pipeline.run.shards import write_shards
-from pipeline.run.spans import Input, known_units, make_spans, parts_of, run_span
+from pipeline.run.spans import Input, known_units, make_spans, packed, parts_of, run_span
 from pipeline.run.state import Run
 from pipeline.stages import sampling
 from pipeline.stages.shards.index import stage_index
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import Names, names
+from pipeline.stages.unit.tables import names, tables_of
 
 _REASON = "reason "
 """Begins the names of reasons among what was seen of a piece."""
@@ -61,7 +62,8 @@ def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: M
     phases = Phases.begin(own_process=options.own_process)
     resources.use_system_allocator()
     with prepare.open_run(loaded, options, on_event, phases=phases) as held, resources.PeakMemory() as memory:
-        chosen = _chosen(held.inputs, share=share, seed=held.recipe.plan.seed)
+        inputs = packed(held.inputs, between=held.staying)
+        chosen = _chosen(inputs, share=share, seed=held.recipe.plan.seed)
         if not chosen:
             return None
         compile_s = held.warmed.result()
@@ -70,10 +72,10 @@ def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: M
         done = _annotated(held, chosen, mapper, on_event=on_event)
         phases.end("annotate")
         context = Context(held, loaded, options, mapper, on_event, accounts.Started(0.0, phases, "", memory))
-        measured = _tried(context, done, whole=_count(chosen) == _count(held.inputs))
-        pieces = _pieces(held, chosen, done)
+        measured = _tried(context, done, whole=_count(chosen) == _count(inputs))
+        pieces = _pieces(held, inputs, chosen, done=done)
         costs = Costs(phases, compile_s, new=new, end_s=accounts.END_CPU_S if options.own_process else 0.0)
-        return _estimates(held, chosen, pieces, measured=measured, costs=costs)
+        return _estimates(inputs, chosen, pieces, measured=measured, costs=costs)
 
 
 def plain(found: Estimates | None) -> dict[str, object]:
@@ -81,12 +83,14 @@ def plain(found: Estimates | None) -> dict[str, object]:
     return {"units": (0, 0)} if found is None else asdict(found)
 
 
-def _estimates(held: Run, chosen: Sequence[Input], pieces: Sequence[Piece], *, measured: Measured, costs: Costs) -> Estimates:
+def _estimates(
+    inputs: Sequence[Input], chosen: Sequence[Input], pieces: Sequence[Piece], *, measured: Measured, costs: Costs
+) -> Estimates:
     seen = [piece.seen for piece in pieces if piece.seen is not None]
     reasons = sorted({name for one in seen for name in one if name.startswith(_REASON)})
     return Estimates(
-        units=(_count(chosen), _count(held.inputs)),
-        bytes=(sum(map(_bytes, chosen)), sum(map(_bytes, held.inputs))),
+        units=(_count(chosen), _count(inputs)),
+        bytes=(sum(map(_bytes, chosen)), sum(map(_bytes, inputs))),
         rows=int(sum(one["rows"] for one in seen)),
         kept=forecast.told(forecast.share(pieces, "kept")),
         reasons={name.removeprefix(_REASON): forecast.told(forecast.share(pieces, name)) for name in reasons},
@@ -101,7 +105,7 @@ def _tried(context: Context, units: Sequence[Annotated], *, whole: bool) -> Meas
     the run that follows makes them."""
     run, phases = context.run, context.started.phases
     known = {folder: set(run.work.entries(folder)) for folder in _JUDGED}
-    ordered = tuple(sorted(units, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
+    ordered = tuple(sorted(units, key=lambda unit: (sort_key(unit.path), unit.first_row)))
     judgement = judge(context, ordered)
     made = [f"{folder}/{name}" for folder in _JUDGED for name in set(run.work.entries(folder)) - known[folder]]
     judged = sum(map(run.work.bytes_below, made))
@@ -164,7 +168,7 @@ def _bytes(item: Input) -> int:
     return max(1, item.file.size)
 
 
-def _pieces(held: Run, chosen: Sequence[Input], done: Sequence[Annotated]) -> list[Piece]:
+def _pieces(held: Run, inputs: Sequence[Input], chosen: Sequence[Input], *, done: Sequence[Annotated]) -> list[Piece]:
     """All that is new, with what was seen of what was judged."""
     tables = {unit.names.documents: unit for unit in done}
     by_path: dict[str, list[Annotated]] = {}
@@ -172,7 +176,7 @@ def _pieces(held: Run, chosen: Sequence[Input], done: Sequence[Annotated]) -> li
         by_path.setdefault(unit.path, []).append(unit)
     judged = {item.file.path for item in chosen}
     found = []
-    for item in held.inputs:
+    for item in inputs:
         stratum = f"{item.file.format} {item.file.compression or ''}"
         if item.units is None:
             seen = _seen(held, by_path.get(item.file.path, [])) if item.file.path in judged else None
@@ -197,13 +201,8 @@ def _seen(held: Run, units: Sequence[Annotated]) -> dict[str, float]:
         seen["rows"] += unit.rows + unit.bad_rows
         seen["kept"] += unit.kept
         seen["text"] += int(held.work.read_frame(unit.names.final, ["n_bytes"])["n_bytes"].sum())
-        seen["work"] += sum(held.work.size(table) for table in _tables(unit.names) if held.work.has(table))
+        seen["work"] += sum(held.work.size(table) for table in tables_of(unit.names) if held.work.has(table))
     return seen
-
-
-def _tables(where: Names) -> list[str]:
-    others = (where.documents, where.bad, where.final, where.verdicts, where.sign, where.tokens)
-    return [*(table for table in others if table is not None), *where.signals]
 
 
 def _judged(held: Run, item: Input) -> bool:

@@ -17,8 +17,9 @@ from pipeline.machine.meter import Phases
 from pipeline.machine.schedule import Mapper
 from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
+from pipeline.read.packs import sort_key
 from pipeline.report import publish
-from pipeline.run import accounts, attempts, prepare, replacement
+from pipeline.run import accounts, attempts, prepare, prune, replacement
 from pipeline.run import report as run_report
 from pipeline.run.cluster import site, tasks
 from pipeline.run.context import RUN, Context, Within, right_here
@@ -26,7 +27,7 @@ from pipeline.run.judgement import count, judge
 from pipeline.run.options import Result, RunOptions
 from pipeline.run.publication import Generation, publish_generation
 from pipeline.run.shards import write_shards
-from pipeline.run.spans import Span, make_spans, run_span
+from pipeline.run.spans import Span, make_spans, packed, run_span
 from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
 
@@ -75,6 +76,8 @@ def _stages(context: Context) -> Result:
     if not run.inputs:
         return _nothing_new(run)
     phases = context.started.phases
+    if run.owns_work:
+        prune.begin(run.work, run.recipe.hash, run.generation)
     compile_s = run.warmed.result()
     phases.end("scan")
     units = _annotate(context)
@@ -109,13 +112,13 @@ def _with_what_stays(context: Context, units: tuple[Annotated, ...]) -> tuple[Co
 
 
 def _ordered(units: list[Annotated]) -> tuple[Annotated, ...]:
-    return tuple(sorted(units, key=lambda unit: (unit.path.encode("utf-8", "surrogatepass"), unit.first_row)))
+    return tuple(sorted(units, key=lambda unit: (sort_key(unit.path), unit.first_row)))
 
 
 def _annotate(context: Context) -> tuple[Annotated, ...]:
     """Every unit of the new inputs, in the order of their paths and rows."""
     run, tell = context.run, context.tell
-    spans = make_spans(run.inputs)
+    spans = make_spans(packed(run.inputs, between=run.staying))
     tell(Event("begin", "annotate", total=sum(item.file.size for item in run.inputs)))
 
     def one(span: Span) -> list[Annotated]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from filters import quality
 from filters.models import coverage
@@ -95,9 +95,9 @@ def _share(hits: int, n: int) -> str:
     return f"{numbers.share(hits, n)} ({numbers.share(found.low, 1)} to {numbers.share(found.high, 1)}, {hits} of {n})"
 
 
-def _facts(work: Store, resolved: Recipe, new: Iterable[spans.Input]) -> list[str]:
+def _facts(work: Store, resolved: Recipe, new: Sequence[spans.Input]) -> list[str]:
     units, unread = [], 0
-    for item in new:
+    for item in spans.packed(new):
         found = spans.known_units(work, item)
         if found is None:
             unread += 1

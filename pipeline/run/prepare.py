@@ -17,7 +17,7 @@ from pipeline.machine import workers
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
-from pipeline.output import inventory, manifest, tombstones
+from pipeline.output import inventory, manifest, replaced, tombstones
 from pipeline.output import work as work_
 from pipeline.output.faults import damaged
 from pipeline.output.folders import LOCK, MARKER
@@ -35,7 +35,7 @@ from pipeline.report import publish
 from pipeline.report.compute import gpus
 from pipeline.run import spans
 from pipeline.run.options import RunOptions
-from pipeline.run.replacement import replacement as replaced
+from pipeline.run.replacement import replacement
 from pipeline.run.spans import Input
 from pipeline.run.state import History, Run
 from pipeline.stages import select
@@ -73,12 +73,12 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
-        _repair(out, history, on_event)
+        _repair(out, history, on_event, keep=task.recipe.plan.output.keep_replaced)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live
         if compared.replaced:
             named = [item.file.path for item in inputs]
-            replaces = replaced(work, before, changed=compared.replaced, elsewhere=compared.elsewhere, named=named)
+            replaces = replacement(work, before, changed=compared.replaced, elsewhere=compared.elsewhere, named=named)
             history = replace(history, replacing=True)
         notes = (
             *_of_places(out, work),
@@ -176,13 +176,14 @@ def _load_history(out: Store, work: Store, manifests: list[Manifest], *, replaci
     return History(tuple(manifests), known, replacing), [f"{note}: its facts are made anew"] if note else []
 
 
-def _repair(out: Store, history: History, on_event: OnEvent) -> None:
-    """Remake what a run that was killed behind its commit left out, and remove what one before its commit left."""
+def _repair(out: Store, history: History, on_event: OnEvent, *, keep: str | bool) -> None:
+    """Remake what a run that was killed behind its commit left out, and remove what one before its commit left, and what was
+    replaced (`keep`: `output.keep_replaced`)."""
     manifests = list(history.manifests)
     if publish.repair(out, manifests):
         on_event(Event("note", "publish", note="an earlier run ended between its commit and its report: report remade"))
     if manifests:
-        manifest.remove_orphans(out, manifests)
+        manifest.remove_orphans(out, manifests, keep=replaced.staying(out, manifests, keep))
 
 
 @dataclass(frozen=True)

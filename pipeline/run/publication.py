@@ -7,11 +7,11 @@ unfinished run needs is removed (see `pipeline.report.publish`).
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.machine.events import Event
-from pipeline.output import manifest
+from pipeline.output import manifest, replaced
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import dump
 from pipeline.records.base import FileRecord
@@ -20,7 +20,7 @@ from pipeline.report import publish
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.tally import Tally
 from pipeline.report.page.page import Pictures
-from pipeline.run import attempts
+from pipeline.run import attempts, prune
 from pipeline.run import report as run_report
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
@@ -33,6 +33,7 @@ from pipeline.stages.shards.parquet import Shard
 from pipeline.stages.unit import generations
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.keys import key
+from pipeline.text import numbers
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,14 @@ def publish_generation(context: Context, made: Generation) -> Result:
     files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
     found = run_report.with_costs(context, made.report, made.units, compile_s=made.compile_s, files=files, index=index)
     committed = _manifest(context, made, found, index=index)
-    _commit(run, committed, pictures)
+    stay = _commit(run, committed, pictures)
     units = generations.name(run.generation, run.recipe.hash, committed.inputs)
     run.work.write_bytes(units, generations.encode(made.units))
     attempts.clear(run.work)
+    if run.owns_work:
+        prune.prune(run.work, manifest.live([*run.history.manifests, committed]), replaced=run.history.replacing)
     context.tell(Event("end", "publish"))
-    return Result(run.out.root, run.generation, publish.metrics_of(run.out), tuple(run.notes))
+    return Result(run.out.root, run.generation, publish.metrics_of(run.out), (*run.notes, *_told(stay)))
 
 
 def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: Sequence[FileRecord]) -> Manifest:
@@ -104,10 +107,23 @@ def _content(run: Run, shards: Sequence[Shard]) -> dict[str, str]:
     return {f: key([s.content_sha256 for s in shards if s.folder == f]) for f in folders}
 
 
-def _commit(run: Run, made: Manifest, pictures: Pictures) -> None:
+def _told(stay: Collection[str]) -> Iterator[str]:
+    shards = sum(path.startswith("data/") for path in stay)
+    if shards:
+        yield (
+            f"{numbers.counted(shards, 'replaced shard')} stay in data/ for readers that opened them, until the next run or as"
+            " output.keep_replaced says; README.md and manifest.json name the new ones alone"
+        )
+
+
+def _commit(run: Run, made: Manifest, pictures: Pictures) -> Collection[str]:
+    """Returns the paths of shards that the generation replaces and that stay for now."""
     manifests = [*run.history.manifests, made]
     files = publish.rendered(run.out, manifests, pictures=pictures)
     manifest.commit(run.out, made.generation, files["manifest.json"])
     publish.write(run.out, files)
-    manifest.remove_orphans(run.out, manifests)
+    keep = run.recipe.plan.output.keep_replaced
+    stay = {*replaced.of_commit(manifests, keep), *replaced.staying(run.out, manifests, keep)}
+    manifest.remove_orphans(run.out, manifests, keep=stay)
     run.work.remove("staging")
+    return stay

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from pipeline.stages.unit.annotate import Annotated
-from pipeline.store.store import Store
 from pipeline.text import numbers
 
 _COLUMN = "name the column that holds the text in source.text (--set source.text=COLUMN)"
@@ -32,13 +30,10 @@ COLUMNS = frozenset({"text_missing", "text_null", "text_not_a_string"})
 APART = "in a source of its own, since other files of this source have texts in the column that it names now"
 
 
-def remedy(work: Store, units: Iterable[Annotated], *, rows: int, others: bool) -> str:
-    """What to do about a file or source with these units, whose budget is exceeded. `rows`: all that it has; `others`: of other
-    files of its source rows could be read."""
-    causes: Counter[str] = Counter()
-    for unit in units:
-        if unit.bad_rows:
-            causes.update(work.read_table(unit.names.bad, ["cause"])["cause"].to_pylist())
+def remedy(listed: Iterable[str], *, rows: int, others: bool) -> str:
+    """What to do about a file or source whose budget is exceeded. `listed`: the causes of its quarantined rows; `rows`: all that
+    it has; `others`: of other files of its source rows could be read."""
+    causes = Counter(listed)
     if causes.total() < rows or not causes:
         return BUDGET
     cause, number = causes.most_common(1)[0]

@@ -16,9 +16,11 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.output.inputs import CHANGED
 from pipeline.output.manifest import MOST_GONE, InputRecord, Manifest, ReplacedInput
-from pipeline.stages.unit import generations
+from pipeline.read.packs import sort_key
+from pipeline.stages.unit import excerpt, generations
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import Names
+from pipeline.stages.unit.refs import split
+from pipeline.stages.unit.tables import tables_of
 from pipeline.store.store import Store
 from pipeline.text import final, numbers
 
@@ -42,7 +44,7 @@ def replacement(
     Raises InputError where the facts of a file that stays are not in the work directory.
     """
     seen = {*named, *elsewhere}
-    units: list[Annotated] = []
+    units: list[tuple[Annotated, set[str]]] = []
     records: list[InputRecord] = []
     for made in reversed(live):  # of a file that was read twice the newest version stays
         stay = [record for record in made.inputs if record.path not in seen]
@@ -51,22 +53,28 @@ def replacement(
         seen |= {record.path for record in stay}
         wanted = {record.path for record in stay if record.rows + record.bad_rows}
         listed = generations.load_generation(work, made) or ()
-        found = [unit for unit in listed if unit.path in wanted]
-        whole = {unit.path for unit in found} - {unit.path for unit in found if not all(map(work.has, _tables(unit.names)))}
+        found = [unit for unit in listed if not wanted.isdisjoint(unit.names.paths)]
+        whole = {path for unit in found for path in unit.names.paths}
+        whole -= {path for unit in found if not all(map(work.has, tables_of(unit.names))) for path in unit.names.paths}
         if missing := sorted(wanted - whole):
             raise InputError(
                 f"on_changed: replace makes the output anew, but {missing[0]} ({len(missing):,} in all), which was read in"
                 f" generation {made.generation}, is not among the inputs, and its facts are not in the work directory: add it to"
                 " the inputs, or use --replace, which leaves it out; nothing was changed"
             )
-        units += [replace(unit, costs=()) for unit in found]  # what they cost was told then
+        units += [(replace(unit, costs=()), wanted) for unit in found]  # what they cost was told then
         records += stay
-    return Replacement(tuple(live), changed, tuple(units), tuple(records))
+    every = sorted({*named, *(record.path for record in records)}, key=sort_key)
+    return Replacement(tuple(live), changed, tuple(_alone(work, units, every)), tuple(records))
 
 
-def _tables(names: Names) -> Iterator[str]:
-    yield from (names.documents, names.bad, names.final, names.verdicts, *names.signals)
-    yield from (name for name in (names.sign, names.tokens) if name is not None)
+def _alone(work: Store, units: Sequence[tuple[Annotated, set[str]]], every: Sequence[str]) -> Iterator[Annotated]:
+    """The units with those of their files that stay, a pack in parts where others stand among them. `every`: sorted paths of all
+    files that the output will have rows of."""
+    place = {path: number for number, path in enumerate(every)}
+    for unit, staying in units:
+        for files in excerpt.runs(unit, staying, lambda one, other: place[other] != place[one] + 1):
+            yield excerpt.excerpt(work, unit, files)
 
 
 def compared(out: Store, work: Store, made: Replacement, *, units: Sequence[Annotated]) -> list[ReplacedInput]:
@@ -80,8 +88,10 @@ def _of_file(
     kept = _kept(out, live, before.path)
     now: set[bytes] = set()
     for unit in units:
-        if unit.path == before.path:
-            now |= set(work.read_table(unit.names.final, ["text_hash"])["text_hash"].to_pylist())
+        if before.path in unit.names.paths:
+            file = split(unit.names, work.read_table(unit.names.documents, ["row"])["row"].to_numpy())[0]
+            own = pa.array(file == unit.names.paths.index(before.path))
+            now |= set(work.read_table(unit.names.final, ["text_hash"]).filter(own)["text_hash"].to_pylist())
     gone = [ref for ref, hash_ in kept if hash_ not in now]
     return ReplacedInput(before=before, kept=len(kept), same=len(kept) - len(gone), gone=tuple(gone[:MOST_GONE]))
 

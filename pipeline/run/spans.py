@@ -20,10 +20,11 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Meter
 from pipeline.machine.workers import Workers
 from pipeline.plan.recipe import Recipe
+from pipeline.read import packs
 from pipeline.read.files import InputFile
-from pipeline.read.units import Block, FileUnits, Unit, unit_key_parts
+from pipeline.read.units import Block, FileUnits, Unit, unit_key_parts, whole_of
 from pipeline.stages.unit.annotate import Annotated, annotate
-from pipeline.stages.unit.tables import names
+from pipeline.stages.unit.tables import names, tables_of
 from pipeline.store.keys import key
 from pipeline.store.store import Store
 
@@ -38,6 +39,7 @@ class Input:
     file: InputFile
     content: str
     units: tuple[Unit, ...] | None
+    small: Unit | None = None  # all of a file that may share a unit
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,24 @@ class Span:
     name: str
     items: tuple[Unit | Input, ...]
     sizes: tuple[int, ...]  # bytes of input of each item, for the time left
+
+
+def packed(inputs: Sequence[Input], *, between: Sequence[str] = ()) -> list[Input]:
+    """The inputs in the order of paths, with small files that follow each other as one input, of one unit. `between`: sorted
+    paths of files that are none of the inputs, and whose units stand among theirs."""
+    ordered = sorted(inputs, key=lambda item: packs.sort_key(item.file.path))
+    return [_together(pack) for pack in packs.packs(ordered, _small, between=between)]
+
+
+def _small(item: Input) -> InputFile | None:
+    return item.small.file if item.small else None
+
+
+def _together(pack: Sequence[Input]) -> Input:
+    if len(pack) == 1:
+        return pack[0]
+    unit = packs.pack([item.small for item in pack if item.small])
+    return Input(replace(unit.file, size=unit.stop), unit.content, (unit,))
 
 
 def make_spans(inputs: Sequence[Input]) -> list[Span]:
@@ -108,7 +128,7 @@ def _annotate_file(work: Store, recipe: Recipe, unit: Unit, *, one: Callable[...
         _forget(work, recipe, made)
         raise
     if made != [unit]:
-        _remember(work, _parts_name(unit), made, unpacked="")
+        _remember(work, recipe, _parts_name(unit), units=made)
     return done
 
 
@@ -119,14 +139,14 @@ def _are_read(work: Store, recipe: Recipe, units: Sequence[Unit]) -> bool:
 def _forget(work: Store, recipe: Recipe, units: Sequence[Unit]) -> None:
     """What was read is not what the content's hash names: it must not stay under it."""
     for where in (names(unit, recipe) for unit in units):
-        for name in (where.documents, where.bad, where.final, *where.signals, where.verdicts, where.sign, where.tokens):
-            if name is not None:
-                work.remove(name)
+        for name in tables_of(where):
+            work.remove(name)
 
 
-def _remember(work: Store, name: str, units: Sequence[Unit], *, unpacked: str) -> None:
-    known = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content")} for unit in units]
-    work.write_bytes(name, json.dumps({"units": known, "unpacked": unpacked}).encode())
+def _remember(work: Store, recipe: Recipe, name: str, *, units: Sequence[Unit], unpacked: str = "") -> None:
+    known = [{k: v for k, v in asdict(unit).items() if k not in ("file", "content", "members")} for unit in units]
+    documents = [names(unit, recipe).documents for unit in units]  # by which it goes with them (`pipeline.run.prune`)
+    work.write_bytes(name, json.dumps({"units": known, "unpacked": unpacked, "documents": documents}).encode())
 
 
 def _submit_stream(
@@ -151,7 +171,7 @@ def _submit_stream(
         _forget(work, recipe, units)
         raise
     pool.gather(futures)
-    _remember(work, _stream_name(item), units, unpacked="".join(unpacked))
+    _remember(work, recipe, _stream_name(item), units=units, unpacked="".join(unpacked))
     return futures
 
 
@@ -167,8 +187,7 @@ def _gone(unit: Unit) -> Any:
 
 
 def _stream_name(item: Input) -> str:
-    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
-    return f"streams/{key('stream', unit_key_parts(first))}.json"
+    return f"streams/{key('stream', unit_key_parts(whole_of(item.file, item.content)))}.json"
 
 
 def _parts_name(unit: Unit) -> str:
@@ -177,8 +196,7 @@ def _parts_name(unit: Unit) -> str:
 
 def stream_units(work: Store, item: Input) -> list[Unit] | None:
     """The units of a stream that was read to its end before, else None."""
-    first = Unit(file=item.file, content=item.content, index=0, start=0, stop=0, first_row=1)
-    return _remembered(work, _stream_name(item), first)
+    return _remembered(work, _stream_name(item), whole_of(item.file, item.content))
 
 
 def parts_of(work: Store, unit: Unit) -> list[Unit]:
@@ -231,6 +249,6 @@ def scan(
                 return Input(file, content, ())
         found: FileUnits = read.units_of(file)
         on_event(Event("advance", "scan", n_bytes=file.size, steps=1, name=file.path))
-        return Input(found.file, found.content, None if found.units is None else tuple(found.units))
+        return Input(found.file, found.content, found.units, read.small(found))
 
     return pool.map(one, files)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from pipeline.machine.workers import Workers
 from pipeline.output import manifest
+from pipeline.output import work as work_
 from pipeline.output.manifest import AnnotationRecord, InputRecord, Manifest, ReplacedInput
 from pipeline.output.tombstones import Tombstones
 from pipeline.plan import scores
 from pipeline.plan.recipe import Recipe
-from pipeline.records.inputs import PassedOver, SourceSettings
+from pipeline.read.packs import sort_key
+from pipeline.records.inputs import PackedFile, PassedOver, SourceSettings
 from pipeline.records.metrics_json import StoreTraffic
 from pipeline.run.replacement import Replacement
 from pipeline.run.spans import Input, unpacks_to
@@ -79,6 +81,16 @@ class Run:
     def next_live(self) -> tuple[int, ...]:
         return (*(m.generation for m in self.live), self.generation)
 
+    @property
+    def owns_work(self) -> bool:
+        """Whether the work directory is its output's; a variant that a measurement curates has that of another."""
+        return not work_.is_variant(self.out, self.work)
+
+    @property
+    def staying(self) -> list[str]:
+        """Paths, in order, of files whose rows stay though the run does not read them."""
+        return sorted((r.path for r in self.replacement.records), key=sort_key) if self.replacement else []
+
     def traffic(self) -> dict[str, StoreTraffic]:
         """Bytes and requests so far of input, work directory and output (see `pipeline.store.traffic`)."""
         remote = {
@@ -91,24 +103,25 @@ class Run:
 
     def records(self, units: Sequence[Annotated]) -> list[InputRecord]:
         """The manifest's lines about the inputs that this run read, and about those whose rows stay."""
-        by_path: dict[str, list[Annotated]] = {}
+        by_path: dict[str, list[PackedFile]] = {}
         for unit in units:
-            by_path.setdefault(unit.path, []).append(unit)
+            for path, part in unit.by_file():
+                by_path.setdefault(path, []).append(part)
         stay = self.replacement.records if self.replacement else ()
-        return sorted([*stay, *self._read(by_path)], key=lambda record: record.path.encode("utf-8", "surrogatepass"))
+        return sorted([*stay, *self._read(by_path)], key=lambda record: sort_key(record.path))
 
-    def _read(self, by_path: dict[str, list[Annotated]]) -> Iterator[InputRecord]:
+    def _read(self, by_path: dict[str, list[PackedFile]]) -> Iterator[InputRecord]:
         for item in self.inputs:
-            units = by_path.get(item.file.path, ())
+            parts = by_path.get(item.file.path, ())
             yield InputRecord(
                 source=item.file.source,
                 path=item.file.path,
                 size=item.file.size,
                 content=item.content,
-                rows=sum(unit.rows for unit in units),
-                bad_rows=sum(unit.bad_rows for unit in units),
-                n_bytes=sum(unit.n_bytes for unit in units),
-                unpacked=unpacks_to(self.work, item),
+                rows=sum(part.rows for part in parts),
+                bad_rows=sum(part.bad_rows for part in parts),
+                n_bytes=sum(part.n_bytes for part in parts),
+                unpacked="".join(part.unpacked for part in parts) or unpacks_to(self.work, item),
             )
 
     def annotation_records(self) -> list[AnnotationRecord]:

@@ -26,6 +26,7 @@ from pipeline.plan.load import part_of_output
 from pipeline.read.expansion import expand, told_apart
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
+from pipeline.stages.unit.refs import refs
 from pipeline.store.store import Store, open_store
 from pipeline.text.final import text_hash
 
@@ -110,7 +111,7 @@ def of_files(path: str, known: Known = NOTHING_KNOWN) -> Frames:
             rows = pl.DataFrame(found.documents.select(["row", "text", "source", "url", "metadata"]))
             named = [pl.col("metadata").str.json_path_match(f"$.{name}") for name in ("cluster", "group")]
             yield rows.select(
-                key=_numbers(rows.select(_refs(file.path)).to_series()),
+                key=_numbers(_refs(file.path, rows["row"])),
                 group=pl.Series(known.groups_of(_hashes(rows["text"])), dtype=pl.UInt64),
                 text="text",
                 source="source",
@@ -119,9 +120,9 @@ def of_files(path: str, known: Known = NOTHING_KNOWN) -> Frames:
             )
 
 
-def _refs(path: str) -> pl.Expr:
+def _refs(path: str, rows: pl.Series) -> pl.Series:
     """source_ref of rows of a file."""
-    return pl.lit(f"{path}#") + pl.col("row").cast(pl.String)
+    return pl.select(pl.lit(f"{path}#") + rows.cast(pl.String)).to_series()
 
 
 def _numbers(refs: pl.Series) -> pl.Series:
@@ -154,9 +155,8 @@ def source(out: Store, live: Sequence[Manifest], *, work: Store) -> Frames:
         ref = pl.col("source_ref")
         fates = _columns(out, made, ["ledger"], ref=ref, survivor=SURVIVOR)
         languages = _columns(out, made, ["data", "rejected"], ref=ref, language=pl.col("language"))
-        for path, documents in _documents(work, made):
-            rows = documents.with_columns(ref=_refs(path))
-            rows = rows.join(fates, on="ref", how="left", maintain_order="left")
+        for documents in _documents(work, made):
+            rows = documents.join(fates, on="ref", how="left", maintain_order="left")
             rows = rows.join(languages, on="ref", how="left", maintain_order="left")
             yield rows.select(
                 key=_numbers(rows["ref"]),
@@ -179,12 +179,13 @@ def _columns(out: Store, made: Manifest, folders: Sequence[str], **columns: pl.E
     return pl.concat([empty, *(rows.select(**columns) for rows in scans)]).collect()
 
 
-def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Path, and documents of each unit of a generation as the curation read them."""
+def _documents(work: Store, made: Manifest) -> Iterator[pl.DataFrame]:
+    """Documents of each unit of a generation as the curation read them, with `ref`, their source_ref."""
     units = generations.load_generation(work, made)
     if units is not None and all(work.has(unit.names.documents) for unit in units):
         for unit in units:
-            yield unit.path, work.read_frame(unit.names.documents, ["row", "text", "source", "url"])
+            documents = work.read_frame(unit.names.documents, ["row", "text", "source", "url"])
+            yield documents.with_columns(ref=refs(unit.names, documents["row"]))
         return
     listed = expand(part_of_output(made.plan, "source", where="the plan of the output").source).files
     files = {file.path: file for file in told_apart(listed, owners([made]))}
@@ -197,7 +198,8 @@ def _documents(work: Store, made: Manifest) -> Iterator[tuple[str, pl.DataFrame]
         if read.units_of(files[record.path]).content != record.content:
             raise InputError(f"{record.path} changed since it was curated; curate again, or name the raw text: --arm raw=PATH")
         for found in read.rows_of(files[record.path]):
-            yield record.path, pl.DataFrame(found.documents.select(["row", "text", "source", "url"]))
+            documents = pl.DataFrame(found.documents.select(["row", "text", "source", "url"]))
+            yield documents.with_columns(ref=_refs(record.path, documents["row"]))
 
 
 def number_of(name: str) -> int:

@@ -31,6 +31,7 @@ from pipeline.plan.model import Select
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.records.selection import Cut, Cuts, Fitted, Group, NothingFitted, Selection
 from pipeline.stages.dedup import part
+from pipeline.stages.unit import refs
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -165,6 +166,8 @@ class _Corpus:
         left, right = part.halves(self.work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(pa.array(kept)))
         score = part.signal(self.work, self.recipe, unit, name=self.recipe.plan.select.score)
         tokens = unit.names.tokens and self.work.read_frame(unit.names.tokens)["token_count"].gather(kept)
+        rows = self.work.read_frame(unit.names.documents, ["row"])["row"].gather(kept)
+        file, row = refs.split(unit.names, rows.to_numpy())
         return pl.DataFrame(
             {
                 "position": kept,
@@ -172,11 +175,12 @@ class _Corpus:
                 "left": left.byteswap(),  # so that they compare as the bytes do
                 "right": right.byteswap(),
                 "place": (np.int64(number) << np.int64(40)) + kept,  # units stand in order of path and row
-                "row": self.work.read_frame(unit.names.documents, ["row"])["row"].gather(kept),
+                "path": pl.Series(unit.names.paths, dtype=pl.String).gather(file),
+                "row": row,
                 "tokens": np.zeros(len(kept), np.int64) if tokens is None else tokens,
                 "group": self._groups(unit, kept),
             }
-        ).with_columns(path=pl.lit(unit.path))
+        )
 
     def _groups(self, unit: Annotated, rows: np.ndarray) -> pl.Series:
         """The group of each row: a JSON list of its values of `keep_top.by`."""
@@ -206,7 +210,7 @@ class _Corpus:
         unit = self.units[row["place"] >> 40]
         number = self.work.read_frame(unit.names.documents, ["row"])["row"][row["place"] & ((1 << 40) - 1)]
         hash_ = f"{row['left']:016x}{row['right']:016x}"
-        return Cut("at", row["score"], hash_, f"{unit.path}#{number}", scored=scored, kept=kept)
+        return Cut("at", row["score"], hash_, refs.ref(unit.names, number), scored=scored, kept=kept)
 
     def counts(self, rows: Callable[[int], pl.DataFrame]) -> Counter[str]:
         """Documents of each group."""

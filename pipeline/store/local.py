@@ -19,6 +19,7 @@ import socket
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, ClassVar, TextIO
 
@@ -63,6 +64,9 @@ class LocalFolder:
 
     def size(self, name: str) -> int:
         return os.path.getsize(self.path(name))
+
+    def modified(self, name: str) -> datetime:
+        return datetime.fromtimestamp(os.path.getmtime(self.path(name)), UTC)
 
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder) if entry.is_file(follow_symlinks=False)]

@@ -16,6 +16,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, ClassVar, cast
@@ -59,6 +60,9 @@ class RemoteFolder:
 
     def size(self, name: str) -> int:
         return self.client.size(self.path(name))
+
+    def modified(self, name: str) -> datetime:
+        return self.client.modified(self.path(name))
 
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self._listed(folder) if entry.is_file]

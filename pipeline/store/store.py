@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -71,6 +72,10 @@ class Store:
 
     def size(self, name: str) -> int:
         return self.folder.size(name)
+
+    def modified(self, name: str) -> datetime:
+        """When the file was written, by the clock of the place."""
+        return self.folder.modified(name)
 
     def names(self, folder: str) -> list[str]:
         """Names of finished files directly in `folder`, sorted; empty if there is no such folder."""

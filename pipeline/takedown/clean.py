@@ -64,17 +64,17 @@ def clean(work: Store, tombstones: Tombstones) -> dict[str, int]:
     work.sweep(below=True)
     counts = {"rewritten": 0, "removed": 0}
     known: dict[str, list[Names]] = {}
-    paths: dict[str, str] = {}
+    owners: dict[str, Names] = {}
     for file in work.names(generations.FOLDER):
         for unit in generations.load(work, f"{generations.FOLDER}/{file}"):
-            paths[unit.names.bad] = unit.path
+            owners[unit.names.bad] = unit.names
             if unit.names not in known.setdefault(unit.names.documents, []):
                 known[unit.names.documents].append(unit.names)
     for file in work.names("documents"):
         name = f"documents/{file}"
         if file.endswith(".bad.parquet"):
             bad = work.read_table(name)
-            cleaned = withhold.without_excerpts(tombstones, bad, withhold.refs_of(paths.get(name, ""), bad))
+            cleaned = withhold.without_excerpts(tombstones, bad, withhold.refs_of(owners.get(name), bad))
             _replace(work, name, bad, new=cleaned, counts=counts)
         elif file.endswith(".parquet"):
             _unit(work, tombstones, name, known=known.get(name, []), counts=counts)
@@ -96,11 +96,10 @@ def _unit(work: Store, tombstones: Tombstones, name: str, *, known: Sequence[Nam
     documents = work.read_table(name)
     card = UnitCard.model_validate(json.loads(work.metadata(name)["unit"]))
     before = set(card.taken)
-    path = known[0].path if known else ""
     finals = [work.read_table(where.final) for where in known if work.has(where.final)]
     gone = set(before)
     for finished in finals or [final.finish(final.one_chunk(documents["text"]), ())]:
-        gone |= set(withhold.taken(tombstones, path, documents, finished=finished))
+        gone |= set(withhold.taken(tombstones, known[0] if known else None, documents, finished=finished))
     positions = sorted(gone)
     card = card.model_copy(update={"taken": tuple(positions)})
     if gone != before:  # first of all: after a kill the card says which rows of the other tables are still to go

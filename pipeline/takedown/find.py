@@ -20,7 +20,8 @@ from pipeline.plan.recipe import Recipe
 from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.stages.unit import generations
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.withhold import REASON, STAGE, excerpt_text
+from pipeline.stages.unit.refs import refs
+from pipeline.stages.unit.withhold import REASON, STAGE, excerpt_text, refs_of
 from pipeline.store.store import Store
 from pipeline.text import final, normalise
 
@@ -182,9 +183,9 @@ def _of_domain(place: Place, domain: str) -> Iterator[Row]:
                 yield generation, ref
     for generation, unit, work in units(place):
         table = work.read_table(unit.names.documents, ["row", "url"])
-        for row, url in zip(table["row"].to_pylist(), table["url"].to_pylist(), strict=True):
+        for ref, url in zip(refs_of(unit.names, table), table["url"].to_pylist(), strict=True):
             if in_domain(url, domain):
-                yield generation, f"{unit.path}#{row}"
+                yield generation, ref
 
 
 def texts(place: Place, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
@@ -220,7 +221,7 @@ def _alike(place: Place, known: Tombstones) -> Iterator[Row]:
         views = [final.one_chunk(table["text"])]
         if work.has(unit.names.final):
             views.append(final.texts(views[0], work.read_table(unit.names.final, final.columns("text"))))
-        refs = [f"{unit.path}#{row}" for row in table["row"].to_pylist()]
+        refs = refs_of(unit.names, table)
         for text in views:
             for at in known.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
                 yield generation, refs[at]
@@ -252,18 +253,20 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     found = _held(place, wanted, ("data/", "rejected/"), column="text")
     made = rows | {name: replace(rows[name], text=text) for name, text in found}
     for generation, unit, work in units(place):
-        here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] == unit.path}
+        paths = set(unit.names.paths)
+        here = {ref for g, ref in wanted if g == generation and ref.rpartition("#")[0] in paths}
         if not here:
             continue
         rows_ = work.read_frame(unit.names.documents, ["row"])["row"]
-        positions = (pl.Series([f"{unit.path}#"]) + rows_.cast(pl.String)).is_in(sorted(here)).arg_true().to_numpy()
+        named = refs(unit.names, rows_)
+        positions = named.is_in(sorted(here)).arg_true().to_numpy()
         if not len(positions):
             continue
         source = work.take(unit.names.documents, ["text"], positions)["text"]
         ended = source
         if work.has(unit.names.final):
             ended = final.texts(source, work.take(unit.names.final, final.columns("text"), positions))
-        for row, before, after in zip(rows_.gather(positions), source.to_pylist(), ended.to_pylist(), strict=True):
-            name = (generation, f"{unit.path}#{row}")
+        for ref, before, after in zip(named.gather(positions), source.to_pylist(), ended.to_pylist(), strict=True):
+            name = (generation, ref)
             made[name] = replace(made[name], source_text=before, text=after if made[name].text is None else made[name].text)
     return made

@@ -64,6 +64,8 @@ def take_down(
     with _held(folder, work, unlocked=unlocked) as (out, store):
         manifests = inventory.load_whole(out)
         complete(out, manifests, work=store)
+        if not dry_run:
+            manifest.remove_orphans(out, manifests)  # replaced shards may hold what is asked for
         live = manifest.live(manifests)
         for generation in () if trust else live:
             refuse_untrusted(generation.plan, where=out.root)

@@ -65,6 +65,7 @@ BENCHES = {
     "urls": Bench("what `exact_url` costs: URLs per CPU-second, and their share of a run", ("urls",)),
     "threshold": Bench("what deciding again with another threshold costs", ("changed_threshold",)),
     "nothing-new": Bench("what a scheduled run costs that finds nothing new", ("nothing_new",)),
+    "nights": Bench("what the 300th nightly run of 15 documents costs beside the tenth: ten minutes", ("nights",)),
     "prefect": Bench("what Prefect costs over --inline, against a running server", ("prefect_overhead",)),
     "tricks": Bench("what each trick with the interpreter saves of a start, or of a run", ("tricks",)),
     "prefect_server": Bench("the server that Prefect starts by itself, beside ours", ("prefect_server",)),

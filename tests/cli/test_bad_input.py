@@ -394,10 +394,11 @@ def test_retired_files_left_by_a_killed_replace_are_removed_by_the_next_run(caps
     out = tmp_path / "out"
     assert winnow(capsys, "--input", text, "--output", out).code == 0
     with monkeypatch.context() as patched:
-        patched.setattr(manifest, "remove_orphans", lambda *_: None)
+        patched.setattr(manifest, "remove_orphans", lambda *_, **__: None)
         assert winnow(capsys, "--input", text, "--output", out, "--replace").code == 0
-        assert len(list((out / "data").iterdir())) == 2
+        assert len(list((out / "data").iterdir())) == len(list((out / "rejected").iterdir())) == 2
     assert winnow(capsys, "--input", text, "--output", out).code == 0
+    assert len(list((out / "rejected").iterdir())) == 1
     assert [path.name for path in (out / "data").iterdir()] == ["train-00000-of-00001-g0002.parquet"]
 
 

@@ -188,7 +188,7 @@ def run(capsys: pytest.CaptureFixture[str], folder: Path, *more: str, out: str =
     return winnow(capsys, "minimal", *where, "--set", "source.name=s", *more)
 
 
-REPLACE = ("--set", "on_changed=replace")
+REPLACE = ("--set", "on_changed=replace", "--set", "output.keep_replaced=false")
 
 
 @pytest.fixture(scope="module")

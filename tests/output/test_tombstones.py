@@ -9,6 +9,7 @@ import pytest
 from pipeline.output import tombstones
 from pipeline.plan.model import Dedup
 from pipeline.stages.unit import withhold
+from pipeline.stages.unit.tables import Names
 from pipeline.text import final
 from tests.support import PROSE, prose
 
@@ -106,8 +107,9 @@ def test_a_source_text_is_known_whatever_edits_make_of_it():
     edited = pa.array([prose(3), PROSE, None, prose(4)], pa.large_string())
     documents = pa.table({"row": [1, 2, 3, 4], "text": source})
     finished = pa.table({"final_text": edited, "text_hash": final.text_hashes(pa.compute.coalesce(edited, source))})
-    assert withhold.taken(stones, "in/a.jsonl", documents, finished=finished) == [0, 1, 2]
-    assert withhold.taken(None, "in/a.jsonl", documents, finished=finished) == []
+    unit = Names(("in/a.jsonl",), "", "", "", (), "", None, None)
+    assert withhold.taken(stones, unit, documents, finished=finished) == [0, 1, 2]
+    assert withhold.taken(None, unit, documents, finished=finished) == []
 
 
 def test_excerpts_that_share_five_words_are_known():

@@ -12,6 +12,8 @@ import pytest
 from pipeline.errors import BadRows
 from pipeline.records.inputs import Damage
 from pipeline.run import accounts, damage, remedies
+from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import Names
 from tests.support import ROOT
 
 BAD = pa.table(
@@ -31,6 +33,10 @@ def files_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "SMALL_FILE", 1)
 
 
+def names_of(path: str) -> Names:
+    return Names((path,), "", "bad.parquet", "", (), "", None, None)
+
+
 def run_of(
     *files: tuple[str, str, int, int],
     budget: float,
@@ -45,9 +51,8 @@ def run_of(
         )
         for p, s in dict.fromkeys((p, s) for p, s, _, _ in files)
     ]
-    names = SimpleNamespace(bad="bad.parquet")
     units = [
-        SimpleNamespace(path=path, rows=good, bad_rows=bad, names=names, damage=(lost or {}).get(path, Damage()))
+        Annotated(path, 1, 0, names_of(path), good, bad, 0, good, (), damage=(lost or {}).get(path, Damage()))
         for path, _, good, bad in files
     ]
     work = SimpleNamespace(read_table=lambda name, columns=None: BAD.select(columns or BAD.column_names))

@@ -28,6 +28,7 @@ from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.report.compute import ledger
 from pipeline.stages.unit import signals
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.refs import ref
 from pipeline.stages.unit.tables import UnitText, texts_at
 from pipeline.store.store import Store
 
@@ -169,7 +170,7 @@ class Slider:
         document = self._work.take(unit.names.documents, ["id", "row"], at)
         text = texts_at(self._work, unit.names, at)[0].as_py()
         values = tuple(block.column(name)[row] for name in names)
-        return Sample(document["id"][0].as_py(), f"{unit.path}#{document['row'][0].as_py()}", values, text[:EXCERPT])
+        return Sample(document["id"][0].as_py(), ref(unit.names, document["row"][0].as_py()), values, text[:EXCERPT])
 
     def histograms(self, key: str) -> dict[str, Histogram]:
         """The histogram of each signal that a threshold's rules read."""

@@ -18,6 +18,7 @@ from pipeline.inspect.output import Output
 from pipeline.inspect.thresholds.stored_signals import Rows, rethresholded, units_of
 from pipeline.report.table import Part
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.refs import ref
 from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store
 from pipeline.text import numbers
@@ -89,7 +90,7 @@ def _add(side: Side, work: Store, seen: Rows, *, unit: Annotated, rows: np.ndarr
 def _text(work: Store, unit: Annotated, row: int, *, reason: str) -> tuple[str, str, str]:
     at = np.array([row])
     number = work.take(unit.names.documents, ["row"], at)["row"][0].as_py()
-    return f"{unit.path}#{number}", reason, texts_at(work, unit.names, at)[0].as_py()[:1_000]
+    return ref(unit.names, number), reason, texts_at(work, unit.names, at)[0].as_py()[:1_000]
 
 
 def plain(found: WhatIf) -> dict[str, object]:

@@ -42,6 +42,8 @@ def split(file: InputFile) -> FileUnits:
         groups = _groups(file)
     except Unreadable:
         return FileUnits(content, (Unit(file, content, 0, 0, 0, 1),), file)
+    # A dictionary may repeat one value in every row.
+    file = replace(file, weight=max(1, sum(rows for rows, _ in groups) * sum(n_bytes for _, n_bytes in groups)))
     units: list[Unit] = []
     start = size = 0
     first_row = row = 1

@@ -22,13 +22,15 @@ _ROW = 1
 def split(file: InputFile) -> FileUnits:
     """The file's one unit."""
     content = identify(file)
+    if not file.weight and file.compression is None:
+        file = replace(file, weight=max(1, file.size))
     return FileUnits(content, (Unit(file, content, 0, 0, file.size, _ROW),), file)
 
 
 def foreign(file: InputFile, reason: str) -> FileUnits:
     """The unit of a file that is something else than its name declares, which is one bad row."""
     content = identify(file)
-    made = replace(file, fault=reason, looked=True)
+    made = replace(file, fault=reason, looked=True, weight=EXCERPT_BYTES)
     return FileUnits(content, (Unit(made, content, 0, 0, file.size, _ROW),), made)
 
 

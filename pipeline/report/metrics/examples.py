@@ -201,7 +201,7 @@ def document(inputs: Inputs, made: Examples, generation: int) -> Samples:
 def _kept(inputs: Inputs, source_ref: str) -> tuple[int, int] | None:
     """Unit and position of a kept document of this generation."""
     path, _, row = source_ref.rpartition("#")
-    units = [n for n in range(len(inputs.units)) if inputs.units[n].path == path and inputs.units[n].first_row <= int(row)]
+    units = [n for n in range(len(inputs.units)) if path in inputs.units[n].names.paths and inputs.units[n].first_row <= int(row)]
     if not units:
         return None
     unit = max(units, key=lambda n: inputs.units[n].first_row)

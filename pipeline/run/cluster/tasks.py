@@ -27,7 +27,8 @@ from pipeline.run.cluster.site import Site
 from pipeline.run.spans import Span
 from pipeline.stages.dedup import part as part_
 from pipeline.stages.dedup.handover import Files
-from pipeline.stages.dedup.index import Index, IndexPart
+from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.small_parts import IndexPart
 from pipeline.stages.dedup.steps import Job, Worker, carry_out
 from pipeline.stages.shards import write
 from pipeline.stages.shards.joined_rows import Inputs

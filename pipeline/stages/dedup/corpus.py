@@ -78,7 +78,7 @@ def dedup_corpus(
     )
     folder = f"judgements/dedup/{made}"
     names = tuple(f"{folder}/{number:06d}.parquet" for number in range(len(units)))
-    known = index.load_index(out, live)
+    known = index.load_index(out, live, work=work)
     done = _finished(work, folder, names)
     if done is None:
         with scratch.open_scratch(work.scratch(f"{folder}/scratch"), _room(memory)) as space:

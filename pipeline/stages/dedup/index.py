@@ -26,7 +26,9 @@ from pipeline.errors import BrokenContract, Damaged
 from pipeline.output.manifest import Manifest
 from pipeline.output.releases import PACKAGE, refuse_newer
 from pipeline.records.base import FileRecord
+from pipeline.stages.dedup import small_parts
 from pipeline.stages.dedup.part import Sets, shingles_of
+from pipeline.stages.dedup.small_parts import Held, IndexPart
 from pipeline.store.store import Store
 
 SCHEMA_VERSION = 1
@@ -80,15 +82,8 @@ _ENCODINGS = {
 _COMPRESSION = {**dict.fromkeys(("left", "right", "bucket"), "NONE"), "text": "LZ4"}
 
 
-@dataclass(frozen=True)
-class IndexPart:
-    """What one generation added. `first`: number of its first document; `documents`: its files of DOCUMENTS."""
-
-    generation: int
-    first: int
-    count: int
-    files: dict[str, FileRecord]
-    documents: tuple[str, ...]
+_EMPTY = {table: pl.DataFrame(SCHEMAS[table].empty_table()) for table in SORTED}
+NOTHING_HELD = small_parts.nothing(_EMPTY)
 
 
 @dataclass(frozen=True)
@@ -97,6 +92,7 @@ class Index:
 
     out: Store
     parts: tuple[IndexPart, ...] = ()
+    held: Held = NOTHING_HELD
 
     def __len__(self) -> int:
         return sum(part.count for part in self.parts)
@@ -107,18 +103,23 @@ class Index:
 
     def keys(self, table: str, low: int, high: int) -> pl.DataFrame:
         """KEYS of `texts` or `urls` whose left half is from low to high."""
-        found = [
-            _rows(self.out, part.files[table].path, "left", low=low, high=high) for part in self.parts if table in part.files
-        ]
-        return pl.concat([pl.DataFrame(KEYS.empty_table()), *found])
+        found = [_rows(self.out, part.files[table].path, "left", low=low, high=high) for part in self._large(table)]
+        return pl.concat([self.held.keys(table, low, high).drop("generation"), *found])
 
     def places(self, band: int, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
         """`(bucket uint64[:], document int64[:])` of a band's places in a range of buckets, by bucket and priority."""
-        found = [_rows(self.out, part.files["places"].path, "bucket", low=low, high=high, band=band) for part in self.parts]
-        rows = pl.concat([pl.DataFrame(PLACES.empty_table()), *found])
-        if len(found) > 1:
-            rows = rows.sort("bucket", maintain_order=True)
+        found = []
+        for part in self._large("places"):
+            rows = _rows(self.out, part.files["places"].path, "bucket", low=low, high=high, band=band)
+            found.append(rows.with_columns(generation=pl.lit(part.generation, pl.Int32)))
+        rows = pl.concat([self.held.places(band, low, high), *found])
+        if len(found) > 1 or (found and self.held.generations):
+            rows = rows.sort("bucket", "generation", maintain_order=True)
         return rows["bucket"].to_numpy(), rows["document"].to_numpy()
+
+    def _large(self, table: str) -> Iterator[IndexPart]:
+        """Parts that have the table and are not held."""
+        return (part for part in self.parts if table in part.files and part.generation not in self.held.generations)
 
     def names(self, wanted: np.ndarray) -> Iterator[tuple[np.ndarray, pl.DataFrame]]:
         """`(numbers, frame of id, source_ref, generation)` of the documents `wanted` (ascending numbers), some at a time."""
@@ -156,8 +157,8 @@ class Index:
 _TAKEN = 1 << 8  # documents read at a time: longer texts than those of a unit would take too much together
 
 
-def load_index(out: Store, live: Sequence[Manifest]) -> Index:
-    """The index of the live generations. Raises BrokenContract where a part is missing."""
+def load_index(out: Store, live: Sequence[Manifest], *, work: Store | None = None) -> Index:
+    """The index of the live generations. `work`: a work directory that is held. Raises BrokenContract where a part is missing."""
     parts: list[IndexPart] = []
     number = 0
     for manifest in live:
@@ -180,7 +181,7 @@ def load_index(out: Store, live: Sequence[Manifest]) -> Index:
         sorted_ = {table: files[table] for table in SORTED if table in files}
         parts.append(IndexPart(manifest.generation, first, count, sorted_, tuple(record.path for record in documents)))
         number += count
-    return Index(out, tuple(parts))
+    return Index(out, tuple(parts), small_parts.hold(out, work, parts, schemas=_EMPTY))
 
 
 def _check(out: Store, record: FileRecord) -> None:

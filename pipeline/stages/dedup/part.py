@@ -22,6 +22,7 @@ from pipeline.plan.recipe import Recipe
 from pipeline.schema import SCORES
 from pipeline.stages.dedup import columns, keep_order
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.refs import refs
 from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store
 from pipeline.text import final, signatures, urls
@@ -194,4 +195,4 @@ def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) ->
 
 def _names(work: Store, unit: Annotated, rows: np.ndarray) -> tuple[pl.Series, pl.Series]:
     table = work.read_frame(unit.names.documents, ["id", "row"])[rows]
-    return table["id"], table.select(pl.lit(f"{unit.path}#") + pl.col("row").cast(pl.String)).to_series()
+    return table["id"], refs(unit.names, table["row"])

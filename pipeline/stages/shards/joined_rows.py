@@ -19,6 +19,7 @@ from pipeline.plan.recipe import Recipe
 from pipeline.schema import SCORES
 from pipeline.stages.shards.ledger import fates_of_rows
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.refs import refs
 from pipeline.store.store import Store
 
 REMEMBERED_BYTES = 32_000_000
@@ -84,7 +85,7 @@ class Inputs:
         frame = self.remembered.get(number)
         if frame is None:
             frame = fates_of_rows(self.work, unit, self.fates[number], unselected=self.unselected[number])
-            frame = frame.with_columns((pl.lit(f"{unit.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
+            frame = frame.with_columns(refs(unit.names, frame["row"]).alias("source_ref"))
             self.remembered.put(number, frame)
         return JoinedRows(number, unit, frame)
 

@@ -7,7 +7,7 @@ something is missing. Nothing here looks at another unit.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -24,9 +24,10 @@ from pipeline.plan.recipe import Recipe
 from pipeline.read.lines import DAMAGE, NOT_TEXT
 from pipeline.read.rows import UnitRows
 from pipeline.read.units import Unit
-from pipeline.records.inputs import NO_DAMAGE, Damage, UnitCard
+from pipeline.records.inputs import NO_DAMAGE, Damage, PackedFile, UnitCard
 from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
+from pipeline.stages.unit.refs import refs
 from pipeline.stages.unit.tables import Names, UnitText, names, without_text
 from pipeline.store.places import absolute
 from pipeline.store.store import Store
@@ -57,6 +58,12 @@ class Annotated:
     damage: Damage = NO_DAMAGE
     passed: tuple[tuple[str, int], ...] = ()  # records that are no rows, by type
     replaced: tuple[tuple[str, str, int], ...] = ()  # column, kind, values for which something else stands
+    files: tuple[PackedFile, ...] = ()  # of a pack: what each of its files has
+
+    def by_file(self) -> Iterator[tuple[str, PackedFile]]:
+        """Path, and what the unit has of each of its files."""
+        whole = PackedFile(rows=self.rows, bad_rows=self.bad_rows, n_bytes=self.n_bytes, damage=self.damage)
+        yield from zip(self.names.paths, self.files or (whole,), strict=True)
 
 
 def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any], meter: Meter) -> Annotated:
@@ -69,16 +76,16 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
             read = _masked(rows(), recipe) if unit.file.named_by else rows()
             if not work.has(where.bad):
                 work.write_table(
-                    where.bad, withhold.without_excerpts(recipe.tombstones, read.bad, withhold.refs_of(where.path, read.bad))
+                    where.bad, withhold.without_excerpts(recipe.tombstones, read.bad, withhold.refs_of(where, read.bad))
                 )
             documents, card = read.documents, _card(read)
             if recipe.tombstones is not None:
                 finished = _finished(recipe, documents)
-                if gone := withhold.taken(recipe.tombstones, where.path, documents, finished=finished):
+                if gone := withhold.taken(recipe.tombstones, where, documents, finished=finished):
                     card = card.model_copy(update={"taken": tuple(gone)})
                     documents = withhold.blanked(documents, gone)
                     finished = _finished(recipe, documents)
-            _write_documents(work, where, documents, card=card)
+            write_documents(work, where, documents, card=card)
             text.put("source", final.one_chunk(documents["text"]))
             del read, documents  # metadata may be larger than the texts
     if not work.has(where.final):
@@ -105,6 +112,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         damage=card.damage,
         passed=card.passed,
         replaced=card.replaced,
+        files=card.files,
     )
 
 
@@ -114,7 +122,8 @@ def _masked(read: UnitRows, recipe: Recipe) -> UnitRows:
     return replace(read, documents=documents, bad=bad)
 
 
-def _write_documents(work: Store, where: Names, documents: pa.Table, *, card: UnitCard) -> None:
+def write_documents(work: Store, where: Names, documents: pa.Table, *, card: UnitCard) -> None:
+    """Write the documents table of a unit, with its card."""
     sizes = sum(pc.binary_length(documents[name]).to_numpy() for name in ("text", "metadata"))
     ends = np.append(0, np.cumsum(sizes, dtype=np.int64))
     groups = [stop - first for first, stop in buffers.slices(ends, GROUP_BYTES)]
@@ -137,11 +146,11 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
         documents = work.read_table(where.documents)
         card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
         finished = _finished(recipe, documents)
-        more = withhold.taken(recipe.tombstones, where.path, documents, finished=finished)
+        more = withhold.taken(recipe.tombstones, where, documents, finished=finished)
         if more:
             card = card.model_copy(update={"taken": tuple(sorted({*card.taken, *more}))})
             documents = withhold.blanked(documents, more)
-            _write_documents(work, where, documents, card=card)
+            write_documents(work, where, documents, card=card)
             finished = _finished(recipe, documents)
             text.put("source", final.one_chunk(documents["text"]))
     work.write_table(where.final, finished)
@@ -156,16 +165,25 @@ def _release(text: UnitText) -> None:
         pa.default_memory_pool().release_unused()
 
 
-def _card(read: Any) -> UnitCard:
+def _card(read: UnitRows) -> UnitCard:
     n_bytes = (pc.sum(read.documents["n_bytes_read"]).as_py() or 0) + (pc.sum(read.bad["n_bytes_read"]).as_py() or 0)
     return UnitCard(
         rows=read.documents.num_rows,
         bad_rows=read.bad.num_rows,
         n_bytes=n_bytes,
-        damage=_damage(read.bad),
+        damage=NO_DAMAGE if read.files else _damage(read.bad),
         passed=read.passed,
         replaced=read.replaced,
+        files=tuple(_files(read)),
     )
+
+
+def _files(read: UnitRows) -> Iterator[PackedFile]:
+    """What each file of a pack has, with its damage."""
+    start = 0
+    for file in read.files:
+        yield file.model_copy(update={"damage": _damage(read.bad.slice(start, file.bad_rows))})
+        start += file.bad_rows
 
 
 def _damage(bad: pa.Table) -> Damage:
@@ -219,9 +237,8 @@ def _audited(work: Store, recipe: Recipe, where: Names, *, n: int) -> pl.Series:
     """The share `audit_fraction` of the rows, chosen by a hash of their source_ref: the model tier scores them regardless."""
     if not recipe.plan.audit_fraction:
         return pl.Series(np.zeros(n, dtype=bool))
-    rows = work.read_frame(where.documents, ["row"])["row"].to_list()
-    names = (f"{where.path}#{row}" for row in rows)
-    return pl.Series(sampling.chosen(names, share=recipe.plan.audit_fraction, seed=recipe.plan.seed, purpose="audit"))
+    rows = refs(where, work.read_frame(where.documents, ["row"])["row"])
+    return pl.Series(sampling.chosen(rows, share=recipe.plan.audit_fraction, seed=recipe.plan.seed, purpose="audit"))
 
 
 def _sign(work: Store, recipe: Recipe, where: Names, *, text: UnitText, kept: np.ndarray, meter: Meter) -> None:

@@ -14,7 +14,7 @@ from pipeline.errors import Damaged
 from pipeline.output.manifest import InputRecord, Manifest
 from pipeline.output.releases import refuse_newer
 from pipeline.records.base import Json
-from pipeline.records.inputs import Damage
+from pipeline.records.inputs import Damage, PackedFile
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import Names
 from pipeline.store.keys import key
@@ -31,8 +31,13 @@ def name(generation: int, recipe_hash: str, inputs: Sequence[InputRecord]) -> st
 
 
 def encode(units: Sequence[Annotated]) -> bytes:
-    listed = [asdict(unit) | {"damage": unit.damage.model_dump(mode="json")} for unit in units]
-    return json.dumps({"schema_version": SCHEMA_VERSION, "units": listed}).encode("utf-8", "surrogatepass")
+    made = {"schema_version": SCHEMA_VERSION, "units": [_plain(unit) for unit in units]}
+    return json.dumps(made).encode("utf-8", "surrogatepass")
+
+
+def _plain(unit: Annotated) -> Json:
+    files = [file.model_dump(mode="json", exclude_defaults=True) for file in unit.files]
+    return asdict(unit) | {"damage": unit.damage.model_dump(mode="json"), "files": files}
 
 
 def load_generation(work: Store, made: Manifest) -> list[Annotated] | None:
@@ -60,7 +65,9 @@ def _unit(fields: Json) -> Annotated:
     fields.pop("sources", None)  # of generations that an earlier release wrote
     replaced = tuple((column, kind, n) for column, kind, n in fields.pop("replaced", ()))
     costs = tuple((stage, seconds) for stage, seconds in fields.pop("costs"))
-    where = Names(**{**names, "signals": tuple(names["signals"])})
+    paths = tuple(names.pop("paths", ())) or (names.pop("path"),)  # an earlier release had one file to a unit
+    where = Names(**{**names, "paths": paths, "signals": tuple(names["signals"])})
     passed = tuple((kind, n) for kind, n in fields.pop("passed", ()))
     damage = Damage.model_validate(fields.pop("damage", {}))
-    return Annotated(**fields, names=where, replaced=replaced, costs=costs, damage=damage, passed=passed)
+    files = tuple(PackedFile.model_validate(file) for file in fields.pop("files", ()))
+    return Annotated(**fields, names=where, replaced=replaced, costs=costs, damage=damage, passed=passed, files=files)

@@ -20,6 +20,7 @@ from pipeline.errors import BrokenContract
 from pipeline.machine.meter import Meter
 from pipeline.plan import scores
 from pipeline.plan.recipe import ActiveFilter, Recipe, loaded
+from pipeline.stages.unit.refs import refs
 from pipeline.stages.unit.tables import Names, UnitText
 from pipeline.store.store import Store
 from pipeline.text import final
@@ -187,5 +188,5 @@ def _blamed(item: ActiveFilter) -> Iterator[None]:
 def _scores(item: ActiveFilter, work: Store, where: Names) -> pa.RecordBatch:
     """Annotations of the unit's documents."""
     keys = work.read_frame(where.documents, ["row", "id", "source", "url"])
-    keys = keys.with_columns((pl.lit(f"{where.path}#") + pl.col("row").cast(pl.String)).alias("source_ref"))
+    keys = keys.with_columns(refs(where, keys["row"]).alias("source_ref"))
     return scores.joined(loaded(item), keys, item.filter.signals)

@@ -23,7 +23,7 @@ from pipeline.text import bands, final, normalise, signatures
 class Names:
     """Where a unit's tables lie in the work directory. Each name ends in the key of what it depends on."""
 
-    path: str  # of the file that the unit is part of: the beginning of source_ref
+    paths: tuple[str, ...]  # of the file that the unit is part of, or of all files of a pack: the beginning of source_ref
     documents: str
     bad: str
     final: str
@@ -60,7 +60,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
     if recipe.tokenizer is not None:
         tokens = f"facts/tokens/{key('tokens', final_key, recipe.tokenizer)}.parquet"
     return Names(
-        path=unit.file.path,
+        paths=tuple(member.file.path for member in unit.members) or (unit.file.path,),
         documents=f"documents/{documents}.parquet",
         bad=f"documents/{documents}.bad.parquet",
         final=f"facts/final/{final_key}.parquet",
@@ -69,6 +69,12 @@ def names(unit: Unit, recipe: Recipe) -> Names:
         sign=f"{sign}.parquet" if sign else None,
         tokens=tokens,
     )
+
+
+def tables_of(where: Names) -> tuple[str, ...]:
+    """All tables of a unit."""
+    others = (where.sign, where.tokens)
+    return (where.documents, where.bad, where.final, where.verdicts, *where.signals, *(name for name in others if name))
 
 
 def without_text(work: Store, where: Names) -> tuple[np.ndarray, np.ndarray]:

@@ -10,27 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.plan.recipe import Withheld
+from pipeline.stages.unit.refs import refs
+from pipeline.stages.unit.tables import Names
 from pipeline.text import final
 
 STAGE = "takedown"
 REASON = "taken_down"
 
 
-def taken(tombstones: Withheld | None, path: str, documents: pa.Table, *, finished: pa.Table) -> list[int]:
-    """Positions of the rows that were taken down, by their source text or their final text."""
+def taken(tombstones: Withheld | None, where: Names | None, documents: pa.Table, *, finished: pa.Table) -> list[int]:
+    """Positions of the rows that were taken down, by their source text or their final text. `where`: None where nobody knows."""
     if tombstones is None or not documents.num_rows:
         return []
-    refs = refs_of(path, documents)
+    named = refs_of(where, documents)
     source = final.one_chunk(documents["text"])
-    found = tombstones.taken(final.texts(source, finished), final.one_chunk(finished["text_hash"]), refs)
+    found = tombstones.taken(final.texts(source, finished), final.one_chunk(finished["text_hash"]), named)
     edited = np.flatnonzero(~found & final.edited(finished))
     if len(edited):
         texts = source.take(pa.array(edited))
-        found[edited] = tombstones.taken(texts, final.text_hashes(texts), [refs[at] for at in edited])
+        found[edited] = tombstones.taken(texts, final.text_hashes(texts), [named[at] for at in edited])
     return [int(at) for at in np.flatnonzero(found)]
 
 
@@ -63,6 +66,8 @@ def excerpt_text(excerpt: bytes | None) -> str:
     return (excerpt or b"").decode("utf-8", "replace")
 
 
-def refs_of(path: str, table: pa.Table) -> list[str]:
-    """source_ref of each row of a table with a column `row`."""
-    return [f"{path}#{row}" for row in table["row"].to_pylist()]
+def refs_of(where: Names | None, table: pa.Table) -> list[str]:
+    """source_ref of each row of a table with a column `row`; where nobody knows the unit, one that no row has."""
+    if where is None:
+        return [""] * table.num_rows
+    return refs(where, pl.Series(table["row"].to_numpy())).to_list()

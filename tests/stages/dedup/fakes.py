@@ -24,8 +24,9 @@ from pipeline.stages.dedup import fates as fates_
 from pipeline.stages.dedup import index as index_
 from pipeline.stages.dedup.driver import Site
 from pipeline.stages.dedup.handover import Files
-from pipeline.stages.dedup.index import Index, IndexPart
+from pipeline.stages.dedup.index import Index
 from pipeline.stages.dedup.part import Part
+from pipeline.stages.dedup.small_parts import IndexPart
 from pipeline.stages.dedup.steps import Job, Worker, carry_out
 from pipeline.store.store import Store, open_store
 
@@ -120,7 +121,7 @@ class Corpus:
         edges = [0, *sorted(cuts), len(docs)]
         units = [docs[a:b] for a, b in itertools.pairwise(edges)]
         parts = [part_of(u, self.bands, self.read + a, urls=self.dedup.exact_url) for u, a in zip(units, edges, strict=False)]
-        index = _Index(self.store, tuple(self.parts), self.known, self.names)
+        index = _Index(self.store, tuple(self.parts), known=self.known, labels=self.names)
         generation = len(self.parts) + 1
         with (
             scratch.open_scratch(self.store.scratch("scratch"), 0) as space,
@@ -188,7 +189,7 @@ class Corpus:
             path = f"index/{generation}/{table}.parquet"
             if self.store.has(path):
                 rows = sum(self.store.group_rows(path))
-                files[table] = FileRecord(path=path, rows=rows, bytes=self.store.size(path), sha256="")
+                files[table] = FileRecord(path=path, rows=rows, bytes=self.store.size(path), sha256=path)
         self.parts.append(IndexPart(generation, first, len(kept), files, ()))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.stages.dedup import exact, near
+from pipeline.stages.dedup import exact, near, small_parts
 from pipeline.stages.dedup.decide import KEPT, NEAR, URL
-from pipeline.stages.dedup.index import Index
+from pipeline.stages.dedup.index import _EMPTY, Index
 from tests.stages.dedup.fakes import Corpus, Doc
 
 
@@ -69,3 +69,26 @@ def test_one_bucket_and_one_url_of_all_documents_are_worked_on_a_part_at_a_time(
     assert max(longest) < 500
     assert [made.fates for made in cut] == [made.fates for made in whole]
     assert {fate for made in cut for fate, _, _ in made.fates} == {KEPT, URL, NEAR}
+
+
+@pytest.mark.parametrize("room", [10**6, 40])
+def test_parts_that_are_held_give_what_each_of_them_gives(tmp_path, monkeypatch, room):
+    """Also from files of several parts, and where some are too large or too many to be held."""
+    monkeypatch.setattr(small_parts, "TOGETHER", 2)
+    monkeypatch.setattr(small_parts, "HELD_ROWS", room)
+    corpus = Corpus(tmp_path, n_bands=3, exact_url=True, bucket_cap=50)
+    for generation in range(7):
+        corpus.add([Doc(100 * generation + i, (7, i, generation), frozenset({100 * generation + i}), url=i) for i in range(3)])
+    plain = Index(corpus.store, tuple(corpus.parts))
+    for work in (None, corpus.store, corpus.store):  # made, then read
+        held = small_parts.hold(corpus.store, work, plain.parts, schemas=_EMPTY)
+        assert 1 <= len(held.generations) <= 7 and (len(held.generations) == 7) == (room > 40)
+        index = Index(corpus.store, plain.parts, held)
+        for low, high in ((0, 2**64 - 1), (2**62, 2**63), (5, 4)):
+            for table in ("texts", "urls"):
+                order = ["left", "right"]
+                assert index.keys(table, low, high).sort(order).equals(plain.keys(table, low, high).sort(order)), table
+            for band in range(3):
+                pairs = zip(index.places(band, low, high), plain.places(band, low, high), strict=True)
+                assert all(np.array_equal(one, other) for one, other in pairs)
+    assert corpus.store.names(small_parts.FOLDER)
