@@ -299,7 +299,8 @@ def next_number(manifests: Sequence[Manifest]) -> int:
 
 def orphans(out: Store, manifests: list[Manifest], *, of_takedowns: bool = False) -> list[str]:
     """Shards and index parts that no live generation names; `of_takedowns`: those of take-downs that no generation names."""
-    named = {record.path for m in (manifests if of_takedowns else live(manifests)) for record in (*m.files, *m.index)}
+    naming = manifests if of_takedowns else live(manifests)
+    named = {record.path for m in naming for record in (*m.files, *m.index)}
     files = [f"{folder}/{file}" for folder in (*FOLDERS, "index") for file in out.names(folder)]
     given = {path: found for path in files if (found := written_by(path))}
     chosen = [p for p, (_, takedown) in given.items() if takedown] if of_takedowns else list(given)

@@ -15,13 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from filters import language
-from filters.kernels import buffers
 from pipeline.output import work as work_
 from pipeline.output.folders import STAMP
 from pipeline.output.tombstones import Tombstones
 from pipeline.records.inputs import UnitCard
 from pipeline.stages.unit import generations, verdicts, withhold
-from pipeline.stages.unit.annotate import GROUP_BYTES
+from pipeline.stages.unit.annotate import write_documents
 from pipeline.stages.unit.tables import Names
 from pipeline.store.store import Store
 from pipeline.text import final
@@ -104,9 +103,7 @@ def _unit(work: Store, tombstones: Tombstones, name: str, *, known: Sequence[Nam
     card = card.model_copy(update={"taken": tuple(positions)})
     if gone != before:  # first of all: after a kill the card says which rows of the other tables are still to go
         documents = withhold.blanked(documents.replace_schema_metadata(None), positions)
-        offsets = buffers.views(final.one_chunk(documents["text"]))[0]
-        groups = [stop - first for first, stop in buffers.slices(offsets, GROUP_BYTES)]
-        work.write_table(name, documents, metadata={"unit": card.encoded()}, groups=groups)
+        write_documents(work, name, documents, card=card)
         counts["rewritten"] += 1
     for where in known if positions else ():
         _tables(work, where, positions, counts=counts)

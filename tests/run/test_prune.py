@@ -29,7 +29,12 @@ def unit(name: str) -> Annotated:
 
 
 def manifest(generation: int, recipe: str = "A") -> Manifest:
-    return Manifest.model_construct(generation=generation, recipe_hash=recipe)
+    return Manifest.model_construct(generation=generation, recipe_hash=recipe, inputs=())
+
+
+def note(work: Store, number: int, name: str) -> None:
+    """A generation of recipe A that has one unit."""
+    work.write_bytes(generations.name(number, "A", ()), generations.encode([unit(name)]))
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def work(tmp_path: Path) -> Store:
     for name in ("dedup/a/summary.json", "dedup/index/k-texts.parquet", "select/b/summary.json"):
         store.write_bytes(f"judgements/{name}", b"")
     for number, name in ((1, "one"), (2, "two")):
-        store.write_bytes(generations.name(number), generations.encode([unit(name)], "A"))
+        note(store, number, name)
     return store
 
 
@@ -66,7 +71,9 @@ def test_a_commit_that_adds_removes_judgements_over_the_corpus_alone(work):
 def test_a_commit_that_replaces_leaves_what_live_generations_need(work, live, stay):
     prune.prune(work, live, replaced=True)
     assert [name for name in ("one", "two", "other") if left(work, name)] == stay
-    assert work.names("generations") == [f"{made.generation:06d}.json" for made in live]
+    assert [f"generations/{file}" for file in work.names("generations")] == [
+        generations.name(made.generation, "A", ()) for made in live
+    ]
     assert work.has("facts/pairs/p.parquet") and not work.has("streams/damaged.json") and not work.entries("judgements/dedup")
 
 
@@ -75,7 +82,7 @@ def test_a_run_of_another_plan_that_was_cut_short_keeps_what_it_has_made(work):
     prune.begin(work, "A", 2)
     prune.prune(work, [manifest(2)], replaced=True)
     assert left(work, "one") and left(work, "other") and work.names("unfinished") == ["B.json"]
-    work.write_bytes(generations.name(10), generations.encode([unit("two")], "A"))
+    note(work, 10, "two")
     prune.prune(work, [manifest(10)], replaced=True)  # eight commits later it was given up
     assert not left(work, "one") and left(work, "two") and not left(work, "other") and work.names("unfinished") == []
 
@@ -83,6 +90,6 @@ def test_a_run_of_another_plan_that_was_cut_short_keeps_what_it_has_made(work):
 @pytest.mark.parametrize("recipe", ["B", None])
 def test_where_nobody_knows_what_a_live_generation_needs_nothing_goes(work, recipe):
     if recipe is None:
-        work.remove(generations.name(1))
+        work.remove(generations.name(1, "A", ()))
     prune.prune(work, [manifest(1, recipe or "A"), manifest(2)], replaced=True)
     assert left(work, "one") and left(work, "two") and left(work, "other")

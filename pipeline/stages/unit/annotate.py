@@ -85,7 +85,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
                     card = card.model_copy(update={"taken": tuple(gone)})
                     documents = withhold.blanked(documents, gone)
                     finished = _finished(recipe, documents)
-            write_documents(work, where, documents, card=card)
+            write_documents(work, where.documents, documents, card=card)
             text.put("source", final.one_chunk(documents["text"]))
             del read, documents  # metadata may be larger than the texts
     if not work.has(where.final):
@@ -122,12 +122,12 @@ def _masked(read: UnitRows, recipe: Recipe) -> UnitRows:
     return replace(read, documents=documents, bad=bad)
 
 
-def write_documents(work: Store, where: Names, documents: pa.Table, *, card: UnitCard) -> None:
-    """Write the documents table of a unit, with its card."""
+def write_documents(work: Store, name: str, documents: pa.Table, *, card: UnitCard) -> None:
+    """Write the documents table of a unit, with its card, under this name."""
     sizes = sum(pc.binary_length(documents[name]).to_numpy() for name in ("text", "metadata"))
     ends = np.append(0, np.cumsum(sizes, dtype=np.int64))
     groups = [stop - first for first, stop in buffers.slices(ends, GROUP_BYTES)]
-    work.write_table(where.documents, documents, metadata={"unit": card.encoded()}, groups=groups)
+    work.write_table(name, documents, metadata={"unit": card.encoded()}, groups=groups)
 
 
 def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
@@ -150,7 +150,7 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
         if more:
             card = card.model_copy(update={"taken": tuple(sorted({*card.taken, *more}))})
             documents = withhold.blanked(documents, more)
-            write_documents(work, where, documents, card=card)
+            write_documents(work, where.documents, documents, card=card)
             finished = _finished(recipe, documents)
             text.put("source", final.one_chunk(documents["text"]))
     work.write_table(where.final, finished)

@@ -98,7 +98,8 @@ def _copy(work: Store, old: Names, new: Names, *, files: Sequence[int], kept: np
     places = np.full(len(old.paths), -1, np.int64)
     places[list(files)] = np.arange(len(files))
     if not work.has(new.documents):
-        write_documents(work, new, _renumbered(work.read_table(old.documents).take(pa.array(kept)), old, places), card=card)
+        documents = work.read_table(old.documents).take(pa.array(kept))
+        write_documents(work, new.documents, _renumbered(documents, old, places), card=card)
     if not work.has(new.bad):
         bad = work.read_table(old.bad)
         own = np.isin(split(old, bad["row"].to_numpy())[0], files)
