@@ -26,7 +26,7 @@ from pipeline.store.store import Store
 
 Kind = Literal["damaged", "mendable", "note"]
 STAYS = "the next run removes it, or a later one, as output.keep_replaced says"
-KILLED = ("no generation that is live names it: a run was killed, or replaced it", "the next run removes it")
+KILLED = ("no live generation names it: a run was killed, or replaced it", "the next run removes it")
 MEND = "the next run makes it again, or `--repair` now"
 
 

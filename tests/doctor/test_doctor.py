@@ -38,11 +38,12 @@ def test_a_whole_output_is_said_to_be_whole_and_nothing_is_changed(capsys, docto
     for more in ((), ("--deep",), ("--repair",)):
         code, made = doctor(*more)
         assert (code, made["damaged"], made["findings"], made["live"]) == (0, False, [], [1, 2, 4])
-        assert made["files"] == 21 and made["deep"] is ("--deep" in more)
+        assert made["files"] == 21 and made["least_memory"] == 588_000_000 and made["deep"] is ("--deep" in more)
         assert made["bytes"] == sum(len(data) for name, data in before.items() if name.endswith("t") and "-g000" in name)
         assert content(folder / "out") == before
     assert main([str(folder / "out")]) == 0
-    assert "nothing is damaged" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing is damaged" in said and "--memory" in said and "588MB" in said
 
 
 def test_where_there_is_no_output_the_command_is_wrong(capsys, tmp_path):
@@ -165,6 +166,12 @@ def test_a_lost_take_down_is_made_again_from_its_tombstones_and_its_receipt(caps
     assert (after["live"], after["files"], after["index"]) == (before["live"], [], [])
     assert winnow(capsys, *arguments(folder, 1, 2, 4, 5), "--replace").code == 0
     assert b"d1-1" not in (out / "data/train-00000-of-00001-g0005.parquet").read_bytes()
+    kept = ("note", "data/train-00000-of-00001-g0001-t0003.parquet")
+    for _ in range(2):  # shards that stay for readers are no sign of a take-down that was cut short
+        code, made = doctor("--rebuild-manifest")
+        assert (code, kept in found(made)) == (0, True)
+        assert all("stays for readers" in one["what"] for one in made["findings"])
+        (out / "manifests/000003.json").unlink(missing_ok=True)
 
 
 def test_of_a_replaced_generation_the_number_is_enough(capsys, doctor, folder):

@@ -12,6 +12,7 @@ from pipeline.stages.unit import generations
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.tables import Names, tables_of
 from pipeline.store.store import Store, open_store
+from tests.support import curate, prose, write_rows
 
 
 def unit(name: str) -> Annotated:
@@ -93,3 +94,16 @@ def test_where_nobody_knows_what_a_live_generation_needs_nothing_goes(work, reci
         work.remove(generations.name(1, "A", ()))
     prune.prune(work, [manifest(1, recipe or "A"), manifest(2)], replaced=True)
     assert left(work, "one") and left(work, "two") and left(work, "other")
+
+
+def test_a_variant_that_a_measurement_curates_leaves_the_facts_of_the_output(tmp_path):
+    work = tmp_path / "out/.work"
+
+    def run(name: str, output: Path, *more: str) -> set[Path]:
+        write_rows(tmp_path / name / "in.jsonl", [{"text": prose(number)} for number in range(3)])
+        curate("minimal", "--input", tmp_path / name, "--output", output, "--work", work, "--set", "checks.plants=0", *more)
+        return set((work / "documents").iterdir())
+
+    made = run("in", tmp_path / "out")
+    run("other", work / "savings/sweep/v")
+    assert made and made <= run("another", work / "savings/sweep/v", "--replace")
