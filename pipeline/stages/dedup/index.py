@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -82,8 +82,13 @@ _ENCODINGS = {
 _COMPRESSION = {**dict.fromkeys(("left", "right", "bucket"), "NONE"), "text": "LZ4"}
 
 
-_EMPTY = {table: pl.DataFrame(SCHEMAS[table].empty_table()) for table in SORTED}
-NOTHING_HELD = small_parts.nothing(_EMPTY)
+def empty_tables() -> dict[str, pl.DataFrame]:
+    """Empty frames of SORTED. No constant: Polars' threads begin with the first of them, and must not be there at a fork."""
+    return {table: pl.DataFrame(SCHEMAS[table].empty_table()) for table in SORTED}
+
+
+def _nothing_held() -> Held:
+    return small_parts.nothing(empty_tables())
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Index:
 
     out: Store
     parts: tuple[IndexPart, ...] = ()
-    held: Held = NOTHING_HELD
+    held: Held = field(default_factory=_nothing_held)
 
     def __len__(self) -> int:
         return sum(part.count for part in self.parts)
@@ -181,7 +186,7 @@ def load_index(out: Store, live: Sequence[Manifest], *, work: Store | None = Non
         sorted_ = {table: files[table] for table in SORTED if table in files}
         parts.append(IndexPart(manifest.generation, first, count, sorted_, tuple(record.path for record in documents)))
         number += count
-    return Index(out, tuple(parts), small_parts.hold(out, work, parts, schemas=_EMPTY))
+    return Index(out, tuple(parts), small_parts.hold(out, work, parts, schemas=empty_tables()))
 
 
 def _check(out: Store, record: FileRecord) -> None:

@@ -23,7 +23,6 @@ SMALL_ROWS = 20_000
 """Rows of a small part in all of its tables: chosen so that those of some 1,000 documents are."""
 HELD_ROWS = 500_000
 """Rows that are held at most: chosen so that they take 20 MB."""
-GENERATION = pl.Series("generation", [], pl.Int32)
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Held:
 
 def nothing(schemas: dict[str, pl.DataFrame]) -> Held:
     """Where no part is held. `schemas`: empty frames of the tables."""
-    return Held(frozenset(), {table: empty.with_columns(generation=GENERATION) for table, empty in schemas.items()})
+    return Held(frozenset(), {table: empty.with_columns(generation=pl.lit(None, pl.Int32)) for table, empty in schemas.items()})
 
 
 def _between(rows: pl.DataFrame, column: str, *, low: int, high: int) -> pl.DataFrame:
@@ -81,7 +80,9 @@ def hold(out: Store, work: Store | None, parts: Sequence[IndexPart], *, schemas:
     tables = {}
     for table, empty in schemas.items():
         found = [_together(out, work, group, table=table) for group in groups]
-        whole = pl.concat([empty.with_columns(generation=GENERATION), *(frame for frame in found if frame is not None)])
+        whole = pl.concat(
+            [empty.with_columns(generation=pl.lit(None, pl.Int32)), *(frame for frame in found if frame is not None)]
+        )
         tables[table] = whole.sort(*ORDER[table], "generation", maintain_order=True)
     return Held(frozenset(part.generation for part in small), tables)
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.stages.dedup import exact, near, small_parts
 from pipeline.stages.dedup.decide import KEPT, NEAR, URL
-from pipeline.stages.dedup.index import _EMPTY, Index
+from pipeline.stages.dedup.index import Index, empty_tables
 from tests.stages.dedup.fakes import Corpus, Doc
 
 
@@ -81,7 +81,7 @@ def test_parts_that_are_held_give_what_each_of_them_gives(tmp_path, monkeypatch,
         corpus.add([Doc(100 * generation + i, (7, i, generation), frozenset({100 * generation + i}), url=i) for i in range(3)])
     plain = Index(corpus.store, tuple(corpus.parts))
     for work in (None, corpus.store, corpus.store):  # made, then read
-        held = small_parts.hold(corpus.store, work, plain.parts, schemas=_EMPTY)
+        held = small_parts.hold(corpus.store, work, plain.parts, schemas=empty_tables())
         assert 1 <= len(held.generations) <= 7 and (len(held.generations) == 7) == (room > 40)
         index = Index(corpus.store, plain.parts, held)
         for low, high in ((0, 2**64 - 1), (2**62, 2**63), (5, 4)):
