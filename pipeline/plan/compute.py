@@ -37,6 +37,8 @@ class TrainingPlan(PlanModel):
     @classmethod
     def _by_the_other(cls, data: Any) -> Any:
         known = {name: data[name] for name in ("parameters", "tokens") if name in data} if isinstance(data, dict) else {}
+        if isinstance(data, dict) and not known:
+            raise ValueError("expected parameters or tokens of the planned run, such as {parameters: 7e9}")
         if len(known) != 1:
             return data
         (name, value), factor = *known.items(), TOKENS_A_PARAMETER

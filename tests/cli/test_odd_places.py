@@ -77,7 +77,7 @@ COMMANDS: dict[str, tuple[Any, list[str]]] = {
     "sweep": (inspect, ["sweep", "filters.gopher_quality.min_words=20:80:20"]),
     "compare thresholds": (inspect, ["compare", "--set", "filters.gopher_quality.min_words=60"]),
     "compare outputs": (inspect, ["compare", "OUT"]),
-    "savings": (savings, ["OUT", "--inline", "--workers", "1"]),
+    "savings": (savings, ["OUT", "--inline", "--workers", "1", "--draws", "2"]),
     "export": (savings, ["export-arms", "OUT", "--tokens", "20000", "--workers", "1", "--to", "OUT/../arms"]),
     "explain": (curate, ["OUT/plan.resolved.yaml", "--explain"]),
     "sample": (curate, ["OUT/plan.resolved.yaml", "--sample", "1"]),

@@ -599,7 +599,7 @@ def test_a_run_with_a_language_that_no_model_knows_ends_before_any_work(capsys, 
 def test_every_list_of_languages_of_a_plan_is_checked(capsys, tmp_path) -> None:
     path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": PROSE}])
     for key, name in (
-        ("compute.plan.languages={cn: 0.5}", "compute.plan.languages: cn: "),
+        ("compute.plan={tokens: 1e9, languages: {cn: 0.5}}", "compute.plan.languages: cn: "),
         ("filters.toxicity={languages: [cn]}", "filters.toxicity.languages: cn: "),
     ):
         flags = ("--set", "filters.language={keep: all}", "--set", key, "--explain")

@@ -99,7 +99,7 @@ def test_sufficiency_by_language_as_kept_and_as_planned():
 
 def test_planned_shares_above_1_are_refused():
     with pytest.raises(ValueError, match="sum to at most 1"):
-        TrainingPlan(languages={"de": 0.6, "en": 0.5})
+        TrainingPlan(tokens=1e9, languages={"de": 0.6, "en": 0.5})
 
 
 def test_lost_attempts_are_part_of_what_curation_cost():
