@@ -127,7 +127,7 @@ def test_arms_are_paired_text_without_numbers_saves_and_a_settled_measurement_st
         looked.append(len(losses.draws))
         return True
 
-    found = measure(tmp_path, draws=6, settled=settled)
+    found = measure(tmp_path, draws=8, settled=settled)
     assert found.stopped_early
     assert looked == [training.LEAST_DRAWS]
     assert len(found.losses.draws) == training.LEAST_DRAWS
@@ -142,7 +142,7 @@ def test_arms_are_paired_text_without_numbers_saves_and_a_settled_measurement_st
         assert curated.bits[-1].sum() < raw.bits[-1].sum() < raw.bits[0].sum()
         assert draw["curated"]["dropped"].bits[-1].sum() > draw["raw"]["dropped"].bits[-1].sum()
     assert found.learner.largest > branch
-    again = measure(tmp_path, draws=6, settled=settled)
+    again = measure(tmp_path, draws=8, settled=settled)
     assert again.learner.cpu_s == found.learner.cpu_s, "what is done is read, not trained again"
 
 

@@ -107,6 +107,15 @@ def test_tokens_are_counted_with_the_plans_tokenizer(tmp_path):
     assert (tokens["kind"], tokens["kept"]) == ("counted", data["token_count"].sum())
 
 
+def test_tokens_read_are_those_of_the_text_before_edits(tmp_path):
+    texts = [f"{prose(i)}\nThis line speaks of javascript and of nothing else at all.\n" for i in range(20)]
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"text": text} for text in texts])
+    curate("--input", path, "--output", tmp_path / "out", "--set", "edits.c4_lines={}", "--set", "compute.bytes_per_token=1")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["tokens"]["read"] == sum(len(text.encode()) for text in texts)
+    assert metrics["tokens"]["kept"] == sum(table(tmp_path / "out", "data")["n_bytes"]) < metrics["tokens"]["read"]
+
+
 def test_metadata_is_a_json_object_with_sorted_keys(curated):
     for text in table(curated, "data")["metadata"]:
         found = json.loads(text)
