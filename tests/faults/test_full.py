@@ -91,7 +91,7 @@ def test_an_output_that_is_read_only_is_refused_at_once(capsys, monkeypatch, tmp
     def read_only(*_args: object, **_kwargs: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(local.Path, "write_bytes", read_only)
+    monkeypatch.setattr(local, "open", read_only, raising=False)
     ran = winnow(capsys, *common.command(folder, tmp_path / "out"))
     assert ran.code == 2
     assert f"cannot be written ({os.strerror(errno.EROFS)}); choose another folder" in ran.err

@@ -105,13 +105,13 @@ def test_scores_that_the_output_keeps_are_quoted_where_all_else_is_gone(capsys, 
 
 
 def test_facts_of_another_recipe_in_the_same_work_directory_are_not_taken_for_the_runs(capsys, tmp_path):
-    """A copy from before looks into the work directory of the original, which has another plan now."""
+    """A copy from before looks into the work directory of the original, which has another plan now: its own facts went."""
     first = made(tmp_path / "first")
     before = copied(first, tmp_path)
     path = tmp_path / "first" / "in" / "a.jsonl"
     curate("none", "--input", path, "--output", first, "--set", "filters.gopher_quality={profile: dolma}", "--replace")
     found = why(capsys, before, "edited", "--work", str(first / ".work"))
-    assert found["values"] == "work"
+    assert found["values"] == "recomputed"
     assert found["signals"]["gopher_quality"]["gopher_words"] == len(ROWS[0]["text"].split())
 
 

@@ -61,7 +61,7 @@ def test_a_replaced_output_without_signals_has_none(tmp_path: Path) -> None:
     out = tmp_path / "out"
     curate("--input", path, "--output", out, "--set", "output.signals=true")
     assert list((out / "signals").iterdir())
-    curate("--input", path, "--output", out, "--replace")
+    curate("--input", path, "--output", out, "--replace", "--set", "output.keep_replaced=false")
     assert not list((out / "signals").iterdir())
 
 
