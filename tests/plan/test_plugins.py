@@ -158,7 +158,7 @@ def test_an_expression_drops_is_counted_under_its_threshold_and_shown_without_a_
     plan = ("minimal", "--input", text, "--output", tmp_path / "out", "--set", "plugins=[squared_filter]")
     assert winnow(capsys, *plan, "--set", "filters.shouting={}").code == 0
     assert table(tmp_path / "out", "ledger")["reason"].to_list() == [None, "shouting.shouting"]
-    output = open_output_of(str(tmp_path / "out"))
+    output = open_output_of(str(tmp_path / "out"), trust=True)
     slider = Slider(output, open_store(str(tmp_path / "out" / ".work"), create=False))
     (found,) = slider.thresholds.values()
     assert (found.line, found.signals, found.in_force) == (0.5, (), True)
