@@ -248,7 +248,7 @@ def _losses(rows: pl.DataFrame, arms: list[ArmSize], held: list[HeldOut], *, car
         draws.append(by_arm)
     kept = {arm.arm: arm.kept_share / arms[0].kept_share for arm in arms}
     shared = order.shared(drawn, of=len(card.draws), read=card.read)
-    return Losses(tuple(draws), tuple(range(len(draws))), kept, shared)
+    return Losses(tuple(draws), kept, shared)
 
 
 def _curve(rows: pl.DataFrame, made: HeldOut) -> Curve | None:

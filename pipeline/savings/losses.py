@@ -30,12 +30,10 @@ Draw = Mapping[str, Mapping[str, Curve]]
 
 @dataclass(frozen=True)
 class Losses:
-    """`trunks[d]`: number of the start that draw d shares with others; different numbers where none is shared. `kept_share[arm]`:
-        its corpus over the baseline's, in tokens (`ngram`: bytes). `shared`: the share of their text that two draws have in
-    common, on average."""
+    """`kept_share[arm]`: its corpus over the baseline's, in tokens (`ngram`: bytes). `shared`: the share of their text that two
+    draws have in common, on average. Every draw has a start of its own."""
 
     draws: tuple[Draw, ...]
-    trunks: tuple[int, ...]
     kept_share: dict[str, float]
     shared: float = 0.0
 

@@ -228,7 +228,7 @@ def _small_rate(experiment: Experiment, found: Found) -> SmallRate | None:
         return None
     rate, losses = found.small_rate
     pairs = findings.pairs_of(losses, held.name, experiment.arms[1].name)
-    gap, interval = intervals.gap(pairs, findings.target_of(held), common=findings.common_of(losses))
+    gap, interval = intervals.gap(pairs, findings.target_of(held), shared=losses.shared)
     return SmallRate(learning_rate=rate, set=held.name, gap=gap, gap_interval=interval)
 
 

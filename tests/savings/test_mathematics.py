@@ -8,7 +8,7 @@ import pytest
 from pipeline.savings import order
 from pipeline.savings.analysis import curves, intervals, laws
 from pipeline.savings.analysis.curves import Crossing, Points
-from pipeline.savings.analysis.intervals import Common, Estimate, Spread, Target
+from pipeline.savings.analysis.intervals import Estimate, Spread, Target
 from pipeline.savings.losses import Curve
 
 C = np.geomspace(1, 64, 10)
@@ -121,7 +121,7 @@ def target(documents=40, clusters=None) -> Target:
     [((3.09, 3.45, 2.67), 2.22, 4.20), ((2.84, 3.11, 3.08), 2.66, 3.39), ((0.73, 0.91, 0.59), 0.43, 1.25)],
 )
 def test_where_the_target_adds_nothing_the_interval_is_students_t_of_the_draws(per_draw, low, high):
-    found = intervals.estimate(pairs(np.log(per_draw)), target(), common=Common(range(3)))
+    found = intervals.estimate(pairs(np.log(per_draw)), target())
     assert found.interval == (pytest.approx(low, abs=0.07), pytest.approx(high, abs=0.07))
     assert found.spread.freedom == pytest.approx(2)
     assert found.spread.target_error == pytest.approx(0, abs=1e-12)
@@ -135,7 +135,7 @@ def test_a_t_interval_reaches_as_many_standard_errors_as_printed_tables_say(df, 
 
 def test_the_variances_of_draws_and_target_are_added_with_satterthwaites_freedom():
     logs = [0.30, 0.34, 0.38, 0.42, 0.46]
-    found = intervals.estimate(pairs(logs, hardness=0.3), target(), common=Common(range(5))).spread
+    found = intervals.estimate(pairs(logs, hardness=0.3), target()).spread
     of_draws, of_target = np.var(logs, ddof=1) / 5, found.target_error**2
     assert found.target_error > 0.01
     assert found.error**2 == pytest.approx(of_draws + of_target, rel=0.05)
@@ -145,13 +145,13 @@ def test_the_variances_of_draws_and_target_are_added_with_satterthwaites_freedom
 
 
 def test_documents_of_one_cluster_are_drawn_together():
-    alone = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target(), common=Common(range(3))).spread
-    whole = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target(clusters=[0] * 40), common=Common(range(3))).spread
+    alone = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target()).spread
+    whole = intervals.estimate(pairs([0.3] * 3, hardness=0.3), target(clusters=[0] * 40)).spread
     copies = np.repeat(np.arange(10), 4)
     made = pairs([0.3] * 3, documents=10, hardness=0.3)
     four = [(Curve(C, a.bits[:, copies]), Curve(C, b.bits[:, copies])) for a, b in made]
-    apart = intervals.estimate(four, target(), common=Common(range(3))).spread
-    together = intervals.estimate(four, target(clusters=copies), common=Common(range(3))).spread
+    apart = intervals.estimate(four, target()).spread
+    together = intervals.estimate(four, target(clusters=copies)).spread
     assert alone.target_error > 0
     assert whole.target_error == 0, "one cluster says nothing of others"
     assert together.target_error == pytest.approx(2 * apart.target_error, rel=0.15), "four copies are no four documents"
@@ -161,17 +161,14 @@ def test_the_choice_of_few_clusters_is_as_uncertain_as_their_number_says_whateve
     """Against the standard error of a mean of independent clusters; numbers of clusters that are gone count for nothing."""
     n = 4
     made = [(Curve(C, a.bits[:, :n]), Curve(C, b.bits[:, :n])) for a, b in pairs([0.3] * 3, hardness=0.3)]
-    found = [
-        intervals.gap(made, Target(np.full(n, 1000.0), clusters), common=Common(range(3)))[1]
-        for clusters in (np.arange(n), 7 * np.arange(n))
-    ]
+    found = [intervals.gap(made, Target(np.full(n, 1000.0), clusters))[1] for clusters in (np.arange(n), 7 * np.arange(n))]
     assert found[0] == found[1]
     gaps = np.mean([(b.bits[-1] - a.bits[-1]) / 1000 for a, b in made], axis=0)
     spread = intervals._spread(
         [0.0] * 3,
         intervals._resampled(made, Target(np.full(n, 1000.0), np.arange(n)), _gap),
         Target(np.full(n, 1000.0), np.arange(n)),
-        common=Common(range(3)),
+        shared=0.0,
     )
     assert spread.target_error == pytest.approx(gaps.std(ddof=1) / n**0.5, rel=0.12)
 
@@ -180,33 +177,23 @@ def _gap(baseline: Points, other: Points) -> float:
     return float(other.loss[-1] - baseline.loss[-1])
 
 
-def test_draws_that_share_a_start_count_as_one_where_the_starts_differ():
-    logs = [0.30, 0.31, 0.40, 0.41, 0.50, 0.51]
-    apart = intervals.estimate(pairs(logs), target(), common=Common(range(6))).spread
-    shared = intervals.estimate(pairs(logs), target(), common=Common([0, 0, 1, 1, 2, 2])).spread
-    assert (apart.freedom, shared.freedom) == (pytest.approx(5), pytest.approx(2))
-    assert shared.error > apart.error
-    alike = intervals.estimate(pairs([0.3, 0.5, 0.31, 0.51]), target(), common=Common([0, 0, 1, 1])).spread
-    assert alike.freedom == pytest.approx(3)
-
-
 @pytest.mark.parametrize("read", [0.2, 0.4, 0.6])
 def test_the_interval_of_draws_that_share_text_covers_as_often_as_that_of_draws_that_do_not(read):
     """2,000 corpora of 60 documents of true mean 0; a draw is the mean of a window of the order, five windows a fifth apart."""
     rng, n = np.random.default_rng(0), 5
-    common = Common(range(n), order.shared(range(n), of=n, read=read))
+    shared = order.shared(range(n), of=n, read=read)
     at = (np.arange(n)[:, None] * 12 + np.arange(round(60 * read))) % 60
     covered = 0
     for corpus in rng.standard_normal((2000, 60)):
         values = corpus[at].mean(axis=1)
-        of_draws, freedom = intervals._of_draws(values, common)
+        of_draws, freedom = intervals._of_draws(values, shared)
         covered += abs(values.mean()) <= Spread(0.0, math.sqrt(of_draws), freedom, 0.0, 0.0).half
-    assert common.shared == pytest.approx({0.2: 0, 0.4: 0.25, 0.6: 0.5}[read])
+    assert shared == pytest.approx({0.2: 0, 0.4: 0.25, 0.6: 0.5}[read])
     assert 0.93 < covered / 2000 < 0.985
 
 
 def test_draws_of_nearly_the_same_text_give_no_interval():
-    found = intervals.estimate(pairs([0.3, 0.31, 0.32]), target(), common=Common(range(3), 0.95))
+    found = intervals.estimate(pairs([0.3, 0.31, 0.32]), target(), shared=0.95)
     assert found.interval is None
     assert found.verdict == "no interval"
 
@@ -216,19 +203,19 @@ def test_where_a_choice_of_the_target_s_documents_shows_no_learning_there_is_no_
     sizes = np.full(3, 800.0)
     taught, untaught = power(C), np.full(len(C), 8.0)
     both = [(Curve(C, np.stack([untaught, untaught, arm], axis=1) * sizes),) * 2 for arm in (taught, taught + 0.1, taught)]
-    found = intervals.estimate(both, target(3), common=Common(range(3)))
+    found = intervals.estimate(both, target(3))
     assert [crossing.status for crossing in found.per_draw] == ["ok"] * 3
     assert (found.value, found.interval, found.spread, found.verdict) == (pytest.approx(1), None, None, "no interval")
     assert not found.settled
 
 
 def test_two_draws_give_no_interval_and_no_verdict():
-    found = intervals.estimate(pairs([0.3, 0.4]), target(), common=Common(range(2)))
+    found = intervals.estimate(pairs([0.3, 0.4]), target())
     assert (found.interval, found.verdict) == (None, "too few draws")
 
 
 def test_equal_arms_give_1_and_no_difference():
-    found = intervals.estimate(pairs([0.02, -0.01, -0.01, 0.0]), target(), common=Common(range(4)))
+    found = intervals.estimate(pairs([0.02, -0.01, -0.01, 0.0]), target())
     assert found.value == pytest.approx(1, abs=0.005)
     assert found.verdict == "no difference"
 
@@ -268,15 +255,15 @@ def test_bounds_of_one_kind_make_the_mean_a_bound_and_of_both_kinds_nothing():
     def made(*others):
         return [(Curve(C, power(C)[:, None] * sizes), Curve(C, other[:, None] * sizes)) for other in others]
 
-    assert intervals.estimate(made(lower, plain, plain), target(), common=Common(range(3))).bound == "lower"
-    assert intervals.estimate(made(upper, upper, upper), target(), common=Common(range(3))).bound == "upper"
-    both = intervals.estimate(made(lower, upper, plain), target(), common=Common(range(3)))
+    assert intervals.estimate(made(lower, plain, plain), target()).bound == "lower"
+    assert intervals.estimate(made(upper, upper, upper), target()).bound == "upper"
+    both = intervals.estimate(made(lower, upper, plain), target())
     assert math.isnan(both.value)
     assert both.verdict == "no interval"
 
 
 def test_the_gap_at_equal_compute_has_an_interval():
-    gap, interval = intervals.gap(pairs([0.3, 0.4, 0.5]), target(), common=Common(range(3)))
+    gap, interval = intervals.gap(pairs([0.3, 0.4, 0.5]), target())
     assert interval[0] < gap < interval[1]
     assert gap < 0
 

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.records.savings_json import Against, Budget, Comparison, Decontaminated, DrawLine, Range, SetLine
 from pipeline.savings.analysis import curves, intervals
 from pipeline.savings.analysis.curves import Points
-from pipeline.savings.analysis.intervals import Common, Estimate, Pair, Target
+from pipeline.savings.analysis.intervals import Estimate, Pair, Target
 from pipeline.savings.heldout import HeldOut
 from pipeline.savings.losses import Curve, Losses
 
@@ -47,11 +47,6 @@ def target_of(made: HeldOut) -> Target:
     return Target(made.sizes, np.array(made.clusters))
 
 
-def common_of(losses: Losses) -> Common:
-    """What the draws have in common."""
-    return Common(losses.trunks, losses.shared)
-
-
 def pairs_of(losses: Losses, name: str, arm: str, *, baseline: str | None = None) -> list[Pair]:
     """The curves of an arm and of the baseline on a set, draw by draw."""
     first = losses.arms[0] if baseline is None else baseline
@@ -63,8 +58,8 @@ def comparison(losses: Losses, made: HeldOut, arm: str, *, baseline: str | None 
     first = losses.arms[0] if baseline is None else baseline
     target, pairs = target_of(made), pairs_of(losses, made.name, arm, baseline=first)
     kept = losses.kept_share[arm] / losses.kept_share[first]
-    found = intervals.estimate(pairs, target, common=common_of(losses), noise=NOISE)
-    gap, gap_interval = intervals.gap(pairs, target, common=common_of(losses))
+    found = intervals.estimate(pairs, target, shared=losses.shared, noise=NOISE)
+    gap, gap_interval = intervals.gap(pairs, target, shared=losses.shared)
     spread = found.spread
     return Comparison(
         arm=arm,
@@ -136,7 +131,7 @@ def settled(sets: Sequence[HeldOut], deciding: Sequence[str], arm: str) -> Calla
 
 def _estimate(losses: Losses, made: HeldOut, arm: str, *, baseline: str | None = None) -> Estimate:
     pairs = pairs_of(losses, made.name, arm, baseline=baseline)
-    return intervals.estimate(pairs, target_of(made), common=common_of(losses), noise=NOISE)
+    return intervals.estimate(pairs, target_of(made), shared=losses.shared, noise=NOISE)
 
 
 def variants(losses: Losses, made: HeldOut, names: Sequence[str]) -> tuple[Against, ...]:

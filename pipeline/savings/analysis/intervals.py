@@ -1,9 +1,8 @@
 """How sure a multiplier is: the variance over draws and the variance from the choice of the target's clusters, added.
 
 Draws are pairs (`savings.losses`), so the logarithm of each draw's multiplier is one observation: its variance over n draws is
-s^2 / n with n - 1 degrees of freedom; where draws share a start (a trunk) and the trunks' means differ by more than that, the
-trunks are the observations. Draws of a small corpus have some of their text in common, a share r on average, and are correlated
-by it: s^2 falls short by 1 - r, the variance of the mean is that of independent draws times 1 + (n - 1) r, and some
+s^2 / n with n - 1 degrees of freedom. Draws of a small corpus have some of their text in common, a share r on average, and are
+correlated by it: s^2 falls short by 1 - r, the variance of the mean is that of independent draws times 1 + (n - 1) r, and some
 (n - 1) / (1 + 2 r) degrees of freedom are left, as neighbours in the order share most.
 
 The variance from the target is a bootstrap over its clusters (chunks of one book are one), the same ones for both arms and all
@@ -107,16 +106,8 @@ Pair = tuple[Curve, Curve]
 """The baseline's curve of a draw, and the other arm's."""
 
 
-@dataclass(frozen=True)
-class Common:
-    """What draws have in common: the number of each one's start, and the share of their text."""
-
-    trunks: Sequence[int]
-    shared: float = 0.0
-
-
-def estimate(pairs: Sequence[Pair], target: Target, *, common: Common, noise: float = 0.0) -> Estimate:
-    """The multiplier, draw by draw, with its spread where there are enough draws."""
+def estimate(pairs: Sequence[Pair], target: Target, *, shared: float = 0.0, noise: float = 0.0) -> Estimate:
+    """The multiplier, draw by draw, with its spread where there are enough draws. `shared`: of their text, by any two draws."""
     once = np.ones((1, len(target.sizes)))
     found = [_points(pair, target, once)[0] for pair in pairs]
     per_draw = tuple(curves.multiplier(*points, noise=noise) for points in found)
@@ -130,13 +121,13 @@ def estimate(pairs: Sequence[Pair], target: Target, *, common: Common, noise: fl
         return math.log(curves.multiplier(baseline, other).multiplier)
 
     spread = None
-    if len(values) >= LEAST_DRAWS and common.shared <= MOST_SHARED:
-        made = _spread(values, _resampled(pairs, target, log_multiplier), target, common=common)
+    if len(values) >= LEAST_DRAWS and shared <= MOST_SHARED:
+        made = _spread(values, _resampled(pairs, target, log_multiplier), target, shared=shared)
         spread = made if math.isfinite(made.error) else None
     return Estimate(math.exp(float(np.mean(values))), per_draw, bound, spread)
 
 
-def gap(pairs: Sequence[Pair], target: Target, *, common: Common) -> tuple[float, Range | None]:
+def gap(pairs: Sequence[Pair], target: Target, *, shared: float = 0.0) -> tuple[float, Range | None]:
     """Bits per byte at the last checkpoints, the other arm's minus the baseline's, and its 95 % interval."""
 
     def difference(baseline: Points, other: Points) -> float:
@@ -144,9 +135,9 @@ def gap(pairs: Sequence[Pair], target: Target, *, common: Common) -> tuple[float
 
     once = np.ones((1, len(target.sizes)))
     values = [difference(*_points(pair, target, once)[0]) for pair in pairs]
-    if len(values) < LEAST_DRAWS or common.shared > MOST_SHARED:
+    if len(values) < LEAST_DRAWS or shared > MOST_SHARED:
         return float(np.mean(values)), None
-    found = _spread(values, _resampled(pairs, target, difference), target, common=common)
+    found = _spread(values, _resampled(pairs, target, difference), target, shared=shared)
     return found.mean, found.interval
 
 
@@ -165,9 +156,9 @@ def _resampled(pairs: Sequence[Pair], target: Target, of: Callable[[Points, Poin
     return np.mean([[of(*points) for points in _points(pair, target, weights)] for pair in pairs], axis=0)
 
 
-def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, common: Common) -> Spread:
+def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, shared: float) -> Spread:
     """NaN in a resample (undefined there) makes the error NaN: it is not left out, and there is no interval."""
-    of_draws, draws_freedom = _of_draws(np.array(values), common)
+    of_draws, draws_freedom = _of_draws(np.array(values), shared)
     clusters = len(np.unique(target.clusters))
     of_target = float(resampled.var(ddof=1)) * clusters / (clusters - 1) if clusters > 1 else 0.0
     error = of_draws + of_target
@@ -177,15 +168,8 @@ def _spread(values: Sequence[float], resampled: np.ndarray, target: Target, *, c
     return Spread(float(np.mean(values)), math.sqrt(error), freedom, sd, math.sqrt(of_target))
 
 
-def _of_draws(values: np.ndarray, common: Common) -> tuple[float, float]:
+def _of_draws(values: np.ndarray, shared: float) -> tuple[float, float]:
     """Variance of the mean over draws, with its degrees of freedom."""
     n = len(values)
-    alike = (1 + (n - 1) * common.shared) / (1 - common.shared)
-    pooled = alike * float(values.var(ddof=1)) / n, (n - 1) / (1 + 2 * common.shared)
-    distinct, own, sizes = np.unique(np.array(common.trunks), return_inverse=True, return_counts=True)
-    if len(distinct) in (1, n):
-        return pooled
-    means = np.bincount(own, weights=values) / sizes
-    between = float((sizes * (means - values.mean()) ** 2).sum() / (len(distinct) - 1))
-    within = float(((values - means[own]) ** 2).sum() / (n - len(distinct)))
-    return pooled if between <= within else (alike * between / n, float(len(distinct) - 1))
+    alike = (1 + (n - 1) * shared) / (1 - shared)
+    return alike * float(values.var(ddof=1)) / n, (n - 1) / (1 + 2 * shared)

@@ -48,7 +48,7 @@ def measure(experiment: Experiment, *, draws: int, on_event: OnEvent) -> Found:
     whole = experiment.arms[0].corpus_bytes
     kept = {arm.name: arm.corpus_bytes / whole for arm in experiment.arms}
     shared = order.shared(range(draws), of=experiment.order.draws, read=most / least.n_bytes)
-    return Found(Losses(tuple(made), tuple(range(draws)), kept, shared), Learner(what=WHAT, unit="bytes", largest=most))
+    return Found(Losses(tuple(made), kept, shared), Learner(what=WHAT, unit="bytes", largest=most))
 
 
 def _curves(experiment: Experiment, arm: Arm, draw: int, *, scorer: ngram.Scorer, budgets: np.ndarray) -> dict[str, Curve]:

@@ -171,7 +171,7 @@ def _losses(experiment: Experiment, shape: Shape, jobs: Sequence[Any], *, whole:
     """`whole`: tokens of each arm's corpus; `read`: share of the order that a run takes."""
     draws = tuple(_curves(experiment, _result(job.folder), shape) for job in jobs)
     share = {name: size / whole[experiment.arms[0].name] for name, size in whole.items()}
-    return Losses(draws, tuple(range(len(draws))), share, order.shared(range(len(draws)), of=experiment.order.draws, read=read))
+    return Losses(draws, share, order.shared(range(len(draws)), of=experiment.order.draws, read=read))
 
 
 def _curves(experiment: Experiment, result: dict[str, np.ndarray], shape: Shape) -> dict[str, dict[str, Curve]]:
