@@ -9,7 +9,7 @@ in its place is set aside, since it may be the only copy of something else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, filterfalse
 
 from pipeline.doctor.examination import examine
 from pipeline.errors import WinnowError
@@ -67,7 +67,7 @@ def set_aside(out: Store, path: str) -> str:
     """Give what stands in the place of a manifest a name that no manifest has: that name, or none where nothing is there."""
     if not out.has(path):
         return ""
-    name = next(name for number in count(1) if not out.has(name := f"{path}.aside-{number}"))
+    name = next(filterfalse(out.has, (f"{path}.aside-{number}" for number in count(1))))
     out.create(name, out.read_bytes(path))
     out.remove(path)
     return name

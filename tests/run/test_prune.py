@@ -93,8 +93,8 @@ def test_where_nobody_knows_what_a_live_generation_needs_nothing_goes(work, reci
     if recipe is None:
         work.remove(generations.name(1, "A", ()))
     elif recipe == "torn":
-        recipe = work.write_bytes(generations.name(1, "A", ()), b"{")
-    prune.prune(work, [manifest(1, recipe or "A"), manifest(2)], replaced=True)
+        work.write_bytes(generations.name(1, "A", ()), b"{")
+    prune.prune(work, [manifest(1, "B" if recipe == "B" else "A"), manifest(2)], replaced=True)
     assert left(work, "one") and left(work, "two") and left(work, "other")
 
 
