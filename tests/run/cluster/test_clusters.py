@@ -45,7 +45,8 @@ def local(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def plan(given: Path, out: Path) -> tuple[str | Path, ...]:
-    return ("minimal", "--input", given, "--output", out, *PLUGIN)
+    """Units are so small that files do not share them: a span each."""
+    return ("minimal", "--input", given, "--output", out, "--set", "source.unit_bytes=12000", *PLUGIN)
 
 
 def two_generations(cluster: Cluster, folder: Path, **environment: str) -> None:
