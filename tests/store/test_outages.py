@@ -101,7 +101,8 @@ def test_a_large_upload_whose_parts_and_end_are_cut_is_whole_all_the_same(s3, se
         assert store.read_bytes(f"whole-{number}") == data
     with server.meeting(Outage("cut answer", every=2, methods=("GET",))):
         assert store.read_bytes("whole-0") == data
-    assert not s3.list_multipart_uploads(BUCKET)
+    left = [upload["Key"] for upload in s3.list_multipart_uploads(BUCKET)]
+    assert left in ([], ["parts/whole-3"]), "but that one whose beginning was carried out and not answered"
 
 
 def test_a_run_whose_lock_was_stolen_commits_nothing(capsys, s3, inputs, on_disk, monkeypatch):
