@@ -221,7 +221,8 @@ def _pairs(out: Path) -> list[str]:
 
 def in_flight(out: Path) -> int:
     """Units that were begun and not finished: their documents are there, the last of their tables is not."""
-    begun, done = (len(list((out / ".work" / part).glob("[!.]*[!d].parquet"))) for part in ("documents", "facts/minhash"))
+    tables = ((out / ".work" / part).glob("[!.]*.parquet") for part in ("documents", "facts/minhash"))
+    begun, done = (sum(not path.name.endswith(".bad.parquet") for path in found) for found in tables)
     return begun - done
 
 
