@@ -32,9 +32,9 @@ test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants
 
-# Faults at length against the real program: an hour and a quarter on two cores (`-m tests.soak --short`: some ten minutes). Of that,
+# Faults at length against the real program: an hour and a half on two cores (`-m tests.soak --short`: some ten minutes). Of that,
 # kills and hostile files half an hour (ten kills on Dask: hence the environment with clients of clusters), a process that is
-# watched for leaks half an hour, a fuzzer 5 minutes, increments 2.
+# watched for leaks half an hour, a fuzzer 10 minutes, a year of nights 10, increments 2.
 soak: $(VENV)-cluster/.dev
 	$(VENV)-cluster/bin/python -m tests.soak
 

@@ -1,6 +1,6 @@
 """`make soak`: faults and hostile input against the real program, at length. Prints counts and figures; status 1 on a failure.
 
-    python -m tests.soak [--only kills,hostile,increments,memory,fuzz] [--seed N] [--short]
+    python -m tests.soak [--only kills,hostile,increments,year,memory,fuzz] [--seed N] [--short]
 
 Each part can be run alone. All that is random follows from the seed, which is printed.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from tests.soak.common import Report
 
-PARTS = ("kills", "hostile", "increments", "memory", "fuzz")
+PARTS = ("kills", "hostile", "increments", "year", "memory", "fuzz")
 
 
 def say(line: str) -> None:
@@ -34,6 +34,10 @@ def part(name: str, given: argparse.Namespace) -> Callable[[], Report]:
 
         sizes = (10, 400) if short else (50, 4000)
         return lambda: increments.go(seed=seed, increments=sizes[0], documents=sizes[1], log=say)
+    if name == "year":
+        from tests.soak import year
+
+        return lambda: year.go(seed=seed, nights=40 if short else 365, log=say)
     if name == "memory":
         from tests.soak import memory
 
@@ -42,7 +46,7 @@ def part(name: str, given: argparse.Namespace) -> Callable[[], Report]:
     if name == "fuzz":
         from tests.soak import fuzz
 
-        seconds = 60 * given.minutes if given.minutes else 20 if short else 300
+        seconds = 60 * given.minutes if given.minutes else 20 if short else 600
         return lambda: fuzz.go(seed=seed, seconds=seconds, log=say)
     from tests.hostile import suite
 
@@ -57,7 +61,7 @@ def main() -> int:
     parser.add_argument("--inline", type=int, default=70, help="kills of runs in one process")
     parser.add_argument("--prefect", type=int, default=20, help="kills under Prefect")
     parser.add_argument("--dask", type=int, default=10, help="kills under Dask")
-    parser.add_argument("--minutes", type=float, help="how long `memory` (30) or `fuzz` (5) goes on")
+    parser.add_argument("--minutes", type=float, help="how long `memory` (30) or `fuzz` (10) goes on")
     given = parser.parse_args()
     chosen = given.only.split(",")
     if unknown := set(chosen) - set(PARTS):

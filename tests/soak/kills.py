@@ -49,7 +49,7 @@ ALL = (str(SAMPLE / "plan.yaml"), "--set", "source.unit_bytes=60000")
 EDITS = ("--set", "edits.pii={email: true, ip: true, phone: true}", "--set", "edits.c4_lines={}")
 SELECTION = ("--set", "select.keep_top={share: 0.5}")
 OTHER_THRESHOLD = ("--set", "dedup.threshold=0.7")
-AT_ONCE = ("--set", "output.keep_replaced=false")  # else what stays depends on how often the output was opened
+NOTHING_STAYS = ("--set", "output.keep_replaced=false")  # else what stays depends on how often the output was opened
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("edits", None, (*ALL, *inputs, *EDITS), 3),
         Kind("selection", (*ALL, *first, *SELECTION), (*ALL, *inputs, *SELECTION), 3),
         Kind("formats", None, (*ALL, "--input", str(_other_formats(folder / "other formats"))), 2),
-        Kind("replace", (*ALL, *inputs), (*ALL, *inputs, *OTHER_THRESHOLD, *AT_ONCE, "--replace"), 1),
+        Kind("replace", (*ALL, *inputs), (*ALL, *inputs, *OTHER_THRESHOLD, *NOTHING_STAYS, "--replace"), 1),
     ]
 
 
@@ -221,7 +221,8 @@ def _pairs(out: Path) -> list[str]:
 
 def in_flight(out: Path) -> int:
     """Units that were begun and not finished: their documents are there, the last of their tables is not."""
-    begun, done = (len(list((out / ".work" / part).glob("[!.]*[!d].parquet"))) for part in ("documents", "facts/minhash"))
+    tables = ((out / ".work" / part).glob("[!.]*.parquet") for part in ("documents", "facts/minhash"))
+    begun, done = (sum(not path.name.endswith(".bad.parquet") for path in found) for found in tables)
     return begun - done
 
 

@@ -36,7 +36,7 @@ from pipeline.plan import load
 from pipeline.run import execute
 from pipeline.run.options import RunOptions
 from tests.soak.common import Report
-from tests.soak.increments import KINDS, write
+from tests.soak.inputs import KINDS, write
 from tests.support import ROOT, prose
 
 CYCLE = 10
