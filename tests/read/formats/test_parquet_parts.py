@@ -142,7 +142,7 @@ def test_no_byte_of_the_output_depends_on_the_parts_and_they_are_read_once(
         found.append(digests(out, ("data", "rejected", "ledger", "quarantine")))
         counted.append(len(list((out / ".work/documents").glob("*[0-9a-f].parquet"))))
     assert found[0] == found[1] and counted[0] > counted[1]
-    monkeypatch.setattr(read, "parts", lambda unit: pytest.fail("read again"))
+    monkeypatch.setattr(read, "parts", lambda unit, room: pytest.fail("read again"))
     out = tmp_path / "60KB"
     again = ("--replace", "--set", "source.unit_bytes=60KB", "--set", "dedup.threshold=0.9")
     ran = winnow(capsys, "minimal", "--input", tmp_path / "in", "--output", out, *again)
