@@ -18,8 +18,8 @@ MOST_GATHERED_MB = 50.0
 """What the measurement costs, at most: five draws of three arms counted and scored; and every document read once more, of which a
 sample of some ten megabytes an arm is cleaned of held-out text (measured, `make bench B=savings`)."""
 BASE_BYTES, READ_BYTES, GATHERED_BYTES = 300_000_000, 200, 650
-"""What it holds: before it has read a row; of each document that was read its fate; of each that an arm gathers its text and names.
-Measured over a million documents of 28 bytes: 1.02 GB, of which 413,000 were gathered for each of two arms."""
+"""What it holds: before it has read a row; of each document that was read its fate; of each that an arm gathers its text and
+names. Measured over a million documents of 28 bytes: 1.02 GB, of which 413,000 were gathered for each of two arms."""
 
 
 def expected_cpu_s(bytes_read: int) -> float:
