@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -37,38 +38,33 @@ def test_less_than_a_unit_needs_is_refused_by_its_number(memory: int) -> None:
         workers.budget(memory, 64 * MB, threads=2)
 
 
-def test_whoever_is_alone_is_so_and_two_who_want_it_take_turns() -> None:
-    turns, working, seen = Turns(), [0], list[int]()
-    lock, begun = threading.Lock(), threading.Barrier(3)
-
-    def count(change: int) -> int:
-        with lock:
-            working[0] += change
-            return working[0]
-
-    def large() -> None:
-        begun.wait(10)
-        with turns.alone():
-            seen.append(count(1))
-            count(-1)
+def test_whoever_is_alone_waits_for_those_that_work_and_two_who_want_it_take_turns() -> None:
+    turns, said = Turns(), list[str]()
+    begun, go, asked = threading.Event(), threading.Event(), threading.Barrier(3)
 
     def small() -> None:
-        count(1)
-        count(-1)
+        begun.set()
+        go.wait(10)
+        said.append("small")
 
-    def later() -> None:
-        begun.wait(10)
-        for _ in range(50):
-            turns.work(small)
+    def large() -> None:
+        asked.wait(10)
+        with turns.alone():
+            said.append("alone")
+            time.sleep(0.02)
+            said.append("done")
 
-    threads = [threading.Thread(target=turns.work, args=(job,)) for job in (large, large)]
-    threads.append(threading.Thread(target=later))
+    threads = [threading.Thread(target=turns.work, args=(job,)) for job in (small, large, large)]
     for thread in threads:
         thread.start()
+    begun.wait(10)
+    asked.wait(10)
+    time.sleep(0.1)
+    assert said == []
+    go.set()
     for thread in threads:
         thread.join(20)
-    assert not any(thread.is_alive() for thread in threads) and seen == [1, 1]
-    turns.work(lambda: None)
+    assert said == ["small", "alone", "done", "alone", "done"]
 
 
 def test_an_error_ends_a_turn() -> None:
