@@ -22,7 +22,7 @@ from pipeline.text import final
 NUMBER = pa.field("number", pa.int64())
 """Column of the number in the dedup index, -1 where dedup dropped the row; in no shard."""
 _EDITED = ("text", *final.BESIDE)
-AT_ONCE = 50_000
+AT_ONCE = 25_000
 """Rows put together at a time: chosen because those of a whole unit, 250,000 of a word each, take 200 MB on their way."""
 
 
