@@ -99,6 +99,9 @@ def _mended(out: Store, work: Store, arguments: argparse.Namespace) -> list[str]
 
 def _plain(found: Examination, done: Sequence[str]) -> dict[str, object]:
     """The examination as JSON."""
+    from pipeline.machine import workers
+
+    unit_bytes = _unit_bytes(found)
     newest = found.manifests[-1] if found.manifests else None
     return {
         "output": found.root,
@@ -107,25 +110,26 @@ def _plain(found: Examination, done: Sequence[str]) -> dict[str, object]:
         "live": list(newest.live) if newest else [],
         "deep": found.deep,
         "files": found.files,
-        "least_memory": _least_memory(found),
+        "least_memory": workers.least_memory(unit_bytes),
+        "enough_memory": workers.enough_memory(unit_bytes),
         "bytes": found.n_bytes,
         "findings": [asdict(finding) for finding in found.findings],
         "done": list(done),
     }
 
 
-def _least_memory(found: Examination) -> int:
-    """Bytes that `--memory` has to allow for the plan of the newest generation."""
-    from pipeline.machine import workers
+def _unit_bytes(found: Examination) -> int:
+    """Bytes of the largest units that the plan of the newest generation allows."""
     from pipeline.plan.load import part_of_output
     from pipeline.plan.model import Plan
 
     plan = part_of_output(found.manifests[-1].plan, "source", where=found.root) if found.manifests else Plan()
-    return workers.least_memory(max((int(source.unit_bytes) for source in plan.source), default=0))
+    return max((int(source.unit_bytes) for source in plan.source), default=0)
 
 
 def _said(found: Examination, done: Sequence[str]) -> Said:
     """The examination as a person reads it."""
+    from pipeline.machine import workers
     from pipeline.report.table import paragraphs
     from pipeline.text import numbers
 
@@ -135,8 +139,10 @@ def _said(found: Examination, done: Sequence[str]) -> Said:
     lines = [("done", told) for told in done]
     lines += [(f.kind, f"{f.path}: {f.what}; {f.todo}") for f in found.findings]
     whole = f"{numbers.counted(live, 'live generation')}: {files} have {how} that their manifests say"
-    least = -(-_least_memory(found) // 1_000_000)
-    memory = [f"the smallest --memory for units as its plan has them: {least}MB"] if live else []
+    least, enough = (-(-of(_unit_bytes(found)) // 1_000_000) for of in (workers.least_memory, workers.enough_memory))
+    memory = (
+        [f"the smallest --memory for units as its plan has them: {least}MB; {enough}MB for any page of Parquet"] if live else []
+    )
     ended = "the output is damaged: a run stops before it changes anything" if found.damaged else "nothing is damaged"
     deeper = [] if found.deep or found.damaged else ["--deep compares the content of every file, too"]
     return [found.root, whole, *([paragraphs(lines)] if lines else []), ended, *memory, *deeper]

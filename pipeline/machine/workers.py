@@ -7,24 +7,42 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.machine import schedule
 from pipeline.machine.schedule import Stopped
+from pipeline.machine.turns import Turns
+from pipeline.read.child.decoder import MEMORY_BYTES
+from pipeline.read.room import BATCHES_BYTES, Room
 from pipeline.text import numbers
 
 
+@dataclass(frozen=True)
+class Budget:
+    """How a process shares its memory out: `units` that may be in memory at a time, bytes that a decoder may take `beside` them,
+    and `alone`; `enough`: a budget with which the latter is all that a run may have."""
+
+    units: int
+    beside: int = MEMORY_BYTES
+    alone: int = MEMORY_BYTES
+    enough: int = 0
+
+
 class Workers:
-    """A pool of threads for one process, and the number of units that may be in memory. `alone`: it has the process to itself.
-    `at_end()` is called once the threads have ended."""
+    """A pool of threads for one process, which share a budget; by default one unit more than there are threads may be in memory.
+    `alone`: it has the process to itself. `at_end()` is called once the threads have ended."""
 
     def __init__(
-        self, count: int, *, units: int | None = None, alone: bool = True, at_end: Callable[[], None] = lambda: None
+        self, count: int, *, budget: Budget | None = None, alone: bool = True, at_end: Callable[[], None] = lambda: None
     ) -> None:
         self.count, self._alone, self._at_end = count, alone, at_end
+        budget = budget or Budget(count + 1)
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="unit")
-        self._slots = threading.Semaphore(count + 1 if units is None else min(count + 1, units))
+        self._slots = threading.Semaphore(min(count + 1, budget.units))
+        self._turns = Turns()
+        self.room = Room(budget.beside, budget.alone, budget.enough, self._turns.alone)
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -37,7 +55,7 @@ class Workers:
         if self._stopping.is_set():
             self._slots.release()
             raise Stopped
-        future = self._pool.submit(function, *args)
+        future = self._pool.submit(self._turns.work, function, *args)
         future.add_done_callback(lambda _: self._slots.release())
         return future
 
@@ -78,8 +96,13 @@ def least_memory(unit_bytes: int) -> int:
     return BASE_BYTES + int(UNIT_FACTOR * unit_bytes)
 
 
-def units_within(memory: int, unit_bytes: int) -> int:
-    """How many units may be in memory at a time. Raises UsageError where the budget has no room for one."""
+def enough_memory(unit_bytes: int) -> int:
+    """A `--memory` with which there is room, too, for all that a run may take to decode a page of Parquet."""
+    return least_memory(unit_bytes) + MEMORY_BYTES
+
+
+def budget(memory: int, unit_bytes: int, *, threads: int) -> Budget:
+    """How `--memory` is shared out. Raises UsageError where it has no room for a unit."""
     least = least_memory(unit_bytes)
     if memory <= BASE_BYTES:
         raise UsageError(
@@ -91,15 +114,19 @@ def units_within(memory: int, unit_bytes: int) -> int:
             f"--memory {numbers.size(memory)}: a unit of {numbers.size(unit_bytes)} needs {numbers.size(least)}; allow more, or"
             " lower source.unit_bytes"
         )
-    return int((memory - BASE_BYTES) / (UNIT_FACTOR * unit_bytes))
+    each = least - BASE_BYTES
+    units = min(threads + 1, (memory - BASE_BYTES) // each)
+    beside = min(max((memory - BASE_BYTES - units * each) // threads, BATCHES_BYTES), MEMORY_BYTES)
+    alone = min(max(memory - least, beside), MEMORY_BYTES)
+    return Budget(units, beside, alone, enough_memory(unit_bytes))
 
 
 @contextmanager
 def workers(
-    count: int, *, units: int | None = None, alone: bool = True, at_end: Callable[[], None] = lambda: None
+    count: int, *, budget: Budget | None = None, alone: bool = True, at_end: Callable[[], None] = lambda: None
 ) -> Iterator[Workers]:
-    """`units`: how many may be in memory at most; default: one more than there are threads."""
-    pool = Workers(count, units=units, alone=alone, at_end=at_end)
+    """A pool that is closed behind the block."""
+    pool = Workers(count, budget=budget, alone=alone, at_end=at_end)
     try:
         yield pool
     finally:

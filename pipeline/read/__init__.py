@@ -14,6 +14,7 @@ from pipeline.read.child.supervisor import close
 from pipeline.read.files import InputFile
 from pipeline.read.formats import columns, delimited, document, huggingface, jsonl, parquet, warc, web, whole
 from pipeline.read.recognition import look
+from pipeline.read.room import ROOMY, Room
 from pipeline.read.rows import UnitRows, together
 from pipeline.read.units import HASHED, Block, FileUnits, Unit, identify, is_streamed, whole_of
 
@@ -22,6 +23,7 @@ __all__ = [
     "Block",
     "FileUnits",
     "InputFile",
+    "Room",
     "Unit",
     "UnitRows",
     "close",
@@ -66,20 +68,20 @@ def small(found: FileUnits) -> Unit | None:
     return found.units[0] if found.units else whole_of(found.file, found.content)
 
 
-def parts(unit: Unit) -> Iterator[tuple[Unit, UnitRows]]:
+def parts(unit: Unit, room: Room = ROOMY) -> Iterator[tuple[Unit, UnitRows]]:
     """A unit that `units_of` gave, or a pack of such, and its rows; several parts, each a unit by itself, where it turns out too
-    large."""
+    large. Raises RunFailed where there is no room for a page of Parquet."""
     if unit.members:
-        yield unit, packs.joined([_member(member) for member in unit.members])
+        yield unit, packs.joined([_member(member, room) for member in unit.members])
     elif unit.file.format == "parquet" and not unit.file.fault:
-        yield from parquet.parts(unit)
+        yield from parquet.parts(unit, room)
     else:
         yield unit, _read(unit)
 
 
-def read(unit: Unit) -> UnitRows:
+def read(unit: Unit, room: Room = ROOMY) -> UnitRows:
     """All rows of a unit."""
-    return together([rows for _, rows in parts(unit)])
+    return together([rows for _, rows in parts(unit, room)])
 
 
 def _read(unit: Unit) -> UnitRows:
@@ -88,11 +90,11 @@ def _read(unit: Unit) -> UnitRows:
     return whole.read_unit(unit) if unit.file.format in ("text", "html") else jsonl.read_unit(unit)
 
 
-def _member(unit: Unit) -> tuple[UnitRows, str]:
+def _member(unit: Unit, room: Room) -> tuple[UnitRows, str]:
     """Rows of a small file, and what it unpacks to (`pipeline.read.likeness`)."""
     file = unit.file
     if file.fault or file.format in ("text", "html", "parquet") or not is_streamed(file):
-        return read(unit), ""
+        return read(unit, room), ""
     blocks = stream(file, unit.content)
     parts: list[UnitRows] = []
     while True:

@@ -20,8 +20,9 @@ from pipeline.read.lines import QuarantinedRow, too_large
 from pipeline.read.rows import DOUBLE, Collector, NotText
 from pipeline.read.values import text, values
 
-PIECE_BYTES = 16_000_000
-"""Bytes of a batch that become Python's objects at a time, which take several times as much; one row may have more."""
+PIECE_BYTES = 4_000_000
+"""Bytes of a batch that become Python's objects at a time, which take 20 times as much (measured on metadata); one row may have
+more."""
 
 
 def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -47,10 +47,10 @@ from pipeline.takedown import complete as takedown
 
 @dataclass(frozen=True)
 class Task:
-    """What the plan asks for, before any output is looked at. `units`: how many the memory budget has room for."""
+    """What the plan asks for, before any output is looked at. `budget`: how `--memory` is shared out."""
 
     recipe: Recipe
-    units: int
+    budget: workers.Budget
     inputs: Inputs
     sources: dict[str, SourceSettings]
 
@@ -68,7 +68,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         work = held.enter_context(_open_work(out, options).lock(LOCK))
         work_.bind(work, out, identity)
         _tidy(work, out, fresh=options.fresh)
-        pool = held.enter_context(workers.workers(options.workers, units=task.units, at_end=read.close))
+        pool = held.enter_context(workers.workers(options.workers, budget=task.budget, at_end=read.close))
         warmed = pool.submit(_warm, task.recipe, on_event)
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
         if history.continued:
@@ -111,9 +111,10 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     resolved = recipe.resolve(plan)
     select.check(resolved)
     recipe.load_models(resolved)
-    units = workers.units_within(options.memory, max(int(source.unit_bytes) for source in plan.source))
+    largest = max(int(source.unit_bytes) for source in plan.source)
+    budget = workers.budget(options.memory, largest, threads=options.workers)
     inputs = expand(plan.source)
-    return Task(resolved, units, inputs, source_settings(inputs.files))
+    return Task(resolved, budget, inputs, source_settings(inputs.files))
 
 
 def _open_output(task: Task, options: RunOptions) -> Store:

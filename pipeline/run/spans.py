@@ -96,7 +96,7 @@ def run_span(work: Store, recipe: Recipe, span: Span, *, pool: Workers, on_event
         return done
 
     def unit_of_file(unit: Unit, size: int) -> list[Annotated]:
-        done = _annotate_file(work, recipe, unit, one=one)
+        done = _annotate_file(work, recipe, unit, room=pool.room, one=one)
         on_event(Event("advance", "annotate", steps=size))
         return done
 
@@ -112,14 +112,14 @@ def run_span(work: Store, recipe: Recipe, span: Span, *, pool: Workers, on_event
     return [unit for units in found for unit in (units if isinstance(units, list) else [units])]
 
 
-def _annotate_file(work: Store, recipe: Recipe, unit: Unit, *, one: Callable[..., Annotated]) -> list[Annotated]:
+def _annotate_file(work: Store, recipe: Recipe, unit: Unit, *, room: read.Room, one: Callable[..., Annotated]) -> list[Annotated]:
     """A unit of a split file, in parts where it is read in parts."""
     known = parts_of(work, unit)
     if _are_read(work, recipe, known):
         return [one(part, lambda part=part: _gone(part)) for part in known]
     done, made = [], []
     try:
-        for part, rows in read.parts(unit):
+        for part, rows in read.parts(unit, room):
             held = [rows]  # popped, so that they go once they are written
             del rows
             made.append(part)

@@ -32,7 +32,7 @@ from tests.support import eval_data
 def in_process(unit: Unit) -> UnitRows:
     """The same decoding without a process between."""
     collector = Collector(unit.file)
-    limits = decoding.Limits(parquet.BATCH_ROWS, parquet.BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, parquet.BOMB_ROWS, 1 << 20)
+    limits = decoding.Limits(parquet.BATCH_ROWS, parquet.BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, 1 << 20)
     with open_input(unit.file) as handle:
         first_row, file = unit.first_row, decoding.opened(handle, limits)
         for index, (rows, _) in enumerate(decoding.groups(handle)[: unit.stop]):

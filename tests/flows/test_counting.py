@@ -32,6 +32,7 @@ def test_a_short_curation_is_not_followed_by_counts(counted, cpu_s, calls):
     assert counting.after(made, RunOptions(output="out", work="w"), lambda _: None) is made
     assert len(counted) == calls
     assert all((call["out"], call["work"], call["curation_cpu_s"]) == ("out", "w", cpu_s) for call in counted)
+    assert all(call["memory"] == 2_000_000_000 for call in counted)
 
 
 def test_nothing_new_and_a_work_directory_that_goes_are_not_followed_by_counts(counted):

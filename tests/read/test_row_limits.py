@@ -129,7 +129,7 @@ def test_row_groups_of_a_shard_end_by_text_by_what_stands_beside_it_and_by_rows(
 ) -> None:
     monkeypatch.setattr(write, "ROW_GROUP_BYTES", 100)
     monkeypatch.setattr(write, "BESIDE_BYTES", 200)
-    monkeypatch.setattr(write, "TEXT_GROUP_ROWS", 4)
+    monkeypatch.setattr(write, "ROW_GROUP_ROWS", 4)
     sizes = [(50, 1)] * 3 + [(1, 90)] * 4 + [(1, 1)] * 9 + [(1, 500)]
     table = pa.table(
         {"text": ["t" * n for n, _ in sizes], "n_bytes": [n for n, _ in sizes], "metadata": ["m" * n for _, n in sizes]}

@@ -324,10 +324,21 @@ def test_a_document_of_another_output_has_the_group_that_it_has_in_the_output(ou
     assert both["group"].n_unique() <= 350, "copies, which the other output keeps, are of their survivor's group"
 
 
-@pytest.mark.parametrize(("cpu_s", "counted"), [(1e4, True), (100.0, False)])
-def test_after_a_curation_it_is_counted_where_that_is_a_tenth_of_its_cost(output, cpu_s, counted):
+def test_short_documents_cost_memory_by_number_and_long_ones_hardly():
+    short = automatic.expected_memory(1_000_000, 1_000_000, kept_bytes=27_777_783)
+    assert 900_000_000 < short < 1_200_000_000, "1.02 GB were measured"
+    assert automatic.expected_memory(20_000_000, 1, kept_bytes=1) > 4_000_000_000
+    assert automatic.expected_memory(1_000_000, 1_000_000, kept_bytes=3_000_000_000) < 600_000_000
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "memory", "counted"), [(1e4, 2 * 10**9, True), (100.0, 2 * 10**9, False), (1e4, 300_000_000, False)]
+)
+def test_after_a_curation_it_is_counted_where_that_is_a_tenth_of_its_cost_and_fits(output, cpu_s, memory, counted):
     (output / "out/savings.json").unlink(missing_ok=True)
-    found = automatic.ngram_after(str(output / "out"), work=None, curation_cpu_s=cpu_s, on_event=lambda event: None)
+    found = automatic.ngram_after(
+        str(output / "out"), work=None, curation_cpu_s=cpu_s, memory=memory, on_event=lambda event: None
+    )
     assert (found is not None) is counted
     assert (output / "out/savings.json").is_file() is counted
 
@@ -336,4 +347,4 @@ def test_after_a_curation_of_too_little_text_nothing_is_raised(tmp_path):
     write_rows(tmp_path / "in/a.jsonl", [{"text": prose(i)} for i in range(12)])
     curate("minimal", "--input", tmp_path / "in", "--output", tmp_path / "out", workers=1)
     out = str(tmp_path / "out")
-    assert automatic.ngram_after(out, work=None, curation_cpu_s=1e6, on_event=lambda event: None) is None
+    assert automatic.ngram_after(out, work=None, curation_cpu_s=1e6, memory=10**10, on_event=lambda event: None) is None

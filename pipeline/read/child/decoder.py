@@ -27,9 +27,10 @@ from pipeline.read.files import InputFile
 if TYPE_CHECKING:
     from pipeline.records.base import Json
 
-MEMORY_BYTES = 2_000_000_000
-"""Most that decoding may take beyond what the process starts with: as much as a run holds by default. A page that decodes
-to more than this is one that no writer makes."""
+MEMORY_BYTES = 1_400_000_000
+"""Most that decoding may take beyond what the process starts with, whatever a run may hold: what `--memory 2GB`, the default,
+leaves beside a unit. A page and its dictionary are decoded as a whole: 1,024 rows of half a megabyte take it, which pyarrow
+writes as one page."""
 OUT_OF_MEMORY = 3
 """Exit status where that did not suffice."""
 _HEAD = struct.Struct("<cQ")
@@ -39,7 +40,7 @@ class Request(TypedDict, total=False):
     """What is asked for: the row groups, the rows of `start:stop` of them, or those of `web` records.
 
     `size`: bytes of the file; `file`: an InputFile's fields; `limits`: those of `decoding.Limits`; `kind`: warc or wet, or html;
-    `records`: number and bytes of each.
+    `records`: number and bytes of each; `memory`: bytes that decoding may take, MEMORY_BYTES where it is missing.
     """
 
     ask: Required[Literal["groups", "rows", "web"]]
@@ -51,6 +52,7 @@ class Request(TypedDict, total=False):
     limits: dict[str, int]
     kind: str
     records: list[tuple[int, int]]
+    memory: int
 
 
 def send(stream: BinaryIO, kind: bytes, data: Any) -> None:
@@ -157,12 +159,16 @@ def answer(request: Request, to: BinaryIO, answers: BinaryIO) -> None:
     send(to, b"e", b"")
 
 
-def limit_memory() -> None:
-    """Private memory may grow by MEMORY_BYTES from here on."""
+def held_memory() -> int:
+    """Bytes of private memory."""
     with open("/proc/self/status", encoding="ascii") as status:
-        held = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+
+
+def limit_memory(held: int, more: int) -> None:
+    """Private memory may grow to `more` than `held` bytes."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    limit = held + MEMORY_BYTES
+    limit = held + more
     resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
@@ -178,12 +184,14 @@ def main() -> None:
     answers, to = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(0, 1)  # whatever a library prints is no frame
-    limit_memory()
+    held = held_memory()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             _, data = receive(answers)
+            request = json.loads(data)
+            limit_memory(held, min(request.get("memory", MEMORY_BYTES), MEMORY_BYTES))
             try:
-                answer(json.loads(data), to, answers)
+                answer(request, to, answers)
             except (EOFError, BrokenPipeError):
                 raise
             except MemoryError:

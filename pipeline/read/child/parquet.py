@@ -26,6 +26,8 @@ MOST_ROWS = 1 << 48
 MOST_LISTED, MOST_LISTED_OF_FILE = 100_000, 300_000
 """Rows of a lost row group that quarantine lists, and of a file: one takes some 700 bytes of memory, and a footer may promise any
 number, in any number of row groups."""
+ROW_BYTES = 32
+"""Decoded bytes that a row counts for beside its values: it has a name, of 32 hex digits, also where it has no content."""
 _SIGNATURE = 28
 _TAIL = struct.Struct("<I4s")
 
@@ -33,13 +35,12 @@ _TAIL = struct.Struct("<I4s")
 @dataclass(frozen=True)
 class Limits:
     """`batch_rows`, `batch_bytes`: most rows and about as many encoded bytes decoded in one go. Beyond `bomb_ratio` past
-    `bomb_bytes` decoded bytes, or `bomb_rows` rows, of a row group the rest of it is not decoded."""
+    `bomb_bytes` decoded bytes of a row group the rest of it is not decoded."""
 
     batch_rows: int
     batch_bytes: int
     bomb_ratio: int
     bomb_bytes: int
-    bomb_rows: int
     buffer: int  # bytes of a column read at once
 
 
@@ -84,7 +85,7 @@ class Opened:
 def opened(handle: BinaryIO, limits: Limits) -> Opened:
     """Raises Unreadable."""
     with _decoding():
-        parquet = pq.ParquetFile(handle, buffer_size=limits.buffer, page_checksum_verification=True)
+        parquet = pq.ParquetFile(handle, buffer_size=limits.buffer, pre_buffer=False, page_checksum_verification=True)
         return Opened(handle, parquet, limits, most_listed(parquet.metadata.num_row_groups))
 
 
@@ -102,9 +103,8 @@ def add_group(collector: Collector, file: Opened, index: int, *, first_row: int)
         with _decoding():
             rows = file.parquet.metadata.row_group(index).num_rows
         for batch, packed in _batches(file, index):
-            given += decoded_bytes(batch)
-            if any(size > most and size > limits.bomb_ratio * packed
-                   for size, most in ((given, limits.bomb_bytes), (done, limits.bomb_rows))):  # fmt: skip
+            given += decoded_bytes(batch) + ROW_BYTES * batch.num_rows
+            if given > max(limits.bomb_bytes, limits.bomb_ratio * packed):
                 raise Unreadable("decompression_bomb", f"{packed} bytes decode to more than {limits.bomb_ratio} times as many")
             for piece in pieces(batch.slice(0, rows - done)):
                 add_batch(collector, piece, first_row + done)

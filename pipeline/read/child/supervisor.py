@@ -28,6 +28,7 @@ from pipeline.read.files import InputFile
 from pipeline.read.rows import Replaced, UnitRows, joined, normalised
 from pipeline.read.units import cannot_read, changed, note_local
 from pipeline.schema import BAD_ROW, DOCUMENT
+from pipeline.text import numbers
 
 COMMAND = (sys.executable, "-m", "pipeline.read.child.decoder")
 STILL_CPU_S = 120.0
@@ -43,6 +44,10 @@ Frame = tuple[bytes, bytearray | pa.Buffer]
 
 class DecoderDied(Exception):
     """A decoder died of what it decoded; the text says how."""
+
+
+class OutOfMemory(DecoderDied):
+    """It needed more memory than it was allowed."""
 
 
 _idle: queue.LifoQueue[subprocess.Popen[bytes]] = queue.LifoQueue()
@@ -106,7 +111,7 @@ def ask(
     except BaseException as error:
         _end(process)
         if isinstance(error, EOFError | BrokenPipeError):
-            raise _why(file, process.returncode) from error
+            raise _why(file, process.returncode, request.get("memory", decoder.MEMORY_BYTES)) from error
         raise
     _idle.put(process)
 
@@ -139,9 +144,10 @@ def _wait(process: subprocess.Popen[bytes], still_cpu_s: float) -> None:
                 raise DecoderDied(f"the decoder worked {still_cpu_s:.0f} s without an end")
 
 
-def _why(file: InputFile, status: int) -> Exception:
-    if status == decoder.OUT_OF_MEMORY:
-        return DecoderDied(f"decoding takes more than {decoder.MEMORY_BYTES / 1e9:.0f} GB of memory")
+def _why(file: InputFile, status: int, memory: int) -> Exception:
+    # orjson dies of SIGSEGV where it gets no memory.
+    if status == decoder.OUT_OF_MEMORY or (memory < decoder.MEMORY_BYTES and -status in _OWN_SIGNALS):
+        return OutOfMemory(f"decoding takes more than {numbers.size(memory)} of memory")
     if -status in _OWN_SIGNALS:
         return DecoderDied(f"the decoder died of {signal.Signals(-status).name}")
     return RunFailed(f"{file.path}: its decoder was killed from outside (status {status}); the same command resumes the run")

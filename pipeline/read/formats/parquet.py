@@ -2,6 +2,8 @@
 
 A footer says how many bytes a row group has as encoded: 20 million rows of one word have some thousands. So a unit is cut while
 it is read: into parts, each of which is a unit to what follows, where it has more rows, or bytes as decoded, than a unit may.
+A page and its dictionary are decoded as a whole, whatever `BATCH_BYTES` says: where that takes more memory than others leave
+(`pipeline.read.room`), nothing else works meanwhile.
 
 Invariants: the rows of a row group, good and bad, do not depend on the unit that it is read in, also where its decoder dies:
 the row groups of such a unit are then read one by one, and what no part has yet of the one that kills it is lost. A unit with
@@ -14,21 +16,22 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
+from pipeline.errors import RunFailed
 from pipeline.read.archives import BOMB_BYTES, BOMB_RATIO
-from pipeline.read.child.decoder import Request
+from pipeline.read.child.decoder import MEMORY_BYTES, Request
 from pipeline.read.child.parquet import Limits, lost, most_listed
-from pipeline.read.child.supervisor import DecoderDied, Frame, ask, gathered, replaced_of
+from pipeline.read.child.supervisor import DecoderDied, Frame, OutOfMemory, ask, gathered, replaced_of
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Loss, Unreadable, most_rows
+from pipeline.read.room import Room
 from pipeline.read.rows import Collector, Replaced, UnitRows, summed
 from pipeline.read.units import FileUnits, Unit, identify, open_input
+from pipeline.text import numbers
 
 BATCH_ROWS = 1_000
 """Chosen so that a batch is some MB of text; a text repeated by a dictionary is multiplied by no more than this."""
-BATCH_BYTES = 16_000_000
+BATCH_BYTES = 8_000_000
 """Encoded bytes of a batch: a decoder holds a batch of large rows several times."""
-BOMB_ROWS = 10_000_000
-"""Rows without content decode to no bytes; beyond this many they count as a byte each."""
 MOST_TOGETHER = 1.5
 """Most that whole row groups may have together, in units: a unit of them has one that is less than a unit behind its first."""
 REMOTE_BUFFER = 4 << 20
@@ -56,36 +59,60 @@ def split(file: InputFile) -> FileUnits:
     return FileUnits(content, tuple(units), file)
 
 
-def parts(unit: Unit) -> Iterator[tuple[Unit, UnitRows]]:
+def parts(unit: Unit, room: Room) -> Iterator[tuple[Unit, UnitRows]]:
     """The unit and its rows, or parts of it where they are more than a unit may have. What cannot be decoded, or kills the
-    decoder, is a bad row."""
+    decoder, is a bad row. Raises RunFailed where decoding needs more memory than there is room for."""
     cutter = _Cutter(unit)
     try:
-        yield from cutter.read(unit.start, unit.stop, unit.first_row)
+        yield from cutter.read((unit.start, unit.stop), unit.first_row, memory=room.beside)
     except Unreadable as error:
         cutter.refuse(Unreadable(error.cause, error.detail, Loss(share=1.0)), unit.first_row, rows=1, listed=1)
     except DecoderDied as error:
-        yield from _one_by_one(cutter, error)
+        yield from _one_by_one(cutter, error, room)
     yield cutter.last()
 
 
-def _one_by_one(cutter: _Cutter, error: DecoderDied) -> Iterator[tuple[Unit, UnitRows]]:
+def _one_by_one(cutter: _Cutter, error: DecoderDied, room: Room) -> Iterator[tuple[Unit, UnitRows]]:
     """The row groups of a unit whose decoder died, without those that its parts so far have."""
     unit = cutter.unit
-    groups, alone, first = _groups(unit.file), unit.stop - unit.start == 1, unit.first_row
+    groups, first = _groups(unit.file), unit.first_row
+    known = error if unit.stop - unit.start == 1 else None
     cutter.forget()
     for i in range(unit.start, unit.stop):
-        behind, died = first + groups[i][0], error if alone else None
-        if behind > cutter.next and not alone:
+        behind = first + groups[i][0]
+        if behind > cutter.next:
             try:
-                yield from cutter.read(i, i + 1, first)
-            except DecoderDied as again:
-                died = again
-        if died:
-            begin = max(first, cutter.next)
-            lost_ = Unreadable("decoder_died", str(died))
-            cutter.refuse(lost_, begin, rows=behind - begin, listed=most_listed(len(groups)))
+                yield from _row_group(cutter, i, first, known=known, room=room)
+            except DecoderDied as died:
+                begin = max(first, cutter.next)
+                lost_ = Unreadable("decoder_died", str(died))
+                cutter.refuse(lost_, begin, rows=behind - begin, listed=most_listed(len(groups)))
         first = behind
+
+
+def _row_group(
+    cutter: _Cutter, index: int, first_row: int, *, known: DecoderDied | None, room: Room
+) -> Iterator[tuple[Unit, UnitRows]]:
+    """A row group by itself; `known`: what became of it so. Raises DecoderDied, RunFailed."""
+    one = (index, index + 1)
+    try:
+        if known:
+            raise known
+        yield from cutter.read(one, first_row, memory=room.beside)
+    except OutOfMemory:
+        if room.beside >= MEMORY_BYTES:
+            raise
+        with room.nothing_else():
+            try:
+                yield from cutter.read(one, first_row, memory=room.alone)
+            except OutOfMemory as error:
+                if room.alone >= MEMORY_BYTES:
+                    raise
+                raise RunFailed(
+                    f"{cutter.unit.file.path}: row group {index} has a page that takes more than {numbers.size(room.alone)} to"
+                    f" decode, which --memory does not leave beside a unit; allow --memory {-(-room.enough // 1_000_000)}MB, with"
+                    " which any page is read or quarantined, write the file with smaller pages, or leave it out of the input"
+                ) from error
 
 
 @dataclass
@@ -124,12 +151,12 @@ class _Cutter:
         """What no part has."""
         self._before, self._group = _Held(self.next, self.next), _Held(self.next, self.next)
 
-    def read(self, start: int, stop: int, first_row: int) -> Iterator[tuple[Unit, UnitRows]]:
+    def read(self, groups: tuple[int, int], first_row: int, *, memory: int) -> Iterator[tuple[Unit, UnitRows]]:
         """Take row groups, which begin with this row, without rows that a part has. Raises Unreadable, DecoderDied."""
         file, open_, again = self.unit.file, list[Frame](), first_row < self.next
         begin = max(first_row, self.next)
         self._group = _Held(begin, begin)
-        for kind, data in _asked_rows(self.unit, (start, stop), first_row):
+        for kind, data in _asked_rows(self.unit, groups, first_row, memory=memory):
             if kind == b"o":
                 self._replaced.append(replaced_of(data))
             elif kind != b"k":
@@ -182,9 +209,9 @@ def _groups(file: InputFile) -> list[tuple[int, int]]:
     return [(rows, n_bytes) for rows, n_bytes in found[0]]
 
 
-def _asked_rows(unit: Unit, groups: tuple[int, int], first_row: int) -> Iterator[Frame]:
+def _asked_rows(unit: Unit, groups: tuple[int, int], first_row: int, *, memory: int) -> Iterator[Frame]:
     buffer = REMOTE_BUFFER if "://" in unit.file.url else 1 << 20
-    limits = Limits(BATCH_ROWS, BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, BOMB_ROWS, buffer)
+    limits = Limits(BATCH_ROWS, BATCH_BYTES, BOMB_RATIO, BOMB_BYTES, buffer)
     request: Request = {
         "ask": "rows",
         "file": {name: value for name, value in asdict(replace(unit.file, url="")).items() if name != "traffic"},
@@ -192,6 +219,7 @@ def _asked_rows(unit: Unit, groups: tuple[int, int], first_row: int) -> Iterator
         "stop": groups[1],
         "first_row": first_row,
         "limits": asdict(limits),
+        "memory": memory,
     }
     return _asked(unit.file, request)
 

@@ -41,7 +41,8 @@ def span(site: Site, item: Span) -> list[Annotated]:
     here = site_.at(site)
     _see_inputs(item)
     largest = max((part.file.unit_bytes for part in item.items), default=1)
-    with workers.workers(site.threads, units=workers.units_within(site.memory, largest), alone=False, at_end=read.close) as pool:
+    budget = workers.budget(site.memory, largest, threads=site.threads)
+    with workers.workers(site.threads, budget=budget, alone=False, at_end=read.close) as pool:
         return spans.run_span(here.work, here.recipe, item, pool=pool, on_event=silent)
 
 

@@ -33,9 +33,7 @@ ROW_GROUP_BYTES = 32_000_000
 BESIDE_BYTES = 2 * ROW_GROUP_BYTES
 """Bytes of all other strings of a row group: chosen so that metadata end one only where they are more than twice the text."""
 ROW_GROUP_ROWS = 100_000
-"""Rows of a row group of the tables without text."""
-TEXT_GROUP_ROWS = 250_000
-"""Rows of a row group of those with text, whose rows take some 300 bytes beside their text: as many as a unit may have."""
+"""Rows of a row group: those of the tables with text take some 300 bytes beside it, and are held several times while written."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ def write(inputs: Inputs, job: Job) -> Shard:
     """Write one shard, or what only the index knows of it; what an earlier run finished is kept."""
     if (found := finished(inputs.work, job.path)) is not None:
         return found
+    pa.default_memory_pool().release_unused()  # what other stages, and the last shard, left in it
     shard = _unselected(inputs, job) if job.folder == UNSELECTED else _shard(inputs, job)
     inputs.work.write_bytes(f"{job.path}.json", json.dumps(asdict(shard), sort_keys=True).encode())
     return shard
@@ -141,7 +140,7 @@ class _Documents:
 def _row_groups(tables: Iterator[pa.Table], folder: str) -> Iterator[pa.Table]:
     """Regroup rows so that a group is closed once it has reached one of its sizes, whatever tables the rows come in."""
     with_text = folder in WITH_TEXT
-    limits = np.array([ROW_GROUP_BYTES, BESIDE_BYTES, TEXT_GROUP_ROWS if with_text else ROW_GROUP_ROWS])
+    limits = np.array([ROW_GROUP_BYTES, BESIDE_BYTES, ROW_GROUP_ROWS])
     parts: list[pa.Table] = []
     filled = np.zeros(3, np.int64)
     while (table := next(tables, None)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from pipeline import read
 from pipeline.read import tables
 from pipeline.read.child import decoder
+from pipeline.read.child import parquet as parquet_child
 from pipeline.read.child.supervisor import DecoderDied, Frame
 from pipeline.read.files import InputFile
 from pipeline.read.formats import parquet
@@ -128,6 +130,32 @@ def test_pieces_of_a_batch_are_small_as_decoded(monkeypatch: pytest.MonkeyPatch)
         assert [piece.num_rows for piece in found] == [2, 3, 2, 3] and tables.decoded_bytes(batch) >= 3_000
 
 
+def test_a_column_is_read_in_a_stream_and_not_whole(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    class Noted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            sizes.append(-1 if size is None else size)
+            return super().read(size)
+
+    texts = [hashlib.sha256(str(i).encode()).hexdigest() * 100 for i in range(400)]
+    pq.write_table(
+        pa.table({"text": texts}), tmp_path / "a.parquet", compression="none", use_dictionary=False, write_batch_size=8
+    )
+    handle = Noted((tmp_path / "a.parquet").read_bytes())
+    file = parquet_child.opened(handle, parquet_child.Limits(10, 1_000_000, 200, 10**9, 100_000))
+    assert sum(batch.num_rows for batch, _ in parquet_child._batches(file, 0)) == 400
+    assert 0 < max(sizes) < 1_500_000 < file.parquet.metadata.row_group(0).total_byte_size
+
+
+def test_rows_without_content_end_as_a_bomb_by_what_rows_take(tmp_path: Path, input_of: InputOf, monkeypatch: Any) -> None:
+    monkeypatch.setattr(parquet, "BOMB_BYTES", 32_000)
+    pq.write_table(pa.table({"text": pa.nulls(2_000, pa.string())}), tmp_path / "a.parquet")
+    monkeypatch.setattr(parquet, "BOMB_RATIO", 1)
+    causes = [said for _, said in rows_of(parts_of(input_of(tmp_path / "a.parquet")))]
+    assert causes.count("decompression_bomb") == 1_200 and len(causes) == 2_000  # 36 bytes a row, by batches of 100
+
+
 def test_no_byte_of_the_output_depends_on_the_parts_and_they_are_read_once(
     capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +170,7 @@ def test_no_byte_of_the_output_depends_on_the_parts_and_they_are_read_once(
         found.append(digests(out, ("data", "rejected", "ledger", "quarantine")))
         counted.append(len(list((out / ".work/documents").glob("*[0-9a-f].parquet"))))
     assert found[0] == found[1] and counted[0] > counted[1]
-    monkeypatch.setattr(read, "parts", lambda unit: pytest.fail("read again"))
+    monkeypatch.setattr(read, "parts", lambda unit, room: pytest.fail("read again"))
     out = tmp_path / "60KB"
     again = ("--replace", "--set", "source.unit_bytes=60KB", "--set", "dedup.threshold=0.9")
     ran = winnow(capsys, "minimal", "--input", tmp_path / "in", "--output", out, *again)
