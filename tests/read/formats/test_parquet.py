@@ -376,7 +376,7 @@ def test_a_file_of_many_row_groups_opens_its_footer_once_and_lists_no_more_lost_
     )
     collector = Collector(input_of(tmp_path / "a.parquet"))
     with (tmp_path / "a.parquet").open("rb") as handle:
-        file = child.opened(handle, child.Limits(1_000, 1 << 20, 200, 1 << 30, 1 << 20, 1 << 16))
+        file = child.opened(handle, child.Limits(1_000, 1 << 20, 200, 1 << 30, 1 << 16))
         for index in range(5):
             assert list(child.add_group(collector, file, index, first_row=1 + index)) == [2 + index]
     assert collector.finish().documents["row"].to_pylist() == [1, 2, 3, 4, 5] and len(opened) == 1
