@@ -57,7 +57,7 @@ class Deployment:
 
 def parser() -> argparse.ArgumentParser:
     made = errors.Parser(
-        prog="python -m flows.deploy",
+        prog="winnow deploy",
         description="Serve curation as a scheduled Prefect deployment from this process, until it is interrupted.",
         epilog="Each run takes what is new in the input. A failed check publishes nothing (checks.on_fail: stop).",
     )

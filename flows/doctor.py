@@ -23,7 +23,7 @@ from flows import errors
 
 def parser() -> argparse.ArgumentParser:
     made = errors.Parser(
-        prog="python -m flows.doctor",
+        prog="winnow doctor",
         description="Check everything in an output: manifests, shards, index, tombstones, samples, what is made from them.",
     )
     made.add_argument(

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import UsageError
 from pipeline.plan import load, recipe
+from pipeline.plan.presets import presets
 from pipeline.report import publish
 
 
@@ -68,7 +69,7 @@ def test_yaml_1_2_values_are_what_they_look_like(tmp_path: Path) -> None:
         assert found.compute.plan.tokens == 10**12
 
 
-@pytest.mark.parametrize("name", load.presets())
+@pytest.mark.parametrize("name", presets())
 def test_a_plan_that_is_written_key_after_key_reads_back_as_it_was(tmp_path: Path, name: str) -> None:
     data = load.dump(load.load_plan(name, inputs=[str(tmp_path)]).plan) | {
         "empty": {},

@@ -11,7 +11,8 @@ import pytest
 
 from filters.rules import rule_columns
 from pipeline.plan import recipe
-from pipeline.plan.load import load_plan, presets
+from pipeline.plan.load import load_plan
+from pipeline.plan.presets import presets
 from tests.inspect.evidence import check
 from tests.support import PROSE, SAMPLE, eval_data, table, winnow, write_rows
 
