@@ -15,6 +15,7 @@ from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import ACCEPTED, in_words
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
+from pipeline.text.shell import quoted
 from pipeline.text.visible import visible
 
 MOST_REASONS = 6
@@ -50,7 +51,11 @@ def summary(metrics: Metrics, *, out: str, savings: Savings | None = None) -> Sa
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
     ]
-    failed = [*failed, ("", _although(metrics))] if failed else []
+    failed = (
+        [*failed, ("", _although(metrics)), ("", f"look at what was dropped: winnow inspect --output {quoted(out)}")]
+        if failed
+        else []
+    )
     loud = [*failed, *lost]
     above: list[Part] = [paragraphs(loud), ""] if loud else []
     return [
