@@ -168,7 +168,8 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     if arguments.explain:
         from pipeline.run.explain import explain
 
-        print(visible_lines(explain(loaded, options)))
+        would = explain(loaded, options).split("\n")
+        print(json.dumps({"explain": would}) if arguments.json else visible_lines("\n".join(would)))
         return 0
     progress = lines or show.on_stderr()
     if arguments.sample is not None:

@@ -61,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
         description="Serve curation as a scheduled Prefect deployment from this process, until it is interrupted.",
         epilog="Each run takes what is new in the input. A failed check publishes nothing (checks.on_fail: stop).",
     )
-    made.add_argument("--plan", metavar="FILE", help="a YAML file or a preset's name (default: default@2)")
+    plan_help = "a YAML file or a preset's name (default: default@2)"
+    made.add_argument("plan", nargs="?", metavar="PLAN", default=argparse.SUPPRESS, help=plan_help)  # as of curate
+    made.add_argument("--plan", dest="plan", metavar="PLAN", help=argparse.SUPPRESS)  # as it was written before
     made.add_argument(
         "--input", nargs="+", action="extend", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's"
     )

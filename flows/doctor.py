@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     out = open_output(arguments.output, create=False)
     if not out.entries(""):
-        raise InputError(f"{arguments.output}: no output of `python -m flows.curate` (nothing is there); name its folder")
+        raise InputError(f"{arguments.output}: no output of `winnow curate` (nothing is there); name the folder of one")
     work = open_store(arguments.work or out.path(".work"), create=False)
     found = examine(out, work, deep=arguments.deep)
     done: list[str] = []

@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     why = commands.add_parser("why", help="everything that decided one document's fate")
     why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
     why.add_argument("--text", metavar="TEXT", help="judge this text instead, as the output's plan would (- reads stdin)")
+    why.add_argument("--all", action="store_true", help="also the rules that the document passes with room to spare")
     why.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     why.add_argument("--json", action="store_true", help="print JSON: docs/schemas/why.schema.json")
     sweep = commands.add_parser("sweep", help="what other thresholds would keep, from the stored signals")
@@ -163,11 +164,19 @@ def _why(arguments: argparse.Namespace) -> str | Said:
     if arguments.text is not None:
         text = sys.stdin.read() if arguments.text == "-" else arguments.text
         made = verdict.judge_text(output.recipe, text)
-        return why_json.written(why_json.of_text(text, made)) if arguments.json else why.explanation_of_text(made)
+        return (
+            why_json.written(why_json.of_text(text, made))
+            if arguments.json
+            else why.explanation_of_text(made, every=arguments.all)
+        )
     found = why.find_rows(output, arguments.name)
     if arguments.json:
         return why_json.written(why_json.of_documents(found))
-    return [part for number, one in enumerate(found) for part in ([*([""] * (number > 0)), *why.explanation(one)])]
+    return [
+        part
+        for number, one in enumerate(found)
+        for part in ([*([""] * (number > 0)), *why.explanation(one, every=arguments.all)])
+    ]
 
 
 def _sweep(arguments: argparse.Namespace) -> str | Said:

@@ -27,6 +27,8 @@ from pipeline.records.base import Json
 from pipeline.store.secrets import refuse_secrets
 
 DEFAULT = "default@2"
+_ALWAYS_ON = frozenset({"filters", "select", "output", "checks", "compute", "compute.plan"})
+"""Mappings that `false` does not switch off as a whole."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,14 @@ def _explain(plan: type[Plan], error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             known = _known_keys(plan, path[:-1])
             near = difflib.get_close_matches(str(path[-1]), known, n=1)
+            within = [f"{part}.{path[0]}" for part in ("filters", "edits") if path[0] in _known_keys(plan, [part])]
+            near = within if len(path) == 1 and within else near
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             lines.append(f"{where}: unknown key; {hint}")
+        elif item["type"] in ("model_type", "model_attributes_type", "dict_type") and (keys := _known_keys(plan, path)):
+            off = "" if ".".join(map(str, path)) in _ALWAYS_ON else ", or false to switch it off"
+            shown = f"{{{keys[0]}: ...}}" + (f" (keys: {', '.join(keys)})" if len(keys) > 1 else "")
+            lines.append(f"{where}: expected a mapping, such as {shown}{off} (got {item['input']!r})")
         else:
             got = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
             lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}{got}")

@@ -44,7 +44,7 @@ def fate(capsys, tmp_path: Path, name: str, text: str) -> tuple[str | None, list
     """`(reason, edits, final text)` of a document among good ones, under a preset."""
     path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": "it", "text": text}])
     out = tmp_path / "out"
-    ran = winnow(capsys, name, "--input", path, "--output", out, "--set", "checks.plants=0")
+    ran = winnow(capsys, name, "--input", path, "--output", out, "--set", "checks.plants=0", "--accept")
     assert ran.code == 0, ran.err
     row = table(out, "ledger").row(0, named=True)
     folder = "data" if row["verdict"] == "kept" else "rejected"
