@@ -92,10 +92,12 @@ def _seen(source: Proposed) -> Iterator[str]:
     unread = f"; {numbers.counted(bad, 'row')} could not be read" if bad else ""
     yield f"  looked at {numbers.counted(rows, 'row')} of {numbers.counted(len(source.looks), 'file')}{unread}"
     yield from (f"  passed over: {in_words(passed)}" for passed in source.passed_over)
+    of = next((look.file.path for look in source.looks if look.columns and look.columns == source.columns), None)
+    yield from [f"  columns of {visible(of)}:"] if of else []
     for column in source.columns[:MOST_COLUMNS]:
         size = f", {numbers.count(column.characters)} characters on average" if column.characters else ""
         mark = " <- proposed as the text" if column.name == source.text else ""
-        yield f"  column {visible(column.name, limit=NAME)}: {column.kind} in {numbers.counted(column.filled, 'row')}{size}{mark}"
+        yield f"    {visible(column.name, limit=NAME)}: {column.kind} in {numbers.counted(column.filled, 'row')}{size}{mark}"
     if len(source.columns) > MOST_COLUMNS:
         yield f"  and {numbers.counted(len(source.columns) - MOST_COLUMNS, 'column')} more"
     for path, text in source.others:

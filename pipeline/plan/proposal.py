@@ -125,6 +125,8 @@ def _text_of_all(path: str, looks: Sequence[Look]) -> str:
         return max(votes, key=lambda name: (votes[name], name))
     columned = [look for look in looks if look.columns]
     if not columned:
+        if (bad := [look for look in looks if look.bad]) and not any(look.rows for look in looks):
+            raise InputError(f"{path}: no row that was looked at can be read ({visible(bad[0].fault, limit=200)})")
         return TEXT
     names = ", ".join(f"{visible(c.name, limit=40)} ({c.kind})" for c in columned[0].columns[:20])
     raise InputError(f"{path}: no column holds text; there are: {names}. Name the text's column with --text COLUMN")

@@ -47,12 +47,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Look:
-    """What a file begins with. `columns`: none where the whole of a file, or a page, is the text. `rows`, `bad`: looked at."""
+    """What a file begins with. `columns`: none where the whole of a file, or a page, is the text. `rows`, `bad`: looked at;
+    `fault`: what is wrong with the first bad one."""
 
     file: InputFile
     columns: tuple[Column, ...]
     rows: int
     bad: int
+    fault: str
 
 
 def listed(source: Source) -> Inputs:
@@ -70,13 +72,13 @@ def look_at(file: InputFile) -> Look:
     """The columns of a file that `listed` gave."""
     rows = first_rows(file)
     texts, urls, dates = (rows.documents[name].to_pylist()[:MOST_ROWS] for name in ("text", "url", "date"))
-    bad = rows.bad.num_rows
+    bad, fault = rows.bad.num_rows, next(iter(rows.bad["detail"].slice(0, 1).to_pylist()), None) or ""
     if any(texts):
-        return Look(file, (), len(texts), bad)
+        return Look(file, (), len(texts), bad, fault)
     records = [orjson.loads(value) for value in rows.documents["metadata"].to_pylist()[:MOST_ROWS]]
     for record, url, date in zip(records, urls, dates, strict=True):
         record.update({name: value for name, value in (("url", url), ("date", date)) if value is not None})
-    return Look(file, tuple(_columns(records)), len(records), bad)
+    return Look(file, tuple(_columns(records)), len(records), bad, fault)
 
 
 def first_rows(file: InputFile) -> UnitRows:

@@ -130,6 +130,13 @@ def test_without_a_column_of_text_the_columns_are_named(capsys, tmp_path):
     assert not (tmp_path / "p.yaml").exists()
 
 
+def test_where_nothing_can_be_read_no_plan_is_written(capsys, tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b"no JSON\n" * 3)
+    assert command.main(["init", str(tmp_path / "in.jsonl"), "--to", str(tmp_path / "p.yaml")]) == 2
+    assert "no row that was looked at can be read" in capsys.readouterr().err
+    assert not (tmp_path / "p.yaml").exists()
+
+
 def test_a_file_that_is_there_is_written_over_by_force_alone(capsys, tmp_path):
     path = write_rows(tmp_path / "in.jsonl", [{"text": LONG}])
     to = tmp_path / "plan.yaml"
