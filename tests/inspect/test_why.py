@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -91,6 +92,14 @@ def test_a_text_that_is_no_document_is_judged_alike(capsys, out):
     assert code == 0 and said.startswith("dropped: gopher_quality.too_few_words")
     assert why(capsys, out, "--text", prose(9))[1].startswith("kept by the filters")
     assert why(capsys, out, "--text", " \n")[1].startswith("dropped: empty")
+
+
+def test_the_summary_is_what_the_run_ended_with(capsys, out):
+    assert main(["summary", "--output", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "generation 1" in shown and f"report {out}/report.html" in " ".join(shown.split())
+    assert main(["--output", str(out), "summary", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((out / "metrics.json").read_bytes())
 
 
 def test_only_rules_that_fail_or_nearly_do_are_shown_unless_all_are_asked_for(capsys, out):
