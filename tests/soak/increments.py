@@ -116,7 +116,7 @@ def _plan(path: Path, sources: Sequence[tuple[str, str, int]], *, append: bool) 
 
 
 def _run(loaded: load.LoadedPlan, out: Path) -> Result:
-    return execute.execute(loaded, RunOptions(output=str(out)), mapper=in_process(2))
+    return execute.execute(loaded, RunOptions(output=str(out), accept=True), mapper=in_process(2))
 
 
 class Series:
