@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from pipeline.doctor.examination import examine
     from pipeline.errors import InputError
+    from pipeline.output.work import is_output
     from pipeline.report import table
     from pipeline.store.store import open_output, open_store
 
@@ -62,9 +63,11 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.output}: no output of `winnow curate` (nothing is there); name the folder of one")
     work = open_store(arguments.work or out.path(".work"), create=False)
     found = examine(out, work, deep=arguments.deep)
+    if not (found.manifests or found.damaged or is_output(out, out.entries(""))):
+        raise InputError(f"{arguments.output}: no output of `python -m flows.curate` (no manifests); name its folder")
     done: list[str] = []
     if arguments.repair or arguments.rebuild_manifest:
-        done = _mended(out, found, arguments)
+        done = _mended(out, work, arguments)
         found = examine(out, work, deep=arguments.deep)
     if arguments.json:
         print(json.dumps(_plain(found, done), sort_keys=True))
@@ -73,13 +76,25 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if found.damaged else 0
 
 
-def _mended(out: Store, found: Examination, arguments: argparse.Namespace) -> list[str]:
+def _mended(out: Store, work: Store, arguments: argparse.Namespace) -> list[str]:
+    """What was done; copies first, since they say more than shards do. Raises Damaged where nothing could be done."""
+    from pipeline.doctor import repair
     from pipeline.doctor.rebuild import rebuild
-    from pipeline.doctor.repair import repair
+    from pipeline.errors import Damaged
     from pipeline.output.folders import LOCK
 
+    done: list[str] = []
     with out.writable(unlocked=arguments.unlocked).lock(LOCK) as held:
-        return [*(rebuild(held, trusted=arguments.trust) if arguments.rebuild_manifest else ()), *repair(held, found)]
+        try:
+            done += repair.put_back(held)
+            if arguments.rebuild_manifest:
+                done += rebuild(held, trusted=arguments.trust)
+            done += repair.repair(held, work)
+        except Damaged as error:
+            if not done:
+                raise
+            done.append(f"no more than that: {error}")
+    return done
 
 
 def _plain(found: Examination, done: Sequence[str]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.run.cluster.costs import Told
 from pipeline.run.options import Result
 from pipeline.run.shards import StagedShards
 from pipeline.stages.dedup.decision import Decision
@@ -32,6 +33,8 @@ def of_stage(made: Any) -> str:
             return f"{numbers.counted(len(made), 'file')}, {numbers.size(sum(shard.n_bytes for shard in made))}"
         case Result():
             return of_run(made)
+        case Told(result=inner):
+            return of_stage(inner)
         case _:
             return "done"
 

@@ -101,16 +101,8 @@ def _changed(out: Store, record: FileRecord, todo: str, *, deep: bool) -> Iterat
 
 def _of_readers(out: Store, manifests: tuple[Manifest, ...]) -> Iterator[Finding]:
     """Files that are made from the manifests or beside them, and what killed runs left."""
-    if not manifests:
-        return
-    newest = manifests[-1]
-    if newest.takedown is not None and newest.takedown.pending:
-        yield Finding("mendable", numbering.name(newest.generation), "a take-down was killed before it was done", MEND)
-    if not publish.is_current(out, newest):
-        yield Finding("mendable", numbering.COPY, "is not the newest manifest, or a file that is made from it is missing", MEND)
-    yield from _tried(out, numbering.METRICS, partial(publish.metrics_of, out), kind="mendable")
-    yield from _tried(out, publish.SAVINGS, partial(publish.savings_of, out), kind="damaged")
-    yield from _tried(out, reviews.FILE, partial(reviews.labels, out), kind="damaged")
+    if manifests:
+        yield from _of_newest(out, manifests[-1])
     for made in manifest.live(list(manifests)):
         path = manifest.samples(made.generation)
         yield from _tried(out, path, partial(_read, out, path, Samples), kind="mendable")
@@ -126,6 +118,17 @@ def _of_readers(out: Store, manifests: tuple[Manifest, ...]) -> Iterator[Finding
             yield Finding("note", path, *KILLED)
     for path in tombstones.uncommitted(out, manifest.next_number(manifests)):
         yield Finding("note", path, *KILLED)
+
+
+def _of_newest(out: Store, newest: Manifest) -> Iterator[Finding]:
+    """Files that are made from the newest manifest, and what is written beside them."""
+    if newest.takedown is not None and newest.takedown.pending:
+        yield Finding("mendable", numbering.name(newest.generation), "a take-down was killed before it was done", MEND)
+    if not publish.is_current(out, newest):
+        yield Finding("mendable", numbering.COPY, "is not the newest manifest, or a file that is made from it is missing", MEND)
+    yield from _tried(out, numbering.METRICS, partial(publish.metrics_of, out), kind="mendable")
+    yield from _tried(out, publish.SAVINGS, partial(publish.savings_of, out), kind="damaged")
+    yield from _tried(out, reviews.FILE, partial(reviews.labels, out), kind="damaged")
 
 
 def _read(out: Store, path: str, kind: type[Samples] | type[Receipt]) -> object:

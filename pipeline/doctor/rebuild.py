@@ -7,10 +7,11 @@ as many documents as dedup kept; else nothing is made. Of what was replaced or t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.doctor import shards
+from pipeline.doctor.repair import set_aside
 from pipeline.errors import Damaged
 from pipeline.output import manifest, numbering, tombstones
 from pipeline.output.faults import RESTORE
@@ -48,8 +49,12 @@ class _Place:
     number: int
     before: Manifest | None
     behind: Manifest | None
-    newest: Manifest
+    found: tuple[Manifest, ...]
     trusted: bool
+
+    @property
+    def newest(self) -> Manifest:
+        return self.found[-1]
 
     @property
     def beside(self) -> Manifest:
@@ -57,33 +62,25 @@ class _Place:
         return self.behind or self.before or self.newest
 
 
-def rebuild(out: Store, *, trusted: bool) -> list[str]:
-    """Make every lost manifest again that can be, newest first, and say so. `trusted`: the plan's plugins may be
-    imported. The output must be held. Raises Damaged where one
-    cannot be."""
-    done = []
+def rebuild(out: Store, *, trusted: bool) -> Iterator[str]:
+    """Make every manifest again that is not there, or cannot be read, newest first; says which. `trusted`: the plan's plugins may
+    be imported. The output must be held. Raises Damaged where one cannot be."""
     for number in reversed(_lost(out)):
         read = manifest.read_all(out)
         by_number = {made.generation: made for made in read.found}
         if not by_number:
             raise Damaged(f"{out.root}: no manifest is left that says the recipe; restore manifests/ from a copy of the output")
-        place = _Place(out, number, by_number.get(number - 1), by_number.get(number + 1), read.found[-1], trusted)
+        place = _Place(out, number, by_number.get(number - 1), by_number.get(number + 1), read.found, trusted)
         made, how = _made(place)
+        set_aside(out, numbering.name(number))
         out.create(numbering.name(number), manifest.encode(made))
-        done.append(f"{numbering.name(number)} was made again: {how}")
-    return done
+        yield f"{numbering.name(number)} was made again: {how}"
 
 
 def _lost(out: Store) -> list[int]:
-    """Numbers of manifests that are not there. One that is there and cannot be read has to be taken away by a person."""
-    paths = {numbering.name(number): number for number in range(1, _last(out) + 1)}
-    faults = manifest.read_all(out).faults
-    return [paths[fault.path] for fault in faults if fault.path in paths and not out.has(fault.path)]
-
-
-def _last(out: Store) -> int:
-    found = manifest.read_all(out).found
-    return max(numbering.witness(out, found[-1].generation if found else 0).number, found[-1].generation if found else 0)
+    """Numbers of manifests that something is wrong with."""
+    files = {fault.path.rpartition("/")[2] for fault in manifest.read_all(out).faults}
+    return sorted(number for file in files if (number := numbering.number_of(file)) is not None)
 
 
 def _made(place: _Place) -> tuple[Manifest, str]:
@@ -120,7 +117,7 @@ def _takedown(place: _Place, receipt: str) -> Manifest:
     out, number = place.out, place.number
     if not out.has(receipt) or not out.has(tombstones.name(number)):
         raise _cannot(place, f"{receipt} and {tombstones.name(number)} are needed")
-    found = list(manifest.read_all(out).found)
+    found = list(place.found)
     left = manifest.orphans(out, found, of_takedowns=True)
     if any((manifest.written_by(path) or (0, 0))[1] == number for path in left):
         raise _cannot(place, "it was not done yet, and what it would have named is nowhere else")
@@ -129,6 +126,8 @@ def _takedown(place: _Place, receipt: str) -> Manifest:
     record = shards.record(out, tombstones.name(number), rows=len(table))
     said = Receipt.model_validate(out.read_json(receipt))
     taken = Takedown(request=said.request, selection="", receipt=said, tombstones=record, key=key)
+    if place.before is None and place.newest.generation < number:
+        raise _cannot(place, f"only {numbering.name(number - 1)} says which generations were live then")
     live = tuple(n for n in (place.before or place.newest).live if n < number)
     last = next((made for made in reversed(found) if made.generation in live), place.newest)
     update = {"live": live, "takedown": taken, "metrics": last.metrics, "totals": last.totals}
@@ -141,10 +140,10 @@ def _generation(place: _Place) -> Manifest:
     resolved = recipes.resolve(of_output(beside.plan, where=out.root, trusted=place.trusted))
     if not isinstance(beside.selection, NothingFitted):
         raise _cannot(place, "the plan selects, and the cuts that it fitted are nowhere else")
-    found = shards.shards_of(out, number, beside)
+    found = shards.shards_of(out, number, beside, plan=resolved.plan)
     if found.fault:
         raise _cannot(place, found.fault)
-    live = _live(place)
+    live = _live(place, found.index)
     metrics = _metrics(place, resolved, found.files, live=live)
     return beside.model_copy(
         update={
@@ -165,14 +164,22 @@ def _generation(place: _Place) -> Manifest:
     )
 
 
-def _live(place: _Place) -> tuple[int, ...]:
-    """The generations that were live from here on."""
+def _live(place: _Place, index: Sequence[FileRecord]) -> tuple[int, ...]:
+    """The generations that were live from here on. `index`: the parts of this one, whose first document has a number behind those
+    of all others, unless it replaced them."""
     if place.behind is not None:
         return tuple(n for n in place.behind.live if n <= place.number)
     told = publish.metrics_of(place.out) if place.out.has(numbering.METRICS) else None
     if told is not None and told.generation == place.number:
         return told.live
-    return (*(place.before.live if place.before else ()), place.number)
+    earlier = place.before.live if place.before else ()
+    if place.number == 1:
+        return (1,)
+    parts = [record for made in place.found if made.generation in earlier for record in made.index]
+    texts = next((record.path for record in index if record.path.startswith("index/texts")), None)
+    if texts is None or not any(record.rows for record in parts if record.path.startswith("index/documents")):
+        raise _cannot(place, f"nothing says whether it replaced the generations before it ({numbering.METRICS} is of another)")
+    return (*earlier, place.number) if int(place.out.metadata(texts)["first"]) else (place.number,)
 
 
 def _metrics(place: _Place, recipe: Recipe, files: Sequence[FileRecord], *, live: tuple[int, ...]) -> RunMetrics:

@@ -12,16 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+import pyarrow.compute as pc
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, WinnowError
 from pipeline.output import manifest
 from pipeline.output.manifest import InputRecord, Manifest
 from pipeline.plan.load import part_of_output
-from pipeline.read import units_of
+from pipeline.plan.model import Output, Plan
+from pipeline.read import close, rows_of, units_of
 from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile, own_path
 from pipeline.read.source import Source
-from pipeline.records.base import FileRecord, Json
+from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import index
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -50,19 +52,19 @@ class Shards:
     fault: str = ""
 
 
-def shards_of(out: Store, number: int, beside: Manifest) -> Shards:
-    """The files of generation `number`. `beside`: a manifest of the same output, which knows the plan and the inputs' places."""
+def shards_of(out: Store, number: int, beside: Manifest, *, plan: Plan) -> Shards:
+    """The files of generation `number`. `beside`: a manifest of the same output, which knows where inputs lie, of this `plan`."""
     found: dict[str, list[FileRecord]] = {}
     for folder in (*manifest.FOLDERS, "index"):
         paths = [f"{folder}/{file}" for file in out.names(folder)]
         mine = [path for path in paths if (manifest.written_by(path) or (0,))[0] == number]
-        if folder != "index" and (fault := _gap(mine, folder, beside.plan)):
+        if folder != "index" and (fault := _gap(mine, folder, plan.output)):
             return Shards(fault=fault)
         found[folder] = [record(out, path, rows=sum(out.group_rows(path))) for path in mine]
     files = tuple(one for folder in manifest.FOLDERS for one in found[folder])
     parts = tuple(sorted(found["index"], key=_place_in_index))
     ledger = _ledger(out, found["ledger"], number)
-    if fault := _contradiction(out, found, ledger, plan=beside.plan):
+    if fault := _contradiction(out, found, ledger, plan=plan):
         return Shards(fault=fault)
     content = {f: key([rewrite.content_of(out, one.path) for one in found[f]]) for f in manifest.FOLDERS if found[f]}
     return Shards(files, parts, content, tuple(_inputs(ledger, beside)))
@@ -75,11 +77,10 @@ def record(out: Store, path: str, *, rows: int) -> FileRecord:
     return FileRecord(path=path, rows=rows, bytes=out.size(path), sha256=digest)
 
 
-def _gap(paths: Sequence[str], folder: str, plan: Json) -> str:
+def _gap(paths: Sequence[str], folder: str, output: Output) -> str:
     """Why these are not all shards of a folder. After a take-down a shard has another ending, and only one of both is there."""
     said = sorted(path.rpartition("/")[2].split("-g")[0] for path in paths)
-    output = plan["output"]
-    if not said and ((folder == "rejected" and output["rejected"] == "none") or (folder == "signals" and not output["signals"])):
+    if not said and ((folder == "rejected" and output.rejected == "none") or (folder == "signals" and not output.signals)):
         return ""
     count = int(said[0].rpartition("-of-")[2]) if said else 1
     if said != [f"train-{number:05d}-of-{count:05d}" for number in range(count)]:
@@ -123,12 +124,12 @@ def _add(digests: dict[str, hashlib._Hash], name: str, refs: pl.Series) -> None:
         digest.update(f"{ref}\n".encode("utf-8", "surrogatepass"))
 
 
-def _contradiction(out: Store, found: dict[str, list[FileRecord]], ledger: _Ledger, *, plan: Json) -> str:
+def _contradiction(out: Store, found: dict[str, list[FileRecord]], ledger: _Ledger, *, plan: Plan) -> str:
     """What the shards and the ledger do not say alike; empty where there is nothing."""
     if ledger.rows["other"]:
         return f"ledger/ holds {ledger.rows['other']:,} rows of other generations"
     for folder in ("data", "rejected", "quarantine"):
-        if folder == "rejected" and plan["output"]["rejected"] != "full":
+        if folder == "rejected" and plan.output.rejected != "full":
             continue
         digests = {folder: hashlib.sha256()}
         for one in found[folder]:
@@ -139,14 +140,14 @@ def _contradiction(out: Store, found: dict[str, list[FileRecord]], ledger: _Ledg
     documents = sum(one.rows for one in found["index"] if one.path.startswith("index/documents"))
     texts = any(one.path.startswith("index/texts") for one in found["index"])
     least = ledger.rows["indexed"]
-    if plan["dedup"] and not (texts and least <= documents <= least + ledger.rows["taken"]):
+    if plan.dedup and not (texts and least <= documents <= least + ledger.rows["taken"]):
         return f"index/ holds {documents:,} documents, where ledger/ names {least:,} that dedup kept"
     return ""
 
 
 def _inputs(ledger: _Ledger, beside: Manifest) -> Iterator[InputRecord]:
-    """The files that were read. What they hold now stands for what they held, where they can be found; else nothing is known of
-    that, and a run that names them again takes them for changed."""
+    """The files that were read. What they hold now stands for what they held, where that is as many rows and bytes as the ledger
+    has of them; else nothing is known of that, and a run that names them again takes them for changed."""
     there = _files(beside, {own_path(path) for path, _ in ledger.inputs})
     sums: dict[str, tuple[str, list[int]]] = {}
     for (path, source), counted in ledger.inputs.items():
@@ -156,10 +157,25 @@ def _inputs(ledger: _Ledger, beside: Manifest) -> Iterator[InputRecord]:
     for path in sorted(sums, key=lambda name: name.encode("utf-8", "surrogatepass")):
         source, (rows, bad_rows, n_bytes) = sums[path]
         file = there.get(own_path(path))
-        size, content = (0, "") if file is None else (file.size, units_of(file).content)
+        same = file is not None and _holds(file) == (rows, bad_rows, n_bytes)
+        size, content = (file.size, units_of(file).content) if file is not None and same else (0, "")
         yield InputRecord(
             source=source, path=path, size=size, content=content, rows=rows, bad_rows=bad_rows, n_bytes=n_bytes
         )  # fmt: skip
+
+
+def _holds(file: InputFile) -> tuple[int, int, int] | None:
+    """Rows, bad rows and bytes of a file as it is now; None where it cannot be read."""
+    held = [0, 0, 0]
+    try:
+        for unit in rows_of(file):
+            n_bytes = sum(pc.sum(table["n_bytes_read"]).as_py() or 0 for table in (unit.documents, unit.bad))
+            held = [a + b for a, b in zip(held, (unit.documents.num_rows, unit.bad.num_rows, n_bytes), strict=True)]
+    except (WinnowError, OSError):
+        return None
+    finally:
+        close()
+    return held[0], held[1], held[2]
 
 
 def _source(source: str, beside: Manifest) -> str:

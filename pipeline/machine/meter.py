@@ -31,7 +31,7 @@ class Meter:
 @dataclass
 class Phases:
     """CPU seconds of the process tree, phase after phase: of this process, and of its children, which decode files (and serve
-    Prefect, where a run has its server for itself).
+    Prefect, where a run has its server for itself). `elsewhere`: of processes that are not of this tree, as they tell.
 
     `start`: what the tree had used when the run began: nothing, where the process was started for it.
     """
@@ -39,6 +39,7 @@ class Phases:
     start: resources.Cpu
     own: dict[str, float] = field(default_factory=dict)
     children: dict[str, float] = field(default_factory=dict)
+    elsewhere: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._last = self.start
@@ -58,7 +59,16 @@ class Phases:
         self.children[phase] = self.children.get(phase, 0.0) + now.children - self._last.children
         self._last = now
 
+    def add(self, phase: str, seconds: float) -> None:
+        """Processes elsewhere used so much for a phase."""
+        self.elsewhere[phase] = self.elsewhere.get(phase, 0.0) + seconds
+
+    @property
+    def so_far(self) -> float:
+        """CPU seconds of the run, the phase that goes on included."""
+        return resources.tree_cpu_s() - self.start.total + sum(list(self.elsewhere.values()))  # others may add meanwhile
+
     @property
     def total(self) -> float:
-        """CPU seconds of all phases so far."""
-        return sum(self.own.values()) + sum(self.children.values())
+        """CPU seconds of all phases that have ended."""
+        return sum(self.own.values()) + sum(self.children.values()) + sum(self.elsewhere.values())

@@ -18,6 +18,7 @@ from pipeline import schema
 from pipeline.errors import Damaged, OutputLocked, RecipeDiffers
 from pipeline.output import numbering
 from pipeline.output.faults import Fault, damaged
+from pipeline.output.folders import TOMBSTONES
 from pipeline.output.numbering import Witness
 from pipeline.output.releases import PACKAGE, installed, refuse_newer
 from pipeline.plan.recipe import Recipe, decisive, differences
@@ -229,11 +230,20 @@ def parsed(found: object, where: str) -> Manifest:
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         by = f"; Winnow {_made_by(found)} made it, this is {installed(PACKAGE)}"
         raise Damaged(f"{where}: not a manifest of this release ({what}{by}): restore it, or upgrade Winnow") from error
-    for manifest in (made, *(made.takedown.pending if made.takedown else ())):
+    for path in _elsewhere(made):
+        raise Damaged(f"{where}: names {path[:200]!r}, which is no file of an output; restore it")
+    return made
+
+
+def _elsewhere(made: Manifest) -> Iterator[str]:
+    """Paths that a manifest names and that are none of an output's."""
+    taken = made.takedown
+    for manifest in (made, *(taken.pending if taken else ())):
         for record in (*manifest.files, *manifest.index):
             if written_by(record.path) is None or record.path.partition("/")[0] not in (*FOLDERS, "index"):
-                raise Damaged(f"{where}: names {record.path[:200]!r}, which is no file of an output; restore it")
-    return made
+                yield record.path
+    if taken and taken.tombstones and taken.tombstones.path != f"{TOMBSTONES}/{made.generation:06d}.parquet":
+        yield taken.tombstones.path
 
 
 def _made_by(found: object) -> str:

@@ -68,7 +68,7 @@ def witness(out: Store, last: int) -> Witness:
     found += [Witness(n, f"{RECEIPTS}/{file}") for file in out.names(RECEIPTS) if (n := number_of(file))]
     if copy is None:  # else they may be of a take-down that was killed before its commit
         found += [Witness(n, f"{TOMBSTONES}/{file}") for file in out.names(TOMBSTONES) if (n := number_of(file, "parquet"))]
-    found += [Witness(1, file) for file in sorted(set(out.names("")) & {COPY, METRICS, "report.html"})]
+    found += [Witness(1, file) for file in sorted(set(out.names("")) & {COPY, METRICS, "report.html", "plan.resolved.yaml"})]
     return max(found, key=lambda one: one.number)
 
 

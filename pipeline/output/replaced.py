@@ -1,14 +1,15 @@
 """Shards that gave way to a newer generation, and stay a while under their names for readers that opened or listed them.
 
 Invariant: no live manifest names them, nor does the card; a take-down removes all of them at once, and what is private never
-stays. They go when the next run opens the output, or later where the plan says so (`output.keep_replaced`).
+stays. They go when the next run opens the output, or later where the plan says so (`output.keep_replaced`), by the clock of the
+place where the output lies.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pipeline.output import numbering
 from pipeline.output.manifest import Manifest
@@ -32,12 +33,15 @@ def staying(out: Store, manifests: Sequence[Manifest], keep: str | bool) -> list
     found = re.fullmatch(DURATION, str(keep))
     if found is None:
         return []
-    since = datetime.now(UTC) - timedelta(hours=int(found[1]) * (24 if found[2] == "d" else 1))
+    kept = timedelta(hours=int(found[1]) * (24 if found[2] == "d" else 1))
+    now: datetime | None = None
     paths: list[str] = []
     for number in range(len(manifests) - 1, 0, -1):  # newest first
         retired = list(_retired(manifests[:number], manifests[number]))
-        if retired and out.modified(numbering.name(manifests[number].generation)) < since:
-            break
+        if retired:
+            now = now or out.now()
+            if out.modified(numbering.name(manifests[number].generation)) < now - kept:
+                break
         paths += retired
     return paths
 

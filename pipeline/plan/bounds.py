@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
 
 from pipeline.errors import PlanError
 
@@ -35,7 +35,7 @@ def load(text: str, *, where: str) -> Any:
     except YAMLError as error:
         said = " ".join(str(error).split()).replace(' in "<file>",', ",")  # which file, `where` says
         raise PlanError(f"{where}: not valid YAML: {said[:500]}") from error
-    except (ValueError, OverflowError) as error:  # an integer of thousands of digits, a date of a thirteenth month
+    except (ValueError, OverflowError, KeyError) as error:  # thousands of digits, a thirteenth month, !!bool maybe
         raise PlanError(f"{where}: not valid YAML: a value cannot be read ({error})") from error
     _check_integers(value, where)
     return value
@@ -58,6 +58,9 @@ def _check(text: str, where: str) -> None:
             sizes.append(1)
             open_.append(event.anchor)
             anchors.pop(event.anchor, None)
+        elif isinstance(event, DocumentStartEvent):
+            if event.version not in (None, (1, 2)):  # 1.1 has integers like 1:59:59, which take an hour to read
+                raise PlanError(f"{where}: a plan is YAML 1.2; remove its line %YAML")
         elif isinstance(event, NodeEvent):
             sizes[-1] += 1
             if event.anchor:

@@ -18,10 +18,10 @@ from ruamel.yaml import YAML
 
 from pipeline import report
 from pipeline.errors import Damaged
-from pipeline.output import manifest, reviews
+from pipeline.output import manifest, numbering, reviews
 from pipeline.output.manifest import Manifest
 from pipeline.output.releases import PACKAGE, refuse_newer
-from pipeline.plan.compute import Compute
+from pipeline.plan.load import part_of_output
 from pipeline.plan.paths import with_names_only
 from pipeline.records.base import FileRecord, Json, Record, Totals
 from pipeline.records.counts import SCHEMA_VERSION as METRICS_SCHEMA
@@ -86,7 +86,7 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
         name=PurePosixPath(out.root).name,
         plan_yaml=shareable,
         savings=savings,
-        licence=newest.plan["output"].get("licence"),  # manifests of earlier releases have no such key
+        licence=part_of_output(newest.plan, "output", where=out.root).output.licence,
     )
     judgements = reviews.of_labels(judged)
     page = report.render(metrics, savings, samples=samples, reviews=judgements, plan=shareable, out=out.root, pictures=pictures)
@@ -104,7 +104,8 @@ def _ledger(newest: Manifest, live: Sequence[Manifest]) -> Ledger:
     own = newest.metrics.compute
     if list(live) == [newest] or own.prospect is None:
         return own
-    return ledger.of_generations([made.metrics for made in live], Compute.model_validate(newest.plan["compute"]))
+    plan = part_of_output(newest.plan, "compute", where=numbering.name(newest.generation))
+    return ledger.of_generations([made.metrics for made in live], plan.compute)
 
 
 def metrics_of(out: Store) -> Metrics:
@@ -132,10 +133,12 @@ def savings_of(out: Store) -> Savings | None:
 
 
 def _samples(out: Store, generation: int) -> Samples | None:
-    """None where they are gone, or of another release."""
-    path = manifest.samples(generation)
-    found = out.read_json(path) if out.has(path) else None
-    return None if found is None or found["schema_version"] != SCHEMA_VERSION else Samples.model_validate(found)
+    """None where they are gone, of another release, or cannot be read: a page without quotes is better than none."""
+    try:
+        found = Samples.model_validate(out.read_json(manifest.samples(generation)))
+    except (FileNotFoundError, Damaged, ValidationError):
+        return None
+    return found if found.schema_version == SCHEMA_VERSION else None
 
 
 def repaint(out: Store) -> None:

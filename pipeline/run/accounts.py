@@ -128,12 +128,10 @@ def cost(
     run: Run, options: RunOptions, started: Started, *, units: Sequence[Annotated], compile_s: float, output_bytes: int
 ) -> Cost:
     """What the run costs: all that was used so far and, where the process ends with it, what that will take. `compile_s`: of
-    compiling kernels or loading them. Of stages on machines whose processes are not this one's, only what their units say is
-    known."""
-    elsewhere = sum(used for unit in units for _, used in unit.costs) if options.runner_address else 0.0
+    compiling kernels or loading them."""
     end = END_CPU_S if options.own_process else 0.0
-    cpu_s = started.phases.total + elsewhere + end
-    seconds = _by_name(started.phases, units, compile_s=compile_s, elsewhere=elsewhere, here=options.runner == "local")
+    cpu_s = started.phases.total + end
+    seconds = _by_name(started.phases, units, compile_s=compile_s, here=options.runner == "local")
     seconds |= {"end": end} if end else {}
     size = sum(unit.n_bytes for unit in units)
     return Cost(
@@ -154,7 +152,7 @@ def cost(
 CHILDREN = "child processes"
 
 
-def _by_name(phases: Phases, units: Sequence[Annotated], *, compile_s: float, elsewhere: float, here: bool) -> dict[str, float]:
+def _by_name(phases: Phases, units: Sequence[Annotated], *, compile_s: float, here: bool) -> dict[str, float]:
     """CPU seconds by stage: parts of phases under their own names, the rest of each under the phase's. `here`: units are worked
     on in this process, so that its children are decoders and a server of Prefect's."""
     worked: dict[str, float] = {}
@@ -164,7 +162,7 @@ def _by_name(phases: Phases, units: Sequence[Annotated], *, compile_s: float, el
     parts = {"scan": {"compile": compile_s}, "annotate": worked}
     seconds: dict[str, float] = {}
     for phase, own in phases.own.items():
-        spent = own + (0.0 if here else phases.children[phase]) + (elsewhere if phase == "annotate" else 0.0)
+        spent = own + (0.0 if here else phases.children[phase]) + phases.elsewhere.get(phase, 0.0)
         known = parts.get(phase, {})
         told = sum(known.values())
         shrunk = min(1.0, spent / told) if told else 1.0  # clocks of threads and of processes tick apart

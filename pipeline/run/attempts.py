@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import psutil
 
 from pipeline.errors import Damaged, WinnowError
-from pipeline.machine import resources
+from pipeline.machine.meter import Phases
 from pipeline.store.store import Store
 
 FOLDER = "attempts"
@@ -45,18 +45,17 @@ def clear(work: Store) -> None:
 
 
 @contextmanager
-def noted(work: Store, before: float, *, own_process: bool = False) -> Iterator[str]:
+def noted(work: Store, phases: Phases, *, own_process: bool = False) -> Iterator[str]:
     """Keep this attempt's CPU seconds in the work directory while the block runs; yields what `lost_cpu_s` calls its own.
 
-    `before`: `resources.tree_cpu_s` at its start; 0 with `own_process`, where the process counts from its start. The file stays
-    where the block ends with an error.
+    With `own_process` all that the process used is counted. The file stays where the block ends with an error.
     """
     process = f"{os.getpid()}-{psutil.Process().create_time():.2f}-"  # numbers of processes are used again
     name = f"{process}{time.time_ns()}.json"
     stop = threading.Event()
 
     def write() -> None:
-        spent = {"cpu_s": resources.tree_cpu_s() - before}
+        spent = {"cpu_s": phases.so_far}
         work.write_bytes(f"{FOLDER}/{name}", json.dumps(spent).encode())
 
     def keep() -> None:

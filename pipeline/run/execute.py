@@ -21,7 +21,7 @@ from pipeline.read.packs import sort_key
 from pipeline.report import publish
 from pipeline.run import accounts, attempts, prepare, prune, replacement
 from pipeline.run import report as run_report
-from pipeline.run.cluster import site, tasks
+from pipeline.run.cluster import costs, site, tasks
 from pipeline.run.context import RUN, Context, Within, right_here
 from pipeline.run.judgement import count, judge
 from pipeline.run.options import Result, RunOptions
@@ -50,7 +50,7 @@ def execute(
     resources.use_system_allocator()
     with (
         prepare.open_run(loaded, options, on_event, phases=phases) as held,
-        attempts.noted(held.work, phases.start.total, own_process=options.own_process) as attempt,
+        attempts.noted(held.work, phases, own_process=options.own_process) as attempt,
         resources.PeakMemory() as memory,
     ):
         started = accounts.Started(clock, phases, attempt, memory)
@@ -68,7 +68,9 @@ def _run(context: Context) -> Result:
         return _stages(context)
     takedowns = manifest.takedowns(list(run.history.manifests))
     with site.of_run(run.work, run.out, run.recipe, takedowns=takedowns, threads=1, memory=options.memory) as made:
-        return _stages(replace(context, site=made))
+        elsewhere = options.runner_address is not None  # else the workers are processes of this one's tree
+        mapper = costs.counted(context.mapper, context.started.phases.add) if elsewhere else context.mapper
+        return _stages(replace(context, site=made, mapper=mapper))
 
 
 def _stages(context: Context) -> Result:

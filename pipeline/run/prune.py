@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from pipeline.errors import Damaged
+from pipeline.errors import Damaged, OutputLocked, WinnowError
 from pipeline.output.manifest import Manifest
 from pipeline.stages.dedup import small_parts
 from pipeline.stages.unit import generations
@@ -35,12 +35,15 @@ def prune(work: Store, live: Sequence[Manifest], *, replaced: bool) -> None:
         for folder in work.entries(f"judgements/{stage}"):
             if f"judgements/{stage}/{folder}" != small_parts.FOLDER or replaced:
                 work.remove(f"judgements/{stage}/{folder}")
-    if not (replaced or newest.generation % EVERY == 0) or _others(work, newest.generation):
+    if not (replaced or newest.generation % EVERY == 0) or _others(work, newest.generation) or _is_measured(work):
         return
     listed = {generations.name(made.generation, made.recipe_hash, made.inputs) for made in live}
     needed: set[str] = set()
     for made in live:
-        units = generations.load_generation(work, made)
+        try:
+            units = generations.load_generation(work, made)
+        except WinnowError:  # damaged, or of a newer release: who needs it says so
+            units = None
         if units is None:  # nobody knows what it needs
             return
         needed |= {table for unit in units for table in tables_of(unit.names)}
@@ -53,6 +56,17 @@ def prune(work: Store, live: Sequence[Manifest], *, replaced: bool) -> None:
     for file in work.names("streams"):
         if needed.isdisjoint(_documents(work, f"streams/{file}")):
             work.remove(f"streams/{file}")
+
+
+def _is_measured(work: Store) -> bool:
+    """Whether a measurement goes on, which reads documents for hours."""
+    if not work.entries("savings"):
+        return False
+    try:
+        with work.lock("savings/.lock"):
+            return False
+    except OutputLocked:
+        return True
 
 
 def _others(work: Store, generation: int) -> bool:

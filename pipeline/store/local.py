@@ -216,11 +216,17 @@ class LocalFolder:
 
     def private(self, folder: str) -> None:
         os.makedirs(self.path(folder), exist_ok=True)
-        if not folder or not os.path.islink(self.path(folder)):  # where a link leads is not the output's to change
-            _chmod(self.path(folder), 0o700)
+        if folder:
+            self._keep_private(folder, 0o700)
+        else:
+            _chmod(self.root, 0o700)
 
     def private_file(self, name: str) -> None:
-        _chmod(self.path(name), 0o600)
+        self._keep_private(name, 0o600)
+
+    def _keep_private(self, name: str, mode: int) -> None:
+        if not os.path.islink(self.path(name)):  # where a link leads is not the output's to change
+            _chmod(self.path(name), mode)
 
     def scratch(self, folder: str) -> Path:
         return Path(self.path(folder))

@@ -73,7 +73,23 @@ def filesystem(url: str, *, error: type[UsageError]) -> tuple[Any, str]:
         raise error(f"{scheme}://: its driver is not installed; {todo}") from missing
     except ValueError as unknown:
         raise error(f"{scheme}://: {without_secrets(str(unknown))}") from unknown
+    if scheme in names_of("s3"):
+        _try_again_where_busy()
     return fs, str(path)
+
+
+_BUSY = (500, 502, 503, 504)
+
+
+def _try_again_where_busy() -> None:
+    """s3fs tries again, five times, what it knows as busy by the words of the answer; an answer to HEAD has no words."""
+    from s3fs.core import set_custom_error_handler
+
+    def busy(error: BaseException) -> bool:
+        answer = getattr(error, "response", None)
+        return isinstance(answer, dict) and answer.get("ResponseMetadata", {}).get("HTTPStatusCode") in _BUSY
+
+    set_custom_error_handler(busy)
 
 
 def identity_of(scheme: str, info: Json) -> str:

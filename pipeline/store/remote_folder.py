@@ -266,9 +266,15 @@ def _tried(client: Client, root: str) -> bool:
         raise OutputError(f"{root}: cannot be written: {error.strerror or error}; {_advice(client, error)}") from error
 
 
+SKEWED = "difference between the request time and the current time"
+"""What S3 says of a clock that is more than a quarter of an hour off (RequestTimeTooSkewed)."""
+
+
 def _advice(client: Client, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "make the bucket first, or name another"
+    if SKEWED in str(error):
+        return "set the clock of this machine, which the store compares with its own"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "check the credentials in the environment, and what they allow"
     reached = " and that the store can be reached (AWS_ENDPOINT_URL)" if client.scheme.startswith("s3") else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import Damaged
 from pipeline.store import checksums, local, remote_folder
-from pipeline.store.folder import joined
+from pipeline.store.folder import TEMPORARY, joined
 from pipeline.store.local import LocalFolder
 from pipeline.store.remote import scheme_of
 from pipeline.store.remote_folder import RemoteFolder
@@ -76,6 +77,15 @@ class Store:
     def modified(self, name: str) -> datetime:
         """When the file was written, by the clock of the place."""
         return self.folder.modified(name)
+
+    def now(self) -> datetime:
+        """The time by that clock, which may be another machine's: that of a file that is written for it."""
+        name = f"{TEMPORARY}now-{secrets.token_hex(8)}"
+        self.write_bytes(name, b"now")
+        try:
+            return self.modified(name)
+        finally:
+            self.remove(name)
 
     def names(self, folder: str) -> list[str]:
         """Names of finished files directly in `folder`, sorted; empty if there is no such folder."""

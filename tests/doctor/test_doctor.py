@@ -47,9 +47,12 @@ def test_a_whole_output_is_said_to_be_whole_and_nothing_is_changed(capsys, docto
 
 
 def test_where_there_is_no_output_the_command_is_wrong(capsys, tmp_path):
-    assert main([str(tmp_path / "none")]) == 2
-    assert "no output" in capsys.readouterr().err
-    assert not (tmp_path / "none").exists()
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "one.txt").write_text("Dear reader")
+    for name in ("none", "letters"):
+        assert main([str(tmp_path / name), "--repair"]) == 2
+        assert "no output" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists() and len(list((tmp_path / "letters").iterdir())) == 1
 
 
 def flipped(path: Path) -> None:
@@ -130,6 +133,77 @@ def test_a_copy_whose_files_are_gone_is_not_put_back(doctor, folder):
     assert code == 1 and "manifests/000002.json: is missing" in said
 
 
+def moved(*names: tuple[str, str]) -> Callable[[Path], None]:
+    """Manifests under each other's names."""
+
+    def harm(out: Path) -> None:
+        data = {new: (out / "manifests" / old).read_bytes() for old, new in names}
+        for old, _ in names:
+            (out / "manifests" / old).unlink()
+        for new, held in data.items():
+            (out / "manifests" / new).write_bytes(held)
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        moved(("000002.json", "000004.json"), ("000004.json", "000002.json")),
+        moved(("000001.json", "000002.json"), ("000002.json", "000001.json")),
+        moved(("000004.json", "000009.json")),
+    ],
+)
+@pytest.mark.parametrize("copy", [True, False])
+def test_manifests_under_other_numbers_go_back_and_none_is_lost(doctor, folder, harm, copy):
+    out = folder / "out"
+    whole = content(out)
+    harm(out)
+    if not copy:
+        (out / "manifest.json").unlink()
+    code, made = doctor("--repair")
+    assert (code, made["damaged"]) == (0, False), made
+    after = content(out)
+    assert {name: after[name] for name in whole} == whole
+    assert all(".aside-" in name for name in after.keys() - whole.keys())
+
+
+def test_what_stands_in_the_place_of_a_manifest_is_set_aside(doctor, folder):
+    out = folder / "out"
+    (out / "manifests/000002.json").write_bytes(b"torn")
+    code, made = doctor("--rebuild-manifest")
+    assert (code, made["damaged"]) == (0, False)
+    assert (out / "manifests/000002.json.aside-1").read_bytes() == b"torn"
+
+
+def test_a_copy_is_better_than_what_shards_say(doctor, folder):
+    out = folder / "out"
+    whole = content(out)
+    (out / "manifests/000004.json").unlink()
+    (out / "manifests/000002.json").unlink()
+    code, made = doctor("--rebuild-manifest")
+    assert code == 0 and [told[:21] for told in made["done"]] == ["manifests/000004.json", "manifests/000002.json"]
+    assert content(out)["manifests/000004.json"] == content(out)["manifest.json"] == whole["manifest.json"]
+
+
+def test_of_a_number_that_nobody_misses_no_copy_is_put_back(doctor, folder):
+    out = folder / "out"
+    later = json.loads((out / "manifests/000003.json").read_text()) | {"generation": 5, "live": [1, 2, 4]}
+    later["takedown"]["tombstones"]["path"] = "index/tombstones/000005.parquet"
+    (out / "manifests/000005 (copy).json").write_text(json.dumps(later))
+    before = content(out)
+    assert doctor("--repair")[0] == 0
+    assert content(out) == before
+
+
+def test_a_witness_of_an_absurd_number_is_no_work_for_the_doctor(doctor, folder):
+    (folder / "out/manifest.json").write_text(json.dumps({"generation": 10**12}))
+    before = content(folder / "out")
+    code, said = doctor("--rebuild-manifest")
+    assert code == 1 and "cannot be made again" in said
+    assert content(folder / "out") == before
+
+
 RUN = ("metrics", "plan", "versions", "failed_checks")
 """What the shards do not say, or other manifests say otherwise; `metrics` is looked at by itself."""
 
@@ -151,6 +225,37 @@ def test_a_lost_manifest_is_made_again_from_shards_and_ledger(capsys, doctor, fo
     ran = winnow(capsys, *arguments(folder, 1, 2, 4, 5))
     assert ran.code == 0, ran.err
     assert json.loads((out / "manifest.json").read_text())["live"] == [1, 2, 4, 5]
+
+
+def test_an_input_that_changed_since_is_not_taken_for_read(doctor, folder):
+    out, day = folder / "out", folder / "in/day4.jsonl"
+    record = json.loads((out / "manifests/000004.json").read_text())["inputs"][0]
+    lines, made = day.read_bytes(), str((folder / "in").readlink())
+    for path in (out / "manifests").iterdir():
+        path.write_text(path.read_text().replace(made, str(day.parent)))
+    (folder / "in").unlink()
+    day.parent.mkdir()
+    day.write_bytes(lines + b'{"text": "one more"}\n')
+    for name in ("manifests/000004.json", "manifest.json"):
+        (out / name).unlink()
+    assert doctor("--rebuild-manifest")[0] == 0
+    again = json.loads((out / "manifests/000004.json").read_text())["inputs"]
+    assert again == [record | {"size": 0, "content": ""}]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_whether_a_lost_generation_replaced_the_others_is_not_guessed(capsys, doctor, folder, replaced):
+    out = folder / "out"
+    ran = winnow(capsys, *arguments(folder, 1, 2, 4, 5), *(["--replace"] if replaced else []))
+    assert ran.code == 0, ran.err
+    live = json.loads((out / "manifest.json").read_text())["live"]
+    metrics = json.loads((out / "metrics.json").read_text()) | {"generation": 4}
+    (out / "metrics.json").write_text(json.dumps(metrics))
+    (out / "manifest.json").write_text('{"generation": 5}')
+    (out / "manifests/000005.json").unlink()
+    code, made = doctor("--rebuild-manifest")
+    assert code == 0, made
+    assert json.loads((out / "manifests/000005.json").read_text())["live"] == live == ([5] if replaced else [1, 2, 4, 5])
 
 
 def test_a_lost_take_down_is_made_again_from_its_tombstones_and_its_receipt(capsys, doctor, folder):

@@ -25,7 +25,7 @@ def inputs(folder: Path) -> Path:
     return folder
 
 
-def command(folder: Path, out: Path) -> tuple[str | Path, ...]:
+def command(folder: Path | str, out: Path | str) -> tuple[str | Path, ...]:
     keys = {
         "source.unit_bytes": "5000",
         "source.max_bad_fraction": "0.5",

@@ -248,6 +248,36 @@ def test_cancel_stops_within_bounds_publishes_nothing_and_the_next_run_resumes(n
     assert [item["event"] for item in got] == ["cancelled", "completed"]
 
 
+def test_of_a_run_by_hand_and_a_deployment_on_one_output_one_is_refused_in_words_and_nothing_is_lost(nightly: Nightly) -> None:
+    folder, out = nightly.folder / "beside", nightly.folder / "beside" / "out"
+    for number in range(6):
+        write_rows(folder / "in" / f"{number}.jsonl", [{"text": f"file {number} " + prose(number * 10 + i)} for i in range(3)])
+    (nightly.folder / "patience.py").write_text(SLOW_FILTER)
+    (folder / "plan.yaml").write_text("extends: minimal@1\nplugins: [patience]\nfilters: {patience: {seconds: 4}}\n")
+    worked = folder / "worked.log"
+    places = ("--input", "beside/in", "--output", "beside/out", "--workers", "1")
+    by_hand = [sys.executable, "-m", "flows.curate", "beside/plan.yaml", *places, "--inline"]
+    with nightly.serving("--plan", "beside/plan.yaml", *places, "--name", "beside", PATIENCE_LOG=str(worked)):
+        begun = nightly.prefect("deployment run curate/beside").partition("UUID: ")[2].split()[0]
+        wait_for(worked.is_file, 120)
+        refused = said(by_hand, nightly.environment, nightly.folder)
+        assert refused.returncode == 1 and "is locked by a live run (process " in refused.stderr, refused.stderr
+        assert "Traceback" not in refused.stderr
+        wait_for(lambda: state_of(nightly, begun) == "COMPLETED", 120)
+
+        for number in range(8):  # half a minute, in which the deployment's process starts
+            write_rows(folder / "in" / f"new{number}.jsonl", [{"text": f"file new {number} " + prose(900 + number)}])
+        with subprocess.Popen(by_hand, cwd=nightly.folder, env=nightly.environment | {"PATIENCE_LOG": str(worked)}) as running_:
+            wait_for(lambda: "file new" in worked.read_text(), 120)
+            assert "Failed" in nightly.prefect("deployment run curate/beside --watch", code=1)
+        assert running_.returncode == 0
+        assert "is locked by a live run (process " in nightly.newest("flow_runs")[0]["state"]["message"]
+        assert "Completed" in nightly.prefect("deployment run curate/beside --watch")
+        assert "nothing new" in nightly.newest("flow_runs")[0]["state"]["message"]
+    made = [json.loads(path.read_text()) for path in sorted((out / "manifests").iterdir())]
+    assert [(one["live"], sum(one["totals"][name] for name in ("kept", "dropped"))) for one in made] == [([1], 18), ([1, 2], 8)]
+
+
 @contextmanager
 def deployed(nightly: Nightly, how: str, name: str, **environment: str) -> Iterator[None]:
     arguments = {"plan": f"{how}/plan.yaml", "input": [f"{how}/in"], "output": f"{how}/out", "workers": 1}

@@ -167,6 +167,16 @@ def test_a_manifest_that_names_a_file_elsewhere_is_damaged(old: Path, path: str)
         manifest.parsed(found, "manifests/000001.json")
 
 
+def test_so_is_a_take_down_whose_tombstones_are_elsewhere(old: Path) -> None:
+    found = json.loads((old / "manifests" / "000003.json").read_text())
+    record = json.loads((old / "manifests" / "000001.json").read_text())["files"][0]
+    found["takedown"]["tombstones"] = record | {"path": "index/tombstones/000003.parquet"}
+    assert manifest.parsed(found, "manifests/000003.json").takedown is not None
+    found["takedown"]["tombstones"] = record | {"path": "index/tombstones/../../../../etc/passwd"}
+    with pytest.raises(Damaged, match="no file of an output"):
+        manifest.parsed(found, "manifests/000003.json")
+
+
 def test_a_key_that_is_not_known_is_named_in_a_line(old: Path) -> None:
     found = json.loads((old / "manifests" / "000001.json").read_text()) | {"rooms": 1}
     with pytest.raises(Damaged, match=r"\(rooms: Extra inputs are not permitted; Winnow 0\.1\.0 made it"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -43,15 +44,18 @@ def test_a_commit_keeps_what_it_replaced_and_nothing_private(upto, keep, paths):
 
 
 class Out:
-    """An output whose manifests have ages, in hours, by number."""
+    """An output whose manifests have ages, in hours, by number, on a clock of its own."""
+
+    clock = datetime(2040, 1, 1, tzinfo=UTC)
 
     def __init__(self, **ages: float) -> None:
         self.ages = ages
 
-    def modified(self, name: str):
-        from datetime import UTC, datetime, timedelta
+    def now(self) -> datetime:
+        return self.clock
 
-        return datetime.now(UTC) - timedelta(hours=self.ages[f"m{int(Path(name).stem)}"])
+    def modified(self, name: str) -> datetime:
+        return self.clock - timedelta(hours=self.ages[f"m{int(Path(name).stem)}"])
 
 
 @pytest.mark.parametrize(

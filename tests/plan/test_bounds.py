@@ -31,6 +31,8 @@ def doubled(first: str, line: str) -> str:
         pytest.param("seed: 0x" + "f" * 5000, "seed: an integer beyond 128 bits", id="5,000 hexadecimal digits"),
         pytest.param("{a: [{b: 340282366920938463463374607431768211456}]}", "a.b: an integer beyond 128 bits", id="129 bits"),
         pytest.param("seed: 2024-13-45", "a value cannot be read (month", id="no date"),
+        pytest.param("%YAML 1.1\n---\nseed: 1" + ":59" * 300_000, "a plan is YAML 1.2", id="300,000 sixtieths"),
+        pytest.param("seed: !!bool maybe", "a value cannot be read", id="neither true nor false"),
         pytest.param("a: " + "x" * bounds.MOST_BYTES, "a plan has at most", id="long"),
     ],
 )

@@ -75,15 +75,15 @@ def test_in_a_process_that_does_other_things_a_run_begins_where_it_was_called(mo
 def test_the_parts_of_a_phase_bear_their_names_and_the_rest_bears_the_phase_s(
     here: bool, elsewhere: float, wanted: dict[str, float]
 ) -> None:
-    phases = Phases(Cpu(0, 0), {"scan": 2.0, "annotate": 4.0}, {"scan": 0.0, "annotate": 2.0})
+    phases = Phases(Cpu(0, 0), {"scan": 2.0, "annotate": 4.0}, {"scan": 0.0, "annotate": 2.0}, {"annotate": elsewhere})
     units: Any = [SimpleNamespace(costs=(("read", 0.5), ("sign", 2.0))), SimpleNamespace(costs=(("read", 0.5),))]
-    assert accounts._by_name(phases, units, compile_s=1.0, elsewhere=elsewhere, here=here) == wanted
+    assert accounts._by_name(phases, units, compile_s=1.0, here=here) == wanted
 
 
 def test_clocks_that_tick_apart_do_not_make_parts_larger_than_the_whole() -> None:
     phases = Phases(Cpu(0, 0), {"annotate": 3.0}, {"annotate": 0.0})
     units: Any = [SimpleNamespace(costs=(("read", 2.0), ("sign", 4.0)))]
-    found = accounts._by_name(phases, units, compile_s=0.0, elsewhere=0.0, here=True)
+    found = accounts._by_name(phases, units, compile_s=0.0, here=True)
     assert found == {"read": 1.0, "sign": 2.0, "annotate": 0.0}
 
 

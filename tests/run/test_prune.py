@@ -88,12 +88,22 @@ def test_a_run_of_another_plan_that_was_cut_short_keeps_what_it_has_made(work):
     assert not left(work, "one") and left(work, "two") and not left(work, "other") and work.names("unfinished") == []
 
 
-@pytest.mark.parametrize("recipe", ["B", None])
+@pytest.mark.parametrize("recipe", ["B", None, "torn"])
 def test_where_nobody_knows_what_a_live_generation_needs_nothing_goes(work, recipe):
     if recipe is None:
         work.remove(generations.name(1, "A", ()))
-    prune.prune(work, [manifest(1, recipe or "A"), manifest(2)], replaced=True)
+    elif recipe == "torn":
+        work.write_bytes(generations.name(1, "A", ()), b"{")
+    prune.prune(work, [manifest(1, "B" if recipe == "B" else "A"), manifest(2)], replaced=True)
     assert left(work, "one") and left(work, "two") and left(work, "other")
+
+
+def test_what_a_measurement_reads_stays_while_it_goes_on(work):
+    with work.lock("savings/.lock"):
+        prune.prune(work, [manifest(2)], replaced=True)
+        assert left(work, "one") and left(work, "other")
+    prune.prune(work, [manifest(2)], replaced=True)
+    assert not left(work, "one") and left(work, "two")
 
 
 def test_a_variant_that_a_measurement_curates_leaves_the_facts_of_the_output(tmp_path):

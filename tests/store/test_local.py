@@ -67,6 +67,10 @@ def test_the_mode_of_what_a_link_leads_to_stays(tmp_path: Path) -> None:
     opened = store(tmp_path)
     opened.private("index")
     opened.private("rejected")
+    (tmp_path / "letter").touch(0o644)
+    (tmp_path / "store" / "key").symlink_to(tmp_path / "letter")
+    opened.private_file("key")
+    assert stat.S_IMODE((tmp_path / "letter").stat().st_mode) == 0o644
     assert stat.S_IMODE((tmp_path / "public").stat().st_mode) == 0o755
     assert stat.S_IMODE((tmp_path / "store" / "rejected").stat().st_mode) == 0o700
 

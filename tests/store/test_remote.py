@@ -108,6 +108,13 @@ def test_place_between_stores_and_within_one(tmp_path):
     assert (tmp_path / "data/b").read_bytes() == b"again"
 
 
+def test_the_time_is_told_by_the_stores_clock_and_nothing_is_left_of_the_question():
+    fake = FakeStore()
+    fake.clock.pass_(3600)
+    out = store(fake)
+    assert out.now() == fake.clock.at and fake.find("/bucket") == []
+
+
 def test_removing_takes_a_file_or_all_below_a_folder_and_minds_nothing_missing():
     out = store()
     for name in ("a/1", "a/b/2", "ab", "c"):
@@ -218,6 +225,7 @@ class EndpointConnectionError(Exception):
     [
         (FileNotFoundError("The specified bucket does not exist"), "make the bucket first"),
         (PermissionError("Access Denied"), "check the credentials"),
+        (PermissionError("The difference between the request time and the current time is too large."), "set the clock"),
         (NoCredentialsError("Unable to locate credentials"), "check the credentials"),
         (
             EndpointConnectionError("Could not connect to http://me:hunter2@host/b?sig=hunter2"),

@@ -9,35 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.store.s3 import BUCKET, Server, served
+from tests.store.s3 import BUCKET, STALE_S, command, run, shards
 from tests.support import ROOT, SAMPLE, curate, digests, prose, write_rows
 
 pytestmark = pytest.mark.slow
-STALE_S = 6.0
-"""Age at which locks are stale in these tests: S3 gives times in whole seconds."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with served(tmp_path_factory.mktemp("s3")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def s3(server: Server) -> Any:
-    import fsspec
-
-    before = dict(os.environ)
-    os.environ.update(server.environment)
-    yield fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -55,26 +35,6 @@ def inputs(s3: Any) -> str:
 
 
 SAMPLE_RUN = (str(SAMPLE / "plan.yaml"), "--set", "source.unit_bytes=60000")
-
-
-def command(*arguments: Any, kill: int | None = None, events: Path | None = None) -> list[str]:
-    if kill is None:
-        return [sys.executable, "-m", "flows.curate", *map(str, arguments), "--inline", "--workers", "2"]
-    return [sys.executable, "-m", "tests.killed", str(kill), str(events), *map(str, arguments), "--inline", "--workers", "1"]
-
-
-def run(*arguments: Any, kill: int | None = None, events: Path | None = None, **changed: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "WINNOW_TEST_STALE_S": str(STALE_S), **changed}
-    made = command(*arguments, kill=kill, events=events)
-    return subprocess.run(made, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False, env=environment)
-
-
-def shards(s3: Any, root: str) -> dict[str, str]:
-    found = {}
-    for folder in ("data", "rejected", "ledger"):
-        for path in s3.find(f"{root}/{folder}"):
-            found[f"{folder}/{path.rsplit('/', 1)[-1]}"] = hashlib.sha256(s3.cat_file(path)).hexdigest()
-    return found
 
 
 def test_the_server_honours_create_only_writes_also_at_the_end_of_an_upload_in_parts(s3):

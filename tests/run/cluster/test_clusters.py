@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.run.cluster import clusters
@@ -42,7 +45,8 @@ def local(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def plan(given: Path, out: Path) -> tuple[str | Path, ...]:
-    return ("minimal", "--input", given, "--output", out, *PLUGIN)
+    """Units are so small that files do not share them: a span each."""
+    return ("minimal", "--input", given, "--output", out, "--set", "source.unit_bytes=12000", *PLUGIN)
 
 
 def two_generations(cluster: Cluster, folder: Path, **environment: str) -> None:
@@ -90,6 +94,49 @@ def test_a_worker_that_is_killed_costs_its_spans_only(engine, tmp_path, local):
     expected = tmp_path / "expected"
     assert curate(None, *plan(tmp_path / "input", expected)).returncode == 0
     assert digests(tmp_path / "out", FOLDERS) == digests(expected, FOLDERS)
+
+
+@pytest.mark.parametrize("step", ["scatter_hashes", "link_places", "count_pairs"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_worker_that_is_killed_within_a_job_of_dedup_costs_that_job_only(engine, step, tmp_path, local):
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    (trap / f"kill-dedup {step}").touch()
+    many_files(tmp_path / "input", 10)
+    with engine(tmp_path, WINNOW_TRAP=str(trap)) as cluster:
+        ran = curate(cluster, *plan(tmp_path / "input", tmp_path / "out"))
+        assert ran.returncode == 0, ran.stderr
+        assert (trap / "killed").exists()
+        many_files(tmp_path / "input", 6, first=10)
+        ran = curate(cluster, *plan(tmp_path / "input", tmp_path / "out"))
+    assert ran.returncode == 0, ran.stderr
+    assert digests(tmp_path / "out", FOLDERS) == digests(local[1], FOLDERS)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_cpu_seconds_of_workers_elsewhere_are_counted(engine, tmp_path):
+    many_files(tmp_path / "input", 10)
+    with engine(tmp_path) as cluster:
+        before, here = used_by(cluster), resource.getrusage(resource.RUSAGE_CHILDREN)
+        ran = curate(cluster, *plan(tmp_path / "input", tmp_path / "out"))
+        assert ran.returncode == 0, ran.stderr
+        elsewhere, driver = used_by(cluster) - before, resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = driver.ru_utime + driver.ru_stime - here.ru_utime - here.ru_stime
+    cost = json.loads((tmp_path / "out/metrics.json").read_text())["cost"]
+    assert sum(line["cpu_s"] for line in cost["stages"]) == pytest.approx(cost["cpu_s"])
+    # The rest is the cluster's own: its scheduler, and its processes before they had a task.
+    assert 0.3 * elsewhere < cost["cpu_s"] - own < elsewhere, (cost["cpu_s"], own, elsewhere)
+
+
+def used_by(cluster: Cluster) -> float:
+    """CPU seconds of the cluster's processes, the scheduler's among them."""
+    used = 0.0
+    for process in (cluster.head, *cluster.workers):
+        for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = one.cpu_times()
+                used += times.user + times.system + times.children_user + times.children_system
+    return used
 
 
 @pytest.mark.parametrize("prefect", [False, True], ids=["inline", "prefect"])
