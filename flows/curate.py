@@ -1,4 +1,4 @@
-"""`python -m flows.curate` and the console script `winnow`: from arguments to an exit code.
+"""`winnow curate`: from arguments to an exit code.
 
 Exit codes: 0 done; 1 the run failed, the same command resumes; 2 the command or plan is wrong; 3 a check refused to
 publish; 130 interrupted. The result goes to stdout, everything else to stderr. Heavy imports happen after parsing, so that
@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flows import __version__, errors
 
@@ -32,12 +32,31 @@ SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
 def parser() -> argparse.ArgumentParser:
     """The command line; the usage in README is held to it by a test."""
     made = errors.Parser(
-        prog="python -m flows.curate",
+        prog="winnow curate",
+        usage="winnow curate [PLAN] [--input PATH ...] [--output DIR] [OPTION ...]",
         description="Curate text for training language models: raw text in, Parquet shards out, every removal explained.",
         epilog="Without arguments: curates sample_data/ into curated/. Exit codes: 0 done, 1 failed (the same command"
-        " resumes), 2 wrong command or plan, 3 a check refused to publish, 130 interrupted.",
+        " resumes), 2 wrong command or plan, 3 a check failed or nothing was kept: nothing was published (--accept publishes),"
+        " 130 interrupted.",
     )
-    made.add_argument("plan", nargs="?", metavar="PLAN", help="a YAML file or a preset's name (with --input, default: default@2)")
+    _add_plan(made.add_argument_group("plan and input"))
+    _add_publishing(made.add_argument_group("what becomes of the output"))
+    _add_looks(made.add_argument_group("look first"))
+    _add_resources(made.add_argument_group("where and how it runs"))
+    shown = made.add_argument_group("what is printed")
+    shown.add_argument("--json", action="store_true", help="print the result as JSON")
+    shown.add_argument("--log-json", action="store_true", help="progress, notes and errors as JSON, one object a line, on stderr")
+    shown.add_argument("--version", action="version", version=f"winnow {__version__}", help="print the version and end")
+    return made
+
+
+def _add_plan(made: argparse._ArgumentGroup) -> None:
+    made.add_argument(
+        "plan",
+        nargs="?",
+        metavar="PLAN",
+        help="a YAML file (`winnow plan init` writes one) or a preset's name (with --input, default: default@2)",
+    )
     made.add_argument(
         "--input",
         nargs="+",
@@ -48,10 +67,31 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
     made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
+
+
+def _add_publishing(made: argparse._ArgumentGroup) -> None:
+    made.add_argument("--replace", action="store_true", help="make the output anew; facts that still hold are used")
+    made.add_argument("--fresh", action="store_true", help="as --replace, with an emptied work directory")
+    made.add_argument("--clean", action="store_true", help="remove the work directory afterwards")
+    made.add_argument(
+        "--accept", action="store_true", help="publish although a check failed, or although nothing was kept; recorded"
+    )
+
+
+def _add_looks(made: argparse._ArgumentGroup) -> None:
+    made.add_argument("--explain", action="store_true", help="show what would run, and why; run nothing")
+    made.add_argument(
+        "--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates, publish nothing"
+    )
+
+
+def _add_resources(made: argparse._ArgumentGroup) -> None:
     made.add_argument("--work", metavar="DIR", help="work directory (default: OUTPUT/.work)")
     made.add_argument(
         "--workers", type=int, metavar="N", help="threads, or processes of a local cluster (default: the CPUs of this machine)"
     )
+    made.add_argument("--memory", metavar="BYTES", default="2GB", help="memory budget of the run (default: 2GB)")
+    made.add_argument("--inline", action="store_true", help="the same stages in this process, without a Prefect server")
     made.add_argument(
         "--runner",
         choices=("local", "dask", "ray"),
@@ -64,16 +104,6 @@ def parser() -> argparse.ArgumentParser:
         help="of a Dask scheduler or a Ray cluster that sees input, output and work (default: a cluster of this machine's"
         " processes, for this run)",
     )
-    made.add_argument("--inline", action="store_true", help="the same stages in this process, without a Prefect server")
-    made.add_argument("--replace", action="store_true", help="make the output anew; facts that still hold are used")
-    made.add_argument("--fresh", action="store_true", help="as --replace, with an emptied work directory")
-    made.add_argument("--clean", action="store_true", help="remove the work directory afterwards")
-    made.add_argument("--accept", action="store_true", help="publish although a check failed; recorded")
-    made.add_argument("--explain", action="store_true", help="show what would run, and why; run nothing")
-    made.add_argument(
-        "--sample", type=float, metavar="SHARE", help="judge a seeded share of the units, print estimates, publish nothing"
-    )
-    made.add_argument("--memory", metavar="BYTES", default="2GB", help="memory budget of the run (default: 2GB)")
     made.add_argument(
         "--retries", type=int, metavar="N", default=2, help="of a task that failed for a passing cause (default: 2)"
     )
@@ -82,10 +112,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="allow an object store without conditional writes as output: nothing keeps two runs apart",
     )
-    made.add_argument("--json", action="store_true", help="print the result as JSON")
-    made.add_argument("--log-json", action="store_true", help="progress, notes and errors as JSON, one object a line, on stderr")
-    made.add_argument("--version", action="version", version=f"winnow {__version__}", help="print the version and end")
-    return made
 
 
 def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int:
@@ -142,7 +168,8 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     if arguments.explain:
         from pipeline.run.explain import explain
 
-        print(visible_lines(explain(loaded, options)))
+        would = explain(loaded, options).split("\n")
+        print(json.dumps({"explain": would}) if arguments.json else visible_lines("\n".join(would)))
         return 0
     progress = lines or show.on_stderr()
     if arguments.sample is not None:
@@ -258,13 +285,12 @@ def _check(arguments: argparse.Namespace, workers: int) -> None:
         raise UsageError(f"--retries {arguments.retries}: expected 0 or more")
 
 
-def entry() -> None:
-    """The console script `winnow`."""
-    code = main(own_process=True)
+def ended(code: int) -> NoReturn:
+    """End this process."""
     gc.disable()
     gc.freeze()  # the process ends: last collections of what Prefect made take 0.30 of 0.38 CPU-seconds (`make bench B=tricks`)
     raise SystemExit(code)
 
 
 if __name__ == "__main__":
-    entry()
+    ended(main(own_process=True))

@@ -57,11 +57,13 @@ class Deployment:
 
 def parser() -> argparse.ArgumentParser:
     made = errors.Parser(
-        prog="python -m flows.deploy",
+        prog="winnow deploy",
         description="Serve curation as a scheduled Prefect deployment from this process, until it is interrupted.",
         epilog="Each run takes what is new in the input. A failed check publishes nothing (checks.on_fail: stop).",
     )
-    made.add_argument("--plan", metavar="FILE", help="a YAML file or a preset's name (default: default@2)")
+    plan_help = "a YAML file or a preset's name (default: default@2)"
+    made.add_argument("plan", nargs="?", metavar="PLAN", default=argparse.SUPPRESS, help=plan_help)  # as of curate
+    made.add_argument("--plan", dest="plan", metavar="PLAN", help=argparse.SUPPRESS)  # as it was written before
     made.add_argument(
         "--input", nargs="+", action="extend", metavar="PATH", default=[], help="files, folders, globs, URLs; replace the plan's"
     )

@@ -23,7 +23,7 @@ from flows import errors
 
 def parser() -> argparse.ArgumentParser:
     made = errors.Parser(
-        prog="python -m flows.doctor",
+        prog="winnow doctor",
         description="Check everything in an output: manifests, shards, index, tombstones, samples, what is made from them.",
     )
     made.add_argument(
@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     out = open_output(arguments.output, create=False)
     if not out.entries(""):
-        raise InputError(f"{arguments.output}: no output of `python -m flows.curate` (nothing is there); name its folder")
+        raise InputError(f"{arguments.output}: no output of `winnow curate` (nothing is there); name the folder of one")
     work = open_store(arguments.work or out.path(".work"), create=False)
     found = examine(out, work, deep=arguments.deep)
     if not (found.manifests or found.damaged or is_output(out, out.entries(""))):

@@ -30,11 +30,18 @@ class Parser(argparse.ArgumentParser):
             return None
         return super()._parse_optional(arg_string)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Here also a subcommand says what it does not know: it has the options that may be meant, and the command above not."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         from pipeline.text.visible import visible_lines
 
-        self.print_usage(sys.stderr)
-        print(f"winnow: {visible_lines(message)}{visible_lines(self._hint(message))}", file=sys.stderr)
+        said = message.replace("unrecognized arguments", "no such argument")
+        print(f"{self.prog}: {visible_lines(f'{said}{self._hint(message)}')} ({self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
 
     def _hint(self, message: str) -> str:

@@ -26,7 +26,7 @@ from flows import errors
 
 def parser() -> argparse.ArgumentParser:
     made = errors.Parser(
-        prog="python -m flows.inspect",
+        prog="winnow inspect",
         description="Look at what was kept, what was dropped, and why; takedown removes. Without a command: browse.",
     )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder that was curated into (default: curated)")
@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     why = commands.add_parser("why", help="everything that decided one document's fate")
     why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
     why.add_argument("--text", metavar="TEXT", help="judge this text instead, as the output's plan would (- reads stdin)")
+    why.add_argument("--all", action="store_true", help="also the rules that the document passes with room to spare")
     why.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     why.add_argument("--json", action="store_true", help="print JSON: docs/schemas/why.schema.json")
     sweep = commands.add_parser("sweep", help="what other thresholds would keep, from the stored signals")
@@ -59,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--by", choices=("language",), help="a line for each language")
     sweep.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     sweep.add_argument("--json", action="store_true", help="print JSON")
+    summary = commands.add_parser(
+        "summary", help="what a run ended with: documents by reason, duplicates, tokens, compute, the report"
+    )
+    summary.add_argument("--json", action="store_true", help="print metrics.json")
     _add_takedown(commands)
     compare = commands.add_parser("compare", help="what enters and what leaves: another output, or other thresholds")
     compare.add_argument("other", nargs="?", metavar="OUT2", help="folder of the other output")
@@ -71,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--work", metavar="DIR", help="with --set: work directory of the run (default: .work in the output)")
     compare.add_argument("--json", action="store_true", help="print JSON")
+    for choice in commands._choices_actions:  # each --help says in a sentence what the list of commands says of it
+        said = choice.help or ""
+        commands.choices[choice.dest].description = commands.choices[choice.dest].description or f"{said[:1].upper()}{said[1:]}."
     for command in commands.choices.values():  # as people write it: behind the command too
         command.add_argument("--output", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         command.add_argument("--trust", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -79,10 +87,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _with_command(given: list[str]) -> list[str]:
     """The command line with `browse` in front where, apart from --output, it begins with an option or nothing at all."""
-    before = errors.Parser(prog="python -m flows.inspect", add_help=False)
+    before = errors.Parser(prog="winnow inspect", add_help=False)
     before.add_argument("--output")
     before.add_argument("--trust", action="store_true")
-    rest = before.parse_known_args(given)[1]
+    rest = argparse.ArgumentParser.parse_known_args(before, given)[1]  # ours refuses what it does not know
     named = bool(rest) and (not rest[0].startswith("-") or rest[0] in ("-h", "--help"))
     return given if named else ["browse", *given]
 
@@ -91,7 +99,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
     act: dict[str, Callable[[argparse.Namespace], str | Said]]
-    act = {"browse": _browse, "review": _review, "why": _why, "sweep": _sweep, "compare": _compare, "takedown": _takedown}
+    act = {
+        "browse": _browse,
+        "review": _review,
+        "why": _why,
+        "sweep": _sweep,
+        "compare": _compare,
+        "summary": _summary,
+        "takedown": _takedown,
+    }
 
     def run() -> int:
         from flows.terminal.settle import settle
@@ -148,11 +164,19 @@ def _why(arguments: argparse.Namespace) -> str | Said:
     if arguments.text is not None:
         text = sys.stdin.read() if arguments.text == "-" else arguments.text
         made = verdict.judge_text(output.recipe, text)
-        return why_json.written(why_json.of_text(text, made)) if arguments.json else why.explanation_of_text(made)
+        return (
+            why_json.written(why_json.of_text(text, made))
+            if arguments.json
+            else why.explanation_of_text(made, every=arguments.all)
+        )
     found = why.find_rows(output, arguments.name)
     if arguments.json:
         return why_json.written(why_json.of_documents(found))
-    return [part for number, one in enumerate(found) for part in ([*([""] * (number > 0)), *why.explanation(one)])]
+    return [
+        part
+        for number, one in enumerate(found)
+        for part in ([*([""] * (number > 0)), *why.explanation(one, every=arguments.all)])
+    ]
 
 
 def _sweep(arguments: argparse.Namespace) -> str | Said:
@@ -186,6 +210,18 @@ def _compare(arguments: argparse.Namespace) -> str | Said:
         return what_if.what_if_text(made, arguments.set)
     found = compare.compare(first, opened.open_output_of(arguments.other, trust=arguments.trust))
     return json.dumps(asdict(found), sort_keys=True) if arguments.json else compare.comparison_text(found)
+
+
+def _summary(arguments: argparse.Namespace) -> str | Said:
+    from pipeline import report
+    from pipeline.inspect import output as opened
+    from pipeline.report import publish
+
+    output = opened.open_output_of(arguments.output, trust=arguments.trust)
+    metrics = publish.metrics_of(output.store)
+    if arguments.json:
+        return json.dumps(metrics.model_dump(mode="json"), sort_keys=True)
+    return report.summary(metrics, out=arguments.output, savings=publish.savings_of(output.store))
 
 
 def _add_takedown(commands: Any) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = errors.Parser(
-        prog="python -m flows.train judge",
+        prog="winnow train judge",
         description="Have a language model judge documents of an output by docs/judging.md; compare it with your reviews.",
         epilog="Without --yes it says what it would ask and cost, and asks nothing. The texts go to the endpoint.",
     )

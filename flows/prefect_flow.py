@@ -98,7 +98,7 @@ def curate(
         work: Work directory. Empty: `.work` in the output.
         workers: Threads.
         replace: Make the output anew. Facts that still hold are used.
-        accept: Publish although a check failed. It is recorded.
+        accept: Publish although a check failed or nothing was kept. It is recorded.
     """
     # Pickled by value when it is served: it may name functions and classes of this module, and nothing else.
     options = RunOptions(output=output, work=work or None, workers=workers, replace=replace, accept=accept)

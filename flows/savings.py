@@ -25,9 +25,9 @@ COMMANDS = ("export-arms", "score")
 def parser() -> argparse.ArgumentParser:
     """The command line of a measurement."""
     made = errors.Parser(
-        prog="python -m flows.savings",
+        prog="winnow savings",
         description="Train the same small model on raw and on curated text; report at how much less compute it is as good.",
-        epilog="Also: python -m flows.savings export-arms --help, python -m flows.savings score --help.",
+        epilog="Also: winnow savings export-arms --help, winnow savings score --help.",
     )
     _common(made)
     made.add_argument(
@@ -68,9 +68,7 @@ def _common(made: argparse.ArgumentParser) -> None:
 
 
 def export_parser() -> argparse.ArgumentParser:
-    made = errors.Parser(
-        prog="python -m flows.savings export-arms", description="Write arms and held-out sets for your own trainer."
-    )
+    made = errors.Parser(prog="winnow savings export-arms", description="Write arms and held-out sets for your own trainer.")
     _common(made)
     made.add_argument("--to", required=True, metavar="DIR", help="folder to write")
     made.add_argument("--tokens", type=float, required=True, metavar="N", help="tokens that each run will see")
@@ -78,7 +76,7 @@ def export_parser() -> argparse.ArgumentParser:
 
 
 def score_parser() -> argparse.ArgumentParser:
-    made = errors.Parser(prog="python -m flows.savings score", description="Findings from the losses of your own trainer.")
+    made = errors.Parser(prog="winnow savings score", description="Findings from the losses of your own trainer.")
     made.add_argument("folder", metavar="DIR", help="what export-arms wrote")
     made.add_argument("results", metavar="RESULTS", help="JSON lines: arm, draw, params, tokens, set, metric (bpb), value")
     made.add_argument("--json", action="store_true", help="print the result as JSON")

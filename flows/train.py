@@ -34,9 +34,9 @@ CORPUS = "corpus"
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = errors.Parser(
-        prog="python -m flows.train",
+        prog="winnow train",
         description="Train a fastText classifier of two kinds of text, or adapt the quality model to your reviews; measure,"
-        " calibrate, describe it. `flows.train judge --help`: have a language model judge documents.",
+        " calibrate, describe it. `winnow train judge --help`: have a language model judge documents.",
         epilog="Writes DIR/NAME.ftz, .bin or .npz, NAME.json and NAME.md. Exit codes: 0 done, 1 failed, 2 wrong command or data.",
     )
     made.add_argument("name", metavar="NAME", help="quality, toxicity, or another name; the model's file is called so")
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="PATH",
         default=[],
-        help="ordinary text, or what flows.curate wrote: thresholds are set on it; an example only with `--negative corpus`",
+        help="ordinary text, or what `winnow curate` wrote: thresholds are set on it; an example only with `--negative corpus`",
     )
     made.add_argument(
         "--reviews", metavar="OUT", help="learn from your reviews of this output, beside what the shipped model knows"

@@ -17,7 +17,7 @@
     │   ├── CannotRead            a disk or network failed while an input was read; may pass
     │   ├── Damaged               a file of the work directory or the output is not what was written
     │   └── BrokenContract        a filter or a stage broke its contract: a bug, not bad data
-    └── CheckFailed           3   a check refused to publish
+    └── CheckFailed           3   a check refused to publish, or nothing was kept
 
 Messages say which file or key, what was expected, and what to do next. Bad data never raises: it is quarantined.
 Errors of the operating system stay OSError (exit 1); `named` lets them say which file they are about.

@@ -48,10 +48,10 @@ def winnow(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
 
 
 def curate(*arguments: str | Path, workers: int = 2) -> None:
-    """The command with `--inline`; fails the test unless it exits 0."""
+    """The command with `--inline`; fails the test unless it exits 0. `--accept`: some of what is tested keeps nothing."""
     from flows.curate import main
 
-    code = main([*map(str, arguments), "--inline", "--workers", str(workers)])
+    code = main([*map(str, arguments), "--inline", "--accept", "--workers", str(workers)])
     assert code == 0, f"exit {code}"
 
 

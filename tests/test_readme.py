@@ -56,7 +56,7 @@ def test_help_works_and_is_quick_to_import():
 
 
 def test_presets_named_in_readme_exist():
-    from pipeline.plan.load import presets
+    from pipeline.plan.presets import presets
 
     assert {name.split("@")[0] for name in presets()} == {
         "default",

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, JsonValue
 
-from pipeline.plan.load import presets
 from pipeline.plan.model import Plan
+from pipeline.plan.presets import presets
 from pipeline.records.base import Json
 from pipeline.store.secrets import SECRET
 

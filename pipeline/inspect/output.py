@@ -74,7 +74,7 @@ def open_output_of(folder: str, *, work: str | None = None, trust: bool = False)
     store = open_output(folder, create=False)
     found = manifest.live(inventory.load_whole(store))
     if not found:
-        raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
+        raise InputError(f"{folder}: no output of `winnow curate` (no manifests); name the folder of one")
     return Output(store, tuple(found), work, trust)
 
 

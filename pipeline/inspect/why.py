@@ -125,8 +125,8 @@ def _row_of(output: Output, folder: str, ref: str, *, generation: int, columns: 
     return None
 
 
-def explanation(found: Found) -> list[Part]:
-    """Fate, evidence, place, text, and each rule with its value and limit."""
+def explanation(found: Found, *, every: bool) -> list[Part]:
+    """Fate, evidence, place, text, and rules with value and limit: those that fail or nearly do, or every one."""
     row = found.row
     said: list[Part] = [f"{row['id']}  {row['source_ref']}, generation {row['generation']}", _verdict(row)]
     if row["duplicate_ref"]:
@@ -141,14 +141,14 @@ def explanation(found: Found) -> list[Part]:
     if found.survivor is not None:
         said += _excerpt("survivor", found.survivor.text)
     if found.values is not None:
-        said += ["", *rules(found.values.measured)]
+        said += ["", *rules(found.values.measured, every=every)]
     return [*said, *weights(found.reasons), *found.notes]
 
 
-def explanation_of_text(made: TextVerdict) -> list[Part]:
+def explanation_of_text(made: TextVerdict, *, every: bool) -> list[Part]:
     """As `explanation`, for a text that is no document of the output."""
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
-    said: list[Part] = [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made.measured)]
+    said: list[Part] = [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made.measured, every=every)]
     return [*said, *weights(made.reasons), *without_limit(made.measured)]
 
 
@@ -170,15 +170,20 @@ def in_order(made: Measured) -> list[RuleMargin]:
     return sorted(made.rules, key=lambda rule: (not rule.fails, rule.action != "drop", rule.fails or not rule.near))
 
 
-def rules(made: Measured) -> list[Part]:
-    """A row for each rule, in order; then the signals of filters without rules."""
+def rules(made: Measured, *, every: bool) -> list[Part]:
+    """A row for each rule that fails or nearly does, or for every one, in order; then the signals of filters without rules."""
     rows = []
-    for rule in in_order(made):
+    ordered = in_order(made)
+    shown_rules = [rule for rule in ordered if every or rule.fails or rule.near]
+    for rule in shown_rules:
         near = f"near, {numbers.share(rule.off, 1)} off" if rule.near and rule.off is not None else ""
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
         shown = (rule.signal or numbers.NONE, worded(rule.value), rule.passes or numbers.NONE)
         rows.append((rule.name, *shown, mark))
-    said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows)]
+    said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows)] if rows else []
+    if rest := len(ordered) - len(rows):
+        passing = numbers.counted(rest, "rule passes", "rules pass")
+        said.append(f"{passing} with room to spare; --all shows {'it' if rest == 1 else 'them'}")
     for name, values in made.signals:
         if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
             said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")

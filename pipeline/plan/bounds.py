@@ -33,7 +33,8 @@ def load(text: str, *, where: str) -> Any:
         _check(text, where)
         value = YAML(typ="safe", pure=True).load(io.StringIO(text))
     except YAMLError as error:
-        raise PlanError(f"{where}: not valid YAML: {' '.join(str(error).split())[:500]}") from error
+        said = " ".join(str(error).split()).replace(' in "<file>",', ",")  # which file, `where` says
+        raise PlanError(f"{where}: not valid YAML: {said[:500]}") from error
     except (ValueError, OverflowError, KeyError) as error:  # thousands of digits, a thirteenth month, !!bool maybe
         raise PlanError(f"{where}: not valid YAML: a value cannot be read ({error})") from error
     _check_integers(value, where)

@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,13 @@ from pipeline.errors import PlanError, Untrusted
 from pipeline.plan import bounds
 from pipeline.plan.model import Plan, with_plugins
 from pipeline.plan.paths import with_absolute_paths
+from pipeline.plan.presets import presets
 from pipeline.records.base import Json
 from pipeline.store.secrets import refuse_secrets
 
 DEFAULT = "default@2"
+_ALWAYS_ON = frozenset({"filters", "select", "output", "checks", "compute", "compute.plan"})
+"""Mappings that `false` does not switch off as a whole."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,21 @@ class LoadedPlan:
     extends: str
 
 
-def presets() -> dict[str, Path]:
-    """Name with version → file, for every preset in this release."""
-    folder = Path(str(resources.files("pipeline.plan") / "presets"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+def preset_text(name: str) -> str:
+    """The YAML of a preset, the newest where no version is named. Raises PlanError."""
+    return presets()[_full_name(name)].read_text("utf-8")
 
 
 def _preset(name: str) -> tuple[str, Json]:
+    full = _full_name(name)
+    return full, _read_yaml(preset_text(full), where=f"preset {name}")
+
+
+def _full_name(name: str) -> str:
     known = presets()
     versions = [name] if name in known else sorted(full for full in known if full.split("@")[0] == name)
     if versions:
-        return versions[-1], _read_yaml(known[versions[-1]].read_text("utf-8"), where=f"preset {name}")
+        return versions[-1]
     near = difflib.get_close_matches(name, [*known, *(full.split("@")[0] for full in known)], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PlanError(f"preset {name}: unknown; {hint}there are {', '.join(known)}; a file's name ends in .yaml")
@@ -127,8 +133,14 @@ def _explain(plan: type[Plan], error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             known = _known_keys(plan, path[:-1])
             near = difflib.get_close_matches(str(path[-1]), known, n=1)
+            within = [f"{part}.{path[0]}" for part in ("filters", "edits") if path[0] in _known_keys(plan, [part])]
+            near = within if len(path) == 1 and within else near
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             lines.append(f"{where}: unknown key; {hint}")
+        elif item["type"] in ("model_type", "model_attributes_type", "dict_type") and (keys := _known_keys(plan, path)):
+            off = "" if ".".join(map(str, path)) in _ALWAYS_ON else ", or false to switch it off"
+            shown = f"{{{keys[0]}: ...}}" + (f" (keys: {', '.join(keys)})" if len(keys) > 1 else "")
+            lines.append(f"{where}: expected a mapping, such as {shown}{off} (got {item['input']!r})")
         else:
             got = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
             lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}{got}")

@@ -194,7 +194,10 @@ class Checks(PlanModel):
         0.3, ge=0, le=1, description="change of the kept share, and of the share of each reason, since the last generation"
     )
     plants: int = Field(180, ge=0, le=100_000, description="planted copies of the dedup self-test; 0 switches it off")
-    on_fail: Literal["warn", "stop"] = Field("warn", description="stop: publish nothing and exit 3")
+    on_fail: Literal["warn", "stop"] = Field(
+        "warn",
+        description="stop: publish nothing and exit 3; a run that kept nothing does so in either case (--accept publishes)",
+    )
 
 
 class Plan(PlanModel):

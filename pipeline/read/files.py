@@ -43,6 +43,9 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 LATER = re.compile(r"\.arc(\.gz)?$", re.IGNORECASE)
 
 
+ANY = "\0"
+"""Stands for the column of the text where nobody knows it yet (`pipeline.read.peek`): the text of a row is then empty, and all
+its columns are metadata. No plan may name it."""
 APART = "//"
 """Stands between a source's name and a path that a file of another source has too; a path has no empty part."""
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pipeline.read import shape
 from pipeline.read.archives import decoded
 from pipeline.read.encodings import encoding_of, transcoded
-from pipeline.read.files import InputFile
+from pipeline.read.files import ANY, InputFile
 from pipeline.read.lines import ROW_BYTES
 from pipeline.read.units import open_input, source_of
 
@@ -157,7 +157,7 @@ def _undeclared(file: InputFile, head: shape.Head) -> InputFile | str:
     if not found or not shape.begins_with_object(head.data):
         return _unknown(head.data)
     head.grow(shape.LOOK_BYTES)
-    if found == "json_table" or shape.names_text(head.data, file.text):
+    if found == "json_table" or file.text == ANY or shape.names_text(head.data, file.text):
         return replace(file, format=found)
     what = shape.described(head.data, found)
     return f"{what} without {file.text!r}; `source.text` names the column that holds the text"

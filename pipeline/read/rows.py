@@ -19,7 +19,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.read.files import InputFile
+from pipeline.read.files import ANY, InputFile
 from pipeline.read.lines import QuarantinedRow, too_large
 from pipeline.records.inputs import PackedFile
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
@@ -81,6 +81,7 @@ class Collector:
     def __init__(self, file: InputFile, *, sink: Callable[[pa.Table], None] | None = None) -> None:
         self.file = file
         self.types: dict[str, str] = {}
+        self._absent = "" if file.text == ANY else _MISSING
         self._sink = sink
         self._tables: dict[pa.Schema, list[pa.Table]] = {DOCUMENT: [], BAD_ROW: []}
         self._good: list[tuple[Any, ...]] = []
@@ -96,7 +97,7 @@ class Collector:
         for name, value in self._partitions:
             record.setdefault(name, value)
         pop = record.pop
-        text = pop(file.text, _MISSING)
+        text = pop(file.text, self._absent)
         given = id_ = pop(file.id, None)
         if type(id_) is int:
             id_ = str(id_)

@@ -66,6 +66,6 @@ class Source(PlanModel):
     @field_validator("name", "named_by", "text", "id")
     @classmethod
     def _is_text(cls, value: str | None) -> str | None:
-        if value is not None and (not value or any("\ud800" <= c <= "\udfff" for c in value)):
+        if value is not None and (not value or value == "\0" or any("\ud800" <= c <= "\udfff" for c in value)):
             raise ValueError("expected text that UTF-8 can hold")
         return value

@@ -10,18 +10,20 @@ from collections.abc import Sequence
 from pipeline.records.counts import Counts, SourceLine
 from pipeline.records.metrics_json import Check
 from pipeline.report import table
-from pipeline.report.metrics.checks import by_reason
+from pipeline.report.metrics.checks import KEPT_NOTHING, by_reason
 from pipeline.report.table import Part
 from pipeline.text import numbers
 from pipeline.text.visible import visible
 
 MOST = 12
 """Lines of each table; chosen so that the whole stays on one screen."""
-ACCEPTED = "published with --accept, although a check failed"
+ACCEPTED = "published with --accept, although a check failed or nothing was kept"
 """A note of the generation, if so."""
 WIDTH = 80
 NAME = 80
-"""Characters of a source's or reason's name, and of what a check was made of; real ones stay below."""
+"""Characters of a source's or reason's name; real ones stay below."""
+DETAIL = 120
+"""Characters of what a check was made of, and of the reason that took most."""
 
 
 def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None, *, on_disk: str) -> str:
@@ -29,18 +31,26 @@ def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None, *, o
     holds now."""
     failed = [check for check in checks if check.failed]
     said = [
-        f"nothing was published: {numbers.counted(len(failed), 'check')} failed",
+        f"nothing was published: {_why(failed)}",
         *_checks(failed),
         *_sources(counts.by_source),
         *_reasons(counts, before),
         f"on disk now: {visible(on_disk)}; what this run read and scored stays in the work directory",
-        "look at the input and the plan; the same command with --accept publishes nevertheless",
+        "change the plan or the input and run it again; the same command with --accept publishes nevertheless",
+        "to look at what was dropped: the same command with --output OTHER --accept, then winnow inspect --output OTHER",
     ]
     return table.text(said, width=WIDTH).rstrip("\n")
 
 
+def _why(failed: Sequence[Check]) -> str:
+    nothing = [check for check in failed if check.check == KEPT_NOTHING]
+    return "the run kept nothing" if nothing else f"{numbers.counted(len(failed), 'check')} failed"
+
+
 def in_words(check: Check) -> str:
     """A check and its figures in one line."""
+    if check.check == KEPT_NOTHING:
+        return f"{check.check}: {check.detail}"
     value = numbers.beside(check.value, check.limit)
     return f"{check.check}: {value} {check.detail}, limit {numbers.percent(check.limit)}"
 
@@ -50,8 +60,8 @@ def _checks(failed: Sequence[Check]) -> list[Part]:
         (
             f"  {check.check}",
             numbers.beside(check.value, check.limit),
-            numbers.percent(check.limit),
-            visible(check.detail, limit=NAME),
+            f"{'above ' if check.check == KEPT_NOTHING else ''}{numbers.percent(check.limit)}",
+            visible(check.detail, limit=DETAIL),
         )
         for check in failed[:MOST]
     ]

@@ -15,6 +15,7 @@ from pipeline.report.page.page import MOST_LINES, pace
 from pipeline.report.refusal import ACCEPTED, in_words
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
+from pipeline.text.shell import quoted
 from pipeline.text.visible import visible
 
 MOST_REASONS = 6
@@ -50,7 +51,7 @@ def summary(metrics: Metrics, *, out: str, savings: Savings | None = None) -> Sa
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
     ]
-    failed = [*failed, ("", _although(metrics))] if failed else []
+    failed = [*failed, ("", _although(metrics, out=out))] if failed else []
     loud = [*failed, *lost]
     above: list[Part] = [paragraphs(loud), ""] if loud else []
     return [
@@ -73,11 +74,12 @@ def closing(metrics: Metrics, savings: Savings | None, *, out: str) -> Said:
     return [paragraphs(labelled), *commands, f"report        {out.rstrip('/')}/report.html"]
 
 
-def _although(metrics: Metrics) -> str:
+def _although(metrics: Metrics, *, out: str) -> str:
     """That a generation is there although a check failed, why, and what to do about it."""
     why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
     todo = "to take it back, change the plan or the input and run with --replace"
-    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}"
+    look = f"winnow inspect --output {quoted(out)} shows what was dropped"
+    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look}"
 
 
 def _some(label: str, texts: Sequence[str], *, where: str) -> list[tuple[str, str]]:

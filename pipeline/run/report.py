@@ -14,7 +14,7 @@ from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Check, RunMetrics
 from pipeline.report.metrics import changes, checks
 from pipeline.report.metrics import collect as metrics
-from pipeline.report.metrics.tally import Tally, by_plan_source
+from pipeline.report.metrics.tally import Tally, by_plan_source, reasons_by_plan_source
 from pipeline.report.refusal import ACCEPTED, in_words, refusal
 from pipeline.run import accounts, damage
 from pipeline.run.context import Context
@@ -55,12 +55,14 @@ def counts(context: Context, units: Sequence[Annotated], tally: Tally, *, judgem
 
 
 def collect(context: Context, units: Sequence[Annotated], tally: Tally, *, judgement: Judgement) -> Report:
-    """The counts of what was judged, and the checks. Raises CheckFailed where a failed check stops the run."""
+    """The counts of what was judged, and the checks. Raises CheckFailed where one stops the run, or nothing was kept."""
     run, plan = context.run, context.run.recipe.plan
     found = counts(context, units, tally, judgement=judgement)
     before = run.before.metrics if run.before else None
-    report = Report(found, checks.judge(plan.checks, found, before, sources=by_plan_source(tally)))
-    if report.failed and plan.checks.on_fail == "stop":
+    sources, reasons = by_plan_source(tally), reasons_by_plan_source(tally)
+    report = Report(found, checks.judge(plan.checks, found, before, sources=sources, reasons=reasons))
+    nothing = any(check.check == checks.KEPT_NOTHING for check in report.checks)
+    if nothing or (report.failed and plan.checks.on_fail == "stop"):
         if not context.options.accept:
             raise CheckFailed(refusal(found, report.checks, before, on_disk=_on_disk(run)))
         notes = (*found.notes, ACCEPTED)

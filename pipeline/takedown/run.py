@@ -91,7 +91,7 @@ def take_down(
 def _held(folder: str, work: str | None, *, unlocked: bool) -> Iterator[tuple[Store, Store | None]]:
     out = open_output(folder, create=False)
     if not out.names("manifests"):
-        raise InputError(f"{folder}: no output of `python -m flows.curate` (no manifests); name its folder with --output")
+        raise InputError(f"{folder}: no output of `winnow curate` (no manifests); name the folder of one")
     named = open_store(work or out.path(".work"), create=False)
     store = named if named.has(MARKER) else None
     if store is not None:

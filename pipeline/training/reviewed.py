@@ -70,7 +70,7 @@ def live(out: Store) -> tuple[list[Manifest], list[Manifest]]:
     as its manifests say."""
     made = inventory.load_whole(out)
     if not made:
-        raise InputError(f"{out.root}: no output of `python -m flows.curate` (no manifests)")
+        raise InputError(f"{out.root}: no output of `winnow curate` (no manifests); name the folder of one")
     return made, manifest.live(made)
 
 

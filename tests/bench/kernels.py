@@ -31,6 +31,7 @@ from filters.kernels.lines import segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.words import tokens
 from pipeline.plan import load, recipe
+from pipeline.plan import presets as published
 from pipeline.stages.unit.signals import run_filter
 from pipeline.text import final
 
@@ -87,7 +88,7 @@ def presets(text: pa.Array) -> None:
     """The cheap filters of each preset over the texts that they read, each fact once, as in a run; edits and language apart."""
     print("cheap signals of each preset but the language, MB of source text per CPU-second (edits made before, not measured)")
     english = {"language": pa.array(["en"] * len(text), pa.string())}
-    for name in sorted(load.presets()):
+    for name in sorted(published.presets()):
         made = recipe.resolve(load.load_plan(name, inputs=["."]).plan)
         finished = final.finish(text, made.steps)
         chosen = [f for f in made.filters if f.filter.tier is Tier.CHEAP and f.filter.name != "language"]

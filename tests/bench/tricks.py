@@ -26,7 +26,7 @@ def _but(name, real):
 for _call in ("disable", "freeze"):
     setattr(gc, _call, _but({name!r}, getattr(gc, _call)))
 """
-ENTRY = "from flows.curate import entry; entry()"
+ENTRY = "from flows.curate import ended, main; ended(main(own_process=True))"
 START = ("--inline", "--workers", "1")
 """A run that finds nothing new: what every start costs. Without --inline it is one with Prefect and its server."""
 LEAST_S, LEAST_SHARE = 0.1, 0.03
@@ -47,7 +47,7 @@ TRICKS = {
     "no-pandas": Trick("filters/kernels/absent.py", "import pandas"),
     "no-scipy": Trick("filters/kernels/compiled.py", "import scipy.linalg"),
     "gc-at-start": Trick("flows/curate.py", _IDLE.format(name="_carry_out")),
-    "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="entry"), arguments=("--workers", "1")),
+    "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="ended"), arguments=("--workers", "1")),
     "gc-of-server": Trick("flows/serving/server.py", _IDLE.format(name="_serve"), arguments=("--workers", "1")),
     "malloc": Trick(
         "pipeline/machine/resources.py",

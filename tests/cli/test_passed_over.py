@@ -86,6 +86,12 @@ def test_what_cannot_be_read_is_refused_with_its_cause(capsys, tmp_path, name, d
     (tmp_path / name).write_bytes(data)
     ran = winnow(capsys, "none", "--input", tmp_path / name, "--output", tmp_path / "out")
     assert ran.code in (1, 2) and all(word in ran.err for word in words), ran.err
-    any_loss = ("--set", "source.max_bad_fraction=1")
+    any_loss = ("--set", "source.max_bad_fraction=1", "--accept")
     ran = winnow(capsys, "none", "--input", tmp_path / name, "--output", tmp_path / "out", *any_loss)
     assert ran.code == (2 if name == "a.json" else 0), ran.err
+
+
+def test_what_a_run_would_do_is_json_where_that_is_asked_for(capsys, tmp_path):
+    path = write_rows(tmp_path / "a.jsonl", [{"text": "a"}])
+    ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", "--explain", "--json")
+    assert ran.code == 0 and json.loads(ran.out)["explain"][1].startswith("1 input, 1 new; would become generation 1")

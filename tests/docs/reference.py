@@ -3,18 +3,10 @@ between the markers in README.md. A test fails when they differ."""
 
 from __future__ import annotations
 
-import json
 import sys
-import types
-import typing
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
-from pipeline.plan.model import Plan
+from pipeline.plan.keys import keys
 
 BEGIN, END = "<!-- plan reference: begin -->", "<!-- plan reference: end -->"
 
@@ -22,48 +14,14 @@ BEGIN, END = "<!-- plan reference: begin -->", "<!-- plan reference: end -->"
 def markdown() -> str:
     """One table row per key of the plan, nested keys by their path."""
     lines = ["| key | default | what it does |", "|---|---|---|"]
-    for path, default, about in _rows(Plan, ""):
-        lines.append(f"| `{path}` | {_cell(default)} | {about} |")
+    for path, default, about in keys():
+        shown = about.replace("|", "\\|")
+        lines.append(f"| `{path}` | {_cell(default)} | {shown} |")
     return "\n".join(lines)
 
 
 def _cell(default: str) -> str:
     return f"`{default}`" if default else ""
-
-
-def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
-    for name, info in model.model_fields.items():
-        inner = _inner(info.annotation)
-        path = f"{prefix}{info.alias or name}"
-        about = (info.description or "").replace("|", "\\|")
-        if inner is None:
-            yield path, _default(info), about
-            continue
-        off = info.default is None and name not in ("plan",)
-        yield path, "false" if off else "", f"{about} (`false` = off)" if off else about
-        yield from _rows(inner, f"{path}.")
-
-
-def _inner(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple, typing.Annotated):
-        for part in typing.get_args(annotation):
-            found = _inner(part)
-            if found is not None:
-                return found
-    return None
-
-
-def _default(info: FieldInfo) -> str:
-    if info.is_required():
-        return ""
-    value = info.default
-    if isinstance(value, tuple):
-        value = list(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1_000_000 and value % 1_000_000 == 0:
-        return f"{value // 1_000_000}MB"
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def main() -> int:

@@ -46,6 +46,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     [
         (["--set", "filters.gopher_qualty.min_words=3"], "did you mean gopher_quality?"),
         (["--plan", "nowhere.yaml"], "plan nowhere.yaml: no such file"),
+        (["--output", "out", "nowhere.yaml"], "plan nowhere.yaml: no such file"),
         (["--cron", "at three"], "--cron at three: not a cron schedule"),
         (["--workers", "0"], "--workers 0: expected at least 1"),
         (["--root", "/nowhere"], "output curated lies outside the roots of this deployment (/nowhere)"),

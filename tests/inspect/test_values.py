@@ -153,5 +153,5 @@ def test_values_of_filters_without_rules_and_of_one_signal_are_shown(capsys, tmp
     path = write_rows(tmp_path / "in" / "a.jsonl", ROWS)
     curate("dclm", "--input", path, "--output", tmp_path / "out")
     capsys.readouterr()
-    assert main(["why", "kept", "--output", str(tmp_path / "out")]) == 0
+    assert main(["why", "--all", "kept", "--output", str(tmp_path / "out")]) == 0
     assert "refinedweb.too_many_words_removed" in capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +37,7 @@ def out(tmp_path_factory) -> Path:
 
 def why(capsys, out, *arguments: str) -> tuple[int, str, str]:
     capsys.readouterr()
-    code = main(["--output", str(out), "why", *arguments])
+    code = main(["--output", str(out), "why", "--all", *arguments])
     shown = capsys.readouterr()
     return code, shown.out, shown.err
 
@@ -92,9 +94,31 @@ def test_a_text_that_is_no_document_is_judged_alike(capsys, out):
     assert why(capsys, out, "--text", " \n")[1].startswith("dropped: empty")
 
 
+def test_the_summary_is_what_the_run_ended_with(capsys, out):
+    assert main(["summary", "--output", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "generation 1" in shown and f"report {out}/report.html" in " ".join(shown.split())
+    assert main(["--output", str(out), "summary", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((out / "metrics.json").read_bytes())
+
+
+def test_only_rules_that_fail_or_nearly_do_are_shown_unless_all_are_asked_for(capsys, out):
+    every = why(capsys, out, "d0")[1]
+    assert main(["why", "d0", "--output", str(out)]) == 0
+    some = capsys.readouterr().out
+
+    def named(said: str) -> set[str]:
+        return {line.split()[0] for line in said.splitlines() if re.match(r"[a-z_]+\.\w+ ", line)}
+
+    left = named(every) - named(some)
+    assert named(some) < named(every)
+    assert f"{len(left)} rules pass with room to spare; --all shows them" in some
+    assert "with room to spare" not in every
+
+
 def test_the_output_may_be_named_before_the_command_and_behind_it(capsys, out):
     before = why(capsys, out, "d0")
-    assert before[0] == main(["why", "d0", "--output", str(out)]) == 0
+    assert before[0] == main(["why", "--all", "d0", "--output", str(out)]) == 0
     assert capsys.readouterr().out == before[1]
 
 
@@ -150,7 +174,7 @@ def test_what_passes_is_the_rules_limit_for_this_document(row, thresholds, reaso
 def test_flags_and_lists_say_what_passes(capsys, tmp_path):
     path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": "a", "text": PROSE + " { }"}])
     sets = ("--set", "filters.c4={}", "--set", "filters.language.keep=[de]")
-    assert winnow(capsys, "none", "--input", path, "--output", tmp_path / "out", *sets).code == 0
+    assert winnow(capsys, "none", "--input", path, "--output", tmp_path / "out", *sets, "--accept").code == 0
     said = why(capsys, tmp_path / "out", "a")[1]
     lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
     assert lines["c4.curly_bracket"] == ["c4_curly_bracket", "true", "false", "FAILS"]
@@ -166,7 +190,7 @@ def test_a_rule_that_is_an_expression_is_shown_without_a_limit_and_said_so():
     (found,) = rule_margins(item, pl.DataFrame({"gopher_words": [81]}))
     assert (found.fails, found.signal, found.value, found.limit, found.near) == (True, None, None, None, False)
     made = Measured((found,), ())
-    _, line = text(rules_of(made)).splitlines()
+    _, line = text(rules_of(made, every=True)).splitlines()
     assert line.split() == ["gopher_quality.odd", "–", "–", "(expression)", "FAILS"]
     assert without_limit(made) == ["(expression): the rule compares no signal with a limit, so that there is none to show"]
 

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import UsageError
 from pipeline.plan import load, recipe
+from pipeline.plan.presets import presets
 from pipeline.report import publish
 
 
@@ -27,6 +28,11 @@ from pipeline.report import publish
         pytest.param(["dedup.keep=[rank asc, rank desc]"], ["dedup.keep", "'rank' is named twice"], id="an order named twice"),
         pytest.param(["dedup.scope=[dump, dump]"], ["dedup.scope", "'dump' is named twice"], id="a column named twice"),
         pytest.param(["select.keep_top={share: 0}"], ["select.keep_top", "share"], id="a share of nothing"),
+        pytest.param(["select.keep_top=0.5"], ["such as {share: ...}", "or false to switch it off (got 0.5)"], id="no mapping"),
+        pytest.param(["dedup=off"], ["dedup: expected a mapping", "or false to switch it off (got 'off')"], id="off is no value"),
+        pytest.param(["checks=5"], ["such as {max_drop_share: ...}", "on_fail) (got 5)"], id="no mapping of what is never off"),
+        pytest.param(["gopher_quality.min_words=3"], ["unknown key; did you mean filters.gopher_quality?"], id="a filter alone"),
+        pytest.param(["pii.email=true"], ["unknown key; did you mean edits.pii?"], id="an edit alone"),
         pytest.param(["nonsense"], ["KEY=VALUE"], id="no assignment"),
         pytest.param(["output.tokenizer=/no/such/tokenizer.json"], ["output.tokenizer", "does not exist"], id="no tokenizer"),
         pytest.param(["filters.language={model: /no/such.ftz}"], ["/no/such.ftz", "filters.language.model"], id="no model"),
@@ -42,7 +48,7 @@ def test_a_mistake_names_the_key_and_what_was_expected(assignments: list[str], w
     ("content", "words"),
     [
         ("filters:\n  gopher_quality: {max_wrds: 10}\n", ["mine.yaml", "filters.gopher_quality.max_wrds"]),
-        ("a: [1, 2\nb: }", ["mine.yaml"]),
+        ("a: [1, 2\nb: }", ["mine.yaml: not valid YAML", ", line 1, column 4"]),
         (None, ["mine.yaml"]),
     ],
     ids=["a key that is unknown", "no YAML", "not there"],
@@ -68,7 +74,7 @@ def test_yaml_1_2_values_are_what_they_look_like(tmp_path: Path) -> None:
         assert found.compute.plan.tokens == 10**12
 
 
-@pytest.mark.parametrize("name", load.presets())
+@pytest.mark.parametrize("name", presets())
 def test_a_plan_that_is_written_key_after_key_reads_back_as_it_was(tmp_path: Path, name: str) -> None:
     data = load.dump(load.load_plan(name, inputs=[str(tmp_path)]).plan) | {
         "empty": {},

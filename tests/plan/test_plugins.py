@@ -164,7 +164,7 @@ def test_an_expression_drops_is_counted_under_its_threshold_and_shown_without_a_
     assert (found.line, found.signals, found.in_force) == (0.5, (), True)
     assert slider.dropped[found.key] == Dropped(1, 1, 1)
     assert slider.effect({found.key: "1"}).documents == 2
-    said = table_text(why.explanation_of_text(judge_text(output.recipe, PROSE.upper())))
+    said = table_text(why.explanation_of_text(judge_text(output.recipe, PROSE.upper()), every=True))
     (line,) = [one for one in said.splitlines() if one.startswith("shouting")]
     assert line.split() == ["shouting.shouting", "–", "–", "(expression)", "FAILS"]
 

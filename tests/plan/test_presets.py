@@ -11,7 +11,8 @@ import pytest
 
 from filters.rules import rule_columns
 from pipeline.plan import recipe
-from pipeline.plan.load import load_plan, presets
+from pipeline.plan.load import load_plan
+from pipeline.plan.presets import presets
 from tests.inspect.evidence import check
 from tests.support import PROSE, SAMPLE, eval_data, table, winnow, write_rows
 
@@ -43,7 +44,7 @@ def fate(capsys, tmp_path: Path, name: str, text: str) -> tuple[str | None, list
     """`(reason, edits, final text)` of a document among good ones, under a preset."""
     path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": "it", "text": text}])
     out = tmp_path / "out"
-    ran = winnow(capsys, name, "--input", path, "--output", out, "--set", "checks.plants=0")
+    ran = winnow(capsys, name, "--input", path, "--output", out, "--set", "checks.plants=0", "--accept")
     assert ran.code == 0, ran.err
     row = table(out, "ledger").row(0, named=True)
     folder = "data" if row["verdict"] == "kept" else "rejected"

@@ -97,7 +97,7 @@ def process(folder: Path, minutes: float, seed: int) -> None:
             write(cycle / "in" / f"{step}.{KINDS[step % len(KINDS)]}", texts(number, chosen))
             assigned = (ALL_MASKS, "source.max_bad_fraction=1")
             loaded = load.load_plan("default", inputs=[str(cycle / "in")], assignments=assigned)
-            options = RunOptions(output=str(cycle / "out"))
+            options = RunOptions(output=str(cycle / "out"), accept=True)
             made = execute.execute(loaded, options, mapper=in_process(options.workers))
             assert made.generation == step + 1, made
             number += 1

@@ -36,7 +36,7 @@ def corpus(tmp_path: Path, scores: list[float | None], *, groups: list[str | Non
 def plan(tmp_path: Path, *inputs: Path, out: str = "out", **keys: str) -> list[str | Path]:
     entry = f"annotations=[{{path: {tmp_path / 'scores.parquet'}, on: [id], columns: {{edu: float32}}}}]"
     sets = [entry, "select.score=edu", *(f"{name.replace('__', '.')}={value}" for name, value in keys.items())]
-    command: list[str | Path] = ["minimal", "--output", tmp_path / out]
+    command: list[str | Path] = ["minimal", "--accept", "--output", tmp_path / out]  # where the budget is full, nothing is kept
     for path in inputs:
         command += ["--input", path]
     for item in sets:

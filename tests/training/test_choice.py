@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from pipeline.plan.load import presets
+from pipeline.plan.presets import presets
 from pipeline.text import markdown
 from tests.bench import choice
 from tests.support import PROSE, ROOT

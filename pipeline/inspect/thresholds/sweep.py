@@ -100,9 +100,14 @@ def _line(value: str, group: str, counted: Counter[tuple[str, str]]) -> Line:
 def sweep_text(key: str, lines: Sequence[Line], *, now: str) -> Said:
     """A table for a terminal; `now`: what the plan has."""
     models = any(line.unscored for line in lines)
+    changed = {line.group for line in lines if line.enter or line.leave}
+    still = {line.group for line in lines} - changed - {EVERYTHING}
     rows = []
     for line in lines:
+        if line.group in still:
+            continue
         counts = [numbers.count(n) for n in (line.enter, line.leave, *([line.unscored] if models else []))]
         rows.append((line.value, line.group, numbers.count(line.documents), numbers.size(line.n_bytes), *counts))
     head = ("value", "group", ">kept", ">bytes", ">enter", ">leave", *([">not yet scored"] if models else []))
-    return [f"{key} is {now}; kept by the filters, before dedup and selection", table(head, rows)]
+    none = [f"no value changes anything in {numbers.counted(len(still), 'other group')} (--json lists them)"] if still else []
+    return [f"{key} is {now}; kept by the filters, before dedup and selection", table(head, rows), *none]

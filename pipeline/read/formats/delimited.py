@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pipeline.read.archives import UNTOLD
-from pipeline.read.files import InputFile
+from pipeline.read.files import ANY, InputFile
 from pipeline.read.formats.mending import not_utf8
 from pipeline.read.lines import Chunks, Lines, Loss, QuarantinedRow, Unreadable, most_rows, newlines, too_large, units_of
 from pipeline.read.rows import DOUBLE, Collector
@@ -58,6 +58,8 @@ _RECORDS = {delimiter: _record(delimiter) for delimiter in _OTHERS}
 def _delimiter(head: bytes, file: InputFile) -> str:
     """What the header's fields are delimited by."""
     usual = DELIMITERS[file.format]
+    if file.text == ANY:
+        return max((usual, *_OTHERS), key=lambda other: len(_fields(head, other)[0]))
     return next((other for other in (usual, *_OTHERS) if file.text in _fields(head, other)[0]), usual)
 
 

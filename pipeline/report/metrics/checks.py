@@ -1,5 +1,8 @@
 """Checks: what a run may lose before it publishes (law 6): in all, of one source, and against the last generation.
 
+A run that read rows and kept none fails `kept_nothing`, which no plan sets: nothing is published of it unless it is accepted.
+A check that failed names the reason that took most.
+
 Invariants: shares are compared as fractions with the limit as the plan writes it, so a share that equals the limit passes.
 Sources are those of the plan: rows that name a source of their own, as twenty of junk may, do not make a group to be judged.
 """
@@ -12,19 +15,33 @@ from fractions import Fraction
 from pipeline.plan.model import Checks
 from pipeline.records.counts import Counts
 from pipeline.records.metrics_json import Check
+from pipeline.text import numbers
 
 SMALL_SOURCE = 20
 """Sources with fewer rows are not checked for loss: chosen because one page of navigation is not a lost source."""
 
 
-def judge(limits: Checks, counts: Counts, before: Counts | None, *, sources: Mapping[str, tuple[int, int]]) -> tuple[Check, ...]:
+KEPT_NOTHING = "kept_nothing"
+
+
+def judge(
+    limits: Checks,
+    counts: Counts,
+    before: Counts | None,
+    *,
+    sources: Mapping[str, tuple[int, int]],
+    reasons: Mapping[str, Mapping[str, int]] | None = None,
+) -> tuple[Check, ...]:
     """Each check with its limit, value and verdict. `counts`: this run's; `before`: those of the last generation, if any;
-    `sources`: rows read, and lost ones, of each source of the plan."""
+    `sources`: rows read, and lost ones, of each source of the plan; `reasons`: what each lost its rows by."""
     total = counts.totals
-    lines = [_check("max_drop_share", limits.max_drop_share, _share(total.dropped, total.read), detail="of the rows read")]
+    lines = [_kept_nothing(counts)] if total.read and not total.kept else []
+    dropped = _check("max_drop_share", limits.max_drop_share, _share(total.dropped, total.read), detail="of the rows read")
+    lines.append(_by(dropped, by_reason(counts), of=total.read))
     for source, (read, lost) in sorted(sources.items()):
         if read >= SMALL_SOURCE:
-            lines.append(_check("max_source_loss", limits.max_source_loss, _share(lost, read), detail=f"of source {source}"))
+            loss = _check("max_source_loss", limits.max_source_loss, _share(lost, read), detail=f"of source {source}")
+            lines.append(_by(loss, (reasons or {}).get(source, {}), of=read))
     if before is not None:
         lines += [_check("max_change", limits.max_change, change, detail=what) for what, change in _changes(counts, before)]
     return tuple(lines)
@@ -38,10 +55,13 @@ def _changes(counts: Counts, before: Counts) -> Iterator[tuple[str, Fraction]]:
     if not read or not read_before:
         return
     kept = _share(counts.totals.kept, read) - _share(before.totals.kept, read_before)
-    yield f"change of the kept share {since}", abs(kept)
     now, then = by_reason(counts), by_reason(before)
-    for reason in sorted({*now, *then}):
-        change = _share(now.get(reason, 0), read) - _share(then.get(reason, 0), read_before)
+    changes = {
+        reason: _share(now.get(reason, 0), read) - _share(then.get(reason, 0), read_before) for reason in sorted({*now, *then})
+    }
+    most = max(changes, key=lambda reason: abs(changes[reason]), default="")
+    yield f"change of the kept share {since}{f' (most by {most})' if changes.get(most) else ''}", abs(kept)
+    for reason, change in changes.items():
         yield f"change of the share of {reason} {since}", abs(change)
 
 
@@ -52,6 +72,22 @@ def by_reason(counts: Counts) -> dict[str, int]:
 
 def _check(name: str, limit: float, value: Fraction, *, detail: str) -> Check:
     return Check(check=name, limit=limit, value=float(value), failed=value > Fraction(repr(limit)), detail=detail)
+
+
+def _kept_nothing(counts: Counts) -> Check:
+    """Of the share kept, which has to be above 0."""
+    lost = by_reason(counts) | ({"quarantine": counts.totals.quarantined} if counts.totals.quarantined else {})
+    detail = f"none of {numbers.counted(counts.totals.read, 'row')} read was kept"
+    return _by(Check(check=KEPT_NOTHING, limit=0, value=0, failed=True, detail=detail), lost, of=counts.totals.read)
+
+
+def _by(check: Check, reasons: Mapping[str, int], *, of: int) -> Check:
+    """The check; where it failed, with the reason that took most rows."""
+    if not check.failed or not reasons:
+        return check
+    most = min(reasons, key=lambda reason: (-reasons[reason], reason))
+    took = f"{most} took {numbers.count(reasons[most])} of {numbers.count(of)}"
+    return check.model_copy(update={"detail": f"{check.detail} ({took})"})
 
 
 def _share(part: int, whole: int) -> Fraction:

@@ -249,6 +249,9 @@ def of_plan_source(part: Tally, source: str) -> Tally:
     """The counts of a unit, with its rows counted under the source that the plan has it in, whatever the rows say."""
     for verdict in VERDICTS:
         part.counts["planned", source, verdict] += part.get("verdict", verdict, "documents")
+    for (_, _, reason, what), n in part.rows("reason").items():
+        if what == "documents":
+            part.counts["planned reason", source, reason] += n
     return part
 
 
@@ -258,6 +261,14 @@ def by_plan_source(made: Tally) -> dict[str, tuple[int, int]]:
     for (source, verdict), n in made.rows("planned").items():
         read, lost = found.get(source, (0, 0))
         found[source] = read + n, lost + (n if verdict != "kept" else 0)
+    return found
+
+
+def reasons_by_plan_source(made: Tally) -> dict[str, dict[str, int]]:
+    """Rows that were not kept by source of the plan and reason; of those that could not be read by cause."""
+    found: dict[str, dict[str, int]] = {}
+    for (source, reason), n in made.rows("planned reason").items():
+        found.setdefault(source, {})[reason] = n
     return found
 
 

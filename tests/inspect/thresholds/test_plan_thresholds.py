@@ -11,7 +11,7 @@ from flows.inspect import main
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.thresholds import plan_thresholds
 from pipeline.inspect.thresholds.slider import Dropped, Slider
-from pipeline.plan import load
+from pipeline.plan.presets import presets
 from pipeline.store.store import open_store
 from tests.support import PROSE, curate, prose, table, write_rows
 
@@ -106,7 +106,7 @@ def opened(out: Path) -> tuple[Output, Slider]:
 
 
 def test_every_preset_is_in_the_table() -> None:
-    assert {name.removesuffix("@1") for name in load.presets()} == {name.removesuffix("@1") for name in LINES}
+    assert {name.removesuffix("@1") for name in presets()} == {name.removesuffix("@1") for name in LINES}
 
 
 @pytest.mark.parametrize("preset", LINES)

@@ -9,7 +9,8 @@ import pytest
 
 from flows.inspect import main
 from pipeline.errors import UsageError
-from pipeline.inspect.thresholds.sweep import values
+from pipeline.inspect.thresholds.sweep import EVERYTHING, Line, sweep_text, values
+from pipeline.report.table import text
 from tests.support import SAMPLE, curate, prose, table, winnow, write_rows
 
 PLAN = (
@@ -124,3 +125,14 @@ def test_signals_that_are_gone_are_told(capsys, tmp_path):
     assert winnow(capsys, "--input", path, "--output", tmp_path / "out", "--clean").code == 0
     assert main(["--output", str(tmp_path / "out"), "sweep", "filters.gopher_quality.min_words=3"]) == 2
     assert "--work" in capsys.readouterr().err
+
+
+def test_groups_in_which_no_value_changes_anything_are_counted_and_not_listed():
+    def line(value: str, group: str, enter: int, leave: int) -> Line:
+        return Line(value, group, documents=9, n_bytes=90, enter=enter, leave=leave, unscored=0)
+
+    lines = [line(v, g, n * (g == "en"), 0) for v, n in (("1", 0), ("2", 4)) for g in ("en", "de", "fr")]
+    said = text(sweep_text("k", lines, now="0"))
+    assert [row.split()[:2] for row in said.splitlines()[2:-1]] == [["1", "en"], ["2", "en"]]
+    assert said.splitlines()[-1] == "no value changes anything in 2 other groups (--json lists them)"
+    assert "other group" not in text(sweep_text("k", [line("1", EVERYTHING, 0, 0)], now="0"))

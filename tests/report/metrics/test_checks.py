@@ -133,8 +133,11 @@ def test_with_warn_the_run_publishes_and_says_the_same(capsys, tmp_path):
     ran = winnow(capsys, "minimal", "--input", path, "--output", out, "--set", "checks.on_fail=warn")
     assert ran.code == 0
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["failed_checks"] == ["max_drop_share: 98 % of the rows read, limit 95 %"] and not manifest["accepted"]
-    assert "max_drop_share: 98 % of the rows read, limit 95 %" in " ".join(ran.out.split())
+    said = "max_drop_share: 98 % of the rows read (exact_duplicate took 98 of 100), limit 95 %"
+    assert manifest["failed_checks"] == [said] and not manifest["accepted"]
+    shown = " ".join(ran.out.split())
+    assert said in shown and "generation 1 was published nevertheless" in shown
+    assert f"winnow inspect --output {out} shows what was dropped" in shown
     assert "max_drop_share" in (out / "report.html").read_text()
 
 
@@ -174,6 +177,57 @@ def test_runs_over_nothing_have_no_share_and_fail_nothing():
     assert [check.failed for check in made] == [False]  # of the share dropped; there is nothing that could change
 
 
+REFUSED = [
+    # rows that are copies of one, empty, not readable; the check that failed first, in words
+    ({"empty": 25}, "kept_nothing: none of 25 rows read was kept (empty took 25 of 25)"),
+    ({"empty": 3, "bad": 22}, "kept_nothing: none of 25 rows read was kept (quarantine took 22 of 25)"),
+]
+
+
+@pytest.mark.parametrize(("rows", "said"), REFUSED)
+@pytest.mark.parametrize("on_fail", ["warn", "stop"])
+def test_a_run_that_kept_nothing_publishes_nothing_but_with_accept(capsys, tmp_path, rows, said, on_fail):
+    path, out = write(tmp_path / "in", kept=0, **rows), tmp_path / "out"
+    more = ("--set", f"checks.on_fail={on_fail}", "--set", "source.max_bad_fraction=1")
+    command = ("minimal", "--input", path, "--output", out, *more)
+    ran = winnow(capsys, *command)
+    assert ran.code == 3 and not published(out)
+    assert "nothing was published: the run kept nothing" in ran.err and "--accept" in ran.err
+    assert f"no generation in {out}" in ran.err and "winnow inspect --output OTHER" in ran.err
+    assert (out / ".work").is_dir()
+    ran = winnow(capsys, *command, "--accept")
+    assert ran.code == 0, ran.err
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["failed_checks"][0] == said and manifest["accepted"]
+    assert "published nevertheless (--accept was given)" in " ".join(ran.out.split())
+
+
+def test_a_later_run_that_keeps_nothing_leaves_the_output_as_it_is(capsys, tmp_path):
+    out = tmp_path / "out"
+    first = write(tmp_path / "a", kept=20)
+    assert winnow(capsys, "minimal", "--input", first, "--output", out, *limits()).code == 0
+    ran = winnow(capsys, "minimal", "--input", first, write(tmp_path / "b", kept=3), "--output", out, *limits())
+    assert ran.code == 3 and "as generation 1 left it, 20 documents kept" in " ".join(ran.err.split())
+    more = write(tmp_path / "c", kept=1, first=500)
+    both = (first, tmp_path / "b" / "rows.jsonl", more)
+    assert winnow(capsys, "minimal", "--input", *both, "--output", out, *limits()).code == 0, "with what keeps something"
+
+
+FAILED = [
+    # kept, copies, empty of a source; the rule that took most of it
+    (2, 10, 13, "of source b (empty took 13 of 25)"),
+    (2, 13, 10, "of source b (exact_duplicate took 13 of 25)"),
+]
+
+
+@pytest.mark.parametrize(("kept", "copies", "empty", "said"), FAILED)
+def test_a_failed_check_names_the_rule_that_took_most_of_the_source(capsys, tmp_path, kept, copies, empty, said):
+    paths = write(tmp_path / "a", kept=30, first=100, empty=9), write(tmp_path / "b", kept=kept, copies=copies, empty=empty)
+    ran = winnow(capsys, "minimal", "--input", *paths, "--output", tmp_path / "out", *limits(max_source_loss=0.7))
+    assert ran.code == 3
+    assert said in " ".join(ran.err.split())
+
+
 @pytest.mark.parametrize(
     ("value", "limit", "shown"),
     [(0.98, 0.95, "98 %"), (0.95, 0.95, "95 %"), (0.9500001, 0.95, "95.00001 %"), (0.3 + 1e-16, 0.3, "30.00000000000001 %")],
@@ -190,8 +244,8 @@ def test_the_refusal_fits_a_terminal_and_is_harmless_whatever_the_input_is_calle
     now = Metrics.model_validate(made)
     before = now.model_copy(update={"generation": 123_456, "reasons": (counts.reason("重複" * 40, 3),)})
     said = refusal(now, now.checks, before, on_disk="/data/\x1b[31mout as generation 1 left it")
-    tables = said.partition("loss by source")[2].splitlines()[:-2]
-    assert max(map(cell_len, tables)) <= 80 and len(said.splitlines()) <= 101 and max(map(len, said.splitlines())) <= 160
+    tables = said.partition("loss by source")[2].splitlines()[:-3]
+    assert max(map(cell_len, tables)) <= 80 and len(said.splitlines()) <= 125 and max(map(len, said.splitlines())) <= 160
     assert not set(said) & set("\x1b\x07\x00\u202e\ud800")
     assert "988 more" in said and "29 more" in said and "on disk now: " in said and "as generation 1 left it" in said
     assert report.summary(now, out="x")

@@ -68,7 +68,7 @@ def plan(tmp_path: Path, *sets: str, out: str = "out") -> list[str | Path]:
     rows = [{"id": f"d{k}", "text": text} for k, text in enumerate(texts)]
     path = write_rows(tmp_path / "in" / "a.jsonl", rows)
     keys = ("plugins=[two_models]", "filters.first_model={}", "filters.second_model={}", "output.signals=true", *sets)
-    command: list[str | Path] = ["minimal", "--input", path, "--output", tmp_path / out]
+    command: list[str | Path] = ["minimal", "--accept", "--input", path, "--output", tmp_path / out]
     for item in (*keys, "filters.gopher_quality={}", "dedup=false"):
         command += ["--set", item]
     return command
