@@ -21,9 +21,8 @@ def _refuse_hidden() -> None:
         if not places or os.path.realpath(places[0]) == os.path.join(home, name):
             continue
         said = f"{places[0]!r} hides Winnow's own package {name}; rename it, or start Python in another folder"
-        if (
-            sys.argv[:1] == ["-m"] or os.path.basename((sys.argv or [""])[0]) == "winnow"
-        ):  # a command, and no program of the user's
+        begun = (sys.argv or [""])[0]
+        if begun == "-m" or os.path.basename(begun) == "winnow":  # a command, and no program of the user's
             print(f"winnow: {said}", file=sys.stderr)
             raise SystemExit(2)
         raise ImportError(said)
