@@ -35,14 +35,14 @@ class Judged(Sequence[TextVerdict]):
         """A row for each text: `kept`, `stage`, `reason`, `failed`, `edits`, `duplicate_of`, `similarity`, `text`, signals."""
         schema = pl.Schema(
             {
-                "kept": pl.Boolean,
-                "stage": pl.String,
-                "reason": pl.String,
-                "failed": pl.List(pl.String),
-                "edits": pl.List(pl.String),
-                "duplicate_of": pl.Int64,
-                "similarity": pl.Float64,
-                "text": pl.String,
+                "kept": pl.Boolean(),
+                "stage": pl.String(),
+                "reason": pl.String(),
+                "failed": pl.List(pl.String()),
+                "edits": pl.List(pl.String()),
+                "duplicate_of": pl.Int64(),
+                "similarity": pl.Float64(),
+                "text": pl.String(),
             }
         )
         own = pl.DataFrame({n: [getattr(one, n) for one in self] for n in schema}, schema=schema)

@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from filters.contract import Tier
 from pipeline.inspect import values
 from pipeline.inspect.margins import Measured, RuleMargin, Value
 from pipeline.machine import resources
@@ -77,19 +76,14 @@ class TextVerdict:
 
 @dataclass(frozen=True)
 class _Values:
-    """The signals of one document of a unit. `unscored`: a cheap rule dropped it, so that no model was asked."""
+    """The signals of a unit, of which one document is meant; null where no filter was asked."""
 
     recipe: Recipe
     columns: dict[str, pa.Array]
     at: int
-    unscored: bool
 
     def measured(self, failed: tuple[str, ...]) -> Measured:
-        own = {name: column.slice(self.at, 1) for name, column in self.columns.items()}
-        for item in self.recipe.filters if self.unscored else ():
-            if item.filter.tier is Tier.MODEL:
-                own = {name: column for name, column in own.items() if name not in item.filter.signals.names}
-        return values.of_ledger(self.recipe, own, failed)
+        return values.of_ledger(self.recipe, {name: one.slice(self.at, 1) for name, one in self.columns.items()}, failed)
 
 
 @dataclass(frozen=True)
@@ -175,7 +169,7 @@ def _verdict(recipe: Recipe, columns: dict[str, pa.Array], row: dict[str, Any], 
         text=None if at is None else texts[at],
         duplicate_of=None if other is None else int(other.rpartition("#")[2]) - 1,
         similarity=row["similarity"],
-        _values=None if at is None else _Values(recipe, columns, at, not row["scored"]),
+        _values=None if at is None else _Values(recipe, columns, at),
     )
 
 

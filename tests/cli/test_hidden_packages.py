@@ -33,10 +33,9 @@ def test_a_folder_that_hides_a_package_is_named_in_one_sentence(tmp_path: Path, 
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     command = [sys.executable, "-m", "flows.inspect", "--help"]
     done = subprocess.run(command, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
-    said = (
-        f"winnow: {str(tmp_path / 'own' / package)!r} hides Winnow's own package {package}; rename it, or start Python in another"
-    )
-    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (2, "", [f"{said} folder"])
+    hides = f"winnow: {str(tmp_path / 'own' / package)!r} hides Winnow's own package {package}"
+    said = [f"{hides}; rename it, or start Python in another folder"]
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (2, "", said)
     program = [sys.executable, "-c", "import flows"]
     done = subprocess.run(program, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("ImportError: ")

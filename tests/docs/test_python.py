@@ -57,6 +57,13 @@ def test_the_notebook_runs_and_holds_no_output(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
+def test_the_lines_in_readme_run(tmp_path: Path):
+    (block,) = re.findall(r"^## From Python\n\n```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    done = fresh(tmp_path, f"import polars\nframe = polars.DataFrame({{'text': ['One.', 'Two.']}})\n{block}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_the_notebook_runs_in_a_fresh_process(tmp_path: Path):
     done = fresh(tmp_path, "\n".join(CELLS))
     assert done.returncode == 0, done.stderr

@@ -38,7 +38,7 @@ def test_the_same_rows_have_one_name_whatever_holds_them():
     assert len({name(data) for data in same}) == 1
 
 
-@pytest.mark.parametrize("library", ["pandas", "datasets"])
+@pytest.mark.parametrize("library", ["pandas", pytest.param("datasets", marks=pytest.mark.slow)])
 def test_frames_of_other_libraries_have_the_same_name(library):
     other = pytest.importorskip(library, reason=f"{library} is not installed")
     narrow = FRAME.select("text", "n")
@@ -64,7 +64,7 @@ def test_other_rows_have_another_name():
     assert len({name(frame) for frame in frames}) == len(frames)
 
 
-@examples(0.5)
+@examples(0.25)
 @given(st.lists(st.none() | st.text(max_size=4), min_size=1, max_size=6), st.integers(1, 5))
 def test_a_digest_knows_texts_and_not_chunks(texts, size):
     def digest(*lists: list[str | None]) -> str:
@@ -113,7 +113,7 @@ def test_what_is_no_data_is_refused_in_one_sentence(data, said):
 def test_a_column_of_several_types_is_refused():
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     frame = pandas.DataFrame({"text": ["a", 3]})
-    with pytest.raises(InputError, match="cannot be written as Parquet .*column text"), memory.written(frame, text="text"):
+    with pytest.raises(InputError, match=r"cannot be written as Parquet .*column text"), memory.written(frame, text="text"):
         pass
 
 
