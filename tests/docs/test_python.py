@@ -45,7 +45,8 @@ def test_every_block_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.slow
 def test_every_block_of_the_page_runs_in_a_fresh_process(tmp_path: Path):
     done = fresh(tmp_path, "\n".join(block for _, block in BLOCKS))
-    assert done.returncode == 0 and "generation 1" in done.stdout.splitlines()[-1], done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("generation 1: 1 of 3 documents kept") == 2, "also in a flow, on a server that Prefect starts"
 
 
 def test_the_notebook_runs_and_holds_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
