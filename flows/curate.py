@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 the run failed, the same command resumes; 2 the command or plan is wrong; 3 a check refused to
 publish; 130 interrupted. The result goes to stdout, everything else to stderr. Heavy imports happen after parsing, so that
-`--help` and mistakes answer at once.
+`--help` and mistakes answer at once. For programs and notebooks it has `curate` and `judge` (docs/python.md).
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flows import __version__, errors
+from flows import __version__, errors, running
+from flows.python.calls import curate, judge
 
 if TYPE_CHECKING:
     from flows.serving.server import Temporary
     from flows.terminal.progress import Json
     from pipeline.plan.load import LoadedPlan
-    from pipeline.records.savings_json import Savings
-    from pipeline.run.options import Result, RunOptions
+    from pipeline.run.options import RunOptions
+
+__all__ = ["curate", "judge", "main"]
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
 """Beside this package, in the source tree and where the wheel is installed."""
@@ -139,11 +141,9 @@ def _run(arguments: argparse.Namespace, workers: int, lines: Json | None) -> int
 def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary | None, *, lines: Json | None) -> int:
     gc.disable()  # half a million objects of imports live for ever: 0.49 of a start's 2.58 CPU-seconds (`make bench B=tricks`)
     from flows.terminal import progress as show
-    from pipeline import report
     from pipeline.plan.load import load_plan
     from pipeline.report import table
     from pipeline.run.options import RunOptions
-    from pipeline.text import numbers
     from pipeline.text.visible import visible_lines
 
     gc.freeze()
@@ -174,7 +174,10 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     progress = lines or show.on_stderr()
     if arguments.sample is not None:
         return _look(loaded, options, arguments, progress=progress)
-    result = _execute(loaded, options, progress, inline=arguments.inline, temporary=temporary)
+    try:
+        result = running.run(loaded, options, on_event=progress, inline=arguments.inline, temporary=temporary)
+    finally:
+        progress.close()
     if isinstance(progress, show.Json):
         progress.result(result)
     else:
@@ -183,22 +186,10 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         new = result.generation is not None
         shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}
         print(json.dumps({**shown, "metrics": result.metrics.model_dump(mode="json")}, sort_keys=True))
-    elif result.generation is None:
-        kept, newest = result.metrics.all_generations.kept, result.metrics.generation
-        stays = f"{result.out} stays as generation {newest} left it, {numbers.counted(kept, 'document')} kept"
-        said = [f"nothing new: {stays}", *report.closing(result.metrics, _savings(result.out), out=result.out)]
-        table.show(said, sys.stdout)
     else:
-        table.show([*report.summary(result.metrics, out=result.out, savings=_savings(result.out)), ""], sys.stdout)
+        ended = [""] if result.generation is not None else []
+        table.show([*running.said(result), *ended], sys.stdout)
     return 0
-
-
-def _savings(out: str) -> Savings | None:
-    """What was measured of the output."""
-    from pipeline.report.publish import savings_of
-    from pipeline.store.store import open_store
-
-    return savings_of(open_store(out, create=False))
 
 
 def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace, *, progress: Any) -> int:
@@ -218,35 +209,6 @@ def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace
     else:
         table.show([*estimate_text(found), ""], sys.stdout)
     return 0
-
-
-def _execute(loaded: LoadedPlan, options: RunOptions, progress: Any, *, inline: bool, temporary: Temporary | None) -> Result:
-    from flows import counting
-    from flows.retry import BACK_OFF_S, tried
-    from pipeline.machine.schedule import in_process
-    from pipeline.run import execute
-
-    try:
-        if inline and options.runner == "local":
-            made = tried(
-                lambda: execute.execute(loaded, options, mapper=in_process(options.workers), on_event=progress),
-                retries=options.retries,
-                back_off_s=BACK_OFF_S,
-                on_event=progress,
-            )
-            return counting.after(made, options, progress)
-        if inline:
-            from pipeline.run.cluster import engine
-            from pipeline.run.cluster.open import connect
-
-            with connect(options.runner, options.runner_address, workers=options.workers) as cluster:
-                made = execute.execute(loaded, options, mapper=engine.mapper(cluster), on_event=progress)
-            return counting.after(made, options, progress)
-        from flows import prefect_flow
-
-        return prefect_flow.run_in_flow(loaded, options, on_event=progress, temporary=temporary)
-    finally:
-        progress.close()
 
 
 def _bytes(given: str) -> int:

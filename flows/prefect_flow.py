@@ -6,7 +6,6 @@ stages raised, and the result of a run that was published even if Prefect's serv
 """
 
 # No `from __future__ import annotations`: a served flow is pickled by value, and its types must go with it.
-import json
 import os
 import sys
 import threading
@@ -34,7 +33,7 @@ from flows.terminal.progress import Json
 from pipeline.errors import RunFailed, WinnowError
 from pipeline.machine.events import Event, OnEvent, silent
 from pipeline.machine.schedule import Mapper
-from pipeline.plan.load import DEFAULT, LoadedPlan, load_plan
+from pipeline.plan.load import DEFAULT, LoadedPlan, assignments_of, load_plan
 from pipeline.run import execute
 from pipeline.run.context import RUN
 from pipeline.run.options import Result, RunOptions
@@ -140,7 +139,7 @@ def _deployed(plan: str, overrides: Overrides, inputs: Sequence[str], *, options
 
 def _run_here(plan: str, overrides: Overrides, inputs: Sequence[str], *, options: RunOptions, lines: Json | None) -> Made:
     options = cluster_flow.bound(options)
-    assignments = ["checks.on_fail=stop", *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
+    assignments = ["checks.on_fail=stop", *assignments_of(overrides)]
     bounds = roots.configured()
     for place in (*inputs, options.output, options.work or ""):
         refuse_secrets(place)
@@ -197,14 +196,14 @@ def _logged(logger: Any) -> OnEvent:
 def run_in_flow(
     loaded: LoadedPlan, options: RunOptions, *, on_event: OnEvent = silent, temporary: Temporary | None = None
 ) -> Result:
-    """A run from the command line, as a flow run on the configured server, or else on a temporary one.
+    """A run, as a flow run on the configured server, or else on a temporary one; as a part of the flow that calls, if one does.
 
     `temporary` may have been started earlier (`server.for_this_run`). It starts in the background here otherwise, while
     inputs are hashed and kernels compiled. Raises what `execute.execute` raises, and RunFailed where Prefect itself fails.
     """
     for place in (*(path for source in loaded.plan.source for path in source.paths), options.output, options.work or ""):
         refuse_secrets(place)
-    if temporary is None and server.configured() is None:
+    if temporary is None and server.configured() is None and not server.in_flow_run():
         with server.temporary() as own:
             return run_in_flow(loaded, options, on_event=on_event, temporary=own)
     made = progress.Progress()

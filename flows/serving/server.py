@@ -61,6 +61,12 @@ def configured() -> str | None:
     return get_current_settings().api.url
 
 
+def in_flow_run() -> bool:
+    """Whether a flow of Prefect's calls, and no task of it: what runs then is a part of it, on its server."""
+    context = sys.modules.get("prefect.context")  # nobody's flow runs where nobody imported it
+    return context is not None and context.FlowRunContext.get() is not None and context.TaskRunContext.get() is None
+
+
 def _may_be_configured() -> bool:
     """Whether anything is there that could name a server; spares a second of imports where nothing is."""
     home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()

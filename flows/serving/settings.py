@@ -20,7 +20,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.serving.server import Temporary
+from flows.serving.server import Temporary, in_flow_run
 
 DRAIN_S = 5.0
 """Longest wait, in seconds, for the last task states to reach a server before the run ends."""
@@ -42,7 +42,9 @@ def _settings(temporary: Temporary | None) -> Iterator[None]:
 
     Flow heartbeats are off: their thread makes every flow end a second late.
     """
-    changed: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
+    changed: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    if not in_flow_run():  # that of a flow which calls may be such a one
+        changed |= {PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
     if temporary is not None:
         changed |= {PREFECT_API_URL: temporary.url, PREFECT_LOGGING_TO_API_ENABLED: False}
         changed |= {PREFECT_CLIENT_MAX_RETRIES: CALL_RETRIES}

@@ -8,6 +8,7 @@ nothing here judges a document again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,6 +22,7 @@ from pipeline.inspect.output import Output
 from pipeline.inspect.source_text import source_text
 from pipeline.inspect.verdict import judge_text
 from pipeline.plan import scores
+from pipeline.plan.recipe import Recipe
 from pipeline.records.rows import LedgerRow
 from pipeline.schema import SIGNALS_KEY
 from pipeline.stages import sampling
@@ -56,11 +58,17 @@ def run_values(output: Output, row: LedgerRow, kept: Kept | None) -> RunValues |
     origin, columns = _columns(output, row, kept)
     unscored = _unscored(output, row)
     columns = {name: column for name, column in columns.items() if name not in _signals(output, unscored)}
-    unknown = {item.filter.name for item in output.recipe.filters if not set(item.filter.signals.names) & set(columns)}
-    found = measured(output.recipe, columns, unknown=unknown)
-    failed = set(row["failed"] or ())
-    rules = tuple(replace(rule, fails=rule.name in failed) if rule.action == "drop" else rule for rule in found.rules)
-    return RunValues(origin, Measured(rules, found.signals), tuple(_notes(output, row, origin, unscored=unscored)))
+    found = of_ledger(output.recipe, columns, row["failed"] or ())
+    return RunValues(origin, found, tuple(_notes(output, row, origin, unscored=unscored)))
+
+
+def of_ledger(recipe: Recipe, columns: _Columns, failed: Iterable[str]) -> Measured:
+    """Signals of one document, and its rules, of which those fail that the ledger names. `columns`: what filters that were asked
+    gave."""
+    unknown = {item.filter.name for item in recipe.filters if not set(item.filter.signals.names) & set(columns)}
+    found, failing = measured(recipe, columns, unknown=unknown), set(failed)
+    rules = tuple(replace(rule, fails=rule.name in failing) if rule.action == "drop" else rule for rule in found.rules)
+    return Measured(rules, found.signals)
 
 
 def _columns(output: Output, row: LedgerRow, kept: Kept | None) -> tuple[Origin, _Columns]:

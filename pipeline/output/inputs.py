@@ -17,6 +17,7 @@ from pipeline.errors import InputChanged, InputError
 from pipeline.output.manifest import InputRecord, Manifest, live
 from pipeline.read.files import own_path
 from pipeline.read.likeness import of_plain
+from pipeline.read.memory import is_named_by_content
 from pipeline.records.inputs import SourceSettings
 
 CHANGED, GREW, GONE, MOVED = "changed since it was read", "grew since it was read", "no longer there", "moved, not read again"
@@ -89,7 +90,11 @@ def compare(manifests: list[Manifest], asked: Asked) -> Compared:
     newest = {record.path: record for record in _records(manifests)}
     _check_sources(newest, asked.inputs)
     fresh = [record for record in asked.inputs if record.path not in known]
-    changed = [r for r in asked.inputs if r.path in known and (r.size, r.content) not in known[r.path]]
+    changed = [
+        r
+        for r in asked.inputs
+        if r.path in known and (r.size, r.content) not in known[r.path] and not is_named_by_content(r.path)
+    ]
     same = {r.path for r in changed if _unpacks_alike(newest[r.path], r, asked.files)}
     changed = [record for record in changed if record.path not in same]
     there = {record.path for record in asked.inputs}
@@ -106,7 +111,8 @@ def compare(manifests: list[Manifest], asked: Asked) -> Compared:
     grew = {r.path for r in changed if _grew(r, newest[r.path], asked.files)}
     of_moved = {old.path for old in (*moved.values(), *repacked.values())}
     sources = {record.source for record in asked.inputs}
-    gone = sorted(r.path for r in absent if r.source in sources and r.path not in of_moved)
+    lost = (r.path for r in absent if r.source in sources and not is_named_by_content(r.path))
+    gone = sorted(path for path in lost if path not in of_moved)
     notes += [f"{GONE} (its rows stay in the output): {path}" for path in gone]
     if not changed:
         return Compared(frozenset(r.path for r in fresh if r.path not in moved), tuple(notes))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import difflib
+import json
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -91,6 +93,14 @@ def assigned(text: str) -> tuple[str, Any]:
     if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key.strip()) or key.count(".") > bounds.MOST_DEPTH:
         raise PlanError(f"--set {text}: expected KEY=VALUE, such as filters.gopher_quality.min_words=30")
     return key.strip(), _read_yaml(f"value: {value}" if value.strip() else "value: ''", where=f"--set {text}")["value"]
+
+
+def assignments_of(overrides: Mapping[str, object]) -> list[str]:
+    """`KEY=VALUE` of each key and value, as `load_plan` takes them. Raises PlanError for a value that no plan can hold."""
+    try:
+        return [f"{key}={json.dumps(value, default=os.fspath)}" for key, value in overrides.items()]
+    except (TypeError, ValueError) as error:
+        raise PlanError(f"overrides: {error}; give numbers, texts, true, false, lists and mappings of these") from error
 
 
 def _assignment(text: str) -> Json:

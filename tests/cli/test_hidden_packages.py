@@ -1,0 +1,41 @@
+"""Folders of the user's that have the names of our packages, in the folder where a command starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+FINDER = f"""
+import importlib.machinery, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return importlib.machinery.PathFinder.find_spec(name, [{str(ROOT)!r}]) if path is None else None
+places = [getattr(one, "__name__", "") for one in sys.meta_path]
+sys.meta_path.insert(places.index("PathFinder") + 1, Finder)
+"""
+"""As an editable install does: packages are found behind all that `sys.path` has, folders without `__init__.py` too."""
+
+
+@pytest.mark.parametrize(("package", "empty"), [("filters", True), ("pipeline", False)])
+def test_a_folder_that_hides_a_package_is_named_in_one_sentence(tmp_path: Path, package: str, empty: bool):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(FINDER)
+    (tmp_path / "own" / package).mkdir(parents=True)
+    if not empty:
+        (tmp_path / "own" / package / "__init__.py").touch()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-m", "flows.inspect", "--help"]
+    done = subprocess.run(command, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
+    hides = f"winnow: {str(tmp_path / 'own' / package)!r} hides Winnow's own package {package}"
+    said = [f"{hides}; rename it, or start Python in another folder"]
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (2, "", said)
+    program = [sys.executable, "-c", "import flows"]
+    done = subprocess.run(program, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("ImportError: ")
