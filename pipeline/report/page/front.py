@@ -23,6 +23,10 @@ UNSHOWN = ("toxicity", "adult")
 """Filters whose drops are no sight for the top of a page that people send on; their examples stand folded below."""
 
 
+MOST_TOLD = 240
+"""Characters of a document quoted on the first screen."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The run in sentences. `compute`: of one pass over the kept text; `saving`: what was measured, its word apart; `agreement`:
@@ -105,24 +109,30 @@ def _family(line: ReasonLine) -> str:
 
 
 def _clearest(line: ReasonLine, found: Sequence[Sample]) -> Telling | None:
-    """The quoted sample that lies farthest beyond the limit; of duplicates one whose survivor is quoted too, the most similar."""
+    """The quoted sample that lies farthest beyond the limit; of duplicates one whose survivor is quoted too, and
+    that differs from it, the most similar."""
     quoted = [sample for sample in found if sample.text is not None and sample.text.strip()]
     best = max(quoted, key=_beyond, default=None)
     return None if best is None else Telling(line, best, ", ".join(_decided(line, best)))
 
 
-def _beyond(sample: Sample) -> tuple[bool, float]:
+def _beyond(sample: Sample) -> tuple[bool, bool, float]:
     value = float(sample.value or 0)
     if sample.signal is None:
-        return sample.survivor is not None, value
-    return True, abs(value - float(sample.limit or 0)) / (abs(float(sample.limit or 0)) or 1)
+        return sample.survivor is not None, _marked(sample), value
+    return True, True, abs(value - float(sample.limit or 0)) / (abs(float(sample.limit or 0)) or 1)
+
+
+def _marked(sample: Sample) -> bool:
+    """Whether something of it is struck out on the first screen."""
+    return any(piece.own for piece in tables.compared(sample, limit=MOST_TOLD))
 
 
 def _decided(line: ReasonLine, sample: Sample) -> Iterator[str]:
     if line.stage == "dedup":
         near = sample.value is not None and sample.value < 1
         yield f"similarity {tables.similarity(sample.value)}" if near else "word for word"
-        if near and sample.survivor is not None:
+        if _marked(sample):
             yield "struck out where the kept one differs"
     elif sample.signal is not None and sample.value is not None and sample.limit is not None:
         value, limit = numbers.apart(sample.value, sample.limit)

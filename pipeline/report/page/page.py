@@ -55,9 +55,6 @@ FINAL = "kept, final text"
 MOST_LEADING = 6
 """Signals whose charts stand unfolded: two rows of a desk's screen."""
 
-MOST_TOLD = 240
-"""Characters of a document quoted on the first screen."""
-
 
 Signals = list[tuple[str, list[tuple[Histogram, Markup | None]]]]
 """By filter; None: not drawn."""
@@ -140,7 +137,7 @@ def render(
             plan=plan.splitlines()[:MOST_PLAN_LINES],
             most=MOST_ROWS,
             most_lines=MOST_LINES,
-            most_quoted=MOST_TOLD,
+            most_quoted=front.MOST_TOLD,
         )
     )
 
