@@ -130,7 +130,7 @@ def _marked(sample: Sample) -> bool:
 
 def _decided(line: ReasonLine, sample: Sample) -> Iterator[str]:
     if line.stage == "dedup":
-        near = sample.value is not None and sample.value < 1
+        near = line.reason == "near_duplicate"  # it may have the same words, and differ in case or punctuation
         yield f"similarity {tables.similarity(sample.value)}" if near else "word for word"
         if _marked(sample):
             yield "struck out where the kept one differs"
