@@ -59,9 +59,9 @@ def _agreement(metrics: Metrics, reviews: Sequence[ReviewCounts]) -> str:
     """Counts alone: reasons are not reviewed in the shares in which they drop, so that a share of all would mislead."""
     judged = [one for one in reviews if one.reason != KEPT and one.n]
     if not judged:
-        return "Nobody has reviewed yet what was dropped." if metrics.totals.dropped else ""
+        return "Nobody has looked yet at what was dropped." if metrics.totals.dropped else ""
     right, n = sum(one.right for one in judged), sum(one.n for one in judged)
-    looked = f"Of {numbers.counted(n, 'dropped document')} that people reviewed"
+    looked = f"Of {numbers.counted(n, 'dropped document')} that people looked at"
     return f"{looked}, {numbers.count(right)} {'was' if right == 1 else 'were'} rightly dropped."
 
 
@@ -90,7 +90,9 @@ def telling(metrics: Metrics, samples: Samples | None) -> tuple[Telling, ...]:
     """The clearest document of the reasons that dropped the most: of different filters as far as there are such."""
     if samples is None:
         return ()
-    reasons = sorted((line for line in metrics.reasons if line.first), key=lambda line: (-line.first, line.reason))
+    reasons = sorted(
+        (line for line in metrics.reasons if line.first and line.stage != "select"), key=lambda line: (-line.first, line.reason)
+    )
     chosen: list[Telling] = []
     for again in (False, True):
         families = {_family(one.line) for one in chosen}

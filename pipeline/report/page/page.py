@@ -119,7 +119,7 @@ def render(
             by_size=tables.by_size(metrics.reasons),
             leading=leading,
             signals=[
-                (name, [one for one in members if not any(one is other for other in leading)])
+                (name, [one for one in members if not any(one[0] is other for other, _ in leading)])
                 for name, members in pictures.signals
             ],
             overlap=tables.overlap(metrics.overlap),

@@ -168,16 +168,16 @@ def test_a_hostile_saving_is_text_too(metrics):
     assert "has not been measured" not in page.words()
 
 
-def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_measured_or_reviewed(metrics):
+def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_measured_or_reviewed(metrics, samples):
     metrics["totals"] |= {"read": 1_234_567, "kept": 736_064}
     metrics["cost"] |= {"cpu_s": 131.8, "peak_memory_bytes": 812_000_000}
-    words = Page(shown.render(metrics, None)).words()
+    words = Page(shown.render(metrics, None, samples=samples)).words()
     head = words[: words.index("Why documents were dropped")]
     for said in (
         "736,064 of 1,234,567 documents kept",
         "of the compute of training on everything that was read",
         "has not been measured",
-        "Nobody has reviewed yet what was dropped",
+        "Nobody has looked yet at what was dropped",
         "Three documents that were dropped",
         "checks failed",
     ):
@@ -254,12 +254,12 @@ def test_the_first_screen_quotes_three_documents_of_different_filters_and_nothin
 @pytest.mark.parametrize(
     ("reviews", "said"),
     [
-        ([], "Nobody has reviewed yet what was dropped."),
-        ([ReviewCounts("kept", 9, 0)], "Nobody has reviewed yet what was dropped."),
-        ([ReviewCounts("near_duplicate", 1, 0)], "Of 1 dropped document that people reviewed, 1 was rightly dropped."),
+        ([], "Nobody has looked yet at what was dropped."),
+        ([ReviewCounts("kept", 9, 0)], "Nobody has looked yet at what was dropped."),
+        ([ReviewCounts("near_duplicate", 1, 0)], "Of 1 dropped document that people looked at, 1 was rightly dropped."),
         (
             [ReviewCounts("a.b", 7, 2), ReviewCounts("c", 3, 0)],
-            "Of 12 dropped documents that people reviewed, 10 were rightly dropped.",
+            "Of 12 dropped documents that people looked at, 10 were rightly dropped.",
         ),
     ],
 )
