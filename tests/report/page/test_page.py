@@ -286,7 +286,7 @@ def test_what_differs_between_near_duplicates_is_marked_on_both_sides(metrics, s
     assert "Peel &lt;b&gt; the <del>potatoes</del> and slice them." in text
     assert "Peel &lt;b&gt; the <ins>turnips</ins> and slice them." in text
     assert text.count("struck out where the kept one differs") == 1
-    samples["dropped"]["near_duplicate"] = [{**copy, **pair, "text": "Peel and slice.", "survivor": "Peel and slice thinly."}]
+    samples["dropped"]["near_duplicate"] = [{**copy, **pair, "text": "Peel and slice.", "survivor": "Peel and slice. Thinly."}]
     assert "struck out where" not in shown.render(metrics, None, samples=samples)  # only the kept one has more
 
 
