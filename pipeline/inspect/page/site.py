@@ -44,8 +44,7 @@ class Site:
         self._work = work or output.store.path(".work")
         self._lock = threading.RLock()
         filters = (numbers.count, numbers.counted, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable)
-        filters = (*filters, similarity)
-        self.templates = environment(HERE, filters)
+        self.templates = environment(HERE, (*filters, similarity))
         addresses = {"document": template_data.document, "query": template_data.query, "address": template_data.address}
         self.templates.globals |= addresses
         self._take(replace(output, work_at=self._work))
