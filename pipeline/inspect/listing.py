@@ -154,6 +154,38 @@ def page(
     )
 
 
+@dataclass(frozen=True)
+class Hits:
+    """Rows of a view that are meant: `found` in the first `looked` of `total`."""
+
+    found: int
+    looked: int
+    total: int
+
+    @property
+    def all(self) -> bool:
+        return self.looked == self.total
+
+
+def hits(output: Output, wanted: DocumentQuery) -> Hits:
+    """How many rows are meant, in as much as one page may look at."""
+    folder = folder_of(output, wanted)
+    files = [record.path for record in output.shards(folder)]
+    rows_of = [record.rows for record in output.shards(folder)]
+    total = sum(rows_of)
+    if wanted == DocumentQuery(view=wanted.view) and folder != "ledger":
+        return Hits(total, total, total)
+    found = looked = read_bytes = 0
+    for shard, group, _, low, high in _groups(output, files, rows_of, after=None, before=None):
+        if looked >= MOST_ROWS or read_bytes >= MOST_BYTES:
+            break
+        file = _opened(output, files[shard])
+        found += len(_matches(file, group, wanted, folder=folder))
+        looked += high - low
+        read_bytes += file.metadata.row_group(group).total_byte_size if wanted.text else 0
+    return Hits(found, looked, total)
+
+
 def _opened(output: Output, name: str) -> pq.ParquetFile:
     store = output.store
     return pq.ParquetFile(store.local_path(name) or store.open(name), page_checksum_verification=True)

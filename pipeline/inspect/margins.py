@@ -70,6 +70,11 @@ class RuleMargin:
     def near(self) -> bool:
         return self.off is not None and self.off <= NEAR
 
+    @property
+    def told(self) -> bool:
+        """Whether it says something of the document's fate: it failed, or only just passed."""
+        return self.fails or self.near
+
 
 @dataclass(frozen=True)
 class Measured:

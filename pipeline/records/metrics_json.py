@@ -92,7 +92,8 @@ class StoreTraffic(Record):
 
 class Cost(Record):
     """What the run cost. `cpu_s`: of all its processes; `stages` sum to it. `exact`: the stages' CPU seconds are, because one
-    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out."""
+    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out. `ended`: when, in UTC
+    (ISO 8601); empty where an earlier release did not say."""
 
     wall_s: Number
     cpu_s: Number
@@ -105,6 +106,7 @@ class Cost(Record):
     stages: tuple[StageCost, ...]
     mb_per_cpu_s: Number
     output_bytes: int
+    ended: str = ""
 
 
 class DamagedFile(Record):

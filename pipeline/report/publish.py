@@ -89,7 +89,16 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
         licence=part_of_output(newest.plan, "output", where=out.root).output.licence,
     )
     judgements = reviews.of_labels(judged)
-    page = report.render(metrics, savings, samples=samples, reviews=judgements, plan=shareable, out=out.root, pictures=pictures)
+    page = report.render(
+        metrics,
+        savings,
+        samples=samples,
+        reviews=judgements,
+        plan=shareable,
+        out=out.root,
+        inputs=newest.inputs,
+        pictures=pictures,
+    )
     return {
         "plan.resolved.yaml": plan.encode("utf-8", "backslashreplace"),
         "metrics.json": _pretty(metrics),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 
 from pipeline.errors import BadRows, BrokenContract
@@ -146,6 +147,7 @@ def cost(
         stages=tuple(StageCost(stage=name, cpu_s=used) for name, used in sorted(seconds.items(), key=lambda item: -item[1])),
         mb_per_cpu_s=size / 1e6 / (cpu_s - compile_s) if cpu_s > compile_s else 0.0,
         output_bytes=output_bytes,
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

@@ -63,6 +63,12 @@ def signal(value: float | None, *, figures: int = 6) -> str:
     return count(value) if whole else f"{value:,.{figures}g}".replace("-", "−")
 
 
+def apart(value: float, limit: float, *, figures: int = 3) -> tuple[str, str]:
+    """A signal's value and its limit with three digits, or as many more as show that they are not the same."""
+    pairs = ((signal(value, figures=n), signal(limit, figures=n)) for n in range(figures, 18))
+    return next((pair for pair in pairs if value == limit or pair[0] != pair[1]), (repr(value), repr(limit)))
+
+
 def power_of_ten(value: float | None) -> str:
     """`4.20 × 10²²`."""
     if value is None:

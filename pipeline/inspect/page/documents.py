@@ -8,9 +8,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from pipeline.errors import UsageError
-from pipeline.inspect import diff, listing, why
+from pipeline.inspect import listing, why
 from pipeline.inspect.page import template_data
 from pipeline.inspect.page.site import Site
+from pipeline.text import diff
 
 
 def add(app: FastAPI, site: Site) -> None:
@@ -37,6 +38,7 @@ def add(app: FastAPI, site: Site) -> None:
             facets=site.facets,
             scores=listing.SCORES,
             folder=folder,
+            hits=site.hits(wanted),
             share=site.output.plan.output.rejected if wanted.view == "dropped" else "full",
             later=template_data.address(wanted, after=found.last) if found.more and found.last else None,
             earlier=template_data.address(wanted, before=found.first) if found.less and found.first else None,
@@ -64,15 +66,21 @@ def facts(found: why.Found) -> dict[str, object]:
     text = None if found.kept is None else found.kept.text
     left = found.survivor.text if found.survivor is not None else None
     both = diff.side_by_side(text, left) if text is not None and left is not None else None
+    rules = [] if made is None else why.in_order(made)
     lines, out = template_data.text_lines(text or "")
     return {
         "row": found.row,
+        "decisive": next(
+            (r for r in rules if r.name == found.row["reason"] and r.signal and r.passes not in (None, why.BY_EXPRESSION)), None
+        ),
+        "nearest": min((r for r in rules if r.near and not r.fails), key=lambda r: r.off or 0.0, default=None),
+        "unread": None if found.unread is None else found.unread.detail,
         "file": None if found.kept is None else found.kept.file,
         "lines": lines,
         "out": out,
         "has_text": text is not None,
         "survivor": found.survivor,
-        "rules": [] if made is None else why.in_order(made),
+        "rules": rules,
         "signals": [] if made is None else [(n, v) for n, v in made.signals if not any(r.filter == n for r in made.rules)],
         "reasons": [(one.filter, [(w.feature, w.value, f"{w.weight:+.2f}") for w in one.features]) for one in found.reasons],
         "diff": both,

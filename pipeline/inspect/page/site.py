@@ -13,12 +13,13 @@ from typing import Any
 
 from fastapi.responses import HTMLResponse
 
-from pipeline.inspect import review
+from pipeline.inspect import listing, review
 from pipeline.inspect.margins import worded
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.inspect.page import template_data
 from pipeline.inspect.thresholds.slider import Slider
 from pipeline.report.page.page import breakable, environment
+from pipeline.report.page.tables import similarity
 from pipeline.store.store import Store
 from pipeline.text import numbers
 from pipeline.text.visible import visible
@@ -27,6 +28,9 @@ HERE = Path(__file__).parent
 SAMPLE = 100
 """Documents of a review that is started from the page; the command takes -n."""
 
+
+MOST_COUNTED = 100
+"""Searches whose numbers of documents are remembered."""
 
 DECIDED = "decided"
 """Stands for no reason of a review: what the quality model decides on, either way."""
@@ -40,7 +44,7 @@ class Site:
         self._work = work or output.store.path(".work")
         self._lock = threading.RLock()
         filters = (numbers.count, numbers.counted, numbers.size, numbers.percent, numbers.signal, worded, visible, breakable)
-        self.templates = environment(HERE, filters)
+        self.templates = environment(HERE, (*filters, similarity))
         addresses = {"document": template_data.document, "query": template_data.query, "address": template_data.address}
         self.templates.globals |= addresses
         self._take(replace(output, work_at=self._work))
@@ -51,7 +55,18 @@ class Site:
         self.facets = template_data.facets(output)
         choices = [*self.facets.languages, *self.facets.sources, *(c for found in self.facets.reasons.values() for c in found)]
         self._written = {visible(choice.value): choice.value for choice in choices}
+        self._hits: dict[listing.DocumentQuery, listing.Hits] = {}
         self._samples: dict[tuple[str, review.Order], list[review.Candidate]] = {}
+
+    def hits(self, wanted: listing.DocumentQuery) -> listing.Hits:
+        """How many documents there are of these; counted once."""
+        with self._lock:
+            output = self.output
+            if wanted not in self._hits:
+                if len(self._hits) >= MOST_COUNTED:
+                    self._hits.clear()
+                self._hits[wanted] = listing.hits(output, wanted)
+            return self._hits[wanted]
 
     def sample(self, reason: str, order: review.Order) -> list[review.Candidate]:
         """Documents to judge; each call gives the same ones."""

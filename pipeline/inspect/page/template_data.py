@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlencode
 
 from pipeline.inspect.listing import DocumentQuery, Place
@@ -25,6 +25,8 @@ MOST_CHOICES = 200
 class Choice:
     value: str
     documents: int
+    rule: bool = True
+    """Not all rules of a filter together."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def facets(output: Output) -> Facets:
         if "." in reason:
             filters[reason.partition(".")[0]] += n
     several = {name: n for name, n in filters.items() if sum(r.startswith(f"{name}.") for r in reasons) > 1}
-    dropped = [*_choices(reasons), *_choices(Counter(several))]
+    dropped = [*_choices(reasons), *(replace(choice, rule=False) for choice in _choices(Counter(several)))]
     return Facets(
         views=dict(views),
         reasons={"kept": [], "dropped": dropped, "quarantined": _choices(causes)},

@@ -37,6 +37,9 @@ def _add_pages(app: FastAPI, site: Site) -> None:
             return _gone(site, error)
         chosen = _overrides(request)
         lines = [(filter_, list(members)) for filter_, members in groupby(slider.thresholds.values(), lambda one: one.filter)]
+        lines.sort(key=lambda line: -sum(slider.dropped[one.key].first for one in line[1]))
+        for _, members in lines:
+            members.sort(key=lambda one: (-slider.dropped[one.key].first, -slider.dropped[one.key].any))
         return site.page("thresholds.html", lines=lines, dropped=slider.dropped, chosen=chosen, sets=_assignments(chosen))
 
     @app.get("/threshold")

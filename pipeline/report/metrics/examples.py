@@ -27,6 +27,10 @@ LARGEST = 10
 """Clusters that are named."""
 QUOTED = 300
 """Characters of a document that are quoted, and the most of an id or a place."""
+LOOKED = 20_000
+"""Characters in which a near duplicate and its survivor are looked at for their first difference."""
+BEFORE = 60
+"""Characters quoted in front of it, where it stands too far behind for the beginnings to show it."""
 
 Order = tuple[float, int, str]
 
@@ -210,13 +214,13 @@ def _kept(inputs: Inputs, source_ref: str) -> tuple[int, int] | None:
 
 
 def _texts(inputs: Inputs, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """The beginnings of the documents at these units and positions."""
+    """The first LOOKED characters of the documents at these units and positions."""
     found: dict[tuple[int, int], str] = {}
     for unit in sorted({unit for unit, _ in wanted}):
         positions = sorted({position for own, position in wanted if own == unit})
         texts = texts_at(inputs.work, inputs.units[unit].names, np.array(positions, np.int64))
         for position, text in zip(positions, texts, strict=True):
-            found[unit, position] = _cut(text.as_py())
+            found[unit, position] = text.as_py()[:LOOKED]
     return found
 
 
@@ -224,7 +228,22 @@ def _cut(text: str) -> str:
     return text if len(text) <= QUOTED else text[: QUOTED - 1].rstrip() + "…"
 
 
+def _apart(text: str, survivor: str) -> tuple[str, str]:
+    """Both from a little before the first place where they differ, so that what is quoted of near duplicates shows it."""
+    shorter = min(len(text), len(survivor))
+    same = next((at for at in range(shorter) if text[at] != survivor[at]), shorter)
+    if same < QUOTED // 2 or same == max(len(text), len(survivor)):
+        return text, survivor
+    start = same - BEFORE
+    start = text.find(" ", start, same) + 1 or start
+    return f"…{text[start:]}", f"…{survivor[start:]}"
+
+
 def _sample(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, str]) -> Sample:
+    text = texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None
+    survivor = survivors.get(e.other) if e.other is not None and e.here else None
+    if text is not None and survivor is not None and e.value is not None and e.value < 1:
+        text, survivor = _apart(text, survivor)
     return Sample(
         id=_cut(e.id),
         source_ref=_cut(e.source_ref),
@@ -233,6 +252,6 @@ def _sample(e: Example, texts: dict[tuple[int, int], str], survivors: dict[str, 
         limit=e.limit,
         other=None if e.other is None else _cut(e.other),
         failed=tuple(_cut(name) for name in e.failed),
-        survivor=survivors.get(e.other) if e.other is not None and e.here else None,
-        text=texts.get((e.unit, e.position)) if e.quoted and e.position is not None else None,
+        survivor=None if survivor is None else _cut(survivor),
+        text=None if text is None else _cut(text),
     )

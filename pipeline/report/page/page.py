@@ -6,6 +6,7 @@ is made visible (`visible.visible`, by jinja2's `finalize`) and then escaped, so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from pipeline.output.manifest import InputRecord
 from pipeline.output.reviews import ReviewCounts
 from pipeline.records.counts import Counts, FunnelLine, Histogram
 from pipeline.records.metrics_json import Metrics
@@ -23,7 +25,7 @@ from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
 from pipeline.report import damage, sentences
 from pipeline.report.compute import statement
-from pipeline.report.page import charts, tables
+from pipeline.report.page import charts, front, steps, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
 from pipeline.text import numbers
@@ -44,8 +46,18 @@ MOST_PLAN_LINES = 400
 MOST_CHARTS = 60
 """Signals that are drawn; all shipped filters together have 45. A plugin's may be more: metrics.json has their bins."""
 
-MOST_STEPS = 12
+MOST_STEPS = 9
 """Steps of the funnel; chosen so that it fits the first screen. The smallest ones are folded, the reasons' table has all."""
+
+FINAL = "kept, final text"
+"""The funnel's last line: it tells bytes alone from the line before, which no bar shows."""
+
+MOST_LEADING = 6
+"""Signals whose charts stand unfolded: two rows of a desk's screen."""
+
+
+Signals = list[tuple[str, list[tuple[Histogram, Markup | None]]]]
+"""By filter; None: not drawn."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class Pictures:
     """The charts of a page: of the saving, of signals by filter (None: not drawn), of dedup."""
 
     saving: list[tuple[str, Markup]]
-    signals: list[tuple[str, list[tuple[Histogram, Markup | None]]]]
+    signals: Signals
     detection: Markup | None
     clusters: Markup | None
 
@@ -78,12 +90,16 @@ def render(
     reviews: Sequence[ReviewCounts] = (),
     plan: str = "",
     out: str = "OUT",
+    inputs: Sequence[InputRecord] = (),
     pictures: Pictures | None = None,
 ) -> str:
     """The page. `metrics`: what metrics.json holds; `savings`: what savings.json holds, None before it was measured; `samples`:
     what samples/ holds of the generation, None where it is gone; `reviews`: what people said of its reasons; `plan`: the resolved
-    plan as YAML; `out`: the output as its reader finds it; `pictures`: the charts, where they are drawn already."""
+    plan as YAML; `out`: the output as its reader finds it; `inputs`: the files that were read; `pictures`: the charts, where
+    they are drawn already."""
     pictures = draw(metrics, savings) if pictures is None else pictures
+    closing = statement.of(metrics, savings, out=out)
+    told, leading = front.telling(metrics, samples), deciding(pictures.signals)
     return (
         _environment()
         .get_template("report.html")
@@ -92,10 +108,20 @@ def render(
             savings=savings,
             say=saving,
             sentences=sentences,
-            closing=statement.of(metrics, savings, out=out),
+            closing=closing,
+            verdict=front.verdict(metrics, closing, reviews),
+            telling=told,
+            steps=list(steps.steps(closing, out=out, example=told[0].sample.source_ref if told else None)),
+            out=out,
+            inputs=inputs,
             pictures=pictures.saving,
-            funnel=funnel(metrics),
-            signals=pictures.signals,
+            funnel=[line for line in funnel(metrics) if line.stage != "edit" and line.label != FINAL],
+            by_size=tables.by_size(metrics.reasons),
+            leading=leading,
+            signals=[
+                (name, [one for one in members if not any(one[0] is other for other, _ in leading)])
+                for name, members in pictures.signals
+            ],
             overlap=tables.overlap(metrics.overlap),
             crossed=tables.crossed(metrics.crossed),
             samples=samples,
@@ -111,6 +137,7 @@ def render(
             plan=plan.splitlines()[:MOST_PLAN_LINES],
             most=MOST_ROWS,
             most_lines=MOST_LINES,
+            most_quoted=front.MOST_TOLD,
         )
     )
 
@@ -127,9 +154,11 @@ def _environment() -> jinja2.Environment:
         numbers.plain,
         numbers.share,
         numbers.percent,
+        numbers.signal,
     )
-    more = (numbers.beside, numbers.seconds, numbers.money, numbers.power_of_ten, shown, quoted, breakable, tables.figures)
-    return environment(Path(__file__).parent, (*written, *more))
+    more = (numbers.beside, numbers.seconds, numbers.money, numbers.power_of_ten)
+    texts = (shown, quoted, inline, breakable, day, tables.figures, tables.compared)
+    return environment(Path(__file__).parent, (*written, *more, *texts))
 
 
 def environment(folder: Path, filters: Sequence[Callable[..., Any]]) -> jinja2.Environment:
@@ -156,10 +185,20 @@ def shown(text: str | None) -> str:
     return numbers.NONE if text is None else visible(text, limit=120)
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, limit: int = QUOTED) -> str:
     """The beginning of a document on one line, its line breaks as signs."""
     folded = "\u21b5 ".join(" ".join(line.split(" ")) for line in text.strip().splitlines() if line.strip())
-    return visible(folded.replace("\t", " "), limit=QUOTED + 60)
+    return visible(folded.replace("\t", " "), limit=limit + limit // 5)
+
+
+def inline(text: str) -> str:
+    """A piece of a document on one line, its line breaks as signs; the white space at its ends stays."""
+    return visible(re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*", "\u21b5 ", text)))
+
+
+def day(moment: str) -> str:
+    """`2026-12-01 00:38` of an ISO 8601 moment."""
+    return visible(moment[:16].replace("T", " "), limit=20)
 
 
 def breakable(name: str) -> Markup:
@@ -217,7 +256,7 @@ def _fold(lines: list[FunnelLine]) -> list[FunnelLine]:
     return [*head, folded, *lines[last + 1 :]]
 
 
-def drawn(signals: Sequence[Histogram], sheets: Sheets) -> list[tuple[str, list[tuple[Histogram, Markup | None]]]]:
+def drawn(signals: Sequence[Histogram], sheets: Sheets) -> Signals:
     """Signals by filter, each with its chart; None for one that nothing scored, and beyond MOST_CHARTS in all."""
     groups = []
     left = MOST_CHARTS
@@ -229,6 +268,13 @@ def drawn(signals: Sequence[Histogram], sheets: Sheets) -> list[tuple[str, list[
             lines.append((signal, chart))
         groups.append((name, lines))
     return groups
+
+
+def deciding(signals: Signals) -> list[tuple[Histogram, Markup | None]]:
+    """Those whose limits the most documents failed, in order of that number."""
+    failed = [(max((limit.failed for limit in s.limits), default=0), s, chart) for _, members in signals for s, chart in members]
+    ordered = sorted((one for one in failed if one[0] and one[2] is not None), key=lambda one: -one[0])
+    return [(s, chart) for _, s, chart in ordered[:MOST_LEADING]]
 
 
 def pace(metrics: Metrics) -> float | None:

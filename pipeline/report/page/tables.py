@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.records.counts import Crossed, Overlap, ReasonLine
 from pipeline.records.samples import Sample, Samples
-from pipeline.text import numbers
+from pipeline.text import diff, numbers
 
 MOST_RULES = 20
 """Rules of the overlap table: those that failed the most documents."""
@@ -93,18 +93,68 @@ def crossed(found: Crossed) -> CrossedTable:
     return CrossedTable(columns, tuple(lines), len(pairs) - len(lines))
 
 
+MOST_REASONS = 15
+"""Reasons in the table itself; the smaller ones are folded below it, so that the page keeps its order of sizes in sight."""
+
+
+def by_size(reasons: Sequence[ReasonLine]) -> tuple[list[ReasonLine], list[ReasonLine]]:
+    """The reasons that dropped the most, and the others: fewer, or none first."""
+    ordered = sorted(reasons, key=lambda line: (-line.first, -line.any, line.reason))
+    shown = [line for line in ordered[:MOST_REASONS] if line.first]
+    return shown, ordered[len(shown) :]
+
+
 def with_samples(reasons: Sequence[ReasonLine], found: Samples) -> list[ReasonLine]:
     """Reasons of which there are dropped documents, or kept ones next to the limit; those that dropped the most first."""
     ordered = sorted(reasons, key=lambda line: (-line.first, -line.any))
     return [line for line in ordered if found.dropped.get(line.reason) or (found.near.get(line.reason) and line.any)]
 
 
+def similarity(value: float | None) -> str:
+    """Two digits; what is not 1 is never shown as 1."""
+    if value is None:
+        return numbers.NONE
+    return f"{value:.2f}" if value == 1 or value < 0.995 else numbers.apart(value, 1.0)[0]
+
+
 def figures(sample: Sample) -> str:
-    """A quoted row's value beside its limit, or its similarity. Five digits: near misses differ from the limit in the last."""
+    """A quoted row's value beside its limit, with as many digits as tell them apart; or its similarity."""
     if sample.value is None:
         return ""
-    value, limit = (numbers.signal(number, figures=5) for number in (sample.value, sample.limit))
     if sample.signal is None:
-        return f"similarity {value}" if sample.other is not None else ""
-    sign = "=" if sample.value == sample.limit else "<" if sample.limit is not None and sample.value < sample.limit else ">"
+        return f"similarity {similarity(sample.value)}" if sample.other is not None else ""
+    if sample.limit is None:
+        return numbers.digits(sample.value)
+    sign = "=" if sample.value == sample.limit else "<" if sample.value < sample.limit else ">"
+    value, limit = numbers.apart(sample.value, sample.limit)
     return f"{value} {sign} {limit}"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text of one of two documents; `own`: the other has something else there."""
+
+    text: str
+    own: bool
+
+
+def compared(sample: Sample, *, survivor: bool = False, limit: int | None = None) -> tuple[Piece, ...]:
+    """What is quoted of a duplicate, or of its survivor, what only this one has set apart; at most about `limit` characters."""
+    if sample.text is None or sample.survivor is None:
+        return ()
+    pieces = []
+    left = limit
+    runs = list(diff.side_by_side(sample.text, sample.survivor).runs)
+    if runs and not runs[-1].same and sample.text.endswith("…") and sample.survivor.endswith("…"):
+        runs.pop()  # where the quotes end, not where the texts differ
+    for number, run in enumerate(runs):
+        text = run.right if survivor else run.left
+        if left is not None:
+            if not number and run.same and len(text) > left // 2:
+                text = f"…{text[-left // 2 :]}"
+            text, left = text[:left], left - len(text)
+        if text.strip():
+            pieces.append(Piece(text, not run.same))
+        if left is not None and left <= 0:
+            return (*pieces, Piece("…", False))
+    return tuple(pieces)

@@ -159,18 +159,67 @@ def test_filters_choose_what_the_tables_hold(page, out):
     assert len(found(view="quarantined", text="cut off")) == 1
 
 
+def test_a_search_says_how_many_there_are(page, out):
+    data, rejected = table(out, "data"), table(out, "rejected")
+    word = data["text"][0].split()[3].lower()
+    n = sum(word in text.lower() for text in data["text"])
+    assert (
+        f"<b>{n} document{'s' if n != 1 else ''}</b>, {min(n, 25)} on this page"
+        in page.get("documents", params={"text": word}).text
+    )
+    copies = int((rejected["reason"] == "near_duplicate").sum())
+    for address in ("documents?view=dropped&reason=near_duplicate", "documents?view=dropped&reason=near_duplicate&after=0.40"):
+        assert f"<b>{copies} documents</b>" in page.get(address).text
+    assert f"<b>{len(data)} documents</b>, 25 on this page" in page.get("documents").text
+
+
+def test_reasons_and_thresholds_stand_by_what_they_dropped(page, out):
+    html = page.get("documents").text
+    reasons = table(out, "rejected")["reason"].value_counts().rows()
+    told = [int(n) for n in re.findall(r"</meter> <span>(\d+)</span>", html)]
+    assert told == sorted((n for _, n in reasons), reverse=True)[:8]
+    html = page.get("thresholds").text
+    (part,) = (one for one in html.split("<section>") if "<h2><code>gopher_quality</code>" in one)
+    first = [int(n) for n in re.findall(r'<td class="n">(\d+)</td><td class="n">\d+</td><td class="n">', part)]
+    assert first == sorted(first, reverse=True) and "that no document fails</summary>" in part
+
+
+def test_a_document_s_page_starts_with_why(page, out):
+    ledger = table(out, "ledger")
+
+    def beginning(ref: str) -> str:
+        html = page.get("document", params={"name": ref}).text
+        return " ".join(re.sub("<[^>]*>", "", html.partition('<p class="verdict">')[2].partition("</p>")[0]).split())
+
+    short = ledger.filter(ledger["reason"] == "gopher_quality.too_few_words")["source_ref"][0]
+    assert re.match(
+        r"✕ dropped Its first failed rule is gopher_quality.too_few_words: gopher_words is \d+, and at least 50", beginning(short)
+    )
+    copy = ledger.filter(ledger["reason"] == "near_duplicate").row(0, named=True)
+    assert beginning(copy["source_ref"]).startswith(
+        f"✕ dropped It nearly repeats {copy['duplicate_ref']} of generation 1, similarity 0."
+    )
+    assert beginning(ledger.filter(ledger["verdict"] == "kept")["source_ref"][0]).startswith("✓ kept No rule failed it")
+    assert beginning(ledger.filter(ledger["verdict"] == "quarantined")["source_ref"][0]).startswith(
+        "⚠ quarantined It could not be read: "
+    )
+
+
 def test_a_search_looks_at_a_bounded_part_and_goes_on_from_there(page, monkeypatch):
     from pipeline.inspect import listing
 
     monkeypatch.setattr(listing, "MOST_BYTES", 1)
     html = page.get("documents?view=kept&text=no+document+says+this").text
-    assert refs(html) == [] and re.search(r"0 shown, [\d,]+ of [\d,]+ looked at", html)
+    assert refs(html) == [] and "<b>0 documents</b>" in html
+    monkeypatch.setattr(listing, "MOST_ROWS", 0)
+    html = page.get("documents?view=kept&text=nor+this").text
+    assert re.search(r"<b>at least 0 documents</b> in the first 0 of [\d,]+ rows", html)
 
 
 def test_a_document_shows_what_why_prints_and_a_duplicate_stands_beside_its_survivor(page, out):
     row = table(out, "ledger").filter(table(out, "ledger")["reason"] == "near_duplicate").sort("similarity").to_dicts()[0]
     html = page.get("document?" + urlencode({"name": row["source_ref"]})).text
-    assert f"similarity {row['similarity']:.4f}" in html and quote(row["duplicate_ref"], safe="") in html
+    assert f"similarity {row['similarity']:.2f}" in html and quote(row["duplicate_ref"], safe="") in html
     assert "Beside its survivor" in html and ("<ins>" in html or "<del>" in html)
     assert "≥ 50" in html and "≤ 100,000" in html
     short = table(out, "ledger").filter(table(out, "ledger")["reason"] == "gopher_quality.too_few_words")["source_ref"][0]

@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.output.manifest import InputRecord
 from pipeline.output.reviews import ReviewCounts
 from pipeline.records.metrics_json import Metrics
+from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Families, Family
+from pipeline.report.compute import statement
+from pipeline.report.page import front, tables
 from pipeline.report.page.page import MOST_STEPS, funnel
 from tests.real_run import EVIL, Reported, hostile, hostile_samples
 from tests.report import shown
@@ -113,7 +117,7 @@ def test_a_dropped_document_stands_beside_a_near_miss_with_both_numbers(metrics,
     samples["dropped"]["near_duplicate"] = [{**copy, "value": 0.8125, "survivor": "Buy later."}]
     samples["dropped"]["empty"] = [{**line, "text": None}]
     words = Page(shown.render(metrics, None, samples=samples)).words()
-    for said in ("37 < 50", "50 = 50", "Buy now.↵ Buy cheap.", "similarity 0.8125", "failed 2 rules", "Not quoted", "Buy later."):
+    for said in ("37 < 50", "50 = 50", "Buy now.↵ Buy cheap.", "similarity 0.81", "failed 2 rules", "Not quoted", "Buy later."):
         assert said in words, said
 
 
@@ -161,25 +165,31 @@ def test_a_hostile_saving_is_text_too(metrics):
     page = Page(shown.render(metrics, _saving()))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
-    assert "Not measured yet" not in page.words()
+    assert "has not been measured" not in page.words()
 
 
-def test_first_screen_says_what_was_kept_what_suffices_and_that_no_saving_was_measured(metrics):
+def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_measured_or_reviewed(metrics, samples):
     metrics["totals"] |= {"read": 1_234_567, "kept": 736_064}
     metrics["cost"] |= {"cpu_s": 131.8, "peak_memory_bytes": 812_000_000}
-    words = Page(shown.render(metrics, None)).words()
+    words = Page(shown.render(metrics, None, samples=samples)).words()
     head = words[: words.index("Why documents were dropped")]
     for said in (
         "736,064 of 1,234,567 documents kept",
-        "of the compute of one over all of it",
-        "× less compute if nothing that was dropped was of use",
+        "of the compute of training on everything that was read",
+        "has not been measured",
+        "Nobody has looked yet at what was dropped",
+        "Three documents that were dropped",
+        "checks failed",
+    ):
+        assert said in head, said
+    for said in (
+        "if nothing that was dropped was of use",
         "Too little text to plan a run",
-        "Not measured yet",
-        "python -m flows.savings",
+        "flows.savings",
         "2 min 12 s",
         "812 MB",
     ):
-        assert said in head
+        assert said in words, said
 
 
 def test_failed_checks_come_before_the_headline_and_passed_ones_do_not(metrics, nothing):
@@ -221,6 +231,81 @@ def test_each_step_of_the_funnel_ends_where_the_next_begins(metrics):
         assert after.left + after.lost == pytest.approx(before.left)
 
 
+def test_the_first_screen_quotes_three_documents_of_different_filters_and_nothing_toxic(metrics, samples):
+    quoted = [
+        {**samples["dropped"]["gopher_quality.too_few_words"][0], "text": text} for text in ("<b>Menu</b>", "Sale", "Vile.")
+    ]
+    samples["dropped"]["gopher_quality.too_few_words"] = [
+        {**quoted[0], "signal": "gopher_words", "value": 49.0, "limit": 50.0},
+        {**quoted[1], "signal": "gopher_words", "value": 2.0, "limit": 50.0},
+    ]
+    samples["dropped"]["toxicity.toxic"] = [{**quoted[2], "signal": "toxicity_score", "value": 0.9, "limit": 0.6}]
+    reasons = {line["reason"]: line for line in metrics["reasons"]}
+    reasons["toxicity.toxic"]["first"] = 10**9
+    told = front.telling(Metrics.model_validate(metrics), Samples.model_validate(samples))
+    assert [one.line.stage == "dedup" or one.line.reason for one in told][:2] == [True, "gopher_quality.too_few_words"]
+    assert (told[1].sample.text, told[1].why) == ("Sale", "words: 2, at least 50 passes")
+    assert len({one.line.reason.partition(".")[0] for one in told}) == len(told) == 3
+    assert front.telling(Metrics.model_validate(metrics), None) == ()
+    first = Page(shown.render(metrics, None, samples=samples)).words().partition("Why documents were dropped")[0]
+    assert "Sale" in first and "Vile." not in first
+
+
+@pytest.mark.parametrize(
+    ("reviews", "said"),
+    [
+        ([], "Nobody has looked yet at what was dropped."),
+        ([ReviewCounts("kept", 9, 0)], "Nobody has looked yet at what was dropped."),
+        ([ReviewCounts("near_duplicate", 1, 0)], "Of 1 dropped document that people looked at, 1 was rightly dropped."),
+        (
+            [ReviewCounts("a.b", 7, 2), ReviewCounts("c", 3, 0)],
+            "Of 12 dropped documents that people looked at, 10 were rightly dropped.",
+        ),
+    ],
+)
+def test_the_verdict_counts_what_people_said(metrics, reviews, said):
+    made = Metrics.model_validate(metrics)
+    assert front.verdict(made, statement.of(made, None, out="out"), reviews).agreement == said
+
+
+def test_reasons_stand_by_size_and_those_that_dropped_nothing_are_folded(metrics):
+    shown_, folded = tables.by_size(Metrics.model_validate(metrics).reasons)
+    assert [line.first for line in shown_] == sorted(
+        (line["first"] for line in metrics["reasons"] if line["first"]), reverse=True
+    )[:15]
+    assert len(shown_) + len(folded) == len(metrics["reasons"]) and all(line.first for line in shown_)
+    text = shown.render(metrics, None)
+    assert f"{sum(not line['first'] for line in metrics['reasons'])} rules that dropped nothing first</summary>" in text
+
+
+def test_what_differs_between_near_duplicates_is_marked_on_both_sides(metrics, samples):
+    (copy,) = (one for one in samples["dropped"]["near_duplicate"] if one["id"] == "twin")
+    pair = {"text": "Peel <b> the potatoes\nand slice them.", "survivor": "Peel <b> the turnips\nand slice them."}
+    samples["dropped"]["near_duplicate"] = [{**copy, **pair}]
+    text = shown.render(metrics, None, samples=samples)
+    assert "Peel &lt;b&gt; the <del>potatoes</del> and slice them." in text
+    assert "Peel &lt;b&gt; the <ins>turnips</ins> and slice them." in text
+    assert text.count("struck out where the kept one differs") == 1
+    samples["dropped"]["near_duplicate"] = [{**copy, **pair, "text": "Peel and slice.", "survivor": "Peel and slice. Thinly."}]
+    assert "struck out where" not in shown.render(metrics, None, samples=samples)  # only the kept one has more
+
+
+def test_commands_name_the_output_and_a_document_as_one_word_each(metrics, samples):
+    page = Page(shown.render(metrics, None, samples=samples, out="/data/it's mine"))
+    commands = [line for line in page.words().split("python -m ") if line.startswith("flows.inspect ")]
+    assert len(commands) == 3
+    assert all(command.split("--output ")[1].startswith("'/data/it'\"'\"'s mine'") for command in commands)
+
+
+def test_the_date_and_the_inputs_are_those_of_the_manifest(metrics):
+    read = InputRecord(source="crawl", path=f"in/{EVIL}", size=1_500, content="", rows=2, bad_rows=0, n_bytes=1_400)
+    metrics["cost"]["ended"] = "2026-01-02T03:04:05+00:00"
+    words = Page(shown.render(metrics, None, inputs=[read])).words()
+    assert "2026-01-02 03:04" in words and "1 file, 1.50 kB: in/</td><script>" in words
+    metrics["cost"]["ended"] = ""
+    assert "2026-01-02" not in Page(shown.render(metrics, None)).words()
+
+
 def _saving(**changes: Any) -> dict[str, Any]:
     """What savings.json holds after a measurement: a target of an evil name, on which curation saves, and what was given up."""
     lines = compared(2.0, (1.6, 2.4)), compared(0.4, (0.2, 0.7), statuses=("not_reached",) * 3)
@@ -260,7 +345,7 @@ def test_the_first_screen_has_the_finding_as_a_word_and_a_colour(metrics, interv
     made = savings(measured(held(compared(1.0, interval)), tier=tier)).model_dump(mode="json")
     text = shown.render(metrics, made)
     first = text[: text.index("Why documents were dropped")]
-    assert re.findall('<(?:p|b) class="(?:big )?word ([a-z]+)">([a-z ]+)</', first) == [(tone, word)] * 2
+    assert re.findall('<b class="word ([a-z]+)">([a-z ]+)</', first) == [(tone, word)]
     assert f"--{tone}" in text or tone == "even"
 
 

@@ -18,7 +18,12 @@ MOST_CHARACTERS = 200_000
 """Characters that are read of each text; a word may be as long as the text."""
 AROUND = 40
 """Words shown of a long run that both share, at each of its ends."""
-_WORD = re.compile(r"\S+\s*|\s+")
+_ALONE = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_ALONE}]\s*|[^\s{_ALONE}]+\s*|\s+")
+"""A word and the white space behind it; a character of a script that writes none between words is one, as in dedup."""
 
 
 @dataclass(frozen=True)
