@@ -92,9 +92,11 @@ class StoreTraffic(Record):
 
 class Cost(Record):
     """What the run cost. `cpu_s`: of all its processes; `stages` sum to it. `exact`: the stages' CPU seconds are, because one
-    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out."""
+    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out. `compile_wall_s`: of `wall_s`, what the
+    run did nothing but wait for kernels."""
 
     wall_s: Number
+    compile_wall_s: Number = 0.0
     cpu_s: Number
     lost_cpu_s: Number
     exact: bool

@@ -28,7 +28,7 @@ from pipeline.run.options import Result, RunOptions
 from pipeline.run.publication import Generation, publish_generation
 from pipeline.run.shards import write_shards
 from pipeline.run.spans import Span, make_spans, packed, run_span
-from pipeline.run.state import Run
+from pipeline.run.state import Compiled, Run
 from pipeline.stages.unit.annotate import Annotated
 
 
@@ -78,7 +78,8 @@ def _stages(context: Context) -> Result:
     phases = context.started.phases
     if run.owns_work:
         prune.begin(run.work, run.recipe.hash, run.generation)
-    compile_s = run.warmed.result()
+    asked = time.monotonic()
+    compiled = Compiled(run.warmed.result(), time.monotonic() - asked)
     phases.end("scan")
     units = _annotate(context)
     accounts.check_bad_rows(run, units)
@@ -90,7 +91,7 @@ def _stages(context: Context) -> Result:
     phases.end("count")
     written = context.within("write", lambda: write_shards(context, judgement.inputs, counted.pieces))
     phases.end("write")
-    made = Generation(units, judgement, counted.tally, report, written, compile_s)
+    made = Generation(units, judgement, counted.tally, report, written, compiled)
     return context.within("publish", lambda: publish_generation(context, made))
 
 

@@ -33,7 +33,7 @@ from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
 from pipeline.report.compute import gpus
-from pipeline.run import spans
+from pipeline.run import compiling, spans
 from pipeline.run.options import RunOptions
 from pipeline.run.replacement import replacement
 from pipeline.run.spans import Input
@@ -226,14 +226,15 @@ def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent)
 
 
 def _warm(resolved: Recipe, on_event: OnEvent) -> float:
-    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards. Returns its CPU seconds.
+    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards. Returns this thread's CPU seconds.
 
-    Kernels that only some plans use are compiled by trying the plan's edits and cheap filters on two short texts.
+    Kernels that only some plans use are compiled by trying the plan's edits and filters on two short texts.
     """
     start = time.thread_time()
     on_event(Event("begin", "compile"))
-    warm.warm_stages()
-    signals.try_out(resolved)
+    with compiling.beside(resolved):
+        warm.warm_stages()
+        signals.try_out(resolved)
     on_event(Event("end", "compile"))
     return time.thread_time() - start
 

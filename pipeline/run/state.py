@@ -26,6 +26,14 @@ from pipeline.store.traffic import Traffic
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """What kernels took, compiled or loaded: CPU seconds, and seconds that the run did nothing but wait for them."""
+
+    cpu_s: float
+    waited_s: float
+
+
+@dataclass(frozen=True)
 class History:
     """The generations committed to an output before this run, and whether the run replaces them or adds to them."""
 
