@@ -2,8 +2,8 @@
 
 Runs the sample's plan from an empty kernel cache, then again, each as `make run` does, and prints wall seconds, CPU seconds and
 seconds that the run waited for kernels. `--environment`: `make run` in a fresh clone of the committed tree with an environment of
-its own (asks the index of Python packages); seconds and size of it. Targets: 120 s in all and 1.2 GB, 20 s of waiting for kernels,
-5 s for the second run; on a quiet machine of two cores.
+its own (asks the index of Python packages); seconds and size of it. Targets, on a quiet machine of two cores: 120 s in all and
+1.2 GB, 20 s of waiting for kernels, 5 s for the second run.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The summary for the terminal: as wide as the window, harmless, complete."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
