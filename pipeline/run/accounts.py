@@ -135,6 +135,7 @@ def cost(
     cpu_s = started.phases.total + elsewhere + end
     seconds = _by_name(started.phases, units, compile_s=compiled.cpu_s, elsewhere=elsewhere, here=options.runner == "local")
     seconds |= {"end": end} if end else {}
+    kernels = compiled.cpu_s + (compiled.helper_cpu_s if options.runner == "local" else 0.0)
     size = sum(unit.n_bytes for unit in units)
     return Cost(
         wall_s=time.monotonic() - started.clock,
@@ -147,7 +148,7 @@ def cost(
         work_bytes=run.work.bytes_below(),
         stores=run.traffic(),
         stages=tuple(StageCost(stage=name, cpu_s=used) for name, used in sorted(seconds.items(), key=lambda item: -item[1])),
-        mb_per_cpu_s=size / 1e6 / (cpu_s - compiled.cpu_s) if cpu_s > compiled.cpu_s else 0.0,
+        mb_per_cpu_s=size / 1e6 / (cpu_s - kernels) if cpu_s > kernels else 0.0,
         output_bytes=output_bytes,
     )
 

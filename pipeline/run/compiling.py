@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TextIO
@@ -26,20 +28,37 @@ from pipeline.plan.recipe import Recipe
 from pipeline.stages.unit import signals
 
 
+@dataclass
+class Helper:
+    """The process beside; `cpu_s`: what it used, known once it has ended."""
+
+    process: subprocess.Popen[bytes] | None
+    cpu_s: float = 0.0
+
+    def end(self) -> None:
+        """End it: all that the plan needs is there, and it may be at what only it would have tried."""
+        if self.process is not None and self.process.stdin is not None:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            self.process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+            self.process.wait()
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            self.cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 @contextlib.contextmanager
-def beside(resolved: Recipe) -> Iterator[None]:
+def beside(resolved: Recipe) -> Iterator[Helper]:
     """The helper, while the body compiles from its own end; nothing where a run has compiled for such a plan already."""
     mark = _mark(resolved)
     if mark is None or mark.exists() or resolved.plan.plugins or len(os.sched_getaffinity(0)) < 2:
-        yield
+        yield Helper(None)
     else:
-        helper = _started(resolved)
+        helper = Helper(_started(resolved))
         try:
-            yield
+            yield helper
         finally:
-            if helper is not None:
-                helper.kill()  # all that the plan needs is there: it may be at what only it would have tried
-                helper.communicate()
+            helper.end()
     if mark is not None:
         with contextlib.suppress(OSError):
             mark.touch()

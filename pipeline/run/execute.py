@@ -28,7 +28,7 @@ from pipeline.run.options import Result, RunOptions
 from pipeline.run.publication import Generation, publish_generation
 from pipeline.run.shards import write_shards
 from pipeline.run.spans import Span, make_spans, packed, run_span
-from pipeline.run.state import Compiled, Run
+from pipeline.run.state import Run
 from pipeline.stages.unit.annotate import Annotated
 
 
@@ -79,7 +79,7 @@ def _stages(context: Context) -> Result:
     if run.owns_work:
         prune.begin(run.work, run.recipe.hash, run.generation)
     asked = time.monotonic()
-    compiled = Compiled(run.warmed.result(), time.monotonic() - asked)
+    compiled = replace(run.warmed.result(), waited_s=time.monotonic() - asked)
     phases.end("scan")
     units = _annotate(context)
     accounts.check_bad_rows(run, units)
