@@ -14,7 +14,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
@@ -42,7 +42,7 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no types
 
 
 class _Form(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (_Locator,)
+    _locator_classes: ClassVar[list[type]] = [_Locator]
 
 
 class Overloads(FunctionCache):  # type: ignore[misc]
@@ -51,21 +51,21 @@ class Overloads(FunctionCache):  # type: ignore[misc]
     _impl_class = _Form
 
     def __init__(self, function: FunctionType) -> None:
-        super().__init__(function)
+        super().__init__(function)  # type: ignore[no-untyped-call]
         self._held: int | None = None
 
     def load_overload(self, signature: Any, context: Any) -> Any:
-        found = super().load_overload(signature, context)
+        found = super().load_overload(signature, context)  # type: ignore[no-untyped-call]
         if found is None and self._held is None:
             self._hold()
-            found = super().load_overload(signature, context)  # another process may have compiled it meanwhile
+            found = super().load_overload(signature, context)  # type: ignore[no-untyped-call]  # another may have made it
             if found is not None:
                 self._release()
         return found
 
     def save_overload(self, signature: Any, made: Any) -> None:
         try:
-            super().save_overload(signature, made)
+            super().save_overload(signature, made)  # type: ignore[no-untyped-call]
         finally:
             self._release()
 
