@@ -14,11 +14,16 @@ import fcntl
 import os
 from pathlib import Path
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any
 
+import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
 from filters import kernels
+
+
+COMPILER: str = numba.__version__
+"""Another one reads nothing of what this one kept."""
 
 
 class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no types
@@ -42,7 +47,7 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no types
 
 
 class _Form(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes: ClassVar[list[type]] = [_Locator]
+    _locator_classes = [_Locator]  # type: ignore[assignment]  # noqa: RUF012
 
 
 class Overloads(FunctionCache):  # type: ignore[misc]

@@ -19,10 +19,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TextIO
 
-import numba
-
 from filters import kernels
-from filters.kernels import warm
+from filters.kernels import overloads, warm
 from pipeline.plan import load, recipe
 from pipeline.plan.recipe import Recipe
 from pipeline.stages.unit import signals
@@ -69,7 +67,7 @@ def _mark(resolved: Recipe) -> Path | None:
     if kernels.FOLDER is None:
         return None
     edits = [name for name, *_ in resolved.edits]
-    needed = [sys.version, numba.__version__, *sorted(item.filter.name for item in resolved.filters), "", *sorted(edits)]
+    needed = [sys.version, overloads.COMPILER, *sorted(item.filter.name for item in resolved.filters), "", *sorted(edits)]
     return kernels.FOLDER / f"compiled-{blake2b(json.dumps(needed).encode(), digest_size=8).hexdigest()}"
 
 
