@@ -21,7 +21,6 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 
 from filters import kernels
 
-
 COMPILER: str = numba.__version__
 """Another one reads nothing of what this one kept."""
 
