@@ -1,6 +1,6 @@
 """How kernels are compiled: `@kernel` in place of numba's `@njit`, `@inner_kernel` for what only kernels call.
 
-`nogil`: threads run kernels side by side. `cache`: compiled once per machine. `_nrt=False`: no reference counting of
+`nogil`: threads run kernels side by side. Kept: compiled once per user (`overloads`). `_nrt=False`: no reference counting of
 arrays, so a kernel may not allocate or return one. With it, each call of one kernel by another costs atomic increments and
 decrements of every array passed: without it `text_facts` ran 1.8 times as fast on English (PEPs), 2.6 times on Russian (PHP
 manual), and `distinct_members` 4.5 times on both.
@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from filters import kernels
 from filters.kernels.absent import absent
 
 # numba imports scipy.linalg to see whether it is there: 0.11 of a start's 2.29 CPU-seconds (`make bench B=tricks`). Kernels that
@@ -23,6 +24,8 @@ from filters.kernels.absent import absent
 with absent("scipy.linalg"):
     import numba.np.arraymath  # noqa: F401
     from numba import njit
+
+    from filters.kernels.overloads import Overloads
 
 Array: TypeAlias = np.ndarray
 Int: TypeAlias = Any
@@ -41,12 +44,27 @@ def _compiler(**options: Any) -> Callable[[_Function], _Function]:
     return made
 
 
-kernel = _compiler(cache=True)
+def _kept(**options: Any) -> Callable[[_Function], _Function]:
+    """`_compiler` of kernels whose machine code is kept, in our folder or in the one that the user set."""
+    if kernels.FOLDER is None:
+        return _compiler(cache=True, **options)
+    compiler = _compiler(**options)
+
+    def made(function: _Function) -> _Function:
+        dispatcher: Any = compiler(function)
+        if hasattr(dispatcher, "py_func"):  # not where numba is switched off (NUMBA_DISABLE_JIT)
+            dispatcher._cache = Overloads(dispatcher.py_func)
+        return dispatcher  # type: ignore[no-any-return]
+
+    return made
+
+
+kernel = _kept()
 
 inner_kernel = _compiler(no_cpython_wrapper=True)
 """`@kernel` of what Python does not call: it cannot."""
 
-unchecked_kernel = _compiler(cache=True, error_model="numpy")
+unchecked_kernel = _kept(error_model="numpy")
 """`@kernel` with numpy's error model: no test for a zero divisor before each division and remainder. For kernels whose tables
 were checked to hold no such divisor."""
 

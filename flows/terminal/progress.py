@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.run.options import Result
 
 LABELS = {
-    "compile": "compiling kernels (half a minute, once per machine)",
+    "compile": "compiling kernels (half a minute, once per release)",
     "scan": "hashing inputs",
     "annotate": "reading, scoring, deciding",
     "dedup": "finding duplicates",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pipeline.plan import scores
 from pipeline.records.counts import Duplicates, Histogram, ModelLine, ReplacedLine, Tokens, Unreadable
@@ -23,6 +25,9 @@ MOST_REASONS = 6
 
 LEAST_SHARE = 0.01
 """Of a run's CPU time, what a stage takes that is named; chosen so that the line names all that anybody would speed up."""
+
+LEAST_WAIT_S = 1.0
+"""Seconds that a run waited for kernels, from which on they are named: only where they were compiled."""
 
 MOST_LANGUAGES = 3
 """Languages without a score that are named; chosen so that a model takes a line or two."""
@@ -71,7 +76,23 @@ def closing(metrics: Metrics, savings: Savings | None, *, out: str) -> Said:
     if said.finding:
         labelled.append(("saving", f"{said.finding} {said.todo}:" if said.command else said.finding))
     commands = [f"              {said.command}"] if said.command else []  # lines of their own, so that they can be copied
-    return [paragraphs(labelled), *commands, f"report        {out.rstrip('/')}/report.html"]
+    return [paragraphs(labelled), *commands, *_next(out)]
+
+
+def _next(out: str) -> list[str]:
+    """Three things to do next. Each is a line of its own, not folded, so that it can be copied."""
+    python = quoted(_python())
+    return [
+        f"report        {out.rstrip('/')}/report.html",
+        f"browse        {python} -m flows.inspect --output {quoted(out)} browse",
+        f"your own      {python} -m flows.curate --input FILES_OR_FOLDER --output NEW_FOLDER",
+    ]
+
+
+def _python() -> str:
+    """The interpreter of this environment, as short as it can be written in the current folder."""
+    running = Path(sys.executable)
+    return str(running.relative_to(Path.cwd())) if running.is_relative_to(Path.cwd()) else str(running)
 
 
 def _although(metrics: Metrics, *, out: str) -> str:
@@ -190,7 +211,8 @@ def _cost(metrics: Metrics) -> Iterator[tuple[str, str]]:
     cost = metrics.cost
     per_cpu = f"{numbers.digits(cost.mb_per_cpu_s)} MB per CPU second without compiling"
     workers = numbers.counted(cost.workers, "worker")
-    yield "took", f"{numbers.seconds(cost.wall_s)}, {numbers.digits(pace(metrics))} MB/s, {per_cpu}, {workers}"
+    waited = f" ({numbers.seconds(cost.compile_wall_s)} of it for kernels)" if cost.compile_wall_s >= LEAST_WAIT_S else ""
+    yield "took", f"{numbers.seconds(cost.wall_s)}{waited}, {numbers.digits(pace(metrics))} MB/s, {per_cpu}, {workers}"
     shown = [stage for stage in cost.stages if stage.cpu_s >= LEAST_SHARE * cost.cpu_s]
     stages = [f"{stage.stage} {numbers.seconds(stage.cpu_s)}" for stage in shown]
     rest = cost.stages[len(shown) :]

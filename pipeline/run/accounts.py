@@ -17,7 +17,7 @@ from pipeline.report.metrics.tally import Tally, totals
 from pipeline.run import attempts, damage, remedies
 from pipeline.run.damage import Loss
 from pipeline.run.options import RunOptions
-from pipeline.run.state import Run
+from pipeline.run.state import Compiled, Run
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.text import numbers
 
@@ -126,17 +126,19 @@ the summary is printed, the interpreter ends. Measured over the sample: 0.24 to 
 
 
 def cost(
-    run: Run, options: RunOptions, started: Started, *, units: Sequence[Annotated], compile_s: float, output_bytes: int
+    run: Run, options: RunOptions, started: Started, *, units: Sequence[Annotated], compiled: Compiled, output_bytes: int
 ) -> Cost:
-    """What the run costs: all that was used so far and, where the process ends with it, what that will take. `compile_s`: of
-    compiling kernels or loading them."""
+    """What the run costs: all that was used so far and, where the process ends with it, what that will take. `compiled`: what
+    compiling kernels or loading them took."""
     end = END_CPU_S if options.own_process else 0.0
     cpu_s = started.phases.total + end
-    seconds = _by_name(started.phases, units, compile_s=compile_s, here=options.runner == "local")
+    seconds = _by_name(started.phases, units, compile_s=compiled.cpu_s, here=options.runner == "local")
     seconds |= {"end": end} if end else {}
+    kernels = compiled.cpu_s + (compiled.helper_cpu_s if options.runner == "local" else 0.0)
     size = sum(unit.n_bytes for unit in units)
     return Cost(
         wall_s=time.monotonic() - started.clock,
+        compile_wall_s=compiled.waited_s,
         cpu_s=cpu_s,
         lost_cpu_s=attempts.lost_cpu_s(run.work, started.attempt),
         exact=options.workers == 1 and options.runner == "local",
@@ -145,7 +147,7 @@ def cost(
         work_bytes=run.work.bytes_below(),
         stores=run.traffic(),
         stages=tuple(StageCost(stage=name, cpu_s=used) for name, used in sorted(seconds.items(), key=lambda item: -item[1])),
-        mb_per_cpu_s=size / 1e6 / (cpu_s - compile_s) if cpu_s > compile_s else 0.0,
+        mb_per_cpu_s=size / 1e6 / (cpu_s - kernels) if cpu_s > kernels else 0.0,
         output_bytes=output_bytes,
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
     )

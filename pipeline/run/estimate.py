@@ -66,7 +66,7 @@ def estimate(loaded: LoadedPlan, options: RunOptions, share: float, *, mapper: M
         chosen = _chosen(inputs, share=share, seed=held.recipe.plan.seed)
         if not chosen:
             return None
-        compile_s = held.warmed.result()
+        compile_s = held.warmed.result().cpu_s
         phases.end("scan")
         new = not any(_judged(held, item) for item in chosen)
         done = _annotated(held, chosen, mapper, on_event=on_event)

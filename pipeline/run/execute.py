@@ -80,7 +80,8 @@ def _stages(context: Context) -> Result:
     phases = context.started.phases
     if run.owns_work:
         prune.begin(run.work, run.recipe.hash, run.generation)
-    compile_s = run.warmed.result()
+    asked = time.monotonic()
+    compiled = replace(run.warmed.result(), waited_s=time.monotonic() - asked)
     phases.end("scan")
     units = _annotate(context)
     accounts.check_bad_rows(run, units)
@@ -92,7 +93,7 @@ def _stages(context: Context) -> Result:
     phases.end("count")
     written = context.within("write", lambda: write_shards(context, judgement.inputs, counted.pieces))
     phases.end("write")
-    made = Generation(units, judgement, counted.tally, report, written, compile_s)
+    made = Generation(units, judgement, counted.tally, report, written, compiled)
     return context.within("publish", lambda: publish_generation(context, made))
 
 

@@ -33,11 +33,11 @@ from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
 from pipeline.report.compute import gpus
-from pipeline.run import spans
+from pipeline.run import compiling, spans
 from pipeline.run.options import RunOptions
 from pipeline.run.replacement import replacement
 from pipeline.run.spans import Input
-from pipeline.run.state import History, Run
+from pipeline.run.state import Compiled, History, Run
 from pipeline.stages import select
 from pipeline.stages.unit import signals
 from pipeline.store.store import Store, open_output, open_store
@@ -226,17 +226,18 @@ def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent)
     return tuple(item for item in found if item.file.path in compared.read), compared
 
 
-def _warm(resolved: Recipe, on_event: OnEvent) -> float:
-    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards. Returns its CPU seconds.
+def _warm(resolved: Recipe, on_event: OnEvent) -> Compiled:
+    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards.
 
-    Kernels that only some plans use are compiled by trying the plan's edits and cheap filters on two short texts.
+    Kernels that only some plans use are compiled by trying the plan's edits and filters on two short texts.
     """
     start = time.thread_time()
     on_event(Event("begin", "compile"))
-    warm.warm_stages()
-    signals.try_out(resolved)
+    with compiling.beside(resolved) as helper:
+        warm.warm_stages()
+        signals.try_out(resolved)
     on_event(Event("end", "compile"))
-    return time.thread_time() - start
+    return Compiled(time.thread_time() - start, helper.cpu_s)
 
 
 def remove_work(work: Store) -> None:

@@ -27,7 +27,7 @@ from pipeline.run.judgement import Judgement
 from pipeline.run.options import Result
 from pipeline.run.report import Report
 from pipeline.run.shards import StagedShards
-from pipeline.run.state import Run
+from pipeline.run.state import Compiled, Run
 from pipeline.stages.shards.index import stage_index
 from pipeline.stages.shards.parquet import Shard
 from pipeline.stages.unit import generations
@@ -38,14 +38,14 @@ from pipeline.text import numbers
 
 @dataclass(frozen=True)
 class Generation:
-    """What a run has made and not committed yet. `compile_s`: CPU seconds that compiling took."""
+    """What a run has made and not committed yet. `compiled`: what kernels took."""
 
     units: tuple[Annotated, ...]
     judgement: Judgement
     tally: Tally
     report: Report
     written: StagedShards
-    compile_s: float
+    compiled: Compiled
 
 
 def publish_generation(context: Context, made: Generation) -> Result:
@@ -61,7 +61,7 @@ def publish_generation(context: Context, made: Generation) -> Result:
     publish.quote(run.out, examples.document(made.judgement.inputs, made.tally.examples, run.generation))
     phases.end("publish")
     files = tuple(FileRecord(path=f"{s.folder}/{s.name}", rows=s.rows, bytes=s.n_bytes, sha256=s.sha256) for s in written.shards)
-    found = run_report.with_costs(context, made.report, made.units, compile_s=made.compile_s, files=files, index=index)
+    found = run_report.with_costs(context, made.report, made.units, compiled=made.compiled, files=files, index=index)
     committed = _manifest(context, made, found, index=index)
     stay = _commit(run, committed, pictures)
     units = generations.name(run.generation, run.recipe.hash, committed.inputs)

@@ -19,7 +19,7 @@ from pipeline.report.refusal import ACCEPTED, in_words, refusal
 from pipeline.run import accounts, damage
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
-from pipeline.run.state import Run
+from pipeline.run.state import Compiled, Run
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.text import numbers
 
@@ -84,14 +84,14 @@ def with_costs(
     report: Report,
     units: Sequence[Annotated],
     *,
-    compile_s: float,
+    compiled: Compiled,
     files: tuple[FileRecord, ...],
     index: Sequence[FileRecord],
 ) -> RunMetrics:
-    """The metrics of the generation. `compile_s`: CPU seconds of compiling kernels."""
+    """The metrics of the generation. `compiled`: what kernels took."""
     run: Run = context.run
     size = sum(record.bytes for record in (*files, *index))
-    cost = accounts.cost(run, context.options, context.started, units=units, compile_s=compile_s, output_bytes=size)
+    cost = accounts.cost(run, context.options, context.started, units=units, compiled=compiled, output_bytes=size)
     return RunMetrics(
         **dict(report.counts),
         changes=changes.since(run.before.metrics, report.counts) if run.before else None,

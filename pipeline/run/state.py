@@ -26,6 +26,16 @@ from pipeline.store.traffic import Traffic
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """What kernels took, compiled or loaded: CPU seconds here and in the helper, and seconds that the run did nothing but
+    wait for them."""
+
+    cpu_s: float
+    helper_cpu_s: float = 0.0
+    waited_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class History:
     """The generations committed to an output before this run, and whether the run replaces them or adds to them."""
 
@@ -57,7 +67,7 @@ class Run:
     sources: dict[str, SourceSettings]
     inputs: tuple[Input, ...]  # new ones only
     notes: tuple[str, ...]
-    warmed: Future[float]  # CPU seconds that compiling took
+    warmed: Future[Compiled]
     read: Traffic  # of the inputs
     passed_over: tuple[PassedOver, ...]
     replacement: Replacement | None = None  # what the run replaces because inputs changed

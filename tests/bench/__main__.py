@@ -37,6 +37,7 @@ BENCHES = {
     "memory": Bench("memory against --memory, on inputs that cost it by row, source or metadata: half an hour", ("memory",)),
     "digests": Bench("content_sha256 of the sample and of 21 MB of real text: did a change move a byte?", ("digests",)),
     "kernels": Bench("rule kernels alone, on one core", ("kernels",)),
+    "first_minute": Bench("what a newcomer waits for: kernels from nothing, the sample's run, the second one", ("first_minute",)),
     "parity": Bench(
         "every published rule set beside datatrove's filters and dolma's taggers, in environments of theirs", ("parity",)
     ),

@@ -189,3 +189,48 @@ def test_a_process_that_uses_kernels_holds_their_folder_and_a_run_s_warming_remo
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert ran.stdout == f"kernels-{kernels.DIGEST} False\n"
     assert [path.name for path in (tmp_path / "winnow").iterdir()] == [f"kernels-{kernels.DIGEST}"]
+
+
+COMPILE = """
+import sys
+from numba.core import event
+
+class Count(event.Listener):
+    def on_start(self, _):
+        pass
+
+    def on_end(self, told):
+        made.append(told.data["dispatcher"].py_func.__name__)
+
+made = []
+event.register("numba:compile", Count())
+from filters.kernels.dedup import bits
+bits.warm()
+print(len(made))
+"""
+
+
+def test_two_checkouts_that_need_a_kernel_at_once_compile_it_once(tmp_path):
+    other = tmp_path / "other" / "filters"
+    shutil.copytree(ROOT / "filters/kernels", other / "kernels", copy_function=shutil.copy)  # other times, another path
+    shutil.copytree(ROOT / "filters/data", other / "data")
+    (other / "__init__.py").touch()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    run = [sys.executable, "-c", COMPILE]
+    started = [
+        subprocess.Popen(run, cwd=folder, env=environment | {"PYTHONPATH": str(folder)}, stdout=subprocess.PIPE, text=True)
+        for folder in (ROOT, other.parent)
+    ]
+    counts = sorted(int(process.communicate()[0]) for process in started)
+    again = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    alone = sum(1 for path in (tmp_path / "winnow").rglob("*.nbc"))
+    assert int(again.stdout) == 0 and alone > 0
+    assert sum(counts) == _compiled_alone(tmp_path / "alone")
+
+
+def _compiled_alone(home: Path) -> int:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(home)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    ran = subprocess.run([sys.executable, "-c", COMPILE], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return int(ran.stdout)

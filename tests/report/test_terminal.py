@@ -1,5 +1,6 @@
 """The summary for the terminal: as wide as the window, harmless, complete."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,13 +30,18 @@ def test_off_a_terminal_names_are_whole_and_paragraphs_take_80_columns(metrics):
     metrics["reasons"] = [dict(r, reason="重複" * 40) for r in metrics["reasons"]]
     table, _, paragraphs = shown.summary(metrics, out="curated").rpartition("\n\n")
     assert "重複" * 40 in table
-    assert max(cell_len(line) for line in paragraphs.splitlines()) <= 80
+    assert max(cell_len(line) for line in paragraphs.splitlines()[:-2]) <= 80  # but commands, which are copied
 
 
-def test_a_run_with_everything_on_takes_at_most_50_lines_and_names_the_report_last(metrics):
+def test_a_run_with_everything_on_takes_at_most_52_lines_and_names_what_to_do_next(metrics):
     lines = shown.summary(metrics, out="some/where/").splitlines()
-    assert len(lines) <= 50
-    assert lines[-1].split() == ["report", "some/where/report.html"]
+    assert len(lines) <= 52
+    assert lines[-3].split() == ["report", "some/where/report.html"]
+    for line, words in zip(
+        lines[-2:], (["-m", "flows.inspect", "--output", "some/where/", "browse"], ["-m", "flows.curate"]), strict=True
+    ):
+        python, *command = line[14:].split()
+        assert command[: len(words)] == words and Path(python).exists()
 
 
 def test_the_report_path_is_never_cut(metrics):

@@ -278,6 +278,6 @@ def deciding(signals: Signals) -> list[tuple[Histogram, Markup | None]]:
 
 
 def pace(metrics: Metrics) -> float | None:
-    """MB/s of the run by the clock, over the bytes read."""
-    wall = metrics.cost.wall_s
-    return metrics.totals.bytes_read / 1e6 / wall if wall else None
+    """MB/s of the run by the clock, over the bytes read; what it waited for kernels is no part of it."""
+    wall = metrics.cost.wall_s - metrics.cost.compile_wall_s
+    return metrics.totals.bytes_read / 1e6 / wall if wall > 0 else None

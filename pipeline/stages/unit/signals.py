@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -165,12 +166,22 @@ def run_filter(item: ActiveFilter, known: Sequence[Filter], batch: TextBatch, *,
 def try_out(recipe: Recipe) -> None:
     """Call the plan's edits and filters once, so that their kernels are compiled before any worker meets them."""
     source = pa.array(["The end.", "… a@b.org"], pa.large_string())  # an address, so that a mask is written
-    batch = TextBatch(final.texts(source, final.finish(source, recipe.steps)), TextBatch(source))
+    _try_filters(recipe, TextBatch(final.texts(source, final.finish(source, recipe.steps)), TextBatch(source)))
+
+
+def try_backwards(recipe: Recipe) -> None:
+    """`try_out` from its other end, for the process that compiles beside (`pipeline.run.compiling`)."""
+    source = pa.array(["The end.", "… a@b.org"], pa.large_string())
+    _try_filters(replace(recipe, filters=recipe.filters[::-1]), TextBatch(source, TextBatch(source)))
+    final.texts(source, final.finish(source, recipe.steps))
+
+
+def _try_filters(recipe: Recipe, batch: TextBatch) -> None:
     for item in recipe.filters:
         if item.filter.name != scores.NAME:
             run_filter(item, recipe.known, batch, columns={})
-    if batch.repetition_kinds or batch.source.repetition_kinds:
-        ngrams.warm_large()
+        if batch.repetition_kinds or batch.source.repetition_kinds:
+            ngrams.warm_large()
 
 
 @contextmanager

@@ -1,0 +1,86 @@
+"""Where compiled kernels are kept, and that each is compiled once, whatever number of processes need it at one time.
+
+Invariant: what is cached depends on the sources alone, not on where they lie or when they were written: `kernels.FOLDER` is named
+after their digest, so that checkouts and installations of one release share it. (numba's own locators take the path and the
+time of the file: each checkout would compile its own.) A process that meets an uncached kernel holds a lock (flock) on it until
+it is saved; others wait and load it. Kernels call each other in no circle, so nobody waits for one who waits for them. Where no
+lock can be taken, each process compiles for itself. Source: numba/core/caching.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+from filters import kernels
+
+COMPILER: str = numba.__version__
+"""Another one reads nothing of what this one kept."""
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no types
+    """`<FOLDER>/<module>`."""
+
+    def __init__(self, function: FunctionType, file: str) -> None:
+        self._py_file, self._module, self._line = file, function.__module__, function.__code__.co_firstlineno
+
+    def get_cache_path(self) -> str:
+        return str(Path(kernels.FOLDER or "") / self._module)
+
+    def get_source_stamp(self) -> str:
+        return kernels.DIGEST
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, function: FunctionType, file: str) -> _Locator:
+        return cls(function, file)
+
+
+class _Form(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_Locator]  # type: ignore[assignment]  # noqa: RUF012
+
+
+class Overloads(FunctionCache):  # type: ignore[misc]
+    """The cache of one kernel."""
+
+    _impl_class = _Form
+
+    def __init__(self, function: FunctionType) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        self._held: int | None = None
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        found = super().load_overload(signature, context)  # type: ignore[no-untyped-call]
+        if found is None and self._held is None:
+            self._hold()
+            found = super().load_overload(signature, context)  # type: ignore[no-untyped-call]  # another may have made it
+            if found is not None:
+                self._release()
+        return found
+
+    def save_overload(self, signature: Any, made: Any) -> None:
+        try:
+            super().save_overload(signature, made)  # type: ignore[no-untyped-call]
+        finally:
+            self._release()
+
+    def _hold(self) -> None:
+        with contextlib.suppress(OSError):
+            Path(self.cache_path).mkdir(parents=True, exist_ok=True)
+            path = Path(self.cache_path) / f"{self._impl.filename_base}.lock"
+            self._held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._held, fcntl.LOCK_EX)
+
+    def _release(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
