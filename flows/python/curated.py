@@ -88,7 +88,7 @@ class Curated:
 
     def why(self, document: str) -> str:
         """What decided the fate of the document with this id or source_ref, as `flows.inspect why` says it."""
-        found = [why.explanation(one) for one in why.find_rows(self._held, document)]
+        found = [why.explanation(one, every=False) for one in why.find_rows(self._held, document)]
         return "\n".join(table.text(said) for said in found)
 
     def _table(self, folder: str) -> pl.LazyFrame:

@@ -206,11 +206,21 @@ def test_a_later_run_that_keeps_nothing_leaves_the_output_as_it_is(capsys, tmp_p
     out = tmp_path / "out"
     first = write(tmp_path / "a", kept=20)
     assert winnow(capsys, "minimal", "--input", first, "--output", out, *limits()).code == 0
-    ran = winnow(capsys, "minimal", "--input", first, write(tmp_path / "b", kept=3), "--output", out, *limits())
+    ran = winnow(capsys, "minimal", "--input", first, write(tmp_path / "b", kept=0, empty=3), "--output", out, *limits())
     assert ran.code == 3 and "as generation 1 left it, 20 documents kept" in " ".join(ran.err.split())
     more = write(tmp_path / "c", kept=1, first=500)
     both = (first, tmp_path / "b" / "rows.jsonl", more)
     assert winnow(capsys, "minimal", "--input", *both, "--output", out, *limits()).code == 0, "with what keeps something"
+
+
+def test_a_later_run_of_copies_alone_is_published(capsys, tmp_path):
+    """The filters let them through: a night that brings nothing new is no fault."""
+    out = tmp_path / "out"
+    first = write(tmp_path / "a", kept=20)
+    assert winnow(capsys, "minimal", "--input", first, "--output", out, *limits()).code == 0
+    copies = write(tmp_path / "b", kept=3, empty=1)
+    assert winnow(capsys, "minimal", "--input", first, copies, "--output", out, *limits()).code == 0
+    assert json.loads((out / "manifest.json").read_text())["totals"]["kept"] == 0
 
 
 FAILED = [
