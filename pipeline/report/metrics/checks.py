@@ -1,7 +1,7 @@
 """Checks: what a run may lose before it publishes (law 6): in all, of one source, and against the last generation.
 
-A run that read rows, none of which passed the filters, fails `kept_nothing`, which no plan sets: nothing is published of it unless
-it is accepted. A check that failed names the reason that took most.
+A run that read rows, none of which passed the filters, fails `kept_nothing`, which no plan sets: nothing is published of it
+unless it is accepted. A check that failed names the reason that took most.
 
 Invariants: shares are compared as fractions with the limit as the plan writes it, so a share that equals the limit passes.
 Sources are those of the plan: rows that name a source of their own, as twenty of junk may, do not make a group to be judged.
