@@ -50,8 +50,7 @@ def curate(
         plan: A YAML file or a preset's name; None: the default.
         output: Folder or URL of the result.
         overrides: Keys of the plan to override, such as `{"dedup.threshold": 0.7, "filters.toxicity": False}`.
-        text: Column that holds the text (`source.text`).
-        id: Column that holds the id (`source.id`).
+        text: Column that holds the text (`source.text`). id: Column that holds the id (`source.id`).
         name: Name of the source (`source.name`); of data in memory `in_memory`, where nobody names it.
         prefect: As a flow run of Prefect, or without. None: as a part of the flow that calls it, if one does.
         progress: Show progress on stderr.
@@ -59,12 +58,10 @@ def curate(
         workers: Threads; None: as many as this process has CPUs.
         memory: Bytes that the run may hold.
         retries: Of what failed for a passing cause.
-        replace: Make the output anew. Facts that still hold are used.
-        fresh: As `replace`, with an emptied work directory.
+        replace: Make the output anew, with facts that still hold. fresh: As `replace`, with an emptied work directory.
         clean: Remove the work directory afterwards.
         accept: Publish although a check failed. It is recorded.
-        runner: `local`, `dask` or `ray`.
-        runner_address: Of a Dask scheduler or a Ray cluster that sees input, output and work.
+        runner: `local`, `dask` or `ray`. runner_address: Of a scheduler that sees input, output and work.
         unlocked: Allow an object store without conditional writes as output.
 
     Raises the errors of `pipeline.errors`, whose messages are a command's; the same call then goes on where it stopped.
@@ -73,19 +70,10 @@ def curate(
     from pipeline.run.options import RunOptions
 
     options = RunOptions(
-        output=os.fspath(output),
-        work=None if work is None else os.fspath(work),
-        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
-        replace=replace,
-        fresh=fresh,
-        clean=clean,
-        accept=accept,
-        memory=memory,
-        retries=retries,
-        runner=runner,
-        runner_address=runner_address,
-        unlocked=unlocked,
-    )
+        output=os.fspath(output), work=None if work is None else os.fspath(work), replace=replace, fresh=fresh, clean=clean,
+        workers=len(os.sched_getaffinity(0)) if workers is None else workers, accept=accept, memory=memory, retries=retries,
+        runner=runner, runner_address=runner_address, unlocked=unlocked,
+    )  # fmt: skip
     own = {"source.text": text, "source.id": id, "source.name": name}
     given = {key: value for key, value in own.items() if value is not None}
     with _planned(data, plan, {**given, **(overrides or {})}, here=runner_address is None) as loaded:

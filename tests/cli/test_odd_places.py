@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import shutil
@@ -119,8 +120,10 @@ def test_the_page_and_the_report_of_an_odd_place_escape_it(out: str) -> None:
 def test_the_resolved_plan_is_absolute_and_what_is_shown_to_others_names_no_folder(out: str, made: Path) -> None:
     resolved = (Path(out) / "plan.resolved.yaml").read_text("utf-8")
     assert resolved.count(str(made)) == 3  # source, scores, target
-    for page in ("README.md", "report.html", "metrics.json"):
+    for page in ("README.md", "metrics.json"):
         assert str(made) not in (Path(out) / page).read_text("utf-8"), page
+    report = html.unescape((Path(out) / "report.html").read_text("utf-8"))
+    assert out in report and str(made) not in report.replace(out, ""), "its commands name the output, and no input's folder"
 
 
 def test_a_deployment_of_an_odd_place_has_that_place_as_its_root(out: str, made: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,9 @@ def test_manifests_under_other_numbers_go_back_and_none_is_lost(doctor, folder, 
     code, made = doctor("--repair")
     assert (code, made["damaged"]) == (0, False), made
     after = content(out)
-    assert {name: after[name] for name in whole} == whole
+    assert after["report.html"] if copy else str(out).encode() in after.pop("report.html"), "its commands name where it lies now"
+    assert {name: after[name] for name in whole if name in after} == {name: whole[name] for name in whole if name in after}
+    assert whole.keys() - after.keys() <= {"report.html"}
     assert all(".aside-" in name for name in after.keys() - whole.keys())
 
 
@@ -238,7 +241,7 @@ def test_an_input_that_changed_since_is_not_taken_for_read(doctor, folder):
     for path in (out / "manifests").iterdir():
         path.write_text(path.read_text().replace(made, str(day.parent)))
     (folder / "in").unlink()
-    day.parent.mkdir()
+    shutil.copytree(made, day.parent)
     day.write_bytes(lines + b'{"text": "one more"}\n')
     for name in ("manifests/000004.json", "manifest.json"):
         (out / name).unlink()

@@ -40,19 +40,13 @@ class Verdict:
 
 def verdict(metrics: Metrics, closing: Statement, reviews: Sequence[ReviewCounts]) -> Verdict:
     """`closing`: what is said of compute; `reviews`: what people said of the reasons."""
-    return Verdict(_compute(closing), _saving(closing), _agreement(metrics, reviews), _checks(metrics.checks))
+    return Verdict(_compute(closing), closing.measured or "", _agreement(metrics, reviews), _checks(metrics.checks))
 
 
 def _compute(closing: Statement) -> str:
     if closing.share is None:
         return closing.cost
     return f"Training on it takes {closing.share} of the compute of training on everything that was read."
-
-
-def _saving(closing: Statement) -> str:
-    if closing.word is None and closing.share is not None:
-        return "Whether a model trained on it is as good has not been measured."
-    return closing.measured or ""
 
 
 def _agreement(metrics: Metrics, reviews: Sequence[ReviewCounts]) -> str:
