@@ -46,7 +46,7 @@ lint: $(VENV)/.needed
 
 # docs/ as a site, build/site/index.html; a link or anchor that leads nowhere fails. `make test` checks links without MkDocs.
 docs: $(VENV)-docs/.dev
-	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build -q --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
 
 # Licences of what an installation has, and its known vulnerabilities (asks the index of Python packages; SECURITY.md).
 audit: $(VENV)/.dev $(VENV)-audit/.dev

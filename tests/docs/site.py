@@ -12,17 +12,24 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-FROM_ROOT = {"SECURITY.md": "security.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+FROM_ROOT = {
+    "README.md": "index.md",
+    "SECURITY.md": "security.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+}
 """Pages of the root, and what the site calls them."""
 _BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
-_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
-_LIST = re.compile(r"^(?P<before>(?!\s*(?:[-*] |\d+\. |\|)).*\S.*)\n(?=(?:- |1\. ))", re.MULTILINE)
+_TARGET = re.compile(r"\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r' src(?:set)?="([^"]+)"')
+_GONE = re.compile(r"!?\[([^\]]*)\]\(\0\)")
+_LIST = re.compile(r"^(?P<before>(?!\s|[-*] |\d+\. ).+)\n(?=- |1\. )", re.MULTILINE)
 
 
 def links(text: str) -> list[str]:
     """Relative links and pictures of a page."""
     plain = re.sub(r"`[^`\n]+`", lambda code: "" if "](" in code[0] else code[0], _BLOCK.sub("", text))
-    found = [link for _, _, link in _LINK.findall(plain)] + re.findall(r' src(?:set)?="([^"]+)"', plain)
+    found = _TARGET.findall(plain) + _PICTURE.findall(plain)
     return [link for link in found if "://" not in link and not link.startswith("mailto:")]
 
 
@@ -38,20 +45,18 @@ def for_site(text: str, name: str) -> str:
     """The Markdown of the page that the site calls `name`, as the site wants it."""
     here = "" if name in FROM_ROOT.values() else posixpath.join("docs", posixpath.dirname(name))
 
-    def link(found: re.Match[str]) -> str:
-        mark, words, target = found.groups()
-        path, hash_, anchor = target.partition("#")
-        if "://" in target or not path:
+    def target(found: re.Match[str]) -> str:
+        path, hash_, anchor = found[1].partition("#")
+        if ":" in path or not path:
             return found[0]
         whole = posixpath.normpath(posixpath.join(here, path))
         inside = FROM_ROOT.get(whole) or (whole.removeprefix("docs/") if whole.startswith("docs/") else "")
-        if not inside:
-            return words
-        there = posixpath.relpath(inside, posixpath.dirname(name) or ".")
-        return f"{mark}[{words}]({there}{hash_}{anchor})"
+        there = posixpath.relpath(inside, posixpath.dirname(name) or ".") + hash_ + anchor if inside else "\0"
+        return found[0].replace(found[1], there)
 
     def outside_of_blocks(part: str) -> str:
-        return _LIST.sub(lambda before: f"{before['before']}\n\n", _LINK.sub(link, part))
+        linked = _GONE.sub(r"\1", _TARGET.sub(target, _PICTURE.sub(target, part)))
+        return _LIST.sub(lambda before: f"{before['before']}\n\n", linked)
 
     blocks = _BLOCK.findall(text)
     parts = [outside_of_blocks(part) for part in _BLOCK.split(text)]

@@ -36,8 +36,8 @@ def test_every_page_is_in_the_navigation_once_and_on_the_page_of_all():
     named = re.findall(r": ([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
     there = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")}
     assert sorted(named) == sorted(there | set(site.FROM_ROOT.values()))
-    listed = {link.partition("#")[0] for link in site.links((ROOT / "docs/index.md").read_text("utf-8"))}
-    assert there - {"index.md"} <= listed
+    listed = {link.partition("#")[0] for link in site.links((ROOT / "docs/pages.md").read_text("utf-8"))}
+    assert there - {"pages.md"} <= listed
 
 
 def test_anchors_are_those_of_github_and_mkdocs():
@@ -47,10 +47,12 @@ def test_anchors_are_those_of_github_and_mkdocs():
 
 
 def test_the_site_gets_pages_of_the_root_and_no_link_that_leaves_it():
-    text = "See [a test](../tests/x.py), [the threats](../SECURITY.md) and [a page](plan.md).\n- one\n- two"
-    expected = "See a test, [the threats](security.md) and [a page](plan.md).\n\n- one\n- two"
+    text = "See [a test](../tests/x.py), [the threats](../SECURITY.md) and [a page](plan.md).\n- one\n  more\n- two"
+    expected = "See a test, [the threats](security.md) and [a page](plan.md).\n\n- one\n  more\n- two"
     assert site.for_site(text, "page.md") == expected
     assert site.for_site("[x](docs/plan.md#every-key)", "security.md") == "[x](plan.md#every-key)"
+    first = '<img src="docs/p.png">\n[![a](docs/results/a.svg)](docs/results/a.md) [b](Makefile)'
+    assert site.for_site(first, "index.md") == '<img src="p.png">\n[![a](results/a.svg)](results/a.md) b'
     assert site.for_site("```\nword\n- not a list\n```", "page.md") == "```\nword\n- not a list\n```"
 
 
