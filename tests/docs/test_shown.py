@@ -66,7 +66,11 @@ def folder(curated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("one", [one for one in BLOCKS if reason(one) is None])
+LOOK_UPS = [one for one in SENTENCES if re.fullmatch(r"winnow plan (keys|presets)[a-z_ ]*", one)]
+"""Of sentences: those that need nothing."""
+
+
+@pytest.mark.parametrize("one", dict.fromkeys([*(one for one in BLOCKS if reason(one) is None), *LOOK_UPS]))
 def test_a_command_runs(one: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(folder)
     given = [str(folder / "crawl" / "a.jsonl") if word == "crawl/*.jsonl.gz" else word for word in shown.words(one)]
