@@ -5,22 +5,22 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := # some fifty processes of the tests import the same modules
 
-.PHONY: run test test-all mutants soak lint bench audit clean setup kernels
+.PHONY: run test test-all mutants soak lint docs bench audit clean setup kernels
 .SECONDARY:
 MAKEFLAGS += --jobs=2 # what does not wait for each other is set up side by side
 
 run: $(VENV)/.run
-	$(BIN)/python -m flows.curate
+	$(BIN)/winnow curate
 
 # The fast suite, in two processes. `make test T=dedup`: the tests in folders of that name, or with that word in their names.
 AREA := $(if $(T),$(shell find tests -type d -name "$(T)"))
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder $(or $(AREA),tests -k "$(T)")
 
-# The slow suites: really served deployments; the README's training example and small models, in an environment with torch; the page
+# The slow suites: really served deployments; the training example of docs/first-steps.md and small models, in an environment with torch; the page
 # in a browser; object stores (an S3-compatible server on loopback), in an environment with clients of stores and clusters.
 test-all: export HYPOTHESIS_PROFILE = nightly
-test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.dev lint
+test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.dev lint docs
 	$(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
@@ -43,6 +43,10 @@ lint: $(VENV)/.needed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# docs/ as a site, build/site/index.html; a link or anchor that leads nowhere fails. `make test` checks links without MkDocs.
+docs: $(VENV)-docs/.dev
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
 
 # Licences of what an installation has, and its known vulnerabilities (asks the index of Python packages; SECURITY.md).
 audit: $(VENV)/.dev $(VENV)-audit/.dev
@@ -99,6 +103,12 @@ print(*(one for one in needed if not one.startswith('fasttext')), sep=chr(10))
 endef
 export REQUIREMENTS
 
+define DOCS
+import tomllib
+print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'], sep=chr(10))
+endef
+export DOCS
+
 $(VENV)-torch/.dev: $(VENV)-torch/.needed $(VENV)-torch/.fasttext | $(VENV)/.dev
 	$(call environment,$(VENV)-torch)
 	$(VENV)-torch/bin/pip install -q "torch==2.13.0"
@@ -116,6 +126,12 @@ $(VENV)-cluster/.dev: $(VENV)-cluster/.needed $(VENV)-cluster/.fasttext | $(VENV
 	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dask,ray,s3,cluster-test]
 	touch $@
 
+# The extra `docs`, and nothing of Winnow.
+$(VENV)-docs/.dev: pyproject.toml | $(VENV)-docs/bin/pip
+	$(VENV)-docs/bin/python -c "$$DOCS" > $(VENV)-docs/requirements.txt
+	$(VENV)-docs/bin/pip install -q -r $(VENV)-docs/requirements.txt
+	touch $@
+
 $(VENV)-audit/.dev: | $(VENV)-audit/bin/pip
 	$(VENV)-audit/bin/pip install -q "pip-audit>=2.10,<3"
 	touch $@
@@ -125,4 +141,4 @@ $(VENV)/.dev: $(VENV)/.needed $(VENV)/.fasttext
 	touch $(VENV)/.run $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster $(VENV)-audit curated build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster $(VENV)-docs $(VENV)-audit curated build *.egg-info

@@ -32,7 +32,7 @@ SAMPLE = Path(__file__).resolve().parent.parent / "sample_data" / "plan.yaml"
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; the usage in README is held to it by a test."""
+    """The command line; the usage in docs/running.md is held to it by a test."""
     made = errors.Parser(
         prog="winnow curate",
         usage="winnow curate [PLAN] [--input PATH ...] [--output DIR] [OPTION ...]",

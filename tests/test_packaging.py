@@ -21,8 +21,8 @@ from tests.support import ROOT, digests
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
 PACKAGES = ("filters", "pipeline", "flows")
-NOT_FOR_RUNNING = {"dev", "cluster-test"}
-"""Extras of the tests: the code may import nothing of them."""
+NOT_FOR_RUNNING = {"dev", "cluster-test", "docs"}
+"""Extras of the tests and of the site: the code may import nothing of them."""
 WITHOUT_IMPORT = {"sqlalchemy", "eldc"}
 """A dependency of a dependency, named to keep releases away in which it fails (pyproject.toml says which); one read as data."""
 

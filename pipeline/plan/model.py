@@ -81,7 +81,7 @@ def _each_once(columns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Dedup(PlanModel):
-    """Exact and near duplicates, as the README defines them."""
+    """Exact and near duplicates, as docs/how-it-works.md defines them."""
 
     scope: Literal["corpus"] | tuple[str, ...] = Field(
         "corpus", description="duplicates compete in the whole corpus, or within equal values of these columns"

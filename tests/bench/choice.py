@@ -7,7 +7,7 @@ of what they drop; 95 % intervals (Wilson). AUC: of the score, over all document
 
     python -m tests.bench.choice [--plan PLAN ...] [--write] [--part test]
 
-`--write` puts the first table into README.md. Other rows of labels that say something else:
+`--write` puts the first table into docs/results/readers.md. Other rows of labels that say something else:
 read_sample (readers' keep), turku_line_quality (share of lines that people called text: at least half), core_raw_accept_reject
 (documents that linguists took into a register corpus), fineweb_c_danish (any educational value, by two or more of the
 annotators that spoke), ftd_web_genres_en (not promotion, A12), quality (prose against menus, spam mail, scripts).
@@ -48,7 +48,7 @@ PLANS = (
 )  # fmt: skip
 """Preset, what it is called here, and what is set."""
 MIN_GROUP = 30
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "readers.md"
 BEGIN, END = "<!-- choice: begin -->", "<!-- choice: end -->"
 BATCH = 8_000_000
 
@@ -191,7 +191,7 @@ def plans(names: Sequence[str]) -> dict[str, Recipe]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", nargs="+", default=[], help="presets, such as default@2; none@1 for the models alone")
-    parser.add_argument("--write", action="store_true", help="put the first table alone into README.md")
+    parser.add_argument("--write", action="store_true", help="put the first table alone into docs/results/readers.md")
     parser.add_argument("--part", default="test", choices=("test", "apart"))
     options = parser.parse_args()
     data = Path(os.environ.get("WINNOW_EVAL_DATA", DEFAULT_DATA))
@@ -200,9 +200,9 @@ def main() -> int:
     chosen = {name: choose(plan, labelled.texts) for name, plan in made.items()}
     first = [row(name, choice, labelled, labelled.groups["all"]) for name, choice in chosen.items()]
     if options.write:
-        text = README.read_text("utf-8")
+        text = PAGE.read_text("utf-8")
         before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-        README.write_text("\n".join((f"{before}{BEGIN}", *markdown.table(HEAD, first), f"{END}{after}")), "utf-8")
+        PAGE.write_text("\n".join((f"{before}{BEGIN}", *markdown.table(HEAD, first), f"{END}{after}")), "utf-8")
         return 0
     _print(f"{labelled.name}: what plans keep and drop beside readers", first)
     for name, choice in chosen.items():

@@ -1,13 +1,14 @@
-"""The plan reference of README.md, generated from the models: `python -m tests.docs.reference` prints it, `--write` puts it
-between the markers in README.md. A test fails when they differ."""
+"""The plan reference of docs/plan.md, generated from the models: `python -m tests.docs.reference` prints it, `--write` puts it
+between the markers there. A test fails when they differ."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from pipeline.plan.keys import keys
+from tests.support import ROOT
 
+PAGE = ROOT / "docs" / "plan.md"
 BEGIN, END = "<!-- plan reference: begin -->", "<!-- plan reference: end -->"
 
 
@@ -25,14 +26,13 @@ def _cell(default: str) -> str:
 
 
 def main() -> int:
-    readme = Path(__file__).resolve().parents[2] / "README.md"
     if "--write" not in sys.argv:
         print(markdown())
         return 0
-    text = readme.read_text("utf-8")
+    text = PAGE.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{markdown()}\n{END}{after}", "utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n{markdown()}\n{END}{after}", "utf-8")
     return 0
 
 

@@ -18,7 +18,7 @@ from tests.support import ROOT
 
 PAGE = (ROOT / "docs/own-trainer.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(?:python)?\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-COMMAND = "python -m flows.savings "
+COMMAND = "winnow savings "
 
 
 def block(start: str) -> str:

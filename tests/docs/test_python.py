@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, prose
 
 PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
 BLOCKS = re.findall(r"^(<!-- slow -->\n)?```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
@@ -60,7 +60,8 @@ def test_the_notebook_runs_and_holds_no_output(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.slow
 def test_the_lines_in_readme_run(tmp_path: Path):
     (block,) = re.findall(r"^## From Python\n\n```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    done = fresh(tmp_path, f"import polars\nframe = polars.DataFrame({{'text': ['One.', 'Two.']}})\n{block}")
+    page = "\n".join(map(prose, range(3)))
+    done = fresh(tmp_path, f"import polars\nframe = polars.DataFrame({{'text': [{page!r}, 'Two.']}})\n{block}")
     assert done.returncode == 0, done.stderr
 
 

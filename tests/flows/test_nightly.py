@@ -148,16 +148,15 @@ def materialized(nightly: Nightly, key: str) -> Any:
     return found[0]["payload"]
 
 
-def commands_of_readme(number: int) -> list[list[str]]:
-    """The commands of a block of the README's section "Every night"; a comment that begins with `stays` is kept as a word."""
-    section = (ROOT / "README.md").read_text("utf-8").partition("## Every night")[2].partition("\n## ")[0]
-    block = section.split("```")[2 * number + 1]
+def commands_of_page(number: int) -> list[list[str]]:
+    """The commands of a block of docs/nightly.md; a comment that begins with `stays` is kept as a word."""
+    block = (ROOT / "docs/nightly.md").read_text("utf-8").split("```")[2 * number + 1]
     return [
         shlex.split(line.partition("   # ")[0]) + (["stays"] if "# stays" in line else []) for line in block.splitlines() if line
     ]
 
 
-def test_the_readmes_five_commands_give_a_nightly_run(tmp_path: Path) -> None:
+def test_the_pages_five_commands_give_a_nightly_run(tmp_path: Path) -> None:
     """Exactly those commands, in a copy of the tree; only the port is another, so that a server of the user's is left alone."""
     for name in ("flows", "pipeline", "filters", "Makefile", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -174,7 +173,7 @@ def test_the_readmes_five_commands_give_a_nightly_run(tmp_path: Path) -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "WINNOW_"))}
     environment = kept | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_SERVER_API_PORT": port, "DO_NOT_TRACK": "1"}
     environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "0", "PYTHONPATH": str(tmp_path)}
-    commands = commands_of_readme(0)
+    commands = commands_of_page(0)
     assert len(commands) == 5
     with ExitStack() as stays:
         for command in commands:
@@ -207,7 +206,7 @@ def test_a_schedule_starts_runs_by_itself(nightly: Nightly) -> None:
 
 
 def test_prefect_yaml_deploys_and_runs_on_a_process_worker(nightly: Nightly) -> None:
-    *once, worker = commands_of_readme(1)
+    *once, worker = commands_of_page(1)
     for command in once:
         nightly.prefect(" ".join(command[1:]))
     assert worker[-1] == "stays"

@@ -21,7 +21,7 @@ from tests.support import PROSE, ROOT, table, winnow, write_rows
 
 EXAMPLE = next(
     block
-    for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs/own-filter.md").read_text("utf-8"), re.DOTALL)
     if "FILTER = Fil" in block
 )
 

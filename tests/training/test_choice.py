@@ -1,4 +1,4 @@
-"""The table of README.md is what `tests.bench.choice` prints, and each set of labels means what it says."""
+"""The table of docs/results/readers.md is what `tests.bench.choice` prints, and each set of labels means what it says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pipeline.text import markdown
 from tests.bench import choice
 from tests.support import PROSE, ROOT
 
-README = (ROOT / "README.md").read_text("utf-8")
-TABLE = README.partition(choice.BEGIN)[2].partition(choice.END)[0].strip()
+TABLE = choice.PAGE.read_text("utf-8").partition(choice.BEGIN)[2].partition(choice.END)[0].strip()
 
 
 def test_the_table_has_a_line_for_every_preset_with_filters():
@@ -21,6 +20,14 @@ def test_the_table_has_a_line_for_every_preset_with_filters():
     assert {preset for preset, _, _ in choice.PLANS} - {"none@1"} == filtering
     named = [f"{preset} {called}".strip() if preset != "none@1" else called for preset, called, _ in choice.PLANS]
     assert [line.split(" | ")[0].removeprefix("| ") for line in TABLE.splitlines()[2:]] == named
+
+
+def test_the_first_page_quotes_the_table():
+    """What it says of the default plan, in words."""
+    (row,) = (line for line in TABLE.splitlines() if line.startswith("| default@2 balanced |"))
+    kept, dropped = row.split(" | ")[2:4]
+    said = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"keeps {kept} of what readers keep and drops {dropped} of what they drop" in said
 
 
 @pytest.mark.slow

@@ -65,10 +65,12 @@ def test_a_replaced_output_without_signals_has_none(tmp_path: Path) -> None:
     assert not list((out / "signals").iterdir())
 
 
-def test_the_recipe_in_readme_runs(measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_recipe_on_the_page_of_scores_runs(
+    measured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(measured.parent)
-    readme = (ROOT / "README.md").read_text("utf-8")
-    code = next(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "signals/" in block)
+    page = (ROOT / "docs/scores.md").read_text("utf-8")
+    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "signals/" in block)
     made: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), made)
+    exec(compile(code, "scores.md", "exec"), made)
     assert "too_few_words" in capsys.readouterr().out
