@@ -108,7 +108,8 @@ def _tried(context: Context, units: Sequence[Annotated], *, whole: bool) -> Meas
     ordered = tuple(sorted(units, key=lambda unit: (sort_key(unit.path), unit.first_row)))
     judgement = judge(context, ordered)
     made = [f"{folder}/{name}" for folder in _JUDGED for name in set(run.work.entries(folder)) - known[folder]]
-    judged = sum(map(run.work.bytes_below, made))
+    there = [f"{folder}/{name}" for folder in _JUDGED for name in run.work.entries(folder)]
+    judged = sum(map(run.work.bytes_below, there if whole else made))  # of the whole, an earlier look may have made them
     counted = count(context, ordered, judgement)
     counts = run_report.counts(context, ordered, counted.tally, judgement=judgement)
     phases.end("count")

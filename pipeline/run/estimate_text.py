@@ -41,11 +41,8 @@ def _whole(found: Estimates) -> list[tuple[str, str]]:
     return [
         ("documents", _listed(found.documents, lambda figure: numbers.count(figure.value))),
         ("output", _listed({name: found.disk_bytes[name] for name in ("output", "shards", "index", "report")}, _size)),
-        ("disk", _listed({name: found.disk_bytes[name] for name in ("work directory", "both")}, _size)),
-        (
-            "CPU",
-            f"{_known(found.cpu_s, lambda figure: numbers.seconds(figure.value))} to the end with --inline; some {SERVER_S} s more with a Prefect server",
-        ),
+        ("disk", _listed({name: found.disk_bytes[name] for name in ("work directory", "both", "peak")}, _size)),
+        ("CPU", f"{_known(found.cpu_s, _seconds)} to the end with --inline; some {SERVER_S} s more with a Prefect server"),
     ]
 
 
