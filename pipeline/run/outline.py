@@ -7,7 +7,7 @@ from typing import Any
 
 from filters import quality
 from filters.models import coverage
-from filters.rules import ByRow, Rule
+from filters.rules import AnyRule, ByRow, Rule
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.records import interval
@@ -15,40 +15,44 @@ from pipeline.text import numbers
 
 MOST_RULES = 6
 """Of a filter, in its line; the plan's keys are all in `winnow plan keys`. Chosen so that a line stays a line."""
-_LABEL = 19
+
+
+_NEVER = (1.0, 1e9)
+"""More than all of a text, more words than any has."""
 
 
 def outline(resolved: Recipe) -> Iterator[str]:
     """The lines; a filter has one."""
     plan = resolved.plan
     for item in resolved.filters:
-        yield labelled(item.filter.name, _filter(item))
+        yield f"  {item.filter.name}: {_filter(item)}"
         if item.filter.name == "quality" and quality.of_readers(item.params.model):
-            yield labelled("", _choice(item))
+            yield f"    {_choice(item)}"
     if not resolved.filters:
-        yield labelled("filters", "none: no document is dropped for what it says")
+        yield "  filters: none: no document is dropped for what it says"
     edits = [name if not (on := _settings(params)) else f"{name} ({on})" for name, _, params in resolved.edits]
-    yield labelled("edits", "; ".join(edits) or "none: texts stay as they are")
-    yield labelled("dedup", _dedup(plan))
-    yield labelled("select", _select(plan))
-    yield labelled("output", _output(plan))
+    yield f"  edits: {'; '.join(edits) or 'none: texts stay as they are'}"
+    yield f"  dedup: {_dedup(plan)}"
+    yield f"  select: {_select(plan)}"
+    yield f"  output: {_output(plan)}"
     checks = plan.checks
     then = "stop before publishing" if checks.on_fail == "stop" else "are warnings"
     limits = f"{numbers.percent(checks.max_drop_share)} dropped, {numbers.percent(checks.max_source_loss)} of a source lost"
-    yield labelled("checks", f"more than {limits}, {numbers.percent(checks.max_change)} changed since last time: {then}")
-
-
-def labelled(label: str, text: str) -> str:
-    """A line of the outline."""
-    return f"  {label:<{_LABEL}}{text}"
+    yield f"  checks: more than {limits}, {numbers.percent(checks.max_change)} changed since last time: {then}"
 
 
 def _filter(item: ActiveFilter) -> str:
-    said = [_rule(rule) if isinstance(rule, Rule) else rule.reason.replace("_", " ") for rule in item.rules if rule.on]
+    rules = sorted((rule for rule in item.rules if rule.on), key=_idle)
+    said = [_rule(rule) if isinstance(rule, Rule) else rule.reason.replace("_", " ") for rule in rules]
     if not said:
         return "drops nothing"
     more = f", and {numbers.counted(len(said) - MOST_RULES, 'more rule')}" if len(said) > MOST_RULES else ""
     return f"{'drops' if item.action == 'drop' else 'marks, and drops nothing'}: {', '.join(said[:MOST_RULES])}{more}"
+
+
+def _idle(rule: AnyRule) -> bool:
+    """Whether its limit is one that presets give a rule that is to drop nothing: such rules come last."""
+    return isinstance(rule, Rule) and rule.fails == ">" and rule.figure in _NEVER
 
 
 def _rule(rule: Rule) -> str:
