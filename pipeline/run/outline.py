@@ -42,16 +42,17 @@ def outline(resolved: Recipe) -> Iterator[str]:
 
 
 def _filter(item: ActiveFilter) -> str:
-    rules = sorted((rule for rule in item.rules if rule.on), key=_idle)
+    on = [rule for rule in item.rules if rule.on]
+    rules = [rule for rule in on if not _idle(rule)][:MOST_RULES] or on[:MOST_RULES]
     said = [_rule(rule) if isinstance(rule, Rule) else rule.reason.replace("_", " ") for rule in rules]
     if not said:
         return "drops nothing"
-    more = f", and {numbers.counted(len(said) - MOST_RULES, 'more rule')}" if len(said) > MOST_RULES else ""
-    return f"{'drops' if item.action == 'drop' else 'marks, and drops nothing'}: {', '.join(said[:MOST_RULES])}{more}"
+    more = f", and {numbers.counted(len(on) - len(said), 'more rule')}" if len(on) > len(said) else ""
+    return f"{'drops' if item.action == 'drop' else 'marks, and drops nothing'}: {', '.join(said)}{more}"
 
 
 def _idle(rule: AnyRule) -> bool:
-    """Whether its limit is one that presets give a rule that is to drop nothing: such rules come last."""
+    """Whether its limit is one that presets give a rule that is to drop nothing: such rules are only counted."""
     return isinstance(rule, Rule) and rule.fails == ">" and rule.figure in _NEVER
 
 

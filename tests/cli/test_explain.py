@@ -66,15 +66,13 @@ def test_a_plan_is_told_in_about_ten_lines_and_an_input_in_two(capsys: pytest.Ca
     assert "12 of them looked at" in lines[inputs]
     plan = "\n".join(lines[:inputs])
     assert (
-        "gopher_words < 50" in plan
-        and "  edits: pii (email, ip)\n" in plan
-        and "near ones from 0.75 jaccard of 5-word shingles" in plan
+        "gopher_words < 50" in plan and "; pii (email, ip)\n" in plan and "near ones from 0.75 jaccard of 5-word shingles" in plan
     )
     assert "columns id, text; text: text, id: id" in lines[inputs + 1] and lines[inputs + 2].startswith("    begins: ")
     assert not (tmp_path / "out").exists()
     ran = winnow(capsys, "--input", tmp_path / "in" / "00.jsonl", "--output", tmp_path / "out", "--explain")
     (line,) = [line for line in ran.out.splitlines() if line.startswith("  gopher_repetition: drops: ")]
-    assert line.count(" > 1,") < line.count(" > 0."), "rules that drop nothing come last"
+    assert " > 1," not in line and line.endswith(" more rules"), "rules that can drop nothing are only counted"
 
 
 def test_names_and_texts_of_inputs_are_harmless(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
