@@ -21,7 +21,8 @@ _NAME, _FIRST, _PATH = 40, 100, 120
 @dataclass(frozen=True)
 class Beginning:
     """What a file begins with. `columns`: none where a file, or a page, is the text; `text`: of the first row that has one;
-    `rows`: those that were read, `whole`: which are all; `likely`: the column that looks like the text."""
+    `rows`: those that were read, `whole`: which are all; `likely`: the column that looks like the text; `fault`: what is
+    wrong with the first bad row."""
 
     file: InputFile
     columns: tuple[str, ...]
@@ -29,6 +30,7 @@ class Beginning:
     rows: int
     whole: bool
     likely: str | None
+    fault: str = ""
 
     @property
     def lacks(self) -> bool:
@@ -42,10 +44,15 @@ class Beginning:
         more = f" and {len(self.columns) - MOST_COLUMNS} more" if len(self.columns) > MOST_COLUMNS else ""
         where = f"columns {', '.join(names)}{more}; text: {visible(file.text, limit=_NAME)}" if names else "no columns"
         ids = f", id: {visible(file.id, limit=_NAME)}" if file.id in self.columns else ""
+        fault = f": {folded(self.fault, limit=_FIRST)}" if self.fault else ""
         missing = ", WHICH IS NOT THERE" if self.lacks else ""
         head = f"{visible(file.path, limit=_PATH)}: {file.format}{packed}, {numbers.size(file.size)}"
         yield f"  {head}; {where}{missing}{ids}"
-        yield f"    begins: {folded(self.text, limit=_FIRST)}" if self.text else "    no text in the rows that were looked at"
+        yield (
+            f"    begins: {folded(self.text, limit=_FIRST)}"
+            if self.text
+            else f"    no text in the rows that were looked at{fault}"
+        )
 
 
 def beginnings(files: Sequence[InputFile], faults: Faults) -> list[Beginning]:
@@ -55,7 +62,7 @@ def beginnings(files: Sequence[InputFile], faults: Faults) -> list[Beginning]:
         own = [one for one in made if one.file.source == source]
         if all(one.lacks for one in own):
             columns = ", ".join(visible(name, limit=_NAME) for name in own[0].columns[:MOST_COLUMNS])
-            likely = next((f" ({visible(one.likely, limit=_NAME)} looks like it)" for one in own if one.likely), "")
+            likely = next((f" (perhaps {visible(one.likely, limit=_NAME)})" for one in own if one.likely), "")
             faults.add(
                 f"source {source}: no column {own[0].file.text} in {own[0].file.path}, there are: {columns}; name the text's"
                 f" column in source.text{likely}"
@@ -80,7 +87,7 @@ def _beginning(file: InputFile) -> Beginning:
     rows = peek.first_rows(file)
     text = next((value for value in rows.documents["text"].slice(0, peek.MOST_ROWS).to_pylist() if value), "")
     n = rows.documents.num_rows + rows.bad.num_rows
-    return Beginning(file, tuple(column.name for column in found.columns), text, n, _whole(file), _likely(found))
+    return Beginning(file, tuple(column.name for column in found.columns), text, n, _whole(file), _likely(found), found.fault)
 
 
 def _likely(found: Look) -> str | None:

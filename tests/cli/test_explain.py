@@ -31,7 +31,7 @@ ALL = (
     "nothere.json does not exist; give the path of a tokenizer.json",
     "--memory 100 MB: a run takes 300 MB",
     "gone.jsonl: no such file or folder",
-    "no column body in in/a.jsonl, there are: id, text; name the text's column in source.text (text looks like it)",
+    "no column body in in/a.jsonl, there are: id, text; name the text's column in source.text (perhaps text)",
     "out is not empty and is not an output of Winnow",
     "work is not empty and is not a work directory of Winnow",
 )
@@ -86,6 +86,13 @@ def test_names_and_texts_of_inputs_are_harmless(capsys: pytest.CaptureFixture[st
         assert ran.code == (2 if more else 0) and set(ran.out + ran.err) <= SAFE, ran.err
         assert "plan safe.yaml" not in {line.strip() for line in (ran.out + ran.err).splitlines()}
         assert max(map(len, ran.out.splitlines())) < 700
+
+
+def test_a_damaged_beginning_says_what_is_wrong_with_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "in" / "a.jsonl", [b'{"text": "torn', b'{"text'])
+    ran = winnow(capsys, "none", "--input", path, "--output", tmp_path / "out", "--explain")
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("    no text in the rows that were looked at: ")]
+    assert ran.code == 0 and len(line) > 50
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def test_counts_and_bytes_are_those_of_the_run_that_follows(
     assert truths.keys() - figures.keys() == ({("documents", "kept")} if part else set()), (
         "what depends on copies in units that were not judged is not told"
     )
+    assert (("disk_bytes", "index") in ranges) is part
     if share == "1":
         assert told[("documents", "kept")] == truths[("documents", "kept")] == 300
         assert told[("disk_bytes", "shards")] == files
