@@ -143,34 +143,14 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     from flows.terminal import progress as show
     from pipeline.plan.load import load_plan
     from pipeline.report import table
-    from pipeline.run.options import RunOptions
-    from pipeline.text.visible import visible_lines
 
     gc.freeze()
     gc.enable()
     plan, inputs = _asked(arguments)
-    loaded = load_plan(plan, inputs=inputs, assignments=arguments.set)
-    options = RunOptions(
-        output=arguments.output,
-        work=arguments.work,
-        workers=workers,
-        replace=arguments.replace,
-        fresh=arguments.fresh,
-        clean=arguments.clean,
-        accept=arguments.accept,
-        memory=_bytes(arguments.memory),
-        retries=arguments.retries,
-        runner=arguments.runner,
-        runner_address=arguments.runner_address,
-        unlocked=arguments.unlocked,
-        own_process=arguments.own_process,
-    )
     if arguments.explain:
-        from pipeline.run.explain import explain
-
-        would = explain(loaded, options).split("\n")
-        print(json.dumps({"explain": would}) if arguments.json else visible_lines("\n".join(would)))
-        return 0
+        return _explain(arguments, workers, plan=plan, inputs=inputs)
+    loaded = load_plan(plan, inputs=inputs, assignments=arguments.set)
+    options = _options(arguments, workers, memory=_bytes(arguments.memory))
     progress = lines or show.on_stderr()
     if arguments.sample is not None:
         return _look(loaded, options, arguments, progress=progress)
@@ -190,6 +170,51 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
         ended = [""] if result.generation is not None else []
         table.show([*running.said(result), *ended], sys.stdout)
     return 0
+
+
+def _options(arguments: argparse.Namespace, workers: int, *, memory: int) -> RunOptions:
+    from pipeline.run.options import RunOptions
+
+    return RunOptions(
+        output=arguments.output,
+        work=arguments.work,
+        workers=workers,
+        replace=arguments.replace,
+        fresh=arguments.fresh,
+        clean=arguments.clean,
+        accept=arguments.accept,
+        memory=memory,
+        retries=arguments.retries,
+        runner=arguments.runner,
+        runner_address=arguments.runner_address,
+        unlocked=arguments.unlocked,
+        own_process=arguments.own_process,
+    )
+
+
+def _explain(arguments: argparse.Namespace, workers: int, *, plan: str | None, inputs: Sequence[str]) -> int:
+    """`--explain`: on stdout what would run; all that would stop it is one error."""
+    from pipeline.errors import UsageError
+    from pipeline.plan.load import load_leniently
+    from pipeline.report import table
+    from pipeline.run.explain import explain
+    from pipeline.run.options import DEFAULT_MEMORY
+
+    loaded, faults = load_leniently(plan, inputs=inputs, assignments=arguments.set)
+    memory = DEFAULT_MEMORY
+    try:
+        memory = _bytes(arguments.memory)
+    except UsageError as error:
+        faults.append(str(error))
+    found = explain(loaded, _options(arguments, workers, memory=memory), faults=faults)
+    if arguments.json:
+        print(json.dumps({"explain": found.lines, "faults": found.faults}))
+    else:
+        table.show(found.lines, sys.stdout)
+    if not found.faults:
+        return 0
+    many = f"{len(found.faults)} faults would stop" if len(found.faults) > 1 else "one fault would stop"
+    raise UsageError("\n".join([f"{many} the run:", *("- " + fault.replace("\n", "\n  ") for fault in found.faults)]))
 
 
 def _look(loaded: LoadedPlan, options: RunOptions, arguments: argparse.Namespace, *, progress: Any) -> int:

@@ -72,6 +72,12 @@ def is_output(out: Store, entries: Sequence[str]) -> bool:
     return OUTPUT_MARKER in entries or bool(out.names("manifests")) or {LOCK, ".work"}.issuperset(entries)
 
 
+def refuse_no_output(out: Store) -> None:
+    """Raise OutputError for a folder of something else."""
+    if not is_output(out, out.entries("")):
+        raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
+
+
 def refuse_within(out: Store, work: Store) -> None:
     """Raise OutputError where one of the two would be a folder of the other, but for `.work` and for variants that a measurement
     curates in it."""
@@ -88,9 +94,14 @@ def is_variant(out: Store, work: Store) -> bool:
 
 def mark(work: Store) -> None:
     """Make an empty folder, or one that is marked, a work directory. Raises OutputError for a folder of something else."""
+    refuse_foreign(work)
+    work.private("")
+
+
+def refuse_foreign(work: Store) -> None:
+    """Raise OutputError for a folder of something else."""
     if set(work.entries("")) - {LOCK} and not work.has(MARKER):
         raise OutputError(f"{work.root} is not empty and is not a work directory of Winnow; choose another --work")
-    work.private("")
 
 
 def bind(work: Store, out: Store, identity: str) -> None:

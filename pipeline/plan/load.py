@@ -11,7 +11,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from filters.models.places import SCHEME
-from pipeline.errors import PlanError, Untrusted
+from pipeline.errors import PlanError, Untrusted, WinnowError
 from pipeline.plan import bounds
 from pipeline.plan.model import Plan, with_plugins
 from pipeline.plan.paths import with_absolute_paths
@@ -31,6 +31,8 @@ from pipeline.store.secrets import refuse_secrets
 DEFAULT = "default@2"
 _ALWAYS_ON = frozenset({"filters", "select", "output", "checks", "compute", "compute.plan"})
 """Mappings that `false` does not switch off as a whole."""
+_MOST_ROUNDS = 10
+"""Of looking for what is wrong with a plan: what is asked of whole parts is asked once their keys are right. Chosen."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,86 @@ def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequ
     `plan`: a YAML file's path, a preset's name, or None for the default. `inputs` replace the plan's paths; each entry of
     `assignments` is `KEY=VALUE`. Raises PlanError (unknown key, wrong type).
     """
+    written = _written(plan, inputs, assignments)
+    made = LoadedPlan(validate(written.data, where=written.name), written.name, written.extends)
+    for path in _paths(made.plan):
+        refuse_secrets(path)
+    return made
+
+
+def load_leniently(plan: str | None, *, inputs: Sequence[str], assignments: Sequence[str]) -> tuple[LoadedPlan, list[str]]:
+    """The same, and all that is wrong with the plan, which is left out of it, so that the rest can be looked at."""
+    faults: list[str] = []
+    fit = []
+    for assignment in assignments:
+        try:
+            assigned(assignment)
+            fit.append(assignment)
+        except PlanError as error:
+            faults.append(str(error))
+    try:
+        written = _written(plan, inputs, fit)
+    except WinnowError as error:
+        faults.append(str(error))
+        written = _written(None, inputs, ())
+    made = LoadedPlan(_sound(written, faults), written.name, written.extends)
+    for path in _paths(made.plan):
+        try:
+            refuse_secrets(path)
+        except WinnowError as error:
+            faults.append(str(error))
+    return made, faults
+
+
+def _sound(written: _Written, faults: list[str]) -> Plan:
+    """The plan without the keys that are wrong, of which `faults` is told."""
+    data = copy.deepcopy(written.data)
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return validate(data, where=written.name)
+        except WinnowError as error:
+            faults.append(str(error))
+            cause = error.__cause__
+            places = [item["loc"] for item in cause.errors()] if isinstance(cause, ValidationError) else [("plugins",)]
+        if not sum(_without(data, place) for place in places) and data.pop("annotations", None) is None:
+            _drop_names(data)
+    return Plan()
+
+
+def _without(data: Any, place: Sequence[str | int]) -> bool:
+    """Take the innermost key of a mapping out of plain data that stands on the way to a place."""
+    found: tuple[Json, str] | None = None
+    for part in place:
+        if isinstance(data, dict) and isinstance(part, str) and part in data:
+            found, data = (data, part), data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+    if found is not None:
+        found[0].pop(found[1], None)
+    return found is not None
+
+
+def _drop_names(data: Json) -> None:
+    """Of sources: two of one name are what is wrong with a plan as a whole."""
+    for source in data["source"] if isinstance(data.get("source"), list) else ():
+        source.pop("name", None)
+
+
+def _paths(plan: Plan) -> Iterator[str]:
+    yield from (path for source in plan.source for path in source.paths)
+    yield from (entry.path for entry in plan.annotations)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A plan as plain data, presets and overrides merged, before anything of it is validated."""
+
+    data: Json
+    name: str
+    extends: str
+
+
+def _written(plan: str | None, inputs: Sequence[str], assignments: Sequence[str]) -> _Written:
     if plan is not None:
         refuse_secrets(plan, what="plan", error=PlanError)
     name, data = _named(plan)
@@ -212,10 +294,7 @@ def load_plan(plan: str | None, *, inputs: Sequence[str] = (), assignments: Sequ
         data = _merge(data, _assignment(assignment))
     if inputs:
         data["source"] = _with_paths(data.get("source"), list(inputs), where=name)
-    resolved = validate(_merge(base, data), where=name)
-    for path in (*(path for source in resolved.source for path in source.paths), *(entry.path for entry in resolved.annotations)):
-        refuse_secrets(path)
-    return LoadedPlan(plan=resolved, name=name, extends=extends)
+    return _Written(_merge(base, data), name, extends)
 
 
 def _named(plan: str | None) -> tuple[str, Json]:

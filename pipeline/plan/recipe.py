@@ -124,7 +124,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _active(plan: Plan, filters: tuple[Filter, ...]) -> Iterator[ActiveFilter]:
+def active(plan: Plan, filters: Sequence[Filter]) -> Iterator[ActiveFilter]:
+    """Those of the filters that the plan switches on, as `resolve` has them, and raises."""
     given: set[str] = set()
     for filter_ in filters:
         chosen = plan.filter_plan(filter_)
@@ -153,45 +154,50 @@ def resolve(plan: Plan) -> Recipe:
         filters = (*FILTERS, *plan.added_filters())
         scores.check_names(plan.annotations, filters)
         check_all(filters)
-        active = tuple(_active(plan, filters))
+        switched_on = tuple(active(plan, filters))
     except ContractError as error:
         raise BrokenContract(str(error)) from error
     except OSError as error:
         raise PlanError(f"a model file cannot be read: {error}") from error
     edits = [] if plan.edits is None else [(e, getattr(plan.edits, e.name)) for e in EDITS]
     chosen = [(edit, params) for edit, params in edits if params is not None]
-    tokenizer = None
-    if plan.output.tokenizer is not None:
-        path = Path(absolute(plan.output.tokenizer))
-        if not path.is_file():
-            raise PlanError(f"output.tokenizer: {path} does not exist; give the path of a tokenizer.json")
-        _check_tokenizer(path)
-        tokenizer = sha256(path)
+    tokenizer = tokenizer_of(plan)
     versions = {
         "schema": schema.VERSION,
         "decide": DECIDE_VERSION,
         "read": units.VERSION,
         "normalise": normalise.VERSION,
         "final": final.VERSION,
-        **{f"filters.{a.filter.name}": a.filter.version for a in active},
+        **{f"filters.{a.filter.name}": a.filter.version for a in switched_on},
         **{f"edits.{edit.name}": edit.version for edit, _ in chosen},
         **({"dedup": signatures.VERSION} if plan.dedup is not None else {}),
         **({"urls": urls.VERSION} if plan.dedup is not None and plan.dedup.exact_url else {}),
     }
     # Files of scores are inputs: new ones do not make a new recipe.
-    files = {a.filter.name: a.files for a in active if a.files and a.filter.name != scores.NAME}
+    files = {a.filter.name: a.files for a in switched_on if a.files and a.filter.name != scores.NAME}
     document = RecipeDocument(
         plan=_decisive(plan), versions=versions, files=files | ({"tokenizer": (tokenizer,)} if tokenizer else {})
     )
     return Recipe(
         plan=plan,
         known=filters,
-        filters=active,
+        filters=switched_on,
         steps=tuple(step for edit, params in chosen for step in edit.steps(params)),
         edits=tuple((edit.name, edit.version, params.model_dump(mode="json")) for edit, params in chosen),
         tokenizer=tokenizer,
         document=document,
     )
+
+
+def tokenizer_of(plan: Plan) -> str | None:
+    """The sha256 of the plan's tokenizer. Raises PlanError where it is not there, or is none."""
+    if plan.output.tokenizer is None:
+        return None
+    path = Path(absolute(plan.output.tokenizer))
+    if not path.is_file():
+        raise PlanError(f"output.tokenizer: {path} does not exist; give the path of a tokenizer.json")
+    _check_tokenizer(path)
+    return sha256(path)
 
 
 def _check_tokenizer(path: Path) -> None:
@@ -245,24 +251,32 @@ def load_models(recipe: Recipe) -> None:
     """Read every model file once, before any work is done. Raises PlanError for one that is not what it should be, and for
     thresholds, or languages of other keys, that it gives no meaning."""
     for item in recipe.filters:
-        try:
-            made = loaded(item)
-            if "language" in item.filter.signals.names and hasattr(made, "labels"):
-                _check_languages(recipe, made.labels)
-            if item.filter.refuse is not None:
-                item.filter.refuse(item.thresholds, made)
-        except (ValueError, OSError) as error:
-            raise PlanError(str(error)) from error
+        load_model(recipe.plan, recipe.filters, item=item)
 
 
-def _check_languages(recipe: Recipe, known: tuple[str, ...]) -> None:
-    """Raise PlanError for languages that the language model never gives: no document would be in them."""
-    listed = {f"filters.{item.filter.name}.languages": getattr(item.params, "languages", None) for item in recipe.filters}
-    planned = recipe.plan.compute.plan
+def load_model(plan: Plan, filters: Sequence[ActiveFilter], *, item: ActiveFilter) -> None:
+    """The same for the model of one of the plan's filters."""
+    said: list[str] = []
+    try:
+        made = loaded(item)
+        if "language" in item.filter.signals.names and hasattr(made, "labels"):
+            said = list(_unknown_languages(plan, filters, known=made.labels))
+        if item.filter.refuse is not None:
+            item.filter.refuse(item.thresholds, made)
+    except (ValueError, OSError) as error:
+        raise PlanError("\n".join([*said, str(error)])) from error
+    if said:
+        raise PlanError("\n".join(said))
+
+
+def _unknown_languages(plan: Plan, filters: Sequence[ActiveFilter], *, known: tuple[str, ...]) -> Iterator[str]:
+    """What is wrong with languages that the language model never gives: no document would be in them."""
+    listed = {f"filters.{item.filter.name}.languages": getattr(item.params, "languages", None) for item in filters}
+    planned = plan.compute.plan
     listed["compute.plan.languages"] = None if planned is None else tuple(planned.languages)
     for name, codes in listed.items():
         if isinstance(codes, tuple) and (said := labels.unknown(codes, known)):
-            raise PlanError(f"{name}: {said}")
+            yield f"{name}: {said}"
 
 
 def loaded(item: ActiveFilter) -> Any:

@@ -45,7 +45,7 @@ _JUDGED = ("judgements/dedup", "judgements/select")
 class Estimates:
     """What the whole run would do and take. `units`, `bytes`: judged, and all; `rows`: judged. `kept`, `reasons`: shares of the
     rows read, kept by the filters and dropped by them; `documents`, `disk_bytes`: of the whole; `cpu_s`: of the run that follows.
-    None: not known within 20 %."""
+    None: not known within 20 %; of `disk_bytes`: not known at all, what is known less well is told as a range."""
 
     units: tuple[int, int]
     bytes: tuple[int, int]
@@ -95,7 +95,7 @@ def _estimates(
         kept=forecast.told(forecast.share(pieces, "kept")),
         reasons={name.removeprefix(_REASON): forecast.told(forecast.share(pieces, name)) for name in reasons},
         documents={name: forecast.told(figure) for name, figure in scaling.documents(pieces, measured).items()},
-        disk_bytes={name: forecast.told(figure) for name, figure in scaling.disk(pieces, measured).items()},
+        disk_bytes=scaling.disk(pieces, measured),
         cpu_s=forecast.told(scaling.processor(pieces, measured, costs)),
     )
 
@@ -108,7 +108,8 @@ def _tried(context: Context, units: Sequence[Annotated], *, whole: bool) -> Meas
     ordered = tuple(sorted(units, key=lambda unit: (sort_key(unit.path), unit.first_row)))
     judgement = judge(context, ordered)
     made = [f"{folder}/{name}" for folder in _JUDGED for name in set(run.work.entries(folder)) - known[folder]]
-    judged = sum(map(run.work.bytes_below, made))
+    there = [f"{folder}/{name}" for folder in _JUDGED for name in run.work.entries(folder)]
+    judged = sum(map(run.work.bytes_below, there if whole else made))  # of the whole, an earlier look may have made them
     counted = count(context, ordered, judgement)
     counts = run_report.counts(context, ordered, counted.tally, judgement=judgement)
     phases.end("count")
@@ -129,6 +130,7 @@ def _tried(context: Context, units: Sequence[Annotated], *, whole: bool) -> Meas
         folders=sizes,
         index_bytes=sum(record.bytes for record in index),
         judged_bytes=judged,
+        counted_bytes=len(counts.model_dump_json(indent=1)),
         duplicates=sum(judgement.dedup.dropped.values()),
         dedup=plan.dedup is not None,
         selects=plan.select.keep_top is not None or plan.select.token_budget is not None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.run.estimate import Estimates
-from pipeline.run.forecast import Maybe
+from pipeline.run.forecast import Figure, Maybe
 from pipeline.text import numbers
 
 SERVER_S = 7
@@ -39,18 +39,32 @@ def estimate_text(found: Estimates | None) -> Said:
 
 def _whole(found: Estimates) -> list[tuple[str, str]]:
     return [
-        ("documents", _listed(found.documents, numbers.count)),
-        ("disk", _listed(found.disk_bytes, numbers.size)),
-        ("CPU", f"{_known(found.cpu_s, numbers.seconds)} to the end with --inline; some {SERVER_S} s more with a Prefect server"),
+        ("documents", _listed(found.documents, lambda figure: numbers.count(figure.value))),
+        ("output", _listed({name: found.disk_bytes[name] for name in ("output", "shards", "index", "report")}, _size)),
+        ("disk", _listed({name: found.disk_bytes[name] for name in ("work directory", "both", "peak")}, _size)),
+        ("CPU", f"{_known(found.cpu_s, _seconds)} to the end with --inline; some {SERVER_S} s more with a Prefect server"),
     ]
 
 
-def _listed(figures: dict[str, Maybe], shown: Callable[[float], str]) -> str:
+def _listed(figures: dict[str, Maybe], shown: Callable[[Figure], str]) -> str:
     return ", ".join(f"{name} {_known(figure, shown)}" for name, figure in figures.items())
 
 
-def _known(figure: Maybe, shown: Callable[[float], str]) -> str:
-    return "not known" if figure is None else shown(figure.value)
+def _known(figure: Maybe, shown: Callable[[Figure], str]) -> str:
+    return "not known" if figure is None else shown(figure)
+
+
+def _seconds(figure: Figure) -> str:
+    return numbers.seconds(figure.value)
+
+
+def _size(figure: Figure) -> str:
+    """Bytes; from and to where they are not known within 20 %."""
+    if figure.sure:
+        return numbers.size(figure.value)
+    return (
+        f"at most {numbers.size(figure.high)}" if not figure.low else f"{numbers.size(figure.low)} to {numbers.size(figure.high)}"
+    )
 
 
 def _line(name: str, figure: Maybe) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from filters.kernels import warm
 from pipeline import read
-from pipeline.errors import InputError, OutputError
+from pipeline.errors import InputError
 from pipeline.machine import workers
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
@@ -109,7 +109,7 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
         raise InputError("no input: give --input PATH, or source.paths in the plan")
     gpus.find_gpu(plan.compute.gpu)
     resolved = recipe.resolve(plan)
-    select.check(resolved)
+    select.check(plan)
     recipe.load_models(resolved)
     largest = max(int(source.unit_bytes) for source in plan.source)
     budget = workers.budget(options.memory, largest, threads=options.workers)
@@ -120,12 +120,16 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
 def _open_output(task: Task, options: RunOptions) -> Store:
     """The output, not held yet. Raises OutputError for a folder of something else, InputError for inputs inside it."""
     out = open_output(options.output, unlocked=options.unlocked)
-    if not work_.is_output(out, out.entries("")):
-        raise OutputError(f"{out.root} is not empty and is not an output of Winnow; choose another --output")
-    inside = [file.url for file in task.inputs.files if out.holds(file.url)]
+    work_.refuse_no_output(out)
+    refuse_inside(out, task.inputs.files)
+    return out
+
+
+def refuse_inside(out: Store, files: Sequence[InputFile]) -> None:
+    """Raise InputError for inputs that lie in the output."""
+    inside = [file.url for file in files if out.holds(file.url)]
     if inside:
         raise InputError(f"{inside[0]} lies in the output folder {out.root}; choose another --output")
-    return out
 
 
 def _open_work(out: Store, options: RunOptions) -> Store:

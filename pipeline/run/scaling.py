@@ -17,13 +17,15 @@ from pipeline.run.forecast import Figure, Maybe, Piece
 
 @dataclass(frozen=True)
 class Measured:
-    """What the stages behind the units made of those that were judged. `whole`: those are all; bytes by folder of the output, of
-    the dedup index, of judgements over the corpus in the work directory; `rejected`: dropped documents are kept in full."""
+    """What the stages behind the units made of those that were judged. `whole`: those are all; bytes by folder of the output,
+    of the dedup index, of judgements over the corpus in the work directory, of the figures; `rejected`: dropped documents stay
+    in full."""
 
     whole: bool
     folders: dict[str, int]
     index_bytes: int
     judged_bytes: int
+    counted_bytes: int
     duplicates: int
     dedup: bool
     selects: bool
@@ -44,8 +46,13 @@ FIRST_S = {"annotate": 0.1, "dedup": 0.1, "count": 0.1, "write": 0.06, "publish"
 """CPU seconds that stages take over next to nothing, for what they load and set up: measured over ten documents."""
 LOADED_S = 0.3
 """CPU seconds to load kernels that are compiled: the look may have compiled them, the run that follows does not."""
-REPORT_BYTES = (100_000, 700_000)
-"""What report.html, metrics.json, samples/ and manifests take: less without filters and dedup, more with all."""
+PAGES = 8.5
+"""Bytes of a generation's report, figures, card, samples and manifest, in sizes of its figures: 8.0 to 9.0 over plans from
+`minimal` to `dolma`, of 300 to 5,000 documents."""
+PAGES_OFF = 0.12
+"""By how much that may be off, as a share."""
+OTHER_BYTES = 2_500
+"""Of metrics.json, beside what is counted: what the run cost, and the planned training."""
 NOISE = 0.1
 """By how much two runs of the same work differ in CPU time, as a share: measured on shared cores."""
 
@@ -63,15 +70,20 @@ def _less(figure: Figure, some: float) -> Figure:
 
 
 def disk(pieces: Sequence[Piece], measured: Measured) -> dict[str, Maybe]:
-    """Bytes of the shards, of the index, of the work directory, and of all at the peak."""
-    tables, rows = forecast.total(pieces, "work"), _ratio(pieces, "rows")
-    work = forecast.added([tables, None if rows is None else rows.times(measured.judged_bytes)])
+    """Bytes of the output and its parts, of the work directory, of both, and of both before the judgements over the corpus are
+    removed at the commit. Copies in units that were not judged make the index
+    smaller, by how much is not known: from a share it is told as from nothing to what it is without them."""
+    work, rows = forecast.total(pieces, "work"), _ratio(pieces, "rows")
     shards = _shards(pieces, measured)
     most = None if rows is None else rows.times(measured.index_bytes)
-    index = most if measured.whole or not measured.dedup else None
-    at_most = most if index is not None or most is None else forecast.between(0.0, most.high)
-    peak = forecast.added([work, shards, at_most, forecast.between(*REPORT_BYTES)])
-    return {"shards": shards, "index": index, "work directory": work, "peak": peak}
+    index = most if measured.whole or not measured.dedup or most is None else forecast.between(0.0, most.high)
+    pages = PAGES * (measured.counted_bytes + OTHER_BYTES)
+    report = forecast.between(pages * (1 - PAGES_OFF), pages * (1 + PAGES_OFF))
+    out = forecast.added([shards, index, report])
+    both = forecast.added([out, work])
+    peak = forecast.added([both, None if rows is None else rows.times(measured.judged_bytes)])
+    parts = {"shards": shards, "index": index, "report": report}
+    return {"output": out, **parts, "work directory": work, "both": both, "peak": peak}
 
 
 def _shards(pieces: Sequence[Piece], measured: Measured) -> Maybe:

@@ -100,7 +100,7 @@ def judge_texts(loaded: LoadedPlan, texts: Iterable[str | None]) -> JudgedTexts:
     """Raises PlanError where a run would, InputError for what is no list of texts, or an empty one."""
     plan = loaded.plan.model_copy(update={"checks": loaded.plan.checks.model_copy(update={"plants": 0})})  # no self-test
     recipe = recipe_.resolve(plan)
-    select.check(recipe)
+    select.check(recipe.plan)
     recipe_.load_models(recipe)
     source = plan.source[0] if plan.source else Source(paths=(memory.FOLDER,))
     tables = list(memory.tables(memory.of_texts(texts, source.text), text=source.text))

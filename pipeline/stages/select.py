@@ -24,10 +24,11 @@ import polars as pl
 import pyarrow as pa
 from pydantic import ValidationError
 
+from filters import FILTERS
 from pipeline.errors import Damaged, PlanError
 from pipeline.machine import resources, scratch, sorting
 from pipeline.machine.workers import Workers
-from pipeline.plan.model import Select
+from pipeline.plan.model import Plan, Select
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.records.selection import Cut, Cuts, Fitted, Group, NothingFitted, Selection
 from pipeline.stages.dedup import part
@@ -62,21 +63,27 @@ def keeps(cut: Cut, rows: pl.DataFrame) -> pl.Series:
     return rows.select((pl.col("score") > cut.score) | ((pl.col("score") == cut.score) & last)).to_series()
 
 
-def check(recipe: Recipe) -> None:
-    """Raise PlanError where the plan's selection lacks what it needs."""
-    chosen = recipe.plan.select
+def check(plan: Plan) -> None:
+    """Raise PlanError with all that the plan's selection lacks."""
+    if lacking := list(_lacking(plan)):
+        raise PlanError("\n".join(lacking))
+
+
+def _lacking(plan: Plan) -> Iterator[str]:
+    chosen = plan.select
     if chosen.keep_top is None and chosen.token_budget is None:
         return
-    given = {field.name: field.type for item in recipe.filters for field in item.filter.signals}
+    filters = (filter_ for filter_ in (*FILTERS, *plan.added_filters()) if plan.filter_plan(filter_) is not None)
+    given = {field.name: field.type for filter_ in filters for field in filter_.signals}
     if chosen.score not in given:
-        raise PlanError(
+        yield (
             f"select.score: no filter of the plan gives {chosen.score}; switch filters.quality on, or name a column of"
             " annotations"
         )
-    if not (pa.types.is_floating(given[chosen.score]) or pa.types.is_integer(given[chosen.score])):
-        raise PlanError(f"select.score: {chosen.score} is {given[chosen.score]}, not a number; name a signal that is one")
-    if chosen.token_budget is not None and recipe.tokenizer is None:
-        raise PlanError("select.token_budget counts tokens: name output.tokenizer, the path of a tokenizer.json")
+    elif not (pa.types.is_floating(given[chosen.score]) or pa.types.is_integer(given[chosen.score])):
+        yield f"select.score: {chosen.score} is {given[chosen.score]}, not a number; name a signal that is one"
+    if chosen.token_budget is not None and plan.output.tokenizer is None:
+        yield "select.token_budget counts tokens: name output.tokenizer, the path of a tokenizer.json"
 
 
 def select_documents(

@@ -94,4 +94,6 @@ def test_what_cannot_be_read_is_refused_with_its_cause(capsys, tmp_path, name, d
 def test_what_a_run_would_do_is_json_where_that_is_asked_for(capsys, tmp_path):
     path = write_rows(tmp_path / "a.jsonl", [{"text": "a"}])
     ran = winnow(capsys, "minimal", "--input", path, "--output", tmp_path / "out", "--explain", "--json")
-    assert ran.code == 0 and json.loads(ran.out)["explain"][1].startswith("1 input, 1 new; would become generation 1")
+    assert ran.code == 0 and any(
+        line.startswith("1 input, 1 new; would become generation 1") for line in json.loads(ran.out)["explain"]
+    )

@@ -337,7 +337,8 @@ def test_a_file_that_is_packed_at_another_level_is_not_read_again(capsys, grown,
 
 def test_explain_says_what_would_become_of_changed_inputs(capsys, edited):
     stopped = run(capsys, edited, "--explain")
-    assert "would stop: an input changed since it was read" in stopped.out and "in/a.jsonl: changed" in stopped.out
+    assert stopped.code == 2 and "one fault would stop the run:\n- an input changed since it was read" in stopped.err
+    assert "in/a.jsonl: changed" in stopped.err
     anew = run(capsys, edited, "--explain", *REPLACE)
     assert "3 inputs, 3 new; would become generation 3" in anew.out
     assert "changed since it was read, read again in place of what was read: in/a.jsonl" in anew.out

@@ -18,7 +18,7 @@ from pipeline.run import forecast, scaling
 from pipeline.run.forecast import Figure, Piece
 from pipeline.run.scaling import Costs, Measured
 from pipeline.stages import sampling
-from tests.support import examples, prose, winnow, write_rows
+from tests.support import SAMPLE, examples, prose, winnow, write_rows
 
 SETTINGS = ("filters.gopher_quality={}", "source.unit_bytes=20000", "checks.plants=0")
 PLAN = tuple(part for setting in SETTINGS for part in ("--set", setting))
@@ -56,7 +56,7 @@ def test_nothing_is_published_and_the_run_reads_nothing_again(capsys, tmp_path, 
     assert again["kept"] == found["kept"] and again["disk_bytes"] == found["disk_bytes"]
     ran = winnow(capsys, "none", "--input", text, "--output", tmp_path / "out", *PLAN, "--explain")
     units = found["units"][1]
-    assert f"{units} of {units} units have verdicts" in ran.out
+    assert f"{units} of {units} units have documents, final, gopher_quality.v" in ran.out and ", verdicts; 0 to do" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -67,22 +67,47 @@ def test_counts_and_bytes_are_those_of_the_run_that_follows(
 ) -> None:
     found = look(capsys, tmp_path, text, share, "--set", dedup)
     made = run(capsys, tmp_path, text, "--set", dedup)
+    out = tmp_path / "out"
     files, every = sum(file["bytes"] for file in made["files"]), made["cost"]["output_bytes"]
+    written, work = (sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) for folder in (out, out / ".work"))
     truths = {
         ("documents", "read"): 402,
         ("documents", "kept by the filters"): 302,
         ("documents", "kept"): made["totals"]["kept"],
         ("disk_bytes", "shards"): files,
         ("disk_bytes", "index"): every - files,
-        ("disk_bytes", "work directory"): made["cost"]["work_bytes"],
+        ("disk_bytes", "report"): written - work - every,
+        ("disk_bytes", "output"): written - work,
+        ("disk_bytes", "work directory"): work,
+        ("disk_bytes", "both"): written,
     }
-    told = {place: figure["value"] for place in truths if (figure := found[place[0]][place[1]]) is not None}
+    figures = {place: figure for place in truths if (figure := found[place[0]][place[1]]) is not None}
+    told = {place: figure["value"] for place, figure in figures.items() if Figure(**figure).sure}
+    ranges = figures.keys() - told.keys()
+    assert [place for place in ranges if not figures[place]["low"] <= truths[place] <= figures[place]["high"]] == []
     assert {place: value for place, value in told.items() if abs(value - truths[place]) > 0.2 * truths[place]} == {}
-    untold = {("documents", "kept"), ("disk_bytes", "index")} if share != "1" and dedup != "dedup=false" else set()
-    assert truths.keys() - told.keys() == untold, "what depends on copies in units that were not judged is not told"
+    part = share != "1" and dedup != "dedup=false"
+    assert truths.keys() - figures.keys() == ({("documents", "kept")} if part else set()), (
+        "what depends on copies in units that were not judged is not told"
+    )
+    assert (("disk_bytes", "index") in ranges) is part
     if share == "1":
         assert told[("documents", "kept")] == truths[("documents", "kept")] == 300
         assert told[("disk_bytes", "shards")] == files
+
+
+@pytest.mark.slow
+def test_sizes_of_the_sample_are_told_within_a_fifth(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    command = (SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", tmp_path / "out")
+    ran = winnow(capsys, *command, "--sample", "1", "--json")
+    assert ran.code == 0, ran.err
+    told = {name: figure["value"] for name, figure in json.loads(ran.out)["disk_bytes"].items()}
+    assert winnow(capsys, *command).code == 0
+    out = tmp_path / "out"
+    written, work = (sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) for folder in (out, out / ".work"))
+    assert told["output"] == pytest.approx(written - work, rel=0.2)
+    assert told["work directory"] == pytest.approx(work, rel=0.2)
+    assert told["both"] == pytest.approx(written, rel=0.2) and told["peak"] > told["both"]
 
 
 def test_an_empty_file_is_no_unit_that_is_never_judged(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: Path) -> None:
@@ -102,6 +127,7 @@ def test_a_share_is_of_whole_units_and_its_interval_holds_the_truth(capsys, tmp_
 def test_too_few_units_say_nothing_of_the_whole_and_what_is_not_known_is_named(capsys, tmp_path, text):
     found = look(capsys, tmp_path, text, "0.01")
     assert found["units"][0] == 1 and found["rows"] > 10
+    assert found["disk_bytes"].pop("report")["high"] < 2e6, "what is written about a run depends little on how much it reads"
     nothing = {found["kept"], found["cpu_s"], *found["documents"].values(), *found["disk_bytes"].values()}
     assert nothing == {None}
     ran = winnow(capsys, "none", "--input", text, "--output", tmp_path / "out", *PLAN, "--sample", "0.01")
@@ -176,7 +202,7 @@ def test_what_a_run_takes_once_is_not_scaled_and_what_was_judged_is_not_judged_a
     spent = _spent(imports=1.0, plan=0.5, scan=40.0, annotate=10.1, dedup=1.1, count=0.0, write=1.06, index=0.0, page=1.0)
     spent.own["count"] = 1.0 + scaling.FIRST_S["count"]
     costs = Costs(spent, compile_s=39.0, new=True, end_s=0.2)
-    measured = Measured(False, {}, 0, 0, duplicates=0, dedup=True, selects=False, rejected=True)
+    measured = Measured(False, {}, 0, 0, 0, duplicates=0, dedup=True, selects=False, rejected=True)
     pieces = [Piece("a", 10, {"rows": 10.0, "kept": 5.0, "text": 10.0} if k % 4 == 0 else None) for k in range(40)]
     found = scaling.processor(pieces, measured, costs)
     once = 1.0 + 0.5 + 1.0 + 0.3 + 1.0 + 0.2 + sum(scaling.FIRST_S.values())
