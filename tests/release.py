@@ -1,11 +1,10 @@
 """`python -m tests.release --tools PYTHON [--python PATH ...]`: builds sdist and wheel into dist/ and tries them; `make release`.
 
-Built are the tracked files, each time in an environment of the build's own, with the time of the last commit as their date: the
-same commit gives the same bytes. Then each check ends in one line, and in status 1 where it fails: the metadata (`twine check`);
-the contents, which are the tracked files of the packages and nothing else; the wheel of the sdist against that of the tree; and for
-each Python an empty environment and home, in which `winnow --version`, `winnow plan presets` and `winnow curate` run from an empty
-folder. The sample's digests must be those of the tree, nobody but Winnow may print, and the environment is weighed. PYTHON has
-the packages build and twine.
+Built are the tracked files, in an environment of the build's own, dated as the last commit: the same commit gives the same bytes.
+Checked are the metadata (`twine check`); the contents, which are the tracked files of the packages and nothing else; the wheel of
+the sdist against that of the tree; and, for each Python, `winnow --version`, `winnow plan presets` and `winnow curate` from an empty
+folder in an empty environment and home: the sample's digests must be those of the tree, nobody but Winnow may print, and the
+environment is weighed. Status 1 where one of them fails. PYTHON has the packages build and twine.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ BESIDE = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "README.md", "SECURITY.md", 
 GENERATED = re.compile(r"PKG-INFO|setup\.cfg|winnow_curation\.egg-info/.*")
 PYTHONS = ("3.11", "3.12", "3.13")
 ENVIRONMENT_BYTES = 1.2e9
-NOTICES = re.compile(r"\b(pip|prefect|numba|warning|deprecat\w*|telemetry|traceback)\b", re.IGNORECASE)
-"""Words of what other tools print on a first run."""
+PROGRESS = re.compile(r" *[\d,]+\.\d s  .*|")
+"""A line that Winnow prints on stderr while it works: whatever else stands there is of another tool."""
 WHEEL = f"winnow_curation-{__version__}-py3-none-any.whl"
 SDIST = f"winnow_curation-{__version__}.tar.gz"
 
@@ -151,7 +150,7 @@ def _sample(command: list[str], folder: Path, environment: dict[str, str]) -> di
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise Failed(f"`{' '.join(command)}` ended with {ran.returncode}: {ran.stderr[-2000:]}")
-    if notices := [line for line in ran.stderr.splitlines() if NOTICES.search(line)]:
+    if notices := [line for line in ran.stderr.splitlines() if not PROGRESS.fullmatch(line)]:
         raise Failed(f"`{' '.join(command)}` printed what is not Winnow's: {notices[:3]}")
     if (names := os.listdir(folder)) != ["curated"]:
         raise Failed(f"`{' '.join(command)}` left {names} in an empty folder")
