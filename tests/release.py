@@ -2,8 +2,8 @@
 
 Built are the tracked files, in an environment of the build's own, dated as the last commit: the same commit gives the same bytes.
 Checked are the metadata (`twine check`); the contents, which are the tracked files of the packages and nothing else; the wheel of
-the sdist against that of the tree; and, for each Python, `winnow --version`, `winnow plan presets` and `winnow curate` from an empty
-folder in an empty environment and home: the sample's digests must be those of the tree, nobody but Winnow may print, and the
+the sdist against that of the tree; and, for each Python, `winnow --version`, `winnow plan presets` and `winnow curate` from an
+empty folder in an empty environment and home: the sample has the digests of the tree, nobody but Winnow prints, and the
 environment is weighed. Status 1 where one of them fails. PYTHON has the packages build and twine.
 """
 

@@ -37,7 +37,7 @@ POSITIVE, NEGATIVE = "positive", "negative"
 _TUNABLES = "glibc.malloc.perturb=255:glibc.malloc.mmap_threshold=131072"
 """perturb=255: memory that is not initialised holds zeros (fastText 0.9.3 relies on that, see `worker.py`)."""
 MISSING = (
-    "fastText that trains is not installed: `pip install 'winnow-curation[fasttext]'`, then, since the package fasttext-predict has a"
+    "fastText that trains is not installed: `pip install 'winnow-curation[fasttext]'`, then, since fasttext-predict has a"
     " module of the same name, `pip install --force-reinstall --no-deps fasttext` (it needs a C++ compiler)"
 )
 _TIMEOUT_S = 6 * 3600

@@ -182,9 +182,7 @@ def _datasets() -> Any:
     """The library, quiet: it takes seconds to import, reports to its makers and prints bars unless told not to. Raises
     NotInstalled."""
     if importlib.util.find_spec("datasets") is None:
-        raise NotInstalled(
-            f"{PREFIX}… needs the package datasets, which is not installed: pip install 'winnow-curation[huggingface]'"
-        )
+        raise NotInstalled(f"{PREFIX}… needs datasets, which is not installed: pip install 'winnow-curation[huggingface]'")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import datasets
 

@@ -9,8 +9,6 @@ from pipeline.report.compute.statement import Statement
 from pipeline.text.shell import quoted
 
 INSPECT = "python -m flows.inspect"
-
-
 LOAD = "import polars, sys; print(polars.scan_parquet(sys.argv[1] + '/data/*.parquet').collect())"
 
 

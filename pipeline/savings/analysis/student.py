@@ -1,6 +1,6 @@
 """Quantiles of Student's t for any degrees of freedom, as `scipy.special.stdtrit` gives them, within 1e-9 of it.
 
-Its distribution is a regularised incomplete beta function, summed as a continued fraction (Abramowitz and Stegun, 1964, 26.5.8 and
+Its distribution is a regularised incomplete beta function, summed as a continued fraction (Abramowitz and Stegun, 26.5.8 and
 26.7.1, by Lentz's method); of many degrees of freedom, an expansion around the normal quantile (26.7.5). scipy has both, and more
 than a hundred megabytes that no run needs.
 """
