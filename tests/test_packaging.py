@@ -142,13 +142,14 @@ def test_the_wheel_holds_every_tracked_file_of_the_packages_and_no_other(wheel):
 
 
 @pytest.mark.slow
-def test_after_installing_the_wheel_a_bare_winnow_curates_the_sample_into_the_current_folder(wheel, tmp_path, curated):
+def test_after_installing_the_wheel_winnow_curate_curates_the_sample_into_the_current_folder(wheel, tmp_path, curated):
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path / "installed"), str(wheel)]
     subprocess.run(install, check=True)
     empty = tmp_path / "empty"
     empty.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PREFECT_HOME": str(tmp_path / "prefect")}
-    command = [sys.executable, "-c", "from flows.curate import SAMPLE, entry; print(SAMPLE, flush=True); entry()"]
+    code = "from flows.command import entry; from flows.curate import SAMPLE; print(SAMPLE, flush=True); entry()"
+    command = [sys.executable, "-c", code, "curate"]
     ran = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[0] == str(tmp_path / "installed/sample_data/plan.yaml")
