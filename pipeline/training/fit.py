@@ -26,8 +26,9 @@ from filters.kernels.models import features
 from filters.kernels.models.bags import Windows
 from filters.models import classifier
 from filters.models.classifier import Classifier, Text
-from pipeline.errors import RunFailed
+from pipeline.errors import NotInstalled, RunFailed
 from pipeline.training.examples import Document
+from pipeline.training.worker import NOT_INSTALLED
 
 MAX_BYTES = 3_000_000
 """Largest model file: chosen so that the package stays small."""
@@ -35,6 +36,10 @@ HARD_SHARE = 0.05
 POSITIVE, NEGATIVE = "positive", "negative"
 _TUNABLES = "glibc.malloc.perturb=255:glibc.malloc.mmap_threshold=131072"
 """perturb=255: memory that is not initialised holds zeros (fastText 0.9.3 relies on that, see `worker.py`)."""
+MISSING = (
+    "fastText that trains is not installed: `pip install 'winnow-curation[fasttext]'`, then, since fasttext-predict has a"
+    " module of the same name, `pip install --force-reinstall --no-deps fasttext` (it needs a C++ compiler)"
+)
 _TIMEOUT_S = 6 * 3600
 
 
@@ -174,6 +179,8 @@ def _fit(lines: list[str], settings: Settings, *, folder: Path, seed: int, quant
         check=False,
     )
     corpus.unlink()
+    if ran.returncode == NOT_INSTALLED:
+        raise NotInstalled(MISSING)
     if ran.returncode:
         raise RunFailed(f"fastText could not train: {ran.stderr.decode(errors='replace').strip()[-500:]}")
     path = folder / ("model.ftz" if quantise else "model.bin")

@@ -7,11 +7,18 @@ only a new process, with GLIBC_TUNABLES set before it starts, gives it zeros the
 import json
 import sys
 
-import fasttext
+NOT_INSTALLED = 3
+"""Exit code where no fastText can be imported, or one that only predicts (the package fasttext-predict has the same module)."""
 
 
 def main() -> None:
     asked = json.load(sys.stdin)
+    try:
+        import fasttext
+    except ImportError:
+        sys.exit(NOT_INSTALLED)
+    if not hasattr(fasttext, "train_supervised"):
+        sys.exit(NOT_INSTALLED)
     model = fasttext.train_supervised(asked["input"], thread=1, verbose=0, loss="softmax", **asked["train"])
     model.save_model(f"{asked['output']}.bin")
     if asked["cutoff"]:

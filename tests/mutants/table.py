@@ -2331,4 +2331,22 @@ MUTANTS = (
         "in a flow of one's own a run is a part of that flow",
         ("tests/flows/python/test_curate.py",),
     ),
+    Mutant(
+        "t of a few degrees of freedom is normal",
+        "savings",
+        "pipeline/savings/analysis/student.py",
+        "    if freedom >= EXPANDED_FROM:",
+        "    if freedom >= 30:",
+        "an interval is Student's t",
+        ("tests/savings/test_student.py",),
+    ),
+    Mutant(
+        "a fastText that only predicts trains",
+        "what people read",
+        "pipeline/training/worker.py",
+        'if not hasattr(fasttext, "train_supervised"):',
+        'if hasattr(fasttext, "train"):',
+        "a package that is missing is named with its extra",
+        ("tests/test_extras.py",),
+    ),
 )

@@ -13,6 +13,7 @@ and can be resumed.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 from collections.abc import Generator, Iterator
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, NotInstalled
 from pipeline.read import units
 from pipeline.read.files import InputFile, input_file
 from pipeline.read.lines import Loss, QuarantinedRow, most_rows
@@ -178,7 +179,10 @@ def _parsed(path: str, base: Path) -> tuple[str, str | None, str | None]:
 
 
 def _datasets() -> Any:
-    """The library, quiet: it takes seconds to import, reports to its makers and prints bars unless told not to."""
+    """The library, quiet: it takes seconds to import, reports to its makers and prints bars unless told not to. Raises
+    NotInstalled."""
+    if importlib.util.find_spec("datasets") is None:
+        raise NotInstalled(f"{PREFIX}… needs datasets, which is not installed: pip install 'winnow-curation[huggingface]'")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import datasets
 

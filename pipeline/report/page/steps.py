@@ -9,6 +9,7 @@ from pipeline.report.compute.statement import Statement
 from pipeline.text.shell import quoted
 
 INSPECT = "python -m flows.inspect"
+LOAD = "import polars, sys; print(polars.scan_parquet(sys.argv[1] + '/data/*.parquet').collect())"
 
 
 @dataclass(frozen=True)
@@ -28,4 +29,4 @@ def steps(closing: Statement, *, out: str, example: str | None) -> Iterator[Step
         yield Step("Judge drops yourself, which this page then quotes", f"{INSPECT} review --output {place}")
     if closing.command is not None:
         yield Step(f"Measure whether a model trained on it is as good ({closing.takes})", closing.command)
-    yield Step("Load what was kept", f'python -c "import datasets, sys; print(datasets.load_dataset(sys.argv[1]))" {place}')
+    yield Step("Load what was kept", f'python -c "{LOAD}" {place}')

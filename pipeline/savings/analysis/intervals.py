@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.records.savings_json import Range, Verdict
-from pipeline.savings.analysis import curves
+from pipeline.savings.analysis import curves, student
 from pipeline.savings.analysis.curves import Crossing, Points
 from pipeline.savings.losses import Curve
 
@@ -59,9 +59,7 @@ class Spread:
     @property
     def half(self) -> float:
         """How far the 95 % interval reaches to both sides."""
-        from scipy.special import stdtrit  # a third of a second, which --help does not need
-
-        return float(stdtrit(self.freedom, 0.975)) * self.error
+        return student.quantile(self.freedom, 0.975) * self.error
 
     @property
     def interval(self) -> Range:
