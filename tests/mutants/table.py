@@ -2055,7 +2055,7 @@ MUTANTS = (
     Mutant(
         "a message says something else than the page that explains it",
         "what people read",
-        "pipeline/run/prepare.py",
+        "pipeline/output/work.py",
         " is not empty and is not an output of Winnow; choose another --output",
         " is in use; choose another --output",
         "the page of error messages quotes them as the code prints them",

@@ -127,9 +127,10 @@ def test_a_refused_run_shows_the_losses_and_the_same_command_with_accept_publish
         assert "published with --accept" in " ".join(shown.split())
 
 
-def test_with_warn_the_run_publishes_and_says_the_same(capsys, tmp_path):
+def test_with_warn_the_run_publishes_and_says_the_same(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     path = write(tmp_path / "in", kept=2, copies=98)
-    out = tmp_path / "out"
+    out = Path("out")
     ran = winnow(capsys, "minimal", "--input", path, "--output", out, "--set", "checks.on_fail=warn")
     assert ran.code == 0
     manifest = json.loads((out / "manifest.json").read_text())
