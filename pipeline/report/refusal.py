@@ -17,7 +17,7 @@ from pipeline.text.visible import visible
 
 MOST = 12
 """Lines of each table; chosen so that the whole stays on one screen."""
-ACCEPTED = "published with --accept, although a check failed or nothing was kept"
+ACCEPTED = "published with --accept, although a check failed"
 """A note of the generation, if so."""
 WIDTH = 80
 NAME = 80

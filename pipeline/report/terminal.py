@@ -98,7 +98,7 @@ def _python() -> str:
 def _although(metrics: Metrics, *, out: str) -> str:
     """That a generation is there although a check failed, why, and what to do about it."""
     why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
-    todo = "to take it back, change the plan or the input and run with --replace"
+    todo = "another plan or input with --replace takes it back"
     look = f"winnow inspect --output {quoted(out)} shows what was dropped"
     return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look}"
 

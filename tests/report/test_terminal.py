@@ -79,7 +79,7 @@ def test_a_real_run_says_what_its_metrics_hold(metrics):
         "signals 48.4 s",
         "work directory 2.31 GB",
         f"CHECK FAILED {failed['check']}",
-        f"generation {metrics['generation']} was published nevertheless (--accept was given); to take it back,",
+        f"generation {metrics['generation']} was published nevertheless (--accept was given);",
         "note no longer there",
     ):
         assert said in text, said
