@@ -24,6 +24,8 @@ LABELS = {
     "annotate": "reading, scoring, deciding",
     "dedup": "finding duplicates",
     "write": "writing shards",
+    "tokenise": "tokenising and sorting",
+    "export": "writing the export",
     "publish": "publishing",
     "arms": "gathering arms and held-out sets",
     "savings": "small models",

@@ -99,14 +99,17 @@ class Tombstones:
 
     def taken(self, text: pa.LargeStringArray, hashes: pa.Array, refs: Sequence[str]) -> np.ndarray:
         """bool[n]: which final texts (`hashes`: their `final.text_hashes`) were taken down. `refs`: source_ref of each."""
-        raw = hashes.to_pylist()
-        found = np.array([self._content(value) in self.contents for value in raw], bool)
+        found = self.known(hashes)
         if self.places:
-            found |= np.array([self._place(r, v) in self.places for r, v in zip(refs, raw, strict=True)], bool)
+            found |= np.array([self._place(r, v) in self.places for r, v in zip(refs, hashes.to_pylist(), strict=True)], bool)
         for item in self.sets:
             for start, stop in buffers.slices(buffers.views(text)[0], BATCH_BYTES):
                 found[start:stop] |= self._near(item, text.slice(start, stop - start))
         return found
+
+    def known(self, hashes: pa.Array) -> np.ndarray:
+        """bool[n]: which of these hashes of final texts, wherever they stand, are of contents that were taken down."""
+        return np.array([self._content(value) in self.contents for value in hashes.to_pylist()], bool)
 
     def knows(self, text: str) -> bool:
         """Whether this content, wherever it stands, or one similar to it was taken down."""

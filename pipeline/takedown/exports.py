@@ -1,6 +1,7 @@
 """Exports that an output knows of: a line for each in `exports.jsonl`, so that a take-down can name those that hold a document.
 
-What was exported lies elsewhere and is the user's: it is looked at, never changed.
+What was exported lies elsewhere and is the user's: it is looked at, never changed. An export of texts is known by them, one of
+tokens by the hashes in the tables of its documents.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pipeline.store.store import Store
 from pipeline.text import final
 
 NAME = "exports.jsonl"
+UNFINISHED = ".winnow-export"
+"""In a folder that `winnow export` has not finished: what is done of it."""
 
 
 def record(out: Store, folder: str, *, what: str) -> None:
@@ -40,6 +43,8 @@ def holding(out: Store, tombstones: Tombstones) -> list[str]:
         for path in sorted(folder.rglob("*.parquet")):
             if (rows := _rows(path, tombstones)) != 0:
                 found.append(f"{path} ({entry['what']}): " + (f"{rows:,} rows" if rows is not None else "cannot be read"))
+        if (folder / UNFINISHED).exists():
+            found.append(f"{folder} ({entry['what']}): not finished, not looked at; the same command makes it without them")
     return found
 
 
@@ -47,10 +52,14 @@ def _rows(path: Path, tombstones: Tombstones) -> int | None:
     """How many of its texts the tombstones know; None where it cannot be read."""
     try:
         with pq.ParquetFile(path) as file:
-            if "text" not in file.schema_arrow.names:
+            columns = [name for name in ("text", "text_hash") if name in file.schema_arrow.names][:1]
+            if not columns:
                 return 0
+            batches = file.iter_batches(4096, columns=columns)
+            if columns == ["text_hash"]:
+                return sum(int(tombstones.known(batch["text_hash"]).sum()) for batch in batches)
             rows = 0
-            for batch in file.iter_batches(4096, columns=["text"]):
+            for batch in batches:
                 text = batch["text"].cast(pa.large_string()).fill_null("")
                 rows += int(tombstones.taken(text, final.text_hashes(text), [""] * len(text)).sum())
             return rows

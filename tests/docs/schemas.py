@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.output.manifest import Manifest
+from pipeline.records.exports_json import Exports
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.savings_json import Savings
 from pipeline.records.why_json import Why
@@ -24,6 +25,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "metrics.schema.json": Metrics,
     "why.schema.json": Why,
     "savings.schema.json": Savings,
+    "exports.schema.json": Exports,
 }
 """File in FOLDER → the record that it is the schema of."""
 
