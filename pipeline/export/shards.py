@@ -172,7 +172,7 @@ def _opened(stack: contextlib.ExitStack, writing: Writing, path: str) -> _Open:
 
 def _quietly(close: Callable[[], None]) -> None:
     """Close once more what is closed by now, or is of files that go since something failed, which is what is told."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, pa.ArrowException):
         close()
 
 

@@ -92,7 +92,7 @@ def _places(table: pa.Table, epoch: int) -> np.ndarray:
     places = table["place"].to_numpy()
     if not epoch:
         return places
-    mixed = places + np.uint64(epoch) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = places + np.uint64(epoch * 0x9E3779B97F4A7C15 % (1 << 64))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64's finaliser
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return mixed ^ (mixed >> np.uint64(31))

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pipeline.errors import Damaged, OutputError
 from pipeline.output.releases import refuse_newer
 from pipeline.records.exports_json import SCHEMA_VERSION, Exports
+from pipeline.store.remote import scheme_of
 from pipeline.store.store import Store, open_store
 from pipeline.takedown.exports import UNFINISHED
 
@@ -44,9 +45,9 @@ class Target:
 
 def open_target(folder: str) -> Target:
     """Raises OutputError where the folder holds anything else, or is not of this machine's disk."""
-    store = open_store(folder, create=False)
-    if store.remote:
+    if scheme_of(folder) not in ("file", "local"):
         raise OutputError(f"--to {folder}: expected a folder of this machine; copy it to the object store when it is there")
+    store = open_store(folder, create=False)
     entries = store.entries("")
     if NAME in entries:
         return Target(store, read(store))

@@ -82,8 +82,13 @@ def refuse_other(where: str, beside: Standing, *, wanted: tuple[ExportRecipe, Ex
 
 
 def _differences(made: Exports, recipe: ExportRecipe, tokenizer: ExportedTokenizer | None) -> Iterator[str]:
-    for before, now in ((made.recipe.model_dump(), recipe.model_dump()), (_plain(made.tokenizer), _plain(tokenizer))):
-        yield from (f"{name}: {before.get(name)}, now {now.get(name)}" for name in now if before.get(name) != now.get(name))
+    for before, now in ((_flat(made.recipe), _flat(recipe)), (_plain(made.tokenizer), _plain(tokenizer))):
+        yield from (f"{name}: {before[name]}, now {now[name]}" for name in now if before[name] != now[name])
+
+
+def _flat(recipe: ExportRecipe) -> dict[str, object]:
+    """Keys of a recipe with those of its mix among them."""
+    return recipe.model_dump(exclude={"mix"}) | {f"mix.{name}": value for name, value in recipe.mix.model_dump().items()}
 
 
 def _plain(made: ExportedTokenizer | None) -> dict[str, object]:
