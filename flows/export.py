@@ -102,9 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return savings.main(["export-arms", *given[1:]])
     if what == CHECK:
         arguments = check_parser().parse_args(given[1:])
-        return errors.exit_code(lambda: _check(arguments), tell=errors.on_stderr(f"winnow export {CHECK}"))
+        return errors.exit_code(lambda: _check(arguments), tell=errors.on_stderr("winnow"))
     arguments = format_parser(what).parse_args(given[1:])
-    return errors.exit_code(lambda: _export(arguments), tell=errors.on_stderr(f"winnow export {what}"), resumes=True)
+    return errors.exit_code(lambda: _export(arguments), tell=errors.on_stderr("winnow"), resumes=True)
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import pytest
 from filters import FILTERS
 from filters.contract import Tier
 from pipeline import schema
+from pipeline.export.formats import contract
 from pipeline.output import manifest, tombstones
 from pipeline.stages.dedup import index
 from pipeline.text import exact_json
@@ -48,6 +49,7 @@ TABLES = {
     "`index/places-gGGGG.parquet`": index.PLACES,
     "`index/documents-NNNNN-gGGGG.parquet`": index.DOCUMENTS,
     "`index/tombstones/GGGGGG.parquet`": tombstones.SCHEMA,
+    "`docs/SPLIT-NNNNN-of-MMMMM.parquet`": contract.DOCUMENTS,
     "`.work/documents/KEY.parquet`": schema.DOCUMENT,
     "`.work/documents/KEY.bad.parquet`": schema.BAD_ROW,
     "`.work/facts/final/KEY.parquet`": schema.FINAL,

@@ -10,6 +10,7 @@ import pytest
 
 from flows import command
 from tests.docs import shown
+from tests.export import corpus
 from tests.support import SAMPLE, prose, write_rows
 
 BLOCKS = {one: page.name for page in shown.PAGES for one in shown.in_blocks(page)}
@@ -26,6 +27,7 @@ NOT_RUN = {
     r"winnow inspect takedown .*--yes": "changes the output: tests/takedown",
     r"winnow train": "needs 200 reviews, or an endpoint: tests/training",
     r"winnow savings": "tests/docs/test_own_trainer.py runs the page",
+    r"winnow export": "tests/docs/test_exports.py runs the page",
 }
 """Commands of blocks that are not run here, and why."""
 
@@ -57,12 +59,13 @@ def test_no_reason_is_left_without_a_command():
 
 @pytest.fixture(scope="module")
 def folder(curated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the pages presuppose: an output, texts of one's own, a list of ids."""
+    """What the pages presuppose: an output, texts of one's own, a list of ids, a tokenizer."""
     made = tmp_path_factory.mktemp("shown")
     shutil.copytree(curated, made / "curated")
     write_rows(made / "crawl" / "a.jsonl", [{"text": prose(number), "id": number} for number in range(20)])
     shutil.copy(SAMPLE / "plan.yaml", made / "plan.yaml")
     (made / "keys.txt").write_text("700030\n")
+    corpus.of_bytes().save(str(made / "tokenizer.json"))
     return made
 
 

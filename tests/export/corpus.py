@@ -68,6 +68,16 @@ def train(texts: list[str], *, vocabulary: int = 420, special: tuple[str, ...] =
     return made
 
 
+def of_bytes() -> Any:
+    """A tokenizer whose tokens are single bytes: nothing of it is trained."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    made = Tokenizer(models.BPE({one: n for n, one in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, []))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    made.add_special_tokens([EOS])
+    return made
+
+
 def run(*arguments: str | Path) -> int:
     """`winnow export ARGUMENTS`; its exit code."""
     try:
