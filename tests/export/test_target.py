@@ -224,3 +224,14 @@ def test_two_commands_do_not_write_one_export(own: Any, tmp_path: Path, capsys: 
     with open_store(str(tmp_path / "to/.winnow-export")).lock(".lock"):
         assert own() == 1
     assert "is locked by a live run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [("--seed", "1"), ("--validation", "0.2"), ("--eos", "a"), ("--weight", "web=1")])
+def test_what_another_request_tokenised_is_not_taken_for_done(
+    own: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str]
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(shards, "write", full)
+        assert own(what="npy") == 1
+    assert own(*options, what="npy") == 0 and own(*options, what="npy", to="calm") == 0
+    assert corpus.digests(tmp_path / "to") == corpus.digests(tmp_path / "calm")

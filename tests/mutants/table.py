@@ -34,6 +34,7 @@ AREAS = (
     "what people read",
     "savings",
     "trust",
+    "exports",
 )
 
 
@@ -2348,5 +2349,50 @@ MUTANTS = (
         'if hasattr(fasttext, "train"):',
         "a package that is missing is named with its extra",
         ("tests/test_extras.py",),
+    ),
+    Mutant(
+        "a vocabulary that Megatron takes for four bytes has two",
+        "exports",
+        "pipeline/export/tokenizer.py",
+        "SMALL_VOCABULARY = 65_500",
+        "SMALL_VOCABULARY = 65_536",
+        "tokens have two bytes below 65,500 ids",
+        ("tests/export/test_tokenizer.py::test_tokens_have_two_bytes_below_the_vocabulary_that_megatron_takes",),
+    ),
+    Mutant(
+        "a text makes special tokens",
+        "exports",
+        "pipeline/export/tokenizer.py",
+        "made.encode_special_tokens = True",
+        "made.encode_special_tokens = False",
+        "what a text says makes no special token",
+        ("tests/export/test_tokenizer.py::test_what_a_file_asks_for_besides_tokens_is_off",),
+    ),
+    Mutant(
+        "the last document that fits is left out",
+        "exports",
+        "pipeline/export/stream.py",
+        'fit = int(np.searchsorted(ends, lane.target, side="right"))',
+        'fit = int(np.searchsorted(ends, lane.target, side="left"))',
+        "without a mix each document is exported once",
+        ("tests/export/test_formats.py::test_each_document_is_there_once_whole_and_ends_with_the_token",),
+    ),
+    Mutant(
+        "every epoch has one order",
+        "exports",
+        "pipeline/export/stream.py",
+        "if not epoch:",
+        "if True:",
+        "each epoch has another order",
+        ("tests/export/test_mix.py::test_a_document_is_read_once_an_epoch_and_no_more_often_than_its_group_may",),
+    ),
+    Mutant(
+        "what another request made is taken for done",
+        "exports",
+        "pipeline/export/documents.py",
+        "share = str(chosen.validation)",
+        'share = "0"',
+        "the key of a piece has all that it depends on",
+        ("tests/export/test_target.py::test_what_another_request_tokenised_is_not_taken_for_done",),
     ),
 )
