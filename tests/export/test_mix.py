@@ -233,7 +233,7 @@ def test_the_mix_is_told_before_and_explained_without_a_trace(
     ],
 )
 def test_groups_are_values_of_a_column_or_of_metadata(export: Export, by: str, weights: list[str], documents: dict[str, int]):
-    folder = export("jsonl", "--by", by, *(part for one in weights for part in ("--weight", one)), "--epochs", "99")
+    folder = export("jsonl", "--by", by, *(part for one in weights for part in ("--weight", one)), "--epochs", "3")
     made = corpus.card(folder)
     assert {group["group"]: group["documents"] for group in made["groups"]} == documents
     assert made["unit"] == "bytes" and made["tokenizer"] is None
