@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ from pipeline.records.base import Record
 from pipeline.store.store import Store
 from pipeline.text.final import text_hashes
 
-BUCKET_BYTES = 128_000_000
+BUCKET_BYTES = 64_000_000
 """Text of all groups' buckets of one number: chosen so that the second pass holds a few hundred MB, whatever the corpus."""
 MOST_BUCKETS = 1 << 14
 IDENTITY = pa.schema(
@@ -61,8 +62,7 @@ class Sorting:
 
     @property
     def schema(self) -> pa.Schema:
-        values = pa.large_list(pa.from_numpy_dtype(self.content.dtype))
-        return pa.schema([*IDENTITY, ("place", pa.uint64()), ("size", pa.int64()), ("values", values)])
+        return pa.schema([*IDENTITY, ("place", pa.uint64()), ("size", pa.int64()), ("values", pa.large_binary())])
 
 
 def buckets_for(n_bytes: int) -> int:
@@ -124,7 +124,6 @@ def _of_group(output: Output, piece: Piece, group: int, *, sorting: Sorting) -> 
     taken = np.flatnonzero(codes != documents.LEFT_OUT)
     table = documents.take(table, taken)
     made = content.of(table, where=f"{output.store.path(piece.path)}, row group {group}")
-    offsets = np.append(0, np.cumsum(made.lengths))
     text = table["text"].combine_chunks().cast(pa.large_string())
     text = text if isinstance(text, pa.LargeStringArray) else pa.concat_arrays(text.chunks)
     columns_made = [
@@ -133,10 +132,27 @@ def _of_group(output: Output, piece: Piece, group: int, *, sorting: Sorting) -> 
         text_hashes(text),
         pa.array(places[taken]),
         pa.array(made.sizes),
-        pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(made.values)),
+        packed(made.values, made.lengths),
     ]
     made_table = pa.Table.from_arrays(columns_made, schema=sorting.schema)
     return _Part(made_table, codes[taken], int(np.sum(table["n_bytes"].to_numpy())), made.ended)
+
+
+def packed(values: np.ndarray, lengths: np.ndarray) -> pa.LargeBinaryArray:
+    """Values of documents as bytes: Arrow takes rows of lists by an index of eight bytes a value, rows of bytes as they are."""
+    ends = np.append(0, np.cumsum(lengths)) * values.itemsize
+    buffers = [None, pa.py_buffer(ends.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(lengths), buffers)
+
+
+def unpacked(table: pa.Table, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the rows end to end, and how many each has."""
+    made = table["values"].combine_chunks()
+    made = made.chunk(0) if isinstance(made, pa.ChunkedArray) else made
+    _, offsets, data = made.buffers()
+    ends = np.frombuffer(offsets, np.int64)[made.offset : made.offset + len(made) + 1]
+    values = np.zeros(0, dtype) if data is None else np.frombuffer(data, np.uint8)[ends[0] : ends[-1]].view(dtype)
+    return values, np.diff(ends) // dtype.itemsize
 
 
 def _write(work: Store, name: str, table: pa.Table, *, starts: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ import heapq
 import resource
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from pipeline.export.content import Content
 from pipeline.export.documents import take
 from pipeline.export.folder import Folder
 from pipeline.export.formats.contract import DOCUMENTS, Format, Shape, Sink, WholeShard
+from pipeline.export.pieces import unpacked
 from pipeline.records.exports_json import ExportedShard
 
 _ROWS = 100_000
@@ -44,6 +45,7 @@ class _Open:
     """A shard that is being written."""
 
     path: str
+    dtype: np.dtype[Any]
     sink: Sink
     documents: pq.ParquetWriter
     held: list[pa.Table] = field(default_factory=list)
@@ -51,7 +53,7 @@ class _Open:
     size: int = 0
 
     def write(self, table: pa.Table, split: str, groups: Sequence[str]) -> None:
-        values, lengths = _values(table)
+        values, lengths = unpacked(table, self.dtype)
         self.sink.write(values, lengths)
         ends = self.size + np.cumsum(lengths)
         codes = table["group"].combine_chunks()
@@ -77,13 +79,6 @@ class _Open:
         if stop:
             self.documents.write_table(table[:stop].combine_chunks(), row_group_size=_ROWS)
         self.held = [table[stop:]]
-
-
-def _values(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Values of the rows end to end, and how many each has."""
-    lists = table["values"].combine_chunks()
-    lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
-    return lists.flatten().to_numpy(), np.diff(lists.offsets.to_numpy())
 
 
 def allow_open_files(shards: int) -> None:
@@ -167,7 +162,7 @@ def _opened(stack: contextlib.ExitStack, writing: Writing, path: str) -> _Open:
     sink = writing.kind.sink(values, Shape(writing.content.dtype, writing.sequence))
     for close in (writer.close, sink.close):  # after a failure too: Parquet's writer would write once more when it is collected
         stack.callback(_quietly, close)
-    return _Open(path, sink, writer)
+    return _Open(path, writing.content.dtype, sink, writer)
 
 
 def _quietly(close: Callable[[], None]) -> None:
@@ -177,11 +172,11 @@ def _quietly(close: Callable[[], None]) -> None:
 
 
 def _dealt(table: pa.Table, filled: list[tuple[int, int]]) -> Iterator[tuple[int, pa.Table]]:
-    """The rows of each shard that gets some. `filled`: a heap of (values so far, number of the shard), kept up to date."""
+    """The rows of each shard that gets some. `filled`: a heap of (bytes so far, number of the shard), kept up to date."""
     if len(filled) == 1:
         yield 0, table
         return
-    _, lengths = _values(table)
+    lengths = unpacked(table, np.dtype("u1"))[1]
     numbers = np.empty(len(table), np.int64)
     for row, length in enumerate(lengths.tolist()):
         size, number = filled[0]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from jsonschema import Draft202012Validator
@@ -85,7 +86,7 @@ def test_an_index_of_megatron_is_these_bytes(tmp_path: Path):
     from pipeline.store.store import open_store
 
     content = Content(ExportTokenizer("", "", 9, "", 0, None), lines=False)
-    values = pa.array([[1, 2, 0], [0]], pa.large_list(pa.uint16()))
+    values = pieces.packed(np.array([1, 2, 0, 0], "<u2"), np.array([3, 1]))
     rows = pa.table({"id": ["a", "b"], "source": ["s", "s"], "source_ref": ["r#1", "r#2"]})
     rows = rows.append_column("generation", pa.array([1, 1], pa.int32()))
     rows = rows.append_column("text_hash", pa.array([b"h" * 16] * 2, pa.binary(16))).append_column("size", pa.array([3, 1]))
