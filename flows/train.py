@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return judge.main(given[1:])
     arguments = parser().parse_args(given)
-    command = f"python -m flows.train {shlex.join(given)}"
+    command = f"winnow train {shlex.join(given)}"
     return errors.exit_code(lambda: _run(arguments, command), tell=errors.on_stderr("winnow"))
 
 

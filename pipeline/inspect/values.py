@@ -160,7 +160,7 @@ def _notes(output: Output, row: LedgerRow, origin: Origin, *, unscored: list[str
             "signals": "values: the run's, from signals/",
             "work": "values: the run's, from the work directory",
             "recomputed": f"values: recomputed now, from the text that the run read; {gone}",
-            "none": f"values: not known, but for those that data/ and rejected/ hold; {gone}; {text}; `flows.curate` with the"
+            "none": f"values: not known, but for those that data/ and rejected/ hold; {gone}; {text}; `winnow curate` with the"
             " same plan and --replace measures again",
         }[origin]
     ]

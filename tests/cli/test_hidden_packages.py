@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import __version__
 from tests.support import ROOT
 
 FINDER = f"""
@@ -39,3 +40,24 @@ def test_a_folder_that_hides_a_package_is_named_in_one_sentence(tmp_path: Path, 
     program = [sys.executable, "-c", "import flows"]
     done = subprocess.run(program, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("ImportError: ")
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_the_command_names_a_folder_flows_that_hides_ours(tmp_path: Path, empty: bool):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(FINDER)
+    (tmp_path / "own" / "flows").mkdir(parents=True)
+    if not empty:
+        (tmp_path / "own" / "flows" / "__init__.py").touch()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-m", "winnow", "--version"]
+    done = subprocess.run(command, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
+    hides = f"winnow: {str(tmp_path / 'own' / 'flows')!r} hides Winnow's own package flows"
+    said = f"{hides}; rename it, or take its folder out of PYTHONPATH"
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (2, "", [said])
+
+
+def test_python_runs_the_command_as_a_module(tmp_path: Path):
+    command = [sys.executable, "-m", "winnow", "--version"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"winnow {__version__}\n"), done.stderr

@@ -165,7 +165,7 @@ def test_a_hostile_saving_is_text_too(metrics):
     page = Page(shown.render(metrics, _saving()))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
-    assert "Not measured yet" not in page.words()
+    assert "has not been measured" not in page.words()
 
 
 def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_measured_or_reviewed(metrics, samples):
@@ -176,7 +176,7 @@ def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_meas
     for said in (
         "736,064 of 1,234,567 documents kept",
         "of the compute of training on everything that was read",
-        "Not measured yet",
+        "has not been measured",
         "Nobody has looked yet at what was dropped",
         "Three documents that were dropped",
         "checks failed",
@@ -185,7 +185,7 @@ def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_meas
     for said in (
         "if nothing that was dropped was of use",
         "Too little text to plan a run",
-        "flows.savings",
+        "winnow savings",
         "2 min 12 s",
         "812 MB",
     ):
@@ -292,7 +292,7 @@ def test_what_differs_between_near_duplicates_is_marked_on_both_sides(metrics, s
 
 def test_commands_name_the_output_and_a_document_as_one_word_each(metrics, samples):
     page = Page(shown.render(metrics, None, samples=samples, out="/data/it's mine"))
-    commands = [line for line in page.words().split("python -m ") if line.startswith("flows.inspect ")]
+    commands = [line for line in page.words().split("winnow ") if line.startswith("inspect ")]
     assert len(commands) == 3
     assert all(command.split("--output ")[1].startswith("'/data/it'\"'\"'s mine'") for command in commands)
 
@@ -361,7 +361,7 @@ def test_counts_have_no_multiplier_on_the_page(metrics):
 def test_a_measurement_of_an_earlier_release_is_not_quoted_and_the_command_is_there(metrics):
     words = Page(shown.render(metrics, {"schema": 1})).words()
     assert "An earlier release measured this, by another method: measure again." in words
-    assert "python -m flows.savings" in words
+    assert "winnow savings" in words
 
 
 def test_a_saving_of_an_older_generation_is_called_stale(metrics):
