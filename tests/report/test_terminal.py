@@ -49,8 +49,18 @@ def test_commands_are_short_where_the_environment_is_active_and_run_without_the_
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "\nbrowse        winnow inspect --output out browse\n" in shown.summary(metrics, out="out")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "winnow").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "other"))
+    assert f"\nbrowse        {tmp_path}/winnow inspect --output out browse\n" in shown.summary(metrics, out="out")
     (tmp_path / "winnow").unlink()
     assert f"\nbrowse        {tmp_path}/python -m flows.inspect --output out browse\n" in shown.summary(metrics, out="out")
+
+
+def test_waiting_for_kernels_is_no_part_of_the_pace(metrics):
+    metrics["cost"] |= {"wall_s": 30.0, "compile_wall_s": 20.0}
+    metrics["totals"]["bytes_read"] = 20_000_000
+    assert "30.0 s (20.0 s of it for kernels), 2.00 MB/s" in shown.summary(metrics, out="out", width=200)
 
 
 def test_the_report_path_is_never_cut(metrics):
