@@ -16,7 +16,7 @@ from pipeline.stages.unit import annotate
 from pipeline.store import local
 from tests.faults import common
 from tests.soak.common import mounted, run
-from tests.support import curate, prose, winnow, write_rows
+from tests.support import curate, winnow
 
 
 @pytest.fixture(scope="module")
