@@ -12,12 +12,16 @@ referred to yet. Source: numba/core/codegen.py, `CPUCodeLibrary`.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
-from numba.core.typed_passes import NativeLowering
+from numba.core.typed_passes import NativeLowering, NopythonRewrites
+from numba.core.untyped_passes import InlineClosureLikes
+
+from filters.kernels import inference
 
 
 class _Whole(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
@@ -77,17 +81,29 @@ class _Lowering(NativeLowering):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         made = _Part if state.flags.no_cpython_wrapper else _Whole
-        state.library = made(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = made(state.targetctx.codegen(), state.func_id.func_qualname)  # type: ignore[no-untyped-call]
         state.library.enable_object_caching()
         done: bool = super().run_pass(state)  # type: ignore[no-untyped-call]
         return done
 
 
 class KernelCompiler(Compiler):  # type: ignore[misc]
-    """numba's compiler with `_Lowering` in place of its own."""
+    """numba's compiler with `_Lowering` in place of its own, without the passes that look for what kernels do not have: array
+    expressions and functions within functions (they fail to compile)."""
 
     def define_pipelines(self) -> list[PassManager]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)  # type: ignore[no-untyped-call]
-        passes.passes = [(_Lowering if step is NativeLowering else step, why) for step, why in passes.passes]
-        passes.finalize()
+        taken = [(step, why) for step, why in passes.passes if step not in {InlineClosureLikes, NopythonRewrites}]
+        passes.passes = [(_Lowering if step is NativeLowering else step, why) for step, why in taken]
+        passes.finalize()  # type: ignore[no-untyped-call]
         return [passes]
+
+    def _compile_core(self) -> Any:
+        collecting = gc.isenabled()
+        gc.disable()  # what a compiler makes is many small objects that live until it ends
+        try:
+            with inference.kept():
+                return super()._compile_core()  # type: ignore[no-untyped-call]
+        finally:
+            if collecting:
+                gc.enable()
