@@ -28,7 +28,8 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
     """The code of a kernel that Python calls, and of all that it calls."""
 
     def finalize(self) -> None:
-        self._linking_libraries = _callers_first(self._linking_libraries)
+        _link(self, self._final_module)
+        self._linking_libraries = []
         super().finalize()  # type: ignore[no-untyped-call]
 
     def _optimize_functions(self, module: Any) -> None:
@@ -47,6 +48,15 @@ class _Part(_Whole):
         self._finalize_dynamic_globals()  # type: ignore[no-untyped-call]
         self._finalized = True
 
+    def own_module(self) -> Any:
+        return super()._get_module_for_linking()  # type: ignore[no-untyped-call]
+
+    def _get_module_for_linking(self) -> Any:
+        """With all that it calls, for a caller that numba compiles in its own way."""
+        module = self.own_module().clone()
+        _link(self, module)
+        return module
+
     def get_pointer_to_function(self, name: str) -> int:
         self._ensure_finalized()  # type: ignore[no-untyped-call]
         return 0
@@ -57,6 +67,14 @@ class _Part(_Whole):
 
     def set_env(self, name: str, environment: Any) -> None:
         """Nothing: what Python needs beside a function that it calls."""
+
+
+def _link(library: Any, module: Any) -> None:
+    """Into `module`, of this library, all that it needs."""
+    for needed in _callers_first(library._linking_libraries):
+        library._reload_init.update(needed._reload_init)
+        linked = needed.own_module() if isinstance(needed, _Part) else needed._get_module_for_linking()
+        module.link_in(linked, preserve=True)
 
 
 def _callers_first(linked: list[Any]) -> list[Any]:

@@ -6,6 +6,7 @@ import operator
 
 import numpy as np
 import pytest
+from numba import njit
 from numba.core import types
 from numba.core.compiler import Flags
 from numba.core.registry import cpu_target
@@ -55,6 +56,10 @@ def test_functions_that_share_what_they_call_are_linked_and_optimised_once(tmp_p
         made(values - 1)
     again = kernel(top)  # loaded, in which process whatever: those it calls are not there
     assert again(values) == made(values) and again.stats.cache_hits and len(optimised) == 1
+
+
+def test_numba_s_own_compiler_links_what_an_inner_kernel_calls():
+    assert njit(top)(np.array([5])) == 16 + 16
 
 
 def test_a_library_stands_before_what_it_needs():
