@@ -13,18 +13,18 @@ import contextlib
 import fcntl
 import os
 from pathlib import Path
-from pickle import UnpicklingError
 from types import FunctionType
 from typing import Any
 
 import numba
+from numba.core import caching
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
 from filters import kernels
 
 COMPILER: str = numba.__version__
 """Another one reads nothing of what this one kept."""
-_UNUSABLE = OSError, EOFError, UnpicklingError
+_UNUSABLE = OSError, EOFError, caching.pickle.UnpicklingError  # type: ignore[attr-defined]
 """What a folder that is not ours, a full disk or a file that was cut short raises."""
 
 
