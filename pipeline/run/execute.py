@@ -80,8 +80,7 @@ def _stages(context: Context) -> Result:
     phases = context.started.phases
     if run.owns_work:
         prune.begin(run.work, run.recipe.hash, run.generation)
-    asked = time.monotonic()
-    compiled = replace(run.warmed.result(), waited_s=time.monotonic() - asked)
+    compiled = run.warmed.result()
     phases.end("scan")
     units = _annotate(context)
     accounts.check_bad_rows(run, units)

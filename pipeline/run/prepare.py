@@ -69,7 +69,8 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         work_.bind(work, out, identity)
         _tidy(work, out, fresh=options.fresh)
         pool = held.enter_context(workers.workers(options.workers, budget=task.budget, at_end=read.close))
-        warmed = pool.submit(_warm, task.recipe, on_event)
+        found: list[float] = []
+        warmed = pool.submit(_warm, task.recipe, on_event, found)
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
@@ -86,6 +87,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
             *compared.notes,
         )
+        found.append(time.monotonic())
         yield Run(
             out=out,
             identity=identity,
@@ -230,8 +232,9 @@ def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent)
     return tuple(item for item in found if item.file.path in compared.read), compared
 
 
-def _warm(resolved: Recipe, on_event: OnEvent) -> Compiled:
-    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards.
+def _warm(resolved: Recipe, on_event: OnEvent, found: Sequence[float]) -> Compiled:
+    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards. `found`: when inputs were found,
+    from then on.
 
     Kernels that only some plans use are compiled by trying the plan's edits and filters on two short texts.
     """
@@ -241,7 +244,7 @@ def _warm(resolved: Recipe, on_event: OnEvent) -> Compiled:
         warm.warm_stages()
         signals.try_out(resolved)
     on_event(Event("end", "compile"))
-    return Compiled(time.thread_time() - start, helper.cpu_s)
+    return Compiled(time.thread_time() - start, helper.cpu_s, time.monotonic() - found[0] if found else 0.0)
 
 
 def remove_work(work: Store) -> None:
