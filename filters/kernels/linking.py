@@ -12,7 +12,6 @@ referred to yet. Source: numba/core/codegen.py, `CPUCodeLibrary`.
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
@@ -117,11 +116,5 @@ class KernelCompiler(Compiler):  # type: ignore[misc]
         return [passes]
 
     def _compile_core(self) -> Any:
-        collecting = gc.isenabled()
-        gc.disable()  # what a compiler makes is many small objects that live until it ends
-        try:
-            with inference.kept():
-                return super()._compile_core()  # type: ignore[no-untyped-call]
-        finally:
-            if collecting:
-                gc.enable()
+        with inference.kept():
+            return super()._compile_core()  # type: ignore[no-untyped-call]

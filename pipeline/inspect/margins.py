@@ -60,6 +60,13 @@ class RuleMargin:
         return None if self.limit is None else f"{_PASSES[self.rule.fails]} {worded(self.limit)}"
 
     @property
+    def said(self) -> str:
+        """The value with three digits, or as many more as tell it from the limit."""
+        if self.limit is None or isinstance(self.value, bool) or not isinstance(self.value, int | float):
+            return worded(self.value)
+        return numbers.apart(self.value, self.limit)[0]
+
+    @property
     def off(self) -> float | None:
         """How far the value is from the limit, as a share of the larger of the two; None where there is no limit."""
         if self.limit is None or not isinstance(self.value, int | float):

@@ -21,9 +21,11 @@ from pipeline.inspect.weighed import Reasons, reasons, worded_weight
 from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.report.table import Part, table
 from pipeline.schema import SCORES
+from pipeline.stages.unit.verdicts import EMPTIED, EMPTY
 from pipeline.text import numbers
 from pipeline.text.visible import folded
 
+NOT_ASKED = "no text is left: no rule is asked"
 MOST = 20
 """Documents of one id that are shown."""
 EXCERPT = 240
@@ -141,14 +143,19 @@ def explanation(found: Found, *, every: bool) -> list[Part]:
     if found.survivor is not None:
         said += _excerpt("survivor", found.survivor.text)
     if found.values is not None:
-        said += ["", *rules(found.values.measured, every=every)]
+        said += ["", *_asked(row["reason"], found.values.measured, every=every)]
     return [*said, *weights(found.reasons), *found.notes]
 
 
 def explanation_of_text(made: TextVerdict, *, every: bool) -> list[Part]:
     """As `explanation`, for a text that is no document of the output."""
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
-    said: list[Part] = [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made.measured, every=every)]
+    said: list[Part] = [
+        verdict,
+        f"  edits: {', '.join(made.edits) or 'none'}",
+        "",
+        *_asked(made.reason, made.measured, every=every),
+    ]
     return [*said, *weights(made.reasons), *without_limit(made.measured)]
 
 
@@ -170,6 +177,11 @@ def in_order(made: Measured) -> list[RuleMargin]:
     return sorted(made.rules, key=lambda rule: (not rule.fails, rule.action != "drop", rule.fails or not rule.near))
 
 
+def _asked(reason: str | None, made: Measured, *, every: bool) -> list[Part]:
+    """What the rules say, where they are asked."""
+    return [NOT_ASKED] if reason in (EMPTY, EMPTIED) else rules(made, every=every)
+
+
 def rules(made: Measured, *, every: bool) -> list[Part]:
     """A row for each rule that fails or nearly does, or for every one, in order; then the signals of filters without rules."""
     rows = []
@@ -178,7 +190,7 @@ def rules(made: Measured, *, every: bool) -> list[Part]:
     for rule in shown_rules:
         near = f"near, {numbers.share(rule.off, 1)} off" if rule.near and rule.off is not None else ""
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
-        shown = (rule.signal or numbers.NONE, worded(rule.value), rule.passes or numbers.NONE)
+        shown = (rule.signal or numbers.NONE, rule.said, rule.passes or numbers.NONE)
         rows.append((rule.name, *shown, mark))
     said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows)] if rows else []
     if rest := len(ordered) - len(rows):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.records.counts import Counts, SourceLine
-from pipeline.records.metrics_json import Check
+from pipeline.records.metrics_json import Check, Metrics
 from pipeline.report import table
 from pipeline.report.metrics.checks import KEPT_NOTHING, by_reason
 from pipeline.report.table import Part
@@ -53,6 +53,13 @@ def in_words(check: Check) -> str:
         return f"{check.check}: {check.detail}"
     value = numbers.beside(check.value, check.limit)
     return f"{check.check}: {value} {check.detail}, limit {numbers.percent(check.limit)}"
+
+
+def nevertheless(metrics: Metrics, *, look: str) -> str:
+    """That a generation is there although a check failed, why, and what to do; `look`: the command that shows documents."""
+    why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
+    todo = "another plan or input with --replace takes it back"
+    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look} shows what was dropped"
 
 
 def _checks(failed: Sequence[Check]) -> list[Part]:

@@ -15,7 +15,7 @@ from pipeline.records.selection import Selection
 from pipeline.report import damage
 from pipeline.report.compute import statement
 from pipeline.report.page.page import MOST_LINES, pace
-from pipeline.report.refusal import ACCEPTED, in_words
+from pipeline.report.refusal import in_words, nevertheless
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
 from pipeline.text.shell import quoted
@@ -57,7 +57,8 @@ def summary(metrics: Metrics, *, out: str, savings: Savings | None = None) -> Sa
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
     ]
-    failed = [*failed, ("", _although(metrics, out=out))] if failed else []
+    look = _here(f"winnow inspect --output {quoted(out)}")
+    failed = [*failed, ("", nevertheless(metrics, look=look))] if failed else []
     loud = [*failed, *lost]
     above: list[Part] = [paragraphs(loud), ""] if loud else []
     return [
@@ -102,14 +103,6 @@ def _here(command: str) -> str:
 def _short(path: Path) -> str:
     """As short as it can be written in the current folder."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _although(metrics: Metrics, *, out: str) -> str:
-    """That a generation is there although a check failed, why, and what to do about it."""
-    why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
-    todo = "another plan or input with --replace takes it back"
-    look = f"{_here(f'winnow inspect --output {quoted(out)}')} shows what was dropped"
-    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look}"
 
 
 def _some(label: str, texts: Sequence[str], *, where: str) -> list[tuple[str, str]]:

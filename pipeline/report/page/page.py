@@ -28,6 +28,7 @@ from pipeline.report.compute import statement
 from pipeline.report.page import charts, front, steps, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
+from pipeline.report.refusal import in_words, nevertheless
 from pipeline.text import numbers
 from pipeline.text.visible import visible
 
@@ -133,6 +134,8 @@ def render(
             damaged=sorted(metrics.damaged, key=lambda file: -file.lost_rows),
             damage=damage,
             failed=[check for check in metrics.checks if check.failed],
+            in_words=in_words,
+            nevertheless=nevertheless(metrics, look=f"winnow inspect --output {quoted(out)}"),
             pace=pace(metrics),
             plan=plan.splitlines()[:MOST_PLAN_LINES],
             most=MOST_ROWS,
@@ -247,7 +250,7 @@ def _fold(lines: list[FunnelLine]) -> list[FunnelLine]:
     small = sorted(rules, key=lambda line: -line.documents)[: min(spare + 1, len(rules))]
     folded = FunnelLine(
         stage="filter",
-        label=f"{len(small)} rules that took fewer",
+        label=f"{len(small)} other rules",
         documents=sum(line.documents for line in small),
         bytes=sum(line.bytes for line in small),
     )

@@ -345,7 +345,7 @@ def test_the_first_screen_has_the_finding_as_a_word_and_a_colour(metrics, interv
     made = savings(measured(held(compared(1.0, interval)), tier=tier)).model_dump(mode="json")
     text = shown.render(metrics, made)
     first = text[: text.index("Why documents were dropped")]
-    assert re.findall('<b class="word ([a-z]+)">([a-z ]+)</', first) == [(tone, word)]
+    assert re.findall(r'<b class="word ([a-z]+)">([A-Z][a-z ]+)\.</', first) == [(tone, word.capitalize())]
     assert f"--{tone}" in text or tone == "even"
 
 
@@ -379,3 +379,13 @@ def test_curves_of_a_saving_are_charts_of_the_page(metrics):
         assert "raw" in chart and "curated" in chart
         assert "10¹²" in chart and "FLOPs" in chart
         assert chart.count("stroke-dasharray") >= 2  # arms differ in line, not in colour alone
+
+
+def test_a_failed_check_says_that_the_generation_was_published_why_and_what_to_do(metrics):
+    metrics["checks"] = [
+        {"check": "max_drop_share", "limit": 0.1, "value": 0.6, "failed": True, "detail": "of 555 rows read"},
+    ]
+    words = Page(shown.render(metrics, None, out="my out")).words()
+    alarm = words[words.index("look before training") : words.index("That is")]
+    told = ("was published nevertheless", "checks.on_fail is warn", "--replace takes it back", "winnow inspect --output 'my out'")
+    assert [said for said in told if said not in alarm] == []
