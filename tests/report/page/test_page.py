@@ -382,6 +382,7 @@ def test_curves_of_a_saving_are_charts_of_the_page(metrics):
 
 
 def test_a_failed_check_says_that_the_generation_was_published_why_and_what_to_do(metrics):
+    metrics["notes"] = []
     metrics["checks"] = [
         {"check": "max_drop_share", "limit": 0.1, "value": 0.6, "failed": True, "detail": "of 555 rows read"},
     ]
