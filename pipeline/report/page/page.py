@@ -25,10 +25,11 @@ from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
 from pipeline.report import damage, sentences
 from pipeline.report.compute import statement
+from pipeline.report.metrics.checks import KEPT_NOTHING
 from pipeline.report.page import charts, front, steps, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
-from pipeline.report.refusal import in_words, nevertheless
+from pipeline.report.refusal import nevertheless
 from pipeline.text import numbers
 from pipeline.text.visible import visible
 
@@ -134,7 +135,7 @@ def render(
             damaged=sorted(metrics.damaged, key=lambda file: -file.lost_rows),
             damage=damage,
             failed=[check for check in metrics.checks if check.failed],
-            in_words=in_words,
+            kept_nothing=KEPT_NOTHING,
             nevertheless=nevertheless(metrics, look=f"winnow inspect --output {quoted(out)}"),
             pace=pace(metrics),
             plan=plan.splitlines()[:MOST_PLAN_LINES],
