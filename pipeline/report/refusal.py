@@ -59,7 +59,7 @@ def nevertheless(metrics: Metrics, *, look: str) -> str:
     """That a generation is there although a check failed, why, and what to do; `look`: the command that shows documents."""
     why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
     todo = "another plan or input with --replace takes it back"
-    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look} shows what was dropped"
+    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look} shows why"
 
 
 def _checks(failed: Sequence[Check]) -> list[Part]:

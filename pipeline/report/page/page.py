@@ -30,7 +30,7 @@ from pipeline.report.page import charts, front, steps, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
 from pipeline.report.refusal import nevertheless
-from pipeline.text import numbers
+from pipeline.text import numbers, shell
 from pipeline.text.visible import visible
 
 MOST_ROWS = 50
@@ -136,7 +136,7 @@ def render(
             damage=damage,
             failed=[check for check in metrics.checks if check.failed],
             kept_nothing=KEPT_NOTHING,
-            nevertheless=nevertheless(metrics, look=f"winnow inspect --output {quoted(out)}"),
+            nevertheless=nevertheless(metrics, look=f"{steps.INSPECT} --output {shell.quoted(out)}"),
             pace=pace(metrics),
             plan=plan.splitlines()[:MOST_PLAN_LINES],
             most=MOST_ROWS,

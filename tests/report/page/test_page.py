@@ -293,7 +293,7 @@ def test_what_differs_between_near_duplicates_is_marked_on_both_sides(metrics, s
 def test_commands_name_the_output_and_a_document_as_one_word_each(metrics, samples):
     page = Page(shown.render(metrics, None, samples=samples, out="/data/it's mine"))
     commands = [line for line in page.words().split("winnow ") if line.startswith("inspect ")]
-    assert len(commands) == 3
+    assert len(commands) == 4
     assert all(command.split("--output ")[1].startswith("'/data/it'\"'\"'s mine'") for command in commands)
 
 
