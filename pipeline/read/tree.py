@@ -23,7 +23,7 @@ from fsspec.utils import glob_translate
 
 from pipeline.errors import InputError
 from pipeline.records.base import Json
-from pipeline.store import remote
+from pipeline.store import http_host, remote
 from pipeline.store.places import absolute
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -82,7 +82,7 @@ def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
 
 def _look(fs: Any, prefix: str, location: str) -> tuple[str, Json]:
     """`("file" | "directory" | "", what is known of it)`. Raises OSError where a store does not answer or allow it."""
-    if prefix.removesuffix("://") not in remote.FLAT:
+    if prefix.removesuffix("://") not in remote.FLAT and remote.scheme_of(location) not in http_host.SCHEMES:
         kind = "file" if fs.isfile(location) else "directory" if fs.isdir(location) else ""
         return kind, fs.info(location) if kind == "file" else {}
     try:
@@ -94,7 +94,8 @@ def _look(fs: Any, prefix: str, location: str) -> tuple[str, Json]:
 
 
 def _size_and_identity(prefix: str, info: Json) -> tuple[int, str]:
-    return int(info.get("size") or 0), remote.identity_of(prefix.removesuffix("://"), info)
+    scheme = prefix.removesuffix("://") or remote.scheme_of(str(info["name"]))  # of a web server's file: its address
+    return int(info.get("size") or 0), remote.identity_of(scheme, info)
 
 
 def _last(folder: str) -> str:

@@ -20,7 +20,7 @@ from pipeline.report import publish
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.tally import Tally
 from pipeline.report.page.page import Pictures
-from pipeline.run import attempts, prune
+from pipeline.run import attempts, pins, prune
 from pipeline.run import report as run_report
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
@@ -67,6 +67,7 @@ def publish_generation(context: Context, made: Generation) -> Result:
     units = generations.name(run.generation, run.recipe.hash, committed.inputs)
     run.work.write_bytes(units, generations.encode(made.units))
     attempts.clear(run.work)
+    pins.clear(run.work)
     if run.owns_work:
         prune.prune(run.work, manifest.live([*run.history.manifests, committed]), replaced=run.history.replacing)
     context.tell(Event("end", "publish"))

@@ -97,7 +97,6 @@ def test_disk_and_object_store_give_the_same_paths(tmp_path: Path) -> None:
 
 
 def test_a_web_address_is_called_without_its_query(tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp", reason="fsspec reads http with aiohttp, which Winnow does not require")
     tree(tmp_path, "dumps/a.jsonl")
     handler = partial(QuietHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
