@@ -24,8 +24,8 @@ from pipeline.store.http_host import Again, Host, Patience, host_of, origin_of
 if TYPE_CHECKING:
     import httpx
 
-PIECE = 1 << 16
-"""Bytes of a body that are asked for at a time; and what counts as progress of a transfer that is cut again and again."""
+PROGRESS = 1 << 16
+"""Bytes that count as progress of a transfer that is cut again and again; a quarter of what is missing does too."""
 SLOWEST = 1_000
 """Bytes a second, over more than `PATIENT_S`: what comes slower counts as cut."""
 PATIENT_S = 60.0
@@ -162,7 +162,7 @@ class Transfer:
                 made += self._some(start + len(made), stop)
             except Again as again:
                 self.end()
-                if len(made) - progress >= PIECE:
+                if len(made) - progress >= min(PROGRESS, (stop - start - progress) / 4):
                     patience.progressed()
                 progress = len(made)
                 patience.failed(again)
@@ -209,7 +209,7 @@ class Transfer:
         answer = self._host.ask("GET", self._url, {} if (start, stop) == (0, self._size) else some)
         self._answer, self._at, self._waited, self._came = answer, start, 0.0, 0
         skip = self._check(answer, start)
-        self._pieces = answer.iter_raw(PIECE)
+        self._pieces = answer.iter_raw()
         while skip:  # past the beginning of the file, where the server sends no parts
             piece = self._next()
             self._held, skip = piece[skip:], skip - min(skip, len(piece))

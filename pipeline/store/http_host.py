@@ -138,7 +138,7 @@ class Patience:
         self._failures += 1
         stranger = again.status in (0, 403) and not self._host.has_answered
         if self._failures >= (TRIES_OF_A_STRANGER if stranger else TRIES):
-            raise OSError(_number(again.status), f"{again} ({self._failures} tries); {_advice(again.status)}", self._url)
+            raise OSError(_number(again.status), f"{again} ({self._failures} tries){_advice(again.status)}", self._url)
         if again.pause is not None and again.pause > LONGEST_ASKED_S:
             message = f"{again}; it asks to be left alone for {again.pause:.0f} s: run the same command again after that"
             raise OSError(errno.EACCES, message, self._url)
@@ -183,7 +183,7 @@ def _refusal(url: str, answer: httpx.Response) -> Exception:
         return Again(f"the server answers {status}", status=status, pause=_asked_pause(answer.headers.get("Retry-After", "")))
     if status == 416:  # it is shorter now
         return OSError(errno.EBUSY, "the file is another one now", url)
-    return OSError(errno.EACCES, f"the server answers {status}; {_advice(status)}", url)
+    return OSError(errno.EACCES, f"the server answers {status}{_advice(status)}", url)
 
 
 def _asked_pause(field: str) -> float | None:
@@ -203,7 +203,5 @@ def _number(status: int) -> int:
 
 def _advice(status: int) -> str:
     if status == 403:
-        return "it refuses this address, or was asked too often: check the address, or run the same command again in an hour"
-    if status == 401:
-        return "it asks for credentials: fetch the file by other means and name its path"
-    return "check the address in a browser"
+        return "; it refuses this address, or was asked too often: check the address, or run the same command again in an hour"
+    return "; it asks for credentials: fetch the file by other means and name its path" if status == 401 else ""
