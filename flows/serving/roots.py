@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.plan.load import LoadedPlan
 
 VARIABLE = "WINNOW_ROOTS"
-WILDCARDS = "*?["
+WILDCARDS = "*?[{"
 
 
 def configured() -> tuple[str, ...]:

@@ -83,7 +83,11 @@ def test_a_list_names_the_same_rows_from_a_disk_and_a_server_and_as_a_crawl(serv
     assert rows(Source(paths=(f"cc://{CRAWL}/wet",), base=server.address)) == local
     (tmp_path / "prefixed.paths").write_text("\n".join("s3://commoncrawl/" + path for path in PATHS))
     remote = server.address + f"crawl-data/{CRAWL}/wet.paths.gz"
-    for path, base in ((f"{tmp_path}/some.paths", server.address), (remote, server.address), (f"{tmp_path}/prefixed.paths", disk)):
+    for path, base in (
+        (f"{tmp_path}/some.paths", server.address),
+        (remote, server.address),
+        (f"{tmp_path}/prefixed.paths", disk),
+    ):
         files = expand([Source(paths=(path,), base=str(base))]).files
         assert [(file.path, file.source) for file in files] == [(f"{CRAWL}/{p[27:]}", CRAWL) for p in sorted(PATHS)]
 

@@ -81,7 +81,11 @@ def test_a_killed_run_goes_on_with_its_list_and_comes_to_the_bytes_of_a_disk(
         ([Fault("bytes", match="CC-00001", after=2)], False, "the file changed while it was read"),
         ([Fault("page", match="CC-00001")], True, "a web page .text/html. in place of a .gz file"),
         ([Fault("page", match=LISTING)], True, "a web page .text/html. in place of a .gz file"),
-        ([Fault("away", match="CC-00001", headers={"Location": "http://169.254.169.254/"})], True, "another one, 169.254.169.254"),
+        (
+            [Fault("away", match="CC-00001", headers={"Location": "http://169.254.169.254/"})],
+            True,
+            "another one, 169.254.169.254",
+        ),
         ([Fault("busy", match="CC-00002", status=404)], True, "changed while it was read"),
         ([Fault("busy", match="CC-00002", status=404, method="HEAD")], True, "line 3: .*CC-00002.warc.wet.gz is not there"),
         ([Fault("longer", match="CC-00002")], True, "the server said that the file has"),
