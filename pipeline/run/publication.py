@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pipeline.machine.events import Event
 from pipeline.output import manifest, replaced
 from pipeline.output.manifest import Manifest
+from pipeline.plan import tokenizer
 from pipeline.plan.load import dump
-from pipeline.records.base import FileRecord
+from pipeline.records.base import FileRecord, Json
 from pipeline.records.metrics_json import RunMetrics
 from pipeline.report import publish
 from pipeline.report.metrics import examples
@@ -95,11 +96,17 @@ def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: S
         failed_checks=report.failed,
         accepted=bool(report.failed) and context.options.accept,
         plan_name=context.loaded.name,
-        plan=dump(context.loaded.plan),
+        plan=_pinned(dump(context.loaded.plan)),
         metrics=found,
         versions=manifest.versions(),
         architecture=platform.machine(),
     )
+
+
+def _pinned(plan: Json) -> Json:
+    """A resolved plan with the commit of its tokenizer, where that is on the Hub."""
+    name = plan["output"]["tokenizer"]
+    return plan if name is None else {**plan, "output": {**plan["output"], "tokenizer": tokenizer.pinned(name)}}
 
 
 def _content(run: Run, shards: Sequence[Shard]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.records.base import Record
 from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
+from pipeline.stages.dedup.agreement import source_counts
 from pipeline.stages.dedup.decide import CHUNK, REASONS, decide
 from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.dedup.driver import Site
@@ -89,8 +90,21 @@ def dedup_corpus(
             site = None if tasks is None else _site(tasks, work, f"{folder}/{JOBS}", units=units, known=known, memory=memory)
             found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, site=site)
             positions = [partial(_positions, work, unit) for unit in units]
+            counts = None
+            if dedup.source_count:
+                named = [partial(part.sources, work, unit) for unit in units]
+                counts = source_counts(found, named, old=len(known), threshold=dedup.threshold, scratch=space, pool=pool)
             fates.write_fates(
-                work, parts, positions, fates=found, index=known, names=names, generation=generation, scratch=space, pool=pool
+                work,
+                parts,
+                positions,
+                fates=found,
+                index=known,
+                names=names,
+                generation=generation,
+                counts=counts,
+                scratch=space,
+                pool=pool,
             )
             tables = fates.write_index(work, folder, found, index=known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units=units, parts=parts, found=found, space=space, old=len(known))
