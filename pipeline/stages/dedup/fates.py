@@ -70,9 +70,9 @@ def write_fates(
     index: Index,
     names: Sequence[str],
     generation: int,
-    counts: np.ndarray | None,
     scratch: Scratch,
     pool: Workers,
+    counts: np.ndarray | None = None,
 ) -> None:
     """One `FATES` table a part, under its name. `positions`: of each part's documents in its unit; `counts`: sources that hold
     each rank, 0 where dedup dropped it (`agreement`)."""
