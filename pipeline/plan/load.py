@@ -178,9 +178,11 @@ def of_output(plan: Json, *, where: str, trusted: bool) -> Plan:
 
 
 def refuse_untrusted(plan: Json, *, where: str) -> None:
-    """Raise Untrusted where a plan names plugins, which are imported, or models of the Hub, which are fetched."""
+    """Raise Untrusted where a plan names plugins, which are imported, or models or a tokenizer of the Hub, which are fetched."""
     filters = plan.get("filters")
     keys = [value for value in filters.values() if isinstance(value, dict)] if isinstance(filters, dict) else []
+    output = plan.get("output")
+    keys += [output] if isinstance(output, dict) else []
     models = {value for found in keys for value in found.values() if isinstance(value, str) and value.startswith(SCHEME)}
     plugins = plan.get("plugins")
     named = [f"plugins: {plugins}, code that this command would run"] if plugins else []

@@ -31,8 +31,8 @@ def with_names_only(plan: Json) -> Json:
 
 def _changed(value: Json, change: Callable[[str], str], *, model: Callable[[str], str]) -> Json:
     made = dict(value)
-    for key, inner in (("source", "paths"), ("annotations", "path")):
-        made |= {key: [_at(entry, inner, change) for entry in value[key]]} if value.get(key) else {}
+    for key, inner in (("source", "paths"), ("source", "base"), ("annotations", "path")):
+        made |= {key: [_at(entry, inner, change) for entry in made[key]]} if made.get(key) else {}
     if value.get("filters"):
         made["filters"] = {name: _at(keys, "model", model) for name, keys in value["filters"].items()}
     for key, inner in (("output", "tokenizer"), ("compute", "targets")):

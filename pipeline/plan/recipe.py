@@ -26,14 +26,13 @@ from filters.models import ModelError, labels
 from filters.rules import AnyRule, Rule
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
-from pipeline.plan import plugins, scores
+from pipeline.plan import plugins, scores, tokenizer
 from pipeline.plan.model import Plan
 from pipeline.plan.paths import with_names_only
 from pipeline.read import units
 from pipeline.records.base import Json
 from pipeline.records.inputs import RecipeDocument
 from pipeline.store.keys import key
-from pipeline.store.places import absolute
 from pipeline.text import final, normalise, signatures, urls
 
 DECIDE_VERSION = 4
@@ -161,7 +160,7 @@ def resolve(plan: Plan) -> Recipe:
         raise PlanError(f"a model file cannot be read: {error}") from error
     edits = [] if plan.edits is None else [(e, getattr(plan.edits, e.name)) for e in EDITS]
     chosen = [(edit, params) for edit, params in edits if params is not None]
-    tokenizer = tokenizer_of(plan)
+    tokens = tokenizer_of(plan)
     versions = {
         "schema": schema.VERSION,
         "decide": DECIDE_VERSION,
@@ -175,16 +174,14 @@ def resolve(plan: Plan) -> Recipe:
     }
     # Files of scores are inputs: new ones do not make a new recipe.
     files = {a.filter.name: a.files for a in switched_on if a.files and a.filter.name != scores.NAME}
-    document = RecipeDocument(
-        plan=_decisive(plan), versions=versions, files=files | ({"tokenizer": (tokenizer,)} if tokenizer else {})
-    )
+    document = RecipeDocument(plan=_decisive(plan), versions=versions, files=files | ({"tokenizer": (tokens,)} if tokens else {}))
     return Recipe(
         plan=plan,
         known=filters,
         filters=switched_on,
         steps=tuple(step for edit, params in chosen for step in edit.steps(params)),
         edits=tuple((edit.name, edit.version, params.model_dump(mode="json")) for edit, params in chosen),
-        tokenizer=tokenizer,
+        tokenizer=tokens,
         document=document,
     )
 
@@ -193,9 +190,7 @@ def tokenizer_of(plan: Plan) -> str | None:
     """The sha256 of the plan's tokenizer. Raises PlanError where it is not there, or is none."""
     if plan.output.tokenizer is None:
         return None
-    path = Path(absolute(plan.output.tokenizer))
-    if not path.is_file():
-        raise PlanError(f"output.tokenizer: {path} does not exist; give the path of a tokenizer.json")
+    path = tokenizer.find(plan.output.tokenizer)
     _check_tokenizer(path)
     return sha256(path)
 
@@ -216,9 +211,16 @@ def _decisive(plan: Plan) -> Json:
     for annotation in data.get("annotations", ()):
         annotation.pop("path", None)
     data.get("output", {}).pop("keep_replaced", None)
+    _unpin(data.get("output", {}))
     if not data.get("output", True):
         del data["output"]
     return with_names_only(data)
+
+
+def _unpin(output: Json) -> None:
+    """The tokenizer's revision decides nothing: its sha256 is in the recipe."""
+    if isinstance(output.get("tokenizer"), str):
+        output["tokenizer"] = tokenizer.unpinned(output["tokenizer"])
 
 
 def decisive(plan: Json) -> Json:
@@ -226,6 +228,7 @@ def decisive(plan: Json) -> Json:
     whole = _with_defaults(plan, Plan().model_dump(mode="json"))
     kept = {key: value for key, value in whole.items() if key not in ("source", "on_changed", "checks", "compute")}
     kept["output"] = {key: value for key, value in kept["output"].items() if key != "keep_replaced"}
+    _unpin(kept["output"])
     kept["annotations"] = [{k: v for k, v in entry.items() if k != "path"} for entry in plan.get("annotations", ())]
     return with_names_only(kept)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pipeline.records.inputs import PassedOver
+from pipeline.records.inputs import Listed, PassedOver
 from pipeline.store.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -86,17 +86,19 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Inputs:
-    """`files` are sorted by path; `passed_over` names what was found beside them and is not read, and why."""
+    """`files` are sorted by path; `passed_over` names what was found beside them and is not read, and why; `listed` are the
+    crawls and lists of paths that some of them come from."""
 
     files: list[InputFile]
     passed_over: tuple[PassedOver, ...]
+    listed: tuple[Listed, ...] = ()
     traffic: Traffic = field(default_factory=Traffic, compare=False)
 
 
 def input_file(
     source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
 ) -> InputFile:
-    settings = source.model_dump(exclude={"paths", "name", "named_by"})
+    settings = source.model_dump(exclude={"paths", "name", "named_by", "base"})
     return InputFile(
         source=source.name or folder or "input",
         named_by=source.named_by,

@@ -37,6 +37,9 @@ COLUMNS = {
     "metadata": "JSON object of the input's other columns, keys sorted.",
 }
 
+COUNTED = "Sources that hold a copy of this document, its own included, as of its generation."
+"""What `source_count` is, where the plan asks for it."""
+
 _SIZES = [f"{number}{unit}" for unit in "KMB" for number in (1, 10, 100)] + ["1T"]
 _NOT_LANGUAGES = {"mis", "mul", "und", "zxx"}
 """ISO 639-3's codes for undetermined and the like; no language of a dataset."""
@@ -50,12 +53,14 @@ def render(
     name: str,
     plan_yaml: str,
     licence: str | None,
+    counts_sources: bool = False,
     savings: Savings | None = None,
 ) -> str:
     """The card. `files_by_folder`: folder → paths relative to OUT, of every live generation, as the manifests name them.
 
     `languages`: codes of kept documents, others than two- and three-letter ones are passed over; `plan_yaml`: the plan to
-    show; `licence`: the Hub's identifier, if the user gave one; `savings`: what savings.json holds, None before it was measured.
+    show; `licence`: the Hub's identifier, if the user gave one; `counts_sources`: data/ has `source_count`; `savings`: what
+    savings.json holds, None before it was measured.
     """
     parts = [
         _front_matter(metrics, files_by_folder["data"], languages, name=name, licence=licence),
@@ -63,7 +68,7 @@ def render(
         _loading(files_by_folder),
         _funnel(metrics),
         _compute(statement.of(metrics, savings, out=name)),
-        _columns(),
+        _columns(counts_sources),
         _limits(metrics),
         _recipe(metrics, plan_yaml),
     ]
@@ -136,8 +141,9 @@ def _compute(closing: Statement) -> str:
     return "\n".join(lines)
 
 
-def _columns() -> str:
+def _columns(counts_sources: bool) -> str:
     rows = [(f"`{f.name}`", f"{f.type}{' or null' if f.nullable else ''}", COLUMNS[f.name]) for f in schema.DATA]
+    rows += [(f"`{schema.SOURCE_COUNT.name}`", str(schema.SOURCE_COUNT.type), COUNTED)] if counts_sources else []
     return "\n".join(["## Columns", "", *table(("column", "type", "what it is"), rows)])
 
 

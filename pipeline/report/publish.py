@@ -60,6 +60,11 @@ def drawn(out: Store, counts: Counts) -> Pictures:
     return report.draw(counts, savings_of(out))
 
 
+def _counts_sources(newest: Manifest) -> bool:
+    dedup = newest.plan.get("dedup")
+    return isinstance(dedup, dict) and dedup.get("source_count") is True
+
+
 def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | None = None) -> dict[str, bytes]:
     """What a person reads, made from the newest manifest: name → content, manifest.json last. `pictures`: its charts, where they
     are drawn already.
@@ -87,6 +92,7 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
         plan_yaml=shareable,
         savings=savings,
         licence=part_of_output(newest.plan, "output", where=out.root).output.licence,
+        counts_sources=_counts_sources(newest),
     )
     judgements = reviews.of_labels(judged)
     page = report.render(

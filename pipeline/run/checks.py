@@ -88,10 +88,12 @@ def of_inputs(plan: Plan, faults: Faults) -> Inputs | None:
         faults.add("no input: give --input PATH, or source.paths in the plan")
         return None
     apart = [source.model_copy(update={"paths": (path,)}) for source in plan.source for path in source.paths]
-    fit = [one for one in apart if faults.tried(lambda one=one: expand([one])) is not None]  # type: ignore[misc]
+    each = [faults.tried(lambda one=one: expand([one])) for one in apart]  # type: ignore[misc]
+    fit = [one for one, found in zip(apart, each, strict=True) if found]
+    lists = {made.key: made for found in each if found for made in found.listed}
     if len(fit) == len(apart):
-        return faults.tried(lambda: expand(plan.source))
-    return Faults().tried(lambda: expand(fit)) if fit else None
+        return faults.tried(lambda: expand(plan.source, pinned=lists))
+    return Faults().tried(lambda: expand(fit, pinned=lists)) if fit else None
 
 
 def of_places(options: RunOptions, files: Sequence[InputFile], faults: Faults) -> Places | None:

@@ -19,7 +19,7 @@ from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
 from pipeline.read.packs import sort_key
 from pipeline.report import publish
-from pipeline.run import accounts, attempts, prepare, prune, replacement
+from pipeline.run import accounts, attempts, pins, prepare, prune, replacement
 from pipeline.run import report as run_report
 from pipeline.run.cluster import costs, site, tasks
 from pipeline.run.context import RUN, Context, Within, right_here
@@ -99,6 +99,7 @@ def _stages(context: Context) -> Result:
 def _nothing_new(run: Run) -> Result:
     run.work.remove("staging")  # a run that was killed behind its commit leaves it, and what it cost
     attempts.clear(run.work)
+    pins.clear(run.work)
     metrics = publish.metrics_of(run.out)
     return Result(run.out.root, None, metrics, (*run.notes, "nothing new: every input was curated before"))
 

@@ -33,7 +33,7 @@ from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
 from pipeline.report.compute import gpus
-from pipeline.run import compiling, spans
+from pipeline.run import compiling, pins, spans
 from pipeline.run.options import RunOptions
 from pipeline.run.replacement import replacement
 from pipeline.run.spans import Input
@@ -68,6 +68,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         work = held.enter_context(_open_work(out, options).lock(LOCK))
         work_.bind(work, out, identity)
         _tidy(work, out, fresh=options.fresh)
+        pins.keep(work, task.inputs.listed)
         pool = held.enter_context(workers.workers(options.workers, budget=task.budget, at_end=read.close))
         found: list[float] = []
         warmed = pool.submit(_warm, task.recipe, on_event, found)
@@ -115,7 +116,7 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     recipe.load_models(resolved)
     largest = max(int(source.unit_bytes) for source in plan.source)
     budget = workers.budget(options.memory, largest, threads=options.workers)
-    inputs = expand(plan.source)
+    inputs = expand(plan.source, pinned=pins.load(options))
     return Task(resolved, budget, inputs, source_settings(inputs.files))
 
 

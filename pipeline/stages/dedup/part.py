@@ -148,6 +148,14 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated, rows: 
     return hashes[values.join(unique, on=values.columns, how="left", nulls_equal=True, maintain_order="left")["at"].to_numpy()]
 
 
+def sources(work: Store, unit: Annotated) -> np.ndarray:
+    """uint64: a hash of the source's name of each of the part's documents."""
+    named = work.read_frame(unit.names.documents, ["source"])["source"].gather(kept_rows(work, unit))
+    unique = pl.DataFrame({"source": named.unique()})
+    hashes = pl.Series("hash", [scope_hash([name]) for name in unique["source"]], dtype=pl.UInt64)
+    return named.to_frame().join(unique.with_columns(hashes), on="source", how="left", maintain_order="left")["hash"].to_numpy()
+
+
 def scope_hash(values: Sequence[str | None]) -> int:
     """What stands for the documents with these values of the scope columns. Sizes: no two lists of values look alike."""
     joined = "".join("null" if value is None else f"{len(value.encode())}:{value}" for value in values)

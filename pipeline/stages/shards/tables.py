@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.schema import OUTPUTS, SCORES, SIGNALS_KEY
+from pipeline.schema import OUTPUTS, SCORES, SIGNALS_KEY, SOURCE_COUNT
 from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.stages.unit.annotate import Annotated
@@ -85,6 +85,8 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, *, rows: pl.DataFrame) 
 
 def schema(inputs: Inputs, folder: str) -> pa.Schema:
     """Columns of a folder's shards. Those of signals/ are the ledger's key and what the plan's filters give."""
+    if folder == "data" and inputs.source_count:
+        return OUTPUTS["data"].append(SOURCE_COUNT)
     if folder != "signals":
         return OUTPUTS["data" if folder == UNSELECTED else folder]
     given = {field.name: field.type for schema in inputs.columns for field in schema}
