@@ -22,6 +22,7 @@ from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import remote
 from pipeline.store.keys import key
+from pipeline.text import conversations
 
 VERSION = 3
 """Covers everything in this package that decides what the rows of an input are."""
@@ -100,6 +101,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         *(f"{name} {version(name)}" for name in DECODED_BY.get(file.format, ())),
         *([f"main text {MAIN_TEXT}"] if file.format in DECODED_BY else []),
         *([f"part {unit.part}"] if unit.part else []),
+        *([f"{file.turns} {conversations.VERSION}"] if file.turns in conversations.LAYOUTS else []),
     )
 
 

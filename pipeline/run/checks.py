@@ -20,6 +20,7 @@ from pipeline.output.manifest import Manifest
 from pipeline.plan import recipe
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.read import layouts
 from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile, Inputs
 from pipeline.report.compute import gpus
@@ -90,8 +91,8 @@ def of_inputs(plan: Plan, faults: Faults) -> Inputs | None:
     apart = [source.model_copy(update={"paths": (path,)}) for source in plan.source for path in source.paths]
     fit = [one for one in apart if faults.tried(lambda one=one: expand([one])) is not None]  # type: ignore[misc]
     if len(fit) == len(apart):
-        return faults.tried(lambda: expand(plan.source))
-    return Faults().tried(lambda: expand(fit)) if fit else None
+        return faults.tried(lambda: layouts.known(expand(plan.source)))
+    return Faults().tried(lambda: layouts.known(expand(fit))) if fit else None
 
 
 def of_places(options: RunOptions, files: Sequence[InputFile], faults: Faults) -> Places | None:

@@ -27,7 +27,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
-from pipeline.read import likeness
+from pipeline.read import layouts, likeness
 from pipeline.read.expansion import expand, in_words, told_apart
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
@@ -43,6 +43,7 @@ from pipeline.stages.unit import signals
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
+from pipeline.text.conversations import TEXT
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
+        columns = manifest.layouts(out, history.live, task.sources)
         _repair(out, history, on_event, keep=task.recipe.plan.output.keep_replaced)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live
@@ -91,7 +93,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             identity=identity,
             work=work,
             pool=pool,
-            recipe=replace(task.recipe, tombstones=history.tombstones),
+            recipe=replace(task.recipe, tombstones=history.tombstones, layouts=columns),
             history=history,
             sources={**(before[-1].sources if before else {}), **task.sources},
             inputs=inputs,
@@ -113,7 +115,7 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     recipe.load_models(resolved)
     largest = max(int(source.unit_bytes) for source in plan.source)
     budget = workers.budget(options.memory, largest, threads=options.workers)
-    inputs = expand(plan.source)
+    inputs = layouts.known(expand(plan.source))
     return Task(resolved, budget, inputs, source_settings(inputs.files))
 
 
@@ -257,7 +259,12 @@ def source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     found: dict[str, SourceSettings] = {}
     for file in files:
         settings = SourceSettings(
-            text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes, named_by=file.named_by
+            text=file.text,
+            id=file.id,
+            priority=file.priority,
+            max_row_bytes=file.max_row_bytes,
+            named_by=file.named_by,
+            format=file.turns or TEXT,
         )
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")

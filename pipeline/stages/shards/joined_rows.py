@@ -77,6 +77,7 @@ class Inputs:
     signals: tuple[tuple[str, int], ...]  # column that data/ shows → index of the filter that gives it
     columns: tuple[pa.Schema, ...]  # signals of each active filter
     scored_only: tuple[bool, ...]  # which of these filters score some rows only: the verdicts' `scored` ones
+    layouts: tuple[str, ...] = ()  # of conversations, whose columns data/ and rejected/ have
     remembered: Remembered = field(default_factory=Remembered)
 
     def rows(self, number: int) -> JoinedRows:
@@ -119,4 +120,5 @@ def inputs_of(
         signals=tuple((name, i) for name in SCORES for i, filter_ in enumerate(filters) if name in filter_.signals.names),
         columns=tuple(filter_.signals for filter_ in filters),
         scored_only=tuple(filter_.tier is Tier.MODEL for filter_ in filters),
+        layouts=recipe.layouts,
     )

@@ -1,0 +1,140 @@
+"""The columns that conversations have in shards: their structure as it was read, with the texts that edits left in it.
+
+A turn is a struct of strings. What is a string there is in a field of its own; what is anything else (calls of tools, parts of a
+content, a number) is JSON: calls in `tool_calls`, the rest in `other`, an object of the turn's other keys. So nothing of a turn is
+lost but the difference between null and absent, and the order of the keys of objects. `restored` is the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from pipeline.errors import BrokenContract
+from pipeline.records.base import Json
+from pipeline.text import conversations, exact_json, turns
+from pipeline.text.conversations import CALLS, LAYOUTS, OTHER, Layout
+
+
+def of_rows(layout: str, metadata: pa.Array, text: pa.LargeStringArray) -> dict[str, pa.Array]:
+    """The columns of a layout, and `metadata` without them. `text`: final, with marks."""
+    own = LAYOUTS[layout]
+    pieces = turns.split(text)
+    said, first = pieces.texts.to_pylist(), pieces.first.tolist()
+    talks = turns.marked(text).tolist()
+    found: dict[str, list[Any]] = {name: [] for name in own.columns}
+    left: list[bytes] = []
+    for i, raw in enumerate(metadata.cast(pa.large_binary()).to_pylist()):
+        record = _loaded(raw)
+        if talks[i]:
+            _put(own, record, said[first[i] : first[i + 1]])
+        for name, values in found.items():
+            values.append(record.pop(name, None))
+        left.append(exact_json.dumps(record) if record else b"{}")
+    made = {name: _column(own, name, values) for name, values in found.items()}
+    return made | {"metadata": pa.array(left, pa.large_binary()).cast(pa.large_string())}
+
+
+def nulls(layout: str, n: int) -> dict[str, pa.Array]:
+    """The same of rows of another layout, or of texts."""
+    return {name: pa.nulls(n, LAYOUTS[layout].type_of(name)) for name in LAYOUTS[layout].columns}
+
+
+def _loaded(raw: bytes) -> Json:
+    value = orjson.loads(raw) if exact_json.is_exact(raw) else exact_json.loads(raw.decode())
+    assert type(value) is dict
+    return value
+
+
+def _put(layout: Layout, record: Json, said: Sequence[str]) -> None:
+    try:
+        conversations.put(conversations.walk(layout, record), said)
+    except ValueError as error:  # NoConversation, or as many pieces as there were not
+        raise BrokenContract(f"a conversation is not the one that was read: {error}") from error
+
+
+def _column(layout: Layout, name: str, values: list[Any]) -> pa.Array:
+    if name not in layout.turns:
+        return pa.array(values, pa.string())
+    fields = layout.fields
+    columns: list[list[str | None]] = [[] for _ in fields]
+    text, last = fields[:-1], columns[-1]
+    for value in values:
+        for turn in value or ():
+            held = 0
+            for field, column in zip(text, columns, strict=False):
+                item = turn.get(field)
+                if item is None or type(item) is str and field != CALLS:
+                    held += field in turn
+                    column.append(item)
+                elif field == CALLS:
+                    held += 1
+                    column.append(exact_json.dumps(item).decode())
+                else:
+                    column.append(None)
+            last.append(None if held == len(turn) else _other(turn, text))
+    ends = [0, *accumulate(len(value or ()) for value in values)]
+    struct = pa.StructArray.from_arrays([pa.array(column, pa.string()) for column in columns], list(fields))
+    offsets = pa.array([None if value is None else end for value, end in zip([*values, ()], ends, strict=True)], pa.int32())
+    made = pa.ListArray.from_arrays(offsets, struct)
+    return made.cast(layout.type_of(name))
+
+
+def _other(turn: Json, fields: Sequence[str]) -> str | None:
+    """JSON of what has no field, or is no string."""
+    left = {key: value for key, value in turn.items() if value is not None and (key not in fields or not _fits(key, value))}
+    return exact_json.dumps(left).decode() if left else None
+
+
+def _fits(field: str, value: Any) -> bool:
+    return type(value) is str or field == CALLS
+
+
+def restored(layout: str, row: Json) -> Json:
+    """A row of a shard as its input had it: the columns of the layout, less keys that are null."""
+    own = LAYOUTS[layout]
+    record: Json = {}
+    for name in own.columns:
+        value = row.get(name)
+        if value is None:
+            continue
+        record[name] = [_turn(turn) for turn in value] if name in own.turns else value
+    return record
+
+
+def _turn(turn: Json) -> Json:
+    other = turn.get(OTHER)
+    made = {key: value for key, value in turn.items() if value is not None and key != OTHER}
+    if CALLS in made:
+        made[CALLS] = _loaded_value(made[CALLS])
+    return made | (_loaded_value(other) if other else {})
+
+
+def _loaded_value(text: str) -> Any:
+    return orjson.loads(text) if exact_json.is_exact(text.encode()) else exact_json.loads(text)
+
+
+def marked(layouts: Sequence[str], table: pa.Table) -> pa.LargeStringArray:
+    """The final texts of a shard's rows, as dedup and tombstones have them. `table`: `text` and the columns of these layouts."""
+    bare = table["text"].combine_chunks().cast(pa.large_string())
+    if not layouts:
+        return bare
+    texts: list[str] = bare.to_pylist()
+    for i, row in enumerate(table.to_pylist()):
+        for layout in layouts:
+            record = restored(layout, row)
+            if texts[i] and all(name in record for name in LAYOUTS[layout].required):
+                pieces = conversations.walk(LAYOUTS[layout], record)
+                texts[i] = turns.joined((piece.mark, piece.text) for piece in pieces)
+                break
+    return pa.array(texts, pa.large_string())
+
+
+def bare_text(column: Any) -> pa.Array:
+    """A column of final texts without marks."""
+    text = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return turns.bare(text.cast(pa.large_string()))
