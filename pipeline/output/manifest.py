@@ -351,14 +351,19 @@ def layouts(out: Store, live: Sequence[Manifest], sources: dict[str, SourceSetti
     now = {settings.format for settings in sources.values()} - {TEXT}
     if not live:
         return tuple(sorted(now))
-    held = {settings.format for settings in live[-1].sources.values()} - {TEXT}
-    if more := sorted(now - held):
-        has = f"conversations of the format {', '.join(sorted(held))}" if held else "texts"
+    held = layouts_of(live)
+    if more := sorted(now.difference(held)):
+        has = f"conversations of the format {', '.join(held)}" if held else "texts"
         raise RecipeDiffers(
             f"{out.root} holds {has}, and its shards have no columns for {', '.join(more)}; give these conversations an --output"
             " of their own, or make this one anew with --replace"
         )
-    return tuple(sorted(held))
+    return held
+
+
+def layouts_of(live: Sequence[Manifest]) -> tuple[str, ...]:
+    """Layouts of conversations whose columns shards of these generations have."""
+    return tuple(sorted({settings.format for settings in live[-1].sources.values()} - {TEXT})) if live else ()
 
 
 def versions() -> dict[str, str]:

@@ -3,8 +3,8 @@
 Judged, filtered and compared is what users and assistants say. What frames it is not: turns of the system, of tools and of
 functions, calls of tools, names, images. A row is kept or dropped as a whole.
 
-Invariant: `walk` gives the pieces of a row in one order, so that what an edit makes of the n-th goes back to where the n-th stood;
-it changes nothing, and of a row that is no conversation it says in one sentence why (`NoConversation`).
+Invariant: `walk` gives the pieces of a row in one order, so that what an edit makes of the n-th goes back to where that stood;
+it changes nothing, and says in a sentence why a row is no conversation (`NoConversation`).
 """
 
 from __future__ import annotations
@@ -33,8 +33,17 @@ _LEFT_OUT = (
     *("observation", "ipython", "context", "environment"),
 )
 _MARKS = {**dict.fromkeys(_USERS, USER), **dict.fromkeys(_ASSISTANTS, ASSISTANT), **dict.fromkeys(_LEFT_OUT, "")}
-_KINDS = {exact_json.Replacement: "nested too deep, or not UTF-8", type(None): "null", bool: "a boolean", int: "a number", float: "a number", exact_json.Number: "a number",
-          str: "a string", list: "a list", dict: "an object"}  # fmt: skip
+_KINDS = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    exact_json.Number: "a number",
+    exact_json.Replacement: "nested too deep, or not UTF-8",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+}
 _NAME = 40
 
 
@@ -52,8 +61,8 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to write conversations. `required`: columns that a row of it has, `optional`: that it may have; `turns`: those of them
-    that are lists of turns, the others are texts; `role`, `content`: keys of a turn."""
+    """A way to write conversations. `required`: columns that a row of it has, `optional`: that it may have; `turns`: those that
+    are lists of turns, the others are texts; `role`, `content`: keys of a turn."""
 
     name: str
     required: tuple[str, ...]
@@ -150,10 +159,14 @@ def _conversation(layout: Layout, record: Json) -> list[Piece]:
 
 
 def _preference(layout: Layout, record: Json) -> list[Piece]:
-    """The prompt, the chosen answer, and what the rejected one has behind the turns that both have. What stands twice (a prompt that
-    is the first turn too) is judged once."""
+    """The prompt, the chosen answer, and what the rejected one has behind the turns that both have. What stands twice (a prompt
+    that is the first turn too) is judged once."""
     if not layout.turns:
-        return [*_texts(record, ("prompt",), USER), *_texts(record, ("chosen",), ASSISTANT), *_texts(record, ("rejected",), REJECTED)]
+        return [
+            *_texts(record, ("prompt",), USER),
+            *_texts(record, ("chosen",), ASSISTANT),
+            *_texts(record, ("rejected",), REJECTED),
+        ]
     prompt = list(_turns(layout, record, "prompt") if "prompt" in layout.turns else _texts(record, ("prompt",), USER))
     chosen, rejected = (list(_turns(layout, record, name)) for name in ("chosen", "rejected"))
     again = _same(chosen, rejected)
@@ -221,7 +234,9 @@ def _mark(role: Any, layout: Layout, where: str) -> str:
     mark = _MARKS.get(role.strip().lower())
     if mark is None:
         known = ", ".join((*_USERS[:2], *_ASSISTANTS[:2], *_LEFT_OUT[:3]))
-        raise NoConversation(f"{where} is of {visible(role, limit=_NAME)!r}, which no speaker is called; known are {known} and others")
+        raise NoConversation(
+            f"{where} is of {visible(role, limit=_NAME)!r}, which no speaker is called; known are {known} and others"
+        )
     return mark
 
 

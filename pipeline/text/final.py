@@ -92,8 +92,8 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
 def _applied_by_turn(
     steps: Sequence[Step | Walk], text: pa.LargeStringArray
 ) -> tuple[pa.LargeStringArray, list[tuple[str, np.ndarray]]]:
-    """As `apply`, where some texts are conversations: each of their pieces is a text to an edit. One of which an edit leaves a piece
-    without text has no text any more, under no name: half a conversation is none."""
+    """As `apply`, where some texts are conversations, each piece of which is a text to an edit. A conversation of which an edit
+    leaves a piece without text has no text any more, under no name: half a conversation is none."""
     pieces = turns.split(text)
     made, changed = apply(steps, pieces.texts)
     rows = pieces.rows

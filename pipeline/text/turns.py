@@ -22,6 +22,7 @@ USER, ASSISTANT, MORE, REJECTED = "\x01", "\x02", "\x03", "\x04"
 LAST = 4
 BETWEEN = "\n\n"
 """Stands between two pieces: turns are paragraphs, so that no line or word goes over the end of one."""
+_DELETED = dict.fromkeys(range(1, LAST + 1))
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b]")
 
 
@@ -33,6 +34,11 @@ def cleaned(text: str) -> str:
 def unmarked(text: str) -> str:
     """A text that is no conversation, before normalise: where it begins with a mark, another control character stands for it."""
     return f"\0{text[1:]}" if "\x01" <= text[:1] <= "\x04" else text
+
+
+def without_marks(text: str) -> str:
+    """`bare` of one text."""
+    return text.translate(_DELETED) if "\x01" <= text[:1] <= "\x04" else text
 
 
 def joined(pieces: Iterable[tuple[str, str]]) -> str:

@@ -1,8 +1,8 @@
 """The columns that conversations have in shards: their structure as it was read, with the texts that edits left in it.
 
-A turn is a struct of strings. What is a string there is in a field of its own; what is anything else (calls of tools, parts of a
-content, a number) is JSON: calls in `tool_calls`, the rest in `other`, an object of the turn's other keys. So nothing of a turn is
-lost but the difference between null and absent, and the order of the keys of objects. `restored` is the way back.
+A turn is a struct of strings. What is a string in the row has a field of its own; anything else (calls of tools, parts of a
+content, a number) is JSON: calls in `tool_calls`, the rest in `other`, an object of the turn's other keys. So nothing of a turn
+is lost but the difference between null and absent, and the order of keys in objects. `restored` is the way back.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _column(layout: Layout, name: str, values: list[Any]) -> pa.Array:
             held = 0
             for field, column in zip(text, columns, strict=False):
                 item = turn.get(field)
-                if item is None or type(item) is str and field != CALLS:
+                if item is None or (type(item) is str and field != CALLS):
                     held += field in turn
                     column.append(item)
                 elif field == CALLS:

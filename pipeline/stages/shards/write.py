@@ -115,7 +115,10 @@ class _Documents:
         if NUMBER.name not in group.column_names:
             return
         text = MARKED.name if MARKED.name in group.column_names else "text"
-        columns = [column.cast(f.type) for column, f in zip(group.select([NUMBER.name, "id", "source_ref", text]), index.DOCUMENTS)]
+        columns = [
+            column.cast(f.type)
+            for column, f in zip(group.select([NUMBER.name, "id", "source_ref", text]), index.DOCUMENTS, strict=True)
+        ]
         kept = pa.Table.from_arrays(columns, schema=index.DOCUMENTS)
         dropped = pc.less(kept["document"], 0)
         if pc.any(dropped).as_py():
