@@ -42,8 +42,9 @@ DOCUMENTS = 50
 
 @dataclass(frozen=True)
 class Proposed:
-    """A source of the plan. `layout`: of its conversations, empty where its rows are texts. `text`, `id`: columns; `others`: files
-    that were looked at and have no such column, with the one that they have; `named_by`: a column that may name sources; `languages`: documents by language, of those looked at."""
+    """A source of the plan. `layout`: of its conversations, empty where its rows are texts. `text`, `id`: columns; `others`:
+    files that were looked at and have no such column, with the one that they have; `named_by`: a column that may name sources;
+    `languages`: documents by language, of those looked at."""
 
     paths: tuple[str, ...]
     name: str

@@ -222,8 +222,11 @@ class Collector:
         encoded = [text.encode() for text in texts]
         del texts
         text = _utf8(encoded)
+        marks = [sum(map(one.count, turns.MARKS)) for one in encoded] if self._layout else []
         del encoded
-        n_bytes = pa.array(turns.lengths(text)) if self._layout else pc.binary_length(text)
+        n_bytes = pc.binary_length(text)
+        if self._layout:
+            n_bytes = pc.subtract(n_bytes, pa.array(marks, pa.int64()))
         arrays = [
             pa.array(rows, pa.int64()),
             pa.array(ids, pa.string()),

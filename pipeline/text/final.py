@@ -67,7 +67,7 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
     final = text
     final_text = pa.nulls(n, pa.large_string())
     talks = bool(turns.marked(text).any())
-    if (steps or talks) and n:
+    if steps and n:
         final, changed = _applied_by_turn(steps, text) if talks else apply(steps, text)
         touched = np.zeros(n, dtype=bool)
         for name, rows in changed:

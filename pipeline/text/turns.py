@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 USER, ASSISTANT, MORE, REJECTED = "\x01", "\x02", "\x03", "\x04"
 """Before what a user says, an assistant says, one more part of the same turn, and an answer that was not preferred."""
 LAST = 4
+MARKS = tuple(mark.encode() for mark in (USER, ASSISTANT, MORE, REJECTED))
 BETWEEN = "\n\n"
 """Stands between two pieces: turns are paragraphs, so that no line or word goes over the end of one."""
 _DELETED = dict.fromkeys(range(1, LAST + 1))
@@ -27,8 +28,8 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b]")
 
 
 def cleaned(text: str) -> str:
-    """A piece without the control characters that normalise would take out, marks among them."""
-    return _CONTROLS.sub("", text) if not text.isprintable() else text
+    """A piece without what normalise would take out: control characters, marks among them, and byte order marks in front."""
+    return text if text.isprintable() else _CONTROLS.sub("", text).lstrip("\ufeff")
 
 
 def unmarked(text: str) -> str:
@@ -73,45 +74,29 @@ def marked(text: pa.LargeStringArray) -> np.ndarray:
 
 def bare(text: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts without marks; `text` itself where none has any."""
-    offsets, data = _views(text)
-    at = _places(text, offsets, data)
-    if not len(at):
+    if not marked(text).any():
         return text
-    keep = np.ones(offsets[-1] - offsets[0], bool)
-    keep[at - offsets[0]] = False
-    made = offsets - offsets[0] - np.searchsorted(at, offsets)
-    return _array(made, data[offsets[0] : offsets[-1]][keep], text)
+    # A mark is no part of a piece, but what stands between two pieces is of the first one here.
+    first, starts, stops, _ = _cut(text, gap=0)
+    ends, data = _joined(starts, stops, text)
+    return _array(ends[first], data)
 
 
 def lengths(text: pa.LargeStringArray) -> np.ndarray:
     """int64[n]: UTF-8 bytes of each bare text."""
-    offsets, data = _views(text)
-    at = _places(text, offsets, data)
-    return np.diff(offsets) - np.diff(np.searchsorted(at, offsets))
+    first, starts, stops, _ = _cut(text, gap=0)
+    ends = np.append(0, np.cumsum(stops - starts))
+    made: np.ndarray = np.diff(ends[first])
+    return made
 
 
 def split(text: pa.LargeStringArray) -> Pieces:
     """The pieces of each text."""
-    offsets, data = _views(text)
-    at = _places(text, offsets, data)
-    whole = np.flatnonzero(~marked(text))
-    row = np.concatenate([np.searchsorted(offsets, at, "right") - 1, whole])
-    # An empty text begins where the next one does: by row first.
-    order = np.lexsort((np.concatenate([at, offsets[whole]]), row))
-    starts = np.concatenate([at + 1, offsets[whole]])[order]
-    row = row[order]
-    marks = np.concatenate([data[at] if len(at) else np.zeros(0, np.uint8), np.zeros(len(whole), np.uint8)])[order]
-    first = np.searchsorted(row, np.arange(len(text) + 1))
-    last = np.zeros(len(row), bool)
-    last[first[1:] - 1] = True
-    stops = np.where(last, offsets[row + 1], np.append(starts[1:], 0) - 1 - len(BETWEEN))
-    within = starts - offsets[row] - (np.arange(len(row)) - first[row] + (marks > 0))
-    keep = np.zeros(offsets[-1] - offsets[0] + 1, np.int8)
-    np.add.at(keep, starts - offsets[0], 1)
-    np.subtract.at(keep, stops - offsets[0], 1)
-    chosen = data[offsets[0] : offsets[-1]][np.cumsum(keep[:-1], dtype=np.int8) > 0]
-    ends = np.append(0, np.cumsum(stops - starts))
-    return Pieces(first.astype(np.int64), marks, _array(ends, chosen, text), within)
+    first, starts, stops, marks = _cut(text, gap=len(BETWEEN))
+    ends, data = _joined(starts, stops, text)
+    rows = np.repeat(np.arange(len(text)), np.diff(first))
+    before = np.arange(len(rows)) - first[rows] + (marks > 0)  # marks in front of a piece
+    return Pieces(first, marks, _array(ends, data), starts - _views(text)[0][rows] - before)
 
 
 def together(pieces: Pieces, texts: pa.LargeStringArray) -> pa.LargeStringArray:
@@ -123,27 +108,30 @@ def together(pieces: Pieces, texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 
 def _views(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
+    """As `filters.kernels.buffers.views`."""
     _, offsets, data = text.buffers()
-    if not len(text) or offsets is None:
-        return np.zeros(len(text) + 1, np.int64), np.zeros(0, np.uint8)
-    found = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
-    return found, np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
+    found = np.frombuffer(offsets, np.int64) if len(text) and offsets is not None else np.zeros(1, np.int64)
+    held = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
+    found = found[text.offset : text.offset + len(text) + 1] if len(text) else found
+    found.flags.writeable = held.flags.writeable = False
+    return found, held
 
 
 def _is_mark(data: np.ndarray) -> np.ndarray:
     return (data - np.uint8(1)) < LAST
 
 
-def _places(text: pa.LargeStringArray, offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
-    """int64, ascending: where the marks of conversations stand in `data`."""
-    talks = marked(text)
-    if not talks.any():
-        return np.zeros(0, np.int64)
-    at = np.flatnonzero(_is_mark(data[offsets[0] : offsets[-1]])) + offsets[0]
-    return at if talks.all() else at[talks[np.searchsorted(offsets, at, "right") - 1]]
+def _cut(text: pa.LargeStringArray, *, gap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    from filters.kernels.formats import marks  # a process that only decodes does without 100 MB of kernels
+
+    return marks.pieces(*_views(text), gap=gap)
 
 
-def _array(offsets: np.ndarray, data: np.ndarray, like: pa.LargeStringArray) -> pa.LargeStringArray:
-    """An array of these buffers, null where `like` is (which has as many rows, or no null)."""
-    made = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(data))
-    return pc.if_else(like.is_valid(), made, pa.scalar(None, pa.large_string())) if like.null_count else made
+def _joined(starts: np.ndarray, stops: np.ndarray, text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
+    from filters.kernels.formats import marks
+
+    return marks.joined(starts, stops, _views(text)[1])
+
+
+def _array(offsets: np.ndarray, data: np.ndarray) -> pa.LargeStringArray:
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))

@@ -8,7 +8,6 @@ is lost but the difference between null and absent, and the order of keys in obj
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -45,7 +44,10 @@ def nulls(layout: str, n: int) -> dict[str, pa.Array]:
 
 
 def _loaded(raw: bytes) -> Json:
-    value = orjson.loads(raw) if exact_json.is_exact(raw) else exact_json.loads(raw.decode())
+    """The value of metadata, which are compact and sorted: where orjson does not write them again it has not kept all."""
+    value = orjson.loads(raw)
+    if orjson.dumps(value, None, orjson.OPT_SORT_KEYS) != raw:
+        value = exact_json.loads(raw.decode())
     assert type(value) is dict
     return value
 
@@ -60,34 +62,20 @@ def _put(layout: Layout, record: Json, said: Sequence[str]) -> None:
 def _column(layout: Layout, name: str, values: list[Any]) -> pa.Array:
     if name not in layout.turns:
         return pa.array(values, pa.string())
-    fields = layout.fields
-    columns: list[list[str | None]] = [[] for _ in fields]
-    text, last = fields[:-1], columns[-1]
     for value in values:
-        for turn in value or ():
-            held = 0
-            for field, column in zip(text, columns, strict=False):
-                item = turn.get(field)
-                if item is None or (type(item) is str and field != CALLS):
-                    held += field in turn
-                    column.append(item)
-                elif field == CALLS:
-                    held += 1
-                    column.append(exact_json.dumps(item).decode())
-                else:
-                    column.append(None)
-            last.append(None if held == len(turn) else _other(turn, text))
-    ends = [0, *accumulate(len(value or ()) for value in values)]
-    struct = pa.StructArray.from_arrays([pa.array(column, pa.string()) for column in columns], list(fields))
-    offsets = pa.array([None if value is None else end for value, end in zip([*values, ()], ends, strict=True)], pa.int32())
-    made = pa.ListArray.from_arrays(offsets, struct)
-    return made.cast(layout.type_of(name))
+        for at, turn in enumerate(value or ()):
+            if len(turn) != 2 or type(turn.get(layout.content)) is not str or type(turn[layout.role]) is not str:
+                value[at] = _fitted(layout, turn)
+    return pa.array(values, layout.type_of(name))
 
 
-def _other(turn: Json, fields: Sequence[str]) -> str | None:
-    """JSON of what has no field, or is no string."""
-    left = {key: value for key, value in turn.items() if value is not None and (key not in fields or not _fits(key, value))}
-    return exact_json.dumps(left).decode() if left else None
+def _fitted(layout: Layout, turn: Json) -> Json:
+    """A turn with strings in its fields, and JSON of what is none, or has no field, in `other`."""
+    made = {name: turn[name] for name in layout.fields[:-1] if name in turn and _fits(name, turn[name])}
+    if made.get(CALLS) is not None:
+        made[CALLS] = exact_json.dumps(made[CALLS]).decode()
+    left = {name: value for name, value in turn.items() if name not in made and value is not None}
+    return made | {OTHER: exact_json.dumps(left).decode() if left else None}
 
 
 def _fits(field: str, value: Any) -> bool:
