@@ -222,11 +222,10 @@ class Collector:
         encoded = [text.encode() for text in texts]
         del texts
         text = _utf8(encoded)
-        marks = [sum(map(one.count, turns.MARKS)) for one in encoded] if self._layout else []
         del encoded
         n_bytes = pc.binary_length(text)
         if self._layout:
-            n_bytes = pc.subtract(n_bytes, pa.array(marks, pa.int64()))
+            n_bytes = pc.subtract(n_bytes, pa.array(turns.counts(text)))
         arrays = [
             pa.array(rows, pa.int64()),
             pa.array(ids, pa.string()),

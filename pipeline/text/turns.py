@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 USER, ASSISTANT, MORE, REJECTED = "\x01", "\x02", "\x03", "\x04"
 """Before what a user says, an assistant says, one more part of the same turn, and an answer that was not preferred."""
 LAST = 4
-MARKS = tuple(mark.encode() for mark in (USER, ASSISTANT, MORE, REJECTED))
 BETWEEN = "\n\n"
 """Stands between two pieces: turns are paragraphs, so that no line or word goes over the end of one."""
 _DELETED = dict.fromkeys(range(1, LAST + 1))
@@ -80,6 +79,14 @@ def bare(text: pa.LargeStringArray) -> pa.LargeStringArray:
     first, starts, stops, _ = _cut(text, gap=0)
     ends, data = _joined(starts, stops, text)
     return _array(ends[first], data)
+
+
+def counts(text: pa.LargeStringArray) -> np.ndarray:
+    """int64[n]: bytes of each text that are marks, all of them conversations or without text; without kernels."""
+    offsets, data = _views(text)
+    at = np.flatnonzero(_is_mark(data[offsets[0] : offsets[-1]])) + offsets[0]
+    made: np.ndarray = np.diff(np.searchsorted(at, offsets))
+    return made
 
 
 def lengths(text: pa.LargeStringArray) -> np.ndarray:
