@@ -52,11 +52,11 @@ class NoConversation(ValueError):
 
 
 class Piece(NamedTuple):
-    """What one says, or a part of it, and each `(container, key)` where it stands."""
+    """What one says, or a part of it, and each place in the row where it stands: keys, from the column on."""
 
     mark: str
     text: str
-    places: list[tuple[Any, Any]]
+    places: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ def _fits(layout: Layout, name: str, value: Any) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """The value of a JSON text; the text where it is none."""
+    """The value of a JSON text; the text where it is none, or one that could not be written again."""
     try:
         raw = text.encode()
-        if exact_json.is_exact(raw):
-            return orjson.loads(raw)
-        return exact_json.settled(exact_json.loads(text), lambda _: None)
-    except (ValueError, RecursionError):
+        value = orjson.loads(raw) if exact_json.is_exact(raw) else exact_json.settled(exact_json.loads(text), lambda _: None)
+        exact_json.dumps(value)
+        return value
+    except (ValueError, RecursionError, TypeError):
         return text
 
 
@@ -147,11 +147,14 @@ def walk(layout: Layout, record: Json) -> list[Piece]:
     return _WALKS[layout.name](layout, record)
 
 
-def put(pieces: Sequence[Piece], texts: Sequence[str]) -> None:
+def put(record: Json, pieces: Sequence[Piece], texts: Sequence[str]) -> None:
     """Write each text where its piece stands."""
     for piece, text in zip(pieces, texts, strict=True):
-        for container, key in piece.places:
-            container[key] = text
+        for place in piece.places:
+            container: Any = record
+            for key in place[:-1]:
+                container = container[key]
+            container[place[-1]] = text
 
 
 def _conversation(layout: Layout, record: Json) -> list[Piece]:
@@ -197,7 +200,7 @@ def _texts(record: Json, names: Sequence[str], mark: str) -> Iterator[Piece]:
         if type(value) is not str:
             raise NoConversation(f"column {name!r} is {_kind(value)}; in this format it is a string")
         if (text := cleaned(value)) and not text.isspace():
-            yield Piece(mark, text, [(record, name)])
+            yield Piece(mark, text, [(name,)])
 
 
 def _turns(layout: Layout, record: Json, column: str) -> Iterator[Piece]:
@@ -206,24 +209,25 @@ def _turns(layout: Layout, record: Json, column: str) -> Iterator[Piece]:
         return
     if type(turns) is not list:
         raise NoConversation(f"column {column!r} is {_kind(turns)}; it is a list of turns, or its JSON text")
-    for number, turn in enumerate(turns, 1):
+    for at, turn in enumerate(turns):
         if type(turn) is not dict:
-            raise NoConversation(f"turn {number} of {column!r} is {_kind(turn)}; a turn is an object")
+            raise NoConversation(f"turn {at + 1} of {column!r} is {_kind(turn)}; a turn is an object")
         role, content = turn.get(layout.role), turn.get(layout.content)
         mark = _MARKS.get(role) if type(role) is str else None
         if mark is None:
-            mark = _mark(role, layout, f"turn {number} of {column!r}")
+            mark = _mark(role, layout, f"turn {at + 1} of {column!r}")
         if content is None:
             continue
         if type(content) is str:
             if mark and (text := cleaned(content)) and not text.isspace():
-                yield Piece(mark, text, [(turn, layout.content)])
+                yield Piece(mark, text, [(column, at, layout.content)])
         elif type(content) is exact_json.Replacement and not mark:
             continue
         elif type(content) is list:
-            yield from _parts(content, mark, f"turn {number} of {column!r}")
+            place = (column, at, layout.content)
+            yield from _parts(content, mark, place, where=f"turn {at + 1} of {column!r}")
         else:
-            said = f"turn {number} of {column!r} has a {layout.content!r} that is {_kind(content)}"
+            said = f"turn {at + 1} of {column!r} has a {layout.content!r} that is {_kind(content)}"
             raise NoConversation(f"{said}; it is a string, null or a list of parts")
 
 
@@ -240,19 +244,19 @@ def _mark(role: Any, layout: Layout, where: str) -> str:
     return mark
 
 
-def _parts(content: list[Any], mark: str, where: str) -> Iterator[Piece]:
+def _parts(content: list[Any], mark: str, place: tuple[Any, ...], *, where: str) -> Iterator[Piece]:
     """The texts among the parts of a turn."""
     for at, part in enumerate(content):
         if type(part) is str:
-            container, key, value = content, at, part
+            own, value = (at,), part
         elif type(part) is dict:
-            container, key, value = part, "text", part.get("text")  # type: ignore[assignment]
+            own, value = (at, "text"), part.get("text")  # type: ignore[assignment]
             if mark and value is not None and type(value) is not str:
                 raise NoConversation(f"part {at + 1} of {where} has a text that is {_kind(value)}")
         else:
             raise NoConversation(f"part {at + 1} of {where} is {_kind(part)}; a part is an object or a string")
         if mark and value and (text := cleaned(value)) and not text.isspace():
-            yield Piece(mark, text, [(container, key)])
+            yield Piece(mark, text, [(*place, *own)])
             mark = MORE
 
 

@@ -73,11 +73,11 @@ def test_what_an_edit_makes_goes_back_to_where_it_stood_and_shards_give_the_row_
 ):
     row = copy.deepcopy(row)
     edited = copy.deepcopy(row)
-    put(walk(LAYOUTS[name], edited), [text.upper() for _, text in said])
+    put(edited, walk(LAYOUTS[name], edited), [text.upper() for _, text in said])
     assert [piece.text for piece in walk(LAYOUTS[name], edited)] == [text.upper() for _, text in said]
     metadata = pa.array([exact_json.dumps({**row, "n": 1})], pa.large_binary()).cast(pa.large_string())
     text = pa.array([turns.joined((mark, piece.upper()) for mark, piece in said)], pa.large_string())
-    made = of_rows(name, metadata, text)
+    made = of_rows(name, metadata, text, read=metadata)
     assert made.pop("metadata").to_pylist() == ['{"n":1}']
     (back,) = pa.table(made).to_pylist()
     assert restored(name, back) == _without_null(edited)
@@ -97,7 +97,7 @@ def test_what_stands_twice_is_judged_once_and_edited_everywhere():
         "chosen": copy.deepcopy(PAIR),
         "rejected": [message("user", "q"), BAD],
     }
-    put(walk(LAYOUTS["preference"], row), ["Q", "GOOD", "BAD"])
+    put(row, walk(LAYOUTS["preference"], row), ["Q", "GOOD", "BAD"])
     assert row == {
         "prompt": "Q",
         "chosen": [message("user", "Q"), message("assistant", "GOOD")],
@@ -134,12 +134,29 @@ def test_what_is_no_conversation_is_refused_in_a_sentence(name: str, row: dict[s
     assert why in str(error.value)
 
 
+def test_masks_that_make_two_texts_one_move_no_piece():
+    def row(one: str, other: str) -> pa.Array:
+        made = {"prompt": one, "chosen": [message("user", other), message("assistant", "a")], "rejected": [BAD]}
+        return pa.array([exact_json.dumps(made)], pa.large_binary()).cast(pa.large_string())
+
+    said = pa.array([turns.joined([(U, "mask"), (U, "mask"), (A, "a"), (R, "bad")])], pa.large_string())
+    made = of_rows("preference", row("mask", "mask"), said, read=row("me", "you"))
+    assert made["prompt"].to_pylist() == ["mask"] and made["chosen"].to_pylist()[0][1]["content"] == "a"
+
+
+def test_a_json_text_that_is_nested_too_deep_is_no_conversation():
+    deep: dict[str, Any] = {"messages": '[{"role": "user", "content": "x", "more": ' + "[" * 400 + "]" * 400 + "}]"}
+    open_texts(LAYOUTS["messages"], deep)
+    with pytest.raises(NoConversation, match="is a string"):
+        walk(LAYOUTS["messages"], deep)
+
+
 def test_a_column_of_turns_may_be_json_text_whose_numbers_keep_their_digits():
     row: dict[str, Any] = {"messages": '[{"role": "user", "content": "q", "weight": 1.10, "big": 123456789012345678901234}]'}
     assert layout_of(row) == "messages"
     open_texts(LAYOUTS["messages"], row)
     metadata = pa.array([exact_json.dumps(row)], pa.large_binary()).cast(pa.large_string())
-    made = of_rows("messages", metadata, pa.array(["\x01q"], pa.large_string()))
+    made = of_rows("messages", metadata, pa.array(["\x01q"], pa.large_string()), read=metadata)
     assert made["messages"].to_pylist()[0][0]["other"] == '{"big":123456789012345678901234,"weight":1.10}'
 
 

@@ -10,27 +10,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from filters.kernels import buffers
 from pipeline.errors import BrokenContract
 from pipeline.records.base import Json
 from pipeline.text import conversations, exact_json, turns
 from pipeline.text.conversations import CALLS, LAYOUTS, OTHER, Layout
 
+AT_ONCE = 8_000_000
+"""Bytes of metadata that are Python's objects at a time, which take several times as much."""
 
-def of_rows(layout: str, metadata: pa.Array, text: pa.LargeStringArray) -> dict[str, pa.Array]:
-    """The columns of a layout, and `metadata` without them. `text`: final, with marks."""
+
+def of_rows(layout: str, metadata: pa.Array, text: pa.LargeStringArray, *, read: pa.Array) -> dict[str, pa.Array]:
+    """The columns of a layout, and `metadata` without them. `metadata`, `text`: final, the text with marks; `read`: metadata
+    before masks, which could make two texts one and so hide which pieces there were."""
+    sizes = pc.binary_length(metadata.cast(pa.large_string())).to_numpy()
+    ends = np.append(0, np.cumsum(sizes, dtype=np.int64))
+    parts = [
+        _of_rows(layout, metadata.slice(a, b - a), text.slice(a, b - a), read=read.slice(a, b - a))
+        for a, b in buffers.slices(ends, AT_ONCE)
+    ]
+    parts = parts or [_of_rows(layout, metadata, text, read=read)]
+    return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
+
+
+def _of_rows(layout: str, metadata: pa.Array, text: pa.LargeStringArray, *, read: pa.Array) -> dict[str, pa.Array]:
     own = LAYOUTS[layout]
     pieces = turns.split(text)
     said, first = pieces.texts.to_pylist(), pieces.first.tolist()
     talks = turns.marked(text).tolist()
     found: dict[str, list[Any]] = {name: [] for name in own.columns}
     left: list[bytes] = []
+    before = read.cast(pa.large_binary())
     for i, raw in enumerate(metadata.cast(pa.large_binary()).to_pylist()):
         record = _loaded(raw)
         if talks[i]:
-            _put(own, record, said[first[i] : first[i + 1]])
+            was = before[i].as_py() if own.name.startswith("preference") else raw
+            _put(own, record, said[first[i] : first[i + 1]], read=record if was == raw else _loaded(was))
         for name, values in found.items():
             values.append(record.pop(name, None))
         left.append(exact_json.dumps(record) if record else b"{}")
@@ -52,9 +72,9 @@ def _loaded(raw: bytes) -> Json:
     return value
 
 
-def _put(layout: Layout, record: Json, said: Sequence[str]) -> None:
+def _put(layout: Layout, record: Json, said: Sequence[str], *, read: Json) -> None:
     try:
-        conversations.put(conversations.walk(layout, record), said)
+        conversations.put(record, conversations.walk(layout, read), said)
     except ValueError as error:  # NoConversation, or as many pieces as there were not
         raise BrokenContract(f"a conversation is not the one that was read: {error}") from error
 

@@ -24,6 +24,8 @@ from pipeline.text.conversations import LAYOUTS
 NUMBER = pa.field("number", pa.int64())
 """Column of the number in the dedup index, -1 where dedup dropped the row; in no shard."""
 _EDITED = ("text", *final.BESIDE)
+_READ = "metadata as read"
+"""Not of a shard: what masks have not changed."""
 MARKED = pa.field("marked", pa.large_string())
 """Column of final texts as dedup has them, with the marks of turns; in no shard, and only where an output has conversations."""
 AT_ONCE = 25_000
@@ -115,7 +117,9 @@ def _conversations(inputs: Inputs, unit: Annotated, columns: Mapping[str, Any]) 
     for layout in inputs.layouts:
         made |= conversation_columns.nulls(layout, len(text))
     if unit.names.layout:
-        made |= conversation_columns.of_rows(unit.names.layout, final.one_chunk(columns["metadata"]), text)
+        made |= conversation_columns.of_rows(
+            unit.names.layout, final.one_chunk(columns["metadata"]), text, read=final.one_chunk(columns[_READ])
+        )
     return made | {"text": turns.bare(text), MARKED.name: text}
 
 
@@ -144,6 +148,8 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, *,
     documents = inputs.work.take(unit.names.documents, list(_EDITED), positions)
     finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
     columns: dict[str, pa.ChunkedArray] = {name: final.merged(name, documents, finished) for name in _EDITED}
+    if unit.names.layout:
+        columns[_READ] = documents["metadata"]
     given = dict(inputs.signals)
     types = {field.name: field.type for schema in inputs.columns for field in schema}
     for score in SCORES:
