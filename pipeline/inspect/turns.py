@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from filters.edits.contract import apply
 from pipeline.inspect.output import Output
-from pipeline.output import manifest
+from pipeline.output import layouts
 from pipeline.stages.shards.conversation_columns import restored
+from pipeline.text import final
 from pipeline.text.conversations import LAYOUTS, Piece, walk
 from pipeline.text.turns import ASSISTANT, REJECTED, USER
 from pipeline.text.visible import folded
@@ -24,13 +23,13 @@ _WHO = {USER: "user", ASSISTANT: "assistant", REJECTED: "assistant (rejected)"}
 
 def columns(output: Output) -> list[str]:
     """Of its shards, those that hold conversations."""
-    return [name for layout in manifest.layouts_of(output.live) for name in LAYOUTS[layout].columns]
+    return [name for layout in layouts.of_output(output.live) for name in LAYOUTS[layout].columns]
 
 
 def lines(output: Output, row: pl.DataFrame, *, emptied: bool) -> tuple[str, ...]:
     """A line for each piece of a row of data/ or rejected/, which has `columns`. `emptied`: edits left one without text."""
     (record,) = row.to_dicts()
-    for layout in manifest.layouts_of(output.live):
+    for layout in layouts.of_output(output.live):
         found = restored(layout, record)
         if all(name in found for name in LAYOUTS[layout].required):
             return tuple(_lines(output, walk(LAYOUTS[layout], found), emptied=emptied))
@@ -38,7 +37,8 @@ def lines(output: Output, row: pl.DataFrame, *, emptied: bool) -> tuple[str, ...
 
 
 def _lines(output: Output, pieces: list[Piece], *, emptied: bool) -> Iterator[str]:
-    gone = _gone(output, pieces) if emptied else np.zeros(len(pieces), bool)
+    texts = pa.array([piece.text for piece in pieces], pa.large_string())
+    gone = final.emptied(output.recipe.steps, texts) if emptied else np.zeros(len(pieces), bool)
     shown = [i for i in range(len(pieces)) if i < MOST or gone[i]]
     who = ""
     for i, piece in enumerate(pieces):
@@ -48,10 +48,3 @@ def _lines(output: Output, pieces: list[Piece], *, emptied: bool) -> Iterator[st
             yield f"  {who}{mark}: {folded(piece.text[: 4 * EXCERPT], limit=EXCERPT)}"
     if len(pieces) > len(shown):
         yield f"  and {len(pieces) - len(shown):,} more"
-
-
-def _gone(output: Output, pieces: list[Piece]) -> np.ndarray:
-    """bool: of which pieces the plan's edits leave nothing."""
-    made, _ = apply(output.recipe.steps, pa.array([piece.text for piece in pieces], pa.large_string()))
-    empty: np.ndarray = pc.equal(pc.utf8_trim_whitespace(made), "").to_numpy(zero_copy_only=False)
-    return empty

@@ -29,7 +29,6 @@ from pipeline.records.metrics_json import RunMetrics
 from pipeline.records.receipt import Receipt
 from pipeline.records.selection import Fitted, NothingFitted
 from pipeline.store.store import Store
-from pipeline.text.conversations import TEXT
 
 SCHEMA_VERSION = 1
 """Of a manifest and of the tables that it names; it rises when a key or a column changes its meaning, not when one is added."""
@@ -341,29 +340,6 @@ def check_recipe(out: Store, old: Manifest, recipe: Recipe, *, sources: dict[str
             f"{out.root} was made with another recipe:\n  {shown}\n"
             "use --replace to make it anew with this one (facts that still hold are used), or another --output"
         )
-
-
-def layouts(out: Store, live: Sequence[Manifest], sources: dict[str, SourceSettings]) -> tuple[str, ...]:
-    """Layouts of conversations whose columns shards of the output have: those of its sources, or of a first run's.
-
-    Raises RecipeDiffers for a layout that shards of earlier generations have no columns for: one dataset has one set of columns.
-    """
-    now = {settings.format for settings in sources.values()} - {TEXT}
-    if not live:
-        return tuple(sorted(now))
-    held = layouts_of(live)
-    if more := sorted(now.difference(held)):
-        has = f"conversations of the format {', '.join(held)}" if held else "texts"
-        raise RecipeDiffers(
-            f"{out.root} holds {has}, and its shards have no columns for {', '.join(more)}; give these conversations an --output"
-            " of their own, or make this one anew with --replace"
-        )
-    return held
-
-
-def layouts_of(live: Sequence[Manifest]) -> tuple[str, ...]:
-    """Layouts of conversations whose columns shards of these generations have."""
-    return tuple(sorted({settings.format for settings in live[-1].sources.values()} - {TEXT})) if live else ()
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
 from pipeline.output import inventory, manifest, replaced, tombstones
+from pipeline.output import layouts as output_layouts
 from pipeline.output import work as work_
 from pipeline.output.faults import damaged
 from pipeline.output.folders import LOCK, MARKER
@@ -74,7 +75,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
-        columns = manifest.layouts(out, history.live, task.sources)
+        columns = output_layouts.of_run(out, history.live, task.sources)
         _repair(out, history, on_event, keep=task.recipe.plan.output.keep_replaced)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live

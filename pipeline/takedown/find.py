@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import polars as pl
 import pyarrow as pa
 
-from pipeline.output import manifest, tombstones
+from pipeline.output import layouts, tombstones
 from pipeline.output.manifest import Manifest
 from pipeline.output.tombstones import Parameters, Text, Tombstones
 from pipeline.plan.recipe import Recipe
@@ -95,7 +95,7 @@ class Place:
     @property
     def layouts(self) -> tuple[str, ...]:
         """Of the conversations that the output holds."""
-        return manifest.layouts_of(self.live)
+        return layouts.of_output(self.live)
 
     @property
     def columns(self) -> list[str]:

@@ -97,7 +97,7 @@ def _applied_by_turn(
     pieces = turns.split(text)
     made, changed = apply(steps, pieces.texts)
     rows = pieces.rows
-    empty = pc.equal(pc.utf8_trim_whitespace(made), "").to_numpy(zero_copy_only=False) & (pieces.marks > 0)
+    empty = _blank(made) & (pieces.marks > 0)
     touched, gone = np.zeros(len(text), bool), np.zeros(len(text), bool)
     by_row: list[tuple[str, np.ndarray]] = []
     for name, which in changed:
@@ -110,6 +110,16 @@ def _applied_by_turn(
         final = pc.if_else(pa.array(gone), pa.scalar("", pa.large_string()), final)
         by_row.append(("", gone))
     return final, by_row
+
+
+def emptied(steps: Sequence[Step | Walk], pieces: pa.LargeStringArray) -> np.ndarray:
+    """bool: of which pieces of conversations edits leave no text."""
+    return _blank(apply(steps, pieces)[0])
+
+
+def _blank(texts: pa.LargeStringArray) -> np.ndarray:
+    found: np.ndarray = pc.equal(pc.utf8_trim_whitespace(texts), "").to_numpy(zero_copy_only=False)
+    return found
 
 
 def _beside(beside: pa.Table | None, steps: Sequence[Step | Walk], n: int) -> list[pa.Array]:
