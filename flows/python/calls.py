@@ -46,8 +46,7 @@ def curate(
 
     Args:
         data: A path (file, folder, glob, URL) as `str` or `Path`; a list of `Path`; a frame of Polars, pandas or Arrow; a
-            `datasets.Dataset`; a list of texts (`str`, or None where there is none) or of rows (`dict`), such as conversations.
-            None: what the plan's `source` names.
+            `datasets.Dataset`; a list of texts (`str` or None), or of rows (`dict`). None: what the plan's `source` names.
         plan: A YAML file or a preset's name; None: the default.
         output: Folder or URL of the result.
         overrides: Keys of the plan to override, such as `{"dedup.threshold": 0.7, "filters.toxicity": False}`.

@@ -16,7 +16,7 @@ from filters import language
 from filters.contract import TextBatch
 from filters.models import eldc
 from pipeline.errors import InputError
-from pipeline.read import layouts, peek
+from pipeline.read import peek
 from pipeline.read.files import InputFile, Inputs
 from pipeline.read.peek import Column, Look
 from pipeline.read.source import Source
@@ -91,7 +91,7 @@ def _layout_of_all(looks: Sequence[Look]) -> str:
     """The layout of the conversations that most files are, by their bytes; empty where most are texts."""
     votes: Counter[str] = Counter()
     for look in looks:
-        votes[layouts.layout_in(replace(look.file, text=TEXT)) if look.columns else ""] += look.file.size + 1
+        votes[look.layout] += look.file.size + 1
     return max(votes, key=lambda name: (votes[name], name)) if votes else ""
 
 

@@ -73,6 +73,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         pool = held.enter_context(workers.workers(options.workers, budget=task.budget, at_end=read.close))
         warmed = pool.submit(_warm, task.recipe, on_event)
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
+        task = _recognised(task, history)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
         columns = output_layouts.of_run(out, history.live, task.sources)
@@ -116,8 +117,15 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     recipe.load_models(resolved)
     largest = max(int(source.unit_bytes) for source in plan.source)
     budget = workers.budget(options.memory, largest, threads=options.workers)
-    inputs = layouts.known(expand(plan.source))
+    inputs = expand(plan.source)
     return Task(resolved, budget, inputs, source_settings(inputs.files))
+
+
+def _recognised(task: Task, history: History) -> Task:
+    """The task, of whose inputs it is known what their rows are: by the generations that read them, else by a look."""
+    recorded = {name: settings.format for name, settings in history.live[-1].sources.items()} if history.live else {}
+    inputs = layouts.known(task.inputs, recorded)
+    return replace(task, inputs=inputs, sources=source_settings(inputs.files))
 
 
 def _open_output(task: Task, options: RunOptions) -> Store:
