@@ -71,6 +71,7 @@ def test_the_page_of_presets_names_each():
         "c4",
         "dclm",
         "dolma",
+        "chat",
     }
     for name in presets():
         assert f"`{name.split('@')[0]}`" in pages.text("presets.md")

@@ -16,6 +16,7 @@ import numpy as np
 
 from filters.kernels import FOLDER, cache
 from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
+from filters.kernels.formats import marks
 from filters.kernels.lines import gopher, lines, segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.pii import pii
@@ -78,7 +79,7 @@ def _pii() -> None:
 
 
 STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
-FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _pii]
+FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _pii, marks.warm]
 
 
 def warm_stages() -> None:

@@ -46,7 +46,7 @@ def curate(
 
     Args:
         data: A path (file, folder, glob, URL) as `str` or `Path`; a list of `Path`; a frame of Polars, pandas or Arrow; a
-            `datasets.Dataset`; a list of texts (`str`, or None where there is none). None: what the plan's `source` names.
+            `datasets.Dataset`; a list of texts (`str` or None), or of rows (`dict`). None: what the plan's `source` names.
         plan: A YAML file or a preset's name; None: the default.
         output: Folder or URL of the result.
         overrides: Keys of the plan to override, such as `{"dedup.threshold": 0.7, "filters.toxicity": False}`.
@@ -81,12 +81,18 @@ def curate(
     return curated.of(result, work=options.work)
 
 
-def judge(texts: Iterable[str | None], plan: Place | None = None, *, overrides: Mapping[str, object] | None = None) -> Judged:
+def judge(
+    texts: Iterable[str | Mapping[str, object] | None],
+    plan: Place | None = None,
+    *,
+    overrides: Mapping[str, object] | None = None,
+) -> Judged:
     """What a run over these texts alone would decide of each: kept or not, for what reason, with which values and limits, and
     the text that its edits leave. Nothing is written.
 
     Args:
-        texts: One text or more; None counts as a row without a text.
+        texts: One text or more; None counts as a row without a text. Or conversations, as rows have them:
+            `{"messages": [{"role": "user", "content": "…"}]}`.
         plan: A YAML file or a preset's name; None: the default.
         overrides: Keys of the plan to override, as for `curate`.
     """
@@ -125,7 +131,7 @@ def _planned(
     (source,) = load_plan(named, inputs=[memory.FOLDER], assignments=assignments).plan.source
     if "max_bad_fraction" not in source.model_fields_set:  # a budget is for files that may be damaged
         assignments = ["source.max_bad_fraction=1", *assignments]
-    with memory.written(data, text=source.text) as path:
+    with memory.written(data, text=source.text, format_=source.format) as path:
         yield load_plan(named, inputs=[path], assignments=assignments)
 
 

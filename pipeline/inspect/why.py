@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.errors import InputError, WinnowError
+from pipeline.inspect import turns
 from pipeline.inspect.margins import BY_EXPRESSION, Measured, RuleMargin, worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.values import Kept, RunValues, run_values
@@ -60,6 +61,8 @@ class Found:
     unread: Unread | None = None
     reasons: tuple[Reasons, ...] = ()
     """What weighed most in the scores of models, where the final text was kept."""
+    turns: tuple[str, ...] = ()
+    """Of a conversation, who says what: a line each."""
     fault: str | None = None
     """Why its values cannot be shown: a model or a plugin of the plan is not there any more."""
 
@@ -107,9 +110,17 @@ def _found(output: Output, row: LedgerRow) -> Found:
         weighed: tuple[Reasons, ...] = ()
         if values is not None and kept is not None:
             weighed = reasons(output.recipe, values.measured, kept.text, edited=bool(row["edits"]))
-        return Found(row, kept, values, survivor, reasons=weighed)
+        return Found(row, kept, values, survivor, reasons=weighed, turns=_turns(output, folder, row))
     except WinnowError as error:
         return Found(row, kept, None, survivor, fault=str(error))
+
+
+def _turns(output: Output, folder: str | None, row: LedgerRow) -> tuple[str, ...]:
+    columns = turns.columns(output)
+    if folder is None or not columns:
+        return ()
+    found = _row_of(output, folder, row["source_ref"], generation=row["generation"], columns=columns)
+    return () if found is None else turns.lines(output, found[1], emptied=row["reason"] == EMPTIED)
 
 
 def _kept(output: Output, folder: str, ref: str, *, generation: int) -> Kept | None:
@@ -139,7 +150,7 @@ def explanation(found: Found, *, every: bool) -> list[Part]:
         return [*said, f"  {found.unread.detail}", f"  {numbers.size(row['n_bytes_read'])}, the beginning in {found.unread.file}"]
     said.append(f"  {numbers.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
     said.append(f"  now in {found.kept.file if found.kept else 'no folder: its text was not kept'}")
-    said += _excerpt("text", found.kept.text if found.kept else None)
+    said += found.turns or _excerpt("text", found.kept.text if found.kept else None)
     if found.survivor is not None:
         said += _excerpt("survivor", found.survivor.text)
     if found.values is not None:

@@ -12,8 +12,11 @@ from pipeline.plan.load import DEFAULT
 from pipeline.plan.proposal import Proposed
 from pipeline.read.expansion import in_words
 from pipeline.text import numbers
+from pipeline.text.conversations import LAYOUTS
 from pipeline.text.visible import visible
 
+CHAT = "chat@1"
+"""The preset for conversations."""
 MOST_COLUMNS = 40
 MOST_LANGUAGES = 8
 NAME = 40
@@ -62,7 +65,8 @@ def draft(sources: Sequence[Proposed], *, file: str) -> str:
     ]
     for source in sources:
         lines += [f"# {visible(line)}".rstrip() for line in _seen(source)]
-    lines += ["", f"extends: {DEFAULT}   # the preset that this plan changes; others: winnow plan presets", ""]
+    preset = CHAT if all(source.layout for source in sources) else DEFAULT
+    lines += ["", f"extends: {preset}   # the preset that this plan changes; others: winnow plan presets", ""]
     lines += ["# Relative paths start where winnow is called.", "source:"]
     for source in sources:
         body = list(_source(source))
@@ -76,7 +80,10 @@ def draft(sources: Sequence[Proposed], *, file: str) -> str:
 def _source(source: Proposed) -> Iterator[str]:
     yield f"paths: [{', '.join(map(quoted, source.paths))}]"
     yield f"name: {quoted(source.name)}"
-    yield f"text: {quoted(source.text)}   # the column that holds the text"
+    if source.layout:
+        yield f"format: {source.layout}   # what users and assistants say is judged, and rows come out with their structure"
+    else:
+        yield f"text: {quoted(source.text)}   # the column that holds the text"
     yield f"id: {quoted(source.id)}   # rows without one get a hash of their place"
     if source.named_by:
         yield f"from: null   # {visible(source.named_by, limit=NAME)}: a column whose values could be the names of sources"
@@ -96,7 +103,8 @@ def _seen(source: Proposed) -> Iterator[str]:
     yield from [f"  columns of {visible(of)}:"] if of else []
     for column in source.columns[:MOST_COLUMNS]:
         size = f", {numbers.count(column.characters)} characters on average" if column.characters else ""
-        mark = " <- proposed as the text" if column.name == source.text else ""
+        turns = source.layout and column.name in LAYOUTS[source.layout].columns
+        mark = " <- a conversation" if turns else " <- proposed as the text" if column.name == source.text else ""
         yield f"    {visible(column.name, limit=NAME)}: {column.kind} in {numbers.counted(column.filled, 'row')}{size}{mark}"
     if len(source.columns) > MOST_COLUMNS:
         yield f"  and {numbers.counted(len(source.columns) - MOST_COLUMNS, 'column')} more"

@@ -88,6 +88,8 @@ class Recipe:
     document: RecipeDocument
     tombstones: Withheld | None = field(default=None, compare=False)
     """Handed beside the recipe by the run that adds to an output: no part of it, but of the key of each judgement (law 2)."""
+    layouts: tuple[str, ...] = ()
+    """Layouts of the conversations that the output holds, whose columns its shards have: likewise."""
 
     @cached_property
     def dropping(self) -> dict[str, tuple[ActiveFilter, AnyRule]]:

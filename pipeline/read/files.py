@@ -69,6 +69,9 @@ class InputFile:
     named_by: str | None = None
     """Column of the data that holds the name of a row's source; None: `source` is that of all rows."""
     on_truncated: str = "fail"
+    turns: str = ""
+    """Name of the layout of its conversations (`pipeline.text.conversations`); empty where its rows are texts, and `auto` where
+    nobody looked yet (`pipeline.read.layouts`)."""
     identity: str = ""
     """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
     encoding: str = ""
@@ -98,7 +101,7 @@ class Inputs:
 def input_file(
     source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
 ) -> InputFile:
-    settings = source.model_dump(exclude={"paths", "name", "named_by", "base"})
+    settings = source.model_dump(exclude={"paths", "name", "named_by", "base", "format"})
     return InputFile(
         source=source.name or folder or "input",
         named_by=source.named_by,
@@ -109,6 +112,7 @@ def input_file(
         size=size,
         identity=identity,
         partitions=partitions_of(url),
+        turns="" if source.format == "text" or source.text == ANY else source.format,
         **settings,
     )
 

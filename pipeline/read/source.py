@@ -30,6 +30,13 @@ class Source(PlanModel):
     )
     priority: int = Field(0, description="the smaller one comes first where duplicates compete")
     text: str = Field("text", min_length=1, description="column that holds the text")
+    format: Literal[
+        "auto", "text", "messages", "conversations", "preference", "preference_turns", "preference_text", "instruction"
+    ] = Field(
+        "auto",
+        description="what a row is: a text, or a conversation in one of these layouts (docs/conversations.md); auto: a text"
+        " where rows have its column, else what their columns say",
+    )
     id: str = Field("id", min_length=1, description="column that holds the id; rows without one get a hash of source_ref")
     unit_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="size of the pieces that an input is split into")
     max_row_bytes: Bytes = Field(

@@ -23,6 +23,7 @@ from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
 from pipeline.store import http_host, remote
 from pipeline.store.http_file import Known
 from pipeline.store.keys import key
+from pipeline.text import conversations
 
 VERSION = 3
 """Covers everything in this package that decides what the rows of an input are."""
@@ -101,6 +102,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         *(f"{name} {version(name)}" for name in DECODED_BY.get(file.format, ())),
         *([f"main text {MAIN_TEXT}"] if file.format in DECODED_BY else []),
         *([f"part {unit.part}"] if unit.part else []),
+        *([f"{file.turns} {conversations.VERSION}"] if file.turns in conversations.LAYOUTS else []),
     )
 
 

@@ -26,6 +26,8 @@ class SourceSettings(Record):
     priority: int
     max_row_bytes: int
     named_by: str | None = None
+    format: str = "text"
+    """What its rows are: texts, or conversations in a layout (`pipeline.text.conversations`)."""
 
 
 MOST_PATHS = 1_000

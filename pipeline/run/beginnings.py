@@ -10,7 +10,8 @@ from pipeline.read import peek
 from pipeline.read.files import ANY, InputFile
 from pipeline.read.peek import LOOK_BYTES, Look
 from pipeline.run.checks import Faults
-from pipeline.text import numbers
+from pipeline.text import numbers, turns
+from pipeline.text.conversations import LAYOUTS
 from pipeline.text.visible import folded, visible
 
 MOST_COLUMNS = 10
@@ -35,14 +36,24 @@ class Beginning:
     @property
     def lacks(self) -> bool:
         """Whether it has columns, and that of the text is none of them."""
-        return bool(self.columns) and self.file.text not in self.columns
+        return bool(self.columns) and not set(self.wanted) <= set(self.columns)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Columns that a row must have."""
+        layout = LAYOUTS.get(self.file.turns)
+        return (self.file.text,) if layout is None else layout.required
 
     def said(self) -> Iterator[str]:
         """Two lines."""
         file, packed = self.file, f" ({self.file.compression})" if self.file.compression else ""
         names = [visible(name, limit=_NAME) for name in self.columns[:MOST_COLUMNS]]
         more = f" and {len(self.columns) - MOST_COLUMNS} more" if len(self.columns) > MOST_COLUMNS else ""
-        where = f"columns {', '.join(names)}{more}; text: {visible(file.text, limit=_NAME)}" if names else "no columns"
+        if file.turns in LAYOUTS:
+            is_ = f"conversations: {', '.join(self.wanted)}"
+        else:
+            is_ = f"text: {visible(file.text, limit=_NAME)}{self._also()}"
+        where = f"columns {', '.join(names)}{more}; {is_}" if names else "no columns"
         ids = f", id: {visible(file.id, limit=_NAME)}" if file.id in self.columns else ""
         fault = f": {folded(self.fault, limit=_FIRST)}" if self.fault else ""
         missing = ", WHICH IS NOT THERE" if self.lacks else ""
@@ -54,6 +65,11 @@ class Beginning:
             else f"    no text in the rows that were looked at{fault}"
         )
 
+    def _also(self) -> str:
+        """What else its rows could be."""
+        fits = [name for name, layout in LAYOUTS.items() if self.columns and set(layout.required) <= set(self.columns)]
+        return f" (source.format: {fits[0]} makes conversations of these rows)" if fits and not self.lacks else ""
+
 
 def beginnings(files: Sequence[InputFile], faults: Faults) -> list[Beginning]:
     """Of some files, spread over all; what cannot be read, and a source whose files lack the column of the text, are faults."""
@@ -64,8 +80,8 @@ def beginnings(files: Sequence[InputFile], faults: Faults) -> list[Beginning]:
             columns = ", ".join(visible(name, limit=_NAME) for name in own[0].columns[:MOST_COLUMNS])
             likely = next((f" (perhaps {visible(one.likely, limit=_NAME)})" for one in own if one.likely), "")
             faults.add(
-                f"source {source}: no column {own[0].file.text} in {own[0].file.path}, there are: {columns}; name the text's"
-                f" column in source.text{likely}"
+                f"source {source}: no column {' and '.join(own[0].wanted)} in {own[0].file.path}, there are: {columns}; name the"
+                f" text's column in source.text{likely}"
             )
     return made
 
@@ -83,9 +99,10 @@ def about(files: Sequence[InputFile], seen: Sequence[Beginning]) -> str:
 
 
 def _beginning(file: InputFile) -> Beginning:
-    found = peek.look_at(replace(file, text=ANY, id=ANY))
+    found = peek.look_at(replace(file, text=ANY, id=ANY, turns=""))
     rows = peek.first_rows(file)
-    text = next((value for value in rows.documents["text"].slice(0, peek.MOST_ROWS).to_pylist() if value), "")
+    texts = map(turns.without_marks, rows.documents["text"].slice(0, peek.MOST_ROWS).to_pylist())
+    text = next(filter(None, texts), "")
     n = rows.documents.num_rows + rows.bad.num_rows
     return Beginning(file, tuple(column.name for column in found.columns), text, n, _whole(file), _likely(found), found.fault)
 

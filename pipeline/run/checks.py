@@ -20,6 +20,7 @@ from pipeline.output.manifest import Manifest
 from pipeline.plan import recipe
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.read import layouts
 from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile, Inputs
 from pipeline.report.compute import gpus
@@ -92,8 +93,8 @@ def of_inputs(plan: Plan, faults: Faults) -> Inputs | None:
     fit = [one for one, found in zip(apart, each, strict=True) if found]
     lists = {made.key: made for found in each if found for made in found.listed}
     if len(fit) == len(apart):
-        return faults.tried(lambda: expand(plan.source, pinned=lists))
-    return Faults().tried(lambda: expand(fit, pinned=lists)) if fit else None
+        return faults.tried(lambda: layouts.known(expand(plan.source, pinned=lists)))
+    return Faults().tried(lambda: layouts.known(expand(fit, pinned=lists))) if fit else None
 
 
 def of_places(options: RunOptions, files: Sequence[InputFile], faults: Faults) -> Places | None:

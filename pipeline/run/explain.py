@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline import read
 from pipeline.machine import workers
 from pipeline.machine.events import silent
-from pipeline.output import manifest
+from pipeline.output import layouts, manifest
 from pipeline.output.inputs import owners
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
@@ -79,7 +79,9 @@ def _run(options: RunOptions, resolved: Recipe, found: Inputs, *, places: Places
         return
     if before:
         wrong = len(faults.found)
-        faults.tried(lambda: manifest.check_recipe(places.out, manifest.live(before)[-1], resolved, sources=sources))
+        live = manifest.live(before)
+        faults.tried(lambda: manifest.check_recipe(places.out, live[-1], resolved, sources=sources))
+        faults.tried(lambda: layouts.of_run(places.out, live, sources))
         if len(faults.found) > wrong:
             return
     compared = faults.tried(lambda: prepare.compare_inputs(resolved, inputs, before=before, sources=sources))

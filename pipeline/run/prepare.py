@@ -18,6 +18,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
 from pipeline.output import inventory, manifest, replaced, tombstones
+from pipeline.output import layouts as output_layouts
 from pipeline.output import work as work_
 from pipeline.output.faults import damaged
 from pipeline.output.folders import LOCK, MARKER
@@ -27,7 +28,7 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
-from pipeline.read import likeness
+from pipeline.read import layouts, likeness
 from pipeline.read.expansion import expand, in_words, told_apart
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
@@ -43,6 +44,7 @@ from pipeline.stages.unit import signals
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
+from pipeline.text.conversations import TEXT
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         found: list[float] = []
         warmed = pool.submit(_warm, task.recipe, on_event, found)
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
+        task = _recognised(task, history)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
+        columns = output_layouts.of_run(out, history.live, task.sources)
         _repair(out, history, on_event, keep=task.recipe.plan.output.keep_replaced)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live
@@ -94,7 +98,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             identity=identity,
             work=work,
             pool=pool,
-            recipe=replace(task.recipe, tombstones=history.tombstones),
+            recipe=replace(task.recipe, tombstones=history.tombstones, layouts=columns),
             history=history,
             sources={**(before[-1].sources if before else {}), **task.sources},
             inputs=inputs,
@@ -118,6 +122,13 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     budget = workers.budget(options.memory, largest, threads=options.workers)
     inputs = expand(plan.source, pinned=pins.load(options))
     return Task(resolved, budget, inputs, source_settings(inputs.files))
+
+
+def _recognised(task: Task, history: History) -> Task:
+    """The task, of whose inputs it is known what their rows are: by the generations that read them, else by a look."""
+    recorded = {name: settings.format for name, settings in history.live[-1].sources.items()} if history.live else {}
+    inputs = layouts.known(task.inputs, recorded)
+    return replace(task, inputs=inputs, sources=source_settings(inputs.files))
 
 
 def _open_output(task: Task, options: RunOptions) -> Store:
@@ -261,7 +272,12 @@ def source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     found: dict[str, SourceSettings] = {}
     for file in files:
         settings = SourceSettings(
-            text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes, named_by=file.named_by
+            text=file.text,
+            id=file.id,
+            priority=file.priority,
+            max_row_bytes=file.max_row_bytes,
+            named_by=file.named_by,
+            format=file.turns or TEXT,
         )
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")

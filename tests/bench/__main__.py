@@ -26,6 +26,9 @@ BENCHES = {
         "dedup beside its peers, each in environments of their own: minutes to install", ("dedup_accuracy", "dedup_speed")
     ),
     "signatures": Bench("MB of text per CPU-second of MinHash signatures, on one thread", ("signatures_speed",)),
+    "conversations": Bench(
+        "short conversations a minute, and what dedup takes of planted copies and of what only looks so", ("conversations",)
+    ),
     "increment": Bench("what it costs to add 5 % to a curated corpus", ("dedup_increment",)),
     "scale": Bench(
         "a million and ten million documents of known fates; 10 GB in the temporary folder, TMPDIR names another",

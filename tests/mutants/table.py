@@ -34,6 +34,7 @@ AREAS = (
     "what people read",
     "savings",
     "trust",
+    "conversations",
 )
 
 
@@ -2447,5 +2448,41 @@ MUTANTS = (
         'np.unique(spill.take(piece)["rank"], return_counts=True)',
         "source_count is the number of sources that the ledger names",
         ("tests/stages/dedup/test_agreement.py",),
+    ),
+    Mutant(
+        "a system prompt is judged",
+        "conversations",
+        "pipeline/text/conversations.py",
+        '**dict.fromkeys(_LEFT_OUT, "")}',
+        "**dict.fromkeys(_LEFT_OUT, USER)}",
+        "only what users and assistants say is compared",
+        ("tests/conversations/test_layouts.py::test_what_is_judged",),
+    ),
+    Mutant(
+        "half a conversation stays",
+        "conversations",
+        "pipeline/text/final.py",
+        "    gone[rows[empty]] = True\n",
+        "    gone[rows[empty]] = False\n",
+        "a conversation of which edits empty a turn is dropped",
+        ("tests/conversations/test_turns.py::test_edits_change_pieces_and_a_conversation_without_one_of_them_has_no_text",),
+    ),
+    Mutant(
+        "an edit stays outside of the turns",
+        "conversations",
+        "pipeline/stages/shards/conversation_columns.py",
+        "            _put(own, record, said[first[i] : first[i + 1]])\n",
+        "            pass\n",
+        "what an edit makes of a turn stands in the turn",
+        ("tests/conversations/test_layouts.py",),
+    ),
+    Mutant(
+        "a text passes for a conversation",
+        "conversations",
+        "pipeline/text/turns.py",
+        'return f"\\0{text[1:]}" if',
+        "return text if",
+        "no text of the input begins with a mark",
+        ("tests/conversations/test_turns.py::test_no_text_of_the_input_begins_with_a_mark",),
     ),
 )

@@ -29,7 +29,7 @@ LANGUAGES = proposal._languages
 @pytest.fixture(autouse=True)
 def no_languages(monkeypatch):
     """Their model is loaded where a test is about them."""
-    monkeypatch.setattr(proposal, "_languages", lambda looks, text: ())
+    monkeypatch.setattr(proposal, "_languages", lambda files: ())
     yield
     read.close()
 

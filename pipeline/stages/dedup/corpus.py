@@ -33,7 +33,7 @@ from pipeline.stages.dedup.fate_columns import Fates
 from pipeline.stages.dedup.handover import Files
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import texts_at
+from pipeline.stages.unit.tables import marked_at
 from pipeline.store.hashing import has_content
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -202,7 +202,7 @@ def _selftest(
         scope = parts[number].scope()
         originals.append(
             selftest.Originals(
-                texts_at(work, units[number].names, rows).to_pylist(),
+                marked_at(work, units[number].names, rows).to_pylist(),
                 keys,
                 None if scope is None else scope[here],
                 found.order.of_part(number)[here],

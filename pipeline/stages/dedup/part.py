@@ -23,7 +23,7 @@ from pipeline.schema import SCORES
 from pipeline.stages.dedup import columns, keep_order
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.refs import refs
-from pipeline.stages.unit.tables import texts_at
+from pipeline.stages.unit.tables import marked_at
 from pipeline.store.store import Store
 from pipeline.text import final, signatures, urls
 
@@ -192,7 +192,7 @@ def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], *, wan
 
 
 def _shingles(work: Store, unit: Annotated, rows: np.ndarray, *, chosen: np.ndarray, ngram: int) -> Iterator[Sets]:
-    yield from shingles_of(texts_at(work, unit.names, rows), chosen, ngram)
+    yield from shingles_of(marked_at(work, unit.names, rows), chosen, ngram)
 
 
 def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:

@@ -78,6 +78,7 @@ class Inputs:
     columns: tuple[pa.Schema, ...]  # signals of each active filter
     scored_only: tuple[bool, ...]  # which of these filters score some rows only: the verdicts' `scored` ones
     source_count: bool = False  # whether data/ says how many sources hold a document
+    layouts: tuple[str, ...] = ()  # of conversations, whose columns data/ and rejected/ have
     remembered: Remembered = field(default_factory=Remembered)
 
     def rows(self, number: int) -> JoinedRows:
@@ -121,4 +122,5 @@ def inputs_of(
         columns=tuple(filter_.signals for filter_ in filters),
         scored_only=tuple(filter_.tier is Tier.MODEL for filter_ in filters),
         source_count=recipe.plan.dedup is not None and recipe.plan.dedup.source_count,
+        layouts=recipe.layouts,
     )

@@ -142,7 +142,7 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
         pass
     elif recipe.tombstones is None:
         beside = work.read_table(where.documents, list(final.BESIDE)) if recipe.steps else None
-        finished = final.finish(text.batch("source").text, recipe.steps, beside)
+        finished = final.finish(text.marked("source"), recipe.steps, beside)
     else:
         documents = work.read_table(where.documents)
         card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
@@ -256,7 +256,7 @@ def _sign(work: Store, recipe: Recipe, where: Names, *, text: UnitText, kept: np
     have = work.read_table(name) if stored else None
     with meter.measure("sign"):
         shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-        chosen = text.batch("final").text.take(pa.array(missing)) if len(missing) < len(kept) else text.batch("final").text
+        chosen = text.marked("final").take(pa.array(missing)) if len(missing) < len(kept) else text.marked("final")
         made = signatures.annotate(
             chosen, ngram=dedup.ngram, permutations=dedup.permutations, bands=shape[0], rows=shape[1], hash_=dedup.hash
         )
