@@ -22,6 +22,8 @@ from pipeline.text import final
 NUMBER = pa.field("number", pa.int64())
 """Column of the number in the dedup index, -1 where dedup dropped the row; in no shard."""
 _EDITED = ("text", *final.BESIDE)
+EVIDENCED = ("data", "rejected", "ledger", UNSELECTED)
+"""Folders whose rows have the columns that filters give as evidence."""
 AT_ONCE = 25_000
 """Rows put together at a time: chosen because those of a whole unit, 250,000 of a word each, take 200 MB on their way."""
 
@@ -74,6 +76,9 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, *, rows: pl.DataFrame) 
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
+    if inputs.evidence and folder in EVIDENCED:
+        shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
+        columns |= _evidence_columns(inputs, unit, shown.to_arrow(), scored=rows["scored"].to_arrow())
     if folder == "signals":
         shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
         columns |= _signal_columns(inputs, unit, shown.to_arrow(), scored=rows["scored"].to_arrow())
@@ -86,7 +91,8 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, *, rows: pl.DataFrame) 
 def schema(inputs: Inputs, folder: str) -> pa.Schema:
     """Columns of a folder's shards. Those of signals/ are the ledger's key and what the plan's filters give."""
     if folder != "signals":
-        return OUTPUTS["data" if folder == UNSELECTED else folder]
+        own = OUTPUTS["data" if folder == UNSELECTED else folder]
+        return pa.schema([*own, *inputs.evidence.values()]) if folder in EVIDENCED else own
     given = {field.name: field.type for schema in inputs.columns for field in schema}
     types = {name: pa.string() if pa.types.is_large_string(type_) else type_ for name, type_ in given.items()}
     return pa.schema([*SIGNALS_KEY, *pa.schema(types)])
@@ -99,6 +105,16 @@ def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, sco
         table = inputs.work.read_table(name, schema.names)
         for column in schema.names:
             columns[column] = _seen(inputs, number, table[column].take(positions), scored=scored)
+    return columns
+
+
+def _evidence_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
+    """The signals that the plan's filters give as evidence, of the rows at `positions`; null where there is no position."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
+        if wanted := [column for column in schema.names if column in inputs.evidence]:
+            table = inputs.work.read_table(name, wanted)
+            columns |= {c: _seen(inputs, number, table[c].take(positions), scored=scored) for c in wanted}
     return columns
 
 
