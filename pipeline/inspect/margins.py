@@ -91,9 +91,11 @@ class Measured:
         """The signals of filters without rules, and evidence of the others where there is some."""
         ruled = {rule.filter for rule in self.rules}
         compared = {rule.signal for rule in self.rules}
-        found = []
+        found: list[tuple[str, dict[str, Value]]] = []
         for name, values in self.signals:
-            more = {key: v for key, v in values.items() if key in self.evidence and key not in compared and v is not None}
+            more: dict[str, Value] = {
+                key: v for key, v in values.items() if key in self.evidence and key not in compared and v is not None
+            }
             found.append((name, more if name in ruled else values))
         return [(name, values) for name, values in found if values]
 

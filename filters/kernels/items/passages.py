@@ -203,7 +203,7 @@ def _dense(pairs: Array) -> tuple[Int, Int]:
     best: Int = np.int64(0)
     first: Int = np.int64(0)
     last: Int = np.int64(0)
-    a = np.int64(0)
+    a: Int = np.int64(0)
     for k in range(1, pairs.size + 1):
         if k == pairs.size or _place(pairs[k]) - _place(pairs[k - 1]) > APART:
             if k - a > best:

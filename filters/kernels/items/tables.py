@@ -80,6 +80,7 @@ def seeds(items: Items) -> Seeds:
     group = np.cumsum(new) - 1
     another = new | np.concatenate([[False], owners[begins][1:] != owners[begins][:-1]]) if len(found) else new
     rare = np.bincount(group, another, minlength=0)[group] <= COMMON if len(found) else new
+    rare &= another  # of an item that repeats a gram, the first: kernels have room for COMMON places
     begins, found, new = begins[rare], found[rare], new[rare]
     firsts = np.flatnonzero(new)
     keys = found[firsts]
