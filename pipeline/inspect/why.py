@@ -207,9 +207,8 @@ def rules(made: Measured, *, every: bool) -> list[Part]:
     if rest := len(ordered) - len(rows):
         passing = numbers.counted(rest, "rule passes", "rules pass")
         said.append(f"{passing} with room to spare; --all shows {'it' if rest == 1 else 'them'}")
-    for name, values in made.signals:
-        if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
-            said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
+    for name, values in made.beside_rules:
+        said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
     return said
 
 

@@ -51,7 +51,9 @@ def preset_text(name: str) -> str:
 
 def _preset(name: str) -> tuple[str, Json]:
     full = _full_name(name)
-    return full, _read_yaml(preset_text(full), where=f"preset {name}")
+    data = _read_yaml(preset_text(full), where=f"preset {name}")
+    base = data.pop("extends", None)
+    return full, data if base is None else _merge(_preset(base)[1], data)
 
 
 def _full_name(name: str) -> str:
@@ -270,6 +272,7 @@ def _drop_names(data: Json) -> None:
 def _paths(plan: Plan) -> Iterator[str]:
     yield from (path for source in plan.source for path in source.paths)
     yield from (entry.path for entry in plan.annotations)
+    yield from plan.evaluation_sets()
 
 
 @dataclass(frozen=True)

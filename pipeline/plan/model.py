@@ -8,6 +8,7 @@ old recipes. What a preset switches on stands in `pipeline/plan/presets/`. The s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -247,6 +248,11 @@ class Plan(PlanModel):
         if double:
             raise ValueError(f"annotations: {', '.join(sorted(double))} stands in two entries")
         return self
+
+    def evaluation_sets(self) -> Iterator[str]:
+        """Paths of the user's evaluation sets."""
+        for part in (getattr(self.filters, "decontaminate", None), getattr(self.edits, "decontaminate", None)):
+            yield from (own.path for own in (part.own if part is not None else ()))
 
     def added_filters(self) -> tuple[Filter, ...]:
         """Filters that come after ours: the annotations, then those of plugins."""

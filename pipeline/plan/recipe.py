@@ -21,7 +21,7 @@ import pyarrow as pa
 from filters import FILTERS
 from filters.contract import ContractError, Filter, Tier, check_all, check_rules
 from filters.edits import EDITS
-from filters.edits.contract import Step, Walk
+from filters.edits.contract import Edit, Step, Walk
 from filters.models import ModelError, labels
 from filters.rules import AnyRule, Rule
 from pipeline import schema
@@ -156,6 +156,9 @@ def resolve(plan: Plan) -> Recipe:
         scores.check_names(plan.annotations, filters)
         check_all(filters)
         switched_on = tuple(active(plan, filters))
+        taken = {*schema.REJECTED.names, *schema.LEDGER.names, *schema.QUARANTINE.names}
+        if clash := sorted(taken.intersection(name for item in switched_on for name in item.filter.evidence)):
+            raise ContractError(f"evidence named {', '.join(clash)}: data/, rejected/ or ledger/ has such a column")
     except ContractError as error:
         raise BrokenContract(str(error)) from error
     except OSError as error:
@@ -176,16 +179,32 @@ def resolve(plan: Plan) -> Recipe:
     }
     # Files of scores are inputs: new ones do not make a new recipe.
     files = {a.filter.name: a.files for a in switched_on if a.files and a.filter.name != scores.NAME}
+    files |= {f"edits.{edit.name}": _edit_files(edit, params) for edit, params in chosen if edit.files is not None}
     document = RecipeDocument(plan=_decisive(plan), versions=versions, files=files | ({"tokenizer": (tokens,)} if tokens else {}))
     return Recipe(
         plan=plan,
         known=filters,
         filters=switched_on,
         steps=tuple(step for edit, params in chosen for step in edit.steps(params)),
-        edits=tuple((edit.name, edit.version, params.model_dump(mode="json")) for edit, params in chosen),
+        edits=tuple(_edit(edit, params, files) for edit, params in chosen),
         tokenizer=tokens,
         document=document,
     )
+
+
+def _edit_files(edit: Edit, params: Any) -> tuple[str, ...]:
+    """The sha256 of each file that an edit reads."""
+    try:
+        return tuple(sha256(path) for path in (edit.files(params) if edit.files else ()))
+    except (ValueError, OSError) as error:
+        raise PlanError(str(error)) from error
+
+
+def _edit(edit: Edit, params: Any, files: dict[str, tuple[str, ...]]) -> tuple[Any, ...]:
+    """What the final text depends on of an edit."""
+    keys = with_names_only({"edits": {edit.name: params.model_dump(mode="json")}})["edits"][edit.name]
+    read = files.get(f"edits.{edit.name}")
+    return (edit.name, edit.version, keys) if read is None else (edit.name, edit.version, keys, list(read))
 
 
 def tokenizer_of(plan: Plan) -> str | None:
@@ -257,6 +276,13 @@ def load_models(recipe: Recipe) -> None:
     thresholds, or languages of other keys, that it gives no meaning."""
     for item in recipe.filters:
         load_model(recipe.plan, recipe.filters, item=item)
+    for edit in EDITS:
+        params = getattr(recipe.plan.edits, edit.name, None)
+        try:
+            if params is not None and edit.load is not None:
+                edit.load(params)
+        except (ValueError, OSError) as error:
+            raise PlanError(str(error)) from error
 
 
 def load_model(plan: Plan, filters: Sequence[ActiveFilter], *, item: ActiveFilter) -> None:

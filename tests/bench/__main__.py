@@ -36,6 +36,7 @@ BENCHES = {
     ),
     "choice": Bench("what every preset and the quality models keep and drop beside careful readers", ("choice",)),
     "reviews": Bench("what reviews teach the shipped quality model, by tastes other than its readers'", ("own_taste",)),
+    "decontaminate": Bench("evaluation items in text: speed, recall by words changed, false marks", ("decontaminate",)),
     "curve": Bench("would more judgements help? the readers' model fitted on a quarter of them to all", ("learning_curve",)),
     "memory": Bench("memory against --memory, on inputs that cost it by row, source or metadata: half an hour", ("memory",)),
     "digests": Bench("content_sha256 of the sample and of 21 MB of real text: did a change move a byte?", ("digests",)),

@@ -285,7 +285,7 @@ def _sort_unique(values: Array, scratch: Array, sizes: Array) -> Int:
     n = first = np.int64(0)
     for bucket in range(starts.size - 1):
         last = starts[bucket]
-        _sort(scratch[first:last])
+        sort(scratch[first:last])
         for k in range(first, last):
             if n == 0 or scratch[k] != values[n - 1]:
                 values[n] = scratch[k]
@@ -295,7 +295,7 @@ def _sort_unique(values: Array, scratch: Array, sizes: Array) -> Int:
 
 
 @inner_kernel
-def _sort(values: Array) -> None:
+def sort(values: Array) -> None:
     """Sorts in place: by insertion where there are few, else by heap, which no input makes quadratic."""
     if values.size > _INSERTION:
         _heap_sort(values)

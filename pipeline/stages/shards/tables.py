@@ -28,6 +28,8 @@ _READ = "metadata as read"
 """Not of a shard: what masks have not changed."""
 MARKED = pa.field("marked", pa.large_string())
 """Column of final texts as dedup has them, with the marks of turns; in no shard, and only where an output has conversations."""
+EVIDENCED = ("data", "rejected", "ledger", UNSELECTED)
+"""Folders whose rows have the columns that filters give as evidence."""
 AT_ONCE = 25_000
 """Rows put together at a time: chosen because those of a whole unit, 250,000 of a word each, take 200 MB on their way."""
 
@@ -80,6 +82,9 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, *, rows: pl.DataFrame) 
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
+    if inputs.evidence and folder in EVIDENCED:
+        shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
+        columns |= _evidence_columns(inputs, unit, shown.to_arrow(), scored=rows["scored"].to_arrow())
     if folder == "signals":
         shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
         columns |= _signal_columns(inputs, unit, shown.to_arrow(), scored=rows["scored"].to_arrow())
@@ -99,7 +104,9 @@ def schema(inputs: Inputs, folder: str) -> pa.Schema:
         made = OUTPUTS["data" if folder == UNSELECTED else folder]
         if folder == "data" and inputs.source_count:
             made = made.append(SOURCE_COUNT)
-        return with_conversations(made, inputs.layouts) if folder in WITH_TEXT else made
+        if folder in WITH_TEXT:
+            made = with_conversations(made, inputs.layouts)
+        return pa.schema([*made, *inputs.evidence.values()]) if folder in EVIDENCED else made
     given = {field.name: field.type for schema in inputs.columns for field in schema}
     types = {name: pa.string() if pa.types.is_large_string(type_) else type_ for name, type_ in given.items()}
     return pa.schema([*SIGNALS_KEY, *pa.schema(types)])
@@ -132,6 +139,16 @@ def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, sco
         table = inputs.work.read_table(name, schema.names)
         for column in schema.names:
             columns[column] = _seen(inputs, number, table[column].take(positions), scored=scored)
+    return columns
+
+
+def _evidence_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
+    """The signals that the plan's filters give as evidence, of the rows at `positions`; null where there is no position."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
+        if wanted := [column for column in schema.names if column in inputs.evidence]:
+            table = inputs.work.read_table(name, wanted)
+            columns |= {c: _seen(inputs, number, table[c].take(positions), scored=scored) for c in wanted}
     return columns
 
 
