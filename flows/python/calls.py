@@ -67,8 +67,15 @@ def curate(
     Raises the errors of `pipeline.errors`, whose messages are a command's; the same call then goes on where it stopped.
     """
     from flows.python import curated
-    from pipeline.run.options import RunOptions
+    from pipeline.errors import UsageError
+    from pipeline.run.options import RUNNERS, RunOptions
 
+    if runner not in RUNNERS:
+        raise UsageError(f"runner={runner!r}: expected {', '.join(RUNNERS)}")
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers={workers}: expected at least 1")
+    if retries < 0:
+        raise UsageError(f"retries={retries}: expected 0 or more")
     options = RunOptions(
         output=os.fspath(output), work=None if work is None else os.fspath(work), replace=replace, fresh=fresh, clean=clean,
         workers=len(os.sched_getaffinity(0)) if workers is None else workers, accept=accept, memory=memory, retries=retries,
@@ -103,8 +110,17 @@ def judge(
 
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InputError(f"{type(texts).__name__} is no list of texts; write judge([text], plan)")
-    named = None if plan is None else os.fspath(plan)
-    return Judged(judge_texts(load_plan(named, assignments=assignments_of(overrides or {})), texts))
+    return Judged(judge_texts(load_plan(_named(plan), assignments=assignments_of(overrides or {})), texts))
+
+
+def _named(plan: Place | None) -> str | None:
+    """The file or preset. Raises PlanError for a plan that is no name."""
+    from pipeline.errors import PlanError
+
+    if plan is None or isinstance(plan, str | os.PathLike):
+        return None if plan is None else os.fspath(plan)
+    change = "; to change keys of the default or a preset: overrides={...}" if isinstance(plan, Mapping) else ""
+    raise PlanError(f"plan: expected a YAML file or the name of a preset, got {type(plan).__name__}{change}")
 
 
 @contextmanager
@@ -116,7 +132,7 @@ def _planned(
     from pipeline.plan.load import assignments_of, load_plan
     from pipeline.read import memory
 
-    named, assignments = None if plan is None else os.fspath(plan), assignments_of(overrides)
+    named, assignments = _named(plan), assignments_of(overrides)
     if data is None and plan is None:
         raise InputError("no input: give data, or a plan whose source.paths names some")
     if data is None or isinstance(data, str | os.PathLike):

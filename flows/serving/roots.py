@@ -108,7 +108,7 @@ def _inside(paths: Iterable[str], bounds: Sequence[str], *, what: str, error: ty
         resolved = absolute(path)
         if bounds and not any(resolved == root or resolved.startswith(root.rstrip("/") + "/") for root in bounds):
             raise error(
-                f"{what} {path} lies outside the roots of this deployment ({', '.join(bounds)}); see --root of flows.deploy"
+                f"{what} {path} lies outside the roots of this deployment ({', '.join(bounds)}); see --root of winnow deploy"
             )
 
 

@@ -6,6 +6,7 @@ they are comments, so that none of them writes a key; what is commented out (`#k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from pipeline.plan.load import DEFAULT
@@ -55,12 +56,23 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def output_of(sources: Sequence[Proposed]) -> str:
+    """What the output is best called: after the source, so that it is none that other plans write."""
+    return "curated-" + (re.sub(r"[^A-Za-z0-9._-]+", "-", sources[0].name).strip("-.")[:NAME] or "input")
+
+
+def commands(file: str, output: str) -> tuple[str, str]:
+    """What a person runs next: with the output, so that the look at the plan is one at the run."""
+    return f"winnow plan explain {file} --output {output}", f"winnow curate {file} --output {output}"
+
+
 def draft(sources: Sequence[Proposed], *, file: str) -> str:
     """The plan. `file`: what it will be called, for the commands in it."""
+    explain, curate = map(visible, commands(file, output_of(sources)))
     lines = [
         "# Written by `winnow plan init` from a look at the input. Read it before you run it:",
-        f"#   winnow plan explain {visible(file)}                    what it would do",
-        f"#   winnow curate {visible(file)} --output curated         do it",
+        f"#   {explain}   what it would do",
+        f"#   {curate.ljust(len(explain))}   do it",
         "#",
     ]
     for source in sources:

@@ -1,7 +1,8 @@
 """What a plan for an input may say of it: where its text stands, by a look at its columns (`pipeline.read.peek`).
 
 A column is proposed as the text by its name, where one of the usual names holds text, else the one whose texts are the longest
-among those that have white space in them: titles, URLs and ids are shorter. A person reads the plan before it runs.
+among those that have white space in them: titles, URLs and ids are shorter. Where no column looks like text none is proposed. A
+person reads the plan before it runs.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ def text_of(look: Look) -> str | None:
     long = [c for c in texts if c.characters >= LEAST_CHARACTERS]
     named = [c.name for name in TEXT_NAMES for c in long if c.name.lower() == name]
     # A text in a script without spaces has few of them; a URL or a hash has none, and is shorter than a page.
-    ordered = sorted(texts, key=lambda c: (-c.characters * (0.05 + c.spaced), c.name))
+    likely = [c for c in texts if c in long or c.spaced or c.name.lower() in TEXT_NAMES]  # others hold numbers, codes and labels
+    ordered = sorted(likely, key=lambda c: (-c.characters * (0.05 + c.spaced), c.name))
     return next(iter([*named, *(c.name for c in ordered if c.name not in ("url", "date", *ID_NAMES))]), None)
 
 
@@ -144,7 +146,7 @@ def _text_of_all(path: str, looks: Sequence[Look]) -> str:
             raise InputError(f"{path}: no row that was looked at can be read ({visible(bad[0].fault, limit=200)})")
         return TEXT
     names = ", ".join(f"{visible(c.name, limit=40)} ({c.kind})" for c in columned[0].columns[:20])
-    raise InputError(f"{path}: no column holds text; there are: {names}. Name the text's column with --text COLUMN")
+    raise InputError(f"{path}: no column looks like text; there are: {names}. Name the text's column with --text COLUMN")
 
 
 def _id_of(columns: Sequence[Column], *, rows: int) -> str:

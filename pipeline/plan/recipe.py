@@ -9,6 +9,8 @@ recipe; a changed model file always does.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -262,13 +264,26 @@ def _with_defaults(plan: Any, defaults: Any) -> Any:
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Lines `key: old → new` where two recipe documents differ."""
+    """Lines `key: old → new` where two recipe documents differ, the values as a plan would have them."""
     if isinstance(old, dict) and isinstance(new, dict):
         lines = []
         for name in sorted({*old, *new}):
             lines += differences(old.get(name, "default"), new.get(name, "default"), f"{path}.{name}".lstrip("."))
         return lines
-    return [] if old == new else [f"{path}: {old} → {new}"]
+    return [] if old == new else [f"{path}: {_in_yaml(old)} → {_in_yaml(new)}"]
+
+
+def _in_yaml(value: Any) -> str:
+    """A value in YAML's words; texts bare, as long as nobody takes them for something else."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {_in_yaml(inner)}' for name, inner in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_in_yaml, value))}]"
+    return value if isinstance(value, str) and not _OTHERWISE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+
+
+_OTHERWISE = re.compile(r"|null|true|false|[-+.\d].*|.*[,:{}\[\]\s].*", re.IGNORECASE | re.DOTALL)
+"""Texts that are quoted."""
 
 
 def load_models(recipe: Recipe) -> None:

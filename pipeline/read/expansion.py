@@ -25,7 +25,7 @@ from pipeline.read.files import APART, LATER, READ_TODAY, InputFile, Inputs, inp
 from pipeline.read.formats import huggingface
 from pipeline.read.listings import found_of, is_listing, listed
 from pipeline.read.recognition import EMPTY, look
-from pipeline.read.tree import Found, Passed, find_files
+from pipeline.read.tree import ABOUT, Found, Passed, find_files
 from pipeline.records.inputs import MOST_PATHS, Listed, PassedOver
 from pipeline.store.secrets import refuse_secrets
 from pipeline.store.traffic import Traffic
@@ -190,7 +190,8 @@ def _of_found(source: Source, found: Found, traffic: Traffic) -> InputFile:
 def _nothing(
     path: str, found: list[Found], passed: list[Passed], *, explicit: bool, later: list[str], base: Path | None
 ) -> InputError | NotYet:
-    if not found:
+    about = [one for one in passed if one.reason == ABOUT]
+    if not found and not about:
         hint = "hidden files and names that begin with _ are passed over; wildcards match files, `**` those of all folders below"
         return InputError(f"{path}: matches no file{_where(path, base)} ({hint})")
     if explicit:
@@ -198,7 +199,7 @@ def _nothing(
     else:
         counts = sorted(_by_reason(passed), key=lambda one: (-one.files, one.reason))[:8]
         listed = "; ".join(in_words(one) for one in counts)
-        message = f"{path}: no file among the {len(found)} found can be read ({listed}); read today: {READ_TODAY}"
+        message = f"{path}: no file among the {len(found) + len(about)} found can be read ({listed}); read today: {READ_TODAY}"
     return NotYet(message) if later else InputError(message)
 
 
@@ -210,4 +211,4 @@ def in_words(passed: PassedOver) -> str:
 
 
 def _where(path: str, base: Path | None) -> str:
-    return "" if "://" in path or os.path.isabs(path) else f" in {base or Path.cwd()}"
+    return "" if "://" in path or os.path.isabs(os.path.expanduser(path)) else f" in {base or Path.cwd()}"

@@ -28,15 +28,15 @@ _DECLARED = {
     "parquet": ("parquet", "pq"),
     "csv": ("csv",),
     "tsv": ("tsv", "tab"),
-    "text": ("txt",),
+    "text": ("txt", "md", "markdown", "rst"),
     "html": ("html", "htm"),
     "warc": ("warc", "wet"),
 }
 FORMATS = {f".{name}": format_ for format_, names in _DECLARED.items() for name in names}
 """Ending → format. Others, `.json` among them, are known by their content (`pipeline.read.recognition`)."""
 READ_TODAY = (
-    ".jsonl (also .ndjson, .jsonlines), .json, .csv, .tsv, .txt, .html, .htm, .warc, .wet, each also with .gz, .zst, .bz2, .xz or"
-    " .lz4; .parquet; JSON, Parquet, WARC and HTML under any other name; hf://datasets/ORG/NAME"
+    ".jsonl (also .ndjson, .jsonlines), .json, .csv, .tsv, .txt, .md, .html, .htm, .warc, .wet, each also with .gz, .zst, .bz2,"
+    " .xz or .lz4; .parquet; JSON, Parquet, WARC and HTML under any other name; hf://datasets/ORG/NAME"
 )
 _COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,127}")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"

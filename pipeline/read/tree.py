@@ -3,7 +3,7 @@
 Invariants: the same tree gives the same `Found.folder` and `Found.below` wherever it lies; the order is that of the names;
 whatever the path holds, or a pattern matches, is found or passed over with a reason. Passed over are hidden names and names that
 begin with `_`, which markers have (`_SUCCESS`, `.part-0.crc`), below the wildcard-free part, where the pattern does not write
-the `.` or `_` itself.
+the `.` or `_` itself; and a README, which describes the files beside it (a data set's card), where no path or pattern names it.
 
 Wildcards match files: `*` `?` `[ab]` `[!ab]` within a name, `**` any number of folders. A path that exists is taken as it is,
 wildcard characters and all, and so is a folder in front of the first wildcard: `[news]/*.jsonl` reads a folder `[news]`. Braces
@@ -51,6 +51,8 @@ class Passed:
 
 
 HIDDEN = "hidden, or a marker (the name begins with . or _)"
+ABOUT = "describes what lies beside it; name it to have it read"
+_ABOUT = re.compile(r"readme(?:\.(?:md|markdown|rst))", re.IGNORECASE)
 LINK = "a link to a folder, which is not followed"
 
 
@@ -187,12 +189,19 @@ def _files_below(
     walked = _walk(root or "/", depth, written) if isinstance(fs, LocalFileSystem) else _find(fs, prefix, root, depth=depth)
     for below, size, identity, reason in walked:
         hidden = _hidden(below, written)
-        if hidden or reason:
-            passed.add((hidden or below, HIDDEN if hidden else reason))
+        if why := HIDDEN if hidden else reason or _about(below, written):
+            passed.add((hidden or below, why))
         else:
             found.append(Found(folder, below, f"{prefix}{root}/{below}", size, identity))
     skipped += [Passed(f"{folder}/{below}" if folder else below, reason) for below, reason in sorted(passed)]
     return sorted(found, key=lambda item: item.below)
+
+
+def _about(below: str, written: Sequence[str]) -> str:
+    """Why a README is no document; empty where it is none, or the pattern's last part begins as its name does."""
+    name = below.rpartition("/")[2]
+    named = bool(written) and written[-1][:4].lower() == "read"
+    return ABOUT if _ABOUT.fullmatch(name) and not named else ""
 
 
 def _hidden(below: str, written: Sequence[str]) -> str:

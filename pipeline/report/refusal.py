@@ -19,6 +19,7 @@ MOST = 12
 """Lines of each table; chosen so that the whole stays on one screen."""
 ACCEPTED = "published with --accept, although a check failed"
 """A note of the generation, if so."""
+LOOK = "to look at what was dropped: the same command with --output OTHER --accept, then winnow inspect --output OTHER"
 WIDTH = 80
 NAME = 80
 """Characters of a source's or reason's name; real ones stay below."""
@@ -33,11 +34,10 @@ def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None, *, o
     said = [
         f"nothing was published: {_why(failed)}",
         *_checks(failed),
-        *_sources(counts.by_source),
-        *_reasons(counts, before),
+        *([*_sources(counts.by_source), *_reasons(counts, before)] if counts.totals.read else []),
         f"on disk now: {visible(on_disk)}; what this run read and scored stays in the work directory",
         "change the plan or the input and run it again; the same command with --accept publishes nevertheless",
-        "to look at what was dropped: the same command with --output OTHER --accept, then winnow inspect --output OTHER",
+        *([LOOK] if counts.totals.read else []),
     ]
     return table.text(said, width=WIDTH).rstrip("\n")
 

@@ -101,7 +101,7 @@ def _nothing_new(run: Run) -> Result:
     attempts.clear(run.work)
     pins.clear(run.work)
     metrics = publish.metrics_of(run.out)
-    return Result(run.out.root, None, metrics, (*run.notes, "nothing new: every input was curated before"))
+    return Result(run.out.root, None, metrics, run.notes)
 
 
 def _with_what_stays(context: Context, units: tuple[Annotated, ...]) -> tuple[Context, tuple[Annotated, ...]]:

@@ -251,7 +251,7 @@ def _warm(resolved: Recipe, on_event: OnEvent, found: Sequence[float]) -> Compil
     Kernels that only some plans use are compiled by trying the plan's edits and filters on two short texts.
     """
     start = time.thread_time()
-    on_event(Event("begin", "compile"))
+    on_event(Event("begin", "compile", note="loading kernels" if compiling.kept(resolved) else ""))
     with compiling.beside(resolved) as helper:
         warm.warm_stages()
         signals.try_out(resolved)

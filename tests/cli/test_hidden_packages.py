@@ -17,11 +17,15 @@ import importlib.machinery, sys
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        return importlib.machinery.PathFinder.find_spec(name, [{str(ROOT)!r}]) if path is None else None
+        parent = name.rpartition(".")[0]
+        if path is not None and parent != "flows":
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [{str(ROOT)!r} + ("/flows" if parent else "")])
 places = [getattr(one, "__name__", "") for one in sys.meta_path]
 sys.meta_path.insert(places.index("PathFinder") + 1, Finder)
 """
-"""As an editable install does: packages are found behind all that `sys.path` has, folders without `__init__.py` too."""
+"""As an editable install does: packages are found behind all that `sys.path` has, folders without `__init__.py` too,
+and modules of a package there wherever the package itself was found."""
 
 
 @pytest.mark.parametrize(("package", "empty"), [("filters", True), ("pipeline", False)])
@@ -55,6 +59,23 @@ def test_the_command_names_a_folder_flows_that_hides_ours(tmp_path: Path, empty:
     hides = f"winnow: {str(tmp_path / 'own' / 'flows')!r} hides Winnow's own package flows"
     said = f"{hides}; rename it, or take its folder out of PYTHONPATH"
     assert (done.returncode, done.stdout, done.stderr.splitlines()) == (2, "", [said])
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_module_of_ours_names_the_folder_flows_that_hides_its_package(tmp_path: Path, empty: bool):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(FINDER)
+    (tmp_path / "own" / "flows").mkdir(parents=True)
+    if not empty:
+        (tmp_path / "own" / "flows" / "__init__.py").touch()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    hides = f"{str(tmp_path / 'own' / 'flows')!r} hides Winnow's own package flows"
+    for given, code, said in (("-m flows.curate", 2, "winnow: "), ("-cimport flows.curate", 1, "ImportError: ")):
+        command = [sys.executable, *(given.split() if code == 2 else [given])]
+        done = subprocess.run(command, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
+        last = done.stderr.splitlines()[-1]
+        assert (done.returncode, done.stdout, last.startswith(f"{said}{hides}")) == (code, "", True), done.stderr
+        assert code == 1 or len(done.stderr.splitlines()) == 1
 
 
 def test_python_runs_the_command_as_a_module(tmp_path: Path):

@@ -51,7 +51,7 @@ def test_the_summary_has_counts_reasons_shards_notes_and_how_to_measure_the_savi
 
 
 def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
-    text = artifacts.summary(Result(made.out, None, made.metrics, ("nothing new: every input was curated before",)))
+    text = artifacts.summary(Result(made.out, None, made.metrics, ()))
     assert text.startswith("# Winnow: nothing new\n")
     assert "stays as generation 2 left it" in text
     assert "New shards" not in text and "by the first reason" not in text

@@ -2315,6 +2315,17 @@ MUTANTS = (
         ("tests/report/metrics/test_checks.py::test_a_run_that_kept_nothing_publishes_nothing_but_with_accept",),
     ),
     Mutant(
+        "an output that would hold nothing is published",
+        "checks",
+        "pipeline/report/metrics/checks.py",
+        "not total.kept and (not held or",
+        "not total.kept and (False or",
+        "an output that would hold no document is published only where it is accepted",
+        (
+            "tests/report/metrics/test_checks.py::test_an_output_that_would_hold_nothing_is_refused_and_a_night_without_news_is_not",
+        ),
+    ),
+    Mutant(
         "a failed check names the rule that took least",
         "checks",
         "pipeline/report/metrics/checks.py",

@@ -24,7 +24,7 @@ def tree(root: Path, *names: str) -> Path:
     return root
 
 
-NO_DATA = (".md", ".docx", ".xlsx", "noending")
+NO_DATA = (".org", ".docx", ".xlsx", "noending")
 """Endings of files without rows."""
 
 
@@ -45,7 +45,7 @@ CRAWL = (
     "crawl/.hidden.jsonl",
     "crawl/_temporary/x.jsonl",
     "crawl/2024/.cache/x.jsonl",
-    "crawl/notes.md",
+    "crawl/notes.org",
 )
 ALL = ["crawl/2024/b.jsonl.zst", "crawl/2024/deep/c.parquet", "crawl/2025/b.json.gz", "crawl/B.JSONL.GZ", "crawl/a.jsonl"]
 
@@ -251,6 +251,7 @@ def test_a_documented_format_of_a_later_release(tmp_path: Path, name: str) -> No
         ("nothing/*.jsonl", "nothing: no such folder"),
         ("nothing", "nothing: no such file or folder in "),
         ("/nothing/at/all", "no such file or folder$"),
+        ("~/nothing/at/all.jsonl", "no such file or folder$"),
         ("memory://nothing/here", "no such file or folder$"),
         ("d/[z-a]*", "matches no file"),
         ("memory://d/../a.jsonl", "write the folder itself"),
