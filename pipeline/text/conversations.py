@@ -199,7 +199,7 @@ def _texts(record: Json, names: Sequence[str], mark: str) -> Iterator[Piece]:
             continue
         if type(value) is not str:
             raise NoConversation(f"column {name!r} is {_kind(value)}; in this format it is a string")
-        if (text := cleaned(value)) and not text.isspace():
+        if text := cleaned(value):
             yield Piece(mark, text, [(name,)])
 
 
@@ -209,18 +209,19 @@ def _turns(layout: Layout, record: Json, column: str) -> Iterator[Piece]:
         return
     if type(turns) is not list:
         raise NoConversation(f"column {column!r} is {_kind(turns)}; it is a list of turns, or its JSON text")
+    speaker, words = layout.role, layout.content
     for at, turn in enumerate(turns):
         if type(turn) is not dict:
             raise NoConversation(f"turn {at + 1} of {column!r} is {_kind(turn)}; a turn is an object")
-        role, content = turn.get(layout.role), turn.get(layout.content)
+        role, content = turn.get(speaker), turn.get(words)
         mark = _MARKS.get(role) if type(role) is str else None
         if mark is None:
             mark = _mark(role, layout, f"turn {at + 1} of {column!r}")
         if content is None:
             continue
         if type(content) is str:
-            if mark and (text := cleaned(content)) and not text.isspace():
-                yield Piece(mark, text, [(column, at, layout.content)])
+            if mark and (text := cleaned(content)):
+                yield Piece(mark, text, [(column, at, words)])
         elif type(content) is exact_json.Replacement and not mark:
             continue
         elif type(content) is list:
@@ -255,7 +256,7 @@ def _parts(content: list[Any], mark: str, place: tuple[Any, ...], *, where: str)
                 raise NoConversation(f"part {at + 1} of {where} has a text that is {_kind(value)}")
         else:
             raise NoConversation(f"part {at + 1} of {where} is {_kind(part)}; a part is an object or a string")
-        if mark and value and (text := cleaned(value)) and not text.isspace():
+        if mark and value and (text := cleaned(value)):
             yield Piece(mark, text, [(*place, *own)])
             mark = MORE
 

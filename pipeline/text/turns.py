@@ -23,12 +23,20 @@ LAST = 4
 BETWEEN = "\n\n"
 """Stands between two pieces: turns are paragraphs, so that no line or word goes over the end of one."""
 _DELETED = dict.fromkeys(range(1, LAST + 1))
+_NOTHING = "".join(map(chr, range(0x20))) + "\ufeff" + "".join(c for c in map(chr, range(0x20, 0x3001)) if c.isspace())
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b]")
 
 
 def cleaned(text: str) -> str:
-    """A piece without what normalise would take out: control characters, marks among them, and byte order marks in front."""
-    return text if text.isprintable() else _CONTROLS.sub("", text).lstrip("\ufeff")
+    """A piece without marks of its own and byte order marks in front; empty where it has no character that normalise leaves and
+    that is not white space."""
+    if text.isprintable():
+        return "" if text.isspace() else text
+    if not text.strip(_NOTHING):
+        return ""
+    if USER in text or ASSISTANT in text or MORE in text or REJECTED in text:
+        text = _CONTROLS.sub("", text)
+    return text.lstrip("\ufeff")
 
 
 def unmarked(text: str) -> str:

@@ -57,6 +57,8 @@ def test_texts_without_marks_are_what_they_were(made: list[str]):
 def test_no_text_of_the_input_begins_with_a_mark():
     assert [turns.unmarked(f"{mark}a") for mark in MARKS] == ["\0a"] * 4 and turns.unmarked("\x05a\x01") == "\x05a\x01"
     assert turns.cleaned("\ufeffa\x01b\x00\n\tc") == "ab\n\tc" and turns.cleaned("a b") == "a b"
+    assert [turns.cleaned(text) for text in ("", " ", "\x05\n", "\ufeff\u3000", "\x02")] == [""] * 5
+    assert all(turns.cleaned(chr(code)) == "" for code in range(0x11000) if chr(code).isspace())
 
 
 def test_normalise_goes_over_each_piece():
