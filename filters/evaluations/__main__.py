@@ -28,7 +28,10 @@ from filters.models import ModelError, places
 PERMITTED = re.compile(r"(MIT|Apache-2\.0|AFL-3\.0|CC-BY(-SA)?-[34]\.0)( \([^()]*\))?", re.IGNORECASE)
 """Licences under which hashes are shipped; what stands in brackets tells where it was read."""
 COLUMNS = OwnSet(path="set", question="question", options="options", answer="answer")
-_CODE = re.compile("CC-BY-SA-4.0|CC-BY-SA-3.0|CC-BY-4.0|MIT|Apache-2.0|AFL-3.0", re.IGNORECASE)
+_NAMES = {
+    name.lower(): name for name in ("MIT", "Apache-2.0", "AFL-3.0", *(f"CC-BY{sa}-{n}.0" for sa in ("", "-SA") for n in (3, 4)))
+}
+"""Licences as SPDX writes them."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,6 +92,13 @@ def _place(row: dict[str, Any]) -> tuple[str, int]:
     return section, int(number)
 
 
+def _folder(source: str) -> str:
+    """The repository, its commit, and the folder there."""
+    repository, _, path = source.partition(":")
+    folder = path.partition(" ")[0].rpartition("/")[0]
+    return f"{repository}:{folder}" if folder else repository
+
+
 def _described(shipped: dict[str, list[dict[str, Any]]], made: Compiled) -> list[ShippedSet]:
     found = tables.seeds(made.items)
     has_seeds = np.zeros(len(made.kept), bool)
@@ -102,11 +112,11 @@ def _described(shipped: dict[str, list[dict[str, Any]]], made: Compiled) -> list
             if section in sections and section != next(reversed(sections)):
                 raise ModelError(f"{rows[i]['id']}: items of a section must stand together")
             sections[section] = sections.get(section, 0) + 1
-        sources = sorted({re.sub(r"/[^/]*$", "", str(row["source"])) for row in rows})
+        sources = sorted({_folder(str(row["source"])) for row in rows})
         described.append(
             ShippedSet(
                 name=name,
-                licence=" and ".join(sorted({_CODE.search(str(row["licence"]))[0] for row in rows})),  # type: ignore[index]
+                licence=" and ".join(sorted({_NAMES[str(row["licence"]).partition(" ")[0].lower()] for row in rows})),
                 sources=tuple(sources if len(sources) <= 3 else sorted({str(row["source"]).partition(":")[0] for row in rows})),
                 given=len(rows),
                 findable=int(has_seeds[inside].sum()),

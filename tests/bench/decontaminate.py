@@ -3,9 +3,9 @@
 Needs WINNOW_EVAL_DATA: `benchmarks/` (evaluation sets), `web/` and `throughput/` (text). Status 1: a target was missed.
 
 - speed: MB of text per CPU-second that the filter adds to a run, on one core, beside cutting the words alone. At least 100.
-- recall: items planted between two documents of clean text, with a share of their words replaced, removed or doubled (6 : 2 : 2).
-  At least .99 unedited and .95 with one word in ten changed, of items of 20 words or more with a run of words which few items
-  share (`findable` in the card). What the rules do not promise stands below: short questions changed, items cut short.
+- recall: items planted between two clean documents, a share of their words replaced, removed or doubled (6 : 2 : 2).
+  At least .99 unedited and .95 with one word in ten changed, of items of 20 words or more that have a run of words that few
+  items share (`findable` in the card). What the rules do not promise stands below: short questions changed, items cut short.
 - false marks: each marked document is listed with place, item and passage, to be read; at most one in 100,000 may be false.
 
     python -m tests.bench.decontaminate [--items 1500]

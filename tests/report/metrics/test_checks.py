@@ -137,7 +137,7 @@ def test_with_warn_the_run_publishes_and_says_the_same(capsys, tmp_path):
     assert manifest["failed_checks"] == [said] and not manifest["accepted"]
     shown = " ".join(ran.out.split())
     assert said in shown and "generation 1 was published nevertheless" in shown
-    assert f"winnowinspect--output{out}showswhatwasdropped" in "".join(ran.out.split()), "lines fold"
+    assert f"winnowinspect--output{out}showswhy" in "".join(ran.out.split()), "lines fold"
     assert "max_drop_share" in (out / "report.html").read_text()
 
 
