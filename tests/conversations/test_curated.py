@@ -161,9 +161,12 @@ def test_copies_are_found_in_later_generations_and_what_was_taken_down_does_not_
 ):
     (folder / "gone.txt").write_text("c7\n")
     assert inspect(["takedown", "--output", str(folder / "out"), "--keys", str(folder / "gone.txt"), "--yes"]) == 0
-    assert "c7" not in set(table(folder / "out", "data")["id"])
+    said = table(folder / "out", "data").filter(pl.col("id") == "c9")["text"].to_list()
+    (folder / "like.txt").write_text(said[0].replace("Hello", "Hullo"))
+    assert inspect(["takedown", "--output", str(folder / "out"), "--like", f"@{folder / 'like.txt'}", "--yes"]) == 0
+    assert not {"c7", "c9"} & set(table(folder / "out", "data")["id"])
     (folder / "in" / "a.jsonl").unlink()
-    written(folder / "in", [same(4), near(5), same(7), near(7), conversation(500)], "b.jsonl")
+    written(folder / "in", [same(4), near(5), same(7), near(7), same(9), conversation(500)], "b.jsonl")
     run(folder, "--set", "on_changed=ignore")
     new = table(folder / "out", "ledger").filter(pl.col("source_ref").str.contains("b.jsonl"))
     fates = dict(new.select("id", "reason").iter_rows())
@@ -172,6 +175,7 @@ def test_copies_are_found_in_later_generations_and_what_was_taken_down_does_not_
         "near5": "near_duplicate",
         "same7": "taken_down",
         "near7": "taken_down",
+        "same9": "taken_down",
         "c500": None,
     }
     capsys.readouterr()
