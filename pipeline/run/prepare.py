@@ -55,6 +55,7 @@ class Task:
     budget: workers.Budget
     inputs: Inputs
     sources: dict[str, SourceSettings]
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -88,6 +89,7 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             history = replace(history, replacing=True)
         notes = (
             *_of_places(out, work),
+            *task.notes,
             *emptied,
             *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
             *compared.notes,
@@ -120,8 +122,9 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     recipe.load_models(resolved)
     largest = max(int(source.unit_bytes) for source in plan.source)
     budget = workers.budget(options.memory, largest, threads=options.workers)
-    inputs = expand(plan.source, pinned=pins.load(options))
-    return Task(resolved, budget, inputs, source_settings(inputs.files))
+    held = pins.load(options)
+    inputs = expand(plan.source, pinned=held)
+    return Task(resolved, budget, inputs, source_settings(inputs.files), tuple(pins.told(inputs.listed, held)))
 
 
 def _recognised(task: Task, history: History) -> Task:

@@ -2446,7 +2446,7 @@ MUTANTS = (
         "a killed run reads its lists of paths anew",
         "resume keys",
         "pipeline/run/prepare.py",
-        "expand(plan.source, pinned=pins.load(options))",
+        "expand(plan.source, pinned=held)",
         "expand(plan.source)",
         "a run that was killed goes on with the files that it began with",
         ("tests/run/test_crawl.py",),

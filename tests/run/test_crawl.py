@@ -57,7 +57,8 @@ def test_a_killed_run_goes_on_with_its_list_and_comes_to_the_bytes_of_a_disk(
     server.faults.clear()
     server.asked.clear()
     server.files[LISTING] = gzip.compress(PATHS[3].encode())
-    assert winnow(capsys, *asked(server, out)).code == 0
+    ended = winnow(capsys, *asked(server, out))
+    assert ended.code == 0 and "the 4 files that the run began with; --fresh reads the list anew" in " ".join(ended.err.split())
     counts = server.counts()
     assert counts["GET wet.paths.gz"] == counts["HEAD CC-00000.warc.wet.gz"] == 0
     # How each begins is looked at; of those that were read no more.
@@ -71,6 +72,18 @@ def test_a_killed_run_goes_on_with_its_list_and_comes_to_the_bytes_of_a_disk(
     folders = ("data", "rejected", "ledger", "quarantine")
     assert digests(out, folders) == digests(tmp_path / "local", folders)
     assert not list((out / ".work/lists").glob("*"))
+
+
+def test_a_list_that_was_mended_after_a_run_that_failed_is_read_as_it_is(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.files["bad.warc.gz"] = gzip.compress(b"no archive\n" * 100)
+    (tmp_path / "some.paths").write_text(f"{PATHS[0]}\nbad.warc.gz\n")
+    command = [*asked(server, tmp_path / "out"), "--input", str(tmp_path / "some.paths")]
+    command[1:3] = []
+    assert winnow(capsys, *command).code == 1
+    (tmp_path / "some.paths").write_text(f"{PATHS[0]}\n")
+    assert winnow(capsys, *command).code == 0
 
 
 @pytest.mark.slow

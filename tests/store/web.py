@@ -13,6 +13,7 @@ no range  gives the whole file, whatever part is asked for
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from collections import Counter
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 
 PAGE = b"<!DOCTYPE html><html><body>Please reduce your request rate.</body></html>"
 
@@ -94,7 +96,8 @@ def served(files: dict[str, bytes]) -> Iterator[Server]:
         def do_GET(self) -> None:
             _answer(made, self)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, mock.patch.dict(os.environ, direct):
         server.daemon_threads = True
         server.handle_error = lambda *_: None  # type: ignore[method-assign] # clients that leave
         made = Server(f"http://127.0.0.1:{server.server_port}/", dict(files))
