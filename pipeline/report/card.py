@@ -160,11 +160,17 @@ def _limits(metrics: Metrics) -> str:
         "`minhash_cluster_size` is as of the document's generation and does not grow with later ones.",
         dedup,
         "Masks cover only what the plan names (such as e-mail and IP addresses): other personal data may be left.",
-        "Nothing was removed for overlap with evaluation sets.",
+        _evaluations(metrics),
         "Rules and models err: `rejected/` and `ledger/` show every decision.",
         "Fewer bytes are not a compute saving by themselves: that is measured at equal quality, see Compute.",
     ]
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
+
+
+def _evaluations(metrics: Metrics) -> str:
+    if any(line.reason.startswith("decontaminate.") for line in metrics.reasons):
+        return "Items of evaluation sets were looked for by their words: rephrased and translated ones are not found."
+    return "Nothing was removed for overlap with evaluation sets."
 
 
 def _recipe(metrics: Metrics, plan_yaml: str) -> str:
