@@ -16,6 +16,7 @@ from filters.edits.contract import apply
 from filters.evaluations import index
 from filters.evaluations.own import OwnSet
 from filters.kernels.items import tables
+from flows.serving import roots
 from pipeline.errors import PlanError
 from pipeline.plan import load, paths, recipe
 from tests.support import ROOT, prose, table, winnow, write_rows
@@ -152,6 +153,12 @@ def test_a_plan_that_names_no_set_is_refused_before_anything_is_read(tmp_path, o
     file = plan(tmp_path, own, keys.replace("PLAN", str(tmp_path / "plan.yaml")))
     with pytest.raises(PlanError, match=says):
         recipe.load_models(recipe.resolve(load.load_plan(str(file)).plan))
+
+
+def test_a_deployment_reads_sets_below_its_roots_only(tmp_path, own):
+    both = "filters: {decontaminate: {sets: [], own: OWN}}\nedits: {decontaminate: {sets: [], own: [{path: other.jsonl}]}}"
+    named = roots.read_by(load.load_plan(str(plan(tmp_path, own, both))))
+    assert {str(own), "other.jsonl"} <= set(named)
 
 
 def test_eval_safe_is_the_default_with_decontamination():
