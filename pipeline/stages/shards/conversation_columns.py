@@ -22,8 +22,8 @@ from pipeline.text import conversations, exact_json, turns
 from pipeline.text.conversations import CALLS, LAYOUTS, OTHER, Layout
 
 AT_ONCE = 1_000_000
-"""Bytes of metadata that are Python's objects at a time, which take several times as much: chosen because eight times as many take
-1.7 times as long, since more of them outlive a collection of garbage."""
+"""Bytes of metadata that are Python's objects at a time, which take several times as much: chosen because eight times as many
+take 1.7 times as long, since more of them outlive a collection of garbage."""
 
 
 def of_rows(layout: str, metadata: pa.Array, text: pa.LargeStringArray, *, read: pa.Array) -> dict[str, pa.Array]:
