@@ -75,8 +75,9 @@ def _dedup(plan: Plan) -> str:
         return "none: copies stay"
     scope = "the whole corpus" if dedup.scope == "corpus" else f"equal {', '.join(dedup.scope)}"
     url = ", equal URLs" if dedup.exact_url else ""
+    counted = "; sources that hold a copy are counted" if dedup.source_count else ""
     near = f"near ones from {dedup.threshold:g} {dedup.similarity} of {dedup.ngram}-word shingles on"
-    return f"exact copies{url}, {near}, in {scope}; stays: {', '.join(dedup.keep)}"
+    return f"exact copies{url}, {near}, in {scope}; stays: {', '.join(dedup.keep)}{counted}"
 
 
 def _select(plan: Plan) -> str:

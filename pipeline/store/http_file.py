@@ -9,6 +9,7 @@ Source: RFC 9110, sections 8.8 (ETag: a strong one names the bytes), 14 (ranges)
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import re
@@ -43,7 +44,7 @@ class Web:
 
         def asked() -> dict[str, Any]:
             answer = host.ask("HEAD", url, {})
-            answer.close()
+            host.close(answer)
             _refuse_page(url, answer)
             size = answer.headers.get("Content-Length", "")
             if not size.isdigit():
@@ -172,9 +173,11 @@ class Transfer:
         """Close the answer that is open."""
         answer, self._answer, self._held = self._answer, None, b""
         if answer is not None:
-            answer.close()
+            self._host.close(answer)
 
     def _some(self, start: int, stop: int) -> bytes:
+        import httpx
+
         if self._answer is None or self._at != start:
             self.end()
             self._open(start, self._size if self._whole else stop)
@@ -183,6 +186,8 @@ class Transfer:
         data, self._held = self._held[: stop - start], self._held[stop - start :]
         self._at += len(data)
         if self._at >= (self._size if self._whole else stop):
+            with contextlib.suppress(httpx.TransportError, httpx.StreamError):
+                next(self._pieces, b"")  # the answer's end, so that the connection is used again
             self.end()
         return data
 

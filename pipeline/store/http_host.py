@@ -66,33 +66,50 @@ class Host:
             timeout=httpx.Timeout(TIMEOUT_S, pool=None),
             headers={"User-Agent": f"winnow-curation/{version('winnow-curation')}", "Accept-Encoding": "identity"},
         )
+        self._free = threading.Semaphore(CONNECTIONS)  # httpx's own queue closes and opens connections while requests wait
         self._lock = threading.Lock()
         self._alone_until = 0.0  # by the monotonic clock
         self.has_answered = False
 
     def ask(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        """The answer, 200 or 206, its body not read yet; the caller closes it. One try: raises Again; FileNotFoundError; OSError
-        for any other refusal; InputError for a redirect to another server."""
+        """The answer, 200 or 206, its body not read yet, which the caller has to `close`. One try: raises Again;
+        FileNotFoundError; OSError for any other refusal; InputError for a redirect to another server."""
+        self._wait()
+        self._free.acquire()
+        try:
+            answer = self._asked(method, url, headers)
+        except BaseException:
+            self._free.release()
+            raise
+        if answer.status_code in (200, 206):
+            self.has_answered = True
+            return answer
+        self.close(answer)
+        raise _refusal(url, answer)
+
+    def close(self, answer: httpx.Response) -> None:
+        """Its connection is free for others."""
+        try:
+            answer.close()
+        finally:
+            self._free.release()
+
+    def _asked(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
         import httpx
 
-        self._wait()
         for _ in range(MOST_REDIRECTS + 1):
             try:
                 answer = self._client.send(self._client.build_request(method, url, headers=dict(headers)), stream=True)
+                if method == "HEAD":
+                    answer.read()  # of nothing: a connection is used again once an answer was read to its end
             except httpx.TransportError as error:
                 raise Again(_failed(error)) from error
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
                 raise InputError(f"{url}: no address ({error})") from error
             if answer.status_code not in _REDIRECTS:
-                break
+                return answer
             url = self._redirected(url, answer)
-        else:
-            raise OSError(errno.ELOOP, f"more than {MOST_REDIRECTS} redirects", url)
-        if answer.status_code in (200, 206):
-            self.has_answered = True
-            return answer
-        answer.close()
-        raise _refusal(url, answer)
+        raise OSError(errno.ELOOP, f"more than {MOST_REDIRECTS} redirects", url)
 
     def _redirected(self, url: str, answer: httpx.Response) -> str:
         answer.close()

@@ -42,7 +42,8 @@ class Fault:
 
 @dataclass
 class Server:
-    """`files`: by path, without a slash in front. `asked`: what was asked for, in order; `open_most`: connections at a time."""
+    """`files`: by path, without a slash in front. `asked`: what was asked for, in order; `open_most`: connections at a time;
+    `connections`: in all."""
 
     address: str
     files: dict[str, bytes] = field(default_factory=dict)
@@ -51,11 +52,13 @@ class Server:
     asked: list[str] = field(default_factory=list)
     open_now: int = 0
     open_most: int = 0
+    connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def connected(self, change: int) -> None:
         with self.lock:
             self.open_now += change
+            self.connections += change > 0
             self.open_most = max(self.open_most, self.open_now)
 
     def counts(self) -> Counter[str]:
