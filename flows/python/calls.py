@@ -67,8 +67,24 @@ def curate(
     Raises the errors of `pipeline.errors`, whose messages are a command's; the same call then goes on where it stopped.
     """
     from flows.python import curated
+    from pipeline.run.options import RunOptions
+
+    options = RunOptions(
+        output=os.fspath(output), work=None if work is None else os.fspath(work), replace=replace, fresh=fresh, clean=clean,
+        workers=_checked(workers, runner=runner, retries=retries), accept=accept, memory=memory, retries=retries,
+        runner=runner, runner_address=runner_address, unlocked=unlocked,
+    )  # fmt: skip
+    own = {"source.text": text, "source.id": id, "source.name": name}
+    changed = {key: value for key, value in own.items() if value is not None} | dict(overrides or {})
+    with _planned(data, plan, changed, here=runner_address is None) as loaded:
+        result = _run(loaded, options, prefect=prefect, progress=progress)
+    return curated.of(result, work=options.work)
+
+
+def _checked(workers: int | None, *, runner: str, retries: int) -> int:
+    """The number of workers. Raises UsageError, as a command does."""
     from pipeline.errors import UsageError
-    from pipeline.run.options import RUNNERS, RunOptions
+    from pipeline.run.options import RUNNERS
 
     if runner not in RUNNERS:
         raise UsageError(f"runner={runner!r}: expected {', '.join(RUNNERS)}")
@@ -76,16 +92,7 @@ def curate(
         raise UsageError(f"workers={workers}: expected at least 1")
     if retries < 0:
         raise UsageError(f"retries={retries}: expected 0 or more")
-    options = RunOptions(
-        output=os.fspath(output), work=None if work is None else os.fspath(work), replace=replace, fresh=fresh, clean=clean,
-        workers=len(os.sched_getaffinity(0)) if workers is None else workers, accept=accept, memory=memory, retries=retries,
-        runner=runner, runner_address=runner_address, unlocked=unlocked,
-    )  # fmt: skip
-    own = {"source.text": text, "source.id": id, "source.name": name}
-    given = {key: value for key, value in own.items() if value is not None}
-    with _planned(data, plan, {**given, **(overrides or {})}, here=runner_address is None) as loaded:
-        result = _run(loaded, options, prefect=prefect, progress=progress)
-    return curated.of(result, work=options.work)
+    return len(os.sched_getaffinity(0)) if workers is None else workers
 
 
 def judge(

@@ -72,7 +72,7 @@ def draft(sources: Sequence[Proposed], *, file: str) -> str:
     lines = [
         "# Written by `winnow plan init` from a look at the input. Read it before you run it:",
         f"#   {explain}   what it would do",
-        f"#   {curate.ljust(len(explain))}   do it",
+        f"#   {curate}         do it",
         "#",
     ]
     for source in sources:

@@ -14,7 +14,8 @@ from pipeline.text import numbers, turns
 from pipeline.text.conversations import LAYOUTS
 from pipeline.text.visible import folded, visible
 
-MOST_COLUMNS = 10
+MOST_COLUMNS = 6
+MOST_NAMED = 20
 _NAME, _FIRST, _PATH = 40, 100, 120
 """Characters of a name, of a text and of a path that are shown."""
 
@@ -56,7 +57,7 @@ class Beginning:
         where = f"columns {', '.join(names)}{more}; {is_}" if names else "no columns"
         ids = f", id: {visible(file.id, limit=_NAME)}" if file.id in self.columns else ""
         fault = f": {folded(self.fault, limit=_FIRST)}" if self.fault else ""
-        missing = ", WHICH IS NOT THERE" if self.lacks else ""
+        missing = " (no such column)" if self.lacks else ""
         head = f"{visible(file.path, limit=_PATH)}: {file.format}{packed}, {numbers.size(file.size)}"
         yield f"  {head}; {where}{missing}{ids}"
         yield (
@@ -75,13 +76,14 @@ def beginnings(files: Sequence[InputFile], faults: Faults) -> list[Beginning]:
     """Of some files, spread over all; what cannot be read, and a source whose files lack the column of the text, are faults."""
     made = [one for file in peek.chosen(files) if (one := faults.tried(lambda file=file: _beginning(file)))]  # type: ignore[misc]
     for source in dict.fromkeys(one.file.source for one in made):
-        own = [one for one in made if one.file.source == source]
-        if all(one.lacks for one in own):
-            columns = ", ".join(visible(name, limit=_NAME) for name in own[0].columns[:MOST_COLUMNS])
+        own = [one for one in made if one.file.source == source and one.columns]  # a page is its own text
+        if own and all(one.lacks for one in own):
+            first = own[0].file
+            columns = ", ".join(visible(name, limit=_NAME) for name in own[0].columns[:MOST_NAMED] if name != first.id)
             likely = next((f" (perhaps {visible(one.likely, limit=_NAME)})" for one in own if one.likely), "")
             faults.add(
                 f"source {source}: no column {' and '.join(own[0].wanted)} in {own[0].file.path}, there are: {columns}; name the"
-                f" text's column in source.text{likely}"
+                f" text's column with --text, or in source.text{likely}"
             )
     return made
 

@@ -2326,6 +2326,27 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a page hides that no table has the column of the text",
+        "what people read",
+        "pipeline/run/beginnings.py",
+        "== source and one.columns]",
+        "== source]",
+        "a column of the text that no file has is a fault",
+        ("tests/cli/test_explain.py::test_a_column_that_no_file_has_is_a_fault_whatever_it_is_called_and_whatever_lies_beside",),
+    ),
+    Mutant(
+        "a note is said twice",
+        "what people read",
+        "flows/curate.py",
+        "if note not in told]",
+        "]",
+        "a note of a generation is in its summary alone",
+        (
+            "tests/cli/test_passed_over.py"
+            "::test_the_summary_the_explanation_the_report_the_metrics_and_the_manifest_name_what_was_passed_over",
+        ),
+    ),
+    Mutant(
         "a failed check names the rule that took least",
         "checks",
         "pipeline/report/metrics/checks.py",
