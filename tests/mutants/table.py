@@ -2372,7 +2372,7 @@ MUTANTS = (
         "an edit stays outside of the turns",
         "conversations",
         "pipeline/stages/shards/conversation_columns.py",
-        "            _put(own, record, said[first[i] : first[i + 1]])\n",
+        "            _put(own, record, said[first[i] : first[i + 1]], read=record if was == raw else _loaded(was))\n",
         "            pass\n",
         "what an edit makes of a turn stands in the turn",
         ("tests/conversations/test_layouts.py",),
