@@ -1720,7 +1720,7 @@ MUTANTS = (
         "what is hidden is passed over in silence",
         "quarantine",
         "pipeline/read/tree.py",
-        "            passed.add((hidden or below, HIDDEN if hidden else reason))",
+        "            passed.add((hidden or below, why))",
         "            pass",
         "everything that a folder holds is read, or passed over by name",
         ("tests/read/test_recognition.py",),
