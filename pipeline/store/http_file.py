@@ -44,7 +44,7 @@ class Web:
 
         def asked() -> dict[str, Any]:
             answer = host.ask("HEAD", url, {})
-            host.close(answer)
+            answer.close()
             _refuse_page(url, answer)
             size = answer.headers.get("Content-Length", "")
             if not size.isdigit():
@@ -173,7 +173,7 @@ class Transfer:
         """Close the answer that is open."""
         answer, self._answer, self._held = self._answer, None, b""
         if answer is not None:
-            self._host.close(answer)
+            answer.close()
 
     def _some(self, start: int, stop: int) -> bytes:
         import httpx

@@ -66,33 +66,20 @@ class Host:
             timeout=httpx.Timeout(TIMEOUT_S, pool=None),
             headers={"User-Agent": f"winnow-curation/{version('winnow-curation')}", "Accept-Encoding": "identity"},
         )
-        self._free = threading.Semaphore(CONNECTIONS)  # httpx's own queue closes and opens connections while requests wait
         self._lock = threading.Lock()
         self._alone_until = 0.0  # by the monotonic clock
         self.has_answered = False
 
     def ask(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        """The answer, 200 or 206, its body not read yet, which the caller has to `close`. One try: raises Again;
+        """The answer, 200 or 206, its body not read yet, which the caller closes. One try: raises Again;
         FileNotFoundError; OSError for any other refusal; InputError for a redirect to another server."""
         self._wait()
-        self._free.acquire()
-        try:
-            answer = self._asked(method, url, headers)
-        except BaseException:
-            self._free.release()
-            raise
+        answer = self._asked(method, url, headers)
         if answer.status_code in (200, 206):
             self.has_answered = True
             return answer
-        self.close(answer)
+        answer.close()
         raise _refusal(url, answer)
-
-    def close(self, answer: httpx.Response) -> None:
-        """Its connection is free for others."""
-        try:
-            answer.close()
-        finally:
-            self._free.release()
 
     def _asked(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
         import httpx
@@ -167,10 +154,14 @@ class Patience:
             time.sleep(pause)
 
 
-@cache
 def host_of(origin: str) -> Host:
     """The server that all requests of this process to it go through."""
-    return Host(origin)
+    with _ONE_AT_A_TIME:  # else threads that ask at once would each make their own
+        return _made(origin)
+
+
+_made = cache(Host)
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def origin_of(url: str) -> str:
