@@ -61,7 +61,7 @@ def annotate(batch: TextBatch, needed: pa.RecordBatch, params: Params, loaded: I
 
 def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
     limit = thresholds.max_coverage
-    return [Rule(reason="evaluation_item", signal="contamination", fails=">=", limit=limit, keys=("max_coverage",))]
+    return [Rule(reason="evaluation_item", signal="contamination", fails=">", limit=limit, keys=("max_coverage",))]
 
 
 FILTER = Filter(

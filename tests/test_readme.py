@@ -64,6 +64,7 @@ def test_the_page_of_presets_names_each():
 
     assert {name.split("@")[0] for name in presets()} == {
         "default",
+        "eval-safe",
         "minimal",
         "none",
         "fineweb",

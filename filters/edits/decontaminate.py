@@ -17,15 +17,15 @@ from filters.kernels.items.passages import LEAST
 
 
 class DecontaminateParams(Sets):
-    min_coverage: float = Field(
-        0.5, ge=LEAST, le=1, description="share of an evaluation item, by the rarity of its words, from which its passage is cut"
+    max_coverage: float = Field(
+        0.5, ge=LEAST, le=1, description="share of an evaluation item, by the rarity of its words, above which its passage is cut"
     )
 
 
 def steps(params: DecontaminateParams) -> list[Walk]:
     def apply(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        loaded = index.load(params)
-        return scan.cut(offsets, data, loaded.items, loaded.seeds, limit=params.min_coverage)
+        loaded, above = index.load(params), float(np.nextafter(np.float32(params.max_coverage), np.float32(2)))
+        return scan.cut(offsets, data, loaded.items, loaded.seeds, limit=above)
 
     return [Walk(names=("decontaminate.evaluation_item",), apply=apply)]
 

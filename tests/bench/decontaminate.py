@@ -104,7 +104,7 @@ def recall(loaded: Index, items: list[Item], clean: list[str], *, form: Form, sh
         f"{draw.choice(clean)}\n{edited(form(item, draw), share, draw, words=words)}\n{draw.choice(clean)}" for item in items
     ]
     offsets, data = buffers.views(pa.array(texts, pa.large_string()))
-    return float((scan.find(offsets, data, loaded.items, loaded.seeds).coverage >= LIMIT).mean())
+    return float((scan.find(offsets, data, loaded.items, loaded.seeds).coverage > LIMIT).mean())
 
 
 def recalls(loaded: Index, folder: Path, clean: list[str], *, number: int) -> bool:
@@ -153,7 +153,7 @@ def marks(loaded: Index, folders: Sequence[Path]) -> bool:
         cutting += time.thread_time() - start
         documents += len(texts)
         size += int(offsets[-1] - offsets[0]) / 1e6
-        for row in np.flatnonzero(found.coverage >= LIMIT).tolist():
+        for row in np.flatnonzero(found.coverage > LIMIT).tolist():
             marked += 1
             text = texts[row].encode()[found.first[row] : found.last[row]].decode()
             place = f"{path.parent.name}/{path.name}#{row + 1}"

@@ -55,9 +55,9 @@ def test_evidence_names_set_item_and_the_characters_of_the_passage(own):
 
 
 @pytest.mark.parametrize(
-    ("limit", "failed"), [(0.5, [False, True, True]), (0.51, [False, False, True]), (1, [False, False, False])]
+    ("limit", "failed"), [(0.49, [False, True, True]), (0.5, [False, False, True]), (1, [False, False, False])]
 )
-def test_a_text_fails_from_the_limit_on(limit, failed):
+def test_a_text_fails_above_the_limit(limit, failed):
     rules = decontaminate.rules(decontaminate.Params(), decontaminate.Thresholds(max_coverage=limit))
     signals = pl.DataFrame({"contamination": pl.Series([0.49, 0.5, 0.9], dtype=pl.Float32)})
     assert judge(decontaminate.FILTER, rules, signals).to_series().to_list() == failed
