@@ -73,7 +73,6 @@ def test_the_page_of_presets_names_each():
         "dclm",
         "dolma",
         "chat",
-        "eval-safe",
     }
     for name in presets():
         assert f"`{name.split('@')[0]}`" in pages.text("presets.md")
