@@ -58,7 +58,7 @@ def test_a_killed_run_goes_on_with_its_list_and_comes_to_the_bytes_of_a_disk(
     server.asked.clear()
     server.files[LISTING] = gzip.compress(PATHS[3].encode())
     ended = winnow(capsys, *asked(server, out))
-    assert ended.code == 0 and "the 4 files that the run began with; --fresh reads the list anew" in " ".join(ended.err.split())
+    assert ended.code == 0 and "the 4 files that the run began with; --fresh reads the list anew" in " ".join(ended.out.split())
     counts = server.counts()
     assert counts["GET wet.paths.gz"] == counts["HEAD CC-00000.warc.wet.gz"] == 0
     # How each begins is looked at; of those that were read no more.
