@@ -44,7 +44,8 @@ def imported() -> dict[str, set[str]]:
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
             for name in names:
                 found.setdefault(name.partition(".")[0], set()).add(path.relative_to(ROOT).as_posix())
-    return {name: files for name, files in found.items() if name not in sys.stdlib_module_names and name not in PACKAGES}
+    ours = {*PACKAGES, "winnow"}
+    return {name: files for name, files in found.items() if name not in sys.stdlib_module_names and name not in ours}
 
 
 @lru_cache

@@ -81,8 +81,9 @@ def beginnings(files: Sequence[InputFile], faults: Faults) -> list[Beginning]:
             first = own[0].file
             columns = ", ".join(visible(name, limit=_NAME) for name in own[0].columns[:MOST_NAMED] if name != first.id)
             likely = next((f" (perhaps {visible(one.likely, limit=_NAME)})" for one in own if one.likely), "")
+            wanted = " and ".join(repr(visible(name, limit=_NAME)) for name in own[0].wanted)
             faults.add(
-                f"source {source}: no column {' and '.join(own[0].wanted)} in {own[0].file.path}, there are: {columns}; name the"
+                f"source {source}: no column {wanted} in {own[0].file.path}, there are: {columns}; name the"
                 f" text's column with --text, or in source.text{likely}"
             )
     return made

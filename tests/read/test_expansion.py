@@ -151,7 +151,7 @@ def test_a_name_with_wildcard_characters_is_found_as_it_is(tmp_path: Path) -> No
 )
 @pytest.mark.parametrize("remote", [False, True])
 def test_braces_stand_for_each_of_their_paths(tmp_path: Path, pattern: str, found: list[str], remote: bool) -> None:
-    names = [f"{tmp_path.name}/{name}" for name in (*ALL, "crawl/2024/.hidden", "crawl/2025/notes.md")]
+    names = [f"{tmp_path.name}/{name}" for name in (*ALL, "crawl/2024/.hidden", "crawl/2025/README.md")]
     where = tmp_path.parent
     tree(where, *names)
     memory = fsspec.filesystem("memory")
@@ -166,7 +166,7 @@ def test_braces_stand_for_each_of_their_paths(tmp_path: Path, pattern: str, foun
         made = expand([Source(paths=(f"memory://{tmp_path.name}/{pattern}" if remote else pattern,))], base=tmp_path)
         assert [file.path for file in made.files] == [name.replace("{}", tmp_path.name) for name in found]
         over = {path for paths in passed(made).values() for path in paths}
-        hidden = {"crawl/202{4,5}": {"crawl/2024/.hidden", "crawl/2025/notes.md"}}
+        hidden = {"crawl/202{4,5}": {"crawl/2024/.hidden", "crawl/2025/README.md"}}
         hidden["cra{wl,wl/2024}/*.*"] = {f"{tmp_path.name}/crawl/2024/.hidden"}
         assert over == hidden.get(pattern, set())
     finally:
