@@ -80,7 +80,8 @@ def of_plan(plan: Plan, faults: Faults) -> Recipe | None:
 def of_memory(plan: Plan, options: RunOptions, faults: Faults) -> None:
     """Whether `--memory` has room for a unit of the largest."""
     largest = max((int(source.unit_bytes) for source in plan.source), default=0)
-    faults.tried(lambda: workers.budget(options.memory, largest, threads=options.workers))
+    if largest:  # a plan without a source has another fault
+        faults.tried(lambda: workers.budget(options.memory, largest, threads=options.workers))
 
 
 def of_inputs(plan: Plan, faults: Faults) -> Inputs | None:

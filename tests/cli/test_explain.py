@@ -157,3 +157,8 @@ def test_what_is_wrong_with_a_plan_is_left_out_and_the_rest_stays(assignment: st
     loaded, faults = load_leniently(None, inputs=(), assignments=[assignment, "seed=7", "audit_fraction=x"])
     assert said in "\n".join(faults) and "audit_fraction: " in "\n".join(faults)
     assert loaded.plan.seed == 7
+
+
+def test_a_preset_without_an_input_is_explained_and_lacks_one(capsys, tmp_path):
+    ran = winnow(capsys, "minimal", "--explain", "--output", tmp_path / "out")
+    assert ran.code == 2 and "no input: give --input PATH" in ran.err and "exact copies" in ran.out
