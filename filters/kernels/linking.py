@@ -98,8 +98,8 @@ class _Lowering(NativeLowering):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         made = _Part if state.flags.no_cpython_wrapper else _Whole
-        state.library = made(state.targetctx.codegen(), state.func_id.func_qualname)  # type: ignore[no-untyped-call]
-        state.library.enable_object_caching()
+        state["library"] = made(state.targetctx.codegen(), state.func_id.func_qualname)  # type: ignore[no-untyped-call]
+        state["library"].enable_object_caching()
         done: bool = super().run_pass(state)  # type: ignore[no-untyped-call]
         return done
 

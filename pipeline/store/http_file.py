@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pipeline.store.http_host import Again, Host, Patience, host_of, origin_of
+from pipeline.store.ranges import Ranges
 
 if TYPE_CHECKING:
     import httpx
@@ -31,6 +31,9 @@ SLOWEST = 1_000
 """Bytes a second, over more than `PATIENT_S`: what comes slower counts as cut."""
 PATIENT_S = 60.0
 _PAGES = (".html", ".htm", ".xhtml", "")
+_NEVER_PAGES = (".gz", ".zst", ".bz2", ".xz", ".lz4", ".warc", ".wet", ".parquet", ".arrow", ".jsonl", ".json")
+"""Endings of files of which none begins as a page does, whatever the server calls it."""
+_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
@@ -88,29 +91,14 @@ class Cache:
     fetcher: Callable[[int, int], bytes]
 
 
-class WebFile(io.RawIOBase):
+class WebFile(Ranges):
     """A file of a web server. One thread at a time."""
 
     def __init__(self, url: str, known: Known, *, ahead: int) -> None:
-        self.size, self._ahead = known.size, ahead
+        super().__init__(known.size)
+        self._ahead = ahead
         self._transfer = Transfer(url, known, whole=bool(ahead))
         self.cache = Cache(self._transfer.fetch)
-        self._position = 0
-        self._start, self._held = 0, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
 
     def read(self, size: int | None = -1) -> bytes:
         stop = self.size if size is None or size < 0 else min(self.size, self._position + size)
@@ -124,11 +112,6 @@ class WebFile(io.RawIOBase):
             made = made + part if made else part
             self._position += len(part)
         return made
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def asked(self) -> int:
         """Requests so far."""
@@ -215,6 +198,10 @@ class Transfer:
         self._answer, self._at, self._waited, self._came = answer, start, 0.0, 0
         skip = self._check(answer, start)
         self._pieces = answer.iter_raw()
+        if not start or skip:
+            self._held = self._next()
+            _refuse_beginning(self._url, self._held)
+            self._held, skip = self._held[skip:], skip - min(skip, len(self._held))
         while skip:  # past the beginning of the file, where the server sends no parts
             piece = self._next()
             self._held, skip = piece[skip:], skip - min(skip, len(piece))
@@ -244,6 +231,17 @@ class Transfer:
 def _refuse_page(url: str, answer: httpx.Response) -> None:
     """Raises Again for a web page where the name declares something else."""
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    ending = PurePosixPath(urlsplit(url).path).suffix.lower()
+    ending = _ending(url)
     if kind in ("text/html", "application/xhtml+xml") and ending not in _PAGES:
         raise Again(f"the server sends a web page ({kind}) in place of a {ending} file")
+
+
+def _refuse_beginning(url: str, data: bytes) -> None:
+    """The same, where the server does not call it a page."""
+    ending = _ending(url)
+    if ending in _NEVER_PAGES and _PAGE.match(data):
+        raise Again(f"the server sends a web page in place of a {ending} file")
+
+
+def _ending(url: str) -> str:
+    return PurePosixPath(urlsplit(url).path).suffix.lower()

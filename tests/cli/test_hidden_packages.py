@@ -28,14 +28,19 @@ sys.meta_path.insert(places.index("PathFinder") + 1, Finder)
 and modules of a package there wherever the package itself was found."""
 
 
+def beside(folder: Path, package: str, *, empty: bool) -> dict[str, str]:
+    """The environment of a Python that finds our packages behind the user's `package` in `own/`; empty: no `__init__.py`."""
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(FINDER)
+    (folder / "own" / package).mkdir(parents=True)
+    if not empty:
+        (folder / "own" / package / "__init__.py").touch()
+    return {**os.environ, "PYTHONPATH": str(folder / "site")}
+
+
 @pytest.mark.parametrize(("package", "empty"), [("filters", True), ("pipeline", False)])
 def test_a_folder_that_hides_a_package_is_named_in_one_sentence(tmp_path: Path, package: str, empty: bool):
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(FINDER)
-    (tmp_path / "own" / package).mkdir(parents=True)
-    if not empty:
-        (tmp_path / "own" / package / "__init__.py").touch()
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    environment = beside(tmp_path, package, empty=empty)
     command = [sys.executable, "-m", "flows.inspect", "--help"]
     done = subprocess.run(command, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
     hides = f"winnow: {str(tmp_path / 'own' / package)!r} hides Winnow's own package {package}"
@@ -48,12 +53,7 @@ def test_a_folder_that_hides_a_package_is_named_in_one_sentence(tmp_path: Path, 
 
 @pytest.mark.parametrize("empty", [True, False])
 def test_the_command_names_a_folder_flows_that_hides_ours(tmp_path: Path, empty: bool):
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(FINDER)
-    (tmp_path / "own" / "flows").mkdir(parents=True)
-    if not empty:
-        (tmp_path / "own" / "flows" / "__init__.py").touch()
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    environment = beside(tmp_path, "flows", empty=empty)
     command = [sys.executable, "-m", "winnow", "--version"]
     done = subprocess.run(command, cwd=tmp_path / "own", env=environment, capture_output=True, text=True, check=False)
     hides = f"winnow: {str(tmp_path / 'own' / 'flows')!r} hides Winnow's own package flows"
@@ -63,12 +63,7 @@ def test_the_command_names_a_folder_flows_that_hides_ours(tmp_path: Path, empty:
 
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_module_of_ours_names_the_folder_flows_that_hides_its_package(tmp_path: Path, empty: bool):
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(FINDER)
-    (tmp_path / "own" / "flows").mkdir(parents=True)
-    if not empty:
-        (tmp_path / "own" / "flows" / "__init__.py").touch()
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    environment = beside(tmp_path, "flows", empty=empty)
     hides = f"{str(tmp_path / 'own' / 'flows')!r} hides Winnow's own package flows"
     for given, code, said in (("-m flows.curate", 2, "winnow: "), ("-cimport flows.curate", 1, "ImportError: ")):
         command = [sys.executable, *(given.split() if code == 2 else [given])]

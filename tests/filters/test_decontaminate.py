@@ -107,6 +107,8 @@ def test_a_run_tells_what_it_found_in_data_rejected_ledger_and_why(capsys, tmp_p
         == ledger.filter(pl.col("id") == "dirty").select(decontaminate.SIGNALS.names).rows()
     )
     assert (QUESTION in held["text"][0]) is (not edits)
+    became = {"dropped": "were dropped:", "kept": "cut and documents that hold one were marked:" if edits else "were marked:"}
+    assert became[verdict] in (out / "README.md").read_text("utf-8")
 
     from flows.inspect import main
 

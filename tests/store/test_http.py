@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.store import http_host
 from pipeline.store.http_file import Known, Web, WebFile, identity_of
 from pipeline.store.http_host import CONNECTIONS, TRIES, TRIES_OF_A_STRANGER
-from tests.store.web import Fault, Server, served
+from tests.store.web import PAGE, Fault, Server, served
 
 DATA = random.Random(1).randbytes(300_000)
 
@@ -42,10 +42,10 @@ def server(running: Server) -> Server:
     return running
 
 
-def opened(server: Server, *, ahead: int = 1 << 17) -> WebFile:
-    info = Web().info(server.address + "a.bin")
+def opened(server: Server, name: str = "a.bin", *, ahead: int = 1 << 17) -> WebFile:
+    info = Web().info(server.address + name)
     return Web().open(
-        server.address + "a.bin",
+        server.address + name,
         block_size=ahead,
         cache_type="readahead" if ahead else "none",
         known=Known(info["size"], identity_of(info["ETag"])),
@@ -115,6 +115,18 @@ def test_a_file_that_became_another_one_is_told_by_its_etag(server: Server) -> N
     file = opened(server)
     server.files["a.bin"] = DATA[::-1]
     with pytest.raises(OSError, match="another one now"), file:
+        file.read()
+
+
+@pytest.mark.parametrize("ahead", [1 << 17, 0])
+def test_a_page_that_is_not_called_one_is_no_archive(server: Server, ahead: int) -> None:
+    server.files |= {"a.wet.gz": PAGE, "a.txt": PAGE}
+    with opened(server, "a.txt", ahead=ahead) as text:
+        assert text.read() == PAGE
+    with (
+        pytest.raises(OSError, match=r"sends a web page in place of a \.gz file"),
+        opened(server, "a.wet.gz", ahead=ahead) as file,
+    ):
         file.read()
 
 
