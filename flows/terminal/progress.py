@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.run.options import Result
 
 LABELS = {
-    "compile": "compiling kernels (half a minute, once per release)",  # or what the event says that it does
+    "compile": "compiling kernels (some 15 s, once per release)",  # or what the event says that it does
     "scan": "hashing inputs",
     "annotate": "reading, scoring, deciding",
     "dedup": "finding duplicates",

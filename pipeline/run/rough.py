@@ -14,14 +14,14 @@ from pipeline.text import numbers
 BYTES_A_SECOND = 8e6
 """Of text, by one worker."""
 START_S = 3.0
-COMPILE_S = 30.0
+COMPILE_S = 15.0
 """To compile kernels, where none are kept."""
 OUTPUT, WORK = 0.75, 0.65
 """Bytes on disk, in bytes of text: dropped documents kept in full."""
 PACKED = 4.0
 """Bytes of text in one that is compressed, as web pages are by gzip and zstd."""
 PARQUET = 2.0
-FEW_S, MINUTE_S = 20.0, 90.0
+FEW_S, HALF_S, MINUTE_S = 12.0, 45.0, 90.0
 
 
 def rough(files: Sequence[tuple[InputFile, float]], *, workers: int, compiled: bool) -> Iterator[str]:
@@ -29,7 +29,7 @@ def rough(files: Sequence[tuple[InputFile, float]], *, workers: int, compiled: b
     text = sum(_text(file) for file, _ in files)
     left = sum(_text(file) * share for file, share in files)
     took = START_S + left / (BYTES_A_SECOND * workers) + (0 if compiled else COMPILE_S)
-    once = "" if compiled else ", half a minute of it once, to compile kernels"
+    once = "" if compiled else ", 15 s of it once, to compile kernels"
     yield f"time: {_in_words(took)}{once}, at {_about(BYTES_A_SECOND)} of text a second and worker ({workers} here)"
     yield f"disk: about {_about(OUTPUT * text)} of output and {_about(WORK * text)} of work directory, beside a report of 0.5 MB"
 
@@ -47,6 +47,8 @@ def _about(size: float) -> str:
 def _in_words(seconds: float) -> str:
     if seconds < FEW_S:
         return "a few seconds"
+    if seconds < HALF_S:
+        return "about half a minute"
     if seconds < MINUTE_S:
         return "about a minute"
     minutes = seconds / 60
