@@ -13,6 +13,7 @@ COPY pyproject.toml MANIFEST.in README.md LICENSE CHANGELOG.md SECURITY.md const
 COPY filters filters
 COPY pipeline pipeline
 COPY flows flows
+COPY winnow.py ./
 COPY sample_data sample_data
 RUN /opt/winnow/bin/pip install -q -c constraints.txt ".[${EXTRAS}]"
 

@@ -4,7 +4,7 @@
 signals become available (`Filter.needs` may name only columns of filters that stand earlier).
 """
 
-from filters import adult, c4, fineweb, gopher_quality, gopher_repetition, language, quality, refinedweb, toxicity
+from filters import adult, c4, decontaminate, fineweb, gopher_quality, gopher_repetition, language, quality, refinedweb, toxicity
 from filters.contract import Filter
 
 FILTERS: tuple[Filter, ...] = (
@@ -17,4 +17,5 @@ FILTERS: tuple[Filter, ...] = (
     quality.FILTER,
     toxicity.FILTER,
     adult.FILTER,
+    decontaminate.FILTER,
 )

@@ -178,6 +178,8 @@ class Filter:
     """The plan keys that change signals, such as a profile or a model's path."""
     signals: pa.Schema
     """Columns that `annotate` returns, exactly. A nullable field may hold null, which means "not scored"."""
+    evidence: tuple[str, ...] = ()
+    """Signals that stand in data/, rejected/ and ledger/ too where the plan has the filter; all may be null there."""
     thresholds: type[Settings]
     """The plan keys that do not change signals."""
     files: Callable[[Any], tuple[Path, ...]] | None = None
@@ -254,6 +256,8 @@ def check_all(filters: Iterable[Filter]) -> None:
         if filter_.name in names:
             raise ContractError(f"two filters are named {filter_.name}")
         names.add(filter_.name)
+        if unknown := set(filter_.evidence) - set(filter_.signals.names):
+            raise ContractError(f"filter {filter_.name}: {', '.join(sorted(unknown))} is evidence, but none of its signals")
         for column in filter_.needs:
             if column not in given:
                 raise ContractError(f"filter {filter_.name} needs {column}, which no earlier filter gives")

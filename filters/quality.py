@@ -92,7 +92,7 @@ def files(params: Params) -> tuple[Path, ...]:
     path = path_of(params)
     for found in (path, path.with_suffix(".json")):
         if not found.is_file():
-            raise ModelError(f"{found}: no such file; `python -m flows.train quality --reviews OUT` writes both")
+            raise ModelError(f"{found}: no such file; `winnow train quality --reviews OUT` writes both")
     return path, path.with_suffix(".json")
 
 

@@ -36,7 +36,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "plan": Command(
             "init, keys, explain, presets: write a plan, and look up what it may say",
             "flows.plan:parser",
-            {"explain": "flows.curate:parser"},
+            {"explain": "flows.curate:explain_parser"},
         ),
     },
     "look at an output": {
@@ -81,7 +81,7 @@ EXAMPLES = """examples:
   winnow curate --input crawl/*.jsonl.gz --output curated
   winnow inspect --output curated why ID
 
-winnow COMMAND --help says more; winnow --version"""
+winnow COMMAND --help, or winnow help COMMAND, says more; winnow --version"""
 
 
 def help_text() -> str:
@@ -125,6 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name in ("-h", "--help"):
         print(help_text(), end="")
         return 0
+    if name == "help":
+        return main([*given[1:], "--help"])
     if name == "--version":
         print(f"winnow {__version__}")
         return 0

@@ -25,6 +25,6 @@ def after(result: Result, options: RunOptions, on_event: OnEvent) -> Result:
     try:
         automatic.ngram_after(result.out, work=options.work, curation_cpu_s=cost, memory=options.memory, on_event=on_event)
     except (WinnowError, OSError, MemoryError) as error:
-        said = f"published; its saving could not be counted ({error}): python -m flows.savings tells more"
+        said = f"published; its saving could not be counted ({error}): winnow savings tells more"
         on_event(Event("note", "savings", note=said))
     return result

@@ -52,6 +52,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def explain_parser() -> argparse.ArgumentParser:
+    """The same of `winnow plan explain`, which is curate with --explain."""
+    made = parser()
+    made.prog = "winnow plan explain"
+    made.usage = "winnow plan explain [PLAN] [--input PATH ...] [--output DIR] [OPTION ...]"
+    made.description = "Show what a plan would do with its input, and all that would stop it; run nothing (curate --explain)."
+    made.epilog = "Exit codes: 0 it can run, 2 something would stop it."
+    made.set_defaults(explain=True)
+    return made
+
+
 def _add_plan(made: argparse._ArgumentGroup) -> None:
     made.add_argument(
         "plan",
@@ -68,6 +79,7 @@ def _add_plan(made: argparse._ArgumentGroup) -> None:
         help="files, folders, globs, URLs; replace the plan's; may be repeated",
     )
     made.add_argument("--output", metavar="DIR", default="curated", help="folder of the result (default: curated)")
+    made.add_argument("--text", metavar="COLUMN", help="column that holds the text (as --set source.text=COLUMN)")
     made.add_argument("--set", action="append", metavar="KEY=VALUE", default=[], help="override one key of the plan")
 
 
@@ -116,9 +128,11 @@ def _add_resources(made: argparse._ArgumentGroup) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None, *, own_process: bool = False) -> int:
-    """Run the command; returns the exit code. `own_process`: this process was started for it and ends with it."""
-    arguments = parser().parse_args(argv, argparse.Namespace(own_process=own_process))
+def main(argv: Sequence[str] | None = None, *, own_process: bool = False, explains: bool = False) -> int:
+    """Run the command; returns the exit code. `own_process`: this process was started for it and ends with it; `explains`: it is
+    `winnow plan explain`."""
+    made = explain_parser() if explains else parser()
+    arguments = made.parse_args(argv, argparse.Namespace(own_process=own_process))
     workers = arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0))
     os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, workers)))
     from flows.terminal import progress as show
@@ -149,7 +163,7 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     plan, inputs = _asked(arguments)
     if arguments.explain:
         return _explain(arguments, workers, plan=plan, inputs=inputs)
-    loaded = load_plan(plan, inputs=inputs, assignments=arguments.set)
+    loaded = load_plan(plan, inputs=inputs, assignments=_assigned(arguments))
     options = _options(arguments, workers, memory=_bytes(arguments.memory))
     progress = lines or show.on_stderr()
     if arguments.sample is not None:
@@ -161,7 +175,8 @@ def _carry_out(arguments: argparse.Namespace, workers: int, temporary: Temporary
     if isinstance(progress, show.Json):
         progress.result(result)
     else:
-        table.show([f"note: {note}" for note in result.notes], sys.stderr)
+        told = () if arguments.json or result.generation is None else result.metrics.notes  # by the summary
+        table.show([f"note: {note}" for note in result.notes if note not in told], sys.stderr)
     if arguments.json:
         new = result.generation is not None
         shown = {"output": result.out, "new": new, "generation": result.generation, "notes": result.notes}
@@ -200,7 +215,7 @@ def _explain(arguments: argparse.Namespace, workers: int, *, plan: str | None, i
     from pipeline.run.explain import explain
     from pipeline.run.options import DEFAULT_MEMORY
 
-    loaded, faults = load_leniently(plan, inputs=inputs, assignments=arguments.set)
+    loaded, faults = load_leniently(plan, inputs=inputs, assignments=_assigned(arguments))
     memory = DEFAULT_MEMORY
     try:
         memory = _bytes(arguments.memory)
@@ -257,6 +272,13 @@ def _asked(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
 
         raise InputError("no input: give a PLAN or --input PATH (the sample data are not beside this package)")
     return str(SAMPLE), [str(SAMPLE.parent / "input")]
+
+
+def _assigned(arguments: argparse.Namespace) -> list[str]:
+    """`KEY=VALUE` of all options that change the plan."""
+    from pipeline.plan.load import assignments_of
+
+    return [*([] if arguments.text is None else assignments_of({"source.text": arguments.text})), *arguments.set]
 
 
 def _check(arguments: argparse.Namespace, workers: int) -> None:

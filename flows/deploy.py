@@ -226,7 +226,7 @@ def registered(deployment: Deployment) -> RunnerDeployment:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(argv)
-    return errors.exit_code(lambda: _run(arguments), tell=errors.on_stderr("flows.deploy"))
+    return errors.exit_code(lambda: _run(arguments), tell=errors.on_stderr("winnow deploy"))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     work = open_store(arguments.work or out.path(".work"), create=False)
     found = examine(out, work, deep=arguments.deep)
     if not (found.manifests or found.damaged or is_output(out, out.entries(""))):
-        raise InputError(f"{arguments.output}: no output of `python -m flows.curate` (no manifests); name its folder")
+        raise InputError(f"{arguments.output}: no output of `winnow curate` (no manifests); name its folder")
     done: list[str] = []
     if arguments.repair or arguments.rebuild_manifest:
         done = _mended(out, work, arguments)

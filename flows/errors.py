@@ -16,6 +16,17 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import flows
+
+_HOME = os.path.dirname(os.path.realpath(__file__))
+if os.path.dirname(os.path.realpath(flows.__file__ or "")) != _HOME:  # every command imports this module before anything else
+    from winnow import hidden
+
+    if os.path.dirname(os.path.realpath((sys.argv or [""])[0])) != _HOME:
+        raise ImportError(hidden())  # a program of the user's
+    print(f"winnow: {hidden()}", file=sys.stderr)
+    raise SystemExit(2)
+
 Tell = Callable[[str, int], None]
 """Takes the message and the exit code."""
 

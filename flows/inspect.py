@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         "--order",
         choices=("uncertain", "random"),
         default="uncertain",
-        help="uncertain: first what the model is least sure of, for flows.train (default); random: for a rule's precision",
+        help="uncertain: first what the model is least sure of, for winnow train (default); random: for a rule's precision",
     )
     review.add_argument("-n", type=int, default=100, metavar="N", help="documents to offer (default: 100)")
     review.add_argument("--seed", type=int, default=0, metavar="N", help="of the random order (default: 0)")
@@ -202,6 +202,8 @@ def _compare(arguments: argparse.Namespace) -> str | Said:
 
     if bool(arguments.set) == (arguments.other is not None):
         raise UsageError("compare: give OUT2, the folder of another output, or --set KEY=VALUE")
+    if "=" in (arguments.other or "") and not os.path.lexists(arguments.other):
+        raise UsageError(f"compare {arguments.other}: no such folder; another threshold is written --set {arguments.other}")
     first = opened.open_output_of(arguments.output, trust=arguments.trust)
     if arguments.set:
         made = what_if.rethink(first, arguments.set, work=arguments.work)

@@ -132,7 +132,7 @@ def agreement(found: Agreement | None, output: str, *, file: str = "FILE") -> Sa
     from pipeline.report.table import table
     from pipeline.training.judge.judgements import LEAST_AGREED
 
-    more = f"review more of them (`python -m flows.inspect --output {shlex.quote(output)} review`), then run this command again"
+    more = f"review more of them (`winnow inspect --output {shlex.quote(output)} review`), then run this command again"
     if found is None or not found.n:
         return [f"none of these documents has a review of yours: nobody knows whether to trust it; {more}"]
     same = found.both_keep + found.both_drop
@@ -146,5 +146,5 @@ def agreement(found: Agreement | None, output: str, *, file: str = "FILE") -> Sa
     lines += [f"{found.undecided:,} more it could not decide"] if found.undecided else []
     if found.n < LEAST_AGREED:
         return [*lines, f"too few to train on its judgements: {LEAST_AGREED} are needed; {more}"]
-    command = f"python -m flows.train quality_mine --reviews {shlex.quote(output)} --judgements {shlex.quote(file)}"
+    command = f"winnow train quality_mine --reviews {shlex.quote(output)} --judgements {shlex.quote(file)}"
     return [*lines, f"train on them, if that is enough for you: `{command}`"]

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given[:1] == [EXPLAIN]:
         from flows import curate
 
-        return curate.main([*given[1:], "--explain"])
+        return curate.main(given[1:], explains=True)
     made = parser()
     if not given:
         made.print_help()
@@ -84,7 +84,7 @@ def _init(arguments: argparse.Namespace) -> Said:
 
     from pipeline import read
     from pipeline.errors import OutputError, UsageError
-    from pipeline.plan.draft import draft
+    from pipeline.plan.draft import commands, draft, output_of
     from pipeline.plan.proposal import propose
 
     to = os.path.expanduser(arguments.to)
@@ -95,7 +95,8 @@ def _init(arguments: argparse.Namespace) -> Said:
         raise OutputError(there)
     quoted = shlex.quote("plan.yaml" if to == "-" else arguments.to)
     try:
-        made = draft(propose(arguments.input, text=arguments.text), file=quoted)
+        proposed = propose(arguments.input, text=arguments.text)
+        made = draft(proposed, file=quoted)
     finally:
         read.close()
     if to == "-":
@@ -108,8 +109,7 @@ def _init(arguments: argparse.Namespace) -> Said:
         raise OutputError(there) from error
     return [
         f"{arguments.to}: read it, above all what it proposes as the text; then",
-        f"  winnow plan explain {quoted}",
-        f"  winnow curate {quoted} --output curated",
+        *(f"  {command}" for command in commands(quoted, output_of(proposed))),
     ]
 
 

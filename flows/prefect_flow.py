@@ -35,7 +35,7 @@ from pipeline.machine.events import Event, OnEvent, silent
 from pipeline.machine.schedule import Mapper
 from pipeline.plan.load import DEFAULT, LoadedPlan, assignments_of, load_plan
 from pipeline.run import execute
-from pipeline.run.context import RUN
+from pipeline.run.context import NOTHING_NEW, RUN
 from pipeline.run.options import Result, RunOptions
 from pipeline.store.secrets import refuse_secrets
 from pipeline.text import numbers
@@ -215,7 +215,9 @@ def run_in_flow(
     begun: list[bool] = []
 
     def within(stage: str, body: Callable[[], Any]) -> Any:
-        if stage != RUN:
+        if stage == NOTHING_NEW and temporary is not None:  # nobody can look at a temporary server: it is not waited for
+            return counting.after(body(), options, on_event)
+        if stage not in (RUN, NOTHING_NEW):
             return as_task(stage, body)
         begun.append(True)
         if temporary is not None and not temporary.ready:

@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--reviews", metavar="OUT", help="learn from your reviews of this output, beside what the shipped model knows"
     )
-    made.add_argument("--judgements", metavar="FILE", type=Path, help="with --reviews: what `flows.train judge` wrote, as well")
+    made.add_argument("--judgements", metavar="FILE", type=Path, help="with --reviews: what `winnow train judge` wrote, as well")
     made.add_argument("--keep", choices=("lenient", "balanced", "strict"), help="with --reviews: which setting to compare")
     made.add_argument("--sample", type=int, metavar="N", default=20_000, help="documents drawn from --corpus (default: 20000)")
     made.add_argument("--tokens", type=float, metavar="N", help="propose the threshold that leaves N tokens of --corpus")
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return judge.main(given[1:])
     arguments = parser().parse_args(given)
-    command = f"python -m flows.train {shlex.join(given)}"
+    command = f"winnow train {shlex.join(given)}"
     return errors.exit_code(lambda: _run(arguments, command), tell=errors.on_stderr("winnow"))
 
 

@@ -74,6 +74,8 @@ _DATA_FIELDS = [
 ]
 
 DATA = pa.schema(_DATA_FIELDS)
+SOURCE_COUNT = pa.field("source_count", pa.int32(), nullable=False)
+"""Behind the columns of data/ where the plan asks for it (`dedup.source_count`)."""
 SCORES = ("language", "language_script", "language_score", "quality_score", "toxicity_score")
 """Columns of data/ that filters give; null where no filter of the plan does."""
 
@@ -143,6 +145,7 @@ FATES = pa.schema(
         pa.field("similarity", pa.float64()),
         pa.field("cluster_size", pa.int32(), nullable=False),
         pa.field("number", pa.int64(), nullable=False),  # in the dedup index; -1 where dedup dropped it
+        pa.field("source_count", pa.int32()),  # null where the plan does not ask for it, or dedup dropped it
     ]
 )
 """What dedup decided of a unit: one line for each document that the filters kept."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from flows import __version__
 from tests.support import ROOT
 
-PACKAGES = ("filters", "pipeline", "flows", "sample_data")
+PACKAGES = ("filters", "pipeline", "flows", "sample_data", "winnow.py")
 BESIDE = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "README.md", "SECURITY.md", "constraints.txt", "pyproject.toml")
 """What an sdist has beside the packages, but for what setuptools generates."""
 GENERATED = re.compile(r"PKG-INFO|setup\.cfg|winnow_curation\.egg-info/.*")

@@ -64,6 +64,7 @@ def test_the_page_of_presets_names_each():
 
     assert {name.split("@")[0] for name in presets()} == {
         "default",
+        "eval-safe",
         "minimal",
         "none",
         "fineweb",
@@ -71,6 +72,7 @@ def test_the_page_of_presets_names_each():
         "c4",
         "dclm",
         "dolma",
+        "chat",
     }
     for name in presets():
         assert f"`{name.split('@')[0]}`" in pages.text("presets.md")

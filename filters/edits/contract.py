@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,10 @@ class Edit:
     """Raise it when a step gives another text."""
     summary: str
     params: type[Settings]
+    files: Callable[[Any], tuple[Path, ...]] | None = None
+    """Files that `load` reads for these params; their sha256 enters the key of the final text."""
+    load: Callable[[Any], Any] | None = None
+    """Reads what the steps need, once before a run; raises ValueError where that is not what it should be."""
     steps: Callable[[Any], Sequence[Step | Walk]]
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 IN_USE = "in-use"
 UNUSED_S = 30 * 86_400
-"""Folders not used for this long go. Chosen on half a minute that compiling takes: who goes back to an old release or another
+"""Folders not used for this long go. Chosen on 15 seconds that compiling takes: who goes back to an old release or another
 branch within a month does not wait again."""
 MOST = 8
 """Number of unused folders that stay, the newest: each edit of a kernel makes one."""

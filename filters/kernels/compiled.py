@@ -25,6 +25,7 @@ with absent("scipy.linalg"):
     import numba.np.arraymath  # noqa: F401
     from numba import njit
 
+    from filters.kernels.linking import KernelCompiler
     from filters.kernels.overloads import Overloads
 
 Array: TypeAlias = np.ndarray
@@ -39,7 +40,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def _compiler(**options: Any) -> Callable[[_Function], _Function]:
     """A decorator that leaves the function's type to see."""
     made: Callable[[_Function], _Function] = njit(  # type: ignore[call-overload]  # its annotations leave some of these options out
-        nogil=True, _nrt=False, no_cfunc_wrapper=True, **options
+        nogil=True, _nrt=False, no_cfunc_wrapper=True, pipeline_class=KernelCompiler, **options
     )
     return made
 

@@ -4,7 +4,7 @@ Invariant: what is cached depends on the sources alone, not on where they lie or
 after their digest, so that checkouts and installations of one release share it. (numba's own locators take the path and the
 time of the file: each checkout would compile its own.) A process that meets an uncached kernel holds a lock (flock) on it until
 it is saved; others wait and load it. Kernels call each other in no circle, so nobody waits for one who waits for them. Where no
-lock can be taken, each process compiles for itself. Source: numba/core/caching.py.
+lock can be taken, and where the cache cannot be read or written, each process compiles for itself. Source: numba/core/caching.py.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from types import FunctionType
 from typing import Any
 
 import numba
+from numba.core import caching
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
 from filters import kernels
 
 COMPILER: str = numba.__version__
 """Another one reads nothing of what this one kept."""
+_UNUSABLE = OSError, EOFError, caching.pickle.UnpicklingError  # type: ignore[attr-defined]
+"""What a folder that is not ours, a full disk or a file that was cut short raises."""
 
 
 class _Locator(_CacheLocator):  # type: ignore[misc]  # numba has no types
@@ -59,10 +62,10 @@ class Overloads(FunctionCache):  # type: ignore[misc]
         self._held: int | None = None
 
     def load_overload(self, signature: Any, context: Any) -> Any:
-        found = super().load_overload(signature, context)  # type: ignore[no-untyped-call]
+        found = self._read(signature, context)
         if found is None and self._held is None:
             self._hold()
-            found = super().load_overload(signature, context)  # type: ignore[no-untyped-call]  # another may have made it
+            found = self._read(signature, context)  # another may have made it
             if found is not None:
                 self._release()
         return found
@@ -70,8 +73,16 @@ class Overloads(FunctionCache):  # type: ignore[misc]
     def save_overload(self, signature: Any, made: Any) -> None:
         try:
             super().save_overload(signature, made)  # type: ignore[no-untyped-call]
+        except _UNUSABLE:
+            return
         finally:
             self._release()
+
+    def _read(self, signature: Any, context: Any) -> Any:
+        try:
+            return super().load_overload(signature, context)  # type: ignore[no-untyped-call]
+        except _UNUSABLE:
+            return None
 
     def _hold(self) -> None:
         with contextlib.suppress(OSError):

@@ -16,6 +16,8 @@ import numpy as np
 
 from filters.kernels import FOLDER, cache
 from filters.kernels.dedup import bits, dedup_pass, minhash, sorting
+from filters.kernels.formats import marks
+from filters.kernels.items import scan, tables
 from filters.kernels.lines import gopher, lines, segments
 from filters.kernels.ngrams import ngrams
 from filters.kernels.pii import pii
@@ -71,6 +73,13 @@ def _minhash() -> None:
     minhash.shingles(_OFFSETS, _DATA, ngram=1)
 
 
+def _items() -> None:
+    one = np.zeros(1, np.int32)
+    none = tables.Items(*(np.zeros(0, np.uint8),) * 2, one, one, np.zeros(0, np.uint32), np.zeros(0, np.uint8))
+    scan.find(_OFFSETS, _DATA, none, tables.seeds(none))
+    scan.cut(_OFFSETS, _DATA, none, tables.seeds(none), limit=1)
+
+
 def _pii() -> None:
     row = np.frombuffer(b"a@b.org  ", np.uint8)
     offsets = np.frombuffer(np.array([0, 9]).tobytes(), np.int64)
@@ -78,7 +87,7 @@ def _pii() -> None:
 
 
 STAGES: list[Callable[[], None]] = [_fold, _minhash, dedup_pass.warm, sorting.warm, bits.warm]
-FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _pii]
+FILTERS: list[Callable[[], None]] = [_facts, _lines, _ngrams, _tokens, _segments, _gopher, _suspects, _items, _pii, marks.warm]
 
 
 def warm_stages() -> None:

@@ -112,7 +112,7 @@ def load_covered(params: Params, *, shipped: str) -> CoveredModel:
     if unknown:
         raise ModelError(
             f"{path}: `languages` lists {', '.join(unknown)}, and the model's card has held-out figures for"
-            f" {', '.join(sorted(known))} only; train a model with `python -m flows.train`, or write languages: all to use it"
+            f" {', '.join(sorted(known))} only; train a model with `winnow train`, or write languages: all to use it"
             " anyway"
         )
     return CoveredModel(found, frozenset().union(*listed.values()))

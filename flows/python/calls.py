@@ -46,7 +46,7 @@ def curate(
 
     Args:
         data: A path (file, folder, glob, URL) as `str` or `Path`; a list of `Path`; a frame of Polars, pandas or Arrow; a
-            `datasets.Dataset`; a list of texts (`str`, or None where there is none). None: what the plan's `source` names.
+            `datasets.Dataset`; a list of texts (`str` or None), or of rows (`dict`). None: what the plan's `source` names.
         plan: A YAML file or a preset's name; None: the default.
         output: Folder or URL of the result.
         overrides: Keys of the plan to override, such as `{"dedup.threshold": 0.7, "filters.toxicity": False}`.
@@ -71,22 +71,42 @@ def curate(
 
     options = RunOptions(
         output=os.fspath(output), work=None if work is None else os.fspath(work), replace=replace, fresh=fresh, clean=clean,
-        workers=len(os.sched_getaffinity(0)) if workers is None else workers, accept=accept, memory=memory, retries=retries,
+        workers=_checked(workers, runner=runner, retries=retries), accept=accept, memory=memory, retries=retries,
         runner=runner, runner_address=runner_address, unlocked=unlocked,
     )  # fmt: skip
     own = {"source.text": text, "source.id": id, "source.name": name}
-    given = {key: value for key, value in own.items() if value is not None}
-    with _planned(data, plan, {**given, **(overrides or {})}, here=runner_address is None) as loaded:
+    changed = {key: value for key, value in own.items() if value is not None} | dict(overrides or {})
+    with _planned(data, plan, changed, here=runner_address is None) as loaded:
         result = _run(loaded, options, prefect=prefect, progress=progress)
     return curated.of(result, work=options.work)
 
 
-def judge(texts: Iterable[str | None], plan: Place | None = None, *, overrides: Mapping[str, object] | None = None) -> Judged:
+def _checked(workers: int | None, *, runner: str, retries: int) -> int:
+    """The number of workers. Raises UsageError, as a command does."""
+    from pipeline.errors import UsageError
+    from pipeline.run.options import RUNNERS
+
+    if runner not in RUNNERS:
+        raise UsageError(f"runner={runner!r}: expected {', '.join(RUNNERS)}")
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers={workers}: expected at least 1")
+    if retries < 0:
+        raise UsageError(f"retries={retries}: expected 0 or more")
+    return len(os.sched_getaffinity(0)) if workers is None else workers
+
+
+def judge(
+    texts: Iterable[str | Mapping[str, object] | None],
+    plan: Place | None = None,
+    *,
+    overrides: Mapping[str, object] | None = None,
+) -> Judged:
     """What a run over these texts alone would decide of each: kept or not, for what reason, with which values and limits, and
     the text that its edits leave. Nothing is written.
 
     Args:
-        texts: One text or more; None counts as a row without a text.
+        texts: One text or more; None counts as a row without a text. Or conversations, as rows have them:
+            `{"messages": [{"role": "user", "content": "…"}]}`.
         plan: A YAML file or a preset's name; None: the default.
         overrides: Keys of the plan to override, as for `curate`.
     """
@@ -97,8 +117,17 @@ def judge(texts: Iterable[str | None], plan: Place | None = None, *, overrides: 
 
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InputError(f"{type(texts).__name__} is no list of texts; write judge([text], plan)")
-    named = None if plan is None else os.fspath(plan)
-    return Judged(judge_texts(load_plan(named, assignments=assignments_of(overrides or {})), texts))
+    return Judged(judge_texts(load_plan(_named(plan), assignments=assignments_of(overrides or {})), texts))
+
+
+def _named(plan: Place | None) -> str | None:
+    """The file or preset. Raises PlanError for a plan that is no name."""
+    from pipeline.errors import PlanError
+
+    if plan is None or isinstance(plan, str | os.PathLike):
+        return None if plan is None else os.fspath(plan)
+    change = "; to change keys of the default or a preset: overrides={...}" if isinstance(plan, Mapping) else ""
+    raise PlanError(f"plan: expected a YAML file or the name of a preset, got {type(plan).__name__}{change}")
 
 
 @contextmanager
@@ -110,7 +139,7 @@ def _planned(
     from pipeline.plan.load import assignments_of, load_plan
     from pipeline.read import memory
 
-    named, assignments = None if plan is None else os.fspath(plan), assignments_of(overrides)
+    named, assignments = _named(plan), assignments_of(overrides)
     if data is None and plan is None:
         raise InputError("no input: give data, or a plan whose source.paths names some")
     if data is None or isinstance(data, str | os.PathLike):
@@ -125,7 +154,7 @@ def _planned(
     (source,) = load_plan(named, inputs=[memory.FOLDER], assignments=assignments).plan.source
     if "max_bad_fraction" not in source.model_fields_set:  # a budget is for files that may be damaged
         assignments = ["source.max_bad_fraction=1", *assignments]
-    with memory.written(data, text=source.text) as path:
+    with memory.written(data, text=source.text, format_=source.format) as path:
         yield load_plan(named, inputs=[path], assignments=assignments)
 
 

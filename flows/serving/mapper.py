@@ -26,7 +26,7 @@ from pipeline.errors import RunFailed
 from pipeline.machine import schedule
 from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.schedule import Executor, Mapper, NotBegun, Threads
-from pipeline.run.context import RUN
+from pipeline.run.context import NOTHING_NEW, RUN
 from pipeline.run.options import RunOptions
 from pipeline.text.visible import folded, visible
 
@@ -115,7 +115,7 @@ def prefect_mapper(options: RunOptions, on_event: OnEvent, *, back_off_s: float)
 
 def as_task(stage: str, body: Callable[[], Made]) -> Made:
     """A stage over the corpus as a task: `pipeline.run.context.Within`. What it made counts, whatever Prefect makes of that."""
-    if stage == RUN:
+    if stage in (RUN, NOTHING_NEW):
         return body()
     made: list[Made] = []
     outside = copy_context()  # the stage's own tasks are the flow's: a task's context does not travel to the workers of a cluster

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, OutputError, PlanError, UsageError
+from pipeline.read.crawls import SCHEME as CRAWLS
+from pipeline.read.listings import is_listing
 from pipeline.read.tree import wildcard_free
 from pipeline.store import places
 from pipeline.store.secrets import refuse_secrets
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.plan.load import LoadedPlan
 
 VARIABLE = "WINNOW_ROOTS"
-WILDCARDS = "*?["
+WILDCARDS = "*?[{"
 
 
 def configured() -> tuple[str, ...]:
@@ -90,8 +92,10 @@ def written_by(output: str, work: str | None) -> list[str]:
 def read_by(loaded: LoadedPlan) -> list[str]:
     """The folders and files that a plan names: where its inputs lie, and what it needs beside them."""
     plan = loaded.plan
-    found = [fixed_part(path) for source in plan.source for path in source.paths]
+    found = [fixed_part(path) for source in plan.source for path in source.paths if not path.startswith(CRAWLS)]
+    found += [source.base for source in plan.source if any(path.startswith(CRAWLS) or is_listing(path) for path in source.paths)]
     found += [annotation.path for annotation in plan.annotations]
+    found += plan.evaluation_sets()
     found += [plan.output.tokenizer] if plan.output.tokenizer else []
     for name in type(plan.filters).model_fields:
         model = getattr(getattr(plan.filters, name), "model", None)
@@ -104,7 +108,7 @@ def _inside(paths: Iterable[str], bounds: Sequence[str], *, what: str, error: ty
         resolved = absolute(path)
         if bounds and not any(resolved == root or resolved.startswith(root.rstrip("/") + "/") for root in bounds):
             raise error(
-                f"{what} {path} lies outside the roots of this deployment ({', '.join(bounds)}); see --root of flows.deploy"
+                f"{what} {path} lies outside the roots of this deployment ({', '.join(bounds)}); see --root of winnow deploy"
             )
 
 

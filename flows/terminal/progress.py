@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.run.options import Result
 
 LABELS = {
-    "compile": "compiling kernels (half a minute, once per release)",
+    "compile": "compiling kernels (some 15 s, once per release)",  # or what the event says that it does
     "scan": "hashing inputs",
     "annotate": "reading, scoring, deciding",
     "dedup": "finding duplicates",
@@ -44,11 +44,17 @@ class _Stage:
     """What is known of a stage that goes on."""
 
     total: int | None
+    label: str
     start: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
     documents: int = 0
     n_bytes: int = 0
     steps: int = 0
+
+    @classmethod
+    def begun(cls, event: Event) -> _Stage:
+        """Called by what the event says that is done, where it does."""
+        return cls(event.total, event.note or LABELS.get(event.stage, event.stage))
 
     def add(self, event: Event) -> None:
         self.documents += event.documents
@@ -87,22 +93,22 @@ class Lines:
         with self._lock:
             stage = self._stages.get(event.stage)
             if event.kind == "begin":
-                self._stages[event.stage] = _Stage(event.total)
+                self._stages[event.stage] = stage = _Stage.begun(event)
                 counted = event.stage in ("scan", "write") and event.total is not None
-                self._line(event.stage, numbers.counted(event.total, "file") if counted else "…")
+                self._line(stage.label, numbers.counted(event.total, "file") if counted else "…")
             elif event.kind == "advance" and stage is not None:
                 stage.add(event)
                 if time.monotonic() - stage.last >= EVERY_S:
                     stage.last = time.monotonic()
-                    self._line(event.stage, stage.so_far())
+                    self._line(stage.label, stage.so_far())
             elif event.kind == "end" and stage is not None:
-                self._line(event.stage, f"done in {stage.passed:.1f} s{stage.rates()}")
+                self._line(stage.label, f"done in {stage.passed:.1f} s{stage.rates()}")
             elif event.note:
-                self._line(event.stage, event.note)
+                self._line(LABELS.get(event.stage, event.stage), event.note)
 
-    def _line(self, stage: str, text: str) -> None:
+    def _line(self, label: str, text: str) -> None:
         at = time.monotonic() - self._origin
-        print(f"{at:6.1f} s  {LABELS.get(stage, stage)}: {visible_lines(text)}", file=self._stream, flush=True)
+        print(f"{at:6.1f} s  {label}: {visible_lines(text)}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -177,10 +183,8 @@ class Bars:
     def __call__(self, event: Event) -> None:
         with self._lock:
             if event.kind == "begin":
-                self._tasks[event.stage] = self._progress.add_task(
-                    LABELS.get(event.stage, event.stage), total=event.total, detail=""
-                )
-                self._seen[event.stage] = _Stage(event.total)
+                self._seen[event.stage] = seen = _Stage.begun(event)
+                self._tasks[event.stage] = self._progress.add_task(seen.label, total=event.total, detail="")
             elif event.kind == "advance" and event.stage in self._tasks:
                 seen = self._seen[event.stage]
                 seen.add(event)

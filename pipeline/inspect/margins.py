@@ -60,6 +60,13 @@ class RuleMargin:
         return None if self.limit is None else f"{_PASSES[self.rule.fails]} {worded(self.limit)}"
 
     @property
+    def said(self) -> str:
+        """The value with three digits, or as many more as tell it from the limit."""
+        if self.limit is None or isinstance(self.value, bool) or not isinstance(self.value, int | float):
+            return worded(self.value)
+        return numbers.apart(self.value, self.limit)[0]
+
+    @property
     def off(self) -> float | None:
         """How far the value is from the limit, as a share of the larger of the two; None where there is no limit."""
         if self.limit is None or not isinstance(self.value, int | float):
@@ -83,6 +90,21 @@ class Measured:
 
     rules: tuple[RuleMargin, ...]
     signals: tuple[tuple[str, dict[str, Value]], ...]
+    evidence: tuple[str, ...] = ()
+    """Signals that say more than a rule's value does, such as where in the text something is."""
+
+    @property
+    def beside_rules(self) -> list[tuple[str, dict[str, Value]]]:
+        """The signals of filters without rules, and evidence of the others where there is some."""
+        ruled = {rule.filter for rule in self.rules}
+        compared = {rule.signal for rule in self.rules}
+        found: list[tuple[str, dict[str, Value]]] = []
+        for name, values in self.signals:
+            more: dict[str, Value] = {
+                key: v for key, v in values.items() if key in self.evidence and key not in compared and v is not None
+            }
+            found.append((name, more if name in ruled else values))
+        return [(name, values) for name, values in found if values]
 
 
 def measured(recipe: Recipe, columns: Mapping[str, pa.Array], *, unknown: Collection[str] = ()) -> Measured:
@@ -96,7 +118,8 @@ def measured(recipe: Recipe, columns: Mapping[str, pa.Array], *, unknown: Collec
         row = pl.DataFrame({c: pl.from_arrow(columns[c] if c in columns else pa.nulls(1, types[c])) for c in wanted})
         rules += rule_margins(item, row, asked=item.filter.name not in unknown)
         shown.append((item.filter.name, {name: row[name].item() for name in item.filter.signals.names}))
-    return Measured(tuple(rules), tuple(shown))
+    evidence = tuple(name for item in recipe.filters for name in item.filter.evidence)
+    return Measured(tuple(rules), tuple(shown), evidence)
 
 
 def rule_margins(item: ActiveFilter, signals: pl.DataFrame, *, asked: bool = True) -> list[RuleMargin]:
@@ -117,5 +140,5 @@ def worded(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return visible(value, limit=20)
+        return visible(value, limit=80)
     return numbers.signal(value if isinstance(value, int | float) else None)

@@ -19,7 +19,6 @@ import polars as pl
 from filters.rules import Rule
 from pipeline.errors import InputError
 from pipeline.inspect import why as fates
-from pipeline.inspect.margins import worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.values import RunValues
 from pipeline.output import reviews
@@ -228,7 +227,7 @@ def _text(text: str, most: int) -> list[str]:
 
 def _evidence(reason: str, values: RunValues) -> list[str]:
     own = [rule for rule in values.measured.rules if rule.name == reason and rule.signal]
-    return [f"{rule.signal}: {worded(rule.value)}, passes with {rule.passes}" for rule in own if rule.passes]
+    return [f"{rule.signal}: {rule.said}, passes with {rule.passes}" for rule in own if rule.passes]
 
 
 def summary(found: Sequence[Label], *, session: Sequence[Label]) -> Said:

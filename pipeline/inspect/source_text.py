@@ -13,7 +13,9 @@ from pipeline import read
 from pipeline.errors import WinnowError
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import part_of_output
+from pipeline.read import layouts
 from pipeline.read.expansion import expand
+from pipeline.text import turns
 
 MOST = 1_000_000_000
 """Chosen because files of that size are identified and read in some ten seconds."""
@@ -27,13 +29,13 @@ def source_text(made: Manifest, source_ref: str) -> str | None:
         sources = part_of_output(made.plan, "source", where="the plan of the output").source
         if record is None or any("://" in place for source in sources for place in source.paths):
             return None
-        file = next((file for file in expand(sources).files if file.path == path), None)
+        file = next((file for file in layouts.known(expand(sources)).files if file.path == path), None)
         if file is None or not Path(file.url).is_file() or file.size > MOST or read.units_of(file).content != record.content:
             return None
         for found in read.rows_of(file):
             rows = pl.DataFrame(found.documents.select(["row", "text"])).filter(pl.col("row") == int(number))
             if len(rows):
-                return str(rows["text"][0])
+                return turns.without_marks(str(rows["text"][0]))
     except (WinnowError, OSError):  # the input is where it was no longer, or not as it was
         return None
     return None

@@ -68,7 +68,7 @@ def of_ledger(recipe: Recipe, columns: _Columns, failed: Iterable[str]) -> Measu
     unknown = {item.filter.name for item in recipe.filters if not set(item.filter.signals.names) & set(columns)}
     found, failing = measured(recipe, columns, unknown=unknown), set(failed)
     rules = tuple(replace(rule, fails=rule.name in failing) if rule.action == "drop" else rule for rule in found.rules)
-    return Measured(rules, found.signals)
+    return replace(found, rules=rules)
 
 
 def _columns(output: Output, row: LedgerRow, kept: Kept | None) -> tuple[Origin, _Columns]:
@@ -160,7 +160,7 @@ def _notes(output: Output, row: LedgerRow, origin: Origin, *, unscored: list[str
             "signals": "values: the run's, from signals/",
             "work": "values: the run's, from the work directory",
             "recomputed": f"values: recomputed now, from the text that the run read; {gone}",
-            "none": f"values: not known, but for those that data/ and rejected/ hold; {gone}; {text}; `flows.curate` with the"
+            "none": f"values: not known, but for those that data/ and rejected/ hold; {gone}; {text}; `winnow curate` with the"
             " same plan and --replace measures again",
         }[origin]
     ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.errors import InputError, WinnowError
+from pipeline.inspect import turns
 from pipeline.inspect.margins import BY_EXPRESSION, Measured, RuleMargin, worded
 from pipeline.inspect.output import Output
 from pipeline.inspect.values import Kept, RunValues, run_values
@@ -21,9 +22,11 @@ from pipeline.inspect.weighed import Reasons, reasons, worded_weight
 from pipeline.records.rows import LedgerRow, ledger_rows
 from pipeline.report.table import Part, table
 from pipeline.schema import SCORES
+from pipeline.stages.unit.verdicts import EMPTIED, EMPTY
 from pipeline.text import numbers
 from pipeline.text.visible import folded
 
+NOT_ASKED = "no text is left: no rule is asked"
 MOST = 20
 """Documents of one id that are shown."""
 EXCERPT = 240
@@ -58,6 +61,8 @@ class Found:
     unread: Unread | None = None
     reasons: tuple[Reasons, ...] = ()
     """What weighed most in the scores of models, where the final text was kept."""
+    turns: tuple[str, ...] = ()
+    """Of a conversation, who says what: a line each."""
     fault: str | None = None
     """Why its values cannot be shown: a model or a plugin of the plan is not there any more."""
 
@@ -105,9 +110,17 @@ def _found(output: Output, row: LedgerRow) -> Found:
         weighed: tuple[Reasons, ...] = ()
         if values is not None and kept is not None:
             weighed = reasons(output.recipe, values.measured, kept.text, edited=bool(row["edits"]))
-        return Found(row, kept, values, survivor, reasons=weighed)
+        return Found(row, kept, values, survivor, reasons=weighed, turns=_turns(output, folder, row))
     except WinnowError as error:
         return Found(row, kept, None, survivor, fault=str(error))
+
+
+def _turns(output: Output, folder: str | None, row: LedgerRow) -> tuple[str, ...]:
+    columns = turns.columns(output)
+    if folder is None or not columns:
+        return ()
+    found = _row_of(output, folder, row["source_ref"], generation=row["generation"], columns=columns)
+    return () if found is None else turns.lines(output, found[1], emptied=row["reason"] == EMPTIED)
 
 
 def _kept(output: Output, folder: str, ref: str, *, generation: int) -> Kept | None:
@@ -137,18 +150,23 @@ def explanation(found: Found, *, every: bool) -> list[Part]:
         return [*said, f"  {found.unread.detail}", f"  {numbers.size(row['n_bytes_read'])}, the beginning in {found.unread.file}"]
     said.append(f"  {numbers.size(row['n_bytes_read'])} read{final}; edits: {', '.join(row['edits']) or 'none'}")
     said.append(f"  now in {found.kept.file if found.kept else 'no folder: its text was not kept'}")
-    said += _excerpt("text", found.kept.text if found.kept else None)
+    said += found.turns or _excerpt("text", found.kept.text if found.kept else None)
     if found.survivor is not None:
         said += _excerpt("survivor", found.survivor.text)
     if found.values is not None:
-        said += ["", *rules(found.values.measured, every=every)]
+        said += ["", *_asked(row["reason"], found.values.measured, every=every)]
     return [*said, *weights(found.reasons), *found.notes]
 
 
 def explanation_of_text(made: TextVerdict, *, every: bool) -> list[Part]:
     """As `explanation`, for a text that is no document of the output."""
     verdict = f"dropped: {made.reason}" if made.reason else "kept by the filters (dedup and selection compare documents)"
-    said: list[Part] = [verdict, f"  edits: {', '.join(made.edits) or 'none'}", "", *rules(made.measured, every=every)]
+    said: list[Part] = [
+        verdict,
+        f"  edits: {', '.join(made.edits) or 'none'}",
+        "",
+        *_asked(made.reason, made.measured, every=every),
+    ]
     return [*said, *weights(made.reasons), *without_limit(made.measured)]
 
 
@@ -170,6 +188,11 @@ def in_order(made: Measured) -> list[RuleMargin]:
     return sorted(made.rules, key=lambda rule: (not rule.fails, rule.action != "drop", rule.fails or not rule.near))
 
 
+def _asked(reason: str | None, made: Measured, *, every: bool) -> list[Part]:
+    """What the rules say, where they are asked."""
+    return [NOT_ASKED] if reason in (EMPTY, EMPTIED) else rules(made, every=every)
+
+
 def rules(made: Measured, *, every: bool) -> list[Part]:
     """A row for each rule that fails or nearly does, or for every one, in order; then the signals of filters without rules."""
     rows = []
@@ -178,15 +201,14 @@ def rules(made: Measured, *, every: bool) -> list[Part]:
     for rule in shown_rules:
         near = f"near, {numbers.share(rule.off, 1)} off" if rule.near and rule.off is not None else ""
         mark = "FAILS" if rule.fails and rule.action == "drop" else "(fails)" if rule.fails else near
-        shown = (rule.signal or numbers.NONE, worded(rule.value), rule.passes or numbers.NONE)
+        shown = (rule.signal or numbers.NONE, rule.said, rule.passes or numbers.NONE)
         rows.append((rule.name, *shown, mark))
     said: list[Part] = [table(("rule", "signal", ">value", ">passes", ""), rows)] if rows else []
     if rest := len(ordered) - len(rows):
         passing = numbers.counted(rest, "rule passes", "rules pass")
         said.append(f"{passing} with room to spare; --all shows {'it' if rest == 1 else 'them'}")
-    for name, values in made.signals:
-        if not any(rule.filter == name for rule in made.rules):  # it drops nothing in this plan
-            said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
+    for name, values in made.beside_rules:
+        said.append(f"{name}: {', '.join(f'{key} {worded(value)}' for key, value in values.items())}")
     return said
 
 

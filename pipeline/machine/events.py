@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Event:
-    """`stage` began (`total` known or None), moved on by `documents` and `n_bytes`, or `note`: a line worth reading.
+    """`stage` began (`total` known or None; `note`: what is done in it, where that is not what it mostly is), moved on by
+    `documents` and `n_bytes`, or `note`: a line worth reading.
 
     `name`: the unit, file or shard that it is about; `span`: the task that has it; `generation`: the one that the run makes,
     once that is known.

@@ -36,4 +36,4 @@ def damaged(out: Store, faults: Sequence[Fault]) -> Damaged:
 
 def command(out: Store, *options: str) -> str:
     """The command that examines the output."""
-    return " ".join(["python -m flows.doctor", shell.quoted(out.root), *options])
+    return " ".join(["winnow doctor", shell.quoted(out.root), *options])

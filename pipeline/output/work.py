@@ -29,7 +29,7 @@ from pipeline.store.store import Store, open_output
 
 SCHEMA_VERSION = 1
 WHAT = "a work directory of Winnow: may be removed while no run goes on"
-FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster", "unfinished")
+FOLDERS = ("documents", "facts", "generations", "judgements", "streams", "staging", "savings", "cluster", "unfinished", "lists")
 
 
 class Marker(Record):

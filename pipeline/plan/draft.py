@@ -6,14 +6,18 @@ they are comments, so that none of them writes a key; what is commented out (`#k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from pipeline.plan.load import DEFAULT
 from pipeline.plan.proposal import Proposed
 from pipeline.read.expansion import in_words
 from pipeline.text import numbers
+from pipeline.text.conversations import LAYOUTS
 from pipeline.text.visible import visible
 
+CHAT = "chat@1"
+"""The preset for conversations."""
 MOST_COLUMNS = 40
 MOST_LANGUAGES = 8
 NAME = 40
@@ -52,17 +56,29 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def output_of(sources: Sequence[Proposed]) -> str:
+    """What the output is best called: after the source, so that it is none that other plans write."""
+    return "curated-" + (re.sub(r"[^A-Za-z0-9._-]+", "-", sources[0].name).strip("-.")[:NAME] or "input")
+
+
+def commands(file: str, output: str) -> tuple[str, str]:
+    """What a person runs next: with the output, so that the look at the plan is one at the run."""
+    return f"winnow plan explain {file} --output {output}", f"winnow curate {file} --output {output}"
+
+
 def draft(sources: Sequence[Proposed], *, file: str) -> str:
     """The plan. `file`: what it will be called, for the commands in it."""
+    explain, curate = map(visible, commands(file, output_of(sources)))
     lines = [
         "# Written by `winnow plan init` from a look at the input. Read it before you run it:",
-        f"#   winnow plan explain {visible(file)}                    what it would do",
-        f"#   winnow curate {visible(file)} --output curated         do it",
+        f"#   {explain}   what it would do",
+        f"#   {curate}         do it",
         "#",
     ]
     for source in sources:
         lines += [f"# {visible(line)}".rstrip() for line in _seen(source)]
-    lines += ["", f"extends: {DEFAULT}   # the preset that this plan changes; others: winnow plan presets", ""]
+    preset = CHAT if all(source.layout for source in sources) else DEFAULT
+    lines += ["", f"extends: {preset}   # the preset that this plan changes; others: winnow plan presets", ""]
     lines += ["# Relative paths start where winnow is called.", "source:"]
     for source in sources:
         body = list(_source(source))
@@ -76,7 +92,10 @@ def draft(sources: Sequence[Proposed], *, file: str) -> str:
 def _source(source: Proposed) -> Iterator[str]:
     yield f"paths: [{', '.join(map(quoted, source.paths))}]"
     yield f"name: {quoted(source.name)}"
-    yield f"text: {quoted(source.text)}   # the column that holds the text"
+    if source.layout:
+        yield f"format: {source.layout}   # what users and assistants say is judged, and rows come out with their structure"
+    else:
+        yield f"text: {quoted(source.text)}   # the column that holds the text"
     yield f"id: {quoted(source.id)}   # rows without one get a hash of their place"
     if source.named_by:
         yield f"from: null   # {visible(source.named_by, limit=NAME)}: a column whose values could be the names of sources"
@@ -96,7 +115,8 @@ def _seen(source: Proposed) -> Iterator[str]:
     yield from [f"  columns of {visible(of)}:"] if of else []
     for column in source.columns[:MOST_COLUMNS]:
         size = f", {numbers.count(column.characters)} characters on average" if column.characters else ""
-        mark = " <- proposed as the text" if column.name == source.text else ""
+        turns = source.layout and column.name in LAYOUTS[source.layout].columns
+        mark = " <- a conversation" if turns else " <- proposed as the text" if column.name == source.text else ""
         yield f"    {visible(column.name, limit=NAME)}: {column.kind} in {numbers.counted(column.filled, 'row')}{size}{mark}"
     if len(source.columns) > MOST_COLUMNS:
         yield f"  and {numbers.counted(len(source.columns) - MOST_COLUMNS, 'column')} more"

@@ -51,7 +51,9 @@ def preset_text(name: str) -> str:
 
 def _preset(name: str) -> tuple[str, Json]:
     full = _full_name(name)
-    return full, _read_yaml(preset_text(full), where=f"preset {name}")
+    data = _read_yaml(preset_text(full), where=f"preset {name}")
+    base = data.pop("extends", None)
+    return full, data if base is None else _merge(_preset(base)[1], data)
 
 
 def _full_name(name: str) -> str:
@@ -178,9 +180,11 @@ def of_output(plan: Json, *, where: str, trusted: bool) -> Plan:
 
 
 def refuse_untrusted(plan: Json, *, where: str) -> None:
-    """Raise Untrusted where a plan names plugins, which are imported, or models of the Hub, which are fetched."""
+    """Raise Untrusted where a plan names plugins, which are imported, or models or a tokenizer of the Hub, which are fetched."""
     filters = plan.get("filters")
     keys = [value for value in filters.values() if isinstance(value, dict)] if isinstance(filters, dict) else []
+    output = plan.get("output")
+    keys += [output] if isinstance(output, dict) else []
     models = {value for found in keys for value in found.values() if isinstance(value, str) and value.startswith(SCHEME)}
     plugins = plan.get("plugins")
     named = [f"plugins: {plugins}, code that this command would run"] if plugins else []
@@ -268,6 +272,7 @@ def _drop_names(data: Json) -> None:
 def _paths(plan: Plan) -> Iterator[str]:
     yield from (path for source in plan.source for path in source.paths)
     yield from (entry.path for entry in plan.annotations)
+    yield from plan.evaluation_sets()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ old recipes. What a preset switches on stands in `pipeline/plan/presets/`. The s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -100,6 +101,10 @@ class Dedup(PlanModel):
         ("quality_score desc", "n_bytes desc"), description="who survives: these columns, then the smaller source_ref"
     )
 
+    source_count: bool = Field(
+        False, description="write to data/ how many sources hold a copy of each document, and let select.score name source_count"
+    )
+
     @field_validator("scope")
     @classmethod
     def _some_columns(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -146,7 +151,9 @@ LICENCE = "^[A-Za-z0-9][A-Za-z0-9.+-]{0,99}$"
 class Output(PlanModel):
     shard_bytes: Bytes = Field(ByteSize(256_000_000), ge=1_000, description="a shard is closed at this many bytes of final text")
     rejected: Literal["full", "none"] | float = Field("full", description="dropped documents to keep: full, none, or a share")
-    tokenizer: str | None = Field(None, description="path of a tokenizer.json; token counts are null without one")
+    tokenizer: str | None = Field(
+        None, description="path of a tokenizer.json, or hf://ORG/NAME, also with @REVISION; token counts are null without one"
+    )
     signals: bool = Field(False, description="write signals/ beside the ledger")
     licence: str | None = Field(
         None,
@@ -241,6 +248,11 @@ class Plan(PlanModel):
         if double:
             raise ValueError(f"annotations: {', '.join(sorted(double))} stands in two entries")
         return self
+
+    def evaluation_sets(self) -> Iterator[str]:
+        """Paths of the user's evaluation sets."""
+        for part in (getattr(self.filters, "decontaminate", None), getattr(self.edits, "decontaminate", None)):
+            yield from (own.path for own in (part.own if part is not None else ()))
 
     def added_filters(self) -> tuple[Filter, ...]:
         """Filters that come after ours: the annotations, then those of plugins."""

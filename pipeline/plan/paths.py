@@ -31,13 +31,20 @@ def with_names_only(plan: Json) -> Json:
 
 def _changed(value: Json, change: Callable[[str], str], *, model: Callable[[str], str]) -> Json:
     made = dict(value)
-    for key, inner in (("source", "paths"), ("annotations", "path")):
-        made |= {key: [_at(entry, inner, change) for entry in value[key]]} if value.get(key) else {}
-    if value.get("filters"):
-        made["filters"] = {name: _at(keys, "model", model) for name, keys in value["filters"].items()}
+    for key, inner in (("source", "paths"), ("source", "base"), ("annotations", "path")):
+        made |= {key: [_at(entry, inner, change) for entry in made[key]]} if made.get(key) else {}
+    for part in ("filters", "edits"):
+        if value.get(part):
+            made[part] = {name: _own(_at(keys, "model", model), change) for name, keys in value[part].items()}
     for key, inner in (("output", "tokenizer"), ("compute", "targets")):
         made |= {key: _at(value[key], inner, change)} if value.get(key) else {}
     return made
+
+
+def _own(keys: Any, change: Callable[[str], str]) -> Any:
+    """The keys of a filter or an edit, with the paths of a user's evaluation sets changed."""
+    own = keys.get("own") if isinstance(keys, dict) else None
+    return {**keys, "own": [_at(entry, "path", change) for entry in own]} if isinstance(own, list) else keys
 
 
 def _at(entry: Any, key: str, change: Callable[[str], str]) -> Any:

@@ -1,7 +1,8 @@
 """What a plan for an input may say of it: where its text stands, by a look at its columns (`pipeline.read.peek`).
 
 A column is proposed as the text by its name, where one of the usual names holds text, else the one whose texts are the longest
-among those that have white space in them: titles, URLs and ids are shorter. A person reads the plan before it runs.
+among those that have white space in them: titles, URLs and ids are shorter. Where no column looks like text none is proposed. A
+person reads the plan before it runs.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from filters.contract import TextBatch
 from filters.models import eldc
 from pipeline.errors import InputError
 from pipeline.read import peek
-from pipeline.read.files import Inputs
+from pipeline.read.files import InputFile, Inputs
 from pipeline.read.peek import Column, Look
 from pipeline.read.source import Source
 from pipeline.records.inputs import PassedOver
+from pipeline.text import turns
+from pipeline.text.conversations import LAYOUTS
 from pipeline.text.visible import visible
 
 TEXT = "text"
@@ -40,11 +43,13 @@ DOCUMENTS = 50
 
 @dataclass(frozen=True)
 class Proposed:
-    """A source of the plan. `text`, `id`: columns; `others`: files that were looked at and have no such column, with the one
-    that they have; `named_by`: a column that may name sources; `languages`: documents by language, of those looked at."""
+    """A source of the plan. `layout`: of its conversations, empty where its rows are texts. `text`, `id`: columns; `others`:
+    files that were looked at and have no such column, with the one that they have; `named_by`: a column that may name sources;
+    `languages`: documents by language, of those looked at."""
 
     paths: tuple[str, ...]
     name: str
+    layout: str
     text: str
     id: str
     named_by: str | None
@@ -72,25 +77,36 @@ def propose(paths: Sequence[str], *, text: str | None = None) -> list[Proposed]:
 
     Raises InputError: nothing there, nothing that can be read, no column that holds text.
     """
-    groups: dict[str, list[_Seen]] = {}
+    groups: dict[tuple[str, str], list[_Seen]] = {}
     for path in paths:
         found = peek.listed(Source(paths=(path,)))
         seen = _Seen(path, found, [peek.look_at(file) for file in peek.chosen(found.files)])
-        groups.setdefault(text or _text_of_all(path, seen.looks), []).append(seen)
-    made = [_proposed(members, column) for column, members in groups.items()]
+        layout = "" if text else _layout_of_all(seen.looks)
+        groups.setdefault((layout, TEXT if layout else text or _text_of_all(path, seen.looks)), []).append(seen)
+    made = [_proposed(members, column, layout=layout) for (layout, column), members in groups.items()]
     names = Counter(one.name for one in made)
     return [replace(one, name=f"{one.name}-{i}") if names[one.name] > 1 else one for i, one in enumerate(made, 1)]
 
 
-def _proposed(seen: Sequence[_Seen], text: str) -> Proposed:
+def _layout_of_all(looks: Sequence[Look]) -> str:
+    """The layout of the conversations that most files are, by their bytes; empty where most are texts."""
+    votes: Counter[str] = Counter()
+    for look in looks:
+        votes[look.layout] += look.file.size + 1
+    return max(votes, key=lambda name: (votes[name], name)) if votes else ""
+
+
+def _proposed(seen: Sequence[_Seen], text: str, *, layout: str) -> Proposed:
+    own = LAYOUTS[layout].required[0] if layout else text
     files = [file for one in seen for file in one.found.files]
     looks = [look for one in seen for look in one.looks]
-    columns = next((look.columns for look in looks if any(column.name == text for column in look.columns)), ())
-    others = [(one.file.path, text_of(one)) for one in looks if one.columns and text not in {c.name for c in one.columns}]
+    columns = next((look.columns for look in looks if any(column.name == own for column in look.columns)), ())
+    others = [(one.file.path, text_of(one)) for one in looks if one.columns and own not in {c.name for c in one.columns}]
     formats = Counter(f"{one.format}{f' ({one.compression})' if one.compression else ''}" for one in files)
     return Proposed(
         paths=tuple(one.path for one in seen),
         name=files[0].source,
+        layout=layout,
         text=text,
         id=_id_of(columns, rows=max((look.rows for look in looks), default=0)),
         named_by=next((c.name for name in SOURCE_NAMES for c in columns if c.name == name and _names_sources(c)), None),
@@ -101,7 +117,7 @@ def _proposed(seen: Sequence[_Seen], text: str) -> Proposed:
         passed_over=tuple(passed for one in seen for passed in one.found.passed_over),
         looks=tuple(looks),
         columns=columns,
-        languages=_languages(looks, text),
+        languages=_languages([replace(look.file, text=text, turns=layout) for look in looks]),
     )
 
 
@@ -111,7 +127,8 @@ def text_of(look: Look) -> str | None:
     long = [c for c in texts if c.characters >= LEAST_CHARACTERS]
     named = [c.name for name in TEXT_NAMES for c in long if c.name.lower() == name]
     # A text in a script without spaces has few of them; a URL or a hash has none, and is shorter than a page.
-    ordered = sorted(texts, key=lambda c: (-c.characters * (0.05 + c.spaced), c.name))
+    likely = [c for c in texts if c in long or c.spaced or c.name.lower() in TEXT_NAMES]  # others hold numbers, codes and labels
+    ordered = sorted(likely, key=lambda c: (-c.characters * (0.05 + c.spaced), c.name))
     return next(iter([*named, *(c.name for c in ordered if c.name not in ("url", "date", *ID_NAMES))]), None)
 
 
@@ -129,7 +146,7 @@ def _text_of_all(path: str, looks: Sequence[Look]) -> str:
             raise InputError(f"{path}: no row that was looked at can be read ({visible(bad[0].fault, limit=200)})")
         return TEXT
     names = ", ".join(f"{visible(c.name, limit=40)} ({c.kind})" for c in columned[0].columns[:20])
-    raise InputError(f"{path}: no column holds text; there are: {names}. Name the text's column with --text COLUMN")
+    raise InputError(f"{path}: no column looks like text; there are: {names}. Name the text's column with --text COLUMN")
 
 
 def _id_of(columns: Sequence[Column], *, rows: int) -> str:
@@ -142,12 +159,12 @@ def _names_sources(column: Column) -> bool:
     return column.kind == "text" and column.characters <= 60 and column.different <= MOST_SOURCES
 
 
-def _languages(looks: Sequence[Look], text: str) -> tuple[tuple[str, int], ...]:
+def _languages(files: Sequence[InputFile]) -> tuple[tuple[str, int], ...]:
     """Documents by language, by the default's model, the most frequent first."""
     texts: list[str] = []
-    for look in looks:
-        documents = peek.first_rows(replace(look.file, text=text)).documents
-        texts += documents["text"].slice(0, DOCUMENTS).to_pylist()
+    for file in files:
+        documents = peek.first_rows(file).documents
+        texts += map(turns.without_marks, documents["text"].slice(0, DOCUMENTS).to_pylist())
     if not texts:
         return ()
     params = language.Params(model=eldc.NAME)

@@ -9,6 +9,8 @@ recipe; a changed model file always does.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -21,19 +23,18 @@ import pyarrow as pa
 from filters import FILTERS
 from filters.contract import ContractError, Filter, Tier, check_all, check_rules
 from filters.edits import EDITS
-from filters.edits.contract import Step, Walk
+from filters.edits.contract import Edit, Step, Walk
 from filters.models import ModelError, labels
 from filters.rules import AnyRule, Rule
 from pipeline import schema
 from pipeline.errors import BrokenContract, PlanError
-from pipeline.plan import plugins, scores
+from pipeline.plan import plugins, scores, tokenizer
 from pipeline.plan.model import Plan
 from pipeline.plan.paths import with_names_only
 from pipeline.read import units
 from pipeline.records.base import Json
 from pipeline.records.inputs import RecipeDocument
 from pipeline.store.keys import key
-from pipeline.store.places import absolute
 from pipeline.text import final, normalise, signatures, urls
 
 DECIDE_VERSION = 4
@@ -89,6 +90,8 @@ class Recipe:
     document: RecipeDocument
     tombstones: Withheld | None = field(default=None, compare=False)
     """Handed beside the recipe by the run that adds to an output: no part of it, but of the key of each judgement (law 2)."""
+    layouts: tuple[str, ...] = ()
+    """Layouts of the conversations that the output holds, whose columns its shards have: likewise."""
 
     @cached_property
     def dropping(self) -> dict[str, tuple[ActiveFilter, AnyRule]]:
@@ -155,13 +158,16 @@ def resolve(plan: Plan) -> Recipe:
         scores.check_names(plan.annotations, filters)
         check_all(filters)
         switched_on = tuple(active(plan, filters))
+        taken = {*schema.REJECTED.names, *schema.LEDGER.names, *schema.QUARANTINE.names}
+        if clash := sorted(taken.intersection(name for item in switched_on for name in item.filter.evidence)):
+            raise ContractError(f"evidence named {', '.join(clash)}: data/, rejected/ or ledger/ has such a column")
     except ContractError as error:
         raise BrokenContract(str(error)) from error
     except OSError as error:
         raise PlanError(f"a model file cannot be read: {error}") from error
     edits = [] if plan.edits is None else [(e, getattr(plan.edits, e.name)) for e in EDITS]
     chosen = [(edit, params) for edit, params in edits if params is not None]
-    tokenizer = tokenizer_of(plan)
+    tokens = tokenizer_of(plan)
     versions = {
         "schema": schema.VERSION,
         "decide": DECIDE_VERSION,
@@ -175,27 +181,39 @@ def resolve(plan: Plan) -> Recipe:
     }
     # Files of scores are inputs: new ones do not make a new recipe.
     files = {a.filter.name: a.files for a in switched_on if a.files and a.filter.name != scores.NAME}
-    document = RecipeDocument(
-        plan=_decisive(plan), versions=versions, files=files | ({"tokenizer": (tokenizer,)} if tokenizer else {})
-    )
+    files |= {f"edits.{edit.name}": _edit_files(edit, params) for edit, params in chosen if edit.files is not None}
+    document = RecipeDocument(plan=_decisive(plan), versions=versions, files=files | ({"tokenizer": (tokens,)} if tokens else {}))
     return Recipe(
         plan=plan,
         known=filters,
         filters=switched_on,
         steps=tuple(step for edit, params in chosen for step in edit.steps(params)),
-        edits=tuple((edit.name, edit.version, params.model_dump(mode="json")) for edit, params in chosen),
-        tokenizer=tokenizer,
+        edits=tuple(_edit(edit, params, files) for edit, params in chosen),
+        tokenizer=tokens,
         document=document,
     )
+
+
+def _edit_files(edit: Edit, params: Any) -> tuple[str, ...]:
+    """The sha256 of each file that an edit reads."""
+    try:
+        return tuple(sha256(path) for path in (edit.files(params) if edit.files else ()))
+    except (ValueError, OSError) as error:
+        raise PlanError(str(error)) from error
+
+
+def _edit(edit: Edit, params: Any, files: dict[str, tuple[str, ...]]) -> tuple[Any, ...]:
+    """What the final text depends on of an edit."""
+    keys = with_names_only({"edits": {edit.name: params.model_dump(mode="json")}})["edits"][edit.name]
+    read = files.get(f"edits.{edit.name}")
+    return (edit.name, edit.version, keys) if read is None else (edit.name, edit.version, keys, list(read))
 
 
 def tokenizer_of(plan: Plan) -> str | None:
     """The sha256 of the plan's tokenizer. Raises PlanError where it is not there, or is none."""
     if plan.output.tokenizer is None:
         return None
-    path = Path(absolute(plan.output.tokenizer))
-    if not path.is_file():
-        raise PlanError(f"output.tokenizer: {path} does not exist; give the path of a tokenizer.json")
+    path = tokenizer.find(plan.output.tokenizer)
     _check_tokenizer(path)
     return sha256(path)
 
@@ -216,9 +234,16 @@ def _decisive(plan: Plan) -> Json:
     for annotation in data.get("annotations", ()):
         annotation.pop("path", None)
     data.get("output", {}).pop("keep_replaced", None)
+    _unpin(data.get("output", {}))
     if not data.get("output", True):
         del data["output"]
     return with_names_only(data)
+
+
+def _unpin(output: Json) -> None:
+    """The tokenizer's revision decides nothing: its sha256 is in the recipe."""
+    if isinstance(output.get("tokenizer"), str):
+        output["tokenizer"] = tokenizer.unpinned(output["tokenizer"])
 
 
 def decisive(plan: Json) -> Json:
@@ -226,6 +251,7 @@ def decisive(plan: Json) -> Json:
     whole = _with_defaults(plan, Plan().model_dump(mode="json"))
     kept = {key: value for key, value in whole.items() if key not in ("source", "on_changed", "checks", "compute")}
     kept["output"] = {key: value for key, value in kept["output"].items() if key != "keep_replaced"}
+    _unpin(kept["output"])
     kept["annotations"] = [{k: v for k, v in entry.items() if k != "path"} for entry in plan.get("annotations", ())]
     return with_names_only(kept)
 
@@ -238,13 +264,26 @@ def _with_defaults(plan: Any, defaults: Any) -> Any:
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Lines `key: old → new` where two recipe documents differ."""
+    """Lines `key: old → new` where two recipe documents differ, the values as a plan would have them."""
     if isinstance(old, dict) and isinstance(new, dict):
         lines = []
         for name in sorted({*old, *new}):
             lines += differences(old.get(name, "default"), new.get(name, "default"), f"{path}.{name}".lstrip("."))
         return lines
-    return [] if old == new else [f"{path}: {old} → {new}"]
+    return [] if old == new else [f"{path}: {_in_yaml(old)} → {_in_yaml(new)}"]
+
+
+def _in_yaml(value: Any) -> str:
+    """A value in YAML's words; texts bare, as long as nobody takes them for something else."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {_in_yaml(inner)}' for name, inner in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_in_yaml, value))}]"
+    return value if isinstance(value, str) and not _OTHERWISE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+
+
+_OTHERWISE = re.compile(r"|null|true|false|[-+.\d].*|.*[,:{}\[\]\s].*", re.IGNORECASE | re.DOTALL)
+"""Texts that are quoted."""
 
 
 def load_models(recipe: Recipe) -> None:
@@ -252,6 +291,13 @@ def load_models(recipe: Recipe) -> None:
     thresholds, or languages of other keys, that it gives no meaning."""
     for item in recipe.filters:
         load_model(recipe.plan, recipe.filters, item=item)
+    for edit in EDITS:
+        params = getattr(recipe.plan.edits, edit.name, None)
+        try:
+            if params is not None and edit.load is not None:
+                edit.load(params)
+        except (ValueError, OSError) as error:
+            raise PlanError(str(error)) from error
 
 
 def load_model(plan: Plan, filters: Sequence[ActiveFilter], *, item: ActiveFilter) -> None:

@@ -174,8 +174,7 @@ def _past(source: Counted, data: bytes, at: int, *, error: str, member: Member) 
 
 def unzstd(source: Counted) -> Chunks:
     """All frames, skippable ones included. Of a corrupt block nothing is given."""
-    data, dictionary = _dictionary(source, source(_GZIP_FEED))
-    decompressor = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=_ZSTD_WINDOW)
+    data, decompressor = _decompressor(source, source(_GZIP_FEED))
     member = of_zstd(decompressor)
     while data:
         start, given, size = source.taken - len(data), source.given, _content_size(data)
@@ -215,10 +214,10 @@ def _content_size(data: bytes) -> int:
     return 0 if size == zstandard.CONTENTSIZE_UNKNOWN else size
 
 
-def _dictionary(source: Counted, data: bytes) -> tuple[bytes, zstandard.ZstdCompressionDict | None]:
-    """What follows the dictionary with which a file begins, and that; None where it begins with none."""
+def _decompressor(source: Counted, data: bytes) -> tuple[bytes, zstandard.ZstdDecompressor]:
+    """What follows the dictionary with which a file may begin, and what decodes it."""
     if len(data) < _DICTIONARY.size or _DICTIONARY.unpack_from(data)[0] != _DICTIONARY_MAGIC:
-        return data, None
+        return data, zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
     end = _DICTIONARY.size + _DICTIONARY.unpack_from(data)[1]
     if end > MOST_DICTIONARY:
         raise Unreadable("archive_corrupt", f"zstd: a dictionary of more than {MOST_DICTIONARY} bytes", source.rest(0))
@@ -238,9 +237,10 @@ def _dictionary(source: Counted, data: bytes) -> tuple[bytes, zstandard.ZstdComp
                     raise zstandard.ZstdError(f"it has more than {MOST_DICTIONARY} bytes")
             held = b"".join(parts)
         dictionary = zstandard.ZstdCompressionDict(held)
+        made = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=_ZSTD_WINDOW)
     except zstandard.ZstdError as error:
         raise Unreadable("archive_corrupt", f"zstd: its dictionary: {error}", source.rest(0)) from error
-    return data[end:] or source(_GZIP_FEED), dictionary
+    return data[end:] or source(_GZIP_FEED), made
 
 
 def plain(source: Counted) -> Iterator[bytes]:

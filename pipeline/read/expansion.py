@@ -5,8 +5,8 @@ wildcard-free part, then what lies below; no scheme, host, query, user or `..`. 
 that would have are told apart by folders in front, those of two by the source's name and `//`, which no path has (`told_apart`).
 A URL that carries a secret is refused, and no message repeats it.
 
-Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.tree`);
-`hf://datasets/...` (see `pipeline.read.formats.huggingface`).
+Forms: a file; a folder (all files below it); wildcards; fsspec URLs of all three (see `pipeline.read.tree`); a list of paths and
+`cc://...` (see `pipeline.read.listings`); `hf://datasets/...` (see `pipeline.read.formats.huggingface`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.errors import CannotRead, InputError, NotYet
 from pipeline.read.files import APART, LATER, READ_TODAY, InputFile, Inputs, input_file, kind_of, own_path
 from pipeline.read.formats import huggingface
+from pipeline.read.listings import found_of, is_listing, listed
 from pipeline.read.recognition import EMPTY, look
-from pipeline.read.tree import Found, Passed, find_files
-from pipeline.records.inputs import MOST_PATHS, PassedOver
+from pipeline.read.tree import ABOUT, Found, Passed, find_files
+from pipeline.records.inputs import MOST_PATHS, Listed, PassedOver
 from pipeline.store.secrets import refuse_secrets
 from pipeline.store.traffic import Traffic
 from pipeline.text.visible import visible
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 
 LATER_REASON = "a format of a later release"
+LISTING_REASON = "a list of paths; it is read where it is named by itself"
 MOST_NAMED = 3
 _ROWS_OF_CONTENT = ("jsonl", "csv", "tsv", "warc")
 _LOOKS_AT_ONCE = 16
@@ -43,13 +46,15 @@ MOST_REASONS = 100
 """Reasons that are told apart: the words for a file may quote what it holds."""
 
 
-def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
-    """All files of the sources; relative paths start at `base` (default: the working directory).
+def expand(sources: Sequence[Source], *, base: Path | None = None, pinned: Mapping[str, Listed] = MappingProxyType({})) -> Inputs:
+    """All files of the sources; relative paths start at `base` (default: the working directory). `pinned`: lists of paths and
+    crawls as they were read before.
 
     Raises InputError (nothing there, nothing that can be read, two files with one path) or NotYet (a format of a later release).
     """
     files: list[InputFile] = []
     passed: list[Passed] = []
+    lists: list[Listed] = []
     traffic = Traffic()
     for source in sources:
         for path in source.paths:
@@ -57,14 +62,16 @@ def expand(sources: Sequence[Source], *, base: Path | None = None) -> Inputs:
             if path.startswith("hf://"):
                 files += huggingface.expand(source, path, base=base)
             else:
-                found, beside = _expand(source, path, base=base, traffic=traffic)
+                made = listed(source, path, base=base, pinned=pinned)
+                found, beside = _expand(source, path, base=base, traffic=traffic, made=made)
+                lists += [made] if made else []
                 files += found
                 passed += beside
     if not files:
         raise InputError("no input: give paths in the plan's `source`, or --input PATH")
     traffic = Traffic()
     files = told_apart([replace(file, traffic=traffic) for file in _apart_by_folders(files)], {})
-    return Inputs(files, _by_reason(passed), traffic)
+    return Inputs(files, _by_reason(passed), tuple(lists), traffic)
 
 
 def told_apart(files: Sequence[InputFile], owners: Mapping[str, str]) -> list[InputFile]:
@@ -131,17 +138,21 @@ def _path_bytes(file: InputFile) -> bytes:
         raise InputError(f"the file name {os.fsencode(file.path)!r} is not valid UTF-8; rename the file") from error
 
 
-def _expand(source: Source, path: str, *, base: Path | None, traffic: Traffic) -> tuple[list[InputFile], list[Passed]]:
-    found, passed, explicit = find_files(path, base=base)
+def _expand(
+    source: Source, path: str, *, base: Path | None, traffic: Traffic, made: Listed | None
+) -> tuple[list[InputFile], list[Passed]]:
+    found, passed, explicit = (found_of(made), list[Passed](), False) if made else find_files(path, base=base)
     if found is None:
         raise InputError(f"{path}: no such file or folder{_where(path, base)}")
-    listed = [(item, _of_found(source, item, traffic)) for item in found]
+    all_files = [(item, _of_found(source, item, traffic)) for item in found]
     later = [item.below for item in found if LATER.search(item.below)]
-    unknown = [file for item, file in listed if not file.format and not LATER.search(item.below)]
+    passed_by = {item.url: LATER_REASON for item in found if LATER.search(item.below)}
+    passed_by |= {item.url: LISTING_REASON for item in found if is_listing(item.below)}
+    unknown = [file for _, file in all_files if not file.format and file.url not in passed_by]
     looked = dict(zip((file.url for file in unknown), _looks(unknown), strict=True))
     files = []
-    for item, file in listed:
-        known = LATER_REASON if LATER.search(item.below) else looked.get(file.url, file)
+    for item, file in all_files:
+        known = passed_by.get(file.url) or looked.get(file.url, file)
         if isinstance(known, str):
             passed.append(Passed(file.path, known))
         else:
@@ -179,7 +190,8 @@ def _of_found(source: Source, found: Found, traffic: Traffic) -> InputFile:
 def _nothing(
     path: str, found: list[Found], passed: list[Passed], *, explicit: bool, later: list[str], base: Path | None
 ) -> InputError | NotYet:
-    if not found:
+    about = [one for one in passed if one.reason == ABOUT]
+    if not found and not about:
         hint = "hidden files and names that begin with _ are passed over; wildcards match files, `**` those of all folders below"
         return InputError(f"{path}: matches no file{_where(path, base)} ({hint})")
     if explicit:
@@ -187,7 +199,7 @@ def _nothing(
     else:
         counts = sorted(_by_reason(passed), key=lambda one: (-one.files, one.reason))[:8]
         listed = "; ".join(in_words(one) for one in counts)
-        message = f"{path}: no file among the {len(found)} found can be read ({listed}); read today: {READ_TODAY}"
+        message = f"{path}: no file among the {len(found) + len(about)} found can be read ({listed}); read today: {READ_TODAY}"
     return NotYet(message) if later else InputError(message)
 
 
@@ -199,4 +211,4 @@ def in_words(passed: PassedOver) -> str:
 
 
 def _where(path: str, base: Path | None) -> str:
-    return "" if "://" in path or os.path.isabs(path) else f" in {base or Path.cwd()}"
+    return "" if "://" in path or os.path.isabs(os.path.expanduser(path)) else f" in {base or Path.cwd()}"

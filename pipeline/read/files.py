@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pipeline.records.inputs import PassedOver
+from pipeline.records.inputs import Listed, PassedOver
 from pipeline.store.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ _DECLARED = {
     "parquet": ("parquet", "pq"),
     "csv": ("csv",),
     "tsv": ("tsv", "tab"),
-    "text": ("txt",),
+    "text": ("txt", "md", "markdown", "rst"),
     "html": ("html", "htm"),
     "warc": ("warc", "wet"),
 }
 FORMATS = {f".{name}": format_ for format_, names in _DECLARED.items() for name in names}
 """Ending → format. Others, `.json` among them, are known by their content (`pipeline.read.recognition`)."""
 READ_TODAY = (
-    ".jsonl (also .ndjson, .jsonlines), .json, .csv, .tsv, .txt, .html, .htm, .warc, .wet, each also with .gz, .zst, .bz2, .xz or"
-    " .lz4; .parquet; JSON, Parquet, WARC and HTML under any other name; hf://datasets/ORG/NAME"
+    ".jsonl (also .ndjson, .jsonlines), .json, .csv, .tsv, .txt, .md, .html, .htm, .warc, .wet, each also with .gz, .zst, .bz2,"
+    " .xz or .lz4; .parquet; JSON, Parquet, WARC and HTML under any other name; hf://datasets/ORG/NAME"
 )
 _COLUMN = re.compile(r"[A-Za-z_][\w.-]{0,127}")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -69,6 +69,9 @@ class InputFile:
     named_by: str | None = None
     """Column of the data that holds the name of a row's source; None: `source` is that of all rows."""
     on_truncated: str = "fail"
+    turns: str = ""
+    """Name of the layout of its conversations (`pipeline.text.conversations`); empty where its rows are texts, and `auto` where
+    nobody looked yet (`pipeline.read.layouts`)."""
     identity: str = ""
     """Identity of the content where the store knows it without a read; else empty (`remote.identity_of`)."""
     encoding: str = ""
@@ -86,17 +89,19 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Inputs:
-    """`files` are sorted by path; `passed_over` names what was found beside them and is not read, and why."""
+    """`files` are sorted by path; `passed_over` names what was found beside them and is not read, and why; `listed` are the
+    crawls and lists of paths that some of them come from."""
 
     files: list[InputFile]
     passed_over: tuple[PassedOver, ...]
+    listed: tuple[Listed, ...] = ()
     traffic: Traffic = field(default_factory=Traffic, compare=False)
 
 
 def input_file(
     source: Source, *, folder: str, url: str, path: str, kind: tuple[str, str | None], size: int, identity: str = ""
 ) -> InputFile:
-    settings = source.model_dump(exclude={"paths", "name", "named_by"})
+    settings = source.model_dump(exclude={"paths", "name", "named_by", "base", "format"})
     return InputFile(
         source=source.name or folder or "input",
         named_by=source.named_by,
@@ -107,6 +112,7 @@ def input_file(
         size=size,
         identity=identity,
         partitions=partitions_of(url),
+        turns="" if source.format == "text" or source.text == ANY else source.format,
         **settings,
     )
 

@@ -12,11 +12,12 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+import orjson
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,8 @@ import pyarrow.types as pt
 
 from pipeline.errors import InputError, named
 from pipeline.read.files import FORMATS, kind_of
+from pipeline.records.base import Json
+from pipeline.text.conversations import AUTO, LAYOUTS
 from pipeline.text.visible import visible
 
 FOLDER = "in_memory"
@@ -78,34 +81,35 @@ def _is_path(text: str) -> bool:
 
 
 @contextmanager
-def written(data: Rows, *, text: str) -> Iterator[str]:
+def written(data: Rows, *, text: str, format_: str = AUTO) -> Iterator[str]:
     """The path of a file with these rows, in a temporary folder (TMPDIR) that only this user may read and that goes at the end.
 
-    `text`: the column that holds the text; texts get one of that name. Raises InputError for what is no rows, for rows without
-    such a column, and where there is no text at all.
+    `text`: the column that holds the text; texts get one of that name. `format_`: `source.format`. Raises InputError for what is
+    no rows, for rows without such a column, and where there is no text at all.
     """
     with tempfile.TemporaryDirectory(prefix="winnow-") as above:
         folder = Path(above) / FOLDER
         folder.mkdir()
         made = folder / "rows.parquet"
         with named(made):
-            digest = _write(made, data, text=text)
+            digest = _write(made, data, text=text, format_=format_)
         path = Path(above) / path_of(digest)
         made.rename(path)
         yield str(path)
 
 
-def _write(path: Path, data: Rows, *, text: str) -> str:
+def _write(path: Path, data: Rows, *, text: str, format_: str) -> str:
     digest, texts, rows = Digest(text), 0, 0
     writer: pq.ParquetWriter | None = None
     try:
         for table in tables(data, text=text):
             if writer is None:
-                _check_text(table.schema, text)
+                column = _conversation(table.schema, text, format_)
+                _check_text(table.schema, text, column=column)
                 writer = pq.ParquetWriter(path, table.schema, compression="zstd", compression_level=1)
             digest.update(table)
             rows += table.num_rows
-            texts += table.num_rows - table[text].null_count
+            texts += table.num_rows - table[column or text].null_count
             writer.write_table(table)
     except (pa.ArrowException, TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise InputError(f"these rows cannot be written as Parquet ({_line(error)}); {_ONE_TYPE}") from error
@@ -119,7 +123,16 @@ def _write(path: Path, data: Rows, *, text: str) -> str:
     return digest.hexdigest()
 
 
-def _check_text(schema: pa.Schema, text: str) -> None:
+def _conversation(schema: pa.Schema, text: str, format_: str) -> str:
+    """A column that a row must have to be a conversation; empty where the rows are texts, or have no such columns."""
+    own = [LAYOUTS[format_]] if format_ in LAYOUTS else LAYOUTS.values() if format_ == AUTO and text not in schema.names else ()
+    fits = (layout.required[0] for layout in own if set(layout.required) <= set(schema.names))
+    return next(fits, "")
+
+
+def _check_text(schema: pa.Schema, text: str, *, column: str) -> None:
+    if column:
+        return
     if text not in schema.names:
         there = ", ".join(visible(name, limit=40) for name in schema.names[:20]) or "none"
         raise InputError(f"no column {text!r}; there are: {there}. Say which one holds the text: text='…'")
@@ -168,7 +181,21 @@ def _reader(data: Any, text: str) -> Iterable[pa.Table | pa.RecordBatch]:
         return pa.RecordBatchReader.from_stream(data)
     if isinstance(data, str | bytes | bytearray) or not isinstance(data, Iterable):
         raise InputError(f"{_type(data)} is no data; give a path, a frame, a Dataset, or a list of texts")
-    return [of_texts(data, text)]
+    found = list(data)
+    return [of_records(found) if found and all(isinstance(one, dict) for one in found) else of_texts(found, text)]
+
+
+def of_records(records: Sequence[Json]) -> pa.Table:
+    """Rows as objects. Columns of conversations are written as JSON, which `pipeline.text.conversations` reads: contents of one
+    column may be of several types."""
+    made: dict[str, pa.Array] = {}
+    turns = {name for layout in LAYOUTS.values() for name in layout.turns}
+    for name in dict.fromkeys(key for record in records for key in record):
+        values = [record.get(name) for record in records]
+        if name in turns:
+            values = [orjson.dumps(value).decode() if isinstance(value, list) else value for value in values]
+        made[str(name)] = pa.array(values, from_pandas=True)
+    return pa.table(made)
 
 
 def of_texts(texts: Iterable[object], column: str) -> pa.Table:
@@ -180,7 +207,7 @@ def of_texts(texts: Iterable[object], column: str) -> pa.Table:
         elif _is_missing(one):
             found.append(None)
         else:
-            more = "; of rows with columns make a frame" if isinstance(one, dict) else ""
+            more = "; give rows with columns alone, or a frame of them" if isinstance(one, dict) else ""
             raise InputError(f"number {number} of the texts is {_type(one)}; a text is a str, or None where there is none{more}")
     if not found:
         raise InputError("no texts: the list is empty")

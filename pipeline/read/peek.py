@@ -22,6 +22,7 @@ from pipeline.read.recognition import look
 from pipeline.read.rows import Collector, UnitRows
 from pipeline.read.source import Source
 from pipeline.read.units import FileUnits
+from pipeline.text.conversations import TEXT, layout_of
 
 LOOK_BYTES = 500_000
 """Of a file; chosen so that some hundred pages of the web are in it."""
@@ -29,6 +30,8 @@ MOST_FILES = 12
 """Files that are looked at, spread over all; chosen so that a look takes seconds."""
 MOST_ROWS = 200
 """Rows of a file whose columns are looked at."""
+ROWS = 20
+"""Rows by which conversations are known: the first may be one that says nothing."""
 _KINDS = {str: "text", bool: "boolean", int: "number", float: "number", list: "list", dict: "object"}
 
 
@@ -48,13 +51,14 @@ class Column:
 @dataclass(frozen=True)
 class Look:
     """What a file begins with. `columns`: none where the whole of a file, or a page, is the text. `rows`, `bad`: looked at;
-    `fault`: what is wrong with the first bad one."""
+    `fault`: what is wrong with the first bad one; `layout`: of its conversations, empty where rows have a column `text`."""
 
     file: InputFile
     columns: tuple[Column, ...]
     rows: int
     bad: int
     fault: str
+    layout: str = ""
 
 
 def listed(source: Source) -> Inputs:
@@ -78,7 +82,13 @@ def look_at(file: InputFile) -> Look:
     records = [orjson.loads(value) for value in rows.documents["metadata"].to_pylist()[:MOST_ROWS]]
     for record, url, date in zip(records, urls, dates, strict=True):
         record.update({name: value for name, value in (("url", url), ("date", date)) if value is not None})
-    return Look(file, tuple(_columns(records)), len(records), bad, fault)
+    return Look(file, tuple(_columns(records)), len(records), bad, fault, layout_of_rows(records))
+
+
+def layout_of_rows(records: Sequence[dict[str, Any]]) -> str:
+    """The layout of the conversations that a file begins with; empty where a row among the first has a text."""
+    first = records[:ROWS]
+    return "" if any(row.get(TEXT) is not None for row in first) else next(filter(None, map(layout_of, first)), "")
 
 
 def first_rows(file: InputFile) -> UnitRows:

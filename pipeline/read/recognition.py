@@ -18,6 +18,7 @@ from pipeline.read.encodings import encoding_of, transcoded
 from pipeline.read.files import ANY, InputFile
 from pipeline.read.lines import ROW_BYTES
 from pipeline.read.units import open_input, source_of
+from pipeline.text.conversations import AUTO, LAYOUTS
 
 EMPTY = "empty"
 _RAW_BYTES = 1 << 16
@@ -157,10 +158,16 @@ def _undeclared(file: InputFile, head: shape.Head) -> InputFile | str:
     if not found or not shape.begins_with_object(head.data):
         return _unknown(head.data)
     head.grow(shape.LOOK_BYTES)
-    if found == "json_table" or file.text == ANY or shape.names_text(head.data, file.text):
+    if found == "json_table" or file.text == ANY or shape.names_text(head.data, file.text) or _names_turns(file, head.data):
         return replace(file, format=found)
     what = shape.described(head.data, found)
     return f"{what} without {file.text!r}; `source.text` names the column that holds the text"
+
+
+def _names_turns(file: InputFile, data: bytes) -> bool:
+    """Whether the columns of a conversation are in the data, and the plan does not say that rows are texts."""
+    layouts = LAYOUTS.values() if file.turns == AUTO else filter(None, [LAYOUTS.get(file.turns)])
+    return any(all(shape.names_text(data, name) for name in layout.required) for layout in layouts)
 
 
 def _unknown(data: bytes) -> str:

@@ -4,6 +4,8 @@ Invariant (laws 1 and 9): each record that is added becomes one document or one 
 not usable where it stands (an id that is an object, or long; a url that is a number) goes to metadata under its own name. The
 size of a row is that of its text, url, date and metadata. A value that
 JSON cannot hold never costs a text: something else stands for it in metadata, and is counted by column and kind (`replaced`).
+Of a conversation (`file.turns`) the text is what users and assistants say (`pipeline.text.conversations`), and the columns that
+hold it are metadata, from which shards have them back.
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from pipeline.read.files import ANY, InputFile
 from pipeline.read.lines import QuarantinedRow, too_large
 from pipeline.records.inputs import PackedFile
 from pipeline.schema import BAD_ROW, DOCUMENT, EXCERPT_BYTES
-from pipeline.text import exact_json
+from pipeline.text import conversations, exact_json, turns
 from pipeline.text.exact_json import Number, Odd
 from pipeline.text.visible import visible
 
 if TYPE_CHECKING:
     from pipeline.records.base import Json
+    from pipeline.text.conversations import Layout
 
 DOUBLE = "double_column"
 """Cause where two columns, or keys of a row, have the text's name, or a table has one name twice."""
@@ -38,6 +41,8 @@ ID_BYTES = 512
 """Most that an id may have, since a row names the id of the one that it is a copy of: a longer value is metadata."""
 FLUSH_ROWS = 10_000
 """Rows of either kind that are held as Python's objects, which take some 300 and 700 bytes beside their text."""
+NO_CONVERSATION = "not_a_conversation"
+"""Cause where the columns of a conversation hold something else."""
 _MISSING = object()
 _SORTED = orjson.OPT_SORT_KEYS
 _MOST_NAMES = 8
@@ -82,6 +87,7 @@ class Collector:
         self.file = file
         self.types: dict[str, str] = {}
         self._absent = "" if file.text == ANY else _MISSING
+        self._layout = conversations.LAYOUTS.get(file.turns)
         self._sink = sink
         self._tables: dict[pa.Schema, list[pa.Table]] = {DOCUMENT: [], BAD_ROW: []}
         self._good: list[tuple[Any, ...]] = []
@@ -97,7 +103,7 @@ class Collector:
         for name, value in self._partitions:
             record.setdefault(name, value)
         pop = record.pop
-        text = pop(file.text, self._absent)
+        text = pop(file.text, self._absent) if self._layout is None else self._said(record, self._layout)
         given = id_ = pop(file.id, None)
         if type(id_) is int:
             id_ = str(id_)
@@ -128,9 +134,18 @@ class Collector:
                 refused = too_large(row, size, bytes(raw[:EXCERPT_BYTES]), limit=file.max_row_bytes)
                 self._refuse(refused, id_, source)
                 return
-        self._good.append((row, id_, source, url, date, text, metadata))
+        self._good.append((row, id_, source, url, date, text if self._layout else turns.unmarked(text), metadata))
         if len(self._good) >= FLUSH_ROWS:
             self.flush()
+
+    def _said(self, record: Json, layout: Layout) -> str | NotText:
+        """The text of a conversation; its columns stay in the record, as values."""
+        conversations.open_texts(layout, record)
+        try:
+            pieces = conversations.walk(layout, record)
+        except conversations.NoConversation as error:
+            return NotText(NO_CONVERSATION, str(error))
+        return turns.joined((piece.mark, piece.text) for piece in pieces)
 
     def _settled(self, record: Json) -> Json:
         """The record as JSON and UTF-8 can hold it; its text is left as it is. NaN is how tables write that a value is missing:
@@ -143,7 +158,7 @@ class Collector:
                 continue
             kinds: list[str] = []
             key = str(exact_json.settled(name, kinds.append))
-            made[key] = value if name == self.file.text else exact_json.settled(value, kinds.append)
+            made[key] = value if name == self.file.text and self._layout is None else exact_json.settled(value, kinds.append)
             for kind in kinds:
                 self.replace(key, kind)
         return made
@@ -208,6 +223,9 @@ class Collector:
         del texts
         text = _utf8(encoded)
         del encoded
+        n_bytes = pc.binary_length(text)
+        if self._layout:
+            n_bytes = pc.subtract(n_bytes, pa.array(turns.counts(text)))
         arrays = [
             pa.array(rows, pa.int64()),
             pa.array(ids, pa.string()),
@@ -215,7 +233,7 @@ class Collector:
             pa.array(urls, pa.string()),
             pa.array(dates, pa.string()),
             text if self._sink else normalised(text),
-            pc.binary_length(text),
+            n_bytes,
             _utf8(metadata),
         ]
         self._give(arrays, DOCUMENT)
@@ -257,7 +275,11 @@ def normalised(text: pa.LargeStringArray) -> pa.LargeStringArray:
     """Source texts (`pipeline.text.normalise`), whose kernels take 100 MB of memory: a process that only decodes does without."""
     from pipeline.text.normalise import normalise
 
-    return normalise(text)
+    if not turns.marked(text).any():
+        return normalise(text)
+    pieces = turns.split(text)
+    made = normalise(pieces.texts)
+    return text if made is pieces.texts else turns.together(pieces, made)
 
 
 def _utf8(values: Sequence[bytes]) -> pa.LargeStringArray:
@@ -284,13 +306,13 @@ def _why_no_text(value: Any, column: str, *, record: Json, types: dict[str, str]
     if value is None:
         return "text_null", f"column {column!r} is null"
     if type(value) is NotText:
-        return value.cause, f"column {column!r}: {value.detail}"
+        return value.cause, value.detail if value.cause == NO_CONVERSATION else f"column {column!r}: {value.detail}"
     kind = types.get(column) or _JSON_TYPES.get(type(value), type(value).__name__)
     return "text_not_a_string", f"column {column!r} is of type {kind}; a text is a string{_others(record, types)}"
 
 
 class NotText:
-    """Stands for a text that cannot be decoded."""
+    """Stands for a text that cannot be decoded, or a conversation that is none."""
 
     __slots__ = ("cause", "detail")
 

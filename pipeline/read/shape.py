@@ -18,6 +18,7 @@ from pipeline.read.formats import columns
 from pipeline.read.formats.document import SPACE, Nesting
 from pipeline.read.formats.mending import object_of
 from pipeline.read.lines import Chunks, Unreadable
+from pipeline.text.conversations import LAYOUTS, layout_of
 from pipeline.text.visible import visible
 
 LOOK_BYTES = 1 << 20
@@ -113,6 +114,8 @@ def _of_one(value: dict[str, Any], text: str) -> str:
     """Of a file that is one object; empty where that is the row."""
     if text in value and not isinstance(value[text], dict | list):
         return ""
+    if (layout := layout_of(value)) and not any(text in turn for name in LAYOUTS[layout].turns for turn in value.get(name) or ()):
+        return ""  # one conversation
     if any(isinstance(item, list) and item and isinstance(item[0], dict) for item in value.values()):
         return "json_members"
     return "json_table" if columns.holds_table(value, text) else ""

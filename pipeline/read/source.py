@@ -18,7 +18,9 @@ from pipeline.settings import Bytes, PlanModel
 class Source(PlanModel):
     """One input, or several that share a name and a priority."""
 
-    paths: tuple[str, ...] = Field(description="files, folders, globs, fsspec URLs, hf://datasets/ORG/NAME")
+    paths: tuple[str, ...] = Field(
+        description="files, folders, globs, URLs, lists of paths (wet.paths.gz), cc://CRAWL/wet, hf://datasets/ORG/NAME"
+    )
     name: str | None = Field(None, description="name of the source; default: the last folder of the wildcard-free part")
     named_by: str | None = Field(
         None,
@@ -28,6 +30,13 @@ class Source(PlanModel):
     )
     priority: int = Field(0, description="the smaller one comes first where duplicates compete")
     text: str = Field("text", min_length=1, description="column that holds the text")
+    format: Literal[
+        "auto", "text", "messages", "conversations", "preference", "preference_turns", "preference_text", "instruction"
+    ] = Field(
+        "auto",
+        description="what a row is: a text, or a conversation in one of these layouts (docs/conversations.md); auto: a text"
+        " where rows have its column, else what their columns say",
+    )
     id: str = Field("id", min_length=1, description="column that holds the id; rows without one get a hash of source_ref")
     unit_bytes: Bytes = Field(ByteSize(64_000_000), ge=1_000, description="size of the pieces that an input is split into")
     max_row_bytes: Bytes = Field(
@@ -41,6 +50,12 @@ class Source(PlanModel):
     )
     on_truncated: Literal["fail", "accept"] = Field(
         "fail", description="a file that ends before it should: stop the run, or curate what there is of it"
+    )
+
+    base: str = Field(
+        "https://data.commoncrawl.org/",
+        min_length=1,
+        description="where the lines of lists of paths, and cc://, lie: a URL or a folder, such as a mirror or s3://commoncrawl/",
     )
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=False, validate_by_alias=True)

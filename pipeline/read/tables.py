@@ -59,7 +59,7 @@ def add_batch(collector: Collector, batch: pa.RecordBatch, first_row: int) -> No
         return
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     collector.types = {name: str(column.type) for name, column in columns.items()}
-    raw = _text_bytes(columns.get(file.text))
+    raw = None if file.turns else _text_bytes(columns.get(file.text))
     if raw is not None:
         del columns[file.text]
     used = {file.id, file.named_by, "url", "date"}

@@ -3,10 +3,11 @@
 Invariants: the same tree gives the same `Found.folder` and `Found.below` wherever it lies; the order is that of the names;
 whatever the path holds, or a pattern matches, is found or passed over with a reason. Passed over are hidden names and names that
 begin with `_`, which markers have (`_SUCCESS`, `.part-0.crc`), below the wildcard-free part, where the pattern does not write
-the `.` or `_` itself.
+the `.` or `_` itself; and a README, which describes the files beside it (a data set's card), where no path or pattern names it.
 
 Wildcards match files: `*` `?` `[ab]` `[!ab]` within a name, `**` any number of folders. A path that exists is taken as it is,
-wildcard characters and all, and so is a folder in front of the first wildcard: `[news]/*.jsonl` reads a folder `[news]`.
+wildcard characters and all, and so is a folder in front of the first wildcard: `[news]/*.jsonl` reads a folder `[news]`. Braces
+are wildcards too (`pipeline.read.braces`): each path that they stand for has to be there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,8 +23,9 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
 from pipeline.errors import InputError
+from pipeline.read import braces
 from pipeline.records.base import Json
-from pipeline.store import remote
+from pipeline.store import http_host, remote
 from pipeline.store.places import absolute
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -49,6 +51,8 @@ class Passed:
 
 
 HIDDEN = "hidden, or a marker (the name begins with . or _)"
+ABOUT = "describes what lies beside it; name it to have it read"
+_ABOUT = re.compile(r"readme(?:\.(?:md|markdown|rst))", re.IGNORECASE)
 LINK = "a link to a folder, which is not followed"
 
 
@@ -62,9 +66,37 @@ def find_files(path: str, *, base: Path | None) -> tuple[list[Found] | None, lis
         return [Found(_last(folder), name, prefix + location, *_size_and_identity(prefix, info))], skipped, True
     if kind == "directory":
         return _files_below(fs, prefix, location, depth=None, skipped=skipped), skipped, False
+    if braces.first(location) is not None:
+        parts = location.split("/")
+        free = wildcard_free(parts, lambda folder: _look(fs, prefix, folder)[0] == "directory")
+        root, rest = "/".join(parts[:free]), "/".join(parts[free:])
+        if braces.first(rest) is not None:
+            return _of_braces(prefix, root, rest, skipped=skipped), skipped, False
     if _has_wildcard(path):
         return _matches(fs, prefix, location, skipped=skipped), skipped, False
     return None, skipped, False
+
+
+def _of_braces(prefix: str, root: str, pattern: str, *, skipped: list[Passed]) -> list[Found]:
+    """The files of all patterns below `root` that one stands for, called as they are below it."""
+    found: dict[str, Found] = {}
+    for one in braces.alternatives(pattern):
+        if ".." in one.split("/"):
+            raise InputError(f"{prefix}{root}/{pattern}: `..` in braces; write the folder itself")
+        inner, beside, _ = find_files(f"{prefix}{root}/{one}", base=None)
+        if not inner:
+            raise InputError(f"{prefix}{root}/{pattern}: nothing matches {prefix}{root}/{one}, for which its braces stand")
+        above = _above(inner[0], prefix + root)
+        for item in inner:
+            found[item.url] = replace(item, folder=_last(root), below="/".join(part for part in (above, item.below) if part))
+        named = f"{_last(root)}/{above.rpartition('/')[0]}" if above else ""
+        skipped += [replace(passed, path="/".join(filter(None, (*named.split("/"), passed.path)))) for passed in beside]
+    return sorted(found.values(), key=lambda item: item.below)
+
+
+def _above(file: Found, root: str) -> str:
+    """The folders between `root` and what the file is below."""
+    return _without_query(file.url).removesuffix(file.below)[len(root) :].strip("/")
 
 
 def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
@@ -82,7 +114,7 @@ def _filesystem(path: str, base: Path | None) -> tuple[Any, str, str]:
 
 def _look(fs: Any, prefix: str, location: str) -> tuple[str, Json]:
     """`("file" | "directory" | "", what is known of it)`. Raises OSError where a store does not answer or allow it."""
-    if prefix.removesuffix("://") not in remote.FLAT:
+    if prefix.removesuffix("://") not in remote.FLAT and remote.scheme_of(location) not in http_host.SCHEMES:
         kind = "file" if fs.isfile(location) else "directory" if fs.isdir(location) else ""
         return kind, fs.info(location) if kind == "file" else {}
     try:
@@ -94,7 +126,8 @@ def _look(fs: Any, prefix: str, location: str) -> tuple[str, Json]:
 
 
 def _size_and_identity(prefix: str, info: Json) -> tuple[int, str]:
-    return int(info.get("size") or 0), remote.identity_of(prefix.removesuffix("://"), info)
+    scheme = prefix.removesuffix("://") or remote.scheme_of(str(info["name"]))  # of a web server's file: its address
+    return int(info.get("size") or 0), remote.identity_of(scheme, info)
 
 
 def _last(folder: str) -> str:
@@ -128,7 +161,10 @@ def _matcher(parts: Sequence[str]) -> re.Pattern[str]:
 
 def wildcard_free(parts: Sequence[str], is_folder: Callable[[str], bool]) -> int:
     """How many parts of a pattern stand in front of its first wildcard. A folder that is there is no wildcard, but for `*`."""
+    group = braces.first("/".join(parts))
     for number, part in enumerate(parts):
+        if group is not None and len("/".join(parts[: number + 1])) > group and not is_folder("/".join(parts[: number + 1])):
+            return number
         if _WILDCARD.search(part) and (not part.strip("*") or not is_folder("/".join(parts[: number + 1]))):
             return number
     return len(parts)
@@ -153,12 +189,19 @@ def _files_below(
     walked = _walk(root or "/", depth, written) if isinstance(fs, LocalFileSystem) else _find(fs, prefix, root, depth=depth)
     for below, size, identity, reason in walked:
         hidden = _hidden(below, written)
-        if hidden or reason:
-            passed.add((hidden or below, HIDDEN if hidden else reason))
+        if why := HIDDEN if hidden else reason or _about(below, written):
+            passed.add((hidden or below, why))
         else:
             found.append(Found(folder, below, f"{prefix}{root}/{below}", size, identity))
     skipped += [Passed(f"{folder}/{below}" if folder else below, reason) for below, reason in sorted(passed)]
     return sorted(found, key=lambda item: item.below)
+
+
+def _about(below: str, written: Sequence[str]) -> str:
+    """Why a README is no document; empty where it is none, or the pattern's last part begins as its name does."""
+    name = below.rpartition("/")[2]
+    named = bool(written) and written[-1][:4].lower() == "read"
+    return ABOUT if _ABOUT.fullmatch(name) and not named else ""
 
 
 def _hidden(below: str, written: Sequence[str]) -> str:

@@ -20,8 +20,10 @@ from fsspec.implementations.local import LocalFileSystem
 from pipeline.errors import CannotRead, InputChanged, InputError
 from pipeline.read.files import InputFile
 from pipeline.read.lines import Lines, QuarantinedRow, Unreadable
-from pipeline.store import remote
+from pipeline.store import http_host, remote
+from pipeline.store.http_file import Known
 from pipeline.store.keys import key
+from pipeline.text import conversations
 
 VERSION = 3
 """Covers everything in this package that decides what the rows of an input are."""
@@ -100,6 +102,7 @@ def unit_key_parts(unit: Unit) -> tuple[str, ...]:
         *(f"{name} {version(name)}" for name in DECODED_BY.get(file.format, ())),
         *([f"main text {MAIN_TEXT}"] if file.format in DECODED_BY else []),
         *([f"part {unit.part}"] if unit.part else []),
+        *([f"{file.turns} {conversations.VERSION}"] if file.turns in conversations.LAYOUTS else []),
     )
 
 
@@ -141,13 +144,15 @@ def open_input(file: InputFile, *, ranges: bool = False) -> Iterator[BinaryIO]:
             yield handle
         return
     fs, path = remote.filesystem(file.url, error=InputError)
-    caching = {"block_size": AHEAD_BYTES, "cache_type": "none" if ranges else "readahead"}
+    caching: dict[str, Any] = {"block_size": AHEAD_BYTES, "cache_type": "none" if ranges else "readahead"}
+    if _on_the_web(file):
+        caching["known"] = Known(file.size, file.identity)
     with _opened(file, fs, path, **caching) as handle:
         seen = remote.identity_of(remote.scheme_of(file.url), getattr(handle, "details", None) or {})
         if file.identity and seen and seen != file.identity:
             raise changed(file)
         if hasattr(handle, "cache"):
-            handle.cache.fetcher = _counted(file, handle.cache.fetcher)
+            handle.cache.fetcher = _counted(file, handle.cache.fetcher, asked=getattr(handle, "asked", None))
         else:  # it comes as one stream
             file.traffic.count(read=file.size)
         try:
@@ -162,7 +167,7 @@ def open_input(file: InputFile, *, ranges: bool = False) -> Iterator[BinaryIO]:
 def _opened(file: InputFile, fs: Any, path: str, **caching: Any) -> Iterator[Any]:
     try:
         with remote.asked(file.url):
-            file.traffic.count(requests=int(bool(caching)))
+            file.traffic.count(requests=int(bool(caching) and not _on_the_web(file)))
             handle = fs.open(path, "rb", **caching)
     except FileNotFoundError as error:
         raise InputChanged(f"{file.path}: the file was there when the inputs were listed and is gone now") from error
@@ -174,27 +179,36 @@ def _opened(file: InputFile, fs: Any, path: str, **caching: Any) -> Iterator[Any
         yield handle
 
 
-def _counted(file: InputFile, fetch: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
-    """A handle's function that fetches a range, with what it fetches counted and its errors as ours."""
+def _on_the_web(file: InputFile) -> bool:
+    return remote.scheme_of(file.url) in http_host.SCHEMES
+
+
+def _counted(
+    file: InputFile, fetch: Callable[[int, int], bytes], *, asked: Callable[[], int] | None
+) -> Callable[[int, int], bytes]:
+    """A handle's function that fetches a range, with what it fetches counted and its errors as ours. `asked`: how many requests
+    there were, where a range is not one of them."""
 
     def fetched(start: int, stop: int) -> bytes:
+        before = asked() if asked else 0
         try:
             with remote.asked(file.url):
                 data = fetch(start, stop)
         except OSError as error:
-            if error.errno == errno.EBUSY or isinstance(error, FileNotFoundError):  # s3fs: the ETag is another one now
+            if error.errno == errno.EBUSY or isinstance(error, FileNotFoundError):  # the ETag is another one now
                 raise changed(file) from error
             raise
-        file.traffic.count(requests=1, read=len(data))
+        file.traffic.count(requests=asked() - before if asked else 1, read=len(data))
         return data
 
     return fetched
 
 
 def _unchanged(file: InputFile, fs: Any, path: str) -> None:
-    """Raises InputChanged where the store says that the file is another one now. S3 is asked with each range (If-Match)."""
+    """Raises InputChanged where the store says that the file is another one now. S3 is asked with each range (If-Match), and a
+    web server says it with each answer."""
     scheme = remote.scheme_of(file.url)
-    if not file.identity or scheme in remote.names_of("s3"):
+    if not file.identity or scheme in remote.names_of("s3") or scheme in http_host.SCHEMES:
         return
     file.traffic.count(requests=1)
     with remote.asked(file.url):

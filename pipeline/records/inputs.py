@@ -26,6 +26,8 @@ class SourceSettings(Record):
     priority: int
     max_row_bytes: int
     named_by: str | None = None
+    format: str = "text"
+    """What its rows are: texts, or conversations in a layout (`pipeline.text.conversations`)."""
 
 
 MOST_PATHS = 1_000
@@ -90,3 +92,19 @@ class UnitCard(Record):
     def encoded(self) -> str:
         """As the metadata hold it: without what is empty."""
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
+
+
+class ListedFile(Record):
+    """A line of a list of paths, and what the place that it names says of the file there."""
+
+    line: str
+    size: int
+    identity: str
+
+
+class Listed(Record):
+    """The files that a path of the plan, a list of paths or a crawl, stands for. `key`: the path and `below`, its base."""
+
+    key: str
+    below: str
+    files: tuple[ListedFile, ...]

@@ -92,8 +92,8 @@ class StoreTraffic(Record):
 
 class Cost(Record):
     """What the run cost. `cpu_s`: of all its processes; `stages` sum to it. `exact`: the stages' CPU seconds are, because one
-    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out. `compile_wall_s`: of `wall_s`, what the
-    run did nothing but wait for kernels. `ended`: when, in UTC (ISO 8601); empty where an earlier release did not say."""
+    worker ran; `lost_cpu_s`: of attempts before it. `mb_per_cpu_s` leaves compiling out. `compile_wall_s`: of `wall_s`, the
+    wait for kernels once inputs were found. `ended`: when, in UTC (ISO 8601); empty where an earlier release did not say."""
 
     wall_s: Number
     compile_wall_s: Number = 0.0

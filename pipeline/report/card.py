@@ -9,6 +9,7 @@ reads YAML 1.1, where a bare `no` (Norwegian) is false. Source: https://huggingf
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pipeline import schema
 from pipeline.records.metrics_json import Metrics
@@ -37,6 +38,9 @@ COLUMNS = {
     "metadata": "JSON object of the input's other columns, keys sorted.",
 }
 
+COUNTED = "Sources that hold a copy of this document, its own included, as of its generation."
+"""What `source_count` is, where the plan asks for it."""
+
 _SIZES = [f"{number}{unit}" for unit in "KMB" for number in (1, 10, 100)] + ["1T"]
 _NOT_LANGUAGES = {"mis", "mul", "und", "zxx"}
 """ISO 639-3's codes for undetermined and the like; no language of a dataset."""
@@ -50,12 +54,16 @@ def render(
     name: str,
     plan_yaml: str,
     licence: str | None,
+    counts_sources: bool = False,
+    items: Sequence[str] = (),
     savings: Savings | None = None,
 ) -> str:
     """The card. `files_by_folder`: folder → paths relative to OUT, of every live generation, as the manifests name them.
 
     `languages`: codes of kept documents, others than two- and three-letter ones are passed over; `plan_yaml`: the plan to
-    show; `licence`: the Hub's identifier, if the user gave one; `savings`: what savings.json holds, None before it was measured.
+    show; `licence`: the Hub's identifier, if the user gave one; `counts_sources`: data/ has `source_count`; `items`: what became
+    of the items of evaluation sets that were found, as parts of a sentence, empty where none was looked for; `savings`: what
+    savings.json holds, None before it was measured.
     """
     parts = [
         _front_matter(metrics, files_by_folder["data"], languages, name=name, licence=licence),
@@ -63,8 +71,8 @@ def render(
         _loading(files_by_folder),
         _funnel(metrics),
         _compute(statement.of(metrics, savings, out=name)),
-        _columns(),
-        _limits(metrics),
+        _columns(counts_sources),
+        _limits(metrics, items),
         _recipe(metrics, plan_yaml),
     ]
     return "\n\n".join(parts) + "\n"
@@ -136,12 +144,13 @@ def _compute(closing: Statement) -> str:
     return "\n".join(lines)
 
 
-def _columns() -> str:
+def _columns(counts_sources: bool) -> str:
     rows = [(f"`{f.name}`", f"{f.type}{' or null' if f.nullable else ''}", COLUMNS[f.name]) for f in schema.DATA]
+    rows += [(f"`{schema.SOURCE_COUNT.name}`", str(schema.SOURCE_COUNT.type), COUNTED)] if counts_sources else []
     return "\n".join(["## Columns", "", *table(("column", "type", "what it is"), rows)])
 
 
-def _limits(metrics: Metrics) -> str:
+def _limits(metrics: Metrics, items: Sequence[str]) -> str:
     dedup = (
         "Duplicates were not looked for."
         if metrics.duplicates is None
@@ -154,11 +163,18 @@ def _limits(metrics: Metrics) -> str:
         "`minhash_cluster_size` is as of the document's generation and does not grow with later ones.",
         dedup,
         "Masks cover only what the plan names (such as e-mail and IP addresses): other personal data may be left.",
-        "Nothing was removed for overlap with evaluation sets.",
+        _evaluations(items),
         "Rules and models err: `rejected/` and `ledger/` show every decision.",
         "Fewer bytes are not a compute saving by themselves: that is measured at equal quality, see Compute.",
     ]
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
+
+
+def _evaluations(items: Sequence[str]) -> str:
+    if not items:
+        return "Items of evaluation sets were not looked for."
+    became = " and ".join(items)
+    return f"Items of evaluation sets were looked for by their words, and {became}: rephrased and translated ones are not found."
 
 
 def _recipe(metrics: Metrics, plan_yaml: str) -> str:

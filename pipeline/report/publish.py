@@ -60,6 +60,22 @@ def drawn(out: Store, counts: Counts) -> Pictures:
     return report.draw(counts, savings_of(out))
 
 
+def _counts_sources(newest: Manifest) -> bool:
+    dedup = newest.plan.get("dedup")
+    return isinstance(dedup, dict) and dedup.get("source_count") is True
+
+
+_ITEMS = {"drop": "documents that hold one were dropped", "annotate": "documents that hold one were marked"}
+
+
+def _items(newest: Manifest) -> list[str]:
+    """What became of items of evaluation sets that were found."""
+    filters, edits = (part if isinstance(part, dict) else {} for part in map(newest.plan.get, ("filters", "edits")))
+    asked = filters.get("decontaminate")
+    found = [_ITEMS[asked["action"]]] if isinstance(asked, dict) and asked.get("action") in _ITEMS else []
+    return ["their passages were cut", *found] if isinstance(edits.get("decontaminate"), dict) else found
+
+
 def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | None = None) -> dict[str, bytes]:
     """What a person reads, made from the newest manifest: name → content, manifest.json last. `pictures`: its charts, where they
     are drawn already.
@@ -87,6 +103,8 @@ def rendered(out: Store, manifests: Sequence[Manifest], *, pictures: Pictures | 
         plan_yaml=shareable,
         savings=savings,
         licence=part_of_output(newest.plan, "output", where=out.root).output.licence,
+        counts_sources=_counts_sources(newest),
+        items=_items(newest),
     )
     judgements = reviews.of_labels(judged)
     page = report.render(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.records.counts import Counts, SourceLine
-from pipeline.records.metrics_json import Check
+from pipeline.records.metrics_json import Check, Metrics
 from pipeline.report import table
 from pipeline.report.metrics.checks import KEPT_NOTHING, by_reason
 from pipeline.report.table import Part
@@ -19,6 +19,7 @@ MOST = 12
 """Lines of each table; chosen so that the whole stays on one screen."""
 ACCEPTED = "published with --accept, although a check failed"
 """A note of the generation, if so."""
+LOOK = "to look at what was dropped: the same command with --output OTHER --accept, then winnow inspect --output OTHER"
 WIDTH = 80
 NAME = 80
 """Characters of a source's or reason's name; real ones stay below."""
@@ -33,11 +34,10 @@ def refusal(counts: Counts, checks: Sequence[Check], before: Counts | None, *, o
     said = [
         f"nothing was published: {_why(failed)}",
         *_checks(failed),
-        *_sources(counts.by_source),
-        *_reasons(counts, before),
+        *([*_sources(counts.by_source), *_reasons(counts, before)] if counts.totals.read else []),
         f"on disk now: {visible(on_disk)}; what this run read and scored stays in the work directory",
         "change the plan or the input and run it again; the same command with --accept publishes nevertheless",
-        "to look at what was dropped: the same command with --output OTHER --accept, then winnow inspect --output OTHER",
+        *([LOOK] if counts.totals.read else []),
     ]
     return table.text(said, width=WIDTH).rstrip("\n")
 
@@ -53,6 +53,13 @@ def in_words(check: Check) -> str:
         return f"{check.check}: {check.detail}"
     value = numbers.beside(check.value, check.limit)
     return f"{check.check}: {value} {check.detail}, limit {numbers.percent(check.limit)}"
+
+
+def nevertheless(metrics: Metrics, *, look: str) -> str:
+    """That a generation is there although a check failed, why, and what to do; `look`: the command that shows documents."""
+    why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
+    todo = "another plan or input with --replace takes it back"
+    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look} shows why"
 
 
 def _checks(failed: Sequence[Check]) -> list[Part]:

@@ -180,14 +180,14 @@ def _bracket(measured: Measured) -> str:
             value = "no interval" if compared.interval is None else _side(compared)
         said.append(f"{value} on {numbers.counted(held.documents, 'document')} of held-out {leans}")
     found = f" {_named(measured.arms[1].arm)}: {'; '.join(said)}." if said else ""
-    return f"No target was named (--target FILE).{found}"
+    return f"No target text was named (option --target).{found}"
 
 
 def worth(compared: Comparison) -> str | None:
     """w: does not change with the share that was dropped; None where it is not defined."""
     if compared.worth is None or compared.worth_interval is None:
         return None
-    harm = " Below 0 it did harm." if compared.worth_interval[0] < 0 else ""
+    harm = " Below 0 it did harm." if compared.worth_interval[1] < 0 else ""
     value, between = _worth(compared.worth), f" ({' to '.join(map(_worth, compared.worth_interval))})"
     if compared.bound is not None:  # the larger multiplier is the smaller worth
         lower = compared.bound == "lower"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeline.records.selection import Selection
 from pipeline.report import damage
 from pipeline.report.compute import statement
 from pipeline.report.page.page import MOST_LINES, pace
-from pipeline.report.refusal import ACCEPTED, in_words
+from pipeline.report.refusal import in_words, nevertheless
 from pipeline.report.table import Part, Said, paragraphs, table
 from pipeline.text import numbers
 from pipeline.text.shell import quoted
@@ -56,7 +57,8 @@ def summary(metrics: Metrics, *, out: str, savings: Savings | None = None) -> Sa
         *_stores(metrics.cost.stores),
         *_some("note", metrics.notes, where="metrics.json"),
     ]
-    failed = [*failed, ("", _although(metrics, out=out))] if failed else []
+    look = _here(f"winnow inspect --output {quoted(out)}")
+    failed = [*failed, ("", nevertheless(metrics, look=look))] if failed else []
     loud = [*failed, *lost]
     above: list[Part] = [paragraphs(loud), ""] if loud else []
     return [
@@ -75,32 +77,32 @@ def closing(metrics: Metrics, savings: Savings | None, *, out: str) -> Said:
     labelled = [("" if number else "compute", one) for number, one in enumerate(computed)]
     if said.finding:
         labelled.append(("saving", f"{said.finding} {said.todo}:" if said.command else said.finding))
-    commands = [f"              {said.command}"] if said.command else []  # lines of their own, so that they can be copied
+    commands = [f"              {_here(said.command)}"] if said.command else []  # lines of their own, so that they can be copied
     return [paragraphs(labelled), *commands, *_next(out)]
 
 
 def _next(out: str) -> list[str]:
     """Three things to do next. Each is a line of its own, not folded, so that it can be copied."""
-    python = quoted(_python())
     return [
         f"report        {out.rstrip('/')}/report.html",
-        f"browse        {python} -m flows.inspect --output {quoted(out)} browse",
-        f"your own      {python} -m flows.curate --input FILES_OR_FOLDER --output NEW_FOLDER",
+        f"browse        {_here(f'winnow inspect --output {quoted(out)} browse')}",
+        f"your own      {_here('winnow curate --input FILES_OR_FOLDER --output NEW_FOLDER')}",
     ]
 
 
-def _python() -> str:
-    """The interpreter of this environment, as short as it can be written in the current folder."""
-    running = Path(sys.executable)
-    return str(running.relative_to(Path.cwd())) if running.is_relative_to(Path.cwd()) else str(running)
+def _here(command: str) -> str:
+    """A command of `winnow` as it can be run from the current folder: the environment need not be active."""
+    arguments = command.removeprefix("winnow ")
+    script = Path(sys.executable).with_name("winnow")
+    if not script.exists():
+        return f"{quoted(_short(Path(sys.executable)))} -m flows.{arguments}"
+    found = shutil.which("winnow")
+    return command if found and Path(found) == script else f"{quoted(_short(script))} {arguments}"
 
 
-def _although(metrics: Metrics, *, out: str) -> str:
-    """That a generation is there although a check failed, why, and what to do about it."""
-    why = "--accept was given" if ACCEPTED in metrics.notes else "the plan's checks.on_fail is warn, not stop"
-    todo = "another plan or input with --replace takes it back"
-    look = f"winnow inspect --output {quoted(out)} shows what was dropped"
-    return f"generation {metrics.generation} was published nevertheless ({why}); {todo}; {look}"
+def _short(path: Path) -> str:
+    """As short as it can be written in the current folder."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _some(label: str, texts: Sequence[str], *, where: str) -> list[tuple[str, str]]:

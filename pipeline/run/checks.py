@@ -20,6 +20,7 @@ from pipeline.output.manifest import Manifest
 from pipeline.plan import recipe
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
+from pipeline.read import layouts
 from pipeline.read.expansion import expand
 from pipeline.read.files import InputFile, Inputs
 from pipeline.report.compute import gpus
@@ -79,7 +80,8 @@ def of_plan(plan: Plan, faults: Faults) -> Recipe | None:
 def of_memory(plan: Plan, options: RunOptions, faults: Faults) -> None:
     """Whether `--memory` has room for a unit of the largest."""
     largest = max((int(source.unit_bytes) for source in plan.source), default=0)
-    faults.tried(lambda: workers.budget(options.memory, largest, threads=options.workers))
+    if largest:  # a plan without a source has another fault
+        faults.tried(lambda: workers.budget(options.memory, largest, threads=options.workers))
 
 
 def of_inputs(plan: Plan, faults: Faults) -> Inputs | None:
@@ -88,10 +90,12 @@ def of_inputs(plan: Plan, faults: Faults) -> Inputs | None:
         faults.add("no input: give --input PATH, or source.paths in the plan")
         return None
     apart = [source.model_copy(update={"paths": (path,)}) for source in plan.source for path in source.paths]
-    fit = [one for one in apart if faults.tried(lambda one=one: expand([one])) is not None]  # type: ignore[misc]
+    each = [faults.tried(lambda one=one: expand([one])) for one in apart]  # type: ignore[misc]
+    fit = [one for one, found in zip(apart, each, strict=True) if found]
+    lists = {made.key: made for found in each if found for made in found.listed}
     if len(fit) == len(apart):
-        return faults.tried(lambda: expand(plan.source))
-    return Faults().tried(lambda: expand(fit)) if fit else None
+        return faults.tried(lambda: layouts.known(expand(plan.source, pinned=lists)))
+    return Faults().tried(lambda: layouts.known(expand(fit, pinned=lists))) if fit else None
 
 
 def of_places(options: RunOptions, files: Sequence[InputFile], faults: Faults) -> Places | None:

@@ -49,7 +49,7 @@ class Helper:
 def beside(resolved: Recipe) -> Iterator[Helper]:
     """The helper, while the body compiles from its own end; nothing where a run has compiled for such a plan already."""
     mark = _mark(resolved)
-    if mark is None or mark.exists() or resolved.plan.plugins or len(os.sched_getaffinity(0)) < 2:
+    if mark is None or kept(resolved) or resolved.plan.plugins or len(os.sched_getaffinity(0)) < 2:
         yield Helper(None)
     else:
         helper = Helper(_started(resolved))
@@ -60,6 +60,12 @@ def beside(resolved: Recipe) -> Iterator[Helper]:
     if mark is not None:
         with contextlib.suppress(OSError):
             mark.touch()
+
+
+def kept(resolved: Recipe) -> bool:
+    """Whether a run has compiled for such a plan already, so that kernels are loaded."""
+    mark = _mark(resolved)
+    return mark is not None and mark.exists()
 
 
 def _mark(resolved: Recipe) -> Path | None:

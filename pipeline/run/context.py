@@ -20,6 +20,8 @@ Made = TypeVar("Made")
 
 RUN = "run"
 """The name, beside those of stages over the corpus, of all that runs once inputs are hashed."""
+NOTHING_NEW = "nothing new"
+"""Its name where every input was curated before."""
 
 
 class Within(Protocol):

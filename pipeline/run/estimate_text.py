@@ -9,6 +9,7 @@ from pipeline.run.estimate import Estimates
 from pipeline.run.forecast import Figure, Maybe
 from pipeline.text import numbers
 
+EXACT = "units are judged whole, and these are all there are: shares are exact, without an interval"
 SERVER_S = 7
 """CPU seconds that a run takes for Prefect, with a server of its own: measured over the sample."""
 
@@ -25,6 +26,7 @@ def estimate_text(found: Estimates | None) -> Said:
     left = len(found.reasons) - len(largest)
     said: list[Part] = [
         f"{units} of {all_units} judged, {numbers.counted(found.rows, 'row')}, {read} of {all_bytes}; nothing was published",
+        *([EXACT] if found.units[0] == found.units[1] else []),
         "",
         table(("share of the rows read", ">estimate", ">95 % interval"), rows),
         *([f"  {numbers.counted(left, 'more reason')}, not known within 20 %"] if left else []),

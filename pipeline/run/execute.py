@@ -19,10 +19,10 @@ from pipeline.output import manifest
 from pipeline.plan.load import LoadedPlan
 from pipeline.read.packs import sort_key
 from pipeline.report import publish
-from pipeline.run import accounts, attempts, prepare, prune, replacement
+from pipeline.run import accounts, attempts, pins, prepare, prune, replacement
 from pipeline.run import report as run_report
 from pipeline.run.cluster import costs, site, tasks
-from pipeline.run.context import RUN, Context, Within, right_here
+from pipeline.run.context import NOTHING_NEW, RUN, Context, Within, right_here
 from pipeline.run.judgement import count, judge
 from pipeline.run.options import Result, RunOptions
 from pipeline.run.publication import Generation, publish_generation
@@ -43,7 +43,7 @@ def execute(
     """Curate. Raises the errors of `pipeline.errors`; whatever it raises, the same command resumes.
 
     Inputs are hashed and kernels compiled first; the stages then run as `within(RUN, body)`: a Prefect flow, or right here; in
-    it, each stage over the corpus does as well: a Prefect task.
+    it, each stage over the corpus does as well: a Prefect task. Where nothing is new, it is called NOTHING_NEW.
     """
     clock = time.monotonic() - (resources.process_age_s() if options.own_process else 0)
     phases = Phases.begin(own_process=options.own_process)
@@ -55,7 +55,7 @@ def execute(
     ):
         started = accounts.Started(clock, phases, attempt, memory)
         context = Context(held, loaded, options, mapper, of_generation(on_event, held.generation), started, within)
-        result = within(RUN, lambda: _run(context))
+        result = within(RUN if held.inputs else NOTHING_NEW, lambda: _run(context))
         if options.clean:
             prepare.remove_work(held.work)
         return result
@@ -80,8 +80,7 @@ def _stages(context: Context) -> Result:
     phases = context.started.phases
     if run.owns_work:
         prune.begin(run.work, run.recipe.hash, run.generation)
-    asked = time.monotonic()
-    compiled = replace(run.warmed.result(), waited_s=time.monotonic() - asked)
+    compiled = run.warmed.result()
     phases.end("scan")
     units = _annotate(context)
     accounts.check_bad_rows(run, units)
@@ -100,8 +99,9 @@ def _stages(context: Context) -> Result:
 def _nothing_new(run: Run) -> Result:
     run.work.remove("staging")  # a run that was killed behind its commit leaves it, and what it cost
     attempts.clear(run.work)
+    pins.clear(run.work)
     metrics = publish.metrics_of(run.out)
-    return Result(run.out.root, None, metrics, (*run.notes, "nothing new: every input was curated before"))
+    return Result(run.out.root, None, metrics, run.notes)
 
 
 def _with_what_stays(context: Context, units: tuple[Annotated, ...]) -> tuple[Context, tuple[Annotated, ...]]:

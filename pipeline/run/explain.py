@@ -5,22 +5,23 @@ All that would stop a run is found at once (`pipeline.run.checks`); what can be 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline import read
 from pipeline.machine import workers
 from pipeline.machine.events import silent
-from pipeline.output import manifest
+from pipeline.output import layouts, manifest
 from pipeline.output.inputs import owners
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.recipe import Recipe
 from pipeline.read.expansion import in_words, told_apart
-from pipeline.read.files import Inputs
-from pipeline.run import beginnings, checks, outline, prepare, spans
+from pipeline.read.files import InputFile, Inputs
+from pipeline.run import beginnings, checks, compiling, outline, prepare, rough, spans
 from pipeline.run.checks import Faults, Places
 from pipeline.run.options import RunOptions
-from pipeline.stages.unit.tables import names
+from pipeline.stages.unit.tables import Names, names
 from pipeline.store.store import Store
 from pipeline.text import numbers
 
@@ -79,7 +80,9 @@ def _run(options: RunOptions, resolved: Recipe, found: Inputs, *, places: Places
         return
     if before:
         wrong = len(faults.found)
-        faults.tried(lambda: manifest.check_recipe(places.out, manifest.live(before)[-1], resolved, sources=sources))
+        live = manifest.live(before)
+        faults.tried(lambda: manifest.check_recipe(places.out, live[-1], resolved, sources=sources))
+        faults.tried(lambda: layouts.of_run(places.out, live, sources))
         if len(faults.found) > wrong:
             return
     compared = faults.tried(lambda: prepare.compare_inputs(resolved, inputs, before=before, sources=sources))
@@ -93,38 +96,45 @@ def _run(options: RunOptions, resolved: Recipe, found: Inputs, *, places: Places
     if not new:
         yield "nothing new: nothing would run"
         return
-    yield from _facts(places.work, resolved, new)
+    yield from _facts(places.work, resolved, new, workers=options.workers)
     yield SAMPLE
 
 
-def _facts(work: Store, resolved: Recipe, new: Sequence[spans.Input]) -> Iterator[str]:
-    """What is done already of what the units need, the facts of which as many are there in one line."""
-    units, unread = [], 0
+def _facts(work: Store, resolved: Recipe, new: Sequence[spans.Input], *, workers: int) -> Iterator[str]:
+    """How much of the new inputs an earlier run, or a look at a share, has read and scored, and what the rest will take."""
+    missing: Counter[tuple[str, ...]] = Counter()
+    left: list[tuple[InputFile, float]] = []
     for item in spans.packed(new):
-        found = spans.known_units(work, item)
-        if found is None:
-            unread += 1
-        else:
-            units += [names(unit, resolved) for unit in found]
-    more = f" and {numbers.counted(unread, 'file')} with one reader, cut into units when read" if unread else ""
-    yield numbers.counted(len(units), "unit") + more
-    order = [f"{item.filter.name}.v{item.filter.version}" for item in resolved.filters]
-    tables: list[dict[str, str | None]] = [
-        {
-            "documents": unit.documents,
-            "final": unit.final,
-            **dict(zip(order, unit.signals, strict=True)),
-            "verdicts": unit.verdicts,
-            "sign": unit.sign,
-            "tokens": unit.tokens,
-        }
-        for unit in units
-    ]
-    kinds: dict[tuple[int, int], list[str]] = {}
-    for kind in tables[0] if tables else ():
-        paths = [path for unit in tables if (path := unit[kind])]
-        if paths:
-            kinds.setdefault((sum(map(work.has, paths)), len(paths)), []).append(kind)
-    for (have, of), those in kinds.items():
-        has = "has" if of == 1 else "have"
-        yield f"{have} of {numbers.counted(of, 'unit')} {has} {', '.join(those)}; {of - have} to do"
+        units = spans.known_units(work, item)
+        if units is None:
+            left.append((item.file, 1.0))
+            continue
+        lacking = [_lacking(names(unit, resolved), work, resolved) for unit in units]
+        missing.update(lacking)
+        left.append((item.file, sum(map(bool, lacking)) / max(1, len(units))))
+    units_known = sum(missing.values())
+    if missing and set(missing) != {_NOTHING_READ}:
+        for lacks, n in sorted(missing.items()):
+            of = f"{numbers.count(n)} of {numbers.counted(units_known, 'unit')}"
+            yield (
+                f"work directory: {of} {'was' if n == 1 else 'were'} read before{_then(lacks)}"
+                if lacks != _NOTHING_READ
+                else (f"work directory: {of} {'is' if n == 1 else 'are'} new to it")
+            )
+    yield from rough.rough(left, workers=workers, compiled=compiling.kept(resolved))
+
+
+_NOTHING_READ = ("read",)
+
+
+def _lacking(unit: Names, work: Store, resolved: Recipe) -> tuple[str, ...]:
+    """What of a unit is still to be made, in words; `read`: all of it."""
+    if not work.has(unit.documents):
+        return _NOTHING_READ
+    scores = [(item.filter.name, table) for item, table in zip(resolved.filters, unit.signals, strict=True)]
+    tables = [("edits", unit.final), *scores, ("verdicts", unit.verdicts), ("dedup", unit.sign), ("tokens", unit.tokens)]
+    return tuple(name for name, table in tables if table is not None and not work.has(table))
+
+
+def _then(lacks: Sequence[str]) -> str:
+    return f"; to be made anew: {', '.join(lacks)}" if lacks else " and scored; nothing of that is done again"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pipeline.records.metrics_json import Metrics
 
+RUNNERS = ("local", "dask", "ray")
+"""Where the tasks of a run may be carried out."""
 DEFAULT_MEMORY = 2_000_000_000
 """Bytes that a run may hold where it is not told otherwise: chosen so that a laptop has room for other things."""
 

@@ -13,8 +13,8 @@ from pipeline.plan.recipe import ActiveFilter, Recipe
 from pipeline.records import interval
 from pipeline.text import numbers
 
-MOST_RULES = 6
-"""Of a filter, in its line; the plan's keys are all in `winnow plan keys`. Chosen so that a line stays a line."""
+MOST_CHARACTERS = 90
+"""Of a filter's rules, in its line; the plan's keys are all in `winnow plan keys`. Chosen so that a line stays a line."""
 
 
 _NEVER = (1.0, 1e9)
@@ -27,12 +27,13 @@ def outline(resolved: Recipe) -> Iterator[str]:
     for item in resolved.filters:
         yield f"  {item.filter.name}: {_filter(item)}"
         if item.filter.name == "quality" and quality.of_readers(item.params.model):
-            yield f"    {_choice(item)}"
+            yield from (f"    {line}" for line in _choice(item))
     if not resolved.filters:
         yield "  filters: none: no document is dropped for what it says"
     edits = [name if not (on := _settings(params)) else f"{name} ({on})" for name, _, params in resolved.edits]
     yield f"  edits: {'; '.join(edits) or 'none: texts stay as they are'}"
     yield f"  dedup: {_dedup(plan)}"
+    yield from [f"    of duplicates stays the first by: {', '.join(plan.dedup.keep)}"] if plan.dedup else []
     yield f"  select: {_select(plan)}"
     yield f"  output: {_output(plan)}"
     checks = plan.checks
@@ -43,8 +44,10 @@ def outline(resolved: Recipe) -> Iterator[str]:
 
 def _filter(item: ActiveFilter) -> str:
     on = [rule for rule in item.rules if rule.on]
-    rules = [rule for rule in on if not _idle(rule)][:MOST_RULES] or on[:MOST_RULES]
+    rules = [rule for rule in on if not _idle(rule)] or on
     said = [_rule(rule) if isinstance(rule, Rule) else rule.reason.replace("_", " ") for rule in rules]
+    while len(", ".join(said)) > MOST_CHARACTERS and len(said) > 1:
+        said.pop()
     if not said:
         return "drops nothing"
     more = f", and {numbers.counted(len(on) - len(said), 'more rule')}" if len(on) > len(said) else ""
@@ -73,17 +76,18 @@ def _dedup(plan: Plan) -> str:
     dedup = plan.dedup
     if dedup is None:
         return "none: copies stay"
-    scope = "the whole corpus" if dedup.scope == "corpus" else f"equal {', '.join(dedup.scope)}"
+    scope = "" if dedup.scope == "corpus" else f", only among documents of the same {', '.join(dedup.scope)}"
     url = ", equal URLs" if dedup.exact_url else ""
+    counted = "; sources that hold a copy are counted" if dedup.source_count else ""
     near = f"near ones from {dedup.threshold:g} {dedup.similarity} of {dedup.ngram}-word shingles on"
-    return f"exact copies{url}, {near}, in {scope}; stays: {', '.join(dedup.keep)}"
+    return f"exact copies{url}, {near}{scope}{counted}"
 
 
 def _select(plan: Plan) -> str:
     chosen = plan.select
     said = []
     if chosen.keep_top is not None:
-        by = f" within equal {', '.join(chosen.keep_top.by)}" if chosen.keep_top.by else ""
+        by = f" among documents of the same {', '.join(chosen.keep_top.by)}" if chosen.keep_top.by else ""
         said.append(f"the best {numbers.percent(chosen.keep_top.share)} by {chosen.score}{by}")
     if chosen.token_budget is not None:
         said.append(f"the best up to {numbers.count(chosen.token_budget)} tokens by {chosen.score}")
@@ -97,21 +101,21 @@ def _output(plan: Plan) -> str:
     return f"shards of {numbers.size(int(plan.output.shard_bytes))}; dropped documents kept {kept}; {tokens}"
 
 
-def _choice(item: ActiveFilter) -> str:
+def _choice(item: ActiveFilter) -> list[str]:
     """What this setting of `filters.quality.keep` kept and dropped of judged documents that its model had not seen."""
     if not any(rule.on for rule in item.rules if rule.reason == "low_quality"):
-        return "filters.quality drops nothing by its score: the limits are by language, and filters.language is off"
+        return ["filters.quality drops nothing by its score: the limits are by language, and filters.language is off"]
     choices = quality.card(item.params).choices.get(item.thresholds.keep)
     if not choices:
-        return "by filters.quality.min_score alone"
+        return ["by filters.quality.min_score alone"]
     own = item.params.model != coverage.READERS
     who = "you" if own else "they"
     judged = "what you keep and drop in the reviews that the model learnt from" if own else "what careful readers keep and drop"
     (kept, good), (dropped, bad) = choices[0].kept, choices[0].dropped
-    return (
-        f"keep: {item.thresholds.keep}, by {judged}: keeps {_share(kept, good)} of what {who} keep,"
-        f" drops {_share(dropped, bad)} of what {who} drop"
-    )
+    return [
+        f"keep: {item.thresholds.keep}, by {judged}: keeps {_share(kept, good)} of what {who} keep,",
+        f"  drops {_share(dropped, bad)} of what {who} drop",
+    ]
 
 
 def _share(hits: int, n: int) -> str:

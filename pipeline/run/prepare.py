@@ -18,6 +18,7 @@ from pipeline.machine.events import Event, OnEvent
 from pipeline.machine.meter import Phases
 from pipeline.machine.workers import Workers
 from pipeline.output import inventory, manifest, replaced, tombstones
+from pipeline.output import layouts as output_layouts
 from pipeline.output import work as work_
 from pipeline.output.faults import damaged
 from pipeline.output.folders import LOCK, MARKER
@@ -27,13 +28,13 @@ from pipeline.plan import recipe
 from pipeline.plan.load import LoadedPlan
 from pipeline.plan.model import Plan
 from pipeline.plan.recipe import Recipe
-from pipeline.read import likeness
+from pipeline.read import layouts, likeness
 from pipeline.read.expansion import expand, in_words, told_apart
 from pipeline.read.files import InputFile, Inputs
 from pipeline.records.inputs import SourceSettings
 from pipeline.report import publish
 from pipeline.report.compute import gpus
-from pipeline.run import compiling, spans
+from pipeline.run import compiling, pins, spans
 from pipeline.run.options import RunOptions
 from pipeline.run.replacement import replacement
 from pipeline.run.spans import Input
@@ -43,6 +44,7 @@ from pipeline.stages.unit import signals
 from pipeline.store.store import Store, open_output, open_store
 from pipeline.takedown import clean
 from pipeline.takedown import complete as takedown
+from pipeline.text.conversations import TEXT
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Task:
     budget: workers.Budget
     inputs: Inputs
     sources: dict[str, SourceSettings]
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -68,11 +71,15 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         work = held.enter_context(_open_work(out, options).lock(LOCK))
         work_.bind(work, out, identity)
         _tidy(work, out, fresh=options.fresh)
+        pins.keep(work, task.inputs.listed)
         pool = held.enter_context(workers.workers(options.workers, budget=task.budget, at_end=read.close))
-        warmed = pool.submit(_warm, task.recipe, on_event)
+        found: list[float] = []
+        warmed = pool.submit(_warm, task.recipe, on_event, found)
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
+        task = _recognised(task, history)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
+        columns = output_layouts.of_run(out, history.live, task.sources)
         _repair(out, history, on_event, keep=task.recipe.plan.output.keep_replaced)
         inputs, compared = _find_new(task, history, pool, on_event=on_event)
         replaces, before = None, history.live
@@ -82,16 +89,18 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
             history = replace(history, replacing=True)
         notes = (
             *_of_places(out, work),
+            *task.notes,
             *emptied,
             *(f"passed over: {in_words(passed)}" for passed in task.inputs.passed_over),
             *compared.notes,
         )
+        found.append(time.monotonic())
         yield Run(
             out=out,
             identity=identity,
             work=work,
             pool=pool,
-            recipe=replace(task.recipe, tombstones=history.tombstones),
+            recipe=replace(task.recipe, tombstones=history.tombstones, layouts=columns),
             history=history,
             sources={**(before[-1].sources if before else {}), **task.sources},
             inputs=inputs,
@@ -113,8 +122,16 @@ def _load_plan(plan: Plan, options: RunOptions) -> Task:
     recipe.load_models(resolved)
     largest = max(int(source.unit_bytes) for source in plan.source)
     budget = workers.budget(options.memory, largest, threads=options.workers)
-    inputs = expand(plan.source)
-    return Task(resolved, budget, inputs, source_settings(inputs.files))
+    held = pins.load(options)
+    inputs = expand(plan.source, pinned=held)
+    return Task(resolved, budget, inputs, source_settings(inputs.files), tuple(pins.told(inputs.listed, held)))
+
+
+def _recognised(task: Task, history: History) -> Task:
+    """The task, of whose inputs it is known what their rows are: by the generations that read them, else by a look."""
+    recorded = {name: settings.format for name, settings in history.live[-1].sources.items()} if history.live else {}
+    inputs = layouts.known(task.inputs, recorded)
+    return replace(task, inputs=inputs, sources=source_settings(inputs.files))
 
 
 def _open_output(task: Task, options: RunOptions) -> Store:
@@ -230,18 +247,19 @@ def _find_new(task: Task, history: History, pool: Workers, *, on_event: OnEvent)
     return tuple(item for item in found if item.file.path in compared.read), compared
 
 
-def _warm(resolved: Recipe, on_event: OnEvent) -> Compiled:
-    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards.
+def _warm(resolved: Recipe, on_event: OnEvent, found: Sequence[float]) -> Compiled:
+    """Compile or load every kernel: seconds on a fresh machine, a fraction of one afterwards. `found`: when inputs were found,
+    from then on.
 
     Kernels that only some plans use are compiled by trying the plan's edits and filters on two short texts.
     """
     start = time.thread_time()
-    on_event(Event("begin", "compile"))
+    on_event(Event("begin", "compile", note="loading kernels" if compiling.kept(resolved) else ""))
     with compiling.beside(resolved) as helper:
         warm.warm_stages()
         signals.try_out(resolved)
     on_event(Event("end", "compile"))
-    return Compiled(time.thread_time() - start, helper.cpu_s)
+    return Compiled(time.thread_time() - start, helper.cpu_s, time.monotonic() - found[0] if found else 0.0)
 
 
 def remove_work(work: Store) -> None:
@@ -257,7 +275,12 @@ def source_settings(files: Sequence[InputFile]) -> dict[str, SourceSettings]:
     found: dict[str, SourceSettings] = {}
     for file in files:
         settings = SourceSettings(
-            text=file.text, id=file.id, priority=file.priority, max_row_bytes=file.max_row_bytes, named_by=file.named_by
+            text=file.text,
+            id=file.id,
+            priority=file.priority,
+            max_row_bytes=file.max_row_bytes,
+            named_by=file.named_by,
+            format=file.turns or TEXT,
         )
         if found.setdefault(file.source, settings) != settings:
             raise InputError(f"source {file.source}: two entries of the plan have this name and other settings; name them apart")

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pipeline.machine.events import Event
 from pipeline.output import manifest, replaced
 from pipeline.output.manifest import Manifest
+from pipeline.plan import tokenizer
 from pipeline.plan.load import dump
-from pipeline.records.base import FileRecord
+from pipeline.records.base import FileRecord, Json
 from pipeline.records.metrics_json import RunMetrics
 from pipeline.report import publish
 from pipeline.report.metrics import examples
 from pipeline.report.metrics.tally import Tally
 from pipeline.report.page.page import Pictures
-from pipeline.run import attempts, prune
+from pipeline.run import attempts, pins, prune
 from pipeline.run import report as run_report
 from pipeline.run.context import Context
 from pipeline.run.judgement import Judgement
@@ -67,6 +68,7 @@ def publish_generation(context: Context, made: Generation) -> Result:
     units = generations.name(run.generation, run.recipe.hash, committed.inputs)
     run.work.write_bytes(units, generations.encode(made.units))
     attempts.clear(run.work)
+    pins.clear(run.work)
     if run.owns_work:
         prune.prune(run.work, manifest.live([*run.history.manifests, committed]), replaced=run.history.replacing)
     context.tell(Event("end", "publish"))
@@ -94,11 +96,17 @@ def _manifest(context: Context, made: Generation, found: RunMetrics, *, index: S
         failed_checks=report.failed,
         accepted=bool(report.failed) and context.options.accept,
         plan_name=context.loaded.name,
-        plan=dump(context.loaded.plan),
+        plan=_pinned(dump(context.loaded.plan)),
         metrics=found,
         versions=manifest.versions(),
         architecture=platform.machine(),
     )
+
+
+def _pinned(plan: Json) -> Json:
+    """A resolved plan with the commit of its tokenizer, where that is on the Hub."""
+    name = plan["output"]["tokenizer"]
+    return plan if name is None else {**plan, "output": {**plan["output"], "tokenizer": tokenizer.pinned(name)}}
 
 
 def _content(run: Run, shards: Sequence[Shard]) -> dict[str, str]:

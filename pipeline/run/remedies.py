@@ -14,6 +14,7 @@ REMEDIES = {
     "double_column": "rename one of the two columns",
     "text_null": f"the column has no value: {_COLUMN}, or leave the file out",
     "text_not_a_string": f"a text is a string: {_COLUMN}, or write it as one",
+    "not_a_conversation": "the rows are not of the format that source.format names or that the first rows had: name theirs",
     "invalid_json": "each line has to be a JSON object: write the file so, or give it the ending of what it is",
     "not_an_object": "each line has to be a JSON object with a column for the text: write the file so",
     "invalid_utf8": "the file is not UTF-8: convert it, such as with iconv -f ENCODING -t UTF-8",

@@ -60,7 +60,8 @@ def collect(context: Context, units: Sequence[Annotated], tally: Tally, *, judge
     found = counts(context, units, tally, judgement=judgement)
     before = run.before.metrics if run.before else None
     sources, reasons = by_plan_source(tally), reasons_by_plan_source(tally)
-    report = Report(found, checks.judge(plan.checks, found, before, sources=sources, reasons=reasons))
+    held = sum(made.totals.kept for made in run.live)
+    report = Report(found, checks.judge(plan.checks, found, before, held=held, sources=sources, reasons=reasons))
     nothing = any(check.check == checks.KEPT_NOTHING for check in report.checks)
     if nothing or (report.failed and plan.checks.on_fail == "stop"):
         if not context.options.accept:

@@ -56,7 +56,7 @@ def write_shards(context: Context, inputs: Inputs, pieces: Iterable[Piece]) -> S
 def _staging(run: Run, inputs: Inputs) -> str:
     """The staging folder, named by the key of all that its shards depend on."""
     names = [asdict(inputs.units[number].names) for number in range(len(inputs.units))]
-    return "staging/" + key("staging", run.recipe.hash, run.generation, names, inputs.fates, inputs.unselected)
+    return "staging/" + key("staging", run.recipe.hash, run.generation, names, inputs.fates, inputs.unselected, *inputs.layouts)
 
 
 def _jobs(staging: str, ordered: Sequence[Piece], output: Output, *, generation: int) -> Iterator[Job]:

@@ -27,8 +27,8 @@ from pipeline.store.traffic import Traffic
 
 @dataclass(frozen=True)
 class Compiled:
-    """What kernels took, compiled or loaded: CPU seconds here and in the helper, and seconds that the run did nothing but
-    wait for them."""
+    """What kernels took, compiled or loaded: CPU seconds here and in the helper, and seconds from when the
+    inputs were found until they were there: else the run would have begun to read."""
 
     cpu_s: float
     helper_cpu_s: float = 0.0

@@ -7,8 +7,8 @@ corpus, is not asked. The tables of the stages lie in a temporary folder that is
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from pipeline.errors import InputError
 from pipeline.inspect import values
 from pipeline.inspect.margins import Measured, RuleMargin, Value
 from pipeline.machine import resources
@@ -38,6 +39,7 @@ from pipeline.stages.shards.joined_rows import JoinedRows, inputs_of
 from pipeline.stages.unit.annotate import Annotated, annotate
 from pipeline.stages.unit.tables import texts_at
 from pipeline.store.store import Store, open_store
+from pipeline.text.conversations import LAYOUTS, layout_of
 from pipeline.text.final import one_chunk
 
 ROOM = 1_000_000_000
@@ -96,17 +98,18 @@ class JudgedTexts:
     notes: tuple[str, ...]
 
 
-def judge_texts(loaded: LoadedPlan, texts: Iterable[str | None]) -> JudgedTexts:
-    """Raises PlanError where a run would, InputError for what is no list of texts, or an empty one."""
+def judge_texts(loaded: LoadedPlan, texts: Iterable[str | Mapping[str, object] | None]) -> JudgedTexts:
+    """Raises PlanError where a run would, InputError for what is no list of texts or of conversations, or an empty one."""
     plan = loaded.plan.model_copy(update={"checks": loaded.plan.checks.model_copy(update={"plants": 0})})  # no self-test
     recipe = recipe_.resolve(plan)
     select.check(recipe.plan)
     recipe_.load_models(recipe)
     source = plan.source[0] if plan.source else Source(paths=(memory.FOLDER,))
-    tables = list(memory.tables(memory.of_texts(texts, source.text), text=source.text))
+    table, layout = _table(source, list(texts))
+    tables = list(memory.tables(table, text=source.text))
     with tempfile.TemporaryDirectory(prefix="winnow-") as folder, workers(1, alone=False) as pool:
         work = open_store(f"{folder}/work").writable()
-        units = tuple(_annotated(work, recipe, _file(source, tables), tables=tables))
+        units = tuple(_annotated(work, recipe, replace(_file(source, tables), turns=layout), tables=tables))
         decided = corpus.dedup_corpus(
             work,
             open_store(f"{folder}/out"),
@@ -121,6 +124,17 @@ def judge_texts(loaded: LoadedPlan, texts: Iterable[str | None]) -> JudgedTexts:
         found = [_of_unit(work, recipe, rows.rows(number)) for number in range(len(units))]
     verdicts, signals = zip(*found, strict=True)
     return JudgedTexts(tuple(one for some in verdicts for one in some), pl.concat(signals), tuple(_notes(plan)))
+
+
+def _table(source: Source, texts: Sequence[str | Mapping[str, object] | None]) -> tuple[pa.Table, str]:
+    """The rows, and the layout of the conversations that they are; empty where they are texts."""
+    records = [dict(one) for one in texts if isinstance(one, Mapping)]
+    if not records or len(records) < len(texts):
+        return memory.of_texts(texts, source.text), ""
+    layout = source.format if source.format in LAYOUTS else next(filter(None, map(layout_of, records)), "")
+    if not layout:
+        raise InputError(f"these rows are no conversations ({', '.join(LAYOUTS)}); give texts, or curate() a frame")
+    return memory.of_records(records), layout
 
 
 def _file(source: Source, tables: Sequence[pa.Table]) -> InputFile:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import read
@@ -23,11 +24,13 @@ from pipeline.output import inventory, manifest
 from pipeline.output.inputs import owners
 from pipeline.output.manifest import Manifest
 from pipeline.plan.load import part_of_output
+from pipeline.read import layouts
 from pipeline.read.expansion import expand, told_apart
 from pipeline.read.source import Source
 from pipeline.stages.unit import generations
 from pipeline.stages.unit.refs import refs
 from pipeline.store.store import Store, open_store
+from pipeline.text import turns
 from pipeline.text.final import text_hash
 
 TEXTS = {
@@ -184,10 +187,11 @@ def _documents(work: Store, made: Manifest) -> Iterator[pl.DataFrame]:
     units = generations.load_generation(work, made)
     if units is not None and all(work.has(unit.names.documents) for unit in units):
         for unit in units:
-            documents = work.read_frame(unit.names.documents, ["row", "text", "source", "url"])
+            documents = _bare(work.read_frame(unit.names.documents, ["row", "text", "source", "url"]))
             yield documents.with_columns(ref=refs(unit.names, documents["row"]))
         return
-    listed = expand(part_of_output(made.plan, "source", where="the plan of the output").source).files
+    inputs = expand(part_of_output(made.plan, "source", where="the plan of the output").source)
+    listed = layouts.known(inputs).files
     files = {file.path: file for file in told_apart(listed, owners([made]))}
     for record in made.inputs:
         if record.path not in files:
@@ -198,8 +202,13 @@ def _documents(work: Store, made: Manifest) -> Iterator[pl.DataFrame]:
         if read.units_of(files[record.path]).content != record.content:
             raise InputError(f"{record.path} changed since it was curated; curate again, or name the raw text: --arm raw=PATH")
         for found in read.rows_of(files[record.path]):
-            documents = pl.DataFrame(found.documents.select(["row", "text", "source", "url"]))
+            documents = _bare(pl.DataFrame(found.documents.select(["row", "text", "source", "url"])))
             yield documents.with_columns(ref=_refs(record.path, documents["row"]))
+
+
+def _bare(documents: pl.DataFrame) -> pl.DataFrame:
+    """Conversations without the marks of their turns."""
+    return documents.with_columns(text=pl.Series(turns.bare(documents["text"].to_arrow().cast(pa.large_string()))))
 
 
 def number_of(name: str) -> int:

@@ -31,6 +31,7 @@ from pipeline.machine.workers import Workers
 from pipeline.plan.model import Plan, Select
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.records.selection import Cut, Cuts, Fitted, Group, NothingFitted, Selection
+from pipeline.schema import SOURCE_COUNT
 from pipeline.stages.dedup import part
 from pipeline.stages.unit import refs
 from pipeline.stages.unit.annotate import Annotated
@@ -75,10 +76,12 @@ def _lacking(plan: Plan) -> Iterator[str]:
         return
     filters = (filter_ for filter_ in (*FILTERS, *plan.added_filters()) if plan.filter_plan(filter_) is not None)
     given = {field.name: field.type for filter_ in filters for field in filter_.signals}
+    if plan.dedup is not None and plan.dedup.source_count:
+        given[SOURCE_COUNT.name] = SOURCE_COUNT.type
     if chosen.score not in given:
         yield (
-            f"select.score: no filter of the plan gives {chosen.score}; switch filters.quality on, or name a column of"
-            " annotations"
+            f"select.score: no filter of the plan gives {chosen.score}; switch filters.quality on, name a column of"
+            " annotations, or set dedup.source_count and name source_count"
         )
     elif not (pa.types.is_floating(given[chosen.score]) or pa.types.is_integer(given[chosen.score])):
         yield f"select.score: {chosen.score} is {given[chosen.score]}, not a number; name a signal that is one"
@@ -166,19 +169,23 @@ class _Corpus:
         """Columns of one unit: position, score, left and right (halves of text_hash), place (in order of source_ref), path, row,
         tokens, group."""
         unit, name = self.units[number], self.fates[number]
-        kept = part.kept_rows(self.work, unit)
+        kept, counts = part.kept_rows(self.work, unit), None
         if name is not None:
-            decided = self.work.read_frame(name, ["position", "reason"])
-            kept = np.sort(decided.filter(pl.col("reason").is_null())["position"].to_numpy())
+            decided = self.work.read_frame(name, ["position", "reason", SOURCE_COUNT.name])
+            decided = decided.filter(pl.col("reason").is_null()).sort("position")
+            kept, counts = decided["position"].to_numpy(), decided[SOURCE_COUNT.name]
         left, right = part.halves(self.work.read_table(unit.names.final, ["text_hash"])["text_hash"].take(pa.array(kept)))
         score = part.signal(self.work, self.recipe, unit, name=self.recipe.plan.select.score)
+        score = None if score is None else score.gather(kept)
+        if score is None and self.recipe.plan.select.score == SOURCE_COUNT.name:
+            score = counts
         tokens = unit.names.tokens and self.work.read_frame(unit.names.tokens)["token_count"].gather(kept)
         rows = self.work.read_frame(unit.names.documents, ["row"])["row"].gather(kept)
         file, row = refs.split(unit.names, rows.to_numpy())
         return pl.DataFrame(
             {
                 "position": kept,
-                "score": None if score is None else score.gather(kept).cast(pl.Float64),
+                "score": None if score is None else score.cast(pl.Float64),
                 "left": left.byteswap(),  # so that they compare as the bytes do
                 "right": right.byteswap(),
                 "place": (np.int64(number) << np.int64(40)) + kept,  # units stand in order of path and row

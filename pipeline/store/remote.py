@@ -27,6 +27,7 @@ import fsspec
 
 from pipeline.errors import UsageError, WinnowError
 from pipeline.records.base import Json
+from pipeline.store import http_file, http_host
 from pipeline.store.secrets import without_secrets
 from pipeline.store.traffic import Traffic
 
@@ -57,13 +58,15 @@ def scheme_of(url: str) -> str:
 
 def names_of(scheme: str) -> tuple[str, ...]:
     """The schemes that name the same store."""
-    same = (("s3", "s3a"), ("gs", "gcs"), ("abfs", "abfss", "az"))
+    same = (("s3", "s3a"), ("gs", "gcs"), ("abfs", "abfss", "az"), http_host.SCHEMES)
     return next((group for group in same if scheme in group), (scheme,))
 
 
 def filesystem(url: str, *, error: type[UsageError]) -> tuple[Any, str]:
     """`(fs, path)` of a URL, without a cache of listings. Raises `error` where the driver is missing or the scheme unknown."""
     scheme = scheme_of(url)
+    if scheme in http_host.SCHEMES:
+        return http_file.Web(), url
     options = {"use_listings_cache": False} if scheme in STREAMED else {}
     try:
         fs, path = fsspec.core.url_to_fs(url, **options)
@@ -95,8 +98,10 @@ def _try_again_where_busy() -> None:
 def identity_of(scheme: str, info: Json) -> str:
     """What a store says of a file's content, such that another content has another one; empty where it says nothing.
 
-    S3: the ETag; Google: the MD5, else the generation; Azure: the ETag. A weak ETag says nothing.
+    S3: the ETag; Google: the MD5, else the generation; Azure, web servers: the ETag. A weak ETag says nothing.
     """
+    if scheme in http_host.SCHEMES:
+        return http_file.identity_of(str(info.get("ETag") or ""))
     store = names_of(scheme)[0]
     value = {
         "s3": info.get("ETag"),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import tempfile
 import uuid
 from typing import Any
 
+from pipeline.store.ranges import Ranges
 from pipeline.store.remote import FLAT, STREAMED, Client, asked, is_conflict
 
 PART_BYTES = 16 << 20
@@ -22,28 +22,12 @@ AHEAD_BYTES = 8 << 20
 """Fetched ahead where a file is read from its beginning in small pieces; chosen so that latency is a tenth of the time."""
 
 
-class RangeFile(io.RawIOBase):
+class RangeFile(Ranges):
     """A file of a store, read by ranges; each fetch is one request, of `ahead` bytes at least. One thread at a time."""
 
     def __init__(self, client: Client, path: str, size: int, *, ahead: int) -> None:
+        super().__init__(size)
         self._client, self._path, self._ahead = client, path, ahead
-        self.size = size
-        self._position = 0
-        self._start, self._held = 0, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
 
     def read(self, size: int | None = -1) -> bytes:
         stop = self.size if size is None or size < 0 else min(self.size, self._position + size)
@@ -54,11 +38,6 @@ class RangeFile(io.RawIOBase):
         data = self._held[self._position - self._start : stop - self._start]
         self._position = stop
         return data
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def _fetch(self, stop: int) -> None:
         start, end = self._position, self._start + len(self._held)

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import OutputError, RunFailed
 from pipeline.store import checksums, lease, remote, remote_file
 from pipeline.store.folder import TEMPORARY, Origin, joined
+from pipeline.store.http_host import SCHEMES
 from pipeline.store.lease import Lease
 from pipeline.store.remote import FLAT, Client, Entry, names_of, scheme_of
 from pipeline.store.secrets import refuse_secrets
@@ -226,6 +227,8 @@ def open_remote(url: str, *, create: bool, unlocked: bool) -> RemoteFolder:
     """
     refuse_secrets(url, what="output", error=OutputError)
     scheme = scheme_of(url)
+    if scheme in SCHEMES:
+        raise OutputError(f"{url}: nothing can be written to a web server; name a folder, or one of an object store")
     fs, path = remote.filesystem(url, error=OutputError)
     path = re.sub("/{2,}", "/", path)
     root = f"{scheme}://{path.strip('/')}" if scheme in FLAT else f"{scheme}://{path}"

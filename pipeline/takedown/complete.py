@@ -39,7 +39,7 @@ def settle(folder: str) -> list[str]:
     except (OutputError, OSError) as error:
         told.append(
             f"{out.root}: an earlier take-down was killed and could not be completed now ({error}); what it replaced is still"
-            " there: run `python -m flows.inspect takedown` again where the output can be written"
+            " there: run `winnow inspect takedown` again where the output can be written"
         )
     return told
 

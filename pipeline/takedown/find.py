@@ -13,17 +13,19 @@ from urllib.parse import urlsplit
 import polars as pl
 import pyarrow as pa
 
-from pipeline.output import tombstones
+from pipeline.output import layouts, tombstones
 from pipeline.output.manifest import Manifest
 from pipeline.output.tombstones import Parameters, Text, Tombstones
 from pipeline.plan.recipe import Recipe
 from pipeline.records.rows import LedgerRow, ledger_rows
+from pipeline.stages.shards import conversation_columns
 from pipeline.stages.unit import generations
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.refs import refs
 from pipeline.stages.unit.withhold import REASON, STAGE, excerpt_text, refs_of
 from pipeline.store.store import Store
-from pipeline.text import final, normalise
+from pipeline.text import final, normalise, turns
+from pipeline.text.conversations import LAYOUTS
 
 Row = tuple[int, str]
 """Generation and source_ref: the name of a row."""
@@ -73,8 +75,9 @@ class Found:
             if gone.line["verdict"] == "quarantined":
                 made.append(Text(gone.text or "", near=False, place=gone.line["source_ref"]))
                 continue
-            for text in {gone.text, gone.source_text} - {None}:
-                made.append(Text(str(text), near=gone.role != "copy" and not self.like))
+            held = {text for text in (gone.text, gone.source_text) if text is not None}
+            for text in sorted(held | set(map(turns.without_marks, held))):
+                made.append(Text(text, near=gone.role != "copy" and not self.like))
         return made
 
 
@@ -88,6 +91,16 @@ class Place:
     recipe: Recipe
     tombstones: Tombstones  # only a key is needed of it
     parameters: Parameters
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """Of the conversations that the output holds."""
+        return layouts.of_output(self.live)
+
+    @property
+    def columns(self) -> list[str]:
+        """Theirs in its shards."""
+        return [name for layout in self.layouts for name in LAYOUTS[layout].columns]
 
 
 def find_documents(place: Place, asked: TakedownRequest) -> Found:
@@ -209,11 +222,11 @@ def units(place: Place) -> Iterator[tuple[int, Annotated, Store]]:
 
 def _alike(place: Place, known: Tombstones) -> Iterator[Row]:
     """Rows whose content, or nearly that, `known` has."""
-    for generation, batch in texts(place, ["source_ref", "text"]):
-        text = final.one_chunk(batch["text"]).cast(pa.large_string())
+    for generation, batch in texts(place, ["source_ref", "text", *place.columns]):
         refs = batch["source_ref"].to_pylist()
-        for at in known.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
-            yield generation, refs[at]
+        for text in _forms(conversation_columns.marked(place.layouts, batch)):
+            for at in known.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
+                yield generation, refs[at]
     if place.recipe.plan.output.rejected == "full":
         return
     for generation, unit, work in units(place):
@@ -222,9 +235,16 @@ def _alike(place: Place, known: Tombstones) -> Iterator[Row]:
         if work.has(unit.names.final):
             views.append(final.texts(views[0], work.read_table(unit.names.final, final.columns("text"))))
         refs = refs_of(unit.names, table)
-        for text in views:
+        for text in (form for view in views for form in _forms(view)):
             for at in known.taken(text, final.text_hashes(text), refs).nonzero()[0].tolist():
                 yield generation, refs[at]
+
+
+def _forms(text: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
+    """The texts with the marks of turns, and where there are some, without."""
+    yield text
+    if (bare := turns.bare(text)) is not text:
+        yield bare
 
 
 def _held(place: Place, rows: Collection[Row], folders: tuple[str, ...], *, column: str) -> Iterator[tuple[Row, Any]]:
@@ -236,6 +256,16 @@ def _held(place: Place, rows: Collection[Row], folders: tuple[str, ...], *, colu
             found = place.out.scan([record.path]).filter(pl.col("source_ref").is_in(refs)).select("source_ref", column)
             named = (((made.generation, ref), value) for ref, value in found.collect().iter_rows())
             yield from ((name, value) for name, value in named if name in rows)
+
+
+def _texts_held(place: Place, rows: Collection[Row]) -> Iterator[tuple[Row, str]]:
+    """Of an output of conversations the texts of those of `rows` that shards hold, with marks."""
+    for generation, batch in texts(place, ["source_ref", "text", *place.columns]):
+        own = [(generation, ref) in rows for ref in batch["source_ref"].to_pylist()]
+        if any(own):
+            chosen = batch.filter(pa.array(own))
+            marked = conversation_columns.marked(place.layouts, chosen).to_pylist()
+            yield from (((generation, ref), text) for ref, text in zip(chosen["source_ref"].to_pylist(), marked, strict=True))
 
 
 def _with_excerpts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
@@ -250,7 +280,7 @@ def _with_texts(place: Place, rows: dict[Row, Gone]) -> dict[Row, Gone]:
     wanted = {name for name, gone in rows.items() if gone.text is None and gone.line["verdict"] != "quarantined"}
     if not wanted:
         return rows
-    found = _held(place, wanted, ("data/", "rejected/"), column="text")
+    found = _texts_held(place, wanted) if place.layouts else _held(place, wanted, ("data/", "rejected/"), column="text")
     made = rows | {name: replace(rows[name], text=text) for name, text in found}
     for generation, unit, work in units(place):
         paths = set(unit.names.paths)

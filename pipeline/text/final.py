@@ -1,4 +1,8 @@
-"""Final text: what edits make of the source text, its size, and the hash by which exact duplicates are found."""
+"""Final text: what edits make of the source text, its size, and the hash by which exact duplicates are found.
+
+Edits see the turns of a conversation one by one (`pipeline.text.turns`), and its hash counts who says what; its size is that of
+the bare text.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from filters.edits.contract import Step, Walk, apply
 from filters.kernels import buffers
 from filters.kernels.unicode import fold
 from pipeline.schema import FINAL
+from pipeline.text import turns
 from pipeline.text.masks import masked
 
 VERSION = 3
@@ -60,12 +66,14 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
     edits: list[list[str]] = [[] for _ in range(n)]
     final = text
     final_text = pa.nulls(n, pa.large_string())
+    talks = bool(turns.marked(text).any())
     if steps and n:
-        final, changed = apply(steps, text)
+        final, changed = _applied_by_turn(steps, text) if talks else apply(steps, text)
         touched = np.zeros(n, dtype=bool)
         for name, rows in changed:
             for row in np.flatnonzero(rows).tolist():
-                edits[row].append(name)
+                if name:
+                    edits[row].append(name)
             touched |= rows
         if touched.any():
             final_text = pa.compute.if_else(pa.array(touched), final, pa.scalar(None, pa.large_string()))
@@ -74,11 +82,44 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
             final_text,
             pa.array(edits, pa.list_(pa.string())),
             text_hashes(final),
-            pa.compute.binary_length(final).cast(pa.int64()),
+            pa.array(turns.lengths(final)) if talks else pa.compute.binary_length(final).cast(pa.int64()),
             *_beside(beside, steps, n),
         ],
         schema=FINAL,
     )
+
+
+def _applied_by_turn(
+    steps: Sequence[Step | Walk], text: pa.LargeStringArray
+) -> tuple[pa.LargeStringArray, list[tuple[str, np.ndarray]]]:
+    """As `apply`, where some texts are conversations, each piece of which is a text to an edit. A conversation of which an edit
+    leaves a piece without text has no text any more, under no name: half a conversation is none."""
+    pieces = turns.split(text)
+    made, changed = apply(steps, pieces.texts)
+    rows = pieces.rows
+    empty = _blank(made) & (pieces.marks > 0)
+    touched, gone = np.zeros(len(text), bool), np.zeros(len(text), bool)
+    by_row: list[tuple[str, np.ndarray]] = []
+    for name, which in changed:
+        by_row.append((name, np.zeros(len(text), bool)))
+        by_row[-1][1][rows[which]] = True
+        touched |= by_row[-1][1]
+    gone[rows[empty]] = True
+    final = turns.together(pieces, made) if touched.any() else text
+    if gone.any():
+        final = pc.if_else(pa.array(gone), pa.scalar("", pa.large_string()), final)
+        by_row.append(("", gone))
+    return final, by_row
+
+
+def emptied(steps: Sequence[Step | Walk], pieces: pa.LargeStringArray) -> np.ndarray:
+    """bool: of which pieces of conversations edits leave no text."""
+    return _blank(apply(steps, pieces)[0])
+
+
+def _blank(texts: pa.LargeStringArray) -> np.ndarray:
+    found: np.ndarray = pc.equal(pc.utf8_trim_whitespace(texts), "").to_numpy(zero_copy_only=False)
+    return found
 
 
 def _beside(beside: pa.Table | None, steps: Sequence[Step | Walk], n: int) -> list[pa.Array]:

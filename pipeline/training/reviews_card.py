@@ -145,11 +145,11 @@ def enough(own: Sequence[Reviewed], others: Sequence[Reviewed], out: Store) -> N
         return
     more = f" and {numbers.counted(len(others), 'judgement')} of a model" if others else ""
     have = f"{numbers.counted(len(own), 'review')} can be used, {keep} to keep and {drop} to drop{more}"
-    command = f"python -m flows.inspect --output {shlex.quote(str(out.root))} review -n {len(own) + missing}"
+    command = f"winnow inspect --output {shlex.quote(str(out.root))} review -n {len(own) + missing}"
     raise InputError(
         f"{out.root}: {have}; needed are {LEAST} in all, and {LEAST_EACH} reviews of each: review at least {missing} more"
         f" (`{command}`; `--reason REASON` finds more of one kind), or"
-        " have a model judge the rest (`python -m flows.train judge`)"
+        " have a model judge the rest (`winnow train judge`)"
     )
 
 

@@ -26,6 +26,9 @@ BENCHES = {
         "dedup beside its peers, each in environments of their own: minutes to install", ("dedup_accuracy", "dedup_speed")
     ),
     "signatures": Bench("MB of text per CPU-second of MinHash signatures, on one thread", ("signatures_speed",)),
+    "conversations": Bench(
+        "short conversations a minute, and what dedup takes of planted copies and of what only looks so", ("conversations",)
+    ),
     "increment": Bench("what it costs to add 5 % to a curated corpus", ("dedup_increment",)),
     "scale": Bench(
         "a million and ten million documents of known fates; 10 GB in the temporary folder, TMPDIR names another",
@@ -33,6 +36,7 @@ BENCHES = {
     ),
     "choice": Bench("what every preset and the quality models keep and drop beside careful readers", ("choice",)),
     "reviews": Bench("what reviews teach the shipped quality model, by tastes other than its readers'", ("own_taste",)),
+    "decontaminate": Bench("evaluation items in text: speed, recall by words changed, false marks", ("decontaminate",)),
     "curve": Bench("would more judgements help? the readers' model fitted on a quarter of them to all", ("learning_curve",)),
     "memory": Bench("memory against --memory, on inputs that cost it by row, source or metadata: half an hour", ("memory",)),
     "digests": Bench("content_sha256 of the sample and of 21 MB of real text: did a change move a byte?", ("digests",)),

@@ -220,7 +220,8 @@ def page(rows: Sequence[Row], *, folder: Path) -> str:
         "Multiplier: compute of the raw text / compute at which the curated text has the raw text's final loss on a target, with"
         " its 95 % interval. The finding is about the first target. w: what a dropped token was worth in kept ones there, with"
         " its interval. A plan that keeps English alone never has the raw text's loss in other languages; what it gains on"
-        " English is to be read beside *same mix*, raw text with as much of each language. Page and picture are made by"
+        " English is to be read beside *same mix*, raw text with as much of each language. CPU of curation: without compiling"
+        " kernels, which is done once a machine; the sentences below count it where it was done. Page and picture are made by"
         " `python -m tests.bench.results`.",
         "",
     ]

@@ -59,6 +59,22 @@ def test_alone_it_shows_the_commands_in_groups_and_two_examples(capsys):
     assert winnow(capsys, "--help").out == winnow(capsys, "-h").out == ran.out
 
 
+HELP = [
+    (["help"], []),
+    (["help", "inspect", "why"], ["inspect", "why", "--help"]),
+    (["help", "inspct"], ["inspct"]),
+]
+
+
+@pytest.mark.parametrize(("given", "as_"), HELP)
+def test_help_is_a_word_too(capsys, given, as_):
+    assert winnow(capsys, *given) == winnow(capsys, *as_)
+
+
+def test_the_help_of_plan_explain_is_its_own(capsys):
+    assert winnow(capsys, "plan", "explain", "--help").out.startswith("usage: winnow plan explain [PLAN]")
+
+
 def test_the_version_is_said(capsys):
     assert winnow(capsys, "--version") == Ran(0, f"winnow {__version__}\n", "")
 
@@ -94,7 +110,7 @@ MISTAKES = [
     (["savings", "--tierr", "cpu"], "winnow savings: no such argument: --tierr; did you mean --tier?"),
     (["doctor", "--deap"], "did you mean --deep? (winnow doctor --help)"),
     (["plan", "int"], "did you mean init? (winnow plan --help)"),
-    (["plan", "explain", "--explan"], "did you mean --explain? (winnow curate --help)"),
+    (["plan", "explain", "--explan"], "did you mean --explain? (winnow plan explain --help)"),
     (["train", "judge", "OUT", "--modell", "x"], "(winnow train judge --help)"),
     (["curate", "--runner", "dusk"], "did you mean dask? (winnow curate --help)"),
     (["export", "arm"], "did you mean arms? (winnow export --help)"),

@@ -46,7 +46,7 @@ COMMANDS = {
         "flows.judge._run",
         resumes=True,
     ),
-    "deploy": Command(deploy.main, [], "flows.deploy.prepare", name="flows.deploy"),
+    "deploy": Command(deploy.main, [], "flows.deploy.prepare", name="winnow deploy"),
     "inspect": Command(inspect.main, ["why", "x"], "flows.terminal.settle.settle", name="winnow inspect"),
 }
 
@@ -189,7 +189,7 @@ def test_a_deployment_that_waits_for_its_server_ends_at_ctrl_c(tmp_path: Path):
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
-    assert (process.returncode, said.splitlines()[-1]) == (130, "flows.deploy: interrupted")
+    assert (process.returncode, said.splitlines()[-1]) == (130, "winnow deploy: interrupted")
     assert "Traceback" not in said
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.plan.load import load_leniently
+from pipeline.read.files import input_file
+from pipeline.read.source import Source
+from pipeline.run.rough import rough
 from tests.support import prose, winnow, write_rows
 
 PLAN = """\
@@ -31,7 +34,7 @@ ALL = (
     "nothere.json does not exist; give the path of a tokenizer.json",
     "--memory 100 MB: a run takes 300 MB",
     "gone.jsonl: no such file or folder",
-    "no column body in in/a.jsonl, there are: id, text; name the text's column in source.text (perhaps text)",
+    "no column 'body' in in/a.jsonl, there are: text; name the text's column with --text, or in source.text (perhaps text)",
     "out is not empty and is not an output of Winnow",
     "work is not empty and is not a work directory of Winnow",
 )
@@ -95,6 +98,48 @@ def test_a_damaged_beginning_says_what_is_wrong_with_it(capsys: pytest.CaptureFi
     assert ran.code == 0 and len(line) > 50
 
 
+def test_a_column_that_no_file_has_is_a_fault_whatever_it_is_called_and_whatever_lies_beside(capsys, tmp_path):
+    write_rows(tmp_path / "in" / "a.jsonl", [{"body": prose(1)}])
+    (tmp_path / "in" / "page.txt").write_text(prose(2))
+    command = ("none", "--input", tmp_path / "in", "--output", tmp_path / "out", "--explain")
+    for column, given in (("WHICH IS NOT THERE", ("--text", "WHICH IS NOT THERE")), ("text", ())):
+        ran = winnow(capsys, *command, *given)
+        assert ran.code == 2 and f"no column '{column}' in in/a.jsonl, there are: body;" in ran.err
+    ran = winnow(capsys, *command, "--text", "body")
+    assert ran.code == 0 and "columns body; text: body" in ran.out
+
+
+def test_what_a_run_takes_is_told_in_a_dozen_lines_of_plain_english(capsys, tmp_path):
+    path = write_rows(tmp_path / "in" / "a.jsonl", [{"id": str(k), "text": prose(k)} for k in range(5)])
+    command = ("default", "--input", path, "--output", tmp_path / "out", "--set", "dedup.scope=[source]", "--workers", "2")
+    ran = winnow(capsys, *command, "--explain")
+    lines = ran.out.splitlines()
+    assert ran.code == 0 and max(map(len, lines)) <= 130, max(lines, key=len)
+    assert "only among documents of the same source" in ran.out and " v4" not in ran.out and "unit" not in ran.out
+    assert any(line.startswith("1 input, 5 rows, ") for line in lines)
+    (time,) = [line for line in lines if line.startswith("time: ")]
+    assert "a few seconds" in time or "about half a minute, 15 s of it once, to compile kernels" in time
+    assert "8 MB of text a second and worker (2 here)" in time and any(line.startswith("disk: about ") for line in lines)
+
+
+TIMES = [  # bytes of the file, compression, share to do, workers, compiled; the words
+    (8e6, None, 1.0, 1, True, "a few seconds"),
+    (8e6, None, 1.0, 1, False, "about half a minute, 15 s of it once"),
+    (8e6 * 60, None, 1.0, 1, True, "about a minute"),
+    (8e6 * 600, None, 1.0, 1, True, "about 10 minutes"),
+    (8e6 * 600, "zstd", 1.0, 4, True, "about 10 minutes"),
+    (8e6 * 600, None, 0.0, 1, True, "a few seconds"),
+    (8e6 * 36_000, None, 1.0, 2, True, "about 5 hours"),
+]
+
+
+@pytest.mark.parametrize(("size", "packed", "share", "workers", "compiled", "said"), TIMES)
+def test_time_and_disk_are_rough_figures_of_what_is_left(size, packed, share, workers, compiled, said):
+    file = input_file(Source(paths=("a",)), folder="", url="a", path="a", kind=("jsonl", packed), size=int(size), identity="")
+    time, disk = rough([(file, share)], workers=workers, compiled=compiled)
+    assert time.startswith(f"time: {said}") and "kB of" not in disk
+
+
 @pytest.mark.parametrize(
     ("assignment", "said"),
     [
@@ -113,3 +158,8 @@ def test_what_is_wrong_with_a_plan_is_left_out_and_the_rest_stays(assignment: st
     loaded, faults = load_leniently(None, inputs=(), assignments=[assignment, "seed=7", "audit_fraction=x"])
     assert said in "\n".join(faults) and "audit_fraction: " in "\n".join(faults)
     assert loaded.plan.seed == 7
+
+
+def test_a_preset_without_an_input_is_explained_and_lacks_one(capsys, tmp_path):
+    ran = winnow(capsys, "minimal", "--explain", "--output", tmp_path / "out")
+    assert ran.code == 2 and "no input: give --input PATH" in ran.err and "exact copies" in ran.out

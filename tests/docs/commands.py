@@ -36,8 +36,9 @@ def _subcommands(name: str) -> Iterator[tuple[str, str, argparse.ArgumentParser]
 
 
 def _row(name: str, about: str, made: argparse.ArgumentParser) -> str:
-    if made.prog != f"winnow {name}":
-        return f"| `winnow {name}` | the same as `{made.prog}`{' --explain' if name.endswith('explain') else ''} | |"
+    if made.prog != f"winnow {name}" or name == "plan explain":
+        other = "winnow curate --explain" if name == "plan explain" else made.prog
+        return f"| `winnow {name}` | the same as `{other}` | |"
     shown = [action for action in made._actions if action.help != argparse.SUPPRESS and "--help" not in action.option_strings]
     options = [action.option_strings[-1] for action in shown if action.option_strings]
     return f"| `winnow {name}` | {about.replace('|', chr(92) + '|')} | {', '.join(f'`{option}`' for option in options)} |"

@@ -27,7 +27,7 @@ def longest(message: str) -> str:
 def said() -> list[str]:
     """Texts of the modules that may hold one of the messages, what is filled in as `…`."""
     words = {longest(message) for message in MESSAGES}
-    files = [path for room in ("flows", "pipeline", "filters") for path in (ROOT / room).rglob("*.py")]
+    files = [path for room in ("flows", "pipeline", "filters") for path in (ROOT / room).rglob("*.py")] + [ROOT / "winnow.py"]
     return [text for path in files for text in texts(path, words)]
 
 

@@ -64,7 +64,7 @@ def folder(curated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(curated, made / "curated")
     write_rows(made / "crawl" / "a.jsonl", [{"text": prose(number), "id": number} for number in range(20)])
     shutil.copy(SAMPLE / "plan.yaml", made / "plan.yaml")
-    (made / "keys.txt").write_text("700030\n")
+    (made / "keys.txt").write_text("w-0256\n")
     corpus.of_bytes().save(str(made / "tokenizer.json"))
     return made
 

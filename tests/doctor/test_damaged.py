@@ -83,7 +83,7 @@ def test_a_run_stops_as_damaged_before_it_removes_or_writes_anything(capsys, fol
     before = content(out)
     for more in ((), ("--replace",), ("--fresh",)) if what in LASTING else ((),):
         ran = winnow(capsys, *arguments(folder, 1, 2, 4, 5), *more)
-        assert ran.code == 1 and words in ran.err and "python -m flows.doctor" in ran.err, ran.err
+        assert ran.code == 1 and words in ran.err and "winnow doctor" in ran.err, ran.err
         assert content(out) == before
 
 

@@ -16,7 +16,7 @@ from pipeline.stages.unit import annotate
 from pipeline.store import local
 from tests.faults import common
 from tests.soak.common import mounted, run
-from tests.support import curate, prose, winnow, write_rows
+from tests.support import curate, winnow
 
 
 @pytest.fixture(scope="module")
@@ -133,18 +133,3 @@ def test_a_small_disk_that_is_full_ends_the_run_and_a_larger_one_resumes_it(tmp_
         again = run(*arguments)
         assert again.returncode == 0, again.stderr
     assert common.promised(tmp_path / "out") == expected[0]
-
-
-@pytest.mark.slow
-def test_a_child_that_may_map_little_more_ends_with_advice(tmp_path, folder, expected):
-    """RLIMIT_DATA in the process itself, once it has loaded everything: large units do not fit, small ones do."""
-    large = tmp_path / "in/large.jsonl"
-    write_rows(large, [{"text": prose(k) * 400} for k in range(200)])
-    arguments = ("minimal", "--input", large, "--workers", "1", "--inline", "--output", tmp_path / "out")
-    ended = run("60000000", *arguments, module=("tests.faults.limited",))
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr[-2000:]
-    assert "out of memory" in ended.stderr and "source.unit_bytes" in ended.stderr
-    again = run(*arguments)
-    assert again.returncode == 0, again.stderr
-    curate(*arguments[:-1], tmp_path / "alone", workers=1)
-    assert common.promised(tmp_path / "out") == common.promised(tmp_path / "alone")

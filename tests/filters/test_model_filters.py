@@ -78,7 +78,7 @@ def test_the_plans_default_is_the_shipped_models(name, key, file):
     [
         ({"model": "/no/such.ftz"}, ["/no/such.ftz", "no such file", "toxicity@2"]),
         ({"model": "toxicity@9"}, ["toxicity@9", "no such file", "toxicity@2"]),
-        ({"languages": ["en", "hu"]}, ["hu", "flows.train", "languages: all"]),
+        ({"languages": ["en", "hu"]}, ["hu", "winnow train", "languages: all"]),
         ({"model": "hf://nobody"}, ["hf://ORG/NAME"]),
         ({"label": "negative"}, ["label positive", "leave `label` out"]),
     ],

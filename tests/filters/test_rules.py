@@ -77,6 +77,7 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str, float, dic
     ("toxicity", {}, {}, "toxic", "toxicity_score", ">", 0.62, {}),
     ("toxicity", {}, {"max_share": 0.4}, "toxic_throughout", "toxicity_share", ">", 0.4, {}),
     ("adult", {}, {}, "adult", "adult_score", ">", adult.FILTER.thresholds().max_score, {}),
+    ("decontaminate", {}, {}, "evaluation_item", "contamination", ">", 0.5, {}),
     ("language", {}, {"keep": ["de"]}, "uncertain_language", "language_score", "<", 0.5, DE),
     ("language", {}, {"min_scores": {"de": 0.7}}, "uncertain_language", "language_score", "<", 0.7, DE),
     ("language", {}, {"keep": ["de", "bg"], "min_scores": {"de": 0.7}}, "uncertain_language", "language_score", "<", 0.5, BG),

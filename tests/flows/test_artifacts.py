@@ -47,11 +47,11 @@ def test_the_summary_has_counts_reasons_shards_notes_and_how_to_measure_the_savi
         "- skipped\\: x",
     ):
         assert part in text, part
-    assert "Not measured yet" in text and "python -m flows.savings " in text
+    assert "has not been measured" in text and "winnow savings " in text
 
 
 def test_nothing_new_is_said_and_no_shard_is_called_new(made: Result) -> None:
-    text = artifacts.summary(Result(made.out, None, made.metrics, ("nothing new: every input was curated before",)))
+    text = artifacts.summary(Result(made.out, None, made.metrics, ()))
     assert text.startswith("# Winnow: nothing new\n")
     assert "stays as generation 2 left it" in text
     assert "New shards" not in text and "by the first reason" not in text
@@ -62,7 +62,7 @@ def test_a_measured_saving_is_shown_and_said_to_be_old_where_it_is(made: Result)
     shown = artifacts.compute(made.metrics, now, "out")
     assert "\\`x\\` took 28 \\% less training compute" in shown and "flows.savings" not in shown
     stale = artifacts.compute(made.metrics, old, "out")
-    assert "This is of generation 1\\: measure again\\." in stale and "python -m flows.savings out" in stale
+    assert "This is of generation 1\\: measure again\\." in stale and "winnow savings out" in stale
 
 
 def test_the_funnel_begins_with_what_was_read_and_every_figure_is_the_metrics(made: Result) -> None:

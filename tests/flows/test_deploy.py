@@ -370,3 +370,15 @@ def test_a_deployed_run_takes_its_cluster_from_its_process_and_not_from_the_form
     monkeypatch.setenv(cluster_flow.RUNNER, "spark")
     with pytest.raises(UsageError, match="WINNOW_RUNNER=spark: expected one of local, dask, ray"):
         cluster_flow.bound(RunOptions(output="out"))
+
+
+def test_a_crawl_and_a_list_of_paths_read_below_the_base_of_their_source():
+    from flows.serving import roots
+    from pipeline.plan.load import load_plan
+
+    for path in ("cc://CC-MAIN-2026-05/wet", "/in/wet.paths.gz"):
+        loaded = load_plan(None, inputs=[path], assignments=["source.base=https://mirror.example.org/cc/"])
+        bounds = ("/in", "/out", "https://mirror.example.org/cc")
+        roots.check(loaded, output="/out/x", work=None, bounds=bounds, matched=False)
+        with pytest.raises(InputError, match=r"input https://mirror\.example\.org/cc/ lies outside the roots"):
+            roots.check(loaded, output="/out/x", work=None, bounds=bounds[:2], matched=False)

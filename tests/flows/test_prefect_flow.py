@@ -36,7 +36,7 @@ from pipeline.plan.load import load_plan
 from pipeline.run.context import RUN
 from pipeline.run.options import Result, RunOptions
 from tests.counts import metrics, totals
-from tests.support import ROOT, prose, write_rows
+from tests.support import ROOT, prose, winnow, write_rows
 
 DONE = Result("out", 1, metrics().model_copy(update={"totals": totals(4, 3, 1)}), ())
 Body = Callable[[Mapper], Result]
@@ -108,6 +108,27 @@ def test_prefect_shows_readable_names_a_state_and_the_funnel(flow: Callable[...,
     assert "| kept | 3 |" in shown[0]
 
 
+class NeverReady:
+    """A temporary server that is still on its way."""
+
+    ready = False
+
+    def wait(self) -> None:
+        raise AssertionError("it was waited for")
+
+
+def test_where_nothing_is_new_no_temporary_server_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(tmp_path / "in" / "a.jsonl", [{"text": prose(k)} for k in range(3)])
+    out, folder = str(tmp_path / "out"), str(tmp_path / "in")
+    assert winnow(capsys, "minimal", "--input", folder, "--output", out).code == 0
+    options = RunOptions(output=out, workers=2)
+    starting: Any = NeverReady()
+    assert prefect_flow.run_in_flow(load_plan("minimal", inputs=[folder]), options, temporary=starting).generation is None
+    write_rows(tmp_path / "in" / "b.jsonl", [{"text": prose(7)}])
+    with pytest.raises(AssertionError, match="waited"):
+        prefect_flow.run_in_flow(load_plan("minimal", inputs=[folder]), options, temporary=starting)
+
+
 def test_every_stage_is_a_task_and_names_and_messages_say_what_happened(tmp_path: Path, prefect_server: Temporary) -> None:
     texts = [prose(i) for i in range(20)]
     write_rows(tmp_path / "in" / "a.jsonl", [{"text": text} for text in [*texts, *texts[:4], texts[0] + " more"]])
@@ -117,7 +138,8 @@ def test_every_stage_is_a_task_and_names_and_messages_say_what_happened(tmp_path
     loaded = load_plan("minimal", inputs=[str(tmp_path / "in")], assignments=["source.max_bad_fraction=0.5"])
     shown = []
     for _ in range(2):
-        prefect_flow.run_in_flow(loaded, RunOptions(output=out, workers=2), temporary=prefect_server)
+        with temporary_settings({PREFECT_API_URL: prefect_server.url}):  # of the user's own, which has each night in its history
+            prefect_flow.run_in_flow(loaded, RunOptions(output=out, workers=2))
         run = newest(prefect_server.url, "flow_runs")[0]
         shown.append((run["name"], run["state"]["message"]))
         if len(shown) == 1:

@@ -41,7 +41,7 @@ def test_an_archive_that_decodes_to_gigabytes_ends_as_one_row_within_the_budget(
     path.parent.mkdir()
     (bombs.gzip_of if ending == "gz" else bombs.zstd_of)(path, piece, 13 * bombs.GIGABYTE // 10)
     assert path.stat().st_size < 15_000_000
-    done = suite.limited("none", "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=1")
+    done = suite.limited("none", "--input", path, "--output", tmp_path / "out", "--set", "source.max_bad_fraction=1", "--accept")
     assert done.returncode == 0, done.stderr
     metrics = json.loads(done.stdout)["metrics"]
     assert table(tmp_path / "out", "quarantine")["cause"].to_list()[-1] == "decompression_bomb"

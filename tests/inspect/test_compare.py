@@ -84,6 +84,7 @@ def test_compare_wants_an_output_or_values_and_values_are_thresholds(capsys, out
     one, two = outputs
     for more, words in (
         ([], "give OUT2"),
+        (["filters.x=10"], "another threshold is written --set filters.x=10"),
         ([str(two), "--set", "filters.gopher_quality.min_words=3"], "give OUT2"),
         (["--set", "filters.gopher_quality.min_word=3"], "did you mean min_words"),
         (["--set", "dedup.threshold=0.9"], "changes what is measured"),

@@ -131,5 +131,5 @@ def test_a_finished_run_has_nothing_new(curated, tmp_path, capsys):
     shutil.copytree(curated, out)
     ran = winnow(capsys, SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out)
     assert ran.code == 0
-    assert "nothing new" in ran.err
+    assert "nothing new" in ran.out
     assert digests(out) == digests(curated)

@@ -10,8 +10,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from flows import command as front
 from flows import plan as command
 from pipeline import read
+from pipeline.errors import InputError
 from pipeline.plan import bounds, draft, proposal
 from pipeline.plan.load import load_plan
 from pipeline.plan.proposal import propose
@@ -29,7 +31,7 @@ LANGUAGES = proposal._languages
 @pytest.fixture(autouse=True)
 def no_languages(monkeypatch):
     """Their model is loaded where a test is about them."""
-    monkeypatch.setattr(proposal, "_languages", lambda looks, text: ())
+    monkeypatch.setattr(proposal, "_languages", lambda files: ())
     yield
     read.close()
 
@@ -126,8 +128,42 @@ def test_without_a_column_of_text_the_columns_are_named(capsys, tmp_path):
     path = write_rows(tmp_path / "in.jsonl", [{"n": 1, "m\x1b": [2]}])
     assert command.main(["init", str(path), "--to", str(tmp_path / "p.yaml")]) == 2
     shown = capsys.readouterr().err
-    assert "no column holds text; there are: m[U+001B] (list), n (number). Name the text's column with --text COLUMN" in shown
+    assert (
+        "no column looks like text; there are: m[U+001B] (list), n (number). Name the text's column with --text COLUMN" in shown
+    )
     assert not (tmp_path / "p.yaml").exists()
+
+
+NO_TEXT = [b"a,b\n1,2\n", b"when,code\n2024-01-01,A-7\n2024-01-02,B-1\n"]
+
+
+@pytest.mark.parametrize("data", NO_TEXT)
+def test_a_table_of_numbers_and_codes_has_no_text(tmp_path, data):
+    (tmp_path / "in.csv").write_bytes(data)
+    with pytest.raises(InputError, match=r"no column looks like text; there are: .*Name the text's column with --text"):
+        propose([str(tmp_path / "in.csv")])
+
+
+SHORT_TEXTS = [({"text": "word", "n": "1"}, "text"), ({"said": "two words", "n": "1"}, "said")]
+
+
+@pytest.mark.parametrize(("row", "column"), SHORT_TEXTS)
+def test_short_texts_are_texts_by_their_name_or_their_words(tmp_path, row, column):
+    (found,) = propose([str(write_rows(tmp_path / "in.jsonl", [row, row]))])
+    assert found.text == column
+
+
+def test_the_commands_that_it_prints_run_beside_other_outputs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_rows(tmp_path / "my crawl" / "a.jsonl", [{"text": LONG}])
+    (tmp_path / "curated").mkdir()
+    (tmp_path / "curated" / "of_another_plan").touch()
+    assert command.main(["init", "my crawl", "--to", "p.yaml"]) == 0
+    explain, curate = (line.strip() for line in capsys.readouterr().out.splitlines()[1:3])
+    assert curate == "winnow curate p.yaml --output curated-my-crawl"
+    assert f"#   {explain}   what it would do\n" in (tmp_path / "p.yaml").read_text()
+    assert front.main(explain.split()[1:]) == 0
+    assert "generation 1 of" in capsys.readouterr().out
 
 
 def test_where_nothing_can_be_read_no_plan_is_written(capsys, tmp_path):
@@ -144,7 +180,7 @@ def test_a_file_that_is_there_is_written_over_by_force_alone(capsys, tmp_path):
     assert command.main(["init", str(path), "--to", str(to)]) == 2
     assert to.read_text() == "mine" and "--force" in capsys.readouterr().err
     assert command.main(["init", str(path), "--to", str(to), "--force"]) == 0
-    assert f"winnow curate {to} --output curated" in capsys.readouterr().out
+    assert f"winnow curate {to} --output curated-{tmp_path.name}\n" in capsys.readouterr().out
     assert loaded(to.read_text(), tmp_path).plan.source[0].paths == (str(path),)
     (tmp_path / "link.yaml").symlink_to(tmp_path / "nowhere.yaml")
     assert command.main(["init", str(path), "--to", str(tmp_path / "link.yaml")]) == 2

@@ -101,7 +101,7 @@ def test_another_file_is_new_facts_and_the_same_recipe(capsys, tmp_path, text):
     assert table(tmp_path / "out", "signals").sort("id")["edu_score"].to_list()[0] == 2.0
     copied = scores(tmp_path, {"id": ["d0"], "edu_score": [2.0]}, "copied.parquet")
     shown = winnow(capsys, *plan(tmp_path, text, entry.format(copied)), "--replace", "--explain").out
-    assert "1 of 1 unit has documents, final, annotations.v1, verdicts, sign; 0 to do" in shown
+    assert "1 of 1 unit was read before and scored; nothing of that is done again" in shown
 
 
 @pytest.mark.parametrize(

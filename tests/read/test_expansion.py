@@ -1,5 +1,6 @@
 """Paths to input files: what is found, how it is called, and what is refused with which words."""
 
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +24,7 @@ def tree(root: Path, *names: str) -> Path:
     return root
 
 
-NO_DATA = (".md", ".docx", ".xlsx", "noending")
+NO_DATA = (".org", ".docx", ".xlsx", "noending")
 """Endings of files without rows."""
 
 
@@ -44,7 +45,7 @@ CRAWL = (
     "crawl/.hidden.jsonl",
     "crawl/_temporary/x.jsonl",
     "crawl/2024/.cache/x.jsonl",
-    "crawl/notes.md",
+    "crawl/notes.org",
 )
 ALL = ["crawl/2024/b.jsonl.zst", "crawl/2024/deep/c.parquet", "crawl/2025/b.json.gz", "crawl/B.JSONL.GZ", "crawl/a.jsonl"]
 
@@ -97,7 +98,6 @@ def test_disk_and_object_store_give_the_same_paths(tmp_path: Path) -> None:
 
 
 def test_a_web_address_is_called_without_its_query(tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp", reason="fsspec reads http with aiohttp, which Winnow does not require")
     tree(tmp_path, "dumps/a.jsonl")
     handler = partial(QuietHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -136,6 +136,74 @@ def test_a_name_with_wildcard_characters_is_found_as_it_is(tmp_path: Path) -> No
     assert paths("d[1]/a*.jsonl", base=tmp_path) == ["d[1]/a*.jsonl"]
     assert paths("d[1]", base=tmp_path) == ["d[1]/a*.jsonl"]
     assert paths("d[^\\[]/*.jsonl", base=tmp_path) == [f"{tmp_path.name}/d^/a.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("crawl/{2024,2025}/b.*", ["crawl/2024/b.jsonl.zst", "crawl/2025/b.json.gz"]),
+        ("crawl/202{4,5}", ["crawl/2024/b.jsonl.zst", "crawl/2024/deep/c.parquet", "crawl/2025/b.json.gz"]),
+        ("crawl/{2024/deep/c,2024/b}.*", ["crawl/2024/b.jsonl.zst", "crawl/2024/deep/c.parquet"]),
+        ("crawl/{202{4,5}/b.*,a.jsonl}", ["crawl/2024/b.jsonl.zst", "crawl/2025/b.json.gz", "crawl/a.jsonl"]),
+        ("crawl/{a,a,B}.{jsonl,JSONL}*", ["crawl/B.JSONL.GZ", "crawl/a.jsonl"]),
+        ("cra{wl,wl/2024}/*.*", ["{}/crawl/2024/b.jsonl.zst", "{}/crawl/B.JSONL.GZ", "{}/crawl/a.jsonl"]),
+    ],
+)
+@pytest.mark.parametrize("remote", [False, True])
+def test_braces_stand_for_each_of_their_paths(tmp_path: Path, pattern: str, found: list[str], remote: bool) -> None:
+    names = [f"{tmp_path.name}/{name}" for name in (*ALL, "crawl/2024/.hidden", "crawl/2025/README.md")]
+    where = tmp_path.parent
+    tree(where, *names)
+    memory = fsspec.filesystem("memory")
+    if "{jsonl,JSONL}" in pattern:
+        with pytest.raises(InputError, match=r"nothing matches .*/crawl/a\.JSONL\*, for which its braces stand"):
+            paths(pattern, base=tmp_path)
+        return
+    try:
+        if remote:
+            for name in names:
+                memory.pipe(f"/{name}", (where / name).read_bytes())
+        made = expand([Source(paths=(f"memory://{tmp_path.name}/{pattern}" if remote else pattern,))], base=tmp_path)
+        assert [file.path for file in made.files] == [name.replace("{}", tmp_path.name) for name in found]
+        over = {path for paths in passed(made).values() for path in paths}
+        hidden = {"crawl/202{4,5}": {"crawl/2024/.hidden", "crawl/2025/README.md"}}
+        hidden["cra{wl,wl/2024}/*.*"] = {f"{tmp_path.name}/crawl/2024/.hidden"}
+        assert over == hidden.get(pattern, set())
+    finally:
+        memory.store.clear()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("{a,b}" * 11, "stand for more than 1,000 paths"),
+        ("{" + "a," * 2_000 + "b}", "more than 1,000|nothing matches"),
+        ("{a" + ",b" * 8_000 + "}", "at most 10,000 characters"),
+        ("{{{{a,b},c},d},e}" * 8, "more than 1,000 paths"),
+        ("crawl/{2024,2026}/*", "crawl/2026: no such folder"),
+        ("crawl/2024/{b,x}.*", r"nothing matches .*/crawl/2024/x\.\*, for which"),
+        ("crawl/{../../etc,2024}/*", "no such folder|`..` in braces"),
+        ("crawl/{2024", "no such file"),
+        ("crawl/{2024}/*", "no such folder"),
+        ("{,}" * 3_000, "more than 1,000|nothing matches|at most"),
+    ],
+)
+def test_braces_that_stand_for_nothing_or_too_much(tmp_path: Path, pattern: str, words: str) -> None:
+    tree(tmp_path, *ALL)
+    start = time.process_time()
+    with pytest.raises(InputError, match=words):
+        paths(pattern, base=tmp_path)
+    assert time.process_time() - start < 1
+
+
+def test_names_with_braces_are_found_as_they_are(tmp_path: Path) -> None:
+    tree(tmp_path, "{a,b}/x.jsonl", "a/y.jsonl", "b/z.jsonl", "c/{d}.jsonl")
+    assert paths("{a,b}/*.jsonl", base=tmp_path) == ["{a,b}/x.jsonl"]
+    assert paths("c/{d}.jsonl", "{b,c}/*", base=tmp_path) == [
+        "c/{d}.jsonl",
+        f"{tmp_path.name}/b/z.jsonl",
+        f"{tmp_path.name}/c/{{d}}.jsonl",
+    ]
 
 
 def test_formats_of_a_later_release_beside_supported_files_are_named(tmp_path: Path) -> None:
@@ -183,6 +251,7 @@ def test_a_documented_format_of_a_later_release(tmp_path: Path, name: str) -> No
         ("nothing/*.jsonl", "nothing: no such folder"),
         ("nothing", "nothing: no such file or folder in "),
         ("/nothing/at/all", "no such file or folder$"),
+        ("~/nothing/at/all.jsonl", "no such file or folder$"),
         ("memory://nothing/here", "no such file or folder$"),
         ("d/[z-a]*", "matches no file"),
         ("memory://d/../a.jsonl", "write the folder itself"),

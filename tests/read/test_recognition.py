@@ -209,6 +209,7 @@ def test_everything_that_a_folder_holds_is_read_or_passed_over_by_name(tmp_path:
         ".git/config": b"[core]",
         "_temporary/0/part-9.jsonl": ROWS,
         "README.md": b"# A crawl",
+        "LICENSE": b"CC0",
         "state.json": b'{\n  "step": 3,\n  "done": false\n}',
         "image.png": b"\x89PNG\r\n\x1a\n",
         "data.bin": bytes(range(40)),
@@ -231,12 +232,12 @@ def test_everything_that_a_folder_holds_is_read_or_passed_over_by_name(tmp_path:
             "crawl/state.json"
         ],
         "no known format: it begins with the bytes 00 01 02 03 04 05 06 07": ["crawl/data.bin"],
-        "text of no format that its content tells; rename it to .txt, .csv or .jsonl to have it read as that": [
-            "crawl/README.md"
-        ],
+        "text of no format that its content tells; rename it to .txt, .csv or .jsonl to have it read as that": ["crawl/LICENSE"],
+        "describes what lies beside it; name it to have it read": ["crawl/README.md"],
     }
     shown = "crawl/.git/, crawl/.part-0.json.crc, crawl/_SUCCESS and 1 more"
-    assert in_words(made.passed_over[3]) == f"4 files, hidden, or a marker (the name begins with . or _): {shown}"
+    (hidden,) = [one for one in made.passed_over if one.reason.startswith("hidden")]
+    assert in_words(hidden) == f"4 files, hidden, or a marker (the name begins with . or _): {shown}"
 
 
 @pytest.mark.parametrize(

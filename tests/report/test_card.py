@@ -184,4 +184,17 @@ def test_a_manifest_of_a_release_without_the_key_names_no_licence_and_still_has_
     assert "license" not in _front((out / "README.md").read_text())
     old = json.loads((out / "manifest.json").read_text())["plan"]
     new = validate({"seed": 1, "output": {"signals": True}}, where="test").model_dump(mode="json")
-    assert differences(decisive(old), decisive(new)) == ["output.signals: False → True", "seed: 0 → 1"]
+    assert differences(decisive(old), decisive(new)) == ["output.signals: false → true", "seed: 0 → 1"]
+
+
+def test_differences_are_told_in_the_words_of_a_plan():
+    old = {"a": None, "b": False, "c": "text", "d": "1e3", "e": (1, 0.5), "f": "same"}
+    new = {"a": 0.75, "b": {"x": True, "y": None}, "c": "two words", "d": "null", "e": [], "f": "same", "g": "é"}
+    assert differences(old, new) == [
+        "a: null → 0.75",
+        "b: false → {x: true, y: null}",
+        'c: text → "two words"',
+        'd: "1e3" → "null"',
+        "e: [1, 0.5] → []",
+        "g: default → é",
+    ]

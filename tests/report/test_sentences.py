@@ -139,12 +139,12 @@ def test_without_a_target_both_biased_sets_are_named_and_there_is_no_verdict():
     assert "Curated: no interval on 600 documents" in sentences.of(measured(unsure, primary=None, tier="ngram")).sentence
     assert trained.word == counted.word == "no verdict"
     assert trained.sentence == (
-        "No target was named (--target FILE). Curated: 0.800 × (0.700 to 0.900) on 600 documents of held-out raw text, which"
-        " favours raw text; 1.90 × (1.70 to 2.10) on 600 documents of held-out kept text, which favours curation."
+        "No target text was named (option --target). Curated: 0.800 × (0.700 to 0.900) on 600 documents of held-out raw text,"
+        " which favours raw text; 1.90 × (1.70 to 2.10) on 600 documents of held-out kept text, which favours curation."
     )
     assert counted.sentence == (
-        "No target was named (--target FILE). Curated: behind on 600 documents of held-out raw text, which favours raw text;"
-        " ahead on 600 documents of held-out kept text, which favours curation."
+        "No target text was named (option --target). Curated: behind on 600 documents of held-out raw text, which favours raw"
+        " text; ahead on 600 documents of held-out kept text, which favours curation."
     )
 
 
@@ -167,8 +167,10 @@ def test_families_are_told_by_counts_in_a_word_and_without_a_figure(interval: An
 
 def test_what_a_dropped_token_was_worth():
     assert sentences.worth(compared()) == "A dropped token was worth 0.33 of a kept one (0.17 to 0.50)."
-    harmful = sentences.worth(compared(worth=-0.1, worth_interval=(-0.3, 0.1)))
-    assert harmful == "A dropped token was worth −0.10 of a kept one (−0.30 to 0.10). Below 0 it did harm."
+    harmful = sentences.worth(compared(worth=-0.2, worth_interval=(-0.3, -0.1)))
+    assert harmful == "A dropped token was worth −0.20 of a kept one (−0.30 to −0.10). Below 0 it did harm."
+    perhaps = sentences.worth(compared(worth=-0.1, worth_interval=(-0.3, 0.1)))
+    assert perhaps == "A dropped token was worth −0.10 of a kept one (−0.30 to 0.10)."
     assert sentences.worth(compared(worth=None)) is None
     assert sentences.worth(compared(bound="lower")) == "A dropped token was worth at most 0.50 of a kept one."
     assert "worth at least 0.17 of" in str(sentences.worth(compared(bound="upper")))

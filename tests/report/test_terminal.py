@@ -1,5 +1,6 @@
 """The summary for the terminal: as wide as the window, harmless, complete."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def case(request, metrics, nothing) -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", [80, 40])
 def test_every_line_fits_the_window_but_what_is_to_be_copied(case, width):
-    lines = [line for line in shown.summary(case, out="curated", width=width).splitlines() if "python -m" not in line]
+    lines = [line for line in shown.summary(case, out="curated", width=width).splitlines() if "bin/winnow" not in line]
     assert max(cell_len(line) for line in lines) <= width
 
 
@@ -37,11 +38,29 @@ def test_a_run_with_everything_on_takes_at_most_52_lines_and_names_what_to_do_ne
     lines = shown.summary(metrics, out="some/where/").splitlines()
     assert len(lines) <= 52
     assert lines[-3].split() == ["report", "some/where/report.html"]
-    for line, words in zip(
-        lines[-2:], (["-m", "flows.inspect", "--output", "some/where/", "browse"], ["-m", "flows.curate"]), strict=True
-    ):
-        python, *command = line[14:].split()
-        assert command[: len(words)] == words and Path(python).exists()
+    for line, words in zip(lines[-2:], (["inspect", "--output", "some/where/", "browse"], ["curate"]), strict=True):
+        script, *command = line[14:].split()
+        assert command[: len(words)] == words and Path.cwd() / script == Path(sys.executable).with_name("winnow")
+
+
+def test_commands_are_short_where_the_environment_is_active_and_run_without_the_script(metrics, monkeypatch, tmp_path):
+    for name in ("python", "winnow"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "\nbrowse        winnow inspect --output out browse\n" in shown.summary(metrics, out="out")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "winnow").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "other"))
+    assert f"\nbrowse        {tmp_path}/winnow inspect --output out browse\n" in shown.summary(metrics, out="out")
+    (tmp_path / "winnow").unlink()
+    assert f"\nbrowse        {tmp_path}/python -m flows.inspect --output out browse\n" in shown.summary(metrics, out="out")
+
+
+def test_waiting_for_kernels_is_no_part_of_the_pace(metrics):
+    metrics["cost"] |= {"wall_s": 30.0, "compile_wall_s": 20.0}
+    metrics["totals"]["bytes_read"] = 20_000_000
+    assert "30.0 s (20.0 s of it for kernels), 2.00 MB/s" in shown.summary(metrics, out="out", width=200)
 
 
 def test_the_report_path_is_never_cut(metrics):
@@ -101,6 +120,7 @@ def test_thousands_are_told_apart(metrics):
 
 def test_dedup_off_and_unknown_costs_are_said_and_not_guessed(nothing):
     unknown = nothing.metrics
+    unknown["checks"] = []
     unknown["cost"] |= {"wall_s": 0.0, "peak_memory_bytes": 0, "work_bytes": 0, "mb_per_cpu_s": 0.0}
     text = shown.summary(unknown, out="curated")
     assert "not looked for" in text

@@ -56,7 +56,7 @@ def test_nothing_is_published_and_the_run_reads_nothing_again(capsys, tmp_path, 
     assert again["kept"] == found["kept"] and again["disk_bytes"] == found["disk_bytes"]
     ran = winnow(capsys, "none", "--input", text, "--output", tmp_path / "out", *PLAN, "--explain")
     units = found["units"][1]
-    assert f"{units} of {units} units have documents, final, gopher_quality.v" in ran.out and ", verdicts; 0 to do" in ran.out
+    assert f"{units} of {units} units were read before and scored" in ran.out and "new to it" not in ran.out
 
 
 @pytest.mark.parametrize(

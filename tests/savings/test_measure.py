@@ -68,7 +68,7 @@ def test_the_ngram_tier_compares_counts_the_attempt_and_changes_the_page(output,
     assert line["interval"][0] > 1
     assert line["multiplier"] == pytest.approx(1 / (line["kept_share"] + (1 - line["kept_share"]) * line["worth"]))
     assert json.loads((output / "out/savings.json").read_text()) == made
-    assert "Not measured yet" not in (output / "out/report.html").read_text()
+    assert "has not been measured" not in (output / "out/report.html").read_text()
 
 
 def test_the_same_measurement_is_one_attempt_and_another_target_or_number_of_draws_the_next(output, capsys):

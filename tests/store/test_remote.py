@@ -275,7 +275,8 @@ def test_odd_names_of_an_output_lead_to_one_place(root):
         ("gs", {"generation": "17"}, "gs:17"),
         ("az", {"etag": '"0x8D9"'}, "abfs:0x8D9"),
         ("memory", {"ETag": '"9b2c"'}, ""),
-        ("https", {"ETag": '"9b2c"'}, ""),
+        ("https", {"ETag": '"9b2c"'}, "http:9b2c"),
+        ("https", {"ETag": 'W/"9b2c"'}, ""),
     ],
 )
 def test_identity_of_a_content_by_store(scheme, info, identity):

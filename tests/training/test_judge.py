@@ -365,7 +365,7 @@ def test_a_sample_is_judged_once_compared_and_trained_on(capsys, serve, out, tmp
     before = len(Server.seen)
     code, said, err = run(capsys, *given, "--yes")  # from the cache alone
     assert code == 0 and len(Server.seen) == before and "100 answered before" in err and "40 of 40" in said
-    assert f"`python -m flows.train quality_mine --reviews {out} --judgements {tmp_path / 'j'}`" in said
+    assert f"`winnow train quality_mine --reviews {out} --judgements {tmp_path / 'j'}`" in said
     code = main(["quality", "--reviews", str(out), "--judgements", str(tmp_path / "j"), "--output", str(tmp_path / "m")])
     shown = capsys.readouterr()
     assert code == 2 and "kappa 1.00" in shown.err and "40 reviews can be used" in shown.err

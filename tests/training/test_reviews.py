@@ -109,7 +109,7 @@ def test_too_few_are_refused_with_how_many_are_missing_and_how_to_get_them(capsy
     code, said, err = run(capsys, "quality", "--reviews", out, "--output", tmp_path / "m")
     assert (code, said) == (2, "") and not (tmp_path / "m").exists()
     assert "135 reviews can be used, 25 to keep and 110 to drop" in err and "review at least 65 more" in err
-    assert "flows.inspect" in err and "review -n 200" in err
+    assert "winnow inspect" in err and "review -n 200" in err
     reviewed_output.review(out, lambda id_: lists(id_) if not lists(id_) else None)
     assert "review at least 45 more" in run(capsys, "quality", "--reviews", out)[2]  # 155, 25 of which are kept
 

@@ -8,6 +8,9 @@ values of x meet. What x is, and where a and b come from, is the family:
 - `datasketch`: x = MurmurHash3's 32-bit finaliser of the lower half; a and b from `np.random.RandomState(1)`. Equal to
   `datasketch.MinHash(scheme="affine32")` of datasketch 2 over the lower halves, bit for bit.
 
+In a conversation, which is a text that begins with a mark (`pipeline.text.turns`), the hashes of the words behind a mark are
+mixed with it: the same words of another speaker share no shingle. No other text begins so.
+
 Invariant: a row's results depend on its text alone. Texts are walked in blocks of BLOCK words, so that memory does not grow
 with a document; only its set of shingles takes memory in proportion.
 """
@@ -25,6 +28,9 @@ from filters.kernels.words.words import SPARE, finalise, next_words
 
 BLOCK = 1024
 """Words walked at a time: their hashes and those of their shingles stay in the first-level cache."""
+MARKS = np.uint8(4)
+"""Marks are the bytes 1 to 4; the third one goes on with the speaker before it."""
+_GOES_ON = np.uint8(3)
 BASE = np.uint64(0xD6E8FEB86659FD93)
 """Odd, with well mixed bits (Evensen's rxmx)."""
 FAMILIES = ("default", "datasketch")
@@ -116,9 +122,15 @@ def _sign(
     blocks, cells, ascii_ = tables
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
-        have = np.int64(0)
+        have, first, salt = np.int64(0), p, np.uint64(0)
+        stop = p if p < end and _is_mark(data[np.uintp(p)]) else end
         while p < end:
-            found, p = next_words(data, offsets[i], p, end, blocks, cells, ascii_, words[have:])
+            if p == stop:
+                salt = _salt(data[np.uintp(p)], salt)
+                p += 1
+                first, stop = p, _next_mark(data, p, end)
+            found, p = next_words(data, first, p, stop, blocks, cells, ascii_, words[have:])
+            _say(words[have : have + found], salt)
             counts[i] += found
             have += found
             n = have - how.ngram + 1
@@ -126,6 +138,33 @@ def _sign(
                 _points(words, n, how.ngram, how.power, how.datasketch, points)
                 _lower(points, n, how.multipliers, how.increments, least[i])
                 have = _carry(words, n, have)
+
+
+@inner_kernel
+def _is_mark(byte: Int) -> Any:
+    return np.uint8(byte - np.uint8(1)) < MARKS
+
+
+@inner_kernel
+def _next_mark(data: Array, p: Int, end: Int) -> Int:
+    """Where the next mark stands, or the end."""
+    while p < end and not _is_mark(data[np.uintp(p)]):
+        p += 1
+    return p
+
+
+@inner_kernel
+def _salt(mark: Int, before: Int) -> Int:
+    """What the words behind a mark are mixed with."""
+    return before if mark == _GOES_ON else finalise(np.uint64(mark))
+
+
+@inner_kernel
+def _say(words: Array, salt: Int) -> None:
+    """The hashes of words as those of a speaker."""
+    if salt:
+        for k in range(words.size):
+            words[np.uintp(k)] = finalise(words[np.uintp(k)] ^ salt)
 
 
 @inner_kernel
@@ -195,8 +234,15 @@ def _shingles(
     for i in range(offsets.size - 1):
         p, end = offsets[i], offsets[i + 1]
         have = size = np.int64(0)
+        first, salt = p, np.uint64(0)
+        stop = p if p < end and _is_mark(data[np.uintp(p)]) else end
         while p < end:
-            found, p = next_words(data, offsets[i], p, end, blocks, cells, ascii_, words[have:])
+            if p == stop:
+                salt = _salt(data[np.uintp(p)], salt)
+                p += 1
+                first, stop = p, _next_mark(data, p, end)
+            found, p = next_words(data, first, p, stop, blocks, cells, ascii_, words[have:])
+            _say(words[have : have + found], salt)
             have += found
             n = have - ngram + 1
             if n > 0:
@@ -239,7 +285,7 @@ def _sort_unique(values: Array, scratch: Array, sizes: Array) -> Int:
     n = first = np.int64(0)
     for bucket in range(starts.size - 1):
         last = starts[bucket]
-        _sort(scratch[first:last])
+        sort(scratch[first:last])
         for k in range(first, last):
             if n == 0 or scratch[k] != values[n - 1]:
                 values[n] = scratch[k]
@@ -249,7 +295,7 @@ def _sort_unique(values: Array, scratch: Array, sizes: Array) -> Int:
 
 
 @inner_kernel
-def _sort(values: Array) -> None:
+def sort(values: Array) -> None:
     """Sorts in place: by insertion where there are few, else by heap, which no input makes quadratic."""
     if values.size > _INSERTION:
         _heap_sort(values)

@@ -6,7 +6,7 @@ The hash depends on the word's lower-case UTF-8 bytes alone (_ stands as 0x7F, w
 multiply, MurmurHash3's 64-bit finaliser. Words of up to eight bytes never collide, because each step is a bijection.
 
 ASCII is walked 64 bytes at a time (`_ascii_words`); words with other characters, long ones and each text's last 72 bytes
-character by character (`_word`). Both give the same hashes.
+character by character (`word_at`). Both give the same hashes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def next_words(
                 n += np.int64((cell & OWN) != 0)
                 p += size
                 continue
-        hashes[np.uintp(n)], p = _word(data, start, p, end, blocks, cells, ascii_)
+        hashes[np.uintp(n)], p = word_at(data, start, p, end, blocks, cells, ascii_)
         n += 1
     return n, p
 
@@ -106,7 +106,7 @@ def _lower(text: Int) -> Int:
 
 
 @inner_kernel
-def _word(data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array, ascii_: Array) -> tuple[Int, Int]:
+def word_at(data: Array, start: Int, p: Int, end: Int, blocks: Array, cells: Array, ascii_: Array) -> tuple[Int, Int]:
     """`(hash, end)` of the word whose first character is at p."""
     value, block, filled = SEED, _NONE, _NONE
     while p < end:

@@ -81,7 +81,7 @@ def facts(found: why.Found) -> dict[str, object]:
         "has_text": text is not None,
         "survivor": found.survivor,
         "rules": rules,
-        "signals": [] if made is None else [(n, v) for n, v in made.signals if not any(r.filter == n for r in made.rules)],
+        "signals": [] if made is None else made.beside_rules,
         "reasons": [(one.filter, [(w.feature, w.value, f"{w.weight:+.2f}") for w in one.features]) for one in found.reasons],
         "diff": both,
         "sides": None if both is None else (_runs(both, "left"), _runs(both, "right")),

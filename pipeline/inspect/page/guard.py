@@ -87,7 +87,7 @@ def _refusal(scope: Message, hosts: set[str], token: str) -> tuple[int, bytes] |
         return 403, b"requests from other sites are refused\n"
     given = scope["path"].split("/")[1] if scope["path"].startswith("/") else ""
     if not secrets.compare_digest(given.encode("utf-8", "replace"), token.encode()):
-        return 403, b"open the address that `flows.inspect` printed, with its token\n"
+        return 403, b"open the address that `winnow inspect` printed, with its token\n"
     if scope["method"] not in ("GET", "HEAD", "POST"):
         return 405, b"GET and POST only\n"
     return None

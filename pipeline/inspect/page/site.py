@@ -107,7 +107,7 @@ class Site:
         """The command that makes the work directory again."""
         root = self.output.store.root
         work = [] if self._work == self.output.store.path(".work") else ["--work", self._work]
-        return shlex.join(["python", "-m", "flows.curate", f"{root}/plan.resolved.yaml", "--output", root, *work, "--replace"])
+        return shlex.join(["winnow", "curate", f"{root}/plan.resolved.yaml", "--output", root, *work, "--replace"])
 
     def page(self, name: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
         output = self.output

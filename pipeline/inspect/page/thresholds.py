@@ -18,7 +18,7 @@ from pipeline.report import publish
 from pipeline.report.page import charts, svg
 from pipeline.text.visible import folded, visible
 
-SAVED = "# Thresholds chosen in `python -m flows.inspect browse`; use: python -m flows.curate THIS_FILE --output NEW_FOLDER\n"
+SAVED = "# Thresholds chosen in `winnow inspect browse`; use: winnow curate THIS_FILE --output NEW_FOLDER\n"
 
 
 def add(app: FastAPI, site: Site) -> None:

@@ -40,7 +40,7 @@ def units_of(output: Output, work: Store) -> Iterator[Annotated]:
         if units is None or not all(work.has(name) for unit in units for name in unit.names.signals):
             raise InputError(
                 f"{work.root}: the signals of generation {made.generation} are not all there (--clean removes them, a take-down"
-                " those that hold strings); run `flows.curate` with the same plan and --replace, or name the work directory with"
+                " those that hold strings); run `winnow curate` with the same plan and --replace, or name the work directory with"
                 " --work"
             )
         yield from units
@@ -72,7 +72,7 @@ def rethresholded(output: Output, assignments: Sequence[str]) -> Recipe:
 
 def _not_only_thresholds(keys: str) -> UsageError:
     return UsageError(
-        f"{keys}: changes what is measured, not only a threshold; run `flows.curate` with --set {keys}=… and --replace"
+        f"{keys}: changes what is measured, not only a threshold; run `winnow curate` with --set {keys}=… and --replace"
     )
 
 

@@ -19,6 +19,8 @@ from pipeline.report.sentences import Finding, Word
 from pipeline.text import numbers
 from pipeline.text.shell import quoted
 
+UNMEASURED = "Whether a model trained on it is as good has not been measured."
+
 LEAST_DOLLARS = 0.01
 """Below this a pass over all of the text is called less than a cent."""
 
@@ -95,9 +97,9 @@ def of(metrics: Metrics, savings: Savings | None, *, out: str) -> Statement:
         bracket=_bracket(text),
         enough=enough,
         plan=plan,
-        measured=found or ("Not measured yet." if counts else "Too little text to measure."),
+        measured=found or (UNMEASURED if counts else "Too little text to measure."),
         word=word,
-        command=None if todo is None else f"python -m flows.savings {quoted(out)}{todo.option}",
+        command=None if todo is None else f"winnow savings {quoted(out)}{todo.option}",
         takes="" if todo is None else todo.takes,
     )
 

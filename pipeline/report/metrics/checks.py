@@ -1,7 +1,8 @@
 """Checks: what a run may lose before it publishes (law 6): in all, of one source, and against the last generation.
 
-A run that read rows, none of which passed the filters, fails `kept_nothing`, which no plan sets: nothing is published of it
-unless it is accepted. A check that failed names the reason that took most.
+A run that read rows, none of which passed the filters, fails `kept_nothing`, which no plan sets, and so does one after which the
+output would hold no document at all, whatever it read: nothing is published of it unless it is accepted. A check that failed
+names the reason that took most.
 
 Invariants: shares are compared as fractions with the limit as the plan writes it, so a share that equals the limit passes.
 Sources are those of the plan: rows that name a source of their own, as twenty of junk may, do not make a group to be judged.
@@ -30,13 +31,16 @@ def judge(
     counts: Counts,
     before: Counts | None,
     *,
+    held: int,
     sources: Mapping[str, tuple[int, int]],
     reasons: Mapping[str, Mapping[str, int]] | None = None,
 ) -> tuple[Check, ...]:
     """Each check with its limit, value and verdict. `counts`: this run's; `before`: those of the last generation, if any;
-    `sources`: rows read, and lost ones, of each source of the plan; `reasons`: what each lost its rows by."""
+    `held`: documents that the output has of the generations that this one is added to; `sources`: rows read, and lost ones, of
+    each source of the plan; `reasons`: what each lost its rows by."""
     total = counts.totals
-    lines = [_kept_nothing(counts)] if total.read and not total.kept and not _passed_filters(counts) else []
+    nothing = not total.kept and (not held or (total.read and not _passed_filters(counts)))
+    lines = [_kept_nothing(counts)] if nothing else []
     dropped = _check("max_drop_share", limits.max_drop_share, _share(total.dropped, total.read), detail="of the rows read")
     lines.append(_by(dropped, by_reason(counts), of=total.read))
     for source, (read, lost) in sorted(sources.items()):
@@ -76,15 +80,17 @@ def _check(name: str, limit: float, value: Fraction, *, detail: str) -> Check:
 
 
 def _passed_filters(counts: Counts) -> int:
-    """Documents that only the corpus was against: a night of copies alone is no fault, nor is one behind a full token budget."""
+    """Documents that only the corpus was against: a night of copies alone is no fault, nor is one behind a full token budget,
+    where the output holds others."""
     return sum(line.first for line in counts.reasons if line.stage in CORPUS_STAGES)
 
 
 def _kept_nothing(counts: Counts) -> Check:
     """Of the share kept, which has to be above 0."""
     lost = by_reason(counts) | ({"quarantine": counts.totals.quarantined} if counts.totals.quarantined else {})
-    detail = f"none of {numbers.counted(counts.totals.read, 'row')} read was kept"
-    return _by(Check(check=KEPT_NOTHING, limit=0, value=0, failed=True, detail=detail), lost, of=counts.totals.read)
+    read = counts.totals.read
+    detail = f"none of {numbers.counted(read, 'row')} read was kept" if read else "the inputs hold no row"
+    return _by(Check(check=KEPT_NOTHING, limit=0, value=0, failed=True, detail=detail), lost, of=read)
 
 
 def _by(check: Check, reasons: Mapping[str, int], *, of: int) -> Check:

@@ -65,12 +65,16 @@ def unit_of(signal: str, edges: Sequence[float], *, whole: bool) -> str:
     return "share or score, 0 to 1" if edges and edges[0] >= 0 and edges[-1] <= 1 else "value"
 
 
+BEYOND = 10
+"""How far beyond the largest value a limit that nothing failed is drawn, in such values: further on it is a rule switched off."""
+
+
 def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
     """Documents by value, the limits of its rules as dashed lines with the side that drops shaded; None of nothing scored."""
     if not any(signal.counts):
         return None
     edges, counts, logarithmic = bars(signal.edges, signal.counts)
-    limits = signal.limits
+    limits = [limit for limit in signal.limits if limit.failed or abs(limit.value) <= BEYOND * abs(edges[-1])]
     at = math.log10 if logarithmic else float
 
     def draw(axes: Axes) -> None:

@@ -25,10 +25,12 @@ from pipeline.records.samples import Samples
 from pipeline.records.savings_json import Savings
 from pipeline.report import damage, sentences
 from pipeline.report.compute import statement
+from pipeline.report.metrics.checks import KEPT_NOTHING
 from pipeline.report.page import charts, front, steps, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.page.svg import Sheets
-from pipeline.text import numbers
+from pipeline.report.refusal import nevertheless
+from pipeline.text import numbers, shell
 from pipeline.text.visible import visible
 
 MOST_ROWS = 50
@@ -133,6 +135,8 @@ def render(
             damaged=sorted(metrics.damaged, key=lambda file: -file.lost_rows),
             damage=damage,
             failed=[check for check in metrics.checks if check.failed],
+            kept_nothing=KEPT_NOTHING,
+            nevertheless=nevertheless(metrics, look=f"{steps.INSPECT} --output {shell.quoted(out)}"),
             pace=pace(metrics),
             plan=plan.splitlines()[:MOST_PLAN_LINES],
             most=MOST_ROWS,
@@ -247,7 +251,7 @@ def _fold(lines: list[FunnelLine]) -> list[FunnelLine]:
     small = sorted(rules, key=lambda line: -line.documents)[: min(spare + 1, len(rules))]
     folded = FunnelLine(
         stage="filter",
-        label=f"{len(small)} rules that took fewer",
+        label=f"{len(small)} other rules",
         documents=sum(line.documents for line in small),
         bytes=sum(line.bytes for line in small),
     )

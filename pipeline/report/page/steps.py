@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.report.compute.statement import Statement
 from pipeline.text.shell import quoted
 
-INSPECT = "python -m flows.inspect"
+INSPECT = "winnow inspect"
 LOAD = "import polars, sys; print(polars.scan_parquet(sys.argv[1] + '/data/*.parquet').collect())"
 
 

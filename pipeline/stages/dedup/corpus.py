@@ -25,6 +25,7 @@ from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.records.base import Record
 from pipeline.records.counts import Planted, Search
 from pipeline.stages.dedup import fates, index, part, selftest
+from pipeline.stages.dedup.agreement import source_counts
 from pipeline.stages.dedup.decide import CHUNK, REASONS, decide
 from pipeline.stages.dedup.decision import Decision
 from pipeline.stages.dedup.driver import Site
@@ -32,7 +33,7 @@ from pipeline.stages.dedup.fate_columns import Fates
 from pipeline.stages.dedup.handover import Files
 from pipeline.stages.dedup.index import Index
 from pipeline.stages.unit.annotate import Annotated
-from pipeline.stages.unit.tables import texts_at
+from pipeline.stages.unit.tables import marked_at
 from pipeline.store.hashing import has_content
 from pipeline.store.keys import key
 from pipeline.store.store import Store
@@ -88,10 +89,9 @@ def dedup_corpus(
             shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
             site = None if tasks is None else _site(tasks, work, f"{folder}/{JOBS}", units=units, known=known, memory=memory)
             found = decide(parts, known, work, dedup=dedup, bands=shape[0], scratch=space, pool=pool, site=site)
-            positions = [partial(_positions, work, unit) for unit in units]
-            fates.write_fates(
-                work, parts, positions, fates=found, index=known, names=names, generation=generation, scratch=space, pool=pool
-            )
+            counts = _counts(work, dedup, found, units=units, old=len(known), space=space, pool=pool)
+            write = partial(fates.write_fates, work, parts, [partial(_positions, work, unit) for unit in units])
+            write(fates=found, index=known, names=names, generation=generation, scratch=space, pool=pool, counts=counts)
             tables = fates.write_index(work, folder, found, index=known, exact_url=dedup.exact_url, scratch=space)
             measured = _selftest(work, recipe, dedup, units=units, parts=parts, found=found, space=space, old=len(known))
             summary = _search(dedup, shape, found, measured=measured)
@@ -136,6 +136,16 @@ def _site(tasks: RunStep, work: Store, folder: str, *, units: Sequence[Annotated
 def _room(memory: int) -> int:
     """Bytes for the stage: half of what the process does not hold yet; the rest is for what libraries allocate meanwhile."""
     return (memory - resources.tree_rss()) // 2
+
+
+def _counts(
+    work: Store, dedup: Dedup, found: Fates, *, units: Sequence[Annotated], old: int, space: Scratch, pool: Workers
+) -> np.ndarray | None:
+    """Sources that hold each document, where the plan asks for them."""
+    if not dedup.source_count:
+        return None
+    named = [partial(part.sources, work, unit) for unit in units]
+    return source_counts(found, named, old=old, threshold=dedup.threshold, scratch=space, pool=pool)
 
 
 def _positions(work: Store, unit: Annotated) -> np.ndarray:
@@ -192,7 +202,7 @@ def _selftest(
         scope = parts[number].scope()
         originals.append(
             selftest.Originals(
-                texts_at(work, units[number].names, rows).to_pylist(),
+                marked_at(work, units[number].names, rows).to_pylist(),
                 keys,
                 None if scope is None else scope[here],
                 found.order.of_part(number)[here],

@@ -72,8 +72,10 @@ def write_fates(
     generation: int,
     scratch: Scratch,
     pool: Workers,
+    counts: np.ndarray | None = None,
 ) -> None:
-    """One `FATES` table a part, under its name. `positions`: of each part's documents in its unit."""
+    """One `FATES` table a part, under its name. `positions`: of each part's documents in its unit; `counts`: sources that hold
+    each rank, 0 where dedup dropped it (`agreement`)."""
     survivors = _survivors(parts, fates, index, generation=generation, scratch=scratch, pool=pool)
     numbers = Numbers(fates, len(index))
 
@@ -97,6 +99,7 @@ def write_fates(
                 "position": positions[part](),
                 "cluster_size": 1 + fates.columns.copies[ranks],
                 "number": numbers.of_ranks(ranks),
+                "source_count": pl.Series(np.zeros(len(ranks), np.int32) if counts is None else counts[ranks]).replace(0, None),
             }
         ).join(dropped, on="at", how="left", maintain_order="left")
         work.write_table(names[part], frame.select(FATES.names).to_arrow().cast(FATES))

@@ -23,7 +23,7 @@ from pipeline.schema import SCORES
 from pipeline.stages.dedup import columns, keep_order
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.refs import refs
-from pipeline.stages.unit.tables import texts_at
+from pipeline.stages.unit.tables import marked_at
 from pipeline.store.store import Store
 from pipeline.text import final, signatures, urls
 
@@ -148,6 +148,14 @@ def _scope(work: Store, recipe: Recipe, dedup: Dedup, *, unit: Annotated, rows: 
     return hashes[values.join(unique, on=values.columns, how="left", nulls_equal=True, maintain_order="left")["at"].to_numpy()]
 
 
+def sources(work: Store, unit: Annotated) -> np.ndarray:
+    """uint64: a hash of the source's name of each of the part's documents."""
+    named = work.read_frame(unit.names.documents, ["source"])["source"].gather(kept_rows(work, unit))
+    unique = pl.DataFrame({"source": named.unique()})
+    hashes = pl.Series("hash", [scope_hash([name]) for name in unique["source"]], dtype=pl.UInt64)
+    return named.to_frame().join(unique.with_columns(hashes), on="source", how="left", maintain_order="left")["hash"].to_numpy()
+
+
 def scope_hash(values: Sequence[str | None]) -> int:
     """What stands for the documents with these values of the scope columns. Sizes: no two lists of values look alike."""
     joined = "".join("null" if value is None else f"{len(value.encode())}:{value}" for value in values)
@@ -184,7 +192,7 @@ def _signed(work: Store, unit: Annotated, rows: Callable[[], np.ndarray], *, wan
 
 
 def _shingles(work: Store, unit: Annotated, rows: np.ndarray, *, chosen: np.ndarray, ngram: int) -> Iterator[Sets]:
-    yield from shingles_of(texts_at(work, unit.names, rows), chosen, ngram)
+    yield from shingles_of(marked_at(work, unit.names, rows), chosen, ngram)
 
 
 def shingles_of(text: pa.LargeStringArray, documents: np.ndarray, ngram: int) -> Iterator[Sets]:

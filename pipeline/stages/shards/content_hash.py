@@ -18,19 +18,22 @@ class ContentHash:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._streams = {f.name: [hashlib.sha256() for _ in range(5)] for f in schema}
+        self._streams = {name: [hashlib.sha256() for _ in range(5)] for f in schema for name in (f.name, *_fields(f))}
 
     def update(self, table: pa.Table) -> None:
         for field in self._schema:
             column = table[field.name]
             for chunk in column.chunks:
                 self._feed(self._streams[field.name], chunk)
+                for name, at in _fields(field).items():
+                    self._feed(self._streams[name], chunk.flatten().field(at))
 
     def _feed(self, streams: list[Any], array: pa.Array, level: int = 0) -> None:
         streams[level].update(_bits(array))
         if pa.types.is_list(array.type):
             streams[1].update(_lengths(pc.list_value_length(array)))
-            self._feed(streams, array.flatten(), 2)
+            if not pa.types.is_struct(array.type.value_type):  # whose fields have streams of their own
+                self._feed(streams, array.flatten(), 2)
         elif pa.types.is_string(array.type) or pa.types.is_binary(array.type):
             streams[3].update(_lengths(pc.binary_length(array)))
             streams[4].update(_bytes(array))
@@ -42,9 +45,18 @@ class ContentHash:
         total = hashlib.sha256()
         for field in self._schema:
             total.update(f"{field.name}:{field.type}".encode())
-            for stream in self._streams[field.name]:
-                total.update(stream.digest())
+            for name in (field.name, *_fields(field)):
+                for stream in self._streams[name]:
+                    total.update(stream.digest())
         return total.hexdigest()
+
+
+def _fields(field: pa.Field) -> dict[str, int]:
+    """Of a column of lists of structs (which are never null), the names and places of the structs' fields."""
+    item = field.type.value_type if pa.types.is_list(field.type) else None
+    if item is None or not pa.types.is_struct(item):
+        return {}
+    return {f"{field.name}.{item.field(i).name}": i for i in range(item.num_fields)}
 
 
 def _bits(array: pa.Array) -> np.ndarray:

@@ -76,7 +76,10 @@ class Inputs:
     seed: int
     signals: tuple[tuple[str, int], ...]  # column that data/ shows → index of the filter that gives it
     columns: tuple[pa.Schema, ...]  # signals of each active filter
+    evidence: dict[str, pa.Field]  # signals of these that data/, rejected/ and ledger/ show as well
     scored_only: tuple[bool, ...]  # which of these filters score some rows only: the verdicts' `scored` ones
+    source_count: bool = False  # whether data/ says how many sources hold a document
+    layouts: tuple[str, ...] = ()  # of conversations, whose columns data/ and rejected/ have
     remembered: Remembered = field(default_factory=Remembered)
 
     def rows(self, number: int) -> JoinedRows:
@@ -118,5 +121,8 @@ def inputs_of(
         seed=recipe.plan.seed,
         signals=tuple((name, i) for name in SCORES for i, filter_ in enumerate(filters) if name in filter_.signals.names),
         columns=tuple(filter_.signals for filter_ in filters),
+        evidence={name: filter_.signals.field(name).with_nullable(True) for filter_ in filters for name in filter_.evidence},
         scored_only=tuple(filter_.tier is Tier.MODEL for filter_ in filters),
+        source_count=recipe.plan.dedup is not None and recipe.plan.dedup.source_count,
+        layouts=recipe.layouts,
     )

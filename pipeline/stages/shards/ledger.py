@@ -19,8 +19,8 @@ def fates_of_rows(work: Store, unit: Annotated, fates: str | None, *, unselected
 
     `fates`: name of the unit's `FATES` table, None without dedup; `unselected`: of the table of what selection left out, None
     without selection. Columns: position (null for quarantined rows), row, id, source, verdict, stage, reason, failed, scored,
-    duplicate_of, duplicate_ref, duplicate_generation, similarity, cluster_size, number, edits, n_bytes_read, n_bytes,
-    token_count.
+    duplicate_of, duplicate_ref, duplicate_generation, similarity, cluster_size, number, source_count, edits, n_bytes_read,
+    n_bytes, token_count.
     """
     documents = _documents(work, unit)
     verdicts = work.read_frame(unit.names.verdicts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -12,16 +12,24 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.schema import OUTPUTS, SCORES, SIGNALS_KEY
+from pipeline.schema import OUTPUTS, SCORES, SIGNALS_KEY, SOURCE_COUNT
+from pipeline.stages.shards import conversation_columns
 from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.stages.unit.annotate import Annotated
 from pipeline.stages.unit.withhold import STAGE
-from pipeline.text import final
+from pipeline.text import final, turns
+from pipeline.text.conversations import LAYOUTS
 
 NUMBER = pa.field("number", pa.int64())
 """Column of the number in the dedup index, -1 where dedup dropped the row; in no shard."""
 _EDITED = ("text", *final.BESIDE)
+_READ = "metadata as read"
+"""Not of a shard: what masks have not changed."""
+MARKED = pa.field("marked", pa.large_string())
+"""Column of final texts as dedup has them, with the marks of turns; in no shard, and only where an output has conversations."""
+EVIDENCED = ("data", "rejected", "ledger", UNSELECTED)
+"""Folders whose rows have the columns that filters give as evidence."""
 AT_ONCE = 25_000
 """Rows put together at a time: chosen because those of a whole unit, 250,000 of a word each, take 200 MB on their way."""
 
@@ -74,22 +82,54 @@ def _table(inputs: Inputs, folder: str, unit: Annotated, *, rows: pl.DataFrame) 
         bad = inputs.work.read_table(unit.names.bad, ["row", "cause", "detail", "excerpt"])
         places = pc.index_in(rows["row"].to_arrow(), value_set=bad["row"].combine_chunks())
         columns |= {c: bad[c].take(places) for c in ("cause", "detail", "excerpt")}
+    if inputs.evidence and folder in EVIDENCED:
+        shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
+        columns |= _evidence_columns(inputs, unit, shown.to_arrow(), scored=rows["scored"].to_arrow())
     if folder == "signals":
         shown = rows.select(pl.when(pl.col("stage").ne_missing(STAGE)).then("position"))["position"]
         columns |= _signal_columns(inputs, unit, shown.to_arrow(), scored=rows["scored"].to_arrow())
     wanted = schema(inputs, folder)
-    if folder in WITH_TEXT and NUMBER.name in columns:
-        wanted = wanted.append(NUMBER)
+    if folder in WITH_TEXT:
+        if inputs.layouts:
+            columns |= _conversations(inputs, unit, columns)
+            wanted = wanted.append(MARKED)
+        if NUMBER.name in columns:
+            wanted = wanted.append(NUMBER)
     return pa.table([columns[f.name].cast(f.type) for f in wanted], schema=wanted)
 
 
 def schema(inputs: Inputs, folder: str) -> pa.Schema:
     """Columns of a folder's shards. Those of signals/ are the ledger's key and what the plan's filters give."""
     if folder != "signals":
-        return OUTPUTS["data" if folder == UNSELECTED else folder]
+        made = OUTPUTS["data" if folder == UNSELECTED else folder]
+        if folder == "data" and inputs.source_count:
+            made = made.append(SOURCE_COUNT)
+        if folder in WITH_TEXT:
+            made = with_conversations(made, inputs.layouts)
+        return pa.schema([*made, *inputs.evidence.values()]) if folder in EVIDENCED else made
     given = {field.name: field.type for schema in inputs.columns for field in schema}
     types = {name: pa.string() if pa.types.is_large_string(type_) else type_ for name, type_ in given.items()}
     return pa.schema([*SIGNALS_KEY, *pa.schema(types)])
+
+
+def with_conversations(columns: pa.Schema, layouts: Sequence[str]) -> pa.Schema:
+    """The columns of data/ or rejected/ in an output of conversations: theirs stand behind `metadata`."""
+    own = {name: LAYOUTS[layout].type_of(name) for layout in layouts for name in LAYOUTS[layout].columns}
+    at = columns.get_field_index("metadata") + 1
+    return pa.schema([*list(columns)[:at], *(pa.field(*item) for item in own.items()), *list(columns)[at:]])
+
+
+def _conversations(inputs: Inputs, unit: Annotated, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the columns is another one in an output of conversations."""
+    text = final.one_chunk(columns["text"])
+    made: dict[str, Any] = {}
+    for layout in inputs.layouts:
+        made |= conversation_columns.nulls(layout, len(text))
+    if unit.names.layout:
+        made |= conversation_columns.of_rows(
+            unit.names.layout, final.one_chunk(columns["metadata"]), text, read=final.one_chunk(columns[_READ])
+        )
+    return made | {"text": turns.bare(text), MARKED.name: text}
 
 
 def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
@@ -99,6 +139,16 @@ def _signal_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, sco
         table = inputs.work.read_table(name, schema.names)
         for column in schema.names:
             columns[column] = _seen(inputs, number, table[column].take(positions), scored=scored)
+    return columns
+
+
+def _evidence_columns(inputs: Inputs, unit: Annotated, positions: pa.Array, *, scored: pa.Array) -> dict[str, pa.ChunkedArray]:
+    """The signals that the plan's filters give as evidence, of the rows at `positions`; null where there is no position."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for number, (name, schema) in enumerate(zip(unit.names.signals, inputs.columns, strict=True)):
+        if wanted := [column for column in schema.names if column in inputs.evidence]:
+            table = inputs.work.read_table(name, wanted)
+            columns |= {c: _seen(inputs, number, table[c].take(positions), scored=scored) for c in wanted}
     return columns
 
 
@@ -117,6 +167,8 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, *,
     documents = inputs.work.take(unit.names.documents, list(_EDITED), positions)
     finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
     columns: dict[str, pa.ChunkedArray] = {name: final.merged(name, documents, finished) for name in _EDITED}
+    if unit.names.layout:
+        columns[_READ] = documents["metadata"]
     given = dict(inputs.signals)
     types = {field.name: field.type for schema in inputs.columns for field in schema}
     for score in SCORES:

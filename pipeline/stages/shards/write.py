@@ -24,7 +24,7 @@ from pipeline.stages.shards.content_hash import ContentHash
 from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment
 from pipeline.stages.shards.parquet import DOCUMENTS, Shard, finished, shard_writer
-from pipeline.stages.shards.tables import NUMBER, schema, tables
+from pipeline.stages.shards.tables import MARKED, NUMBER, schema, tables
 from pipeline.store.hashing import HashingFile
 from pipeline.store.store import Store
 
@@ -114,7 +114,11 @@ class _Documents:
     def add(self, group: pa.Table) -> None:
         if NUMBER.name not in group.column_names:
             return
-        columns = group.select([NUMBER.name, "id", "source_ref", "text"]).columns
+        text = MARKED.name if MARKED.name in group.column_names else "text"
+        columns = [
+            column.cast(f.type)
+            for column, f in zip(group.select([NUMBER.name, "id", "source_ref", text]), index.DOCUMENTS, strict=True)
+        ]
         kept = pa.Table.from_arrays(columns, schema=index.DOCUMENTS)
         dropped = pc.less(kept["document"], 0)
         if pc.any(dropped).as_py():
@@ -173,7 +177,19 @@ def _sizes(table: pa.Table, *, with_text: bool) -> np.ndarray:
         for name, column in zip(table.column_names, table.columns, strict=True)
         if name != "text" and (pa.types.is_string(column.type) or pa.types.is_binary(column.type))
     )
+    for column in table.columns:
+        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+            made[1] += _nested(column.combine_chunks())
     return made
+
+
+def _nested(column: pa.ListArray) -> np.ndarray:
+    """int64[n]: bytes of the strings in the structs of each row."""
+    ends = np.append(0, np.cumsum(pc.fill_null(pc.list_value_length(column), 0).to_numpy(), dtype=np.int64))
+    strings = column.flatten().flatten()
+    sizes = sum(pc.fill_null(pc.binary_length(part), 0).to_numpy().astype(np.int64) for part in strings)
+    sums = np.append(0, np.cumsum(sizes, dtype=np.int64))
+    return sums[ends[1:]] - sums[ends[:-1]]
 
 
 def _joined(parts: list[pa.Table]) -> pa.Table:

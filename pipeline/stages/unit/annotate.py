@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 
 from filters.contract import TextBatch, Tier
 from filters.kernels import buffers
+from pipeline.errors import PlanError
 from pipeline.machine.meter import Meter
-from pipeline.plan.recipe import Recipe
+from pipeline.plan import tokenizer
+from pipeline.plan.recipe import Recipe, sha256
 from pipeline.read.lines import DAMAGE, NOT_TEXT
 from pipeline.read.rows import UnitRows
 from pipeline.read.units import Unit
@@ -29,7 +31,6 @@ from pipeline.stages import sampling
 from pipeline.stages.unit import signals, verdicts, withhold
 from pipeline.stages.unit.refs import refs
 from pipeline.stages.unit.tables import Names, UnitText, names, without_text
-from pipeline.store.places import absolute
 from pipeline.store.store import Store
 from pipeline.text import bands, final, masks, signatures
 
@@ -97,7 +98,7 @@ def annotate(work: Store, recipe: Recipe, unit: Unit, *, rows: Callable[[], Any]
         _sign(work, recipe, where, text=text, kept=kept, meter=meter)
     if where.tokens is not None and not work.has(where.tokens):
         with meter.measure("tokens"):
-            work.write_table(where.tokens, _count_tokens(text.batch("final"), absolute(str(recipe.plan.output.tokenizer))))
+            work.write_table(where.tokens, _count_tokens(text.batch("final"), recipe))
     _release(text)
     return Annotated(
         path=unit.file.path,
@@ -141,7 +142,7 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
         pass
     elif recipe.tombstones is None:
         beside = work.read_table(where.documents, list(final.BESIDE)) if recipe.steps else None
-        finished = final.finish(text.batch("source").text, recipe.steps, beside)
+        finished = final.finish(text.marked("source"), recipe.steps, beside)
     else:
         documents = work.read_table(where.documents)
         card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
@@ -255,7 +256,7 @@ def _sign(work: Store, recipe: Recipe, where: Names, *, text: UnitText, kept: np
     have = work.read_table(name) if stored else None
     with meter.measure("sign"):
         shape = bands.choose(dedup.threshold, dedup.permutations, dedup.bands)
-        chosen = text.batch("final").text.take(pa.array(missing)) if len(missing) < len(kept) else text.batch("final").text
+        chosen = text.marked("final").take(pa.array(missing)) if len(missing) < len(kept) else text.marked("final")
         made = signatures.annotate(
             chosen, ngram=dedup.ngram, permutations=dedup.permutations, bands=shape[0], rows=shape[1], hash_=dedup.hash
         )
@@ -265,8 +266,8 @@ def _sign(work: Store, recipe: Recipe, where: Names, *, text: UnitText, kept: np
         work.write_table(name, table)
 
 
-def _count_tokens(batch: TextBatch, tokenizer: str) -> pa.Table:
-    made = _tokenizer(tokenizer)
+def _count_tokens(batch: TextBatch, recipe: Recipe) -> pa.Table:
+    made = _tokenizer(str(recipe.plan.output.tokenizer), str(recipe.tokenizer))
     counts: list[int] = []
     for start in range(0, len(batch), 256):
         encoded = made.encode_batch_fast(batch.text.slice(start, 256).to_pylist(), add_special_tokens=False)
@@ -275,10 +276,13 @@ def _count_tokens(batch: TextBatch, tokenizer: str) -> pa.Table:
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(path: str) -> Any:
+def _tokenizer(name: str, digest: str) -> Any:
     from tokenizers import Tokenizer
 
-    made = Tokenizer.from_file(path)
+    path = tokenizer.find(name)
+    if sha256(path) != digest:  # a branch of the Hub moved on, or a file changed
+        raise PlanError(f"output.tokenizer: {name} is another file now than when the run began; run the same command again")
+    made = Tokenizer.from_file(str(path))
     made.no_truncation()
     made.no_padding()
     return made

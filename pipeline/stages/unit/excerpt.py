@@ -91,6 +91,7 @@ def _names(whole: Names, files: Sequence[int]) -> Names:
         verdicts=own(whole.verdicts),
         sign=whole.sign and own(whole.sign),
         tokens=whole.tokens and own(whole.tokens),
+        layout=whole.layout,
     )
 
 

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from filters.contract import TextBatch, Tier
+from filters.kernels.buffers import views
 from pipeline.plan.recipe import DECIDE_VERSION, Recipe
 from pipeline.read.units import Unit, unit_key_parts
 from pipeline.store.keys import key
 from pipeline.store.store import Store
-from pipeline.text import bands, final, normalise, signatures
+from pipeline.text import bands, final, normalise, signatures, turns
+from pipeline.text.conversations import LAYOUTS
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Names:
     verdicts: str
     sign: str | None
     tokens: str | None
+    layout: str = ""  # of its conversations; empty where its rows are texts
 
 
 def names(unit: Unit, recipe: Recipe) -> Names:
@@ -68,6 +71,7 @@ def names(unit: Unit, recipe: Recipe) -> Names:
         verdicts=f"judgements/filters/{key('verdicts', DECIDE_VERSION, signals, judged, final_key, audit, *tombstones)}.parquet",
         sign=f"{sign}.parquet" if sign else None,
         tokens=tokens,
+        layout=unit.file.turns if unit.file.turns in LAYOUTS else "",
     )
 
 
@@ -92,16 +96,23 @@ def without_text(work: Store, where: Names) -> tuple[np.ndarray, np.ndarray]:
 
 def texts_at(work: Store, where: Names, positions: np.ndarray) -> pa.LargeStringArray:
     """Final texts of the documents at these positions (int64, ascending) of a unit."""
+    return turns.bare(marked_at(work, where, positions))
+
+
+def marked_at(work: Store, where: Names, positions: np.ndarray) -> pa.LargeStringArray:
+    """The same as dedup has them: those of conversations with the marks of their turns."""
     source = work.take(where.documents, ["text"], positions)["text"]
     return final.texts(source, work.take(where.final, final.columns("text"), positions))
 
 
 class UnitText:
-    """The texts of a unit, read from the work directory on first use."""
+    """The texts of a unit, read from the work directory on first use. `marked`: as dedup has them, with the marks of turns;
+    filters and tokenizers see the bare ones."""
 
     def __init__(self, work: Store, where: Names) -> None:
         self._work, self._where = work, where
         self._views: dict[str, TextBatch] = {}
+        self._marked: dict[str, pa.LargeStringArray] = {}
 
     def batch(self, view: str) -> TextBatch:
         """`source` or `final` text of all rows."""
@@ -109,24 +120,35 @@ class UnitText:
             self._views[view] = self._load(view)
         return self._views[view]
 
+    def marked(self, view: str) -> pa.LargeStringArray:
+        """The same with marks."""
+        if view not in self._marked:
+            if view == "source":
+                self._marked[view] = final.one_chunk(self._work.read_table(self._where.documents, ["text"])["text"])
+            else:
+                finished = self._work.read_table(self._where.final, final.columns("text"))
+                edited = final.edited(finished).any()
+                self._marked[view] = final.texts(self.marked("source"), finished) if edited else self.marked("source")
+        return self._marked[view]
+
     def _load(self, view: str) -> TextBatch:
+        text = self.marked(view)
         if view == "source":
-            return TextBatch(self._work.read_table(self._where.documents, ["text"])["text"])
-        finished = self._work.read_table(self._where.final, final.columns("text"))
+            return TextBatch(turns.bare(text))
         source = self.batch("source")
-        if not final.edited(finished).any():
-            return source
-        return TextBatch(final.texts(source.text, finished), source)
+        return source if text is self.marked("source") else TextBatch(turns.bare(text), source)
 
     def longest(self) -> int:
         """Bytes of the longest text that was looked at."""
-        return max((int(np.diff(batch.buffers[0]).max(initial=0)) for batch in self._views.values()), default=0)
+        return max((int(np.diff(views(text)[0]).max(initial=0)) for text in self._marked.values()), default=0)
 
     def clear(self) -> None:
         self._views.clear()
+        self._marked.clear()
 
     def put(self, view: str, text: pa.Array) -> None:
-        self._views[view] = TextBatch(text)
+        self._marked[view] = text
+        self._views.pop(view, None)
 
     def same(self, view: str, other: str) -> None:
-        self._views[view] = self.batch(other)
+        self._marked[view] = self.marked(other)

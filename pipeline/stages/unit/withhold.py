@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.plan.recipe import Withheld
 from pipeline.stages.unit.refs import refs
 from pipeline.stages.unit.tables import Names
-from pipeline.text import final
+from pipeline.text import final, turns
 
 STAGE = "takedown"
 REASON = "taken_down"
@@ -29,7 +29,11 @@ def taken(tombstones: Withheld | None, where: Names | None, documents: pa.Table,
         return []
     named = refs_of(where, documents)
     source = final.one_chunk(documents["text"])
-    found = tombstones.taken(final.texts(source, finished), final.one_chunk(finished["text_hash"]), named)
+    texts = final.texts(source, finished)
+    found = tombstones.taken(texts, final.one_chunk(finished["text_hash"]), named)
+    if turns.marked(texts).any():  # a text that was taken down may be what a conversation says
+        said = turns.bare(texts)
+        found |= tombstones.taken(said, final.text_hashes(said), named)
     edited = np.flatnonzero(~found & final.edited(finished))
     if len(edited):
         texts = source.take(pa.array(edited))

@@ -284,18 +284,16 @@ def load(path: Path, out: Store) -> tuple[Head, list[Reviewed], dict[str, int]]:
         answers = [Answer.model_validate({name: line[name] for name in Answer.model_fields}) for line in lines[1:]]
         digests = [line["text"] for line in lines[1:]]
     except (OSError, ValueError, TypeError, KeyError, IndexError, ValidationError) as error:
-        raise InputError(
-            f"{path}: expected judgements that `python -m flows.train judge` wrote ({type(error).__name__})"
-        ) from error
+        raise InputError(f"{path}: expected judgements that `winnow train judge` wrote ({type(error).__name__})") from error
     if head.agreement is None or head.agreement.n < LEAST_AGREED:
         n = head.agreement.n if head.agreement else 0
         raise InputError(
             f"{path}: {n} of these documents are reviewed by you as well; whether {head.model!r} judges as you do is known from"
-            f" {LEAST_AGREED} on: review {LEAST_AGREED - n} more (`python -m flows.inspect --output {out.root} review`), and run"
+            f" {LEAST_AGREED} on: review {LEAST_AGREED - n} more (`winnow inspect --output {out.root} review`), and run"
             " the same `judge` command again: it asks nothing twice, and prints the agreement"
         )
     if head.guide != question.guide_digest():
-        raise InputError(f"{path}: judged by another guide than this release's; run `python -m flows.train judge` again")
+        raise InputError(f"{path}: judged by another guide than this release's; run `winnow train judge` again")
     texts = {one.place: one for one in reviewed.texts_of(out, places)}
     left_out: Counter[str] = Counter()
     found = []

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.curate import curate
 from flows.python.curated import Curated
 from flows.serving.server import Temporary
-from pipeline.errors import InputError, PlanError
+from pipeline.errors import InputError, PlanError, UsageError
 from tests.support import PROSE, digests, prose, write_rows
 
 TEXTS = [PROSE, None, PROSE, "half a character \ud800", prose(1)]
@@ -85,6 +85,13 @@ def test_mistakes_are_those_of_a_command(tmp_path: Path):
         curate(output=tmp_path / "o")
     with pytest.raises(InputError, match="data in memory lie on this machine alone"):
         curate(TEXTS, output=tmp_path / "o", runner="dask", runner_address="tcp://10.0.0.1:8786")
+    with pytest.raises(PlanError, match=r"plan: expected a YAML file or the name of a preset, got dict; .*overrides="):
+        curate(TEXTS, {"dedup": False}, output=tmp_path / "o")
+    for mistake, said in {"workers": r"workers=0: expected at least 1", "retries": "retries=-1: expected 0 or more"}.items():
+        with pytest.raises(UsageError, match=said):
+            curate(TEXTS, output=tmp_path / "o", **{mistake: 0 if mistake == "workers" else -1})
+    with pytest.raises(UsageError, match="runner='spark': expected local, dask, ray"):
+        curate(TEXTS, output=tmp_path / "o", runner="spark")
     assert not (tmp_path / "o").exists()
 
 

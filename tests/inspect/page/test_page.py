@@ -318,7 +318,7 @@ def test_without_the_work_directory_documents_stay_and_the_command_that_makes_it
         assert len(refs(page.get("documents").text)) == 3
         assert page.get("document?name=d1").status_code == 200
         html = page.get("thresholds").text
-        assert f"python -m flows.curate {tmp_path}/out/plan.resolved.yaml --output {tmp_path}/out --replace" in html
+        assert f"winnow curate {tmp_path}/out/plan.resolved.yaml --output {tmp_path}/out --replace" in html
     assert winnow(capsys, tmp_path / "out" / "plan.resolved.yaml", "--output", tmp_path / "out", "--replace").code == 0
     with client(tmp_path / "out") as page:
         assert page.get("effect").json()["documents"] == 3

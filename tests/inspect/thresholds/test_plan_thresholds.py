@@ -81,6 +81,8 @@ LINES: dict[str, dict[str, dict[str, float | None]]] = {
     "minimal": {},
     "none": {},
 }
+LINES["chat"] = {"language": LANGUAGE, "toxicity": {"max_score": 0.52, "max_share": 1}, "adult": {"max_score": 0.8}}
+LINES["eval-safe"] = LINES["default@2"] | {"decontaminate": {"max_coverage": 0.5}}
 """The limit that each threshold of a preset means; None: it is a flag, a choice or a list, or the profile has no such rule."""
 
 

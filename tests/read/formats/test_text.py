@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from pipeline.errors import InputError
+from pipeline.read.expansion import expand
+from pipeline.read.source import Source
+from pipeline.read.tree import ABOUT
 from tests.read.child.test_html import row
 from tests.support import curate, digests, table
 
@@ -26,6 +30,25 @@ def test_a_file_is_a_row(tmp_path: Path, data: bytes, expected: tuple[str | None
     assert row(tmp_path / "a.txt", data, max_row_bytes=1_000) == expected
     assert row(tmp_path / "a.txt.gz", gzip.compress(data), max_row_bytes=1_000) == expected
     assert row(tmp_path / "a.txt.zst", zstandard.compress(data), max_row_bytes=1_000) == expected
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.MD.gz", "a.markdown", "a.rst", "README.md"])
+def test_markdown_is_plain_text(tmp_path: Path, name: str) -> None:
+    data = b"# Title\n\n- *one*\n"
+    assert row(tmp_path / name, gzip.compress(data) if name.endswith("gz") else data) == (data.decode(), None)
+
+
+def test_a_readme_is_no_document_of_a_folder_unless_it_is_named(tmp_path: Path) -> None:
+    for name in ("README.md", "a.md", "b.txt", "below/readme.rst", "below/reader.md"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text("# A page")
+    for pattern, found in {"in": "a.md b.txt below/reader.md", "in/*.md": "a.md", "in/**/README.*": "README.md"}.items():
+        made = expand([Source(paths=(str(tmp_path / pattern),))])
+        assert [file.path for file in made.files] == [f"in/{name}" for name in found.split()]
+        assert {one.reason for one in made.passed_over} == ({ABOUT} if "README" not in pattern else set())
+    with pytest.raises(InputError, match=r"describes what lies beside it; name it to have it read: below/readme\.rst"):
+        (tmp_path / "in" / "below" / "reader.md").unlink()
+        expand([Source(paths=(str(tmp_path / "in" / "below"),))])
 
 
 def test_a_file_that_breaks_off_is_one_bad_row(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -208,6 +209,53 @@ def test_zstd_with_the_dictionary_in_front(tmp_path: Path, packed: bool | None) 
     (tmp_path / "a.warc.zst").write_bytes(front + b"".join(map(packer.compress, members)))
     good, bad = rows(tmp_path / "a.warc.zst")
     assert ([r["row"] for r in good], bad) == (list(range(1, 40)), [])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_zstd_as_fastwarc_writes_and_reads_it(tmp_path: Path, packed: bool) -> None:
+    """FastWARC 2 is another implementation of the same draft (IIPC, WARC with Zstandard)."""
+    from fastwarc.stream_io import ZstdReader, ZstdWriter
+
+    members = [record(http(PAGE + b"%d" % n), n=n) for n in range(1, 40)]
+    dictionary = zstandard.train_dictionary(1_000, members).as_bytes()
+    with ZstdWriter(str(tmp_path / "a.warc.zst"), dictionary=dictionary, compress_dictionary_frame=packed) as writer:
+        for member in members:
+            writer.write(member)
+    good, bad = rows(tmp_path / "a.warc.zst")
+    assert ([r["row"] for r in good], bad) == (list(range(1, 40)), [])
+    held = zstandard.compress(dictionary) if packed else dictionary
+    packer = zstandard.ZstdCompressor(dict_data=zstandard.ZstdCompressionDict(dictionary))
+    ours = b"\x5d\x2a\x4d\x18" + len(held).to_bytes(4, "little") + held + b"".join(map(packer.compress, members))
+    (tmp_path / "b.warc.zst").write_bytes(ours)
+    with ZstdReader(str(tmp_path / "b.warc.zst")) as reader:
+        assert reader.read() == b"".join(members)
+
+
+@pytest.mark.parametrize(
+    ("held", "size", "cause", "words"),
+    [
+        (b"\x37\xa4\x30\xec" + bytes(50), None, "archive_corrupt", "zstd: its dictionary"),
+        (zstandard.compress(b"a" * 100)[:-4], None, "archive_corrupt", "zstd: "),
+        (zstandard.compress(bytes(1 << 25)), None, "archive_corrupt", "zstd: its dictionary: it has more than 16777216 bytes"),
+        (b"", 1 << 31, "archive_corrupt", "zstd: a dictionary of more than 16777216 bytes"),
+        (b"short", 5_000, "archive_truncated", "the zstd file ends within its dictionary"),
+        (None, None, "archive_corrupt", "zstd: .*[Dd]ictionary"),
+    ],
+    ids=["noise", "cut", "bomb", "large", "ended", "foreign"],
+)
+def test_a_zstd_dictionary_that_is_none_is_one_bad_row(
+    tmp_path: Path, held: bytes | None, size: int | None, cause: str, words: str
+) -> None:
+    members = [record(http(PAGE + b"%d" % n), n=n) for n in range(1, 40)]
+    dictionary, other = (zstandard.train_dictionary(1_000, part) for part in (members[:20], members[20:]))
+    front = other.as_bytes() if held is None else held  # of another file: frames name the one they need
+    data = b"\x5d\x2a\x4d\x18" + (len(front) if size is None else size).to_bytes(4, "little") + front
+    if cause != "archive_truncated":
+        data += b"".join(map(zstandard.ZstdCompressor(dict_data=dictionary).compress, members[:3]))
+    (tmp_path / "a.warc.zst").write_bytes(data)
+    good, bad = rows(tmp_path / "a.warc.zst")
+    assert (good, [r["cause"] for r in bad]) == ([], [cause])
+    assert re.search(words, str(bad[0]["detail"]))
 
 
 def test_what_is_broken_is_a_bad_row_and_costs_no_other(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_without_a_plan_the_model_is_the_largest_that_the_text_is_enough_for():
         "Enough for a model of 100 B parameters in one pass over it, of 400 B in 4 passes (20 tokens a parameter"
     )
     assert text.plan is None
-    assert text.measured == "Not measured yet."
+    assert text.measured == statement.UNMEASURED
 
 
 def test_epochs_are_said_of_a_plan_that_the_user_wrote_alone():
@@ -95,7 +95,7 @@ def test_under_a_million_tokens_no_run_is_planned_and_counts_rank(kept: int, eno
         != enough
     )
     assert ("for a model of about 50.0 k parameters" in text.enough.lower()) == enough
-    assert text.command == f"python -m flows.savings out{tier}"
+    assert text.command == f"winnow savings out{tier}"
     assert text.cost.startswith("One pass over the kept text takes 50.0 %"), "a share needs no plan"
 
 
@@ -114,10 +114,10 @@ def test_where_nothing_was_kept_or_dropped_there_is_no_bracket_and_nothing_to_me
     assert text.bracket is None and text.command is None
 
 
-@pytest.mark.parametrize(("kept", "command"), [(29_999, None), (30_000, "python -m flows.savings out")])
+@pytest.mark.parametrize(("kept", "command"), [(29_999, None), (30_000, "winnow savings out")])
 def test_no_command_is_named_that_would_refuse_the_text(kept: int, command: str | None):
     text = said(ledger(kept, 10**6))
-    assert (text.command, text.measured) == (command, "Not measured yet." if command else "Too little text to measure.")
+    assert (text.command, text.measured) == (command, statement.UNMEASURED if command else "Too little text to measure.")
     assert text.enough is not None and text.enough.startswith("Too little text to plan a run: 30.0 k tokens")
     needed = lacking.DRAWS * lacking.LEAST_BYTES["ngram"] / (1 - MOST_HELD_OUT)
     assert needed <= LEAST_COUNTED * Compute().bytes_per_token
@@ -156,7 +156,7 @@ def test_the_command_takes_the_output_s_path_as_one_word_of_a_shell(name: str):
 def test_what_is_still_to_be_measured(tier: Any, generation: int, kept: int, option: str | None):
     metrics = Metrics.model_construct(compute=ledger(kept, 2 * kept), generation=2)
     text = statement.of(metrics, savings(measured(tier=tier), generation=generation), out="out")
-    assert text.command == (None if option is None else f"python -m flows.savings out{option}")
+    assert text.command == (None if option is None else f"winnow savings out{option}")
     assert text.finding is not None and ("of generation 1: measure again" in text.finding) == (generation == 1)
 
 
@@ -182,7 +182,7 @@ def test_every_surface_quotes_the_same_sentences(everything: Reported):
     metrics["compute"] = ledger(124_000_000, 200_000_000).model_dump(mode="json")
     made = Metrics.model_validate(metrics)
     text = statement.of(made, None, out="my out")
-    assert shlex.split(text.command or "")[3:] == ["my out", "--tier", "cpu"]
+    assert shlex.split(text.command or "")[2:] == ["my out", "--tier", "cpu"]
     files = {"data": [], "rejected": [], "ledger": [], "quarantine": []}
     surfaces = {
         "terminal": shown.summary(metrics, out="my out", width=10_000),

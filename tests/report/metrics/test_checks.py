@@ -137,7 +137,7 @@ def test_with_warn_the_run_publishes_and_says_the_same(capsys, tmp_path):
     assert manifest["failed_checks"] == [said] and not manifest["accepted"]
     shown = " ".join(ran.out.split())
     assert said in shown and "generation 1 was published nevertheless" in shown
-    assert f"winnowinspect--output{out}showswhatwasdropped" in "".join(ran.out.split()), "lines fold"
+    assert f"winnowinspect--output{out}showswhy" in "".join(ran.out.split()), "lines fold"
     assert "max_drop_share" in (out / "report.html").read_text()
 
 
@@ -148,7 +148,7 @@ def metrics(kept: int, read: int, **reasons: int) -> Counts:
 
 @pytest.mark.parametrize(("dropped", "failed"), [(949_999, False), (950_000, False), (950_001, True)])
 def test_shares_are_compared_exactly(dropped, failed):
-    made = checks.judge(Checks(), metrics(1_000_000 - dropped, 1_000_000, empty=dropped), None, sources={})
+    made = checks.judge(Checks(), metrics(1_000_000 - dropped, 1_000_000, empty=dropped), None, held=0, sources={})
     assert [check.failed for check in made] == [failed]
 
 
@@ -160,7 +160,7 @@ def test_a_source_loses_what_was_dropped_and_what_could_not_be_read(dropped, qua
         made.counts["verdict", verdict, "documents"] = n
     sources = by_plan_source(of_plan_source(made, "crawl"))
     totals = counts.counts(totals=counts.totals(20, kept, dropped))
-    found = checks.judge(Checks(max_source_loss=0.5), totals, None, sources=sources)
+    found = checks.judge(Checks(max_source_loss=0.5), totals, None, held=0, sources=sources)
     (lost,) = [check for check in found if check.check == "max_source_loss"]
     assert (lost.failed, lost.value) == (failed, (dropped + quarantined) / 20)
 
@@ -168,13 +168,45 @@ def test_a_source_loses_what_was_dropped_and_what_could_not_be_read(dropped, qua
 @pytest.mark.parametrize(("kept", "failed"), [(501, False), (500, False), (499, True)])
 def test_a_change_that_equals_the_limit_passes_although_floats_say_otherwise(kept, failed):
     assert 0.8 - 0.5 > 0.3
-    made = checks.judge(Checks(), metrics(kept, 1000), metrics(800, 1000), sources={})
+    made = checks.judge(Checks(), metrics(kept, 1000), metrics(800, 1000), held=800, sources={})
     assert [check.failed for check in made if check.check == "max_change"] == [failed]
 
 
 def test_runs_over_nothing_have_no_share_and_fail_nothing():
-    made = checks.judge(Checks(max_change=0), metrics(0, 0), metrics(0, 0), sources={})
+    made = checks.judge(Checks(max_change=0), metrics(0, 0), metrics(0, 0), held=1, sources={})
     assert [check.failed for check in made] == [False]  # of the share dropped; there is nothing that could change
+
+
+NIGHTS = [
+    # rows read, dropped by a filter, dropped by selection, documents that the output holds: whether it is refused
+    (0, 0, 0, 0, True),
+    (0, 0, 0, 1, False),
+    (5, 0, 5, 0, True),
+    (5, 0, 5, 1, False),
+    (5, 4, 1, 1, False),
+    (5, 5, 0, 1, True),
+    (6, 4, 1, 0, False),
+]
+
+
+@pytest.mark.parametrize(("read", "filtered", "corpus", "held", "refused"), NIGHTS)
+def test_an_output_that_would_hold_nothing_is_refused_and_a_night_without_news_is_not(read, filtered, corpus, held, refused):
+    lost = (counts.reason("empty", filtered), counts.reason("not_selected", corpus).model_copy(update={"stage": "select"}))
+    now = counts.counts(totals=counts.totals(read, read - filtered - corpus, filtered + corpus), reasons=lost)
+    made = checks.judge(Checks(max_drop_share=1), now, None, held=held, sources={})
+    assert [check.check for check in made if check.failed] == ["kept_nothing"] * refused
+
+
+def test_a_first_run_over_a_file_without_rows_publishes_nothing_but_with_accept(capsys, tmp_path):
+    command = ("minimal", "--input", write(tmp_path / "in", kept=0), "--output", tmp_path / "out", "--workers", "1")
+    ran = winnow(capsys, *command)
+    assert ran.code == 3 and not published(tmp_path / "out")
+    said = " ".join(ran.err.split())
+    assert "the inputs hold no row" in said and "--accept publishes" in said and "loss by" not in said
+    ran = winnow(capsys, *command, "--accept")
+    assert ran.code == 0, ran.err
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["failed_checks"] == ["kept_nothing: the inputs hold no row"]
 
 
 REFUSED = [

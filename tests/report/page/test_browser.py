@@ -70,7 +70,7 @@ def test_text_of_charts_can_be_read_on_a_phone(browser: Any, sample: Path) -> No
 
 
 def test_the_first_screen_holds_the_verdict_the_funnel_and_three_documents(browser: Any, sample: Path) -> None:
-    told = ("documents kept", "of the compute of training on", "Not measured yet", "Nobody has looked yet", "checks passed")
+    told = ("documents kept", "of the compute of training on", "has not been measured", "Nobody has looked yet", "checks passed")
     with shown(browser, sample) as page:
         assert page.locator(".telling blockquote").count() == 3
         for said in (*told, "near_duplicate", "at least 50 passes"):

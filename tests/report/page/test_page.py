@@ -165,7 +165,7 @@ def test_a_hostile_saving_is_text_too(metrics):
     page = Page(shown.render(metrics, _saving()))
     assert "script" not in [tag for tag, _ in page.tags]
     assert "[U+202E]gpj.exe" in page.words()
-    assert "Not measured yet" not in page.words()
+    assert "has not been measured" not in page.words()
 
 
 def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_measured_or_reviewed(metrics, samples):
@@ -176,7 +176,7 @@ def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_meas
     for said in (
         "736,064 of 1,234,567 documents kept",
         "of the compute of training on everything that was read",
-        "Not measured yet",
+        "has not been measured",
         "Nobody has looked yet at what was dropped",
         "Three documents that were dropped",
         "checks failed",
@@ -185,7 +185,7 @@ def test_first_screen_says_what_was_kept_what_it_costs_and_that_nothing_was_meas
     for said in (
         "if nothing that was dropped was of use",
         "Too little text to plan a run",
-        "flows.savings",
+        "winnow savings",
         "2 min 12 s",
         "812 MB",
     ):
@@ -197,7 +197,8 @@ def test_failed_checks_come_before_the_headline_and_passed_ones_do_not(metrics, 
     words = Page(shown.render(metrics, None)).words()
     assert words.index("1 check failed") < words.index("documents kept", words.index("curation report"))
     assert failed["detail"] in words[: words.index("Where the documents went")]
-    assert "alert" not in [a.get("role") for _, a in Page(shown.render(nothing.metrics, None)).tags]
+    passed = nothing.metrics | {"checks": []}
+    assert "alert" not in [a.get("role") for _, a in Page(shown.render(passed, None)).tags]
 
 
 def test_dedup_off_is_said(nothing):
@@ -292,8 +293,8 @@ def test_what_differs_between_near_duplicates_is_marked_on_both_sides(metrics, s
 
 def test_commands_name_the_output_and_a_document_as_one_word_each(metrics, samples):
     page = Page(shown.render(metrics, None, samples=samples, out="/data/it's mine"))
-    commands = [line for line in page.words().split("python -m ") if line.startswith("flows.inspect ")]
-    assert len(commands) == 3
+    commands = [line for line in page.words().split("winnow ") if line.startswith("inspect ")]
+    assert len(commands) == 4
     assert all(command.split("--output ")[1].startswith("'/data/it'\"'\"'s mine'") for command in commands)
 
 
@@ -345,7 +346,7 @@ def test_the_first_screen_has_the_finding_as_a_word_and_a_colour(metrics, interv
     made = savings(measured(held(compared(1.0, interval)), tier=tier)).model_dump(mode="json")
     text = shown.render(metrics, made)
     first = text[: text.index("Why documents were dropped")]
-    assert re.findall('<b class="word ([a-z]+)">([a-z ]+)</', first) == [(tone, word)]
+    assert re.findall(r'<b class="word ([a-z]+)">([A-Z][a-z ]+)\.</', first) == [(tone, word.capitalize())]
     assert f"--{tone}" in text or tone == "even"
 
 
@@ -361,7 +362,7 @@ def test_counts_have_no_multiplier_on_the_page(metrics):
 def test_a_measurement_of_an_earlier_release_is_not_quoted_and_the_command_is_there(metrics):
     words = Page(shown.render(metrics, {"schema": 1})).words()
     assert "An earlier release measured this, by another method: measure again." in words
-    assert "python -m flows.savings" in words
+    assert "winnow savings" in words
 
 
 def test_a_saving_of_an_older_generation_is_called_stale(metrics):
@@ -379,3 +380,14 @@ def test_curves_of_a_saving_are_charts_of_the_page(metrics):
         assert "raw" in chart and "curated" in chart
         assert "10¹²" in chart and "FLOPs" in chart
         assert chart.count("stroke-dasharray") >= 2  # arms differ in line, not in colour alone
+
+
+def test_a_failed_check_says_that_the_generation_was_published_why_and_what_to_do(metrics):
+    metrics["notes"] = []
+    metrics["checks"] = [
+        {"check": "max_drop_share", "limit": 0.1, "value": 0.6, "failed": True, "detail": "of 555 rows read"},
+    ]
+    words = Page(shown.render(metrics, None, out="my out")).words()
+    alarm = words[words.index("look before training") : words.index("That is")]
+    told = ("was published nevertheless", "checks.on_fail is warn", "--replace takes it back", "winnow inspect --output 'my out'")
+    assert [said for said in told if said not in alarm] == []

@@ -1,0 +1,1 @@
+"""Evaluation sets: read, turned into words and grams, kept as a file."""

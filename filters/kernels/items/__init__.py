@@ -1,0 +1,1 @@
+"""Evaluation items in texts: what they are made of, and where a text holds one."""
