@@ -6,7 +6,7 @@ them, else the bytes of its final text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ import pyarrow as pa
 
 from pipeline import schema
 from pipeline.export.tokenizer import ExportTokenizer
+from pipeline.stages.shards import conversation_columns
+from pipeline.text import exact_json
+from pipeline.text.conversations import LAYOUTS
 
 BATCH_BYTES = 2_000_000
 """Text that is tokenised at a time: the library holds some hundred bytes a token until its numbers are taken out."""
@@ -35,10 +38,12 @@ class Values:
 
 @dataclass(frozen=True)
 class Content:
-    """`lines`: JSON Lines; else tokens, and then there is a tokenizer."""
+    """`lines`: JSON Lines; else tokens of a tokenizer. `data`: columns of data/; `layouts`: of its conversations."""
 
     tokenizer: ExportTokenizer | None
     lines: bool
+    data: tuple[str, ...] = tuple(schema.DATA.names)
+    layouts: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -51,7 +56,8 @@ class Content:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of data/ that are written."""
-        return tuple(schema.DATA.names) if self.lines else ("text", "n_bytes")
+        talks = (name for layout in self.layouts for name in LAYOUTS[layout].columns)
+        return self.data if self.lines else tuple(dict.fromkeys(["text", "n_bytes", *talks]))
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -59,7 +65,13 @@ class Content:
         from importlib.metadata import version
 
         known = self.tokenizer
-        return (VERSION, self.lines, *((known.sha256, known.eos, version("tokenizers")) if known else ()))
+        return (
+            VERSION,
+            self.lines,
+            self.data,
+            self.layouts,
+            *((known.sha256, known.eos, version("tokenizers")) if known else ()),
+        )
 
     def of(self, table: pa.Table, *, where: str) -> Values:
         """Values of the rows of a table of data/."""
@@ -78,14 +90,18 @@ class Content:
         sizes = table["n_bytes"].to_numpy() if tokens is None else tokens.lengths
         if tokens is not None and not self.lines:
             return Values(tokens.values, tokens.lengths, sizes, tokens.ended)
-        lines = [line(row) for row in table.select(schema.DATA.names).to_pylist()]
+        lines = [line(row, self.layouts) for row in table.select(self.data).to_pylist()]
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
         return Values(np.frombuffer(b"".join(lines), np.uint8), lengths, sizes, tokens.ended if tokens else 0)
 
 
-def line(row: dict[str, Any]) -> bytes:
-    """A row of data/ as a line of JSON: scores with the digits that they have, metadata as it was written."""
+def line(row: dict[str, Any], layouts: Sequence[str] = ()) -> bytes:
+    """A row of data/ as a line of JSON: scores with the digits that they have, metadata as it was written, turns of conversations
+    as their input had them."""
     shown = {name: np.float32(value) if isinstance(value, float) else value for name, value in row.items()}
+    for layout in layouts:
+        for name, value in conversation_columns.restored(layout, row).items():
+            shown[name] = orjson.Fragment(exact_json.dumps(value))
     shown["metadata"] = orjson.Fragment(row["metadata"])
     return orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
 

@@ -85,6 +85,14 @@ def pieces(output: Output) -> tuple[Piece, ...]:
     return tuple(found)
 
 
+def columns(output: Output, of: Sequence[Piece]) -> tuple[str, ...]:
+    """Of data/: one dataset has one set of columns."""
+    if not of:
+        return tuple(schema.DATA.names)
+    with output.store.open(of[0].path) as file:
+        return tuple(pq.read_schema(file).names)
+
+
 def _cut(file: pq.ParquetFile, whole: Piece) -> Iterator[Piece]:
     at = file.schema_arrow.names.index("text")
     groups: list[int] = []

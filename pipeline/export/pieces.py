@@ -20,6 +20,7 @@ from pipeline.export.content import Content
 from pipeline.export.documents import Chosen, Piece
 from pipeline.inspect.output import Output
 from pipeline.records.base import Record
+from pipeline.stages.shards import conversation_columns
 from pipeline.store.store import Store
 from pipeline.text.final import text_hashes
 
@@ -124,12 +125,11 @@ def _of_group(output: Output, piece: Piece, group: int, *, sorting: Sorting) -> 
     taken = np.flatnonzero(codes != documents.LEFT_OUT)
     table = documents.take(table, taken)
     made = content.of(table, where=f"{output.store.path(piece.path)}, row group {group}")
-    text = table["text"].combine_chunks().cast(pa.large_string())
-    text = text if isinstance(text, pa.LargeStringArray) else pa.concat_arrays(text.chunks)
+    text = conversation_columns.marked(content.layouts, table)
     columns_made = [
         *(table[name].combine_chunks() for name in ("id", "source", "source_ref")),
         pa.array(np.full(len(taken), piece.generation, np.int32)),
-        text_hashes(text),
+        text_hashes(text if isinstance(text, pa.LargeStringArray) else pa.concat_arrays(text.chunks)),
         pa.array(places[taken]),
         pa.array(made.sizes),
         packed(made.values, made.lengths),

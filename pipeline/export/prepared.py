@@ -16,7 +16,7 @@ from pipeline.export.pieces import Sorting
 from pipeline.export.target import Target
 from pipeline.export.tokenizer import load
 from pipeline.inspect.output import Output, open_output_of
-from pipeline.output import manifest
+from pipeline.output import layouts, manifest
 
 SEQUENCE = 4096
 """Tokens of a packed sequence, where nobody says."""
@@ -73,9 +73,9 @@ def prepare(request: Request) -> Prepared:
     _check(request, kind)
     output = open_output_of(request.output)
     tokenizer = load(request.tokenizer, request.eos) if request.tokenizer else None
-    content = Content(tokenizer, kind.lines)
     how = documents.chosen(request.mix, seed=request.seed, validation=request.validation)
     there = documents.pieces(output)
+    content = Content(tokenizer, kind.lines, documents.columns(output, there), layouts.of_output(output.live))
     counted = documents.survey(output, there, how)
     sorting = Sorting(how, content, pieces.buckets_for(sum(one.n_bytes for one in counted)))
     newest = manifest.load_all(output.store)[-1].generation
