@@ -20,8 +20,8 @@ test: $(VENV)/.dev
 # The slow suites: really served deployments; the training example of docs/first-steps.md and small models, in an environment with torch; the page
 # in a browser; object stores (an S3-compatible server on loopback), in an environment with clients of stores and clusters.
 test-all: export HYPOTHESIS_PROFILE = nightly
-test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.dev lint docs
-	$(BIN)/python -m pytest -q tests -m "slow or not slow"
+test-all: $(VENV)/.dev $(VENV)-torch/.dev $(VENV)-browser/.dev $(VENV)-cluster/.dev $(VENV)-trainers/.dev lint docs
+	WINNOW_TRAINERS=$$(echo $(VENV)-trainers/lib/python3*/site-packages) $(BIN)/python -m pytest -q tests -m "slow or not slow"
 	$(VENV)-torch/bin/python -m pytest -q tests/test_readme.py -k training
 	$(VENV)-torch/bin/python -m pytest -q tests/savings tests/report -m "slow or not slow"
 	$(VENV)-browser/bin/python -m pytest -q tests/inspect/page/test_browser.py tests/report/page/test_browser.py -m slow
@@ -126,6 +126,11 @@ $(VENV)-browser/.dev: $(VENV)-browser/.needed $(VENV)-browser/.fasttext | $(VENV
 $(VENV)-cluster/.dev: $(VENV)-cluster/.needed $(VENV)-cluster/.fasttext | $(VENV)/.dev
 	$(call environment,$(VENV)-cluster)
 	$(VENV)-cluster/bin/pip install -q -c constraints.txt -e .[dask,ray,s3,cluster-test]
+	touch $@
+
+# What reads exports and shards, and nothing of Winnow: tests ask it in processes of its own.
+$(VENV)-trainers/.dev: | $(VENV)-trainers/bin/pip
+	$(VENV)-trainers/bin/pip install -q "torch==2.13.0" "megatron-core==0.16.1" "datatrove==0.10.1" "duckdb>=1.4,<3" "pandas>=2.2,<4" "polars>=1.30,<3" pyarrow
 	touch $@
 
 # The extra `docs`, and nothing of Winnow.

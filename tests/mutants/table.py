@@ -2483,6 +2483,15 @@ MUTANTS = (
         ("tests/export/test_tokenizer.py::test_what_a_file_asks_for_besides_tokens_is_off",),
     ),
     Mutant(
+        "pages of shards end by size",
+        "exports",
+        "pipeline/stages/shards/parquet.py",
+        "use_content_defined_chunking=CHUNKS,",
+        "use_content_defined_chunking=False,",
+        "pages behind a row that went are what they were",
+        ("tests/stages/shards/test_pages.py::test_pages_behind_a_row_that_went_are_what_they_were",),
+    ),
+    Mutant(
         "the last document that fits is left out",
         "exports",
         "pipeline/export/stream.py",
