@@ -24,6 +24,16 @@ HEAVIEST = 15
 QUOTED = 25
 """Words of a quotation that count as a passage. Chosen: names and sayings are shorter."""
 _QUOTATION = re.compile('(?<!")"[^"]{60,}"(?!")|“[^”]{60,}”|«[^»]{60,}»')
+_OPENING = re.compile(
+    r"\s*(?:(?:this|these|the following|each) (?:question|problem|item)s?\b[^.:\n]{0,60}\b(?:refers?|is|are|based)\b"
+    r"[^.:\n]{0,80}[.:]"
+    r"|(?:read|use|consider|refer to|look at|based on|according to)\b[^.:\n]{0,40}\b(?:following|below)\b[^.:\n]{0,80}[.:]"
+    r"|the (?:following|next) (?:passage|text|excerpt|article|information|paragraph|letter|speech)\b[^.:\n]{0,80}[.:]"
+    r"|(?:passage|context|article|text|excerpt|paragraph|story|document)\s*\d*\s*[:.\n])",
+    re.IGNORECASE,
+)
+"""What says that a text follows, and a question about it."""
+_ASKS = re.compile(r"\n\s*(?:question|q)\s*\d*\s*[:.]", re.IGNORECASE)
 _TRIPLE = 3
 
 
@@ -63,13 +73,26 @@ def _texts(rows: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _pieces(question: str) -> Iterator[tuple[str, bool]]:
     """The parts of a question, and which of them are quotations long enough to be a passage."""
+    begin, end = _passage(question)
     at = 0
-    for match in _QUOTATION.finditer(question):
-        if len(re.findall(r"\w+", match[0])) >= QUOTED:
-            yield question[at : match.start()], False
-            yield match[0], True
-            at = match.end()
+    for start, stop in [(begin, end), *(match.span() for match in _QUOTATION.finditer(question, end))]:
+        if len(re.findall(r"\w+", question[start:stop])) >= QUOTED:
+            yield question[at:start], False
+            yield question[start:stop], True
+            at = stop
     yield question[at:], False
+
+
+def _passage(question: str) -> tuple[int, int]:
+    """Where the text begins and ends that a question of several paragraphs is about: all between what announces it and the
+    question itself, which is the last paragraph, or what a line calls the question."""
+    opening = _OPENING.match(question)
+    body = question.rstrip()
+    if opening is None:
+        return 0, 0
+    asks = _ASKS.search(body, opening.end())
+    end = asks.start() if asks else body.rfind("\n")
+    return (opening.end(), end) if end > opening.end() else (0, 0)
 
 
 def segments(items: Sequence[Item]) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:

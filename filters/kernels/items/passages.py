@@ -3,7 +3,7 @@
 Where two seeds of an item that share no word stand in one window, its *coverage* is measured: the share of the weight of its
 words that stand in three words in a row which the window has too; of different words likewise, and the smaller share counts. A
 question that is long enough is judged by itself or with its options, whichever is covered better; options count in any order. A
-question that stands word for word is found by one seed; a short one only with its answer near it.
+question that stands word for word is found by one seed; a short one only with its answer near it, or with its options behind it.
 
 Invariant: a row equals `tests/filters/kernels/items/plain_passages.py`. Linear, whatever the text is: a gram has at most COMMON
 items, and a window is measured at most twice for each item.
@@ -32,9 +32,15 @@ LEAST = 0.3
 """Coverage from which an item counts as found."""
 ANSWER_WORDS = 8
 """Of an answer that are looked for."""
-TELLING, TELLING_WITH_OPTIONS = 6, 7
+TELLING, TELLING_WITH_OPTIONS = 8, 7
 """Different words of weight HEAVY or more that a passage must share with a question, or with an item that it holds with options.
 Chosen: patterns of formulas and tables have up to five, and phrases that go with a thing, such as the steps of a recipe, six."""
+WHOLE = 32
+"""Words of an item that is looked for word for word with its options; longer ones are measured."""
+SAID = 8
+"""Words that its question and the options that are there must have together, so that one of them by itself is none."""
+FEW_OPTIONS, SLACK = 8, 16
+"""Options of such an item at most; words that may stand among them besides, such as letters."""
 APART = 64
 """Words without a seed after which a passage has ended."""
 _TABLE = 1 << 15
@@ -93,6 +99,7 @@ def judge(codes: Array, n_hits: Int, before: Int, sought: Sought, best: Any, win
         while last < n and _item(pairs[last]) == item:
             last += 1
         best = _exact(codes, before, sought, item, pairs[first:last], best)
+        best = _whole(codes, before, sought, item, pairs[first:last], best)
         if last - first > 1:
             best, window = _windows(codes, before, sought, item, pairs[first:last], best, window)
         first = last
@@ -138,12 +145,9 @@ def _exact(codes: Array, before: Int, sought: Sought, item: Int, pairs: Array, b
         if at == tried or at < 0 or at + size > codes.size or _within(pairs[k]) >= size:
             continue
         tried = at
-        same = True
-        for w in range(size):
-            if np.uint8(codes[at + w] >> np.uint32(24)) != items.words[begin + w]:
-                same = False
-                break
-        if same and (size >= LONG or _answered(codes, at, at + size, items.answers[item], np.int64(items.answer_words[item]))):
+        if _same(codes, at, items.words, np.int64(begin), size) and (
+            size >= LONG or _answered(codes, at, at + size, items.answers[item], np.int64(items.answer_words[item]))
+        ):
             best = _better(best, np.float32(1), item, before + at, before + at + size - 1, sought)
     return best
 
@@ -157,6 +161,45 @@ def _answered(codes: Array, first: Int, stop: Int, answer: Int, size: Int) -> Bo
         if answer_code(codes[at : at + size]) == answer:
             return True
     return False
+
+
+@inner_kernel
+def _whole(codes: Array, before: Int, sought: Sought, item: Int, pairs: Array, best: Any) -> Any:
+    """Looks for a short item word for word: its question, and behind it three of four options, in any order."""
+    items = sought.items
+    s, stop = items.firsts[item], items.firsts[item + 1]
+    begin, end, last = np.int64(items.starts[s]), np.int64(items.starts[s + 1]), np.int64(items.starts[stop])
+    size, options = end - begin, np.int64(stop - s - 1)
+    if size == 0 or options < 2 or options > FEW_OPTIONS or last - begin >= WHOLE:
+        return best
+    span = size + 2 * (last - end) + SLACK
+    following = np.int64(0)
+    for k in range(pairs.size):
+        place = _place(pairs[k])
+        for at in range(max(following, place - span + 1), place + 1):
+            if at + size > codes.size or not _same(codes, at, items.words, begin, size):
+                continue
+            found, said, reached = np.int64(0), size, at + size
+            for option in range(s + 1, stop):
+                first = np.int64(items.starts[option])
+                length = np.int64(items.starts[option + 1]) - first
+                for there in range(at + size, min(at + span, codes.size) - length + 1):
+                    if length > 0 and _same(codes, there, items.words, first, length):
+                        found, said, reached = found + 1, said + length, max(reached, there + length)
+                        break
+            if found >= 2 and 4 * found >= 3 * options and said >= SAID:
+                best = _better(best, np.float32(1), item, before + at, before + reached - 1, sought)
+        following = max(following, place + 1)
+    return best
+
+
+@inner_kernel
+def _same(codes: Array, at: Int, words: Array, begin: Int, size: Int) -> Bool:
+    """Whether `size` words of the text are those of an item."""
+    w = np.int64(0)
+    while w < size and np.uint8(codes[at + w] >> np.uint32(24)) == words[begin + w]:
+        w += 1
+    return w == size
 
 
 @inner_kernel

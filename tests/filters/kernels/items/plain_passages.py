@@ -9,12 +9,16 @@ from typing import NamedTuple
 from filters.kernels.items.passages import (
     APART,
     ASKED,
+    FEW_OPTIONS,
     LEAST,
     LONG,
     NEAR,
+    SAID,
     SHORT,
+    SLACK,
     TELLING,
     TELLING_WITH_OPTIONS,
+    WHOLE,
 )
 from filters.kernels.items.tables import COMMON, GRAM, HEAVY
 
@@ -67,6 +71,7 @@ def passages(text: Sequence[str], item: Plain, hits: list[tuple[int, int]]) -> I
         same = at >= 0 and len(question) >= SHORT and list(text[at:stop]) == question
         if same and (len(question) >= LONG or answered(text, at, stop, item.answer)):
             yield 1.0, at, stop - 1
+    yield from whole(text, item, hits)
     wide = 2 * len(item.words) + APART
     rest = hits
     while rest:
@@ -81,6 +86,25 @@ def passages(text: Sequence[str], item: Plain, hits: list[tuple[int, int]]) -> I
             else:
                 after = [hit for i, hit in enumerate(rest) if i and (i >= len(here) or hit[0] > start + wide // 2)]
         rest = after
+
+
+def whole(text: Sequence[str], item: Plain, hits: list[tuple[int, int]]) -> Iterator[tuple[float, int, int]]:
+    question, *options = ([word for word, _ in segment] for segment in item.segments)
+    if not question or not 2 <= len(options) <= FEW_OPTIONS or len(item.words) >= WHOLE:
+        return
+    span = len(question) + 2 * sum(map(len, options)) + SLACK
+    for at in sorted({at for place, _ in hits for at in range(max(0, place - span + 1), place + 1)}):
+        stop = at + len(question)
+        if list(text[at:stop]) != question:
+            continue
+        places = [
+            next((p for p in range(stop, at + span - len(one) + 1) if one and list(text[p : p + len(one)]) == one), -1)
+            for one in options
+        ]
+        found = [(p + len(one), len(one)) for p, one in zip(places, options, strict=True) if p >= 0]
+        said = len(question) + sum(size for _, size in found)
+        if len(found) >= 2 and 4 * len(found) >= 3 * len(options) and said >= SAID:
+            yield 1.0, at, max(end for end, _ in found) - 1
 
 
 def answered(text: Sequence[str], first: int, stop: int, answer: tuple[str, ...]) -> bool:
