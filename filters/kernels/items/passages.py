@@ -32,9 +32,10 @@ LEAST = 0.3
 """Coverage from which an item counts as found."""
 ANSWER_WORDS = 8
 """Of an answer that are looked for."""
-TELLING, TELLING_WITH_OPTIONS = 8, 7
+TELLING, TELLING_WITH_OPTIONS = 7, 6
 """Different words of weight HEAVY or more that a passage must share with a question, or with an item that it holds with options.
-Chosen: patterns of formulas and tables have up to five, and phrases that go with a thing, such as the steps of a recipe, six."""
+Chosen: patterns of formulas and tables have up to five, and phrases that go with a thing, such as the steps of a recipe or what
+is said of the sides of a triangle, six."""
 WHOLE = 32
 """Words of an item that is looked for word for word with its options; longer ones are measured."""
 SAID = 8
@@ -306,7 +307,7 @@ def _coverage(codes: Array, first: Int, stop: Int, sought: Sought, item: Int, wi
             asked = total == 0 or covered / total >= ASKED
             if end - begin >= LONG:
                 question = share
-    if asked and reach >= LONG:
+    if asked and reach >= LONG and items.firsts[item + 1] - items.firsts[item] > 1:
         return max(question, _share(covered, total, kinds, TELLING_WITH_OPTIONS))
     return question
 

@@ -133,7 +133,7 @@ def coverage(text: Sequence[str], first: int, stop: int, item: Plain) -> float:
             some = sum(weight for (_, weight), mark in zip(segment, marks, strict=True) if mark)
             asked = total == 0 or some / total >= ASKED
             question = share(weights, covered, TELLING) if len(segment) >= LONG else 0.0
-    if asked and len(item.words) >= LONG:
+    if asked and len(item.words) >= LONG and len(item.segments) > 1:
         return max(question, share(weights, covered, TELLING_WITH_OPTIONS))
     return question
 
