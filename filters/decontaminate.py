@@ -66,7 +66,7 @@ def rules(params: Params, thresholds: Thresholds) -> list[Rule]:
 
 FILTER = Filter(
     name="decontaminate",
-    version=1,
+    version=2,
     tier=Tier.CHEAP,
     reads="final",
     params=Params,

@@ -32,7 +32,7 @@ def steps(params: DecontaminateParams) -> list[Walk]:
 
 EDIT = Edit(
     name="decontaminate",
-    version=1,
+    version=2,
     summary="passages that hold an item of an evaluation set are cut",
     params=DecontaminateParams,
     steps=steps,

@@ -100,9 +100,8 @@ def _folder(source: str) -> str:
 
 
 def _described(shipped: dict[str, list[dict[str, Any]]], made: Compiled) -> list[ShippedSet]:
-    found = tables.seeds(made.items)
-    has_seeds = np.zeros(len(made.kept), bool)
-    has_seeds[found.owners[found.places]] = True
+    flat = [row for rows in shipped.values() for row in rows]
+    found = index.findable([_item(flat[i]) for i in made.kept], made.items, tables.seeds(made.items))
     described, first = [], 0
     for name, rows in shipped.items():
         inside = (made.kept >= first) & (made.kept < first + len(rows))
@@ -119,7 +118,7 @@ def _described(shipped: dict[str, list[dict[str, Any]]], made: Compiled) -> list
                 licence=" and ".join(sorted({_NAMES[str(row["licence"]).partition(" ")[0].lower()] for row in rows})),
                 sources=tuple(sources if len(sources) <= 3 else sorted({str(row["source"]).partition(":")[0] for row in rows})),
                 given=len(rows),
-                findable=int(has_seeds[inside].sum()),
+                findable=int(found[inside].sum()),
                 sections=tuple(Section(name=section, items=n) for section, n in sections.items()),
             )
         )

@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from filters.contract import Settings
 from filters.evaluations import own as own_sets
-from filters.evaluations.items import Rarity, compiled
+from filters.evaluations.items import Compiled, Item, Rarity, compiled
 from filters.evaluations.own import OwnSet
-from filters.kernels.items import tables
+from filters.kernels import buffers
+from filters.kernels.items import scan, tables
 from filters.kernels.items.tables import Items, Seeds
 from filters.models import ModelError, check_sha256
 
@@ -43,6 +45,8 @@ _DTYPES = {
     "rarity_weights": np.uint8,
 }
 _MOST_BYTES = 1 << 27
+HALF = 0.5
+"""Coverage by which an item counts as found in what `findable` says."""
 
 
 class _Part(BaseModel):
@@ -61,7 +65,7 @@ class ShippedSet(_Part):
     licence: str
     sources: tuple[str, ...] = Field(description="repository@commit, and the paths there")
     given: int = Field(ge=0, description="items that the set has")
-    findable: int = Field(ge=0, description="items that have a run of words which few items share, long enough to be found")
+    findable: int = Field(ge=0, description="items that are found in a text which holds their question, options and answer")
     sections: tuple[Section, ...]
 
     @property
@@ -97,12 +101,34 @@ class Sets(Settings):
 
 
 @dataclass(frozen=True)
+class OwnCounts:
+    """Items of a set of the user's: rows of its file; those without words in their question; copies of earlier ones; those that
+    are found in a text that quotes them."""
+
+    name: str
+    given: int
+    without_question: int
+    copies: int
+    findable: int
+
+    def __str__(self) -> str:
+        left = {
+            "without a question": self.without_question,
+            "copy" if self.copies == 1 else "copies": self.copies,
+            "too short to be found, or of what many items say": self.given - self.without_question - self.copies - self.findable,
+        }
+        said = "; ".join(f"{n:,} {what}" for what, n in left.items() if n)
+        return f"{self.name}: {self.findable:,} of {self.given:,} items can be found{f' ({said})' if said else ''}"
+
+
+@dataclass(frozen=True)
 class Index:
     items: Items
     seeds: Seeds
     groups: tuple[tuple[str, str], ...]  # set and section of each group of items
     ends: tuple[int, ...]  # of each group: the number of items up to its last
     numbers: np.ndarray  # int32: of each item in its section, or row of the user's file, from 0
+    own: tuple[OwnCounts, ...] = ()  # the user's sets
 
     def named(self, item: int) -> tuple[str, str]:
         """`(set, item)` as evidence names them: the item by its place in the set."""
@@ -116,7 +142,8 @@ def files(params: Sets) -> tuple[Path, ...]:
     own = tuple(Path(own.path).expanduser() for own in params.own)
     for path in own:
         if not path.is_file():
-            raise ModelError(f"{own_sets.KEY}: {path}: no such file; give a JSONL or Parquet file with one evaluation item a row")
+            what = "is a folder; name the file in it" if path.is_dir() else "no such file; give a JSONL or Parquet file"
+            raise ModelError(f"{own_sets.KEY}: {path}: {what} with one evaluation item a row")
     return (*shipped, *own)
 
 
@@ -129,9 +156,11 @@ def load(params: Sets) -> Index:
 @lru_cache(maxsize=4)
 def _load(sets: Literal["all"] | tuple[str, ...], own_files: tuple[OwnSet, ...], stats: tuple[tuple[int, int], ...]) -> Index:
     shipped, rarity, groups, sizes, numbers = _shipped(sets)
-    parts = [shipped]
+    parts, read = [shipped], []
     for own in own_files:
-        made, _ = compiled(own_sets.read(own), rarity)
+        given = own_sets.read(own)
+        made, _ = compiled(given, rarity)
+        read.append((given, made))
         parts.append(made.items)
         groups.append((own.called, ""))
         sizes.append(len(made.kept))
@@ -139,7 +168,25 @@ def _load(sets: Literal["all"] | tuple[str, ...], own_files: tuple[OwnSet, ...],
     items = joined(parts)
     if not len(items.words):
         raise ModelError("filters.decontaminate names no evaluation set: give `sets` or `own`, or switch it off")
-    return Index(items, tables.seeds(items), tuple(groups), tuple(accumulate(sizes)), np.concatenate(numbers))
+    seeds = tables.seeds(items)
+    counts = tuple(_counts(one, *what, items=items, seeds=seeds) for one, what in zip(own_files, read, strict=True))
+    return Index(items, seeds, tuple(groups), tuple(accumulate(sizes)), np.concatenate(numbers), counts)
+
+
+def _counts(own: OwnSet, given: Sequence[Item], made: Compiled, *, items: Items, seeds: Seeds) -> OwnCounts:
+    """Raises ModelError where nothing of the set can be found."""
+    found = int(findable([given[i] for i in made.kept], items, seeds).sum())
+    counts = OwnCounts(own.called, len(given), made.wordless, len(given) - made.wordless - len(made.kept), found)
+    if not found:
+        raise ModelError(f"{own_sets.KEY}: {own.path}: {counts}; name the columns that hold question, options and answer")
+    return counts
+
+
+def findable(given: Sequence[Item], items: Items, seeds: Seeds) -> np.ndarray:
+    """bool: items that are found, by half of them, in a text that holds them as they are: question, options, answer."""
+    texts = ["\n".join((one.question, *one.options, *filter(None, (one.answer,)))) for one in given]
+    found = scan.find(*buffers.views(pa.array(texts, pa.large_string())), items, seeds)
+    return found.coverage > HALF
 
 
 def card_path(path: Path) -> Path:

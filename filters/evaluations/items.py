@@ -65,6 +65,7 @@ class Compiled:
 
     items: Items
     kept: np.ndarray  # int64: numbers of items as they were given
+    wordless: int  # items without a word in their question, or with more than MOST_WORDS
 
 
 def _texts(rows: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -118,9 +119,10 @@ def compiled(given: Sequence[Item], rarity: Rarity | None = None) -> tuple[Compi
     """Items as kernels see them, and the rarity of their words. `rarity`: None: as it is among these items."""
     codes, quoted, firsts = segments(given)
     kept, seen = [], set()
-    for i in range(len(given)):
+    usable = [i for i in range(len(given)) if 0 < len(codes[firsts[i]]) <= MOST_WORDS]
+    for i in usable:
         whole = b"|".join(codes[s].tobytes() for s in range(firsts[i], firsts[i + 1]))
-        if 0 < len(codes[firsts[i]]) <= MOST_WORDS and whole not in seen:
+        if whole not in seen:
             seen.add(whole)
             kept.append(i)
     by_item = [list(_cut(codes, range(firsts[i], firsts[i + 1]))) for i in kept]
@@ -138,7 +140,9 @@ def compiled(given: Sequence[Item], rarity: Rarity | None = None) -> tuple[Compi
     weights[np.isin(joined, _slight())] = 1
     weights[marks | ~_distinct(words, starts, owners) | np.repeat(sizes < _TRIPLE, sizes)] = 0
     answers, answer_words = _answers([given[i].answer for i in kept])
-    return Compiled(Items(words, weights, starts, first, answers, answer_words), np.array(kept, np.int64)), rarity
+    return Compiled(
+        Items(words, weights, starts, first, answers, answer_words), np.array(kept, np.int64), len(given) - len(usable)
+    ), rarity
 
 
 @cache

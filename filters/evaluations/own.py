@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ MOST_BYTES = 1 << 28
 """Of a set as text. Chosen: the largest of the usual sets have 20 MB."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _SHOWN = 20
+_NUMBER = re.compile(r"-?[0-9]{1,9}(\.0)?")
+"""Of an option, as tables with gaps write it too."""
 KEY = "filters.decontaminate.own"
 
 
@@ -83,6 +86,9 @@ def _content(path: Path) -> bytes:
 
 
 def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:
+    """The objects of JSON lines, or of one array of them."""
+    if content.lstrip().startswith(b"["):
+        return _array(path, content)
     found = []
     for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
@@ -97,6 +103,16 @@ def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:
     if not found:
         raise ModelError(f"{KEY}: {path} is empty; give a file with one item a row")
     return found
+
+
+def _array(path: Path, content: bytes) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{KEY}: {path}: expected a JSON array of objects, or one object a line ({error}); mend it") from error
+    if not found or not all(isinstance(row, dict) for row in found):
+        raise ModelError(f"{KEY}: {path}: expected a JSON array of objects, one for each item, or one object a line")
+    return list(found)
 
 
 def _parquet(path: Path, content: bytes, own: OwnSet) -> list[dict[str, Any]]:
@@ -132,30 +148,44 @@ def _require(path: Path, rows: Sequence[dict[str, Any]], own: OwnSet) -> None:
 def item(row: dict[str, Any], own: OwnSet) -> Item:
     """The item of a row."""
     question = row.get(own.question)
-    options = _options(row.get(own.options) if own.options else None)
-    return Item(_said(question) or "", options, _answer(row.get(own.answer) if own.answer else None, options))
+    options, labels = _options(row.get(own.options) if own.options else None)
+    return Item(_said(question) or "", options, _answer(row.get(own.answer) if own.answer else None, options, labels))
 
 
-def _options(value: Any) -> tuple[str, ...]:
-    """A list of texts, or a mapping that holds one (`{"text": […], "label": […]}`)."""
+def _options(value: Any) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+    """Texts of options, and what each is called where that is told: a list of texts, a list of `{"text": …, "label": …}`, or a
+    mapping that holds such lists (`{"text": […], "label": […]}`)."""
+    labels: Any = None
     if isinstance(value, dict):
+        labels = value.get("label")
         value = next((inner for inner in (value.get("text"), list(value.values())) if isinstance(inner, list)), ())
     if not isinstance(value, Iterable) or isinstance(value, str | bytes):
         value = () if value is None else (value,)
-    return tuple(said for said in map(_said, value) if said)
+    given = list(value)
+    if any(isinstance(one, dict) for one in given):
+        labels = [one.get("label") if isinstance(one, dict) else None for one in given]
+        given = [one.get("text") if isinstance(one, dict) else one for one in given]
+    if not isinstance(labels, list) or len(labels) != len(given):
+        labels = [None] * len(given)
+    told = [(said, _said(label)) for said, label in zip(map(_said, given), labels, strict=True) if said]
+    return tuple(said for said, _ in told), tuple(label for _, label in told)
 
 
-def _answer(value: Any, options: tuple[str, ...]) -> str | None:
-    """The text of the answer: of the option whose number (from 0) or letter it is, where there are options."""
+def _answer(value: Any, options: tuple[str, ...], labels: tuple[str | None, ...] = ()) -> str | None:
+    """The text of the answer: of the option whose label, number (from 0) or letter it is, where there are options; null for a
+    number below 0, as splits with hidden answers have it."""
     if isinstance(value, list):
         value = value[0] if value else None
     said = _said(value)
-    if said is None or not options:
+    if said is None or not options or said in options:
         return said
-    if isinstance(value, int) or (said.isdecimal() and said not in options):
-        return options[int(said)] if int(said) < len(options) else said
+    if said in labels:
+        return options[labels.index(said)]
+    if _NUMBER.fullmatch(said) and not any(labels):
+        number = int(said.partition(".")[0])
+        return options[number] if 0 <= number < len(options) else None if number < 0 else said
     letter = ord(said.upper()) - ord("A") if len(said) == 1 else -1
-    return options[letter] if 0 <= letter < len(options) and said not in options else said
+    return options[letter] if 0 <= letter < len(options) else said
 
 
 def _said(value: Any) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from filters import decontaminate
 from pipeline.errors import InputError, WinnowError
 from pipeline.inspect import turns
 from pipeline.inspect.margins import BY_EXPRESSION, Measured, RuleMargin, worded
@@ -63,6 +64,8 @@ class Found:
     """What weighed most in the scores of models, where the final text was kept."""
     turns: tuple[str, ...] = ()
     """Of a conversation, who says what: a line each."""
+    passage: str | None = None
+    """Of the final text, what holds most of an evaluation item."""
     fault: str | None = None
     """Why its values cannot be shown: a model or a plugin of the plan is not there any more."""
 
@@ -110,9 +113,27 @@ def _found(output: Output, row: LedgerRow) -> Found:
         weighed: tuple[Reasons, ...] = ()
         if values is not None and kept is not None:
             weighed = reasons(output.recipe, values.measured, kept.text, edited=bool(row["edits"]))
-        return Found(row, kept, values, survivor, reasons=weighed, turns=_turns(output, folder, row))
+        return Found(
+            row,
+            kept,
+            values,
+            survivor,
+            reasons=weighed,
+            turns=_turns(output, folder, row),
+            passage=_passage(output, kept, values),
+        )
     except WinnowError as error:
         return Found(row, kept, None, survivor, fault=str(error))
+
+
+def _passage(output: Output, kept: Kept | None, values: RunValues | None) -> str | None:
+    """Where the plan looks for evaluation items in final texts, and one was found in a text that was kept."""
+    measured = {} if values is None else dict(values.measured.beside_rules).get(decontaminate.FILTER.name, {})
+    start, end = measured.get("contamination_start"), measured.get("contamination_end")
+    reads = [item.reads for item in output.recipe.filters if item.filter.name == decontaminate.FILTER.name]
+    if kept is None or "final" not in reads or not isinstance(start, int) or not isinstance(end, int):
+        return None
+    return kept.text[start:end]
 
 
 def _turns(output: Output, folder: str | None, row: LedgerRow) -> tuple[str, ...]:
@@ -155,6 +176,7 @@ def explanation(found: Found, *, every: bool) -> list[Part]:
         said += _excerpt("survivor", found.survivor.text)
     if found.values is not None:
         said += ["", *_asked(row["reason"], found.values.measured, every=every)]
+    said += _excerpt("passage of an evaluation item", found.passage)
     return [*said, *weights(found.reasons), *found.notes]
 
 

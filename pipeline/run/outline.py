@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from filters import quality
+from filters.evaluations import index
 from filters.models import coverage
 from filters.rules import AnyRule, ByRow, Rule
 from pipeline.plan.model import Plan
@@ -28,6 +29,8 @@ def outline(resolved: Recipe) -> Iterator[str]:
         yield f"  {item.filter.name}: {_filter(item)}"
         if item.filter.name == "quality" and quality.of_readers(item.params.model):
             yield from (f"    {line}" for line in _choice(item))
+        if item.filter.name == "decontaminate":
+            yield from (f"    {counts}" for counts in index.load(item.params).own)
     if not resolved.filters:
         yield "  filters: none: no document is dropped for what it says"
     edits = [name if not (on := _settings(params)) else f"{name} ({on})" for name, _, params in resolved.edits]

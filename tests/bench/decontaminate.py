@@ -1,12 +1,13 @@
 """Decontamination: speed, recall by share of words changed and order of options, false marks on clean text.
 
-Needs WINNOW_EVAL_DATA: `benchmarks/` (evaluation sets), `web/` and `throughput/` (text). Status 1: a target was missed.
+Needs WINNOW_EVAL_DATA: `benchmarks/` (evaluation sets), and text: CLEAN. Status 1: a target was missed.
 
 - speed: MB of text per CPU-second that the filter adds to a run, on one core, beside cutting the words alone. At least 100.
 - recall: items planted between two clean documents, a share of their words replaced, removed or doubled (6 : 2 : 2).
-  At least .99 unedited and .95 with one word in ten changed, of items of 20 words or more that have a run of words that few
-  items share (`findable` in the card). What the rules do not promise stands below: short questions changed, items cut short.
+  At least .99 unedited and .95 with one word in ten changed, of items of 20 words or more that are found where they stand as they
+  are (`findable` in the card). What the rules do not promise stands below: short questions changed, items cut short.
 - false marks: each marked document is listed with place, item and passage, to be read; at most one in 100,000 may be false.
+- passages: texts that questions are about, without the question, such as old speeches; at most 3 in 100 may be marked.
 
     python -m tests.bench.decontaminate [--items 1500]
 """
@@ -39,6 +40,10 @@ from filters.kernels.items import item_words, scan
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 SHARES = (0, 0.05, 0.1, 0.15, 0.2, 0.3)
+CLEAN = ("web", "throughput", "chat", "code", "judged", "junk_and_good")
+"""Folders of text in which marks are read."""
+ANNOUNCED = "This question refers to the following information."
+PASSAGES = 0.03
 LIMIT = 0.5
 LEAST = {0: 0.99, 0.1: 0.95}
 MB_PER_S = 100
@@ -48,12 +53,13 @@ PLANTED = 1_500
 
 
 def rows(path: Path) -> Iterator[str]:
-    """The texts of a JSONL file."""
+    """The texts of a JSONL file, and what is said in its chats."""
     data = path.read_bytes()
     raw = gzip.decompress(data) if path.suffix == ".gz" else zstandard.ZstdDecompressor().stream_reader(data).read()
     for line in io.BytesIO(raw):
-        text = json.loads(line).get("text")
-        if isinstance(text, str):
+        row = json.loads(line)
+        text = row.get("text") or "\n\n".join(turn.get("content") or "" for turn in row.get("messages") or ())
+        if isinstance(text, str) and text:
             yield text.encode("utf-8", "replace").decode()
 
 
@@ -110,10 +116,10 @@ def recall(loaded: Index, items: list[Item], clean: list[str], *, form: Form, sh
 def recalls(loaded: Index, folder: Path, clean: list[str], *, number: int) -> bool:
     """Prints recall by kind of item and form; whether the targets are met."""
     found = given_items(folder)
-    has_seeds = np.zeros(len(loaded.items.firsts) - 1, bool)
-    has_seeds[loaded.seeds.owners[loaded.seeds.places]] = True
-    findable = [item for k in np.flatnonzero(has_seeds) if (item := found.get("/".join(loaded.named(int(k)))))]
-    print(f"{len(findable)} of {len(has_seeds)} items of the index are findable")
+    known = [item for k in range(len(loaded.items.firsts) - 1) if (item := found.get("/".join(loaded.named(k))))]
+    there = index.findable(known, loaded.items, loaded.seeds)
+    findable = [item for item, is_found in zip(known, there, strict=True) if is_found]
+    print(f"{len(findable)} of {len(known)} items are found where they stand as they are")
     sizes = [len(re.findall(r"\w+", item.question)) for item in findable]
     whole = [len(re.findall(r"\w+", " ".join((item.question, *item.options)))) for item in findable]
     long = [item for item, size in zip(findable, sizes, strict=True) if size >= 20]
@@ -163,6 +169,19 @@ def marks(loaded: Index, folders: Sequence[Path]) -> bool:
     return marked * PER_FALSE <= documents and size / seconds >= MB_PER_S
 
 
+def passages(loaded: Index, folder: Path) -> bool:
+    """Prints how many texts that questions are about are marked by themselves; whether that is few enough."""
+    texts = [
+        item.question.strip().removeprefix(ANNOUNCED).rpartition("\n")[0]
+        for item in given_items(folder).values()
+        if item.question.startswith(ANNOUNCED) and "\n" in item.question.strip().removeprefix(ANNOUNCED).strip()
+    ]
+    found = scan.find(*buffers.views(pa.array(texts, pa.large_string())), loaded.items, loaded.seeds)
+    marked = int((found.coverage > LIMIT).sum())
+    print(f"{marked} of {len(texts)} passages without their question are marked")
+    return marked <= PASSAGES * len(texts)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=1_500, help="of each kind, drawn for recall (default: %(default)s)")
@@ -177,7 +196,8 @@ def main() -> int:
     scan.find(*first, loaded.items, loaded.seeds)
     item_words.word_codes(*first)
     clean = [text[:PLANTED] for text in rows(chosen.data / "web" / "weborganizer_cc.jsonl.zst")]
-    met = marks(loaded, [chosen.data / "web", chosen.data / "throughput"])
+    met = marks(loaded, [chosen.data / name for name in CLEAN])
+    met &= passages(loaded, chosen.data / "benchmarks")
     return 0 if recalls(loaded, chosen.data / "benchmarks", clean, number=chosen.items) and met else 1
 
 

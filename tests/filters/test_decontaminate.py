@@ -16,9 +16,11 @@ from filters.edits.contract import apply
 from filters.evaluations import index
 from filters.evaluations.own import OwnSet
 from filters.kernels.items import tables
+from filters.models import ModelError
 from flows.serving import roots
 from pipeline.errors import PlanError
 from pipeline.plan import load, paths, recipe
+from pipeline.run.outline import outline
 from tests.support import ROOT, prose, table, winnow, write_rows
 
 QUESTION = (
@@ -115,6 +117,7 @@ def test_a_run_tells_what_it_found_in_data_rejected_ledger_and_why(capsys, tmp_p
     assert main(["--output", str(out), "why", "dirty"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "contamination_set wicks, contamination_item 41, contamination_start" in said
+    assert ("passage of an evaluation item: A lamplighter in Varnholm trims" in said) is not bool(edits)
     assert main(["--output", str(out), "why", "dirty", "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["documents"]
     assert one["signals"]["decontaminate"]["contamination_item"] == "41"
@@ -155,6 +158,20 @@ def test_a_plan_that_names_no_set_is_refused_before_anything_is_read(tmp_path, o
     file = plan(tmp_path, own, keys.replace("PLAN", str(tmp_path / "plan.yaml")))
     with pytest.raises(PlanError, match=says):
         recipe.load_models(recipe.resolve(load.load_plan(str(file)).plan))
+
+
+def test_items_that_cannot_be_found_are_counted_by_why_and_a_set_without_others_is_refused(tmp_path, own):
+    rows = [{"q": QUESTION, "o": OPTIONS, "a": "A"}, {"q": QUESTION, "o": OPTIONS, "a": "A"}, {"q": None}, {"q": "Why?"}]
+    mixed = write_rows(tmp_path / "mixed.jsonl", rows)
+    given = plan(tmp_path, mixed, "filters: {decontaminate: {sets: [], own: OWN}}")
+    resolved = recipe.resolve(load.load_plan(str(given)).plan)
+    assert (
+        "    mixed: 1 of 4 items can be found (1 without a question; 1 copy; 1 too short to be found, or of what many items say)"
+        in list(outline(resolved))
+    )
+    with pytest.raises(ModelError, match=r"mixed: 0 of 1 items can be found \(1 too short"):
+        write_rows(mixed, [{"q": "Why?", "o": [], "a": "A"}])
+        index.load(params(mixed))
 
 
 def test_a_deployment_reads_sets_below_its_roots_only(tmp_path, own):

@@ -177,20 +177,20 @@ def _whole(codes: Array, before: Int, sought: Sought, item: Int, pairs: Array, b
     following = np.int64(0)
     for k in range(pairs.size):
         place = _place(pairs[k])
-        for at in range(max(following, place - span + 1), place + 1):
+        for at in range(max(following, np.int64(place - span + 1)), place + 1):
             if at + size > codes.size or not _same(codes, at, items.words, begin, size):
                 continue
-            found, said, reached = np.int64(0), size, at + size
+            found, said, reached = np.int64(0), size, np.int64(at + size)
             for option in range(s + 1, stop):
                 first = np.int64(items.starts[option])
                 length = np.int64(items.starts[option + 1]) - first
-                for there in range(at + size, min(at + span, codes.size) - length + 1):
+                for there in range(at + size, min(at + span - length, codes.size - length) + 1):
                     if length > 0 and _same(codes, there, items.words, first, length):
-                        found, said, reached = found + 1, said + length, max(reached, there + length)
+                        found, said, reached = found + 1, said + length, max(reached, np.int64(there + length))
                         break
             if found >= 2 and 4 * found >= 3 * options and said >= SAID:
                 best = _better(best, np.float32(1), item, before + at, before + reached - 1, sought)
-        following = max(following, place + 1)
+        following = place + 1
     return best
 
 

@@ -39,6 +39,28 @@ def test_options_and_answers_are_read_as_people_write_them(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "answer", "item"),
+    [
+        ([{"text": "a b", "label": "A"}, {"text": "c d", "label": "B"}], "B", (("a b", "c d"), "c d")),
+        ({"text": ["a b", "c d"], "label": ["1", "2"]}, "1", (("a b", "c d"), "a b")),
+        (["a b", "c d"], "1.0", (("a b", "c d"), "c d")),
+        (["a b", "c d"], 1.0, (("a b", "c d"), "c d")),
+        (["a b", "c d"], -1, (("a b", "c d"), None)),
+        (["1", "2", "-1"], "-1", (("1", "2", "-1"), "-1")),
+        (["a b", {"text": "c d"}, None, {"label": "C"}], 1, (("a b", "c d"), "c d")),
+    ],
+)
+def test_options_may_be_objects_and_answers_labels(options, answer, item):
+    made = own.item({"question": "Why?", "options": options, "answer": answer}, OwnSet(path="set", options="options"))
+    assert (made.options, made.answer) == item
+
+
+def test_a_file_may_be_one_array(tmp_path):
+    (tmp_path / "set.json").write_text(json.dumps(ROWS, indent=1))
+    assert own.read(OwnSet(path=str(tmp_path / "set.json"), options="choices")) == ITEMS
+
+
+@pytest.mark.parametrize(
     ("rows", "keys", "says"),
     [
         ([{"prompt": "Why?", "gold": "x"}], {}, r"set\.jsonl has no column 'question'; it has gold, prompt; set `question`"),
@@ -49,8 +71,10 @@ def test_options_and_answers_are_read_as_people_write_them(tmp_path):
         ([{"question": "  "}, {"question": None}], {}, "holds no question in column 'question'"),
         ([{"question": "Why?"}, b'{"question": \n'], {}, "line 2: expected a JSON object"),
         ([b'{"question": "\xff"}\n'], {}, "line 1: expected a JSON object in UTF-8"),
-        ([["Why?"]], {}, "line 1: expected a JSON object, got list"),
-        ([b"[" * 100_000], {}, "line 1: expected a JSON object"),
+        ([["Why?"]], {}, "expected a JSON array of objects"),
+        ([b"7\n"], {}, "line 1: expected a JSON object, got int"),
+        ([b"[" * 100_000], {}, "expected a JSON array of objects"),
+        ([{"question": {"en": "Why?"}}], {}, "holds no question"),
         ([b"PAR1 but no Parquet"], {}, "is damaged"),
     ],
 )

@@ -74,7 +74,7 @@ def cases(draw):
     pieces = []
     for _ in range(draw(st.integers(1, 5))):
         item = draw(st.sampled_from(items))
-        words = draw(st.sampled_from([item.question, *item.options])).split()
+        words = draw(st.sampled_from([item.question, *item.options, " ".join((item.question, *item.options))])).split()
         start = draw(st.integers(0, len(words) - 1))
         pieces += words[start : start + draw(st.integers(1, 28))] + draw(st.lists(st.sampled_from(SOME), max_size=3))
     return items, pieces
@@ -145,6 +145,45 @@ def test_a_short_question_counts_word_for_word_and_with_its_answer_near_it(betwe
     before = f"Under the old pier. {'so ' * between}{short.question}"
     changed = behind.replace("copper", "silver")
     assert coverage([behind, before, changed, short.question], made.items) == [float(found), float(found), 0, 0]
+
+
+SHORT_ONE = Item("What makes a lantern hum?", ("damp wool", "a loose wick", "salt", "frost"), "a loose wick")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("What makes a lantern hum? damp wool, a loose wick, salt, frost", 1),
+        ("What makes a lantern hum?\nA. frost\nB. salt\nC. damp wool\nD. a loose wick\nAnswer: D", 1),
+        ("WHAT MAKES a lantern hum: salt, frost, or a loose wick?", 1),  # three of four
+        ("What makes a lantern hum? A loose wick, or frost", 0),  # two of four
+        ("What makes a lantern hum?", 0),
+        ("damp wool, a loose wick, salt, frost: what makes a lantern hum?", 0),
+        ("What makes a new lantern hum? damp wool, a loose wick, salt, frost", 0),
+        (f"What makes a lantern hum? {'so ' * 40} damp wool, a loose wick, salt, frost", 0),
+    ],
+)
+def test_a_short_question_counts_word_for_word_and_with_its_options_behind_it(text, found):
+    made, _ = compiled([*invented(5), SHORT_ONE])
+    assert coverage([f"{prose(3)}\n{text}\n{prose(4)}"], made.items) == [found]
+
+
+def test_a_few_words_with_options_are_no_item():
+    """Too little to tell: its question and options have fewer than SAID words together."""
+    made, _ = compiled([*invented(5), Item("Is a lantern loud?", ("yes", "no"))])
+    assert coverage(["Is a lantern loud? yes no"], made.items) == [0]
+
+
+OPENINGS = ("This question refers to the following information.", "Read the following passage about a mill:", "Passage:")
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_passage_that_is_announced_is_not_the_question(opening):
+    passage = " ".join(VOCABULARY[20:50]) + "\n" + " ".join(VOCABULARY[50:80]) + "\n- the lockkeeper of Dunmere, a speech, 1830"
+    asked = "Which claim does the speech of the lockkeeper at Dunmere reject, as far as its third and its last sentence go?"
+    made, _ = compiled([Item(f"{opening}\n{passage}\n{asked}", ("that mills are loud", "that rivers are deep")), *invented(5)])
+    alone, question, both = coverage([passage, asked, f"{passage}\n\n{asked}"], made.items)
+    assert (alone, question > 0.5, both > 0.5) == (0, True, True)
 
 
 def test_what_many_items_share_marks_nothing():
