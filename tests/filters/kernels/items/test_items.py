@@ -192,6 +192,13 @@ def test_what_many_items_share_marks_nothing():
     assert coverage(["Which of these is said of the " * 40 + "at all times?"], made.items) == [0]
 
 
+def test_a_pattern_that_repeats_is_little_of_an_item():
+    """Three quarters of its words, and a quarter of its different words."""
+    pattern, rest = " ".join(VOCABULARY[:8]), " ".join(VOCABULARY[30:54])
+    made, _ = compiled([Item(f"{f'{pattern} ' * 9} {rest}"), *invented(3)], NO_RARITY)
+    assert coverage([f"{pattern} " * 9], made.items) == [0]
+
+
 def test_a_passage_that_a_question_quotes_is_not_the_question():
     passage = " ".join(VOCABULARY[20:70])
     asked = "Which claim does the speech of the lockkeeper at Dunmere reject, as far as its third and its last sentence go?"
