@@ -18,10 +18,12 @@ from pipeline.read.encodings import encoding_of, transcoded
 from pipeline.read.files import ANY, InputFile
 from pipeline.read.lines import ROW_BYTES
 from pipeline.read.units import open_input, source_of
+from pipeline.text import numbers
 from pipeline.text.conversations import AUTO, LAYOUTS
 
 EMPTY = "empty"
 _RAW_BYTES = 1 << 16
+_SHOWN = 40
 _COMPRESSIONS = (
     (re.compile(rb"\x1f\x8b\x08"), "gzip"),
     (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL), "zstd"),
@@ -89,7 +91,16 @@ def look(file: InputFile) -> InputFile | str:
 def _laid_out(file: InputFile, head: shape.Head) -> InputFile | str:
     if file.format == "jsonl":
         return replace(file, format=shape.shape_of(head, text=file.text, limit=file.max_row_bytes) or "jsonl")
+    if file.format == "warc":
+        head.grow(_RAW_BYTES)
+        return file if not head.data.strip() or b"WARC/" in head.data else _no_archive(head.data)
     return file if file.format else _undeclared(file, head)
+
+
+def _no_archive(data: bytes) -> str:
+    what = "a web page" if _PAGE.match(data) else repr(data[:_SHOWN].decode("utf-8", "replace"))
+    begins = f"no record is in its first {numbers.size(len(data))}, it begins as {what}"
+    return f"no WARC archive: {begins}; fetch it again, or leave it out"
 
 
 def _weight(file: InputFile, head: shape.Head) -> int:

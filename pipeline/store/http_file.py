@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipeline.store.http_host import Again, Host, Patience, host_of, origin_of
+from pipeline.store.http_host import Again, Host, Lie, Patience, host_of, origin_of
 from pipeline.store.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Transfer:
         if answer.status_code == 206:
             found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if found is None or int(found[1]) != start:
-                raise Again(f"the server sends another part of the file than was asked for, from byte {start} on")
+                raise Lie(f"the server sends another part of the file than was asked for, from byte {start} on")
             said, first = int(found[3]), 0
         else:
             length = answer.headers.get("Content-Length", "")
@@ -223,24 +223,24 @@ class Transfer:
         if said != self._size:
             told = f"the server said that the file has {self._size} bytes, and sends it with {said}"
             if identity and identity == self._known.identity:
-                raise Again(told)
+                raise Lie(told)
             raise OSError(errno.EBUSY, told, self._url)
         return first
 
 
 def _refuse_page(url: str, answer: httpx.Response) -> None:
-    """Raises Again for a web page where the name declares something else."""
+    """Raises Lie for a web page where the name declares something else."""
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     ending = _ending(url)
     if kind in ("text/html", "application/xhtml+xml") and ending not in _PAGES:
-        raise Again(f"the server sends a web page ({kind}) in place of a {ending} file")
+        raise Lie(f"the server sends a web page ({kind}) in place of a {ending} file")
 
 
 def _refuse_beginning(url: str, data: bytes) -> None:
     """The same, where the server does not call it a page."""
     ending = _ending(url)
     if ending in _NEVER_PAGES and _PAGE.match(data):
-        raise Again(f"the server sends a web page in place of a {ending} file")
+        raise Lie(f"the server sends a web page in place of a {ending} file")
 
 
 def _ending(url: str) -> str:

@@ -34,6 +34,7 @@ TRIES = 8
 """With pauses of 1, 2, 4 … 60 s: two minutes, which a server that is asked too often needs."""
 TRIES_OF_A_STRANGER = 3
 """Of a server that cannot be reached, or refuses (403), and has answered nothing yet: a wrong address is the likelier cause."""
+TRIES_OF_A_LIE = 3
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 LONGEST_ASKED_S = 120.0
@@ -52,6 +53,10 @@ class Again(Exception):
     def __init__(self, said: str, *, status: int = 0, pause: float | None = None) -> None:
         super().__init__(said)
         self.status, self.pause = status, pause
+
+
+class Lie(Again):
+    """An answer that is not about the file that was asked for: waiting seldom mends it, so it is asked for twice more at once."""
 
 
 class Host:
@@ -141,8 +146,9 @@ class Patience:
         """Wait for the next try. Raises OSError where it was the last."""
         self._failures += 1
         stranger = again.status in (0, 403) and not self._host.has_answered
-        if self._failures >= (TRIES_OF_A_STRANGER if stranger else TRIES):
-            raise OSError(_number(again.status), f"{again} ({self._failures} tries){_advice(again.status)}", self._url)
+        most = TRIES_OF_A_LIE if isinstance(again, Lie) else TRIES_OF_A_STRANGER if stranger else TRIES
+        if self._failures >= most:
+            raise OSError(_number(again), f"{again} ({self._failures} tries){_advice(again.status)}", self._url)
         if again.pause is not None and again.pause > LONGEST_ASKED_S:
             message = f"{again}; it asks to be left alone for {again.pause:.0f} s: run the same command again after that"
             raise OSError(errno.EACCES, message, self._url)
@@ -205,8 +211,9 @@ def _asked_pause(field: str) -> float | None:
     return max(0.0, (then - datetime.now(UTC)).total_seconds()) if then.tzinfo else None
 
 
-def _number(status: int) -> int:
-    return errno.EACCES if status == 403 else errno.EREMOTEIO
+def _number(again: Again) -> int:
+    """Of what does not pass by itself another than of what may (`flows.retry`)."""
+    return errno.EINVAL if isinstance(again, Lie) else errno.EACCES if again.status == 403 else errno.EREMOTEIO
 
 
 def _advice(status: int) -> str:

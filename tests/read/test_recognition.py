@@ -23,6 +23,7 @@ from pipeline.read.lines import Unreadable
 from pipeline.read.recognition import look
 from pipeline.read.source import Source
 from tests.read.conftest import make
+from tests.support import prose, winnow
 
 ROWS = b"".join(json.dumps({"id": f"r{i}", "text": f"text {i}"}).encode() + b"\n" for i in range(300))
 
@@ -322,3 +323,28 @@ def test_a_character_that_is_none_costs_its_row_and_not_the_rest_of_the_file(tmp
         parts = list(read.rows_of(make(tmp_path / "a.jsonl")))
         assert sum(part.documents.num_rows for part in parts) == 299
         assert [row["cause"] for part in parts for row in part.bad.to_pylist()] == ["invalid_utf8"]
+
+
+def wet_record(text: str) -> bytes:
+    return b"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n" % (len(text), text.encode())
+
+
+PAGE = b"<!DOCTYPE html><html><body>Please accept the terms of this network.</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("7.warc.wet.gz", PAGE), ("7.warc.gz", gzip.compress(PAGE)), ("7.warc.wet", b"no record\n" * 90)],
+    ids=["page", "packed", "text"],
+)
+def test_an_archive_without_a_record_ends_the_run_however_much_is_beside_it(capsys, tmp_path, name, data):
+    for number in range(1, 7):
+        (tmp_path / "in" / f"{number}.warc.gz").parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{number}.warc.gz").write_bytes(
+            gzip.compress(b"".join(wet_record(prose(40 * number + n)) for n in range(40)))
+        )
+    (tmp_path / "in" / name).write_bytes(data)
+    ran = winnow(capsys, "none", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    assert ran.code == 1 and f"in/{name}: ends before it should, or is something else: 0 rows were read" in ran.err
+    assert "no WARC archive: no record is in its first" in ran.err
+    assert not (tmp_path / "out/manifest.json").exists()

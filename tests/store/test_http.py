@@ -11,6 +11,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from flows.retry import can_pass
 from pipeline.errors import InputError
 from pipeline.store import http_host
 from pipeline.store.http_file import Known, Web, WebFile, identity_of
@@ -109,6 +110,15 @@ def test_what_stays_is_an_error_that_says_what_is_wrong(
     server.faults = [fault]
     with pytest.raises(error, match=words), file:
         file.read()
+
+
+def test_a_lie_is_asked_for_again_twice_and_ends_the_run(server: Server) -> None:
+    """What another try meets again: a run with `--retries` does not begin anew for it."""
+    file = opened(server)
+    server.faults = [Fault("page")]
+    with pytest.raises(OSError, match=r"in place of a .bin file \(3 tries\)") as raised, file:
+        file.read()
+    assert not can_pass(raised.value)
 
 
 def test_a_file_that_became_another_one_is_told_by_its_etag(server: Server) -> None:

@@ -35,11 +35,12 @@ def foreign(file: InputFile, reason: str) -> FileUnits:
 
 
 def read_foreign(unit: Unit) -> UnitRows:
-    """The bad row."""
+    """The bad row. An archive has an unknown number of rows, and so is as one that ends before its first."""
     collector = Collector(unit.file)
     with open_input(unit.file, ranges=True) as handle:
         begin = source_of(unit.file, handle)(EXCERPT_BYTES)
-    collector.refuse(QuarantinedRow(_ROW, "unreadable", unit.file.fault, unit.file.size, begin))
+    lost = Loss(cut=unit.file.format == "warc")
+    collector.refuse(QuarantinedRow(_ROW, "unreadable", unit.file.fault, unit.file.size, begin, lost))
     return collector.finish()
 
 
