@@ -75,8 +75,9 @@ def _too_much(group: tuple[str, str], loss: Loss, limit: float) -> str:
     if kind == "file" and loss.cut:
         if loss.lost > 1:
             return f"file {name}: ends before it should: at least {rows} are missing or unreadable {told}"
-        begins = "ends before it should" if loss.read else "ends before it should, or is something else"
-        return f"file {name}: {begins}: {loss.read:,} rows were read, and nothing tells how many are missing"
+        if not loss.read:
+            return f"file {name}: ends before it should, or is something else: nothing tells how many rows are missing"
+        return f"file {name}: ends before it should: {loss.read:,} rows were read, and nothing tells how many are missing"
     return f"{kind} {name}: {'some ' if loss.missing else ''}{rows} are unreadable {told}"
 
 
