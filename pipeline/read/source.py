@@ -31,7 +31,18 @@ class Source(PlanModel):
     priority: int = Field(0, description="the smaller one comes first where duplicates compete")
     text: str = Field("text", min_length=1, description="column that holds the text")
     format: Literal[
-        "auto", "text", "messages", "conversations", "preference", "preference_turns", "preference_text", "instruction"
+        "auto",
+        "text",
+        "messages",
+        "conversations",
+        "preference",
+        "preference_turns",
+        "preference_text",
+        "instruction",
+        "instruction_response",
+        "conversation",
+        "completion",
+        "completion_turns",
     ] = Field(
         "auto",
         description="what a row is: a text, or a conversation in one of these layouts (docs/conversations.md); auto: a text"

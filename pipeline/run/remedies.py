@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from pipeline.text import numbers
 
 _COLUMN = "name the column that holds the text in source.text (--set source.text=COLUMN)"
+_FORMAT = "or, of conversations in columns of other names, write them as one of the formats of docs/conversations.md has them"
 _AGAIN = "the file is damaged: fetch or write it again"
 REMEDIES = {
-    "text_missing": _COLUMN,
+    "text_missing": f"{_COLUMN}; {_FORMAT}",
     "double_column": "rename one of the two columns",
     "text_null": f"the column has no value: {_COLUMN}, or leave the file out",
     "text_not_a_string": f"a text is a string: {_COLUMN}, or write it as one",
-    "not_a_conversation": "the rows are not of the format that source.format names or that the first rows had: name theirs",
+    "not_a_conversation": "the rows are not of the format that source.format names or that the first rows had: name theirs in"
+    " source.format, and give rows of another format a source of their own (docs/conversations.md)",
     "invalid_json": "each line has to be a JSON object: write the file so, or give it the ending of what it is",
     "not_an_object": "each line has to be a JSON object with a column for the text: write the file so",
     "invalid_utf8": "the file is not UTF-8: convert it, such as with iconv -f ENCODING -t UTF-8",

@@ -96,6 +96,10 @@ LAYOUTS = {
         Layout("preference_turns", ("chosen", "rejected", "prompt"), (), ("prompt", "chosen", "rejected")),
         Layout("preference_text", ("chosen", "rejected"), ("prompt",)),
         Layout("instruction", ("instruction", "output"), ("input",)),
+        Layout("instruction_response", ("instruction", "response"), ("context",)),
+        Layout("conversation", ("conversation",), turns=("conversation",)),
+        Layout("completion", ("prompt", "completion")),
+        Layout("completion_turns", ("prompt", "completion"), turns=("prompt", "completion")),
     )
 }
 """By the name that `source.format` has for it; the first that fits a row is its own."""
@@ -188,8 +192,13 @@ def _same(before: list[Piece], after: list[Piece]) -> int:
 
 
 def _instruction(layout: Layout, record: Json) -> list[Piece]:
-    asked = list(_texts(record, ("instruction", "input"), USER))
-    return [*asked[:1], *(piece._replace(mark=MORE) for piece in asked[1:]), *_texts(record, ("output",), ASSISTANT)]
+    task, answer = layout.required
+    asked = list(_texts(record, (task, *layout.optional), USER))
+    return [*asked[:1], *(piece._replace(mark=MORE) for piece in asked[1:]), *_texts(record, (answer,), ASSISTANT)]
+
+
+def _completion(layout: Layout, record: Json) -> list[Piece]:
+    return [piece for column in layout.turns for piece in _turns(layout, record, column)]
 
 
 def _texts(record: Json, names: Sequence[str], mark: str) -> Iterator[Piece]:
@@ -272,4 +281,8 @@ _WALKS: dict[str, Callable[[Layout, Json], list[Piece]]] = {
     "preference_turns": _preference,
     "preference_text": _preference,
     "instruction": _instruction,
+    "instruction_response": _instruction,
+    "conversation": _conversation,
+    "completion": _instruction,
+    "completion_turns": _completion,
 }

@@ -55,6 +55,10 @@ ROWS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("preference_text", {"prompt": "q", "chosen": "good", "rejected": "bad"}, PREFERRED),
     ("instruction", {"instruction": "do", "input": "with", "output": "done"}, [(U, "do"), (M, "with"), (A, "done")]),
     ("instruction", {"instruction": "do", "input": "", "output": "done"}, [(U, "do"), (A, "done")]),
+    ("instruction_response", {"instruction": "do", "context": "c", "response": "done"}, [(U, "do"), (M, "c"), (A, "done")]),
+    ("conversation", {"conversation": PAIR}, PREFERRED[:2]),
+    ("completion", {"prompt": "q", "completion": "good"}, PREFERRED[:2]),
+    ("completion_turns", {"prompt": PAIR[:1], "completion": PAIR[1:]}, PREFERRED[:2]),
 ]  # fmt: skip
 
 
