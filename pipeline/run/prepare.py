@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from filters.kernels import warm
+from filters.kernels.formats import marks
 from pipeline import read
 from pipeline.errors import InputError
 from pipeline.machine import workers
@@ -77,6 +78,8 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         warmed = pool.submit(_warm, task.recipe, on_event, found)
         history, emptied = _load_history(out, work, manifests, replacing=options.replace or options.fresh)
         task = _recognised(task, history)
+        if any(settings.format != TEXT for settings in task.sources.values()):
+            pool.submit(marks.warm)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
         columns = output_layouts.of_run(out, history.live, task.sources)

@@ -88,7 +88,7 @@ def test_clocks_that_tick_apart_do_not_make_parts_larger_than_the_whole() -> Non
 
 
 def test_a_child_that_has_ended_and_one_that_lives_are_both_counted() -> None:
-    burn = "import time; t = time.process_time()\nwhile time.process_time() - t < 0.15: pass\n"
+    burn = "import time; t = time.process_time()\nwhile time.process_time() - t < 0.2: pass\n"
     before = resources.tree_cpu()
     subprocess.run([sys.executable, "-S", "-c", burn], check=True)
     living = subprocess.Popen([sys.executable, "-S", "-c", burn + "print(1, flush=True); input()"], stdin=-1, stdout=-1)
@@ -96,4 +96,4 @@ def test_a_child_that_has_ended_and_one_that_lives_are_both_counted() -> None:
     living.stdout.readline()
     used = resources.tree_cpu()
     living.communicate(b"\n")
-    assert used.children - before.children > 0.29
+    assert used.children - before.children > 0.36
