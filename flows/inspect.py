@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.records.receipt import Receipt
-    from pipeline.report.table import Said
+    from pipeline.report.table import Part, Said
 
 from flows import errors
 
@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     review.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
     why = commands.add_parser("why", help="everything that decided one document's fate")
     why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
+    why.add_argument(
+        "--tokens", metavar="FILE:PLACE", help="of an export's shard: the document whose token (jsonl: byte) is there"
+    )
     why.add_argument("--text", metavar="TEXT", help="judge this text instead, as the output's plan would (- reads stdin)")
     why.add_argument("--all", action="store_true", help="also the rules that the document passes with room to spare")
     why.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
@@ -158,8 +161,8 @@ def _why(arguments: argparse.Namespace) -> str | Said:
     from pipeline.inspect import output as opened
     from pipeline.inspect import verdict, why, why_json
 
-    if (arguments.name is None) == (arguments.text is None):
-        raise UsageError("why: give the id or source_ref of a document, or --text TEXT")
+    if sum(given is not None for given in (arguments.name, arguments.text, arguments.tokens)) != 1:
+        raise UsageError("why: give the id or source_ref of a document, or --tokens FILE:PLACE, or --text TEXT")
     output = opened.open_output_of(arguments.output, work=arguments.work, trust=arguments.trust)
     if arguments.text is not None:
         text = sys.stdin.read() if arguments.text == "-" else arguments.text
@@ -169,10 +172,19 @@ def _why(arguments: argparse.Namespace) -> str | Said:
             if arguments.json
             else why.explanation_of_text(made, every=arguments.all)
         )
-    found = why.find_rows(output, arguments.name)
+    said: list[Part] = []
+    if arguments.tokens is not None:
+        from pipeline.export.trace import trace
+
+        traced = trace(arguments.tokens, output.store)
+        said = [str(traced), ""]
+        found = why.find_rows(output, traced.source_ref)
+        found = [one for one in found if one.row["generation"] == traced.generation] or found
+    else:
+        found = why.find_rows(output, arguments.name)
     if arguments.json:
         return why_json.written(why_json.of_documents(found))
-    return [
+    return said + [
         part
         for number, one in enumerate(found)
         for part in ([*([""] * (number > 0)), *why.explanation(one, every=arguments.all)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import export
+from flows import export, inspect
 from pipeline.export.formats import FORMATS
 from tests.export import corpus
 from tests.support import ROOT
@@ -18,7 +18,8 @@ from tests.support import ROOT
 PAGE = (ROOT / "docs/exports.md").read_text("utf-8")
 COMMANDS = re.findall(r"^winnow export (\w+ .*)$", PAGE, re.MULTILINE)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-SHOWN = [text for language, text in BLOCKS if not language and not re.match(r"winnow export \w+ ", text)]
+SHOWN = [text for language, text in BLOCKS if not language and not re.match(r"winnow (export|inspect) ", text)]
+TRACED = re.search(r"^winnow inspect (.* --tokens .*)$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,13 @@ def folder(curated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_the_page_shows_what_its_commands_print(folder: Path, capsys: pytest.CaptureFixture[str]):
-    assert len(COMMANDS) == 3 and len(SHOWN) == 4
-    tokens, mixed, refused, checked = (" ".join(one.split()) for one in SHOWN)
+    assert len(COMMANDS) == 3 and len(SHOWN) == 5
+    tokens, mixed, refused, traced, checked = (" ".join(one.split()) for one in SHOWN)
     for command, shown in zip(COMMANDS, (tokens, mixed, checked), strict=True):
         assert export.main(shlex.split(command)) == 0
         assert " ".join(capsys.readouterr().out.split()) == shown
+    assert TRACED and inspect.main(shlex.split(TRACED[1])) == 0
+    assert " ".join(capsys.readouterr().out.split()).startswith(traced)
     assert export.main(shlex.split(COMMANDS[1].replace("100_000", "200_000"))) == 2
     assert " ".join(capsys.readouterr().err.split()) == refused
 

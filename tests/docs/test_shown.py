@@ -28,6 +28,7 @@ NOT_RUN = {
     r"winnow train": "needs 200 reviews, or an endpoint: tests/training",
     r"winnow savings": "tests/docs/test_own_trainer.py runs the page",
     r"winnow export": "tests/docs/test_exports.py runs the page",
+    r"winnow inspect .*why --tokens": "tests/docs/test_exports.py runs the page",
 }
 """Commands of blocks that are not run here, and why."""
 

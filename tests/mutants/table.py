@@ -2510,6 +2510,15 @@ MUTANTS = (
         ("tests/stages/shards/test_pages.py::test_pages_behind_a_row_that_went_are_what_they_were",),
     ),
     Mutant(
+        "a document's last token is of the next one",
+        "exports",
+        "pipeline/export/trace.py",
+        'pc.less(rows["last"], place)',
+        'pc.less_equal(rows["last"], place)',
+        "every place of an export leads to its document",
+        ("tests/export/test_trace.py",),
+    ),
+    Mutant(
         "the last document that fits is left out",
         "exports",
         "pipeline/export/stream.py",
