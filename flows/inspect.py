@@ -49,15 +49,7 @@ def parser() -> argparse.ArgumentParser:
     review.add_argument("-n", type=int, default=100, metavar="N", help="documents to offer (default: 100)")
     review.add_argument("--seed", type=int, default=0, metavar="N", help="of the random order (default: 0)")
     review.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
-    why = commands.add_parser("why", help="everything that decided one document's fate")
-    why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
-    why.add_argument(
-        "--tokens", metavar="FILE:PLACE", help="of an export's shard: the document whose token (jsonl: byte) is there"
-    )
-    why.add_argument("--text", metavar="TEXT", help="judge this text instead, as the output's plan would (- reads stdin)")
-    why.add_argument("--all", action="store_true", help="also the rules that the document passes with room to spare")
-    why.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
-    why.add_argument("--json", action="store_true", help="print JSON: docs/schemas/why.schema.json")
+    _add_why(commands)
     sweep = commands.add_parser("sweep", help="what other thresholds would keep, from the stored signals")
     sweep.add_argument("key", metavar="KEY=FROM:TO:STEP", help="a filter's threshold and values, such as filters.x.min_y=0:1:0.1")
     sweep.add_argument("--by", choices=("language",), help="a line for each language")
@@ -236,6 +228,18 @@ def _summary(arguments: argparse.Namespace) -> str | Said:
     if arguments.json:
         return json.dumps(metrics.model_dump(mode="json"), sort_keys=True)
     return report.summary(metrics, out=arguments.output, savings=publish.savings_of(output.store))
+
+
+def _add_why(commands: Any) -> None:
+    why = commands.add_parser("why", help="everything that decided one document's fate")
+    why.add_argument("name", nargs="?", metavar="ID", help="the document's id or source_ref")
+    why.add_argument(
+        "--tokens", metavar="FILE:PLACE", help="of an export's shard: the document whose token (jsonl: byte) is there"
+    )
+    why.add_argument("--text", metavar="TEXT", help="judge this text instead, as the output's plan would (- reads stdin)")
+    why.add_argument("--all", action="store_true", help="also the rules that the document passes with room to spare")
+    why.add_argument("--work", metavar="DIR", help="work directory of the run (default: .work in the output)")
+    why.add_argument("--json", action="store_true", help="print JSON: docs/schemas/why.schema.json")
 
 
 def _add_takedown(commands: Any) -> None:

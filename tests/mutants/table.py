@@ -2449,7 +2449,7 @@ MUTANTS = (
     Mutant(
         "two of four options are a short item",
         "rules",
-        "filters/kernels/items/passages.py",
+        "filters/kernels/items/verbatim.py",
         "4 * found >= 3 * options",
         "4 * found >= 2 * options",
         "a short item stands word for word, with three of four options",

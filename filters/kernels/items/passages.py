@@ -11,21 +11,16 @@ items, and a window is measured at most twice for each item.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Float, Int, inner_kernel
 from filters.kernels.dedup.minhash import sort
-from filters.kernels.items.item_words import answer_code
-from filters.kernels.items.tables import GRAM, HEAVY, MULTIPLIER, Items, Seeds
+from filters.kernels.items.hits import TABLE, Sought, better, item_of, place_of, within_of
+from filters.kernels.items.tables import GRAM, HEAVY, MULTIPLIER, Items
+from filters.kernels.items.verbatim import LONG, verbatim_item, verbatim_question
 
-LONG = 20
-"""Words of a question, or of an item as a whole, that are enough without its answer."""
-SHORT = 8
-"""Words of the shortest question that is looked for with its answer."""
-NEAR = 50
-"""Words between a short question and its answer at most."""
 ASKED = 0.4
 """Share of a question that must be covered for its options to count."""
 LEAST = 0.3
@@ -36,47 +31,8 @@ TELLING, TELLING_WITH_OPTIONS = 7, 6
 """Different words of weight HEAVY or more that a passage must share with a question, or with an item that it holds with options.
 Chosen: patterns of formulas and tables have up to five, and phrases that go with a thing, such as the steps of a recipe or what
 is said of the sides of a triangle, six."""
-WHOLE = 32
-"""Words of an item that is looked for word for word with its options; longer ones are measured."""
-SAID = 8
-"""Words that its question and the options that are there must have together, so that one of them by itself is none."""
-FEW_OPTIONS, SLACK = 8, 16
-"""Options of such an item at most; words that may stand among them besides, such as letters."""
 APART = 64
 """Words without a seed after which a passage has ended."""
-_TABLE = 1 << 15
-"""Places for the three words in a row of a window: more than twice as many as the widest has."""
-
-
-class Scratch(NamedTuple):
-    words: np.ndarray  # uint64[BLOCK + SPARE]: hashes of words
-    codes: np.ndarray  # uint32: their upper halves
-    hits: np.ndarray  # int32[len(codes), 2]: word, and number of the key
-    pairs: np.ndarray  # uint64[COMMON * len(codes)]: item, word of the text, word of the item
-    kinds: np.ndarray  # int64[256, 2]: weight of each byte that an item has, and as far as it is covered
-    known: np.ndarray  # int32[_TABLE, 2]: three words in a row of a window, and the window's number
-
-
-class Sought(NamedTuple):
-    """What is looked for, and what is done with it: words of passages that cover an item by `limit` are marked in `gone`."""
-
-    items: Items
-    seeds: Seeds
-    scratch: Scratch
-    gone: np.ndarray  # uint8: by word of a row
-    limit: np.ndarray  # float32[1]
-
-
-def scratch(words: int, codes: int, pairs: int) -> Scratch:
-    """Of these lengths."""
-    return Scratch(
-        np.empty(words, np.uint64),
-        np.empty(codes, np.uint32),
-        np.empty((codes, 2), np.int32),
-        np.empty(pairs, np.uint64),
-        np.zeros((256, 2), np.int64),
-        np.zeros((_TABLE, 2), np.int32),
-    )
 
 
 @inner_kernel
@@ -95,112 +51,16 @@ def judge(codes: Array, n_hits: Int, before: Int, sought: Sought, best: Any, win
     sort(pairs[:n])
     first = np.int64(0)
     while first < n:
-        item = _item(pairs[first])
+        item = item_of(pairs[first])
         last = first + 1
-        while last < n and _item(pairs[last]) == item:
+        while last < n and item_of(pairs[last]) == item:
             last += 1
-        best = _exact(codes, before, sought, item, pairs[first:last], best)
-        best = _whole(codes, before, sought, item, pairs[first:last], best)
+        best = verbatim_question(codes, before, sought, item, pairs[first:last], best)
+        best = verbatim_item(codes, before, sought, item, pairs[first:last], best)
         if last - first > 1:
             best, window = _windows(codes, before, sought, item, pairs[first:last], best, window)
         first = last
     return best, window
-
-
-@inner_kernel
-def _item(pair: Int) -> Int:
-    return np.int64(pair >> np.uint64(40))
-
-
-@inner_kernel
-def _place(pair: Int) -> Int:
-    return np.int64((pair >> np.uint64(16)) & np.uint64(0xFFFFFF))
-
-
-@inner_kernel
-def _within(pair: Int) -> Int:
-    return np.int64(pair & np.uint64(0xFFFF))
-
-
-@inner_kernel
-def _better(best: Any, coverage: Float, item: Int, first: Int, last: Int, sought: Sought) -> Any:
-    if coverage >= sought.limit[0]:
-        for k in range(first, last + 1):
-            sought.gone[k] = 1
-    if coverage > best[0] or (coverage == best[0] and first < best[2]):
-        return (np.float32(coverage), np.int64(item), np.int64(first), np.int64(last))
-    return best
-
-
-@inner_kernel
-def _exact(codes: Array, before: Int, sought: Sought, item: Int, pairs: Array, best: Any) -> Any:
-    """Looks for the whole of a question; of a short one with the answer near it."""
-    items = sought.items
-    begin, end = items.starts[items.firsts[item]], items.starts[items.firsts[item] + 1]
-    size = np.int64(end - begin)
-    if size < SHORT or (size < LONG and items.answer_words[item] == 0):
-        return best
-    tried = np.int64(-1)
-    for k in range(pairs.size):
-        at = _place(pairs[k]) - _within(pairs[k])
-        if at == tried or at < 0 or at + size > codes.size or _within(pairs[k]) >= size:
-            continue
-        tried = at
-        if _same(codes, at, items.words, np.int64(begin), size) and (
-            size >= LONG or _answered(codes, at, at + size, items.answers[item], np.int64(items.answer_words[item]))
-        ):
-            best = _better(best, np.float32(1), item, before + at, before + at + size - 1, sought)
-    return best
-
-
-@inner_kernel
-def _answered(codes: Array, first: Int, stop: Int, answer: Int, size: Int) -> Bool:
-    """Whether the answer stands within NEAR words of the words at `first` to `stop`, outside of them."""
-    for at in range(max(np.int64(0), first - NEAR - size + 1), min(codes.size - size, stop + NEAR - 1) + 1):
-        if at + size > first and at < stop:
-            continue
-        if answer_code(codes[at : at + size]) == answer:
-            return True
-    return False
-
-
-@inner_kernel
-def _whole(codes: Array, before: Int, sought: Sought, item: Int, pairs: Array, best: Any) -> Any:
-    """Looks for a short item word for word: its question, and behind it three of four options, in any order."""
-    items = sought.items
-    s, stop = items.firsts[item], items.firsts[item + 1]
-    begin, end, last = np.int64(items.starts[s]), np.int64(items.starts[s + 1]), np.int64(items.starts[stop])
-    size, options = end - begin, np.int64(stop - s - 1)
-    if size == 0 or options < 2 or options > FEW_OPTIONS or last - begin >= WHOLE:
-        return best
-    span = size + 2 * (last - end) + SLACK
-    following = np.int64(0)
-    for k in range(pairs.size):
-        place = _place(pairs[k])
-        for at in range(max(following, np.int64(place - span + 1)), place + 1):
-            if at + size > codes.size or not _same(codes, at, items.words, begin, size):
-                continue
-            found, said, reached = np.int64(0), size, np.int64(at + size)
-            for option in range(s + 1, stop):
-                first = np.int64(items.starts[option])
-                length = np.int64(items.starts[option + 1]) - first
-                for there in range(at + size, min(at + span - length, codes.size - length) + 1):
-                    if length > 0 and _same(codes, there, items.words, first, length):
-                        found, said, reached = found + 1, said + length, max(reached, np.int64(there + length))
-                        break
-            if found >= 2 and 4 * found >= 3 * options and said >= SAID:
-                best = _better(best, np.float32(1), item, before + at, before + reached - 1, sought)
-        following = place + 1
-    return best
-
-
-@inner_kernel
-def _same(codes: Array, at: Int, words: Array, begin: Int, size: Int) -> Bool:
-    """Whether `size` words of the text are those of an item."""
-    w = np.int64(0)
-    while w < size and np.uint8(codes[at + w] >> np.uint32(24)) == words[begin + w]:
-        w += 1
-    return w == size
 
 
 @inner_kernel
@@ -211,21 +71,21 @@ def _windows(codes: Array, before: Int, sought: Sought, item: Int, pairs: Array,
     a = np.int64(0)
     while a < pairs.size:
         z = a + 1
-        while z < pairs.size and _place(pairs[z]) - _place(pairs[a]) <= wide:
+        while z < pairs.size and place_of(pairs[z]) - place_of(pairs[a]) <= wide:
             z += 1
         after = z
         if _disjoint(pairs[a:z]):
             window += 1
-            coverage = _coverage(codes, _place(pairs[a]), _place(pairs[z - 1]) + GRAM, sought, item, window)
+            coverage = _coverage(codes, place_of(pairs[a]), place_of(pairs[z - 1]) + GRAM, sought, item, window)
             if coverage >= LEAST:
                 b, c = _dense(pairs[a:z])
                 first = _extended(codes, items, item, pairs[a + b], np.int64(-1))
                 last = _extended(codes, items, item, pairs[a + c], np.int64(1))
-                best = _better(best, coverage, item, before + first, before + last, sought)
+                best = better(best, coverage, item, before + first, before + last, sought)
             else:
-                half = _place(pairs[a]) + wide // 2
+                half = place_of(pairs[a]) + wide // 2
                 after = a + 1
-                while after < z and _place(pairs[after]) <= half:
+                while after < z and place_of(pairs[after]) <= half:
                     after += 1
         a = after
     return best, window
@@ -235,8 +95,8 @@ def _windows(codes: Array, before: Int, sought: Sought, item: Int, pairs: Array,
 def _disjoint(pairs: Array) -> Bool:
     """Whether two of the seeds share no word, neither of the text nor of the item."""
     for k in range(1, pairs.size):
-        apart = _within(pairs[k]) - _within(pairs[0])
-        if _place(pairs[k]) - _place(pairs[0]) >= GRAM and (apart >= GRAM or apart <= -GRAM):
+        apart = within_of(pairs[k]) - within_of(pairs[0])
+        if place_of(pairs[k]) - place_of(pairs[0]) >= GRAM and (apart >= GRAM or apart <= -GRAM):
             return True
     return False
 
@@ -249,7 +109,7 @@ def _dense(pairs: Array) -> tuple[Int, Int]:
     last: Int = np.int64(0)
     a: Int = np.int64(0)
     for k in range(1, pairs.size + 1):
-        if k == pairs.size or _place(pairs[k]) - _place(pairs[k - 1]) > APART:
+        if k == pairs.size or place_of(pairs[k]) - place_of(pairs[k - 1]) > APART:
             if k - a > best:
                 best, first, last = k - a, a, k - 1
             a = k
@@ -260,7 +120,7 @@ def _dense(pairs: Array) -> tuple[Int, Int]:
 def _extended(codes: Array, items: Items, item: Int, pair: Int, way: Int) -> Int:
     """The word up to which a passage goes on from its outermost seed: as far in the seed's segment as every other word is the
     same."""
-    place, word = _place(pair), items.starts[items.firsts[item]] + _within(pair)
+    place, word = place_of(pair), items.starts[items.firsts[item]] + within_of(pair)
     s = items.firsts[item]
     while items.starts[s + 1] <= word:
         s += 1
@@ -342,7 +202,7 @@ def _slot(three: Int) -> Int:
 def _remember(known: Array, three: Int, window: Int) -> None:
     at = _slot(three)
     while known[at, 1] == window and known[at, 0] != three:
-        at = (at + np.uint64(1)) & np.uint64(_TABLE - 1)
+        at = (at + np.uint64(1)) & np.uint64(TABLE - 1)
     known[at, 0], known[at, 1] = three, window
 
 
@@ -352,5 +212,5 @@ def _has(known: Array, three: Int, window: Int) -> Bool:
     while known[at, 1] == window:
         if known[at, 0] == three:
             return True
-        at = (at + np.uint64(1)) & np.uint64(_TABLE - 1)
+        at = (at + np.uint64(1)) & np.uint64(TABLE - 1)
     return False

@@ -12,9 +12,9 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.dedup.minhash import BLOCK
-from filters.kernels.items import passages
+from filters.kernels.items import hits, passages
+from filters.kernels.items.hits import Sought
 from filters.kernels.items.item_words import word_bounds, word_from
-from filters.kernels.items.passages import Sought
 from filters.kernels.items.tables import BITMAP_BITS, BUCKET_BITS, COMMON, GRAM, MULTIPLIER, Items, Seeds
 from filters.kernels.lines.pieces import Output, copy, output
 from filters.kernels.unicode import unicode_words
@@ -58,7 +58,7 @@ def cut(
 
 def _sought(items: Items, seeds: Seeds, *, longest: int, limit: float) -> Sought:
     size = CHUNK + BLOCK + SPARE
-    scratch = passages.scratch(BLOCK + SPARE, size, COMMON * size)
+    scratch = hits.scratch(BLOCK + SPARE, size, COMMON * size)
     return Sought(items, seeds, scratch, np.zeros(longest // 2 + 2, np.uint8), np.array([limit], np.float32))
 
 

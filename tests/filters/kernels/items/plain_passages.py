@@ -6,21 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from filters.kernels.items.passages import (
-    APART,
-    ASKED,
-    FEW_OPTIONS,
-    LEAST,
-    LONG,
-    NEAR,
-    SAID,
-    SHORT,
-    SLACK,
-    TELLING,
-    TELLING_WITH_OPTIONS,
-    WHOLE,
-)
+from filters.kernels.items.passages import APART, ASKED, LEAST, TELLING, TELLING_WITH_OPTIONS
 from filters.kernels.items.tables import COMMON, GRAM, HEAVY
+from filters.kernels.items.verbatim import FEW_OPTIONS, LONG, NEAR, SAID, SHORT, SLACK, WHOLE
 
 Segment = list[tuple[str, int]]
 """Words and their weights."""
