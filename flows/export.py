@@ -17,7 +17,7 @@ from flows import errors
 if TYPE_CHECKING:
     from pipeline.export.prepared import Request
 
-ARMS, CHECK = "arms", "check"
+ARMS, CHECK, HUB = "arms", "check", "hub"
 FORMATS = {
     "megatron": "Megatron-LM, NeMo, GPT-NeoX: .bin and .idx",
     "datatrove": "datatrove, nanotron: .ds with its index",
@@ -26,7 +26,12 @@ FORMATS = {
     "jsonl": "trainers that tokenise themselves: a document a line",
 }
 """As `pipeline.export.formats` has them, which help does not import."""
-_WHAT = {**FORMATS, CHECK: "how an export stands beside its output", ARMS: "raw and curated text for a trainer of your own"}
+_WHAT = {
+    **FORMATS,
+    CHECK: "how an export stands beside its output",
+    HUB: "data/ and the card to the Hugging Face Hub",
+    ARMS: "raw and curated text for a trainer of your own",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,6 +97,23 @@ def check_parser() -> argparse.ArgumentParser:
     return made
 
 
+def hub_parser() -> argparse.ArgumentParser:
+    made = errors.Parser(
+        prog=f"winnow export {HUB}",
+        description=(
+            "Upload the shards of data/ and the card as a dataset of the Hugging Face Hub, and nothing else of the output: what"
+            " was dropped, and why, stays here. Shards there that the output has no longer go in the same commit."
+        ),
+        epilog="HF_TOKEN, or `hf auth login`, says who you are. The same command goes on where it stopped.",
+    )
+    made.add_argument("repository", metavar="ORG/NAME", help="dataset, made where it is not there")
+    made.add_argument("--output", default="curated", metavar="OUT", help="an output of Winnow (default: curated)")
+    made.add_argument("--private", action="store_true", help="make a private dataset; one that is there stays as it is")
+    made.add_argument("--revision", metavar="BRANCH", help="branch to commit to (default: main)")
+    made.add_argument("--explain", action="store_true", help="list what would go, and its size; ask nobody")
+    return made
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
@@ -103,6 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if what == CHECK:
         arguments = check_parser().parse_args(given[1:])
         return errors.exit_code(lambda: _check(arguments), tell=errors.on_stderr("winnow"))
+    if what == HUB:
+        arguments = hub_parser().parse_args(given[1:])
+        return errors.exit_code(lambda: _hub(arguments), tell=errors.on_stderr("winnow"), resumes=True)
     arguments = format_parser(what).parse_args(given[1:])
     return errors.exit_code(lambda: _export(arguments), tell=errors.on_stderr("winnow"), resumes=True)
 
@@ -150,6 +175,36 @@ def _request(arguments: argparse.Namespace) -> Request:
         validation=mix.decimal(arguments.validation, "--validation"),
         workers=arguments.workers if arguments.workers is not None else len(os.sched_getaffinity(0)),
     )
+
+
+def _hub(arguments: argparse.Namespace) -> int:
+    from flows.terminal import progress as show
+    from flows.terminal.settle import settle
+    from pipeline.export import hub
+    from pipeline.inspect.output import open_output_of
+    from pipeline.text import numbers
+
+    hub.check_name(arguments.repository)
+    settle(arguments.output)
+    output = open_output_of(arguments.output)
+    if arguments.explain:
+        parts = hub.parts(output)
+        print("\n".join(f"{part.name}  {numbers.size(part.n_bytes)}" for part in parts))
+        print(f"{numbers.counted(len(parts), 'file')}, {numbers.size(sum(part.n_bytes for part in parts))}; nothing else goes")
+        return 0
+    progress = show.on_stderr()
+    try:
+        found, address = hub.upload(
+            output, arguments.repository, private=arguments.private, revision=arguments.revision, on_event=progress
+        )
+    finally:
+        progress.close()
+    print(
+        f"{found}\n{address}"
+        if address
+        else f"{arguments.repository}: {len(found.there):,} files are there already; nothing to upload"
+    )
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -107,7 +107,8 @@ def _introduction(metrics: Metrics, name: str) -> str:
         f"{numbers.count(total.kept)} of {numbers.counted(total.read, 'document')}, curated by Winnow with the plan"
         f" {code(metrics.plan_name)} (recipe {code(metrics.recipe_hash)}), {generations}."
         " What was dropped is in `rejected/`, why is in `ledger/`, rows that could not be read are in `quarantine/`;"
-        " none of these belongs to the dataset. Charts and costs are in `report.html`, numbers in `metrics.json`."
+        " none of these belongs to the dataset, nor into a copy that is published: `winnow export hub` uploads `data/` and this"
+        " card alone. Charts and costs are in `report.html`, which quotes documents, numbers in `metrics.json`."
     )
 
 

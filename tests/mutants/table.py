@@ -2519,6 +2519,15 @@ MUTANTS = (
         ("tests/export/test_trace.py",),
     ),
     Mutant(
+        "what was taken down here stays on the Hub",
+        "exports",
+        "pipeline/export/hub.py",
+        'gone = sorted(name for name in there if name.startswith("data/") and name not in names)',
+        "gone: list[str] = []",
+        "shards that the output has no longer go with the next upload",
+        ("tests/export/test_hub.py",),
+    ),
+    Mutant(
         "the last document that fits is left out",
         "exports",
         "pipeline/export/stream.py",
