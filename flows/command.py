@@ -55,7 +55,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             {"judge": "flows.judge:parser"},
         ),
         "export": Command(
-            "megatron, datatrove, npy, packed, jsonl: documents for a training job; check; hub; arms: for a measurement of your own",
+            "megatron, datatrove, npy, packed, jsonl: documents for a training job; check; hub; arms: to measure with",
             "flows.export:parser",
             {
                 "megatron": "flows.export:format_parser",
