@@ -55,7 +55,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             {"judge": "flows.judge:parser"},
         ),
         "export": Command(
-            "megatron, datatrove, npy, packed, jsonl: documents for a training job; check; hub; arms: to measure with",
+            "megatron, datatrove, npy, packed, jsonl: for a training job; hub; check; arms: for a measurement of your own",
             "flows.export:parser",
             {
                 "megatron": "flows.export:format_parser",
@@ -63,8 +63,8 @@ GROUPS: dict[str, dict[str, Command]] = {
                 "npy": "flows.export:format_parser",
                 "packed": "flows.export:format_parser",
                 "jsonl": "flows.export:format_parser",
-                "check": "flows.export:check_parser",
                 "hub": "flows.export:hub_parser",
+                "check": "flows.export:check_parser",
                 "arms": "flows.savings:export_parser",
             },
         ),

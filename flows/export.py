@@ -1,5 +1,6 @@
 """`winnow export`: what an output holds, in the form that others take. The name of a format exports data/ for a training job:
-tokens or lines, shuffled, mixed, in shards; `check` looks at an export again; `arms` is `winnow savings export-arms`.
+tokens or lines, shuffled, mixed, in shards; `hub` uploads it; `check` looks at an export again; `arms` is
+`winnow savings export-arms`.
 
 Exit codes as in `flows.curate`; the same command goes on where a run was killed. The result goes to stdout, all else to stderr.
 """
@@ -28,8 +29,8 @@ FORMATS = {
 """As `pipeline.export.formats` has them, which help does not import."""
 _WHAT = {
     **FORMATS,
+    HUB: "a dataset repository of the Hugging Face Hub",
     CHECK: "how an export stands beside its output",
-    HUB: "data/ and the card to the Hugging Face Hub",
     ARMS: "raw and curated text for a trainer of your own",
 }
 
@@ -100,17 +101,22 @@ def check_parser() -> argparse.ArgumentParser:
 def hub_parser() -> argparse.ArgumentParser:
     made = errors.Parser(
         prog=f"winnow export {HUB}",
-        description=(
-            "Upload the shards of data/ and the card as a dataset of the Hugging Face Hub, and nothing else of the output: what"
-            " was dropped, and why, stays here. Shards there that the output has no longer go in the same commit."
-        ),
-        epilog="HF_TOKEN, or `hf auth login`, says who you are. The same command goes on where it stopped.",
+        description="Upload data/ and the card to a dataset repository of the Hub, and remove there what the output lost.",
+        epilog="The token is HF_TOKEN. The same command goes on where it stopped; what is there already is not sent again.",
     )
-    made.add_argument("repository", metavar="ORG/NAME", help="dataset, made where it is not there")
-    made.add_argument("--output", default="curated", metavar="OUT", help="an output of Winnow (default: curated)")
-    made.add_argument("--private", action="store_true", help="make a private dataset; one that is there stays as it is")
-    made.add_argument("--revision", metavar="BRANCH", help="branch to commit to (default: main)")
-    made.add_argument("--explain", action="store_true", help="list what would go, and its size; ask nobody")
+    made.add_argument("repository", metavar="ORG/NAME", help="made if it is not there; one with another dataset is refused")
+    made.add_argument("output", nargs="?", default="curated", metavar="OUT", help="an output of Winnow (default: curated)")
+    made.add_argument(
+        "--with",
+        dest="more",
+        action="append",
+        default=[],
+        choices=("ledger", "signals"),
+        help="upload this folder, too: no text, but the address, place and verdict of every row that was read",
+    )
+    made.add_argument("--private", action="store_true", help="make the repository private; refuse one that is public")
+    made.add_argument("--revision", default="main", metavar="BRANCH", help="made if it is not there (default: main)")
+    made.add_argument("--explain", action="store_true", help="list what would go; ask nothing of the Hub")
     return made
 
 
@@ -178,32 +184,18 @@ def _request(arguments: argparse.Namespace) -> Request:
 
 
 def _hub(arguments: argparse.Namespace) -> int:
-    from flows.terminal import progress as show
     from flows.terminal.settle import settle
-    from pipeline.export import hub
+    from pipeline.export import hub, told
     from pipeline.inspect.output import open_output_of
-    from pipeline.text import numbers
+    from pipeline.report import table
 
-    hub.check_name(arguments.repository)
+    place = hub.Place(arguments.repository, arguments.revision, arguments.private)
     settle(arguments.output)
-    output = open_output_of(arguments.output)
+    upload = hub.upload_of(open_output_of(arguments.output), sorted(set(arguments.more)))
     if arguments.explain:
-        parts = hub.parts(output)
-        print("\n".join(f"{part.name}  {numbers.size(part.n_bytes)}" for part in parts))
-        print(f"{numbers.counted(len(parts), 'file')}, {numbers.size(sum(part.n_bytes for part in parts))}; nothing else goes")
-        return 0
-    progress = show.on_stderr()
-    try:
-        found, address = hub.upload(
-            output, arguments.repository, private=arguments.private, revision=arguments.revision, on_event=progress
-        )
-    finally:
-        progress.close()
-    print(
-        f"{found}\n{address}"
-        if address
-        else f"{arguments.repository}: {len(found.there):,} files are there already; nothing to upload"
-    )
+        table.show(told.upload(upload.sizes), sys.stdout)
+    else:
+        table.show(told.uploaded(hub.send(upload, place), arguments.repository), sys.stdout)
     return 0
 
 

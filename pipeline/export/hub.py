@@ -1,169 +1,193 @@
-"""An output as a dataset on the Hugging Face Hub: the live shards of data/ and the card, in one commit, and nothing else.
+"""An output as a dataset repository of the Hugging Face Hub: what goes there, and what goes away there.
 
-Invariants: what goes is named by the newest manifests, never found by looking into folders, so that rejected/, quarantine/,
-ledger/, index/ and .work/ cannot go; a shard is read and its sha256 compared before anything is asked of the server; shards there
-that are no longer live go with the same commit, so that what was taken down here is taken down there. The token is the client's
-own (HF_TOKEN, or `hf auth login`) and is never printed.
+Invariants: only files that manifests name go, under names that only Winnow gives, with the sha256 that the manifest says; of
+folders only data/, and ledger/ or signals/ where they are asked for; what Winnow gave a repository and the output does not hold
+any more goes from it in the same commit; a repository of anything else is left alone. The token is HF_TOKEN, and stands in no
+message. Nothing is asked of the Hub before the output was found fit to go.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import Damaged, InputError, OutputError, UsageError
+from pipeline.errors import Damaged, InputError, OutputError, RunFailed, UsageError
 from pipeline.inspect.output import Output
-from pipeline.machine.events import Event, OnEvent
-from pipeline.store.hashing import has_content
-from pipeline.text import numbers
+from pipeline.output import manifest
+from pipeline.output.numbering import name as manifest_name
+from pipeline.report import publish
 
-CARD = "README.md"
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-_SHARD = re.compile(r"data/train-[0-9]+-of-[0-9]+-g[0-9]+(-t[0-9]+)?\.parquet")
-_CLIENTS = ("huggingface_hub", "httpx", "httpcore")
-"""Packages, with those of later versions (httpx2), whose errors, besides RuntimeError, are the server's or the line's."""
-_AT_ONCE = 50
-"""Shards that are sent before the next ones: chosen so that what a killed upload sent is found there by the next one."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A file that belongs to the dataset: its name there and here, its size and its sha256."""
-
-    name: str
-    path: Path
-    n_bytes: int
-    sha256: str
+CARD, MARK = "README.md", "winnow.json"
+OPTIONAL = ("ledger", "signals")
+"""Folders that go where they are asked for: no text, but addresses, places and verdicts of every row that was read."""
+_SHARD = re.compile(r"(data|ledger|signals|rejected|quarantine)/train-[0-9]{5}-of-[0-9]{5}-g[0-9]{4,}(-t[0-9]{4,})?\.parquet")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_BESIDE = {".gitattributes", CARD, MARK}
+"""What a new repository may hold, and ours always does."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What an upload does: files that go there, files that are there already, files there that go away."""
+class Upload:
+    """`files`: where each lies, its sha256 and bytes, by its name there; `card`, `mark`: as they go."""
 
-    new: tuple[Part, ...]
-    there: tuple[Part, ...]
-    gone: tuple[str, ...]
+    files: dict[str, tuple[Path, str, int]]
+    card: bytes
+    mark: bytes
 
-    def __str__(self) -> str:
-        size = numbers.size(sum(part.n_bytes for part in self.new))
-        said = f"{numbers.counted(len(self.new), 'file')} to upload, {size}; {len(self.there):,} there already"
-        return f"{said}; {len(self.gone):,} there go, since the output has them no longer" if self.gone else said
-
-
-def parts(output: Output) -> tuple[Part, ...]:
-    """The live shards of data/ in order, and the card. Raises UsageError for an object store, OutputError without a document."""
-    if "://" in str(output.store.root):
-        raise UsageError(f"{output.store.root}: an upload reads files of a disk; copy the output to one")
-    shards = [record for made in output.live for record in made.files if record.path.startswith("data/") and record.rows]
-    if not shards:
-        raise OutputError(f"{output.store.root}: its data/ holds no document, so there is nothing to upload")
-    folder = Path(str(output.store.root))
-    found = [Part(one.path, folder / one.path, one.bytes, one.sha256) for one in shards]
-    card = folder / CARD
-    if not card.is_file():
-        raise Damaged(f"{card}: gone; winnow doctor {folder} --repair makes it anew")
-    data = card.read_bytes()
-    return (*found, Part(CARD, card, len(data), hashlib.sha256(data).hexdigest()))
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {CARD: len(self.card), MARK: len(self.mark), **{name: size for name, (_, _, size) in self.files.items()}}
 
 
-def check_name(repository: str) -> None:
-    """Raises UsageError for what is no ORG/NAME."""
-    if not _REPOSITORY.fullmatch(repository):
-        raise UsageError(f"{repository}: expected ORG/NAME, such as my-org/curated-web")
+@dataclass(frozen=True)
+class Uploaded:
+    """`removed`: files that went from the repository; `commit` is None where it was as it should be."""
+
+    commit: str | None
+    removed: tuple[str, ...]
 
 
-def difference(wanted: tuple[Part, ...], there: dict[str, str]) -> Difference:
-    """`there`: files of the repository with the sha256, or git's hash, of each. Raises OutputError where shards of others would
-    have to go."""
-    same = [part for part in wanted if part.name in there and there[part.name] in _hashes(part)]
-    names = {part.name for part in wanted}
-    gone = sorted(name for name in there if name.startswith("data/") and name not in names)
-    if others := [name for name in gone if not _SHARD.fullmatch(name)]:
-        raise OutputError(f"the repository holds {others[0]}, which no output of Winnow has: name another, or a new one")
-    return Difference(tuple(part for part in wanted if part not in same), tuple(same), tuple(gone))
+@dataclass(frozen=True)
+class Place:
+    """A dataset repository and a branch of it. `private`: it must be, and is made so."""
+
+    repository: str
+    revision: str
+    private: bool
+
+    def __post_init__(self) -> None:
+        if not _REPOSITORY.fullmatch(self.repository):
+            raise UsageError(f"export hub {self.repository}: expected ORG/NAME, a dataset repository")
 
 
-def _hashes(part: Part) -> tuple[str, ...]:
-    """How the Hub may name the content: by its sha256, of small files as git does."""
-    if part.name != CARD:
-        return (part.sha256,)
-    data = part.path.read_bytes()
-    return part.sha256, hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+def upload_of(output: Output, more: Collection[str] = ()) -> Upload:
+    """Everything that goes. Raises OutputError where a check failed and nobody accepted it, or the output is not whole, Damaged
+    where a file is not what its manifest says."""
+    where, newest = output.store.root, manifest.load_all(output.store)[-1]  # of a take-down, where one was last
+    for made in output.live:
+        if made.failed_checks and not made.accepted:
+            raise OutputError(
+                f"{where}: generation {made.generation} failed {', '.join(made.failed_checks)}; look at report.html, then mend"
+                " the plan and run with --replace, or run with --accept"
+            )
+    if (newest.takedown is not None and newest.takedown.pending) or not publish.is_current(output.store, newest):
+        raise OutputError(f"{where}: its last run was killed while it committed; run it again, then export")
+    files = dict(_files(output, ("data", *more)))
+    if not any(name.startswith("data/") for name in files):
+        raise InputError(f"{where}: its data/ holds no document, so there is nothing to upload")
+    mark = {"manifest": newest.generation, "output": newest.output, "recipe_hash": newest.recipe_hash, "schema_version": 1}
+    return Upload(files, output.store.read_bytes(CARD), json.dumps(mark, indent=1, sort_keys=True).encode() + b"\n")
 
 
-def listed(repository: str, *, revision: str | None) -> dict[str, str] | None:
-    """Files of the repository; None where there is no such repository or revision. Raises InputError where it cannot be told."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-    from huggingface_hub.hf_api import RepoFile
+def _files(output: Output, folders: Iterable[str]) -> Iterator[tuple[str, tuple[Path, str, int]]]:
+    for record in (record for folder in folders for record in output.shards(folder)):
+        if not _SHARD.fullmatch(record.path):
+            raise Damaged(
+                f"{manifest_name(output.newest.generation)}: names {record.path!r}, which is no shard; nothing was sent"
+            )
+        local = output.store.local_path(record.path)
+        if local is None:
+            raise OutputError(
+                f"{output.store.root}: expected an output on a disk of this machine; copy it there, and export that"
+            )
+        if Path(local).is_symlink():
+            raise Damaged(f"{local}: is a link, which no run makes; nothing was sent")
+        yield record.path, (Path(local), record.sha256, record.bytes)
 
+
+def verify(upload: Upload) -> None:
+    """Raises Damaged where a file is not the one that its manifest names."""
+    for path, sha256, _ in upload.files.values():
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise Damaged(
+                    f"{path}: not what the run wrote (sha256 differs); `winnow doctor` says what to do; nothing was sent"
+                )
+
+
+def send(upload: Upload, place: Place) -> Uploaded:
+    """One commit with all that is new, and without what is gone. Raises UsageError without a token, OutputError for a repository
+    of something else, RunFailed where the Hub cannot be reached or refuses."""
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not token:
+        raise UsageError("export hub: set HF_TOKEN to a token of the Hub that may write to the repository")
+    verify(upload)
+    import huggingface_hub  # heavy, and only this command needs it
+
+    api = huggingface_hub.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
     try:
-        tree = list(HfApi().list_repo_tree(repository, repo_type="dataset", revision=revision, recursive=True))
-    except GatedRepoError as error:
-        raise _refused(repository, error) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        return None
-    except Exception as error:
-        raise _refused(repository, error) from error
-    return {one.path: one.lfs.sha256 if one.lfs else one.blob_id for one in tree if isinstance(one, RepoFile)}
-
-
-def upload(
-    output: Output, repository: str, *, private: bool, revision: str | None, on_event: OnEvent
-) -> tuple[Difference, str | None]:
-    """What was done, and the address of the commit; None where all was there. Raises Damaged for a shard that is not the one of
-    its manifest, InputError where the server refuses."""
-    check_name(repository)
-    wanted = parts(output)
-    for part in wanted[:-1]:
-        if not has_content(output.store, part.name, part.sha256):
-            raise Damaged(f"{part.path}: not the file that the manifest names; winnow doctor {output.store.root} says more")
-    there = listed(repository, revision=revision)
-    found = difference(wanted, there or {})
-    if there is not None and not found.new and not found.gone:
-        return found, None
-    on_event(Event("note", "run", note=str(found)))
-    try:
-        return found, _commit(repository, found, private=private, revision=revision, exists=there is not None)
-    except Exception as error:
-        if isinstance(error, OSError | RuntimeError) or type(error).__module__.startswith(_CLIENTS):
-            raise _refused(repository, error) from error
+        return _send(api, upload, place)
+    except (OutputError, UsageError):
         raise
+    except Exception as error:  # the library's own, and those of the HTTP library below it
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise RunFailed(
+            f"{place.repository}: not uploaded ({type(error).__name__}: {said.replace(token, '(HF_TOKEN)')}); the same command"
+            " goes on, and sends no file twice"
+        ) from None
 
 
-def _commit(repository: str, found: Difference, *, private: bool, revision: str | None, exists: bool) -> str:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+def _send(api: Any, upload: Upload, place: Place) -> Uploaded:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    api = HfApi()
-    where: dict[str, Any] = {"repo_type": "dataset", "revision": revision}
-    if not exists:
-        api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
-        if revision is not None:
-            api.create_branch(repository, branch=revision, repo_type="dataset", exist_ok=True)
-    additions = [CommitOperationAdd(part.name, part.path) for part in found.new]
-    for some in _slices(additions):
-        api.preupload_lfs_files(repository, some, **where)
+    head, there = _standing(api, place, upload.mark)
+    gone = tuple(sorted(name for name in there if _SHARD.fullmatch(name) and name not in upload.files))
     made = api.create_commit(
-        repository,
-        [*additions, *(CommitOperationDelete(name) for name in found.gone)],
-        commit_message="Upload what Winnow curated",
-        **where,
+        place.repository,
+        [
+            *(CommitOperationAdd(name, str(path)) for name, (path, _, _) in upload.files.items()),
+            CommitOperationAdd(CARD, upload.card),
+            CommitOperationAdd(MARK, upload.mark),
+            *(CommitOperationDelete(name, is_folder=False) for name in gone),
+        ],
+        commit_message=f"Manifest {json.loads(upload.mark)['manifest']}",
+        repo_type="dataset",
+        revision=place.revision,
+        parent_commit=head,
     )
-    return str(made.commit_url)
+    return Uploaded(None if made.oid == head else made.oid, gone)
 
 
-def _slices(additions: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(additions), _AT_ONCE):
-        yield additions[start : start + _AT_ONCE]
+def _standing(api: Any, place: Place, mark: bytes) -> tuple[str, set[str]]:
+    """The commit of the branch, made if it is not there, and its files."""
+    from huggingface_hub import errors
 
-
-def _refused(repository: str, error: Exception) -> InputError:
-    said = " ".join(str(error).split())[:300]
-    return InputError(
-        f"{repository}: the Hub refuses ({said}); set HF_TOKEN to a token that may write there, or look whether it can be"
-        " reached; the same command goes on"
+    known = {"repo_id": place.repository, "repo_type": "dataset"}
+    try:
+        info = api.repo_info(**known)
+    except errors.RepositoryNotFoundError:
+        api.create_repo(**known, private=place.private, exist_ok=True)
+        info = api.repo_info(**known)
+    if place.private and not info.private:
+        raise OutputError(
+            f"{place.repository}: --private, and the repository is public; make it private on the Hub, or name another"
+        )
+    if place.revision != "main":
+        api.create_branch(**known, branch=place.revision, exist_ok=True)
+    head = api.repo_info(**known, revision=place.revision).sha
+    there = set(api.list_repo_files(**known, revision=head))
+    other = sorted(there - _BESIDE)
+    if MARK in there:
+        found = Path(api.hf_hub_download(**known, filename=MARK, revision=head)).read_bytes()
+        if _output(found) == _output(mark):
+            return head, there
+    elif not other:
+        return head, there
+    raise OutputError(
+        f"{place.repository}: holds another dataset ({MARK if MARK in there else other[0]}), which would be removed; name a"
+        " repository that is empty or not there"
     )
+
+
+def _output(mark: bytes) -> object:
+    try:
+        found = json.loads(mark)
+    except ValueError:
+        return None
+    return found.get("output") if isinstance(found, dict) else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from pipeline.errors import Damaged, OutputError
+from pipeline.export.hub import Uploaded
 from pipeline.export.mix import Share
 from pipeline.export.since import Standing
 from pipeline.records.exports_json import ExportedTokenizer, ExportRecipe, Exports
@@ -134,4 +135,24 @@ def standing(beside: Standing, folder: str) -> Said:
         said.append(table(("taken down: shard", ">first", ">last", ">epoch", "source_ref"), rows))
     if len(beside.taken) > SHOWN:
         said.append(f"and {numbers.count(len(beside.taken) - SHOWN)} more; --json names all")
+    return said
+
+
+def upload(sizes: Mapping[str, int]) -> Said:
+    """What would go to the Hub: files and bytes of it."""
+    rows = [(name, numbers.count(size)) for name, size in sizes.items()]
+    return [
+        table(("file", ">bytes"), rows),
+        f"together {numbers.counted(len(rows), 'file')}, {numbers.count(sum(sizes.values()))} bytes",
+    ]
+
+
+def uploaded(made: Uploaded, repository: str) -> Said:
+    """What the Hub has now."""
+    if made.commit is None:
+        return [f"{repository}: nothing is new"]
+    said: list[Part] = [f"{repository}: commit {made.commit}", f'read it: load_dataset("{repository}", split="train")']
+    if made.removed:
+        gone = numbers.counted(len(made.removed), "file")
+        said.append(f"removed there: {gone}; earlier commits still hold them until the history is squashed (docs/exports.md)")
     return said

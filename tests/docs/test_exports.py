@@ -16,7 +16,7 @@ from tests.export import corpus
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs/exports.md").read_text("utf-8")
-COMMANDS = re.findall(r"^winnow export (\w+ .*)$", PAGE.replace("winnow export hub", ""), re.MULTILINE)
+COMMANDS = re.findall(r"^winnow export (?!hub)(\w+ .*)$", PAGE, re.MULTILINE)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 SHOWN = [text for language, text in BLOCKS if not language and not re.match(r"winnow (export|inspect) ", text)]
 TRACED = re.search(r"^winnow inspect (.* --tokens .*)$", PAGE, re.MULTILINE)
@@ -42,6 +42,7 @@ def test_the_page_shows_what_its_commands_print(folder: Path, capsys: pytest.Cap
     assert " ".join(capsys.readouterr().out.split()).startswith(traced)
     assert export.main(shlex.split(COMMANDS[1].replace("100_000", "200_000"))) == 2
     assert " ".join(capsys.readouterr().err.split()) == refused
+    assert export.main(["hub", "ORG/NAME", "curated", "--explain"]) == 0 and "data/train-00000" in capsys.readouterr().out
 
 
 def test_the_query_of_the_page_names_a_document(folder: Path, capsys: pytest.CaptureFixture[str]):

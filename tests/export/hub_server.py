@@ -1,136 +1,112 @@
-"""A stand-in for the Hub's API on loopback: one dataset repository, as far as an upload asks for it.
-
-Source: huggingface_hub 2.4, `_commit_api.py`, `lfs.py`, `hf_api.py` (routes and bodies), and git-lfs's batch API.
-"""
+"""The calls of the Hub's API that an upload makes, on loopback: one repository, commits as dictionaries of files."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 
-@dataclass
-class Hub:
-    """`files`: of the repository by path, None where there is none. `stored`: large files by sha256, committed or not.
-    `commits`: paths that each wrote and took away. `refuses`: a status for every request; `breaks_after`: large files that are
-    taken before the server is gone."""
+class HubServer(BaseHTTPRequestHandler):
+    """`commits`: files of each, by name; `stored`: large files by sha256; `sent`: of which by upload; `fail`: the next commits
+    that are refused."""
 
-    address: str = ""
-    files: dict[str, bytes] | None = None
-    stored: dict[str, bytes] = field(default_factory=dict)
-    commits: list[tuple[list[str], list[str]]] = field(default_factory=list)
-    private: bool | None = None
-    sent: int = 0
-    refuses: int = 0
-    breaks_after: int | None = None
-    tokens: set[str] = field(default_factory=set)
+    commits: list[dict[str, bytes]]
+    stored: dict[str, bytes]
+    sent: list[str]
+    tokens: set[str]
+    state: dict[str, Any]
 
-    def commit(self, lines: list[dict[str, Any]]) -> None:
-        assert self.files is not None
-        wrote, gone = [], []
-        for line in lines:
-            value = line["value"]
-            if line["key"] == "file":
-                self.files[value["path"]] = base64.b64decode(value["content"])
-                wrote.append(value["path"])
-            elif line["key"] == "lfsFile":
-                self.files[value["path"]] = self.stored[value["oid"]]
-                wrote.append(value["path"])
-            elif line["key"] == "deletedFile":
-                del self.files[value["path"]]
-                gone.append(value["path"])
-        self.commits.append((sorted(wrote), sorted(gone)))
-
-
-def _tree(files: dict[str, bytes]) -> list[dict[str, Any]]:
-    made = []
-    for path, data in sorted(files.items()):
-        one = {"type": "file", "path": path, "size": len(data)}
-        one["oid"] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-        if path.endswith(".parquet"):
-            one["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
-        made.append(one)
-    return made
-
-
-@contextmanager
-def served() -> Iterator[Hub]:
-    hub = Hub()
-
-    class Handler(BaseHTTPRequestHandler):
-        def _begin(self) -> bytes:
-            hub.tokens.add(self.headers.get("Authorization", ""))
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-        def _say(self, status: int, value: Any = None, **headers: str) -> None:
-            data = b"" if value is None else json.dumps(value).encode()
-            self.send_response(status)
-            for name, text in {"Content-Length": str(len(data)), "Content-Type": "application/json", **headers}.items():
-                self.send_header(name, text)
-            self.end_headers()
+    def _reply(self, body: object = None, *, status: int = 200, raw: bytes | None = None, **headers: str) -> None:
+        data = raw if raw is not None else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
             self.wfile.write(data)
 
-        def _missing(self) -> None:
-            self._say(404, {"error": "Repository not found"}, **{"X-Error-Code": "RepoNotFound"})
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-        def do_GET(self) -> None:
-            self._begin()
-            if hub.refuses:
-                self._say(hub.refuses, {"error": "no"})
-            elif hub.files is None:
-                self._missing()
-            else:
-                self._say(200, _tree(hub.files))
+    def sha(self) -> str:
+        return f"{len(self.commits):040x}"
 
-        def do_PUT(self) -> None:
-            data = self._begin()
-            if hub.breaks_after is not None and hub.sent >= hub.breaks_after:
-                self._say(400, {"error": "gone"})
-                return
-            hub.stored[self.path.rpartition("/")[2]] = data
-            hub.sent += 1
-            self._say(200)
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.tokens.add(self.headers.get("Authorization", ""))
+        if not self.state["there"]:
+            self._reply({"error": "Repository not found"}, status=404, X_Error_Code="RepoNotFound")
+        elif "/tree/" in path:
+            files = self.commits[-1]
+            self._reply([{"type": "file", "path": n, "size": len(d), "oid": "0"} for n, d in files.items()])
+        elif "/resolve/" in path:
+            data = self.commits[-1][path.partition("/resolve/")[2].partition("/")[2]]
+            self._reply(raw=data, ETag=f'"{hashlib.sha256(data).hexdigest()}"', X_Repo_Commit=self.sha())
+        else:
+            self._reply({"id": "org/data", "sha": self.sha(), "private": self.state["private"], "siblings": []})
 
-        def do_POST(self) -> None:
-            raw = self._begin()
-            if hub.refuses:
-                self._say(hub.refuses, {"error": "no"})
-            elif self.path == "/api/repos/create":
-                hub.files, hub.private = {}, json.loads(raw).get("private") or json.loads(raw).get("visibility") == "private"
-                self._say(200, {"url": f"{hub.address}/datasets/org/name"})
-            elif self.path == "/api/validate-yaml":
-                self._say(200, {"errors": [], "warnings": []})
-            elif hub.files is None:
-                self._missing()
-            elif "/preupload/" in self.path:
-                asked = json.loads(raw)["files"]
-                modes = {one["path"]: "lfs" if one["path"].endswith(".parquet") else "regular" for one in asked}
-                files = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes.items()]
-                self._say(200, {"files": files})
-            elif self.path.endswith("/objects/batch"):
-                objects = []
-                for one in json.loads(raw)["objects"]:
-                    done = one["oid"] in hub.stored
-                    action = {"upload": {"href": f"{hub.address}/store/{one['oid']}"}}
-                    objects.append(one if done else {**one, "actions": action})
-                self._say(200, {"transfer": "basic", "objects": objects})
-            else:
-                hub.commit([json.loads(line) for line in raw.splitlines() if line.strip()])
-                url = f"{hub.address}/datasets/org/name/commit/{len(hub.commits):040x}"
-                self._say(200, {"success": True, "commitOid": f"{len(hub.commits):040x}", "commitUrl": url})
+    do_HEAD = do_GET
 
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
+    def do_PUT(self) -> None:
+        data = self._body()
+        digest = hashlib.sha256(data).hexdigest()
+        self.stored[digest] = data
+        self.sent.append(digest)
+        self._reply({})
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield hub
-        server.shutdown()
+    def do_POST(self) -> None:
+        path, body = unquote(urlsplit(self.path).path), self._body()
+        if path.endswith("/api/repos/create"):
+            self.state.update(
+                there=True,
+                private=json.loads(body).get("visibility") == "private",
+            )
+            self.commits.append({".gitattributes": b"*.parquet filter=lfs\n"})
+            self._reply({"url": f"http://{self.headers['Host']}/datasets/org/data"})
+        elif path.endswith("/validate-yaml"):
+            self._reply({"errors": [], "warnings": []})
+        elif "/preupload/" in path:
+            self._reply({"files": [self._mode(one["path"]) for one in json.loads(body)["files"]]})
+        elif path.endswith("/objects/batch"):
+            self._reply({"objects": [self._object(one) for one in json.loads(body)["objects"]]})
+        elif "/commit/" in path:
+            self._commit(body)
+        else:
+            self._reply({"error": path}, status=404)
+
+    def _mode(self, name: str) -> dict[str, object]:
+        now, large = self.commits[-1].get(name), name.endswith(".parquet")
+        git = None if now is None else hashlib.sha1(b"blob %d\0" % len(now) + now).hexdigest()
+        oid = hashlib.sha256(now).hexdigest() if large and now is not None else git
+        return {"path": name, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, "oid": oid}
+
+    def _object(self, one: dict[str, Any]) -> dict[str, Any]:
+        link = {"href": f"http://{self.headers['Host']}/put/{one['oid']}"}
+        return {**one, **({} if one["oid"] in self.stored else {"actions": {"upload": link}})}
+
+    def _commit(self, body: bytes) -> None:
+        if self.state["fail"]:
+            self.state["fail"] -= 1
+            self._reply({"error": f"no, {self.headers['Authorization']}"}, status=403)
+            return
+        files = dict(self.commits[-1])
+        for line in map(json.loads, body.splitlines()):
+            value = line["value"]
+            if line["key"] == "header":
+                assert value["parentCommit"] == self.sha()
+            elif line["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                files[value["path"]] = self.stored[value["oid"]]
+            elif line["key"] == "deletedFile":
+                del files[value["path"]]
+        self.commits.append(files)
+        url = f"http://{self.headers['Host']}/datasets/org/data/commit/{self.sha()}"
+        self._reply({"success": True, "commitOid": self.sha(), "commitUrl": url})
+
+    def log_message(self, *_: object) -> None:
+        pass
