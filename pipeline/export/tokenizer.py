@@ -23,6 +23,7 @@ import numpy as np
 from filters.models import places
 from filters.models.reader import ModelError
 from pipeline.errors import InputError, NotInstalled, RunFailed, UsageError
+from pipeline.plan import tokenizer as of_plans
 from pipeline.store.places import absolute
 
 FILE = "tokenizer.json"
@@ -53,7 +54,8 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class ExportTokenizer:
-    """A tokenizer that was loaded. `name`: as it was asked for, a path without its folders; `vocabulary`: ids are below it."""
+    """A tokenizer that was loaded. `name`: as it was asked for, with the commit, a path without its folders;
+    `vocabulary`: ids are below it."""
 
     name: str
     sha256: str
@@ -99,7 +101,7 @@ def load(name: str, eos: str | None = None) -> ExportTokenizer:
     if not 0 < vocabulary <= LARGEST_VOCABULARY:
         raise UsageError(f"--tokenizer {name}: ids up to {vocabulary - 1}; expected 1 to {LARGEST_VOCABULARY} tokens")
     end = _end(made, name, beside=path.parent, eos=eos)
-    shown = name if "://" in name else path.name
+    shown = of_plans.pinned_at(name, path) if "://" in name else path.name
     return ExportTokenizer(shown, hashlib.sha256(data).hexdigest(), vocabulary, end, known[end], made)
 
 
@@ -121,12 +123,13 @@ def find(name: str) -> Path:
 
 def _of_hub(name: str) -> Path:
     try:
-        path = places.find_model_file(f"{name}/{FILE}")
+        path = of_plans.of_hub(name)
     except ModelError as error:
         raise InputError(f"--tokenizer {error}") from error
+    folder = of_plans.pinned_at(name, path).removesuffix(f"/{FILE}")  # of the same commit, whatever the branch is meanwhile
     for beside in _BESIDE:
         with contextlib.suppress(ModelError):  # not every repository has them
-            places.find_model_file(f"{name}/{beside}")
+            places.find_model_file(f"{folder}/{beside}")
     return path
 
 

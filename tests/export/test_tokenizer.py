@@ -207,3 +207,28 @@ def test_lines_are_counted_in_tokens_where_a_tokenizer_counts(made: Path, tmp_pa
     assert corpus.run("jsonl", made / "out", "--to", tmp_path / "to", *options) == 0
     card = corpus.card(tmp_path / "to")
     assert card["unit"] == "tokens" and 4700 < card["groups"][0]["written"] <= 5000
+
+
+def test_a_tokenizer_of_the_hub_is_recorded_with_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files beside it are of that commit, though the branch moves between two fetches."""
+    commits = ["a" * 40, "b" * 40]
+    for commit, end in zip(commits, ("<one>", "<two>"), strict=True):
+        folder = tmp_path / f"models--org--tok/snapshots/{commit}"
+        folder.mkdir(parents=True)
+        corpus.train(["a text"], special=("<one>", "<two>")).save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer_config.json").write_text(f'{{"eos_token": "{end}"}}')
+
+    def download(repository: str, file: str, revision: str | None = None) -> str:
+        path = tmp_path / f"models--org--tok/snapshots/{revision or commits[file != 'tokenizer.json']}/{file}"
+        if not path.exists():
+            raise ValueError("no such file")
+        asked.append(str(path.relative_to(tmp_path / "models--org--tok/snapshots")))
+        return str(path)
+
+    asked: list[str] = []
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    for name in ("hf://org/tok", "hf://org/tok/tokenizer.json"):
+        asked.clear()
+        made = tokenizer.load(name)
+        assert made.name == name.replace("org/tok", f"org/tok@{commits[0]}", 1) and made.eos == "<one>"
+        assert asked == [f"{commits[0]}/tokenizer.json", f"{commits[0]}/tokenizer_config.json"]
