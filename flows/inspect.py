@@ -59,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
         "summary", help="what a run ended with: documents by reason, duplicates, tokens, compute, the report"
     )
     summary.add_argument("--json", action="store_true", help="print metrics.json")
+    summary.add_argument(
+        "--to", metavar="DIR", help="write what a public summary of training content asks for (EU AI Act), and Croissant metadata"
+    )
     _add_takedown(commands)
     compare = commands.add_parser("compare", help="what enters and what leaves: another output, or other thresholds")
     compare.add_argument("other", nargs="?", metavar="OUT2", help="folder of the other output")
@@ -224,6 +227,12 @@ def _summary(arguments: argparse.Namespace) -> str | Said:
     from pipeline.report import publish
 
     output = opened.open_output_of(arguments.output, trust=arguments.trust)
+    if arguments.to is not None:
+        from pipeline.inspect import public_summary
+
+        written = public_summary.write(output, arguments.to, name=os.path.basename(os.path.abspath(arguments.output)))
+        blanks = sum(map(len, written.made.blanks.values()))
+        return f"{arguments.to}: {', '.join(written.files)}\n{blanks} blanks are left to fill in: [to fill in: …] in summary.md"
     metrics = publish.metrics_of(output.store)
     if arguments.json:
         return json.dumps(metrics.model_dump(mode="json"), sort_keys=True)

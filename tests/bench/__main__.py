@@ -61,6 +61,7 @@ BENCHES = {
     "results": Bench("docs/results/: what each preset saves on raw web text, an hour; needs torch", ("results",)),
     "inspect": Bench("the page of `inspect browse`: the slider over a million rows, pages and searches", ("inspect_page",)),
     "why": Bench("seconds of `inspect why` on an output of many documents", ("why_scale",)),
+    "summary": Bench("figures of a public summary over ten million documents", ("summary",)),
     "reupload": Bench("what of data/ is new to a store that knows pieces of files, after a change", ("reupload",)),
     "export": Bench("tokens of an export per CPU-second, beside the tokenizers library alone", ("export",)),
     "estimates": Bench("what `--sample` says beside what the run then takes, by input: some ten minutes", ("estimates",)),

@@ -17,6 +17,7 @@ from pipeline.output.manifest import Manifest
 from pipeline.records.exports_json import Exports
 from pipeline.records.metrics_json import Metrics
 from pipeline.records.savings_json import Savings
+from pipeline.records.summary_json import Summary
 from pipeline.records.why_json import Why
 
 FOLDER = Path("docs/schemas")
@@ -26,6 +27,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "why.schema.json": Why,
     "savings.schema.json": Savings,
     "exports.schema.json": Exports,
+    "summary.schema.json": Summary,
 }
 """File in FOLDER → the record that it is the schema of."""
 

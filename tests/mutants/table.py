@@ -2537,6 +2537,15 @@ MUTANTS = (
         ("tests/export/test_hub.py",),
     ),
     Mutant(
+        "a summary takes a host for another with its port",
+        "what people read",
+        "pipeline/inspect/content.py",
+        "'?', 1), ':', 1))",
+        "'?', 1), '#', 1))",
+        "a domain is the host of an address, without its port",
+        ("tests/inspect/test_public_summary.py",),
+    ),
+    Mutant(
         "the last document that fits is left out",
         "exports",
         "pipeline/export/stream.py",
