@@ -4,7 +4,19 @@
 signals become available (`Filter.needs` may name only columns of filters that stand earlier).
 """
 
-from filters import adult, c4, decontaminate, fineweb, gopher_quality, gopher_repetition, language, quality, refinedweb, toxicity
+from filters import (
+    adult,
+    c4,
+    decontaminate,
+    fineweb,
+    gopher_quality,
+    gopher_repetition,
+    language,
+    quality,
+    refinedweb,
+    robots,
+    toxicity,
+)
 from filters.contract import Filter
 
 FILTERS: tuple[Filter, ...] = (
@@ -18,4 +30,5 @@ FILTERS: tuple[Filter, ...] = (
     toxicity.FILTER,
     adult.FILTER,
     decontaminate.FILTER,
+    robots.FILTER,
 )

@@ -65,10 +65,12 @@ class TextBatch:
     """Rows of text, and the facts about them that filters share: each is computed on first use, once for all filters.
 
     `text`: large_string array without nulls (slices and offsets allowed). `source`: the same rows before the edits, None where
-    nothing was edited or where `text` is the source text.
+    nothing was edited or where `text` is the source text. `urls`: gives the address of each row, for the few filters that ask.
     """
 
-    def __init__(self, text: pa.Array | pa.ChunkedArray, source: TextBatch | None = None) -> None:
+    def __init__(
+        self, text: pa.Array | pa.ChunkedArray, source: TextBatch | None = None, *, urls: Callable[[], pa.Array] | None = None
+    ) -> None:
         if isinstance(text, pa.ChunkedArray):
             text = text.combine_chunks()
         if text.type != pa.large_string():
@@ -76,7 +78,7 @@ class TextBatch:
         if text.null_count:
             raise ContractError(f"TextBatch takes text without nulls, got {text.null_count} nulls in {len(text)} rows")
         self.text: pa.LargeStringArray = text
-        self._source = source
+        self._source, self._urls = source, urls
         if len(self.source) != len(self):
             raise ContractError(f"{len(self)} final texts of {len(self.source)} source texts")
         self._repetition: dict[int, ngrams.Repetition] = {}
@@ -91,6 +93,17 @@ class TextBatch:
     def source(self) -> TextBatch:
         """The same rows before the edits; this batch itself where there is no difference."""
         return self if self._source is None else self._source
+
+    @cached_property
+    def urls(self) -> pa.Array:
+        """The address of each row as the input gave it, null where there is none; texts that are no documents have none."""
+        if self._source is not None:
+            return self._source.urls
+        return pa.nulls(len(self), pa.string()) if self._urls is None else self._urls()
+
+    def rows(self, wanted: pa.Array, text: pa.Array, source: TextBatch | None = None) -> TextBatch:
+        """Rows of this batch, whose texts are `text`."""
+        return TextBatch(text, source, urls=lambda: self.urls.take(wanted))
 
     @cached_property
     def buffers(self) -> tuple[np.ndarray, np.ndarray]:

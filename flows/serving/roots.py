@@ -95,7 +95,7 @@ def read_by(loaded: LoadedPlan) -> list[str]:
     found = [fixed_part(path) for source in plan.source for path in source.paths if not path.startswith(CRAWLS)]
     found += [source.base for source in plan.source if any(path.startswith(CRAWLS) or is_listing(path) for path in source.paths)]
     found += [annotation.path for annotation in plan.annotations]
-    found += plan.evaluation_sets()
+    found += plan.own_files()
     found += [plan.output.tokenizer] if plan.output.tokenizer else []
     for name in type(plan.filters).model_fields:
         model = getattr(getattr(plan.filters, name), "model", None)

@@ -272,7 +272,7 @@ def _drop_names(data: Json) -> None:
 def _paths(plan: Plan) -> Iterator[str]:
     yield from (path for source in plan.source for path in source.paths)
     yield from (entry.path for entry in plan.annotations)
-    yield from plan.evaluation_sets()
+    yield from plan.own_files()
 
 
 @dataclass(frozen=True)

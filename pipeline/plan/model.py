@@ -249,10 +249,12 @@ class Plan(PlanModel):
             raise ValueError(f"annotations: {', '.join(sorted(double))} stands in two entries")
         return self
 
-    def evaluation_sets(self) -> Iterator[str]:
-        """Paths of the user's evaluation sets."""
+    def own_files(self) -> Iterator[str]:
+        """Paths of the user's files that filters and edits read: evaluation sets, opt-outs."""
         for part in (getattr(self.filters, "decontaminate", None), getattr(self.edits, "decontaminate", None)):
             yield from (own.path for own in (part.own if part is not None else ()))
+        robots = getattr(self.filters, "robots", None)
+        yield from (one.path for one in ((*robots.snapshots, *robots.domains) if robots is not None else ()))
 
     def added_filters(self) -> tuple[Filter, ...]:
         """Filters that come after ours: the annotations, then those of plugins."""

@@ -42,9 +42,11 @@ def _changed(value: Json, change: Callable[[str], str], *, model: Callable[[str]
 
 
 def _own(keys: Any, change: Callable[[str], str]) -> Any:
-    """The keys of a filter or an edit, with the paths of a user's evaluation sets changed."""
-    own = keys.get("own") if isinstance(keys, dict) else None
-    return {**keys, "own": [_at(entry, "path", change) for entry in own]} if isinstance(own, list) else keys
+    """The keys of a filter or an edit, with the paths of the user's files changed."""
+    if not isinstance(keys, dict):
+        return keys
+    lists = {name: keys[name] for name in ("own", "snapshots", "domains") if isinstance(keys.get(name), list)}
+    return keys | {name: [_at(entry, "path", change) for entry in entries] for name, entries in lists.items()}
 
 
 def _at(entry: Any, key: str, change: Callable[[str], str]) -> Any:

@@ -83,7 +83,8 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str, float, dic
     ("language", {}, {"keep": ["de", "bg"], "min_scores": {"de": 0.7}}, "uncertain_language", "language_score", "<", 0.5, BG),
     ("language", {}, {"min_share": 0.3}, "mixed_languages", "language_share", "<", 0.3, DE),
 ]  # fmt: skip
-FLAGS = [("c4", "lorem_ipsum"), ("c4", "curly_bracket"), ("c4", "javascript"), ("language", "other_language")]
+ROBOTS = [("robots", "disallowed"), ("robots", "opted_out")]
+FLAGS = [("c4", "lorem_ipsum"), ("c4", "curly_bracket"), ("c4", "javascript"), ("language", "other_language"), *ROBOTS]
 
 
 def made(filter_: Filter, params: dict[str, Any], thresholds: dict[str, Any]) -> list[Rule | ExpressionRule]:

@@ -112,7 +112,8 @@ def _taken(batches: dict[tuple[str, bytes], TextBatch], text: UnitText, view: st
         whole = text.batch(view)
         source = None if whole.source is whole else _taken(batches, text, "source", rows=rows)
         together = len(rows) == rows[-1] - rows[0] + 1
-        batches[key] = TextBatch(whole.text.slice(rows[0], len(rows)) if together else whole.text.take(pa.array(rows)), source)
+        some = whole.text.slice(rows[0], len(rows)) if together else whole.text.take(pa.array(rows))
+        batches[key] = whole.rows(pa.array(rows), some, source)
     return batches[key]
 
 

@@ -134,9 +134,12 @@ class UnitText:
     def _load(self, view: str) -> TextBatch:
         text = self.marked(view)
         if view == "source":
-            return TextBatch(turns.bare(text))
+            return TextBatch(turns.bare(text), urls=self._urls)
         source = self.batch("source")
         return source if text is self.marked("source") else TextBatch(turns.bare(text), source)
+
+    def _urls(self) -> pa.Array:
+        return final.one_chunk(self._work.read_table(self._where.documents, ["url"])["url"])
 
     def longest(self) -> int:
         """Bytes of the longest text that was looked at."""
