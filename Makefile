@@ -130,7 +130,7 @@ $(VENV)-cluster/.dev: $(VENV)-cluster/.needed $(VENV)-cluster/.fasttext | $(VENV
 
 # What reads exports and shards, and nothing of Winnow: tests ask it in processes of its own.
 $(VENV)-trainers/.dev: | $(VENV)-trainers/bin/pip
-	$(VENV)-trainers/bin/pip install -q "torch==2.13.0" "megatron-core==0.16.1" "datatrove==0.10.1" "duckdb>=1.4,<3" "pandas>=2.2,<4" "polars>=1.30,<3" pyarrow
+	$(VENV)-trainers/bin/pip install -q "torch==2.13.0" "megatron-core==0.16.1" "datatrove==0.10.1" "duckdb>=1.4,<3" "pandas>=2.2,<4" "polars>=1.30,<3" pyarrow "mlcroissant>=1.0,<2"
 	touch $@
 
 # The extra `docs`, and nothing of Winnow.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -96,3 +100,22 @@ def test_croissant_names_every_shard_and_column(out: Path, made: tuple[str, dict
     objects = [one for one in card["distribution"] if one["@type"] == "cr:FileObject"]
     assert {one["@id"]: one["sha256"] for one in objects} == {path: sha for path, sha in files.items() if path[:5] == "data/"}
     assert [one["name"] for one in card["recordSet"][0]["field"]] == table(out, "data").columns
+
+
+READ = """
+import sys, mlcroissant
+print(sum(1 for _ in mlcroissant.Dataset(sys.argv[1]).records("documents")))
+"""
+
+
+@pytest.mark.slow
+def test_croissant_s_own_reader_reads_every_document(out: Path, made: tuple[str, dict[str, Any], Path], tmp_path: Path) -> None:
+    where = os.environ.get("WINNOW_TRAINERS", "")
+    if not any((Path(part) / "mlcroissant").is_dir() for part in where.split(os.pathsep) if part):
+        pytest.skip("WINNOW_TRAINERS names no folder with mlcroissant: `make test-all` installs it")
+    shutil.copytree(out / "data", tmp_path / "data")
+    shutil.copy(made[2] / "croissant.json", tmp_path)
+    command = [sys.executable, "-c", READ, str(tmp_path / "croissant.json")]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": where}, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["60"]
