@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
-from pipeline.report.page import charts, svg
 from tests.chromium import browser  # noqa: F401 (a fixture)
 from tests.once import made_once
 from tests.real_run import everything, nothing  # noqa: F401 (fixtures)
-from tests.support import SAMPLE, blank_chart, curate
+from tests.support import SAMPLE, curate
 
 PROFILES = {"dev": 60, "ci": 60, "nightly": 500}
 """Examples of a test that asks for no share of its own (`support.examples`). `make mutants` runs with 60. In `ci` they are the
@@ -66,15 +64,6 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def blank_charts(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Reports with empty charts, but for files that are marked `charts`."""
-    with pytest.MonkeyPatch.context() as patched:
-        if request.node.get_closest_marker("charts") is None:
-            patched.setattr(charts, "drawn", blank_chart)
-        yield
-
-
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample, curated by the default command. Not to be changed: tests that change an output copy it."""
@@ -96,8 +85,6 @@ def cut_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _sample(tmp_path_factory: pytest.TempPathFactory, name: str, *more: str, workers: int = 2) -> Path:
     def make(folder: Path) -> None:
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(charts, "drawn", svg.drawn)  # whoever asks for it first
-            curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated", *more, workers=workers)
+        curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", folder / "curated", *more, workers=workers)
 
     return made_once(tmp_path_factory, name, make) / "curated"

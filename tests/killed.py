@@ -109,8 +109,6 @@ def _serve() -> int:
     import gc
     import tempfile
 
-    import matplotlib.figure  # noqa: F401
-
     from filters.kernels import warm
     from flows import curate  # noqa: F401
     from flows.serving import progress  # noqa: F401
@@ -119,11 +117,9 @@ def _serve() -> int:
     from pipeline.output import manifest
     from pipeline.plan import load
     from pipeline.report import publish
-    from pipeline.report.page import charts
     from pipeline.run import execute  # noqa: F401
-    from tests.support import SAMPLE, blank_chart
+    from tests.support import SAMPLE
 
-    charts.drawn = blank_chart
     warm.warm_stages()
     publish.yaml(load.dump(load.load_plan(str(SAMPLE / "plan.yaml")).plan))  # what a process keeps of plans and packages
     manifest.versions()

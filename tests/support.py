@@ -12,7 +12,6 @@ from typing import Any
 import hypothesis
 import polars as pl
 import pytest
-from markupsafe import Markup
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -53,11 +52,6 @@ def curate(*arguments: str | Path, workers: int = 2) -> None:
 
     code = main([*map(str, arguments), "--inline", "--accept", "--workers", str(workers)])
     assert code == 0, f"exit {code}"
-
-
-def blank_chart(draw: Any, sheets: Any, size: Any) -> Markup:
-    """In place of `charts.drawn`, which takes most of the time of a run over a few documents."""
-    return Markup('<svg class="chart"></svg>')
 
 
 def table(out: Path, folder: str) -> pl.DataFrame:

@@ -34,7 +34,7 @@ from pipeline.records.metrics_json import Metrics
 from pipeline.records.savings_json import SCHEMA, Measured, Savings
 from pipeline.report import sentences
 from pipeline.report.page import curves
-from pipeline.report.page.svg import README, Sheets, standalone
+from pipeline.report.page.svg import README, standalone
 from pipeline.text import markdown, numbers
 from pipeline.training import judged
 from tests.bench.throughput import DEFAULT_DATA
@@ -266,7 +266,7 @@ def picture(row: Row) -> str | None:
     two = {arm: curve for arm, curve in held.curves.items() if arm in (made.arms[0].arm, made.arms[1].arm)}
     shown = held.model_copy(update={"curves": two})
     found = sentences.of(made)
-    chart = curves.picture(shown, Sheets(), baseline=made.arms[0].arm, unit=made.learner.unit, size=README)
+    chart = curves.picture(shown, baseline=made.arms[0].arm, unit=made.learner.unit, size=README)
     return standalone(chart, title=f"Loss against compute on {held.name}. {found.whole}")
 
 

@@ -24,8 +24,6 @@ from pipeline.plan.load import load_plan
 from tests.docs.schemas import FOLDER
 from tests.support import PROSE, ROOT, curate, prose, write_rows
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 MENU = "\n".join(["Home", "News", "Log in", "Cart (0)", "Terms of use", "Privacy policy", "© 2020 All rights reserved"] * 9)
 ROWS = [
     {"id": "prose", "text": PROSE},

@@ -25,8 +25,6 @@ from pipeline.training.judge import endpoint, judgements, question
 from tests.support import ROOT
 from tests.training import reviewed_output
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 KEY = "sk-very-secret-0123456789"
 GOOD = {"score": 4, "keep": "y", "problem": "none"}
 BAD = {"score": 1, "keep": "n", "problem": "listing"}

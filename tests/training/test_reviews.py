@@ -22,8 +22,6 @@ from pipeline.training import adapt, reviewed, reviews_card, words
 from tests.support import curate, table
 from tests.training import reviewed_output
 
-pytestmark = pytest.mark.usefixtures("blank_charts")
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

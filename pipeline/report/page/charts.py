@@ -8,18 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from pipeline.records import interval
 from pipeline.records.counts import Duplicates, Histogram
-from pipeline.report.page.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Sheets, drawn, without_styles
+from pipeline.report.page.svg import INK, KEPT, LARGE, LOST, QUIET, SMALL, WIDE, Axes, drawn, without_styles
 from pipeline.text import numbers
 from pipeline.text.visible import visible
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _FEW_DOUBLINGS = 32
 """Whole numbers and lengths up to this stand on a linear axis, larger ranges on a logarithmic one."""
@@ -69,7 +65,7 @@ BEYOND = 10
 """How far beyond the largest value a limit that nothing failed is drawn, in such values: further on it is a rule switched off."""
 
 
-def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
+def histogram(signal: Histogram) -> Markup | None:
     """Documents by value, the limits of its rules as dashed lines with the side that drops shaded; None of nothing scored."""
     if not any(signal.counts):
         return None
@@ -78,34 +74,29 @@ def histogram(signal: Histogram, sheets: Sheets) -> Markup | None:
     at = math.log10 if logarithmic else float
 
     def draw(axes: Axes) -> None:
-        from matplotlib.patches import Rectangle
-
         low, high = _span(edges, [limit.value for limit in limits], logarithmic=logarithmic)
-        axes.set_xlim(at(low), at(high))
-        bottom, top = _documents_axis(axes, max(counts))
-        _steps(axes, [at(edge) for edge in edges], counts, bottom=bottom)
-        if logarithmic:
-            ticks = [0.7, *_decades(10, high)] if edges[0] < 1 else _decades(low, high)
-            labels = [("0" if signal.whole else "<1") if t == 0.7 else _power(t) for t in ticks]
-            axes.set_xticks([at(t) for t in ticks], labels)
-        else:
-            ticks = round_numbers(low, high)
-            axes.set_xticks(ticks, [_number(t) for t in ticks])
+        bottom, top = _limits(axes, (at(low), at(high)), max(counts))
         for limit in limits:
             place = at(max(limit.value, low))
             start, end = (at(low), place) if limit.least else (place, at(high))
-            axes.add_artist(
-                Rectangle((start, bottom), end - start, top - bottom, facecolor=LOST, alpha=0.25, linewidth=0, zorder=0.5)
-            )
+            axes.area([(start, bottom), (end, bottom), (end, top), (start, top)], fill=LOST, opacity=0.25)
+        _steps(axes, [at(edge) for edge in edges], counts, bottom=bottom)
+        for limit in limits:
+            place = at(max(limit.value, low))
             _rule(axes, place, bottom, top=top)
             said = f"{'min' if limit.least else 'max'} {_number(limit.value)}{'*' if limit.by_row else ''}"
-            left = (place - at(low)) / (at(high) - at(low)) > 0.5
-            _say(axes, said, place, y=top, left=left)
-        axes.set_xlabel(
-            visible(unit_of(signal.signal, signal.edges, whole=signal.whole), limit=48) + (" (log)" if logarithmic else "")
-        )
+            _say(axes, said, place, y=top, left=(place - at(low)) / (at(high) - at(low)) > 0.5)
+        _documents(axes, max(counts))
+        name = visible(unit_of(signal.signal, signal.edges, whole=signal.whole), limit=48)
+        if logarithmic:
+            ticks = [0.7, *_decades(10, high)] if edges[0] < 1 else _decades(low, high)
+            labels = [("0" if signal.whole else "<1") if t == 0.7 else _power(t) for t in ticks]
+            axes.across([at(t) for t in ticks], labels, f"{name} (log)")
+        else:
+            ticks = round_numbers(low, high)
+            axes.across(ticks, [_number(t) for t in ticks], name)
 
-    return drawn(draw, sheets, SMALL)
+    return drawn(draw, SMALL)
 
 
 BESIDE = 0.4
@@ -123,67 +114,51 @@ def decided(
     n = len(counts)
     unit = unit_of(signal, edges, whole=whole)
     ticks = sorted({round(k * n / most) for most in [max(1, min(n, 10 if wide else 4))] for k in range(most + 1)})
-    sheets, size = Sheets(), WIDE if wide else LARGE
+    size = WIDE if wide else LARGE
 
     def chart(*, log: bool) -> Markup:
         def height(documents: int) -> float:
             return math.log10(1 + documents) if log else float(documents)
 
         def draw(axes: Axes) -> None:
-            axes.set_xlim(-BESIDE, n + BESIDE)
-            top = height(max(1, *counts))
-            axes.set_ylim(0, (1 + _ROOM) * top)
+            axes.limits((-BESIDE, n + BESIDE), (0, (1 + _ROOM) * height(max(1, *counts))))
+            _bars(axes, [height(c) for c in counts], fill="none", edge=QUIET)
+            _bars(axes, [height(c) for c in alone], fill=KEPT)
             steps = [0, *(int(power) for power in _decades(1, max(2, *counts)))] if log else round_numbers(0, max(1, *counts))
-            whole_steps = [step for step in steps if step == int(step)]
-            axes.set_yticks([height(int(step)) for step in whole_steps], [_power(step) if step else "0" for step in whole_steps])
-            axes.set_ylabel("documents (log)" if log else "documents")
-            _bars(axes, [height(c) for c in counts], facecolor="none", edgecolor=QUIET, linewidth=0.7)
-            _bars(axes, [height(c) for c in alone], facecolor=KEPT, edgecolor="none", linewidth=0)
-            axes.set_xticks(ticks, [_number(math.ceil(edges[k]) if whole else edges[k]) for k in ticks])
+            whole_steps = [int(step) for step in steps if step == int(step)]
+            labels = [_power(step) if step else "0" for step in whole_steps]
+            axes.upwards([height(step) for step in whole_steps], labels, "documents (log)" if log else "documents")
             named = f"{visible(signal, limit=40)}: {visible(unit, limit=40)}" if wide else visible(unit, limit=30)
-            axes.set_xlabel(named + (", bins grow by a factor" if growing and wide else ""))
+            named += ", bins grow by a factor" if growing and wide else ""
+            axes.across(ticks, [_number(math.ceil(edges[k]) if whole else edges[k]) for k in ticks], named)
 
-        return without_styles(drawn(draw, sheets, size))
+        return without_styles(drawn(draw, size))
 
     return {"linear": chart(log=False), "log": chart(log=True)}
 
 
-def _bars(axes: Axes, heights: Sequence[float], *, facecolor: str, edgecolor: str, linewidth: float) -> None:
+def _bars(axes: Axes, heights: Sequence[float], *, fill: str, edge: str = "") -> None:
     """Bars from 0, all in one path."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    corners = [
-        corner
-        for k, h in enumerate(heights)
-        if h
-        for corner in ((k + 0.04, 0), (k + 0.04, h), (k + 0.96, h), (k + 0.96, 0), (0, 0))
-    ]
-    if corners:
-        codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * (len(corners) // 5)
-        axes.add_patch(PathPatch(Path(corners, codes), facecolor=facecolor, edgecolor=edgecolor, linewidth=linewidth))
+    shapes = [[(k + 0.04, 0.0), (k + 0.04, h), (k + 0.96, h), (k + 0.96, 0.0)] for k, h in enumerate(heights) if h]
+    if shapes:
+        axes.area(*shapes, fill=fill, edge=edge)
 
 
 def _steps(axes: Axes, edges: Sequence[float], counts: Sequence[int], *, bottom: float) -> None:
-    """Bars side by side as one path; heights are logarithms, 0 has none."""
-    from matplotlib.patches import Polygon
-
+    """Bars side by side as one shape; heights are logarithms, 0 has none."""
     points = [(edges[0], bottom)]
     for (low, high), n in zip(pairwise(edges), counts, strict=True):
         height = math.log10(n) if n else bottom
         points += [(low, height), (high, height)]
-    axes.add_artist(Polygon([*points, (edges[-1], bottom)], closed=True, facecolor=KEPT, linewidth=0))
+    axes.area([*points, (edges[-1], bottom)], fill=KEPT)
 
 
 def _rule(axes: Axes, at: float, bottom: float, *, top: float) -> None:
-    from matplotlib.lines import Line2D
-
-    axes.add_artist(Line2D([at, at], [bottom, top], color=INK, linewidth=1, linestyle=(0, (3, 2))))
+    axes.line([(at, bottom), (at, top)], INK, dashes=(3, 2))
 
 
 def _say(axes: Axes, said: str, x: float, *, y: float, left: bool) -> None:
-    offset = (-3 if left else 3, -1)
-    axes.annotate(said, (x, y), offset, "data", "offset points", ha="right" if left else "left", va="top", color=INK)
+    axes.say(said, (x, y), offset=(-3 if left else 3, 1), anchor="end" if left else "start", hangs=True)
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -235,46 +210,43 @@ def _decades(low: float, high: float) -> list[float]:
     return [10.0**k for k in range(first, last + 1, step)]
 
 
-def _documents_axis(axes: Axes, most: int, label: str = "documents (log)") -> tuple[float, float]:
-    """A logarithmic axis of documents, in powers of ten; `(bottom, top)`. One document has a height, none has none."""
+def _limits(axes: Axes, x: tuple[float, float], most: int) -> tuple[float, float]:
+    """A logarithmic axis of documents; `(bottom, top)`. One document has a height, none has none."""
     height = math.log10(max(2, most))
     bottom = -0.12 * (height + 0.3)
     top = height + _ROOM * (height - bottom)
-    axes.set_ylim(bottom, top)
-    ticks = _decades(1, max(2, most))
-    axes.set_yticks([math.log10(t) for t in ticks], [_power(t) for t in ticks])
-    axes.set_ylabel(label)
+    axes.limits(x, (bottom, top))
     return bottom, top
 
 
-def detection(duplicates: Duplicates, sheets: Sheets) -> Markup:
+def _documents(axes: Axes, most: int, name: str = "documents (log)") -> None:
+    """Its powers of ten."""
+    ticks = _decades(1, max(2, most))
+    axes.upwards([math.log10(t) for t in ticks], [_power(t) for t in ticks], name)
+
+
+def detection(duplicates: Duplicates) -> Markup:
     """Share of pairs found by their similarity: computed as a line, planted copies of this run as points with 95 % intervals."""
     curve = [(s, 100 * p) for s, p in duplicates.detection]
     threshold = duplicates.threshold
 
     def draw(axes: Axes) -> None:
-        from matplotlib.lines import Line2D
-        from matplotlib.patches import Ellipse
-
-        axes.set_xlim(min(s for s, _ in curve), 1.01)
-        axes.set_ylim(-6, 112)
+        axes.limits((min(s for s, _ in curve), 1.01), (-6, 112))
         _rule(axes, threshold, -6, top=112)
         _say(axes, f"threshold {threshold:g}", threshold, y=12, left=threshold > 0.7)
-        axes.add_artist(Line2D(*zip(*curve, strict=True), color=KEPT, linewidth=1.8))
+        axes.line(curve, KEPT, width=1.8)
         for similarity, planted, found, _ in duplicates.measured:
             hit = interval.share(found, planted)
-            axes.add_artist(Line2D([similarity, similarity], [100 * hit.low, 100 * hit.high], color=INK, linewidth=1))
-            dot = Ellipse((similarity, 100 * hit.value), 0.009, 5.2, facecolor=INK, linewidth=0)
-            axes.add_artist(dot)
-        axes.set_xticks(ticks := [t / 10 for t in range(5, 11)], [f"{t:g}" for t in ticks])
-        axes.set_yticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-        axes.set_ylabel("pairs found, %")
-        axes.set_xlabel("similarity of the pair, Jaccard, 0 to 1")
+            axes.line([(similarity, 100 * hit.low), (similarity, 100 * hit.high)], INK)
+            axes.dot((similarity, 100 * hit.value), INK)
+        ticks = [t / 10 for t in range(5, 11)]
+        axes.across(ticks, [f"{t:g}" for t in ticks], "similarity of the pair, Jaccard, 0 to 1")
+        axes.upwards([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"], "pairs found, %")
 
-    return drawn(draw, sheets, LARGE)
+    return drawn(draw, LARGE)
 
 
-def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
+def clusters(sizes: Sequence[Sequence[int]]) -> Markup | None:
     """Kept documents by how many documents each stands for, in doublings."""
     groups: dict[int, int] = {}
     for size, n in sizes:
@@ -286,17 +258,16 @@ def clusters(sizes: Sequence[Sequence[int]], sheets: Sheets) -> Markup | None:
     counts = [groups.get(k, 0) for k in range(last + 1)]
 
     def draw(axes: Axes) -> None:
-        axes.set_xlim(-0.6, last + 0.6)
-        bottom, _ = _documents_axis(axes, max(counts), "kept documents (log)")
+        bottom, _ = _limits(axes, (-0.6, last + 0.6), max(counts))
         for k, n in enumerate(counts):
             _steps(axes, [k - 0.46, k + 0.46], [n], bottom=bottom)
             if n and last < 9:
-                axes.annotate(numbers.short(n), (k, math.log10(n)), (0, 2), "data", "offset points", ha="center", color=INK)
+                axes.say(numbers.short(n), (k, math.log10(n)), offset=(0, -2), anchor="middle")
+        _documents(axes, max(counts), "kept documents (log)")
         shown = range(0, last + 1, 1 if last < 7 else 2 if last < 14 else 3)
-        axes.set_xticks(list(shown), [_sizes(k) for k in shown])
-        axes.set_xlabel("documents in its cluster, itself included")
+        axes.across(list(shown), [_sizes(k) for k in shown], "documents in its cluster, itself included")
 
-    return drawn(draw, sheets, LARGE)
+    return drawn(draw, LARGE)
 
 
 def _sizes(k: int) -> str:

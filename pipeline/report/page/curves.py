@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from pipeline.records.savings_json import SetLine
 from pipeline.report.page import svg
+from pipeline.report.page.charts import round_numbers
 from pipeline.text import numbers
 from pipeline.text.visible import visible
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_LINES: tuple[Any, ...] = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
+_LINES: tuple[tuple[float, ...], ...] = ((), (4, 1.5), (1, 1), (6, 1.5, 1, 1.5))
 _ARM_COLOURS = (svg.QUIET, svg.KEPT, svg.LOST, svg.INK)
 """The baseline's first. Twelve arms differ in the pair of colour and line."""
 
@@ -23,38 +20,37 @@ _ARM_COLOURS = (svg.QUIET, svg.KEPT, svg.LOST, svg.INK)
 UNITS = {"FLOPs": "training compute, FLOPs", "bytes": "text read, bytes"}
 
 
-def picture(held: SetLine, sheets: svg.Sheets, *, baseline: str, unit: str, size: tuple[float, float] = svg.LARGE) -> Markup:
+def picture(held: SetLine, *, baseline: str, unit: str, size: tuple[float, float] = svg.LARGE) -> Markup:
     """A set's curves with bands of one standard deviation; dotted: the baseline's last loss. `unit`: of compute."""
     arms = sorted(((arm, curve) for arm, curve in held.curves.items() if curve), key=lambda item: item[0] != baseline)
 
-    def draw(axes: Axes) -> None:
-        from matplotlib.lines import Line2D
-        from matplotlib.patches import Polygon
-
+    def draw(axes: svg.Axes) -> None:
         places = [math.log10(compute) for _, curve in arms for compute, _, _ in curve]
         low, high = min(places), max(places)
-        axes.set_xlim(low - 0.03, high + 0.03)
         edges = [bits + side * sd for _, curve in arms for _, bits, sd in curve for side in (-1, 1)]
         room = 0.05 * (max(edges) - min(edges) or 1)
-        axes.set_ylim(min(edges) - room, max(edges) + room)
-        lines = []
+        axes.limits((low - 0.03, high + 0.03), (min(edges) - room, max(edges) + room))
+        entries = []
         for number, (arm, curve) in enumerate(arms):
-            colour, style = _ARM_COLOURS[number % 4], _LINES[(number + number // 4) % 4]
+            colour, dashes = _ARM_COLOURS[number % 4], _LINES[(number + number // 4) % 4]
             points = [(math.log10(compute), bits, sd) for compute, bits, sd in curve]
-            band = [(x, bits - sd) for x, bits, sd in points] + [(x, bits + sd) for x, bits, sd in reversed(points)]
-            axes.add_artist(Polygon(band, closed=True, facecolor=colour, alpha=0.2, linewidth=0))
-            xs, ys, _ = zip(*points, strict=True)
-            lines.append(Line2D(xs, ys, color=colour, linewidth=1.6, linestyle=style, label=visible(arm, limit=30)))
-            axes.add_artist(lines[-1])
+            axes.area(
+                [*((x, bits - sd) for x, bits, sd in points), *((x, bits + sd) for x, bits, sd in reversed(points))],
+                fill=colour,
+                opacity=0.2,
+            )
+            axes.line([(x, bits) for x, bits, _ in points], colour, width=1.6, dashes=dashes)
+            entries.append((visible(arm, limit=30), colour, 1.6, dashes))
         goal = arms[0][1][-1][1]
-        axes.add_artist(Line2D([low, high], [goal, goal], color=svg.QUIET, linewidth=0.8, linestyle=(0, (1, 2))))
+        axes.line([(low, goal), (high, goal)], svg.QUIET, width=0.8, dashes=(1, 2))
         ticks = _ticks(low, high)
-        axes.set_xticks([math.log10(tick) for tick in ticks], [_power(tick) for tick in ticks])
-        axes.set_xlabel(UNITS.get(unit, visible(unit, limit=60)) + " (log)")
-        axes.set_ylabel("loss, bits per byte")
-        axes.legend(handles=lines, frameon=False, labelcolor=svg.INK)
+        name = UNITS.get(unit, visible(unit, limit=60)) + " (log)"
+        axes.across([math.log10(tick) for tick in ticks], [_power(tick) for tick in ticks], name)
+        values = round_numbers(min(edges) - room, max(edges) + room)
+        axes.upwards(values, [f"{value:.4g}" for value in values], "loss, bits per byte")
+        axes.legend(entries)
 
-    return svg.drawn(draw, sheets, size)
+    return svg.drawn(draw, size)
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -28,7 +28,6 @@ from pipeline.report.compute import statement
 from pipeline.report.metrics.checks import KEPT_NOTHING
 from pipeline.report.page import charts, front, steps, tables
 from pipeline.report.page import savings as saving
-from pipeline.report.page.svg import Sheets
 from pipeline.report.refusal import nevertheless
 from pipeline.text import numbers, shell
 from pipeline.text.visible import visible
@@ -73,14 +72,14 @@ class Pictures:
 
 
 def draw(counts: Counts, savings: Savings | None) -> Pictures:
-    """The charts: most of the work of a page, and the same whatever the run cost."""
-    sheets, duplicates = Sheets(), counts.duplicates
+    """The charts: the same whatever the run cost."""
+    duplicates = counts.duplicates
     _environment().get_template("report.html")  # compiled here, once
     return Pictures(
-        saving=saving.pictures(savings, sheets) if savings is not None else [],
-        signals=drawn(counts.signals, sheets),
-        detection=None if duplicates is None else charts.detection(duplicates, sheets),
-        clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes, sheets),
+        saving=saving.pictures(savings) if savings is not None else [],
+        signals=drawn(counts.signals),
+        detection=None if duplicates is None else charts.detection(duplicates),
+        clusters=None if duplicates is None else charts.clusters(duplicates.cluster_sizes),
     )
 
 
@@ -260,14 +259,14 @@ def _fold(lines: list[FunnelLine]) -> list[FunnelLine]:
     return [*head, folded, *lines[last + 1 :]]
 
 
-def drawn(signals: Sequence[Histogram], sheets: Sheets) -> Signals:
+def drawn(signals: Sequence[Histogram]) -> Signals:
     """Signals by filter, each with its chart; None for one that nothing scored, and beyond MOST_CHARTS in all."""
     groups = []
     left = MOST_CHARTS
     for name, members in groupby(signals, key=lambda signal: signal.filter):
         lines = []
         for signal in members:
-            chart = charts.histogram(signal, sheets) if left > 0 else None
+            chart = charts.histogram(signal) if left > 0 else None
             left -= chart is not None
             lines.append((signal, chart))
         groups.append((name, lines))

@@ -9,7 +9,6 @@ from markupsafe import Markup
 from pipeline.records.savings_json import Comparison, Families, Measured, Savings, SetLine, Tier
 from pipeline.report import sentences
 from pipeline.report.page import curves
-from pipeline.report.page.svg import Sheets
 from pipeline.report.table import Part, Said, table
 from pipeline.text import numbers
 
@@ -84,13 +83,13 @@ MOST_PICTURES = 4
 """Sets with a picture: the target and those after it; a set's figures are in the table all the same."""
 
 
-def pictures(made: Savings, sheets: Sheets) -> list[tuple[str, Markup]]:
+def pictures(made: Savings) -> list[tuple[str, Markup]]:
     """Sets of the strongest evidence with their curves."""
     best = made.best
     if best is None:
         return []
     shown = [held for held in best.sets if any(held.curves.values())][:MOST_PICTURES]
-    return [(held.name, curves.picture(held, sheets, baseline=best.arms[0].arm, unit=best.learner.unit)) for held in shown]
+    return [(held.name, curves.picture(held, baseline=best.arms[0].arm, unit=best.learner.unit)) for held in shown]
 
 
 def gap(line: Comparison) -> str:

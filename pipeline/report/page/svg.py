@@ -1,44 +1,20 @@
-"""Drawing for the page: what matplotlib draws, as SVG that stands in the page and takes its colours.
+"""Drawing for the page: axes, areas, lines and text as SVG that stands in the page and takes its colours.
 
-Only groups, paths and text of matplotlib's SVG pass, with the attributes of `_PASSED`: no ids, links, styles or scripts.
-Same metrics, same bytes: no dates, no ids, coordinates in tenths of a point. Drawing colours are placeholders that `_COLOURS`
-turns into the page's variables, so that one chart serves light and dark.
+Same metrics, same bytes: no dates, no ids, coordinates in tenths of a point. Colours are the page's variables, so that one chart
+serves light and dark. Nothing from outside is markup: text is escaped.
 """
 
 from __future__ import annotations
 
-import io
-import logging
 import re
-import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
 from pipeline.text.visible import visible
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a home without room for its cache, which a chart needs not
-
-INK, QUIET, KEPT, LOST = "#010101", "#020202", "#030303", "#040404"
-_COLOURS = {INK: "var(--ink)", QUIET: "var(--quiet)", KEPT: "var(--kept)", LOST: "var(--lost)"}
-_PASSED = {"path": ("d", "style"), "text": ("x", "y", "style", "transform"), "g": ()}
-_STYLES = (
-    "fill",
-    "stroke",
-    "stroke-width",
-    "stroke-dasharray",
-    "opacity",
-    "fill-opacity",
-    "stroke-opacity",
-    "text-anchor",
-    "font-size",
-)
-_SVG = "{http://www.w3.org/2000/svg}"
+INK, QUIET, KEPT, LOST = "var(--ink)", "var(--quiet)", "var(--kept)", "var(--lost)"
 
 SMALL = (3.4, 1.75)
 LARGE = (3.6, 2.2)
@@ -47,49 +23,126 @@ README = (4.6, 2.6)
 """Inches of a chart: at 9 points the text is 11 to 12 pixels high where a chart is as wide as a phone, and WIDE as a desk; of a
 picture for a README, 10 on a phone and 21 on a desk."""
 _LEFT, _BOTTOM, _TO = 0.56, 0.46, 0.985  # of the axes: inches from the left and the bottom; share of the figure where they end
+_FONT = 9.0
+_DIGIT, _MIDDLE, _CAPITAL = 6.6, 3.3, 6.8  # of the font, in points: height of a digit, half of it, from the baseline to the top
+_PAD, _LABEL = 3.0, 12.0  # between the axes and the numbers beside them; from their baseline to that of the axis's name
+_WIDTH = 5.6  # of a character on average, in points
+
+Point = tuple[float, float]
 
 
-class Sheets:
-    """Axes that charts are drawn on, one after the other: making axes takes longer than drawing."""
+@dataclass
+class Axes:
+    """A chart that is drawn on, in the units of its data. What is drawn first lies under what comes later."""
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[float, float], Axes] = {}
+    size: tuple[float, float]
+    _parts: list[str] = field(default_factory=list)
+    _around: list[str] = field(default_factory=list)
+    _x: tuple[float, float] = (0.0, 1.0)
+    _y: tuple[float, float] = (0.0, 1.0)
 
-    def axes(self, size: tuple[float, float]) -> Axes:
-        if size not in self._made:
-            self._made[size] = _axes(size)
-        return self._made[size]
+    def limits(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+        """What the axes go from and to. Before anything is drawn."""
+        self._x, self._y = x, y
+
+    @property
+    def y_span(self) -> tuple[float, float]:
+        return self._y
+
+    def _at(self, point: Point) -> Point:
+        left, top, right, bottom = frame(self.size)
+        (x0, x1), (y0, y1) = self._x, self._y
+        return left + (point[0] - x0) / (x1 - x0) * (right - left), bottom - (point[1] - y0) / (y1 - y0) * (bottom - top)
+
+    def area(self, *shapes: Sequence[Point], fill: str, opacity: float = 1.0, edge: str = "") -> None:
+        """Closed shapes, in one path."""
+        path = "".join(f"{self._path(shape)}z" for shape in shapes)
+        style = (
+            f"fill:{fill}"
+            + (f";opacity:{opacity:g}" if opacity < 1 else "")
+            + (f";stroke:{edge};stroke-width:0.7" if edge else "")
+        )
+        self._parts.append(f'<path d="{path}" style="{style}"/>')
+
+    def line(self, points: Sequence[Point], colour: str, *, width: float = 1.0, dashes: Sequence[float] = ()) -> None:
+        """`dashes`: lengths of what is drawn and what is left out, in widths of the line."""
+        style = f"fill:none;stroke:{colour};stroke-width:{width:g}"
+        style += f";stroke-dasharray:{','.join(_tenths(part * width) for part in dashes)}" if dashes else ""
+        self._parts.append(f'<path d="{self._path(points)}" style="{style}"/>')
+
+    def dot(self, point: Point, colour: str) -> None:
+        x, y = self._at(point)
+        self._parts.append(f'<path d="M{_tenths(x - 2)} {_tenths(y)}a2 2 0 1 0 4 0a2 2 0 1 0 -4 0z" style="fill:{colour}"/>')
+
+    def say(self, text: str, point: Point, *, offset: Point = (0.0, 0.0), anchor: str = "start", hangs: bool = False) -> None:
+        """`offset`: points to the right and down; `hangs`: the text's top is there, not its baseline."""
+        x, y = self._at(point)
+        self._text(text, x + offset[0], y + offset[1] + (_CAPITAL if hangs else 0), colour=INK, anchor=anchor)
+
+    def across(self, places: Iterable[float], labels: Iterable[str], name: str) -> None:
+        """Numbers below the axes, and what they count."""
+        left, _, right, bottom = frame(self.size)
+        baseline = bottom + _PAD + _DIGIT
+        for place, label in zip(places, labels, strict=True):
+            self._text(label, self._at((place, self._y[0]))[0], baseline, colour=QUIET, anchor="middle")
+        self._text(name, (left + right) / 2, baseline + _LABEL, colour=QUIET, anchor="middle")
+
+    def upwards(self, places: Iterable[float], labels: Iterable[str], name: str) -> None:
+        """Numbers left of the axes, and what they count."""
+        left, top, _, bottom = frame(self.size)
+        longest = 0
+        for place, label in zip(places, labels, strict=True):
+            self._text(label, left - _PAD, self._at((self._x[0], place))[1] + _MIDDLE, colour=QUIET, anchor="end")
+            longest = max(longest, len(label))
+        x, y = max(_FONT, left - _PAD - longest * _WIDTH - 5), (top + bottom) / 2
+        self._text(name, x, y, colour=QUIET, anchor="middle", more=f' transform="rotate(-90 {_tenths(x)} {_tenths(y)})"')
+
+    def legend(self, entries: Sequence[tuple[str, str, float, Sequence[float]]]) -> None:
+        """Lines with their names, at the top on the right: name, colour, width, dashes."""
+        _, top, right, _ = frame(self.size)
+        x = right - max(len(name) for name, *_ in entries) * _WIDTH - 30
+        for k, (name, colour, width, dashes) in enumerate(entries):
+            y = top + 8 + 12 * k
+            style = f"fill:none;stroke:{colour};stroke-width:{width:g}"
+            style += f";stroke-dasharray:{','.join(_tenths(part * width) for part in dashes)}" if dashes else ""
+            self._parts.append(f'<path d="M{_tenths(x)} {_tenths(y)}h18" style="{style}"/>')
+            self._text(name, x + 24, y + _MIDDLE, colour=INK, anchor="start", into=self._parts)
+
+    def _text(
+        self, text: str, x: float, y: float, *, colour: str, anchor: str, more: str = "", into: list[str] | None = None
+    ) -> None:
+        style = f"fill:{colour};text-anchor:{anchor};font-size:{_FONT:g}px"
+        made = f'<text x="{_tenths(x)}" y="{_tenths(y)}" style="{style}"{more}>{escape(text)}</text>'
+        (self._around if into is None else into).append(made)
+
+    def _path(self, points: Sequence[Point]) -> str:
+        return "M" + "L".join(f"{_tenths(x)} {_tenths(y)}" for x, y in map(self._at, points))
+
+    @property
+    def svg(self) -> Markup:
+        width, height = (72 * inches for inches in self.size)
+        left, top, right, bottom = (_tenths(edge) for edge in frame(self.size))
+        edges = f'<path d="M{left} {top}L{left} {bottom}L{right} {bottom}" style="fill:none;stroke:{QUIET};stroke-width:0.8"/>'
+        inside = "".join([*self._parts, edges, *self._around])
+        box = f"0 0 {_tenths(width)} {_tenths(height)}"
+        return Markup(f'<svg class="chart" viewBox="{box}" aria-hidden="true" focusable="false">{inside}</svg>')
 
 
-_one_at_a_time = threading.Lock()
-"""Settings of a style are matplotlib's own, of the whole process; the page of `inspect browse` draws on several threads."""
-
-
-def _axes(size: tuple[float, float]) -> Axes:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with _one_at_a_time, rc_context(_STYLE):
-        figure = Figure(figsize=size)
-        FigureCanvasSVG(figure)
-        left, bottom = _LEFT / size[0], _BOTTOM / size[1]
-        axes = figure.add_axes((left, bottom, _TO - left, _TO - bottom))
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(QUIET)
-        axes.tick_params(which="both", length=0, colors=QUIET, pad=3)
-        axes.xaxis.label.set_color(QUIET)
-        axes.yaxis.label.set_color(QUIET)
-    return axes
-
-
-_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "winnow", "font.size": 9.0, "text.parse_math": False}
+def _tenths(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def frame(size: tuple[float, float]) -> tuple[float, float, float, float]:
     """Where the axes lie in a chart of this size, in the units of its viewBox (points): left, top, right, bottom."""
     width, height = (72 * inches for inches in size)
     return 72 * _LEFT, (1 - _TO) * height, _TO * width, height - 72 * _BOTTOM
+
+
+def drawn(draw: Callable[[Axes], None], size: tuple[float, float]) -> Markup:
+    """What `draw` puts on axes of this size."""
+    axes = Axes(size)
+    draw(axes)
+    return axes.svg
 
 
 def without_styles(svg: Markup) -> Markup:
@@ -118,63 +171,3 @@ PAGE = {
     "dark": {"sheet": "#1c1f1b", "ink": "#e9e8e2", "quiet": "#a3a79c", "kept": "#5fb98a", "lost": "#e0a04a"},
 }
 """The page's colours, as `report.html` has them."""
-
-
-def drawn(draw: Callable[[Axes], None], sheets: Sheets, size: tuple[float, float]) -> Markup:
-    """What `draw` puts on axes of this size; they are left empty."""
-    from matplotlib import rc_context
-
-    axes = sheets.axes(size)
-    with _one_at_a_time, rc_context(_STYLE):
-        draw(axes)
-        made = io.BytesIO()
-        figure = axes.get_figure(root=True)
-        assert figure is not None
-        figure.savefig(made, format="svg", metadata={"Date": None, "Creator": None})
-    for artist in [*axes.patches, *axes.lines, *axes.texts]:
-        artist.remove()
-    if (legend := axes.get_legend()) is not None:
-        legend.remove()
-    return _inline(made.getvalue())
-
-
-def _inline(svg: bytes) -> Markup:
-    """The SVG as markup that may stand in the page."""
-    root = ElementTree.fromstring(svg)
-    box = re.sub(r"[^0-9. ]", "", root.attrib["viewBox"])
-    return Markup(f'<svg class="chart" viewBox="{box}" aria-hidden="true" focusable="false">{_content(root)}</svg>')
-
-
-def _content(element: ElementTree.Element) -> str:
-    parts = []
-    for child in element:
-        tag = child.tag.removeprefix(_SVG)
-        if tag not in _PASSED:
-            continue
-        if tag == "g":
-            parts.append(_content(child))
-            continue
-        attributes = {name: child.attrib[name] for name in _PASSED[tag] if name in child.attrib}
-        attributes["style"] = _style(attributes.get("style", ""))
-        if tag == "path" and (attributes["style"].startswith("fill:#ffffff") or not attributes["style"]):
-            continue  # the grounds of figure and axes
-        if "d" in attributes:
-            attributes["d"] = " ".join(attributes["d"].split())
-        written = "".join(
-            f' {name}="{escape(_rounded(value) if name != "style" else value)}"' for name, value in attributes.items()
-        )
-        parts.append(f"<{tag}{written}>{escape(child.text or '') if tag == 'text' else ''}</{tag}>")
-    return "".join(parts)
-
-
-def _style(style: str) -> str:
-    found = dict(part.split(":", 1) for part in style.split(";") if ":" in part)
-    found = {name.strip(): value.strip() for name, value in found.items()}
-    if "font" in found and "font-size" not in found:
-        found["font-size"] = found["font"].split("px")[0].split()[-1] + "px"
-    kept = ((name, _COLOURS.get(found[name], found[name])) for name in _STYLES if name in found)
-    return ";".join(f"{name}:{value}" for name, value in kept)
-
-
-def _rounded(text: str) -> str:
-    return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m.group()):.1f}".removesuffix(".0"), text)

@@ -20,7 +20,7 @@ import pytest
 from tests.chromium import SIZES, watched
 from tests.support import ROOT, SAMPLE, curate, eval_data, prose, table, winnow, write_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.charts]
+pytestmark = pytest.mark.slow
 ATTACKS = (
     "<script>window.hit=1;alert(1)</script>",
     "<img src=http://127.0.0.1:9/x onerror='window.hit=1;alert(1)'>",

@@ -19,7 +19,7 @@ from tests.real_run import Reported, full, full_samples, hostile, hostile_sample
 from tests.report.shown import render
 from tests.support import SAMPLE, curate, eval_data, write_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.charts]
+pytestmark = pytest.mark.slow
 OPENED = "document.querySelectorAll('details').forEach(one => { one.open = true })"
 OVERLAPPING = """() => [...document.querySelectorAll('svg.chart')].flatMap(chart => {
   const boxes = [...chart.querySelectorAll('text')].map(text => [text.textContent, text.getBoundingClientRect()]);

@@ -19,8 +19,6 @@ from tests.real_run import EVIL, Reported, hostile, hostile_samples
 from tests.report import shown
 from tests.report.measured import compared, held, measured, savings
 
-pytestmark = pytest.mark.charts
-
 LEVELS = ("rows read", "kept", "kept, final text")
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
 
