@@ -8,7 +8,6 @@ Source: RFC 9309 (robots.txt); Directive (EU) 2019/790, Article 4(3) (rights res
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,18 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
-from filters import robots_txt
+from filters import robots_txt, user_files
 from filters.contract import Filter, Rule, Settings, TextBatch, Tier
 from filters.models import ModelError
 
 KEY = "filters.robots"
 LONGEST_ADDRESS = 8_000
-MOST_BYTES = 1 << 28
-"""Of a file, decompressed."""
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 _SHOWN = 100
 
 
@@ -158,42 +153,15 @@ def _snapshots(path: Path) -> Iterator[tuple[str, str]]:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of Parquet, or of JSON lines. Raises ModelError."""
-    data = _content(path)
+    data = user_files.content(path, key=KEY)
     if data.startswith(b"PAR1"):
-        try:
-            table = pq.read_table(io.BytesIO(data), columns=["host", "robots_txt"])
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{KEY}: {path}: expected columns host and robots_txt ({error}); write it again") from error
-        yield from table.to_pylist()
+        yield from user_files.table(path, data, ("host", "robots_txt"), key=KEY)[1]
         return
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{KEY}: {path}, line {number}: expected a JSON object in UTF-8 ({error}); mend the line") from error
-        if not isinstance(row, dict):
-            raise ModelError(f"{KEY}: {path}, line {number}: expected an object with host and robots_txt; mend the line")
-        yield row
-
-
-def _content(path: Path) -> bytes:
-    """The file's bytes, decompressed. Raises ModelError."""
-    try:
-        with open(path, "rb") as file:
-            kind = _MAGIC.get(file.read(4)[:2])
-        with pa.input_stream(str(path), compression=kind) as stream:
-            data: bytes = stream.read(MOST_BYTES + 1)
-    except OSError as error:  # pyarrow's own errors among them
-        raise ModelError(f"{KEY}: {path} cannot be read ({error}); write it again, plain, gzip or zstd") from error
-    if len(data) > MOST_BYTES:
-        raise ModelError(f"{KEY}: {path} holds more than {MOST_BYTES >> 20} MiB; give it in several files")
-    return data
+    yield from user_files.objects(path, data, key=KEY)
 
 
 def _domains(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(_content(path).decode("utf-8", "replace").split("\n"), start=1):
+    for number, line in enumerate(user_files.content(path, key=KEY).decode("utf-8", "replace").split("\n"), start=1):
         said = line.partition("#")[0].strip()
         if not said:
             continue

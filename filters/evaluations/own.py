@@ -1,29 +1,23 @@
 """Reads a user's evaluation set: items in rows of a JSONL or Parquet file, plain or compressed.
 
 Invariant: whatever the file holds, reading ends in items or in a ModelError that says which file, what was expected and what to
-set; no more than MOST_BYTES of it are decompressed.
+set; no more than `user_files.MOST_BYTES` of it are decompressed.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
+from filters import user_files
 from filters.contract import Settings
 from filters.evaluations.items import Item
 from filters.models import ModelError
 
-MOST_BYTES = 1 << 28
-"""Of a set as text. Chosen: the largest of the usual sets have 20 MB."""
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _SHOWN = 20
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.0)?")
 """Of an option, as tables with gaps write it too."""
@@ -56,8 +50,8 @@ class OwnSet(Settings):
 def read(own: OwnSet) -> list[Item]:
     """Its items, in the order of rows; a row without a question is an item without words. Raises ModelError."""
     path = Path(own.path).expanduser()
-    content = _content(path)
-    table = _parquet(path, content, own) if content.startswith(b"PAR1") else _lines(path, content)
+    content = user_files.content(path, key=KEY)
+    table = _parquet(path, content, own) if content.startswith(b"PAR1") else _objects(path, content)
     _require(path, table, own)
     found = [item(row, own) for row in table]
     if not any(item.question.strip() for item in found):
@@ -67,68 +61,21 @@ def read(own: OwnSet) -> list[Item]:
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSONL file. Raises ModelError."""
-    return _lines(path, _content(path))
+    return _objects(path, user_files.content(path, key=KEY))
 
 
-def _content(path: Path) -> bytes:
-    """The file's bytes, decompressed. Raises ModelError."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(4)
-        kind = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
-        with pa.input_stream(str(path), compression=kind) as stream:
-            content: bytes = stream.read(MOST_BYTES + 1)
-    except OSError as error:  # pyarrow's own errors among them
-        raise ModelError(f"{KEY}: {path} cannot be read ({error}); give a JSONL or Parquet file, plain, gzip or zstd") from error
-    if len(content) > MOST_BYTES:
-        raise ModelError(f"{KEY}: {path} holds more than {MOST_BYTES >> 20} MiB; give the test split alone, or several files")
-    return content
-
-
-def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:
-    """The objects of JSON lines, or of one array of them."""
-    if content.lstrip().startswith(b"["):
-        return _array(path, content)
-    found = []
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{KEY}: {path}, line {number}: expected a JSON object in UTF-8 ({error}); mend the line") from error
-        if not isinstance(row, dict):
-            raise ModelError(f"{KEY}: {path}, line {number}: expected a JSON object, got {type(row).__name__}; one item a line")
-        found.append(row)
+def _objects(path: Path, content: bytes) -> list[dict[str, Any]]:
+    found = list(user_files.objects(path, content, key=KEY))
     if not found:
         raise ModelError(f"{KEY}: {path} is empty; give a file with one item a row")
     return found
 
 
-def _array(path: Path, content: bytes) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{KEY}: {path}: expected a JSON array of objects, or one object a line ({error}); mend it") from error
-    if not found or not all(isinstance(row, dict) for row in found):
-        raise ModelError(f"{KEY}: {path}: expected a JSON array of objects, one for each item, or one object a line")
-    return list(found)
-
-
 def _parquet(path: Path, content: bytes, own: OwnSet) -> list[dict[str, Any]]:
-    try:
-        file = pq.ParquetFile(io.BytesIO(content))
-        size = sum(file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups))
-        if size > MOST_BYTES:
-            raise ModelError(f"{KEY}: {path} holds more than {MOST_BYTES >> 20} MiB; give the test split alone")
-        wanted = [own.question, *filter(None, (own.options, own.answer))]
-        table = file.read([name for name in file.schema_arrow.names if name in wanted])
-        found: list[dict[str, Any]] = table.to_pylist() or [{}]
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{KEY}: {path} is damaged ({error}); write it again") from error
-    found[0] = dict.fromkeys(file.schema_arrow.names) | found[0]  # all names, for the message
+    wanted = [own.question, *filter(None, (own.options, own.answer))]
+    names, found = user_files.table(path, content, wanted, key=KEY)
+    found = found or [{}]
+    found[0] = dict.fromkeys(names) | found[0]  # all names, for the message
     return found
 
 

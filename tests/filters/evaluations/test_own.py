@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from filters import user_files
 from filters.evaluations import own
 from filters.evaluations.items import Item
 from filters.evaluations.own import OwnSet
@@ -85,7 +86,7 @@ def test_what_is_wrong_with_a_set_is_said(tmp_path, rows, keys, says):
 
 
 def test_a_set_that_unpacks_to_more_than_is_read_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(own, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(user_files, "MOST_BYTES", 1 << 20)
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(b" " * (8 << 20)))
     with pytest.raises(ModelError, match="holds more than 1 MiB"):
         own.read(OwnSet(path=str(tmp_path / "bomb.gz")))
