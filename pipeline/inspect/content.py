@@ -7,7 +7,7 @@ figure and its query cannot part. Source of the fields: the template for the pub
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,8 +19,6 @@ from pipeline.records.summary_json import SCHEMA_VERSION, Counts, Figure, Summar
 TEMPLATE = "Regulation (EU) 2024/1689, Article 53(1)(d); template C(2025) 5235"
 SHOWN = 1_000
 """Rows of a table in summary.json: the number of domains that the template asks small providers for at most."""
-TOP_DOMAINS = 0.1
-"""Of all domains, by size, that the template asks for."""
 HOST = "LOWER(SPLIT_PART(SPLIT_PART(SPLIT_PART(SPLIT_PART(url, '://', 2), '/', 1), '?', 1), ':', 1))"
 DAY = "date LIKE '____-__-__%' AND date >= '1990' AND date < '2100'"
 FIGURES = {
@@ -164,8 +162,3 @@ def by_name(made: Summary) -> dict[str, Figure]:
 
 def table_of(made: Summary, name: str) -> Counts:
     return next(one for one in made.tables if one.name == name)
-
-
-def names(rows: Sequence[Sequence[object]]) -> list[str]:
-    """The first column of a table, null left out."""
-    return [str(row[0]) for row in rows if row[0] is not None]

@@ -45,10 +45,6 @@ class Axes:
         """What the axes go from and to. Before anything is drawn."""
         self._x, self._y = x, y
 
-    @property
-    def y_span(self) -> tuple[float, float]:
-        return self._y
-
     def _at(self, point: Point) -> Point:
         left, top, right, bottom = frame(self.size)
         (x0, x1), (y0, y1) = self._x, self._y
