@@ -60,10 +60,6 @@ class Share:
     target: int
 
     @property
-    def whole_epochs(self) -> int:
-        return self.target // self.supply.size
-
-    @property
     def rest(self) -> int:
         """Of the last epoch, which is not read to its end."""
         return self.target % self.supply.size
