@@ -54,6 +54,11 @@ def make(folder: Path) -> None:
     train([text(source, n) for source in DOCUMENTS for n in range(16)]).save(str(folder / "tokenizer.json"))
 
 
+def copied(made: Path, to: Path) -> Path:
+    """The output as a test's own, without exports.jsonl: other processes write into the shared one which exports it has."""
+    return Path(shutil.copytree(made / "out", to, ignore=shutil.ignore_patterns(".tmp-*", "exports.jsonl")))
+
+
 def train(texts: list[str], *, vocabulary: int = 420, special: tuple[str, ...] = (EOS,)) -> Any:
     """A tokenizer of byte pairs."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
@@ -42,7 +41,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[HubSer
 
 @pytest.fixture
 def out(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made / "out", tmp_path / "out"))
+    return corpus.copied(made, tmp_path / "out")
 
 
 def names(out: Path, *folders: str) -> set[str]:

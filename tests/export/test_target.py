@@ -24,7 +24,7 @@ OPTIONS = ("--shards", "2")
 @pytest.fixture
 def own(made: Path, tmp_path: Path) -> Callable[..., tuple[int, str]]:
     """Exports a copy of the output, which may be changed; gives the exit code and what was told."""
-    shutil.copytree(made / "out", tmp_path / "out", ignore=shutil.ignore_patterns("exports.jsonl"))
+    corpus.copied(made, tmp_path / "out")
     return lambda *options, what="megatron", to="to": corpus.run(
         what, tmp_path / "out", "--to", tmp_path / to, "--tokenizer", made / "tokenizer.json", *OPTIONS, *options
     )
@@ -204,7 +204,7 @@ def test_what_cannot_be_exported_is_told_at_once(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out").symlink_to(made / "out")
-    shutil.copytree(made / "out", tmp_path / "empty")
+    corpus.copied(made, tmp_path / "empty")
     manifest = json.loads((tmp_path / "empty/manifests/000001.json").read_text())
     manifest["files"] = [file for file in manifest["files"] if not file["path"].startswith("data/")]
     (tmp_path / "empty/manifests/000001.json").write_text(json.dumps(manifest))

@@ -90,7 +90,7 @@ def test_one_row_group_is_read(folder: Path, made: Path, monkeypatch: pytest.Mon
 
 
 def test_a_document_that_was_taken_down_is_said_to_be(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copytree(made / "out", tmp_path / "out")
+    corpus.copied(made, tmp_path / "out")
     assert corpus.run("npy", tmp_path / "out", "--to", tmp_path / "to", "--tokenizer", made / "tokenizer.json") == 0
     row = corpus.documents(tmp_path / "to")[2]
     (tmp_path / "keys.txt").write_text(row["source_ref"])
