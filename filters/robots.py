@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 from pydantic import Field
@@ -40,10 +40,10 @@ class Params(Settings):
     domains: tuple[ListFile, ...] = Field(
         (), description="lists of domains whose rights are reserved, one a line, subdomains among them; # begins a comment"
     )
-    agents: tuple[str, ...] = Field(
+    agents: tuple[Annotated[str, Field(pattern=robots_txt.AGENT)], ...] = Field(
         ("CCBot", "GPTBot", "Google-Extended"),
         min_length=1,
-        description="crawlers by their names in robots.txt: a document is disallowed where it is to one of them",
+        description="crawlers by their names in robots.txt, without versions: a document is disallowed where it is to one",
     )
 
 

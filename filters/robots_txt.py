@@ -1,7 +1,7 @@
 """robots.txt: what its groups and rules say of a path.
 
-Matching is linear in the path for each rule, whatever its wildcards are: files come from anywhere. Source: RFC 9309; 500 KiB of a
-file are read (section 2.5).
+Reading is linear in the file and matching in the path for each rule, whatever agents and wildcards there are: files come from
+anywhere. Source: RFC 9309; 500 KiB of a file are read (section 2.5).
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import quote
 
 MOST_BYTES = 500 << 10
+AGENT = r"^([A-Za-z0-9_-]+|\*)$"
+"""The name of a crawler: what stands behind it in a file, as its version, does not count (section 2.2.1)."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+|\*")
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _KEPT = "/?=&;:@!$'()*+,~[]%-._"
 """Characters of a path or a pattern that are not encoded; `%` among them, since what is encoded already stays."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
     pattern: str
     allows: bool
@@ -41,22 +44,22 @@ class Rule:
 
 @dataclass(frozen=True)
 class Robots:
-    """Rules by agent, in small letters; `*` are those of all others."""
+    """Groups of rules by agent, in small letters; `*` are those of all others. Agents that are named together share a group."""
 
-    groups: dict[str, tuple[Rule, ...]]
+    groups: dict[str, list[list[Rule]]]
 
     def allows(self, agent: str, path: str) -> bool:
         """`path`: with its query. The longest pattern decides, of two as long the one that allows."""
-        rules = self.groups.get(agent.lower(), self.groups.get("*", ()))
+        groups = self.groups.get(agent.lower(), self.groups.get("*", []))
         path = encoded(path or "/")
-        found = [rule for rule in rules if rule.matches(path)]
+        found = [rule for rule in chain.from_iterable(groups) if rule.matches(path)]
         return max(found, key=lambda rule: (len(rule.pattern), rule.allows)).allows if found and path != "/robots.txt" else True
 
 
 def parse(text: str) -> Robots:
     """Whatever the text is: lines that are none of these are passed over."""
-    groups: dict[str, list[Rule]] = defaultdict(list)
-    agents: list[str] = []
+    groups: dict[str, list[list[Rule]]] = defaultdict(list)
+    group: list[Rule] = []
     open_ = False  # agents were named, and no rule yet
     for line in re.split(r"[\r\n]+", text[:MOST_BYTES].lstrip("\ufeff")):
         name, colon, value = line.partition("#")[0].partition(":")
@@ -64,18 +67,17 @@ def parse(text: str) -> Robots:
         if not colon:
             continue
         if name == "user-agent":
-            agents = agents if open_ else []
+            group = group if open_ else []
             open_ = True
             token = _TOKEN.match(value)
-            if token:
-                agents.append(token[0].lower())
-                groups[agents[-1]]  # a group without rules allows all
+            held = groups[token[0].lower()] if token else [group]  # a group without rules allows all
+            if not held or held[-1] is not group:
+                held.append(group)
         elif name in ("allow", "disallow"):
             open_ = False
             if value:
-                for agent in agents:
-                    groups[agent].append(Rule(encoded(value), name == "allow"))
-    return Robots({agent: tuple(rules) for agent, rules in groups.items()})
+                group.append(Rule(encoded(value), name == "allow"))
+    return Robots(dict(groups))
 
 
 def encoded(text: str) -> str:

@@ -2,7 +2,7 @@
 
 Queries are SQL over two tables, `data` and `ledger`: the live shards of these folders. They are what is executed here, so that a
 figure and its query cannot part. Source of the fields: the template for the public summary of training content under Article
-53(1)(d) of Regulation (EU) 2024/1689, C(2025) 5235 of 24 July 2025.
+53(1)(d) of Regulation (EU) 2024/1689, C(2025) 8311 of 5 December 2025.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from pipeline.inspect.output import Output
 from pipeline.output import manifest
 from pipeline.records.summary_json import SCHEMA_VERSION, Counts, Figure, Summary
 
-TEMPLATE = "Regulation (EU) 2024/1689, Article 53(1)(d); template C(2025) 5235"
+TEMPLATE = "Regulation (EU) 2024/1689, Article 53(1)(d); template C(2025) 8311"
 SHOWN = 1_000
 """Rows of a table in summary.json: the number of domains that the template asks small providers for at most."""
-HOST = "LOWER(SPLIT_PART(SPLIT_PART(SPLIT_PART(SPLIT_PART(url, '://', 2), '/', 1), '?', 1), ':', 1))"
+AUTHORITY = "SPLIT_PART(SPLIT_PART(SPLIT_PART(SPLIT_PART(url, '://', 2), '/', 1), '?', 1), '#', 1)"
+HOST = f"LOWER(SPLIT_PART(SPLIT_PART({AUTHORITY}, '@', -1), ':', 1))"
+"""Without user and password, which are nobody's business, and port."""
 DAY = "date LIKE '____-__-__%' AND date >= '1990' AND date < '2100'"
 FIGURES = {
     "documents": "SELECT COUNT(*) FROM data",
@@ -29,7 +31,7 @@ FIGURES = {
     "rows dropped": "SELECT COUNT(*) FROM ledger WHERE verdict = 'dropped'",
     "rows taken down": "SELECT COUNT(*) FROM ledger WHERE reason = 'taken_down'",
     "rows left out for an opt-out": "SELECT COUNT(*) FROM ledger WHERE reason LIKE 'robots.%'",
-    "documents with an address": "SELECT COUNT(*) FROM data WHERE url IS NOT NULL",
+    "documents with an address": "SELECT COUNT(*) FROM data WHERE url LIKE '%://_%'",
     "documents with a date": f"SELECT COUNT(*) FROM data WHERE {DAY}",
     "first date": f"SELECT MIN(SUBSTR(date, 1, 10)) FROM data WHERE {DAY}",
     "last date": f"SELECT MAX(SUBSTR(date, 1, 10)) FROM data WHERE {DAY}",
@@ -43,7 +45,7 @@ TABLES = {
     " GROUP BY year ORDER BY year",
     "reasons": "SELECT reason, COUNT(*) AS rows FROM ledger WHERE verdict = 'dropped' GROUP BY reason ORDER BY rows DESC, reason",
     "domains": f"SELECT host, COUNT(*) AS documents, SUM(n_bytes) AS bytes FROM (SELECT {HOST} AS host, n_bytes FROM data"
-    " WHERE url IS NOT NULL) AS hosts GROUP BY host ORDER BY bytes DESC, host",
+    ") AS hosts WHERE host <> '' GROUP BY host ORDER BY bytes DESC, host",
 }
 _PROVIDER = ("name and contact of the provider", "its authorised representative in the Union")
 _MODEL = (

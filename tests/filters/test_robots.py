@@ -66,6 +66,8 @@ def test_what_a_robots_txt_says(agent, path, allowed):
         ("User-agent: *\nDisallow: /a\nAllow: /a\n", True),  # as long: the one that allows
         ("User-agent: X\nDisallow: /\nUser-agent: *\nDisallow: /b\n\nUser-agent: *\nDisallow: /a\n", False),
         ("\0\1<html>User-agent: *", True),
+        ("User-agent: *\nDisallow:\nUser-agent: *\nDisallow: /a\n", False),  # an empty group, then one with a rule
+        ("User-agent: *\nUser-agent: x\nUser-agent: *\nDisallow: /a\n", False),
     ],
 )
 def test_odd_files(text, allowed):
@@ -88,8 +90,13 @@ def test_it_is_read_as_protego_reads_it(lines, path, agent):
 
 
 def test_time_is_linear_whatever_the_pattern_is():
-    made = robots_txt.parse("User-agent: *\n" + f"Disallow: /{'*a' * 2_000}b\n" * 50)
     start = time.process_time()
+    made = robots_txt.parse(
+        "User-agent: a\n" * 3_000 + "".join(f"User-agent: a{n}\n" for n in range(3_000)) + "Allow: /\n" * 3_000
+    )
+    assert len(made.groups) == 3_001
+    assert sum(map(len, {id(group): group for groups in made.groups.values() for group in groups}.values())) == 3_000
+    made = robots_txt.parse("User-agent: *\n" + f"Disallow: /{'*a' * 2_000}b\n" * 50)
     assert made.allows("x", "/" + "a" * 8_000)
     assert time.process_time() - start < 2
 
@@ -168,6 +175,12 @@ def test_what_is_wrong_with_a_list_is_said(tmp_path, key, content, words):
         robots.load(robots.Params.model_validate({key: [{"path": str(tmp_path / "list")}]}))
     with pytest.raises(ModelError, match="no such file"):
         robots.files(robots.Params.model_validate({key: [{"path": str(tmp_path / "nowhere")}]}))
+
+
+@pytest.mark.parametrize("name", ["CCBot/2.0", "archive.org_bot", "a b", "", "**"])
+def test_a_name_that_no_file_can_hold_is_refused(name):
+    with pytest.raises(ValueError, match="pattern"):
+        robots.Params(agents=(name,))
 
 
 def test_without_a_list_it_is_refused():

@@ -22,7 +22,7 @@ from tests.support import curate, prose, table, write_rows
 URLS = {
     "https://Example.org/a?b=1": "example.org",
     "http://example.org:8080/": "example.org",
-    "https://example.org?x": "example.org",
+    "https://user:secret@example.org#x@y": "example.org",
     "https://[evil](javascript:1)|`x`": "[evil](javascript",
     "no address": "",
 }
@@ -63,10 +63,12 @@ def test_figures_are_those_of_the_rows(out: Path, made: tuple[str, dict[str, Any
     tables = {one["name"]: {row[0]: row[1:] for row in one["rows"]} for one in made[1]["tables"]}
     assert (figures["documents"], figures["rows read"], figures["rows dropped"]) == (60, 64, 4)
     assert figures["bytes"] == data["n_bytes"].sum()
+    assert figures["documents with an address"] == 48
     assert (figures["documents with a date"], figures["first date"], figures["last date"]) == (30, "2019-01-05", "2024-02-29")
     hosts: Counter[str] = Counter()
     for url, size in data.select("url", "n_bytes").iter_rows():
-        hosts[URLS[url]] += size
+        if URLS[url]:
+            hosts[URLS[url]] += size
     assert {host: row[1] for host, row in tables["domains"].items()} == hosts
     assert tables["languages"] == {"en": [60, figures["bytes"]]}
     assert tables["reasons"] == {"exact_duplicate": [4]}
