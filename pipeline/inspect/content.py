@@ -139,7 +139,6 @@ _MEASURES = {
     "toxicity": "documents above a score for toxicity are dropped",
     "adult": "documents above a score for sexual advertising are dropped",
     "robots": "documents of sites that reserve their rights by robots.txt or a list are dropped",
-    "decontaminate": "documents that hold items of evaluation sets are dropped or marked",
 }
 
 
@@ -154,8 +153,6 @@ def measures(output: Output) -> Iterator[str]:
     if isinstance(edits.get("pii"), dict):
         masked = [name for name in ("email", "ip", "iban", "card", "phone") if edits["pii"].get(name)]
         yield f"masked in texts: {', '.join(masked)}"
-    if plan.get("dedup"):
-        yield "exact and near copies are dropped"
 
 
 def by_name(made: Summary) -> dict[str, Figure]:
