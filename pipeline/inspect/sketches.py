@@ -1,8 +1,8 @@
 """A finished output's dedup index as datasketch objects: signatures of its documents, and which of them are like a new text.
 
-Signatures are not stored: they are made again from the index's texts, with the plan's shingles and permutations, a row group at
-a time. Invariant: two of these sketches agree in as many values as Winnow's own signatures do, and `query` compares a text with
-the documents that dedup itself would have compared it with. datasketch is imported when a sketch is made, not before.
+Signatures are not stored: they are made again from the texts, with the plan's shingles and permutations, some at a time.
+Invariant: two of these sketches agree in as many values as Winnow's own signatures do, and `query` compares a text with the
+documents that dedup itself would have compared it with. datasketch is imported when a sketch is made, not before.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Sketches:
     def documents(self) -> Iterator[tuple[Indexed, LeanMinHash]]:
         """Every document that dedup kept, selected or not, with its sketch, in the order of the shards. Left out are those
         without a shingle, and what was taken down."""
-        for table, part in self.index.row_groups(["id", "source_ref", "text"]):
+        for _, table, part in self.index.documents(np.arange(len(self.index)), ["id", "source_ref", "text"]):
             counts, found = self._signatures(table["text"].combine_chunks())
             for at in np.flatnonzero(counts >= self.dedup.ngram).tolist():
                 document = Indexed(part.generation, table["id"][at].as_py(), table["source_ref"][at].as_py())

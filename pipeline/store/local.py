@@ -112,6 +112,10 @@ class LocalFolder:
         self.traffic.count(read=len(data))
         return data
 
+    def random(self, name: str) -> BinaryIO:
+        """A file of which single pieces are read."""
+        return self.open(name)
+
     @contextlib.contextmanager
     def parquet(self, name: str) -> Iterator[pq.ParquetFile]:
         """A Parquet file whose checksums are verified as it is read."""

@@ -94,6 +94,9 @@ class RemoteFolder:
     def open(self, name: str) -> BinaryIO:
         return cast(BinaryIO, self._file(name, ahead=remote_file.AHEAD_BYTES))
 
+    def random(self, name: str) -> BinaryIO:
+        return cast(BinaryIO, self._file(name, ahead=0))
+
     def _file(self, name: str, *, ahead: int) -> remote_file.RangeFile:
         return remote_file.RangeFile(self.client, self.path(name), self.client.size(self.path(name)), ahead=ahead)
 

@@ -28,6 +28,7 @@ from pipeline.errors import Damaged
 from pipeline.store import checksums, local, remote_folder
 from pipeline.store.folder import TEMPORARY, joined
 from pipeline.store.local import LocalFolder
+from pipeline.store.pages import Strings
 from pipeline.store.remote import scheme_of
 from pipeline.store.remote_folder import RemoteFolder
 from pipeline.store.traffic import Traffic
@@ -228,10 +229,24 @@ class Store:
                 yield pa.concat_tables(parts)
 
     @contextlib.contextmanager
+    def strings(self, name: str, column: str) -> Iterator[Strings]:
+        """A column of strings of a shard, of which single values are read (`pipeline.store.pages`)."""
+        with self._readable(name), self.folder.random(name) as file:
+            made = Strings(file, column)
+            yield made
+            if not self.remote:  # what a client fetches is counted there
+                self.traffic.count(read=made.read_bytes)
+
+    @contextlib.contextmanager
     def _parquet(self, name: str) -> Iterator[pq.ParquetFile]:
+        with self._readable(name), self.folder.parquet(name) as file:
+            yield file
+
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        """Damaged names the file where it does not read back."""
         try:
-            with self.folder.parquet(name) as file:
-                yield file
+            yield
         except MemoryError:  # pyarrow's is an ArrowException too, and says nothing about the file
             raise
         except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:

@@ -53,7 +53,8 @@ def generation(
         new_of |= {old.path: record for old, record in zip(records, new, strict=True)}
         if new != records:
             content[folder] = key([content_of(out, record.path) for record in new])
-    new_of |= {record.path: _index(out, record, numbers, number=number) for record in made.index}
+    going = _Going(refs, pa.array(numbers, pa.int64()), {old: new.path for old, new in new_of.items() if new.path != old})
+    new_of |= {record.path: _index(out, record, going, number=number) for record in made.index}
     files, parts = (tuple(new_of[old.path] for old in records) for records in (made.files, made.index))
     replaced = tuple((old, new_of[old.path]) for old in (*made.files, *made.index) if new_of[old.path] != old)
     return NewFiles(files, parts, content, replaced)
@@ -121,25 +122,59 @@ def content_of(out: Store, path: str) -> str:
     return made.hexdigest()
 
 
-def _index(out: Store, record: FileRecord, numbers: np.ndarray, *, number: int) -> FileRecord:
+@dataclass(frozen=True)
+class _Going:
+    """What an index is to forget: source_refs of its generation, numbers of documents. `shards`: old paths to new ones, of those
+    shards that were written anew."""
+
+    refs: pa.Array
+    numbers: pa.Array
+    shards: dict[str, str]
+
+
+def _index(out: Store, record: FileRecord, going: _Going, *, number: int) -> FileRecord:
     """A table of the index that knows nothing of these documents; numbers of others stay."""
     table = record.path.split("/")[1].partition("-")[0]
-    gone = pa.array(numbers, pa.int64())
-    if not len(gone) or not any(
-        pc.any(pc.is_in(batch["document"], gone)).as_py() for batch in out.batches(record.path, ["document"])
-    ):
+    if table == "documents":
+        return _documents(out, record, going, number=number)
+    if not _holds(out, record, going):
         return record
+    new = (old.filter(pc.invert(pc.is_in(old["document"], going.numbers))) for old in out.batches(record.path))
     first = out.metadata(record.path).get("first")
+    said = None if first is None else index.first_of(int(first))
+    return _written(out, record, number, tables=new, opened=lambda file: index.writer(file, table, said=said))
+
+
+def _holds(out: Store, record: FileRecord, going: _Going) -> bool:
+    if not len(going.numbers):
+        return False
+    return any(pc.any(pc.is_in(part["document"], going.numbers)).as_py() for part in out.batches(record.path, ["document"]))
+
+
+def _documents(out: Store, record: FileRecord, going: _Going, *, number: int) -> FileRecord:
+    """Without the texts that go: their documents' places stay, since documents are numbered through. Where rows went from the
+    shard beside it, whether documents of the index or not, those behind them have other numbers there."""
+    shard = index.shard_of(out, record.path)
+    if shard not in going.shards and not _holds(out, record, going):
+        return record
+    moved = _moved(out, shard, going) if shard in going.shards else None
 
     def without(old: pa.Table) -> pa.Table:
-        mask = pc.is_in(old["document"], gone)
-        if table != "documents":
-            return old.filter(pc.invert(mask))
-        return emptied(old, mask, {"text": ""})  # its place stays: documents are numbered through
+        old = index.as_now(old)
+        gone = pc.is_in(old["document"], going.numbers)
+        if moved is not None:
+            old = old.set_column(old.column_names.index("row"), index.DOCUMENTS.field("row"), pc.take(moved, old["row"]))
+        return emptied(old, gone, {"row": None, "text": ""})
 
-    new = (without(old).cast(index.SCHEMAS[table]) for old in out.batches(record.path))
-    start = None if first is None else int(first)
-    return _written(out, record, number, tables=new, opened=lambda file: index.writer(file, table, first=start))
+    new = (without(old) for old in out.batches(record.path))
+    said = {"shard": going.shards.get(shard, shard)}
+    return _written(out, record, number, tables=new, opened=lambda file: index.writer(file, "documents", said=said))
+
+
+def _moved(out: Store, shard: str, going: _Going) -> pa.Array:
+    """int64: of each row of a shard, its number in the new one; null where it goes."""
+    stays = pc.invert(pc.is_in(out.read_table(shard, ["source_ref"])["source_ref"], going.refs)).to_numpy(zero_copy_only=False)
+    return pa.array(np.cumsum(stays) - 1, pa.int64(), mask=~stays)
 
 
 def _written(

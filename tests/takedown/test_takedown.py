@@ -141,9 +141,10 @@ def conserved(out: Path, *, languages: bool = True) -> None:
 
 def test_the_search_finds_what_is_there(curated):
     found = traces(curated / "out")
-    output = ("data/", "rejected/", "quarantine/", "index/", "samples/", "report.html")
+    output = ("data/", "rejected/", "quarantine/", "samples/", "report.html")
     for place in (*output, ".work/documents", ".work/facts/final"):
         assert any(name.startswith(place) for name in found), (place, found)
+    assert not any(name.startswith("index/") for name in found)
 
 
 def test_nothing_is_left_of_a_document_and_its_copies(capsys, folder):

@@ -162,7 +162,7 @@ def write_index(work: Store, folder: str, fates: Fates, *, index: Index, exact_u
     for table, logs in {"texts": fates.texts, **({"urls": fates.urls} if exact_url else {})}.items():
         with work.writer(f"{folder}/{table}.parquet") as raw:
             file = HashingFile(raw)
-            with index_.writer(file, table, first=len(index)) as writer:
+            with index_.writer(file, table, said=index_.first_of(len(index))) as writer:
                 for log in logs:
                     for seen in _pieces(log):
                         held = seen if table == "texts" else _held(seen, fates, len(index))

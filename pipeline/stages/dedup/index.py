@@ -5,9 +5,10 @@ index knows each text that was seen, each document that dedup kept, and who took
 taken, also by a document that dedup dropped.
 
 An index is the union of the parts that its generations added. Documents are numbered through: part by part, in priority order.
-Tables are sorted by hash, so that a run passes over each once, a few row groups at a time. Shingles are not stored: 8 bytes for
-each word would take more than the text itself. DOCUMENTS holds the texts, in row groups so small that a run reads little more
-than the candidates that it verifies (data/ has the texts too, but in row groups of 32 MB, and only of selected documents).
+Tables are sorted by hash, so that a run passes over each once, a few row groups at a time. Neither shingles nor texts are
+stored again: DOCUMENTS says where in a shard a text stands, and of the shard those pages are read that hold a candidate. It has
+itself only texts that no shard has as dedup sees them: of documents that selection left out and rejected/ does not show, and of
+conversations (with the marks of turns).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import BrokenContract, Damaged
@@ -29,9 +31,10 @@ from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import small_parts
 from pipeline.stages.dedup.part import Sets, shingles_of
 from pipeline.stages.dedup.small_parts import Held, IndexPart
+from pipeline.store.pages import Strings
 from pipeline.store.store import Store
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of all tables of an index; `texts`, which each part has, says it."""
 GROUP_ROWS = 1 << 20
 """Rows of a row group: chosen so that one of places takes 16 MB in memory."""
@@ -60,12 +63,22 @@ PLACES = pa.schema(
 )
 """One row per place taken among the first `bucket_cap` of a bucket, sorted by band, bucket and priority."""
 DOCUMENTS = pa.schema(
-    [_field("document", pa.int64()), _field("id", pa.string()), _field("source_ref", pa.string()), _field("text", pa.string())]
+    [
+        _field("document", pa.int64()),
+        _field("id", pa.string()),
+        _field("source_ref", pa.string()),
+        _field("row", pa.int64(), nullable=True),  # of the shard that has its text; null where `text` holds it
+        _field("text", pa.string(), nullable=True),  # empty where it was taken down
+    ]
 )
-"""One row per document that dedup kept, in the order of the shards; several files a generation."""
+"""One row per document that dedup kept, in the order of the shards; a file for each shard, named in its metadata."""
+_HELD = pa.schema([*(field for field in DOCUMENTS if field.name not in ("row", "text")), _field("text", pa.string())])
+"""The same in version 1, where each file held all of its texts."""
 TEXT_BYTES = 1 << 18
-"""Text of a row group of DOCUMENTS: chosen because verification of a small increment then reads a quarter of `throughput`'s
-texts, where 2 MB read all of them; row groups take 1 % of the file."""
+"""Text of a row group of DOCUMENTS, and
+"""
+DOCUMENT_ROWS = 1 << 13
+"""its rows: chosen so that few are read for the candidates of a small increment. Row groups take 1 % of the file."""
 
 SORTED = ("texts", "urls", "places")
 SCHEMAS = {"texts": KEYS, "urls": KEYS, "places": PLACES, "documents": DOCUMENTS}
@@ -77,6 +90,7 @@ _ENCODINGS = {
     "band": "PLAIN",
     "right": "PLAIN",
     "similarity": "BYTE_STREAM_SPLIT",
+    "row": "DELTA_BINARY_PACKED",
     **dict.fromkeys(("id", "source_ref", "text"), "PLAIN"),
 }
 _COMPRESSION = {**dict.fromkeys(("left", "right", "bucket"), "NONE"), "text": "LZ4"}
@@ -136,30 +150,60 @@ class Index:
         for numbers, table, _ in self.documents(wanted, ["text"]):
             yield from shingles_of(table["text"].cast(pa.large_string()).combine_chunks(), numbers, ngram)
 
-    def row_groups(self, columns: list[str]) -> Iterator[tuple[pa.Table, IndexPart]]:
-        """All documents, a row group at a time."""
-        for part in self.parts:
-            for path in part.documents:
-                for table in self.out.batches(path, columns):
-                    yield table, part
-
     def documents(self, wanted: np.ndarray, columns: list[str]) -> Iterator[tuple[np.ndarray, pa.Table, IndexPart]]:
-        """These documents' rows. All numbers are read, but of other columns only row groups that hold one of them."""
+        """Columns (`id`, `source_ref`, `text`) of these documents, in the order of the shards, some at a time. All numbers are
+        read, but of the rest only row groups and pages that hold one of them."""
         for part in self.parts:
             inside = wanted[np.searchsorted(wanted, part.first) : np.searchsorted(wanted, part.first + part.count)]
             for path in part.documents if len(inside) else ():
-                if not self.out.schema(path).equals(DOCUMENTS):  # Parquet's checksums do not cover its footer
-                    raise Damaged(f"{self.out.path(path)}: its columns are not those of an index; {self.out.advice}")
+                shard = self._shard(part, path)
                 numbers = self.out.read_table(path, ["document"])["document"].to_numpy()
                 place = np.minimum(np.searchsorted(inside, numbers), len(inside) - 1)
                 rows = np.flatnonzero(inside[place] == numbers)
                 start = 0
-                for table in self.out.takes(path, columns, rows, at_most=_TAKEN):
-                    yield numbers[rows[start : start + _TAKEN]], table, part
-                    start += _TAKEN
+                for table in self._taken(path, shard, rows, columns=columns) if len(rows) else ():
+                    yield numbers[rows[start : start + len(table)]], table.select(columns), part
+                    start += len(table)
+
+    def _shard(self, part: IndexPart, path: str) -> str:
+        shard = shard_of(self.out, path)
+        if shard and shard not in part.shards:
+            raise Damaged(f"{self.out.path(path)}: it names {shard}, which its manifest does not have; {self.out.advice}")
+        return shard
+
+    def _taken(self, path: str, shard: str, rows: np.ndarray, *, columns: list[str]) -> Iterator[pa.Table]:
+        """Columns of these rows of a file of DOCUMENTS, some at a time; texts from the shard."""
+        if "text" not in columns or not shard:
+            yield from self.out.takes(path, columns, rows, at_most=_TAKEN)
+            return
+        with self.out.strings(shard, "text") as texts:
+            for table in self.out.takes(path, [*columns, "row"], rows, at_most=_TAKEN):
+                yield from _with_texts(table.combine_chunks(), texts)
 
 
-_TAKEN = 1 << 8  # documents read at a time: longer texts than those of a unit would take too much together
+def _with_texts(table: pa.Table, texts: Strings) -> Iterator[pa.Table]:
+    """The rows with their texts, some at a time: those that have a row of the shard, from there."""
+    elsewhere = np.flatnonzero(table["row"].is_valid().to_numpy())
+    values: list[str] = []
+    start = done = size = 0
+    for found in texts.at(table["row"].drop_null().to_numpy()):
+        values += found
+        size += sum(map(len, found))
+        stop = int(elsewhere[done + len(values)]) if done + len(values) < len(elsewhere) else len(table)
+        if size < _AT_ONCE and stop < len(table):
+            continue
+        piece = table.slice(start, stop - start)
+        text = pc.replace_with_mask(
+            piece["text"].combine_chunks(), piece["row"].is_valid().combine_chunks(), pa.array(values, pa.string())
+        )
+        yield piece.set_column(piece.column_names.index("text"), "text", text)
+        start, done, size, values = stop, done + len(values), 0, []
+    if start < len(table):
+        yield table.slice(start)
+
+
+_TAKEN = 1 << 8  # documents read at a time: longer texts than those of a unit would take too much together,
+_AT_ONCE = 1 << 20  # and characters
 
 
 def load_index(out: Store, live: Sequence[Manifest], *, work: Store | None = None) -> Index:
@@ -184,9 +228,15 @@ def load_index(out: Store, live: Sequence[Manifest], *, work: Store | None = Non
                 " anew with --replace"
             )
         sorted_ = {table: files[table] for table in SORTED if table in files}
-        parts.append(IndexPart(manifest.generation, first, count, sorted_, tuple(record.path for record in documents)))
+        shards = frozenset(record.path for record in manifest.files)
+        parts.append(IndexPart(manifest.generation, first, count, sorted_, tuple(record.path for record in documents), shards))
         number += count
     return Index(out, tuple(parts), small_parts.hold(out, work, parts, schemas=empty_tables()))
+
+
+def first_of(number: int) -> dict[str, str]:
+    """What a sorted table says of its part, whose first document has this number."""
+    return {"schema_version": str(SCHEMA_VERSION), "first": str(number)}
 
 
 def _check(out: Store, record: FileRecord) -> None:
@@ -197,11 +247,24 @@ def _check(out: Store, record: FileRecord) -> None:
         raise Damaged(f"{out.path(record.path)}: its sha256 is not the one in the manifest; {out.advice}")
 
 
-def writer(file: Any, table: str, *, first: int | None = None) -> pq.ParquetWriter:
-    """A writer for one of `SCHEMAS`; who writes cuts row groups. `first`: number of this part's first document."""
-    schema = SCHEMAS[table]
-    if first is not None:
-        schema = schema.with_metadata({"schema_version": str(SCHEMA_VERSION), "first": str(first)})
+def shard_of(out: Store, path: str) -> str:
+    """Path of the shard that a file of DOCUMENTS lies beside; empty where there is none. Raises Damaged."""
+    schema = out.schema(path)
+    if not (schema.equals(DOCUMENTS) or schema.equals(_HELD)):  # Parquet's checksums do not cover its footer
+        raise Damaged(f"{out.path(path)}: its columns are not those of an index; {out.advice}")
+    return (schema.metadata or {}).get(b"shard", b"").decode()
+
+
+def as_now(documents: pa.Table) -> pa.Table:
+    """A table of DOCUMENTS of any version as this one has it."""
+    if "row" not in documents.column_names:
+        documents = documents.append_column(DOCUMENTS.field("row"), pa.nulls(len(documents), pa.int64()))
+    return documents.select(DOCUMENTS.names).cast(DOCUMENTS)
+
+
+def writer(file: Any, table: str, *, said: dict[str, str] | None = None) -> pq.ParquetWriter:
+    """A writer for one of `SCHEMAS`; who writes cuts row groups. `said`: metadata: `first_of` its part, or `shard`."""
+    schema = SCHEMAS[table].with_metadata(said) if said else SCHEMAS[table]
     return pq.ParquetWriter(
         file,
         schema,

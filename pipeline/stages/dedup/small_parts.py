@@ -27,13 +27,15 @@ HELD_ROWS = 500_000
 
 @dataclass(frozen=True)
 class IndexPart:
-    """What one generation added. `first`: number of its first document; `documents`: its files of DOCUMENTS."""
+    """What one generation added. `first`: number of its first document; `documents`: its files of DOCUMENTS; `shards`: paths of
+    the files that its manifest names beside the index."""
 
     generation: int
     first: int
     count: int
     files: dict[str, FileRecord]
     documents: tuple[str, ...]
+    shards: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def _shard(inputs: Inputs, job: Job) -> Shard:
     columns = schema(inputs, job.folder)
     content = ContentHash(columns)
     rows = 0
-    beside = _Documents(inputs.work, f"{job.path}{DOCUMENTS}")
+    beside = _Documents(inputs.work, f"{job.path}{DOCUMENTS}", shard=f"{job.folder}/{job.name}")
     with inputs.work.writer(job.path) as raw, beside:
         file = HashingFile(raw)
         with shard_writer(file, columns) as writer:
@@ -74,7 +74,7 @@ def _shard(inputs: Inputs, job: Job) -> Shard:
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
                 if group.nbytes > 2 * ROW_GROUP_BYTES:
                     pa.default_memory_pool().release_unused()
-                beside.add(numbered)
+                beside.add(numbered, rows)
                 content.update(group)
                 rows += group.num_rows
     return Shard(
@@ -92,18 +92,19 @@ def _shard(inputs: Inputs, job: Job) -> Shard:
 
 def _unselected(inputs: Inputs, job: Job) -> Shard:
     """Only the file beside a shard: documents of the dedup index that are in no shard."""
-    beside = _Documents(inputs.work, f"{job.path}{DOCUMENTS}")
+    beside = _Documents(inputs.work, f"{job.path}{DOCUMENTS}", shard="")
     with beside:
         for group in _row_groups(tables(inputs, UNSELECTED, job.segments), UNSELECTED):
-            beside.add(group)
+            beside.add(group, 0)
     return Shard(UNSELECTED, job.name, 0, 0, "", "", beside.rows, beside.n_bytes, beside.sha256)
 
 
 class _Documents:
-    """The file beside a shard with what the dedup index needs of its rows; there if dedup kept one of them."""
+    """The file beside a shard with what the dedup index needs of its rows; there if dedup kept one of them. `shard`: its path in
+    the output; empty where the documents stand in none."""
 
-    def __init__(self, work: Store, path: str) -> None:
-        self._work, self._path = work, path
+    def __init__(self, work: Store, path: str, *, shard: str) -> None:
+        self._work, self._path, self._shard = work, path, shard
         self._held = ExitStack()
         self._writer: pq.ParquetWriter | None = None
         self.rows, self.n_bytes, self.sha256 = 0, 0, ""
@@ -111,15 +112,17 @@ class _Documents:
     def __enter__(self) -> None:
         self._held.__enter__()
 
-    def add(self, group: pa.Table) -> None:
+    def add(self, group: pa.Table, first: int) -> None:
+        """Rows of the shard, from row `first` on."""
         if NUMBER.name not in group.column_names:
             return
         text = MARKED.name if MARKED.name in group.column_names else "text"
-        columns = [
-            column.cast(f.type)
-            for column, f in zip(group.select([NUMBER.name, "id", "source_ref", text]), index.DOCUMENTS, strict=True)
-        ]
-        kept = pa.Table.from_arrays(columns, schema=index.DOCUMENTS)
+        told = {"document": group[NUMBER.name], "id": group["id"], "source_ref": group["source_ref"]}
+        if self._shard and text == "text":
+            told |= {"row": pa.array(np.arange(first, first + len(group))), "text": pa.nulls(len(group), pa.string())}
+        else:
+            told |= {"row": pa.nulls(len(group), pa.int64()), "text": group[text]}
+        kept = pa.Table.from_arrays([told[f.name].cast(f.type) for f in index.DOCUMENTS], schema=index.DOCUMENTS)
         dropped = pc.less(kept["document"], 0)
         if pc.any(dropped).as_py():
             kept = kept.filter(pc.invert(dropped))
@@ -127,8 +130,9 @@ class _Documents:
             return
         if self._writer is None:
             self._file = HashingFile(self._held.enter_context(self._work.writer(self._path)))
-            self._writer = self._held.enter_context(index.writer(self._file, "documents"))
-        ends = np.append(0, np.cumsum(pc.binary_length(kept["text"]).to_numpy(), dtype=np.int64))
+            self._writer = self._held.enter_context(index.writer(self._file, "documents", said={"shard": self._shard}))
+        sizes = pc.fill_null(pc.binary_length(kept["text"]), 0).to_numpy() + index.TEXT_BYTES // index.DOCUMENT_ROWS
+        ends = np.append(0, np.cumsum(sizes, dtype=np.int64))
         for start, stop in buffers.slices(ends, index.TEXT_BYTES):
             self._writer.write_table(kept.slice(start, stop - start), row_group_size=stop - start)
             if ends[stop] - ends[start] > 2 * ROW_GROUP_BYTES:  # a huge document: the shard's writer needs the room
