@@ -12,9 +12,12 @@ set, is left alone.
 
 from pathlib import Path
 
-from numba.core import config
-
 from filters.kernels import cache
+from filters.kernels.absent import absent
+
+# numba imports both to see whether they are there; nothing of ours asks it for what they are for.
+with absent("yaml"), absent("scipy"):
+    from numba.core import config
 
 _HERE = Path(__file__).parent
 DIGEST = cache.digest(_HERE, _HERE.parent / "data" / "spacy_english.json")  # kernels hold its tables

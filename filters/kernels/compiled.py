@@ -15,18 +15,11 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from numba import njit
 
 from filters import kernels
-from filters.kernels.absent import absent
-
-# numba imports scipy.linalg to see whether it is there: 0.11 of a start's 2.29 CPU-seconds (`make bench B=tricks`). Kernels that
-# do linear algebra would still find scipy, when they are compiled.
-with absent("scipy.linalg"):
-    import numba.np.arraymath  # noqa: F401
-    from numba import njit
-
-    from filters.kernels.linking import KernelCompiler
-    from filters.kernels.overloads import Overloads
+from filters.kernels.linking import KernelCompiler
+from filters.kernels.overloads import Overloads
 
 Array: TypeAlias = np.ndarray
 Int: TypeAlias = Any

@@ -21,6 +21,7 @@ from numba.core.typed_passes import NativeLowering, NopythonRewrites
 from numba.core.untyped_passes import InlineClosureLikes
 
 from filters.kernels import inference
+from filters.kernels.absent import absent
 
 
 class _Whole(JITCodeLibrary):  # type: ignore[misc]  # numba has no types
@@ -107,6 +108,13 @@ class _Lowering(NativeLowering):  # type: ignore[misc]
 class KernelCompiler(Compiler):  # type: ignore[misc]
     """numba's compiler with `_Lowering` in place of its own, without the passes that look for what kernels do not have: array
     expressions and functions within functions (they fail to compile)."""
+
+    def __init__(self, *arguments: Any) -> None:
+        # numba imports scipy.linalg to see whether it is there: 0.11 CPU-seconds (`make bench B=tricks`). No kernel does linear
+        # algebra. Where all kernels are kept, this module is not imported.
+        with absent("scipy"):
+            import numba.np.arraymath  # noqa: F401
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]
 
     def define_pipelines(self) -> list[PassManager]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)  # type: ignore[no-untyped-call]

@@ -4,7 +4,8 @@ Invariant: what is cached depends on the sources alone, not on where they lie or
 after their digest, so that checkouts and installations of one release share it. (numba's own locators take the path and the
 time of the file: each checkout would compile its own.) A process that meets an uncached kernel holds a lock (flock) on it until
 it is saved; others wait and load it. Kernels call each other in no circle, so nobody waits for one who waits for them. Where no
-lock can be taken, and where the cache cannot be read or written, each process compiles for itself. Source: numba/core/caching.py.
+lock can be taken, and where the cache cannot be read or written, each process compiles for itself. Source: numba/core/caching.py,
+which has numba learn all that it can compile before it looks: where every kernel is kept, that is needed for none.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Overloads(FunctionCache):  # type: ignore[misc]
 
     def _read(self, signature: Any, context: Any) -> Any:
         try:
-            return super().load_overload(signature, context)  # type: ignore[no-untyped-call]
+            return self._load_overload(signature, context)  # type: ignore[no-untyped-call]
         except _UNUSABLE:
             return None
 

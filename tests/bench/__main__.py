@@ -75,6 +75,7 @@ BENCHES = {
     "nothing-new": Bench("what a scheduled run costs that finds nothing new", ("nothing_new",)),
     "nights": Bench("what the 300th nightly run of 15 documents costs beside the tenth: ten minutes", ("nights",)),
     "prefect": Bench("what Prefect costs over --inline, against a running server", ("prefect_overhead",)),
+    "fixed": Bench("CPU time that a command takes whatever its input has", ("fixed",)),
     "help": Bench("CPU time of `winnow COMMAND --help` and of a completion", ("help_cpu",)),
     "tricks": Bench("what each trick with the interpreter saves of a start, or of a run", ("tricks",)),
     "prefect_server": Bench("the server that Prefect starts by itself, beside ours", ("prefect_server",)),

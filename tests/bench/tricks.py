@@ -26,6 +26,11 @@ def _but(name, real):
 for _call in ("disable", "freeze"):
     setattr(gc, _call, _but({name!r}, getattr(gc, _call)))
 """
+_REFRESHED = """from numba.core import caching
+_load = caching.Cache._load_overload
+caching.Cache._load_overload = lambda own, signature, context: (context.refresh(), _load(own, signature, context))[1]
+"""
+_COMPILED = "import jinja2; jinja2.BytecodeCache.get_bucket = lambda own, *it: jinja2.bccache.Bucket(it[0], '', '')"
 ENTRY = "from flows.curate import ended, main; ended(main(own_process=True))"
 START = ("--inline", "--workers", "1")
 """A run that finds nothing new: what every start costs. Without --inline it is one with Prefect and its server."""
@@ -45,7 +50,10 @@ class Trick:
 
 TRICKS = {
     "no-pandas": Trick("filters/kernels/absent.py", "import pandas"),
-    "no-scipy": Trick("filters/kernels/compiled.py", "import scipy.linalg"),
+    "no-scipy": Trick("filters/kernels/linking.py", "import scipy.linalg"),
+    "no-yaml": Trick("filters/kernels/__init__.py", "import scipy, yaml"),
+    "no-refresh": Trick("filters/kernels/overloads.py", _REFRESHED),
+    "templates": Trick("pipeline/report/page/bytecode.py", _COMPILED, arguments=("minimal", *START), again=True),
     "gc-at-start": Trick("flows/curate.py", _IDLE.format(name="_carry_out")),
     "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="ended"), arguments=("--workers", "1")),
     "gc-of-server": Trick("flows/serving/server.py", _IDLE.format(name="_serve"), arguments=("--workers", "1")),

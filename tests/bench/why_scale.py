@@ -37,7 +37,7 @@ def main() -> None:
         root = Path(folder)
         write_rows(root / "in" / "a.jsonl", [{"id": f"d{k}", "text": prose(k)} for k in range(20)])
         curate("--input", root / "in", "--output", root / "out")
-        ids = _ledger(root / "out", documents)
+        ids = write_ledger(root / "out", documents)
         for what, name in (("id", ids[documents // 3]), ("source_ref", f"in/a.jsonl#{documents // 2}"), ("no such id", "nobody")):
             started = time.monotonic()
             command = [sys.executable, "-m", "flows.inspect", "why", "--output", str(root / "out"), name]
@@ -45,7 +45,7 @@ def main() -> None:
             print(f"why by {what:<12} {time.monotonic() - started:6.2f} s of {documents:,} documents, exit {code}")
 
 
-def _ledger(out: Path, documents: int) -> list[str]:
+def write_ledger(out: Path, documents: int) -> list[str]:
     """Write the ledger, and say so in the manifest; returns the ids."""
     store = open_store(str(out))
     chosen = np.random.default_rng(7)

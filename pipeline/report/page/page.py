@@ -26,7 +26,7 @@ from pipeline.records.savings_json import Savings
 from pipeline.report import damage, sentences
 from pipeline.report.compute import statement
 from pipeline.report.metrics.checks import KEPT_NOTHING
-from pipeline.report.page import charts, front, steps, tables
+from pipeline.report.page import bytecode, charts, front, steps, tables
 from pipeline.report.page import savings as saving
 from pipeline.report.refusal import nevertheless
 from pipeline.text import numbers, shell
@@ -74,7 +74,7 @@ class Pictures:
 def draw(counts: Counts, savings: Savings | None) -> Pictures:
     """The charts: the same whatever the run cost."""
     duplicates = counts.duplicates
-    _environment().get_template("report.html")  # compiled here, once
+    _environment().get_template("report.html")  # loaded, or compiled, before the run's costs are counted
     return Pictures(
         saving=saving.pictures(savings) if savings is not None else [],
         signals=drawn(counts.signals),
@@ -147,7 +147,7 @@ def render(
 
 @cache
 def _environment() -> jinja2.Environment:
-    """One for all pages of a process: compiling the template takes longer than filling it."""
+    """One for all pages of a process."""
     written = (
         numbers.count,
         numbers.counted,
@@ -173,6 +173,7 @@ def environment(folder: Path, filters: Sequence[Callable[..., Any]]) -> jinja2.E
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=bytecode.KEPT,
     )
     made.filters |= {function.__name__: function for function in filters}
     return made

@@ -14,15 +14,15 @@ LOADED = """
 import sys
 from flows.curate import main
 code = main(sys.argv[1:])
-unneeded = {"ada_url", "datasketch", "fasttext", "pandas", "scipy.linalg", "stdnum"}
+unneeded = {"ada_url", "datasketch", "fasttext", "pandas", "scipy", "stdnum", "yaml"}
 print(code, sorted(unneeded & set(sys.modules)))
-import pandas, scipy.linalg
+import pandas, scipy.linalg, yaml
 """
 
 
 def test_a_run_imports_none_of_them_and_they_are_there_afterwards(tmp_path):
-    """ada_url is for `exact_url`, datasketch for sketches, fasttext for training, stdnum for masks of numbers; pandas and
-    scipy.linalg pyarrow and numba look for."""
+    """ada_url is for `exact_url`, datasketch for sketches, fasttext for training, stdnum for masks of numbers; pandas,
+    scipy and yaml pyarrow and numba look for."""
     command = [sys.executable, "-c", LOADED, "--output", str(tmp_path / "out"), "--inline", "--workers", "1"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "0 []"
