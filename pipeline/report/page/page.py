@@ -74,7 +74,8 @@ class Pictures:
 def draw(counts: Counts, savings: Savings | None) -> Pictures:
     """The charts: the same whatever the run cost."""
     duplicates = counts.duplicates
-    _environment().get_template("report.html")  # loaded, or compiled, before the run's costs are counted
+    for name in _environment().list_templates(["html"]):
+        _environment().get_template(name)  # loaded, or compiled, before the run's costs are counted
     return Pictures(
         saving=saving.pictures(savings) if savings is not None else [],
         signals=drawn(counts.signals),
