@@ -7,9 +7,10 @@ matter, and no list is longer than MOST. Dropped documents are drawn from those 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 import numpy as np
 import polars as pl
@@ -91,14 +92,18 @@ def of_unit(inputs: Inputs, rows: JoinedRows, *, limits: Mapping[str, Rule], sig
     drawn = pl.col("source_ref").hash(seed=inputs.seed).alias("drawn")
     unit, frame, documents = rows.number, rows.frame.with_columns(drawn), rows.documents.with_columns(drawn)
     for example, reason in _dropped(inputs, unit, frame):
-        rule = limits.get(reason)
-        made.found.setdefault(("dropped", reason), []).append(
-            example if rule is None or example.position is None else _measured(example, rule, signals[example.position])
-        )
+        made.found.setdefault(("dropped", reason), []).append(example)
     kept = (documents["verdict"] == "kept").to_numpy()
+    order = documents["drawn"].to_numpy(), documents["source_ref"]
+    near: dict[str, list[_Measured]] = {}
     for name, rule in limits.items():
-        if near := list(_near(unit, documents, kept, rule=rule, signals=signals)):
-            made.found["near", name] = near
+        compared = _Compared.of(rule, signals)
+        near[name] = [compared.at(place) for place in compared.nearest(kept, *order)]
+        if dropped := made.found.get(("dropped", name)):
+            made.found["dropped", name] = [
+                e if e.position is None else compared.at(e.position).told(e, rule.signal) for e in dropped
+            ]
+    made.found |= {("near", name): found for name, found in _near(unit, documents, near, limits=limits) if found}
     clusters = documents.filter((pl.col("verdict") == "kept") & (pl.col("cluster_size") > 1))
     clusters = clusters.sort(-pl.col("cluster_size"), "source_ref").head(LARGEST)
     if len(clusters):
@@ -135,33 +140,67 @@ def _dropped(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[Ex
         yield found, line["reason"]
 
 
-def _measured(example: Example, rule: Rule, signals: pl.DataFrame) -> Example:
-    value, limit = _columns(rule, signals).row(0)
-    return replace(example, signal=rule.signal, value=_number(value), limit=_number(limit))
+@dataclass(frozen=True)
+class _Measured:
+    """A row's value and limit, and how far within it the value is; NaN where the row has none."""
+
+    place: int
+    value: float
+    limit: float
+    distance: float
+
+    def told(self, example: Example, signal: str) -> Example:
+        return replace(example, signal=signal, value=_number(self.value), limit=_number(self.limit))
 
 
-def _columns(rule: Rule, signals: pl.DataFrame) -> pl.DataFrame:
-    """`value` and `limit` of each row. A column of a filter that is off is null."""
-    missing = sorted(rule_columns(rule) - set(signals.columns))
-    known = signals.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
-    return known.select(pl.col(rule.signal).alias("value"), rule.row_limit.cast(pl.Float64).alias("limit"))
+@dataclass(frozen=True)
+class _Compared:
+    """What a rule compares in each row, float64[n]; NaN where the row has no value or limit."""
+
+    value: np.ndarray
+    limit: np.ndarray
+    distance: np.ndarray
+
+    @classmethod
+    def of(cls, rule: Rule, signals: pl.DataFrame) -> _Compared:
+        """A column of a filter that is off is null."""
+        value = signals[rule.signal].cast(pl.Float64).to_numpy()
+        if rule.where or not isinstance(rule.limit, int | float):
+            missing = sorted(rule_columns(rule) - set(signals.columns))
+            known = signals.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
+            limit = known.select(rule.row_limit.cast(pl.Float64).alias("limit"))["limit"].to_numpy()
+        else:
+            limit = np.full(len(signals), float(rule.limit))
+        return cls(value, limit, value - limit if rule.least else limit - value)
+
+    def at(self, place: int) -> _Measured:
+        return _Measured(place, float(self.value[place]), float(self.limit[place]), float(self.distance[place]))
+
+    def nearest(self, kept: np.ndarray, drawn: np.ndarray, refs: pl.Series) -> list[int]:
+        """The MOST of the rows `kept` (bool[n]), which all pass, that are nearest to the limit; of equally near ones those that
+        are drawn first (uint64[n])."""
+        asked = np.flatnonzero(kept & ~np.isnan(self.distance))
+        if len(asked) > MOST:
+            farthest = np.partition(self.distance[asked], MOST - 1)[MOST - 1]
+            asked = asked[self.distance[asked] <= farthest]
+            asked = asked[np.lexsort((drawn[asked], self.distance[asked]))]
+            last = asked[MOST - 1]
+            equal = (self.distance[asked] == self.distance[last]) & (drawn[asked] == drawn[last])
+            asked = asked[: max(MOST, int(np.flatnonzero(equal)[-1]) + 1)]
+        return sorted(asked.tolist(), key=lambda place: (self.distance[place], drawn[place], refs[place]))[:MOST]
 
 
-def _near(unit: int, documents: pl.DataFrame, kept: np.ndarray, *, rule: Rule, signals: pl.DataFrame) -> Iterator[Example]:
-    """Kept documents, which all pass, whose value is nearest to the limit."""
-    compared = _columns(rule, signals).with_row_index("place").filter(pl.Series(kept)).drop_nulls()
-    if not len(compared):
-        return
-    away = pl.col("value").cast(pl.Float64) - pl.col("limit")
-    compared = compared.with_columns(distance=away if rule.least else -away)
-    farthest = compared["distance"].bottom_k(MOST).max()
-    ties = compared.filter(pl.col("distance") <= farthest)
-    lines = documents[ties["place"]].with_columns(ties["distance"], ties["value"], ties["limit"])
-    nearest = lines.sort("distance", "drawn", "source_ref").head(MOST)
-    numbers = nearest.select("distance", "value", "limit").iter_rows()
-    for line, (distance, value, limit) in zip(_lines(nearest), numbers, strict=True):
-        example = _example(unit, line, (distance, line["drawn"], line["source_ref"]))
-        yield replace(example, signal=rule.signal, value=_number(value), limit=_number(limit))
+def _near(
+    unit: int, documents: pl.DataFrame, near: Mapping[str, Sequence[_Measured]], *, limits: Mapping[str, Rule]
+) -> Iterator[tuple[str, list[Example]]]:
+    places = sorted({found.place for measured in near.values() for found in measured})
+    lines = dict(zip(places, _lines(documents[places]), strict=True))
+    for name, measured in near.items():
+        yield name, [found.told(_nearly(unit, lines[found.place], found), limits[name].signal) for found in measured]
+
+
+def _nearly(unit: int, line: UnitRow, found: _Measured) -> Example:
+    return _example(unit, line, (found.distance, line["drawn"], line["source_ref"]))
 
 
 def _quarantined(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tuple[str, Example]]:
@@ -178,8 +217,8 @@ def _quarantined(inputs: Inputs, unit: int, rows: pl.DataFrame) -> Iterator[tupl
         )
 
 
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def document(inputs: Inputs, made: Examples, generation: int) -> Samples:
