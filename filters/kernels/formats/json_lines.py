@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from filters.kernels.compiled import Array, Bool, Int, inner_kernel, kernel
+from filters.kernels.unicode.ascii_words import BYTES, between, lowest
 
 COLONS, DEEPEST, UNCERTAIN, START, STOP = range(5)
 """Columns of what is found. START, STOP: of the last uncertain number, in `data`."""
@@ -59,6 +60,15 @@ def _line(data: Array, p: Int, end: Int, found: Array) -> None:
 @inner_kernel
 def _string_end(data: Array, p: Int, end: Int) -> Int:
     """Behind the quote that closes the string; `end` or one more where there is none."""
+    while p + BYTES <= end:
+        met = between(data, p, 0x22, 0x22) | between(data, p, 0x5C, 0x5C)
+        if met == np.uint64(0):
+            p += BYTES
+            continue
+        p += np.int64(lowest(met))
+        if data[np.uintp(p)] == _QUOTE:
+            return p + 1
+        p += 2
     while p < end:
         c = data[np.uintp(p)]
         if c == _QUOTE:

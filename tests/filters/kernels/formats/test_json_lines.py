@@ -47,6 +47,15 @@ def test_any_lines(lines: list[bytes]) -> None:
     assert look_at(*lines)[:, :2].tolist() == [list(looked_at(line)) for line in lines]
 
 
+LONG = st.text("a" * 40 + '":\\{', min_size=50, max_size=300).map(str.encode)  # over blocks of 64 bytes
+
+
+@examples(2)
+@given(st.lists(LONG, min_size=1, max_size=4))
+def test_long_lines(lines: list[bytes]) -> None:
+    assert look_at(*lines)[:, :2].tolist() == [list(looked_at(line)) for line in lines]
+
+
 numbers = (
     st.integers().map(str)
     | st.floats(allow_nan=False, allow_infinity=False).map(repr)
