@@ -23,8 +23,9 @@ class Bench:
 BENCHES = {
     "throughput": Bench("the default plan over real text, as a user runs it", ("throughput",)),
     "dedup": Bench(
-        "dedup beside its peers, each in environments of their own: minutes to install", ("dedup_accuracy", "dedup_speed")
+        "dedup beside its peers on labelled sets, each in environments of their own: minutes to install", ("dedup_accuracy",)
     ),
+    "peers": Bench("speed beside peers, each in an environment of its own; docs/results/speed.md", ("peers_speed",)),
     "signatures": Bench("MB of text per CPU-second of MinHash signatures, on one thread", ("signatures_speed",)),
     "conversations": Bench(
         "short conversations a minute, and what dedup takes of planted copies and of what only looks so", ("conversations",)

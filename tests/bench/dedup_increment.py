@@ -24,8 +24,8 @@ import orjson
 import polars as pl
 
 from tests.bench.dedup_scale import dedup_cpu, watch
-from tests.bench.dedup_speed import texts
 from tests.bench.throughput import DEFAULT_DATA
+from tests.bench.timed import texts
 
 TARGET = 0.15
 

@@ -27,8 +27,8 @@ from flows import curate
 from pipeline.export import mix, prepared, run, tokenizer
 from pipeline.machine.events import silent
 from pipeline.machine.resources import PeakMemory
-from tests.bench.dedup_speed import texts
 from tests.bench.throughput import DEFAULT_DATA
+from tests.bench.timed import texts
 from tests.export import corpus
 from tests.support import write_rows
 

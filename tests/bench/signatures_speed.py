@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from filters.kernels import warm
 from pipeline.text import bands, signatures
-from tests.bench.dedup_speed import texts
 from tests.bench.throughput import DEFAULT_DATA
+from tests.bench.timed import texts
 
 TARGET = 200
 _SLICE = 4 << 20
@@ -47,6 +47,14 @@ def seconds(batches: list[pa.LargeStringArray], shape: tuple[int, int]) -> float
     for batch in batches:
         signatures.annotate(batch, ngram=5, permutations=128, bands=shape[0], rows=shape[1], hash_="default")
     return time.process_time() - start
+
+
+def megabytes_per_second(files: list[Path], rounds: int) -> float:
+    """MB of text per CPU-second at the bands that `auto` takes at 0.8; the median of the rounds."""
+    warm.warm()
+    batches, shape = columns(files), bands.choose(0.8, 128, "auto")
+    seconds(batches[:1], shape)
+    return sum(batch.nbytes for batch in batches) / 1e6 / statistics.median(seconds(batches, shape) for _ in range(rounds))
 
 
 def main() -> None:

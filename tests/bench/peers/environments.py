@@ -29,6 +29,9 @@ class Peer:
 
 
 RENSA = Peer("rensa", ("rensa==0.5.0", "orjson", "zstandard"), "with_rensa.py")
+RENSA_RHO = Peer("rensa-rho", RENSA.requirements, "with_rensa_rho.py", environment="rensa")
+GAOYA = Peer("gaoya", ("gaoya==0.2.2", "orjson", "zstandard"), "with_gaoya.py")
+DAFT = Peer("daft", ("daft==0.7.26", "pyarrow", "orjson", "zstandard"), "with_daft.py")
 DATASKETCH = Peer("datasketch", ("datasketch==2.0.0", "orjson", "zstandard"), "with_datasketch.py")
 TEXT_DEDUP = Peer("text-dedup", ("text-dedup==0.4.0",), "with_text_dedup.py")
 # Its MinHash imports spaCy, which none of its extras but [multilingual] brings.

@@ -1,4 +1,4 @@
-"""What the scripts of rensa and datasketch share: rows in, rows out, word 5-grams, clusters. Runs in the peers' environments.
+"""What the scripts of peers share: rows in, rows out, word 5-grams, clusters. Runs in the peers' environments.
 
 Made to cost the peer as little as Python can: files are inflated in one piece, orjson parses, kept lines are written as they
 were read, with zstd at level 1 (about 4 times faster than gzip at level 1).
@@ -29,16 +29,17 @@ def arguments(description: str) -> argparse.Namespace:
     options.add_argument("--clusters", type=Path)
     options.add_argument("--threshold", type=float, default=0.8)
     options.add_argument("--workers", type=int, default=2, help="processes, where the peer can use several")
+    options.add_argument("--signatures", action="store_true", help="of a Parquet file's texts, alone (daft)")
     return options.parse_args()
 
 
 def lines(path: Path) -> list[bytes]:
-    """The rows of a .gz or .zst file, undecoded."""
+    """The rows of a file, plain or .gz or .zst, undecoded."""
     raw = path.read_bytes()
     if path.suffix == ".zst":
         with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as reader:
             raw = reader.read()
-    else:
+    elif path.suffix == ".gz":
         raw = gzip.decompress(raw)
     return [line for line in raw.split(b"\n") if line]
 
@@ -53,15 +54,20 @@ def shingles(text: str) -> list[str]:
 
 def deduplicate(chosen: argparse.Namespace, keep: Callable[[list[list[str]]], list[bool]]) -> None:
     """Write the rows that `keep` (shingles of a batch → flags) wants."""
+    write_kept(chosen, lambda texts: keep([shingles(text) for text in texts]))
+
+
+def write_kept(chosen: argparse.Namespace, keep: Callable[[list[str]], list[bool]]) -> None:
+    """Write the rows that `keep` (texts of a batch → flags) wants."""
     with open(chosen.output, "wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as out:
-        for batch in _batches(chosen.inputs):
-            flags = keep([shingles(orjson.loads(line)["text"]) for line in batch])
+        for batch in batches(chosen.inputs):
+            flags = keep([orjson.loads(line)["text"] for line in batch])
             for line, kept in zip(batch, flags, strict=True):
                 if kept:
                     out.write(line + b"\n")
 
 
-def _batches(paths: list[Path]) -> Iterator[list[bytes]]:
+def batches(paths: list[Path]) -> Iterator[list[bytes]]:
     for path in paths:
         rows = lines(path)
         for first in range(0, len(rows), BATCH):
