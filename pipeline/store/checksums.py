@@ -54,8 +54,10 @@ class _Seal:
 
 
 @contextmanager
-def writer(file: Any, schema: pa.Schema, *, compression: str, statistics: bool = False) -> Iterator[pq.ParquetWriter]:
-    """A writer of a table of the work directory: page checksums, plain encoding, and the seal."""
+def writer(
+    file: Any, schema: pa.Schema, *, compression: str | dict[str, str], statistics: bool = False
+) -> Iterator[pq.ParquetWriter]:
+    """A writer of a table of the work directory: page checksums, plain encoding, zstd (by column) at level 1, and the seal."""
     seal = _Seal(file)
     made = pq.ParquetWriter(
         seal, schema, compression=compression, use_dictionary=False, write_statistics=statistics, write_page_checksum=True

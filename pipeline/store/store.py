@@ -188,14 +188,14 @@ class Store:
     ) -> None:
         """A Parquet file with checksums (`pipeline.store.checksums`). `groups`: rows of each row group; default: all rows in one.
 
-        LZ4, plain encoding, no statistics: chosen for work files, which are read one to four times, whole. On 335 MB of
-        documents the writer's defaults with zstd 1 took 1.75 s to write and 0.86 s to read the text again, this 1.17 and 0.35 s;
-        the files have 89 and 130 MB (tests/bench/throughput.py reads the same text).
+        Plain encoding, no statistics; texts with zstd 1, all else with LZ4: chosen for work files, which are read one to four
+        times. On 335 MB of documents (tests/bench/throughput.py reads the same text) LZ4 took 0.61 s to write and 0.13 to read,
+        zstd 0.71 and 0.22; the files have 130 and 90 MB. Numbers and hashes hardly shrink, and zstd takes long to find that out.
         """
         if metadata:
             table = table.replace_schema_metadata(metadata)
         sizes = groups or [max(1, table.num_rows)]
-        with self.writer(name) as file, checksums.writer(file, table.schema, compression="lz4") as writer:
+        with self.writer(name) as file, checksums.writer(file, table.schema, compression=_compression(table.schema)) as writer:
             for size, stop in zip(sizes, accumulate(sizes), strict=True):
                 writer.write_table(table.slice(stop - size, size), row_group_size=size)
 
@@ -297,6 +297,12 @@ class Store:
     def metadata(self, name: str) -> dict[str, str]:
         """Key-value metadata of a table written by `write_table`."""
         return {key.decode(): value.decode() for key, value in (self.schema(name).metadata or {}).items()}
+
+
+def _compression(columns: pa.Schema) -> dict[str, str]:
+    """Of each column, by its path in the file."""
+    paths = {f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name: f.type for f in columns}
+    return {path: "zstd" if pa.types.is_large_string(type_) else "lz4" for path, type_ in paths.items()}
 
 
 def open_output(url: str, *, create: bool = True, unlocked: bool = False) -> Store:
