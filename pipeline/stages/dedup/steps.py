@@ -107,12 +107,27 @@ def group_hashes(worker: Worker, *, table: str, sources: tuple[str, ...], number
     hash: a million may have one URL."""
 
     def pieces() -> Iterator[np.ndarray]:
-        for source in sources:
-            seen = to_records(SEEN, [worker.handover.read(source, number)])
-            yield from (seen[start : start + most] for start in range(0, max(1, len(seen)), most))
+        found = (to_records(SEEN, [worker.handover.read(source, number)]) for source in sources)
+        return in_pieces(found, most)
 
     known = worker.index.keys(table, *range_of(number, ranges))
     yield from map(of_records, exact.groups(pieces, known))
+
+
+def in_pieces(arrays: Iterable[np.ndarray], most: int) -> Iterator[np.ndarray]:
+    """The same records, of which there are some arrays, in pieces of `most`, at least one: what is grouped is grouped again with
+    each piece that follows, so that few large ones cost less than many small ones."""
+    waiting: list[np.ndarray] = []
+    size = given = 0
+    for some in arrays:
+        waiting.append(some)
+        size += len(some)
+        while size >= most:
+            together = np.concatenate(waiting)
+            yield together[:most]
+            waiting, size, given = [together[most:]], size - most, given + 1
+    if size or not given:
+        yield np.concatenate(waiting)
 
 
 def scatter_places(worker: Worker, *, parts: tuple[int, ...], bands: int, ranges: int, ngram: int) -> Iterator[Row]:

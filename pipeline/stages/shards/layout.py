@@ -57,8 +57,10 @@ def belongs(rows: pl.DataFrame, folder: str, *, rejected: str | float, seed: int
         dropped = (rows["verdict"] == "dropped") & (rows["stage"] != STAGE).fill_null(True)
         if rejected == "full":
             return dropped
-        share = 0.0 if isinstance(rejected, str) else rejected
-        return dropped & pl.Series(chosen(rows["source_ref"], share=share, seed=seed), dtype=pl.Boolean)
+        shown = np.zeros(len(rows), np.bool_)
+        if not isinstance(rejected, str):
+            shown[dropped.to_numpy()] = chosen(rows["source_ref"].filter(dropped), share=rejected, seed=seed)
+        return pl.Series(shown)
     if folder == UNSELECTED:
         elsewhere = belongs(rows, "rejected", rejected=rejected, seed=seed)
         return (rows["verdict"] == "dropped") & (rows["stage"] == "select") & ~elsewhere
