@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from pipeline.read.files import InputFile
 from pipeline.text import numbers
 
-BYTES_A_SECOND = 8e6
+BYTES_A_SECOND = 12e6
 """Of text, by one worker."""
 START_S = 3.0
 COMPILE_S = 15.0
 """To compile kernels, where none are kept."""
-OUTPUT, WORK = 0.75, 0.65
+OUTPUT, WORK = 0.4, 0.45
 """Bytes on disk, in bytes of text: dropped documents kept in full."""
 PACKED = 4.0
 """Bytes of text in one that is compressed, as web pages are by gzip and zstd."""

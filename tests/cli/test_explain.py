@@ -119,17 +119,17 @@ def test_what_a_run_takes_is_told_in_a_dozen_lines_of_plain_english(capsys, tmp_
     assert any(line.startswith("1 input, 5 rows, ") for line in lines)
     (time,) = [line for line in lines if line.startswith("time: ")]
     assert "a few seconds" in time or "about half a minute, 15 s of it once, to compile kernels" in time
-    assert "8 MB of text a second and worker (2 here)" in time and any(line.startswith("disk: about ") for line in lines)
+    assert "12 MB of text a second and worker (2 here)" in time and any(line.startswith("disk: about ") for line in lines)
 
 
 TIMES = [  # bytes of the file, compression, share to do, workers, compiled; the words
     (8e6, None, 1.0, 1, True, "a few seconds"),
     (8e6, None, 1.0, 1, False, "about half a minute, 15 s of it once"),
-    (8e6 * 60, None, 1.0, 1, True, "about a minute"),
-    (8e6 * 600, None, 1.0, 1, True, "about 10 minutes"),
-    (8e6 * 600, "zstd", 1.0, 4, True, "about 10 minutes"),
-    (8e6 * 600, None, 0.0, 1, True, "a few seconds"),
-    (8e6 * 36_000, None, 1.0, 2, True, "about 5 hours"),
+    (12e6 * 60, None, 1.0, 1, True, "about a minute"),
+    (12e6 * 600, None, 1.0, 1, True, "about 10 minutes"),
+    (12e6 * 600, "zstd", 1.0, 4, True, "about 10 minutes"),
+    (12e6 * 600, None, 0.0, 1, True, "a few seconds"),
+    (12e6 * 36_000, None, 1.0, 2, True, "about 5 hours"),
 ]
 
 
