@@ -28,7 +28,7 @@ def test_the_list_has_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> Non
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(bench.BENCHES)
 
 
-@pytest.mark.parametrize("arguments", [["throughputs"], ["dedup", "--rounds", "1"]])
+@pytest.mark.parametrize("arguments", [["throughputs"], ["models", "--rounds", "1"]])
 def test_what_cannot_be_run_is_told(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert bench.main(arguments) == 2
     assert "B=list" in capsys.readouterr().err

@@ -2,14 +2,14 @@
 
 A damaged footer names other places, columns, encodings or row counts, of which a reader makes errors of any kind, or other
 values. The seal stands in the gap that the format allows between the last page and the footer, so that any reader reads
-such a file; files without one (shards, and index parts, whose sha256 the manifest holds) are taken as they are.
+such a file; files without one (shards) are taken as they are.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -53,15 +53,23 @@ class _Seal:
         self.closed = True
 
 
-@contextmanager
 def writer(
     file: Any, schema: pa.Schema, *, compression: str | dict[str, str], statistics: bool = False
-) -> Iterator[pq.ParquetWriter]:
+) -> AbstractContextManager[pq.ParquetWriter]:
     """A writer of a table of the work directory: page checksums, plain encoding, zstd (by column) at level 1, and the seal."""
-    seal = _Seal(file)
-    made = pq.ParquetWriter(
-        seal, schema, compression=compression, use_dictionary=False, write_statistics=statistics, write_page_checksum=True
+    return sealed(
+        file,
+        lambda seal: pq.ParquetWriter(
+            seal, schema, compression=compression, use_dictionary=False, write_statistics=statistics, write_page_checksum=True
+        ),
     )
+
+
+@contextmanager
+def sealed(file: Any, opened: Callable[[Any], pq.ParquetWriter]) -> Iterator[pq.ParquetWriter]:
+    """The writer that `opened` makes of a file, and the seal behind what it writes."""
+    seal = _Seal(file)
+    made = opened(seal)
     try:
         yield made
         seal.hold()

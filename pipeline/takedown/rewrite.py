@@ -6,6 +6,7 @@ Row groups stay as they were cut, less what goes; only files that hold something
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,7 +179,12 @@ def _moved(out: Store, shard: str, going: _Going) -> pa.Array:
 
 
 def _written(
-    out: Store, record: FileRecord, number: int, *, tables: Iterable[pa.Table], opened: Callable[[HashingFile], pq.ParquetWriter]
+    out: Store,
+    record: FileRecord,
+    number: int,
+    *,
+    tables: Iterable[pa.Table],
+    opened: Callable[[HashingFile], AbstractContextManager[pq.ParquetWriter]],
 ) -> FileRecord:
     """The file that replaces `record`, with a row group for each of `tables` that has rows."""
     path, rows = rewritten(record.path, number), 0

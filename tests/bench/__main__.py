@@ -26,6 +26,7 @@ BENCHES = {
         "dedup beside its peers on labelled sets, each in environments of their own: minutes to install", ("dedup_accuracy",)
     ),
     "peers": Bench("speed beside peers, each in an environment of its own; docs/results/speed.md", ("peers_speed",)),
+    "speed_page": Bench("docs/results/speed.md and README's paragraph, from what was measured", ("peers_page",)),
     "signatures": Bench("MB of text per CPU-second of MinHash signatures, on one thread", ("signatures_speed",)),
     "conversations": Bench(
         "short conversations a minute, and what dedup takes of planted copies and of what only looks so", ("conversations",)

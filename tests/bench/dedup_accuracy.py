@@ -31,10 +31,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.text import bands, definition
+from pipeline.text import bands
 from tests.bench.peers import environments
 from tests.bench.peers.environments import PEERS, Peer
 from tests.bench.throughput import DEFAULT_DATA
+from tests.text import definition
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELLED = ("book_editions", "versioned_docs")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ from pipeline.records.base import FileRecord
 from pipeline.stages.dedup import small_parts
 from pipeline.stages.dedup.part import Sets, shingles_of
 from pipeline.stages.dedup.small_parts import Held, IndexPart
+from pipeline.store import checksums
 from pipeline.store.pages import Strings
 from pipeline.store.store import Store
 
@@ -250,7 +252,7 @@ def _check(out: Store, record: FileRecord) -> None:
 def shard_of(out: Store, path: str) -> str:
     """Path of the shard that a file of DOCUMENTS lies beside; empty where there is none. Raises Damaged."""
     schema = out.schema(path)
-    if not (schema.equals(DOCUMENTS) or schema.equals(_HELD)):  # Parquet's checksums do not cover its footer
+    if not (schema.equals(DOCUMENTS) or schema.equals(_HELD)):
         raise Damaged(f"{out.path(path)}: its columns are not those of an index; {out.advice}")
     return (schema.metadata or {}).get(b"shard", b"").decode()
 
@@ -262,19 +264,18 @@ def as_now(documents: pa.Table) -> pa.Table:
     return documents.select(DOCUMENTS.names).cast(DOCUMENTS)
 
 
-def writer(file: Any, table: str, *, said: dict[str, str] | None = None) -> pq.ParquetWriter:
+def writer(file: Any, table: str, *, said: dict[str, str] | None = None) -> AbstractContextManager[pq.ParquetWriter]:
     """A writer for one of `SCHEMAS`; who writes cuts row groups. `said`: metadata: `first_of` its part, or `shard`."""
     schema = SCHEMAS[table].with_metadata(said) if said else SCHEMAS[table]
-    return pq.ParquetWriter(
-        file,
-        schema,
-        compression={name: _COMPRESSION.get(name, "ZSTD") for name in schema.names},
-        compression_level={name: 1 for name in schema.names if name not in _COMPRESSION},
-        use_dictionary=False,
-        write_statistics=[name for name in schema.names if name in ("left", "bucket", "band")],
-        column_encoding={name: _ENCODINGS[name] for name in schema.names},
-        write_page_checksum=True,
-    )
+    options: dict[str, Any] = {
+        "compression": {name: _COMPRESSION.get(name, "ZSTD") for name in schema.names},
+        "compression_level": {name: 1 for name in schema.names if name not in _COMPRESSION},
+        "use_dictionary": False,
+        "write_statistics": [name for name in schema.names if name in ("left", "bucket", "band")],
+        "column_encoding": {name: _ENCODINGS[name] for name in schema.names},
+        "write_page_checksum": True,
+    }
+    return checksums.sealed(file, lambda seal: pq.ParquetWriter(seal, schema, **options))
 
 
 def _rows(store: Store, path: str, key: str, *, low: int, high: int, band: int | None = None) -> pl.DataFrame:
