@@ -36,6 +36,8 @@ BENCHES = {
         "a million and ten million documents of known fates; 10 GB in the temporary folder, TMPDIR names another",
         ("dedup_scale --documents 1e6 --also 1e7",),
     ),
+    "scale_page": Bench("docs/results/scale.md, from what was measured", ("scale_page",)),
+    "flat": Bench("MB per CPU-second, memory and disk as the same text comes 1 and 4 times", ("flat",)),
     "choice": Bench("what every preset and the quality models keep and drop beside careful readers", ("choice",)),
     "reviews": Bench("what reviews teach the shipped quality model, by tastes other than its readers'", ("own_taste",)),
     "decontaminate": Bench("evaluation items in text: speed, recall by words changed, false marks", ("decontaminate",)),

@@ -6,7 +6,9 @@ dedup), the tree's peak memory, index bytes per document, the most that the work
 that was found, by similarity. Every fate is compared with what was planted: exact copies must go, documents without a near one
 must stay, whoever goes below the threshold is an error. With `--also`, the ratios between the two sizes too.
 
-    python -m tests.bench.dedup_scale [--documents N] [--also N] [--seed N] [--folder DIR] [other arguments of winnow]
+    python -m tests.bench.dedup_scale [--documents N] [--also N] [--seed N] [--folder DIR] [--write] [other arguments of winnow]
+
+`--write`: docs/results/scale.json, and the page that is made of it (`tests.bench.scale_page`).
 
 Ends with status 1 where a fate is wrong or a target is missed: 1.3 times the CPU per document, 2 GB.
 """
@@ -30,7 +32,7 @@ import numpy as np
 import polars as pl
 import psutil
 
-from tests.bench import synthetic
+from tests.bench import scale_page, synthetic
 from tests.bench.throughput import tree
 
 TARGET_RATIO, TARGET_PEAK = 1.3, 2e9
@@ -40,7 +42,7 @@ _NAMES = np.array(["kept", "exact_duplicate", "near_duplicate"])
 
 @dataclass(frozen=True)
 class Ran:
-    """One run: CPU seconds of the tree, of sign and dedup; bytes of the tree's peak, of the work directory's, of the index."""
+    """One run: CPU seconds of the tree, of sign and dedup; bytes of peak, work directory, index, data."""
 
     documents: int
     cpu: float
@@ -49,6 +51,7 @@ class Ran:
     peak: int
     work: int
     index: int
+    data: int
     kept: int
     metrics: dict[str, Any]
 
@@ -103,8 +106,8 @@ def curate(documents: int, folder: Path, *, seed: int, more: list[str]) -> tuple
     command += ["--input", f"{data}/*.jsonl", "--output", str(out), *more]
     printed, cpu, wall, peak, work = watch(command, out / ".work")
     metrics = printed["metrics"]
-    index = below(out / "index")
-    return Ran(documents, cpu, wall, dedup_cpu(metrics), peak, work, index, metrics["totals"]["kept"], metrics), out
+    index, data = below(out / "index"), below(out / "data")
+    return Ran(documents, cpu, wall, dedup_cpu(metrics), peak, work, index, data, metrics["totals"]["kept"], metrics), out
 
 
 def fates(out: Path) -> dict[str, np.ndarray]:
@@ -176,6 +179,7 @@ def main() -> None:
     options.add_argument("--documents", type=float, default=1e6)
     options.add_argument("--also", type=float)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--write", action="store_true", help="write docs/results/scale.json and its page")
     options.add_argument("--folder", type=Path, help="keep documents and outputs here; default: a temporary folder")
     chosen, more = options.parse_known_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -189,6 +193,8 @@ def main() -> None:
                 show(ran)
                 print("\n".join(lines), f"\nwrong fates: {errors:,}\n", sep="", flush=True)
                 runs, wrong = [*runs, ran], wrong + errors
+    if chosen.write:
+        scale_page.note([_told(ran) for ran in runs])
     missed = [f"peak {ran.peak / 1e9:.2f} GB, target {TARGET_PEAK / 1e9:g}" for ran in runs if ran.peak > TARGET_PEAK]
     if len(runs) == 2:
         one, two = runs
@@ -199,6 +205,12 @@ def main() -> None:
             missed += [f"{what} {ratio:.2f}"] if ratio > TARGET_RATIO else []
     print("missed: " + "; ".join(missed) if missed else "targets met")
     raise SystemExit(bool(missed or wrong))
+
+
+def _told(ran: Ran) -> scale_page.Ran:
+    sizes = (size / 1e6 for size in (ran.peak, ran.index, ran.data, ran.work))
+    text_mb = ran.metrics["totals"]["bytes_read"] / 1e6
+    return scale_page.Ran(scale_page.SHORT, ran.documents, text_mb, ran.cpu, ran.wall, *sizes, workers=2)
 
 
 def ratios(one: Ran, two: Ran) -> dict[str, float]:
