@@ -104,7 +104,7 @@ def better(measured: dict[str, Any]) -> str:
         own = seconds(lines[WINNOW])
         ahead = [f"{tool} ({seconds(line):.1f} CPU-seconds)" for tool, line in lines.items() if seconds(line) < own]
         if ahead:
-            said.append(f"{' and '.join(ahead)} on {corpus}, where Winnow takes {own:.1f}")
+            said.append(f"{' and '.join(ahead)} on {CORPORA[corpus].partition(', ')[2]}, where Winnow takes {own:.1f}")
     if not said:
         return "No peer that was measured takes less CPU than Winnow."
     return f"**A peer is faster**: {'; '.join(said)}."
