@@ -30,11 +30,11 @@ import polars as pl
 
 from tests.bench import peers_page, removals, signatures_speed
 from tests.bench.peers import environments
-from tests.bench.peers.environments import DAFT, DATASKETCH, DATATROVE, GAOYA, RENSA, RENSA_RHO, Peer
+from tests.bench.peers.environments import DAFT, DATASKETCH, DATATROVE, GAOYA, RENSA, RENSA_BLANKS, RENSA_RHO, Peer
 from tests.bench.throughput import DEFAULT_DATA
 from tests.bench.timed import Corpus, Run, corpus, cut, timed
 
-PEERS = (DAFT, RENSA_RHO, RENSA, GAOYA, DATASKETCH, DATATROVE)
+PEERS = (DAFT, RENSA_BLANKS, RENSA_RHO, RENSA, GAOYA, DATASKETCH, DATATROVE)
 ONCE = (DATASKETCH, DATATROVE)
 """So slow that one round says enough."""
 WINNOW = "winnow"
@@ -76,7 +76,7 @@ def main() -> None:
     if chosen.write:
         peers_page.RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
         peers_page.write()
-    ratios = peers_page.ratios(measured)
+    ratios = list(peers_page.ratios(measured))
     print("\ntargets")
     for ratio in ratios:
         print(f"  {ratio.what:<58}{ratio.value:8.2f}   target {ratio.target:g}: {'met' if ratio.met else 'missed'}")
@@ -100,7 +100,9 @@ def _measured(chosen: argparse.Namespace, peers: Sequence[Peer], folder: Path) -
     theirs = _daft_signatures(a, chosen.rounds) if DAFT in peers else None
     print(f"signatures alone, MB per CPU-second on one thread: winnow {signed:.0f}, daft {theirs or 0:.0f}")
     known = (
-        removals.judged(int(chosen.known), [p for p in peers if p in (DAFT, RENSA, RENSA_RHO)], folder) if chosen.known else []
+        removals.judged(int(chosen.known), [p for p in peers if p in (DAFT, RENSA, RENSA_RHO, RENSA_BLANKS)], folder)
+        if chosen.known
+        else []
     )
     return {
         "machine": peers_page.machine(),

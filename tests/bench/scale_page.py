@@ -75,7 +75,7 @@ def page(held: dict[str, Any]) -> str:
         "## By arithmetic",
         f"From the largest run of each: {1e6 * cpu[0]:.0f} µs a document and {1e12 * cpu[1]:,.0f} µs a MB of its text,"
         f" {disk[0]:.0f} bytes of work directory a document and {disk[1]:.2f} for each byte of its text. Documents of {SIZE:,}"
-        f" bytes; dollars at {PRICE} an hour of a virtual CPU ([source]({PRICED})).",
+        f" bytes; dollars at {PRICE} an hour of a virtual CPU ([AWS]({PRICED})).",
         "\n".join(markdown.table(*_arithmetic(cpu, disk))),
         "**Passes.** The input is read once. A text is written once to the work directory and once to a shard; it is read again"
         " for those pairs that share a bucket, and once for the shard. Everything else is columns of numbers: signatures stay"

@@ -53,3 +53,9 @@ def test_the_faster_setting_of_a_peer_counts():
 
 def test_dollars_follow_from_the_stated_price():
     assert peers_page.dollars(line("winnow", [80.0])) == 1e6 / 3600 * peers_page.PRICE
+
+
+def test_who_is_done_sooner_is_told():
+    lines = [line("winnow", [3.0]), line("daft", [3.5]) | {"wall": [1.8]}, line("winnow", [9.0], "throughput")]
+    said = peers_page._clock({"lines": lines})
+    assert said.endswith("daft 1.8 s on raw web text in short documents (Winnow with one worker 3.0).")

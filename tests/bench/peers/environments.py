@@ -17,6 +17,7 @@ class Peer:
     requirements: tuple[str, ...]
     script: str
     environment: str = ""  # of another peer, to share; default: one of its own
+    options: tuple[str, ...] = ()  # of the script
     with_uv: bool = False  # pip's resolver takes hours
 
     @property
@@ -25,11 +26,12 @@ class Peer:
 
     def command(self, *arguments: object) -> list[str]:
         """That runs the peer's script."""
-        return [str(self.folder / "bin" / "python"), str(HERE / self.script), *map(str, arguments)]
+        return [str(self.folder / "bin" / "python"), str(HERE / self.script), *self.options, *map(str, arguments)]
 
 
 RENSA = Peer("rensa", ("rensa==0.5.0", "orjson", "zstandard"), "with_rensa.py")
 RENSA_RHO = Peer("rensa-rho", RENSA.requirements, "with_rensa_rho.py", environment="rensa")
+RENSA_BLANKS = Peer("rensa-rho-blanks", RENSA.requirements, "with_rensa_rho.py", environment="rensa", options=("--blanks",))
 GAOYA = Peer("gaoya", ("gaoya==0.2.2", "orjson", "zstandard"), "with_gaoya.py")
 DAFT = Peer("daft", ("daft==0.7.26", "pyarrow", "orjson", "zstandard"), "with_daft.py")
 DATASKETCH = Peer("datasketch", ("datasketch==2.0.0", "orjson", "zstandard"), "with_datasketch.py")

@@ -29,6 +29,7 @@ def arguments(description: str) -> argparse.Namespace:
     options.add_argument("--clusters", type=Path)
     options.add_argument("--threshold", type=float, default=0.8)
     options.add_argument("--workers", type=int, default=2, help="processes, where the peer can use several")
+    options.add_argument("--blanks", action="store_true", help="words are what blanks part, not runs of \\w")
     options.add_argument("--signatures", action="store_true", help="of a Parquet file's texts, alone (daft)")
     return options.parse_args()
 
@@ -44,9 +45,9 @@ def lines(path: Path) -> list[bytes]:
     return [line for line in raw.split(b"\n") if line]
 
 
-def shingles(text: str) -> list[str]:
+def shingles(text: str, *, blanks: bool = False) -> list[str]:
     """Word 5-grams as strings; a shorter text is one shingle."""
-    words = _WORDS(text.lower())
+    words = text.lower().split() if blanks else _WORDS(text.lower())
     if len(words) < NGRAM:
         return [" ".join(words)]
     return list(map(" ".join, zip(*(words[i:] for i in range(NGRAM)), strict=False)))

@@ -1,6 +1,7 @@
 """rensa 0.5.0 at its fastest: Rho sketches of all rows in one matrix, flagged in one call; of the flagged one a cluster stays.
 
 Rho flags every member of a group, the first one too: those few rows go through the deduplicator of its README (`with_rensa`).
+With --blanks words keep the punctuation beside them: cut in half the time, by another definition than that of the other tools.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def main() -> None:
     def sets() -> Iterator[list[str]]:
         for batch in batches(chosen.inputs):
             for line in batch:
-                yield shingles(orjson.loads(line)["text"])
+                yield shingles(orjson.loads(line)["text"], blanks=chosen.blanks)
 
     matrix = RMinHash.digest_matrix_from_token_sets_rho(sets(), PERMUTATIONS, SEED)
     flags = iter(RMinHashLSH(chosen.threshold, PERMUTATIONS, BANDS).query_duplicate_flags_matrix_one_shot(matrix))
@@ -30,7 +31,7 @@ def main() -> None:
     def keep(texts: list[str]) -> list[bool]:
         nonlocal row
         flagged = [next(flags) for _ in texts]
-        some = ((str(row + i), shingles(text)) for i, text in enumerate(texts) if flagged[i])
+        some = ((str(row + i), shingles(text, blanks=chosen.blanks)) for i, text in enumerate(texts) if flagged[i])
         kept = iter(found.add_pairs(some))
         row += len(texts)
         return [not flag or next(kept) for flag in flagged]
