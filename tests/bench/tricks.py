@@ -30,6 +30,10 @@ _REFRESHED = """from numba.core import caching
 _load = caching.Cache._load_overload
 caching.Cache._load_overload = lambda own, signature, context: (context.refresh(), _load(own, signature, context))[1]
 """
+_PARSED = """from filters.kernels.overloads import _Loaded
+_end = _Loaded._finalize_final_module
+_Loaded._finalize_final_module = lambda own: (own._get_module_for_linking(), _end(own))[1]
+"""
 _COMPILED = "import jinja2; jinja2.BytecodeCache.get_bucket = lambda own, *it: jinja2.bccache.Bucket(it[0], '', '')"
 ENTRY = "from flows.curate import ended, main; ended(main(own_process=True))"
 START = ("--inline", "--workers", "1")
@@ -53,6 +57,7 @@ TRICKS = {
     "no-scipy": Trick("filters/kernels/linking.py", "import scipy.linalg"),
     "no-yaml": Trick("filters/kernels/__init__.py", "import scipy, yaml"),
     "no-refresh": Trick("filters/kernels/overloads.py", _REFRESHED),
+    "no-bitcode": Trick("filters/kernels/overloads.py", _PARSED),
     "templates": Trick("pipeline/report/page/bytecode.py", _COMPILED, arguments=("minimal", *START), again=True),
     "gc-at-start": Trick("flows/curate.py", _IDLE.format(name="_carry_out")),
     "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="ended"), arguments=("--workers", "1")),

@@ -144,6 +144,15 @@ MUTANTS = (
         ("tests/run/test_compiling.py",),
     ),
     Mutant(
+        "a kept kernel is machine code alone",
+        "kernels",
+        "filters/kernels/overloads.py",
+        "        if self._shared_module is None:\n",
+        "        if not self._linked:\n",
+        "a kernel that calls a kept one is compiled",
+        ("tests/filters/kernels/test_linking.py::test_a_kept_kernel_is_linked_into_a_kernel_that_calls_it",),
+    ),
+    Mutant(
         "a plan is marked as compiled for although it failed",
         "kernels",
         "pipeline/run/compiling.py",

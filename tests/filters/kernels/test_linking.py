@@ -58,6 +58,15 @@ def test_functions_that_share_what_they_call_are_linked_and_optimised_once(tmp_p
     assert again(values) == made(values) and again.stats.cache_hits and len(optimised) == 1
 
 
+def test_a_kept_kernel_is_linked_into_a_kernel_that_calls_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "FOLDER", tmp_path)
+    values = np.arange(5)
+    expected = kernel(top)(values)
+    called = kernel(top)
+    caller = njit(lambda array: called(array) + 1)
+    assert caller(values) == expected + 1 and called.stats.cache_hits
+
+
 def test_numba_s_own_compiler_links_what_an_inner_kernel_calls():
     assert njit(top)(np.array([5])) == 16 + 16
 
