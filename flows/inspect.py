@@ -96,6 +96,7 @@ def _with_command(given: list[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = parser().parse_args(_with_command(list(sys.argv[1:] if argv is None else argv)))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as of a run
     act: dict[str, Callable[[argparse.Namespace], str | Said]]
     act = {
         "browse": _browse,

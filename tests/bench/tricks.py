@@ -26,6 +26,7 @@ def _but(name, real):
 for _call in ("disable", "freeze"):
     setattr(gc, _call, _but({name!r}, getattr(gc, _call)))
 """
+_TAKEN_APART = "import os, sys; os._exit = sys.exit"
 _REFRESHED = """from numba.core import caching
 _load = caching.Cache._load_overload
 caching.Cache._load_overload = lambda own, signature, context: (context.refresh(), _load(own, signature, context))[1]
@@ -60,7 +61,8 @@ TRICKS = {
     "no-bitcode": Trick("filters/kernels/overloads.py", _PARSED),
     "templates": Trick("pipeline/report/page/bytecode.py", _COMPILED, arguments=("minimal", *START), again=True),
     "gc-at-start": Trick("flows/curate.py", _IDLE.format(name="_carry_out")),
-    "gc-at-end": Trick("flows/curate.py", _IDLE.format(name="ended"), arguments=("--workers", "1")),
+    "end": Trick("flows/curate.py", _TAKEN_APART, arguments=("--workers", "1")),
+    "one-thread": Trick("flows/curate.py", environment={"OPENBLAS_NUM_THREADS": "2"}),
     "gc-of-server": Trick("flows/serving/server.py", _IDLE.format(name="_serve"), arguments=("--workers", "1")),
     "malloc": Trick(
         "pipeline/machine/resources.py",

@@ -167,6 +167,31 @@ def test_a_reader_that_leaves_is_no_failure():
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+ENDS = """
+import atexit, threading, time
+from flows.curate import ended
+atexit.register(print, "last")
+threading.Thread(target=lambda: (time.sleep(0.2), print("waited for"))).start()
+print("said")
+ended(3)
+"""
+
+
+def test_a_process_ends_when_all_is_done_and_said_that_waits_for_its_end():
+    ran = subprocess.run([sys.executable, "-c", ENDS], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (3, "said\nwaited for\nlast\n")
+
+
+def test_a_process_whose_last_words_nobody_takes_says_so():
+    reader, writer = os.pipe()
+    os.close(reader)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", ENDS]
+    ran = subprocess.run(command, cwd=ROOT, env=buffered, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert ran.returncode == 120 and "BrokenPipeError" in ran.stderr
+
+
 def test_a_deployment_that_waits_for_its_server_ends_at_ctrl_c(tmp_path: Path):
     with socket.socket() as closed:  # bound and not listening: whoever connects is refused
         closed.bind(("127.0.0.1", 0))

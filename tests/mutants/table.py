@@ -2372,6 +2372,15 @@ MUTANTS = (
         ("tests/cli/test_explain.py::test_a_column_that_no_file_has_is_a_fault_whatever_it_is_called_and_whatever_lies_beside",),
     ),
     Mutant(
+        "a process ends before its threads",
+        "what people read",
+        "flows/curate.py",
+        "    threading._shutdown()",
+        "    pass",
+        "a process ends when all is done that waits for its end",
+        ("tests/cli/test_endings.py::test_a_process_ends_when_all_is_done_and_said_that_waits_for_its_end",),
+    ),
+    Mutant(
         "a note is said twice",
         "what people read",
         "flows/curate.py",
