@@ -63,7 +63,7 @@ def _fold() -> None:
 
 
 def _suspects() -> None:
-    suspects.suspects(_OFFSETS, _DATA, np.zeros(0x110000, bool), np.zeros(256, bool), long_run=1)
+    suspects.suspects(_OFFSETS, _DATA, *suspects.tables(), long_run=1)
 
 
 def _minhash() -> None:

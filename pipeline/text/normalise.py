@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -34,8 +33,7 @@ _LONG_RUN = 128
 
 def normalise(text: pa.LargeStringArray) -> pa.LargeStringArray:
     """Source texts of `text` (valid UTF-8, no nulls). Returns `text` itself if no row changes."""
-    leads, points = _suspect_tables()
-    suspect, long_run = suspects.suspects(*views(text), points, leads, long_run=_LONG_RUN)
+    suspect, long_run = suspects.suspects(*views(text), *suspects.tables(), long_run=_LONG_RUN)
     rows, repairs = [], []
     for row in np.flatnonzero(suspect).tolist():
         old = text[row].as_py()
@@ -56,28 +54,6 @@ def repaired(text: str) -> str:
     if _REMOVED.search(text):  # of suspect texts most have none, and the patterns below look at each character
         text = _WHITE.sub("", _BETWEEN.sub(" ", _CONTROLS.sub("", text)))
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
-
-
-@lru_cache(maxsize=1)
-def _suspect_tables() -> tuple[np.ndarray, np.ndarray]:
-    """`(leads bool[256], points bool[0x110000])`: suspect code points, and the first bytes that one of them has in UTF-8."""
-    suspect = {*range(0x09), *range(0x0B, 0x20), ord(_BOM)}
-    # Hangul vowels and final consonants compose with what stands before them; `decomposition` does not list them.
-    suspect |= {*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)}
-    # Below U+0300 every character is NFC_Quick_Check=Yes of class 0; so are those of the planes and ranges left out
-    # (tests/text/test_normalise.py walks them all).
-    for code in (*range(0x300, 0xAC00), *range(0xF900, 0x20000), *range(0x2F800, 0x2FA20)):
-        char = chr(code)
-        if unicodedata.combining(char) or not unicodedata.is_normalized("NFC", char):
-            suspect.add(code)
-        parts = unicodedata.decomposition(char)
-        if parts and not parts.startswith("<"):
-            suspect |= {int(part, 16) for part in parts.split()[1:]}
-    points = np.zeros(0x110000, dtype=bool)
-    points[list(suspect)] = True
-    leads = np.zeros(256, dtype=bool)
-    leads[[chr(code).encode("utf-8")[0] for code in suspect]] = True
-    return leads, points
 
 
 def _with_marks_sorted(text: str) -> str:

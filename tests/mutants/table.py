@@ -110,7 +110,7 @@ MUTANTS = (
     Mutant(
         "a final consonant is not suspected",
         "normalise",
-        "pipeline/text/normalise.py",
+        "filters/kernels/unicode/suspects.py",
         "*range(0x11A8, 0x11C3)",
         "*range(0x11A8, 0x11C2)",
         "normalised rows are in NFC",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters.kernels.unicode import suspects
 from pipeline.text import normalise as module
 from pipeline.text.normalise import normalise
 from tests.support import examples
@@ -87,7 +88,7 @@ def test_characters_at_every_place_of_a_block_are_seen() -> None:
 
 
 def test_the_suspect_table_holds_every_character_that_nfc_can_touch() -> None:
-    _, points = module._suspect_tables()
+    points, _ = suspects.tables()
     second = {int(part, 16) for c in range(0x110000) for part in _canonical(chr(c))[1:]}
     for code in range(0x110000):
         char = chr(code)
@@ -98,7 +99,7 @@ def test_the_suspect_table_holds_every_character_that_nfc_can_touch() -> None:
 
 
 def test_every_hangul_syllable_is_put_together_again() -> None:
-    _, points = module._suspect_tables()
+    points, _ = suspects.tables()
     syllables = [chr(code) for code in range(0xAC00, 0xD7A4)]
     parts = {part for syllable in syllables for part in unicodedata.normalize("NFD", syllable)[1:]}
     assert len(parts) == 21 + 27 and all(points[ord(part)] for part in parts)

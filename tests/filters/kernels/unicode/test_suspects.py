@@ -29,7 +29,7 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
     points, leads = np.zeros(0x110000, bool), np.zeros(256, bool)
     points[[ord(char) for char in SUSPECTS]] = True
     leads[[char.encode()[0] for char in SUSPECTS]] = True
-    return points, leads
+    return buffers.frozen(points), buffers.frozen(leads)
 
 
 def places(text: str) -> list[int]:
