@@ -162,18 +162,23 @@ def _named(model: models.Model | Languages) -> str:
 
 def files(params: Params) -> tuple[Path, ...]:
     """The model's files. Raises ModelError, with the command that fetches it, if one is not there."""
+    return (*(eldc.files() if params.model == eldc.NAME else ()), _labels_file(params))
+
+
+def _labels_file(params: Params) -> Path:
+    """lid.176.ftz, or the model that the plan names."""
     if params.model in (None, eldc.NAME):
-        return (*(() if params.model is None else eldc.files()), models.find_lid())
+        return models.find_lid()
     path = places.find_model_file(params.model)
     if not path.is_file():
         raise models.ModelError(f"{path}: no such file, named as filters.language.model; leave it out to use lid.176.ftz")
-    return (path,)
+    return path
 
 
 def load(params: Params) -> models.Model | Languages:
     """Read the model. Raises ModelError: missing, damaged, or not the known lid.176.ftz where the plan names none."""
-    *_, path = files(params)
-    found = models.load_model(path, expected_sha256=models.LID_SHA256 if params.model in (None, eldc.NAME) else None)
+    expected = models.LID_SHA256 if params.model in (None, eldc.NAME) else None
+    found = models.load_model(_labels_file(params), expected_sha256=expected)
     return Languages(eldc.load_ngrams(), found) if params.model == eldc.NAME else found
 
 

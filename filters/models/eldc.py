@@ -79,7 +79,11 @@ class Ngrams:
 def load_ngrams() -> Ngrams:
     """Read table and card. Raises ModelError: the package is missing or another one, or the card is damaged."""
     card = _card()
-    table, averages = eldc_package.mapped(eldc_package.table(card.table_sha256), card.table_sha256)
+    expected = card.table_sha256
+    try:
+        table, averages = eldc_package.mapped(eldc_package.place(expected), expected)
+    except ModelError:  # it is not there, or damaged
+        table, averages = eldc_package.mapped(eldc_package.table(expected), expected)
     return Ngrams(card=card, averages=averages, table=table)
 
 

@@ -76,12 +76,17 @@ _LAYOUT = {
 """The arrays of the file in the cache, one behind the other; the last one is the rest."""
 
 
+def place(expected: str) -> Path:
+    """Where the table of this sha256 lies, if it is there."""
+    return places.cache() / f"eldc-{expected[:16]}.table"
+
+
 def table(expected: str) -> Path:
     """The file with the table, in the user's cache: made where it is not there, or is not the one of this sha256.
 
     Raises ModelError: the package is missing or another one, or the cache cannot be written.
     """
-    path = places.cache() / f"eldc-{expected[:16]}.table"
+    path = place(expected)
     try:
         with open(path, "rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() == expected:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from itertools import accumulate
 
 import numpy as np
 
@@ -44,8 +45,8 @@ def _rules() -> dict[str, str | list[str]]:
 
 
 RULES = _rules()
-AFFIXED_EXCEPTIONS = tuple(RULES["affixed_exceptions"])
-EXCEPTIONS = (*RULES["exceptions"], *AFFIXED_EXCEPTIONS)
+AFFIXED_EXCEPTIONS = frozenset(RULES["affixed_exceptions"])
+EXCEPTIONS = (*RULES["exceptions"], *RULES["affixed_exceptions"])
 UNITS = tuple(RULES["units"])
 
 
@@ -113,24 +114,25 @@ def _seen(form: bytes) -> int:
 
 def _compiled(forms: dict[bytes, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(keys uint64[_SLOTS], values uint64[_SLOTS], seen uint64[_SEEN / 64])`, linear probing."""
-    keys, values, seen = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint64), np.zeros(_SEEN // 64, np.uint64)
+    keys, values, seen = [0] * _SLOTS, [0] * _SLOTS, [0] * (_SEEN // 64)
     for form, value in forms.items():
-        key = _hash(form)
+        key, bit = _hash(form), _seen(form)
         place = key % _SLOTS
-        while keys[place] and int(keys[place]) != key:
+        while keys[place] not in (0, key):
             place = (place + 1) % _SLOTS
         keys[place], values[place] = key, value
-        seen[_seen(form) >> 6] |= np.uint64(1 << (_seen(form) & 63))
-    return keys, values, seen
+        seen[bit >> 6] |= 1 << (bit & 63)
+    return np.array(keys, np.uint64), np.array(values, np.uint64), np.array(seen, np.uint64)
 
 
 def _cuts(exception: str) -> int:
     """Bit k: a token ends after byte k; AFFIXED on top."""
-    ends = np.cumsum([len(token.encode()) for token in exception.split(" ")])
-    return sum(1 << (int(end) - 1) for end in ends) | int(AFFIXED) * (exception in AFFIXED_EXCEPTIONS)
+    ends = accumulate(len(token.encode()) for token in exception.split(" "))
+    return sum(1 << (end - 1) for end in ends) | _AFFIXED * (exception in AFFIXED_EXCEPTIONS)
 
 
-AFFIXED = np.uint64(1 << 63)
+_AFFIXED = 1 << 63
+AFFIXED = np.uint64(_AFFIXED)
 """The exception holds a prefix, suffix or infix, and is put together again where it came apart."""
 _FORMS = {exception.replace(" ", "").encode(): _cuts(exception) for exception in EXCEPTIONS}
 LONGEST = max(map(len, _FORMS))

@@ -88,6 +88,13 @@ def test_a_cache_that_holds_something_else_is_made_again(home: Path) -> None:
     assert eldc_package.table(CARD.table_sha256).read_bytes() == whole
 
 
+def test_a_table_that_is_damaged_after_it_was_looked_for_is_made_again(home: Path) -> None:
+    path = eldc_package.table(CARD.table_sha256)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert eldc.load_ngrams().table.entries.tobytes() == whole[-4 * 1_607_839 :]
+
+
 def test_many_make_the_table_at_once(home: Path) -> None:
     """Each has a whole one, and nothing is left beside it."""
     found: list[str] = []
