@@ -15,7 +15,8 @@ from pathlib import Path
 from filters.kernels import cache
 from filters.kernels.absent import absent
 
-# numba imports both to see whether they are there; nothing of ours asks it for what they are for.
+# numba imports both where they are there: yaml to read a .numba_config.yaml of the current folder (which a run is to owe nothing
+# to), scipy for linear algebra (which no kernel does).
 with absent("yaml"), absent("scipy"):
     from numba.core import config
 

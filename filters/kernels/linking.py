@@ -12,6 +12,7 @@ referred to yet. Source: numba/core/codegen.py, `CPUCodeLibrary`.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
@@ -112,8 +113,9 @@ class KernelCompiler(Compiler):  # type: ignore[misc]
     def __init__(self, *arguments: Any) -> None:
         # numba imports scipy.linalg to see whether it is there: 0.11 CPU-seconds (`make bench B=tricks`). No kernel does linear
         # algebra. Where all kernels are kept, this module is not imported.
-        with absent("scipy"):
-            import numba.np.arraymath  # noqa: F401
+        if "numba.np.arraymath" not in sys.modules:  # other threads may import scipy while others are compiled
+            with absent("scipy"):
+                import numba.np.arraymath  # noqa: F401
         super().__init__(*arguments)  # type: ignore[no-untyped-call]
 
     def define_pipelines(self) -> list[PassManager]:

@@ -38,6 +38,7 @@ BENCHES = {
     ),
     "scale_page": Bench("docs/results/scale.md, from what was measured", ("scale_page",)),
     "flat": Bench("MB per CPU-second, memory and disk as the same text comes 1 and 4 times", ("flat",)),
+    "workers": Bench("wall seconds with one worker and with two, beside what the machine gives to two loops", ("workers",)),
     "choice": Bench("what every preset and the quality models keep and drop beside careful readers", ("choice",)),
     "reviews": Bench("what reviews teach the shipped quality model, by tastes other than its readers'", ("own_taste",)),
     "decontaminate": Bench("evaluation items in text: speed, recall by words changed, false marks", ("decontaminate",)),

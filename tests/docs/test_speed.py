@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.bench import peers_page
+import pytest
+
+from tests.bench import peers_page, peers_speed
 
 
 def measured():
@@ -59,3 +61,14 @@ def test_who_is_done_sooner_is_told():
     lines = [line("winnow", [3.0]), line("daft", [3.5]) | {"wall": [1.8]}, line("winnow", [9.0], "throughput")]
     said = peers_page._clock({"lines": lines})
     assert said.endswith("daft 1.8 s on raw web text in short documents (Winnow with one worker 3.0).")
+
+
+@pytest.mark.parametrize(("seconds", "status"), [([1.0], 0), ([9.0], 1)])
+def test_the_bench_ends_as_its_targets_say(monkeypatch, seconds, status):
+    lines = [line(*taken, corpus) for corpus in peers_page.CORPORA for taken in (("winnow", seconds), ("daft", [2.0]))]
+    lines += [line(tool, [1.0], corpus, peers_page.WHOLE) for corpus, tool in peers_page.SPEEDS]
+    monkeypatch.setattr(peers_speed, "_measured", lambda *_: {"lines": lines, "signatures": {}})
+    monkeypatch.setattr("sys.argv", ["peers_speed"])
+    with pytest.raises(SystemExit) as ended:
+        peers_speed.main()
+    assert ended.value.code == status

@@ -53,7 +53,8 @@ def test_only_pages_that_hold_a_wanted_row_are_read(small_pages):
     made = shard(texts, rows=300)
     values = Strings(io.BytesIO(made), "text")
     opened = values.read_bytes
-    assert [list(values.at(np.array([500]))), values.read_bytes - opened] == [[[texts[500]]], pytest.approx(60, abs=60)]
+    assert list(values.at(np.array([500]))) == [[texts[500]]]
+    assert 0 < values.read_bytes - opened <= 120  # of a text of 204 bytes
     everything = pq.read_metadata(io.BytesIO(made)).row_group(1).column(1).total_compressed_size
     assert everything > 20 * 60
     assert read(made, list(range(1_000))) == texts

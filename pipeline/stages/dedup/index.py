@@ -74,13 +74,13 @@ DOCUMENTS = pa.schema(
     ]
 )
 """One row per document that dedup kept, in the order of the shards; a file for each shard, named in its metadata."""
-_HELD = pa.schema([*(field for field in DOCUMENTS if field.name not in ("row", "text")), _field("text", pa.string())])
+DOCUMENTS_1 = pa.schema([*(field for field in DOCUMENTS if field.name not in ("row", "text")), _field("text", pa.string())])
 """The same in version 1, where each file held all of its texts."""
-TEXT_BYTES = 1 << 18
-"""Text of a row group of DOCUMENTS, and
-"""
 DOCUMENT_ROWS = 1 << 13
-"""its rows: chosen so that few are read for the candidates of a small increment. Row groups take 1 % of the file."""
+"""Rows of a row group of DOCUMENTS: chosen so that few are read for the candidates of a small increment, while what describes row
+groups takes 1 % of the file."""
+TEXT_BYTES = 1 << 18
+"""Bytes of text of a row group that has texts itself."""
 
 SORTED = ("texts", "urls", "places")
 SCHEMAS = {"texts": KEYS, "urls": KEYS, "places": PLACES, "documents": DOCUMENTS}
@@ -252,7 +252,7 @@ def _check(out: Store, record: FileRecord) -> None:
 def shard_of(out: Store, path: str) -> str:
     """Path of the shard that a file of DOCUMENTS lies beside; empty where there is none. Raises Damaged."""
     schema = out.schema(path)
-    if not (schema.equals(DOCUMENTS) or schema.equals(_HELD)):
+    if not (schema.equals(DOCUMENTS) or schema.equals(DOCUMENTS_1)):
         raise Damaged(f"{out.path(path)}: its columns are not those of an index; {out.advice}")
     return (schema.metadata or {}).get(b"shard", b"").decode()
 

@@ -32,7 +32,7 @@ def made(folder: Path, shard: list[str], held: list[tuple[int | None, str | None
     columns = {"document": range(len(held)), "id": names, "source_ref": names, "row": rows, "text": texts}
     table = pa.table({name: pa.array(column, index.DOCUMENTS.field(name).type) for name, column in columns.items()})
     if old:
-        store.write_table(FILE, table.drop_columns("row").cast(index._HELD))
+        store.write_table(FILE, table.drop_columns("row").cast(index.DOCUMENTS_1))
     else:
         with store.writer(FILE) as file, index.writer(file, "documents", said={"shard": SHARD}) as writer:
             writer.write_table(table.cast(index.DOCUMENTS))
