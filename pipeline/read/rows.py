@@ -95,6 +95,10 @@ class Collector:
         self._replaced: Counter[tuple[str, str]] = Counter()
         self._partitions = [(name, value) for name, value in file.partitions if name not in (file.text, file.id)]
 
+    def take(self, documents: Sequence[pa.Array]) -> None:
+        """Documents as columns of DOCUMENT, texts normalised."""
+        self._give(documents, DOCUMENT)
+
     def add(self, row: int, record: Json, raw: bytes | memoryview = b"", *, exact: bool = False) -> None:
         """`record` is used up. `raw`: its bytes. `exact`: it is of `exact_json`, and may hold what JSON and UTF-8 cannot."""
         file = self.file

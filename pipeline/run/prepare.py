@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from filters.kernels import warm
-from filters.kernels.formats import marks
+from filters.kernels.formats import json_rows, marks
 from pipeline import read
 from pipeline.errors import InputError
 from pipeline.machine import workers
@@ -80,6 +80,8 @@ def open_run(loaded: LoadedPlan, options: RunOptions, on_event: OnEvent, *, phas
         task = _recognised(task, history)
         if any(settings.format != TEXT for settings in task.sources.values()):
             pool.submit(marks.warm)
+        if any(file.format.startswith("json") for file in task.inputs.files):
+            pool.submit(json_rows.warm)
         if history.continued:
             manifest.check_recipe(out, history.live[-1], task.recipe, sources=task.sources)
         columns = output_layouts.of_run(out, history.live, task.sources)

@@ -87,12 +87,12 @@ def test_lines_of_white_space_are_no_rows_and_no_work_of_the_parser(tmp_path, in
     loads = jsonl.orjson.loads
     monkeypatch.setattr(jsonl.orjson, "loads", lambda line: seen.append(bytes(line)) or loads(line))
     path = tmp_path / "a.jsonl"
-    path.write_bytes((blank + b"\n") * 5 + b' {"text": "one"}\n' + blank)
+    path.write_bytes((blank + b"\n") * 5 + b' {"text": "one", "x": []}\n' + blank)
     (unit,) = read.units_of(input_of(path)).units or ()
     seen.clear()  # the first line was looked at
     found = read.read(unit)
     assert found.documents["row"].to_pylist() == [6] and found.bad.num_rows == 0
-    assert seen == [b' {"text": "one"}']
+    assert seen == [b' {"text": "one", "x": []}']
 
 
 def test_an_archive_of_tiny_records_is_cut_after_a_thousand_of_them(tmp_path: Path, input_of: InputOf) -> None:

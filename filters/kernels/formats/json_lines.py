@@ -20,17 +20,17 @@ _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST, _SMALL_E, _LARGE_E = (np.uint8(ord(c)) f
 _MOST_WHOLE, _MOST_DIGITS, _MOST_ZEROS = 18, 15, 3
 
 
-def look_at(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
-    """int64[n, 5] of the lines `data[offsets[i]:offsets[i + 1]]`."""
-    found = np.zeros((len(offsets) - 1, 5), np.int64)
-    _look(offsets, data, found)
+def look_at(spans: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """int64[n, 5] of the lines `data[start:stop]`, `spans` int64[n, 2]."""
+    found = np.zeros((len(spans), 5), np.int64)
+    _look(spans, data, found)
     return found
 
 
 @kernel
-def _look(offsets: Array, data: Array, found: Array) -> None:
+def _look(spans: Array, data: Array, found: Array) -> None:
     for i in range(found.shape[0]):
-        _line(data, offsets[i], offsets[i + 1], found[i])
+        _line(data, spans[i, 0], spans[i, 1], found[i])
 
 
 @inner_kernel
@@ -42,7 +42,7 @@ def _line(data: Array, p: Int, end: Int, found: Array) -> None:
             p = _string_end(data, p + 1, end)
         elif c == _MINUS or (c >= _ZERO and c <= _NINE):
             stop = _number_end(data, p, end)
-            if not _survives(data, p, stop):
+            if not survives(data, p, stop):
                 found[UNCERTAIN] += 1
                 found[START], found[STOP] = p, stop
             p = stop
@@ -88,7 +88,7 @@ def _number_end(data: Array, p: Int, end: Int) -> Int:
 
 
 @inner_kernel
-def _survives(data: Array, p: Int, stop: Int) -> Bool:
+def survives(data: Array, p: Int, stop: Int) -> Bool:
     minus = data[p] == _MINUS
     if minus:
         p += 1
@@ -144,6 +144,6 @@ def _deep(data: Array, most_levels: Int, spans: Array) -> Int:
 
 def warm() -> None:
     """Compiles or loads the kernels of this module."""
-    offsets, data = np.array([0, 2]), np.frombuffer(b"{}", np.uint8)
-    look_at(offsets, data)
+    data = np.frombuffer(b"{}", np.uint8)
+    look_at(np.array([[0, 2]]), data)
     deep_values(data, 1)

@@ -100,6 +100,21 @@ def put_eight(typing_context: Any, data: Any, p: Any, value: Any) -> Any:
 
 
 @intrinsic
+def copy_block(typing_context: Any, out: Any, q: Any, data: Any, p: Any) -> Any:
+    """`out[q:q + 64] = data[p:p + 64]`, unchecked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def at(array: int) -> Any:
+            base = context.make_array(signature.args[array])(context, builder, arguments[array]).data
+            return builder.bitcast(builder.gep(base, [arguments[array + 1]]), VECTOR.as_pointer())
+
+        builder.store(builder.load(at(2), align=1), at(0), align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, q, data, p), generate
+
+
+@intrinsic
 def lowest(typing_context: Any, mask: Any) -> Any:
     """Number of the lowest bit that is set in a uint64, 64 where none is."""
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import numpy as np
+
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats import jsonl
@@ -241,4 +243,8 @@ def parse(collector: Collector, lines: Lines) -> None:
 
 
 def _parse(collector: Collector, values: list[bytes], first_row: int) -> None:
-    jsonl.parse_lines(collector, b"".join(value + b"\n" for value in values), values, first_row=first_row)
+    if not values:
+        return
+    stops = np.cumsum([len(value) + 1 for value in values], dtype=np.int64) - 1
+    spans = np.stack([np.append(0, stops[:-1] + 1), stops], axis=1)
+    jsonl.parse_rows(collector, b"\n".join([*values, jsonl.PAD]), spans, first_row=first_row)

@@ -3,9 +3,10 @@
 Each line is parsed on its own. Joining a block's lines with commas and parsing once would be faster and wrong: a hostile
 line can close the bracket or open a string, and the rows behind it shift. A blank line is no row but has a number.
 
-orjson reads each line; one of which it does not give back what was written, or that it refuses, is read once more by
-`pipeline.text.exact_json`: numbers keep their digits, and NaN, a half character or a byte that is not UTF-8 costs its own value
-and not the row. Of equal keys in an object the last counts, and that is counted; a row whose text stands twice is a bad row.
+A row without nested values is read by a kernel (`json_rows`), any other one by orjson; one of which that does not give back
+what was written, or that it refuses, is read once more by `pipeline.text.exact_json`: numbers keep their digits, and NaN, a half
+character or a byte that is not UTF-8 costs its own value and not the row. Of equal keys in an object the last counts, and that is
+counted; a row whose text stands twice is a bad row.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from pipeline.read import plain_rows
 from pipeline.read.archives import UNTOLD
 from pipeline.read.files import InputFile
 from pipeline.read.formats import mending
@@ -30,7 +32,9 @@ from pipeline.text.exact_json import MOST_LEVELS, NOT_UTF8, SURROGATE, TOO_DEEP,
 if TYPE_CHECKING:
     from pipeline.records.base import Json
 
-_SPACE = 32
+_SPACE, _NEWLINE = 32, 10
+PAD = b"\n" * 128
+"""Has to stand behind rows that a kernel reads, which looks at 64 bytes at a time."""
 _BOM = b"\xef\xbb\xbf"
 _FLUSH_BYTES = 4_000_000
 """Raw bytes parsed before they become Arrow; chosen because smaller ones cost 10 % more time."""
@@ -85,37 +89,59 @@ def cut_units(data: Chunks, file: InputFile) -> Iterator[Lines]:
 
 def parse(collector: Collector, lines: Lines) -> None:
     """Add the lines of a unit."""
-    row, waiting = lines.first_row, 0
-    for i, piece in enumerate(lines.pieces):
-        whole = piece.removeprefix(_BOM) if i == 0 and lines.start == 0 else piece
-        parts = _split(whole)
-        parse_lines(collector, whole, parts, first_row=row)
-        row += len(parts)
-        waiting += len(piece)
-        if waiting >= _FLUSH_BYTES:
-            collector.flush()
-            waiting = 0
+    row = lines.first_row
+    for i, some in enumerate(_together(lines.pieces)):
+        piece = some[0] if len(some[0]) > _FLUSH_BYTES else b"".join([*some, PAD])
+        begin, stop = len(_BOM) * (i == 0 and lines.start == 0 and piece.startswith(_BOM)), sum(map(len, some))
+        ends = np.flatnonzero(np.frombuffer(piece, np.uint8, stop) == _NEWLINE)
+        if not some[-1].endswith(b"\n"):
+            ends = np.append(ends, stop)
+        spans = np.stack([np.append(begin, ends[:-1] + 1), ends], axis=1)
+        parse_rows(collector, piece, spans, first_row=row, is_open=not some[-1].endswith(b"\n"))
+        row += len(spans)
+        collector.flush()
 
 
-def _split(piece: bytes) -> list[Any]:
-    """Its lines, bytes; a long one that is alone is not copied but a memoryview."""
-    if len(piece) > _FLUSH_BYTES and piece.find(b"\n") == len(piece) - 1:
-        return [memoryview(piece)[:-1]]
-    parts = piece.split(b"\n")
-    if not parts[-1]:
-        parts.pop()
-    return parts
+def _together(pieces: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Pieces that have `_FLUSH_BYTES`, or one that has more."""
+    some: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if some and size + len(piece) > _FLUSH_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(piece)
+        size += len(piece)
+    if some:
+        yield some
 
 
-def parse_lines(collector: Collector, piece: bytes, lines: list[Line], *, first_row: int) -> None:
-    """Add lines, or other JSON values, each of them a row but for blank ones. `piece`: they all, with a byte behind each; the
-    input ends with the last of them where it has none."""
-    from filters.kernels.formats import json_lines  # a process that decodes pages does without 100 MB of kernels
+def parse_rows(collector: Collector, piece: bytes, spans: np.ndarray, *, first_row: int, is_open: bool = False) -> None:
+    """Add the values `piece[start:stop]`, `spans` int64[n, 2], each of them a row but for blank ones; a newline stands behind
+    each, but for the last where the input ends with it (`is_open`). Where PAD ends the piece plain rows are read faster."""
+    from filters.kernels.formats import json_rows  # a process that decodes pages does without 100 MB of kernels
 
-    loads, add, data = orjson.loads, collector.add, np.frombuffer(piece, np.uint8)
-    ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
-    seen = json_lines.look_at(np.append(0, np.minimum(ends, len(piece))), data).tolist()
-    for i, line in enumerate(lines):
+    rows = np.arange(len(spans))
+    own = plain_rows.own_columns(collector.file)
+    if own and piece.endswith(PAD):
+        plain = json_rows.parsed(piece, spans, own, plain_rows.limits(collector.file))
+        if len(plain.rows):
+            collector.take(plain_rows.documents(collector.file, first_row + plain.rows, plain))
+        rows = plain.others
+    if len(rows):
+        _parse_others(
+            collector, piece, spans[rows], rows=first_row + rows, open_row=first_row + len(spans) - 1 if is_open else -1
+        )
+
+
+def _parse_others(collector: Collector, piece: bytes, spans: np.ndarray, *, rows: np.ndarray, open_row: int) -> None:
+    """Add values with these numbers, of which `open_row` ends with the input."""
+    from filters.kernels.formats import json_lines
+
+    loads, add = orjson.loads, collector.add
+    seen = json_lines.look_at(spans, np.frombuffer(piece, np.uint8)).tolist()
+    for row, (start, stop), told in zip(rows.tolist(), spans.tolist(), seen, strict=True):
+        line: Any = piece[start:stop] if stop - start <= _FLUSH_BYTES else memoryview(piece)[start:stop]
         # A gigabyte of blank lines would take a quarter of an hour as errors of the parser.
         if not line or (line[0] <= _SPACE and not bytes(line).strip()):
             continue
@@ -123,18 +149,18 @@ def parse_lines(collector: Collector, piece: bytes, lines: list[Line], *, first_
             record = loads(line)
         except orjson.JSONDecodeError as error:
             raw = bytes(without_newline(line))
-            if i == len(lines) - 1 and ends[i] > len(piece) and _is_open(raw):
+            if row == open_row and _is_open(raw):
                 detail = f"the file ends in the middle of this line: {UNTOLD}"
-                collector.refuse(QuarantinedRow(first_row + i, "file_truncated", detail, len(raw), raw, Loss(cut=True)))
+                collector.refuse(QuarantinedRow(row, "file_truncated", detail, len(raw), raw, Loss(cut=True)))
             else:
-                _parse_exactly(collector, first_row + i, raw, refused=str(error))
+                _parse_exactly(collector, row, raw, refused=str(error))
             continue
         if type(record) is not dict:
-            _refuse_other(collector, first_row + i, bytes(without_newline(line)), value=record)
-        elif _is_kept(piece, line, record, seen=seen[i]):
-            add(first_row + i, record, without_newline(line))
+            _refuse_other(collector, row, bytes(without_newline(line)), value=record)
+        elif _is_kept(piece, line, record, seen=told):
+            add(row, record, without_newline(line))
         else:
-            _parse_exactly(collector, first_row + i, bytes(without_newline(line)), refused="")
+            _parse_exactly(collector, row, bytes(without_newline(line)), refused="")
 
 
 def _refuse_other(collector: Collector, row: int, line: bytes, *, value: Any) -> None:
