@@ -122,9 +122,9 @@ class Started:
     memory: resources.PeakMemory
 
 
-END_CPU_S = 0.1
+END_CPU_S = 0.08
 """CPU seconds from the last count, which the commit holds, to the end of the process: the page is filled, files are put in place,
-the summary is printed, the interpreter ends. Measured over one document and over 80 MB: 0.08 to 0.11; `tests/run/test_cpu.py`
+the summary is printed, the interpreter ends. Measured over one document and over 80 MB: 0.07 to 0.08; `tests/run/test_cpu.py`
 holds the whole."""
 
 

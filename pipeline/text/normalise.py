@@ -53,7 +53,7 @@ def repaired(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix(_BOM)
     if _REMOVED.search(text):  # of suspect texts most have none, and the patterns below look at each character
         text = _WHITE.sub("", _BETWEEN.sub(" ", _CONTROLS.sub("", text)))
-    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", text)  # which gives a text back as it is where a quick look shows that it is NFC
 
 
 def _with_marks_sorted(text: str) -> str:
