@@ -213,8 +213,8 @@ def test_pauses_double_and_hold_back_all_who_ask_and_a_server_may_ask_for_more(
         ("soon", None, None),
         ("", None, None),
         ("9" * 400, 999_999_999, 999_999_999),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=10), usegmt=True), 1, 36_000),
-        (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0, 0),
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(hours=10), usegmt=True), 1, 36_000, id="in ten hours"),
+        pytest.param(format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0, 0, id="a day ago"),
         ("Wed, 32 Foo 2026 99:99:99 GMT", None, None),
     ],
 )
