@@ -6,7 +6,7 @@ the bare text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 
@@ -141,6 +141,17 @@ def merged(name: str, documents: pa.Table, finished: pa.Table) -> pa.ChunkedArra
 def texts(source: pa.ChunkedArray | pa.Array, finished: pa.Table) -> pa.LargeStringArray:
     """The final text of each row, as one array. `finished`: the same rows of `FINAL`, with `columns("text")`."""
     return one_chunk(_merged(source, finished["final_text"]))
+
+
+def completed(finished: pa.Table, source: Callable[[np.ndarray], pa.ChunkedArray]) -> pa.ChunkedArray | pa.Array:
+    """The final text of each row. `source`: gives the source texts of the rows that no step changed (bool), if there are any."""
+    unedited = ~edited(finished)
+    if not unedited.any():
+        return finished["final_text"]
+    found = source(unedited)
+    if unedited.all():
+        return found
+    return pc.replace_with_mask(one_chunk(finished["final_text"]), pa.array(unedited), one_chunk(found))
 
 
 def edited(finished: pa.Table) -> np.ndarray:

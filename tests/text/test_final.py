@@ -154,3 +154,18 @@ def test_escapes_of_json_hide_no_address_and_versions_beside_it_stay() -> None:
         '{"2001:db8::1":[{"k":"\\""}]}',
         None,
     ]
+
+
+@given(st.lists(st.sampled_from(["x", "a", "ax", ""]), max_size=8))
+def test_source_texts_are_asked_for_where_no_step_changed_them_and_nowhere_else(texts: list[str]) -> None:
+    column = pa.chunked_array([pa.array(texts, pa.large_string())])
+    finished = final.finish(final.one_chunk(column), [STARS])
+    asked = []
+
+    def source(rows: np.ndarray) -> pa.ChunkedArray:
+        asked.append(rows.tolist())
+        return column.filter(pa.array(rows))
+
+    assert final.completed(finished, source).to_pylist() == [text.replace("x", "*") for text in texts]
+    unedited = ["x" not in text for text in texts]
+    assert asked == ([unedited] if any(unedited) else [])

@@ -17,13 +17,13 @@ from pipeline.stages.shards import conversation_columns
 from pipeline.stages.shards.joined_rows import Inputs
 from pipeline.stages.shards.layout import UNSELECTED, WITH_TEXT, Segment, belongs
 from pipeline.stages.unit.annotate import Annotated
+from pipeline.stages.unit.tables import texts_of
 from pipeline.stages.unit.withhold import STAGE
 from pipeline.text import final, turns
 from pipeline.text.conversations import LAYOUTS
 
 NUMBER = pa.field("number", pa.int64())
 """Column of the number in the dedup index, -1 where dedup dropped the row; in no shard."""
-_EDITED = ("text", *final.BESIDE)
 _READ = "metadata as read"
 """Not of a shard: what masks have not changed."""
 MARKED = pa.field("marked", pa.large_string())
@@ -164,9 +164,10 @@ def _document_columns(inputs: Inputs, unit: Annotated, positions: np.ndarray, *,
         back = pa.array(np.argsort(order))
         sorted_ = _document_columns(inputs, unit, positions[order], scored=scored.take(pa.array(order)))
         return {name: column.take(back) for name, column in sorted_.items()}
-    documents = inputs.work.take(unit.names.documents, list(_EDITED), positions)
-    finished = inputs.work.take(unit.names.final, final.columns(*_EDITED), positions)
-    columns: dict[str, pa.ChunkedArray] = {name: final.merged(name, documents, finished) for name in _EDITED}
+    documents = inputs.work.take(unit.names.documents, list(final.BESIDE), positions)
+    finished = inputs.work.take(unit.names.final, final.columns("text", *final.BESIDE), positions)
+    columns: dict[str, Any] = {name: final.merged(name, documents, finished) for name in final.BESIDE}
+    columns["text"] = texts_of(inputs.work, unit.names, positions, finished=finished)
     if unit.names.layout:
         columns[_READ] = documents["metadata"]
     given = dict(inputs.signals)

@@ -125,10 +125,14 @@ def _masked(read: UnitRows, recipe: Recipe) -> UnitRows:
 
 def write_documents(work: Store, name: str, documents: pa.Table, *, card: UnitCard) -> None:
     """Write the documents table of a unit, with its card, under this name."""
-    sizes = sum(pc.binary_length(documents[name]).to_numpy() for name in ("text", "metadata"))
+    work.write_table(name, documents, metadata={"unit": card.encoded()}, groups=_groups(documents, "text", "metadata"))
+
+
+def _groups(table: pa.Table, *columns: str) -> list[int]:
+    """Rows of its row groups, so that these columns have GROUP_BYTES in each, or one row has more."""
+    sizes = sum(pc.fill_null(pc.binary_length(table[name]), 0).to_numpy() for name in columns)
     ends = np.append(0, np.cumsum(sizes, dtype=np.int64))
-    groups = [stop - first for first, stop in buffers.slices(ends, GROUP_BYTES)]
-    work.write_table(name, documents, metadata={"unit": card.encoded()}, groups=groups)
+    return [stop - first for first, stop in buffers.slices(ends, GROUP_BYTES)]
 
 
 def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
@@ -154,8 +158,10 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
             write_documents(work, where.documents, documents, card=card)
             finished = _finished(recipe, documents)
             text.put("source", final.one_chunk(documents["text"]))
-    work.write_table(where.final, finished)
-    if not final.edited(finished).any():
+    work.write_table(where.final, finished, groups=_groups(finished, *final.columns("text", "metadata")))
+    if final.edited(finished).any():
+        text.put("final", final.texts(text.marked("source"), finished))
+    else:
         text.same("final", "source")
 
 

@@ -101,8 +101,14 @@ def texts_at(work: Store, where: Names, positions: np.ndarray) -> pa.LargeString
 
 def marked_at(work: Store, where: Names, positions: np.ndarray) -> pa.LargeStringArray:
     """The same as dedup has them: those of conversations with the marks of their turns."""
-    source = work.take(where.documents, ["text"], positions)["text"]
-    return final.texts(source, work.take(where.final, final.columns("text"), positions))
+    finished = work.take(where.final, final.columns("text"), positions)
+    return final.one_chunk(texts_of(work, where, positions, finished=finished))
+
+
+def texts_of(work: Store, where: Names, positions: np.ndarray, *, finished: pa.Table) -> pa.ChunkedArray | pa.Array:
+    """Final texts, with marks, of the documents at these positions. `finished`: the same rows of `FINAL`, with `columns("text")`.
+    Of a document that an edit changed the source text is not read."""
+    return final.completed(finished, lambda unedited: work.take(where.documents, ["text"], positions[unedited])["text"])
 
 
 class UnitText:
