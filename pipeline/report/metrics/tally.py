@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from filters.contract import Tier
 from pipeline.plan.recipe import Recipe
@@ -220,21 +221,27 @@ def _add_signals(made: Tally, inputs: Inputs, rows: JoinedRows, *, recipe: Recip
     there = rows.documents["stage"].ne_missing(STAGE)
     for item, name in zip(recipe.filters, rows.unit.names.signals, strict=True):
         frame = inputs.work.read_frame(name, item.filter.signals.names)
-        if item.filter.tier is Tier.MODEL:
-            seen += frame.select(pl.when(scored).then(pl.all())).get_columns()
-            frame = frame.filter(scored)
+        by_model = item.filter.tier is Tier.MODEL
+        asked = scored if by_model else there
+        seen += (frame.select(pl.when(scored).then(pl.all())) if by_model and not scored.all() else frame).get_columns()
+        frame = frame if asked.all() else frame.filter(asked)
+        if by_model:
             _add_coverage(made, item.filter.name, frame, languages=None if languages is None else languages.filter(scored))
-        else:
-            seen += frame.get_columns()
-            frame = frame.filter(there)
-        for column in frame.columns:
-            if not frame[column].dtype.is_numeric():
-                continue
-            edges = EDGES[frame[column].dtype.is_integer()]
-            values = np.clip(frame[column].drop_nulls().to_numpy(), edges[0], edges[-1])
-            made.histograms[f"{item.filter.name}/{column}"] = np.histogram(values, edges)[0]
-            made.counts["nulls", f"{item.filter.name}/{column}"] += frame[column].null_count()
+        for column, signal in zip(frame.columns, frame.to_arrow().itercolumns(), strict=True):
+            _add_histogram(made, f"{item.filter.name}/{column}", signal)
     return pl.DataFrame(seen)
+
+
+def _add_histogram(made: Tally, name: str, signal: pa.ChunkedArray) -> None:
+    """Of a signal's values, if they are numbers."""
+    whole = pa.types.is_integer(signal.type)
+    if not (whole or pa.types.is_floating(signal.type)):
+        return
+    made.counts["nulls", name] += signal.null_count
+    edges = EDGES[whole]
+    values = np.clip((signal.drop_null() if signal.null_count else signal).to_numpy(), edges[0], edges[-1])
+    bins = np.searchsorted(edges, values[values == values], "right") - 1  # the last bin has its upper edge too; NaN is in none
+    made.histograms[name] = np.bincount(np.minimum(bins, len(edges) - 2), minlength=len(edges) - 1)
 
 
 def _add_coverage(made: Tally, name: str, frame: pl.DataFrame, *, languages: pl.Series | None) -> None:
