@@ -25,6 +25,8 @@ from pipeline.text import signatures
 
 STEPS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 """Similarities aimed at; what a plant has exactly is computed from the two texts."""
+NEIGHBOURS = 10
+"""Documents that plants are made from stand side by side: chosen so that a tenth of the row groups is read for them."""
 MIN_WORDS, MAX_WORDS, MAX_BYTES = 60, 5_000, 100_000
 """Documents that plants are made from: long enough for every step, short enough to be quick."""
 
@@ -40,8 +42,12 @@ class Originals:
 
 
 def choose(n: int, *, plants: int, seed: int) -> np.ndarray:
-    """Rows of at most `plants` of n documents, ascending, the same for the same n and seed."""
-    return np.sort(np.random.Generator(np.random.PCG64(seed)).choice(n, min(n, plants), replace=False, shuffle=False))
+    """Rows of at most `plants` of n documents, ascending, the same for the same n and seed: runs of NEIGHBOURS."""
+    runs = -(-n // NEIGHBOURS)
+    taken = min(runs, -(-plants // NEIGHBOURS))
+    first = np.sort(np.random.Generator(np.random.PCG64(seed)).choice(runs, taken, replace=False, shuffle=False)) * NEIGHBOURS
+    rows = (first[:, None] + np.arange(NEIGHBOURS)).ravel()
+    return rows[rows < n][:plants]
 
 
 def plant(text: str, similarity: float, *, number: int, ngram: int) -> str:

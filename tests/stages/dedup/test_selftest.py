@@ -25,6 +25,14 @@ def test_the_same_documents_are_chosen_for_the_same_seed():
     assert len(selftest.choose(7, plants=50, seed=1)) == 7
 
 
+@pytest.mark.parametrize(("n", "plants"), [(1000, 50), (1000, 7), (95, 90), (3, 0), (0, 5)])
+def test_documents_are_chosen_in_runs_side_by_side(n, plants):
+    chosen = selftest.choose(n, plants=plants, seed=3)
+    assert len(chosen) <= min(n, plants) and len({*chosen.tolist()}) == len(chosen)
+    assert len(chosen) >= min(n, plants) - selftest.NEIGHBOURS  # of the last documents there may be fewer in a run
+    assert len({*(chosen // selftest.NEIGHBOURS).tolist()}) == -(-len(chosen) // selftest.NEIGHBOURS)
+
+
 def test_plants_change_no_byte_and_measured_recall_is_beside_the_expected(curated, tmp_path):
     out = tmp_path / "off"
     curate(SAMPLE / "plan.yaml", "--input", SAMPLE / "input", "--output", out, "--set", "checks.plants=0")
