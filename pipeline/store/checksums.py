@@ -53,14 +53,13 @@ class _Seal:
         self.closed = True
 
 
-def writer(
-    file: Any, schema: pa.Schema, *, compression: str | dict[str, str], statistics: bool = False
-) -> AbstractContextManager[pq.ParquetWriter]:
-    """A writer of a table of the work directory: page checksums, plain encoding, zstd (by column) at level 1, and the seal."""
+def writer(file: Any, schema: pa.Schema, *, statistics: bool = False, **packing: Any) -> AbstractContextManager[pq.ParquetWriter]:
+    """A writer of a table of the work directory: page checksums, no dictionaries, and the seal. `packing`: how `pq.ParquetWriter`
+    encodes and compresses columns."""
     return sealed(
         file,
         lambda seal: pq.ParquetWriter(
-            seal, schema, compression=compression, use_dictionary=False, write_statistics=statistics, write_page_checksum=True
+            seal, schema, use_dictionary=False, write_statistics=statistics, write_page_checksum=True, **packing
         ),
     )
 
