@@ -39,7 +39,7 @@ def _ngrams() -> None:
     for kind in (ngrams.SPLIT, tokens.DATATROVE):
         ngrams.repetition(_OFFSETS, _DATA, kind=kind)
         ngrams.repetition(_OFFSETS, _DATA, kind=kind, max_probes=0)
-    ngrams.warm_large()
+        ngrams.warm_large(kind)
 
 
 def _tokens() -> None:

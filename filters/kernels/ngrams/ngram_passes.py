@@ -5,7 +5,7 @@ Invariant: a run of more than `max_probes` probes ends a pass with PROBES, so th
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,12 +41,17 @@ class Chunk(NamedTuple):
 
 @kernel
 def words_of(
-    kind: Int, data: Array, p: Int, end: Int, blocks: Array, cells: Array, hashes: Array, ends: Array
+    dialect: Any, data: Array, p: Int, end: Int, blocks: Array, cells: Array, hashes: Array, ends: Array
 ) -> tuple[Int, Int]:
-    """The words of one kind, as `spaces.split_words`: SPLIT, or a dialect of `tokens`; `blocks` and `cells` are its tables."""
-    if kind != SPLIT:
-        return token_words(data, p, end, blocks, cells, kind, hashes, ends)
-    return split_words(data, p, end, blocks, cells, hashes, ends)
+    """The words of one kind (`dialect_of`), as `spaces.split_words`; `blocks` and `cells` are its tables."""
+    if dialect is None:
+        return split_words(data, p, end, blocks, cells, hashes, ends)
+    return token_words(data, p, end, blocks, cells, dialect, hashes, ends)
+
+
+def dialect_of(kind: int) -> int | None:
+    """What a kernel is given for a kind: of None, a type of its own, no rules of tokens are compiled."""
+    return None if kind == SPLIT else kind
 
 
 @inner_kernel

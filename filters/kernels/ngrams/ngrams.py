@@ -22,7 +22,7 @@ import numpy as np
 
 from filters.kernels.compiled import Array, Int, inner_kernel, kernel
 from filters.kernels.ngrams import ngram_passes, ngrams_large
-from filters.kernels.ngrams.ngram_passes import words_of
+from filters.kernels.ngrams.ngram_passes import dialect_of, words_of
 from filters.kernels.ngrams.ngrams_sorted import by_sorting
 from filters.kernels.unicode import char_classes
 from filters.kernels.words import spacy_rules, tokens
@@ -85,10 +85,10 @@ def repetition(
     out = np.zeros((len(offsets) - 1, _COLUMNS), np.int64)
     sizes = np.diff(offsets)
     scratch = _scratch(int(sizes[sizes <= LARGE].max(initial=0)))
-    tables = _tables(kind)
+    tables, dialect = _tables(kind), dialect_of(kind)
     row = 0
     while row < len(sizes):
-        row, status = _rows(offsets, data, row, LARGE, kind, tables, scratch, max_probes, out)
+        row, status = _rows(offsets, data, row, LARGE, dialect, tables, scratch, max_probes, out)
         if status != DONE:
             start, end = int(offsets[row]), int(offsets[row + 1])
             found = None
@@ -99,9 +99,9 @@ def repetition(
     return _named(out)
 
 
-def warm_large() -> None:
+def warm_large(kind: int) -> None:
     """Compiles or loads what rows above LARGE are measured by."""
-    ngrams_large.warm(np.frombuffer(b"a b a b", np.uint8), char_classes.tables())
+    ngrams_large.warm(np.frombuffer(b"a b a b", np.uint8), kind, _tables(kind))
 
 
 def _tables(kind: int) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +144,7 @@ def _named(out: np.ndarray) -> Repetition:
 
 @kernel
 def _rows(
-    offsets: Array, data: Array, row: Int, limit: Int, kind: Int, tables: Any, work: Scratch, max_probes: Int, out: Array
+    offsets: Array, data: Array, row: Int, limit: Int, dialect: Any, tables: Any, work: Scratch, max_probes: Int, out: Array
 ) -> tuple[Int, Int]:
     """`(row, status)`: measures rows from `row` on; stops before one of more than `limit` bytes, or that the scratch does not
     hold."""
@@ -153,7 +153,7 @@ def _rows(
         p, end = offsets[i], offsets[i + 1]
         if end - p > limit:
             return i, WORDS
-        m, p = words_of(kind, data, p, end, blocks, cells, hashes, ends)
+        m, p = words_of(dialect, data, p, end, blocks, cells, hashes, ends)
         if p < end:
             return i, WORDS
         out[i] = 0

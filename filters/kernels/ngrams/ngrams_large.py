@@ -29,9 +29,9 @@ from filters.kernels.ngrams.ngram_passes import (
     PROBES,
     REPEATED,
     SCANNED,
-    SPLIT,
     TAKEN,
     Chunk,
+    dialect_of,
     words_of,
 )
 from filters.kernels.words.words import SPARE
@@ -159,7 +159,7 @@ def _chunks(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray], 
     hashes, ends = space.hashes, space.ends
     place = chars = kept = p = 0
     while p < len(data):
-        found, p = words_of(kind, data, p, len(data), *tables, hashes[kept:], ends[kept:])
+        found, p = words_of(dialect_of(kind), data, p, len(data), *tables, hashes[kept:], ends[kept:])
         count = kept + found
         if found:
             yield Chunk(place, chars, count, hashes, ends, _NO_PLACES)
@@ -237,10 +237,10 @@ def _spread_out(
     return all(ngram_passes.spread(n, salt, c, flags, every, seen, 8 * max_probes, state) == DONE for c in chunks())
 
 
-def warm(data: np.ndarray, tables: tuple[np.ndarray, np.ndarray]) -> None:
+def warm(data: np.ndarray, kind: int, tables: tuple[np.ndarray, np.ndarray]) -> None:
     """Compiles or loads the kernels of this module; `data` is a text of two words or more."""
-    measured(data, kind=SPLIT, tables=tables, scan=True, max_probes=MAX_PROBES)
+    measured(data, kind=kind, tables=tables, scan=True, max_probes=MAX_PROBES)
     space = scratch(0, _CHUNK)
-    _picked(2, 1, _chunks(data, SPLIT, tables, space, n=2), space.new)
+    _picked(2, 1, _chunks(data, kind, tables, space, n=2), space.new)
     none, seen = Chunk(0, 0, 0, space.hashes, space.ends, _NO_PLACES), space.table.reshape(-1)
     ngram_passes.spread(2, np.uint64(0), none, space.new, False, seen, MAX_PROBES, np.zeros(9, np.int64))

@@ -181,8 +181,8 @@ def _try_filters(recipe: Recipe, batch: TextBatch) -> None:
     for item in recipe.filters:
         if item.filter.name != scores.NAME:
             run_filter(item, recipe.known, batch, columns={})
-        if batch.repetition_kinds or batch.source.repetition_kinds:
-            ngrams.warm_large()
+        for kind in batch.repetition_kinds | batch.source.repetition_kinds:
+            ngrams.warm_large(kind)
 
 
 @contextmanager
