@@ -62,6 +62,13 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
 
     `beside`: the rows' columns BESIDE, to which masks apply as well.
     """
+    return applied(text, steps, beside)[0]
+
+
+def applied(
+    text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.Table | None = None
+) -> tuple[pa.Table, pa.LargeStringArray]:
+    """`finish`, and the final texts."""
     n = len(text)
     edits: list[list[str]] = [[] for _ in range(n)]
     final = text
@@ -77,7 +84,7 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
             touched |= rows
         if touched.any():
             final_text = pa.compute.if_else(pa.array(touched), final, pa.scalar(None, pa.large_string()))
-    return pa.table(
+    made = pa.table(
         [
             final_text,
             pa.array(edits, pa.list_(pa.string())),
@@ -87,6 +94,7 @@ def finish(text: pa.LargeStringArray, steps: Sequence[Step | Walk], beside: pa.T
         ],
         schema=FINAL,
     )
+    return made, final
 
 
 def _applied_by_turn(
@@ -151,7 +159,15 @@ def completed(finished: pa.Table, source: Callable[[np.ndarray], pa.ChunkedArray
     found = source(unedited)
     if unedited.all():
         return found
-    return pc.replace_with_mask(one_chunk(finished["final_text"]), pa.array(unedited), one_chunk(found))
+    return pc.if_else(pa.array(unedited), _spread(one_chunk(found), unedited), one_chunk(finished["final_text"]))
+
+
+def _spread(texts: pa.LargeStringArray, places: np.ndarray) -> pa.LargeStringArray:
+    """The texts, one after the other, at these places (bool), and empty ones elsewhere: over the same memory."""
+    offsets, data = buffers.views(texts)
+    ends = np.full(len(places) + 1, offsets[0])
+    ends[1:] = offsets[np.cumsum(places)]
+    return pa.LargeStringArray.from_buffers(len(places), pa.py_buffer(ends), pa.py_buffer(data))
 
 
 def edited(finished: pa.Table) -> np.ndarray:
@@ -163,7 +179,7 @@ def _merged(before: pa.ChunkedArray | pa.Array, after: pa.ChunkedArray) -> pa.Ch
     """`after` where it is there, `before` elsewhere; no copy where no value changed."""
     if after.null_count == len(after):
         return before
-    return pa.compute.coalesce(after, before.cast(pa.large_string()))
+    return pc.if_else(after.is_valid(), after, before.cast(pa.large_string()))
 
 
 def one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -142,11 +142,12 @@ def _finished(recipe: Recipe, documents: pa.Table) -> pa.Table:
 
 def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finished: pa.Table | None) -> None:
     """The final texts, unless they are made already. Other edits may show that a row was taken down: then its text goes first."""
+    texts: pa.LargeStringArray | None = None
     if finished is not None:
         pass
     elif recipe.tombstones is None:
         beside = work.read_table(where.documents, list(final.BESIDE)) if recipe.steps else None
-        finished = final.finish(text.marked("source"), recipe.steps, beside)
+        finished, texts = final.applied(text.marked("source"), recipe.steps, beside)
     else:
         documents = work.read_table(where.documents)
         card = UnitCard.model_validate(json.loads(work.metadata(where.documents)["unit"]))
@@ -160,7 +161,7 @@ def _finish(work: Store, recipe: Recipe, where: Names, *, text: UnitText, finish
             text.put("source", final.one_chunk(documents["text"]))
     work.write_table(where.final, finished, groups=_groups(finished, *final.columns("text", "metadata")))
     if final.edited(finished).any():
-        text.put("final", final.texts(text.marked("source"), finished))
+        text.put("final", final.texts(text.marked("source"), finished) if texts is None else texts)
     else:
         text.same("final", "source")
 
